@@ -1,5 +1,6 @@
-"""Every message between the kernel and the page. js/src/protocol.ts says the same in TypeScript; no other file on
-either side knows the wire format. For each message tests/protocol/ has one golden file that both sides must read and
+"""Every message between the kernel and the page.
+
+js/src/protocol.ts says the same in TypeScript; no other file on either side knows the wire format. For each message tests/protocol/ has one golden file that both sides must read and
 write.
 
 A conversation: the page says `hello` (once per page, and again after a reload); the kernel answers with `hello` and
@@ -106,7 +107,7 @@ class Document(TypedDict):
 
 
 class Tokens(TypedDict):
-    """Tokens from `start` to the end of the list, replacing what the page had from there on; `segments`: all of them."""
+    """Tokens from `start` to the end, replacing what the page had from there on; `segments`: all of them."""
 
     type: Literal["tokens"]
     doc: int

@@ -1,0 +1,27 @@
+// The arrows of DESIGN.md section 2: index → views → store → protocol; color, layout and format import nothing of ours.
+const from = (name, path, allowed) => ({
+  name,
+  severity: "error",
+  from: { path },
+  to: { path: "^js/src/", pathNot: allowed },
+});
+module.exports = {
+  forbidden: [
+    from("leaves-import-nothing", "^js/src/(color|layout|format)\\.ts$", "^$"),
+    from("protocol-imports-nothing", "^js/src/protocol\\.ts$", "^$"),
+    from("pieces-know-the-protocol", "^js/src/pieces\\.ts$", "^js/src/(protocol|format)\\.ts$"),
+    from("store-knows-the-protocol", "^js/src/store\\.ts$", "^js/src/(protocol|pieces|format)\\.ts$"),
+    from("transport-feeds-the-store", "^js/src/transport\\.ts$", "^js/src/(protocol|store)\\.ts$"),
+    from("views-read-the-store", "^js/src/views/", "^js/src/(views/|(store|protocol|pieces|color|layout|format)\\.ts$)"),
+    from("static-stands-alone", "^js/src/static\\.ts$", "^js/src/(color|format)\\.ts$"),
+    { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
+    { name: "no-orphans", severity: "error", from: { orphan: true, pathNot: "\\.css$" }, to: {} },
+    { name: "index-is-the-top", severity: "error", from: { path: "^js/src/" }, to: { path: "^js/src/(index|static)\\.ts$" } },
+  ],
+  options: {
+    parser: "swc",
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: { extensions: [".ts", ".js"] },
+  },
+};

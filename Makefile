@@ -1,0 +1,125 @@
+# The verbs of this repository. Two of them are enough: `make demo` to see it, `make test` to check it.
+# Each makes what it needs first; one that was interrupted is simply run again.
+
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+STATIC := src/saliency_widget/static
+BUNDLE := $(STATIC)/static.js
+NOTEBOOK := example_notebooks/01_quickstart.ipynb
+FRONT_END_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null)
+, := ,
+step = @printf '\n── %s ──\n' '$(1)'
+
+.PHONY: help
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+# ── what everything else needs ──────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: install
+install: $(VENV)/.installed $(BUNDLE) ## Python packages and the front end, into .venv and node_modules
+
+# The stamps are written last, so that whatever breaks off half-way is done again.
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { echo 'There is no $(PYTHON). Install Python 3.11 or newer, or name yours: make PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name a newer one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo 'This Python comes without its venv module. On Debian and Ubuntu: apt-get install python3-venv (as root)'; exit 1; }
+	$(call step,Making $(VENV))
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || \
+		{ echo 'Node and npm are needed to build the front end: install Node 20 or newer (nodejs.org says how).'; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || \
+		{ echo "Node 20 or newer is needed to build the front end; this is $$(node --version). nodejs.org says how to get it."; exit 1; }
+	$(call step,Installing the tools of the front end)
+	npm install --no-audit --no-fund
+	@touch $@
+
+$(BUNDLE): node_modules/.installed package.json tsconfig.json $(FRONT_END_SOURCES)
+	$(call step,Building the front end)
+	npm run build
+	@touch $(STATIC)/widget.js $(STATIC)/widget.css $(STATIC)/static.js
+
+# After the bundle, so that hatch_build.py finds it current and has nothing to do.
+$(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py | $(VENV)/.made $(BUNDLE)
+	$(call step,Installing the Python packages)
+	@$(BIN)/python -c 'import pip, sys; sys.exit(int(pip.__version__.split(".")[0]) < 24)' || $(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# ── see it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# The kernel is the Python of .venv, whatever other kernels this machine knows by the same name.
+.PHONY: demo
+demo: install demo-model ## JupyterLab with the first example notebook and the demo model
+	$(call step,Starting JupyterLab; open the address below if no browser opens (end with Ctrl-C))
+	@PATH="$(CURDIR)/$(BIN):$$PATH" JUPYTER_PREFER_ENV_PATH=1 \
+		$(BIN)/jupyter lab $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(NOTEBOOK)
+
+.PHONY: demo-model
+demo-model: install
+	$(call step,The demo model)
+	@$(BIN)/python -m saliency_widget.models.demo
+
+# ── check it ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: test
+test: lint test-js test-py test-browser ## everything below, in this order
+	$(call step,All is well)
+
+.PHONY: lint
+lint: install ## style, types and import arrows, on both sides
+	$(call step,ruff: lint)
+	$(BIN)/ruff check
+	$(call step,ruff: format)
+	$(BIN)/ruff format --check
+	$(call step,mypy)
+	$(BIN)/mypy
+	$(call step,Import arrows)
+	$(BIN)/lint-imports
+	$(call step,Front end: types$(,) style$(,) arrows$(,) size)
+	npm run check
+
+.PHONY: test-js
+test-js: install ## the tests of the front end alone
+	$(call step,Front end: tests)
+	npm test
+
+.PHONY: test-py
+test-py: install demo-model ## the tests of the Python side
+	$(call step,Python: tests)
+	$(BIN)/python -m pytest -m 'not browser'
+
+.PHONY: test-browser
+test-browser: install demo-model ## both sides together, in a real JupyterLab in a real Chromium
+	$(call step,JupyterLab in Chromium: tests)
+	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -m browser
+
+.PHONY: bench
+bench: install demo-model ## speed of the engine
+	$(call step,Benchmarks)
+	$(BIN)/python benchmarks/engine.py
+
+# ── tidy ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: format
+format: install ## let the formatters have their way
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	npm run format
+
+.PHONY: clean
+clean: ## everything made here, .venv and node_modules included
+	rm -rf $(VENV) node_modules $(STATIC) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,118 @@
+/**
+ * From a share to a colour. The ramp starts at the page's own background, so dark mode needs no second table, and runs
+ * straight through OKLab to one hue (to two, for signed scores), so that equal steps look equal. Imports nothing.
+ */
+
+export type Rgb = readonly [number, number, number]; // 0 … 255
+export type Swatch = { background: string; color: string };
+
+/** OKLCH of the far ends: [lightness, chroma, hue in degrees]. Blue and orange stay apart for colour-blind readers. */
+const BLUE = { light: [0.57, 0.15, 256], dark: [0.66, 0.14, 256] } as const;
+const ORANGE = { light: [0.57, 0.13, 48], dark: [0.66, 0.13, 55] } as const;
+const INK: Rgb = [27, 29, 34];
+const PAPER: Rgb = [240, 242, 246];
+const BLACK: Rgb = [0, 0, 0];
+const WHITE: Rgb = [255, 255, 255];
+
+/** Steps on each side of 0. More than the eye can tell apart; few enough to be computed once a theme. */
+export const STEPS = 64;
+
+type Lab = [number, number, number];
+
+function toLinear(channel: number): number {
+  const c = channel / 255;
+  return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+}
+
+function fromLinear(value: number): number {
+  const c = value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055;
+  return Math.round(255 * Math.min(1, Math.max(0, c)));
+}
+
+/** Björn Ottosson's OKLab (2020), the matrices of his post. */
+export function toOklab([red, green, blue]: Rgb): Lab {
+  const [r, g, b] = [toLinear(red), toLinear(green), toLinear(blue)];
+  const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
+  const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
+  const s = Math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
+  return [
+    0.2104542553 * l + 0.793617785 * m - 0.0040720468 * s,
+    1.9779984951 * l - 2.428592205 * m + 0.4505937099 * s,
+    0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s,
+  ];
+}
+
+function fromOklab([lightness, a, b]: Lab): Rgb {
+  const l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const s = (lightness - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  return [
+    fromLinear(4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s),
+    fromLinear(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s),
+    fromLinear(-0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s),
+  ];
+}
+
+/** WCAG 2 contrast, 1 … 21. */
+export function contrast(a: Rgb, b: Rgb): number {
+  const luminance = ([r, g, blue]: Rgb) => 0.2126 * toLinear(r) + 0.7152 * toLinear(g) + 0.0722 * toLinear(blue);
+  const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
+  return (high + 0.05) / (low + 0.05);
+}
+
+/** The theme's soft ink where that is easy to read, else black or white: one of them always reaches 4.58. */
+export function inkOn(background: Rgb): Rgb {
+  for (const ink of [INK, PAPER]) if (contrast(ink, background) >= 5) return ink;
+  return contrast(BLACK, background) >= contrast(WHITE, background) ? BLACK : WHITE;
+}
+
+/** A computed CSS colour over what lies under it, or null where it says nothing (transparent, or a form not known). */
+export function parseColor(css: string): Rgb | null {
+  const inner = /^(rgba?|color)\(([^)]*)\)$/.exec(css.trim());
+  if (inner === null) return null;
+  const scale = inner[1] === "color" ? 255 : 1; // color(srgb 0.1 0.2 0.3)
+  const numbers = (inner[2] ?? "").split(/[\s,/]+/).map(Number.parseFloat).filter(Number.isFinite);
+  const [r, g, b, alpha = 1] = numbers;
+  if (r === undefined || g === undefined || b === undefined || alpha < 0.5) return null;
+  return [r * scale, g * scale, b * scale];
+}
+
+export function isDark(background: Rgb): boolean {
+  return toOklab(background)[0] < 0.55;
+}
+
+export const css = ([r, g, b]: Rgb): string => `rgb(${r}, ${g}, ${b})`;
+
+/** `swatches[STEPS + k]` is the colour of k / STEPS of the domain, k = -STEPS … STEPS. */
+export type Ramp = { dark: boolean; swatches: readonly Swatch[] };
+
+export function makeRamp(background: Rgb): Ramp {
+  const dark = isDark(background);
+  const from = toOklab(background);
+  const theme = dark ? "dark" : "light";
+  const swatches = Array.from({ length: 2 * STEPS + 1 }, (_, i) => {
+    const t = Math.abs(i - STEPS) / STEPS;
+    const [lightness, chroma, hue] = (i < STEPS ? ORANGE : BLUE)[theme];
+    const angle = (hue * Math.PI) / 180;
+    const end = [lightness, chroma * Math.cos(angle), chroma * Math.sin(angle)] as const;
+    const rgb = fromOklab([0, 1, 2].map((k) => (from[k] ?? 0) * (1 - t) + (end[k] ?? 0) * t) as Lab);
+    return { background: css(rgb), color: css(inkOn(rgb)) };
+  });
+  return { dark, swatches };
+}
+
+/** Which step shows `value` in a domain of ±max. A domain of nothing has one colour: none. */
+export function stepOf(value: number, max: number): number {
+  if (!(max > 0) || Number.isNaN(value)) return 0;
+  return Math.round(STEPS * Math.min(1, Math.max(-1, value / max)));
+}
+
+export function swatchOf(ramp: Ramp, step: number): Swatch {
+  return ramp.swatches[STEPS + step] as Swatch; // stepOf stays within ±STEPS
+}
+
+/** The ramp as a CSS gradient, for the legend. */
+export function gradient(ramp: Ramp, signed: boolean): string {
+  const stops = Array.from({ length: 9 }, (_, i) => (signed ? Math.round(((i - 4) * STEPS) / 4) : (i * STEPS) / 8));
+  return `linear-gradient(to right, ${stops.map((k) => swatchOf(ramp, k).background).join(", ")})`;
+}

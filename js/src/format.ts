@@ -1,0 +1,116 @@
+/** Numbers and characters as a reader sees them. Imports nothing. */
+
+const MINUS = "−";
+
+/** A share or probability with three decimals and no leading zero: .342, 1.000, −.051; what would round to nothing is <.001. */
+export function share(value: number): string {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size > 0 && size < 0.0005) return value < 0 ? `>${MINUS}.001` : "<.001";
+  const digits = size.toFixed(3).replace(/^0/, "");
+  return size === 0 ? ".000" : (value < 0 ? MINUS : "") + digits;
+}
+
+/** Three significant digits, whatever the size: 0.0123, −4.56, 1.20e−7. */
+export function significant(value: number): string {
+  if (Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value < 0 ? `${MINUS}∞` : "∞";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const digits = size >= 1e-4 && size < 1e6 ? Number(size.toPrecision(3)) >= 1000 ? size.toFixed(0) : size.toPrecision(3) : size.toExponential(2);
+  return (value < 0 ? MINUS : "") + digits.replace("e+", "e").replace("e-", `e${MINUS}`);
+}
+
+export function percent(value: number): string {
+  const size = Math.abs(100 * value);
+  return `${value < 0 ? MINUS : ""}${size > 0 && size < 1 ? size.toFixed(1) : size.toFixed(0)} %`;
+}
+
+export function seconds(value: number): string {
+  if (value < 10) return `${value.toFixed(1)} s`;
+  return value < 90 ? `${value.toFixed(0)} s` : `${Math.round(value / 60)} min`;
+}
+
+export function plural(n: number, noun: string): string {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+/** ²⁄₃: a token that holds only a part of a character which is printed already. */
+export function partMark(k: number, n: number): string {
+  const digits = (value: number, zeros: string) =>
+    Array.from(String(value), (digit) => Array.from(zeros)[Number(digit)] ?? "").join("");
+  return `${digits(k, "⁰¹²³⁴⁵⁶⁷⁸⁹")}⁄${digits(n, "₀₁₂₃₄₅₆₇₈₉")}`;
+}
+
+/** A stretch of text as it is, or (`sign`) a stand-in for a character that nobody would see. */
+export type Glyph = { text: string; sign: boolean };
+
+const NAMED: Record<string, string> = {
+  "\t": "⇥",
+  "\n": "⏎",
+  "\r": "␍",
+  "\u007f": "␡",
+  "\u00a0": "⍽",
+  "\u00ad": "SHY",
+  "\u200b": "ZWSP",
+  "\u200c": "ZWNJ",
+  "\u200d": "ZWJ",
+  "\u200e": "LRM",
+  "\u200f": "RLM",
+  "\u061c": "ALM",
+  "\u2028": "LS",
+  "\u2029": "PS",
+  "\u2060": "WJ",
+  "\ufeff": "BOM",
+  "\u202a": "LRE",
+  "\u202b": "RLE",
+  "\u202c": "PDF",
+  "\u202d": "LRO",
+  "\u202e": "RLO",
+  "\u2066": "LRI",
+  "\u2067": "RLI",
+  "\u2068": "FSI",
+  "\u2069": "PDI",
+};
+/** They shape the letters around them (emoji families, Persian): a sign only where nothing is around. */
+const JOINERS = /[\u200c\u200d\ufe00-\ufe0f]/u;
+
+function signOf(char: string, alone: boolean): string | null {
+  const code = char.codePointAt(0) ?? 0;
+  if (JOINERS.test(char)) return alone ? (NAMED[char] ?? `VS${code - 0xfdff}`) : null;
+  if (Object.hasOwn(NAMED, char)) return NAMED[char] ?? null;
+  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+  if (code >= 0x80 && code < 0xa0) return hex(code);
+  if (code >= 0xd800 && code < 0xe000) return hex(code); // half of a pair: no font has it
+  if (code >= 0xe0000 && code < 0xe0080) return hex(code); // invisible tag characters
+  return null;
+}
+
+function hex(code: number): string {
+  return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+/** The text with every invisible character made visible. Spaces become signs only in a text of nothing but white space. */
+export function glyphs(text: string): Glyph[] {
+  const chars = Array.from(text);
+  const blank = /^\s+$/u.test(text);
+  const alone = chars.every((char) => JOINERS.test(char));
+  const out: Glyph[] = [];
+  for (const [i, char] of chars.entries()) {
+    const sign = blank && char === " " ? "␣" : signOf(char, alone);
+    const hanging = sign === null && i === 0 && /^\p{M}$/u.test(char) && !JOINERS.test(char);
+    const last = out.at(-1);
+    const shown = sign ?? (hanging ? `◌${char}` : char);
+    if (last !== undefined && last.sign === (sign !== null)) last.text += shown;
+    else out.push({ text: shown, sign: sign !== null });
+  }
+  return out;
+}
+
+/** The text on one line, for labels and tooltips: without the space that only separates it from the word before. */
+export function visible(text: string): string {
+  const bare = /^ +\S/u.test(text) ? text.trimStart() : text;
+  return glyphs(bare)
+    .map((glyph) => glyph.text)
+    .join("");
+}

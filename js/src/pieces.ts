@@ -1,0 +1,104 @@
+/** Tokens as they are drawn: every token a box one can see and point at, every character printed once. Pure. */
+
+import { glyphs, type Glyph, partMark, visible } from "./format";
+import type { WireSegment, WireToken } from "./protocol";
+
+/** How a box stands to the one before it: after a space, as a part of the same word, or just beside it (CJK, punctuation). */
+export type Joint = "space" | "word" | "beside";
+
+export type Piece = {
+  /** Lines of the token; all but the last end where the text breaks inside the token. */
+  lines: Glyph[][];
+  joint: Joint;
+  /** The token ends its line: a line break is due before the next token that is not a line break itself. */
+  breaks: boolean;
+  /** Nothing but line breaks. */
+  newline: boolean;
+  /** The box shows a mark (²⁄₃), because its character is printed already. */
+  mark: boolean;
+};
+
+const NEWLINE = /\r\n|[\n\r\u2028\u2029]/u;
+
+/** What is left of a token's text once the code points printed before `from` are gone. */
+function unprinted(token: WireToken, from: number): string {
+  const chars = Array.from(token.text);
+  if (token.span === null) return token.text;
+  const [start, end] = token.span;
+  if (chars.length !== end - start) return from > start ? "" : token.text; // shown form and text differ: print it once, whole
+  return chars.slice(Math.max(0, from - start)).join("");
+}
+
+export function toPieces(tokens: readonly WireToken[]): Piece[] {
+  const pieces: Piece[] = [];
+  let printed = 0; // end of what a split character's pieces have printed
+  let spaced = true; // the text before ended in a space, or there was none
+  let previous: WireToken | undefined;
+  for (const token of tokens) {
+    const overlaps = token.part !== null && previous !== undefined && previous.part !== null && token.span !== null;
+    const text = overlaps ? unprinted(token, printed) : token.text;
+    printed = token.span === null ? printed : overlaps ? Math.max(printed, token.span[1]) : token.span[1];
+    const mark = text === "";
+    const gap = /^ \S/u.test(text);
+    const tail = /\S $/u.test(text);
+    const bare = text.slice(gap ? 1 : 0, tail ? -1 : undefined);
+    const newline = !mark && bare.replace(/[\n\r\u2028\u2029]/gu, "") === "";
+    pieces.push({
+      lines: mark ? [[{ text: markOf(token), sign: true }]] : linesOf(bare),
+      joint: gap || spaced ? "space" : previous !== undefined && previous.word === token.word ? "word" : "beside",
+      breaks: !mark && /[\n\r\u2028\u2029]$/u.test(bare),
+      newline,
+      mark,
+    });
+    spaced = tail;
+    previous = token;
+  }
+  return pieces;
+}
+
+function markOf(token: WireToken): string {
+  return token.part === null ? "∅" : partMark(...token.part);
+}
+
+/** A token with a line break inside: the sign stays at the end of its line. A break at the end is drawn by the view. */
+function linesOf(text: string): Glyph[][] {
+  const lines: string[] = [];
+  let rest = text;
+  for (let hit = NEWLINE.exec(rest); hit !== null; hit = NEWLINE.exec(rest)) {
+    const end = hit.index + hit[0].length;
+    if (rest.slice(end).replace(/[\n\r\u2028\u2029]/gu, "") === "") break;
+    lines.push(rest.slice(0, end));
+    rest = rest.slice(end);
+  }
+  return [...lines, rest].map(glyphs);
+}
+
+/** A token's name in labels, tooltips and announcements: its text on one line. */
+export function labelOf(token: WireToken): string {
+  return token.text === "" ? "∅" : visible(token.text);
+}
+
+/** "機, part 2 of 3", or nothing for a token that holds its characters whole. */
+export function partOf(token: WireToken): string {
+  return token.part === null ? "" : `part ${token.part[0]} of ${token.part[1]}`;
+}
+
+/** Runs of template tokens long enough to be folded into a chip: [start, end), before the first target. */
+export function templateRuns(tokens: readonly WireToken[], firstTarget: number): { start: number; end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  const limit = Math.min(firstTarget, tokens.length);
+  for (let start = 0; start < limit; start++) {
+    let end = start;
+    while (end < limit && tokens[end]?.role === "special") end++;
+    if (end - start > 3) runs.push({ start, end });
+    start = Math.max(start, end);
+  }
+  return runs;
+}
+
+const NAMED_SEGMENTS: ReadonlySet<string> = new Set(["system", "user", "assistant", "thinking", "tool", "document"]);
+
+/** The label over a segment: chat turns and named documents have one, paragraphs have not. */
+export function segmentLabel(segment: WireSegment): string | null {
+  return NAMED_SEGMENTS.has(segment.kind) ? segment.name || segment.kind : null;
+}

@@ -1,0 +1,228 @@
+/**
+ * Every message between the kernel and the page: the mirror of src/saliency_widget/protocol.py, whose comments say what
+ * each one means. No other file of the page knows the wire format. tests/protocol/ has one golden file a message.
+ */
+
+export const PROTOCOL = 1;
+
+const ROLES = ["source", "prompt", "generated", "special", "class"] as const;
+const SEGMENT_KINDS = ["system", "user", "assistant", "thinking", "tool", "paragraph", "document"] as const;
+const PHASES = ["idle", "loading", "waiting", "generating", "attributing", "done", "cancelled", "failed"] as const;
+
+export type Role = (typeof ROLES)[number];
+export type SegmentKind = (typeof SEGMENT_KINDS)[number];
+export type Phase = (typeof PHASES)[number];
+
+export type WireToken = {
+  id: number;
+  text: string;
+  role: Role;
+  span: [number, number] | null;
+  word: number;
+  sentence: number;
+  segment: number;
+  part: [number, number] | null;
+};
+export type WireSegment = { kind: SegmentKind; name: string; start: number; end: number };
+export type WireAlternative = { id: number; text: string; probability: number };
+export type WireStep = { probability: number; alternatives: WireAlternative[] };
+export type WireMethod = {
+  id: string;
+  label: string;
+  family: string;
+  signed: boolean;
+  uses_objective: boolean;
+  unit: string;
+  cost: string;
+  reads: string;
+  caveats: string[];
+  reference: string;
+  reason: string | null;
+};
+export type WireObjective = { id: string; label: string };
+
+export type ToPageHello = { type: "hello"; protocol: number; session: string };
+export type DocumentBegins = {
+  type: "document";
+  doc: number;
+  model: string;
+  device: string;
+  dtype: string;
+  first_target: number;
+};
+export type Tokens = { type: "tokens"; doc: number; start: number; tokens: WireToken[]; segments: WireSegment[] };
+export type Steps = { type: "steps"; doc: number; start: number; steps: WireStep[] };
+export type Menu = { type: "menu"; methods: WireMethod[]; objectives: WireObjective[] };
+export type MapBegins = {
+  type: "map";
+  map: string;
+  doc: number;
+  method: string;
+  objective: string;
+  n_rows: number;
+  n_cols: number;
+};
+/** `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row. */
+export type Column = { type: "column"; map: string; seq: number; col: number; n_rows: number; scores: Float32Array };
+export type Status = {
+  type: "status";
+  phase: Phase;
+  what: string;
+  done: number;
+  total: number | null;
+  seconds_left: number | null;
+};
+export type Failed = { type: "failed"; kind: string; message: string; cure: string };
+
+export type ToPage = ToPageHello | DocumentBegins | Tokens | Steps | Menu | MapBegins | Column | Status | Failed;
+
+export type ToKernel =
+  | { type: "hello"; protocol: number }
+  | { type: "ack"; seq: number }
+  | { type: "focus"; col: number }
+  | { type: "ask"; method: string; objective: string; settings?: Record<string, unknown> }
+  | { type: "cancel" };
+
+/** A message that names one of our types, and whose fields are not what that type says. */
+export class ProtocolError extends Error {
+  override name = "ProtocolError";
+}
+
+type Fields = Record<string, unknown>;
+type Check<T> = (value: unknown, where: string) => T;
+
+function wrong(where: string, expected: string, value: unknown): never {
+  const got = value === null ? "null" : Array.isArray(value) ? "a list" : typeof value;
+  throw new ProtocolError(`${where}: expected ${expected}, got ${got}`);
+}
+
+const text: Check<string> = (value, where) => (typeof value === "string" ? value : wrong(where, "a string", value));
+const flag: Check<boolean> = (value, where) => (typeof value === "boolean" ? value : wrong(where, "a boolean", value));
+const real: Check<number> = (value, where) => (typeof value === "number" ? value : wrong(where, "a number", value));
+const count: Check<number> = (value, where) =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : wrong(where, "a whole number", value);
+const record: Check<Fields> = (value, where) =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Fields)
+    : wrong(where, "an object", value);
+
+const orNull =
+  <T>(check: Check<T>): Check<T | null> =>
+  (value, where) =>
+    value === null ? null : check(value, where);
+const list =
+  <T>(check: Check<T>): Check<T[]> =>
+  (value, where) =>
+    Array.isArray(value) ? value.map((item, i) => check(item, `${where}[${i}]`)) : wrong(where, "a list", value);
+const oneOf =
+  <T extends string>(names: readonly T[]): Check<T> =>
+  (value, where) =>
+    names.find((name) => name === value) ?? wrong(where, `one of ${names.join(", ")}`, value);
+const pair: Check<[number, number]> = (value, where) => {
+  const [first, second, ...rest] = list(count)(value, where);
+  return first !== undefined && second !== undefined && rest.length === 0
+    ? [first, second]
+    : wrong(where, "two numbers", value);
+};
+
+/** An object checked field by field; fields that nobody asked for are left behind. */
+const shape =
+  <T>(checks: { [K in keyof T]: Check<T[K]> }): Check<T> =>
+  (value, where) => {
+    const fields = record(value, where);
+    const out: Partial<T> = {};
+    for (const name in checks) out[name] = checks[name](fields[name], `${where}.${name}`);
+    return out as T;
+  };
+
+const token = shape<WireToken>({
+  id: count,
+  text,
+  role: oneOf(ROLES),
+  span: orNull(pair),
+  word: real,
+  sentence: real,
+  segment: real,
+  part: orNull(pair),
+});
+const segment = shape<WireSegment>({ kind: oneOf(SEGMENT_KINDS), name: text, start: count, end: count });
+const alternative = shape<WireAlternative>({ id: count, text, probability: real });
+const step = shape<WireStep>({ probability: real, alternatives: list(alternative) });
+const method = shape<WireMethod>({
+  id: text,
+  label: text,
+  family: text,
+  signed: flag,
+  uses_objective: flag,
+  unit: text,
+  cost: text,
+  reads: text,
+  caveats: list(text),
+  reference: text,
+  reason: orNull(text),
+});
+const objective = shape<WireObjective>({ id: text, label: text });
+
+const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>, "scores">> } = {
+  hello: shape<ToPageHello>({ type: oneOf(["hello"]), protocol: count, session: text }),
+  document: shape<DocumentBegins>({
+    type: oneOf(["document"]),
+    doc: count,
+    model: text,
+    device: text,
+    dtype: text,
+    first_target: count,
+  }),
+  tokens: shape<Tokens>({
+    type: oneOf(["tokens"]),
+    doc: count,
+    start: count,
+    tokens: list(token),
+    segments: list(segment),
+  }),
+  steps: shape<Steps>({ type: oneOf(["steps"]), doc: count, start: count, steps: list(step) }),
+  menu: shape<Menu>({ type: oneOf(["menu"]), methods: list(method), objectives: list(objective) }),
+  map: shape<MapBegins>({
+    type: oneOf(["map"]),
+    map: text,
+    doc: count,
+    method: text,
+    objective: text,
+    n_rows: count,
+    n_cols: count,
+  }),
+  column: shape<Omit<Column, "scores">>({ type: oneOf(["column"]), map: text, seq: count, col: count, n_rows: count }),
+  status: shape<Status>({
+    type: oneOf(["status"]),
+    phase: oneOf(PHASES),
+    what: text,
+    done: count,
+    total: orNull(count),
+    seconds_left: orNull(real),
+  }),
+  failed: shape<Failed>({ type: oneOf(["failed"]), kind: text, message: text, cure: text }),
+};
+
+/** The n float32 numbers of a buffer. A copy: hosts hand in views at odd offsets, and may reuse what lies under them. */
+export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number): Float32Array {
+  const view = ArrayBuffer.isView(bytes)
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : new Uint8Array(bytes);
+  if (view.byteLength !== 4 * n) throw new ProtocolError(`column: ${view.byteLength} bytes for ${n} rows`);
+  return new Float32Array(view.slice().buffer);
+}
+
+/**
+ * The message in `content` and `buffers`, checked field by field. null where it is not one of ours (a later protocol
+ * may know more types); ProtocolError where it says that it is, and is not.
+ */
+export function readToPage(content: unknown, buffers: readonly (ArrayBufferView | ArrayBuffer)[] = []): ToPage | null {
+  if (typeof content !== "object" || content === null || !("type" in content)) return null;
+  const { type } = content;
+  if (typeof type !== "string" || !Object.hasOwn(MESSAGES, type)) return null;
+  const message = MESSAGES[type as ToPage["type"]](content, type);
+  if (message.type !== "column") return message as Exclude<ToPage, Column>;
+  const buffer = buffers[0];
+  if (buffer === undefined) throw new ProtocolError("column: no buffer");
+  return { ...message, scores: float32(buffer, message.n_rows) };
+}

@@ -1,0 +1,59 @@
+/** One column of scores, and what is shown of it. Pure; imports nothing. */
+
+/**
+ * `l1` is the sum of |score| over the rows that the target can see. A share is score / l1. Where l1 is 0 or not finite
+ * there are no shares, and `max` is 0: nothing may be drawn as if it were a small number.
+ */
+export type ColumnStats = { l1: number; max: number; visible: number };
+
+const known = new WeakMap<Float32Array, ColumnStats>();
+
+/** Columns never change once they are here, so each is summed up once. */
+export function statsOf(scores: Float32Array): ColumnStats {
+  const found = known.get(scores);
+  if (found !== undefined) return found;
+  let [l1, largest, visible] = [0, 0, 0];
+  for (const score of scores) {
+    if (Number.isNaN(score)) continue;
+    const size = Math.abs(score);
+    visible++;
+    l1 += size;
+    if (size > largest) largest = size;
+  }
+  const stats = { l1, max: hasShares(l1) ? largest / l1 : 0, visible };
+  known.set(scores, stats);
+  return stats;
+}
+
+export function hasShares(l1: number): boolean {
+  return l1 > 0 && Number.isFinite(l1);
+}
+
+/** NaN where the target cannot see the row, or where the column has no shares. */
+export function shareOf(scores: Float32Array, row: number): number {
+  const { l1 } = statsOf(scores);
+  return hasShares(l1) ? (scores[row] ?? Number.NaN) / l1 : Number.NaN;
+}
+
+/** 1 + how many rows weigh more; rows of equal weight share a rank. null where the target cannot see the row. */
+export function rankOf(scores: Float32Array, row: number): number | null {
+  const own = Math.abs(scores[row] ?? Number.NaN);
+  if (Number.isNaN(own)) return null;
+  let rank = 1;
+  for (const score of scores) if (Math.abs(score) > own) rank++;
+  return rank;
+}
+
+/** The k rows of largest |score|, largest first, the earlier row first among equals; rows that weigh nothing are no answer. */
+export function topRows(scores: Float32Array, k: number): number[] {
+  const top: number[] = [];
+  const weight = (row: number) => Math.abs(scores[row] ?? 0);
+  for (let row = 0; row < scores.length; row++) {
+    if (!(weight(row) > 0)) continue;
+    let place = top.length;
+    while (place > 0 && weight(top[place - 1] ?? 0) < weight(row)) place--;
+    if (place < k) top.splice(place, 0, row);
+    if (top.length > k) top.pop();
+  }
+  return top;
+}

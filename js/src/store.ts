@@ -1,0 +1,253 @@
+/**
+ * What the page knows: one store a widget model, shared by all its views. Signals that the kernel fills (`receive`), a
+ * few that the reader's mouse and keys fill (`selection`, `hover…`, `asked`), and values derived from both. What only
+ * one view needs (open drawers, scroll) stays in that view. `selection` is the one signal that Python sees, as a trait.
+ */
+
+import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { type Piece, toPieces } from "./pieces";
+import {
+  type Column,
+  type DocumentBegins,
+  type Failed,
+  type MapBegins,
+  type Menu,
+  PROTOCOL,
+  ProtocolError,
+  type Status,
+  type ToPage,
+  type WireMethod,
+  type WireSegment,
+  type WireStep,
+  type WireToken,
+} from "./protocol";
+import { shareOf, statsOf, topRows } from "./scores";
+
+/** A matrix that fills up. `done` counts its columns; reading it is how a derived value learns of a new one. */
+export type MapData = { info: MapBegins; columns: (Float32Array | undefined)[]; done: Signal<number> };
+
+/** The column on show: that of the target under the mouse, else of the pinned one, else of the first. */
+export type Shown = { col: number; token: number; scores: Float32Array | null };
+
+export type Asked = { method: string; objective: string };
+
+export type Store = ReturnType<typeof createStore>;
+
+const RUNNING: ReadonlySet<string> = new Set(["loading", "waiting", "generating", "attributing"]);
+const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: null, seconds_left: null };
+
+export function createStore() {
+  let session: string | null = null;
+
+  const document = signal<DocumentBegins | null>(null);
+  const tokens = signal<readonly WireToken[]>([]);
+  const segments = signal<readonly WireSegment[]>([]);
+  const steps = signal<readonly (WireStep | undefined)[]>([]);
+  const menu = signal<Menu | null>(null);
+  const maps = signal<ReadonlyMap<string, MapData>>(new Map());
+  const mapId = signal<string | null>(null);
+  const status = signal<Status>(IDLE);
+  const failure = signal<Failed | null>(null);
+  /** Why nothing can be shown: another version, an unreadable message, no kernel. */
+  const notice = signal<string | null>(null);
+
+  /** The pinned target column. */
+  const selection = signal<number | null>(null);
+  /** The target under the mouse or the keyboard. */
+  const hoverCol = signal<number | null>(null);
+  /** The input under the mouse. */
+  const hoverRow = signal<number | null>(null);
+  /** What the reader asked for and the kernel has not begun to show yet. */
+  const asked = signal<Asked | null>(null);
+
+  const pieces: ReadonlySignal<readonly Piece[]> = computed(() => toPieces(tokens.value));
+  const firstTarget = computed(() => document.value?.first_target ?? 0);
+  const nTargets = computed(() => (document.value === null ? 0 : Math.max(0, tokens.value.length - firstTarget.value)));
+  const running = computed(() => RUNNING.has(status.value.phase));
+
+  const map = computed(() => {
+    const found = mapId.value === null ? undefined : maps.value.get(mapId.value);
+    return found !== undefined && found.info.doc === document.value?.doc ? found : null;
+  });
+  const method = computed<WireMethod | null>(() => {
+    const id = map.value?.info.method;
+    return menu.value?.methods.find((card) => card.id === id) ?? null;
+  });
+  const signed = computed(() => method.value?.signed ?? false);
+
+  const pinned = computed(() => inRange(selection.value, nTargets.value));
+  const target = computed(() => inRange(hoverCol.value, nTargets.value) ?? pinned.value ?? (nTargets.value > 0 ? 0 : null));
+
+  /** The scores of one column of the map on show, or null while they are not there. */
+  function column(col: number): Float32Array | null {
+    const current = map.value;
+    if (current === null || current.done.value === 0) return null;
+    return current.columns[col] ?? null;
+  }
+  const scores = computed(() => (target.value === null ? null : column(target.value)));
+  const shown = computed<Shown | null>(() =>
+    target.value === null ? null : { col: target.value, token: firstTarget.value + target.value, scores: scores.value },
+  );
+  /** The largest |share| of the column on show: its colour domain. */
+  const domain = computed(() => (scores.value === null ? 0 : statsOf(scores.value).max));
+  const top = computed(() => (scores.value === null ? [] : topRows(scores.value, 3)));
+  /** How much of the column lies on tokens of the template, or null where there are none to see. */
+  const templateShare = computed(() => {
+    const current = scores.value;
+    if (current === null) return null;
+    const special = tokens.value.flatMap((token, row) => (token.role === "special" ? [shareOf(current, row)] : []));
+    const seen = special.filter((share) => !Number.isNaN(share));
+    return seen.length === 0 ? null : seen.reduce((sum, share) => sum + Math.abs(share), 0);
+  });
+
+  function forgetDocument(): void {
+    tokens.value = [];
+    segments.value = [];
+    steps.value = [];
+    maps.value = new Map();
+    mapId.value = null;
+    hoverCol.value = null;
+    hoverRow.value = null;
+    asked.value = null;
+    failure.value = null;
+  }
+
+  function forgetSession(): void {
+    document.value = null;
+    menu.value = null;
+    status.value = IDLE;
+    forgetDocument();
+  }
+
+  function addColumn({ map: id, col, n_rows, scores }: Column): void {
+    const data = maps.value.get(id);
+    if (data === undefined) return;
+    if (n_rows !== data.info.n_rows || col >= data.info.n_cols)
+      throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${data.info.n_rows} × ${data.info.n_cols}`);
+    const isNew = data.columns[col] === undefined;
+    // Equal in a replay: keep the old array, so that nothing derived from it changes.
+    if (isNew) {
+      data.columns[col] = scores;
+      data.done.value++;
+    }
+  }
+
+  function beginMap(info: MapBegins): void {
+    if (info.doc !== document.value?.doc) return;
+    const old = maps.value.get(info.map);
+    const keep = old !== undefined && old.info.n_rows === info.n_rows;
+    const columns = keep ? old.columns.slice(0, info.n_cols) : [];
+    const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
+    maps.value = new Map(maps.value).set(info.map, { info, columns, done: signal(done) });
+    mapId.value = info.map;
+    asked.value = null;
+    failure.value = null;
+  }
+
+  function handle(message: ToPage): void {
+    switch (message.type) {
+      case "hello":
+        notice.value =
+          message.protocol === PROTOCOL
+            ? null
+            : "This page was built for another version of saliency-widget: restart the kernel and reload the page.";
+        if (message.session !== session) forgetSession();
+        session = message.session;
+        return;
+      case "document":
+        if (message.doc !== document.value?.doc) forgetDocument();
+        document.value = message;
+        return;
+      case "tokens":
+        if (message.doc !== document.value?.doc) return;
+        tokens.value = [...tokens.value.slice(0, message.start), ...message.tokens];
+        segments.value = message.segments;
+        return;
+      case "steps": {
+        if (message.doc !== document.value?.doc) return;
+        const next = steps.value.slice();
+        for (const [i, step] of message.steps.entries()) next[message.start + i] = step;
+        steps.value = next;
+        return;
+      }
+      case "menu":
+        menu.value = message;
+        return;
+      case "map":
+        beginMap(message);
+        return;
+      case "column":
+        addColumn(message);
+        return;
+      case "status":
+        status.value = message;
+        if (RUNNING.has(message.phase)) failure.value = null;
+        return;
+      case "failed":
+        failure.value = message;
+        asked.value = null;
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** Take in one message. The views see all that it changes at once. */
+  function receive(message: ToPage): void {
+    // Until the versions agree nothing else can be trusted to mean what it says.
+    if (message.type !== "hello" && session !== null && notice.value !== null) return;
+    batch(() => handle(message));
+  }
+
+  /** The reader chose a map. If it is here, whole, it is shown at once; the kernel is told in any case. */
+  function ask(method: string, objective: string): void {
+    batch(() => {
+      failure.value = null;
+      const usesObjective = menu.value?.methods.find((card) => card.id === method)?.uses_objective ?? true;
+      for (const { info, done } of maps.value.values()) {
+        const same = info.method === method && (!usesObjective || info.objective === objective);
+        if (!same || info.doc !== document.value?.doc || done.value < info.n_cols) continue;
+        mapId.value = info.map;
+        asked.value = null;
+        return;
+      }
+      asked.value = { method, objective };
+    });
+  }
+
+  return {
+    document,
+    tokens,
+    segments,
+    steps,
+    menu,
+    maps,
+    status,
+    failure,
+    notice,
+    selection,
+    hoverCol,
+    hoverRow,
+    asked,
+    pieces,
+    firstTarget,
+    nTargets,
+    running,
+    map,
+    method,
+    signed,
+    pinned,
+    target,
+    column,
+    shown,
+    domain,
+    top,
+    templateShare,
+    receive,
+    ask,
+  };
+}
+
+function inRange(value: number | null, n: number): number | null {
+  return value !== null && value >= 0 && value < n ? value : null;
+}

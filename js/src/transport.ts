@@ -1,0 +1,132 @@
+/** The wire between one widget model and one store. It knows whether anyone listens, so nothing else has to. */
+
+import { effect } from "@preact/signals-core";
+import { PROTOCOL, ProtocolError, readToPage, type ToKernel } from "./protocol";
+import type { Store } from "./store";
+
+/** What we use of an anywidget model, typed; the fake ones of the tests and of the gallery have it too. */
+export type Host = {
+  get(name: "selection"): unknown;
+  set(name: "selection", value: number | null): void;
+  save_changes(): void;
+  send(content: ToKernel): void;
+  on(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void;
+  off(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void;
+};
+
+export type Send = (message: ToKernel) => void;
+
+const FOCUS_EVERY = 50; // ms: a mouse crosses words faster than a column can be computed
+const PATIENCE = 4000; // ms until the page says that it waits for a kernel
+
+/** Binds the store to the model until `signal` aborts; says hello. */
+export function connect(model: Host, store: Store, signal: AbortSignal): Send {
+  const send: Send = (message) => {
+    if (signal.aborted) return;
+    try {
+      model.send(message);
+    } catch {
+      // No kernel: the map that is here can still be read.
+    }
+  };
+  const acknowledge = acknowledger(send);
+  const patience = setTimeout(() => {
+    if (store.document.value === null && store.notice.value === null && !store.running.value)
+      store.notice.value = "No kernel has answered yet. Run the cell again to bring this map to life.";
+  }, PATIENCE);
+
+  const hear = (content: unknown, buffers?: readonly DataView[]) => {
+    clearTimeout(patience);
+    try {
+      const message = readToPage(content, buffers);
+      if (message === null) return;
+      if (message.type === "hello") acknowledge.forget();
+      store.receive(message);
+      // Also for a map that is unknown here: the kernel counts what is on its way, not what is liked.
+      if (message.type === "column") acknowledge.add(message.seq);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      store.notice.value = `The kernel sent something this page cannot read (${error.message}): restart the kernel and reload the page.`;
+    }
+  };
+
+  model.on("msg:custom", hear);
+  const unbind = bindSelection(model, store, signal);
+  const unfollow = followFocus(store, send);
+  signal.addEventListener("abort", () => {
+    clearTimeout(patience);
+    model.off("msg:custom", hear);
+    unbind();
+    unfollow();
+  });
+  send({ type: "hello", protocol: PROTOCOL });
+  return send;
+}
+
+/**
+ * Acknowledges the highest seq at the end of the microtask queue: once for all that one task brought. Not in an animation
+ * frame, nor by a timer: hidden tabs stop the one and slow the other to a second, and the kernel waits for us.
+ */
+function acknowledger(send: Send) {
+  let highest = -1;
+  let due = false;
+  return {
+    add(seq: number): void {
+      highest = Math.max(highest, seq);
+      if (due) return;
+      due = true;
+      queueMicrotask(() => {
+        due = false;
+        if (highest >= 0) send({ type: "ack", seq: highest });
+      });
+    },
+    /** A kernel that says hello counts from where it likes. */
+    forget(): void {
+      highest = -1;
+    },
+  };
+}
+
+/** `store.selection` and the trait `selection` follow each other; neither hears its own echo. */
+function bindSelection(model: Host, store: Store, signal: AbortSignal): () => void {
+  const fromKernel = () => {
+    const value = model.get("selection");
+    store.selection.value = typeof value === "number" && Number.isInteger(value) ? value : null;
+  };
+  fromKernel();
+  model.on("change:selection", fromKernel);
+  const dispose = effect(() => {
+    const value = store.selection.value;
+    if (signal.aborted || (model.get("selection") ?? null) === value) return;
+    model.set("selection", value);
+    try {
+      model.save_changes();
+    } catch {
+      // ipywidgets throws where there is no kernel; the pin holds on this page all the same.
+    }
+  });
+  return () => {
+    model.off("change:selection", fromKernel);
+    dispose();
+  };
+}
+
+/** Tells the kernel which column the reader looks at while that column is still missing; at most once in FOCUS_EVERY. */
+function followFocus(store: Store, send: Send): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let sent = Number.NEGATIVE_INFINITY;
+  const dispose = effect(() => {
+    const col = store.hoverCol.value ?? store.selection.value;
+    clearTimeout(timer);
+    if (col === null || store.map.value === null || store.column(col) !== null || !store.running.value) return;
+    const wait = Math.max(0, sent + FOCUS_EVERY - performance.now());
+    timer = setTimeout(() => {
+      sent = performance.now();
+      send({ type: "focus", col });
+    }, wait);
+  });
+  return () => {
+    clearTimeout(timer);
+    dispose();
+  };
+}

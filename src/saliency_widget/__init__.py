@@ -1,0 +1,38 @@
+"""Why did the language model write that word? Live saliency maps in a notebook cell, and the engine behind them.
+
+Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .attribution.attribute import attribute
+    from .attribution.result import Attribution
+    from .models.loading import load_model
+    from .show import show
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Attribution": "attribution.result",
+    "attribute": "attribution.attribute",
+    "load_model": "models.loading",
+    "show": "show",
+}
+
+__all__ = ["Attribution", "attribute", "load_model", "show"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    globals()[name] = value  # for good: importing the module `show` has put the module in the function's place
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

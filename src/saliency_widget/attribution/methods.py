@@ -1,0 +1,150 @@
+"""The one table of methods: how to fill the matrix, and the card that says how to read it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import InputError, UnknownName, UnsupportedMethod
+from ..types import NoSettings, Objective
+from . import attention, gradient, noise
+from .objectives import OBJECTIVES
+
+if TYPE_CHECKING:
+    from ..models.causal import CausalModel
+    from .engine import Chunk, Problem, Schedule
+
+Family = Literal["gradient", "attention", "perturbation", "relevance", "baseline"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A row of the table.
+
+    `unit` is what a score is called, as in "share of the {unit}"; `pool` how the scores of tokens make that of a word.
+    """
+
+    id: str
+    label: str
+    family: Family
+    signed: bool
+    uses_objective: bool
+    unit: str
+    pool: Literal["sum", "mean", "max"]
+    cost: str
+    reads: str
+    caveats: tuple[str, ...]
+    reference: str
+    run: Callable[[Problem, Schedule], Iterator[Chunk]]
+    settings: type[Any] = NoSettings
+    needs_attention: bool = False
+
+
+METHODS: dict[str, Method] = {
+    method.id: method
+    for method in (
+        Method(
+            id="saliency",
+            label="Gradient",
+            family="gradient",
+            signed=False,
+            uses_objective=True,
+            unit="gradient norm",
+            pool="sum",
+            cost="one backward pass per target",
+            reads="How much the objective moves when this token's embedding moves a little, in whichever direction "
+            "moves it most.",
+            caveats=(
+                "It has no sign: a token that speaks against the word scores as high as one that speaks for it.",
+                "Nearly 0 everywhere when the model is almost certain; compare shares, or explain the logit instead.",
+                "A small step is not a removed word: occlusion answers that.",
+            ),
+            reference="Simonyan et al. 2014, arXiv:1312.6034",
+            run=gradient.saliency,
+        ),
+        Method(
+            id="attention",
+            label="Attention",
+            family="attention",
+            signed=False,
+            uses_objective=False,
+            unit="attention",
+            pool="sum",
+            cost="one forward pass for all targets",
+            reads="How much the position that predicts the word looks at this token, averaged over all heads and "
+            "layers unless one is chosen.",
+            caveats=(
+                "It does not know which word is asked about: only from where the model looked.",
+                "The first token is often a resting place for attention that is not needed.",
+                "Looking is not using: high weight proves no influence (Jain & Wallace 2019).",
+            ),
+            reference="Bahdanau et al. 2015, arXiv:1409.0473; Jain & Wallace 2019, arXiv:1902.10186",
+            run=attention.attention,
+            settings=attention.AttentionSettings,
+            needs_attention=True,
+        ),
+        Method(
+            id="random",
+            label="Random",
+            family="baseline",
+            signed=False,
+            uses_objective=False,
+            unit="noise",
+            pool="mean",
+            cost="nothing",
+            reads="Seeded noise. It explains nothing: it is the floor that every other map has to beat.",
+            caveats=("If another map looks no better than this one, believe neither.",),
+            reference="",
+            run=noise.random,
+            settings=noise.RandomSettings,
+        ),
+    )
+}
+
+
+def method_named(name: str) -> Method:
+    """Raises: UnknownName, with the nearest names."""
+    if name not in METHODS:
+        raise UnknownName("method", name, METHODS)
+    return METHODS[name]
+
+
+def objective_named(name: str) -> Objective:
+    """Raises: UnknownName, with the nearest names."""
+    if name not in OBJECTIVES:
+        raise UnknownName("objective", name, OBJECTIVES)
+    return name
+
+
+def settings_of(method: Method, given: Mapping[str, Any]) -> Any:
+    """The method's own frozen settings. Raises: UnknownName for a setting it does not have."""
+    known = [field.name for field in dataclasses.fields(method.settings)]
+    for name in given:
+        if name not in known:
+            raise UnknownName(f"setting of {method.id}", name, known)
+    return method.settings(**given)
+
+
+def why_not(method: Method, model: CausalModel) -> str | None:
+    """Why the method cannot run on this model, in one sentence; None where it can."""
+    if method.needs_attention and (not model.n_heads or not model.model._can_set_attn_implementation()):
+        return f"{type(model.model).__name__} does not hand out attention weights."
+    return None
+
+
+def check_applies(method: Method, model: CausalModel, settings: Any) -> None:
+    """Raises: UnsupportedMethod naming the methods that can; InputError for a layer or head that does not exist."""
+    reason = why_not(method, model)
+    if reason is not None:
+        able = [m.id for m in METHODS.values() if why_not(m, model) is None]
+        raise UnsupportedMethod(f"{method.label} cannot run here: {reason}", cure=f"Use {' or '.join(able)}.")
+    if method.needs_attention:
+        for name, count in (("layer", model.n_layers), ("head", model.n_heads)):
+            index = getattr(settings, name, None)
+            if index is not None and not (isinstance(index, int) and 0 <= index < count):
+                raise InputError(
+                    f"{name}={index!r} is out of range: {model.name} has {count} {name}s.",
+                    cure=f"Choose 0 … {count - 1}, or None for the mean.",
+                )

@@ -1,0 +1,269 @@
+"""The result: one matrix, the tokens of its rows and columns, and where it came from. Immutable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from ..errors import AmbiguousToken, DamagedFile, InputError, TokenNotFound
+from ..export.html import to_html
+from ..export.table import to_dataframe, to_text
+from ..types import Alternative, Role, Segment, Token
+from .methods import METHODS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+FORMAT = 1  # of saved files; a file with a higher number comes from a newer version
+
+Key: TypeAlias = int | str | Token
+
+
+class Top(NamedTuple):
+    """An input that mattered: its text and position, its raw score, its share of the column's L1 norm in [-1, 1]."""
+
+    text: str
+    position: int
+    score: float
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Attribution:
+    """How much each input token (rows) mattered for each target token (columns).
+
+    `scores`: float32 [n_rows, n_cols] as the method defines them, un-normalised; NaN where the target cannot see the
+    row, and only there. `step_scores`: float32 [n_cols] each, `probability` among them. `alternatives`: for each column
+    the most probable tokens. `seconds`: what computing took.
+    """
+
+    scores: NDArray[np.float32]
+    rows: tuple[Token, ...]
+    cols: tuple[Token, ...]
+    segments: tuple[Segment, ...] = ()
+    step_scores: Mapping[str, NDArray[np.float32]]
+    alternatives: tuple[tuple[Alternative, ...], ...] = ()
+    method: str
+    objective: str | None
+    signed: bool
+    unit: str
+    model_name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        scores = np.array(self.scores, dtype=np.float32)
+        if scores.shape != (len(self.rows), len(self.cols)):
+            raise InputError(
+                f"The scores have the shape {scores.shape}, but {len(self.rows)} rows and {len(self.cols)} columns.",
+                cure="Give one row of scores an input token and one column a target token.",
+            )
+        if np.isinf(scores).any():
+            raise InputError(
+                "There is an infinite score.", cure="A score is finite, or NaN where the target cannot see."
+            )
+        scores.flags.writeable = False
+        steps = {name: np.array(values, dtype=np.float32) for name, values in self.step_scores.items()}
+        for values in steps.values():
+            values.flags.writeable = False
+        for name, value in (
+            ("scores", scores),
+            ("step_scores", MappingProxyType(steps)),
+            ("settings", MappingProxyType(dict(self.settings))),
+            ("diagnostics", MappingProxyType(dict(self.diagnostics))),
+        ):
+            object.__setattr__(self, name, value)
+
+    # ── made from elsewhere ───────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def from_scores(
+        cls,
+        scores: ArrayLike,
+        rows: Sequence[str | Token],
+        cols: Sequence[str | Token],
+        *,
+        method: str,
+        signed: bool | None = None,
+        unit: str = "score",
+        model_name: str = "",
+    ) -> Attribution:
+        """Scores from anywhere (a paper, another library) as an Attribution. `signed=None`: signed if any is below 0.
+
+        Raises: InputError when shape and labels do not fit, or a score is infinite.
+        """
+        array = np.asarray(scores, dtype=np.float32)
+        row_tokens = _tokens(rows, 0, "prompt")
+        return cls(
+            scores=array,
+            rows=row_tokens,
+            cols=_tokens(cols, len(row_tokens), "generated"),
+            step_scores={},
+            method=method,
+            objective=None,
+            signed=bool((array < 0).any()) if signed is None else signed,
+            unit=unit,
+            model_name=model_name,
+        )
+
+    # ── questions in one line ─────────────────────────────────────────────────────────────────────────────────────
+
+    def row(self, key: Key) -> int:
+        """Index of a row: by index, token, or text (spaces around it do not count).
+
+        Raises: AmbiguousToken, TokenNotFound.
+        """
+        return _find(self.rows, key, "row")
+
+    def col(self, key: Key) -> int:
+        """Index of a column, as `row`."""
+        return _find(self.cols, key, "column")
+
+    def __getitem__(self, keys: tuple[Key, Key]) -> float:
+        """`a["George", "Washington"]`: the raw score of one input for one target."""
+        row, col = keys
+        return float(self.scores[self.row(row), self.col(col)])
+
+    def top(self, target: Key, k: int = 3) -> list[Top]:
+        """The k inputs with the largest absolute score for one target, first the largest."""
+        col = self.col(target)
+        column, shares = self.scores[:, col], self.normalized()[:, col]
+        visible = np.flatnonzero(~np.isnan(column))
+        order = visible[np.argsort(-np.abs(column[visible]), kind="stable")][:k]
+        return [
+            Top(self.rows[i].text, self.rows[i].position, float(column[i]), float(shares[i])) for i in order.tolist()
+        ]
+
+    def normalized(self) -> NDArray[np.float32]:
+        """Scores with each column divided by its L1 norm: shares in [-1, 1]. A column of zeros becomes NaN."""
+        norms = np.nansum(np.abs(self.scores, dtype=np.float64), axis=0)
+        norms[norms == 0] = np.nan
+        shares: NDArray[np.float32] = (self.scores / norms).astype(np.float32)
+        return shares
+
+    # ── taken away ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One line a visible cell: row, row_token, row_position, col, col_token, col_position, score, share."""
+        return to_dataframe(self)
+
+    def to_html(self, *, col: int | None = None) -> str:
+        """A static map: reads anywhere, can be hovered where scripts may run. `col`: the target shown first."""
+        return to_html(self, col=col)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one safetensors file, lossless."""
+        from safetensors.numpy import save_file
+
+        about = {
+            "format": FORMAT,
+            "rows": [asdict(t) for t in self.rows],
+            "cols": [asdict(t) for t in self.cols],
+            "segments": [asdict(s) for s in self.segments],
+            "alternatives": [[asdict(a) for a in column] for column in self.alternatives],
+            "method": self.method,
+            "objective": self.objective,
+            "signed": self.signed,
+            "unit": self.unit,
+            "model_name": self.model_name,
+            "settings": dict(self.settings),
+            "seconds": self.seconds,
+            "diagnostics": dict(self.diagnostics),
+        }
+        arrays = {"scores": self.scores} | {f"step.{name}": v for name, v in self.step_scores.items()}
+        save_file(
+            {name: np.ascontiguousarray(a) for name, a in arrays.items()}, path, {"attribution": json.dumps(about)}
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Attribution:
+        """Read what `save` wrote. Raises: DamagedFile when it is cut short, no such file, or from a newer version."""
+        from safetensors import SafetensorError, safe_open
+
+        if not Path(path).is_file():
+            raise DamagedFile(f"There is no file {path}.", cure="Check the path.")
+        try:
+            with safe_open(path, "np") as file:
+                about = json.loads((file.metadata() or {})["attribution"])
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise DamagedFile(
+                f"{path} is not a whole saved attribution.", cure="Save it again, or copy it again if a copy broke off."
+            ) from error
+        if about["format"] > FORMAT:
+            raise DamagedFile(
+                f"{path} was saved by a newer version of saliency-widget.", cure="Upgrade with pip install -U."
+            )
+        del about["format"]
+        return cls(
+            scores=arrays["scores"],
+            step_scores={n.removeprefix("step."): a for n, a in arrays.items() if n.startswith("step.")},
+            rows=tuple(_token(t) for t in about.pop("rows")),
+            cols=tuple(_token(t) for t in about.pop("cols")),
+            segments=tuple(Segment(**s) for s in about.pop("segments")),
+            alternatives=tuple(tuple(Alternative(**a) for a in column) for column in about.pop("alternatives")),
+            **about,
+        )
+
+    # ── shown ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def label(self) -> str:
+        """The method's name as people read it."""
+        return METHODS[self.method].label if self.method in METHODS else self.method
+
+    def __repr__(self) -> str:
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def _tokens(given: Sequence[str | Token], first: int, role: Role) -> tuple[Token, ...]:
+    tokens = []
+    for i, item in enumerate(given):
+        if isinstance(item, Token):
+            tokens.append(item)
+        else:
+            tokens.append(
+                Token(id=-1, position=first + i, text=item, role=role, span=None, word=first + i, sentence=0, segment=0)
+            )
+    return tuple(tokens)
+
+
+def _token(about: dict[str, Any]) -> Token:
+    for name in ("span", "part"):
+        about[name] = tuple(about[name]) if about[name] is not None else None
+    return Token(**about)
+
+
+def _find(tokens: Sequence[Token], key: Key, kind: str) -> int:
+    if isinstance(key, Token):
+        key = next((i for i, t in enumerate(tokens) if t.position == key.position), key.text)
+    if isinstance(key, int):
+        if not -len(tokens) <= key < len(tokens):
+            raise TokenNotFound(f"There is no {kind} {key}.", cure=f"There are {len(tokens)}: 0 … {len(tokens) - 1}.")
+        return key % len(tokens)
+    assert isinstance(key, str)
+    exact = [i for i, t in enumerate(tokens) if t.text == key]
+    found = exact if len(exact) == 1 else [i for i, t in enumerate(tokens) if t.text.strip() == key.strip()]
+    if not found:
+        raise TokenNotFound(
+            f"No {kind} has the token {key!r}.",
+            cure=f"The {kind}s are: {' | '.join(t.text for t in tokens[:40])}{' | …' if len(tokens) > 40 else ''}.",
+        )
+    if len(found) > 1:
+        raise AmbiguousToken(
+            f"{key!r} occurs {len(found)} times.",
+            cure=f"Use one of the {kind}s {', '.join(map(str, found))}.",
+            positions=found,
+        )
+    return found[0]

@@ -1,0 +1,403 @@
+"""The kernel-side object behind one widget: a queue, the worker thread that owns the model, cache and cancellation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from .attribution import attribute as attribution
+from .attribution.engine import Chunk, Schedule
+from .attribution.methods import METHODS, why_not
+from .attribution.objectives import LABELS
+from .errors import Cancelled, SaliencyError, WorkerDied
+from .models.loading import load_model
+from .streaming import Send, Stream
+
+if TYPE_CHECKING:
+    from . import protocol
+    from .attribution.attribute import Document, Question
+    from .attribution.result import Attribution
+    from .models.causal import CausalModel, Step
+    from .models.prompting import Encoded, Prompt
+    from .types import Request
+
+_NEXT_LOOK = 0.1  # seconds between two looks at a text that is being written
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `show` was called with, checked."""
+
+    model: Any
+    prompt: Prompt
+    question: Question
+    max_new_tokens: int
+
+
+@dataclass(eq=False)
+class _Entry:
+    """A map in the cache, whole or begun."""
+
+    map_id: str
+    question: Question
+    chunks: list[Chunk] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def done(self) -> set[int]:
+        return {col for chunk in self.chunks for col in chunk.cols}
+
+
+class Controller:
+    """Runs one widget's jobs on a thread of its own. Every method but `wait` returns at once, from any thread.
+
+    `send` hands a message to the pages. `finished` is called on the worker's thread with every map that was completed
+    or cancelled with something in it.
+    """
+
+    def __init__(self, job: Job, send: Send, finished: Callable[[Attribution], None]) -> None:
+        self._job = job
+        self._finished = finished
+        self._stream = Stream(send)
+        self._changed = threading.Condition()
+        self._asked: Question | None = job.question  # the latest wish; older ones are not worth doing
+        self._busy = True
+        self._cancelled = threading.Event()
+        self._closed = False
+        self._error: BaseException | None = None
+        self._schedule: Schedule | None = None
+        self._preferred: int | None = None
+        self._model: CausalModel | None = None
+        self._document: Document | None = None
+        self._steps: list[Step] = []
+        self._cache: dict[tuple[int, Request], _Entry] = {}
+        self._fingerprint = 0
+        self._attribution: Attribution | None = None
+        self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
+
+    # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._stream.start()
+        self._thread.start()
+
+    def receive(self, message: protocol.ToKernel) -> None:
+        """A message of the page. Only sets flags: it may come on a thread beside a running cell."""
+        match message["type"]:
+            case "hello":
+                self._stream.hello()
+            case "ack":
+                self._stream.ack(message["seq"])
+            case "focus":
+                self.prefer(message["col"])
+            case "ask":
+                self._receive_ask(message)
+            case "cancel":
+                self.cancel()
+
+    def _receive_ask(self, message: protocol.Ask) -> None:
+        settings = message.get("settings", {})
+        try:
+            self.ask(attribution.check_question(message["method"], message["objective"], settings))
+        except SaliencyError as error:
+            self._stream.failed(type(error).__name__, error.message, error.cure)
+
+    def ask(self, question: Question) -> None:
+        """Show this map; what runs now is put aside, and taken up again when it is asked for once more."""
+        with self._changed:
+            self._asked = question
+            self._busy = True
+            self._error = None
+            self._cancelled.clear()
+            self._changed.notify_all()
+
+    def prefer(self, col: int) -> None:
+        """The user looks at this column: compute and send it next."""
+        self._preferred = col
+        self._stream.prefer(col)
+        schedule = self._schedule
+        if schedule is not None:
+            schedule.prefer(col)
+
+    def cancel(self) -> None:
+        """Stop what is running; keep what is done. Nothing happens where nothing runs."""
+        with self._changed:
+            if not self._busy:
+                return
+            self._asked = None
+            self._cancelled.set()
+            if self._model is None:  # loading cannot be interrupted, but nobody has to wait for it
+                self._error = _cancelled_at(0, None)
+                self._busy = False
+                self._stream.status("cancelled")
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End both threads and free what they held."""
+        with self._changed:
+            self._closed = True
+            self._asked = None
+            self._cancelled.set()
+            self._changed.notify_all()
+        self._stream.close()
+
+    @property
+    def attribution(self) -> Attribution | None:
+        """The map on show as far as it is computed, or None."""
+        return self._attribution
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the last job failed with, or None."""
+        return self._error
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is waiting or running. Raises nothing, also when the worker is dead."""
+        return self._busy and self._thread.is_alive()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Block until nothing is to do, or for `timeout` seconds; whether nothing is to do."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._busy:
+            if not self._thread.is_alive():
+                self._died()
+            left = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
+            if left <= 0:
+                return False
+            with self._changed:  # short waits: Kernel → Interrupt gets through between them
+                self._changed.wait_for(lambda: not self._busy, left)
+        return True
+
+    def _died(self) -> None:
+        self._error = WorkerDied(
+            "The thread behind this widget ended without finishing.",
+            cure="What it had computed is kept; run the cell again to start a new one.",
+        )
+        self._busy = False
+
+    # ── the worker's thread ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _work(self) -> None:
+        while self._wait_for_work():
+            self._finish(self._try(self._take()))
+        self._model = self._document = self._attribution = None
+        self._cache.clear()
+        self._steps.clear()
+
+    def _wait_for_work(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._asked is not None or self._cancelled.is_set())
+            return not self._closed
+
+    def _take(self) -> Question | None:
+        with self._changed:
+            question, self._asked = self._asked, None
+            return question
+
+    def _finish(self, error: BaseException | None) -> None:
+        with self._changed:
+            if self._asked is None:  # else something newer was asked meanwhile; its end is the one to tell
+                self._error = error
+                self._cancelled.clear()
+                self._busy = False
+                self._changed.notify_all()
+
+    def _try(self, question: Question | None) -> BaseException | None:
+        """Do one job (None: it was cancelled before it began); its error is told to the page and raised by `wait()`."""
+        try:
+            if question is None:
+                self._check()
+            else:
+                self._answer(question)
+        except _Superseded:
+            return None
+        except Cancelled as error:
+            self._stream.status("cancelled", "", *self._stream.progress)
+            return error
+        except SaliencyError as error:
+            self._stream.failed(type(error).__name__, error.message, error.cure)
+            return error
+        except Exception as error:  # noqa: BLE001 (the model is somebody else's program; its error is shown and raised)
+            self._stream.failed(
+                type(error).__name__,
+                str(error) or "The model's code raised this error.",
+                "See wait() for where it came from.",
+            )
+            return error
+        return None
+
+    def _answer(self, question: Question) -> None:
+        if self._model is None:
+            self._stream.status("loading", "Loading")
+            self._model = load_model(self._job.model, progress=self._loading)
+            self._check()
+        model = self._model
+        with model.lent(check=self._check, waiting=self._waiting):
+            if self._document is None:
+                self._begin(model)
+            document = self._document
+            assert document is not None
+            self._look_for_changed_weights(model, document)
+            entry = self._entry(question, document)
+            self._stream.show(
+                entry.map_id,
+                method=question.method.id,
+                objective=question.objective,
+                n_rows=len(document.rows),
+                n_cols=len(document.cols),
+            )
+            try:
+                self._fill(model, question, document, entry)
+            finally:
+                self._schedule = None
+                if entry.chunks:
+                    self._publish(model, question, document, entry)
+        self._stream.status("done", question.method.label)
+
+    def _begin(self, model: CausalModel) -> None:
+        """Encode, and let the model write."""
+        self._stream.menu(_menu(model), [{"id": name, "label": label} for name, label in LABELS.items()])
+        looked, next_look = 0.0, _NEXT_LOOK
+        total = self._job.max_new_tokens
+        started: float | None = None
+        latest: tuple[Encoded, list[int]] | None = None
+
+        def on_progress(encoded: Encoded, written: list[int]) -> None:
+            nonlocal looked, next_look, started, latest
+            latest = (encoded, written)
+            self._check()
+            now = time.perf_counter()
+            if started is None:
+                started = now
+                self._announce(model, len(encoded.ids))
+            elif now - looked < next_look:
+                return
+            document = attribution.describe_document(model, encoded, written)
+            self._stream.tokens(document.tokens, document.segments)
+            n = len(written)
+            left = (now - started) / n * (total - n) if n > 1 else None
+            self._stream.status("generating", "Writing", n, total, left)
+            looked = now
+            # A long text takes long to look at: spend no more than a fifth of the time on it.
+            next_look = max(_NEXT_LOOK, 5 * (time.perf_counter() - now))
+
+        self._stream.status("generating", "Writing", 0, total)
+        try:
+            document = attribution.write(model, self._job.prompt, total, on_progress)
+        except Cancelled:
+            if latest is not None and latest[1]:  # what was written stays, and can be asked about
+                self._read(attribution.describe_document(model, *latest))
+            raise
+        self._read(document)
+
+    def _read(self, document: Document) -> None:
+        self._document = document
+        self._stream.tokens(document.tokens, document.segments)
+
+    def _announce(self, model: CausalModel, first_target: int) -> None:
+        self._stream.document(
+            model=model.name, device=str(model.device), dtype=model.dtype_name, first_target=first_target
+        )
+
+    def _look_for_changed_weights(self, model: CausalModel, document: Document) -> None:
+        """Step scores; and where the weights are not those of the last job, nothing that was computed is valid."""
+        fingerprint = model.fingerprint()
+        if fingerprint == self._fingerprint and len(self._steps) == len(document.cols):
+            return
+        self._steps = []
+        if self._fingerprint not in (0, fingerprint):
+            self._cache.clear()
+            self._announce(model, document.first_target)
+            self._stream.tokens(document.tokens, document.segments)
+        self._fingerprint = fingerprint
+        for step in model.steps(document.ids, document.targets):
+            self._check()
+            self._steps.append(step)
+            self._stream.steps(
+                len(self._steps) - 1,
+                [
+                    {
+                        "probability": step.probability,
+                        "alternatives": [cast("protocol.WireAlternative", asdict(a)) for a in step.alternatives],
+                    }
+                ],
+            )
+
+    def _entry(self, question: Question, document: Document) -> _Entry:
+        key = (self._fingerprint, question.request(document))
+        if key not in self._cache:
+            self._cache[key] = _Entry(f"{self._fingerprint & 0xFFFFFF:x}-{len(self._cache)}", question)
+        return self._cache[key]
+
+    def _fill(self, model: CausalModel, question: Question, document: Document, entry: _Entry) -> None:
+        n = len(document.cols)
+        done = entry.done()
+        self._schedule = Schedule(set(range(n)) - done, prefer=self._preferred)
+        if not len(self._schedule):
+            return
+        label = question.method.label
+        self._stream.status("attributing", label, len(done), n)
+        started, before, spent = time.perf_counter(), len(done), entry.seconds
+        for chunk in attribution.columns(model, question, document, self._schedule):
+            entry.chunks.append(chunk)
+            for j, col in enumerate(chunk.cols):
+                self._stream.column(entry.map_id, col, chunk.scores[:, j].copy())
+            done.update(chunk.cols)
+            elapsed = time.perf_counter() - started
+            entry.seconds = spent + elapsed
+            self._stream.status("attributing", label, len(done), n, elapsed / (len(done) - before) * (n - len(done)))
+            self._check()
+
+    def _publish(self, model: CausalModel, question: Question, document: Document, entry: _Entry) -> None:
+        self._attribution = attribution.assemble(model, question, document, self._steps, entry.chunks, entry.seconds)
+        self._finished(self._attribution)
+
+    # ── called from inside long work ──────────────────────────────────────────────────────────────────────────────
+
+    def _check(self) -> None:
+        """Raises to give up: for good, or (once there is a document) for something newer."""
+        if self._asked is not None and self._document is not None:
+            raise _Superseded
+        if self._cancelled.is_set():
+            raise _cancelled_at(*self._stream.progress)
+
+    def _loading(self, what: str, done: int, total: int | None) -> None:
+        self._check()
+        self._stream.status("loading", what, done, total)
+
+    def _waiting(self) -> None:
+        self._stream.status("waiting", "Waiting for another map on this model")
+
+
+def _cancelled_at(done: int, total: int | None) -> Cancelled:
+    return Cancelled(
+        f"Cancelled after {done} of {total}." if total else "Cancelled.",
+        cure="What was done is kept; ask again to go on.",
+    )
+
+
+class _Superseded(Exception):  # noqa: N818 (not an error)
+    """Something newer was asked."""
+
+
+def _menu(model: CausalModel) -> list[protocol.WireMethod]:
+    return [
+        {
+            "id": m.id,
+            "label": m.label,
+            "family": m.family,
+            "signed": m.signed,
+            "uses_objective": m.uses_objective,
+            "unit": m.unit,
+            "cost": m.cost,
+            "reads": m.reads,
+            "caveats": list(m.caveats),
+            "reference": m.reference,
+            "reason": why_not(m, model),
+        }
+        for m in METHODS.values()
+    ]

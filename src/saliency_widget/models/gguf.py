@@ -1,0 +1,369 @@
+"""Read a llama-architecture .gguf file as float32, exactly, with numpy alone; write it as a transformers folder.
+
+transformers has a GGUF loader too. It needs two more packages, takes ten times as long, and builds the demo model's
+tokenizer without its digit rule. This reader knows one architecture and the quantisations below; for everything else
+it raises `UnsupportedGguf`, and the caller may turn to transformers.
+
+The format, little-endian: magic, version, counts; the metadata as typed key-value pairs; name, shape, type and offset
+of each tensor; padding; the tensors. Format source: docs/gguf.md of ggml-org/ggml.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import struct
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from saliency_widget.errors import DamagedFile, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+    Floats = NDArray[np.float32]
+
+
+class UnsupportedGguf(InputError):
+    """The file is sound, but holds something that this reader does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a .gguf file holds, in transformers' terms.
+
+    `config` are the arguments of a LlamaConfig; `state` its state dict, float32, without the head where it is tied to
+    the embedding; `metadata` the file's own key-value pairs, the tokenizer among them.
+    """
+
+    config: dict[str, Any]
+    state: dict[str, Floats]
+    metadata: dict[str, Any]
+
+
+# ── quantisations ────────────────────────────────────────────────────────────────────────────────────────────────
+# Each takes the raw blocks, uint8 [n_blocks, block_bytes], and returns their values, float32 [n_blocks, block_values].
+# Products are rounded to float32 before the sum, as ggml does it: the result is the same to the last bit.
+
+
+def _half(blocks: Bytes, start: int) -> Floats:
+    """The float16 at byte `start` of every block, float32 [n_blocks, 1]."""
+    return np.ascontiguousarray(blocks[:, start : start + 2]).view("<f2").astype(np.float32)
+
+
+def _nibbles(packed: Bytes) -> Floats:
+    """Sixteen bytes hold 32 values: the low halves are the first sixteen. float32 [n_blocks, 32]."""
+    values = np.empty((len(packed), 32), np.float32)
+    values[:, :16] = packed & 15
+    values[:, 16:] = packed >> 4
+    return values
+
+
+def _f32(blocks: Bytes) -> Floats:
+    return blocks.view("<f4").astype(np.float32)
+
+
+def _f16(blocks: Bytes) -> Floats:
+    return blocks.view("<f2").astype(np.float32)
+
+
+def _q4_0(blocks: Bytes) -> Floats:
+    values = _nibbles(blocks[:, 2:])
+    values -= 8
+    values *= _half(blocks, 0)
+    return values
+
+
+def _q4_1(blocks: Bytes) -> Floats:
+    values = _nibbles(blocks[:, 4:])
+    values *= _half(blocks, 0)
+    values += _half(blocks, 2)
+    return values
+
+
+def _q8_0(blocks: Bytes) -> Floats:
+    values = np.ascontiguousarray(blocks[:, 2:]).view(np.int8).astype(np.float32)
+    values *= _half(blocks, 0)
+    return values
+
+
+class _Kind(NamedTuple):
+    values: int  # values in a block
+    size: int  # bytes of a block
+    unpack: Callable[[Bytes], Floats]
+
+
+_KINDS = {
+    0: _Kind(1, 4, _f32),
+    1: _Kind(1, 2, _f16),
+    2: _Kind(32, 18, _q4_0),
+    3: _Kind(32, 20, _q4_1),
+    8: _Kind(32, 34, _q8_0),
+}
+
+# ── the header ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Entry(NamedTuple):
+    """Where a tensor lies. `shape` is numpy's, outermost axis first; `offset` counts from the end of the header."""
+
+    shape: tuple[int, ...]
+    kind: int
+    offset: int
+
+
+class _Cursor:
+    """A place in the header that moves on as things are read. Raises ValueError or struct.error at a bad byte."""
+
+    def __init__(self, data: memoryview) -> None:
+        self.data = data
+        self.at = 0
+
+    def number(self, code: str) -> Any:
+        (value,) = struct.unpack_from("<" + code, self.data, self.at)
+        self.at += struct.calcsize("<" + code)
+        return value
+
+    def take(self, size: int) -> memoryview:
+        if size > len(self.data) - self.at:
+            raise ValueError("it ends inside its header")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def text(self) -> str:
+        return str(self.take(self.number("Q")), "utf-8")
+
+    def value(self, kind: int) -> Any:
+        if kind == 8:
+            return self.text()
+        if kind != 9:
+            return self.number(_NUMBERS[kind])
+        inner, count = self.number("I"), self.number("Q")
+        if inner == 8:
+            return [self.text() for _ in range(count)]
+        code = "<" + _NUMBERS[inner]  # arrays of arrays exist on paper only: a KeyError here
+        return np.frombuffer(self.take(count * struct.calcsize(code)), code).tolist()
+
+
+_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+
+
+def _header(data: memoryview) -> tuple[dict[str, Any], dict[str, _Entry], int]:
+    """The metadata, the table of tensors, and where the tensors begin."""
+    cursor = _Cursor(data)
+    if bytes(cursor.take(4)) != b"GGUF":
+        raise ValueError("it does not begin as a GGUF file")
+    version = cursor.number("I")
+    if version not in {2, 3}:
+        raise _unsupported(f"GGUF version {version}")
+    n_tensors, n_pairs = cursor.number("Q"), cursor.number("Q")
+    metadata = {}
+    for _ in range(n_pairs):
+        key = cursor.text()
+        metadata[key] = cursor.value(cursor.number("I"))
+    entries = {}
+    for _ in range(n_tensors):
+        name = cursor.text()
+        sizes = [cursor.number("Q") for _ in range(cursor.number("I"))]  # innermost axis first
+        entries[name] = _Entry(tuple(reversed(sizes)), cursor.number("I"), cursor.number("Q"))
+    alignment = int(metadata.get("general.alignment", 32))
+    return metadata, entries, -(-cursor.at // alignment) * alignment
+
+
+def _unpacked(data: Bytes, start: int, entry: _Entry) -> Floats:
+    """The tensor as float32 [*shape]."""
+    kind = _KINDS[entry.kind]
+    count = int(np.prod(entry.shape, dtype=np.int64))
+    begin = start + entry.offset
+    end = begin + count // kind.values * kind.size
+    if not entry.shape or entry.shape[-1] % kind.values or end > len(data):
+        raise ValueError("it ends inside a tensor")
+    blocks = np.ascontiguousarray(data[begin:end]).reshape(-1, kind.size)
+    return kind.unpack(blocks).reshape(entry.shape)
+
+
+# ── llama ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_LAYER = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+_OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+
+
+def _renamed(name: str) -> str:
+    """The name transformers gives to a tensor of llama.cpp's. A name that is not llama's: UnsupportedGguf."""
+    if (match := re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", name)) and match[2] in _LAYER:
+        return f"model.layers.{match[1]}.{_LAYER[match[2]]}.weight"
+    if (stem := name.removesuffix(".weight")) != name and stem in _OUTSIDE:
+        return f"{_OUTSIDE[stem]}.weight"
+    raise _unsupported(f"the tensor {name!r}")
+
+
+def _unrotated(weight: Floats, n_heads: int) -> Floats:
+    """Undo llama.cpp's row order of q and k: it turns neighbouring pairs of a head, transformers its two halves."""
+    n_rows = len(weight)
+    pairs = weight.reshape(n_heads, n_rows // n_heads // 2, 2, -1)  # [heads, pairs, 2, hidden]
+    return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(n_rows, -1)
+
+
+def _config(metadata: dict[str, Any], entries: dict[str, _Entry]) -> dict[str, Any]:
+    """The arguments of LlamaConfig. What llama.cpp can do to a llama and this reader cannot: UnsupportedGguf."""
+    if (architecture := metadata.get("general.architecture")) != "llama":
+        raise _unsupported(f"the architecture {architecture!r}")
+    own = {key.removeprefix("llama."): value for key, value in metadata.items() if key.startswith("llama.")}
+    if own.get("rope.scaling.type", "none") != "none" or own.get("expert_count", 0):
+        raise _unsupported("rope scaling or experts")
+    n_heads, hidden = own["attention.head_count"], own["embedding_length"]
+    if own.get("rope.dimension_count", hidden // n_heads) != own.get("attention.key_length", hidden // n_heads):
+        raise _unsupported("rotary embeddings on a part of each head")
+    return {
+        "vocab_size": entries["token_embd.weight"].shape[0],
+        "hidden_size": hidden,
+        "intermediate_size": own["feed_forward_length"],
+        "num_hidden_layers": own["block_count"],
+        "num_attention_heads": n_heads,
+        "num_key_value_heads": own.get("attention.head_count_kv", n_heads),
+        "head_dim": own.get("attention.key_length", hidden // n_heads),
+        "hidden_act": "silu",
+        "max_position_embeddings": own["context_length"],
+        "rms_norm_eps": own["attention.layer_norm_rms_epsilon"],
+        "rope_parameters": {"rope_type": "default", "rope_theta": own.get("rope.freq_base", 10000.0)},
+        "tie_word_embeddings": "output.weight" not in entries,
+        "attention_bias": False,
+        "mlp_bias": False,
+        "bos_token_id": metadata.get("tokenizer.ggml.bos_token_id"),
+        "eos_token_id": metadata.get("tokenizer.ggml.eos_token_id"),
+        "pad_token_id": metadata.get("tokenizer.ggml.padding_token_id"),
+    }
+
+
+def read(path: Path, progress: Callable[[int, int], None] | None = None) -> Checkpoint:
+    """The whole checkpoint in memory, float32. `progress(done, total)` counts tensors, and may raise to stop it.
+
+    Raises: DamagedFile (not a GGUF file, cut short, or garbled); UnsupportedGguf (another architecture, quantisation,
+    or version).
+    """
+    with _blamed(path):
+        data: Bytes = np.memmap(path, np.uint8, mode="r")
+        metadata, entries, start = _header(data.data)
+        config = _config(metadata, entries)
+        names = {name: _renamed(name) for name in entries}
+        if unknown := {entry.kind for entry in entries.values()} - _KINDS.keys():
+            raise _unsupported(f"the quantisation with number {min(unknown)}")
+    heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
+    state = {}
+    for done, (name, entry) in enumerate(entries.items()):
+        if progress:
+            progress(done, len(entries))
+        with _blamed(path):
+            weight = _unpacked(data, start, entry)
+            stem = name.split(".")[-2]
+            state[names[name]] = _unrotated(weight, heads[stem]) if stem in heads else weight
+    return Checkpoint(config, state, metadata)
+
+
+@contextmanager
+def _blamed(path: Path) -> Iterator[None]:
+    """Whatever goes wrong inside while bytes are made sense of, is the file's fault."""
+    try:
+        yield
+    except UnsupportedGguf:
+        raise
+    except KeyError as error:
+        raise _damaged(path, f"its header lacks or garbles {error}") from error
+    except (ValueError, struct.error, OverflowError, MemoryError, ZeroDivisionError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+# ── the tokenizer ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def tokenizer(metadata: dict[str, Any]) -> Any:
+    """The transformers tokenizer that the metadata describe. Only byte-level BPE with SmolLM's digit rule is known.
+
+    transformers' GGUF loader drops that rule: a blank line before a digit becomes two tokens, where the model was
+    trained with one. llama.cpp has it, and so has the original.
+    """
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    own = {key.removeprefix("tokenizer.ggml."): value for key, value in metadata.items()}
+    if (own.get("model"), own.get("pre")) != ("gpt2", "smollm") or own.get("add_bos_token"):
+        raise _unsupported(f"the tokenizer {own.get('model')!r} with the rule {own.get('pre')!r}")
+    texts = own["tokens"]
+    vocab = {text: number for number, text in enumerate(texts)}
+    merges = [tuple(pair.split(" ")) for pair in own["merges"]]
+    backend = Tokenizer(models.BPE(vocab=vocab, merges=merges))
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    backend.decoder = decoders.ByteLevel()
+    control = 3  # the token type of GGUF for what is never text
+    special = [text for text, kind in zip(texts, own["token_type"], strict=True) if kind == control]
+    backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
+    named = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+    named = {name: texts[own[f"{key}_token_id"]] for name, key in named.items() if f"{key}_token_id" in own}
+    made = PreTrainedTokenizerFast(tokenizer_object=backend, clean_up_tokenization_spaces=False, **named)
+    made.chat_template = metadata.get("tokenizer.chat_template")
+    return made
+
+
+# ── a folder ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    """Write the checkpoint as a transformers folder, float32, tokenizer and chat template included.
+
+    `folder` appears all at once, when it is complete. Where it is there already (another process was faster), it
+    stays as it is. Raises what `read` raises, and what `progress` raises; then nothing is left behind.
+    """
+    from safetensors.numpy import save_file
+
+    checkpoint = read(gguf, progress)
+    config = checkpoint.config | {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32"}
+    ends = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.parent / f".{folder.name}-{uuid.uuid4().hex}"
+    draft.mkdir()
+    try:
+        (draft / "config.json").write_text(json.dumps(config, indent=2), "utf-8")
+        (draft / "generation_config.json").write_text(json.dumps(ends, indent=2), "utf-8")
+        tokenizer(checkpoint.metadata).save_pretrained(draft)
+        save_file(checkpoint.state, draft / "model.safetensors", metadata={"format": "pt"})
+        if progress:
+            progress(len(checkpoint.state), len(checkpoint.state))
+        try:
+            draft.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _unsupported(what: str) -> UnsupportedGguf:
+    return UnsupportedGguf(
+        f"The built-in GGUF reader does not know {what}.",
+        cure="`pip install gguf accelerate` lets transformers try, or load the original model by its hub id.",
+    )
+
+
+def _damaged(path: Path, why: str) -> DamagedFile:
+    return DamagedFile(f"{path} cannot be read as a GGUF file: {why}.", cure="Copy or download the file again.")

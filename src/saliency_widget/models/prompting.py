@@ -1,0 +1,230 @@
+"""From what the user gave (text, a chat, ids; a forced continuation) to token ids with roles and segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..types import Role, Segment, SegmentKind
+
+if TYPE_CHECKING:
+    from .causal import CausalModel
+
+Message = Mapping[str, str]
+
+_TURNS: dict[str, SegmentKind] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What the user gave, checked for contradictions but not yet encoded."""
+
+    text: str | None = None
+    messages: tuple[tuple[str, str], ...] | None = None  # (role, content)
+    input_ids: tuple[int, ...] | None = None
+    target: str | None = None
+    target_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A prompt as the model reads it. `target` is empty where the model is to write the continuation itself.
+
+    `roles`: one a prompt token. `segments`: the chat turns, tiling the prompt; None where the text is no chat.
+    """
+
+    ids: tuple[int, ...]
+    roles: tuple[Role, ...]
+    segments: tuple[Segment, ...] | None
+    target: tuple[int, ...]
+
+
+def check_prompt(
+    text: str | None,
+    *,
+    messages: Sequence[Message] | None = None,
+    input_ids: Sequence[int] | None = None,
+    target: str | None = None,
+    target_ids: Sequence[int] | None = None,
+) -> Prompt:
+    """Exactly one of `text`, `messages`, `input_ids`, and at most one of `target`, `target_ids`, none of them empty.
+
+    Raises: InputError.
+    """
+    given = [name for name, v in (("text", text), ("messages", messages), ("input_ids", input_ids)) if v is not None]
+    if not given:
+        raise InputError("There is no text.", cure="Give text=, messages= or input_ids=.")
+    if len(given) > 1:
+        raise InputError(
+            f"There are {len(given)} kinds of text: {' and '.join(given)}.", cure="Give exactly one of them."
+        )
+    if target is not None and target_ids is not None:
+        raise InputError("There are two kinds of target: target and target_ids.", cure="Give one of them.")
+    if text is not None and not isinstance(text, str):
+        raise InputError(
+            f"The text is a {type(text).__name__}, not a string.", cure="Give messages= for a chat, input_ids= for ids."
+        )
+    if text == "" or (messages is not None and not messages) or (input_ids is not None and len(input_ids) == 0):
+        raise InputError(f"The {given[0]} is empty.", cure="Give at least one token for the model to read.")
+    return Prompt(
+        text=text,
+        messages=None if messages is None else tuple(_checked(m) for m in messages),
+        input_ids=None if input_ids is None else tuple(int(i) for i in input_ids),
+        target=target,
+        target_ids=None if target_ids is None else tuple(int(i) for i in target_ids),
+    )
+
+
+def _checked(message: Message) -> tuple[str, str]:
+    try:
+        role, content = message["role"], message["content"]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            "A chat message lacks its role or its content.", cure='Write it as {"role": "user", "content": "…"}.'
+        ) from error
+    if not isinstance(role, str) or not isinstance(content, str):
+        raise InputError("A chat message's role and content must be text.", cure="Images and tools are not read here.")
+    return role, content
+
+
+def encode(model: CausalModel, prompt: Prompt) -> Encoded:
+    """Token ids, roles and turns of a prompt. Nothing is decoded and encoded again on the way.
+
+    Raises: InputError for a chat without a template, or a text or target that makes no token.
+    """
+    tokenizer = model.tokenizer
+    segments: tuple[Segment, ...] | None = None
+    if prompt.input_ids is not None:
+        before, ids = None, list(prompt.input_ids)
+        roles = _roles(ids, tokenizer)
+    elif prompt.messages is not None:
+        before, ids, roles, segments = _encode_chat(tokenizer, prompt.messages)
+    else:
+        before = prompt.text
+        ids = list(tokenizer(before)["input_ids"])
+        roles = _roles(ids, tokenizer)
+    if not ids:
+        raise InputError("The text makes no token at all.", cure="Give at least one token for the model to read.")
+    target = (
+        prompt.target_ids if prompt.target_ids is not None else _encode_target(tokenizer, before, ids, prompt.target)
+    )
+    if target is not None and not target:
+        raise InputError(
+            "The target makes no token at all.", cure="Give a target with at least one character, or none."
+        )
+    model.check_ids([*ids, *(target or ())])
+    return Encoded(ids=tuple(ids), roles=tuple(roles), segments=segments, target=tuple(target or ()))
+
+
+def _roles(ids: Sequence[int], tokenizer: Any) -> list[Role]:
+    special = set(tokenizer.all_special_ids)
+    return ["special" if i in special else "prompt" for i in ids]
+
+
+def _encode_target(tokenizer: Any, before: str | None, ids: list[int], target: str | None) -> tuple[int, ...] | None:
+    """The target's own ids.
+
+    Encoded together with the text where that leaves the text's ids alone: some tokenizers would begin a text of its
+    own with a space.
+    """
+    if target is None:
+        return None
+    if before is not None:
+        bare = _bare(tokenizer, before)
+        together = _bare(tokenizer, before + target)
+        if ids[-len(bare) :] == bare and together[: len(bare)] == bare:
+            return tuple(together[len(bare) :])
+    return tuple(_bare(tokenizer, target))
+
+
+def _bare(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+# ── chats ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _encode_chat(
+    tokenizer: Any, messages: tuple[tuple[str, str], ...]
+) -> tuple[str, list[int], list[Role], tuple[Segment, ...]]:
+    if not getattr(tokenizer, "chat_template", None):
+        raise InputError("This model has no chat template.", cure="Give text= instead of messages=.")
+    rendered = _render(tokenizer, messages)
+    contents = _find_contents(tokenizer, rendered, messages)
+    encoding = tokenizer(rendered, add_special_tokens=False, return_offsets_mapping=True)
+    ids: list[int] = list(encoding["input_ids"])
+    offsets: list[tuple[int, int]] = list(encoding["offset_mapping"])
+    roles: list[Role] = [
+        "prompt" if any(a < end and start < b for start, end in contents) else "special" for a, b in offsets
+    ]
+    starting = _turn_starts(tokenizer, rendered, contents, [*(role for role, _ in messages), "assistant"])
+    turns = [(at, _TURNS.get(role, "document"), role) for at, (role, _) in zip(starting, messages, strict=False)]
+    turns.append((starting[-1], "assistant", "assistant"))
+    if _is_empty(tokenizer, rendered[: turns[0][0]]):  # nothing but a token that begins every text
+        turns[0] = (0, *turns[0][1:])
+    else:  # the template speaks first: a system message of its own
+        turns.insert(0, (0, "system", "template"))
+    starts = [next((i for i, (a, _) in enumerate(offsets) if a >= at), len(ids)) for at, _, _ in turns]
+    ends = [*starts[1:], len(ids)]
+    segments = tuple(
+        Segment(kind=kind, name=name, start=start, end=end)
+        for (_, kind, name), start, end in zip(turns, starts, ends, strict=True)
+    )
+    return rendered, ids, roles, segments
+
+
+def _render(tokenizer: Any, messages: Sequence[tuple[str, str]]) -> str:
+    chat = [{"role": role, "content": content} for role, content in messages]
+    try:
+        return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+    except Exception as error:  # a template is a program of the model's author: it raises what it likes
+        raise InputError(
+            f"The chat template of this model refuses these messages: {error}",
+            cure="Most want user and assistant in turn, with at most one system message first.",
+        ) from error
+
+
+def _find_contents(tokenizer: Any, rendered: str, messages: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+    """Where each message's content stands in the rendered chat, as half-open character ranges.
+
+    The template is rendered once more with marks in place of the contents: what stands between the marks is its own.
+    """
+    marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
+    glue = _render(tokenizer, [(role, mark) for (role, _), mark in zip(messages, marks, strict=True)])
+    found, at = [], 0
+    for mark, (_, content) in zip(marks, messages, strict=True):
+        own, found_mark, glue = glue.partition(mark)
+        if not found_mark:  # the template leaves this message out
+            found.append((at, at))
+            continue
+        start = at + len(own) if rendered.startswith(own, at) else rendered.find(content.strip(), at)
+        text = next((t for t in (content, content.strip()) if rendered.startswith(t, start)), None)
+        if start < 0 or text is None:
+            raise InputError(
+                "The chat template rewrites the messages, so their tokens cannot be told from its own.",
+                cure="Render the chat yourself and give it as text=.",
+            )
+        found.append((start, start + len(text)))
+        at = start + len(text)
+    return found
+
+
+def _turn_starts(tokenizer: Any, rendered: str, contents: Sequence[tuple[int, int]], roles: Sequence[str]) -> list[int]:
+    """Where each turn begins, the reply's too: at the last special token before its role's name, or its content."""
+    specials = [t for t in tokenizer.all_special_tokens if t]
+    starts, previous = [], 0
+    for (start, end), role in zip([*contents, (len(rendered), len(rendered))], roles, strict=True):
+        named = rendered.rfind(role, previous, start)
+        before = start if named < 0 else named
+        last = max((rendered.rfind(token, previous, before) for token in specials), default=-1)
+        starts.append(previous if last < 0 else last)
+        previous = end
+    return starts
+
+
+def _is_empty(tokenizer: Any, text: str) -> bool:
+    for token in tokenizer.all_special_tokens:
+        text = text.replace(token, "")
+    return not text.strip()

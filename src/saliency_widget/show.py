@@ -1,0 +1,58 @@
+"""What a notebook user calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .attribution.attribute import check_question
+from .controller import Job
+from .errors import InputError
+from .models.prompting import Message, check_prompt
+from .widget import SaliencyWidget
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def show(
+    model: Any,
+    text: str | None = None,
+    *,
+    target: str | None = None,
+    messages: Sequence[Message] | None = None,
+    input_ids: Sequence[int] | None = None,
+    target_ids: Sequence[int] | None = None,
+    method: str = "saliency",
+    objective: str = "probability",
+    max_new_tokens: int = 32,
+    **settings: Any,
+) -> SaliencyWidget:
+    """A living saliency map under the cell: hover a word the model wrote, and see which words caused it.
+
+    Displays at once and returns at once; loading, writing and attributing go on behind. `wait()` gives the
+    `Attribution`. The arguments are those of `attribute`.
+
+    Raises:
+        InputError: what was asked cannot be asked; everything that needs the model to be found out is shown in the
+            widget, and raised by `wait()`.
+        RuntimeError: there is no notebook to show it in.
+    """
+    question = check_question(method, objective, settings)
+    prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
+    if max_new_tokens < 1:
+        raise InputError(f"max_new_tokens is {max_new_tokens}.", cure="Let at least one token be written.")
+    _check_notebook()
+    widget = SaliencyWidget(Job(model=model, prompt=prompt, question=question, max_new_tokens=max_new_tokens))
+    widget.show()
+    return widget
+
+
+def _check_notebook() -> None:
+    from IPython import get_ipython
+
+    shell: InteractiveShell | None = get_ipython()
+    if not hasattr(shell, "kernel"):
+        raise RuntimeError(
+            "show() needs a notebook, and there is none here. Use attribute(model, text), which prints as a table."
+        )

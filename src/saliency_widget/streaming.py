@@ -1,0 +1,301 @@
+"""What one widget has to tell its pages, and the thread that tells it.
+
+The worker says what is new; a sender thread turns it into messages. Small things (tokens, steps, status) are merged
+when they come faster than they can be looked at; columns are kept until a page has room for them. A page that says
+hello is told everything from the start.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from . import protocol
+from .types import Phase, Segment, Token
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Send = Callable[[dict[str, Any], list[memoryview]], None]
+
+_PAUSE = 0.04  # seconds between two rounds of small messages: faster than this nobody can see
+
+
+def wire_token(token: Token) -> protocol.WireToken:
+    """A token as the page gets it."""
+    about = asdict(token)
+    del about["position"]
+    return cast("protocol.WireToken", about)
+
+
+@dataclass(eq=False)
+class _Matrix:
+    """A map as far as it is known, and which of its columns are on their way."""
+
+    header: protocol.Map
+    columns: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    sent: set[int] = field(default_factory=set)
+
+
+class Stream:
+    """Everything a page is to know. Its methods may be called from any thread, and return at once."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._session = uuid.uuid4().hex[:12]
+        self._changed = threading.Condition()
+        self._closed = False
+        self._listening = False  # whether any page has said hello: nothing is sent to nobody
+        self._greet = False
+        self._document: protocol.Document | None = None
+        self._tokens: list[protocol.WireToken] = []
+        self._segments: list[protocol.WireSegment] = []
+        self._steps: list[protocol.WireStep] = []
+        self._menu: protocol.Menu | None = None
+        self._matrices: dict[str, _Matrix] = {}
+        self._current: str | None = None
+        self._preferred = 0
+        self._status: protocol.Status = _status("idle")
+        self._failed: protocol.Failed | None = None
+        self._news: set[str] = set()  # names of the small things that changed since they were last sent
+        self._tokens_from = 0
+        self._steps_from = 0
+        self._seq = 0
+        self._acked = 0
+        self._thread: threading.Thread | None = None
+
+    # ── what the worker says ──────────────────────────────────────────────────────────────────────────────────────
+
+    def menu(self, methods: list[protocol.WireMethod], objectives: list[protocol.WireObjective]) -> None:
+        """What can be asked of this model."""
+        with self._changed:
+            self._menu = {"type": "menu", "methods": methods, "objectives": objectives}
+            self._tell("menu")
+
+    def document(self, *, model: str, device: str, dtype: str, first_target: int) -> None:
+        """A new text begins; what was said of the one before is forgotten."""
+        with self._changed:
+            doc = 1 if self._document is None else self._document["doc"] + 1
+            self._document = {
+                "type": "document",
+                "doc": doc,
+                "model": model,
+                "device": device,
+                "dtype": dtype,
+                "first_target": first_target,
+            }
+            self._tokens, self._segments, self._steps = [], [], []
+            self._tokens_from = self._steps_from = 0
+            self._matrices, self._current = {}, None
+            self._tell("document")
+
+    def tokens(self, tokens: Sequence[Token], segments: Sequence[Segment]) -> None:
+        """The whole token list as it is now; only what changed is sent."""
+        wire = [wire_token(t) for t in tokens]
+        with self._changed:
+            old = self._tokens
+            same = next(
+                (i for i, (a, b) in enumerate(zip(old, wire, strict=False)) if a != b), min(len(old), len(wire))
+            )
+            self._tokens = wire
+            self._segments = [cast("protocol.WireSegment", asdict(s)) for s in segments]
+            self._tokens_from = min(self._tokens_from, same)
+            self._tell("tokens")
+
+    def steps(self, start: int, steps: Sequence[protocol.WireStep]) -> None:
+        """Step scores of the columns from `start` on."""
+        with self._changed:
+            self._steps[start:] = steps
+            self._steps_from = min(self._steps_from, start)
+            self._tell("steps")
+
+    def show(self, map_id: str, *, method: str, objective: str, n_rows: int, n_cols: int) -> None:
+        """This map is the one on show, and begins if it is new."""
+        with self._changed:
+            assert self._document is not None, "a map belongs to a document"
+            if map_id not in self._matrices:
+                header: protocol.Map = {
+                    "type": "map",
+                    "map": map_id,
+                    "doc": self._document["doc"],
+                    "method": method,
+                    "objective": objective,
+                    "n_rows": n_rows,
+                    "n_cols": n_cols,
+                }
+                self._matrices[map_id] = _Matrix(header)
+            # The objective it is shown under may be another than the one it was computed with: attention has none.
+            self._matrices[map_id].header["objective"] = objective
+            self._current = map_id
+            self._tell("map")
+
+    def column(self, map_id: str, col: int, scores: NDArray[np.float32]) -> None:
+        """A finished column, float32 [n_rows]."""
+        with self._changed:
+            self._matrices[map_id].columns[col] = scores
+            self._changed.notify_all()
+
+    def status(
+        self, phase: Phase, what: str = "", done: int = 0, total: int | None = None, seconds_left: float | None = None
+    ) -> None:
+        """What is going on; a phase of work also takes the last error away."""
+        with self._changed:
+            self._status = _status(phase, what, done, total, seconds_left)
+            if phase not in ("failed", "idle"):
+                self._failed = None
+            self._tell("status")
+
+    def failed(self, kind: str, message: str, cure: str) -> None:
+        """An error to show until something new is asked."""
+        with self._changed:
+            self._failed = {"type": "failed", "kind": kind, "message": message, "cure": cure}
+            self._status = _status("failed", what=self._status["what"])
+            self._tell("status")
+            self._tell("failed")
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        """How far the work is: done, and of how many."""
+        return self._status["done"], self._status["total"]
+
+    # ── what the page says ────────────────────────────────────────────────────────────────────────────────────────
+
+    def hello(self) -> None:
+        """A page is there and knows nothing. Acknowledgements that a lost page owes are forgotten."""
+        with self._changed:
+            self._listening = self._greet = True
+            self._changed.notify_all()
+
+    def ack(self, seq: int) -> None:
+        """A page has stored all columns up to `seq`."""
+        with self._changed:
+            self._acked = max(self._acked, min(seq, self._seq))
+            self._changed.notify_all()
+
+    def prefer(self, col: int) -> None:
+        """The user looks at this column: send it before others."""
+        with self._changed:
+            self._preferred = col
+
+    # ── the thread ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread = threading.Thread(target=self._run, name="saliency-widget-sender", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and forget everything."""
+        with self._changed:
+            self._closed = True
+            self._matrices, self._tokens, self._steps = {}, [], []
+            self._changed.notify_all()
+
+    def _tell(self, name: str) -> None:
+        self._news.add(name)
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        small_at = 0.0
+        while True:
+            with self._changed:
+                while not (messages := self._next(time.monotonic() >= small_at)) and not self._closed:
+                    pause = small_at - time.monotonic()
+                    self._changed.wait(pause if self._news and pause > 0 else None)
+                if self._closed:
+                    return
+            for content, buffers in messages:
+                if content["type"] != "column":
+                    small_at = time.monotonic() + _PAUSE
+                self._send(content, buffers)
+
+    def _next(self, small: bool) -> list[tuple[dict[str, Any], list[memoryview]]]:
+        """What is to be sent now, in the order in which a page can understand it."""
+        if not self._listening:
+            return []
+        if self._greet:
+            self._greet = False
+            self._acked = self._seq
+            self._tokens_from = self._steps_from = 0
+            for matrix in self._matrices.values():
+                matrix.sent.clear()
+            self._news = {"hello", "menu", "document", "tokens", "steps", "maps", "status", "failed"}
+            small = True
+        # A column must not overtake the header of its map.
+        messages = self._small() if small or self._news & {"document", "map"} else []
+        return [(cast("dict[str, Any]", m), []) for m in messages] or self._column()
+
+    def _small(self) -> list[protocol.ToPage]:
+        news, self._news = self._news, set()
+        messages: list[protocol.ToPage] = []
+        if "hello" in news:
+            messages.append({"type": "hello", "protocol": protocol.PROTOCOL, "session": self._session})
+        if "menu" in news and self._menu is not None:
+            messages.append(self._menu)
+        if self._document is not None:
+            messages += self._about_document(news, self._document)
+        if "status" in news:
+            messages.append(self._status)
+        if "failed" in news and self._failed is not None:
+            messages.append(self._failed)
+        return messages
+
+    def _about_document(self, news: set[str], document: protocol.Document) -> list[protocol.ToPage]:
+        messages: list[protocol.ToPage] = []
+        doc, start = document["doc"], self._tokens_from
+        if "document" in news:
+            messages.append(document)
+        if "tokens" in news:
+            tokens = self._tokens[start:]
+            messages.append(
+                {"type": "tokens", "doc": doc, "start": start, "tokens": tokens, "segments": self._segments}
+            )
+            self._tokens_from = len(self._tokens)
+        if "steps" in news and len(self._steps) > self._steps_from:
+            steps = self._steps[self._steps_from :]
+            messages.append({"type": "steps", "doc": doc, "start": self._steps_from, "steps": steps})
+            self._steps_from = len(self._steps)
+        if "maps" in news:
+            messages += [m.header for name, m in self._matrices.items() if name != self._current]
+        if self._current is not None and news & {"map", "maps"}:  # last: the last one heard is the one on show
+            messages.append(self._matrices[self._current].header)
+        return messages
+
+    def _column(self) -> list[tuple[dict[str, Any], list[memoryview]]]:
+        """The next column, if a page has room for it: of the map on show first, nearest to where the user looks."""
+        if self._seq - self._acked >= protocol.WINDOW:
+            return []
+        for matrix in sorted(self._matrices.values(), key=lambda m: m.header["map"] != self._current):
+            waiting = matrix.columns.keys() - matrix.sent
+            if waiting:
+                col = min(waiting, key=lambda c: (abs(c - self._preferred), c))
+                matrix.sent.add(col)
+                self._seq += 1
+                scores = matrix.columns[col]
+                message: protocol.Column = {
+                    "type": "column",
+                    "map": matrix.header["map"],
+                    "seq": self._seq,
+                    "col": col,
+                    "n_rows": len(scores),
+                }
+                return [(cast("dict[str, Any]", message), [memoryview(scores.astype("<f4").tobytes())])]
+        return []
+
+
+def _status(
+    phase: Phase, what: str = "", done: int = 0, total: int | None = None, seconds_left: float | None = None
+) -> protocol.Status:
+    return {
+        "type": "status",
+        "phase": phase,
+        "what": what,
+        "done": done,
+        "total": total,
+        "seconds_left": seconds_left,
+    }
