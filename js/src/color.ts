@@ -71,7 +71,10 @@ export function parseColor(css: string): Rgb | null {
   const inner = /^(rgba?|color)\(([^)]*)\)$/.exec(css.trim());
   if (inner === null) return null;
   const scale = inner[1] === "color" ? 255 : 1; // color(srgb 0.1 0.2 0.3)
-  const numbers = (inner[2] ?? "").split(/[\s,/]+/).map(Number.parseFloat).filter(Number.isFinite);
+  const numbers = (inner[2] ?? "")
+    .split(/[\s,/]+/)
+    .map(Number.parseFloat)
+    .filter(Number.isFinite);
   const [r, g, b, alpha = 1] = numbers;
   if (r === undefined || g === undefined || b === undefined || alpha < 0.5) return null;
   return [r * scale, g * scale, b * scale];

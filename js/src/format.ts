@@ -17,7 +17,12 @@ export function significant(value: number): string {
   if (!Number.isFinite(value)) return value < 0 ? `${MINUS}∞` : "∞";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const digits = size >= 1e-4 && size < 1e6 ? Number(size.toPrecision(3)) >= 1000 ? size.toFixed(0) : size.toPrecision(3) : size.toExponential(2);
+  const digits =
+    size >= 1e-4 && size < 1e6
+      ? Number(size.toPrecision(3)) >= 1000
+        ? size.toFixed(0)
+        : size.toPrecision(3)
+      : size.toExponential(2);
   return (value < 0 ? MINUS : "") + digits.replace("e+", "e").replace("e-", `e${MINUS}`);
 }
 

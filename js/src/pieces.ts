@@ -1,6 +1,6 @@
 /** Tokens as they are drawn: every token a box one can see and point at, every character printed once. Pure. */
 
-import { glyphs, type Glyph, partMark, visible } from "./format";
+import { type Glyph, glyphs, partMark, visible } from "./format";
 import type { WireSegment, WireToken } from "./protocol";
 
 /** How a box stands to the one before it: after a space, as a part of the same word, or just beside it (CJK, punctuation). */

@@ -76,7 +76,9 @@ export function createStore() {
   const signed = computed(() => method.value?.signed ?? false);
 
   const pinned = computed(() => inRange(selection.value, nTargets.value));
-  const target = computed(() => inRange(hoverCol.value, nTargets.value) ?? pinned.value ?? (nTargets.value > 0 ? 0 : null));
+  const target = computed(
+    () => inRange(hoverCol.value, nTargets.value) ?? pinned.value ?? (nTargets.value > 0 ? 0 : null),
+  );
 
   /** The scores of one column of the map on show, or null while they are not there. */
   function column(col: number): Float32Array | null {
@@ -215,6 +217,11 @@ export function createStore() {
     });
   }
 
+  /** Pins a target column, or lets it go if it was pinned. */
+  function pin(col: number): void {
+    selection.value = selection.value === col ? null : col;
+  }
+
   return {
     document,
     tokens,
@@ -245,6 +252,7 @@ export function createStore() {
     templateShare,
     receive,
     ask,
+    pin,
   };
 }
 

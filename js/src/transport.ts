@@ -46,7 +46,7 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Send {
       if (message.type === "column") acknowledge.add(message.seq);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      store.notice.value = `The kernel sent something this page cannot read (${error.message}): restart the kernel and reload the page.`;
+      store.notice.value ??= `The kernel sent something this page cannot read (${error.message}): restart the kernel and reload the page.`;
     }
   };
 
@@ -114,14 +114,19 @@ function bindSelection(model: Host, store: Store, signal: AbortSignal): () => vo
 /** Tells the kernel which column the reader looks at while that column is still missing; at most once in FOCUS_EVERY. */
 function followFocus(store: Store, send: Send): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let sent = Number.NEGATIVE_INFINITY;
+  let sentAt = Number.NEGATIVE_INFINITY;
+  let sent = "";
   const dispose = effect(() => {
     const col = store.hoverCol.value ?? store.selection.value;
+    const map = store.map.value;
     clearTimeout(timer);
-    if (col === null || store.map.value === null || store.column(col) !== null || !store.running.value) return;
-    const wait = Math.max(0, sent + FOCUS_EVERY - performance.now());
+    if (col === null || map === null || store.column(col) !== null) return;
+    const wish = `${map.info.map} ${col}`;
+    if (wish === sent) return;
+    const wait = Math.max(0, sentAt + FOCUS_EVERY - performance.now());
     timer = setTimeout(() => {
-      sent = performance.now();
+      sentAt = performance.now();
+      sent = wish;
       send({ type: "focus", col });
     }, wait);
   });

@@ -380,7 +380,7 @@ def _cancelled_at(done: int, total: int | None) -> Cancelled:
     )
 
 
-class _Superseded(Exception):  # noqa: N818 (not an error)
+class _Superseded(Exception):
     """Something newer was asked."""
 
 

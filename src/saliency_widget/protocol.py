@@ -1,7 +1,7 @@
 """Every message between the kernel and the page.
 
-js/src/protocol.ts says the same in TypeScript; no other file on either side knows the wire format. For each message tests/protocol/ has one golden file that both sides must read and
-write.
+js/src/protocol.ts says the same in TypeScript; no other file on either side knows the wire format. For each message
+tests/protocol/ has one golden file that both sides must read and write.
 
 A conversation: the page says `hello` (once per page, and again after a reload); the kernel answers with `hello` and
 then everything it has: `document`, `tokens`, `menu`, `steps`, `map`, its columns, `status`, `failed`. After that it

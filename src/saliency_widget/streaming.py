@@ -193,6 +193,7 @@ class Stream:
         """End the thread and forget everything."""
         with self._changed:
             self._closed = True
+            self._document = self._current = None
             self._matrices, self._tokens, self._steps = {}, [], []
             self._changed.notify_all()
 

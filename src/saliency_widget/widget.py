@@ -37,8 +37,8 @@ class SaliencyWidget(anywidget.AnyWidget):
         super().__init__()
         self._slots: list[Any] = []
         self._shown_by: str | None = None
-        # ipykernel 7 answers a page's message on the thread where the kernel last spoke, which is the one of the running
-        # cell. Answered where the page asks, Cancel and hover get through while a cell runs.
+        # ipykernel 7 takes a page's message on the thread where the kernel last spoke: that of the running cell.
+        # Taken where the page asks, Cancel and hover get through while a cell runs.
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = None
         self._controller = Controller(job, self.send, self._on_finished)

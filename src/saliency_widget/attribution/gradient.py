@@ -56,6 +56,8 @@ def gradients(problem: Problem, cols: Sequence[int]) -> torch.Tensor:
     x = problem.embeddings[:, :m].detach().requires_grad_()
     with torch.enable_grad():
         output = problem.network(x, torch.tensor([t.position - 1 for t in targets], device=device))
+        if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
+            return x.new_zeros(len(targets), *x.shape[1:])
         ids = torch.tensor([t.id for t in targets], device=output.logits.device)
         objective = OBJECTIVES[problem.objective](output.logits[0], ids)  # [k]
         if output.head is None:
@@ -64,7 +66,7 @@ def gradients(problem: Problem, cols: Sequence[int]) -> torch.Tensor:
             start = output.head  # [1, k, hidden]
             (at_head,) = torch.autograd.grad(objective.sum(), start, retain_graph=True)
             seed = torch.diag_embed(at_head[0].T).permute(1, 2, 0)[:, None]  # [k, 1, k, hidden]
-        (gradient,) = torch.autograd.grad(start, x, grad_outputs=seed, is_grads_batched=True)
+        (gradient,) = torch.autograd.grad(start, x, grad_outputs=seed, is_grads_batched=True, materialize_grads=True)
     return gradient[:, 0]
 
 

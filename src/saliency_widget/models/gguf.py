@@ -345,7 +345,9 @@ def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | Non
     try:
         (draft / "config.json").write_text(json.dumps(config, indent=2), "utf-8")
         (draft / "generation_config.json").write_text(json.dumps(ends, indent=2), "utf-8")
-        tokenizer(checkpoint.metadata).save_pretrained(draft)
+        with _blamed(gguf):
+            made = tokenizer(checkpoint.metadata)
+        made.save_pretrained(draft)
         save_file(checkpoint.state, draft / "model.safetensors", metadata={"format": "pt"})
         if progress:
             progress(len(checkpoint.state), len(checkpoint.state))

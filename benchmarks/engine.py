@@ -1,0 +1,217 @@
+"""Ours against inseq, in one run on the same ids: seconds, CPU seconds, ratio, peak memory, time to the first column.
+
+Run `make bench`, or `python benchmarks/engine.py --targets 10 32 --repeat 3 --out benchmarks/results/engine.json`.
+
+Each measurement is the best of `--repeat` runs; ours and inseq's alternate, so a busy machine meets both. Quote the
+ratio of CPU seconds where the machine was shared. Memory is the peak over the resident model, of a fresh process each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+import os
+import platform
+import resource
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+TEXT = "The first president of the United States was George"
+
+
+class Peak:
+    """The largest resident size while it is open, sampled every few milliseconds, over what it was before."""
+
+    def __enter__(self) -> Self:
+        self._process = psutil.Process()
+        self.before = self.largest = self._process.memory_info().rss
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.002):
+            self.largest = max(self.largest, self._process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def megabytes(self) -> float:
+        """Over what it was before, in units of 10⁶ bytes."""
+        return (self.largest - self.before) / 1e6
+
+
+def timed(work: Callable[[], Any]) -> dict[str, float]:
+    cpu, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    first = work()
+    wall = time.perf_counter() - wall
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    used = after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
+    return {"wall": wall, "cpu": used} | ({"first_column": first} if isinstance(first, float) else {})
+
+
+def model_and_ids(targets: int) -> tuple[Any, Any, str]:
+    import saliency_widget as sw
+
+    model = sw.load_model("demo", device="cpu", dtype="float32")
+    written = sw.attribute(model, TEXT, max_new_tokens=targets, method="random", progress=False)
+    return model, written, model.tokenizer.decode([t.id for t in written.cols])
+
+
+def ours(model: Any, written: Any, method: str) -> Callable[[], float]:
+    from saliency_widget.attribution import attribute as attribution
+    from saliency_widget.attribution.engine import Schedule
+
+    question = attribution.check_question(method, "probability", {})
+    document = attribution.Document(
+        ids=tuple(t.id for t in (*written.rows, written.cols[-1])),
+        first_target=written.cols[0].position,
+        tokens=(*written.rows, written.cols[-1]),
+        segments=(),
+    )
+
+    def work() -> float:
+        """Everything that `attribute` does for a forced target; gives the seconds to the first finished column."""
+        started, first = time.perf_counter(), 0.0
+        with model.lent():
+            list(model.steps(document.ids, document.targets))
+            for chunk in attribution.columns(model, question, document, Schedule(range(len(document.targets)))):
+                first = first or (time.perf_counter() - started)
+                assert chunk.scores.shape[0] == len(document.rows)
+        return first
+
+    return work
+
+
+def theirs(model: Any, written: Any, target: str, method: str) -> Callable[[], None]:
+    import inseq
+
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    model.tokenizer.pad_token = model.tokenizer.unk_token  # a pad token that occurs in the text would shift its labels
+    if method == "attention":
+        model.model.set_attn_implementation("eager")
+    wrapped = inseq.load_model(model.model, method, tokenizer=model.tokenizer)
+    ids = [t.id for t in (*written.rows, written.cols[-1])]
+
+    def work() -> None:
+        out = wrapped.attribute(TEXT, TEXT + target, show_progress=False)
+        assert [t.id for t in out[0].target] == ids, "inseq must be given the same ids"
+
+    return work
+
+
+def peak(who: str, method: str, targets: int, queue: Any) -> None:
+    """In a process of its own: the peak of one run over the loaded, once used model."""
+    model, written, target = model_and_ids(targets)
+    work = ours(model, written, method) if who == "ours" else theirs(model, written, target, method)
+    with Peak() as watched:
+        work()
+    queue.put(watched.megabytes)
+
+
+def peak_of(who: str, method: str, targets: int) -> float:
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=peak, args=(who, method, targets, queue))
+    process.start()
+    megabytes: float = queue.get(timeout=600)
+    process.join()
+    return megabytes
+
+
+def compare(method: str, targets: int, repeat: int) -> dict[str, Any]:
+    model, written, target = model_and_ids(targets)
+    runs: dict[str, list[dict[str, float]]] = {"ours": [], "inseq": []}
+    implementation = model.model.config._attn_implementation  # noqa: SLF001
+    mine, other = ours(model, written, method), theirs(model, written, target, method)
+    for _ in range(repeat):
+        model.model.set_attn_implementation(implementation)
+        runs["ours"].append(timed(mine))
+        if method == "attention":
+            model.model.set_attn_implementation("eager")
+        runs["inseq"].append(timed(other))
+    model.model.set_attn_implementation(implementation)
+    best = {who: {k: min(r[k] for r in found) for k in found[0]} for who, found in runs.items()}
+    return {
+        "method": method,
+        "targets": targets,
+        "prompt_tokens": written.cols[0].position,
+        **{f"{who}_{k}_s": round(v, 4) for who, found in best.items() for k, v in found.items()},
+        "ratio_wall": round(best["inseq"]["wall"] / best["ours"]["wall"], 2),
+        "ratio_cpu": round(best["inseq"]["cpu"] / best["ours"]["cpu"], 2),
+        "ours_peak_mb": round(peak_of("ours", method, targets)),
+        "inseq_peak_mb": round(peak_of("inseq", method, targets)),
+    }
+
+
+def machine() -> dict[str, Any]:
+    import inseq
+    import torch
+    import transformers
+
+    name = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
+    )
+    return {
+        "processor": name or platform.processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_before": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "inseq": getattr(inseq, "__version__", "") or __import__("importlib.metadata").metadata.version("inseq"),
+    }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    head = (
+        "| work | T | inseq s (CPU s) | ours s (CPU s) | ratio (CPU) | first column s | peak MB inseq / ours |\n"
+        "|---|---|---|---|---|---|---|\n"
+    )
+    return head + "".join(
+        f"| {r['method']} | {r['targets']} | {r['inseq_wall_s']:.2f} ({r['inseq_cpu_s']:.2f}) "
+        f"| {r['ours_wall_s']:.2f} ({r['ours_cpu_s']:.2f}) | {r['ratio_wall']:.1f}x ({r['ratio_cpu']:.1f}x) "
+        f"| {r['ours_first_column_s']:.2f} | {r['inseq_peak_mb']} / {r['ours_peak_mb']} |\n"
+        for r in rows
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--methods", nargs="+", default=["saliency", "attention"])
+    parser.add_argument("--targets", nargs="+", type=int, default=[10, 32])
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=None, help="also write the numbers here, as JSON")
+    chosen = parser.parse_args()
+    about = machine()
+    rows = []
+    for method in chosen.methods:
+        for targets in chosen.targets:
+            print(f"{method}, T = {targets} …", file=sys.stderr)
+            rows.append(compare(method, targets, chosen.repeat))
+    print(json.dumps(about, indent=2))
+    print(table(rows))
+    if chosen.out:
+        chosen.out.write_text(json.dumps({"machine": about, "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+/** What is asked: the model, the method, the objective. */
+
+import { html, nothing, render } from "lit-html";
+import type { WireMethod } from "../protocol";
+import { h, type ViewContext, watch } from "./context";
+import { createPopover } from "./popover";
+
+const AT_HAND = 3;
+
+const KEYS: readonly (readonly [string, string])[] = [
+  ["← →", "previous, next target"],
+  ["Home End", "first, last target"],
+  ["Enter", "pin the target, or let it go"],
+  ["Esc", "back to the pinned target; close"],
+  ["m", "open or close the matrix"],
+  ["↑ ↓ ← →", "in the matrix: move from cell to cell"],
+  ["?", "this list"],
+];
+
+export function headerView({ store, send, signal, layer }: ViewContext): {
+  element: HTMLElement;
+  toggleHelp: () => void;
+} {
+  const name = h("div", { className: "sw-model" });
+  const methods = h("div", { className: "sw-methods", role: "group", ariaLabel: "Method" });
+  const objective = h("div", { className: "sw-objective" });
+  const help = h("button", { type: "button", className: "sw-round sw-help", ariaLabel: "Keyboard shortcuts" }, "?");
+  const more = h("button", { type: "button", className: "sw-method sw-more" });
+  more.ariaHasPopup = "menu";
+  const buttons = h("span", { className: "sw-methods-at-hand" });
+  methods.append(buttons, more);
+  const element = h(
+    "div",
+    { className: "sw-header" },
+    name,
+    methods,
+    h("div", { className: "sw-header-end" }, objective, help),
+  );
+
+  const current = () => store.asked.value ?? store.map.value?.info ?? null;
+
+  function ask(method: string, wanted?: string): void {
+    const chosen = wanted ?? current()?.objective ?? store.menu.value?.objectives[0]?.id;
+    if (chosen === undefined) return;
+    store.ask(method, chosen);
+    send({ type: "ask", method, objective: chosen });
+  }
+
+  const split = (all: readonly WireMethod[]) => {
+    const able = all.filter(({ reason }) => reason === null);
+    const atHand = able.slice(0, AT_HAND);
+    return { atHand, rest: all.filter((method) => !atHand.includes(method)) };
+  };
+
+  const menu = h("div", { role: "menu", ariaLabel: "More methods" });
+  const menuPopover = createPopover({
+    button: more,
+    panel: menu,
+    layer,
+    signal,
+    placement: "bottom-start",
+    fill: () => {
+      const { rest } = split(store.menu.value?.methods ?? []);
+      render(
+        rest.map(
+          ({ id, label, reason, cost }) => html`<button
+            type="button"
+            role="menuitemradio"
+            class="sw-item"
+            aria-checked=${id === current()?.method ? "true" : "false"}
+            aria-disabled=${reason === null ? "false" : "true"}
+            @click=${() => {
+              if (reason !== null) return;
+              menuPopover.close();
+              ask(id);
+            }}
+          ><span>${label}</span><small>${reason ?? cost}</small></button>`,
+        ),
+        menu,
+      );
+    },
+  });
+  more.addEventListener("click", menuPopover.toggle, { signal });
+  menu.addEventListener(
+    "keydown",
+    (event) => {
+      const all = [...menu.querySelectorAll<HTMLElement>("[role=menuitemradio]")];
+      const at = all.findIndex((item) => item === event.target);
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      all[(to + all.length) % all.length]?.focus();
+    },
+    { signal },
+  );
+
+  const keys = h("div", { role: "dialog", ariaLabel: "Keyboard shortcuts", tabIndex: -1 });
+  render(
+    html`<h3 class="sw-card-title">Keyboard</h3>
+      <dl class="sw-keys">${KEYS.map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>`,
+    keys,
+  );
+  const helpPopover = createPopover({
+    button: help,
+    panel: keys,
+    layer,
+    signal,
+    placement: "bottom-end",
+    fill: () => {},
+  });
+  help.addEventListener("click", helpPopover.toggle, { signal });
+
+  watch(signal, () => {
+    const { value: document } = store.document;
+    render(
+      document === null
+        ? nothing
+        : html`<b class="sw-model-name">${document.model}</b> <span class="sw-muted">${document.device} · ${document.dtype}</span>`,
+      name,
+    );
+  });
+
+  watch(signal, () => {
+    const all = store.menu.value?.methods ?? [];
+    const { atHand, rest } = split(all);
+    const chosen = current()?.method;
+    const elsewhere = rest.find(({ id }) => id === chosen);
+    methods.hidden = all.length === 0;
+    render(
+      atHand.map(
+        ({ id, label, reads }) => html`<button
+          type="button"
+          class="sw-method"
+          title=${reads}
+          aria-pressed=${id === chosen ? "true" : "false"}
+          @click=${() => ask(id)}
+        >${label}</button>`,
+      ),
+      buttons,
+    );
+    more.hidden = rest.length === 0;
+    more.textContent = `${elsewhere?.label ?? "more"} ▾`;
+    more.classList.toggle("sw-chosen", elsewhere !== undefined);
+  });
+
+  watch(signal, () => {
+    const objectives = store.menu.value?.objectives ?? [];
+    const asked = current();
+    const card = store.menu.value?.methods.find(({ id }) => id === asked?.method);
+    const idle = card !== undefined && !card.uses_objective;
+    render(
+      objectives.length < 2 || asked === null
+        ? nothing
+        : html`<select
+            class="sw-select"
+            aria-label="What is explained"
+            title=${idle ? `${card.label} does not look at the objective.` : "What is explained"}
+            ?disabled=${idle}
+            .value=${asked.objective}
+            @change=${(event: Event) => ask(asked.method, (event.target as HTMLSelectElement).value)}
+          >${objectives.map(({ id, label }) => html`<option value=${id} ?selected=${id === asked.objective}>${label}</option>`)}</select>`,
+      objective,
+    );
+  });
+  return { element, toggleHelp: helpPopover.toggle };
+}

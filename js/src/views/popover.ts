@@ -1,0 +1,73 @@
+/** Menus and cards that open from a button: one at a time, gone with Escape or a press elsewhere. */
+
+import { computePosition, flip, offset, type Placement, shift } from "@floating-ui/dom";
+import { raise } from "./tooltip";
+
+export type Popover = { toggle(): void; close(): void };
+
+export function createPopover(options: {
+  button: HTMLElement;
+  panel: HTMLElement;
+  layer: HTMLElement;
+  signal: AbortSignal;
+  placement: Placement;
+  /** Fills the panel; called each time before it opens. */
+  fill: () => void;
+}): Popover {
+  const { button, panel, layer, signal, placement, fill } = options;
+  let open: AbortController | null = null;
+  panel.hidden = true;
+  panel.setAttribute("popover", "manual");
+  panel.classList.add("sw-panel");
+  button.setAttribute("aria-expanded", "false");
+
+  function close(): void {
+    if (open === null) return;
+    open.abort();
+    open = null;
+    const hadFocus = panel.contains((panel.getRootNode() as Document | ShadowRoot).activeElement);
+    if ("hidePopover" in panel && panel.matches(":popover-open")) panel.hidePopover();
+    panel.hidden = true;
+    panel.remove();
+    button.setAttribute("aria-expanded", "false");
+    if (hadFocus) button.focus();
+  }
+
+  function show(): void {
+    open = new AbortController();
+    const listen = { signal: open.signal, capture: true };
+    fill();
+    layer.append(panel);
+    raise(panel);
+    button.setAttribute("aria-expanded", "true");
+    const place = () =>
+      computePosition(button, panel, {
+        strategy: "fixed",
+        placement,
+        middleware: [offset(6), flip(), shift({ padding: 8 })],
+      }).then(({ x, y }) => Object.assign(panel.style, { left: `${x}px`, top: `${y}px` }));
+    void place();
+    const outside = (event: Event) => {
+      const path = event.composedPath();
+      if (!path.includes(panel) && !path.includes(button)) close();
+    };
+    document.addEventListener("pointerdown", outside, listen);
+    document.addEventListener("scroll", (event) => !event.composedPath().includes(panel) && void place(), listen);
+    panel.addEventListener("focusout", (event) => event.relatedTarget instanceof Node && outside(event), listen);
+    for (const element of [panel, button])
+      element.addEventListener(
+        "keydown",
+        (event) => {
+          if (event.key !== "Escape" || open === null) return;
+          event.stopPropagation();
+          close();
+          button.focus();
+        },
+        { signal: open.signal },
+      );
+    panel.querySelector<HTMLElement>("[autofocus], button:not([disabled])")?.focus();
+  }
+
+  signal.addEventListener("abort", close, { once: true });
+  return { toggle: () => (open === null ? show() : close()), close };
+}

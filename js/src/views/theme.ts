@@ -1,0 +1,53 @@
+/** The colour ramp of the place where the view stands: it starts at the background that is really there. */
+
+import { type ReadonlySignal, signal as signalOf } from "@preact/signals-core";
+import { css, isDark, makeRamp, parseColor, type Ramp, type Rgb } from "../color";
+
+const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
+
+/** The first opaque background from the element outwards, through shadow roots. */
+function backgroundUnder(element: Element): Rgb {
+  for (let at: Node | null = element; at !== null; at = at instanceof ShadowRoot ? at.host : at.parentNode) {
+    const found = at instanceof Element ? parseColor(getComputedStyle(at).backgroundColor) : null;
+    if (found !== null) return found;
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches ? [17, 17, 17] : [255, 255, 255];
+}
+
+export function watchTheme(root: HTMLElement, signal: AbortSignal): ReadonlySignal<Ramp> {
+  let background = backgroundUnder(root);
+  const ramp = signalOf(makeRamp(background));
+  const apply = () => {
+    root.dataset["swTheme"] = isDark(background) ? "dark" : "light";
+  };
+  apply();
+
+  function look(): void {
+    if (signal.aborted || !root.isConnected) return;
+    const now = backgroundUnder(root);
+    if (css(now) === css(background)) return;
+    background = now;
+    apply();
+    ramp.value = makeRamp(now);
+  }
+  const lookTwice = () => {
+    requestAnimationFrame(look);
+    setTimeout(look, SETTLE);
+  };
+
+  const observer = new MutationObserver(lookTwice);
+  for (const element of [document.documentElement, document.body])
+    observer.observe(element, {
+      attributes: true,
+      attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light", "data-jp-theme-name"],
+    });
+  const visible = new IntersectionObserver(look); // hosts attach the view after render, and move it about
+  visible.observe(root);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", lookTwice, { signal });
+  signal.addEventListener("abort", () => {
+    observer.disconnect();
+    visible.disconnect();
+  });
+  lookTwice();
+  return ramp;
+}

@@ -1,0 +1,51 @@
+/** One tooltip a view. Out of the flow and deaf to the mouse, or it would move and cover what it speaks of. */
+
+import { computePosition, flip, offset, shift, type VirtualElement } from "@floating-ui/dom";
+import { render, type TemplateResult } from "lit-html";
+import { h } from "./context";
+
+export type Tooltip = {
+  show(anchor: Element | VirtualElement, content: TemplateResult): void;
+  hide(): void;
+};
+
+/** Shows an element above everything, where the host has a top layer; elsewhere `position: fixed` has to do. */
+export function raise(element: HTMLElement): void {
+  element.hidden = false;
+  if (element.isConnected && "showPopover" in element && !element.matches(":popover-open")) element.showPopover();
+}
+
+export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip {
+  const tip = h("div", { className: "sw-tip", role: "tooltip", hidden: true, id: `sw-tip-${crypto.randomUUID()}` });
+  tip.setAttribute("popover", "manual");
+  layer.append(tip);
+  let described: Element | null = null;
+  let shown = 0;
+
+  function hide(): void {
+    shown++;
+    if (!tip.hidden && "hidePopover" in tip && tip.matches(":popover-open")) tip.hidePopover();
+    tip.hidden = true;
+    described?.removeAttribute("aria-describedby");
+    described = null;
+  }
+
+  function show(anchor: Element | VirtualElement, content: TemplateResult): void {
+    const ticket = ++shown;
+    render(content, tip);
+    raise(tip);
+    described?.removeAttribute("aria-describedby");
+    described = anchor instanceof Element ? anchor : null;
+    described?.setAttribute("aria-describedby", tip.id);
+    void computePosition(anchor, tip, {
+      strategy: "fixed",
+      placement: "top",
+      middleware: [offset(8), flip(), shift({ padding: 6 })],
+    }).then(({ x, y }) => {
+      if (ticket === shown) Object.assign(tip.style, { left: `${x}px`, top: `${y}px` });
+    });
+  }
+
+  signal.addEventListener("abort", hide, { once: true });
+  return { show, hide };
+}

@@ -1,0 +1,283 @@
+"""The map as HTML that reads without a kernel: in a saved notebook, in an export, in an e-mail.
+
+It has two lives. Where scripts may not run, what counts is inline: a cleaned page keeps `style`, `title`, `class`,
+tables and `<details>`, and loses `<style>`, `<script>` and `data-*`. So the map lies on a card of its own (nobody knows
+what colour the page has), every number is in a title or a table, and the colours are in the spans. Where scripts may
+run, the data beside the map lets `static.js` make every target hoverable, in the colours of the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib.resources import files
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import color
+from .reading import (
+    Column,
+    all_tokens,
+    columns,
+    decimals,
+    glyphs,
+    headline,
+    label,
+    part_mark,
+    significant,
+    unprinted,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from . import AttributionLike, TokenLike
+
+# What keeps a saved notebook small. Beyond these the page says what it leaves out.
+MAX_TITLES = 2000  # tokens that say their number, the strongest first
+MAX_TABLE_ROWS = 100  # targets in the table
+MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 2.7 bytes each
+
+TOP = 5  # inputs a target in the table
+INK = color.css(color.INK)
+QUIET = color.css(color.QUIET)
+PAPER = color.css(color.PAPER)
+ACCENT = "#2563c9"
+
+CARD = (
+    f"background:{PAPER};color:{INK};border:1px solid #e2e5ea;border-radius:8px;padding:12px 16px;max-width:960px;"
+    "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;font-size:14px;line-height:1.5"
+)
+TEXT = "white-space:pre-wrap;overflow-wrap:anywhere;font-size:16px;line-height:1.9;margin:10px 0"
+BOX = "padding:2px;border-radius:3px"
+CELL = f"padding:2px 12px 2px 0;text-align:left;background:{PAPER};color:{INK};white-space:nowrap"
+
+# The first rule takes the static map away beside the living one; it reaches the output after the widget's and no other.
+# The second hides the line by which JupyterLab says that a widget of an ended kernel is gone: its map stands below it.
+STYLE = (
+    ".jp-OutputArea-child:has(.sw-live) + .jp-OutputArea-child .sw-static { display: none }\n"
+    ".jp-OutputArea-child:has(> .jupyter-widgets):not(:has(> .jupyter-widgets > *))"
+    ":has(+ .jp-OutputArea-child .sw-static) { display: none }"
+)
+
+
+def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
+    """The static map of the whole attribution, coloured for target `col` (the first one if None; -1 is the last).
+
+    Bounded: 5,000 tokens and 32 targets stay under 1.5 MB. Always encodable as UTF-8, whatever the tokens hold.
+    Raises: IndexError where there is no such target; FileNotFoundError where the front end was never built.
+    """
+    shown = columns(attribution)
+    if not shown:
+        return f'<div class="sw-static"><div class="sw-static-map" style="{CARD}">There is no target token.</div></div>'
+    n = len(shown)
+    col = 0 if col is None else col
+    if not -n <= col < n:
+        raise IndexError(f"There is no target {col}: there are {n}, 0 … {n - 1}.")
+    tokens = all_tokens(attribution)
+    column = shown[col]
+    hover = _hoverable(attribution, tokens)
+    parts = [
+        f'<div class="sw-static"><style>{STYLE}</style>',
+        f'<div class="sw-static-map" style="{CARD}">',
+        _head(attribution),
+        f'<div class="sw-text" dir="auto" style="{TEXT}">{"".join(_text(attribution, tokens, column))}</div>',
+        _caption(attribution, column, col),
+        _legend(attribution, column),
+        _numbers(attribution, shown),
+        _left_out(len(tokens), n, hover=hover),
+        "</div>",
+    ]
+    if hover:
+        data = _data(attribution, tokens, shown)
+        parts.append(f'<script type="application/json" class="sw-data">{data}</script><script>{_script()}</script>')
+    return "\n".join([*parts, "</div>"])
+
+
+# ── the text ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _head(attribution: AttributionLike) -> str:
+    first, *others = headline(attribution)
+    rest = "".join(f' <span style="color:{QUIET}">· {_html(words)}</span>' for words in others)
+    return f'<div class="sw-head"><strong>{_html(first)}</strong>{rest}</div>'
+
+
+def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Column) -> Iterator[str]:
+    """One `<span class="sw-t">` a token, in the order of the text. The space before a word stays outside its box."""
+    row_of = {token.position: row for row, token in enumerate(attribution.rows)}
+    first_target = attribution.cols[0].position
+    ranks = column.ranks()
+    titled = _titled(column)
+    for token, text in unprinted(tokens):
+        gap = " " if text.startswith(" ") and text.strip(" ") else ""
+        yield gap
+        if token.position == first_target:
+            yield f'<span class="sw-sep" style="color:{QUIET};margin:0 5px">┊</span>'
+        row = row_of.get(token.position)
+        style, title = [BOX] if len(tokens) <= MAX_TITLES else [], ""
+        if token.position == column.target.position:
+            style += [f"outline:2px solid {ACCENT}", "font-weight:bold"]
+            title = f"{label(token)} · the target"
+        elif row is None or np.isnan(column.shares[row]):
+            style += [f"color:{QUIET}"]
+        else:
+            share = float(column.shares[row])
+            swatch = color.swatch(share, column.largest)
+            ink = swatch.quiet if token.role == "special" else swatch.ink
+            style += [f"background:{swatch.background}"] if swatch.background != PAPER else []
+            style += [f"color:{ink}"] if ink != INK else []
+            if row in titled:
+                title = f"{label(token)} · share {significant(share)} · rank {ranks[row]} of {column.n_visible}"
+        if token.role == "special":
+            style += ["font-size:75%"]
+        yield f'<span class="sw-t"{_attribute("style", ";".join(style))}{_attribute("title", title)}>'
+        yield f"{_visible(text[len(gap) :]) if text else _sign(part_mark(token))}</span>"
+
+
+def _titled(column: Column) -> frozenset[int]:
+    """The rows that say their number on hover: all of them, or the strongest of a long text."""
+    if len(column.shares) <= MAX_TITLES:
+        return frozenset(range(len(column.shares)))
+    return frozenset(column.top(MAX_TITLES))
+
+
+def _visible(text: str) -> str:
+    """The characters, escaped; an invisible one as a sign. A line break stays one, behind its sign."""
+    return "".join(
+        (_sign(sign) + ("\n" if char == "\n" else "")) if sign else escape(char) for char, sign in glyphs(text)
+    )
+
+
+def _sign(sign: str) -> str:
+    return f'<span class="sw-sign" style="opacity:.65;font-size:80%">{sign}</span>'
+
+
+# ── the lines below it ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _caption(attribution: AttributionLike, column: Column, col: int) -> str:
+    said = f"<strong>{_html(label(column.target))}</strong>"
+    if np.isfinite(column.probability):
+        said += f" p = {decimals(column.probability)}"
+    written = column.target.text
+    others = [a for a in attribution.alternatives[col][:5] if a.text != written] if attribution.alternatives else []
+    if others:
+        listed = " · ".join(f"{_html(_name(a.text))} {decimals(a.probability)}" for a in others[:4])
+        said += f' <span style="color:{QUIET}">instead of {listed}</span>'
+    inputs = _inputs(attribution, column, 3) or "Every score is 0, so there is nothing to share out."
+    return f'<div class="sw-caption">{said}<br>{inputs}</div>'
+
+
+def _inputs(attribution: AttributionLike, column: Column, k: int) -> str:
+    named = ((_html(label(attribution.rows[row])), decimals(float(column.shares[row]))) for row in column.top(k))
+    return " · ".join(f"{name}&nbsp;{number}" for name, number in named)
+
+
+def _legend(attribution: AttributionLike, column: Column) -> str:
+    low = decimals(-column.largest) if attribution.signed else "0"
+    boxes = "".join(
+        f'<span style="background:{background};padding:0 8px">&nbsp;</span>'
+        for background in color.legend(signed=attribution.signed)
+    )
+    return (
+        f'<div class="sw-legend" style="color:{QUIET};font-size:13px;margin-top:6px">{low} {boxes} '
+        f"{decimals(column.largest)} · share of the {_html(attribution.unit)}</div>"
+    )
+
+
+def _numbers(attribution: AttributionLike, shown: Sequence[Column]) -> str:
+    """Every target with its probability and its strongest inputs, folded away."""
+    head = "".join(f'<th style="{CELL}">{name}</th>' for name in ("target", "p", "strongest inputs, and their shares"))
+    body = "\n".join(
+        f'<tr><td style="{CELL}">{_html(label(column.target))}</td>'
+        f'<td style="{CELL}">{decimals(column.probability)}</td>'
+        f'<td style="{CELL};white-space:normal">{_inputs(attribution, column, TOP)}</td></tr>'
+        for column in shown[:MAX_TABLE_ROWS]
+    )
+    return (
+        f'<details class="sw-numbers" style="margin-top:6px"><summary style="color:{QUIET}">All targets in numbers'
+        f'</summary>\n<table style="border-collapse:collapse;font-size:13px;margin:6px 0">'
+        f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></details>"
+    )
+
+
+def _left_out(n_tokens: int, n_targets: int, *, hover: bool) -> str:
+    said = []
+    if n_tokens > MAX_TITLES:
+        said.append(f"numbers on hover for the {MAX_TITLES:,} strongest of {n_tokens:,} tokens")
+    if n_targets > MAX_TABLE_ROWS:
+        said.append(f"the table for the first {MAX_TABLE_ROWS} of {n_targets:,} targets")
+    if not hover:
+        said.append("colours for this one target")
+    if not said:
+        return ""
+    return (
+        f'<div class="sw-left-out" style="color:{QUIET};font-size:13px">To stay small, this copy has only '
+        f"{'; '.join(said)}. save() and to_dataframe() keep everything.</div>"
+    )
+
+
+# ── what the script reads ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _hoverable(attribution: AttributionLike, tokens: Sequence[TokenLike]) -> bool:
+    """Whether the numbers may travel along, and are laid out as the script reads them: target c is token first + c."""
+    steady = all(b.position == a.position + 1 for a, b in pairwise(attribution.cols))
+    whole = [token.position for token in tokens] == list(range(len(tokens)))
+    return steady and whole and attribution.scores.size <= MAX_CELLS
+
+
+def _data(attribution: AttributionLike, tokens: Sequence[TokenLike], shown: Sequence[Column]) -> str:
+    """JSON that is safe inside a script element, of ASCII alone."""
+    n_rows, n_cols = attribution.scores.shape
+    about = {
+        "first_target": attribution.cols[0].position,
+        "n_rows": n_rows,
+        "n_cols": n_cols,
+        "signed": attribution.signed,
+        "unit": attribution.unit,
+        "texts": [token.text for token in tokens],
+        "probabilities": [c.probability if np.isfinite(c.probability) else None for c in shown],
+        "shares": base64.b64encode(b"".join(_packed(column) for column in shown)).decode(),
+        "maxima": [column.largest for column in shown],
+        "raw_l1": np.nansum(np.abs(attribution.scores, dtype=np.float64), axis=0).tolist(),
+    }
+    return re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(about, separators=(",", ":")))
+
+
+def _packed(column: Column) -> bytes:
+    """Shares as little-endian int16, 32767 = the column's largest, -32768 = not visible."""
+    scale = 32767 / column.largest if column.largest > 0 else 0.0
+    packed: NDArray[np.int16] = np.where(np.isnan(column.shares), -32768, np.rint(np.nan_to_num(column.shares) * scale))
+    return packed.astype("<i2").tobytes()
+
+
+def _script() -> str:
+    """The script of the static map, such that no text in it can end its element."""
+    file = files("saliency_widget") / "static" / "static.js"
+    if not file.is_file():
+        raise FileNotFoundError("The front end is not built: static.js is missing. Run `make install` in the checkout.")
+    return re.sub("<(?=/script|!--)", r"\\x3c", file.read_text("utf-8"), flags=re.IGNORECASE)
+
+
+# ── escaping ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _html(text: str) -> str:
+    """Escaped, and encodable: half a surrogate pair, or a NUL, is no character of a page."""
+    return escape("".join(sign or char for char, sign in glyphs(text)))
+
+
+def _name(text: str) -> str:
+    """An alternative's text as a label: the space before a word is not part of its name."""
+    return (text.lstrip(" ") if text.strip() else text.replace(" ", "␣")) or "∅"
+
+
+def _attribute(name: str, value: str) -> str:
+    return f' {name}="{_html(value)}"' if value else ""

@@ -1,0 +1,180 @@
+"""What a reader is told, whatever the medium: shares, ranks, strongest inputs; characters and numbers one can see."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from math import isfinite, isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from . import AttributionLike, TokenLike
+
+MINUS = "−"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One target and what it was made of. `shares`: [n_rows], NaN where the target cannot see the row."""
+
+    target: TokenLike
+    probability: float
+    shares: NDArray[np.float32]
+    largest: float
+
+    @property
+    def n_visible(self) -> int:
+        """How many rows the target can see."""
+        return int(np.count_nonzero(~np.isnan(self.shares)))
+
+    def ranks(self) -> NDArray[np.int64]:
+        """1 + how many rows weigh more, [n_rows]; rows of equal weight share a rank, and 0 is a row without one."""
+        weights = np.abs(self.shares)
+        seen = np.sort(weights[~np.isnan(weights)])
+        ranks: NDArray[np.int64] = 1 + len(seen) - np.searchsorted(seen, weights, side="right")
+        return np.where(np.isnan(weights), 0, ranks)
+
+    def top(self, k: int) -> list[int]:
+        """The k rows of largest weight, largest first, the earlier first among equals; never a row of 0."""
+        weights = np.nan_to_num(np.abs(self.shares))
+        order = np.argsort(-weights, kind="stable")[:k]
+        return [int(row) for row in order if weights[row] > 0]
+
+
+def columns(attribution: AttributionLike) -> list[Column]:
+    """Every column of the attribution. A column of zeros has shares of 0, so that it is not taken for unseen."""
+    shares = np.where(np.isnan(attribution.scores), np.nan, np.nan_to_num(attribution.normalized()))
+    probabilities = attribution.step_scores.get("probability")
+    return [
+        Column(
+            target=target,
+            probability=float("nan") if probabilities is None else float(probabilities[col]),
+            shares=shares[:, col],
+            largest=float(np.max(np.nan_to_num(np.abs(shares[:, col])), initial=0)),
+        )
+        for col, target in enumerate(attribution.cols)
+    ]
+
+
+def all_tokens(attribution: AttributionLike) -> list[TokenLike]:
+    """Rows and targets in the order of the text, each once."""
+    by_position = {token.position: token for token in (*attribution.cols, *attribution.rows)}
+    return [by_position[position] for position in sorted(by_position)]
+
+
+def headline(attribution: AttributionLike) -> list[str]:
+    """What was asked of which model, in the words of the menu."""
+    said = [attribution.model_name, attribution.label, (attribution.objective or "").replace("_", "-")]
+    return [words for words in said if words]
+
+
+# ── characters ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_SIGNS = {
+    "\t": "⇥", "\n": "⏎", "\r": "␍", "\x7f": "␡", "\xa0": "⍽", "\xad": "SHY", "\u061c": "ALM", "\u200b": "ZWSP",
+    "\u200c": "ZWNJ", "\u200d": "ZWJ", "\u200e": "LRM", "\u200f": "RLM", "\u2028": "LS", "\u2029": "PS",
+    "\u202a": "LRE", "\u202b": "RLE", "\u202c": "PDF", "\u202d": "LRO", "\u202e": "RLO", "\u2060": "WJ",
+    "\u2066": "LRI", "\u2067": "RLI", "\u2068": "FSI", "\u2069": "PDI", "\ufeff": "BOM",
+}  # fmt: skip
+# They shape the letters around them (emoji families, Persian): a sign only where nothing is around.
+_JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xFE00, 0xFE10))))
+
+
+def glyphs(text: str) -> Iterator[tuple[str, str]]:
+    """Character by character: what is there, and the sign for it where nobody would see it (else "")."""
+    alone = all(char in _JOINERS for char in text)
+    for char in text:
+        yield char, "" if char in _JOINERS and not alone else sign_of(char)
+
+
+def sign_of(char: str) -> str:
+    """The stand-in for an invisible character, or "". It says what is there without doing what it does."""
+    code = ord(char)
+    if char in _SIGNS:
+        return _SIGNS[char]
+    if code < 0x20:
+        return chr(0x2400 + code)
+    hidden = 0x80 <= code < 0xA0 or 0xD800 <= code < 0xE000 or 0xE0000 <= code < 0xE0080 or char in _JOINERS
+    return f"U+{code:04X}" if hidden else ""
+
+
+def label(token: TokenLike) -> str:
+    """A token's name on one line: without the space that only separates it from the word before."""
+    if not token.text:
+        return "∅"
+    if token.text.isspace() and set(token.text) == {" "}:
+        return "␣" * len(token.text)
+    bare = token.text.lstrip(" ") if token.text.strip() else token.text
+    name = "".join(sign or char for char, sign in glyphs(bare))
+    return f"{name} ({part_mark(token)})" if token.part else name
+
+
+def part_mark(token: TokenLike) -> str:
+    """²⁄₃: the second of three tokens that share one character."""
+    if token.part is None:
+        return "∅"
+    k, n = token.part
+    return f"{str(k).translate(_ABOVE)}⁄{str(n).translate(_BELOW)}"
+
+
+_ABOVE = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def unprinted(tokens: Sequence[TokenLike]) -> Iterator[tuple[TokenLike, str]]:
+    """Each token with what is left of its text once the characters printed by the tokens before it are gone."""
+    printed = 0
+    for token in tokens:
+        text = token.text
+        if token.span is not None:
+            start, end = token.span
+            if token.part is not None and printed > start:
+                text = text[printed - start :] if len(text) == end - start else ""
+            printed = end if token.part is None else max(printed, end)
+        yield token, text
+
+
+def width(text: str) -> int:
+    """Terminal cells: wide characters and emoji take two, combining marks and joiners none."""
+    cells = 0
+    for char in text:
+        if unicodedata.combining(char) or char in _JOINERS or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+            continue
+        cells += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    return cells
+
+
+# ── numbers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def decimals(value: float) -> str:
+    """A share or a probability with three decimals: 0.342, −0.051; what would round to nothing is <0.001."""
+    if not isfinite(value):
+        return "–"
+    if 0 < abs(value) < 0.0005:
+        return "<0.001" if value > 0 else f">{MINUS}0.001"
+    return f"{value:.3f}".replace("-", MINUS) if value else "0.000"
+
+
+def significant(value: float) -> str:
+    """Three significant digits, whatever the size: 0.342, −0.0123, 1.20e−7."""
+    if isnan(value):
+        return "–"
+    if not isfinite(value):
+        return f"{MINUS}∞" if value < 0 else "∞"
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if 1e-4 <= size < 1e6:
+        digits = f"{size:#.3g}" if float(f"{size:.3g}") < 1000 else f"{size:.0f}"
+        digits = digits.removesuffix(".")
+    else:
+        mantissa, exponent = f"{size:.2e}".split("e")
+        digits = f"{mantissa}e{int(exponent)}".replace("-", MINUS)
+    return f"{MINUS}{digits}" if value < 0 else digits

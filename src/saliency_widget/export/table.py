@@ -1,0 +1,118 @@
+"""The attribution in a terminal, and as a data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .reading import MINUS, Column, columns, decimals, headline, label
+from .reading import width as cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from . import AttributionLike
+
+SHADES = " ░▒▓█"
+MAX_TARGETS = 40  # lines of the list; of the matrix as many rows
+TOP = 3
+LABEL = 16  # cells
+
+
+def to_text(attribution: AttributionLike, width: int = 80) -> str:
+    """What prints in a terminal: what was asked, a line a target, and a shaded matrix where `width` cells hold it."""
+    shown = columns(attribution)
+    n_rows, n_cols = attribution.scores.shape
+    lines = [
+        _cut(" · ".join(headline(attribution)), width),
+        _cut(f"{_count(n_rows, 'input')}, {_count(n_cols, 'target')}; share of the {attribution.unit}", width),
+        "",
+        *_targets(attribution, shown, width),
+    ]
+    matrix = list(_matrix(attribution, shown, width))
+    return "\n".join(line.rstrip() for line in [*lines, *([""] if matrix else []), *matrix])
+
+
+def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
+    """One line a visible cell, target by target.
+
+    Columns: row, row_token, row_position, col, col_token, col_position, score, share.
+    """
+    import pandas as pd
+
+    scores = np.asarray(attribution.scores)
+    shares = np.stack([c.shares for c in columns(attribution)], axis=1) if scores.shape[1] else scores
+    col, row = np.nonzero(~np.isnan(scores.T))
+    rows, cols = attribution.rows, attribution.cols
+    return pd.DataFrame(
+        {
+            "row": row,
+            "row_token": [rows[i].text for i in row.tolist()],
+            "row_position": np.array([t.position for t in rows], dtype=np.int64)[row],
+            "col": col,
+            "col_token": [cols[i].text for i in col.tolist()],
+            "col_position": np.array([t.position for t in cols], dtype=np.int64)[col],
+            "score": scores[row, col],
+            "share": shares[row, col],
+        }
+    )
+
+
+def _targets(attribution: AttributionLike, shown: Sequence[Column], width: int) -> Iterator[str]:
+    number = len(str(len(shown)))
+    name = max([6, *(min(LABEL, cells(label(c.target))) for c in shown[:MAX_TARGETS])])
+    yield _cut(f"{'':{number}}  {_pad('target', name)}      p  strongest inputs", width)
+    for col, column in enumerate(shown[:MAX_TARGETS]):
+        said = [f"{label(attribution.rows[r])} {decimals(float(column.shares[r]))}" for r in column.top(TOP)]
+        start = f"{col + 1:{number}}  {_pad(label(column.target), name)}  {decimals(column.probability):>5}  "
+        yield start + _cut(" · ".join(said) or "every score is 0", width - cells(start))
+    if len(shown) > MAX_TARGETS:
+        yield f"… and {_count(len(shown) - MAX_TARGETS, 'more target')}; to_dataframe() has them all"
+
+
+def _matrix(attribution: AttributionLike, shown: Sequence[Column], width: int) -> Iterator[str]:
+    """Rows: inputs. Columns: targets, by their number in the list above. Each column on its own scale."""
+    n_rows = len(attribution.rows)
+    name = max([cells(_cut(label(token), LABEL)) for token in attribution.rows], default=0)
+    cell = max(2 + attribution.signed, len(str(len(shown))) + 1)
+    if not shown or n_rows > MAX_TARGETS or name + 1 + cell * len(shown) > width:
+        return
+    yield " " * (name + 1) + "".join(f"{col + 1:<{cell}}" for col in range(len(shown)))
+    for row, token in enumerate(attribution.rows):
+        shades = "".join(f"{_shade(column, row, attribution.signed):{cell}}" for column in shown)
+        yield f"{_pad(label(token), name)} {shades}"
+
+
+def _shade(column: Column, row: int, signed: bool) -> str:
+    share = float(column.shares[row])
+    if isnan(share):
+        return ""
+    step = round(4 * abs(share) / column.largest) if column.largest > 0 else 0
+    block = SHADES[step] * 2 if step else "· "
+    if not signed:
+        return block
+    return (" " if step == 0 else MINUS if share < 0 else "+") + block
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _pad(text: str, width: int) -> str:
+    text = _cut(text, width)
+    return text + " " * (width - cells(text))
+
+
+def _cut(text: str, width: int) -> str:
+    """The text in at most `width` cells, with an ellipsis where something is cut off."""
+    if cells(text) <= width:
+        return text
+    kept = ""
+    for char in text:
+        if cells(kept + char) > width - 1:
+            break
+        kept += char
+    return kept.rstrip() + "…"

@@ -1,0 +1,458 @@
+"""`load_model`: from whatever a user calls a model to a CausalModel.
+
+What was named (a folder, a file, a hub id, "demo") is loaded here, put on a device, and shared: whoever asks for it
+again while somebody holds it gets the same one. What was handed over as an object is taken as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import threading
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakValueDictionary
+
+from saliency_widget.errors import DamagedFile, InputError, ModelNotFound, OutOfMemory, SaliencyError, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from .causal import CausalModel
+    from .demo import Progress
+
+Pair: TypeAlias = tuple[Any, Any]  # the transformers model and its tokenizer
+
+_shared: WeakValueDictionary[tuple[Any, ...], CausalModel] = WeakValueDictionary()
+_turn = (
+    threading.Lock()
+)  # one load at a time: equal requests then load once, and transformers' loading is not reentrant
+
+
+def load_model(
+    source: Any,
+    *,
+    device: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    trust_remote_code: bool = False,
+    progress: Progress | None = None,
+) -> CausalModel:
+    """The model that `source` means, ready to be explained.
+
+    `source` is one of: "demo"; a folder or a .gguf file (looked up before anything else, and loaded without one look
+    at the network); a hub id; `(model, tokenizer)`; a transformers pipeline; an inseq model; a CausalModel.
+
+    A model that is loaded here is in evaluation mode, on `device` (cuda, else mps, else cpu) in `dtype` (float32 on a
+    CPU, else what the checkpoint says). An object stays where and as it is, so `device` and `dtype` are refused.
+    `progress(what, done, total)` may raise to stop. Raises: ModelNotFound, DamagedFile, DownloadFailed, OutOfMemory,
+    InputError (an architecture that is not a causal language model; an option that cannot be).
+    """
+    from .causal import CausalModel
+
+    if not isinstance(source, str | os.PathLike):
+        if device is not None or dtype is not None:
+            raise InputError(
+                "A model that is handed over is taken as it is: device= and dtype= have no say.",
+                cure="Leave them out; move or convert the model beforehand with `model.to(...)`.",
+            )
+        return source if isinstance(source, CausalModel) else _wrapped(source)
+
+    target = _device(device)
+    numbers = _dtype(dtype, target)
+    place = _place(os.fspath(source))
+    key = (*_identity(place), str(target), str(numbers), trust_remote_code)
+    with _my_turn(progress):
+        if (there := _shared.get(key)) is not None:
+            return there
+        name, (model, tokenizer) = _loaded(place, numbers, trust_remote_code=trust_remote_code, progress=progress)
+        made = CausalModel(_placed(model, target, name), tokenizer, name=name)
+        _shared[key] = made
+        return made
+
+
+# ── what was named ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _place(source: str) -> str | Path:
+    """ "demo" and hub ids as they are; what lies on this machine as a Path. Raises ModelNotFound, InputError."""
+    if source == "demo":
+        return source
+    path = Path(source).expanduser()
+    if path.exists():
+        if path.is_file() and path.suffix != ".gguf":
+            raise InputError(
+                f"{path} is a file, and not a .gguf file.",
+                cure=f"Name the folder it is in: {str(path.parent)!r}." if path.parent.name else "Name its folder.",
+            )
+        return path.resolve()
+    is_path = source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source or source.endswith(".gguf")
+    if is_path or not source:
+        raise ModelNotFound(
+            f"There is no model at {str(path.absolute())!r}." if source else "The name of the model is empty.",
+            cure='Check the path; a hub id looks like "gpt2" or "org/name"; "demo" always works.',
+        )
+    return source
+
+
+def _identity(place: str | Path) -> tuple[Any, ...]:
+    """Equal for the same model. A folder whose files were written anew is another one."""
+    if isinstance(place, str):
+        return (place,)
+    files = place.iterdir() if place.is_dir() else [place]
+    return (str(place), max((file.stat().st_mtime_ns for file in files), default=0))
+
+
+def _loaded(place: str | Path, numbers: Any, *, trust_remote_code: bool, progress: Progress | None) -> tuple[str, Pair]:
+    """A name to show, the model, and its tokenizer."""
+    tell = progress or (lambda _what, _done, _total: None)
+    with _quiet(hub_too=progress is not None):
+        if place == "demo":
+            from .demo import NAME, demo_folder
+
+            folder = demo_folder(progress)
+            tell(f"Loading {NAME}", 0, None)
+            try:
+                return NAME, _from_folder(folder, numbers, trust_remote_code=False)
+            except DamagedFile as error:
+                raise DamagedFile(error.message, cure=f"Delete {folder} and ask again: it is made anew.") from error
+        if isinstance(place, str):
+            tell(f"Asking the hub for {place}", 0, None)
+            local = _only_local(place)
+            tell(f"Loading {place}", 0, None)
+            with _explained(place, place):
+                return place, _pretrained(place, numbers, local_files_only=local, trust_remote_code=trust_remote_code)
+        tell(f"Loading {place.name}", 0, None)
+        if place.is_dir():
+            return place.name, _from_folder(place, numbers, trust_remote_code=trust_remote_code)
+        return place.stem, _from_gguf(place, numbers, progress)
+
+
+def _from_folder(folder: Path, numbers: Any, *, trust_remote_code: bool) -> Pair:
+    """A transformers folder. Its files are looked at first, so that an error can name the one that is at fault."""
+    if not (folder / "adapter_config.json").exists():  # an adapter's weights are elsewhere
+        _inspect(folder)
+    with _explained(str(folder), folder.name):
+        return _pretrained(str(folder), numbers, local_files_only=True, trust_remote_code=trust_remote_code)
+
+
+def _inspect(folder: Path) -> None:
+    """Raises DamagedFile for what is missing, cut short or garbled, as far as names, sizes and JSON can tell."""
+
+    def damaged(file: Path, why: str) -> DamagedFile:
+        return DamagedFile(f"{file} {why}.", cure="Save or download the model again.")
+
+    for name in ("config.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors.index.json"):
+        try:
+            content = json.loads((folder / name).read_bytes())
+            shards = set(content["weight_map"].values()) if name.startswith("model.") else set()
+        except FileNotFoundError:
+            if name == "config.json":
+                raise damaged(folder / name, "is missing: this is no transformers model folder") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise damaged(folder / name, f"is garbled or cut short ({error})") from error
+        else:
+            for shard in sorted(shards):
+                if not (folder / shard).exists():
+                    raise damaged(folder / shard, "is missing, though the index of the weights lists it")
+    weights = list(folder.glob("*.safetensors"))
+    if not weights and not any(folder.glob("*.bin")):
+        raise damaged(folder / "model.safetensors", "is missing: the folder holds no weights")
+    for file in weights:
+        if not _is_whole(file):
+            raise damaged(file, "is garbled or cut short")
+    if not any(any(folder.glob(form)) for form in ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.spm")):
+        raise damaged(folder / "tokenizer.json", "is missing: save the tokenizer there too")
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a safetensors file is as long as its header says; safetensors' own error does not name the file."""
+    try:
+        with file.open("rb") as opened:
+            (length,) = struct.unpack("<Q", opened.read(8))
+            if length > file.stat().st_size:
+                return False
+            entries = json.loads(opened.read(length))
+        ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]
+        return bool(8 + length + max(ends, default=0) == file.stat().st_size)
+    except (ValueError, struct.error, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _from_gguf(path: Path, numbers: Any, progress: Progress | None) -> Pair:
+    """A .gguf file, by our own reader where it can, by transformers' else."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from . import gguf
+
+    what = f"Loading {path.name}"
+    try:
+        checkpoint = gguf.read(path, progress and (lambda done, total: progress(what, done, total)))
+        with _explained(str(path), path.name):
+            tokenizer = gguf.tokenizer(checkpoint.metadata)
+    except gguf.UnsupportedGguf:
+        if find_spec("gguf") is None or find_spec("accelerate") is None:
+            raise  # its cure names the two packages
+        return _from_other_gguf(path, numbers)
+    import torch
+
+    state = {name: torch.from_numpy(weight) for name, weight in checkpoint.state.items()}
+    with _explained(str(path), path.name):
+        model, report = LlamaForCausalLM.from_pretrained(
+            None, config=LlamaConfig(**checkpoint.config), state_dict=state, dtype=numbers, output_loading_info=True
+        )
+        _check_complete(report, str(path))
+    return model, tokenizer
+
+
+def _from_other_gguf(path: Path, numbers: Any) -> Pair:
+    """What our reader does not know, by transformers' GGUF loader."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    kwargs = {"gguf_file": path.name, "local_files_only": True}
+    with _explained(str(path), path.name):
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, **kwargs)
+        model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=numbers, **kwargs)
+    # The weights are plain tensors by now; what follows from these marks would not be.
+    model.is_quantized, model.hf_quantizer = False, None
+    model.config.__dict__.pop("quantization_config", None)
+    return model, tokenizer
+
+
+def _pretrained(where: str, numbers: Any, *, local_files_only: bool, trust_remote_code: bool) -> Pair:
+    """transformers' own loading, cheapest part first. Raises what transformers raises, InputError, DamagedFile."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    kwargs = {"local_files_only": local_files_only, "trust_remote_code": trust_remote_code}
+    config = AutoConfig.from_pretrained(where, **kwargs)
+    _check_causal(config, (getattr(config, "architectures", None) or [""])[0], where)
+    tokenizer = AutoTokenizer.from_pretrained(where, **kwargs)
+    model, report = AutoModelForCausalLM.from_pretrained(
+        where, config=config, dtype=numbers, output_loading_info=True, **kwargs
+    )
+    _check_complete(report, where)
+    return model, tokenizer
+
+
+def _check_complete(report: Any, where: str) -> None:
+    """transformers fills weights that a checkpoint lacks with random numbers. A map of those would be a lie."""
+    missing = sorted(report["missing_keys"])
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DamagedFile(
+            f"The checkpoint {where} lacks weights: {missing[0]}{more}.",
+            cure="Save or download it again, from the class that it was trained with.",
+        )
+
+
+def _only_local(hub_id: str) -> bool:
+    """Ask the hub once, briefly, whether it has the model; True when it cannot be asked but the cache has it.
+
+    Without this, a machine with no network waits through 46 s of retries before it hears that there is none.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    try:
+        get_hf_file_metadata(hf_hub_url(hub_id, "config.json"), timeout=10)
+    except GatedRepoError as error:
+        raise ModelNotFound(
+            f"{hub_id!r} is on the hub, but its owners let in only whom they know.",
+            cure='Ask for access on its page, then `hf auth login`; or use "demo".',
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ModelNotFound(
+            f"There is no model {hub_id!r}: not in this folder, and the hub shows none of that name.",
+            cure='Check the spelling; a private or gated model needs `hf auth login`; "demo" needs neither.',
+        ) from error
+    except EntryNotFoundError as error:
+        raise ModelNotFound(
+            f"{hub_id!r} on the hub has no config.json, so transformers cannot load it.",
+            cure="Look for the original model; a .gguf file can be loaded by its path once it is downloaded.",
+        ) from error
+    except Exception as error:  # huggingface_hub 1 speaks httpx, 2 httpx2: whatever is left means out of reach
+        if isinstance(try_to_load_from_cache(hub_id, "config.json"), str):
+            return True
+        raise ModelNotFound(
+            f"{hub_id!r} is neither a folder here nor in the hub's cache, and the hub cannot be reached"
+            f" ({str(error).splitlines()[0] if str(error) else type(error).__name__}).",
+            cure='Check the network and HF_HUB_OFFLINE, name a local folder or .gguf file, or use "demo".',
+        ) from error
+    return False
+
+
+@contextmanager
+def _explained(where: str, name: str) -> Iterator[None]:
+    """Turn what transformers raises while it loads into cause and cure."""
+    import pickle
+
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SaliencyError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError) as error:
+        said = str(error).strip()
+        first = said.splitlines()[0] if said else type(error).__name__
+        if "trust_remote_code" in said:
+            raise InputError(
+                f"{name} comes with its own Python code.",
+                cure="If you trust its authors, pass trust_remote_code=True.",
+            ) from error
+        if "does not recognize this architecture" in said or "Unrecognized model" in said:
+            raise InputError(
+                f"{name} has an architecture that this transformers does not know.", cure="Upgrade transformers."
+            ) from error
+        raise DamagedFile(
+            f"{where} cannot be loaded: {first[:300]}", cure="Save or download the model again."
+        ) from error
+
+
+# ── what was handed over ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _wrapped(source: Any) -> CausalModel:
+    """An object as it is: not moved, not converted, not put into another mode."""
+    from .causal import CausalModel
+
+    model, tokenizer = _unpacked(source)
+    if not hasattr(model, "get_input_embeddings") or not hasattr(tokenizer, "decode"):
+        raise InputError(
+            f"({type(model).__name__}, {type(tokenizer).__name__}) is not a transformers model and its tokenizer.",
+            cure="Pass `(model, tokenizer)`, in this order.",
+        )
+    name = getattr(model, "name_or_path", "") or type(model).__name__
+    name = Path(name).name if Path(name).is_absolute() else name
+    _check_causal(getattr(model, "config", None), type(model).__name__, name)
+    return CausalModel(model, tokenizer, name=name)
+
+
+def _unpacked(source: Any) -> Pair:
+    """The model and the tokenizer in a pair, a transformers pipeline or an inseq model."""
+    if isinstance(source, tuple | list) and len(source) == 2:
+        return tuple(source)  # type: ignore[return-value] # of length 2
+    # By name: neither package has to be imported to be recognised.
+    homes = {tuple(cls.__module__.split(".")[:2]) for cls in type(source).__mro__}
+    if homes & {("transformers", "pipelines"), ("inseq", "models")}:
+        return source.model, source.tokenizer
+    raise InputError(
+        f"A {type(source).__name__} is not a model that can be loaded.",
+        cure='Pass "demo", a hub id, a folder, a .gguf file, `(model, tokenizer)`, a pipeline or an inseq model.',
+    )
+
+
+_OTHER_TASKS = (
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForMultipleChoice",
+    "ForMaskedLM",
+    "ForPreTraining",
+)
+
+
+def _check_causal(config: Any, architecture: str, name: str) -> None:
+    """Raises InputError for what is known not to be a causal language model."""
+    what = None
+    if getattr(config, "is_encoder_decoder", False):
+        what = "an encoder-decoder model"
+    elif architecture.endswith(_OTHER_TASKS):
+        what = f"a {architecture}"
+    if what:
+        raise InputError(
+            f"{name} is {what}; only causal language models (GPT, Llama, Qwen …) can be explained so far.",
+            cure='Take a model that writes text from left to right, "demo" for one.',
+        )
+
+
+# ── where and in which numbers ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _device(asked: str | None) -> torch.device:
+    """The device that was asked for, if it is there; else the best there is."""
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if asked is None:
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+    usable = [name for name, works in there.items() if works]
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise UnknownName("device", str(asked), usable) from error
+    if not there.get(device.type, True) or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise InputError(f"This machine has no device {asked!r}.", cure=f"Use {' or '.join(usable)}, or leave it out.")
+    return device
+
+
+def _dtype(asked: str | torch.dtype | None, device: torch.device) -> torch.dtype | str:
+    """A torch.dtype, or "auto": what the checkpoint says."""
+    import torch
+
+    if asked is None:
+        return torch.float32 if device.type == "cpu" else "auto"
+    if isinstance(asked, torch.dtype) or asked == "auto":
+        return asked
+    found = getattr(torch, asked.removeprefix("torch."), None)
+    if not isinstance(found, torch.dtype):
+        raise UnknownName("dtype", asked, ["auto", "float32", "float64", "bfloat16", "float16"])
+    return found
+
+
+def _placed(model: Any, device: torch.device, name: str) -> Any:
+    """The model in evaluation mode on its device."""
+    import torch
+
+    model.eval()
+    if getattr(model, "is_quantized", False):  # its quantiser has put it where it has to be
+        return model
+    try:
+        return model.to(device)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"{name} does not fit into the memory of {device}.", cure='Try dtype="bfloat16" or device="cpu".'
+        ) from error
+
+
+# ── one at a time, and quietly ───────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _my_turn(progress: Progress | None) -> Iterator[None]:
+    """Wait until no other thread loads. `progress` is asked meanwhile, so that waiting can be cancelled."""
+    while not _turn.acquire(timeout=0.2):
+        if progress:
+            progress("Waiting for another model to be loaded", 0, None)
+    try:
+        yield
+    finally:
+        _turn.release()
+
+
+@contextmanager
+def _quiet(*, hub_too: bool) -> Iterator[None]:
+    """Keep transformers' bars and warnings out of the cell; the hub's download bars too where we report ourselves."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from transformers.utils import logging
+
+    level, bars, hub_bars = logging.get_verbosity(), logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    settled = constants.HF_HUB_DISABLE_PROGRESS_BARS is not None  # by the environment: asking otherwise only warns
+    logging.set_verbosity_error()
+    if bars and not settled:
+        logging.disable_progress_bar()  # the hub's with them
+        if hub_bars and not hub_too:
+            enable_progress_bars()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars and not settled:
+            logging.enable_progress_bar()
+            if not hub_bars:
+                disable_progress_bars()

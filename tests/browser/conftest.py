@@ -1,0 +1,207 @@
+"""A real JupyterLab, a real kernel, a real Chromium: what a person would do, and what they would see."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import sync_playwright
+
+SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
+}
+READY = """() => {
+  const panel = window.jupyterapp?.shell.currentWidget, kernel = panel?.sessionContext?.session?.kernel;
+  return !!kernel && panel.sessionContext.isReady && kernel.connectionStatus === 'connected'
+    && kernel.status === 'idle';
+}"""
+DONE = """count => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const cells = panel.content.widgets.filter(cell => cell.model.type === 'code');
+  return cells.slice(0, count).every(cell => cell.model.executionCount)
+    && panel.sessionContext.session.kernel.status === 'idle';
+}"""
+EXECUTE = """async ([code, milliseconds]) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  let out = '';
+  const future = kernel.requestExecute({ code, store_history: false });
+  future.onIOPub = message => {
+    if (message.header.msg_type === 'stream') out += message.content.text;
+    if (message.content.evalue) out += message.content.evalue;
+  };
+  const late = new Promise(resolve => setTimeout(() => resolve(out + '<timeout>'), milliseconds));
+  return Promise.race([future.done.then(() => out), late]);
+}"""
+
+
+def chromium_path() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.fail("There is no Chromium. `make test` installs it; or set CHROMIUM to its path.")
+    return found
+
+
+class Lab:
+    """A running JupyterLab server with folders of its own."""
+
+    def __init__(self, home: Path, root: Path) -> None:
+        self.home, self.root = home, root
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        folders = {
+            "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
+            "IPYTHONDIR": "ipython", "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        }  # fmt: skip
+        for name, values in SETTINGS.items():
+            file = home / "settings" / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
+        self.env = os.environ | {key: str(home / folder) for key, folder in folders.items()}
+        # The kernelspec says just "python"; no hub is asked for anything.
+        self.env["PATH"] = str(Path(sys.executable).parent) + os.pathsep + self.env["PATH"]
+        self.env["HF_HUB_OFFLINE"] = "1"
+        self.log = home / "server.log"
+        self.port = port
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+                f"--port={self.port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+                "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={self.root}",
+                "--LabApp.expose_app_in_browser=True",
+            ],
+            env=self.env, stdout=self.log.open("w"), stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        for _ in range(600):
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            try:
+                urllib.request.urlopen(self.url + "/api/status", timeout=2).read()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        pytest.fail(f"JupyterLab did not start:\n{self.log.read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)  # ends the kernels too
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def jupyter(self, *arguments: str) -> None:
+        subprocess.run([sys.executable, "-m", "jupyter", *arguments], env=self.env, check=True, capture_output=True)
+
+
+class Notebook:
+    """A notebook open in a page."""
+
+    def __init__(self, lab: Lab, page: Any, name: str) -> None:
+        self.lab, self.page, self.name, self.file = lab, page, name, lab.root / name
+
+    def open(self, *, kernel: bool = True) -> None:
+        """?reset: no layout left from the test before."""
+        self.page.goto(f"{self.lab.url}/lab/tree/{self.name}?reset")
+        self.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
+        if kernel:
+            self.page.wait_for_function(READY, timeout=60_000)
+
+    def write(self, *cells: str) -> None:
+        notebook = nbformat.v4.new_notebook(
+            metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+        )
+        notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        nbformat.write(notebook, self.file)
+
+    def command(self, name: str, arguments: Any = None, *, wait: bool = False) -> None:
+        """Wait only for commands that surely end."""
+        self.page.evaluate(
+            "async ([n, a, w]) => { const r = window.jupyterapp.commands.execute(n, a ?? {}); if (w) await r; }",
+            [name, arguments, wait],
+        )
+
+    def run_all(self, count: int) -> None:
+        self.command("notebook:run-all-cells")
+        self.page.wait_for_function(DONE, arg=count, timeout=120_000)
+
+    def code(self, source: str, milliseconds: int = 60_000) -> str:
+        """Runs in this notebook's kernel, beside the cells; returns what it printed."""
+        out: str = self.page.evaluate(EXECUTE, [source, milliseconds])
+        return out
+
+    def theme(self, name: str) -> None:
+        self.command("apputils:change-theme", {"theme": name}, wait=True)
+        light = "false" if "Dark" in name else "true"
+        self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=light)
+
+    def shot(self, name: str, locator: Any = None) -> Path:
+        """A picture that people look at; kept as build output."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        path = SHOTS / f"{name}.png"
+        (locator or self.page).screenshot(path=path)
+        return path
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    lab = Lab(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("root"))
+    lab.start()
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Any:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
+    """Makes a notebook of cells and opens it. At the end the page must have logged no error and no warning."""
+    page = chromium.new_page(viewport={"width": 1400, "height": 1000}, device_scale_factor=2)
+    page.set_default_timeout(20_000)
+    problems: list[str] = []
+    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    page.on("requestfailed", lambda r: problems.append(r.url))
+
+    def make(*cells: str) -> Notebook:
+        made = Notebook(lab, page, f"{request.node.name}.ipynb")
+        made.write(*cells)
+        made.open()
+        return made
+
+    yield make
+    seen = list(problems)  # before the kernel goes: its end makes noise
+    page.evaluate("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll(); }")
+    page.context.close()
+    assert seen == []

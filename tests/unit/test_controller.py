@@ -1,0 +1,344 @@
+"""The controller without a page: jobs, cancel, cache, errors; real threads and a real (tiny) model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import saliency_widget as sw
+from saliency_widget.attribution.attribute import check_question
+from saliency_widget.controller import Controller, Job
+from saliency_widget.errors import BadScores, Cancelled, InputError, ModelNotFound, TextTooLong, WorkerDied
+from saliency_widget.models.lending import lock_of
+from saliency_widget.models.prompting import check_prompt
+
+TEXT, TARGET = "the cab and the d", "og barks at a bat"
+N = len(TARGET.replace(" a", "A").replace(" b", "B"))
+
+
+class Harness:
+    def __init__(self, model: Any, *, method: str = "saliency", objective: str = "probability", **prompt: Any) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.finished: list[Any] = []
+        prompt = prompt or {"text": TEXT, "target": TARGET}
+        job = Job(
+            model=model,
+            prompt=check_prompt(prompt.pop("text", None), **prompt),
+            question=check_question(method, objective, {}),
+            max_new_tokens=8,
+        )
+        self.controller = Controller(job, lambda m, _: self.messages.append(m), self.finished.append)
+
+    def start(self) -> Controller:
+        self.controller.receive({"type": "hello", "protocol": 1})
+        self.controller.start()
+        return self.controller
+
+    def done(self) -> Any:
+        assert self.controller.wait(30)
+        if self.controller.error is not None:
+            raise self.controller.error
+        return self.controller.attribution
+
+
+@pytest.fixture
+def harness():
+    made: list[Harness] = []
+
+    def make(*args: Any, **kwargs: Any) -> Harness:
+        made.append(Harness(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for h in made:
+        h.controller.close()
+        if h.controller._thread.is_alive():
+            h.controller._thread.join(5)
+            assert not h.controller._thread.is_alive()
+
+
+class Slow:
+    """Makes every forward pass of a model take a while, and tells when one has begun."""
+
+    def __init__(self, model: Any, seconds: float) -> None:
+        self.begun = threading.Event()
+        self.seconds = seconds
+        self.handle = model.model.get_input_embeddings().register_forward_pre_hook(self.wait)
+
+    def wait(self, *_: Any) -> None:
+        self.begun.set()
+        time.sleep(self.seconds)
+
+    def __enter__(self) -> Slow:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.handle.remove()
+
+
+def test_the_map_is_the_one_that_attribute_gives(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.start()
+    a = h.done()
+    b = sw.attribute(tiny_model, TEXT, target=TARGET, progress=False)
+    np.testing.assert_allclose(a.scores, b.scores, rtol=1e-6)
+    assert (a.rows, a.cols, a.alternatives) == (b.rows, b.cols, b.alternatives)
+    np.testing.assert_array_equal(a.step_scores["probability"], b.step_scores["probability"])
+
+
+def test_the_model_writes_when_no_target_is_forced(tiny_model, harness) -> None:
+    h = harness(tiny_model, text=TEXT)
+    h.start()
+    a = h.done()
+    ids = torch.tensor([[t.id for t in a.rows if t.role == "prompt"]])
+    with torch.no_grad():
+        for col in a.cols:
+            assert int(tiny_model.model(ids).logits[0, -1].argmax()) == col.id
+            ids = torch.cat([ids, torch.tensor([[col.id]])], dim=1)
+    assert len(a.cols) == 8
+
+
+def test_a_cached_map_is_not_computed_again(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    c = h.start()
+    first = h.done()
+    c.ask(check_question("attention", "probability", {}))
+    assert h.done().method == "attention"
+    calls = []
+    handle = tiny_model.model.register_forward_pre_hook(lambda *_: calls.append(1))
+    c.ask(check_question("saliency", "probability", {}))
+    again = h.done()
+    c.ask(check_question("attention", "logit", {}))  # attention knows no objective: the same map
+    h.done()
+    handle.remove()
+    assert calls == []
+    np.testing.assert_array_equal(first.scores, again.scores)
+
+
+def test_changed_weights_are_never_answered_from_the_cache(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    c = h.start()
+    before = h.done()
+    weight = tiny_model.model.get_output_embeddings().weight
+    kept = weight.detach().clone()
+    try:
+        weight.data.mul_(1.5)  # through .data: no version counter moves
+        c.ask(check_question("saliency", "probability", {}))
+        after = h.done()
+        fresh = sw.attribute(tiny_model, TEXT, target=TARGET, progress=False)
+    finally:
+        weight.data.copy_(kept)
+    assert not np.allclose(before.scores, after.scores)
+    np.testing.assert_allclose(after.scores, fresh.scores, rtol=1e-6)
+    np.testing.assert_array_equal(after.step_scores["probability"], fresh.step_scores["probability"])
+
+
+def test_cancel_keeps_what_is_done_and_asking_again_goes_on_from_there(tiny_model, harness) -> None:
+    whole = sw.attribute(tiny_model, TEXT, target=TARGET, progress=False)
+    h = harness(tiny_model)
+    c = h.controller
+    stopped = threading.Event()
+
+    def stop_after_first(*_: Any) -> None:
+        if any(len(e.chunks) for e in c._cache.values()) and not stopped.is_set():
+            stopped.set()
+            c.cancel()
+
+    handle = tiny_model.model.register_forward_pre_hook(stop_after_first)
+    h.start()
+    with pytest.raises(Cancelled, match=f"Cancelled after 1 of {len(whole.cols)}"):
+        h.done()
+    handle.remove()
+    part = c.attribution
+    assert [t.position for t in part.cols] == [whole.cols[0].position]
+    np.testing.assert_allclose(part.scores[:, 0], whole.scores[:, 0], rtol=1e-6)
+    assert c.error is not None
+    c.ask(check_question("saliency", "probability", {}))
+    np.testing.assert_allclose(h.done().scores, whole.scores, rtol=1e-6)
+
+
+def test_cancel_gets_through_in_the_middle_of_one_long_pass(tiny_model, harness) -> None:
+    """A layer that takes its time stands for a model that takes its time: the next layer is never begun."""
+    layers = next(m for m in tiny_model.model.modules() if isinstance(m, torch.nn.ModuleList))
+    ran = []
+    h = harness(tiny_model)
+    slow = layers[0].register_forward_hook(lambda *_: (ran.append(0), h.controller.cancel(), None)[-1])
+    last = layers[1].register_forward_hook(lambda *_: ran.append(1))
+    h.start()
+    with pytest.raises(Cancelled):
+        h.done()
+    slow.remove()
+    last.remove()
+    assert ran == [0]
+
+
+def test_cancel_while_writing_keeps_what_was_written(tiny_model, harness) -> None:
+    h = harness(tiny_model, text=TEXT)
+    c = h.controller
+    passes = []
+
+    def hook(*_: Any) -> None:
+        passes.append(1)
+        if len(passes) == 4:
+            c.cancel()
+
+    handle = tiny_model.model.register_forward_pre_hook(hook)
+    h.start()
+    with pytest.raises(Cancelled):
+        h.done()
+    handle.remove()
+    c.ask(check_question("saliency", "probability", {}))
+    assert len(h.done().cols) == 3
+
+
+def test_the_preferred_column_is_computed_next(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.controller.prefer(7)
+    h.start()
+    h.done()
+    entry = next(iter(h.controller._cache.values()))
+    assert entry.chunks[0].cols == [7]
+
+
+def test_something_newer_replaces_what_runs(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    with Slow(tiny_model, 0.05) as slow:
+        c = h.start()
+        assert slow.begun.wait(5)
+        c.ask(check_question("random", "probability", {}))
+        assert h.done().method == "random"
+
+
+def test_two_widgets_share_one_model_and_never_run_it_at_once(tiny_model, harness) -> None:
+    running, most = [], []
+
+    def enter(*_: Any) -> None:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.005)
+
+    handles = [
+        tiny_model.model.register_forward_pre_hook(enter),
+        tiny_model.model.register_forward_hook(lambda *_: (running.pop(), None)[1]),
+    ]
+    one, two = harness(tiny_model), harness(tiny_model, text="a bat and a cab", target=" and the d")
+    one.start()
+    two.start()
+    a, b = one.done(), two.done()
+    for handle in handles:
+        handle.remove()
+    assert max(most) == 1
+    for got, prompt in ((a, (TEXT, TARGET)), (b, ("a bat and a cab", " and the d"))):
+        alone = sw.attribute(tiny_model, prompt[0], target=prompt[1], progress=False)
+        np.testing.assert_allclose(got.scores, alone.scores, rtol=1e-6)
+
+
+def test_waiting_for_the_model_is_said_and_can_be_cancelled(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    with lock_of(tiny_model.model):
+        h.start()
+        deadline = time.monotonic() + 5
+        while not any(m["type"] == "status" and m["phase"] == "waiting" for m in list(h.messages)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        started = time.monotonic()
+        h.controller.cancel()
+        with pytest.raises(Cancelled):
+            h.done()
+        assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error", "message"),
+    [
+        ({"text": "a" * 200}, TextTooLong, "reads at most 128"),
+        ({"text": "a", "target": ""}, InputError, "no token"),
+    ],
+)
+def test_an_error_is_shown_and_raised(tiny_model, harness, prompt, error, message) -> None:
+    h = harness(tiny_model, **prompt)
+    h.start()
+    with pytest.raises(error, match=message) as caught:
+        h.done()
+    deadline = time.monotonic() + 5
+    while not (failed := [m for m in list(h.messages) if m["type"] == "failed"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (failed[-1]["message"], failed[-1]["cure"]) == (caught.value.message, caught.value.cure)
+
+
+def test_a_model_that_cannot_be_found_is_shown_and_raised(harness) -> None:
+    h = harness("./no/such/folder")
+    h.start()
+    with pytest.raises(ModelNotFound, match="no/such/folder"):
+        h.done()
+
+
+def test_an_error_loses_nothing_that_was_there_before(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    c = h.start()
+    whole = h.done()
+    parameter = next(tiny_model.model.parameters())
+    handle = tiny_model.model.get_output_embeddings().register_forward_hook(lambda _m, _a, out: out * float("nan"))
+    c.ask(check_question("saliency", "logit", {}))
+    with pytest.raises(BadScores, match="nan"):
+        h.done()
+    handle.remove()
+    assert c.attribution is whole
+    assert parameter.grad is None
+    c.ask(check_question("saliency", "probability", {}))
+    np.testing.assert_array_equal(h.done().scores, whole.scores)
+
+
+def test_an_unforeseen_error_of_the_model_is_shown_and_raised(tiny_model, harness) -> None:
+    def break_(*_: Any) -> None:
+        raise ZeroDivisionError("in somebody's custom layer")
+
+    handle = tiny_model.model.register_forward_pre_hook(break_)
+    h = harness(tiny_model)
+    h.start()
+    with pytest.raises(ZeroDivisionError, match="custom layer"):
+        h.done()
+    handle.remove()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_that_dies_is_an_error_and_not_a_wait_for_ever(tiny_model, harness) -> None:
+    def die(*_: Any) -> None:
+        raise SystemExit
+
+    handle = tiny_model.model.register_forward_pre_hook(die)
+    h = harness(tiny_model)
+    h.start()
+    with pytest.raises(WorkerDied, match="ended without finishing"):
+        h.done()
+    handle.remove()
+
+
+def test_closing_ends_the_threads_and_frees_the_maps(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    c = h.start()
+    h.done()
+    c.close()
+    c._thread.join(5)
+    c._stream._thread.join(5)
+    assert not c._thread.is_alive()
+    assert not c._stream._thread.is_alive()
+    assert c.attribution is None
+    assert not c._cache
+
+
+def test_a_nonsense_ask_of_the_page_is_answered_with_an_error(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    c = h.start()
+    h.done()
+    c.receive({"type": "ask", "method": "salency", "objective": "probability"})
+    deadline = time.monotonic() + 5
+    while not any(m["type"] == "failed" and "Did you mean saliency" in m["cure"] for m in list(h.messages)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+import pytest
+from export_cases import Fake, fake, paris
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saliency_widget.attribution.result import Attribution
+from saliency_widget.export import html as export
+from saliency_widget.export.color import contrast
+from saliency_widget.export.html import to_html
+from saliency_widget.types import Alternative, Token
+
+SCRIPT = 'if (a < b) { say("</script><!-- not the end -->"); }'
+WORDS = ["The", " first", " president", " was", " George", " Washington", ".", "\n", "\n", "The"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def front_end(tmp_path_factory):
+    """These tests need no build: the script that goes along is this one."""
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "static").mkdir()
+    (folder / "static" / "static.js").write_text(SCRIPT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "files", lambda _package: folder)
+        yield folder
+
+
+class Page(HTMLParser):
+    """What a reader gets: the text, the boxes of the tokens, and the script elements."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.stack: list[tuple[str, dict[str, str | None]]] = []
+        self.boxes: list[dict[str, str]] = []
+        self.text = self.sign_text = self.everything = ""
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.feed(html)
+        self.close()
+        assert not self.stack, "every element is closed"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag == "br":
+            return
+        attributes = dict(attrs)
+        self.stack.append((tag, attributes))
+        if attributes.get("class") == "sw-t":
+            self.boxes.append({"text": "", "shown": "", "title": "", "style": "", **attributes})
+        if tag == "script":
+            self.scripts.append((attributes, ""))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop()[0] == tag
+
+    def handle_data(self, data):
+        classes = [attributes.get("class") for _, attributes in self.stack]
+        tag = self.stack[-1][0] if self.stack else ""
+        if tag == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+        elif tag != "style":
+            self.everything += data
+        if "sw-text" not in classes or "sw-sep" in classes:
+            return
+        if "sw-t" in classes:
+            self.boxes[-1]["shown"] += data
+        if "sw-sign" in classes:
+            self.sign_text += data
+        else:
+            self.text += data
+            if "sw-t" in classes:
+                self.boxes[-1]["text"] += data
+
+    @property
+    def data(self) -> dict:
+        (found,) = [text for attributes, text in self.scripts if attributes.get("class") == "sw-data"]
+        return json.loads(found)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """[n_rows, n_cols], decoded as the contract says."""
+        d = self.data
+        packed = np.frombuffer(base64.b64decode(d["shares"]), "<i2").reshape(d["n_cols"], d["n_rows"]).T
+        return np.where(packed == -32768, np.nan, packed / 32767 * np.float64(d["maxima"]))
+
+
+def style_of(box: dict[str, str]) -> dict[str, str]:
+    return dict(part.split(":", 1) for part in box["style"].split(";") if part)
+
+
+def rgb(css: str) -> tuple[int, int, int]:
+    return tuple(int(css[i : i + 2], 16) for i in (1, 3, 5))
+
+
+# ── the text ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_text_is_the_document():
+    """Without separators and signs, what stands in the map is the document, character for character."""
+    page = Page(to_html(fake(WORDS, 5)))
+    assert page.text == "".join(WORDS)
+    assert [box["text"].strip() for box in page.boxes] == [word.strip() for word in WORDS]
+    assert page.sign_text == "⏎⏎"
+
+
+@given(st.lists(st.text(st.characters(), min_size=1, max_size=6), min_size=2, max_size=8), st.booleans())
+def test_any_text_survives(texts, signed):
+    """Whatever the tokens hold: the page is UTF-8 and well formed, has a box a token, and shows what can be seen."""
+    html = to_html(fake(texts, 1, signed=signed))
+    page = Page(html.encode("utf-8").decode("utf-8"))
+    assert len(page.boxes) == len(texts)
+    assert "".join(visible_characters(page.text)) == "".join(visible_characters("".join(texts)))
+    assert page.data["texts"] == texts
+
+
+def visible_characters(text: str) -> str:
+    """Letters, marks, numbers, punctuation, symbols, spaces and line breaks: what no sign may stand for."""
+    return "".join(c for c in text if c == "\n" or (c.isprintable() and c != "\xa0" and not is_tag(c)))
+
+
+def is_tag(char: str) -> bool:
+    return 0xFE00 <= ord(char) < 0xFE10 or 0xE0000 <= ord(char) < 0xE0080
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>", "<!--", "-->", "</style>", "</script >", "</details></div>", "<img src=x>",
+        "&lt;b&gt;", '"><b>', "'><b>", "]]>", "<![CDATA[", "\u2028\u2029", "<\\/script>", "${x}`",
+    ],
+)  # fmt: skip
+def test_hostile_text_is_text(hostile):
+    """Text of a token, of an alternative, of the model's name or of the unit never becomes markup."""
+    plain = Page(to_html(with_text("x")))
+    page = Page(to_html(with_text(hostile)))
+    assert page.tags == plain.tags or page.sign_text  # a sign has a span of its own
+    assert [t for t in page.tags if t != "span"] == [t for t in plain.tags if t != "span"]
+    visible = visible_characters(hostile)
+    assert visible_characters(page.text) == visible + " and " + visible
+    assert page.data["texts"] == [hostile, " and ", hostile]
+    assert len(page.scripts) == 2
+
+
+def with_text(text: str) -> Fake:
+    alternatives = [[Alternative(id=0, text=text + "!", probability=0.25)]] * 2
+    return fake([text, " and ", text], 1, model_name=text, label=text, unit=text, alternatives=alternatives)
+
+
+@pytest.mark.parametrize(("char", "sign"), [("\0", "␀"), ("\x1b", "␛"), ("\ud83d", "U+D83D"), ("\u202e", "RLO")])
+def test_what_nobody_would_see_is_a_sign(char, sign):
+    """A control character, half a pair, an override of the reading direction: named, not obeyed."""
+    html = to_html(fake(["a" + char, "b", char], 1))
+    assert char not in html
+    assert Page(html.encode().decode()).sign_text == sign * 2
+
+
+def test_a_split_character_is_printed_once():
+    """The pieces of a character share its span: the first prints it, the others say which piece they are."""
+    shared = {"word": 0, "sentence": 0, "segment": 0}
+    listed = [
+        Token(id=0, position=0, text=" 機", role="prompt", span=(0, 2), part=(1, 3), **shared),
+        Token(id=1, position=1, text="機", role="prompt", span=(1, 2), part=(2, 3), **shared),
+        Token(id=2, position=2, text="機", role="prompt", span=(1, 2), part=(3, 3), **shared),
+        Token(id=3, position=3, text="機", role="generated", span=(2, 3), **shared),
+    ]
+    scores = np.float32([[1], [2], [1]])
+    page = Page(to_html(Fake(scores=scores, rows=listed[:3], cols=listed[3:], step_scores={})))
+    assert page.text == " 機機"
+    assert [box["shown"] for box in page.boxes] == ["機", "²⁄₃", "³⁄₃", "機"]
+    assert page.boxes[1]["title"] == "機 (²⁄₃) · share 0.500 · rank 1 of 3"
+
+
+# ── the numbers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_titles_hold_share_and_rank():
+    """A title is the score over the sum of the visible scores' sizes, and its place among them."""
+    titles = [box["title"] for box in Page(to_html(paris())).boxes]
+    assert titles == [
+        "The · share 0.100 · rank 3 of 3",
+        "capital · share 0.600 · rank 1 of 3",
+        "is · share 0.300 · rank 2 of 3",
+        "Paris · the target",
+        "",
+    ]
+    titles = [box["title"] for box in Page(to_html(paris(), col=1)).boxes]
+    assert titles[0] == "The · share 0.0500 · rank 3 of 4"  # as much as "is": they share a rank
+    assert titles[3] == "Paris · share 0.800 · rank 1 of 4"
+    assert titles[4] == ". · the target"
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("col", [0, 3, -1])
+def test_titles_agree_with_the_scores(signed, col):
+    """Recomputed one by one, in float64."""
+    a = fake(WORDS, 5, signed=signed, seed=7)
+    column = [float(s) for s in a.scores[:, col]]
+    seen = [s for s in column if not isnan(s)]
+    for score, box in zip(column, Page(to_html(a, col=col)).boxes, strict=False):
+        found = re.search(r"share (\S+) · rank (\d+) of (\d+)", box["title"])
+        if isnan(score):
+            assert found is None
+            continue
+        assert float(found[1].replace("−", "-")) == pytest.approx(score / sum(map(abs, seen)), rel=5e-3)  # 3 digits
+        assert int(found[2]) == 1 + sum(abs(s) > abs(score) for s in seen)
+        assert int(found[3]) == len(seen)
+
+
+def test_the_lines_below_say_target_probability_and_inputs():
+    alternatives = [
+        [Alternative(id=9, text=" Paris", probability=0.75), Alternative(id=8, text=" Rome", probability=0.1)]
+    ] * 2
+    text = Page(to_html(paris(alternatives=alternatives))).everything
+    assert "tiny · Gradient · probability" in text
+    assert "Paris p = 0.750 instead of Rome 0.100" in text
+    assert "capital\xa00.600 · is\xa00.300 · The\xa00.100" in text
+    assert "0.600 · share of the gradient norm" in text
+
+
+def test_the_table_has_every_target():
+    """Each with its probability and its five strongest inputs."""
+    text = Page(to_html(paris(signed=True, scores=np.float32([[1, 0.5], [-6, 1], [3, -0.5], [np.nan, 8]])))).everything
+    assert "Paris0.750capital\xa0−0.600 · is\xa00.300 · The\xa00.100" in text
+    assert ".0.500Paris\xa00.800 · capital\xa00.100 · The\xa00.050 · is\xa0−0.050" in text
+
+
+def test_a_column_of_zeros_has_no_colour_and_says_so():
+    a = paris(scores=np.float32([[0, 1], [0, 1], [0, 1], [np.nan, 1]]))
+    page = Page(to_html(a))
+    assert not any("background" in style_of(box) for box in page.boxes)
+    assert "Every score is 0" in page.everything
+    assert page.boxes[0]["title"] == "The · share 0 · rank 1 of 3"
+    assert np.array_equal(page.shares[:, 0], [0, 0, 0, np.nan], equal_nan=True)
+
+
+def test_which_target_is_shown():
+    page = Page(to_html(fake(WORDS, 5), col=-1))
+    assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["The"]
+    assert page.boxes[-1]["title"] == "The · the target"
+    with pytest.raises(IndexError, match=r"no target 5: there are 5, 0 … 4"):
+        to_html(fake(WORDS, 5), col=5)
+
+
+def test_no_target_is_said():
+    a = Fake(scores=np.zeros((1, 0), np.float32), rows=fake(["a", "b"], 1).rows, cols=[], step_scores={})
+    assert "no target" in Page(to_html(a)).everything
+
+
+# ── the colours ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_more_weight_is_more_colour():
+    """Unsigned: the larger the share, the darker the box; what the target cannot see has none."""
+    a = fake(WORDS, 5, seed=3)
+    page = Page(to_html(a, col=4))
+    boxes = page.boxes[:9]
+    light = [sum(rgb(style_of(box).get("background", "#ffffff"))) for box in boxes]
+    order = np.argsort(a.scores[:, 4], kind="stable")
+    assert all(light[i] >= light[j] for i, j in pairwise(order))
+    assert light[order[-1]] < light[order[0]]
+    assert "background" not in style_of(Page(to_html(a, col=0)).boxes[7])
+
+
+def test_the_sign_is_a_hue():
+    """Signed: blue speaks for the word, orange against it."""
+    a = paris(signed=True, scores=np.float32([[6, 1], [-6, 1], [0, 1], [np.nan, 1]]))
+    boxes = [style_of(box) for box in Page(to_html(a)).boxes]
+    red, _, blue = rgb(boxes[0]["background"])
+    assert blue > red
+    red, _, blue = rgb(boxes[1]["background"])
+    assert red > blue
+    assert "background" not in boxes[2]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_every_token_can_be_read(signed):
+    """Ink on box has a contrast of 4.5 or more (WCAG AA), for ordinary and for special tokens."""
+    texts = [f" w{i}" for i in range(200)]
+    for box in Page(to_html(fake(texts, 100, signed=signed, special=range(0, 100, 2)), col=30)).boxes:
+        style = style_of(box)
+        assert contrast(rgb(style.get("background", "#ffffff")), rgb(style.get("color", "#1b1d22"))) >= 4.5
+
+
+# ── what the script reads ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_data_gives_the_shares_back(signed):
+    """Within half a step of int16, whose 32767 is the column's largest; NaN where NaN was."""
+    a = fake(WORDS, 5, signed=signed, seed=11)
+    page = Page(to_html(a))
+    sizes = np.nansum(np.abs(a.scores.astype(np.float64)), axis=0)
+    assert np.array_equal(np.isnan(page.shares), np.isnan(a.scores))
+    largest = np.nanmax(np.abs(a.scores), axis=0) / sizes
+    assert np.nanmax(np.abs(page.shares - a.scores / sizes) / largest) <= 0.51 / 32767  # shares are float32
+    d = page.data
+    assert d["maxima"] == pytest.approx(largest, rel=1e-6)
+    assert d["raw_l1"] == pytest.approx(sizes, rel=1e-6)
+    assert (d["first_target"], d["n_rows"], d["n_cols"]) == (5, 9, 5)
+    assert (d["signed"], d["unit"], d["texts"]) == (signed, "gradient norm", WORDS)
+    assert d["probabilities"] == pytest.approx(a.step_scores["probability"])
+
+
+def test_a_probability_nobody_knows_is_null():
+    assert Page(to_html(fake(WORDS, 5, step_scores={}))).data["probabilities"] == [None] * 5
+
+
+def test_the_script_goes_along_and_cannot_end_its_element():
+    page = Page(to_html(fake(WORDS, 5)))
+    assert page.scripts[1] == ({}, SCRIPT.replace("</script", r"\x3c/script").replace("<!--", r"\x3c!--"))
+
+
+def test_without_a_built_front_end_the_cure_is_named(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(export, "files", lambda _package: tmp_path)
+    with pytest.raises(FileNotFoundError, match="make install"):
+        to_html(fake(WORDS, 5))
+
+
+# ── size ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_long_text_stays_small():
+    """5,000 tokens, 32 targets: under 1.5 MB, every number there for the script; the page says what is not in it."""
+    html = to_html(fake(["word"] + [" word"] * 4999, 4968))
+    assert len(html.encode()) < 1_400_000  # leaves 100 kB for the script
+    page = Page(html)
+    assert page.shares.shape == (4999, 32)
+    assert sum("share" in box["title"] for box in page.boxes) == 2000
+    assert "the 2,000 strongest of 5,000 tokens" in page.everything
+
+
+def test_a_large_matrix_stays_at_home():
+    html = to_html(fake(["word"] + [" word"] * 1199, 600))
+    assert len(html.encode()) < 500_000
+    page = Page(html)
+    assert page.scripts == []
+    assert "colours for this one target" in page.everything
+    assert "the first 100 of 600 targets" in page.everything
+
+
+def test_targets_with_gaps_are_shown_without_the_script():
+    """The script takes target c for token first + c; where that is not so, it is left out."""
+    a = fake(WORDS, 5)
+    gappy = Fake(scores=a.scores[:, ::2], rows=a.rows, cols=a.cols[::2], step_scores={})
+    page = Page(to_html(gappy, col=1))
+    assert page.scripts == []
+    assert page.text == "".join(WORDS)
+
+
+# ── the real thing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_attribution_shows_itself():
+    """The real class has all that is read of it here, also when its scores come from anywhere."""
+    a = fake(WORDS, 5)
+    real = Attribution(
+        scores=a.scores, rows=tuple(a.rows), cols=tuple(a.cols), step_scores=a.step_scores, method="saliency",
+        objective="probability", signed=False, unit="gradient norm", model_name="tiny",
+    )  # fmt: skip
+    assert real.to_html(col=2) == to_html(a, col=2)
+    assert real._repr_html_() == to_html(a)
+    page = Page(Attribution.from_scores([[1, 2], [3, 4]], ["a", " b"], [" c", " d"], method="mine").to_html())
+    assert page.text == "a b c d"
+    assert page.data["first_target"] == 2

@@ -1,0 +1,208 @@
+"""The kernel's side of the golden messages; js/tests has the page's."""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from saliency_widget import protocol
+from saliency_widget.streaming import Stream
+from saliency_widget.types import Segment, Token
+
+GOLDEN = Path(__file__).parents[1] / "protocol"
+
+
+def golden(name: str) -> Any:
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+class Page:
+    """Keeps what is sent to it, and can wait for a message."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[dict[str, Any], list[memoryview]]] = []
+        self.changed = threading.Condition()
+
+    def send(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        with self.changed:
+            self.messages.append((content, buffers))
+            self.changed.notify_all()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [m for m, _ in self.messages if m["type"] == kind]
+
+    def wait_for(self, condition: Any) -> None:
+        with self.changed:
+            assert self.changed.wait_for(condition, 5), [m for m, _ in self.messages][-5:]
+
+
+@pytest.fixture
+def stream():
+    page = Page()
+    stream = Stream(page.send)
+    stream.start()
+    yield stream, page
+    stream.close()
+
+
+def as_json(message: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(message))
+
+
+def begin(stream: Stream, n_cols: int = 2) -> None:
+    stream.document(model="SmolLM2-135M-Instruct", device="cpu", dtype="float32", first_target=3)
+    stream.show("m1", method="saliency", objective="probability", n_rows=4, n_cols=n_cols)
+
+
+def tokens() -> list[Token]:
+    def token(position, id, text, role, span, word, part=None):
+        return Token(
+            id=id, position=position, text=text, role=role, span=span, word=word, sentence=0, segment=0, part=part
+        )
+
+    return [
+        token(0, 9, "a", "prompt", (0, 1), 0),
+        token(1, 1, "<|im_start|>", "special", None, 1),
+        token(2, 28167, " 機", "prompt", (3, 5), 2, (1, 2)),
+        token(3, 251, " 機", "generated", (3, 5), 2, (2, 2)),
+    ]
+
+
+SEGMENTS = [
+    Segment(kind="user", name="user", start=0, end=3),
+    Segment(kind="assistant", name="assistant", start=3, end=4),
+]
+
+
+def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
+    stream, page = stream
+    begin(stream)
+    stream.tokens(tokens(), SEGMENTS)
+    stream.steps(0, golden("to_page/steps")["steps"])
+    menu = golden("to_page/menu")
+    stream.menu(menu["methods"], menu["objectives"])
+    column = np.array([0.5, -0.25, 0.0, np.nan], dtype=np.float32)
+    stream.column("m1", 0, column)
+    stream.status("attributing", "Gradient", 14, 32, 0.8)
+    failed = golden("to_page/failed")
+    stream.failed(failed["kind"], failed["message"], failed["cure"])
+    stream.hello()
+    page.wait_for(lambda: page.of("column"))
+    for kind in ("document", "map", "steps", "menu", "failed"):
+        assert as_json(page.of(kind)[-1]) == golden(f"to_page/{kind}")
+    assert page.of("hello")[0].keys() == golden("to_page/hello").keys()
+    assert page.of("hello")[0]["protocol"] == golden("to_page/hello")["protocol"] == protocol.PROTOCOL
+    whole = as_json(page.of("tokens")[-1])
+    assert {**whole, "start": 1, "tokens": whole["tokens"][1:]} == golden("to_page/tokens")
+    (message, buffers), *_ = [(m, b) for m, b in page.messages if m["type"] == "column"]
+    assert {**message, "seq": 7} == golden("to_page/column")
+    assert bytes(buffers[0]) == (GOLDEN / "to_page/column.bin").read_bytes()
+    assert struct.unpack("<3f", buffers[0][:12]) == (0.5, -0.25, 0.0)
+
+
+def test_a_status_message_is_the_golden_one(stream) -> None:
+    stream, page = stream
+    stream.hello()
+    stream.status("attributing", "Gradient", 14, 32, 0.8)
+    page.wait_for(lambda: any(m["phase"] == "attributing" for m in page.of("status")))
+    assert page.of("status")[-1] == golden("to_page/status")
+
+
+@pytest.mark.parametrize("name", ["hello", "ack", "focus", "ask", "cancel"])
+def test_every_golden_message_of_the_page_is_read(name: str) -> None:
+    assert protocol.read(golden(f"to_kernel/{name}")) == golden(f"to_kernel/{name}")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, 3, "hello", [], {}, {"type": "nonsense"}, {"type": "ack"}, {"type": "ack", "seq": "7"}, {"type": ["ack"]}],
+)
+def test_what_is_no_message_of_ours_is_ignored(content: object) -> None:
+    assert protocol.read(content) is None
+
+
+def test_nothing_is_sent_before_a_page_says_hello(stream) -> None:
+    stream, page = stream
+    begin(stream)
+    stream.column("m1", 0, np.zeros(4, np.float32))
+    threading.Event().wait(0.15)
+    assert page.messages == []
+
+
+def test_a_page_that_comes_later_gets_everything_in_an_order_it_can_understand(stream) -> None:
+    stream, page = stream
+    begin(stream)
+    stream.tokens(tokens(), SEGMENTS)
+    for col in range(2):
+        stream.column("m1", col, np.full(4, col, np.float32))
+    stream.hello()
+    page.wait_for(lambda: len(page.of("column")) == 2)
+    first = len(page.messages)
+    stream.hello()
+    page.wait_for(lambda: len(page.of("column")) == 4)
+    again = [m["type"] for m, _ in page.messages[first:]]
+    assert again == ["hello", "document", "tokens", "map", "status", "column", "column"]
+
+
+def test_at_most_a_window_of_columns_is_unacknowledged(stream) -> None:
+    stream, page = stream
+    begin(stream, n_cols=40)
+    stream.hello()
+    for col in range(40):
+        stream.column("m1", col, np.zeros(4, np.float32))
+    page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW)
+    threading.Event().wait(0.1)
+    assert len(page.of("column")) == protocol.WINDOW
+    stream.ack(5)
+    page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW + 5)
+    stream.ack(10**9)  # nobody can acknowledge what was not sent
+    page.wait_for(lambda: len(page.of("column")) == 2 * protocol.WINDOW + 5)
+
+
+def test_a_lost_page_blocks_nothing_for_the_next_one(stream) -> None:
+    """A reload in the middle of a stream: the old page's acknowledgements never come."""
+    stream, page = stream
+    begin(stream, n_cols=30)
+    stream.hello()
+    for col in range(30):
+        stream.column("m1", col, np.zeros(4, np.float32))
+    page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW)
+    stream.hello()
+    seen: set[int] = set()
+
+    def all_there() -> bool:
+        columns = page.of("column")[protocol.WINDOW :]
+        seen.update(m["col"] for m in columns)
+        if columns:
+            stream.ack(columns[-1]["seq"])
+        return len(seen) == 30
+
+    page.wait_for(all_there)
+
+
+def test_the_column_the_user_looks_at_is_sent_first(stream) -> None:
+    stream, page = stream
+    begin(stream, n_cols=30)
+    for col in range(30):
+        stream.column("m1", col, np.zeros(4, np.float32))
+    stream.prefer(20)
+    stream.hello()
+    page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW)
+    assert [m["col"] for m in page.of("column")[:5]] == [20, 19, 21, 18, 22]
+
+
+def test_only_tokens_that_changed_are_sent_again(stream) -> None:
+    stream, page = stream
+    begin(stream)
+    stream.hello()
+    stream.tokens(tokens()[:3], SEGMENTS[:1])
+    page.wait_for(lambda: page.of("tokens"))
+    stream.tokens(tokens(), SEGMENTS)
+    page.wait_for(lambda: len(page.of("tokens")[-1]["tokens"]) == 1)
+    assert page.of("tokens")[-1]["start"] == 3
