@@ -50,11 +50,17 @@ export function partMark(k: number, n: number): string {
 /** A stretch of text as it is, or (`sign`) a stand-in for a character that nobody would see. */
 export type Glyph = { text: string; sign: boolean };
 
+/** The first 32 code points. Names, not control pictures (␀): few fonts have those. */
+const CONTROLS =
+  "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(
+    " ",
+  );
+
 const NAMED: Record<string, string> = {
   "\t": "⇥",
   "\n": "⏎",
-  "\r": "␍",
-  "\u007f": "␡",
+  "\r": "CR",
+  "\u007f": "DEL",
   "\u00a0": "⍽",
   "\u00ad": "SHY",
   "\u200b": "ZWSP",
@@ -78,13 +84,13 @@ const NAMED: Record<string, string> = {
   "\u2069": "PDI",
 };
 /** They shape the letters around them (emoji families, Persian): a sign only where nothing is around. */
-const JOINERS = /[\u200c\u200d\ufe00-\ufe0f]/u;
+const JOINERS = /\u200c|\u200d|[\ufe00-\ufe0f]/u;
 
 function signOf(char: string, alone: boolean): string | null {
   const code = char.codePointAt(0) ?? 0;
   if (JOINERS.test(char)) return alone ? (NAMED[char] ?? `VS${code - 0xfdff}`) : null;
   if (Object.hasOwn(NAMED, char)) return NAMED[char] ?? null;
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+  if (code < 0x20) return CONTROLS[code] ?? null;
   if (code >= 0x80 && code < 0xa0) return hex(code);
   if (code >= 0xd800 && code < 0xe000) return hex(code); // half of a pair: no font has it
   if (code >= 0xe0000 && code < 0xe0080) return hex(code); // invisible tag characters

@@ -27,7 +27,7 @@ export function reveal(index: number, size: number, scroll: number, viewport: nu
 }
 
 /** The longest beginning of `text` that fits, with an ellipsis where something is cut. Never cuts a surrogate pair. */
-export function fit(text: string, width: number, measure: (text: string) => number): string {
+export function shorten(text: string, width: number, measure: (text: string) => number): string {
   if (measure(text) <= width) return text;
   const chars = Array.from(text);
   const n = firstWhere(chars.length, (k) => measure(`${chars.slice(0, k + 1).join("")}…`) > width);

@@ -37,7 +37,7 @@ function unpack(base64: string): DataView {
 function revive(map: HTMLElement): void {
   const source = map.querySelector("script.sw-data")?.textContent;
   if (source === null || source === undefined) return;
-  map.dataset["swReady"] = "";
+  map.dataset.swReady = "";
   const data = JSON.parse(source) as Data;
   const packed = unpack(data.shares);
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];

@@ -89,6 +89,10 @@ class Lab:
         self.port = port
 
     def start(self) -> None:
+        with self.log.open("w") as log:
+            self._start(log)
+
+    def _start(self, log: Any) -> None:
         self.process = subprocess.Popen(
             [
                 sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
@@ -96,7 +100,7 @@ class Lab:
                 "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={self.root}",
                 "--LabApp.expose_app_in_browser=True",
             ],
-            env=self.env, stdout=self.log.open("w"), stderr=subprocess.STDOUT, start_new_session=True,
+            env=self.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         for _ in range(600):
             assert self.process.poll() is None, self.log.read_text()[-3000:]

@@ -64,7 +64,7 @@ class Page(HTMLParser):
         assert self.stack.pop()[0] == tag
 
     def handle_data(self, data):
-        classes = [attributes.get("class") for _, attributes in self.stack]
+        classes = " ".join(attributes.get("class") or "" for _, attributes in self.stack).split()
         tag = self.stack[-1][0] if self.stack else ""
         if tag == "script":
             attributes, text = self.scripts[-1]
@@ -222,10 +222,10 @@ def test_the_lines_below_say_target_probability_and_inputs():
         [Alternative(id=9, text=" Paris", probability=0.75), Alternative(id=8, text=" Rome", probability=0.1)]
     ] * 2
     text = Page(to_html(paris(alternatives=alternatives))).everything
-    assert "tiny · Gradient · probability" in text
+    assert "tiny · Gradient · probability · share of the gradient norm" in text
     assert "Paris p = 0.750 instead of Rome 0.100" in text
     assert "capital\xa00.600 · is\xa00.300 · The\xa00.100" in text
-    assert "0.600 · share of the gradient norm" in text
+    assert "\n0 " + "\xa0" * 9 + " 0.600\n" in text  # the legend: nothing … most
 
 
 def test_the_table_has_every_target():
@@ -248,6 +248,7 @@ def test_which_target_is_shown():
     page = Page(to_html(fake(WORDS, 5), col=-1))
     assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["The"]
     assert page.boxes[-1]["title"] == "The · the target"
+    assert page.data["shown"] == 4
     with pytest.raises(IndexError, match=r"no target 5: there are 5, 0 … 4"):
         to_html(fake(WORDS, 5), col=5)
 

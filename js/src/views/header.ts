@@ -85,7 +85,7 @@ export function headerView({ store, send, signal, layer }: ViewContext): {
     "keydown",
     (event) => {
       const all = [...menu.querySelectorAll<HTMLElement>("[role=menuitemradio]")];
-      const at = all.findIndex((item) => item === event.target);
+      const at = all.indexOf(event.target as HTMLElement);
       const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
       if (to === undefined) return;
       event.preventDefault();

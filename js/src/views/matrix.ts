@@ -4,7 +4,7 @@
  */
 
 import { stepOf, swatchOf } from "../color";
-import { cellAt, fit, type Grid, gridOf, LEAN, labelRoom, reveal, windowOf } from "../layout";
+import { cellAt, type Grid, gridOf, LEAN, labelRoom, reveal, shorten, windowOf } from "../layout";
 import { labelOf } from "../pieces";
 import { shareOf, statsOf } from "../scores";
 import { coalesced, h, type ViewContext, watch } from "./context";
@@ -146,7 +146,7 @@ export function matrixView(context: ViewContext): HTMLElement {
         : row >= store.firstTarget.value || store.tokens.value[row]?.role === "special"
           ? muted
           : ink;
-      pen.fillText(fit(label(row), labelRoom, measure), grid.left - 6, y(row) + size / 2);
+      pen.fillText(shorten(label(row), labelRoom, measure), grid.left - 6, y(row) + size / 2);
     }
     pen.restore();
 
@@ -163,7 +163,7 @@ export function matrixView(context: ViewContext): HTMLElement {
       pen.save();
       pen.translate(x(col) + size / 2, grid.top - 8);
       pen.rotate(-LEAN);
-      pen.fillText(fit(label(tokenOf(col)), labelRoom, measure), 0, 0);
+      pen.fillText(shorten(label(tokenOf(col)), labelRoom, measure), 0, 0);
       pen.restore();
     }
     pen.restore();

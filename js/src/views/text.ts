@@ -36,6 +36,7 @@ const BLIND = STEPS + 2;
 const TARGET = STEPS + 3;
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+const FEW = 800; // boxes that are painted all at once, seen or not: the page may be printed or scrolled fast
 const GRACE = 140; // ms over the gap between two words before a preview ends
 
 export function textView(context: ViewContext): HTMLElement {
@@ -168,15 +169,15 @@ export function textView(context: ViewContext): HTMLElement {
       className: "sw-chip",
       textContent: `template · ${plural(end - start, "token")}`,
     });
-    chip.dataset["chip"] = String(start);
-    chip.dataset["end"] = String(end);
+    chip.dataset.chip = String(start);
+    chip.dataset.end = String(end);
     chip.ariaExpanded = "false";
     return chip;
   }
 
   function tokenBox(i: number, token: WireToken, piece: Piece): HTMLElement {
     const box = h("span", { className: "sw-t" });
-    box.dataset["i"] = String(i);
+    box.dataset.i = String(i);
     for (const [k, line] of piece.lines.entries()) {
       if (k > 0) box.append(h("br"));
       for (const glyph of line) box.append(glyph.sign ? h("span", { className: "sw-sign" }, glyph.text) : glyph.text);
@@ -238,6 +239,7 @@ export function textView(context: ViewContext): HTMLElement {
 
   /** The boxes within the window and the text's own frame, and half a frame more on both sides. */
   function findOnScreen(): { start: number; end: number } {
+    if (items.length <= FEW) return { start: 0, end: items.length };
     const frame = root.getBoundingClientRect();
     const top = Math.max(frame.top, 0);
     const bottom = Math.min(frame.bottom, innerHeight);
@@ -324,16 +326,16 @@ export function textView(context: ViewContext): HTMLElement {
 
   const boxOf = (event: Event) =>
     event.target instanceof Element ? event.target.closest<HTMLElement>(".sw-t, .sw-chip") : null;
-  const indexOf = (box: HTMLElement) => Number(box.dataset["i"]);
+  const indexOf = (box: HTMLElement) => Number(box.dataset.i);
   const colOf = (box: HTMLElement) => indexOf(box) - store.firstTarget.value;
 
   function look(box: HTMLElement): void {
     clearTimeout(leaving);
-    const chip = box.dataset["chip"];
+    const chip = box.dataset.chip;
     if (chip !== undefined) {
       store.hoverCol.value = null;
       store.hoverRow.value = null;
-      const run = { start: Number(chip), end: Number(box.dataset["end"]) };
+      const run = { start: Number(chip), end: Number(box.dataset.end) };
       tooltip.show(box, chipTip(store, run.start, run.end, heldBy(run)));
       return;
     }
@@ -374,7 +376,7 @@ export function textView(context: ViewContext): HTMLElement {
     (event) => {
       const box = boxOf(event);
       if (box === null) return;
-      const chip = box.dataset["chip"];
+      const chip = box.dataset.chip;
       if (chip !== undefined) {
         unfold(Number(chip));
         return;

@@ -18,7 +18,7 @@ export function watchTheme(root: HTMLElement, signal: AbortSignal): ReadonlySign
   let background = backgroundUnder(root);
   const ramp = signalOf(makeRamp(background));
   const apply = () => {
-    root.dataset["swTheme"] = isDark(background) ? "dark" : "light";
+    root.dataset.swTheme = isDark(background) ? "dark" : "light";
   };
   apply();
 

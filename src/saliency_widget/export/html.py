@@ -53,17 +53,22 @@ CARD = (
     f"background:{PAPER};color:{INK};border:1px solid #e2e5ea;border-radius:8px;padding:12px 16px;max-width:960px;"
     "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;font-size:14px;line-height:1.5"
 )
-TEXT = "white-space:pre-wrap;overflow-wrap:anywhere;font-size:16px;line-height:1.9;margin:10px 0"
+TEXT = "white-space:pre-wrap;overflow-wrap:break-word;font-size:16px;line-height:1.9;margin:10px 0"
 BOX = "padding:2px;border-radius:3px"
 CELL = f"padding:2px 12px 2px 0;text-align:left;background:{PAPER};color:{INK};white-space:nowrap"
 
 # The first rule takes the static map away beside the living one; it reaches the output after the widget's and no other.
 # The second hides the line by which JupyterLab says that a widget of an ended kernel is gone: its map stands below it.
-STYLE = (
-    ".jp-OutputArea-child:has(.sw-live) + .jp-OutputArea-child .sw-static { display: none }\n"
-    ".jp-OutputArea-child:has(> .jupyter-widgets):not(:has(> .jupyter-widgets > *))"
-    ":has(+ .jp-OutputArea-child .sw-static) { display: none }"
-)
+# The others give the card the colours of the page once the script paints (it sets data-sw-ready, and then the boxes).
+STYLE = """\
+.jp-OutputArea-child:has(.sw-live) + .jp-OutputArea-child .sw-static { display: none }
+.jp-OutputArea-child:has(> .jupyter-widgets):not(:has(> .jupyter-widgets > *)):has(+ .jp-OutputArea-child .sw-static) \
+{ display: none }
+.sw-static-map[data-sw-ready] { background: var(--jp-layout-color0, #fff) !important; \
+color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp-border-color2, #e2e5ea) !important }
+.sw-static-map[data-sw-ready] :is(.sw-quiet, th, td) { background: none !important; color: inherit !important }
+.sw-static-map[data-sw-ready] .sw-quiet { opacity: .75 }
+.sw-static-map[data-sw-ready] .sw-legend { display: none }"""
 
 
 def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
@@ -91,12 +96,11 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
         _legend(attribution, column),
         _numbers(attribution, shown),
         _left_out(len(tokens), n, hover=hover),
-        "</div>",
     ]
     if hover:
-        data = _data(attribution, tokens, shown)
-        parts.append(f'<script type="application/json" class="sw-data">{data}</script><script>{_script()}</script>')
-    return "\n".join([*parts, "</div>"])
+        data = _data(attribution, tokens, shown, col % n)
+        parts.append(f'<script type="application/json" class="sw-data">{data}</script>')
+    return "\n".join([*parts, "</div>", *([f"<script>{_script()}</script>"] if hover else []), "</div>"])
 
 
 # ── the text ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,8 +108,8 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
 
 def _head(attribution: AttributionLike) -> str:
     first, *others = headline(attribution)
-    rest = "".join(f' <span style="color:{QUIET}">· {_html(words)}</span>' for words in others)
-    return f'<div class="sw-head"><strong>{_html(first)}</strong>{rest}</div>'
+    rest = "".join(f" · {_html(words)}" for words in (*others, f"share of the {attribution.unit}"))
+    return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}</div>'
 
 
 def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Column) -> Iterator[str]:
@@ -118,11 +122,11 @@ def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Col
         gap = " " if text.startswith(" ") and text.strip(" ") else ""
         yield gap
         if token.position == first_target:
-            yield f'<span class="sw-sep" style="color:{QUIET};margin:0 5px">┊</span>'
+            yield f'<span class="sw-sep sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
         row = row_of.get(token.position)
         style, title = [BOX] if len(tokens) <= MAX_TITLES else [], ""
         if token.position == column.target.position:
-            style += [f"outline:2px solid {ACCENT}", "font-weight:bold"]
+            style += [f"outline:2px solid {ACCENT}"]
             title = f"{label(token)} · the target"
         elif row is None or np.isnan(column.shares[row]):
             style += [f"color:{QUIET}"]
@@ -169,7 +173,7 @@ def _caption(attribution: AttributionLike, column: Column, col: int) -> str:
     others = [a for a in attribution.alternatives[col][:5] if a.text != written] if attribution.alternatives else []
     if others:
         listed = " · ".join(f"{_html(_name(a.text))} {decimals(a.probability)}" for a in others[:4])
-        said += f' <span style="color:{QUIET}">instead of {listed}</span>'
+        said += _quiet(f" instead of {listed}")
     inputs = _inputs(attribution, column, 3) or "Every score is 0, so there is nothing to share out."
     return f'<div class="sw-caption">{said}<br>{inputs}</div>'
 
@@ -186,8 +190,8 @@ def _legend(attribution: AttributionLike, column: Column) -> str:
         for background in color.legend(signed=attribution.signed)
     )
     return (
-        f'<div class="sw-legend" style="color:{QUIET};font-size:13px;margin-top:6px">{low} {boxes} '
-        f"{decimals(column.largest)} · share of the {_html(attribution.unit)}</div>"
+        f'<div class="sw-legend sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">{low} {boxes} '
+        f"{decimals(column.largest)}</div>"
     )
 
 
@@ -201,7 +205,7 @@ def _numbers(attribution: AttributionLike, shown: Sequence[Column]) -> str:
         for column in shown[:MAX_TABLE_ROWS]
     )
     return (
-        f'<details class="sw-numbers" style="margin-top:6px"><summary style="color:{QUIET}">All targets in numbers'
+        f'<details class="sw-numbers" style="margin-top:6px"><summary>{_quiet("All targets in numbers")}'
         f'</summary>\n<table style="border-collapse:collapse;font-size:13px;margin:6px 0">'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></details>"
     )
@@ -218,7 +222,7 @@ def _left_out(n_tokens: int, n_targets: int, *, hover: bool) -> str:
     if not said:
         return ""
     return (
-        f'<div class="sw-left-out" style="color:{QUIET};font-size:13px">To stay small, this copy has only '
+        f'<div class="sw-left-out sw-quiet" style="color:{QUIET};font-size:13px">To stay small, this copy has only '
         f"{'; '.join(said)}. save() and to_dataframe() keep everything.</div>"
     )
 
@@ -233,13 +237,14 @@ def _hoverable(attribution: AttributionLike, tokens: Sequence[TokenLike]) -> boo
     return steady and whole and attribution.scores.size <= MAX_CELLS
 
 
-def _data(attribution: AttributionLike, tokens: Sequence[TokenLike], shown: Sequence[Column]) -> str:
+def _data(attribution: AttributionLike, tokens: Sequence[TokenLike], shown: Sequence[Column], col: int) -> str:
     """JSON that is safe inside a script element, of ASCII alone."""
     n_rows, n_cols = attribution.scores.shape
     about = {
         "first_target": attribution.cols[0].position,
         "n_rows": n_rows,
         "n_cols": n_cols,
+        "shown": col,
         "signed": attribution.signed,
         "unit": attribution.unit,
         "texts": [token.text for token in tokens],
@@ -272,6 +277,10 @@ def _script() -> str:
 def _html(text: str) -> str:
     """Escaped, and encodable: half a surrogate pair, or a NUL, is no character of a page."""
     return escape("".join(sign or char for char, sign in glyphs(text)))
+
+
+def _quiet(html: str) -> str:
+    return f'<span class="sw-quiet" style="color:{QUIET}">{html}</span>'
 
 
 def _name(text: str) -> str:

@@ -11,6 +11,7 @@ of each tensor; padding; the tensors. Format source: docs/gguf.md of ggml-org/gg
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import struct
@@ -182,7 +183,7 @@ def _header(data: memoryview) -> tuple[dict[str, Any], dict[str, _Entry], int]:
 def _unpacked(data: Bytes, start: int, entry: _Entry) -> Floats:
     """The tensor as float32 [*shape]."""
     kind = _KINDS[entry.kind]
-    count = int(np.prod(entry.shape, dtype=np.int64))
+    count = math.prod(entry.shape)
     begin = start + entry.offset
     end = begin + count // kind.values * kind.size
     if not entry.shape or entry.shape[-1] % kind.values or end > len(data):
@@ -288,7 +289,7 @@ def _blamed(path: Path) -> Iterator[None]:
         raise
     except KeyError as error:
         raise _damaged(path, f"its header lacks or garbles {error}") from error
-    except (ValueError, struct.error, OverflowError, MemoryError, ZeroDivisionError) as error:
+    except (ArithmeticError, IndexError, TypeError, ValueError, struct.error) as error:
         raise _damaged(path, str(error)) from error
 
 

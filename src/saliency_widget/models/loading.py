@@ -79,9 +79,11 @@ def load_model(
 
 
 def _place(source: str) -> str | Path:
-    """ "demo" and hub ids as they are; what lies on this machine as a Path. Raises ModelNotFound, InputError."""
+    """What is on this machine as a Path; "demo" and hub ids as they are. Raises ModelNotFound, InputError."""
     if source == "demo":
         return source
+    if not source.strip():
+        raise ModelNotFound("The name of the model is empty.", cure='Name one; "demo" always works.')
     path = Path(source).expanduser()
     if path.exists():
         if path.is_file() and path.suffix != ".gguf":
@@ -91,9 +93,9 @@ def _place(source: str) -> str | Path:
             )
         return path.resolve()
     is_path = source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source or source.endswith(".gguf")
-    if is_path or not source:
+    if is_path:
         raise ModelNotFound(
-            f"There is no model at {str(path.absolute())!r}." if source else "The name of the model is empty.",
+            f"There is no model at {str(path.absolute())!r}.",
             cure='Check the path; a hub id looks like "gpt2" or "org/name"; "demo" always works.',
         )
     return source
@@ -142,31 +144,43 @@ def _from_folder(folder: Path, numbers: Any, *, trust_remote_code: bool) -> Pair
 
 def _inspect(folder: Path) -> None:
     """Raises DamagedFile for what is missing, cut short or garbled, as far as names, sizes and JSON can tell."""
-
-    def damaged(file: Path, why: str) -> DamagedFile:
-        return DamagedFile(f"{file} {why}.", cure="Save or download the model again.")
-
-    for name in ("config.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors.index.json"):
-        try:
-            content = json.loads((folder / name).read_bytes())
-            shards = set(content["weight_map"].values()) if name.startswith("model.") else set()
-        except FileNotFoundError:
-            if name == "config.json":
-                raise damaged(folder / name, "is missing: this is no transformers model folder") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise damaged(folder / name, f"is garbled or cut short ({error})") from error
-        else:
-            for shard in sorted(shards):
-                if not (folder / shard).exists():
-                    raise damaged(folder / shard, "is missing, though the index of the weights lists it")
-    weights = list(folder.glob("*.safetensors"))
+    for name in ("config.json", "tokenizer_config.json", "tokenizer.json", _INDEX):
+        _check_json(folder / name, optional=name != "config.json")
+    if (folder / _INDEX).exists():
+        weight_map = json.loads((folder / _INDEX).read_bytes()).get("weight_map", {})
+        weights = [folder / name for name in sorted(set(weight_map.values()))]
+    else:
+        weights = list(folder.glob("*.safetensors"))
     if not weights and not any(folder.glob("*.bin")):
-        raise damaged(folder / "model.safetensors", "is missing: the folder holds no weights")
+        raise _damaged(folder / "model.safetensors", "is missing: the folder holds no weights")
     for file in weights:
+        if not file.exists():
+            raise _damaged(file, f"is missing, though {_INDEX} lists it")
         if not _is_whole(file):
-            raise damaged(file, "is garbled or cut short")
+            raise _damaged(file, "is garbled or cut short")
     if not any(any(folder.glob(form)) for form in ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.spm")):
-        raise damaged(folder / "tokenizer.json", "is missing: save the tokenizer there too")
+        raise _damaged(folder / "tokenizer.json", "is missing: save the tokenizer there too")
+
+
+_INDEX = "model.safetensors.index.json"
+
+
+def _damaged(file: Path, why: str) -> DamagedFile:
+    return DamagedFile(f"{file} {why}.", cure="Save or download the model again.")
+
+
+def _check_json(file: Path, *, optional: bool) -> None:
+    """Raises DamagedFile unless the file holds a JSON object."""
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        if not optional:
+            raise _damaged(file, "is missing: this is no transformers model folder") from None
+        return
+    except ValueError as error:
+        raise _damaged(file, f"is garbled or cut short ({error})") from error
+    if not isinstance(content, dict):
+        raise _damaged(file, "holds no JSON object")
 
 
 def _is_whole(file: Path) -> bool:
@@ -224,7 +238,7 @@ def _from_other_gguf(path: Path, numbers: Any) -> Pair:
 
 
 def _pretrained(where: str, numbers: Any, *, local_files_only: bool, trust_remote_code: bool) -> Pair:
-    """transformers' own loading, cheapest part first. Raises what transformers raises, InputError, DamagedFile."""
+    """What transformers does to load, cheapest part first. Raises what transformers raises, InputError, DamagedFile."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     kwargs = {"local_files_only": local_files_only, "trust_remote_code": trust_remote_code}
@@ -239,7 +253,7 @@ def _pretrained(where: str, numbers: Any, *, local_files_only: bool, trust_remot
 
 
 def _check_complete(report: Any, where: str) -> None:
-    """transformers fills weights that a checkpoint lacks with random numbers. A map of those would be a lie."""
+    """Weights that a checkpoint lacks are filled with random numbers by transformers. A map of those would be a lie."""
     missing = sorted(report["missing_keys"])
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -335,13 +349,13 @@ def _wrapped(source: Any) -> CausalModel:
 def _unpacked(source: Any) -> Pair:
     """The model and the tokenizer in a pair, a transformers pipeline or an inseq model."""
     if isinstance(source, tuple | list) and len(source) == 2:
-        return tuple(source)  # type: ignore[return-value] # of length 2
+        return source[0], source[1]
     # By name: neither package has to be imported to be recognised.
     homes = {tuple(cls.__module__.split(".")[:2]) for cls in type(source).__mro__}
     if homes & {("transformers", "pipelines"), ("inseq", "models")}:
         return source.model, source.tokenizer
     raise InputError(
-        f"A {type(source).__name__} is not a model that can be loaded.",
+        f"An object of type {type(source).__name__} is not a model that can be loaded.",
         cure='Pass "demo", a hub id, a folder, a .gguf file, `(model, tokenizer)`, a pipeline or an inseq model.',
     )
 
@@ -438,7 +452,7 @@ def _my_turn(progress: Progress | None) -> Iterator[None]:
 def _quiet(*, hub_too: bool) -> Iterator[None]:
     """Keep transformers' bars and warnings out of the cell; the hub's download bars too where we report ourselves."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from transformers.utils import logging
 
     level, bars, hub_bars = logging.get_verbosity(), logging.is_progress_bar_enabled(), not are_progress_bars_disabled()

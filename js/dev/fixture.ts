@@ -1,0 +1,405 @@
+/**
+ * The gallery: the real views on a kernel that is only a list of messages. `npm run dev` writes it to build/dev/;
+ * index.html?only=chat&theme=dark shows one of them. `window.gallery[name]` is the fake model: `sent`, `hear(message)`.
+ */
+
+import type { ToKernel, WireMethod, WireSegment, WireToken } from "../src/protocol";
+import { PROTOCOL } from "../src/protocol";
+import { createStore } from "../src/store";
+import "../src/styles.css";
+import { connect, type Host } from "../src/transport";
+import { mount } from "../src/views/widget";
+
+type Wire = Record<string, unknown>;
+type Scene = { messages: Wire[]; columns?: (col: number) => Float32Array | null; drawer?: boolean };
+
+const method = (id: string, label: string, more: Partial<WireMethod> = {}): WireMethod => ({
+  id,
+  label,
+  family: id,
+  signed: false,
+  uses_objective: true,
+  unit: "gradient norm",
+  cost: "one backward pass per target",
+  reads: "How much the objective moves when this token's embedding moves a little.",
+  caveats: ["Near 0 when the model is almost certain."],
+  reference: "Simonyan et al. 2014, arXiv:1312.6034",
+  reason: null,
+  ...more,
+});
+
+const MENU = {
+  type: "menu",
+  methods: [
+    method("saliency", "Gradient"),
+    method("attention", "Attention", { uses_objective: false, unit: "attention weight", cost: "one forward pass" }),
+    method("occlusion", "Occlusion", { signed: true, unit: "drop in probability", cost: "one forward pass per token" }),
+    method("input_x_gradient", "Gradient × input", { signed: true, unit: "gradient × input" }),
+    method("integrated_gradients", "Integrated gradients", { signed: true, cost: "32 backward passes per target" }),
+    method("attnlrp", "AttnLRP", { reason: "No rule for MambaMixer, so it cannot run on this model." }),
+    method("random", "Random", { cost: "nothing" }),
+  ],
+  objectives: [
+    { id: "probability", label: "probability" },
+    { id: "log_probability", label: "log probability" },
+    { id: "logit", label: "logit" },
+  ],
+};
+
+type Draft = string | { text: string; role?: WireToken["role"]; part?: [number, number]; span?: [number, number] };
+
+function tokensOf(drafts: Draft[], firstTarget: number, segments: WireSegment[] = []): WireToken[] {
+  let [at, word] = [0, -1];
+  return drafts.map((draft, i) => {
+    const own = typeof draft === "string" ? { text: draft } : draft;
+    const role = own.role ?? (i < firstTarget ? "prompt" : "generated");
+    const span: [number, number] | null =
+      role === "special" ? null : (own.span ?? [at, at + Array.from(own.text).length]);
+    if (span !== null) at = span[1];
+    if (i === 0 || !/^\p{L}/u.test(own.text)) word++;
+    const segment = segments.findIndex(({ start, end }) => i >= start && i < end);
+    return { id: 100 + i, text: own.text, role, span, word, sentence: 0, segment, part: own.part ?? null };
+  });
+}
+
+/** The same numbers at every call: a gallery is for comparing. */
+function noise(seed: number): number {
+  const x = Math.sin(seed * 12.9898 + 78.233) * 43758.5453;
+  return x - Math.floor(x);
+}
+
+function scene(
+  drafts: Draft[],
+  firstTarget: number,
+  options: {
+    method?: string;
+    segments?: WireSegment[];
+    scores?: (row: number, col: number) => number;
+    done?: number;
+    probability?: number;
+    tail?: Wire[];
+    missing?: (col: number) => boolean;
+    drawer?: boolean;
+  } = {},
+): Scene {
+  const tokens = tokensOf(drafts, firstTarget, options.segments);
+  const [nRows, nCols] = [tokens.length - 1, tokens.length - firstTarget];
+  const scores =
+    options.scores ??
+    ((row, col) => 0.02 * noise(row + 31 * col) ** 3 + 0.004 / (1 + Math.abs(firstTarget + col - 1 - row)));
+  const column = (col: number) =>
+    Float32Array.from({ length: nRows }, (_, row) => (row < firstTarget + col ? scores(row, col) : Number.NaN));
+  return {
+    messages: [
+      { type: "hello", protocol: PROTOCOL, session: "gallery" },
+      { type: "document", doc: 1, model: "SmolLM2-135M", device: "cpu", dtype: "float32", first_target: firstTarget },
+      { type: "tokens", doc: 1, start: 0, tokens, segments: options.segments ?? [] },
+      MENU,
+      {
+        type: "steps",
+        doc: 1,
+        start: 0,
+        steps: Array.from({ length: nCols }, (_, col) => ({
+          probability: col === 0 ? (options.probability ?? 0.796) : 0.3 + 0.7 * noise(col),
+          alternatives: [
+            { id: 100 + firstTarget + col, text: tokens[firstTarget + col]?.text ?? "", probability: 0.796 },
+            { id: 1, text: " W", probability: 0.088 },
+            { id: 2, text: " Bush", probability: 0.045 },
+            { id: 3, text: " H", probability: 0.027 },
+            { id: 4, text: " Clinton", probability: 0.018 },
+          ],
+        })),
+      },
+      {
+        type: "map",
+        map: "m1",
+        doc: 1,
+        method: options.method ?? "saliency",
+        objective: "probability",
+        n_rows: nRows,
+        n_cols: nCols,
+      },
+      ...Array.from({ length: options.done ?? nCols }, (_, col) => col)
+        .filter((col) => options.missing?.(col) !== true)
+        .map((col) => ({ type: "column", map: "m1", seq: col + 1, col, n_rows: nRows })),
+      ...(options.tail ?? []),
+    ],
+    columns: column,
+    drawer: options.drawer ?? false,
+  };
+}
+
+const GEORGE = [
+  "The",
+  " first",
+  " president",
+  " of",
+  " the",
+  " United",
+  " States",
+  " was",
+  " George",
+  " Washington",
+  ".",
+  "\n",
+  "\n",
+  "The",
+  " first",
+  " president",
+  " of",
+];
+const WASHINGTON = [0.091, 0.082, 0.216, 0.031, 0.017, 0.087, 0.072, 0.062, 0.342];
+const washington = (row: number, col: number) =>
+  col === 0
+    ? 0.031 * (WASHINGTON[row] ?? 0)
+    : 0.02 * noise(row * 7 + 13 * col) ** 2 + (row === 0 ? 0.02 : 0) + (row === 8 + col ? 0.015 : 0);
+const status = (phase: string, what: string, done = 0, total: number | null = null, left: number | null = null) => ({
+  type: "status",
+  phase,
+  what,
+  done,
+  total,
+  seconds_left: left,
+});
+const special = (...texts: string[]): Draft[] => texts.map((text) => ({ text, role: "special" }));
+
+const CHAT: Draft[] = [
+  ...special("<|im_start|>", "system", "\n"),
+  "You",
+  " are",
+  " a",
+  " help",
+  "ful",
+  " assistant",
+  ".",
+  ...special("<|im_end|>", "\n", "<|im_start|>", "user", "\n"),
+  "Is",
+  " this",
+  " review",
+  " positive",
+  "?",
+  "\n",
+  "\n",
+  '"',
+  "Un",
+  "believ",
+  "ably",
+  " good",
+  ",",
+  " I",
+  " cried",
+  ".",
+  '"',
+  ...special("<|im_end|>", "\n", "<|im_start|>", "assistant", "\n"),
+  "Yes",
+  ",",
+  " the",
+  " review",
+  " is",
+  " positive",
+  ".",
+  { text: "<|im_end|>" },
+];
+const CHAT_FIRST = CHAT.length - 8;
+const CHAT_SEGMENTS: WireSegment[] = [
+  { kind: "system", name: "system", start: 0, end: 12 },
+  { kind: "user", name: "user", start: 12, end: CHAT_FIRST - 3 },
+  { kind: "assistant", name: "assistant", start: CHAT_FIRST - 3, end: CHAT.length },
+];
+
+const CHINESE: Draft[] = [
+  "我",
+  "喜歡",
+  { text: "機", part: [1, 3], span: [3, 4] },
+  { text: "機", part: [2, 3], span: [3, 4] },
+  { text: "機", part: [3, 3], span: [3, 4] },
+  "器",
+  "學習",
+  "和",
+  "人工",
+  "智慧",
+  "。",
+  "它",
+  "讓",
+  { text: "我", part: [1, 2], span: [15, 16] },
+  { text: "我們", part: [2, 2], span: [15, 17] },
+  "看見",
+  "世界",
+  "。",
+];
+const ARABIC: Draft[] = ["كان", " أول", " رئيس", " لل", "ولايات", " المت", "حدة", " هو", " جورج", " واش", "نطن", "."];
+const EMOJI: Draft[] = [
+  "Family",
+  ":",
+  " 👨‍👩‍👧",
+  " and",
+  " flag",
+  " 🇹🇼",
+  " wave",
+  " 👋🏽",
+  " half",
+  " \ud83d",
+  "\u200d",
+  " zero",
+  "\u200b",
+  "width",
+  "\u00a0",
+  "nbsp",
+  "\u0000",
+  "<script>alert(1)</script>",
+  " </style>",
+  " &amp;",
+  " \u202e",
+  "rtl",
+];
+const CODE: Draft[] = [
+  "def",
+  " f",
+  "(",
+  "x",
+  "):",
+  "\n",
+  "\t",
+  "if",
+  " x",
+  " >",
+  " ",
+  "0",
+  ":",
+  "\n",
+  "\t\t",
+  "return",
+  " x",
+  "\n",
+  "    ",
+  "return",
+  " -",
+  "x",
+  "\n\n",
+  "print",
+  "(f",
+  "(",
+  "3",
+  "))",
+  "\n",
+];
+
+function long(n: number): Draft[] {
+  const words = [
+    "The",
+    " model",
+    " reads",
+    " every",
+    " word",
+    ",",
+    " and",
+    " some",
+    " of",
+    " them",
+    " matter",
+    " more",
+    ".",
+    " un",
+    "believ",
+    "ably",
+    "\n\n",
+  ];
+  return Array.from({ length: n }, (_, i) => words[Math.floor(noise(i) * words.length)] ?? "");
+}
+
+const SCENES: Record<string, () => Scene> = {
+  rest: () => scene(GEORGE, 9, { scores: washington }),
+  matrix: () =>
+    scene(GEORGE, 9, { scores: washington, drawer: true, tail: [status("attributing", "Attention", 14, 32, 0.8)] }),
+  chat: () => scene(CHAT, CHAT_FIRST, { segments: CHAT_SEGMENTS }),
+  signed: () =>
+    scene(GEORGE, 9, {
+      method: "occlusion",
+      scores: (row, col) => ((row + col) % 3 === 0 ? -0.4 * washington(row, col) : washington(row, col)),
+      drawer: true,
+    }),
+  progress: () =>
+    scene(GEORGE, 9, {
+      scores: washington,
+      done: 1,
+      tail: [status("attributing", "Gradient", 1, 8, 2.4)],
+      drawer: true,
+    }),
+  missing: () => scene(GEORGE, 9, { scores: washington, done: 0, tail: [status("generating", "Writing", 8)] }),
+  cancelled: () => scene(GEORGE, 9, { scores: washington, done: 3, tail: [status("cancelled", "")] }),
+  failed: () =>
+    scene(GEORGE, 9, {
+      scores: washington,
+      tail: [
+        status("failed", ""),
+        {
+          type: "failed",
+          kind: "UnsupportedMethod",
+          message: "attnlrp has no rule for MambaMixer, so it cannot run on this model.",
+          cure: "Use saliency, occlusion or random.",
+        },
+      ],
+    }),
+  chinese: () => scene(CHINESE, 11),
+  arabic: () => scene(ARABIC, 8),
+  emoji: () => scene(EMOJI, 16),
+  code: () => scene(CODE, 17),
+  loading: () => ({
+    messages: [{ type: "hello", protocol: PROTOCOL, session: "g" }, status("loading", "Loading SmolLM2-135M")],
+  }),
+  version: () => ({ messages: [{ type: "hello", protocol: 99, session: "g" }] }),
+  long: () => scene(long(5000), 4900),
+  huge: () => scene(long(10400), 10000, { missing: (col) => col % 7 === 3 }),
+};
+
+class FakeModel implements Host {
+  sent: ToKernel[] = [];
+  selection: unknown = null;
+  private readonly heard = new Map<string, (content: unknown, buffers?: readonly DataView[]) => void>();
+  get() {
+    return this.selection;
+  }
+  set(_: "selection", value: number | null) {
+    this.selection = value;
+  }
+  save_changes() {}
+  send(content: ToKernel) {
+    this.sent.push(content);
+  }
+  on(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void) {
+    this.heard.set(name, callback);
+  }
+  off(name: string) {
+    this.heard.delete(name);
+  }
+  hear(message: Wire, columns?: Scene["columns"]) {
+    const scores = message.type === "column" ? columns?.(message.col as number) : null;
+    this.heard.get("msg:custom")?.(message, scores ? [new DataView(scores.buffer)] : []);
+  }
+}
+
+const query = new URLSearchParams(location.search);
+document.body.className = query.get("theme") ?? "light";
+const only = query.get("only");
+const main = document.querySelector("main") as HTMLElement;
+const gallery: Record<string, FakeModel> = {};
+Object.assign(window, { gallery });
+
+for (const [name, make] of Object.entries(SCENES)) {
+  if (only === null ? ["long", "huge"].includes(name) : !only.split(",").includes(name)) continue;
+  const el = document.createElement("div");
+  el.className = "cell";
+  el.id = name;
+  const title = document.createElement("h2");
+  title.textContent = name;
+  main.append(title, el);
+  const { messages, columns, drawer } = make();
+  const model = new FakeModel();
+  gallery[name] = model;
+  const store = createStore();
+  const { signal } = new AbortController();
+  const send = connect(model, store, signal);
+  mount({ store, send, signal, el });
+  for (const message of messages) model.hear(message, columns);
+  if (drawer) el.querySelector<HTMLElement>(".sw-drawer-toggle")?.click();
+}

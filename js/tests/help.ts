@@ -1,0 +1,158 @@
+/** A kernel of two spies, and the messages of a small text. */
+
+import { createStore } from "../src/store";
+import type { Role, ToKernel, WireToken } from "../src/protocol";
+import { connect, type Host } from "../src/transport";
+import { mount } from "../src/views/widget";
+
+export type Wire = Record<string, unknown>;
+
+export class FakeModel implements Host {
+  sent: ToKernel[] = [];
+  saved = 0;
+  connected = true;
+  trait: unknown = null;
+  private listeners = new Map<string, Set<(content: unknown, buffers?: readonly DataView[]) => void>>();
+
+  get(): unknown {
+    return this.trait;
+  }
+  set(_name: "selection", value: number | null): void {
+    this.trait = value;
+    this.emit("change:selection");
+  }
+  save_changes(): void {
+    if (!this.connected) throw new Error("no comm");
+    this.saved++;
+  }
+  send(content: ToKernel): void {
+    if (!this.connected) throw new Error("no comm");
+    this.sent.push(content);
+  }
+  on(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void {
+    this.listeners.set(name, (this.listeners.get(name) ?? new Set()).add(callback));
+  }
+  off(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void {
+    this.listeners.get(name)?.delete(callback);
+  }
+  emit(name: string, content?: unknown, buffers: DataView[] = []): void {
+    for (const listener of [...(this.listeners.get(name) ?? [])]) listener(content, buffers);
+  }
+  /** A message from the kernel. */
+  hear(message: Wire, scores?: readonly number[]): void {
+    this.emit("msg:custom", message, scores ? [new DataView(Float32Array.from(scores).buffer)] : []);
+  }
+  listening(): number {
+    return [...this.listeners.values()].reduce((n, set) => n + set.size, 0);
+  }
+}
+
+export function token(text: string, more: Partial<WireToken> = {}): WireToken {
+  return { id: 1, text, role: "prompt", span: null, word: 0, sentence: 0, segment: 0, part: null, ...more };
+}
+
+export function tokens(texts: readonly string[], firstTarget: number, roles: Record<number, Role> = {}): WireToken[] {
+  return texts.map((text, i) =>
+    token(text, { id: 10 + i, word: i, role: roles[i] ?? (i < firstTarget ? "prompt" : "generated") }),
+  );
+}
+
+export const METHOD = {
+  id: "saliency",
+  label: "Gradient",
+  family: "gradient",
+  signed: false,
+  uses_objective: true,
+  unit: "gradient norm",
+  cost: "one backward pass per target",
+  reads: "How much the objective moves.",
+  caveats: [],
+  reference: "",
+  reason: null,
+};
+
+export const TEXT = ["The", " first", " president", " was", " George", " Washington", ".", " He"];
+export const FIRST = 5;
+const NAN = Number.NaN;
+/** Columns of TEXT: what " Washington", "." and " He" can see. */
+export const COLUMNS = [
+  [0.1, 0.2, 0.3, 0.0, 0.4, NAN, NAN],
+  [1, 1, 1, 1, 1, 1, NAN],
+  [0, 0, 0, 0, 0, 0, 4],
+];
+
+export function conversation(texts: readonly string[] = TEXT, first = FIRST, columns: readonly number[][] = COLUMNS): [Wire, number[]?][] {
+  const nCols = texts.length - first;
+  return [
+    [{ type: "hello", protocol: 1, session: "s" }],
+    [{ type: "document", doc: 1, model: "tiny", device: "cpu", dtype: "float32", first_target: first }],
+    [{ type: "tokens", doc: 1, start: 0, tokens: tokens(texts, first), segments: [] }],
+    [
+      {
+        type: "menu",
+        methods: [
+          METHOD,
+          { ...METHOD, id: "attention", label: "Attention", uses_objective: false },
+          { ...METHOD, id: "occlusion", label: "Occlusion", signed: true },
+          { ...METHOD, id: "attnlrp", label: "AttnLRP", reason: "No rule for this model." },
+          { ...METHOD, id: "random", label: "Random" },
+        ],
+        objectives: [
+          { id: "probability", label: "probability" },
+          { id: "logit", label: "logit" },
+        ],
+      },
+    ],
+    [
+      {
+        type: "steps",
+        doc: 1,
+        start: 0,
+        steps: Array.from({ length: nCols }, (_, col) => ({
+          probability: 0.796 / (col + 1),
+          alternatives: [
+            { id: 10 + first + col, text: texts[first + col], probability: 0.796 },
+            { id: 3, text: " W", probability: 0.088 },
+          ],
+        })),
+      },
+    ],
+    [{ type: "map", map: "m1", doc: 1, method: "saliency", objective: "probability", n_rows: texts.length - 1, n_cols: nCols }],
+    ...columns.map((scores, col): [Wire, number[]] => [
+      { type: "column", map: "m1", seq: col + 1, col, n_rows: texts.length - 1 },
+      scores,
+    ]),
+  ];
+}
+
+export function started(messages: readonly [Wire, number[]?][] = conversation()) {
+  const model = new FakeModel();
+  const store = createStore();
+  const life = new AbortController();
+  const send = connect(model, store, life.signal);
+  for (const [message, scores] of messages) model.hear(message, scores);
+  return { model, store, send, life };
+}
+
+export function mounted(messages?: readonly [Wire, number[]?][]) {
+  const world = started(messages);
+  const el = document.createElement("div");
+  document.body.replaceChildren(el);
+  mount({ store: world.store, send: world.send, signal: world.life.signal, el });
+  const box = (i: number) => {
+    const found = el.querySelector<HTMLElement>(`.sw-t[data-i="${i}"]`);
+    if (found === null) throw new Error(`no token ${i}`);
+    return found;
+  };
+  return { ...world, el, box };
+}
+
+export function over(element: Element): void {
+  element.dispatchEvent(new PointerEvent("pointerover", { bubbles: true, composed: true }));
+}
+
+export function press(element: Element, key: string, more: KeyboardEventInit = {}): KeyboardEvent {
+  const event = new KeyboardEvent("keydown", { key, bubbles: true, composed: true, cancelable: true, ...more });
+  element.dispatchEvent(event);
+  return event;
+}

@@ -1,0 +1,91 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { float32, PROTOCOL, ProtocolError, readToPage, type ToKernel } from "../src/protocol";
+
+const GOLDEN = join(process.cwd(), "tests/protocol");
+const json = (side: string, name: string) => JSON.parse(readFileSync(join(GOLDEN, side, `${name}.json`), "utf8"));
+const names = (side: string) =>
+  readdirSync(join(GOLDEN, side))
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => name.slice(0, -5))
+    .sort();
+const bytes = () => new Uint8Array(readFileSync(join(GOLDEN, "to_page/column.bin")));
+
+const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
+  ack: { type: "ack", seq: 7 },
+  ask: { type: "ask", method: "attention", objective: "probability", settings: { layer: 3 } },
+  cancel: { type: "cancel" },
+  focus: { type: "focus", col: 3 },
+  hello: { type: "hello", protocol: PROTOCOL },
+};
+const TO_PAGE = ["column", "document", "failed", "hello", "map", "menu", "status", "steps", "tokens"];
+
+describe("the golden files", () => {
+  it("are one for each message of either side", () => {
+    expect(names("to_page")).toEqual(TO_PAGE);
+    expect(names("to_kernel")).toEqual(Object.keys(TO_KERNEL).sort());
+  });
+  it.each(TO_PAGE.filter((name) => name !== "column"))("to_page/%s is read as it stands", (name) => {
+    expect(readToPage(json("to_page", name))).toEqual(json("to_page", name));
+  });
+  it("to_page/column is read with its buffer", () => {
+    const { scores, ...header } = readToPage(json("to_page", "column"), [bytes()]) as Record<string, unknown>;
+    expect(header).toEqual(json("to_page", "column"));
+    expect(scores).toEqual(new Float32Array(bytes().buffer));
+  });
+  it.each(Object.entries(TO_KERNEL))("to_kernel/%s is what we write", (name, message) => {
+    expect(message).toEqual(json("to_kernel", name));
+  });
+});
+
+describe("readToPage", () => {
+  it("ignores what is none of our messages", () => {
+    for (const content of [null, undefined, 7, "hello", [], {}, { type: 3 }, { type: "toString" }, { type: "later" }])
+      expect(readToPage(content)).toBeNull();
+  });
+  it("rejects each message that lacks one of its fields", () => {
+    for (const name of TO_PAGE) {
+      const whole = json("to_page", name);
+      for (const field of Object.keys(whole).filter((key) => key !== "type")) {
+        const { [field]: _, ...rest } = whole;
+        expect(() => readToPage(rest, [bytes()]), `${name} without ${field}`).toThrow(ProtocolError);
+      }
+    }
+  });
+  it("says which field is wrong", () => {
+    expect(() => readToPage({ ...json("to_page", "status"), phase: "resting" })).toThrow(/status\.phase.*one of idle/);
+    const { tokens, ...rest } = json("to_page", "tokens");
+    expect(() => readToPage({ ...rest, tokens: [{ ...tokens[0], role: "hero" }] })).toThrow(/tokens\.tokens\[0\]\.role/);
+  });
+  it("never fails on any content but by a ProtocolError", () => {
+    fc.assert(
+      fc.property(fc.record({ type: fc.constantFrom(...TO_PAGE) }), fc.dictionary(fc.string(), fc.jsonValue()), (a, b) => {
+        try {
+          readToPage({ ...b, ...a });
+        } catch (error) {
+          expect(error).toBeInstanceOf(ProtocolError);
+        }
+      }),
+    );
+  });
+});
+
+describe("float32", () => {
+  it("reads the same numbers at every offset into the host's buffer, and keeps none of it", () => {
+    fc.assert(
+      fc.property(fc.array(fc.float()), fc.nat(9), (numbers, offset) => {
+        const host = new Uint8Array(offset + 4 * numbers.length + 3);
+        host.set(new Uint8Array(Float32Array.from(numbers).buffer), offset);
+        const read = float32(new DataView(host.buffer, offset, 4 * numbers.length), numbers.length);
+        host.fill(0xab);
+        expect(read).toEqual(Float32Array.from(numbers));
+      }),
+    );
+  });
+  it("refuses a buffer of another length", () => {
+    expect(() => float32(new ArrayBuffer(12), 4)).toThrow("12 bytes for 4 rows");
+    expect(() => readToPage(json("to_page", "column"), [])).toThrow("no buffer");
+  });
+});

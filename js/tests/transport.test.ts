@@ -1,0 +1,148 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { COLUMNS, conversation, FakeModel, started } from "./help";
+import { createStore } from "../src/store";
+import { connect } from "../src/transport";
+import widget from "../src/index";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+const acks = (model: FakeModel) => model.sent.filter(({ type }) => type === "ack");
+const focuses = (model: FakeModel) => model.sent.filter(({ type }) => type === "focus");
+const withoutColumns = () => conversation().filter(([message]) => message["type"] !== "column");
+
+describe("acknowledgements", () => {
+  it("name the highest seq, once for all that one task brought", async () => {
+    const { model } = started();
+    expect(acks(model)).toEqual([]);
+    await Promise.resolve();
+    expect(acks(model)).toEqual([{ type: "ack", seq: 3 }]);
+  });
+  it("wait for no timer and no frame, so that a hidden tab does not hold up the kernel", async () => {
+    const { model } = started(withoutColumns());
+    for (let seq = 1; seq <= 30; seq++) {
+      model.hear({ type: "column", map: "m1", seq, col: 0, n_rows: 7 }, COLUMNS[0]);
+      await Promise.resolve();
+      expect(acks(model).at(-1)).toEqual({ type: "ack", seq });
+    }
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
+  });
+  it("are given for a map that is unknown here too", async () => {
+    const { model } = started();
+    model.hear({ type: "column", map: "gone", seq: 44, col: 0, n_rows: 1 }, [1]);
+    await Promise.resolve();
+    expect(acks(model).at(-1)).toEqual({ type: "ack", seq: 44 });
+  });
+  it("begin anew when the kernel says hello again", async () => {
+    const { model } = started();
+    await Promise.resolve();
+    model.hear({ type: "hello", protocol: 1, session: "s" });
+    model.hear({ type: "column", map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
+    await Promise.resolve();
+    expect(acks(model).at(-1)).toEqual({ type: "ack", seq: 1 });
+  });
+});
+
+describe("the trait `selection`", () => {
+  it("follows a pin, and is saved once", () => {
+    const { model, store } = started();
+    store.pin(2);
+    expect([model.trait, model.saved]).toEqual([2, 1]);
+  });
+  it("pins what Python sets, and sends no echo", () => {
+    const { model, store } = started();
+    model.trait = 1;
+    model.emit("change:selection");
+    expect([store.pinned.value, model.saved]).toEqual([1, 0]);
+    model.trait = null;
+    model.emit("change:selection");
+    expect([store.pinned.value, model.saved]).toEqual([null, 0]);
+  });
+  it("is read when the model opens", () => {
+    const model = new FakeModel();
+    model.trait = 2;
+    const store = createStore();
+    connect(model, store, new AbortController().signal);
+    expect([store.selection.value, model.saved]).toEqual([2, 0]);
+  });
+});
+
+describe("without a kernel", () => {
+  it("nothing throws, and pins hold", () => {
+    const { model, store, send } = started();
+    model.connected = false;
+    send({ type: "cancel" });
+    store.pin(1);
+    expect(store.pinned.value).toBe(1);
+  });
+  it("an empty page says after a while that it waits", () => {
+    const { store } = started([]);
+    expect(store.notice.value).toBeNull();
+    vi.advanceTimersByTime(5000);
+    expect(store.notice.value).toMatch(/No kernel has answered/);
+  });
+  it("a kernel that answers late is welcome", () => {
+    const { store, model } = started([]);
+    vi.advanceTimersByTime(5000);
+    for (const [message, scores] of conversation()) model.hear(message, scores);
+    expect([store.notice.value, store.nTargets.value]).toEqual([null, 3]);
+  });
+});
+
+describe("focus", () => {
+  it("is sent for a column that is missing, and for no other", () => {
+    const { model, store } = started(conversation().filter(([message]) => message["col"] !== 2));
+    store.hoverCol.value = 1;
+    vi.advanceTimersByTime(200);
+    expect(focuses(model)).toEqual([]);
+    store.hoverCol.value = 2;
+    vi.advanceTimersByTime(200);
+    expect(focuses(model)).toEqual([{ type: "focus", col: 2 }]);
+  });
+  it("is sent at most once in 50 ms, the last wish winning", () => {
+    const { model, store } = started(withoutColumns());
+    for (const col of [0, 1, 2, 1, 0, 2]) {
+      store.hoverCol.value = col;
+      vi.advanceTimersByTime(10);
+    }
+    vi.advanceTimersByTime(100);
+    expect(focuses(model).length).toBeLessThanOrEqual(3);
+    expect(focuses(model).at(-1)).toEqual({ type: "focus", col: 2 });
+  });
+});
+
+it("what cannot be read is said, and does not throw into the host", () => {
+  const { model, store } = started();
+  model.hear({ type: "status", phase: "dancing" });
+  expect(store.notice.value).toMatch(/cannot read \(status\.phase/);
+  model.hear({ type: "something of a later version" });
+});
+
+it("an aborted model leaves no listener and sends nothing more", () => {
+  const { model, store, send, life } = started();
+  life.abort();
+  const { length } = model.sent;
+  send({ type: "cancel" });
+  store.pin(1);
+  vi.advanceTimersByTime(10_000);
+  expect([model.listening(), model.sent.length, model.saved]).toEqual([0, length, 0]);
+});
+
+it("two models of one module share nothing, two views of one model share everything", () => {
+  const [first, second] = [new FakeModel(), new FakeModel()];
+  const { signal } = new AbortController();
+  const views = [first, second].map((model) => {
+    const { initialize, render } = widget();
+    const props = { model, signal } as unknown as Parameters<typeof initialize>[0];
+    initialize(props);
+    const els = [document.createElement("div"), document.createElement("div")];
+    for (const el of els) render({ ...props, el } as unknown as Parameters<typeof render>[0]);
+    return els;
+  });
+  for (const [message, scores] of conversation()) first.hear(message, scores);
+  expect(views.map((els) => els.map((el) => el.querySelectorAll(".sw-t").length))).toEqual([[8, 8], [0, 0]]);
+  expect(first.sent.filter(({ type }) => type === "hello")).toHaveLength(1);
+});

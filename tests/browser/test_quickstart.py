@@ -1,0 +1,262 @@
+"""The main job: run the cells, hover a word, read what it says, and find the same numbers in Python."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+SHOW = (
+    "import saliency_widget as sw, json\n"
+    'w = sw.show("demo", "The first president of the United States was George", max_new_tokens=8)'
+)
+BUSY = "import time\nend = time.time() + 6\nwhile time.time() < end: pass"
+
+
+def live(nb: Any) -> Any:
+    return nb.page.locator(".jp-OutputArea-output .sw-live").first
+
+
+def token(view: Any, index: int) -> Any:
+    return view.locator(f".sw-t[data-i='{index}']")
+
+
+def tip(view: Any) -> str:
+    return view.get_by_role("tooltip").inner_text()
+
+
+def share_in(text: str) -> float:
+    return float(re.search(r"share (−?-?[\d.]+)", text)[1].replace("−", "-"))
+
+
+def run(nb: Any, cells: int = 1) -> Any:
+    """Run all cells, and wait until the map is whole."""
+    nb.run_all(cells)
+    assert nb.code("print(type(w.wait()).__name__)").strip() == "Attribution"
+    view = live(nb)
+    view.locator(".sw-gen").first.wait_for()
+    view.locator(".sw-progress").wait_for(state="detached")
+    return view
+
+
+def python(nb: Any, expression: str) -> Any:
+    """The value of an expression in the kernel, as JSON."""
+    return json.loads(nb.code(f"print(json.dumps({expression}))"))
+
+
+def read_shares(view: Any, rows: int) -> list[float]:
+    """What the tooltips of the first rows say: hovered like a person would."""
+    shares = []
+    for i in range(rows):
+        token(view, i).hover()
+        view.get_by_role("tooltip").wait_for()
+        shares.append(share_in(tip(view)))
+    return shares
+
+
+def test_a_person_reads_the_map(notebook: Any) -> None:
+    nb = notebook(SHOW)
+    view = run(nb)
+    # The first new word, and how probable it was.
+    first = view.locator(".sw-gen").first
+    assert first.inner_text().strip() == "Washington"
+    assert "p = .796" in view.locator(".sw-probability").inner_text()
+    # Hovered, it shows its column: George and president stand out, and the numbers are Python's.
+    first.hover()
+    shares = python(nb, "w.attribution.normalized()[:9, 0].tolist()")
+    assert read_shares(view, 9) == pytest.approx(shares, abs=5.1e-4)
+    raw = python(nb, "float(w.attribution['George', 'Washington'])")
+    token(view, 8).hover()
+    said = tip(view)
+    assert "rank 1 of 9" in said
+    assert float(re.search(r"score ([\d.e−×⁻-]+)", said)[1]) == pytest.approx(raw, rel=5e-3)
+    colours = [token(view, i).evaluate("e => getComputedStyle(e).backgroundColor") for i in range(9)]
+    assert len(set(colours)) > 3
+    assert "George .342" in view.locator(".sw-inputs").inner_text()
+    # Another word, clicked: its column stays when the mouse is gone.
+    view.locator(".sw-gen").nth(4).click()
+    nb.page.mouse.move(5, 5)
+    assert view.locator(".sw-target-name").inner_text().strip() == "The"
+    assert python(nb, "w.selection") == 4
+    shares = python(nb, "w.attribution.normalized()[:13, 4].tolist()")
+    assert read_shares(view, 9) == pytest.approx(shares[:9], abs=5.1e-4)
+    # The same word by attention.
+    view.get_by_role("button", name="Attention").click()
+    view.get_by_text("share of the attention").wait_for()
+    assert nb.code("print(w.wait().method)").strip() == "attention"
+    shares = python(nb, "w.attribution.normalized()[:9, 4].tolist()")
+    nb.page.mouse.move(5, 5)
+    assert read_shares(view, 9) == pytest.approx(shares, abs=5.1e-4)
+    # And back, at once: it was here already.
+    view.get_by_role("button", name="Gradient").click()
+    assert view.get_by_text("share of the gradient norm").is_visible()
+    # Python may pin as well.
+    nb.code("w.selection = 0")
+    nb.page.mouse.move(5, 5)
+    nb.page.wait_for_function("() => document.querySelector('.sw-target-name').textContent.trim() === 'Washington'")
+
+
+def test_the_page_shows_what_attribute_gives(notebook: Any) -> None:
+    """The matrix of the widget is the matrix of `attribute` for the same ids."""
+    nb = notebook(SHOW)
+    run(nb)
+    same = nb.code(
+        "import numpy as np\n"
+        "a = w.attribution\n"
+        "b = sw.attribute('demo', 'The first president of the United States was George', max_new_tokens=8, "
+        "progress=False)\n"
+        "print(np.allclose(a.scores, b.scores, rtol=1e-3, equal_nan=True), a.rows == b.rows, a.cols == b.cols)"
+    )
+    assert same.strip() == "True True True"
+
+
+def test_the_keyboard_alone_is_enough_and_stays_in_the_widget(notebook: Any) -> None:
+    nb = notebook(SHOW, "after = 1")
+    view = run(nb, 2)
+    cells = nb.page.locator(".jp-Cell").count()
+    view.locator(".sw-gen").first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        nb.page.keyboard.press(key)
+    assert view.locator(".sw-target-name").inner_text().strip() == "."
+    nb.page.keyboard.press("Enter")
+    assert python(nb, "w.selection") == 1
+    nb.page.keyboard.press("End")
+    assert view.locator(".sw-target-name").inner_text().strip() == "of"
+    nb.page.keyboard.press("Escape")
+    assert view.locator(".sw-target-name").inner_text().strip() == "."
+    for key in ("a", "b", "d", "d", "x", "m"):  # JupyterLab would insert, delete and cut cells
+        nb.page.keyboard.press(key)
+    assert nb.page.locator(".jp-Cell").count() == cells
+    assert view.get_by_role("button", name="Matrix").get_attribute("aria-expanded") == "true"
+    assert "." in view.locator("[aria-live=polite]").inner_text()
+
+
+def test_the_matrix_says_the_same_and_pins_in_both_views(notebook: Any) -> None:
+    nb = notebook(SHOW)
+    view = run(nb)
+    view.get_by_role("button", name="Matrix").click()
+    canvas = view.locator("canvas").first
+    canvas.wait_for()
+    canvas.scroll_into_view_if_needed()
+    nb.shot("matrix", view)
+    seen = set()
+    box = canvas.bounding_box()
+    for x in range(20, int(box["width"]), 12):
+        for y in range(20, int(box["height"]), 25):
+            nb.page.mouse.move(box["x"] + x, box["y"] + y)
+            if view.get_by_role("tooltip").is_visible():
+                seen.add(re.sub(r"\s+", " ", tip(view)))
+    george = [s for s in seen if "George" in s and "for Washington" in s.replace("\u2068", "").replace("\u2069", "")]
+    assert any("share .342" in s for s in george), sorted(seen)[:20]
+
+
+def test_cancel_gets_through_while_another_cell_is_busy(notebook: Any) -> None:
+    """The long run is real: 400 words on a CPU. The busy cell is real too: it never lets go of the main thread."""
+    text = "The history of the world is long. " * 60
+    nb = notebook(
+        f'import saliency_widget as sw, json\nmodel = sw.load_model("demo")\nw = sw.show(model, {text!r}, max_new_tokens=64)'
+    )
+    nb.run_all(1)
+    view = live(nb)
+    view.get_by_text(re.compile(r"Gradient: [1-9]\d* of 64")).wait_for(timeout=60_000)
+    nb.page.evaluate(
+        "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}); }", BUSY
+    )
+    time.sleep(0.5)
+    started = time.monotonic()
+    view.get_by_role("button", name="Cancel").click()
+    view.get_by_text(re.compile(r"Cancelled: \d+ of 64 columns are here")).wait_for()
+    took = time.monotonic() - started
+    assert took < 1, f"{took:.2f} s"
+    assert nb.code("print(type(w.error).__name__)").strip() == "Cancelled"
+    done = python(nb, "w.attribution.scores.shape[1]")
+    assert 0 < done < 64
+    # What was done is there to look at; what was not, goes on when asked again.
+    view.locator(".sw-gen").first.hover()
+    assert "p =" in tip(view)
+    view.get_by_role("button", name="Attention").click()
+    assert nb.code("print(w.wait().scores.shape[1])").strip() == "64"
+
+
+def test_a_second_view_stays_in_step(notebook: Any) -> None:
+    nb = notebook(SHOW, "w")
+    run(nb, 2)
+    views = nb.page.locator(".jp-OutputArea-output .sw-live")
+    assert views.count() == 2
+    one, two = views.nth(0), views.nth(1)
+    one.locator(".sw-gen").nth(2).click()
+    nb.page.mouse.move(5, 5)
+    assert two.locator(".sw-target-name").inner_text() == one.locator(".sw-target-name").inner_text()
+    two.get_by_role("button", name="Attention").click()
+    one.get_by_text("share of the attention").wait_for()
+    # A new view of the output, as JupyterLab makes it.
+    one.locator(".sw-text").click(button="right", position={"x": 5, "y": 5})
+    nb.page.locator(".lm-Menu-itemLabel", has_text="Create New View for Cell Output").click()
+    three = nb.page.locator(".jp-LinkedOutputView .sw-live")
+    three.locator(".sw-gen").first.wait_for()
+    assert three.locator(".sw-target-name").inner_text() == one.locator(".sw-target-name").inner_text()
+
+
+def test_a_widget_at_the_end_of_its_cell_is_shown_once(notebook: Any) -> None:
+    nb = notebook(SHOW + "\nw", "for i in range(2):\n    display(w)")
+    run(nb, 2)
+    outputs = nb.page.locator(".jp-Cell").nth(0).locator(".sw-live")
+    assert outputs.count() == 1
+    assert nb.page.locator(".jp-Cell").nth(1).locator(".sw-live").count() == 2
+
+
+def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any) -> None:
+    nb = notebook(SHOW)
+    run(nb)
+    nb.command("docmanager:save", wait=True)
+    nb.page.reload()
+    nb.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+    view = live(nb)
+    view.locator(".sw-gen").first.wait_for()
+    view.locator(".sw-gen").first.hover()
+    assert "George .342" in view.locator(".sw-inputs").inner_text()
+
+
+def test_two_widgets_share_a_model_and_mix_nothing(notebook: Any) -> None:
+    nb = notebook(
+        "import saliency_widget as sw, json\n"
+        'one = sw.show("demo", "The capital of France is", max_new_tokens=4)\n'
+        'two = sw.show("demo", "The first president of the United States was George", max_new_tokens=4)\n'
+    )
+    nb.run_all(1)
+    assert nb.code("print(one.wait().model_name == two.wait().model_name)").strip() == "True"
+    assert nb.code("print(one._controller._model is two._controller._model)").strip() == "True"
+    views = nb.page.locator(".jp-OutputArea-output .sw-live")
+    for index, words in ((0, "France"), (1, "George")):
+        text = views.nth(index).locator(".sw-text").inner_text()
+        assert words in text
+    shares = python(nb, "one.attribution.normalized()[:5, 0].tolist()")
+    views.nth(0).locator(".sw-gen").first.hover()
+    assert read_shares(views.nth(0), 5) == pytest.approx(shares, abs=5.1e-4)
+
+
+def test_an_error_is_shown_in_the_widget_and_raised_by_wait(notebook: Any) -> None:
+    nb = notebook(
+        'import saliency_widget as sw\nw = sw.show("./not/there", "Hello")',
+        "try: w.wait()\nexcept Exception as e: print(type(e).__name__, e.cure)",
+    )
+    nb.run_all(2)
+    alert = live(nb).get_by_role("alert")
+    alert.wait_for()
+    assert "not/there" in alert.inner_text()
+    printed = nb.page.locator(".jp-OutputArea-output").last.inner_text()
+    assert printed.startswith("ModelNotFound")
+    assert printed.removeprefix("ModelNotFound ").strip() in alert.inner_text()
+
+
+def test_an_unknown_method_is_an_error_in_the_cell(notebook: Any) -> None:
+    nb = notebook(
+        'import saliency_widget as sw\ntry: sw.show("demo", "Hello", method="salency")\nexcept ValueError as e: print(e)'
+    )
+    nb.run_all(1)
+    assert "Did you mean saliency" in nb.page.locator(".jp-OutputArea-output").last.inner_text()
