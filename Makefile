@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 STATIC := src/saliency_widget/static
 BUNDLE := $(STATIC)/static.js
 NOTEBOOK := example_notebooks/01_quickstart.ipynb
+LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
+NO_NEWS := '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}'
 FRONT_END_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null)
 , := ,
 step = @printf '\n── %s ──\n' '$(1)'
@@ -51,21 +53,26 @@ $(BUNDLE): node_modules/.installed package.json tsconfig.json $(FRONT_END_SOURCE
 	npm run build
 	@touch $(STATIC)/widget.js $(STATIC)/widget.css $(STATIC)/static.js
 
-# After the bundle, so that hatch_build.py finds it current and has nothing to do.
+# After the bundle, so that hatch_build.py finds it current and has nothing to do. The package.json keeps the one of this
+# repository, which says "module", away from the scripts that JupyterLab brings and runs, which are none.
 $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py | $(VENV)/.made $(BUNDLE)
 	$(call step,Installing the Python packages)
 	@$(BIN)/python -c 'import pip, sys; sys.exit(int(pip.__version__.split(".")[0]) < 24)' || $(BIN)/python -m pip install --upgrade pip
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	@echo '{"type": "commonjs"}' > $(VENV)/package.json
 	@touch $@
 
 # ── see it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# The kernel is the Python of .venv, whatever other kernels this machine knows by the same name.
+# The kernel is the Python of .venv, whatever other kernels this machine knows by the same name. The notebook is part of
+# the address, so that it opens also where the address is typed into a browser elsewhere.
 .PHONY: demo
 demo: install demo-model ## JupyterLab with the first example notebook and the demo model
-	$(call step,Starting JupyterLab; open the address below if no browser opens (end with Ctrl-C))
-	@PATH="$(CURDIR)/$(BIN):$$PATH" JUPYTER_PREFER_ENV_PATH=1 \
-		$(BIN)/jupyter lab $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(NOTEBOOK)
+	$(call step,Starting JupyterLab: if no browser opens$(,) open the address it prints (Ctrl-C ends it))
+	@mkdir -p $(dir $(LAB_SETTINGS)) && echo $(NO_NEWS) > $(LAB_SETTINGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" JUPYTER_PREFER_ENV_PATH=1 $(BIN)/jupyter lab \
+		$$([ "$$(id -u)" != 0 ] || echo --allow-root) \
+		--ServerApp.root_dir=$(dir $(NOTEBOOK)) --LabApp.default_url=/lab/tree/$(notdir $(NOTEBOOK))
 
 .PHONY: demo-model
 demo-model: install

@@ -2,13 +2,13 @@
 
 const MINUS = "−";
 
-/** A share or probability with three decimals and no leading zero: .342, 1.000, −.051; what would round to nothing is <.001. */
+/** A share or probability with three decimals and no leading zero, .342, 1.000, −.051; with two digits where that would be nothing. */
 export function share(value: number): string {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size > 0 && size < 0.0005) return value < 0 ? `>${MINUS}.001` : "<.001";
-  const digits = size.toFixed(3).replace(/^0/, "");
-  return size === 0 ? ".000" : (value < 0 ? MINUS : "") + digits;
+  const digits =
+    size === 0 || size >= 0.0005 ? size.toFixed(3) : size >= 1e-6 ? size.toPrecision(2) : size.toExponential(1);
+  return (value < 0 ? MINUS : "") + digits.replace(/^0/, "").replace("e-", `e${MINUS}`);
 }
 
 /** Three significant digits, whatever the size: 0.0123, −4.56, 1.20e−7. */

@@ -18,6 +18,7 @@ export type Piece = {
   mark: boolean;
 };
 
+const TRAILING_SPACE = /\S $/u;
 const NEWLINE = /\r\n|[\n\r\u2028\u2029]/u;
 
 /** What is left of a token's text once the code points printed before `from` are gone. */
@@ -29,18 +30,24 @@ function unprinted(token: WireToken, from: number): string {
   return chars.slice(Math.max(0, from - start)).join("");
 }
 
-export function toPieces(tokens: readonly WireToken[]): Piece[] {
-  const pieces: Piece[] = [];
-  let printed = 0; // end of what a split character's pieces have printed
-  let spaced = true; // the text before ended in a space, or there was none
-  let previous: WireToken | undefined;
-  for (const token of tokens) {
+type Cut = { tokens: readonly WireToken[]; pieces: readonly Piece[] };
+
+/** The pieces of all tokens. What `known` has of the same beginning is taken over: a text grows by one token at a time. */
+export function toPieces(tokens: readonly WireToken[], known: Cut = { tokens: [], pieces: [] }): Piece[] {
+  let start = 0;
+  while (start < tokens.length && tokens[start] === known.tokens[start]) start++;
+  while (start > 0 && tokens[start - 1]?.part !== null) start--; // a whole token carries nothing over to the next
+  const pieces = known.pieces.slice(0, start);
+  let previous = tokens[start - 1];
+  let printed = previous?.span?.[1] ?? 0; // end of what a split character's pieces have printed
+  let spaced = previous === undefined || TRAILING_SPACE.test(previous.text);
+  for (const token of tokens.slice(start)) {
     const overlaps = token.part !== null && previous !== undefined && previous.part !== null && token.span !== null;
     const text = overlaps ? unprinted(token, printed) : token.text;
     printed = token.span === null ? printed : overlaps ? Math.max(printed, token.span[1]) : token.span[1];
     const mark = text === "";
     const gap = /^ \S/u.test(text);
-    const tail = /\S $/u.test(text);
+    const tail = TRAILING_SPACE.test(text);
     const bare = text.slice(gap ? 1 : 0, tail ? -1 : undefined);
     const newline = !mark && bare.replace(/[\n\r\u2028\u2029]/gu, "") === "";
     pieces.push({

@@ -4,7 +4,7 @@
  */
 
 import { makeRamp, parseColor, type Rgb, stepOf, swatchOf } from "./color";
-import { share, visible } from "./format";
+import { share } from "./format";
 
 type Data = {
   first_target: number;
@@ -42,7 +42,7 @@ function revive(map: HTMLElement): void {
   const packed = unpack(data.shares);
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
   const caption = map.querySelector(".sw-caption");
-  const name = (token: number) => visible(data.texts[token] ?? "");
+  const name = (token: number) => (data.texts[token] ?? "").replaceAll("\n", "⏎").trim() || "␣";
   let pinned = 0;
 
   function shareAt(row: number, col: number): number | null {
@@ -53,28 +53,29 @@ function revive(map: HTMLElement): void {
 
   function show(col: number): void {
     const ramp = makeRamp(backgroundOf(map));
-    const seen = boxes.flatMap((_, row) => {
-      const value = shareAt(row, col);
-      return value === null ? [] : [{ row, value }];
-    });
-    const ranked = seen.toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value));
-    for (const [i, { style }] of boxes.entries()) {
+    const max = data.maxima[col] ?? 0;
+    const seen: { row: number; value: number }[] = [];
+    for (const [i, box] of boxes.entries()) {
       const value = shareAt(i, col);
-      const swatch = value === null ? null : swatchOf(ramp, stepOf(value, data.maxima[col] ?? 0));
-      style.background = swatch?.background ?? "";
-      style.color = swatch?.color ?? "";
-      style.outline = i === data.first_target + col ? "2px solid" : "";
+      const swatch = value === null ? null : swatchOf(ramp, stepOf(value, max));
+      box.style.background = swatch?.background ?? "";
+      box.style.color = swatch?.color ?? "";
+      box.style.outline = i === data.first_target + col ? "2px solid" : "";
+      box.title = name(i);
+      if (value !== null) seen.push({ row: i, value });
     }
-    for (const box of boxes) box.title = name(boxes.indexOf(box));
-    for (const { row, value } of seen) {
-      const rank = 1 + ranked.findIndex((other) => Math.abs(other.value) === Math.abs(value));
+    seen.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+    let rank = 1;
+    for (const [i, { row, value }] of seen.entries()) {
+      if (Math.abs(value) < Math.abs(seen[i - 1]?.value ?? 0)) rank = i + 1; // equal shares, equal ranks
       const box = boxes[row];
-      if (box !== undefined) box.title = `${name(row)}, share ${value.toFixed(3)}, rank ${rank} of ${seen.length}`;
+      if (box !== undefined) box.title += `, share ${value.toFixed(3)}, rank ${rank} of ${seen.length}`;
     }
     if (caption === null) return;
     const probability = data.probabilities[col];
-    const top = ranked.slice(0, 3).map(({ row, value }) => `${name(row)} ${share(value)}`);
-    caption.textContent = `${name(data.first_target + col)}${typeof probability === "number" ? `  p = ${probability.toFixed(3)}` : ""} — ${top.join(" · ")}`;
+    const top = seen.slice(0, 3).map(({ row, value }) => `${name(row)} ${share(value)}`);
+    const p = typeof probability === "number" ? `  p = ${probability.toFixed(3)}` : "";
+    caption.textContent = `"${data.texts[data.first_target + col] ?? ""}"${p} — ${top.join(" · ")}`;
   }
 
   function colOf(event: Event): number | null {

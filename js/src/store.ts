@@ -60,7 +60,11 @@ export function createStore() {
   /** What the reader asked for and the kernel has not begun to show yet. */
   const asked = signal<Asked | null>(null);
 
-  const pieces: ReadonlySignal<readonly Piece[]> = computed(() => toPieces(tokens.value));
+  let cut: { tokens: readonly WireToken[]; pieces: readonly Piece[] } = { tokens: [], pieces: [] };
+  const pieces: ReadonlySignal<readonly Piece[]> = computed(() => {
+    cut = { tokens: tokens.value, pieces: toPieces(tokens.value, cut) };
+    return cut.pieces;
+  });
   const firstTarget = computed(() => document.value?.first_target ?? 0);
   const nTargets = computed(() => (document.value === null ? 0 : Math.max(0, tokens.value.length - firstTarget.value)));
   const running = computed(() => RUNNING.has(status.value.phase));

@@ -1,11 +1,13 @@
 /** A kernel of two spies, and the messages of a small text. */
 
-import { createStore } from "../src/store";
 import type { Role, ToKernel, WireToken } from "../src/protocol";
+import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
 
 export type Wire = Record<string, unknown>;
+/** A message and, for a column, its scores. */
+export type Said = [message: Wire, scores?: readonly number[] | undefined];
 
 export class FakeModel implements Host {
   sent: ToKernel[] = [];
@@ -81,7 +83,11 @@ export const COLUMNS = [
   [0, 0, 0, 0, 0, 0, 4],
 ];
 
-export function conversation(texts: readonly string[] = TEXT, first = FIRST, columns: readonly number[][] = COLUMNS): [Wire, number[]?][] {
+export function conversation(
+  texts: readonly string[] = TEXT,
+  first = FIRST,
+  columns: readonly number[][] = COLUMNS,
+): Said[] {
   const nCols = texts.length - first;
   return [
     [{ type: "hello", protocol: 1, session: "s" }],
@@ -117,15 +123,24 @@ export function conversation(texts: readonly string[] = TEXT, first = FIRST, col
         })),
       },
     ],
-    [{ type: "map", map: "m1", doc: 1, method: "saliency", objective: "probability", n_rows: texts.length - 1, n_cols: nCols }],
-    ...columns.map((scores, col): [Wire, number[]] => [
-      { type: "column", map: "m1", seq: col + 1, col, n_rows: texts.length - 1 },
-      scores,
-    ]),
+    [
+      {
+        type: "map",
+        map: "m1",
+        doc: 1,
+        method: "saliency",
+        objective: "probability",
+        n_rows: texts.length - 1,
+        n_cols: nCols,
+      },
+    ],
+    ...columns.map(
+      (scores, col): Said => [{ type: "column", map: "m1", seq: col + 1, col, n_rows: texts.length - 1 }, scores],
+    ),
   ];
 }
 
-export function started(messages: readonly [Wire, number[]?][] = conversation()) {
+export function started(messages: readonly Said[] = conversation()) {
   const model = new FakeModel();
   const store = createStore();
   const life = new AbortController();
@@ -134,7 +149,7 @@ export function started(messages: readonly [Wire, number[]?][] = conversation())
   return { model, store, send, life };
 }
 
-export function mounted(messages?: readonly [Wire, number[]?][]) {
+export function mounted(messages?: readonly Said[]) {
   const world = started(messages);
   const el = document.createElement("div");
   document.body.replaceChildren(el);

@@ -1,17 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CELL, cellAt, firstWhere, gridOf, labelRoom, LEAN, reveal, shorten, windowOf } from "../src/layout";
+import { CELL, cellAt, firstWhere, gridOf, LEAN, labelRoom, reveal, shorten, windowOf } from "../src/layout";
 
 describe("windowOf", () => {
   it("holds every item of which a sliver is in sight, and no other", () => {
     fc.assert(
-      fc.property(fc.nat(5000), fc.nat(800), fc.integer({ min: 1, max: 40 }), fc.nat(300), (scroll, viewport, size, count) => {
-        const { start, end } = windowOf(scroll, viewport, size, count);
-        for (let i = 0; i < count; i++) {
-          const seen = (i + 1) * size > scroll && i * size < scroll + viewport;
-          expect(i >= start && i < end).toBe(seen);
-        }
-      }),
+      fc.property(
+        fc.nat(5000),
+        fc.nat(800),
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(300),
+        (scroll, viewport, size, count) => {
+          const { start, end } = windowOf(scroll, viewport, size, count);
+          for (let i = 0; i < count; i++) {
+            const seen = (i + 1) * size > scroll && i * size < scroll + viewport;
+            expect(i >= start && i < end).toBe(seen);
+          }
+        },
+      ),
     );
   });
   it("stays small in a matrix of 10,000 rows", () => {

@@ -10,7 +10,11 @@ const shown = (...list: Parameters<typeof toPieces>[0][number][]) =>
 describe("a character split over several tokens", () => {
   const piece = (text: string, part: [number, number], span: [number, number]) => token(text, { part, span });
   it("is printed once; the other pieces show which part they are", () => {
-    expect(shown(piece(" 機", [1, 3], [3, 5]), piece(" 機", [2, 3], [3, 5]), piece(" 機", [3, 3], [3, 5]))).toEqual(["機", "²⁄₃", "³⁄₃"]);
+    expect(shown(piece(" 機", [1, 3], [3, 5]), piece(" 機", [2, 3], [3, 5]), piece(" 機", [3, 3], [3, 5]))).toEqual([
+      "機",
+      "²⁄₃",
+      "³⁄₃",
+    ]);
   });
   it("leaves to a later piece what that piece has beyond it", () => {
     expect(shown(piece("我", [1, 2], [0, 1]), piece("我們", [2, 2], [0, 2]))).toEqual(["我", "們"]);
@@ -27,7 +31,9 @@ describe("a character split over several tokens", () => {
     expect(shown(...whole)).toEqual(["a", "b"]);
   });
   it("leaves no token without something to see, and prints the text once, for any split", () => {
-    const parts = fc.array(fc.tuple(fc.constantFrom("a", "機", "👋", "é"), fc.integer({ min: 1, max: 4 })), { minLength: 1 });
+    const parts = fc.array(fc.tuple(fc.constantFrom("a", "機", "👋", "é"), fc.integer({ min: 1, max: 4 })), {
+      minLength: 1,
+    });
     fc.assert(
       fc.property(parts, (chars) => {
         const list = chars.flatMap(([char, n], i) =>
@@ -44,7 +50,12 @@ describe("a character split over several tokens", () => {
 
 describe("pieces", () => {
   it("stand after a space, as a part of a word, or beside each other", () => {
-    const list = [token("un", { word: 0 }), token("real", { word: 0 }), token(" news", { word: 1 }), token(".", { word: 2 })];
+    const list = [
+      token("un", { word: 0 }),
+      token("real", { word: 0 }),
+      token(" news", { word: 1 }),
+      token(".", { word: 2 }),
+    ];
     expect(toPieces(list).map(({ joint }) => joint)).toEqual(["space", "word", "space", "beside"]);
     expect(shown(...list)).toEqual(["un", "real", "news", "."]);
   });
@@ -53,8 +64,29 @@ describe("pieces", () => {
   });
   it("break the line where the text does, each break with its sign", () => {
     const pieces = toPieces([token("a\n"), token("\n\n"), token("b\n  c"), token("\t")]);
-    expect(pieces.map(({ breaks, newline }) => [breaks, newline])).toEqual([[true, false], [true, true], [false, false], [false, false]]);
+    expect(pieces.map(({ breaks, newline }) => [breaks, newline])).toEqual([
+      [true, false],
+      [true, true],
+      [false, false],
+      [false, false],
+    ]);
     expect(shown(token("b\n  c"), token("\n\n"))).toEqual(["b⏎\n  c", "⏎⏎"]);
+  });
+  it("are the same whether a text came at once or grew", () => {
+    const any = fc.record({
+      text: fc.constantFrom("a", " a", "a ", " ", "\n", "機", ""),
+      part: fc.constantFrom(null, [1, 2], [2, 2]),
+      at: fc.nat(3),
+    });
+    fc.assert(
+      fc.property(fc.array(any), fc.nat(9), fc.array(any), (head, cut, tail) => {
+        const make = ({ text, part, at }: (typeof head)[number]) =>
+          token(text, { part: part as [number, number] | null, span: [at, at + Array.from(text).length] });
+        const before = head.map(make);
+        const after = [...before.slice(0, cut), ...tail.map(make)];
+        expect(toPieces(after, { tokens: before, pieces: toPieces(before) })).toEqual(toPieces(after));
+      }),
+    );
   });
   it("of an empty text are boxes too", () => {
     expect(shown(token(""))).toEqual(["∅"]);
@@ -64,30 +96,43 @@ describe("pieces", () => {
 describe("invisible characters", () => {
   it("get a sign", () => {
     expect(["\t", "\u200b", "\u0000", "\ufeff", "\ud83d", "\u202e", "\u200d", "\u0085", "\u001b"].map(visible)).toEqual(
-      ["⇥", "ZWSP", "NUL", "BOM", "U+D83D", "RLO", "ZWJ", "U+0085", "ESC"]);
+      ["⇥", "ZWSP", "NUL", "BOM", "U+D83D", "RLO", "ZWJ", "U+0085", "ESC"],
+    );
   });
   it("stay what they are where they join letters and emoji", () => {
     expect(visible("👨‍👩‍👧")).toBe("👨‍👩‍👧");
     expect(visible(" می‌خواهم")).toBe("می‌خواهم");
   });
   it("are marked as signs, apart from the text around them", () => {
-    expect(glyphs("a\tb")).toEqual([{ text: "a", sign: false }, { text: "⇥", sign: true }, { text: "b", sign: false }]);
+    expect(glyphs("a\tb")).toEqual([
+      { text: "a", sign: false },
+      { text: "⇥", sign: true },
+      { text: "b", sign: false },
+    ]);
   });
   it("leave no text empty, and let everything else through unchanged", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary", minLength: 1 }), (text) => {
-      expect(visible(text)).not.toBe("");
-    }));
-    fc.assert(fc.property(fc.stringMatching(/^[A-Za-z<>&"'/]+$/), (text) => {
-      expect(visible(text)).toBe(text);
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", minLength: 1 }), (text) => {
+        expect(visible(text)).not.toBe("");
+      }),
+    );
+    fc.assert(
+      fc.property(fc.stringMatching(/^[A-Za-z<>&"'/]+$/), (text) => {
+        expect(visible(text)).toBe(text);
+      }),
+    );
   });
 });
 
 describe("runs of template tokens", () => {
-  const special = (...at: number[]) => tokens(Array(12).fill("x"), 10, Object.fromEntries(at.map((i) => [i, "special" as const])));
+  const special = (...at: number[]) =>
+    tokens(Array(12).fill("x"), 10, Object.fromEntries(at.map((i) => [i, "special" as const])));
   it("fold when they are longer than three", () => {
     expect(templateRuns(special(0, 1, 2), 10)).toEqual([]);
-    expect(templateRuns(special(0, 1, 2, 3, 6, 7, 8, 9), 10)).toEqual([{ start: 0, end: 4 }, { start: 6, end: 10 }]);
+    expect(templateRuns(special(0, 1, 2, 3, 6, 7, 8, 9), 10)).toEqual([
+      { start: 0, end: 4 },
+      { start: 6, end: 10 },
+    ]);
   });
   it("never swallow a target", () => {
     expect(templateRuns(special(7, 8, 9, 10, 11), 9)).toEqual([]);
@@ -95,12 +140,28 @@ describe("runs of template tokens", () => {
 });
 
 describe("numbers", () => {
-  it("of shares have three decimals", () => {
-    expect([0.342, 1, 0, -0.0514, 0.0002, -0.0002, 0.9996, Number.NaN].map(share)).toEqual([".342", "1.000", ".000", "−.051", "<.001", ">−.001", "1.000", "–"]);
+  it("of shares have three decimals, or two digits where those would say nothing", () => {
+    expect([0.342, 1, 0, -0.0514, 0.0002, -0.0002, 0.9996, Number.NaN].map(share)).toEqual([
+      ".342",
+      "1.000",
+      ".000",
+      "−.051",
+      ".00020",
+      "−.00020",
+      "1.000",
+      "–",
+    ]);
   });
   it("of scores have three significant digits", () => {
-    expect([0.012345, -4.5678, 123456, 0.00001234, 0, Number.POSITIVE_INFINITY, 999.9].map(significant)).toEqual(
-      ["0.0123", "−4.57", "123456", "1.23e−5", "0", "∞", "1000"]);
+    expect([0.012345, -4.5678, 123456, 0.00001234, 0, Number.POSITIVE_INFINITY, 999.9].map(significant)).toEqual([
+      "0.0123",
+      "−4.57",
+      "123456",
+      "1.23e−5",
+      "0",
+      "∞",
+      "1000",
+    ]);
   });
   it("of the rest read as people say them", () => {
     expect([percent(0.123), percent(0.004), percent(0), percent(-0.5)]).toEqual(["12 %", "0.4 %", "0 %", "−50 %"]);

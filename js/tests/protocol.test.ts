@@ -57,17 +57,23 @@ describe("readToPage", () => {
   it("says which field is wrong", () => {
     expect(() => readToPage({ ...json("to_page", "status"), phase: "resting" })).toThrow(/status\.phase.*one of idle/);
     const { tokens, ...rest } = json("to_page", "tokens");
-    expect(() => readToPage({ ...rest, tokens: [{ ...tokens[0], role: "hero" }] })).toThrow(/tokens\.tokens\[0\]\.role/);
+    expect(() => readToPage({ ...rest, tokens: [{ ...tokens[0], role: "hero" }] })).toThrow(
+      /tokens\.tokens\[0\]\.role/,
+    );
   });
   it("never fails on any content but by a ProtocolError", () => {
     fc.assert(
-      fc.property(fc.record({ type: fc.constantFrom(...TO_PAGE) }), fc.dictionary(fc.string(), fc.jsonValue()), (a, b) => {
-        try {
-          readToPage({ ...b, ...a });
-        } catch (error) {
-          expect(error).toBeInstanceOf(ProtocolError);
-        }
-      }),
+      fc.property(
+        fc.record({ type: fc.constantFrom(...TO_PAGE) }),
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        (a, b) => {
+          try {
+            readToPage({ ...b, ...a });
+          } catch (error) {
+            expect(error).toBeInstanceOf(ProtocolError);
+          }
+        },
+      ),
     );
   });
 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { rankOf, shareOf, statsOf, topRows } from "../src/scores";
 import { createStore } from "../src/store";
-import { conversation, METHOD, started, type Wire } from "./help";
+import { conversation, METHOD, type Said, started, type Wire } from "./help";
 
 const column = (...scores: number[]) => Float32Array.from(scores);
 const { NaN: NAN, POSITIVE_INFINITY: INF } = Number;
@@ -15,12 +15,15 @@ describe("shares and ranks", () => {
   });
   it("add up to 1 in size, whatever the column", () => {
     fc.assert(
-      fc.property(fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 }), { minLength: 1 }), (numbers) => {
-        const scores = column(...numbers);
-        fc.pre(statsOf(scores).l1 > 1e-20);
-        const sum = numbers.reduce((total, _, row) => total + Math.abs(shareOf(scores, row)), 0);
-        expect(sum).toBeCloseTo(1, 6);
-      }),
+      fc.property(
+        fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 }), { minLength: 1 }),
+        (numbers) => {
+          const scores = column(...numbers);
+          fc.pre(statsOf(scores).l1 > 1e-20);
+          const sum = numbers.reduce((total, _, row) => total + Math.abs(shareOf(scores, row)), 0);
+          expect(sum).toBeCloseTo(1, 6);
+        },
+      ),
     );
   });
   it("rank by size, equal sizes alike, and no row that cannot be seen", () => {
@@ -29,15 +32,18 @@ describe("shares and ranks", () => {
   });
   it("agree with sorting, by any other route", () => {
     fc.assert(
-      fc.property(fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 40 }), (numbers) => {
-        const scores = column(...numbers);
-        const sizes = Array.from(scores, Math.abs).sort((a, b) => b - a);
-        scores.forEach((score, row) => {
-          expect(rankOf(scores, row)).toBe(1 + sizes.indexOf(Math.abs(score)));
-        });
-        const top = topRows(scores, 3).map((row) => Math.abs(scores[row] ?? 0));
-        expect(top).toEqual(sizes.filter((size) => size > 0).slice(0, 3));
-      }),
+      fc.property(
+        fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 40 }),
+        (numbers) => {
+          const scores = column(...numbers);
+          const sizes = Array.from(scores, Math.abs).sort((a, b) => b - a);
+          scores.forEach((score, row) => {
+            expect(rankOf(scores, row)).toBe(1 + sizes.indexOf(Math.abs(score)));
+          });
+          const top = topRows(scores, 3).map((row) => Math.abs(scores[row] ?? 0));
+          expect(top).toEqual(sizes.filter((size) => size > 0).slice(0, 3));
+        },
+      ),
     );
   });
   it("of a constant column are all the same", () => {
@@ -85,7 +91,7 @@ describe("the chain from messages to what is shown", () => {
     expect(store.shown.value?.col).toBe(0);
   });
   it("tells a column that is not here from one of zeros", () => {
-    const messages = conversation().filter(([message]) => message["type"] !== "column" || message["col"] !== 0);
+    const messages = conversation().filter(([message]) => message.type !== "column" || message.col !== 0);
     const { store } = started(messages);
     expect(store.shown.value).toMatchObject({ col: 0, scores: null });
     expect(store.domain.value).toBe(0);
@@ -123,10 +129,14 @@ describe("the chain from messages to what is shown", () => {
     expect([store.document.value, store.menu.value]).toEqual([null, null]);
   });
   it("counts the share that template tokens hold", () => {
-    const messages = conversation().map(([message, scores]): [Wire, number[]?] =>
-      message["type"] === "tokens"
-        ? [{ ...message, tokens: (message["tokens"] as Wire[]).map((t, i) => (i < 2 ? { ...t, role: "special" } : t)) }, scores]
-        : [message, scores],
+    const messages = conversation().map(
+      ([message, scores]): Said =>
+        message.type === "tokens"
+          ? [
+              { ...message, tokens: (message.tokens as Wire[]).map((t, i) => (i < 2 ? { ...t, role: "special" } : t)) },
+              scores,
+            ]
+          : [message, scores],
     );
     expect(started(messages).store.templateShare.value).toBeCloseTo(0.3, 6);
     expect(started().store.templateShare.value).toBeNull();
@@ -147,7 +157,7 @@ describe("the chain from messages to what is shown", () => {
 });
 
 describe("asking for a map", () => {
-  const second: [Wire, number[]?][] = [
+  const second: Said[] = [
     [{ type: "map", map: "m2", doc: 1, method: "attention", objective: "probability", n_rows: 7, n_cols: 1 }],
     [{ type: "column", map: "m2", seq: 9, col: 0, n_rows: 7 }, [1, 1, 1, 1, 1, NAN, NAN]],
   ];

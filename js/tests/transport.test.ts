@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { COLUMNS, conversation, FakeModel, started } from "./help";
+import widget from "../src/index";
 import { createStore } from "../src/store";
 import { connect } from "../src/transport";
-import widget from "../src/index";
+import { COLUMNS, conversation, FakeModel, started } from "./help";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -12,7 +12,7 @@ afterEach(() => {
 });
 const acks = (model: FakeModel) => model.sent.filter(({ type }) => type === "ack");
 const focuses = (model: FakeModel) => model.sent.filter(({ type }) => type === "focus");
-const withoutColumns = () => conversation().filter(([message]) => message["type"] !== "column");
+const withoutColumns = () => conversation().filter(([message]) => message.type !== "column");
 
 describe("acknowledgements", () => {
   it("name the highest seq, once for all that one task brought", async () => {
@@ -94,7 +94,7 @@ describe("without a kernel", () => {
 
 describe("focus", () => {
   it("is sent for a column that is missing, and for no other", () => {
-    const { model, store } = started(conversation().filter(([message]) => message["col"] !== 2));
+    const { model, store } = started(conversation().filter(([message]) => message.col !== 2));
     store.hoverCol.value = 1;
     vi.advanceTimersByTime(200);
     expect(focuses(model)).toEqual([]);
@@ -143,6 +143,9 @@ it("two models of one module share nothing, two views of one model share everyth
     return els;
   });
   for (const [message, scores] of conversation()) first.hear(message, scores);
-  expect(views.map((els) => els.map((el) => el.querySelectorAll(".sw-t").length))).toEqual([[8, 8], [0, 0]]);
+  expect(views.map((els) => els.map((el) => el.querySelectorAll(".sw-t").length))).toEqual([
+    [8, 8],
+    [0, 0],
+  ]);
   expect(first.sent.filter(({ type }) => type === "hello")).toHaveLength(1);
 });

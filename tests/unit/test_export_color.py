@@ -1,20 +1,38 @@
 from __future__ import annotations
 
+import json
 import math
+import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from saliency_widget.export.color import INK, PAPER, STEPS, contrast, css, legend, swatch
 
+ROOT = Path(__file__).parents[2]
 
-@pytest.mark.parametrize(
-    ("step", "background"),
-    [(-64, (179, 92, 41)), (-32, (221, 173, 149)), (-1, (254, 252, 252)), (0, (255, 255, 255)), (1, (252, 253, 254)),
-     (16, (204, 221, 245)), (48, (104, 154, 220)), (64, (51, 119, 205))],
-)  # fmt: skip
-def test_the_ramp_is_the_front_ends(step, background):
-    """What js/src/color.ts gives on white, so that the saved map looks like the living one."""
-    assert swatch(step / STEPS, 1.0).background == css(background)
+
+RAMP = """
+import { makeRamp } from "./color.mjs";
+console.log(JSON.stringify(makeRamp([255, 255, 255]).swatches.map(({ background, color }) => [background, color])));
+"""
+
+
+def test_the_ramp_is_the_front_ends(tmp_path: Path):
+    """All 129 colours and their inks, as js/src/color.ts has them on white: the saved map looks like the living one."""
+    esbuild = ROOT / "node_modules/.bin/esbuild"
+    if not esbuild.exists():
+        pytest.skip("the tools of the front end are not installed")
+    subprocess.run(
+        [esbuild, ROOT / "js/src/color.ts", "--format=esm", "--log-level=error", f"--outfile={tmp_path}/color.mjs"],
+        check=True,
+    )
+    (tmp_path / "ramp.mjs").write_text(RAMP)
+    said = subprocess.run(["node", tmp_path / "ramp.mjs"], capture_output=True, check=True).stdout
+    theirs = [[css(tuple(map(int, re.findall(r"\d+", c)))) for c in pair] for pair in json.loads(said)]
+    ours = [swatch(step / STEPS, 1.0) for step in range(-STEPS, STEPS + 1)]
+    assert [[s.background, s.ink] for s in ours] == theirs
 
 
 def test_the_domain_is_clipped_and_symmetric():

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from export_cases import Fake, fake, paris
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,8 @@ from saliency_widget.export import html as export
 from saliency_widget.export.color import contrast
 from saliency_widget.export.html import to_html
 from saliency_widget.types import Alternative, Token
+
+from .export_cases import Fake, fake, paris
 
 SCRIPT = 'if (a < b) { say("</script><!-- not the end -->"); }'
 WORDS = ["The", " first", " president", " was", " George", " Washington", ".", "\n", "\n", "The"]

@@ -5,12 +5,13 @@ import re
 
 import numpy as np
 import pytest
-from export_cases import fake, paris
 
 from saliency_widget.export.reading import decimals, significant
 from saliency_widget.export.reading import width as cells
 from saliency_widget.export.table import to_dataframe, to_text
 from saliency_widget.types import Token
+
+from .export_cases import fake, paris
 
 UNSIGNED = """\
 tiny · Gradient · probability

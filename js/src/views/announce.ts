@@ -4,7 +4,8 @@ import { share } from "../format";
 import { labelOf, partOf } from "../pieces";
 import { shareOf } from "../scores";
 import type { Store } from "../store";
-import { h, type ViewContext, watch } from "./context";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
 
 const REST = 500; // ms
 
@@ -33,7 +34,7 @@ export function announcement(store: Store): string {
 
 export function announcer({ store, signal }: ViewContext): HTMLElement {
   const root = h("div", { className: "sw-unseen", role: "status" });
-  root.ariaLive = "polite";
+  root.setAttribute("aria-live", "polite");
   let timer: ReturnType<typeof setTimeout> | undefined;
   watch(signal, () => {
     const text = announcement(store);

@@ -2,7 +2,8 @@
 
 import { html, nothing, render } from "lit-html";
 import type { WireMethod } from "../protocol";
-import { h, type ViewContext, watch } from "./context";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
 import { createPopover } from "./popover";
 
 const AT_HAND = 3;
@@ -26,7 +27,7 @@ export function headerView({ store, send, signal, layer }: ViewContext): {
   const objective = h("div", { className: "sw-objective" });
   const help = h("button", { type: "button", className: "sw-round sw-help", ariaLabel: "Keyboard shortcuts" }, "?");
   const more = h("button", { type: "button", className: "sw-method sw-more" });
-  more.ariaHasPopup = "menu";
+  more.setAttribute("aria-haspopup", "menu");
   const buttons = h("span", { className: "sw-methods-at-hand" });
   methods.append(buttons, more);
   const element = h(

@@ -7,7 +7,8 @@ import { stepOf, swatchOf } from "../color";
 import { cellAt, type Grid, gridOf, LEAN, labelRoom, reveal, shorten, windowOf } from "../layout";
 import { labelOf } from "../pieces";
 import { shareOf, statsOf } from "../scores";
-import { coalesced, h, type ViewContext, watch } from "./context";
+import type { ViewContext } from "./context";
+import { coalesced, h, watch } from "./dom";
 import { tokenTip } from "./tips";
 
 const GAP = 1.5;
@@ -21,7 +22,7 @@ export function matrixView(context: ViewContext): HTMLElement {
   const canvas = h("canvas", { className: "sw-matrix-canvas", ariaHidden: "true" });
   const room = h("div", { className: "sw-matrix-room" }, canvas);
   const scroller = h("div", { className: "sw-matrix-scroll", tabIndex: 0, role: "application" }, room);
-  scroller.ariaRoleDescription = "heat map";
+  scroller.setAttribute("aria-roledescription", "heat map");
   scroller.ariaLabel =
     "Matrix: rows are what the model read, columns what it wrote. Arrow keys move, Enter pins a column.";
   const hint = h("div", { className: "sw-matrix-hint" });

@@ -3,7 +3,8 @@
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { seconds } from "../format";
 import type { Status } from "../protocol";
-import { h, type ViewContext, watch } from "./context";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
 
 const COUNTS_TOKENS: ReadonlySet<string> = new Set(["generating", "attributing"]);
 

@@ -6,7 +6,8 @@ import { percent, share } from "../format";
 import { labelOf } from "../pieces";
 import type { WireMethod, WireStep, WireToken } from "../protocol";
 import { shareOf } from "../scores";
-import { h, type ViewContext, watch } from "./context";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
 import { createPopover } from "./popover";
 
 const MANY = 5;

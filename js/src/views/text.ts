@@ -3,8 +3,8 @@
  *
  * Many thousand tokens stay smooth because work is done only where it shows: new tokens are appended behind the first
  * one that changed; a hover repaints only the boxes on screen (found by bisection, the range kept until something
- * scrolls or moves), the others when they come into sight; and painting sets colours alone, never a size, so that no
- * layout follows.
+ * scrolls or moves), the others when they come into sight; painting sets colours alone, never a size; and in a long text
+ * lines out of sight have no layout (content-visibility).
  */
 
 import { type Ramp, STEPS, stepOf, swatchOf } from "../color";
@@ -13,7 +13,8 @@ import { firstWhere } from "../layout";
 import { labelOf, type Piece, partOf, segmentLabel, templateRuns } from "../pieces";
 import type { WireSegment, WireToken } from "../protocol";
 import { shareOf } from "../scores";
-import { coalesced, h, type ViewContext, watch } from "./context";
+import type { ViewContext } from "./context";
+import { coalesced, h, watch } from "./dom";
 import { chipTip, tokenTip } from "./tips";
 
 /** One box: a token, or a chip that stands for the tokens [start, end). `nodes` are all that came to the page with it. */
@@ -89,8 +90,16 @@ export function textView(context: ViewContext): HTMLElement {
   function rebuild(from: number): void {
     truncate(itemAt(from)?.start ?? from);
     append(items.at(-1)?.end ?? 0);
+    if (items.length > FEW) letGo();
     onScreen = null;
   }
+
+  /** Lines out of sight may go without layout once they have had one: the browser remembers how high they were. */
+  const letGo = coalesced(signal, () =>
+    requestAnimationFrame(() => {
+      for (const line of root.querySelectorAll(".sw-line:not(.sw-far)")) line.classList.add("sw-far");
+    }),
+  );
 
   function append(from: number): void {
     const { value: tokens } = store.tokens;
@@ -136,7 +145,7 @@ export function textView(context: ViewContext): HTMLElement {
     if (spaced) inline.push(document.createTextNode(" "));
     if (start === store.firstTarget.value && start > 0) {
       const split = h("span", { className: "sw-split" });
-      split.ariaHidden = "true";
+      split.setAttribute("aria-hidden", "true");
       inline.push(split, document.createTextNode(spaced ? " " : "\u200a"));
     }
     const element = chip ? chipBox(start, end) : tokenBox(start, token, piece);
@@ -171,7 +180,7 @@ export function textView(context: ViewContext): HTMLElement {
     });
     chip.dataset.chip = String(start);
     chip.dataset.end = String(end);
-    chip.ariaExpanded = "false";
+    chip.setAttribute("aria-expanded", "false");
     return chip;
   }
 
@@ -188,9 +197,9 @@ export function textView(context: ViewContext): HTMLElement {
       box.classList.add("sw-gen");
       box.role = "button";
       box.tabIndex = -1;
-      box.ariaPressed = "false";
+      box.setAttribute("aria-pressed", "false");
       if (token.part !== null || piece.lines.flat().some((glyph) => glyph.sign))
-        box.ariaLabel = [labelOf(token), partOf(token)].filter((part) => part !== "").join(", ");
+        box.setAttribute("aria-label", [labelOf(token), partOf(token)].filter((part) => part !== "").join(", "));
     }
     return box;
   }
@@ -244,11 +253,16 @@ export function textView(context: ViewContext): HTMLElement {
     const top = Math.max(frame.top, 0);
     const bottom = Math.min(frame.bottom, innerHeight);
     const spare = Math.max(0, bottom - top) / 2;
-    const rect = (k: number) => (items[k] as Item).element.getBoundingClientRect();
     return {
-      start: firstWhere(items.length, (k) => rect(k).bottom >= top - spare),
-      end: firstWhere(items.length, (k) => rect(k).top > bottom + spare),
+      start: firstWhere(items.length, (k) => edge(items[k] as Item, top - spare, "bottom") >= top - spare),
+      end: firstWhere(items.length, (k) => edge(items[k] as Item, bottom + spare, "top") > bottom + spare),
     };
+  }
+
+  /** Where a box lies against the height y. Its line may be able to tell: the boxes of a line out of sight have no layout. */
+  function edge(item: Item, y: number, side: "top" | "bottom"): number {
+    const line = item.block.getBoundingClientRect();
+    return line.bottom < y || line.top > y ? line[side] : item.element.getBoundingClientRect()[side];
   }
 
   function paintOnScreen(): void {
@@ -285,12 +299,12 @@ export function textView(context: ViewContext): HTMLElement {
     const element =
       store.pinned.value === null ? undefined : itemAt(store.firstTarget.value + store.pinned.value)?.element;
     if (pressed !== element && pressed !== undefined) {
-      pressed.ariaPressed = "false";
+      pressed.setAttribute("aria-pressed", "false");
       pressed.classList.remove("sw-pinned");
     }
     pressed = element;
     if (pressed === undefined) return;
-    pressed.ariaPressed = "true";
+    pressed.setAttribute("aria-pressed", "true");
     pressed.classList.add("sw-pinned");
   }
 

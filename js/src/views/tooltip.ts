@@ -2,7 +2,7 @@
 
 import { computePosition, flip, offset, shift, type VirtualElement } from "@floating-ui/dom";
 import { render, type TemplateResult } from "lit-html";
-import { h } from "./context";
+import { h } from "./dom";
 
 export type Tooltip = {
   show(anchor: Element | VirtualElement, content: TemplateResult): void;

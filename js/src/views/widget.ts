@@ -3,7 +3,8 @@
 import type { ToKernel } from "../protocol";
 import type { Store } from "../store";
 import { announcer } from "./announce";
-import { h, type ViewContext } from "./context";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
 import { headerView } from "./header";
 import { matrixView } from "./matrix";
 import { progressView } from "./progress";
@@ -22,8 +23,8 @@ export function mount(options: {
   const layer = h("div", { className: "sw-layer" });
   const box = h("div", { className: "sw-box" });
   const root = h("div", { className: "sw-live" }, box, layer);
-  root.role = "region";
-  root.ariaLabel = "Saliency map";
+  root.role = "group";
+  root.setAttribute("aria-label", "Saliency map");
   el.append(root);
 
   const ramp = watchTheme(root, signal);
@@ -37,6 +38,9 @@ export function mount(options: {
     progressView(context),
   );
   layer.append(announcer(context));
+  watch(signal, () => {
+    root.classList.toggle("sw-empty", store.document.value === null);
+  });
 
   root.addEventListener(
     "keydown",
@@ -71,7 +75,7 @@ function drawersView(context: ViewContext): { element: HTMLElement; toggleMatrix
       element.append(drawer);
       open = { drawer, lifetime };
     }
-    toggle.ariaExpanded = String(open !== null);
+    toggle.setAttribute("aria-expanded", String(open !== null));
   }
   toggle.addEventListener("click", toggleMatrix, { signal: context.signal });
   return { element, toggleMatrix };

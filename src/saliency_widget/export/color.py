@@ -17,8 +17,8 @@ BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)
 
 # OKLCH of the far ends: lightness, chroma, hue in degrees. Blue and orange stay apart for colour-blind readers.
-BLUE = (0.57, 0.15, 256.0)
-ORANGE = (0.57, 0.13, 48.0)
+BLUE = (0.54, 0.16, 257.0)
+ORANGE = (0.54, 0.13, 45.0)
 
 
 class Swatch(NamedTuple):

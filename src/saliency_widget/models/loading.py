@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from saliency_widget.errors import DamagedFile, InputError, ModelNotFound, OutOfMemory, SaliencyError, UnknownName
+from saliency_widget.errors import (
+    DamagedFile,
+    DownloadFailed,
+    InputError,
+    ModelNotFound,
+    OutOfMemory,
+    SaliencyError,
+    UnknownName,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,13 +94,18 @@ def _place(source: str) -> str | Path:
         raise ModelNotFound("The name of the model is empty.", cure='Name one; "demo" always works.')
     path = Path(source).expanduser()
     if path.exists():
-        if path.is_file() and path.suffix != ".gguf":
+        if path.is_file() and path.suffix.lower() != ".gguf":
             raise InputError(
                 f"{path} is a file, and not a .gguf file.",
                 cure=f"Name the folder it is in: {str(path.parent)!r}." if path.parent.name else "Name its folder.",
             )
         return path.resolve()
-    is_path = source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source or source.endswith(".gguf")
+    is_path = (
+        source.startswith((".", "/", "~"))
+        or source.count("/") > 1
+        or "\\" in source
+        or source.lower().endswith(".gguf")
+    )
     if is_path:
         raise ModelNotFound(
             f"There is no model at {str(path.absolute())!r}.",
@@ -106,7 +119,7 @@ def _identity(place: str | Path) -> tuple[Any, ...]:
     if isinstance(place, str):
         return (place,)
     files = place.iterdir() if place.is_dir() else [place]
-    return (str(place), max((file.stat().st_mtime_ns for file in files), default=0))
+    return (str(place), max((file.stat().st_mtime_ns for file in files if file.exists()), default=0))
 
 
 def _loaded(place: str | Path, numbers: Any, *, trust_remote_code: bool, progress: Progress | None) -> tuple[str, Pair]:
@@ -126,7 +139,7 @@ def _loaded(place: str | Path, numbers: Any, *, trust_remote_code: bool, progres
             tell(f"Asking the hub for {place}", 0, None)
             local = _only_local(place)
             tell(f"Loading {place}", 0, None)
-            with _explained(place, place):
+            with _explained(place, place, from_hub=not local):
                 return place, _pretrained(place, numbers, local_files_only=local, trust_remote_code=trust_remote_code)
         tell(f"Loading {place.name}", 0, None)
         if place.is_dir():
@@ -147,8 +160,10 @@ def _inspect(folder: Path) -> None:
     for name in ("config.json", "tokenizer_config.json", "tokenizer.json", _INDEX):
         _check_json(folder / name, optional=name != "config.json")
     if (folder / _INDEX).exists():
-        weight_map = json.loads((folder / _INDEX).read_bytes()).get("weight_map", {})
-        weights = [folder / name for name in sorted(set(weight_map.values()))]
+        weight_map = json.loads((folder / _INDEX).read_bytes()).get("weight_map")
+        if not isinstance(weight_map, dict):
+            raise _damaged(folder / _INDEX, "lists no weights")
+        weights = [folder / name for name in sorted(set(map(str, weight_map.values())))]
     else:
         weights = list(folder.glob("*.safetensors"))
     if not weights and not any(folder.glob("*.bin")):
@@ -300,19 +315,15 @@ def _only_local(hub_id: str) -> bool:
 
 
 @contextmanager
-def _explained(where: str, name: str) -> Iterator[None]:
+def _explained(where: str, name: str, *, from_hub: bool = False) -> Iterator[None]:
     """Turn what transformers raises while it loads into cause and cure."""
-    import pickle
-
-    from safetensors import SafetensorError
-
     try:
         yield
-    except SaliencyError:
+    except (SaliencyError, ImportError):  # an ImportError of transformers' names the package and how to get it
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError) as error:
+    except Exception as error:
         said = str(error).strip()
-        first = said.splitlines()[0] if said else type(error).__name__
+        first = said.splitlines()[0][:300] if said else type(error).__name__
         if "trust_remote_code" in said:
             raise InputError(
                 f"{name} comes with its own Python code.",
@@ -322,9 +333,14 @@ def _explained(where: str, name: str) -> Iterator[None]:
             raise InputError(
                 f"{name} has an architecture that this transformers does not know.", cure="Upgrade transformers."
             ) from error
-        raise DamagedFile(
-            f"{where} cannot be loaded: {first[:300]}", cure="Save or download the model again."
-        ) from error
+        if isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said:
+            raise OutOfMemory(f"{name} does not fit into memory.", cure='Try dtype="bfloat16".') from error
+        if from_hub and (isinstance(error, OSError) or type(error).__module__.startswith("httpx")):
+            raise DownloadFailed(
+                f"{name} could not be fetched from the hub: {first}",
+                cure="Check the network and the free space on the disk, and ask again: what has arrived is kept.",
+            ) from error
+        raise DamagedFile(f"{where} cannot be loaded: {first}", cure="Save or download the model again.") from error
 
 
 # ── what was handed over ─────────────────────────────────────────────────────────────────────────────────────────

@@ -451,7 +451,7 @@ def _word_starts(text: str) -> list[int]:
         if part.isspace():
             if not previous.isspace():
                 starts.append(a)
-            if b < len(text) and part[-1] not in "\n\r\x0b\x0c\x85\u2028\u2029" and not text[b].isspace():
+            if b < len(text) and _keeps_space(text, b):
                 if b - 1 > starts[-1]:
                     starts.append(b - 1)
                 part = " "
@@ -459,6 +459,11 @@ def _word_starts(text: str) -> list[int]:
             starts.append(a)
         previous = part
     return starts
+
+
+def _keeps_space(text: str, at: int) -> bool:
+    """Whether the word at `at` has the character before it for its leading space."""
+    return text[at - 1].isspace() and text[at - 1] not in "\n\r\x0b\x0c\x85\u2028\u2029" and not text[at].isspace()
 
 
 _END = regex.compile(
@@ -479,7 +484,7 @@ _NUMBERED = regex.compile(r"\b(?:No|Nr|Nos|Fig|Figs|Vol|Eq|Sec|Ch|pp?)\.$")
 
 
 def _sentence_starts(text: str) -> list[int]:
-    """Where sentences begin: at the first character, no white space, after an end."""
+    """Where sentences begin: at the first word after an end."""
     starts = [0]
     said = len(text) - len(text.lstrip())  # where the sentence's first character is
     for found in _END.finditer(text):
@@ -496,16 +501,15 @@ def _sentence_starts(text: str) -> list[int]:
                 continue
             if text[at].isdecimal() and _NUMBERED.search(before):
                 continue
-        starts.append(at)
+        starts.append(at - _keeps_space(text, at))
         said = at
     return starts
 
 
 def _paragraphs(text: str, anchors: Sequence[int]) -> list[Segment]:
-    """Paragraphs that tile the tokens. The white space after one is its own; special tokens stay where they are."""
-    begun = len(text) - len(text.lstrip())
-    found = re.finditer(r"\n\s*\n\s*", text)
-    starts = [gap.end() for gap in found if gap.start() > begun and gap.end() < len(text)]
+    """Paragraphs that tile the tokens. The blank lines after one are its own."""
+    first, last = len(text) - len(text.lstrip()), len(text.rstrip())
+    starts = [gap.end() for gap in re.finditer(r"\n\s*\n", text) if first < gap.start() and gap.end() < last]
     firsts: list[int] = [0] if anchors else []
     number = 0
     for at, anchor in enumerate(anchors):

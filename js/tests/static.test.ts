@@ -1,0 +1,93 @@
+import { beforeEach, expect, it, vi } from "vitest";
+
+const TEXTS = ["The", " first", " George", " Washington", "\n"];
+const SHARES = [
+  [0.25, 0.05, 0.7, Number.NaN],
+  [0.1, 0.1, 0.1, 0.7],
+];
+
+/** What export/html.py writes, packed by another route: DataView, value by value. */
+function page(): HTMLElement {
+  const maxima = SHARES.map((column) => Math.max(...column.filter((share) => !Number.isNaN(share))));
+  const packed = new DataView(new ArrayBuffer(2 * 8));
+  SHARES.flat().forEach((share, i) => {
+    const max = maxima[Math.floor(i / 4)] ?? 1;
+    packed.setInt16(2 * i, Number.isNaN(share) ? -32768 : Math.round((share / max) * 32767), true);
+  });
+  const data = {
+    first_target: 3,
+    n_rows: 4,
+    n_cols: 2,
+    signed: false,
+    unit: "gradient norm",
+    texts: TEXTS,
+    probabilities: [0.796, null],
+    shares: btoa(String.fromCharCode(...new Uint8Array(packed.buffer))),
+    maxima,
+    raw_l1: [1, 1],
+  };
+  const map = document.createElement("div");
+  map.className = "sw-static-map";
+  const source = document.createElement("script");
+  source.type = "application/json";
+  source.className = "sw-data";
+  source.textContent = JSON.stringify(data);
+  const caption = document.createElement("p");
+  caption.className = "sw-caption";
+  for (const text of TEXTS) {
+    const box = document.createElement("span");
+    box.className = "sw-t";
+    box.textContent = text;
+    map.append(box);
+  }
+  map.append(caption, source);
+  document.body.replaceChildren(map);
+  return map;
+}
+
+let map: HTMLElement;
+beforeEach(async () => {
+  map = page();
+  vi.resetModules();
+  await import("../src/static");
+});
+const box = (i: number) => map.querySelectorAll<HTMLElement>(".sw-t")[i] as HTMLElement;
+const caption = () => map.querySelector(".sw-caption")?.textContent;
+const over = (element: Element) => element.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+
+it("the first column is there at once, with numbers a mouse can find", () => {
+  expect(map.hasAttribute("data-sw-ready")).toBe(true);
+  expect(caption()).toBe('" Washington"  p = 0.796 — George .700 · The .250 · first .050');
+  expect([0, 2, 3, 4].map((i) => box(i).title)).toEqual([
+    "The, share 0.250, rank 2 of 3",
+    "George, share 0.700, rank 1 of 3",
+    "Washington",
+    "⏎",
+  ]);
+  expect([box(2).style.color, box(3).style.outline, box(3).style.background]).toEqual([
+    "rgb(255, 255, 255)",
+    "solid 2px", // as happy-dom spells it
+    "",
+  ]);
+});
+
+it("hover previews another target, leaving goes back, a click pins", () => {
+  const rest = box(2).style.background;
+  over(box(4));
+  expect(caption()).toMatch(/^"\n" — Washington \.700/);
+  expect(box(2).title).toBe("George, share 0.100, rank 2 of 4");
+  map.dispatchEvent(new PointerEvent("pointerleave"));
+  expect(box(2).style.background).toBe(rest);
+  over(box(0));
+  expect(caption()).toMatch(/^" Washington"/);
+  box(4).click();
+  map.dispatchEvent(new PointerEvent("pointerleave"));
+  expect(caption()).toMatch(/^"\n"/);
+});
+
+it("a map that is revived already is left alone", async () => {
+  box(4).click();
+  vi.resetModules();
+  await import("../src/static");
+  expect(caption()).toMatch(/^"\n"/);
+});

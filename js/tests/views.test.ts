@@ -1,0 +1,364 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { COLUMNS, conversation, METHOD, mounted, over, press, type Said, TEXT, tokens, type Wire } from "./help";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+});
+let world: ReturnType<typeof mounted>;
+afterEach(() => {
+  world.life.abort();
+  vi.useRealTimers();
+});
+const view = (messages?: Parameters<typeof mounted>[0]) => {
+  world = mounted(messages);
+  return world;
+};
+const texts = (el: Element, query: string) =>
+  [...el.querySelectorAll(query)].map((found) => found.textContent?.replace(/\s+/g, " ").trim());
+const painted = (el: Element) =>
+  [...el.querySelectorAll<HTMLElement>(".sw-t")].map(({ style }) => style.backgroundColor);
+const tip = (el: Element) => el.querySelector<HTMLElement>("[role=tooltip]");
+const leave = (el: Element) => el.querySelector(".sw-text")?.dispatchEvent(new PointerEvent("pointerleave"));
+const hostile = (list: string[]) => conversation(list, list.length - 1, [list.slice(1).map((_, row) => row + 1)]);
+
+describe("the text", () => {
+  it("is the tokens in order, one box each, prompt and written text told apart", () => {
+    const { el } = view();
+    expect(texts(el, ".sw-t")).toEqual(TEXT.map((text) => text.trim()));
+    expect(texts(el, ".sw-gen")).toEqual(["Washington", ".", "He"]);
+    expect(el.querySelector(".sw-text")?.textContent).toBe("The first president was George  Washington. He");
+  });
+  it("paints the first column at rest, darkest where the share is largest, and nothing behind the target", () => {
+    const { el, box } = view();
+    const colours = painted(el);
+    expect(colours[5]).toBe("");
+    expect([6, 7].map((i) => [box(i).classList.contains("sw-blind"), colours[i]])).toEqual([
+      [true, ""],
+      [true, ""],
+    ]);
+    expect(box(5).classList.contains("sw-target")).toBe(true);
+    const blueness = (i: number) => Number(/^rgb\((\d+)/.exec(colours[i] ?? "")?.[1]);
+    expect(blueness(4)).toBeLessThan(blueness(2));
+    expect(blueness(2)).toBeLessThan(blueness(0));
+  });
+  it("previews the column of the target under the mouse, and goes back", () => {
+    const { el, box, store } = view();
+    const rest = painted(el);
+    over(box(7));
+    expect(store.shown.value?.col).toBe(2);
+    expect(painted(el)).not.toEqual(rest);
+    leave(el);
+    expect(painted(el)).toEqual(rest);
+  });
+  it("pins a target with a click, keeps it when the mouse leaves, and lets it go with a second click", () => {
+    const { el, box, store, model } = view();
+    box(6).click();
+    leave(el);
+    expect([store.shown.value?.col, model.trait, box(6).getAttribute("aria-pressed")]).toEqual([1, 1, "true"]);
+    box(6).click();
+    expect([store.pinned.value, model.trait, box(6).getAttribute("aria-pressed")]).toEqual([null, null, "false"]);
+  });
+  it("does not flicker over the gap between two words", () => {
+    const { el, box, store } = view();
+    over(box(7));
+    over(box(7).parentElement as HTMLElement);
+    expect(store.hoverCol.value).toBe(2);
+    over(box(6));
+    vi.advanceTimersByTime(1000);
+    expect(store.hoverCol.value).toBe(1);
+    over(el.querySelector(".sw-line") as HTMLElement);
+    vi.advanceTimersByTime(1000);
+    expect(store.hoverCol.value).toBeNull();
+  });
+  it("shows a column that is not here as waiting, never as zeros", () => {
+    const { el, model } = view(conversation().filter(([message]) => message.type !== "column"));
+    expect(new Set(painted(el))).toEqual(new Set([""]));
+    expect(el.querySelector(".sw-text")?.classList.contains("sw-pending")).toBe(true);
+    expect(el.textContent).toContain("This column was not computed.");
+    model.hear({ type: "column", map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
+    expect(el.querySelector(".sw-text")?.classList.contains("sw-pending")).toBe(false);
+    expect(painted(el)[4]).not.toBe("");
+  });
+  it("grows token by token, and keeps the boxes that were there", () => {
+    const [hello, begins] = conversation() as [[Wire], [Wire]];
+    const { el, model, box } = view([hello, begins]);
+    const all = tokens(TEXT, 5);
+    for (const [i, token] of all.entries())
+      model.hear({ type: "tokens", doc: 1, start: i, tokens: [token], segments: [] });
+    const first = box(0);
+    expect(texts(el, ".sw-t")).toHaveLength(8);
+    model.hear({ type: "tokens", doc: 1, start: 8, tokens: tokens([" was"], 0), segments: [] });
+    expect(box(0)).toBe(first);
+    expect(texts(el, ".sw-t").at(-1)).toBe("was");
+    model.hear({ type: "tokens", doc: 1, start: 6, tokens: tokens(["!"], 0), segments: [] });
+    expect(texts(el, ".sw-t").slice(5)).toEqual(["Washington", "!"]);
+  });
+  it("breaks the line where the text does, and shows every break", () => {
+    const { el } = view(hostile(["a", "\n", "\n", "b\n", "c"]));
+    expect(texts(el, ".sw-line")).toEqual(["a⏎⏎", "b⏎", "c"]);
+    expect([...el.querySelectorAll(".sw-line")].every((line) => line.getAttribute("dir") === "auto")).toBe(true);
+  });
+  it("labels the turns of a chat, and folds the template between them into chips that open", () => {
+    const list = tokens(["<s>", "sys", "Hi", "</s>", "\n", "<s>", "user", "\n", "Well", "?", " Yes"], 10, {
+      0: "special",
+      1: "special",
+      3: "special",
+      4: "special",
+      5: "special",
+      6: "special",
+      7: "special",
+    });
+    const segments = [
+      { kind: "system", name: "system", start: 0, end: 5 },
+      { kind: "user", name: "user", start: 5, end: 11 },
+    ];
+    const messages = conversation(
+      list.map(({ text }) => text),
+      10,
+      [[1, 1, 2, 1, 1, 1, 1, 1, 1, 0]],
+    ).map(
+      ([message, scores]): Said =>
+        message.type === "tokens" ? [{ ...message, tokens: list, segments }, scores] : [message, scores],
+    );
+    const { el } = view(messages);
+    expect(texts(el, ".sw-turn")).toEqual(["system", "user"]);
+    expect(texts(el, ".sw-chip")).toEqual(["template · 5 tokens · 50 %"]);
+    el.querySelector<HTMLElement>(".sw-chip")?.click();
+    expect(texts(el, ".sw-chip")).toEqual([]);
+    expect(texts(el, ".sw-t").slice(0, 8)).toEqual(["<s>", "sys", "Hi", "</s>", "⏎", "<s>", "user", "⏎"]);
+    expect(el.textContent).toContain("template tokens: 70 %");
+  });
+});
+
+describe("whatever a model writes", () => {
+  const evil = [
+    "<script>alert(1)</script>",
+    "</style>",
+    "<img src=x onerror=alert(1)>",
+    "&lt;",
+    "`;alert(1)//",
+    "\u0000",
+    "\ud800",
+    "javascript:1",
+  ];
+  it("is text: it makes no element, in the prose, in the tooltip, in the target line, in the menu", () => {
+    const messages = hostile(evil).map(
+      ([message, scores]): Said =>
+        message.type === "menu"
+          ? [{ ...message, methods: [METHOD, { ...METHOD, id: "x", label: evil[0], reason: evil[2] }] }, scores]
+          : message.type === "document"
+            ? [{ ...message, model: evil[0] }, scores]
+            : [message, scores],
+    );
+    const { el, box, model } = view(messages);
+    for (const i of evil.keys()) over(box(i));
+    el.querySelector<HTMLElement>(".sw-more")?.click();
+    model.hear({ type: "failed", kind: "X", message: String(evil[0]), cure: String(evil[2]) });
+    expect(el.querySelectorAll("script, style, img")).toHaveLength(0);
+    expect(texts(el, ".sw-t").slice(0, 7)).toEqual([...evil.slice(0, 5), "NUL", "U+D800"]);
+    expect(el.querySelector("[role=alert]")?.textContent).toBe(`${evil[0]}${evil[2]}`);
+  });
+});
+
+describe("the tooltip", () => {
+  it("says share, score, rank and position of an input", () => {
+    const { el, box } = view();
+    over(box(4));
+    expect(tip(el)?.textContent?.replace(/\s+/g, " ")).toBe(
+      "George prompt · position 4share .400 · rank 1 of 5 score 0.400 for Washington",
+    );
+    expect(box(4).getAttribute("aria-describedby")).toBe(tip(el)?.id);
+    leave(el);
+    expect(tip(el)?.hidden).toBe(true);
+  });
+  it("says how probable a target was, and what it weighs for the pinned one", () => {
+    const { el, box } = view();
+    box(7).click();
+    over(box(5));
+    const said = tip(el)?.textContent?.replace(/\s+/g, " ");
+    expect(said).toContain("written by the model · position 5p = .796");
+    expect(said).toContain("share .000 · rank 2 of 7 score 0 for He");
+  });
+});
+
+describe("the target line", () => {
+  it("says what was written, how probable it was, what else it could have been, and what mattered most", () => {
+    const { el } = view();
+    expect(texts(el, ".sw-target-name, .sw-probability, .sw-alternative")).toEqual([
+      "Washington",
+      "p = .796",
+      "W .088",
+    ]);
+    expect(texts(el, ".sw-input")).toEqual(["George .400", "president .300", "first .200"]);
+    expect(texts(el, ".sw-scale, .sw-unit span")).toEqual(["0.400", "share of the gradient norm"]);
+  });
+  it("says so where a column has no shares", () => {
+    const { el } = view(conversation(TEXT, 5, [[0, 0, 0, -0, 0, Number.NaN, Number.NaN]]));
+    expect(el.textContent).toContain("This column has no shares");
+    expect(new Set(painted(el))).toEqual(new Set([""]));
+  });
+  it("explains the method on request", () => {
+    const { el } = view();
+    el.querySelector<HTMLElement>(".sw-info")?.click();
+    expect(el.querySelector("[role=dialog]")?.textContent).toContain(METHOD.reads);
+    press(el.querySelector("[role=dialog]") as Element, "Escape");
+    expect(el.querySelector("[role=dialog]")).toBeNull();
+  });
+});
+
+describe("the header", () => {
+  it("has three methods at hand, and the others behind a menu, with the reason where one cannot be used", () => {
+    const { el, model } = view();
+    expect(texts(el, ".sw-method")).toEqual(["Gradient", "Attention", "Occlusion", "more ▾"]);
+    expect([...el.querySelectorAll("[aria-pressed=true]")].map((button) => button.textContent)).toEqual(["Gradient"]);
+    el.querySelector<HTMLElement>(".sw-more")?.click();
+    expect(texts(el, "[role=menuitemradio]")).toEqual([
+      "AttnLRPNo rule for this model.",
+      "Randomone backward pass per target",
+    ]);
+    el.querySelector<HTMLElement>("[role=menuitemradio][aria-disabled=true]")?.click();
+    expect(model.sent.some(({ type }) => type === "ask")).toBe(false);
+    el.querySelector<HTMLElement>("[role=menuitemradio][aria-disabled=false]")?.click();
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "random", objective: "probability" });
+    expect(texts(el, ".sw-more")).toEqual(["Random ▾"]);
+  });
+  it("asks for another method with the objective of now, and presses its button at once", () => {
+    const { el, model } = view();
+    const [, attention] = el.querySelectorAll<HTMLElement>(".sw-method");
+    attention?.click();
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "attention", objective: "probability" });
+    expect(attention?.getAttribute("aria-pressed")).toBe("true");
+    expect(el.querySelector<HTMLSelectElement>("select")?.disabled).toBe(true);
+  });
+  it("asks for another objective", () => {
+    const { el, model } = view();
+    const select = el.querySelector<HTMLSelectElement>("select");
+    if (select === null) throw new Error("no select");
+    select.value = "logit";
+    select.dispatchEvent(new Event("change"));
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "saliency", objective: "logit" });
+  });
+});
+
+describe("the foot", () => {
+  const status = (phase: string, done = 0, total: number | null = null, seconds_left: number | null = null) => ({
+    type: "status",
+    phase,
+    what: "Gradient",
+    done,
+    total,
+    seconds_left,
+  });
+  it("shows what runs, how far it is, and Cancel; and goes when it is done", () => {
+    const { el, model } = view();
+    expect(el.querySelector("[role=progressbar]")).toBeNull();
+    model.hear(status("attributing", 14, 32, 0.83));
+    expect(el.querySelector(".sw-progress-text")?.textContent).toBe("Gradient: 14 of 32 tokens, 0.8 s left");
+    expect(el.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")).toBe("14");
+    el.querySelector<HTMLElement>(".sw-cancel")?.click();
+    expect(model.sent.at(-1)).toEqual({ type: "cancel" });
+    model.hear(status("done"));
+    expect(el.querySelector(".sw-foot")?.textContent?.trim()).toBe("");
+  });
+  it("does not pretend to know a total", () => {
+    const { el, model } = view();
+    model.hear(status("loading"));
+    expect(el.querySelector("[role=progressbar]")?.hasAttribute("aria-valuenow")).toBe(false);
+  });
+  it("says how much of a cancelled job is here, until something is asked", () => {
+    const { el, model } = view(conversation().slice(0, -1));
+    model.hear(status("cancelled"));
+    expect(texts(el, ".sw-note")).toEqual(["Cancelled: 2 of 3 columns are here."]);
+    el.querySelectorAll<HTMLElement>(".sw-method")[1]?.click();
+    expect(texts(el, ".sw-note")).toEqual([]);
+  });
+  it("shows an error with its cure, and the map stays", () => {
+    const { el, model } = view();
+    model.hear({ type: "failed", kind: "X", message: "It broke.", cure: "Mend it." });
+    expect(el.querySelector("[role=alert] b")?.textContent).toBe("It broke.");
+    expect(el.querySelector("[role=alert]")?.textContent).toContain("Mend it.");
+    expect(painted(el)[4]).not.toBe("");
+  });
+});
+
+describe("the keyboard", () => {
+  it("moves the target, pins it, and goes back", () => {
+    const { box, store } = view();
+    expect([5, 6, 7].map((i) => box(i).tabIndex)).toEqual([0, -1, -1]);
+    box(5).focus();
+    press(box(5), "ArrowRight");
+    expect([document.activeElement, store.target.value]).toEqual([box(6), 1]);
+    expect(box(6).tabIndex).toBe(0);
+    press(box(6), "End");
+    expect(store.target.value).toBe(2);
+    press(box(7), "ArrowRight");
+    expect(store.target.value).toBe(2);
+    press(box(7), "Home");
+    expect(store.target.value).toBe(0);
+    press(box(5), "ArrowRight");
+    press(box(6), "Enter");
+    expect(store.pinned.value).toBe(1);
+    press(box(6), "ArrowRight");
+    press(box(7), "Escape");
+    expect([store.hoverCol.value, store.target.value, document.activeElement]).toEqual([null, 1, box(6)]);
+    press(box(6), " ");
+    expect(store.pinned.value).toBeNull();
+  });
+  it("keeps plain keys from the notebook, and lets its chords, Tab and function keys pass", () => {
+    const { el, box } = view();
+    const heard: string[] = [];
+    el.addEventListener("keydown", ({ key }) => heard.push(key));
+    for (const key of ["a", "b", "d", "x", "z", "m", "?", "ArrowDown", "ArrowRight", "Enter", "Escape", "0"])
+      press(box(5), key);
+    expect(heard).toEqual([]);
+    press(box(5), "Tab");
+    press(box(5), "F5");
+    press(box(5), "s", { ctrlKey: true });
+    press(box(5), "s", { metaKey: true });
+    expect(heard).toEqual(["Tab", "F5", "s", "s"]);
+  });
+  it("opens and closes the matrix and the list of keys", () => {
+    const { el, box } = view();
+    const toggle = el.querySelector(".sw-drawer-toggle");
+    press(box(5), "m");
+    expect([toggle?.getAttribute("aria-expanded"), el.querySelectorAll("canvas").length]).toEqual(["true", 1]);
+    press(box(5), "m");
+    expect([toggle?.getAttribute("aria-expanded"), el.querySelectorAll("canvas").length]).toEqual(["false", 0]);
+    press(box(5), "?");
+    expect(el.querySelector("[role=dialog]")?.textContent).toContain("previous, next target");
+  });
+  it("walks the matrix from cell to cell, within what the target can see", () => {
+    const { el, store } = view();
+    el.querySelector<HTMLElement>(".sw-drawer-toggle")?.click();
+    const matrix = el.querySelector(".sw-matrix-scroll") as HTMLElement;
+    press(matrix, "ArrowRight");
+    expect([store.hoverRow.value, store.hoverCol.value]).toEqual([0, 0]);
+    for (let i = 0; i < 9; i++) press(matrix, "ArrowDown");
+    expect([store.hoverRow.value, store.hoverCol.value]).toEqual([4, 0]);
+    press(matrix, "ArrowRight");
+    press(matrix, "Enter");
+    expect(store.pinned.value).toBe(1);
+    press(matrix, "Escape");
+    expect([store.hoverRow.value, store.hoverCol.value]).toEqual([null, null]);
+  });
+  it("is told to screen readers when it comes to rest", () => {
+    const { el } = view();
+    vi.advanceTimersByTime(1000);
+    expect(el.querySelector("[aria-live=polite]")?.textContent).toBe(
+      "Target Washington. Probability .796. Most important: George .400, president .300, first .200.",
+    );
+  });
+});
+
+it("a view that goes takes its page, its tooltip and its listeners with it", () => {
+  const { el, life, store, model } = view();
+  life.abort();
+  expect([el.children.length, model.listening()]).toEqual([0, 0]);
+  store.pin(1);
+});
+
+it("a page that opens late is shown everything the store has", () => {
+  const { el } = view();
+  expect(texts(el, ".sw-model")).toEqual(["tiny cpu · float32"]);
+  expect(texts(el, ".sw-t")).toHaveLength(8);
+});

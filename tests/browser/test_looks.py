@@ -1,0 +1,158 @@
+"""How it looks: pictures for people in build/screenshots, and what axe-core finds, in both themes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .test_quickstart import SHOW, live, run
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+TEXTS = {
+    "chinese": ("我喜歡機器學習和人工智慧。請翻譯:", " I like machine learning 機器學習。"),
+    "arabic": ("اللغة العربية جميلة جدا، وأنا أحب", " التعلم الآلي كثيرا"),
+    "emoji": ("Our family 👨‍👩‍👧‍👦 went to space 👩🏽‍🚀 and saw", " the stars 🌟✨ and 🇯🇵!"),
+    "code": (
+        "def add(a, b):\n\treturn a + b\n\nprint(add(1,\u00a02))\n",
+        "# 3\u200b\n\n\n</style><script>alert(1)</script>",
+    ),
+}
+CHAT = (
+    "import saliency_widget as sw\n"
+    'w = sw.show("demo", messages=[{"role": "system", "content": "You are a film critic."}, '
+    '{"role": "user", "content": "Is this review positive or negative? The film is a compelling drama."}], '
+    "max_new_tokens=24)"
+)
+
+
+def axe(nb: Any, selector: str = ".sw-live") -> dict[str, list[str]]:
+    """JupyterLab's body has no height, so axe would take every text for invisible and pass its contrast unseen."""
+    nb.page.add_style_tag(content="body { overflow: visible !important }")
+    nb.page.add_script_tag(path=AXE)
+    found: dict[str, list[str]] = nb.page.evaluate(
+        """async selector => {
+          const result = await axe.run(selector);
+          return { violations: result.violations.map(v => `${v.id}: ${v.nodes.map(n => n.failureSummary).join('; ')}`),
+                   passes: result.passes.map(p => p.id) };
+        }""",
+        selector,
+    )
+    return found
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_axe_finds_nothing(notebook: Any, theme: str) -> None:
+    nb = notebook(SHOW)
+    view = run(nb)
+    nb.theme(theme)
+    view.get_by_role("button", name="Matrix").click()
+    view.locator("canvas").first.wait_for()
+    nb.page.mouse.move(5, 5)
+    found = axe(nb)
+    assert found["violations"] == []
+    assert "color-contrast" in found["passes"]
+
+
+def test_pictures_of_the_first_map(notebook: Any) -> None:
+    nb = notebook(SHOW)
+    view = run(nb)
+    for theme in ("Light", "Dark"):
+        nb.theme(f"JupyterLab {theme}")
+        view.locator(".sw-gen").first.hover()
+        nb.page.mouse.move(5, 5)
+        nb.page.wait_for_timeout(300)
+        nb.shot(f"map-{theme.lower()}", view)
+        view.locator(".sw-gen").first.hover()
+        view.locator(".sw-t[data-i='8']").hover()
+        nb.page.wait_for_timeout(200)
+        nb.shot(f"notebook-{theme.lower()}")
+    nb.theme("JupyterLab Light")
+    nb.page.mouse.move(5, 5)
+    view.get_by_role("button", name="Matrix").click()
+    nb.page.wait_for_timeout(300)
+    nb.shot("matrix-light", view)
+    view.get_by_role("button", name="About this method").click()
+    nb.page.wait_for_timeout(200)
+    nb.shot("card-light")
+    nb.page.keyboard.press("Escape")
+    nb.page.set_viewport_size({"width": 480, "height": 900})
+    nb.page.wait_for_timeout(500)
+    nb.shot("narrow-light")
+
+
+def test_a_picture_of_work_in_progress(notebook: Any) -> None:
+    nb = notebook(
+        f'import saliency_widget as sw\nw = sw.show("demo", {"The history of the world is long. " * 20!r}, max_new_tokens=64)'
+    )
+    nb.run_all(1)
+    view = live(nb)
+    view.locator(".sw-progress", has_text="Gradient").wait_for(timeout=60_000)
+    nb.shot("progress-light", view)
+    view.get_by_role("button", name="Cancel").click()
+    view.get_by_text("Cancelled").wait_for()
+    nb.shot("cancelled-light", view)
+
+
+@pytest.mark.parametrize("name", list(TEXTS))
+def test_a_text_of_any_script_can_be_read(notebook: Any, name: str) -> None:
+    """What the page shows is the text: each character once, in order, as text and never as markup."""
+    text, target = TEXTS[name]
+    nb = notebook(f"import saliency_widget as sw\nw = sw.show('demo', {text!r}, target={target!r})")
+    view = run(nb)
+    assert nb.page.locator(".sw-text script").count() == 0
+    shown = "".join(view.locator(".sw-text .sw-t").all_inner_texts())
+    for letter in (c for c in text + target if c.isalnum() and c not in "⏎"):
+        assert letter in shown, letter
+    # Every token has a box with an area: it can be pointed at.
+    sizes = view.locator(".sw-t").evaluate_all(
+        "all => all.map(e => { const r = e.getBoundingClientRect(); return r.width * r.height; })"
+    )
+    assert min(sizes) > 15
+    nb.page.mouse.move(5, 5)
+    nb.shot(f"{name}-light", view)
+    nb.theme("JupyterLab Dark")
+    nb.shot(f"{name}-dark", view)
+    nb.theme("JupyterLab Light")
+
+
+def test_a_chat_shows_its_turns_and_folds_its_template(notebook: Any) -> None:
+    nb = notebook(CHAT)
+    view = run(nb)
+    text = view.locator(".sw-text").inner_text()
+    for turn in ("system", "user", "assistant"):
+        assert turn in text.lower()
+    chip = view.locator(".sw-chip").first
+    assert "template" in chip.inner_text()
+    nb.page.mouse.move(5, 5)
+    nb.shot("chat-light", view)
+    before = view.locator(".sw-t").count()
+    chip.click()
+    assert view.locator(".sw-t").count() > before
+    nb.shot("chat-unfolded-light", view)
+    nb.theme("JupyterLab Dark")
+    nb.shot("chat-dark", view)
+    nb.theme("JupyterLab Light")
+
+
+def test_five_thousand_tokens_stay_usable(notebook: Any) -> None:
+    text = "".join(f"{i}. The quick brown fox jumps over the lazy dog near the river bank.\n" for i in range(310))
+    nb = notebook(f"import saliency_widget as sw\nw = sw.show('demo', {text!r}, target=' The end.', method='random')")
+    nb.run_all(1)
+    assert int(nb.code("print(len(w.wait().rows))", 120_000)) >= 5000
+    view = live(nb)
+    view.locator(".sw-gen").first.wait_for()
+    view.locator(".sw-progress").wait_for(state="detached")
+    view.locator(".sw-gen").first.scroll_into_view_if_needed()
+    view.locator(".sw-gen").first.hover()
+    assert "p =" in view.get_by_role("tooltip").inner_text()
+    nb.shot("five-thousand-light")
+    view.get_by_role("button", name="Matrix").click()
+    view.locator("canvas").first.wait_for()
+    nb.page.wait_for_timeout(500)
+    nb.shot("five-thousand-matrix-light", view)
