@@ -2,12 +2,12 @@
 
 const MINUS = "−";
 
-/** A share or probability with three decimals and no leading zero, .342, 1.000, −.051; with two digits where that would be nothing. */
+/** A share or probability with three decimals and no leading zero, .342, 1.000, −.051; with two digits where those decimals say too little. */
 export function share(value: number): string {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
   const digits =
-    size === 0 || size >= 0.0005 ? size.toFixed(3) : size >= 1e-6 ? size.toPrecision(2) : size.toExponential(1);
+    size === 0 || size >= 0.01 ? size.toFixed(3) : size >= 1e-6 ? size.toPrecision(2) : size.toExponential(1);
   return (value < 0 ? MINUS : "") + digits.replace(/^0/, "").replace("e-", `e${MINUS}`);
 }
 

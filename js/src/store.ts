@@ -38,6 +38,7 @@ const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: 
 
 export function createStore() {
   let session: string | null = null;
+  let agreed = true; // until the versions agree nothing can be trusted to mean what it says
 
   const document = signal<DocumentBegins | null>(null);
   const tokens = signal<readonly WireToken[]>([]);
@@ -153,10 +154,10 @@ export function createStore() {
   function handle(message: ToPage): void {
     switch (message.type) {
       case "hello":
-        notice.value =
-          message.protocol === PROTOCOL
-            ? null
-            : "This page was built for another version of saliency-widget: restart the kernel and reload the page.";
+        agreed = message.protocol === PROTOCOL;
+        notice.value = agreed
+          ? null
+          : "This page was built for another version of saliency-widget: restart the kernel and reload the page.";
         if (message.session !== session) forgetSession();
         session = message.session;
         return;
@@ -200,9 +201,7 @@ export function createStore() {
 
   /** Take in one message. The views see all that it changes at once. */
   function receive(message: ToPage): void {
-    // Until the versions agree nothing else can be trusted to mean what it says.
-    if (message.type !== "hello" && session !== null && notice.value !== null) return;
-    batch(() => handle(message));
+    if (agreed || message.type === "hello") batch(() => handle(message));
   }
 
   /** The reader chose a map. If it is here, whole, it is shown at once; the kernel is told in any case. */

@@ -140,7 +140,7 @@ describe("runs of template tokens", () => {
 });
 
 describe("numbers", () => {
-  it("of shares have three decimals, or two digits where those would say nothing", () => {
+  it("of shares have three decimals, or two digits where those say too little", () => {
     expect([0.342, 1, 0, -0.0514, 0.0002, -0.0002, 0.9996, Number.NaN].map(share)).toEqual([
       ".342",
       "1.000",

@@ -119,6 +119,8 @@ it("what cannot be read is said, and does not throw into the host", () => {
   model.hear({ type: "status", phase: "dancing" });
   expect(store.notice.value).toMatch(/cannot read \(status\.phase/);
   model.hear({ type: "something of a later version" });
+  model.hear({ type: "status", phase: "attributing", what: "x", done: 0, total: null, seconds_left: null });
+  expect(store.running.value).toBe(true);
 });
 
 it("an aborted model leaves no listener and sends nothing more", () => {

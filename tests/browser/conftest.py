@@ -163,6 +163,7 @@ class Notebook:
         self.command("apputils:change-theme", {"theme": name}, wait=True)
         light = "false" if "Dark" in name else "true"
         self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=light)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def shot(self, name: str, locator: Any = None) -> Path:
         """A picture that people look at; kept as build output."""

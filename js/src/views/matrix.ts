@@ -42,15 +42,15 @@ export function matrixView(context: ViewContext): HTMLElement {
   };
   const measure = (text: string) => pen?.measureText(text).width ?? 0;
 
-  /** The widest label, judged by its length: measuring ten thousand would take longer than drawing. */
+  /** The widest label, judged by the length of its text: measuring ten thousand would take longer than drawing. */
   function widest(first: number, n: number): number {
-    let [longest, length] = ["", 0];
+    let [longest, length] = [first, 0];
     for (let i = first; i < first + n; i++) {
-      const text = label(i);
-      const own = text.length + (/[\u2e80-\uffef]/u.test(text) ? text.length : 0);
-      if (own > length) [longest, length] = [text, own];
+      const text = store.tokens.value[i]?.text ?? "";
+      const own = text.length * (/[\u2e80-\uffef]/u.test(text) ? 2 : 1);
+      if (own > length) [longest, length] = [i, own];
     }
-    return measure(longest);
+    return measure(label(longest));
   }
 
   function plan(): void {

@@ -65,7 +65,7 @@ export function createPopover(options: {
         },
         { signal: open.signal },
       );
-    panel.querySelector<HTMLElement>("[autofocus], button:not([disabled])")?.focus();
+    (panel.querySelector<HTMLElement>("button") ?? panel).focus();
   }
 
   signal.addEventListener("abort", close, { once: true });

@@ -19,6 +19,11 @@ export function progressText({ phase, what, done, total, seconds_left }: Status)
 export function progressView({ store, send, signal }: ViewContext): HTMLElement {
   const root = h("div", { className: "sw-foot" });
 
+  function cancel(): void {
+    store.asked.value = null; // what was asked for will not come; the button of the map on show is pressed again
+    send({ type: "cancel" });
+  }
+
   function running(status: Status): TemplateResult {
     const { done, total } = status;
     const known = total !== null && total > 0;
@@ -32,7 +37,7 @@ export function progressView({ store, send, signal }: ViewContext): HTMLElement 
         aria-valuenow=${known ? done : nothing}
       ><span style=${known ? `width: ${Math.min(100, (100 * done) / total)}%` : ""}></span></div>
       <span class="sw-progress-text">${progressText(status)}</span>
-      <button type="button" class="sw-button sw-cancel" @click=${() => send({ type: "cancel" })}>Cancel</button>
+      <button type="button" class="sw-button sw-cancel" @click=${cancel}>Cancel</button>
     </div>`;
   }
 

@@ -38,6 +38,7 @@ const TARGET = STEPS + 3;
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 const FEW = 800; // boxes that are painted all at once, seen or not: the page may be printed or scrolled fast
+const NEAR = 60; // px from the end that still count as reading the end
 const GRACE = 140; // ms over the gap between two words before a preview ends
 
 export function textView(context: ViewContext): HTMLElement {
@@ -50,6 +51,7 @@ export function textView(context: ViewContext): HTMLElement {
   let builtSegments: readonly WireSegment[] = [];
   let builtFirstTarget = 0;
   let version = 0;
+  let arrived = false;
   let onScreen: { start: number; end: number } | null = null;
   let usedRamp: Ramp | null = null;
   let tabStop: HTMLElement | null = null;
@@ -67,6 +69,7 @@ export function textView(context: ViewContext): HTMLElement {
   }
 
   function truncate(from: number): void {
+    if ((items.at(-1)?.start ?? -1) >= from) leave(); // the tooltip may speak of a box that goes
     for (let last = items.at(-1); last !== undefined && last.start >= from; last = items.at(-1)) {
       for (const node of last.nodes) node.remove();
       items.pop();
@@ -88,8 +91,13 @@ export function textView(context: ViewContext): HTMLElement {
   }
 
   function rebuild(from: number): void {
+    if (from === 0) arrived = false;
+    const following = arrived && root.scrollHeight - root.scrollTop - root.clientHeight < NEAR;
     truncate(itemAt(from)?.start ?? from);
     append(items.at(-1)?.end ?? 0);
+    if (following)
+      root.scrollTop = root.scrollHeight; // the reader watches it being written
+    else if (!arrived) moved();
     if (items.length > FEW) letGo();
     onScreen = null;
   }
@@ -280,7 +288,16 @@ export function textView(context: ViewContext): HTMLElement {
     paintOnScreen();
   }
 
+  /** A long prompt hides what was written: scroll there, once. */
+  function arrive(): void {
+    const box = itemAt(store.firstTarget.value)?.element;
+    if (arrived || box === undefined || store.nTargets.value === 0 || root.clientHeight === 0) return;
+    arrived = true;
+    root.scrollTop += box.getBoundingClientRect().top - root.getBoundingClientRect().top - 0.6 * root.clientHeight;
+  }
+
   const moved = coalesced(signal, () => {
+    arrive();
     onScreen = null;
     paintOnScreen();
   });

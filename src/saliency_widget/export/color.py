@@ -13,6 +13,7 @@ STEPS = 64
 PAPER: Rgb = (255, 255, 255)
 INK: Rgb = (27, 29, 34)
 QUIET: Rgb = (95, 102, 115)  # for what stands back; 5.8 on the paper
+SOFT_WHITE: Rgb = (240, 242, 246)
 BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)
 
@@ -68,10 +69,11 @@ def _ramp() -> tuple[Swatch, ...]:
 
 
 def _ink_on(background: Rgb) -> Rgb:
-    """The soft ink where that is easy to read, else black or white: one of them always reaches 4.58."""
-    if contrast(INK, background) >= 5:
-        return INK
-    return max((BLACK, WHITE), key=lambda ink: contrast(ink, background))
+    """A soft ink where that is easy to read, else white where it reaches 4.5, else black, which then does."""
+    for ink in (INK, SOFT_WHITE):
+        if contrast(ink, background) >= 5:
+            return ink
+    return WHITE if contrast(WHITE, background) >= 4.5 else BLACK
 
 
 def _linear(channel: int) -> float:

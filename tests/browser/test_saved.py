@@ -1,0 +1,129 @@
+"""A saved notebook, reopened with no kernel: the map is still there, hoverable where trusted, readable where not."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import nbformat
+import pytest
+
+from .test_quickstart import SHOW, live, python, run
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+
+def save_and_shut(nb: Any, *, trusted: bool) -> None:
+    """Save, end the kernel, and open the file anew without one. `trusted`: as its author would find it next day."""
+    nb.command("docmanager:save", wait=True)
+    nb.page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); }")
+    nb.page.goto("about:blank")
+    document = json.loads(nb.file.read_text())
+    assert "widgets" not in document["metadata"], "widget state is not saved by default"
+    document["metadata"]["kernelspec"]["name"] = "no-such-kernel"  # reopening must not bring one to life
+    for cell in document["cells"]:
+        if not trusted:
+            cell["source"] += "\n# changed by somebody else, so no longer signed"
+    nb.file.write_text(json.dumps(document))
+    if trusted:
+        nb.lab.jupyter("trust", str(nb.file))
+    nb.open(kernel=False)
+    dialog = nb.page.locator(".jp-Dialog")  # which kernel? none
+    dialog.get_by_role("button", name="No Kernel").click()
+
+
+@pytest.fixture
+def shut_notebook(notebook: Any) -> Any:
+    """A notebook that ends without a kernel: nothing to shut down, and nothing to complain about."""
+    return notebook
+
+
+def static(nb: Any) -> Any:
+    return nb.page.locator(".sw-static-map").first
+
+
+def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
+    nb = notebook(SHOW)
+    run(nb)
+    static(nb).wait_for(state="attached")
+    assert not static(nb).is_visible()
+
+
+def test_a_trusted_notebook_shows_a_map_that_can_be_hovered(shut_notebook: Any) -> None:
+    nb = shut_notebook(SHOW)
+    run(nb)
+    shares = python(nb, "w.attribution.normalized().tolist()")
+    save_and_shut(nb, trusted=True)
+    page = static(nb)
+    page.wait_for()
+    assert nb.page.get_by_text("model not found").locator("visible=true").count() == 0
+    tokens = page.locator(".sw-t")
+    assert tokens.count() == 17
+    assert "George" in page.inner_text()
+    assert "0.342" in tokens.nth(8).get_attribute("title")
+    before = tokens.nth(0).evaluate("e => getComputedStyle(e).backgroundColor")
+    tokens.nth(13).hover()  # the second "The": its own column
+    nb.page.wait_for_function(
+        "before => getComputedStyle(document.querySelector('.sw-static-map .sw-t')).backgroundColor !== before",
+        arg=before,
+    )
+    title = tokens.nth(0).get_attribute("title")
+    assert float(re.search(r"share (0?\.\d+)", title)[1]) == pytest.approx(shares[0][4], abs=5.1e-4)
+    nb.shot("saved-trusted-light", page)
+    nb.theme("JupyterLab Dark")
+    nb.shot("saved-trusted-dark", page)
+    nb.theme("JupyterLab Light")
+
+
+def test_an_untrusted_notebook_shows_a_map_that_can_be_read(shut_notebook: Any) -> None:
+    nb = shut_notebook(SHOW)
+    run(nb)
+    save_and_shut(nb, trusted=False)
+    page = static(nb)
+    page.wait_for()
+    tokens = page.locator(".sw-t")
+    assert tokens.count() == 17
+    assert "0.342" in tokens.nth(8).get_attribute("title")
+    colours = tokens.evaluate_all("all => all.map(e => e.style.backgroundColor)")
+    assert len(set(colours)) > 4
+    assert nb.page.locator(".sw-static script").count() == 0
+    nb.shot("saved-untrusted-light", page)
+
+
+def test_nbconvert_gives_a_page_with_the_map(lab: Any, chromium: Any, tmp_path: Any) -> None:
+    """As a file on disk, opened with no server and no network."""
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(SHOW + "\nw.wait();")]
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    subprocess.run(
+        [
+            sys.executable, "-m", "nbconvert", "--to", "html", "--execute", "--ExecutePreprocessor.timeout=120",
+            "--ExecutePreprocessor.store_widget_state=False", str(tmp_path / "n.ipynb"),
+        ],
+        env=lab.env, check=True, capture_output=True,
+    )  # fmt: skip
+    page = chromium.new_page()
+    page.route(re.compile("^https?:"), lambda route: route.abort())
+    page.goto(f"file://{tmp_path / 'n.html'}")
+    tokens = page.locator(".sw-static-map .sw-t")
+    assert tokens.count() == 17
+    assert tokens.nth(8).is_visible()
+    assert "0.342" in tokens.nth(8).get_attribute("title")
+    page.close()
+
+
+def test_an_attribution_alone_shows_itself(notebook: Any) -> None:
+    """With no widget and no work in the kernel: the same static map."""
+    nb = notebook(
+        "import saliency_widget as sw\n"
+        "a = sw.Attribution.from_scores([[1, .2], [3, -.5]], ['</script><b>x', ' y'], [' one', ' two'], method='mine')\na"
+    )
+    nb.run_all(1)
+    page = static(nb)
+    page.wait_for()
+    assert "</script><b>x" in page.locator(".sw-t").first.inner_text()
+    assert page.locator("b", has_text="x").count() == 0
+    assert live(nb).count() == 0
