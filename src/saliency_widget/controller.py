@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .models.prompting import Encoded, Prompt
     from .types import Request
 
+_PATIENCE = 5.0  # seconds that a process which wants to end waits for the layer that is being computed
 _NEXT_LOOK = 0.1  # seconds between two looks at a text that is being written
 
 
@@ -81,6 +83,8 @@ class Controller:
 
     def start(self) -> None:
         """Begin to work."""
+        # A thread that is deep in a library when the interpreter ends takes the process down with a crash.
+        atexit.register(self._end)
         self._stream.start()
         self._thread.start()
 
@@ -143,6 +147,11 @@ class Controller:
             self._cancelled.set()
             self._changed.notify_all()
         self._stream.close()
+        atexit.unregister(self._end)
+
+    def _end(self) -> None:
+        self.close()
+        self._thread.join(_PATIENCE)
 
     @property
     def attribution(self) -> Attribution | None:

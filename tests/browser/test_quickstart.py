@@ -156,10 +156,11 @@ def test_the_matrix_says_the_same_and_pins_in_both_views(notebook: Any) -> None:
 
 
 def test_cancel_gets_through_while_another_cell_is_busy(notebook: Any) -> None:
-    """The long run is real: 400 words on a CPU. The busy cell is real too: it never lets go of the main thread."""
-    text = "The history of the world is long. " * 60
+    """The long run is real: 350 words on a CPU. The busy cell is real too: it never lets go of the main thread."""
+    text, target = "The history of the world is long. " * 50, " It is" * 32
     nb = notebook(
-        f'import saliency_widget as sw, json\nmodel = sw.load_model("demo")\nw = sw.show(model, {text!r}, max_new_tokens=64)'
+        "import saliency_widget as sw, json\n"
+        f'model = sw.load_model("demo")\nw = sw.show(model, {text!r}, target={target!r})'
     )
     nb.run_all(1)
     view = live(nb)
@@ -256,7 +257,8 @@ def test_an_error_is_shown_in_the_widget_and_raised_by_wait(notebook: Any) -> No
 
 def test_an_unknown_method_is_an_error_in_the_cell(notebook: Any) -> None:
     nb = notebook(
-        'import saliency_widget as sw\ntry: sw.show("demo", "Hello", method="salency")\nexcept ValueError as e: print(e)'
+        "import saliency_widget as sw\n"
+        'try: sw.show("demo", "Hello", method="salency")\nexcept ValueError as e: print(e)'
     )
     nb.run_all(1)
     assert "Did you mean saliency" in nb.page.locator(".jp-OutputArea-output").last.inner_text()
