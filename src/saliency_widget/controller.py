@@ -163,17 +163,10 @@ class Controller:
         """What the last job failed with, or None."""
         return self._error
 
-    @property
-    def busy(self) -> bool:
-        """Whether a job is waiting or running. Raises nothing, also when the worker is dead."""
-        return self._busy and self._thread.is_alive()
-
     def wait(self, timeout: float | None) -> bool:
         """Block until nothing is to do, or for `timeout` seconds; whether nothing is to do."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while self._busy:
-            if not self._thread.is_alive():
-                self._died()
             left = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
             if left <= 0:
                 return False
@@ -181,21 +174,28 @@ class Controller:
                 self._changed.wait_for(lambda: not self._busy, left)
         return True
 
-    def _died(self) -> None:
-        self._error = WorkerDied(
-            "The thread behind this widget ended without finishing.",
-            cure="What it had computed is kept; run the cell again to start a new one.",
-        )
-        self._busy = False
-
     # ── the worker's thread ───────────────────────────────────────────────────────────────────────────────────────
 
     def _work(self) -> None:
-        while self._wait_for_work():
-            self._finish(self._try(self._take()))
+        try:
+            while self._wait_for_work():
+                self._finish(self._try(self._take()))
+        except BaseException:  # SystemExit of somebody's layer, say: nobody is left to go on, but it can be told
+            self._died()
+            raise
         self._model = self._document = self._attribution = None
         self._cache.clear()
         self._steps.clear()
+
+    def _died(self) -> None:
+        error = WorkerDied(
+            "The thread behind this widget ended without finishing.",
+            cure="What it had computed is kept; run the cell again to start a new one.",
+        )
+        self._stream.failed(type(error).__name__, error.message, error.cure)
+        with self._changed:
+            self._error, self._busy, self._asked = error, False, None
+            self._changed.notify_all()
 
     def _wait_for_work(self) -> bool:
         with self._changed:
@@ -287,14 +287,14 @@ class Controller:
                 return
             document = attribution.describe_document(model, encoded, written)
             self._stream.tokens(document.tokens, document.segments)
-            n = len(written)
-            left = (now - started) / n * (total - n) if n > 1 else None
-            self._stream.status("generating", "Writing", n, total, left)
+            if not encoded.target:
+                n = len(written)
+                left = (now - started) / n * (total - n) if n > 1 else None
+                self._stream.status("generating", "Writing", n, total, left)
             looked = now
             # A long text takes long to look at: spend no more than a fifth of the time on it.
             next_look = max(_NEXT_LOOK, 5 * (time.perf_counter() - now))
 
-        self._stream.status("generating", "Writing", 0, total)
         try:
             document = attribution.write(model, self._job.prompt, total, on_progress)
         except Cancelled:

@@ -12,6 +12,7 @@ SaliencyError
 ├── DownloadFailed        something had to be fetched and could not be
 ├── OutOfMemory           not even one column fits
 ├── BadScores             scores that are NaN, infinite or all zero: an error, never a picture
+├── NoNotebook            a widget was asked for where there is no notebook to show it in
 ├── Cancelled             the user stopped it; what was done is kept
 └── WorkerDied            the thread behind a widget ended without finishing
 """
@@ -90,6 +91,10 @@ class BadScores(SaliencyError):
     def __init__(self, message: str, *, cure: str, col: int) -> None:
         super().__init__(message, cure=cure)
         self.col = col
+
+
+class NoNotebook(SaliencyError):
+    """A widget was asked for where there is no notebook to show it in."""
 
 
 class Cancelled(SaliencyError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .attribution.attribute import check_question
 from .controller import Job
-from .errors import InputError
+from .errors import InputError, NoNotebook
 from .models.prompting import Message, check_prompt
 from .widget import SaliencyWidget
 
@@ -36,7 +36,7 @@ def show(
     Raises:
         InputError: what was asked cannot be asked; everything that needs the model to be found out is shown in the
             widget, and raised by `wait()`.
-        RuntimeError: there is no notebook to show it in.
+        NoNotebook: there is no notebook to show it in.
     """
     question = check_question(method, objective, settings)
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
@@ -53,6 +53,7 @@ def _check_notebook() -> None:
 
     shell: InteractiveShell | None = get_ipython()
     if not hasattr(shell, "kernel"):
-        raise RuntimeError(
-            "show() needs a notebook, and there is none here. Use attribute(model, text), which prints as a table."
+        raise NoNotebook(
+            "There is no notebook here to show a widget in.",
+            cure="Use attribute(model, text): its result prints as a table, and to_html() makes a page of it.",
         )

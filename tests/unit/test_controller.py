@@ -39,6 +39,13 @@ class Harness:
         self.controller.start()
         return self.controller
 
+    @staticmethod
+    def wait_for(condition: Any) -> None:
+        deadline = time.monotonic() + 5
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def done(self) -> Any:
         assert self.controller.wait(30)
         if self.controller.error is not None:
@@ -242,10 +249,7 @@ def test_waiting_for_the_model_is_said_and_can_be_cancelled(tiny_model, harness)
     h = harness(tiny_model)
     with lock_of(tiny_model.model):
         h.start()
-        deadline = time.monotonic() + 5
-        while not any(m["type"] == "status" and m["phase"] == "waiting" for m in list(h.messages)):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        h.wait_for(lambda: any(m["type"] == "status" and m["phase"] == "waiting" for m in list(h.messages)))
         started = time.monotonic()
         h.controller.cancel()
         with pytest.raises(Cancelled):
@@ -265,10 +269,8 @@ def test_an_error_is_shown_and_raised(tiny_model, harness, prompt, error, messag
     h.start()
     with pytest.raises(error, match=message) as caught:
         h.done()
-    deadline = time.monotonic() + 5
-    while not (failed := [m for m in list(h.messages) if m["type"] == "failed"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    h.wait_for(lambda: any(m["type"] == "failed" for m in list(h.messages)))
+    failed = [m for m in h.messages if m["type"] == "failed"]
     assert (failed[-1]["message"], failed[-1]["cure"]) == (caught.value.message, caught.value.cure)
 
 
@@ -318,6 +320,7 @@ def test_a_worker_that_dies_is_an_error_and_not_a_wait_for_ever(tiny_model, harn
     with pytest.raises(WorkerDied, match="ended without finishing"):
         h.done()
     handle.remove()
+    h.wait_for(lambda: any(m["type"] == "failed" and m["kind"] == "WorkerDied" for m in list(h.messages)))
 
 
 def test_closing_ends_the_threads_and_frees_the_maps(tiny_model, harness) -> None:
@@ -338,7 +341,4 @@ def test_a_nonsense_ask_of_the_page_is_answered_with_an_error(tiny_model, harnes
     c = h.start()
     h.done()
     c.receive({"type": "ask", "method": "salency", "objective": "probability"})
-    deadline = time.monotonic() + 5
-    while not any(m["type"] == "failed" and "Did you mean saliency" in m["cure"] for m in list(h.messages)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    h.wait_for(lambda: any(m["type"] == "failed" and "Did you mean saliency" in m["cure"] for m in list(h.messages)))
