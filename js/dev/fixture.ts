@@ -228,6 +228,67 @@ const CHINESE: Draft[] = [
   "。",
 ];
 const ARABIC: Draft[] = ["كان", " أول", " رئيس", " لل", "ولايات", " المت", "حدة", " هو", " جورج", " واش", "نطن", "."];
+/** " ال" + "آ" in halves + "ل": a lam-alef that two tokens share; and "ع" in halves within a joined word. */
+const ARABIC_BYTES: Draft[] = [
+  "أ",
+  "ح",
+  "ب",
+  " ال",
+  "ت",
+  { text: "ع", part: [1, 2], span: [7, 8] },
+  { text: "ع", part: [2, 2], span: [7, 8] },
+  "ل",
+  "م",
+  " ال",
+  { text: "آ", part: [1, 2], span: [13, 14] },
+  { text: "آ", part: [2, 2], span: [13, 14] },
+  "ل",
+  "ي",
+  " ك",
+  { text: "ث", part: [1, 2], span: [18, 19] },
+  { text: "ث", part: [2, 2], span: [18, 19] },
+  "ي",
+  "را",
+];
+/** The same words in a line that runs from left to right. */
+const ARABIC_QUOTED: Draft[] = [
+  "He",
+  " said",
+  " ",
+  ...ARABIC_BYTES.slice(9, 14).map((draft) =>
+    typeof draft === "string"
+      ? draft
+      : { text: draft.text, ...(draft.part && { part: draft.part, span: [11, 12] as [number, number] }) },
+  ),
+  ",",
+  " then",
+  " left",
+  ".",
+];
+const split = (text: string, at: number, n: number): Draft[] =>
+  Array.from({ length: n }, (_, k) => ({
+    text,
+    part: [k + 1, n] as [number, number],
+    span: [at, at + Array.from(text).length] as [number, number],
+  }));
+const FAMILY: Draft[] = [
+  "Our",
+  " family",
+  ...split(" 👨‍👩‍👧‍👦", 10, 18),
+  " went",
+  " to",
+  " space",
+  ...split(" 👩🏽‍🚀", 32, 11),
+  " and",
+  " saw",
+  " the",
+  " stars",
+  ...split(" 🌟", 55, 3),
+  ...split("✨", 57, 2),
+  " and",
+  ...split(" 🇯🇵", 62, 6),
+  "!",
+];
 const EMOJI: Draft[] = [
   "Family",
   ":",
@@ -342,10 +403,19 @@ const SCENES: Record<string, () => Scene> = {
     }),
   chinese: () => scene(CHINESE, 11),
   arabic: () => scene(ARABIC, 8),
+  letters: () => scene(ARABIC_BYTES, 9),
+  quoted: () => scene(ARABIC_QUOTED, 10),
+  family: () => scene(FAMILY, 36),
   emoji: () => scene(EMOJI, 16),
   code: () => scene(CODE, 17),
   loading: () => ({
     messages: [{ type: "hello", protocol: PROTOCOL, session: "g" }, status("loading", "Loading SmolLM2-135M")],
+  }),
+  download: () => ({
+    messages: [
+      { type: "hello", protocol: PROTOCOL, session: "g" },
+      status("loading", "Downloading the demo model", 42_000_000, 92_900_000, 6.4),
+    ],
   }),
   version: () => ({ messages: [{ type: "hello", protocol: 99, session: "g" }] }),
   long: () => scene(long(5000), 4900),

@@ -14,9 +14,23 @@ export type Piece = {
   breaks: boolean;
   /** Nothing but line breaks. */
   newline: boolean;
-  /** The box shows a mark (²⁄₃), because its character is printed already. */
-  mark: boolean;
+  /**
+   * What the box shows because its character is printed already: a `part` (²⁄₃); a `tick`, where a character has so many
+   * parts that their numbers would drown the line; in the middle of a joined word a `link`, which keeps it joined.
+   */
+  mark: "" | "part" | "tick" | "link";
 };
+
+const MANY_PARTS = 3; // up to here each part says which one it is
+/** Between two letters of an Arabic word: a stroke that joins both sides, where a number would tear the word apart. */
+const KASHIDA = "\u0640";
+const ARABIC = /^(?=\p{L})\p{Script=Arabic}/u;
+/** A letter that reaches out to the next one: all but these (Unicode's Joining_Type R and U), whatever marks it carries. */
+const JOINS_NEXT =
+  /(?=\p{L})(?![\u0621-\u0625\u0627\u0629\u062f-\u0632\u0648\u0671-\u0677\u0688-\u0699\u06c0\u06c3-\u06cb\u06cd\u06cf\u06d2\u06d3\u06d5\u06ee\u06ef])\p{Script=Arabic}\p{M}*$/u;
+/** Lam before alef: fonts must draw them as one shape, whose width is all lam's. */
+const LAM = /[\u0644\u06b5-\u06b8]\p{M}*$/u;
+const ALEF = /^[\u0622\u0623\u0625\u0627\u0671-\u0673\u0675]/u;
 
 const TRAILING_SPACE = /\S $/u;
 const NEWLINE = /\r\n|[\n\r\u2028\u2029]/u;
@@ -41,19 +55,20 @@ export function toPieces(tokens: readonly WireToken[], known: Cut = { tokens: []
   let previous = tokens[start - 1];
   let printed = previous?.span?.[1] ?? 0; // end of what a split character's pieces have printed
   let spaced = previous === undefined || TRAILING_SPACE.test(previous.text);
-  for (const token of tokens.slice(start)) {
+  for (let i = start; i < tokens.length; i++) {
+    const token = tokens[i] as WireToken;
     const overlaps = token.part !== null && previous !== undefined && previous.part !== null && token.span !== null;
     const text = overlaps ? unprinted(token, printed) : token.text;
     printed = token.span === null ? printed : overlaps ? Math.max(printed, token.span[1]) : token.span[1];
-    const mark = text === "";
+    const mark = text === "" ? markOf(token, tokens[i + 1]) : "";
     const gap = /^ \S/u.test(text);
     const tail = TRAILING_SPACE.test(text);
     const bare = text.slice(gap ? 1 : 0, tail ? -1 : undefined);
-    const newline = !mark && bare.replace(/[\n\r\u2028\u2029]/gu, "") === "";
+    const newline = mark === "" && bare.replace(/[\n\r\u2028\u2029]/gu, "") === "";
     pieces.push({
-      lines: mark ? [[{ text: markOf(token), sign: true }]] : linesOf(bare),
+      lines: mark === "" ? linesOf(bare) : [[{ text: markText(token, mark), sign: mark !== "link" }]],
       joint: gap || spaced ? "space" : previous !== undefined && previous.word === token.word ? "word" : "beside",
-      breaks: !mark && /[\n\r\u2028\u2029]$/u.test(bare),
+      breaks: mark === "" && /[\n\r\u2028\u2029]$/u.test(bare),
       newline,
       mark,
     });
@@ -63,8 +78,20 @@ export function toPieces(tokens: readonly WireToken[], known: Cut = { tokens: []
   return pieces;
 }
 
-function markOf(token: WireToken): string {
-  return token.part === null ? "∅" : partMark(...token.part);
+function markOf(token: WireToken, next: WireToken | undefined): Piece["mark"] {
+  if ((token.part?.[1] ?? 0) > MANY_PARTS) return "tick";
+  const within = next !== undefined && next.word === token.word && next.part?.[0] !== token.part?.[1];
+  return within && JOINS_NEXT.test(token.text) && ARABIC.test(next.text) ? "link" : "part";
+}
+
+function markText(token: WireToken, mark: Piece["mark"]): string {
+  if (token.part === null) return "∅";
+  return mark === "tick" ? "·" : mark === "link" ? KASHIDA : partMark(...token.part);
+}
+
+/** Whether two neighbours would melt into one glyph that belongs to the first box alone. */
+export function melts(before: string, after: string): boolean {
+  return LAM.test(before) && ALEF.test(after);
 }
 
 /** A token with a line break inside: the sign stays at the end of its line. A break at the end is drawn by the view. */

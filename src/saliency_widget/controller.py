@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from . import protocol
     from .attribution.attribute import Document, Question
     from .attribution.result import Attribution
-    from .models.causal import CausalModel, Step
+    from .models.causal import CausalModel
     from .models.prompting import Encoded, Prompt
+    from .models.steps import Step
     from .types import Request
 
 _PATIENCE = 5.0  # seconds that a process which wants to end waits for the layer that is being computed
@@ -73,9 +75,8 @@ class Controller:
         self._preferred: int | None = None
         self._model: CausalModel | None = None
         self._document: Document | None = None
-        self._steps: list[Step] = []
-        self._cache: dict[tuple[int, Request], _Entry] = {}
-        self._fingerprint = 0
+        self._cache: dict[tuple[int | None, Request], _Entry] = {}
+        self._fingerprint: int | None = None
         self._attribution: Attribution | None = None
         self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
@@ -185,7 +186,6 @@ class Controller:
             raise
         self._model = self._document = self._attribution = None
         self._cache.clear()
-        self._steps.clear()
 
     def _died(self) -> None:
         error = WorkerDied(
@@ -273,10 +273,11 @@ class Controller:
         looked, next_look = 0.0, _NEXT_LOOK
         total = self._job.max_new_tokens
         started: float | None = None
+        told = 0
         latest: tuple[Encoded, list[int]] | None = None
 
-        def on_progress(encoded: Encoded, written: list[int]) -> None:
-            nonlocal looked, next_look, started, latest
+        def on_progress(encoded: Encoded, written: list[int], steps: list[Step]) -> None:
+            nonlocal looked, next_look, started, told, latest
             latest = (encoded, written)
             self._check()
             now = time.perf_counter()
@@ -287,6 +288,8 @@ class Controller:
                 return
             document = attribution.describe_document(model, encoded, written)
             self._stream.tokens(document.tokens, document.segments)
+            self._tell_steps(model, dict(enumerate(steps[told:], told)))
+            told = len(steps)
             if not encoded.target:
                 n = len(written)
                 left = (now - started) / n * (total - n) if n > 1 else None
@@ -313,33 +316,18 @@ class Controller:
         )
 
     def _look_for_changed_weights(self, model: CausalModel, document: Document) -> None:
-        """Step scores; and where the weights are not those of the last job, nothing that was computed is valid."""
+        """Where the weights are not those of the last job, nothing that was computed is valid."""
         fingerprint = model.fingerprint()
-        if fingerprint == self._fingerprint and len(self._steps) == len(document.cols):
-            return
-        self._steps = []
-        if self._fingerprint not in (0, fingerprint):
+        if self._fingerprint not in (None, fingerprint):
             self._cache.clear()
             self._announce(model, document.first_target)
             self._stream.tokens(document.tokens, document.segments)
         self._fingerprint = fingerprint
-        for step in model.steps(document.ids, document.targets):
-            self._check()
-            self._steps.append(step)
-            self._stream.steps(
-                len(self._steps) - 1,
-                [
-                    {
-                        "probability": step.probability,
-                        "alternatives": [cast("protocol.WireAlternative", asdict(a)) for a in step.alternatives],
-                    }
-                ],
-            )
 
     def _entry(self, question: Question, document: Document) -> _Entry:
         key = (self._fingerprint, question.request(document))
         if key not in self._cache:
-            self._cache[key] = _Entry(f"{self._fingerprint & 0xFFFFFF:x}-{len(self._cache)}", question)
+            self._cache[key] = _Entry(uuid.uuid4().hex[:12], question)
         return self._cache[key]
 
     def _fill(self, model: CausalModel, question: Question, document: Document, entry: _Entry) -> None:
@@ -353,6 +341,7 @@ class Controller:
         started, before, spent = time.perf_counter(), len(done), entry.seconds
         for chunk in attribution.columns(model, question, document, self._schedule):
             entry.chunks.append(chunk)
+            self._tell_steps(model, dict(zip(chunk.cols, chunk.steps, strict=True)))
             for j, col in enumerate(chunk.cols):
                 self._stream.column(entry.map_id, col, chunk.scores[:, j].copy())
             done.update(chunk.cols)
@@ -361,8 +350,21 @@ class Controller:
             self._stream.status("attributing", label, len(done), n, elapsed / (len(done) - before) * (n - len(done)))
             self._check()
 
+    def _tell_steps(self, model: CausalModel, steps: Mapping[int, Step]) -> None:
+        self._stream.steps(
+            {
+                col: {
+                    "probability": step.probability,
+                    "alternatives": [
+                        cast("protocol.WireAlternative", asdict(a)) for a in attribution.alternatives(model, step)
+                    ],
+                }
+                for col, step in steps.items()
+            }
+        )
+
     def _publish(self, model: CausalModel, question: Question, document: Document, entry: _Entry) -> None:
-        self._attribution = attribution.assemble(model, question, document, self._steps, entry.chunks, entry.seconds)
+        self._attribution = attribution.assemble(model, question, document, entry.chunks, entry.seconds)
         self._finished(self._attribution)
 
     # ── called from inside long work ──────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,7 +55,7 @@ class Stream:
         self._document: protocol.Document | None = None
         self._tokens: list[protocol.WireToken] = []
         self._segments: list[protocol.WireSegment] = []
-        self._steps: list[protocol.WireStep] = []
+        self._steps: dict[int, protocol.WireStep] = {}
         self._menu: protocol.Menu | None = None
         self._matrices: dict[str, _Matrix] = {}
         self._current: str | None = None
@@ -64,7 +64,7 @@ class Stream:
         self._failed: protocol.Failed | None = None
         self._news: set[str] = set()  # names of the small things that changed since they were last sent
         self._tokens_from = 0
-        self._steps_from = 0
+        self._steps_untold: set[int] = set()
         self._seq = 0
         self._acked = 0
         self._thread: threading.Thread | None = None
@@ -89,8 +89,8 @@ class Stream:
                 "dtype": dtype,
                 "first_target": first_target,
             }
-            self._tokens, self._segments, self._steps = [], [], []
-            self._tokens_from = self._steps_from = 0
+            self._tokens, self._segments, self._steps = [], [], {}
+            self._tokens_from, self._steps_untold = 0, set()
             self._matrices, self._current = {}, None
             self._tell("document")
 
@@ -107,11 +107,11 @@ class Stream:
             self._tokens_from = min(self._tokens_from, same)
             self._tell("tokens")
 
-    def steps(self, start: int, steps: Sequence[protocol.WireStep]) -> None:
-        """Step scores of the columns from `start` on."""
+    def steps(self, steps: Mapping[int, protocol.WireStep]) -> None:
+        """Step scores by column."""
         with self._changed:
-            self._steps[start:] = steps
-            self._steps_from = min(self._steps_from, start)
+            self._steps.update(steps)
+            self._steps_untold.update(steps)
             self._tell("steps")
 
     def show(self, map_id: str, *, method: str, objective: str, n_rows: int, n_cols: int) -> None:
@@ -194,7 +194,7 @@ class Stream:
         with self._changed:
             self._closed = True
             self._document = self._current = None
-            self._matrices, self._tokens, self._steps = {}, [], []
+            self._matrices, self._tokens, self._steps = {}, [], {}
             self._changed.notify_all()
 
     def _tell(self, name: str) -> None:
@@ -222,7 +222,7 @@ class Stream:
         if self._greet:
             self._greet = False
             self._acked = self._seq
-            self._tokens_from = self._steps_from = 0
+            self._tokens_from, self._steps_untold = 0, set(self._steps)
             for matrix in self._matrices.values():
                 matrix.sent.clear()
             self._news = {"hello", "menu", "document", "tokens", "steps", "maps", "status", "failed"}
@@ -257,10 +257,10 @@ class Stream:
                 {"type": "tokens", "doc": doc, "start": start, "tokens": tokens, "segments": self._segments}
             )
             self._tokens_from = len(self._tokens)
-        if "steps" in news and len(self._steps) > self._steps_from:
-            steps = self._steps[self._steps_from :]
-            messages.append({"type": "steps", "doc": doc, "start": self._steps_from, "steps": steps})
-            self._steps_from = len(self._steps)
+        for run in _runs(self._steps_untold):
+            steps = [self._steps[col] for col in run]
+            messages.append({"type": "steps", "doc": doc, "start": run.start, "steps": steps})
+        self._steps_untold = set()
         if "maps" in news:
             messages += [m.header for name, m in self._matrices.items() if name != self._current]
         if self._current is not None and news & {"map", "maps"}:  # last: the last one heard is the one on show
@@ -287,6 +287,19 @@ class Stream:
                 }
                 return [(cast("dict[str, Any]", message), [memoryview(scores.astype("<f4").tobytes())])]
         return []
+
+
+def _runs(cols: Iterable[int]) -> Iterator[range]:
+    """The columns as ranges without gaps, ascending."""
+    start = end = -1
+    for col in sorted(cols):
+        if col != end:
+            if end > start:
+                yield range(start, end)
+            start = col
+        end = col + 1
+    if end > start:
+        yield range(start, end)
 
 
 def _status(

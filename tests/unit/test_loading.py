@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, ModelNotFound, OutOfMemory, UnknownName
-from saliency_widget.models import gguf, loading
+from saliency_widget.models import checkpoint, gguf, loading
 from saliency_widget.models.causal import CausalModel
 from saliency_widget.models.loading import load_model
 
@@ -87,12 +87,12 @@ def test_a_gguf_file_is_the_same_model(folder: Path, pristine: Path) -> None:
 def test_other_gguf_files_need_two_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What our reader does not know goes to transformers' own; where that lacks packages, the error names them."""
     path = write(tmp_path / "m.gguf", metadata() | {"tokenizer.ggml.pre": "llama-bpe"}, tensors())
-    monkeypatch.setattr(loading, "find_spec", lambda _name: None)
+    monkeypatch.setattr(checkpoint, "find_spec", lambda _name: None)
     with pytest.raises(InputError, match="llama-bpe") as caught:
         load_model(path)
     assert "pip install gguf accelerate" in caught.value.cure
-    monkeypatch.setattr(loading, "find_spec", lambda name: name)
-    monkeypatch.setattr(loading, "_from_other_gguf", lambda path, _numbers: pytest.skip(f"asked for {path}"))
+    monkeypatch.setattr(checkpoint, "find_spec", lambda name: name)
+    monkeypatch.setattr(checkpoint, "_from_other_gguf", lambda path, _numbers: pytest.skip(f"asked for {path}"))
     with pytest.raises(pytest.skip.Exception, match=r"m\.gguf"):
         load_model(path)
 
@@ -139,8 +139,8 @@ def cut(file: Path, keep: int) -> None:
         (lambda f: cut(f / "tokenizer.json", 500), "tokenizer.json"),
         (lambda f: cut(f / "tokenizer_config.json", 20), "tokenizer_config.json"),
         (lambda f: (f / "tokenizer.json").write_text("{}"), "tiny"),
-        (lambda f: (f / loading._INDEX).write_text("{}"), "index"),
-        (lambda f: (f / loading._INDEX).write_text('{"weight_map": {"a": "model-2.safetensors"}}'), "model-2"),
+        (lambda f: (f / checkpoint._INDEX).write_text("{}"), "index"),
+        (lambda f: (f / checkpoint._INDEX).write_text('{"weight_map": {"a": "model-2.safetensors"}}'), "model-2"),
     ],
 )
 def test_a_damaged_folder_names_the_file(folder: Path, damage: Callable[[Path], Any], names: str) -> None:
@@ -245,12 +245,13 @@ def test_what_goes_wrong_after_the_hub_has_answered(
 ) -> None:
     """A broken connection is no damaged file, and too little memory is neither."""
     import huggingface_hub
+    import transformers
 
     def fail(*_args: Any, **_kwargs: Any) -> None:
         raise error
 
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_args, **_kwargs: None)
-    monkeypatch.setattr(loading, "_pretrained", fail)
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", fail)
     with pytest.raises(kind, match="me/big"):
         load_model("me/big")
 
@@ -420,14 +421,14 @@ def test_a_model_is_shared_while_someone_holds_it(folder: Path) -> None:
 def test_two_threads_load_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for by four threads at once, a model is loaded once and shared."""
     loads = []
-    original = loading._pretrained
+    original = checkpoint.pretrained
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         loads.append(args)
         time.sleep(0.3)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(loading, "_pretrained", slow)
+    monkeypatch.setattr(checkpoint, "pretrained", slow)
     got: list[CausalModel] = []
     threads = [threading.Thread(target=lambda: got.append(load_model(folder))) for _ in range(4)]
     for thread in threads:

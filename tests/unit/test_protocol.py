@@ -84,7 +84,7 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
     stream, page = stream
     begin(stream)
     stream.tokens(tokens(), SEGMENTS)
-    stream.steps(0, golden("to_page/steps")["steps"])
+    stream.steps(dict(enumerate(golden("to_page/steps")["steps"])))
     menu = golden("to_page/menu")
     stream.menu(menu["methods"], menu["objectives"])
     column = np.array([0.5, -0.25, 0.0, np.nan], dtype=np.float32)
@@ -104,6 +104,16 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
     assert {**message, "seq": 7} == golden("to_page/column")
     assert bytes(buffers[0]) == (GOLDEN / "to_page/column.bin").read_bytes()
     assert struct.unpack("<3f", buffers[0][:12]) == (0.5, -0.25, 0.0)
+
+
+def test_steps_that_come_out_of_order_are_told_in_runs(stream) -> None:
+    stream, page = stream
+    begin(stream)
+    (step,) = golden("to_page/steps")["steps"][:1]
+    stream.steps(dict.fromkeys([7, 0, 3, 4, 5], step))
+    stream.hello()
+    page.wait_for(lambda: len(page.of("steps")) == 3)
+    assert [(m["start"], len(m["steps"])) for m in page.of("steps")] == [(0, 1), (3, 3), (7, 1)]
 
 
 def test_a_status_message_is_the_golden_one(stream) -> None:

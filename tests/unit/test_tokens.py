@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from saliency_widget.models.tokens import describe, display, token_bytes
+from saliency_widget.models.decoding import token_bytes
+from saliency_widget.models.tokens import describe, display
 from saliency_widget.types import Segment, Token
 
 CORPUS = [

@@ -1,25 +1,35 @@
 /** The foot: what runs, how far it is, and Cancel; else what went wrong or was cut short. Empty when there is nothing to say. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { seconds } from "../format";
+import { bytesOf, seconds } from "../format";
 import type { Status } from "../protocol";
+import type { Asked, MapData } from "../store";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 
 const COUNTS_TOKENS: ReadonlySet<string> = new Set(["generating", "attributing"]);
+const BYTES = 1_000_000; // what is loaded in more steps than this is counted in bytes
 
 export function progressText({ phase, what, done, total, seconds_left }: Status): string {
-  const unit = COUNTS_TOKENS.has(phase) ? " tokens" : "";
-  const counted =
-    total !== null ? `: ${done} of ${total}${unit}` : phase === "generating" && done > 0 ? `: ${done}${unit}` : "";
   const left = seconds_left === null ? "" : `, ${seconds(seconds_left)} left`;
-  return `${what === "" ? phase : what}${counted}${left}`;
+  return `${what === "" ? phase : what}${counted(phase, done, total)}${left}`;
+}
+
+function counted(phase: Status["phase"], done: number, total: number | null): string {
+  const unit = COUNTS_TOKENS.has(phase) ? " tokens" : "";
+  if (total === null || total === 0) return phase === "generating" && done > 0 ? `: ${done}${unit}` : "";
+  if (phase === "loading" && total > BYTES) return `: ${bytesOf(done, total)}`;
+  return `: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}${unit}`;
 }
 
 export function progressView({ store, send, signal }: ViewContext): HTMLElement {
   const root = h("div", { className: "sw-foot" });
+  /** What was asked for and cancelled before it began, while this map was on show. */
+  let dropped: { asked: Asked; over: MapData | null } | null = null;
 
   function cancel(): void {
+    const { value: asked } = store.asked;
+    dropped = asked === null ? null : { asked, over: store.map.value };
     store.asked.value = null; // what was asked for will not come; the button of the map on show is pressed again
     send({ type: "cancel" });
   }
@@ -44,7 +54,28 @@ export function progressView({ store, send, signal }: ViewContext): HTMLElement 
   function cancelled(): TemplateResult | typeof nothing {
     const map = store.map.value;
     if (store.asked.value !== null) return nothing;
-    return html`<div class="sw-note">${map === null ? "Cancelled." : `Cancelled: ${map.done.value} of ${map.info.n_cols} columns are here.`}</div>`;
+    const before = dropped !== null && dropped.over === map ? dropped.asked : null;
+    const half = map !== null && map.done.value < map.info.n_cols ? map.info : null;
+    const rest = before ?? half;
+    const label = store.menu.value?.methods.find(({ id }) => id === before?.method)?.label;
+    const said =
+      before !== null
+        ? `Cancelled before ${label ?? before.method} began.`
+        : map === null
+          ? "Cancelled."
+          : `Cancelled: ${map.done.value} of ${map.info.n_cols} columns are here.`;
+    return html`<div class="sw-note"><span class="sw-progress-text">${said}</span>${
+      rest === null
+        ? nothing
+        : html`<button type="button" class="sw-button sw-go-on" @click=${() => goOn(rest)}>Go on</button>`
+    }</div>`;
+  }
+
+  /** The kernel keeps what a cancelled map has, and computes the rest. */
+  function goOn({ method, objective }: Asked): void {
+    dropped = null;
+    store.ask(method, objective);
+    send({ type: "ask", method, objective });
   }
 
   watch(signal, () => {

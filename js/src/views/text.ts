@@ -10,7 +10,7 @@
 import { type Ramp, STEPS, stepOf, swatchOf } from "../color";
 import { percent, plural } from "../format";
 import { firstWhere } from "../layout";
-import { labelOf, type Piece, partOf, segmentLabel, templateRuns } from "../pieces";
+import { labelOf, melts, type Piece, partOf, segmentLabel, templateRuns } from "../pieces";
 import type { WireSegment, WireToken } from "../protocol";
 import { shareOf } from "../scores";
 import type { ViewContext } from "./context";
@@ -37,6 +37,7 @@ const BLIND = STEPS + 2;
 const TARGET = STEPS + 3;
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+const LETTER = /\p{L}/u;
 const FEW = 800; // boxes that are painted all at once, seen or not: the page may be printed or scrolled fast
 const NEAR = 60; // px from the end that still count as reading the end
 const GRACE = 140; // ms over the gap between two words before a preview ends
@@ -85,6 +86,7 @@ export function textView(context: ViewContext): HTMLElement {
     const changed = segments.findIndex((segment, k) => headOf(segment) !== headOf(builtSegments[k]));
     from = Math.min(from, segments[changed]?.start ?? from, builtSegments[segments.length]?.start ?? from);
     if (firstTarget !== builtFirstTarget) from = 0;
+    if ((store.pieces.value[from - 1]?.mark ?? "") !== "") from--; // a mark may have become one within a word
     while (tokens[from - 1]?.role === "special") from--; // the run may have become long enough to fold
     [built, builtSegments, builtFirstTarget] = [tokens, segments, firstTarget];
     rebuild(from);
@@ -160,6 +162,8 @@ export function textView(context: ViewContext): HTMLElement {
     if (!spaced && block.hasChildNodes() && previous?.block === block) {
       element.classList.add(piece.joint === "word" ? "sw-j" : "sw-n");
       previous.element.classList.add(piece.joint === "word" ? "sw-k" : "sw-m");
+      if (melts(previous.element.textContent, element.textContent))
+        for (const half of [previous.element, element]) half.classList.add("sw-apart");
     }
     inline.push(element);
     block.append(...inline);
@@ -200,7 +204,9 @@ export function textView(context: ViewContext): HTMLElement {
       for (const glyph of line) box.append(glyph.sign ? h("span", { className: "sw-sign" }, glyph.text) : glyph.text);
     }
     if (token.role === "special") box.classList.add("sw-special");
+    if (piece.mark === "tick") box.classList.add("sw-tick");
     if (RIGHT_TO_LEFT.test(token.text)) box.classList.add("sw-rtl");
+    else if (LETTER.test(token.text)) box.classList.add("sw-ltr");
     if (i >= store.firstTarget.value) {
       box.classList.add("sw-gen");
       box.role = "button";

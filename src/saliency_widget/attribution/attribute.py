@@ -1,4 +1,4 @@
-"""From a prompt to an Attribution: encode, write, look at the steps, fill the columns. The widget goes the same way."""
+"""From a prompt to an Attribution: encode, write, fill the columns. The widget goes the same way."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import numpy as np
 from ..errors import InputError
 from ..models.loading import load_model
 from ..models.prompting import Encoded, Message, Prompt, check_prompt, encode
-from ..models.tokens import describe
-from ..types import Request, Role, Segment, Token
+from ..models.tokens import describe, display
+from ..types import Alternative, Request, Role, Segment, Token
 from . import engine, memory
 from .methods import Method, check_applies, method_named, objective_named, settings_of
 from .result import Attribution
 
 if TYPE_CHECKING:
-    from ..models.causal import CausalModel, Step
+    import torch
+
+    from ..models.causal import CausalModel
+    from ..models.steps import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +89,15 @@ def describe_document(model: CausalModel, encoded: Encoded, written: Sequence[in
 
 
 def write(
-    model: CausalModel, prompt: Prompt, max_new_tokens: int, on_progress: Callable[[Encoded, list[int]], None]
+    model: CausalModel,
+    prompt: Prompt,
+    max_new_tokens: int,
+    on_progress: Callable[[Encoded, list[int], list[Step]], None],
 ) -> Document:
     """Encode the prompt and let the model write, or take the forced target. Call inside `model.lent()`.
 
-    `on_progress` hears the encoding and what is written so far; it may raise to stop.
+    `on_progress` hears the encoding, and the tokens written so far with their steps (none for a forced target); it may
+    raise to stop.
     Raises: InputError, TextTooLong.
     """
     if max_new_tokens < 1:
@@ -98,12 +105,14 @@ def write(
     encoded = encode(model, prompt)
     model.check_length(len(encoded.ids) + (len(encoded.target) or max_new_tokens))
     written = list(encoded.target)
-    on_progress(encoded, written)
+    steps: list[Step] = []
+    on_progress(encoded, written, steps)
     if not written:
 
-        def on_token(token: int) -> None:
+        def on_token(token: int, step: Step) -> None:
             written.append(token)
-            on_progress(encoded, written)
+            steps.append(step)
+            on_progress(encoded, written, steps)
 
         model.generate(encoded.ids, max_new_tokens, on_token)
     return describe_document(model, encoded, written)
@@ -120,7 +129,7 @@ def columns(
     request = question.request(document)
     ids = document.ids[: request.n_rows]
 
-    def attention(positions: Sequence[int]) -> Any:
+    def attention(positions: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         chosen = question.settings
         return model.attention_rows(ids, positions, layer=chosen.layer, head=chosen.head)
 
@@ -137,24 +146,32 @@ def columns(
     return engine.run(question.method, problem, schedule)
 
 
+def alternatives(model: CausalModel, step: Step) -> tuple[Alternative, ...]:
+    """The most probable tokens of a step, as people read them."""
+    return tuple(
+        Alternative(id=i, text=display(model.tokenizer, i), probability=p)
+        for i, p in zip(step.ids, step.probabilities, strict=True)
+    )
+
+
 def assemble(
     model: CausalModel,
     question: Question,
     document: Document,
-    steps: Sequence[Step],
     chunks: Sequence[engine.Chunk],
     seconds: float,
 ) -> Attribution:
     """The columns that are there, in order; fewer than the document's where the work was cancelled."""
-    finished = {col: chunk.scores[:, j] for chunk in chunks for j, col in enumerate(chunk.cols)}
+    finished = {col: (chunk.scores[:, j], chunk.steps[j]) for chunk in chunks for j, col in enumerate(chunk.cols)}
     cols = sorted(finished)
+    steps = [finished[col][1] for col in cols]
     return Attribution(
-        scores=np.stack([finished[col] for col in cols], axis=1),
+        scores=np.stack([finished[col][0] for col in cols], axis=1),
         rows=document.rows,
         cols=tuple(document.cols[col] for col in cols),
         segments=document.segments,
-        step_scores={"probability": np.array([steps[col].probability for col in cols])},
-        alternatives=tuple(steps[col].alternatives for col in cols),
+        step_scores={"probability": np.array([step.probability for step in steps])},
+        alternatives=tuple(alternatives(model, step) for step in steps),
         method=question.method.id,
         objective=question.objective if question.method.uses_objective else None,
         signed=question.method.signed,
@@ -208,15 +225,14 @@ def attribute(
         started = time.perf_counter()
         bar = tqdm(total=max_new_tokens, desc="writing", unit="token", disable=not progress, leave=False)
         with bar:
-            document = write(loaded, prompt, max_new_tokens, lambda _, written: _advance(bar, len(written)))
-        steps = list(loaded.steps(document.ids, document.targets))
+            document = write(loaded, prompt, max_new_tokens, lambda _, written, __: _advance(bar, len(written)))
         chunks = []
         n = len(document.targets)
         with tqdm(total=n, desc=question.method.label, unit="token", disable=not progress, leave=False) as bar:
             for chunk in columns(loaded, question, document, engine.Schedule(range(n))):
                 chunks.append(chunk)
                 bar.update(len(chunk.cols))
-        return assemble(loaded, question, document, steps, chunks, time.perf_counter() - started)
+        return assemble(loaded, question, document, chunks, time.perf_counter() - started)
 
 
 def _advance(bar: Any, done: int) -> None:

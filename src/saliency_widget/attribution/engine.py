@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from ..models.steps import Step
     from .methods import Method
 
 
@@ -34,6 +35,9 @@ class Output(Protocol):
     def head(self) -> torch.Tensor | None:
         """[batch, k, hidden], the input of the vocabulary projection: logits at k depend on row k alone. Or None."""
 
+
+# Targets that one forward pass serves where nothing goes backward: so many rows of the vocabulary are held at a time.
+ONE_PASS = 256
 
 # (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
 Network = Callable[["torch.Tensor", "torch.Tensor"], Output]
@@ -52,7 +56,7 @@ class Problem:
 
     `causal`: a later embedding cannot change an earlier logit, so one pass may serve many targets. Where it is False
     each target gets a pass of its own over what comes before it.
-    `attention`: positions → weights [k, n]; None where the network has no attention to show.
+    `attention`: positions → weights [k, n], logits [k, vocabulary]; None where the network has no attention to show.
     """
 
     network: Network
@@ -61,7 +65,7 @@ class Problem:
     objective: Objective = "probability"
     settings: Any = field(default_factory=NoSettings)
     causal: bool = True
-    attention: Callable[[Sequence[int]], torch.Tensor] | None = None
+    attention: Callable[[Sequence[int]], tuple[torch.Tensor, torch.Tensor]] | None = None
     memory_budget: int = 1 << 30  # bytes for one chunk
 
     @property
@@ -71,10 +75,14 @@ class Problem:
 
 
 class Chunk(NamedTuple):
-    """Finished columns. `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row."""
+    """Finished columns, and the steps that the same pass showed.
+
+    `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row.
+    """
 
     cols: list[int]
     scores: NDArray[np.float32]
+    steps: list[Step]
 
 
 class Schedule:
@@ -123,16 +131,16 @@ def run(method: Method, problem: Problem, schedule: Schedule) -> Iterator[Chunk]
         yield chunk
 
 
-def in_chunks(schedule: Schedule, size: int, work: Callable[[list[int]], NDArray[np.float32]]) -> Iterator[Chunk]:
+def in_chunks(schedule: Schedule, size: int, work: Callable[[list[int]], Chunk], *, first: int = 1) -> Iterator[Chunk]:
     """Take at most `size` columns at a time and work on them.
 
-    The first chunk is one column, so that something shows early; when memory runs out the chunks are halved and the
-    work goes on.
+    The first chunk is one column, so that something shows early (or `first`, where a pass costs the same for many);
+    when memory runs out the chunks are halved and the work goes on.
     """
-    take = 1
+    take = first
     while cols := schedule.take(take):
         try:
-            scores = work(cols)
+            chunk = work(cols)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -144,7 +152,7 @@ def in_chunks(schedule: Schedule, size: int, work: Callable[[list[int]], NDArray
             schedule.give_back(cols)
             take = size = len(cols) // 2
             continue
-        yield Chunk(cols, scores)
+        yield chunk
         take = size
 
 

