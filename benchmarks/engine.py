@@ -9,6 +9,7 @@ ratio of CPU seconds where the machine was shared. Memory is the peak over the r
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import logging
 import multiprocessing
@@ -99,10 +100,12 @@ def theirs(model: Any, written: Any, target: str, method: str) -> Callable[[], N
 
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
-    model.tokenizer.pad_token = model.tokenizer.unk_token  # a pad token that occurs in the text would shift its labels
+    # A copy: it leaves hooks and settings behind, and reads attention only from an eager model.
+    network, tokenizer = copy.deepcopy(model.model), copy.deepcopy(model.tokenizer)
+    tokenizer.pad_token = tokenizer.unk_token  # a pad token that occurs in the text would shift its labels
     if method == "attention":
-        model.model.set_attn_implementation("eager")
-    wrapped = inseq.load_model(model.model, method, tokenizer=model.tokenizer)
+        network.set_attn_implementation("eager")
+    wrapped = inseq.load_model(network, method, tokenizer=tokenizer)
     ids = [t.id for t in (*written.rows, written.cols[-1])]
 
     def work() -> None:
@@ -134,15 +137,10 @@ def peak_of(who: str, method: str, targets: int) -> float:
 def compare(method: str, targets: int, repeat: int) -> dict[str, Any]:
     model, written, target = model_and_ids(targets)
     runs: dict[str, list[dict[str, float]]] = {"ours": [], "inseq": []}
-    implementation = model.model.config._attn_implementation  # noqa: SLF001
     mine, other = ours(model, written, method), theirs(model, written, target, method)
     for _ in range(repeat):
-        model.model.set_attn_implementation(implementation)
         runs["ours"].append(timed(mine))
-        if method == "attention":
-            model.model.set_attn_implementation("eager")
         runs["inseq"].append(timed(other))
-    model.model.set_attn_implementation(implementation)
     best = {who: {k: min(r[k] for r in found) for k in found[0]} for who, found in runs.items()}
     return {
         "method": method,

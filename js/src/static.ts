@@ -1,25 +1,29 @@
 /**
  * The script of the static map in a saved notebook: hover and click, no kernel, no widget. export/html.py writes the
- * spans and the numbers it reads; without it the map still reads, with its first column painted.
+ * spans, the lines below them and the numbers; this repeats its forms for another target, in the colours of the page.
  */
 
-import { makeRamp, parseColor, type Rgb, stepOf, swatchOf } from "./color";
+import { makeRamp, parseColor, type Rgb, STEPS, stepOf, swatchOf } from "./color";
 import { share } from "./format";
 
 type Data = {
   first_target: number;
   n_rows: number;
   n_cols: number;
+  shown: number;
   signed: boolean;
-  unit: string;
   texts: string[];
+  /** Of the tokens whose name is not their text without the spaces before it. */
+  names: Record<string, string>;
   probabilities: (number | null)[];
+  alternatives: [name: string, probability: number][][];
   shares: string;
   maxima: number[];
 };
 
 const HIDDEN = -32768; // NaN: the target cannot see this row
 const FULL = 32767;
+const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
 
 function backgroundOf(element: Element): Rgb {
   for (let at: Element | null = element; at !== null; at = at.parentElement) {
@@ -34,6 +38,13 @@ function unpack(base64: string): DataView {
   return new DataView(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)).buffer);
 }
 
+function make(tag: string, text: string, className = ""): HTMLElement {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  element.className = className;
+  return element;
+}
+
 function revive(map: HTMLElement): void {
   const source = map.querySelector("script.sw-data")?.textContent;
   if (source === null || source === undefined) return;
@@ -42,8 +53,10 @@ function revive(map: HTMLElement): void {
   const packed = unpack(data.shares);
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
   const caption = map.querySelector(".sw-caption");
-  const name = (token: number) => (data.texts[token] ?? "").replaceAll("\n", "⏎").trim() || "␣";
-  let pinned = 0;
+  const legend = [...(map.querySelector(".sw-legend")?.children ?? [])] as HTMLElement[];
+  const name = (token: number) => data.names[token] ?? (data.texts[token] ?? "").replace(/^ +/, "");
+  let pinned = data.shown;
+  let shown = pinned;
 
   function shareAt(row: number, col: number): number | null {
     if (row >= data.n_rows) return null;
@@ -52,16 +65,19 @@ function revive(map: HTMLElement): void {
   }
 
   function show(col: number): void {
+    shown = col;
     const ramp = makeRamp(backgroundOf(map));
     const max = data.maxima[col] ?? 0;
+    const target = data.first_target + col;
     const seen: { row: number; value: number }[] = [];
     for (const [i, box] of boxes.entries()) {
       const value = shareAt(i, col);
       const swatch = value === null ? null : swatchOf(ramp, stepOf(value, max));
+      const quiet = i === target ? "" : ramp.dark ? "#9aa3b1" : "#5f6672";
       box.style.background = swatch?.background ?? "";
-      box.style.color = swatch?.color ?? "";
-      box.style.outline = i === data.first_target + col ? "2px solid" : "";
-      box.title = name(i);
+      box.style.color = swatch?.color ?? quiet;
+      box.style.outline = i === target ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";
+      box.title = i === target ? `${name(i)} · the target` : "";
       if (value !== null) seen.push({ row: i, value });
     }
     seen.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
@@ -69,13 +85,25 @@ function revive(map: HTMLElement): void {
     for (const [i, { row, value }] of seen.entries()) {
       if (Math.abs(value) < Math.abs(seen[i - 1]?.value ?? 0)) rank = i + 1; // equal shares, equal ranks
       const box = boxes[row];
-      if (box !== undefined) box.title += `, share ${value.toFixed(3)}, rank ${rank} of ${seen.length}`;
+      if (box) box.title = `${name(row)} · share ${share(value)} · rank ${rank} of ${seen.length}`;
     }
-    if (caption === null) return;
-    const probability = data.probabilities[col];
-    const top = seen.slice(0, 3).map(({ row, value }) => `${name(row)} ${share(value)}`);
-    const p = typeof probability === "number" ? `  p = ${probability.toFixed(3)}` : "";
-    caption.textContent = `"${data.texts[data.first_target + col] ?? ""}"${p} — ${top.join(" · ")}`;
+    for (const [i, part] of legend.entries()) {
+      const t = (i - 1) / (legend.length - 3); // between a number at either end
+      if (i === 0) part.textContent = data.signed ? share(-max) : "0";
+      else if (t > 1) part.textContent = share(max);
+      else part.style.background = swatchOf(ramp, Math.round(STEPS * (data.signed ? 2 * t - 1 : t))).background;
+    }
+    const probability = data.probabilities[col] ?? null;
+    const others = (data.alternatives[col] ?? []).map(([text, p]) => `${text} ${share(p)}`).join(" · ");
+    const top = seen.filter(({ value }) => value !== 0).slice(0, 3);
+    const inputs = top.map(({ row, value }) => `${name(row)}\u00a0${share(value)}`).join(" · ");
+    caption?.replaceChildren(
+      make("strong", name(target)),
+      probability === null ? "" : ` p = ${share(probability)}`,
+      make("span", others && ` instead of ${others}`, "sw-quiet"),
+      make("br", ""),
+      inputs || "Every score is 0, so there is nothing to share out.",
+    );
   }
 
   function colOf(event: Event): number | null {
@@ -90,7 +118,12 @@ function revive(map: HTMLElement): void {
     pinned = colOf(event) ?? pinned;
     show(pinned);
   });
-  show(pinned);
+  const again = () => show(shown);
+  new MutationObserver(() => {
+    again();
+    setTimeout(again, SETTLE);
+  }).observe(document.body, { attributes: true });
+  again();
 }
 
 for (const map of document.querySelectorAll<HTMLElement>(".sw-static-map:not([data-sw-ready])")) revive(map);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { glyphs, partMark, percent, plural, seconds, share, significant, visible } from "../src/format";
-import { labelOf, partOf, templateRuns, toPieces } from "../src/pieces";
+import { bytesOf, glyphs, partMark, percent, plural, seconds, share, significant, visible } from "../src/format";
+import { labelOf, melts, partOf, templateRuns, toPieces } from "../src/pieces";
 import { token, tokens } from "./help";
 
 const shown = (...list: Parameters<typeof toPieces>[0][number][]) =>
@@ -15,6 +15,29 @@ describe("a character split over several tokens", () => {
       "²⁄₃",
       "³⁄₃",
     ]);
+  });
+  it("is calm in many pieces: from four on a tick stands for each, and its label says which it is", () => {
+    const family = Array.from({ length: 5 }, (_, k) => piece("👨‍👩‍👧‍👦", [k + 1, 5], [0, 7]));
+    expect(shown(...family)).toEqual(["👨‍👩‍👧‍👦", "·", "·", "·", "·"]);
+    expect(toPieces(family).map(({ mark }) => mark)).toEqual(["", "tick", "tick", "tick", "tick"]);
+    expect(partOf(family[2] as (typeof family)[number])).toBe("part 3 of 5");
+  });
+  it("leaves an Arabic word joined: a stroke stands for the second half of a letter that reaches out to the next", () => {
+    const halves = (letter: string, next: string, word = 0) => [
+      token("ت"),
+      piece(letter, [1, 2], [1, 2]),
+      piece(letter, [2, 2], [1, 2]),
+      token(next, { word, span: [2, 3] }),
+    ];
+    expect(shown(...halves("ع", "ل"))).toEqual(["ت", "ع", "ـ", "ل"]);
+    expect(shown(...halves("آ", "ل"))).toEqual(["ت", "آ", "²⁄₂", "ل"]); // alef does not reach out
+    expect(shown(...halves("ع", " ل", 1))[2]).toBe("²⁄₂"); // the word ends
+    expect(shown(...halves("ع", "2"))[2]).toBe("²⁄₂");
+    expect(shown(...halves("ع", "ل").slice(0, 3))[2]).toBe("²⁄₂"); // nothing there yet
+    expect(shown(...halves("機", "器"))[2]).toBe("²⁄₂");
+  });
+  it("knows lam before alef, which a font draws as one shape", () => {
+    expect([melts("ال", "آ"), melts("لَ", "ا"), melts("ا", "ل"), melts("a", "b")]).toEqual([true, true, false, false]);
   });
   it("leaves to a later piece what that piece has beyond it", () => {
     expect(shown(piece("我", [1, 2], [0, 1]), piece("我們", [2, 2], [0, 2]))).toEqual(["我", "們"]);
@@ -141,16 +164,23 @@ describe("runs of template tokens", () => {
 
 describe("numbers", () => {
   it("of shares have three decimals, or two digits where those say too little", () => {
-    expect([0.342, 1, 0, -0.0514, 0.0002, -0.0002, 0.9996, Number.NaN].map(share)).toEqual([
-      ".342",
-      "1.000",
-      ".000",
-      "−.051",
-      ".00020",
-      "−.00020",
-      "1.000",
-      "–",
-    ]);
+    // The same values, and the same words, in tests/unit/test_export_html.py.
+    const said: [number, string][] = [
+      [0.342, ".342"],
+      [1, "1.000"],
+      [0, ".000"],
+      [-0, ".000"],
+      [-0.0514, "−.051"],
+      [0.9996, "1.000"],
+      [0.0021, ".0021"],
+      [-0.00201, "−.0020"],
+      [0.00996, ".010"],
+      [1.2e-5, ".000012"],
+      [4.2e-7, "4.2e−7"],
+      [Number.NaN, "–"],
+      [Number.POSITIVE_INFINITY, "–"],
+    ];
+    for (const [value, words] of said) expect(share(value)).toBe(words);
   });
   it("of scores have three significant digits", () => {
     expect([0.012345, -4.5678, 123456, 0.00001234, 0, Number.POSITIVE_INFINITY, 999.9].map(significant)).toEqual([
@@ -165,6 +195,11 @@ describe("numbers", () => {
   });
   it("of the rest read as people say them", () => {
     expect([percent(0.123), percent(0.004), percent(0), percent(-0.5)]).toEqual(["12 %", "0.4 %", "0 %", "−50 %"]);
+    expect([bytesOf(42e6, 92.9e6), bytesOf(0, 1.2e6), bytesOf(1.24e9, 5e9)]).toEqual([
+      "42 of 93 MB",
+      "0 of 1 MB",
+      "1.2 of 5.0 GB",
+    ]);
     expect([seconds(0.83), seconds(42.2), seconds(240)]).toEqual(["0.8 s", "42 s", "4 min"]);
     expect([plural(1, "token"), plural(1200, "token"), partMark(2, 13)]).toEqual(["1 token", "1,200 tokens", "²⁄₁₃"]);
   });

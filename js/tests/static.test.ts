@@ -7,7 +7,7 @@ const SHARES = [
 ];
 
 /** What export/html.py writes, packed by another route: DataView, value by value. */
-function page(): HTMLElement {
+function page(shown = 0): HTMLElement {
   const maxima = SHARES.map((column) => Math.max(...column.filter((share) => !Number.isNaN(share))));
   const packed = new DataView(new ArrayBuffer(2 * 8));
   SHARES.flat().forEach((share, i) => {
@@ -16,12 +16,21 @@ function page(): HTMLElement {
   });
   const data = {
     first_target: 3,
+    shown,
     n_rows: 4,
     n_cols: 2,
     signed: false,
     unit: "gradient norm",
     texts: TEXTS,
+    names: { 4: "⏎" },
     probabilities: [0.796, null],
+    alternatives: [
+      [
+        ["W", 0.088],
+        ["Bush", 0.0045],
+      ],
+      [],
+    ],
     shares: btoa(String.fromCharCode(...new Uint8Array(packed.buffer))),
     maxima,
     raw_l1: [1, 1],
@@ -40,7 +49,10 @@ function page(): HTMLElement {
     box.textContent = text;
     map.append(box);
   }
-  map.append(caption, source);
+  const legend = document.createElement("div");
+  legend.className = "sw-legend";
+  legend.append(...Array.from({ length: 11 }, () => document.createElement("span")));
+  map.append(caption, legend, source);
   document.body.replaceChildren(map);
   return map;
 }
@@ -57,37 +69,70 @@ const over = (element: Element) => element.dispatchEvent(new PointerEvent("point
 
 it("the first column is there at once, with numbers a mouse can find", () => {
   expect(map.hasAttribute("data-sw-ready")).toBe(true);
-  expect(caption()).toBe('" Washington"  p = 0.796 — George .700 · The .250 · first .050');
-  expect([0, 2, 3, 4].map((i) => box(i).title)).toEqual([
-    "The, share 0.250, rank 2 of 3",
-    "George, share 0.700, rank 1 of 3",
+  expect(caption()).toBe(
+    "Washington p = .796 instead of W .088 · Bush .0045George\u00a0.700 · The\u00a0.250 · first\u00a0.050",
+  );
+  expect([map.querySelector(".sw-caption strong")?.textContent, map.querySelectorAll(".sw-caption br")]).toEqual([
     "Washington",
-    "⏎",
+    expect.objectContaining({ length: 1 }),
+  ]);
+  expect([0, 2, 3, 4].map((i) => box(i).title)).toEqual([
+    "The · share .250 · rank 2 of 3",
+    "George · share .700 · rank 1 of 3",
+    "Washington · the target",
+    "",
   ]);
   expect([box(2).style.color, box(3).style.outline, box(3).style.background]).toEqual([
     "rgb(255, 255, 255)",
-    "solid 2px", // as happy-dom spells it
+    "#2563c9 solid 2px", // as happy-dom spells it
     "",
   ]);
+});
+
+it("begins with the target that was shown when it was saved", async () => {
+  map = page(1);
+  vi.resetModules();
+  await import("../src/static");
+  expect(caption()).toMatch(/^⏎Washington/);
+});
+
+it("the legend runs from nothing to the largest share of the column, in the colours of the boxes", () => {
+  const parts = [...map.querySelectorAll<HTMLElement>(".sw-legend span")];
+  expect([parts[0]?.textContent, parts[10]?.textContent]).toEqual(["0", ".700"]);
+  expect(parts[9]?.style.background).toBe(box(2).style.background);
+  expect(new Set(parts.slice(1, 10).map(({ style }) => style.background)).size).toBe(9);
+});
+
+it("another theme repaints it, and keeps the target", async () => {
+  vi.useFakeTimers();
+  over(box(4));
+  const light = box(0).style.background;
+  document.body.style.backgroundColor = "rgb(17, 17, 17)";
+  document.body.dataset.jpThemeLight = "false";
+  await vi.advanceTimersByTimeAsync(500);
+  expect(box(0).style.background).not.toBe(light);
+  expect(caption()).toMatch(/^⏎/);
+  document.body.removeAttribute("style");
+  vi.useRealTimers();
 });
 
 it("hover previews another target, leaving goes back, a click pins", () => {
   const rest = box(2).style.background;
   over(box(4));
-  expect(caption()).toMatch(/^"\n" — Washington \.700/);
-  expect(box(2).title).toBe("George, share 0.100, rank 2 of 4");
+  expect(caption()).toMatch(/^⏎Washington\u00a0\.700/);
+  expect(box(2).title).toBe("George · share .100 · rank 2 of 4");
   map.dispatchEvent(new PointerEvent("pointerleave"));
   expect(box(2).style.background).toBe(rest);
   over(box(0));
-  expect(caption()).toMatch(/^" Washington"/);
+  expect(caption()).toMatch(/^Washington p/);
   box(4).click();
   map.dispatchEvent(new PointerEvent("pointerleave"));
-  expect(caption()).toMatch(/^"\n"/);
+  expect(caption()).toMatch(/^⏎/);
 });
 
 it("a map that is revived already is left alone", async () => {
   box(4).click();
   vi.resetModules();
   await import("../src/static");
-  expect(caption()).toMatch(/^"\n"/);
+  expect(caption()).toMatch(/^⏎/);
 });

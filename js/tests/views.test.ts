@@ -93,6 +93,22 @@ describe("the text", () => {
     model.hear({ type: "tokens", doc: 1, start: 6, tokens: tokens(["!"], 0), segments: [] });
     expect(texts(el, ".sw-t").slice(5)).toEqual(["Washington", "!"]);
   });
+  it("keeps a lam and an alef of two tokens apart, so that both can be pointed at", () => {
+    const { box } = view(hostile(["ال", "آ", "ل", "x"]));
+    expect([0, 1, 2].map((i) => box(i).classList.contains("sw-apart"))).toEqual([true, true, false]);
+  });
+  it("turns a mark into a stroke once its word goes on", () => {
+    const half = (k: number) => ({ ...tokens(["ع"], 0)[0], word: 0, span: [0, 1], part: [k, 2] });
+    const [hello, begins] = conversation() as [[Wire], [Wire]];
+    const { el, model, box } = view([hello, begins]);
+    const hear = (start: number, token: Wire) =>
+      model.hear({ type: "tokens", doc: 1, start, tokens: [token], segments: [] });
+    hear(0, half(1));
+    hear(1, half(2));
+    expect([texts(el, ".sw-t"), box(1).dataset.mark]).toEqual([["ع", ""], "²⁄₂"]);
+    hear(2, { ...tokens(["ل"], 0)[0], word: 0, span: [1, 2] });
+    expect([texts(el, ".sw-t"), box(1).dataset.mark]).toEqual([["ع", "", "ل"], "ـ"]);
+  });
   it("breaks the line where the text does, and shows every break", () => {
     const { el } = view(hostile(["a", "\n", "\n", "b\n", "c"]));
     expect(texts(el, ".sw-line")).toEqual(["a⏎⏎", "b⏎", "c"]);
@@ -260,6 +276,43 @@ describe("the foot", () => {
     model.hear(status("done"));
     expect(el.querySelector(".sw-foot")?.textContent?.trim()).toBe("");
   });
+  it("counts a download in bytes, other steps of loading as they are", () => {
+    const { el, model } = view(conversation().slice(0, 1));
+    const said = () => el.querySelector(".sw-progress-text")?.textContent;
+    model.hear(status("loading", 42_000_000, 92_900_000, 6.4));
+    expect(said()).toBe("Gradient: 42 of 93 MB, 6.4 s left");
+    model.hear(status("loading", 12, 272));
+    expect(said()).toBe("Gradient: 12 of 272");
+    model.hear(status("loading", 12));
+    expect(said()).toBe("Gradient");
+  });
+  it("goes on with a cancelled map when asked to", () => {
+    const { el, model } = view(conversation().slice(0, -1));
+    model.hear(status("cancelled"));
+    const button = el.querySelector<HTMLElement>(".sw-go-on");
+    expect(button?.textContent).toBe("Go on");
+    button?.click();
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "saliency", objective: "probability" });
+    expect(el.querySelector(".sw-go-on")).toBeNull();
+  });
+  it("goes on with a map that was cancelled before it began", () => {
+    const { el, model } = view();
+    el.querySelectorAll<HTMLElement>(".sw-method")[1]?.click();
+    model.hear(status("attributing", 0, 3));
+    el.querySelector<HTMLElement>(".sw-cancel")?.click();
+    model.hear(status("cancelled"));
+    expect(texts(el, ".sw-note span")).toEqual(["Cancelled before Attention began."]);
+    el.querySelector<HTMLElement>(".sw-go-on")?.click();
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "attention", objective: "probability" });
+  });
+  it("offers nothing to go on with where the map is whole", () => {
+    const { el, model } = view();
+    model.hear(status("cancelled"));
+    expect([texts(el, ".sw-note"), el.querySelector(".sw-go-on")]).toEqual([
+      ["Cancelled: 3 of 3 columns are here."],
+      null,
+    ]);
+  });
   it("does not pretend to know a total", () => {
     const { el, model } = view();
     model.hear(status("loading"));
@@ -268,7 +321,7 @@ describe("the foot", () => {
   it("says how much of a cancelled job is here, until something is asked", () => {
     const { el, model } = view(conversation().slice(0, -1));
     model.hear(status("cancelled"));
-    expect(texts(el, ".sw-note")).toEqual(["Cancelled: 2 of 3 columns are here."]);
+    expect(texts(el, ".sw-note span")).toEqual(["Cancelled: 2 of 3 columns are here."]);
     el.querySelectorAll<HTMLElement>(".sw-method")[1]?.click();
     expect(texts(el, ".sw-note")).toEqual([]);
   });

@@ -211,7 +211,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_on_the_command_line(tiny_demo: Path) -> None:
-    """`python -m saliency_widget.models.demo` says where it is, and no more; a model that is there costs no torch import."""
+    """`python -m saliency_widget.models.demo` says where it is; if it is there, that is all, and without torch."""
     (tiny_demo / demo.NAME).mkdir(parents=True)
     source = str(Path(demo.__file__).parents[2])
     env = {**os.environ, "PYTHONPATH": source}

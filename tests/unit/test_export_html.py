@@ -179,7 +179,17 @@ def test_a_split_character_is_printed_once():
     page = Page(to_html(Fake(scores=scores, rows=listed[:3], cols=listed[3:], step_scores={})))
     assert page.text == " 機機"
     assert [box["shown"] for box in page.boxes] == ["機", "²⁄₃", "³⁄₃", "機"]
-    assert page.boxes[1]["title"] == "機 (²⁄₃) · share 0.500 · rank 1 of 3"
+    assert page.boxes[1]["title"] == "機 (²⁄₃) · share .500 · rank 1 of 3"
+
+
+def test_a_character_of_many_pieces_does_not_drown_the_line():
+    """Up to three pieces say which one they are; beyond that a dot stands for each, and its title says it."""
+    shared = {"span": (0, 1), "word": 0, "sentence": 0, "segment": 0}
+    listed = [Token(id=k, position=k, text="👨", role="prompt", part=(k + 1, 5), **shared) for k in range(5)]
+    target = Token(id=5, position=5, text="!", role="generated", span=(1, 2), word=1, sentence=0, segment=0)
+    page = Page(to_html(Fake(scores=np.ones((5, 1), np.float32), rows=listed, cols=[target], step_scores={})))
+    assert [box["shown"] for box in page.boxes] == ["👨", "·", "·", "·", "·", "!"]
+    assert page.boxes[4]["title"] == "👨 (⁵⁄₅) · share .200 · rank 1 of 5"
 
 
 # ── the numbers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,15 +199,15 @@ def test_titles_hold_share_and_rank():
     """A title is the score over the sum of the visible scores' sizes, and its place among them."""
     titles = [box["title"] for box in Page(to_html(paris())).boxes]
     assert titles == [
-        "The · share 0.100 · rank 3 of 3",
-        "capital · share 0.600 · rank 1 of 3",
-        "is · share 0.300 · rank 2 of 3",
+        "The · share .100 · rank 3 of 3",
+        "capital · share .600 · rank 1 of 3",
+        "is · share .300 · rank 2 of 3",
         "Paris · the target",
         "",
     ]
     titles = [box["title"] for box in Page(to_html(paris(), col=1)).boxes]
-    assert titles[0] == "The · share 0.0500 · rank 3 of 4"  # as much as "is": they share a rank
-    assert titles[3] == "Paris · share 0.800 · rank 1 of 4"
+    assert titles[0] == "The · share .050 · rank 3 of 4"  # as much as "is": they share a rank
+    assert titles[3] == "Paris · share .800 · rank 1 of 4"
     assert titles[4] == ". · the target"
 
 
@@ -213,7 +223,8 @@ def test_titles_agree_with_the_scores(signed, col):
         if isnan(score):
             assert found is None
             continue
-        assert float(found[1].replace("−", "-")) == pytest.approx(score / sum(map(abs, seen)), rel=5e-3)  # 3 digits
+        said = float(found[1].replace("−", "-"))
+        assert said == pytest.approx(score / sum(map(abs, seen)), rel=0.05, abs=5.1e-4)  # 3 decimals, or 2 digits
         assert int(found[2]) == 1 + sum(abs(s) > abs(score) for s in seen)
         assert int(found[3]) == len(seen)
 
@@ -224,16 +235,16 @@ def test_the_lines_below_say_target_probability_and_inputs():
     ] * 2
     text = Page(to_html(paris(alternatives=alternatives))).everything
     assert "tiny · Gradient · probability · share of the gradient norm" in text
-    assert "Paris p = 0.750 instead of Rome 0.100" in text
-    assert "capital\xa00.600 · is\xa00.300 · The\xa00.100" in text
-    assert "\n0 " + "\xa0" * 9 + " 0.600\n" in text  # the legend: nothing … most
+    assert "Paris p = .750 instead of Rome .100" in text
+    assert "capital\xa0.600 · is\xa0.300 · The\xa0.100" in text
+    assert "\n0 " + "\xa0" * 9 + " .600\n" in text  # the legend: nothing … most
 
 
 def test_the_table_has_every_target():
     """Each with its probability and its five strongest inputs."""
     text = Page(to_html(paris(signed=True, scores=np.float32([[1, 0.5], [-6, 1], [3, -0.5], [np.nan, 8]])))).everything
-    assert "Paris0.750capital\xa0−0.600 · is\xa00.300 · The\xa00.100" in text
-    assert ".0.500Paris\xa00.800 · capital\xa00.100 · The\xa00.050 · is\xa0−0.050" in text
+    assert "Paris.750capital\xa0−.600 · is\xa0.300 · The\xa0.100" in text
+    assert "..500Paris\xa0.800 · capital\xa0.100 · The\xa0.050 · is\xa0−.050" in text
 
 
 def test_a_column_of_zeros_has_no_colour_and_says_so():
@@ -241,7 +252,7 @@ def test_a_column_of_zeros_has_no_colour_and_says_so():
     page = Page(to_html(a))
     assert not any("background" in style_of(box) for box in page.boxes)
     assert "Every score is 0" in page.everything
-    assert page.boxes[0]["title"] == "The · share 0 · rank 1 of 3"
+    assert page.boxes[0]["title"] == "The · share .000 · rank 1 of 3"
     assert np.array_equal(page.shares[:, 0], [0, 0, 0, np.nan], equal_nan=True)
 
 
@@ -312,6 +323,31 @@ def test_the_data_gives_the_shares_back(signed):
     assert (d["first_target"], d["n_rows"], d["n_cols"]) == (5, 9, 5)
     assert (d["signed"], d["unit"], d["texts"]) == (signed, "gradient norm", WORDS)
     assert d["probabilities"] == pytest.approx(a.step_scores["probability"])
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.342, ".342"), (1, "1.000"), (0.0, ".000"), (-0.0, ".000"), (-0.0514, "−.051"), (0.9996, "1.000"),
+     (0.0021, ".0021"), (-0.00201, "−.0020"), (0.00996, ".010"), (1.2e-5, ".000012"), (4.2e-7, "4.2e−7"),
+     (float("nan"), "–"), (float("inf"), "–")],
+)  # fmt: skip
+def test_a_share_is_written_as_the_living_widget_writes_it(value, said):
+    """The same values, and the same words, in js/tests/pieces.test.ts."""
+    assert export._share(value) == said
+
+
+def test_the_script_is_told_the_names_and_what_else_might_have_been_written():
+    """Names only where they are not the text without its leading spaces; four alternatives a target, not its own."""
+    probable = [0.5, 0.2, 0.1, 0.05, 0.04, 0.03]
+    known = [Alternative(id=k, text=t, probability=p) for k, (t, p) in enumerate(zip("xyzuvw", probable, strict=True))]
+    a = fake(["a", " b", "\n", " y", "\0"], 3, alternatives=[known, known[:2]])
+    data = Page(to_html(a)).data
+    assert data["names"] == {"2": "⏎", "4": "␀"}
+    assert data["alternatives"][1] == [["x", 0.5], ["y", 0.2]]
+    assert [name for name, _ in data["alternatives"][0]] == ["x", "y", "z", "u"]
+    b = fake(["a", "y"], 1, alternatives=[[*known[:1], Alternative(id=9, text="\n", probability=0.1), *known[1:]]])
+    assert Page(to_html(b)).data["alternatives"] == [[["x", 0.5], ["⏎", 0.1], ["z", 0.1], ["u", 0.05]]]
+    assert Page(to_html(fake(WORDS, 5, alternatives=[]))).data["alternatives"] == [[]] * 5
 
 
 def test_a_probability_nobody_knows_is_null():

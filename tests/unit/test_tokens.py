@@ -319,6 +319,16 @@ def wrapped_alphabet() -> Any:
     return wrapped(tokenizer)
 
 
+@pytest.mark.parametrize("tokenizer", [BYTES, PIECES, META, WORDS], ids=["bytes", "pieces", "meta", "words"])
+def test_an_id_that_does_not_exist_stands_for_nothing(tokenizer: Any) -> None:
+    """It adds no text, as in `decode`, and is shown by its number."""
+    ids = [*encode(tokenizer, "the"), 9999]
+    missing = tokens_of(tokenizer, ids)[-1]
+    assert token_bytes(tokenizer, ids)[-1] == b""
+    assert decode(tokenizer, ids) == decode(tokenizer, ids[:-1])
+    assert (missing.text, display(tokenizer, 9999)) == ("⟨9999⟩", "⟨9999⟩")
+
+
 def test_broken_bytes_are_shown() -> None:
     """Bytes that never become a character: one U+FFFD in the text, the bytes themselves on the token."""
     tokenizer = wrapped_alphabet()

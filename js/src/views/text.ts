@@ -199,12 +199,14 @@ export function textView(context: ViewContext): HTMLElement {
   function tokenBox(i: number, token: WireToken, piece: Piece): HTMLElement {
     const box = h("span", { className: "sw-t" });
     box.dataset.i = String(i);
-    for (const [k, line] of piece.lines.entries()) {
+    // A mark is drawn by the style sheet: it is no text, so it is neither read aloud nor copied.
+    if (piece.mark !== "") box.dataset.mark = piece.lines.flat()[0]?.text;
+    for (const [k, line] of piece.mark === "" ? piece.lines.entries() : []) {
       if (k > 0) box.append(h("br"));
       for (const glyph of line) box.append(glyph.sign ? h("span", { className: "sw-sign" }, glyph.text) : glyph.text);
     }
     if (token.role === "special") box.classList.add("sw-special");
-    if (piece.mark === "tick") box.classList.add("sw-tick");
+    if (piece.mark !== "") box.classList.add(`sw-${piece.mark}`);
     if (RIGHT_TO_LEFT.test(token.text)) box.classList.add("sw-rtl");
     else if (LETTER.test(token.text)) box.classList.add("sw-ltr");
     if (i >= store.firstTarget.value) {

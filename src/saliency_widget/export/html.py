@@ -21,15 +21,14 @@ import numpy as np
 
 from . import color
 from .reading import (
+    MINUS,
     Column,
     all_tokens,
     columns,
-    decimals,
     glyphs,
     headline,
     label,
     part_mark,
-    significant,
     unprinted,
 )
 
@@ -44,6 +43,8 @@ MAX_TABLE_ROWS = 100  # targets in the table
 MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 2.7 bytes each
 
 TOP = 5  # inputs a target in the table
+OTHERS = 4  # tokens that might have been written instead
+MANY_PARTS = 3  # of one character: up to here each says which one it is
 INK = color.css(color.INK)
 QUIET = color.css(color.QUIET)
 PAPER = color.css(color.PAPER)
@@ -67,8 +68,7 @@ STYLE = """\
 .sw-static-map[data-sw-ready] { background: var(--jp-layout-color0, #fff) !important; \
 color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp-border-color2, #e2e5ea) !important }
 .sw-static-map[data-sw-ready] :is(.sw-quiet, th, td) { background: none !important; color: inherit !important }
-.sw-static-map[data-sw-ready] .sw-quiet { opacity: .75 }
-.sw-static-map[data-sw-ready] .sw-legend { display: none }"""
+.sw-static-map[data-sw-ready] .sw-quiet { opacity: .75 }"""
 
 
 def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
@@ -137,11 +137,16 @@ def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Col
             style += [f"background:{swatch.background}"] if swatch.background != PAPER else []
             style += [f"color:{ink}"] if ink != INK else []
             if row in titled:
-                title = f"{label(token)} · share {significant(share)} · rank {ranks[row]} of {column.n_visible}"
+                title = f"{label(token)} · share {_share(share)} · rank {ranks[row]} of {column.n_visible}"
         if token.role == "special":
             style += ["font-size:75%"]
         yield f'<span class="sw-t"{_attribute("style", ";".join(style))}{_attribute("title", title)}>'
-        yield f"{_visible(text[len(gap) :]) if text else _sign(part_mark(token))}</span>"
+        yield f"{_visible(text[len(gap) :]) if text else _sign(_mark(token))}</span>"
+
+
+def _mark(token: TokenLike) -> str:
+    """What stands for a character that is printed already; only a dot where their numbers would drown the line."""
+    return "·" if token.part and token.part[1] > MANY_PARTS else part_mark(token)
 
 
 def _titled(column: Column) -> frozenset[int]:
@@ -168,30 +173,34 @@ def _sign(sign: str) -> str:
 def _caption(attribution: AttributionLike, column: Column, col: int) -> str:
     said = f"<strong>{_html(label(column.target))}</strong>"
     if np.isfinite(column.probability):
-        said += f" p = {decimals(column.probability)}"
-    written = column.target.text
-    others = [a for a in attribution.alternatives[col][:5] if a.text != written] if attribution.alternatives else []
-    if others:
-        listed = " · ".join(f"{_html(_name(a.text))} {decimals(a.probability)}" for a in others[:4])
+        said += f" p = {_share(column.probability)}"
+    if others := _others(attribution, column, col):
+        listed = " · ".join(f"{_html(name)} {_share(probability)}" for name, probability in others)
         said += _quiet(f" instead of {listed}")
     inputs = _inputs(attribution, column, 3) or "Every score is 0, so there is nothing to share out."
     return f'<div class="sw-caption">{said}<br>{inputs}</div>'
 
 
+def _others(attribution: AttributionLike, column: Column, col: int) -> list[tuple[str, float]]:
+    """What might have been written instead of target `col`, the most probable first: names and probabilities."""
+    known = attribution.alternatives[col][: OTHERS + 1] if attribution.alternatives else []
+    return [(_name(a.text), float(f"{a.probability:.6g}")) for a in known if a.text != column.target.text][:OTHERS]
+
+
 def _inputs(attribution: AttributionLike, column: Column, k: int) -> str:
-    named = ((_html(label(attribution.rows[row])), decimals(float(column.shares[row]))) for row in column.top(k))
+    named = ((_html(label(attribution.rows[row])), _share(float(column.shares[row]))) for row in column.top(k))
     return " · ".join(f"{name}&nbsp;{number}" for name, number in named)
 
 
 def _legend(attribution: AttributionLike, column: Column) -> str:
-    low = decimals(-column.largest) if attribution.signed else "0"
+    low = _share(-column.largest) if attribution.signed else "0"
     boxes = "".join(
         f'<span style="background:{background};padding:0 8px">&nbsp;</span>'
         for background in color.legend(signed=attribution.signed)
     )
     return (
-        f'<div class="sw-legend sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">{low} {boxes} '
-        f"{decimals(column.largest)}</div>"
+        f'<div class="sw-legend sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px"><span>{low}</span> {boxes} '
+        f"<span>{_share(column.largest)}</span></div>"
     )
 
 
@@ -200,7 +209,7 @@ def _numbers(attribution: AttributionLike, shown: Sequence[Column]) -> str:
     head = "".join(f'<th style="{CELL}">{name}</th>' for name in ("target", "p", "strongest inputs, and their shares"))
     body = "\n".join(
         f'<tr><td style="{CELL}">{_html(label(column.target))}</td>'
-        f'<td style="{CELL}">{decimals(column.probability)}</td>'
+        f'<td style="{CELL}">{_share(column.probability)}</td>'
         f'<td style="{CELL};white-space:normal">{_inputs(attribution, column, TOP)}</td></tr>'
         for column in shown[:MAX_TABLE_ROWS]
     )
@@ -248,7 +257,9 @@ def _data(attribution: AttributionLike, tokens: Sequence[TokenLike], shown: Sequ
         "signed": attribution.signed,
         "unit": attribution.unit,
         "texts": [token.text for token in tokens],
+        "names": {at: label(token) for at, token in enumerate(tokens) if label(token) != token.text.lstrip(" ")},
         "probabilities": [c.probability if np.isfinite(c.probability) else None for c in shown],
+        "alternatives": [_others(attribution, column, at) for at, column in enumerate(shown)],
         "shares": base64.b64encode(b"".join(_packed(column) for column in shown)).decode(),
         "maxima": [column.largest for column in shown],
         "raw_l1": np.nansum(np.abs(attribution.scores, dtype=np.float64), axis=0).tolist(),
@@ -285,7 +296,20 @@ def _quiet(html: str) -> str:
 
 def _name(text: str) -> str:
     """An alternative's text as a label: the space before a word is not part of its name."""
-    return (text.lstrip(" ") if text.strip() else text.replace(" ", "␣")) or "∅"
+    bare = text.lstrip(" ") if text.strip() else text.replace(" ", "␣")
+    return "".join(sign or char for char, sign in glyphs(bare)) or "∅"
+
+
+def _share(value: float) -> str:
+    """A share or a probability as js/src/format.ts writes it: .342, −.051, 1.000; two digits below .01: .0021."""
+    if not np.isfinite(value):
+        return "–"
+    size = abs(value)
+    digits = f"{size:.3f}"
+    if 0 < size < 0.01:
+        mantissa, exponent = f"{size:.1e}".split("e")
+        digits = f"{size:.{1 - int(exponent)}f}" if size >= 1e-6 else f"{mantissa}e{MINUS}{-int(exponent)}"
+    return f"{MINUS if value < 0 else ''}{digits.removeprefix('0')}"
 
 
 def _attribute(name: str, value: str) -> str:

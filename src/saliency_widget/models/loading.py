@@ -167,8 +167,8 @@ def _only_local(hub_id: str) -> bool:
         why = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelNotFound(
             f"{hub_id!r} is neither a folder here nor in the hub's cache, and the hub cannot be reached: {why}.",
-            cure="Check the network, and that HF_HUB_OFFLINE is not set. Or name what needs neither: a folder on this"
-            ' machine, a .gguf file, or "demo".',
+            cure="Check the network, and that HF_HUB_OFFLINE is not set. Or name a model that needs no hub: a"
+            ' folder on this machine, a .gguf file, or "demo".',
         ) from error
     return False
 
