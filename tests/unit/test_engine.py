@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from saliency_widget.attribution.engine import Problem, Schedule, Target, run
-from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.gradient import saliency
 from saliency_widget.errors import BadScores, OutOfMemory
 from saliency_widget.models.causality import is_causal
 
-SALIENCY = METHODS["saliency"]
 N, D, V = 7, 5, 11
 
 
@@ -35,7 +34,7 @@ def network(logits: Any, head: Any = None) -> Any:
 def matrix(problem: Problem, order: Schedule | None = None) -> np.ndarray:
     n = len(problem.targets)
     out = np.full((problem.n_rows, n), np.inf)
-    for chunk in run(SALIENCY, problem, order or Schedule(range(n))):
+    for chunk in run(saliency, problem, order or Schedule(range(n)), label="Gradient"):
         out[:, chunk.cols] = chunk.scores
     return out
 

@@ -143,7 +143,7 @@ def columns(
         attention=attention,
         memory_budget=memory.budget(model.device),
     )
-    return engine.run(question.method, problem, schedule)
+    return engine.run(question.method.run, problem, schedule, label=question.method.label)
 
 
 def alternatives(model: CausalModel, step: Step) -> tuple[Alternative, ...]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..models.steps import Step
-    from .methods import Method
 
 
 class Output(Protocol):
@@ -120,14 +119,18 @@ class Schedule:
             self._todo = sorted({*self._todo, *cols})
 
 
-def run(method: Method, problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
+Fill = Callable[[Problem, Schedule], Iterator[Chunk]]
+
+
+def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iterator[Chunk]:
     """Fill the columns of `schedule`, a chunk at a time, each checked. Stop iterating to cancel: what came is whole.
 
+    `fill` is a method's way to do it, `label` the method's name in errors.
     Raises: BadScores; OutOfMemory when one column alone does not fit.
     """
-    for chunk in method.run(problem, schedule):
+    for chunk in fill(problem, schedule):
         for j, col in enumerate(chunk.cols):
-            check_column(chunk.scores[:, j], problem, col, method.label)
+            check_column(chunk.scores[:, j], problem, col, label)
         yield chunk
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +14,7 @@ from .objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from ..models.causal import CausalModel
-    from .engine import Chunk, Problem, Schedule
+    from .engine import Fill
 
 Family = Literal["gradient", "attention", "perturbation", "relevance", "baseline"]
 
@@ -37,7 +37,7 @@ class Method:
     reads: str
     caveats: tuple[str, ...]
     reference: str
-    run: Callable[[Problem, Schedule], Iterator[Chunk]]
+    run: Fill
     settings: type[Any] = NoSettings
     needs_attention: bool = False
 
