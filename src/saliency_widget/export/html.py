@@ -199,8 +199,8 @@ def _legend(attribution: AttributionLike, column: Column) -> str:
         for background in color.legend(signed=attribution.signed)
     )
     return (
-        f'<div class="sw-legend sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px"><span>{low}</span> {boxes} '
-        f"<span>{_share(column.largest)}</span></div>"
+        f'<div class="sw-legend sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">'
+        f"<span>{low}</span> {boxes} <span>{_share(column.largest)}</span></div>"
     )
 
 
