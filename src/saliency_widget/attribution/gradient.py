@@ -73,9 +73,9 @@ def gradients(problem: Problem, cols: Sequence[int]) -> tuple[torch.Tensor, torc
 def _chunk_size(problem: Problem) -> int:
     """Targets that go through one batched backward pass.
 
-    On a CPU 8 keep its cores busy, and more would only lengthen the forward pass of the early ones. A target holds
-    about a dozen arrays as wide as the widest layer, taken as four times the embedding.
+    On a CPU 12: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait of a
+    hover. A target holds about a dozen arrays as wide as the widest layer, taken as four times the embedding.
     """
     _, n, d = problem.embeddings.shape
     fits = problem.memory_budget // (12 * 4 * d * n * problem.embeddings.element_size())
-    return max(1, min(8 if problem.embeddings.device.type == "cpu" else 32, fits))
+    return max(1, min(12 if problem.embeddings.device.type == "cpu" else 32, fits))
