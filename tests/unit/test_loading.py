@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import pytest
 import torch
@@ -24,6 +25,12 @@ from .test_gguf import metadata, tensors, tiny_gguf, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@pytest.fixture(autouse=True)
+def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that other tests hold are not found here."""
+    monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
 
 
 @pytest.fixture(scope="session")
