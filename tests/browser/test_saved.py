@@ -16,24 +16,28 @@ from .test_quickstart import SHOW, live, python, run
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 
-def save_and_shut(nb: Any, *, trusted: bool) -> None:
-    """Save, end the kernel, and open the file anew without one. `trusted`: as its author would find it next day."""
+def save_and_shut(nb: Any, *, trusted: bool, with_state: bool = False) -> None:
+    """Save, end the kernel, and open the file anew without one. `trusted`: as its author would find it next day.
+
+    With saved state the notebook gets a fresh kernel: only then JupyterLab revives the widget.
+    """
     nb.command("docmanager:save", wait=True)
     # JupyterLab's own words about a kernel that is not there, and requests that leaving the page cuts off.
     nb.expected += ["/api/", "widget model not found", "debugger state", "Failed to load model class", "No exact match"]
     nb.page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); }")
     nb.page.goto("about:blank")
     document = json.loads(nb.file.read_text())
-    assert "widgets" not in document["metadata"], "widget state is not saved by default"
-    # Reopening must not bring a kernel to life.
-    document["metadata"] = {"kernelspec": {"name": "none", "display_name": "none", "language": "none"}}
+    assert ("widgets" in document["metadata"]) == with_state, "widget state is not saved by default"
+    if not with_state:  # reopening must not bring a kernel to life
+        document["metadata"] = {"kernelspec": {"name": "none", "display_name": "none", "language": "none"}}
     if not trusted:
         document["cells"][0]["source"] += "\n# changed by somebody else, so no longer signed"
     nb.file.write_text(json.dumps(document))
     if trusted:
         nb.lab.jupyter("trust", str(nb.file))
-    nb.open(kernel=False)
-    nb.page.locator(".jp-Dialog").get_by_role("button", name="No Kernel").click()
+    nb.open(kernel=with_state)
+    if not with_state:
+        nb.page.locator(".jp-Dialog").get_by_role("button", name="No Kernel").click()
 
 
 def static(nb: Any) -> Any:
@@ -122,3 +126,21 @@ def test_an_attribution_alone_shows_itself(notebook: Any) -> None:
     assert "</script><b>x" in page.locator(".sw-t").first.inner_text()
     assert page.locator("b", has_text="x").count() == 0
     assert live(nb).count() == 0
+
+
+def test_a_notebook_that_saves_widget_state_shows_the_static_map_too(notebook: Any, lab: Any) -> None:
+    """With the setting on, JupyterLab revives the widget beside a fresh kernel: it has nothing to show, the static map has."""
+    setting = lab.home / "settings" / "@jupyter-widgets" / "jupyterlab-manager" / "plugin.jupyterlab-settings"
+    setting.parent.mkdir(parents=True, exist_ok=True)
+    setting.write_text('{"saveState": true}')
+    try:
+        nb = notebook(SHOW)
+        run(nb)
+        save_and_shut(nb, trusted=True, with_state=True)
+        static(nb).wait_for()
+        nb.page.get_by_text("No kernel has answered yet").wait_for()
+        static(nb).locator(".sw-t").nth(13).hover()
+        assert static(nb).is_visible()
+        nb.shot("saved-with-state-light")
+    finally:
+        setting.unlink()

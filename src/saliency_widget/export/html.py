@@ -62,7 +62,7 @@ CELL = f"padding:2px 12px 2px 0;text-align:left;background:{PAPER};color:{INK};w
 # The second hides the line by which JupyterLab says that a widget of an ended kernel is gone: its map stands below it.
 # The others give the card the colours of the page once the script paints (it sets data-sw-ready, and then the boxes).
 STYLE = """\
-.jp-OutputArea-child:has(.sw-live) + .jp-OutputArea-child .sw-static { display: none }
+.jp-OutputArea-child:has(.sw-live:not(.sw-empty)) + .jp-OutputArea-child .sw-static { display: none }
 .jp-OutputArea-child:has(> .jupyter-widgets):not(:has(> .jupyter-widgets > *)):has(+ .jp-OutputArea-child .sw-static) \
 { display: none }
 .sw-static-map[data-sw-ready] { background: var(--jp-layout-color0, #fff) !important; \
