@@ -129,7 +129,7 @@ def test_an_attribution_alone_shows_itself(notebook: Any) -> None:
 
 
 def test_a_notebook_that_saves_widget_state_shows_the_static_map_too(notebook: Any, lab: Any) -> None:
-    """With the setting on, JupyterLab revives the widget beside a fresh kernel: it has nothing to show, the static map has."""
+    """With the setting on, JupyterLab revives the widget beside a fresh kernel, empty: the static map is shown."""
     setting = lab.home / "settings" / "@jupyter-widgets" / "jupyterlab-manager" / "plugin.jupyterlab-settings"
     setting.parent.mkdir(parents=True, exist_ok=True)
     setting.write_text('{"saveState": true}')
