@@ -53,7 +53,7 @@ function revive(map: HTMLElement): void {
   const packed = unpack(data.shares);
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
   const caption = map.querySelector(".sw-caption");
-  const legend = [...(map.querySelector(".sw-legend")?.children ?? [])] as HTMLElement[];
+  const legend = [...(map.querySelector(".sw-key")?.children ?? [])] as HTMLElement[];
   const name = (token: number) => data.names[token] ?? (data.texts[token] ?? "").replace(/^ +/, "");
   let pinned = data.shown;
   let shown = pinned;

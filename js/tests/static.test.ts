@@ -50,7 +50,7 @@ function page(shown = 0): HTMLElement {
     map.append(box);
   }
   const legend = document.createElement("div");
-  legend.className = "sw-legend";
+  legend.className = "sw-key";
   legend.append(...Array.from({ length: 11 }, () => document.createElement("span")));
   map.append(caption, legend, source);
   document.body.replaceChildren(map);
@@ -97,7 +97,7 @@ it("begins with the target that was shown when it was saved", async () => {
 });
 
 it("the legend runs from nothing to the largest share of the column, in the colours of the boxes", () => {
-  const parts = [...map.querySelectorAll<HTMLElement>(".sw-legend span")];
+  const parts = [...map.querySelectorAll<HTMLElement>(".sw-key span")];
   expect([parts[0]?.textContent, parts[10]?.textContent]).toEqual(["0", ".700"]);
   expect(parts[9]?.style.background).toBe(box(2).style.background);
   expect(new Set(parts.slice(1, 10).map(({ style }) => style.background)).size).toBe(9);

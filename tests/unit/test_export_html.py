@@ -72,7 +72,7 @@ class Page(HTMLParser):
             self.scripts[-1] = (attributes, text + data)
         elif tag != "style":
             self.everything += data
-        if "sw-text" not in classes or "sw-sep" in classes:
+        if "sw-prose" not in classes or "sw-sep" in classes:
             return
         if "sw-t" in classes:
             self.boxes[-1]["shown"] += data

@@ -91,7 +91,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
         f'<div class="sw-static"><style>{STYLE}</style>',
         f'<div class="sw-static-map" style="{CARD}">',
         _head(attribution),
-        f'<div class="sw-text" dir="auto" style="{TEXT}">{"".join(_text(attribution, tokens, column))}</div>',
+        f'<div class="sw-prose" dir="auto" style="{TEXT}">{"".join(_text(attribution, tokens, column))}</div>',
         _caption(attribution, column, col),
         _legend(attribution, column),
         _numbers(attribution, shown),
@@ -199,7 +199,7 @@ def _legend(attribution: AttributionLike, column: Column) -> str:
         for background in color.legend(signed=attribution.signed)
     )
     return (
-        f'<div class="sw-legend sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">'
+        f'<div class="sw-key sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">'
         f"<span>{low}</span> {boxes} <span>{_share(column.largest)}</span></div>"
     )
 
