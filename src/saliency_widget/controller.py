@@ -6,9 +6,9 @@ import atexit
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from .attribution import attribute as attribution
 from .attribution.engine import Chunk, Schedule
@@ -269,7 +269,7 @@ class Controller:
 
     def _begin(self, model: CausalModel) -> None:
         """Encode, and let the model write."""
-        self._stream.menu(_menu(model), [{"id": name, "label": label} for name, label in LABELS.items()])
+        self._stream.menu({method: why_not(method, model) for method in METHODS.values()}, LABELS)
         looked, next_look = 0.0, _NEXT_LOOK
         total = self._job.max_new_tokens
         started: float | None = None
@@ -288,7 +288,7 @@ class Controller:
                 return
             document = attribution.describe_document(model, encoded, written)
             self._stream.tokens(document.tokens, document.segments)
-            self._tell_steps(model, dict(enumerate(steps[told:], told)))
+            self._tell_steps(model, range(told, len(steps)), steps[told:])
             told = len(steps)
             if not encoded.target:
                 n = len(written)
@@ -341,7 +341,7 @@ class Controller:
         started, before, spent = time.perf_counter(), len(done), entry.seconds
         for chunk in attribution.columns(model, question, document, self._schedule):
             entry.chunks.append(chunk)
-            self._tell_steps(model, dict(zip(chunk.cols, chunk.steps, strict=True)))
+            self._tell_steps(model, chunk.cols, chunk.steps)
             for j, col in enumerate(chunk.cols):
                 self._stream.column(entry.map_id, col, chunk.scores[:, j].copy())
             done.update(chunk.cols)
@@ -350,16 +350,11 @@ class Controller:
             self._stream.status("attributing", label, len(done), n, elapsed / (len(done) - before) * (n - len(done)))
             self._check()
 
-    def _tell_steps(self, model: CausalModel, steps: Mapping[int, Step]) -> None:
+    def _tell_steps(self, model: CausalModel, cols: Iterable[int], steps: Sequence[Step]) -> None:
         self._stream.steps(
             {
-                col: {
-                    "probability": step.probability,
-                    "alternatives": [
-                        cast("protocol.WireAlternative", asdict(a)) for a in attribution.alternatives(model, step)
-                    ],
-                }
-                for col, step in steps.items()
+                col: (step.probability, attribution.alternatives(model, step))
+                for col, step in zip(cols, steps, strict=True)
             }
         )
 
@@ -393,22 +388,3 @@ def _cancelled_at(done: int, total: int | None) -> Cancelled:
 
 class _Superseded(Exception):
     """Something newer was asked."""
-
-
-def _menu(model: CausalModel) -> list[protocol.WireMethod]:
-    return [
-        {
-            "id": m.id,
-            "label": m.label,
-            "family": m.family,
-            "signed": m.signed,
-            "uses_objective": m.uses_objective,
-            "unit": m.unit,
-            "cost": m.cost,
-            "reads": m.reads,
-            "caveats": list(m.caveats),
-            "reference": m.reference,
-            "reason": why_not(m, model),
-        }
-        for m in METHODS.values()
-    ]

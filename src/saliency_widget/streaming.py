@@ -15,22 +15,17 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from . import protocol
-from .types import Phase, Segment, Token
+from .types import Alternative, Objective, Phase, Segment, Token
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .attribution.methods import Method
+
 Send = Callable[[dict[str, Any], list[memoryview]], None]
 
 _PAUSE = 0.04  # seconds between two rounds of small messages: faster than this nobody can see
-
-
-def wire_token(token: Token) -> protocol.WireToken:
-    """A token as the page gets it."""
-    about = asdict(token)
-    del about["position"]
-    return cast("protocol.WireToken", about)
 
 
 @dataclass(eq=False)
@@ -71,10 +66,14 @@ class Stream:
 
     # ── what the worker says ──────────────────────────────────────────────────────────────────────────────────────
 
-    def menu(self, methods: list[protocol.WireMethod], objectives: list[protocol.WireObjective]) -> None:
-        """What can be asked of this model."""
+    def menu(self, methods: Mapping[Method, str | None], objectives: Mapping[Objective, str]) -> None:
+        """What can be asked of this model: methods with the reason why one cannot be used, objectives with labels."""
         with self._changed:
-            self._menu = {"type": "menu", "methods": methods, "objectives": objectives}
+            self._menu = {
+                "type": "menu",
+                "methods": [_wire_method(method, reason) for method, reason in methods.items()],
+                "objectives": [{"id": name, "label": label} for name, label in objectives.items()],
+            }
             self._tell("menu")
 
     def document(self, *, model: str, device: str, dtype: str, first_target: int) -> None:
@@ -96,7 +95,7 @@ class Stream:
 
     def tokens(self, tokens: Sequence[Token], segments: Sequence[Segment]) -> None:
         """The whole token list as it is now; only what changed is sent."""
-        wire = [wire_token(t) for t in tokens]
+        wire = [_wire_token(t) for t in tokens]
         with self._changed:
             old = self._tokens
             same = next(
@@ -107,10 +106,12 @@ class Stream:
             self._tokens_from = min(self._tokens_from, same)
             self._tell("tokens")
 
-    def steps(self, steps: Mapping[int, protocol.WireStep]) -> None:
-        """Step scores by column."""
+    def steps(self, steps: Mapping[int, tuple[float, Sequence[Alternative]]]) -> None:
+        """By column: the target's probability, and what else the model could have written."""
         with self._changed:
-            self._steps.update(steps)
+            for col, (probability, alternatives) in steps.items():
+                wire = [cast("protocol.WireAlternative", asdict(a)) for a in alternatives]
+                self._steps[col] = {"probability": probability, "alternatives": wire}
             self._steps_untold.update(steps)
             self._tell("steps")
 
@@ -287,6 +288,28 @@ class Stream:
                 }
                 return [(cast("dict[str, Any]", message), [memoryview(scores.astype("<f4").tobytes())])]
         return []
+
+
+def _wire_token(token: Token) -> protocol.WireToken:
+    about = asdict(token)
+    del about["position"]
+    return cast("protocol.WireToken", about)
+
+
+def _wire_method(method: Method, reason: str | None) -> protocol.WireMethod:
+    return {
+        "id": method.id,
+        "label": method.label,
+        "family": method.family,
+        "signed": method.signed,
+        "uses_objective": method.uses_objective,
+        "unit": method.unit,
+        "cost": method.cost,
+        "reads": method.reads,
+        "caveats": list(method.caveats),
+        "reference": method.reference,
+        "reason": reason,
+    }
 
 
 def _runs(cols: Iterable[int]) -> Iterator[range]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 import threading
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 from saliency_widget import protocol
+from saliency_widget.attribution.methods import METHODS
 from saliency_widget.streaming import Stream
-from saliency_widget.types import Segment, Token
+from saliency_widget.types import Alternative, Segment, Token
 
 GOLDEN = Path(__file__).parents[1] / "protocol"
 
@@ -84,9 +86,16 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
     stream, page = stream
     begin(stream)
     stream.tokens(tokens(), SEGMENTS)
-    stream.steps(dict(enumerate(golden("to_page/steps")["steps"])))
-    menu = golden("to_page/menu")
-    stream.menu(menu["methods"], menu["objectives"])
+    (step,) = golden("to_page/steps")["steps"]
+    stream.steps({0: (step["probability"], [Alternative(**a) for a in step["alternatives"]])})
+    cards = golden("to_page/menu")["methods"]
+    methods = {
+        dataclasses.replace(
+            METHODS[card["id"]], **{k: tuple(v) if k == "caveats" else v for k, v in card.items() if k != "reason"}
+        ): card["reason"]
+        for card in cards
+    }
+    stream.menu(methods, {"probability": "probability"})
     column = np.array([0.5, -0.25, 0.0, np.nan], dtype=np.float32)
     stream.column("m1", 0, column)
     stream.status("attributing", "Gradient", 14, 32, 0.8)
@@ -109,8 +118,7 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
 def test_steps_that_come_out_of_order_are_told_in_runs(stream) -> None:
     stream, page = stream
     begin(stream)
-    (step,) = golden("to_page/steps")["steps"][:1]
-    stream.steps(dict.fromkeys([7, 0, 3, 4, 5], step))
+    stream.steps(dict.fromkeys([7, 0, 3, 4, 5], (0.5, [])))
     stream.hello()
     page.wait_for(lambda: len(page.of("steps")) == 3)
     assert [(m["start"], len(m["steps"])) for m in page.of("steps")] == [(0, 1), (3, 3), (7, 1)]
