@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -32,3 +33,16 @@ def test_every_public_name_is_there():
     assert set(saliency_widget.__all__) <= set(dir(saliency_widget))
     for name in saliency_widget.__all__:
         assert getattr(saliency_widget, name).__name__ == name
+
+
+def test_importing_leaves_a_choice_of_the_user_alone():
+    """How long torch's threads spin is set before torch is there, but only where nobody has set it."""
+    script = "import saliency_widget, os; print(os.environ.get('GOMP_SPINCOUNT'))"
+    base = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, check=True, env=base | mine, text=True
+        ).stdout
+        for mine in ({}, {"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "active"})
+    ]
+    assert [s.strip() for s in said] == ["20000", "7", "None"]

@@ -32,8 +32,9 @@ def lent(
 ) -> Iterator[None]:
     """The model in evaluation mode with frozen parameters; afterwards it is as it was, also after an exception.
 
-    `check` is called before every layer, forward and backward, and about ten times a second while another thread has
-    the model (after `waiting`, which may tell the user so): it raises to give up, so even one long pass can be stopped.
+    `check` is called before every part of every layer, forward and backward, and about ten times a second while another
+    thread has the model (after `waiting`, which may tell the user so). It raises to give up: one long pass can be
+    stopped, too.
     """
     lock = lock_of(module)
     while not lock.acquire(timeout=0.1):
@@ -66,7 +67,10 @@ def lent(
 
 
 def _interruptible(module: torch.nn.Module, check: Callable[[], None]) -> list[RemovableHandle]:
-    """Hooks on every layer that call `check` in this thread, on the way forward and on the way back."""
+    """Hooks on every part of every layer that call `check` in this thread, on the way forward and on the way back.
+
+    Parts, not layers: on a text of thousands of tokens one layer takes seconds.
+    """
     from torch import Tensor, nn
 
     thread = threading.get_ident()
@@ -78,8 +82,9 @@ def _interruptible(module: torch.nn.Module, check: Callable[[], None]) -> list[R
         if args and isinstance(args[0], Tensor) and args[0].requires_grad:
             args[0].register_hook(lambda _gradient: check())  # type: ignore[no-untyped-call]
 
-    layers = [layer for m in module.modules() if isinstance(m, nn.ModuleList) for layer in m]
-    return [layer.register_forward_pre_hook(forward) for layer in layers]
+    layers = [m for m in module.modules() if isinstance(m, nn.ModuleList)]
+    parts = {part for layer in layers for part in layer.modules() if not any(part.children())}
+    return [part.register_forward_pre_hook(forward) for part in parts]
 
 
 def _attention_configs(module: torch.nn.Module) -> list[Any]:
