@@ -36,3 +36,9 @@ export function coalesced(signal: AbortSignal, draw: () => void): () => void {
     });
   };
 }
+
+/** An observer of one element that ends with the view. */
+export function observed(signal: AbortSignal, element: Element, observer: ResizeObserver | IntersectionObserver): void {
+  observer.observe(element);
+  signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+}

@@ -8,7 +8,8 @@ import { cellAt, type Grid, gridOf, LEAN, labelRoom, reveal, shorten, windowOf }
 import { labelOf } from "../pieces";
 import { shareOf, statsOf } from "../scores";
 import type { ViewContext } from "./context";
-import { coalesced, h, watch } from "./dom";
+import { coalesced, h, observed, watch } from "./dom";
+import { endPreview, nearestCol, onKeys, targetSteps } from "./input";
 import { tokenTip } from "./tips";
 
 const GAP = 1.5;
@@ -182,12 +183,11 @@ export function matrixView(context: ViewContext): HTMLElement {
     redraw();
   });
   scroller.addEventListener("scroll", redraw, { signal, passive: true });
-  const resize = new ResizeObserver(() => {
+  const resized = () => {
     plan();
     redraw();
-  });
-  resize.observe(scroller);
-  signal.addEventListener("abort", () => resize.disconnect(), { once: true });
+  };
+  observed(signal, scroller, new ResizeObserver(resized));
 
   function show(cell: Cell): void {
     store.hoverCol.value = cell.col;
@@ -209,10 +209,9 @@ export function matrixView(context: ViewContext): HTMLElement {
     );
   }
 
-  function leave(): void {
-    store.hoverCol.value = null;
-    store.hoverRow.value = null;
-    tooltip.hide();
+  function letGo(): void {
+    cursor = null;
+    endPreview(context);
   }
 
   function under(event: MouseEvent): Cell | null {
@@ -230,8 +229,7 @@ export function matrixView(context: ViewContext): HTMLElement {
     (event) => {
       const cell = under(event);
       if (cell === null) {
-        if (cursor !== null) leave();
-        cursor = null;
+        if (cursor !== null) letGo();
       } else if (cell.row !== cursor?.row || cell.col !== cursor.col) {
         cursor = cell;
         show(cell);
@@ -239,15 +237,8 @@ export function matrixView(context: ViewContext): HTMLElement {
     },
     listen,
   );
-  scroller.addEventListener(
-    "pointerleave",
-    () => {
-      cursor = null;
-      leave();
-    },
-    listen,
-  );
-  scroller.addEventListener("blur", leave, listen);
+  scroller.addEventListener("pointerleave", letGo, listen);
+  scroller.addEventListener("blur", () => endPreview(context), listen);
   scroller.addEventListener(
     "click",
     (event) => {
@@ -259,7 +250,7 @@ export function matrixView(context: ViewContext): HTMLElement {
 
   function moveTo(row: number, col: number): void {
     if (grid.nCols === 0) return;
-    const to = { col: Math.min(grid.nCols - 1, Math.max(0, col)), row: 0 };
+    const to = { col: nearestCol(col, grid.nCols), row: 0 };
     to.row = Math.min(grid.nRows - 1, tokenOf(to.col) - 1, Math.max(0, row));
     cursor = to;
     scroller.scrollTop = reveal(to.row, grid.cell, scroller.scrollTop, scroller.clientHeight - grid.top);
@@ -267,32 +258,15 @@ export function matrixView(context: ViewContext): HTMLElement {
     show(to);
   }
 
-  scroller.addEventListener(
-    "keydown",
-    (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const { row, col } = cursor ?? { row: 0, col: store.target.value ?? 0 };
-      const fresh = cursor === null;
-      const steps: Record<string, () => void> = {
-        ArrowLeft: () => moveTo(row, fresh ? col : col - 1),
-        ArrowRight: () => moveTo(row, fresh ? col : col + 1),
-        ArrowUp: () => moveTo(fresh ? row : row - 1, col),
-        ArrowDown: () => moveTo(fresh ? row : row + 1, col),
-        Home: () => moveTo(row, 0),
-        End: () => moveTo(row, grid.nCols - 1),
-        Enter: () => store.pin(col),
-        " ": () => store.pin(col),
-        Escape: () => {
-          cursor = null;
-          leave();
-        },
-      };
-      const step = steps[event.key];
-      if (step === undefined) return;
-      event.preventDefault();
-      step();
-    },
-    listen,
-  );
+  onKeys(scroller, signal, () => {
+    const { row, col } = cursor ?? { row: 0, col: store.target.value ?? 0 };
+    const stride = cursor === null ? 0 : 1; // the first arrow shows where one is
+    return {
+      ...targetSteps(store, col, stride, (to) => moveTo(row, to)),
+      ArrowUp: () => moveTo(row - stride, col),
+      ArrowDown: () => moveTo(row + stride, col),
+      Escape: letGo,
+    };
+  });
   return root;
 }

@@ -6,6 +6,7 @@ import { announcer } from "./announce";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { headerView } from "./header";
+import { isChord } from "./input";
 import { matrixView } from "./matrix";
 import { progressView } from "./progress";
 import { targetView } from "./target";
@@ -45,7 +46,7 @@ export function mount(options: {
   root.addEventListener(
     "keydown",
     (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab" || /^F\d+$/.test(event.key)) return;
+      if (isChord(event) || event.key === "Tab" || /^F\d+$/.test(event.key)) return;
       // JupyterLab takes plain keys for commands: `a` and `dd` would insert and delete cells.
       event.stopPropagation();
       const typing = event.target instanceof Element && event.target.closest("select, input, textarea") !== null;

@@ -1,0 +1,96 @@
+/** One box of the text: a token, or a chip that stands for a folded run of template tokens. */
+
+import { STEPS } from "../../color";
+import { percent, plural } from "../../format";
+import type { Span } from "../../layout";
+import { labelOf, type Piece, partOf } from "../../pieces";
+import type { WireToken } from "../../protocol";
+import { shareOf } from "../../scores";
+import { h } from "../dom";
+
+/** A box on the page: the tokens [start, end), one unless it is a chip. `nodes` are all that came to the page with it. */
+export type Item = {
+  start: number;
+  end: number;
+  chip: boolean;
+  element: HTMLElement;
+  nodes: ChildNode[];
+  block: HTMLElement;
+  segment: number;
+  newlines: number;
+  painted: number;
+  version: number;
+};
+
+/** What a box shows, where it is not a step of the ramp (-STEPS … STEPS). */
+export const PLAIN = STEPS + 1;
+export const BLIND = STEPS + 2;
+export const TARGET = STEPS + 3;
+
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+const LETTER = /\p{L}/u;
+
+export function tokenBox(i: number, token: WireToken, piece: Piece, written: boolean): HTMLElement {
+  const box = h("span", { className: "sw-t" });
+  box.dataset.i = String(i);
+  // A mark is drawn by the style sheet: it is no text, so it is neither read aloud nor copied.
+  if (piece.mark !== "") box.dataset.mark = piece.lines.flat()[0]?.text;
+  for (const [k, line] of piece.mark === "" ? piece.lines.entries() : []) {
+    if (k > 0) box.append(h("br"));
+    for (const glyph of line) box.append(glyph.sign ? h("span", { className: "sw-sign" }, glyph.text) : glyph.text);
+  }
+  if (token.role === "special") box.classList.add("sw-special");
+  if (piece.mark !== "") box.classList.add(`sw-${piece.mark}`);
+  if (RIGHT_TO_LEFT.test(token.text)) box.classList.add("sw-rtl");
+  else if (LETTER.test(token.text)) box.classList.add("sw-ltr");
+  if (written) makeTarget(box, token, piece);
+  return box;
+}
+
+function makeTarget(box: HTMLElement, token: WireToken, piece: Piece): void {
+  box.classList.add("sw-gen");
+  box.role = "button";
+  box.tabIndex = -1;
+  box.setAttribute("aria-pressed", "false");
+  if (token.part !== null || piece.lines.flat().some((glyph) => glyph.sign))
+    box.setAttribute("aria-label", [labelOf(token), partOf(token)].filter((part) => part !== "").join(", "));
+}
+
+export function chipBox(run: Span): HTMLElement {
+  const chip = h("button", { type: "button", className: "sw-chip", textContent: chipText(run, Number.NaN) });
+  chip.dataset.chip = String(run.start);
+  chip.dataset.end = String(run.end);
+  chip.setAttribute("aria-expanded", "false");
+  return chip;
+}
+
+export function chipText({ start, end }: Span, held: number): string {
+  return `template · ${plural(end - start, "token")}${Number.isNaN(held) ? "" : ` · ${percent(held)}`}`;
+}
+
+/** The summed share of what a chip stands for. */
+export function heldBy({ start, end }: Span, scores: Float32Array | null | undefined): number {
+  if (scores === null || scores === undefined) return Number.NaN;
+  let sum = 0;
+  for (let row = start; row < end; row++) sum += shareOf(scores, row);
+  return sum;
+}
+
+/** The box under the mouse or the focus. */
+export function boxOf({ target }: Event): HTMLElement | null {
+  return target instanceof Element ? target.closest<HTMLElement>(".sw-t, .sw-chip") : null;
+}
+
+/** The position of a box's token; NaN for a chip. */
+export function indexOf(box: HTMLElement): number {
+  return Number(box.dataset.i);
+}
+
+/** What a chip stands for, or null for a token. */
+export function runOf({ dataset: { chip, end } }: HTMLElement): Span | null {
+  return chip === undefined ? null : { start: Number(chip), end: Number(end) };
+}
+
+export function isTarget(box: HTMLElement | null): box is HTMLElement {
+  return box?.classList.contains("sw-gen") === true;
+}

@@ -1,0 +1,158 @@
+/** The boxes in their lines. A text grows at its end, so all before the first token that changed stays as it is. */
+
+import { firstWhere } from "../../layout";
+import { melts, type Piece, segmentLabel, templateRuns } from "../../pieces";
+import type { WireSegment, WireToken } from "../../protocol";
+import type { Store } from "../../store";
+import { h } from "../dom";
+import { chipBox, type Item, PLAIN, tokenBox } from "./boxes";
+
+export type Lines = {
+  readonly items: readonly Item[];
+  itemAt(token: number): Item | undefined;
+  /** The first token that is not on the page as the store has it, or null; each change is told once. */
+  changed(): number | null;
+  rebuild(from: number): void;
+  unfold(start: number): void;
+};
+
+/** `leave` is called before boxes go: the tooltip may speak of one of them. */
+export function createLines(store: Store, root: HTMLElement, leave: () => void): Lines {
+  const items: Item[] = [];
+  const unfolded = new Set<number>();
+  let built: readonly WireToken[] = [];
+  let builtSegments: readonly WireSegment[] = [];
+  let builtFirstTarget = 0;
+
+  function itemAt(token: number): Item | undefined {
+    const item = items[firstWhere(items.length, (k) => (items[k]?.end ?? 0) > token)];
+    return item !== undefined && item.start <= token ? item : undefined;
+  }
+
+  function segmentOf(token: number): number {
+    return firstWhere(store.segments.value.length, (k) => (store.segments.value[k]?.start ?? 0) > token) - 1;
+  }
+
+  function changed(): number | null {
+    const { value: tokens } = store.tokens;
+    const { value: segments } = store.segments;
+    const firstTarget = store.firstTarget.value;
+    if (tokens === built && segments === builtSegments && firstTarget === builtFirstTarget) return null;
+    let from = firstWhere(Math.min(tokens.length, built.length), (i) => tokens[i] !== built[i]);
+    const other = segments.findIndex((segment, k) => headOf(segment) !== headOf(builtSegments[k]));
+    from = Math.min(from, segments[other]?.start ?? from, builtSegments[segments.length]?.start ?? from);
+    if (firstTarget !== builtFirstTarget) from = 0;
+    if ((store.pieces.value[from - 1]?.mark ?? "") !== "") from--; // a mark may have become one within a word
+    while (tokens[from - 1]?.role === "special") from--; // the run may have become long enough to fold
+    [built, builtSegments, builtFirstTarget] = [tokens, segments, firstTarget];
+    return from;
+  }
+
+  function rebuild(from: number): void {
+    truncate(itemAt(from)?.start ?? from);
+    append(items.at(-1)?.end ?? 0);
+  }
+
+  function truncate(from: number): void {
+    if ((items.at(-1)?.start ?? -1) >= from) leave();
+    for (let last = items.at(-1); last !== undefined && last.start >= from; last = items.at(-1)) {
+      for (const node of last.nodes) node.remove();
+      items.pop();
+    }
+  }
+
+  function append(from: number): void {
+    const { value: tokens } = store.tokens;
+    const { value: pieces } = store.pieces;
+    const runs = new Map(templateRuns(tokens, store.firstTarget.value).map(({ start, end }) => [start, end]));
+    for (let i = from; i < tokens.length; ) {
+      const folded = unfolded.has(i) ? undefined : runs.get(i);
+      const token = tokens[i];
+      const piece = pieces[i];
+      if (token === undefined || piece === undefined) return;
+      place(i, folded ?? i + 1, token, piece, folded !== undefined);
+      i = folded ?? i + 1;
+    }
+  }
+
+  /** Puts one box at the end of the text, with the line, the label and the space that are due before it. */
+  function place(start: number, end: number, token: WireToken, piece: Piece, chip: boolean): void {
+    const previous = items.at(-1);
+    const segment = segmentOf(end - 1); // a chip that leads from one turn to the next opens the next
+    const { block, opened } = lineFor(previous, segment, token, piece);
+    const first = !block.hasChildNodes();
+    const spaced = (piece.joint === "space" || chip || previous?.chip === true) && !first;
+    const gap = gapBefore(start, spaced);
+    const element = chip ? chipBox({ start, end }) : tokenBox(start, token, piece, start >= store.firstTarget.value);
+    if (!spaced && !first && previous?.block === block) join(previous.element, element, piece);
+    block.append(...gap, element);
+    const own = chip || token.role === "special" ? 0 : breaksIn(piece, token);
+    const carried = piece.newline && previous?.block === block ? previous.newlines : 0;
+    items.push({
+      start,
+      end,
+      chip,
+      element,
+      nodes: [...opened, ...gap, element],
+      block,
+      segment,
+      newlines: own === 0 ? 0 : own + carried,
+      painted: PLAIN,
+      version: -1,
+    });
+  }
+
+  /** The line of a box: that of the box before it, or a new one; `opened` is what came to the page for it. */
+  function lineFor(previous: Item | undefined, segment: number, token: WireToken, piece: Piece) {
+    const begun = segment === previous?.segment ? undefined : store.segments.value[segment];
+    const label = begun === undefined ? null : segmentLabel(begun);
+    const otherSide = previous !== undefined && isOtherSide(store.tokens.value[previous.end - 1], token);
+    const breakDue = previous !== undefined && previous.newlines > 0 && !piece.newline;
+    if (previous !== undefined && label === null && !breakDue && !otherSide)
+      return { block: previous.block, opened: [] };
+    const block = h("div", { className: "sw-line", dir: "auto" });
+    if (previous !== undefined && label === null && (previous.newlines > 1 || otherSide)) block.classList.add("sw-par");
+    const opened = label === null ? [block] : [h("div", { className: "sw-turn" }, label), block];
+    root.append(...opened);
+    return { block, opened };
+  }
+
+  /** The space before a box, and before the first target the stroke between what was read and what was written. */
+  function gapBefore(start: number, spaced: boolean): ChildNode[] {
+    const gap: ChildNode[] = spaced ? [document.createTextNode(" ")] : [];
+    if (start === store.firstTarget.value && start > 0)
+      gap.push(
+        h("span", { className: "sw-split", ariaHidden: "true" }),
+        document.createTextNode(spaced ? " " : "\u200a"),
+      );
+    return gap;
+  }
+
+  return { items, itemAt, changed, rebuild, unfold: (start) => unfolded.add(start) };
+}
+
+/** Two boxes that touch: parts of one word, or neighbours. */
+function join(before: HTMLElement, after: HTMLElement, { joint }: Piece): void {
+  after.classList.add(joint === "word" ? "sw-j" : "sw-n");
+  before.classList.add(joint === "word" ? "sw-k" : "sw-m");
+  if (melts(before.textContent, after.textContent)) for (const half of [before, after]) half.classList.add("sw-apart");
+}
+
+/** What of a segment is drawn: where it begins, and its label. */
+function headOf(segment: WireSegment | undefined): string {
+  return segment === undefined ? "" : `${segment.start} ${segmentLabel(segment)}`;
+}
+
+/** Whether a source or a class ends or begins between two tokens. */
+function isOtherSide(before: WireToken | undefined, after: WireToken): boolean {
+  return (
+    before !== undefined &&
+    before.role !== after.role &&
+    [before.role, after.role].some((role) => role === "source" || role === "class")
+  );
+}
+
+/** How many line breaks are due after a token. */
+function breaksIn(piece: Piece, token: WireToken): number {
+  return piece.breaks ? (/[\n\r\u2028\u2029]+$/u.exec(token.text.replaceAll("\r\n", "\n"))?.[0].length ?? 0) : 0;
+}

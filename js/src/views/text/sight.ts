@@ -1,0 +1,89 @@
+/** What of the text is in sight: which boxes, found by bisection and kept until something moves, and where to scroll. */
+
+import { firstWhere, type Span } from "../../layout";
+import type { ViewContext } from "../context";
+import { coalesced, observed } from "../dom";
+import type { Item } from "./boxes";
+import type { Lines } from "./lines";
+
+const FEW = 800; // boxes that are painted all at once, seen or not: the page may be printed or scrolled fast
+const NEAR = 60; // px from the end that still count as reading the end
+
+export type Sight = {
+  /** The boxes within the window and the text's own frame, and half a frame more on both sides. */
+  span(): Span;
+  /** Runs a `change` of the text from a token on; a reader at the end stays at the end. */
+  during(from: number, change: () => void): void;
+};
+
+/** `show` is called once a frame while other boxes come into sight. */
+export function createSight(
+  { store, signal }: ViewContext,
+  root: HTMLElement,
+  { items, itemAt }: Lines,
+  show: () => void,
+): Sight {
+  let arrived = false;
+  let known: Span | null = null;
+
+  function find(): Span {
+    if (items.length <= FEW) return { start: 0, end: items.length };
+    const frame = root.getBoundingClientRect();
+    const top = Math.max(frame.top, 0);
+    const bottom = Math.min(frame.bottom, innerHeight);
+    const spare = Math.max(0, bottom - top) / 2;
+    return {
+      start: firstWhere(items.length, (k) => edge(items[k] as Item, top - spare, "bottom") >= top - spare),
+      end: firstWhere(items.length, (k) => edge(items[k] as Item, bottom + spare, "top") > bottom + spare),
+    };
+  }
+
+  function span(): Span {
+    known ??= find();
+    return known;
+  }
+
+  /** A long prompt hides what was written: scroll there, once. */
+  function arrive(): void {
+    const box = itemAt(store.firstTarget.value)?.element;
+    if (arrived || box === undefined || store.nTargets.value === 0 || root.clientHeight === 0) return;
+    arrived = true;
+    root.scrollTop += box.getBoundingClientRect().top - root.getBoundingClientRect().top - 0.6 * root.clientHeight;
+  }
+
+  const moved = coalesced(signal, () => {
+    arrive();
+    known = null;
+    show();
+  });
+
+  /** Lines out of sight may go without layout once they have had one: the browser remembers how high they were. */
+  const letGo = coalesced(signal, () =>
+    requestAnimationFrame(() => {
+      for (const line of root.querySelectorAll(".sw-line:not(.sw-far)")) line.classList.add("sw-far");
+    }),
+  );
+
+  function during(from: number, change: () => void): void {
+    if (from === 0) arrived = false;
+    const following = arrived && root.scrollHeight - root.scrollTop - root.clientHeight < NEAR;
+    change();
+    if (following)
+      root.scrollTop = root.scrollHeight; // the reader watches it being written
+    else if (!arrived) moved();
+    if (items.length > FEW) letGo();
+    known = null;
+  }
+
+  observed(signal, root, new ResizeObserver(moved));
+  observed(signal, root, new IntersectionObserver(moved));
+  root.addEventListener("scroll", moved, { signal, passive: true });
+  document.addEventListener("scroll", moved, { signal, passive: true, capture: true });
+  return { span, during };
+}
+
+/** Where a box lies against the height y. Its line may be able to tell: the boxes of a line out of sight have no layout. */
+function edge(item: Item, y: number, side: "top" | "bottom"): number {
+  const line = item.block.getBoundingClientRect();
+  return line.bottom < y || line.top > y ? line[side] : item.element.getBoundingClientRect()[side];
+}
