@@ -50,6 +50,15 @@ describe("the text", () => {
     leave(el);
     expect(painted(el)).toEqual(rest);
   });
+  it("leaves the other views alone once it is gone, even in the middle of leaving a word", () => {
+    const { el, box, store, life } = view();
+    over(box(7));
+    over(el.querySelector(".sw-text") as Element); // the gap between two words: the preview is about to end
+    life.abort();
+    store.hoverCol.value = 1; // by another view
+    vi.advanceTimersByTime(1000);
+    expect(store.hoverCol.value).toBe(1);
+  });
   it("pins a target with a click, keeps it when the mouse leaves, and lets it go with a second click", () => {
     const { el, box, store, model } = view();
     box(6).click();
@@ -139,8 +148,12 @@ describe("the text", () => {
     const { el } = view(messages);
     expect(texts(el, ".sw-turn")).toEqual(["system", "user"]);
     expect(texts(el, ".sw-chip")).toEqual(["template · 5 tokens · 50 %"]);
-    el.querySelector<HTMLElement>(".sw-chip")?.click();
+    const chip = el.querySelector<HTMLElement>(".sw-chip");
+    chip?.focus();
+    chip?.click();
     expect(texts(el, ".sw-chip")).toEqual([]);
+    // Who opened it by key goes on from the target.
+    expect(document.activeElement).toBe(el.querySelector(".sw-target"));
     expect(texts(el, ".sw-t").slice(0, 8)).toEqual(["<s>", "sys", "Hi", "</s>", "⏎", "<s>", "user", "⏎"]);
     expect(el.textContent).toContain("template tokens: 70 %");
   });

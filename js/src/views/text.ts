@@ -47,10 +47,13 @@ export function textView(context: ViewContext): HTMLElement {
   }
 
   function unfold(start: number): void {
+    const hadFocus = root.contains(document.activeElement);
     lines.unfold(start);
     tooltip.hide();
     rebuild(start);
     draw();
+    // The chip is gone, and with it the focus of who opened it by key.
+    if (hadFocus && !root.contains(document.activeElement)) elementAt(store.shown.value?.token)?.focus();
   }
 
   watch(signal, () => {

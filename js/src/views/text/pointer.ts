@@ -56,5 +56,7 @@ export function followPointer(context: ViewContext, root: HTMLElement, unfold: (
   root.addEventListener("pointerover", over, { signal });
   root.addEventListener("pointerleave", leave, { signal });
   root.addEventListener("click", click, { signal });
+  // The store lives on for the other views: nothing of this one may reach it later.
+  signal.addEventListener("abort", () => clearTimeout(leaving), { once: true });
   return leave;
 }
