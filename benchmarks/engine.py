@@ -26,6 +26,8 @@ from typing import Any, Self
 
 import psutil
 
+import saliency_widget as sw  # before torch, as in a notebook: it says how long torch's threads spin
+
 TEXT = "The first president of the United States was George"
 
 
@@ -64,8 +66,6 @@ def timed(work: Callable[[], Any]) -> dict[str, float]:
 
 
 def model_and_ids(targets: int) -> tuple[Any, Any, str]:
-    import saliency_widget as sw
-
     model = sw.load_model("demo", device="cpu", dtype="float32")
     written = sw.attribute(model, TEXT, max_new_tokens=targets, method="random", progress=False)
     return model, written, model.tokenizer.decode([t.id for t in written.cols])
