@@ -46,7 +46,6 @@ class _Entry:
     """A map in the cache, whole or begun."""
 
     map_id: str
-    question: Question
     chunks: list[Chunk] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -70,6 +69,7 @@ class Controller:
         self._busy = True
         self._cancelled = threading.Event()
         self._closed = False
+        self._ended = False  # the worker's thread takes no more jobs
         self._error: BaseException | None = None
         self._schedule: Schedule | None = None
         self._preferred: int | None = None
@@ -118,6 +118,8 @@ class Controller:
             self._error = None
             self._cancelled.clear()
             self._changed.notify_all()
+        if self._ended:
+            self._died()
 
     def prefer(self, col: int) -> None:
         """The user looks at this column: compute and send it next."""
@@ -182,8 +184,12 @@ class Controller:
             while self._wait_for_work():
                 self._finish(self._try(self._take()))
         except BaseException:  # SystemExit of somebody's layer, say: nobody is left to go on, but it can be told
+            self._ended = True
             self._died()
             raise
+        self._ended = True
+        if self._busy:  # asked, and closed before it was begun
+            self._died()
         self._model = self._document = self._attribution = None
         self._cache.clear()
 
@@ -327,7 +333,7 @@ class Controller:
     def _entry(self, question: Question, document: Document) -> _Entry:
         key = (self._fingerprint, question.request(document))
         if key not in self._cache:
-            self._cache[key] = _Entry(uuid.uuid4().hex[:12], question)
+            self._cache[key] = _Entry(uuid.uuid4().hex[:12])
         return self._cache[key]
 
     def _fill(self, model: CausalModel, question: Question, document: Document, entry: _Entry) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from .attribution.attribute import check_question
 from .controller import Job
-from .errors import InputError, NoNotebook
-from .models.prompting import Message, check_prompt
+from .errors import NoNotebook
+from .models.prompting import Message, check_max_new_tokens, check_prompt
 from .widget import SaliencyWidget
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def show(
     """
     question = check_question(method, objective, settings)
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
-    if max_new_tokens < 1:
-        raise InputError(f"max_new_tokens is {max_new_tokens}.", cure="Let at least one token be written.")
+    check_max_new_tokens(max_new_tokens)
     _check_notebook()
     widget = SaliencyWidget(Job(model=model, prompt=prompt, question=question, max_new_tokens=max_new_tokens))
     widget.show()

@@ -321,6 +321,10 @@ def test_a_worker_that_dies_is_an_error_and_not_a_wait_for_ever(tiny_model, harn
         h.done()
     handle.remove()
     h.wait_for(lambda: any(m["type"] == "failed" and m["kind"] == "WorkerDied" for m in list(h.messages)))
+    h.controller._thread.join(5)
+    h.controller.ask(check_question("random", "probability", {}))  # nobody is there to answer: again no wait for ever
+    with pytest.raises(WorkerDied):
+        h.done()
 
 
 def test_closing_ends_the_threads_and_frees_the_maps(tiny_model, harness) -> None:
@@ -334,6 +338,9 @@ def test_closing_ends_the_threads_and_frees_the_maps(tiny_model, harness) -> Non
     assert not c._stream._thread.is_alive()
     assert c.attribution is None
     assert not c._cache
+    c.ask(check_question("random", "probability", {}))
+    with pytest.raises(WorkerDied):
+        h.done()
 
 
 def test_a_nonsense_ask_of_the_page_is_answered_with_an_error(tiny_model, harness) -> None:

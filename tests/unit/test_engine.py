@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from saliency_widget.attribution.engine import Problem, Schedule, Target, run
+from saliency_widget.attribution.attention import attention
+from saliency_widget.attribution.engine import Chunk, Problem, Schedule, Target, run
 from saliency_widget.attribution.gradient import saliency
+from saliency_widget.attribution.noise import RandomSettings, random
 from saliency_widget.errors import BadScores, OutOfMemory
 from saliency_widget.models.causality import is_causal
 
@@ -91,6 +93,52 @@ def test_a_network_that_is_not_causal_goes_step_by_step() -> None:
         x = embeddings()[:, :position].requires_grad_()
         both_ways(x)[0, -1].softmax(-1)[token].backward()
         np.testing.assert_allclose(scores[:position, j], x.grad[0].norm(dim=-1), rtol=1e-6)
+
+
+def test_a_network_that_is_not_causal_gets_its_steps_from_what_comes_before_alone() -> None:
+    """Also where a method needs one pass for all: the target's own embedding must not tell its probability."""
+
+    def both_ways(x: torch.Tensor) -> torch.Tensor:
+        return (x + x.mean(1, keepdim=True) ** 2) @ W
+
+    problem = Problem(
+        network=network(both_ways), embeddings=embeddings(), targets=TARGETS, causal=False, settings=RandomSettings()
+    )
+    steps = {}
+    for chunk in run(random, problem, Schedule(range(len(TARGETS))), label="Random"):
+        steps |= dict(zip(chunk.cols, chunk.steps, strict=True))
+    for j, (position, token) in enumerate(TARGETS):
+        alone = both_ways(embeddings()[:, :position])[0, -1].softmax(-1)
+        assert steps[j].probability == pytest.approx(float(alone[token]), rel=1e-6)
+
+
+def test_a_network_that_is_not_causal_is_asked_for_one_targets_attention_at_a_time() -> None:
+    asked: list[list[int]] = []
+
+    def weights(positions: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(positions)
+        return torch.ones(len(positions), max(positions) + 1), torch.zeros(len(positions), V)
+
+    problem = Problem(
+        network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS, causal=False, attention=weights
+    )
+    assert len(list(run(attention, problem, Schedule(range(4)), label="Attention"))) == 4
+    assert asked == [[2], [3], [4], [5]]
+
+
+def test_good_columns_before_a_bad_one_are_kept() -> None:
+    """Also those of the same chunk: a failed run keeps what it had."""
+
+    def dead_at_the_last(x: torch.Tensor) -> torch.Tensor:
+        out = bag_of_words(x)
+        return torch.cat([out[:, :5], out[:, 5:] * 0], dim=1)
+
+    problem = Problem(network=network(dead_at_the_last), embeddings=embeddings(), targets=TARGETS, objective="logit")
+    kept: list[Chunk] = []
+    with pytest.raises(BadScores, match="only zeros in column 3"):
+        kept.extend(run(saliency, problem, Schedule(range(4)), label="Gradient"))
+    assert [chunk.cols for chunk in kept] == [[0], [1, 2]]
+    assert [(chunk.scores.shape[1], len(chunk.steps)) for chunk in kept] == [(1, 1), (2, 2)]
 
 
 @pytest.mark.parametrize("objective", ["probability", "log_probability", "logit"])

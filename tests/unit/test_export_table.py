@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from saliency_widget.export.reading import decimals, significant
+from saliency_widget.export.reading import decimals
 from saliency_widget.export.reading import width as cells
 from saliency_widget.export.table import to_dataframe, to_text
 from saliency_widget.types import Token
@@ -126,14 +126,3 @@ def test_positions_are_the_tokens_own():
 )  # fmt: skip
 def test_three_decimals(value, said):
     assert decimals(value) == said
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [(0.342, "0.342"), (0.3, "0.300"), (1.0, "1.00"), (-0.01234, "−0.0123"), (1.2e-7, "1.20e−7"), (12.34, "12.3"),
-     (123.4, "123"), (1234.4, "1234"), (999.9, "1000"), (0.0, "0"), (2.5e7, "2.50e7"), (math.nan, "–"),
-     (-math.inf, "−∞")],
-)  # fmt: skip
-def test_three_significant_digits(value, said):
-    """As js/src/format.ts writes them."""
-    assert significant(value) == said

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..models.steps import read_steps
-from .engine import ONE_PASS, Chunk, Problem, Schedule, blank, in_chunks
+from .engine import Chunk, Problem, Schedule, blank, in_passes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +36,4 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
             scores[: target.position, j] = weights[j, : target.position].numpy()
         return Chunk(cols, scores, read_steps(logits, [t.id for t in targets]))
 
-    return in_chunks(schedule, ONE_PASS, work, first=ONE_PASS)
+    return in_passes(problem, schedule, work)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
 from ..models.loading import load_model
-from ..models.prompting import Encoded, Message, Prompt, check_prompt, encode
+from ..models.prompting import Encoded, Message, Prompt, check_max_new_tokens, check_prompt, encode
 from ..models.tokens import describe, display
-from ..types import Alternative, Request, Role, Segment, Token
+from ..types import Alternative, Objective, Request, Role, Segment, Token
 from . import engine, memory
 from .methods import Method, check_applies, method_named, objective_named, settings_of
 from .result import Attribution
@@ -55,7 +54,7 @@ class Question:
     """What is asked of a document: names checked against the tables, so far without a model."""
 
     method: Method
-    objective: str
+    objective: Objective
     settings: Any
 
     def request(self, document: Document) -> Request:
@@ -65,7 +64,7 @@ class Question:
             targets=document.targets,
             method=self.method.id,
             # Methods that do not use the objective give the same map for each: one cache entry.
-            objective=objective_named(self.objective) if self.method.uses_objective else "probability",
+            objective=self.objective if self.method.uses_objective else "probability",
             settings=self.settings,
         )
 
@@ -100,8 +99,6 @@ def write(
     raise to stop.
     Raises: InputError, TextTooLong.
     """
-    if max_new_tokens < 1:
-        raise InputError(f"max_new_tokens is {max_new_tokens}.", cure="Let at least one token be written.")
     encoded = encode(model, prompt)
     model.check_length(len(encoded.ids) + (len(encoded.target) or max_new_tokens))
     written = list(encoded.target)
@@ -131,7 +128,8 @@ def columns(
 
     def attention(positions: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         chosen = question.settings
-        return model.attention_rows(ids, positions, layer=chosen.layer, head=chosen.head)
+        # Nothing after the last of them is read: a network that is not causal would look at it.
+        return model.attention_rows(ids[: max(positions) + 1], positions, layer=chosen.layer, head=chosen.head)
 
     problem = engine.Problem(
         network=model.network(ids),
@@ -220,6 +218,7 @@ def attribute(
 
     question = check_question(method, objective, settings)
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
+    check_max_new_tokens(max_new_tokens)
     loaded = load_model(model)
     with loaded.lent():
         started = time.perf_counter()

@@ -36,7 +36,7 @@ class Output(Protocol):
 
 
 # Targets that one forward pass serves where nothing goes backward: so many rows of the vocabulary are held at a time.
-ONE_PASS = 256
+_ONE_PASS = 256
 
 # (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
 Network = Callable[["torch.Tensor", "torch.Tensor"], Output]
@@ -130,8 +130,19 @@ def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iter
     """
     for chunk in fill(problem, schedule):
         for j, col in enumerate(chunk.cols):
-            check_column(chunk.scores[:, j], problem, col, label)
+            try:
+                check_column(chunk.scores[:, j], problem, col, label)
+            except BadScores:
+                if j:  # the good ones before it are kept
+                    yield Chunk(chunk.cols[:j], chunk.scores[:, :j], chunk.steps[:j])
+                raise
         yield chunk
+
+
+def in_passes(problem: Problem, schedule: Schedule, work: Callable[[list[int]], Chunk]) -> Iterator[Chunk]:
+    """As `in_chunks`, for work that costs one forward pass however many columns it serves."""
+    size = _ONE_PASS if problem.causal else 1
+    return in_chunks(schedule, size, work, first=size)
 
 
 def in_chunks(schedule: Schedule, size: int, work: Callable[[list[int]], Chunk], *, first: int = 1) -> Iterator[Chunk]:

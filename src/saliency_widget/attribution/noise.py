@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.steps import read_steps
-from .engine import ONE_PASS, Chunk, Problem, Schedule, blank, in_chunks
+from .engine import Chunk, Problem, Schedule, blank, in_passes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,4 +37,4 @@ def random(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
             logits = problem.network(problem.embeddings[:, : targets[-1].position], positions).logits[0]
         return Chunk(cols, scores, read_steps(logits, [t.id for t in targets]))
 
-    return in_chunks(schedule, ONE_PASS, work, first=ONE_PASS)
+    return in_passes(problem, schedule, work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from math import isfinite, isnan
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -160,21 +160,3 @@ def decimals(value: float) -> str:
     if 0 < abs(value) < 0.0005:
         return "<0.001" if value > 0 else f">{MINUS}0.001"
     return f"{value:.3f}".replace("-", MINUS) if value else "0.000"
-
-
-def significant(value: float) -> str:
-    """Three significant digits, whatever the size: 0.342, −0.0123, 1.20e−7."""
-    if isnan(value):
-        return "–"
-    if not isfinite(value):
-        return f"{MINUS}∞" if value < 0 else "∞"
-    size = abs(value)
-    if size == 0:
-        return "0"
-    if 1e-4 <= size < 1e6:
-        digits = f"{size:#.3g}" if float(f"{size:.3g}") < 1000 else f"{size:.0f}"
-        digits = digits.removesuffix(".")
-    else:
-        mantissa, exponent = f"{size:.2e}".split("e")
-        digits = f"{mantissa}e{int(exponent)}".replace("-", MINUS)
-    return f"{MINUS}{digits}" if value < 0 else digits

@@ -77,6 +77,12 @@ def check_prompt(
     )
 
 
+def check_max_new_tokens(n: int) -> None:
+    """Raises: InputError where nothing is to be written."""
+    if n < 1:
+        raise InputError(f"max_new_tokens is {n}.", cure="Let at least one token be written.")
+
+
 def _checked(message: Message) -> tuple[str, str]:
     try:
         role, content = message["role"], message["content"]
