@@ -134,8 +134,9 @@ class SaliencyWidget(anywidget.AnyWidget):
     def _on_finished(self, _attribution: Attribution) -> None:
         from IPython.display import HTML
 
+        page = HTML(self._static_html())
         for slot in self._slots:
-            slot.update(HTML(self._static_html()))
+            slot.update(page)
 
 
 def _running_cell() -> str | None:

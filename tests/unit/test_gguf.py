@@ -235,6 +235,19 @@ def test_a_file_cut_short_is_damaged(tmp_path: Path, keep: int) -> None:
     assert "download" in caught.value.cure
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_damage(tmp_path: Path, value: float) -> None:
+    """A scale of a Q4_1 block garbled to NaN or infinity: no model is made of it."""
+    path = tiny_gguf(tmp_path / "m.gguf")
+    with path.open("r+b") as file:
+        _, entries, start = gguf._header(path.read_bytes())
+        entry = next(e for e in entries.values() if gguf._KINDS[e.kind].unpack is gguf._q4_1)
+        file.seek(start + entry.offset)
+        file.write(np.float16(value).tobytes())
+    with pytest.raises(DamagedFile, match="a tensor holds NaN or infinity"):
+        gguf.read(path)
+
+
 @given(st.data())
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_garbled_headers_never_surprise(tmp_path: Path, data: st.DataObject) -> None:

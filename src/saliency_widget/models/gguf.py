@@ -188,7 +188,11 @@ def _unpacked(data: Bytes, start: int, entry: _Entry) -> Floats:
     if not entry.shape or entry.shape[-1] % kind.values or end > len(data):
         raise ValueError("it ends inside a tensor")
     blocks = np.ascontiguousarray(data[begin:end]).reshape(-1, kind.size)
-    return kind.unpack(blocks).reshape(entry.shape)
+    with np.errstate(all="ignore"):  # garbled scales overflow: looked for once, below
+        weight = kind.unpack(blocks).reshape(entry.shape)
+    if not np.isfinite(weight).all():
+        raise ValueError("a tensor holds NaN or infinity")
+    return weight
 
 
 # ── llama ────────────────────────────────────────────────────────────────────────────────────────────────────────
