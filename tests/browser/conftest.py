@@ -200,7 +200,8 @@ def notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
     notebooks: list[Notebook] = []
     page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda e: problems.append(str(e)))
-    page.on("requestfailed", lambda r: problems.append(r.url))
+    # A request that the page itself gave up (it was left, say) is no fault of anybody's.
+    page.on("requestfailed", lambda r: problems.append(r.url) if r.failure != "net::ERR_ABORTED" else None)
 
     def make(*cells: str) -> Notebook:
         made = Notebook(lab, page, f"{request.node.name}.ipynb")
