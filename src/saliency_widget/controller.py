@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .attribution import attribute as attribution
-from .attribution.engine import Chunk, Schedule
+from .attribution.engine import Chunk, Progress, Schedule
 from .attribution.methods import METHODS, why_not
 from .attribution.objectives import LABELS
 from .errors import Cancelled, SaliencyError, WorkerDied
@@ -20,9 +20,10 @@ from .streaming import Send, Stream
 
 if TYPE_CHECKING:
     from . import protocol
-    from .attribution.attribute import Document, Question
+    from .attribution.attribute import Question
     from .attribution.result import Attribution
-    from .models.causal import CausalModel
+    from .models.base import Model
+    from .models.document import Document
     from .models.prompting import Encoded, Prompt
     from .models.steps import Step
     from .types import Request
@@ -39,6 +40,7 @@ class Job:
     prompt: Prompt
     question: Question
     max_new_tokens: int
+    memory_budget: int | None = None
 
 
 @dataclass(eq=False)
@@ -73,7 +75,7 @@ class Controller:
         self._error: BaseException | None = None
         self._schedule: Schedule | None = None
         self._preferred: int | None = None
-        self._model: CausalModel | None = None
+        self._model: Model | None = None
         self._document: Document | None = None
         self._cache: dict[tuple[int | None, Request], _Entry] = {}
         self._fingerprint: int | None = None
@@ -257,7 +259,7 @@ class Controller:
             document = self._document
             assert document is not None
             self._look_for_changed_weights(model, document)
-            entry = self._entry(question, document)
+            entry = self._entry(model, question, document)
             self._stream.show(
                 entry.map_id,
                 method=question.method.id,
@@ -273,7 +275,7 @@ class Controller:
                     self._publish(model, question, document, entry)
         self._stream.status("done", question.method.label)
 
-    def _begin(self, model: CausalModel) -> None:
+    def _begin(self, model: Model) -> None:
         """Encode, and let the model write."""
         self._stream.menu({method: why_not(method, model) for method in METHODS.values()}, LABELS)
         looked, next_look = 0.0, _NEXT_LOOK
@@ -289,10 +291,10 @@ class Controller:
             now = time.perf_counter()
             if started is None:
                 started = now
-                self._announce(model, len(encoded.ids))
+                self._announce(model, len(encoded.inputs.all))
             elif now - looked < next_look:
                 return
-            document = attribution.describe_document(model, encoded, written)
+            document = model.document(encoded, written)
             self._stream.tokens(document.tokens, document.segments)
             self._tell_steps(model, range(told, len(steps)), steps[told:])
             told = len(steps)
@@ -308,7 +310,7 @@ class Controller:
             document = attribution.write(model, self._job.prompt, total, on_progress)
         except Cancelled:
             if latest is not None and latest[1]:  # what was written stays, and can be asked about
-                self._read(attribution.describe_document(model, *latest))
+                self._read(model.document(*latest))
             raise
         self._read(document)
 
@@ -316,12 +318,12 @@ class Controller:
         self._document = document
         self._stream.tokens(document.tokens, document.segments)
 
-    def _announce(self, model: CausalModel, first_target: int) -> None:
+    def _announce(self, model: Model, first_target: int) -> None:
         self._stream.document(
             model=model.name, device=str(model.device), dtype=model.dtype_name, first_target=first_target
         )
 
-    def _look_for_changed_weights(self, model: CausalModel, document: Document) -> None:
+    def _look_for_changed_weights(self, model: Model, document: Document) -> None:
         """Where the weights are not those of the last job, nothing that was computed is valid."""
         fingerprint = model.fingerprint()
         if self._fingerprint not in (None, fingerprint):
@@ -330,13 +332,13 @@ class Controller:
             self._stream.tokens(document.tokens, document.segments)
         self._fingerprint = fingerprint
 
-    def _entry(self, question: Question, document: Document) -> _Entry:
-        key = (self._fingerprint, question.request(document))
+    def _entry(self, model: Model, question: Question, document: Document) -> _Entry:
+        key = (self._fingerprint, question.request(model, document))
         if key not in self._cache:
             self._cache[key] = _Entry(uuid.uuid4().hex[:12])
         return self._cache[key]
 
-    def _fill(self, model: CausalModel, question: Question, document: Document, entry: _Entry) -> None:
+    def _fill(self, model: Model, question: Question, document: Document, entry: _Entry) -> None:
         n = len(document.cols)
         done = entry.done()
         self._schedule = Schedule(set(range(n)) - done, prefer=self._preferred)
@@ -345,7 +347,10 @@ class Controller:
         label = question.method.label
         self._stream.status("attributing", label, len(done), n)
         started, before, spent = time.perf_counter(), len(done), entry.seconds
-        for chunk in attribution.columns(model, question, document, self._schedule):
+        for chunk in attribution.columns(model, question, document, self._schedule, self._job.memory_budget):
+            if isinstance(chunk, Progress):
+                self._tell_progress(label, chunk, started)
+                continue
             entry.chunks.append(chunk)
             self._tell_steps(model, chunk.cols, chunk.steps)
             for j, col in enumerate(chunk.cols):
@@ -356,15 +361,18 @@ class Controller:
             self._stream.status("attributing", label, len(done), n, elapsed / (len(done) - before) * (n - len(done)))
             self._check()
 
-    def _tell_steps(self, model: CausalModel, cols: Iterable[int], steps: Sequence[Step]) -> None:
+    def _tell_progress(self, label: str, progress: Progress, started: float) -> None:
+        done, total = progress
+        left = (time.perf_counter() - started) / done * (total - done) if done else None
+        self._stream.status("attributing", label, done, total, left, unit="passes")
+        self._check()
+
+    def _tell_steps(self, model: Model, cols: Iterable[int], steps: Sequence[Step]) -> None:
         self._stream.steps(
-            {
-                col: (step.probability, attribution.alternatives(model, step))
-                for col, step in zip(cols, steps, strict=True)
-            }
+            {col: (step.probability, model.alternatives(step)) for col, step in zip(cols, steps, strict=True)}
         )
 
-    def _publish(self, model: CausalModel, question: Question, document: Document, entry: _Entry) -> None:
+    def _publish(self, model: Model, question: Question, document: Document, entry: _Entry) -> None:
         self._attribution = attribution.assemble(model, question, document, entry.chunks, entry.seconds)
         self._finished(self._attribution)
 

@@ -156,7 +156,7 @@ class Column(TypedDict):
 
 
 class Status(TypedDict):
-    """What is going on. `total` is None where it is not known; `seconds_left` likewise."""
+    """What is going on. `total` is None where it is not known; `seconds_left` likewise. `unit`: what is counted."""
 
     type: Literal["status"]
     phase: Phase
@@ -164,6 +164,7 @@ class Status(TypedDict):
     done: int
     total: int | None
     seconds_left: float | None
+    unit: str
 
 
 class Failed(TypedDict):

@@ -25,7 +25,9 @@ def show(
     target_ids: Sequence[int] | None = None,
     method: str = "saliency",
     objective: str = "probability",
+    foil: str | int | None = None,
     max_new_tokens: int = 32,
+    memory_budget: int | None = None,
     **settings: Any,
 ) -> SaliencyWidget:
     """A living saliency map under the cell: hover a word the model wrote, and see which words caused it.
@@ -38,11 +40,18 @@ def show(
             widget, and raised by `wait()`.
         NoNotebook: there is no notebook to show it in.
     """
-    question = check_question(method, objective, settings)
+    question = check_question(method, objective, settings, foil)
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
     check_max_new_tokens(max_new_tokens)
     _check_notebook()
-    widget = SaliencyWidget(Job(model=model, prompt=prompt, question=question, max_new_tokens=max_new_tokens))
+    job = Job(
+        model=model,
+        prompt=prompt,
+        question=question,
+        max_new_tokens=max_new_tokens,
+        memory_budget=memory_budget,
+    )
+    widget = SaliencyWidget(job)
     widget.show()
     return widget
 

@@ -142,11 +142,17 @@ class Stream:
             self._changed.notify_all()
 
     def status(
-        self, phase: Phase, what: str = "", done: int = 0, total: int | None = None, seconds_left: float | None = None
+        self,
+        phase: Phase,
+        what: str = "",
+        done: int = 0,
+        total: int | None = None,
+        seconds_left: float | None = None,
+        unit: str = "tokens",
     ) -> None:
         """What is going on; a phase of work also takes the last error away."""
         with self._changed:
-            self._status = _status(phase, what, done, total, seconds_left)
+            self._status = _status(phase, what, done, total, seconds_left, unit)
             if phase not in ("failed", "idle"):
                 self._failed = None
             self._tell("status")
@@ -326,7 +332,12 @@ def _runs(cols: Iterable[int]) -> Iterator[range]:
 
 
 def _status(
-    phase: Phase, what: str = "", done: int = 0, total: int | None = None, seconds_left: float | None = None
+    phase: Phase,
+    what: str = "",
+    done: int = 0,
+    total: int | None = None,
+    seconds_left: float | None = None,
+    unit: str = "tokens",
 ) -> protocol.Status:
     return {
         "type": "status",
@@ -335,4 +346,5 @@ def _status(
         "done": done,
         "total": total,
         "seconds_left": seconds_left,
+        "unit": unit,
     }

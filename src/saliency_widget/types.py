@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 Role: TypeAlias = Literal["source", "prompt", "generated", "special", "class"]
-SegmentKind: TypeAlias = Literal["system", "user", "assistant", "thinking", "tool", "paragraph", "document"]
-Objective: TypeAlias = Literal["probability", "log_probability", "logit"]
+SegmentKind: TypeAlias = Literal[
+    "system", "user", "assistant", "thinking", "tool", "paragraph", "document", "source", "target"
+]
+Objective: TypeAlias = Literal["probability", "log_probability", "logit", "entropy"]
 Phase: TypeAlias = Literal["idle", "loading", "waiting", "generating", "attributing", "done", "cancelled", "failed"]
 
 
@@ -56,21 +58,50 @@ class NoSettings:
     """The settings of a method that has none."""
 
 
+class Inputs(NamedTuple):
+    """What a model reads: the ids of a source (encoder-decoder models alone have one), and of the text itself."""
+
+    source: tuple[int, ...]
+    ids: tuple[int, ...]
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """One id a row: source first."""
+        return self.source + self.ids
+
+
+class Target(NamedTuple):
+    """What one column explains: the tokens `ids` from `position` on, each predicted from all before it.
+
+    Positions count source and text as one. Mostly it is one token; of a span the objectives are added up. A class
+    stands right after the last input.
+    """
+
+    position: int
+    ids: tuple[int, ...]
+
+    @property
+    def n_seen(self) -> int:
+        """How many rows it can see: those from 0 on."""
+        return self.position + len(self.ids) - 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What to attribute. Equal requests on an unchanged model give equal matrices, so a request is a cache key.
 
-    `targets` are positions in `input_ids`, ascending, one per column; the column of target t explains the logits at
-    t - 1 and can see the rows 0 … t - 1. `settings` is the method's own frozen dataclass.
+    `targets`: one a column, ascending. `foil`: the id that each target is set against, or None. `settings` is the
+    method's own frozen dataclass.
     """
 
-    input_ids: tuple[int, ...]
-    targets: tuple[int, ...]
+    inputs: Inputs
+    targets: tuple[Target, ...]
     method: str
     objective: Objective = "probability"
+    foil: int | None = None
     settings: Any = field(default_factory=NoSettings)
 
     @property
     def n_rows(self) -> int:
         """Rows of the matrix: every position that some target can see."""
-        return max(self.targets)
+        return max(target.n_seen for target in self.targets)

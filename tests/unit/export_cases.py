@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from saliency_widget.types import Alternative, Token
+from saliency_widget.types import Alternative, Segment, Token
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Fake:
     rows: Sequence[Token]
     cols: Sequence[Token]
     step_scores: Mapping[str, np.ndarray]
+    segments: Sequence[Segment] = ()
     alternatives: Sequence[Sequence[Alternative]] = ()
     label: str = "Gradient"
     method: str = "saliency"

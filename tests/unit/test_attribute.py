@@ -16,6 +16,8 @@ from saliency_widget.errors import (
     UnknownName,
     UnsupportedMethod,
 )
+from saliency_widget.models.hooks import answering
+from saliency_widget.types import Inputs
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,7 @@ from saliency_widget.errors import (
     [
         (
             {"method": "salency"},
-            r"Unknown method 'salency'. Did you mean saliency\? Known: saliency, attention, random",
+            r"Unknown method 'salency'. Did you mean saliency\? Known: saliency, attention, .*random",
         ),
         ({"method": "attention", "laier": 3}, r"Unknown setting of attention 'laier'. Did you mean layer\?"),
         ({"layer": 3}, "Unknown setting of saliency 'layer'. Known: none"),
@@ -126,7 +128,7 @@ def test_random_is_the_same_for_the_same_seed_and_another_for_another(tiny_model
 
 def test_attention_of_a_model_that_hides_it_says_which_methods_can(tiny_model, monkeypatch) -> None:
     monkeypatch.setattr(type(tiny_model.model), "_can_set_attn_implementation", lambda *_: False)
-    with pytest.raises(UnsupportedMethod, match="does not hand out attention weights. Use saliency or random"):
+    with pytest.raises(UnsupportedMethod, match="does not hand out attention weights. Use saliency or .*random"):
         sw.attribute(tiny_model, "the cab", target=" d", method="attention", progress=False)
 
 
@@ -143,8 +145,8 @@ def test_a_cell_that_runs_the_model_meanwhile_gets_its_own_embeddings(tiny_model
         with torch.no_grad():
             seen.append(tiny_model.model(ids).logits)
 
-    embeddings = torch.zeros_like(tiny_model.embed([1, 2, 3]))
-    with tiny_model._answering(embeddings):
+    embeddings = torch.zeros_like(tiny_model.embed(Inputs((), (1, 2, 3))))
+    with answering([(tiny_model.model.get_input_embeddings(), embeddings)]):
         thread = threading.Thread(target=run_elsewhere)
         thread.start()
         thread.join()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from saliency_widget.attribution.attention import attention
+from saliency_widget.attribution.attention import AttentionSettings, attention
 from saliency_widget.attribution.engine import Chunk, Problem, Schedule, Target, run
 from saliency_widget.attribution.gradient import saliency
 from saliency_widget.attribution.noise import RandomSettings, random
@@ -42,7 +42,7 @@ def matrix(problem: Problem, order: Schedule | None = None) -> np.ndarray:
 
 
 W = torch.randn(D, V, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-TARGETS = tuple(Target(position, id) for position, id in [(3, 4), (4, 0), (5, 9), (6, 4)])
+TARGETS = tuple(Target(position, (id,)) for position, id in [(3, 4), (4, 0), (5, 9), (6, 4)])
 
 
 def bag_of_words(x: torch.Tensor) -> torch.Tensor:
@@ -54,7 +54,7 @@ def bag_of_words(x: torch.Tensor) -> torch.Tensor:
 def test_the_gradient_of_a_bag_of_words_is_its_weights() -> None:
     """logit_v(t) = Σ_i≤t (i+1) x_i·w_v, so row i of every column is (i+1)‖w_v‖."""
     scores = matrix(Problem(network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS, objective="logit"))
-    for j, (position, token) in enumerate(TARGETS):
+    for j, (position, (token,)) in enumerate(TARGETS):
         expected = torch.arange(1, position + 1) * W[:, token].norm()
         np.testing.assert_allclose(scores[:position, j], expected, rtol=1e-6)
 
@@ -107,7 +107,7 @@ def test_a_network_that_is_not_causal_gets_its_steps_from_what_comes_before_alon
     steps = {}
     for chunk in run(random, problem, Schedule(range(len(TARGETS))), label="Random"):
         steps |= dict(zip(chunk.cols, chunk.steps, strict=True))
-    for j, (position, token) in enumerate(TARGETS):
+    for j, (position, (token,)) in enumerate(TARGETS):
         alone = both_ways(embeddings()[:, :position])[0, -1].softmax(-1)
         assert steps[j].probability == pytest.approx(float(alone[token]), rel=1e-6)
 
@@ -115,15 +115,17 @@ def test_a_network_that_is_not_causal_gets_its_steps_from_what_comes_before_alon
 def test_a_network_that_is_not_causal_is_asked_for_one_targets_attention_at_a_time() -> None:
     asked: list[list[int]] = []
 
-    def weights(positions: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        asked.append(positions)
-        return torch.ones(len(positions), max(positions) + 1), torch.zeros(len(positions), V)
+    def weights(n: int, at: torch.Tensor, record: Any) -> torch.Tensor:
+        asked.append([n, *at.tolist()])
+        record(0, 0, torch.ones(1, n, n))
+        return torch.zeros(len(at), V)
 
     problem = Problem(
-        network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS, causal=False, attention=weights
-    )
+        network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS, causal=False, attention=weights,
+        settings=AttentionSettings(),
+    )  # fmt: skip
     assert len(list(run(attention, problem, Schedule(range(4)), label="Attention"))) == 4
-    assert asked == [[2], [3], [4], [5]]
+    assert asked == [[3, 2], [4, 3], [5, 4], [6, 5]]
 
 
 def test_good_columns_before_a_bad_one_are_kept() -> None:

@@ -19,7 +19,9 @@ import torch
 from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, ModelNotFound, OutOfMemory, UnknownName
 from saliency_widget.models import checkpoint, gguf, loading
 from saliency_widget.models.causal import CausalModel
+from saliency_widget.models.classifier import ClassifierModel
 from saliency_widget.models.loading import load_model
+from saliency_widget.models.seq2seq import Seq2SeqModel
 
 from .test_gguf import metadata, tensors, tiny_gguf, write
 
@@ -311,14 +313,24 @@ def bert_classifier() -> Any:
     return BertForSequenceClassification(BertConfig(vocab_size=263, **size))
 
 
-@pytest.mark.parametrize(("make", "says"), [(t5, "encoder-decoder"), (bert_classifier, "ForSequenceClassification")])
-def test_other_kinds_of_models_are_refused(folder: Path, make: Callable[[], Any], says: str) -> None:
-    """Encoder-decoder models and classifiers: said before the weights are read, and for objects too."""
+@pytest.mark.parametrize(("make", "kind"), [(t5, Seq2SeqModel), (bert_classifier, ClassifierModel)])
+def test_other_kinds_of_models_are_seen_as_such(folder: Path, make: Callable[[], Any], kind: type) -> None:
+    """Encoder-decoder models and classifiers, from a folder and as objects."""
     model = make()
-    with pytest.raises(InputError, match=says) as caught:
+    assert type(load_model(other_folder(folder.parent / "other", model))) is kind
+    assert type(load_model((model, load_model(folder).tokenizer))) is kind
+
+
+def test_a_model_of_another_task_is_refused(folder: Path) -> None:
+    """Said before the weights are read, and for objects too."""
+    from transformers import BertConfig, BertForMaskedLM
+
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model = BertForMaskedLM(BertConfig(vocab_size=263, **size))
+    with pytest.raises(InputError, match="BertForMaskedLM") as caught:
         load_model(other_folder(folder.parent / "other", model))
-    assert "causal language models" in caught.value.message
-    with pytest.raises(InputError, match=says):
+    assert "writes text" in caught.value.cure
+    with pytest.raises(InputError, match="BertForMaskedLM"):
         load_model((model, load_model(folder).tokenizer))
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from saliency_widget.attribution.attribute import describe_document
 from saliency_widget.errors import InputError, TextTooLong
-from saliency_widget.models.prompting import check_prompt, encode
+from saliency_widget.models.prompting import check_prompt
 
 
 def test_a_text_becomes_its_tokens(tiny_model) -> None:
-    encoded = encode(tiny_model, check_prompt("the cab", target=" d"))
-    assert encoded.ids == tuple(tiny_model.tokenizer("the cab")["input_ids"])
+    encoded = tiny_model.encode(check_prompt("the cab", target=" d"))
+    assert encoded.inputs.ids == tuple(tiny_model.tokenizer("the cab")["input_ids"])
     assert encoded.target == tuple(tiny_model.tokenizer(" d")["input_ids"])
     assert set(encoded.roles) == {"prompt"}
     assert encoded.segments is None
@@ -20,15 +19,15 @@ def test_a_text_becomes_its_tokens(tiny_model) -> None:
 def test_ids_are_taken_as_they_are(tiny_model) -> None:
     """t, h, e: no tokenizer would write "the" in three tokens."""
     ids = [tiny_model.tokenizer.convert_tokens_to_ids(c) for c in "the"]
-    encoded = encode(tiny_model, check_prompt(None, input_ids=ids, target_ids=[5]))
-    assert encoded.ids == tuple(ids)
+    encoded = tiny_model.encode(check_prompt(None, input_ids=ids, target_ids=[5]))
+    assert encoded.inputs.ids == tuple(ids)
     assert encoded.target == (5,)
 
 
 def test_a_chats_own_tokens_are_special_and_its_turns_are_segments(tiny_model) -> None:
     messages = [{"role": "system", "content": "be a bat"}, {"role": "user", "content": "user of\nthe cab?"}]
-    encoded = encode(tiny_model, check_prompt(None, messages=messages))
-    document = describe_document(tiny_model, encoded, tiny_model.tokenizer("d")["input_ids"])
+    encoded = tiny_model.encode(check_prompt(None, messages=messages))
+    document = tiny_model.document(encoded, tiny_model.tokenizer("d")["input_ids"])
     said = "".join(t.text for t in document.tokens if t.role == "prompt")
     assert said == "be a bat" + "user of\nthe cab?"
     template = "".join(t.text for t in document.tokens if t.role == "special")
@@ -36,7 +35,7 @@ def test_a_chats_own_tokens_are_special_and_its_turns_are_segments(tiny_model) -
     assert [(s.kind, s.name) for s in document.segments] == [
         ("system", "system"), ("user", "user"), ("assistant", "assistant"),
     ]  # fmt: skip
-    assert [document.segments[0].start, document.segments[-1].end] == [0, len(document.ids)]
+    assert [document.segments[0].start, document.segments[-1].end] == [0, len(document.inputs.ids)]
     for segment in document.segments:
         assert document.tokens[segment.start].text == "<|im_start|>"
     assert document.tokens[-1].role == "generated"
@@ -44,15 +43,15 @@ def test_a_chats_own_tokens_are_special_and_its_turns_are_segments(tiny_model) -
 
 def test_the_ids_of_a_chat_are_the_templates(tiny_model) -> None:
     messages = [{"role": "user", "content": "  the cab "}]
-    encoded = encode(tiny_model, check_prompt(None, messages=messages))
+    encoded = tiny_model.encode(check_prompt(None, messages=messages))
     expected = tiny_model.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
-    assert list(encoded.ids) == list(expected)
+    assert list(encoded.inputs.ids) == list(expected)
 
 
 @pytest.mark.demo
 def test_a_system_message_that_the_template_adds_is_the_templates(demo) -> None:
-    encoded = encode(demo, check_prompt(None, messages=[{"role": "user", "content": "Why?"}]))
-    document = describe_document(demo, encoded, [28])
+    encoded = demo.encode(check_prompt(None, messages=[{"role": "user", "content": "Why?"}]))
+    document = demo.document(encoded, [28])
     assert [s.name for s in document.segments] == ["template", "user", "assistant"]
     assert [t.text for t in document.tokens if t.role == "prompt"] == ["Why", "?"]
 
@@ -86,21 +85,21 @@ def test_a_prompt_that_contradicts_itself_is_refused(given, message) -> None:
 )
 def test_a_prompt_that_the_model_cannot_read_is_refused(tiny_model, given, message) -> None:
     with pytest.raises(InputError, match=message):
-        encode(tiny_model, check_prompt(**given))
+        tiny_model.encode(check_prompt(**given))
 
 
 def test_a_chat_for_a_model_without_a_template_is_refused(tiny_model, monkeypatch) -> None:
     monkeypatch.setattr(tiny_model.tokenizer, "chat_template", None)
     with pytest.raises(InputError, match="no chat template"):
-        encode(tiny_model, check_prompt(None, messages=[{"role": "user", "content": "a"}]))
+        tiny_model.encode(check_prompt(None, messages=[{"role": "user", "content": "a"}]))
 
 
 def test_a_template_that_refuses_says_why(tiny_model, monkeypatch) -> None:
     monkeypatch.setattr(tiny_model.tokenizer, "chat_template", "{{ raise_exception('roles must alternate') }}")
     with pytest.raises(InputError, match="roles must alternate"):
-        encode(tiny_model, check_prompt(None, messages=[{"role": "user", "content": "a"}]))
+        tiny_model.encode(check_prompt(None, messages=[{"role": "user", "content": "a"}]))
 
 
 def test_a_text_over_the_context_length_names_both_numbers(tiny_model) -> None:
     with pytest.raises(TextTooLong, match="make 150 tokens; tiny-.* reads at most 128"):
-        tiny_model.check_length(150)
+        tiny_model.check_length(tiny_model.encode(check_prompt(None, input_ids=[1] * 100)), 50)

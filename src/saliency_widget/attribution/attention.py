@@ -1,12 +1,15 @@
-"""Methods that look at the attention weights of the model's own forward pass."""
+"""The homework's second map: where the model looked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..models.steps import read_steps
-from .engine import Chunk, Problem, Schedule, blank, in_passes
+from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_passes, steps_of
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +28,31 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Source: the weights are Bahdanau et al. 2015, arXiv:1409.0473; whether they explain: Jain & Wallace 2019,
     arXiv:1902.10186.
     """
+    import torch
+
     assert problem.attention is not None, "a method is offered only where it can run"
     read = problem.attention
+    chosen: AttentionSettings = problem.settings
 
     def work(cols: list[int]) -> Chunk:
-        targets = [problem.targets[col] for col in cols]
-        weights, logits = read([t.position - 1 for t in targets])  # [k, n], [k, vocabulary]
+        atoms = atoms_of(problem, cols)
+        total = torch.zeros(len(cols), atoms.n_read, device=atoms.at.device)
+        layers = 0
+
+        def record(layer: int, start: int, weights: torch.Tensor) -> None:
+            nonlocal layers
+            if chosen.layer not in (None, layer):
+                return
+            layers += start == 0
+            here = (atoms.at >= start) & (atoms.at < start + weights.shape[1])
+            rows = weights[:, (atoms.at[here] - start).to(weights.device)].float().to(total.device)  # [heads, k, keys]
+            total[here] += rows.mean(0) if chosen.head is None else rows[chosen.head]
+
+        logits = read(atoms.n_read, atoms.at, record)
         scores = blank(problem, cols)
-        for j, target in enumerate(targets):
-            scores[: target.position, j] = weights[j, : target.position].numpy()
-        return Chunk(cols, scores, read_steps(logits, [t.id for t in targets]))
+        for j, (row, col) in enumerate(zip((total / layers).cpu().numpy(), cols, strict=True)):
+            seen = problem.targets[col].n_seen
+            scores[:seen, j] = row[:seen]
+        return Chunk(cols, scores, steps_of(problem, cols, logits))
 
     return in_passes(problem, schedule, work)

@@ -4,49 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import InputError
+from ..models.document import spanning
 from ..models.loading import load_model
-from ..models.prompting import Encoded, Message, Prompt, check_max_new_tokens, check_prompt, encode
-from ..models.tokens import describe, display
-from ..types import Alternative, Objective, Request, Role, Segment, Token
-from . import engine, memory
+from ..models.prompting import Encoded, Message, Prompt, check_max_new_tokens, check_prompt
+from ..types import Objective, Request
+from . import engine
 from .methods import Method, check_applies, method_named, objective_named, settings_of
+from .problem import problem_of
 from .result import Attribution
 
 if TYPE_CHECKING:
-    import torch
-
-    from ..models.causal import CausalModel
+    from ..models.base import Model
+    from ..models.document import Document
     from ..models.steps import Step
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """A text as the model reads and wrote it. `tokens[first_target:]` are the targets, one a column."""
-
-    ids: tuple[int, ...]
-    first_target: int
-    tokens: tuple[Token, ...]
-    segments: tuple[Segment, ...]
-
-    @property
-    def targets(self) -> tuple[int, ...]:
-        """Their positions."""
-        return tuple(range(self.first_target, len(self.ids)))
-
-    @property
-    def rows(self) -> tuple[Token, ...]:
-        """Prompt and all generated tokens but the last."""
-        return self.tokens[:-1]
-
-    @property
-    def cols(self) -> tuple[Token, ...]:
-        """The generated tokens."""
-        return self.tokens[self.first_target :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,40 +31,61 @@ class Question:
 
     method: Method
     objective: Objective
+    foil: str | int | None
     settings: Any
 
-    def request(self, document: Document) -> Request:
-        """The question put to one document."""
+    def request(self, model: Model, document: Document) -> Request:
+        """The question put to one document. Raises: InputError for a foil or a span that cannot be."""
+        if any(len(t.ids) > 1 for t in document.targets):
+            self._check_spans(model)
+        foil = None if self.foil is None else model.foil_id(self.foil)
+        same = [str(col) for col, t in enumerate(document.targets) if foil in t.ids]
+        if same:
+            raise InputError(
+                f"The foil {self.foil!r} is what the model wrote in column {', '.join(same)}.",
+                cure="Set a target against another token than itself; the map shows the alternatives.",
+            )
         return Request(
-            input_ids=document.ids,
+            inputs=document.inputs,
             targets=document.targets,
             method=self.method.id,
             # Methods that do not use the objective give the same map for each: one cache entry.
             objective=self.objective if self.method.uses_objective else "probability",
+            foil=foil,
             settings=self.settings,
         )
 
+    def _check_spans(self, model: Model) -> None:
+        if not self.method.spans:
+            raise InputError(
+                f"{self.method.label} knows single targets only.", cure="Leave span= out, or ask a gradient method."
+            )
+        if not model.is_causal:
+            raise InputError(
+                f"{model.name} lets earlier tokens see later ones, so the tokens of a span share no pass.",
+                cure="Leave span= out.",
+            )
 
-def check_question(method: str, objective: str, settings: Mapping[str, Any]) -> Question:
-    """Raises: UnknownName for a method, objective or setting that does not exist."""
+
+def check_question(method: str, objective: str, settings: Mapping[str, Any], foil: str | int | None = None) -> Question:
+    """Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil in vain."""
     row = method_named(method)
-    return Question(method=row, objective=objective_named(objective), settings=settings_of(row, settings))
-
-
-def describe_document(model: CausalModel, encoded: Encoded, written: Sequence[int]) -> Document:
-    """The document of a prompt and what was written (or forced) after it."""
-    ids = (*encoded.ids, *written)
-    special = set(model.tokenizer.all_special_ids)
-    roles: list[Role] = [*encoded.roles, *("special" if i in special else "generated" for i in written)]
-    segments = list(encoded.segments) if encoded.segments is not None else None
-    if segments:
-        segments[-1] = replace(segments[-1], end=len(ids))
-    tokens, tiled = describe(ids, model.tokenizer, roles=roles, segments=segments)
-    return Document(ids=ids, first_target=len(encoded.ids), tokens=tuple(tokens), segments=tuple(tiled))
+    question = Question(
+        method=row, objective=objective_named(objective), foil=foil, settings=settings_of(row, settings)
+    )
+    if foil is not None and not row.uses_objective:
+        raise InputError(
+            f"{row.label} does not look at the objective, so a foil changes nothing.", cure="Leave foil= out."
+        )
+    if foil is not None and objective == "entropy":
+        raise InputError(
+            "The entropy is that of all tokens: it has no foil.", cure='Take objective="logit" or "log_probability".'
+        )
+    return question
 
 
 def write(
-    model: CausalModel,
+    model: Model,
     prompt: Prompt,
     max_new_tokens: int,
     on_progress: Callable[[Encoded, list[int], list[Step]], None],
@@ -99,8 +96,8 @@ def write(
     raise to stop.
     Raises: InputError, TextTooLong.
     """
-    encoded = encode(model, prompt)
-    model.check_length(len(encoded.ids) + (len(encoded.target) or max_new_tokens))
+    encoded = model.encode(prompt)
+    model.check_length(encoded, len(encoded.target) or max_new_tokens)
     written = list(encoded.target)
     steps: list[Step] = []
     on_progress(encoded, written, steps)
@@ -111,72 +108,54 @@ def write(
             steps.append(step)
             on_progress(encoded, written, steps)
 
-        model.generate(encoded.ids, max_new_tokens, on_token)
-    return describe_document(model, encoded, written)
+        model.generate(encoded, max_new_tokens, on_token)
+    return model.document(encoded, written)
 
 
 def columns(
-    model: CausalModel, question: Question, document: Document, schedule: engine.Schedule
-) -> Iterator[engine.Chunk]:
+    model: Model,
+    question: Question,
+    document: Document,
+    schedule: engine.Schedule,
+    memory_budget: int | None = None,
+) -> Iterator[engine.Chunk | engine.Progress]:
     """Fill the columns of `schedule`. Call inside `model.lent()`. Stop iterating to cancel.
 
     Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory.
     """
     check_applies(question.method, model, question.settings)
-    request = question.request(document)
-    ids = document.ids[: request.n_rows]
-
-    def attention(positions: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = question.settings
-        # Nothing after the last of them is read: a network that is not causal would look at it.
-        return model.attention_rows(ids[: max(positions) + 1], positions, layer=chosen.layer, head=chosen.head)
-
-    problem = engine.Problem(
-        network=model.network(ids),
-        embeddings=model.embed(ids),
-        targets=tuple(engine.Target(t, document.ids[t]) for t in request.targets),
-        objective=request.objective,
-        settings=request.settings,
-        causal=model.is_causal,
-        attention=attention,
-        memory_budget=memory.budget(model.device),
-    )
+    problem = problem_of(model, question.request(model, document), document, memory_budget)
     return engine.run(question.method.run, problem, schedule, label=question.method.label)
 
 
-def alternatives(model: CausalModel, step: Step) -> tuple[Alternative, ...]:
-    """The most probable tokens of a step, as people read them."""
-    return tuple(
-        Alternative(id=i, text=display(model.tokenizer, i), probability=p)
-        for i, p in zip(step.ids, step.probabilities, strict=True)
-    )
-
-
 def assemble(
-    model: CausalModel,
+    model: Model,
     question: Question,
     document: Document,
     chunks: Sequence[engine.Chunk],
     seconds: float,
 ) -> Attribution:
     """The columns that are there, in order; fewer than the document's where the work was cancelled."""
-    finished = {col: (chunk.scores[:, j], chunk.steps[j]) for chunk in chunks for j, col in enumerate(chunk.cols)}
+    finished = {col: (chunk, j) for chunk in chunks for j, col in enumerate(chunk.cols)}
     cols = sorted(finished)
-    steps = [finished[col][1] for col in cols]
+    parts = [finished[col] for col in cols]
+    steps = [chunk.steps[j] for chunk, j in parts]
     return Attribution(
-        scores=np.stack([finished[col][0] for col in cols], axis=1),
+        scores=np.stack([chunk.scores[:, j] for chunk, j in parts], axis=1),
         rows=document.rows,
         cols=tuple(document.cols[col] for col in cols),
         segments=document.segments,
         step_scores={"probability": np.array([step.probability for step in steps])},
-        alternatives=tuple(alternatives(model, step) for step in steps),
+        alternatives=tuple(model.alternatives(step) for step in steps),
         method=question.method.id,
         objective=question.objective if question.method.uses_objective else None,
+        foil=None if question.foil is None else str(question.foil),
         signed=question.method.signed,
         unit=question.method.unit,
         model_name=model.name,
         settings=asdict(question.settings),
         seconds=seconds,
+        diagnostics={name: [chunk.diagnostics[name][j] for chunk, j in parts] for name in chunks[0].diagnostics},
     )
 
 
@@ -190,7 +169,10 @@ def attribute(
     target_ids: Sequence[int] | None = None,
     method: str = "saliency",
     objective: str = "probability",
+    foil: str | int | None = None,
+    span: tuple[int, int] | None = None,
     max_new_tokens: int = 32,
+    memory_budget: int | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> Attribution:
@@ -204,10 +186,16 @@ def attribute(
         input_ids: token ids, taken as they are.
         target_ids: as `target`, in ids.
         method: an id of `methods()`.
-        objective: what is explained: "probability", "log_probability" or "logit" of the target token.
+        objective: what is explained: "probability", "log_probability" or "logit" of the target token, or the "entropy"
+            of the whole distribution at its place.
+        foil: another token (or its id, or another class): why the target and not this one? The difference of the two
+            objectives is explained.
+        span: explain the written tokens first … last together, `(first, last + 1)`: one column, the sum of their
+            objectives.
         max_new_tokens: how many tokens the model writes at most; greedy.
+        memory_budget: bytes that the work may take on the device beside the model; default: half of what is free.
         progress: show a progress bar.
-        **settings: the method's own, such as `layer=` and `head=` of attention.
+        **settings: the method's own, such as `layer=` and `head=` of attention, `steps=` of integrated gradients.
 
     Raises:
         InputError: what was asked cannot be asked (unknown names, no text, text too long, …).
@@ -216,7 +204,7 @@ def attribute(
     """
     from tqdm.auto import tqdm
 
-    question = check_question(method, objective, settings)
+    question = check_question(method, objective, settings, foil)
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
     check_max_new_tokens(max_new_tokens)
     loaded = load_model(model)
@@ -225,14 +213,19 @@ def attribute(
         bar = tqdm(total=max_new_tokens, desc="writing", unit="token", disable=not progress, leave=False)
         with bar:
             document = write(loaded, prompt, max_new_tokens, lambda _, written, __: _advance(bar, len(written)))
+        if span is not None:
+            document = spanning(document, *span)
         chunks = []
         n = len(document.targets)
         with tqdm(total=n, desc=question.method.label, unit="token", disable=not progress, leave=False) as bar:
-            for chunk in columns(loaded, question, document, engine.Schedule(range(n))):
-                chunks.append(chunk)
-                bar.update(len(chunk.cols))
+            for part in columns(loaded, question, document, engine.Schedule(range(n)), memory_budget):
+                if isinstance(part, engine.Progress):
+                    _advance(bar, n * part.done // part.total)
+                    continue
+                chunks.append(part)
+                _advance(bar, sum(len(chunk.cols) for chunk in chunks))
         return assemble(loaded, question, document, chunks, time.perf_counter() - started)
 
 
 def _advance(bar: Any, done: int) -> None:
-    bar.update(done - bar.n)
+    bar.update(max(0, done - bar.n))

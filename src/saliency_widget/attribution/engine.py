@@ -6,25 +6,24 @@ It knows no tokenizer, no widget and no file, so any toy network whose answer is
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ..errors import BadScores, OutOfMemory
-from ..types import NoSettings, Objective
+from ..models.steps import Step, read_steps
+from ..types import NoSettings, Objective, Target
 from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from ..models.steps import Step
-
 
 class Output(Protocol):
-    """What a network gives: `models.causal.Forward` is one."""
+    """What a network gives: `models.base.Forward` is one."""
 
     @property
     def logits(self) -> torch.Tensor:
@@ -42,46 +41,92 @@ _ONE_PASS = 256
 Network = Callable[["torch.Tensor", "torch.Tensor"], Output]
 
 
-class Target(NamedTuple):
-    """A column: the token `id` at `position`, predicted from the tokens 0 … position - 1."""
-
-    position: int
-    id: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Everything a method needs to fill a matrix [n_rows, len(targets)].
 
     `causal`: a later embedding cannot change an earlier logit, so one pass may serve many targets. Where it is False
     each target gets a pass of its own over what comes before it.
-    `attention`: positions → weights [k, n], logits [k, vocabulary]; None where the network has no attention to show.
+
+    What only some methods need is None or empty where a network has no such thing:
+    `attention`: see `attention.Reader`. `relevance`: the network, by rule, with the backward pass of LRP.
+    `prefixes`: the network without what it has read before, see `perturbation`. `shortened`: rows to keep → the
+    embeddings and the network of the text without the others.
+    `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
+    `groups`: of each row, the number of the unit it belongs to; by the kind of unit ("word", "sentence", "segment").
     """
 
     network: Network
     embeddings: torch.Tensor  # [1, n, d], n ≥ the last target's position
     targets: tuple[Target, ...]
     objective: Objective = "probability"
+    foil: int | None = None
     settings: Any = field(default_factory=NoSettings)
     causal: bool = True
-    attention: Callable[[Sequence[int]], tuple[torch.Tensor, torch.Tensor]] | None = None
+    attention: Any = None
+    relevance: Callable[[Any], Network] | None = None
+    prefixes: Callable[[], Any] | None = None
+    shortened: Callable[[Sequence[int]], tuple[torch.Tensor, Network]] | None = None
+    baselines: Mapping[str, Callable[[], torch.Tensor]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
     memory_budget: int = 1 << 30  # bytes for one chunk
 
     @property
     def n_rows(self) -> int:
         """Every position that some target can see."""
-        return max(t.position for t in self.targets)
+        return max(t.n_seen for t in self.targets)
 
 
 class Chunk(NamedTuple):
     """Finished columns, and the steps that the same pass showed.
 
-    `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row.
+    `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row. `diagnostics`: by name, a number a
+    column.
     """
 
     cols: list[int]
     scores: NDArray[np.float32]
     steps: list[Step]
+    diagnostics: Mapping[str, Sequence[float]] = {}
+
+
+class Progress(NamedTuple):
+    """How far the work is that comes before the next chunk: `done` of `total` passes."""
+
+    done: int
+    total: int
+
+
+class Atoms(NamedTuple):
+    """The tokens that some columns explain, as one list of a; a column that explains a span has several."""
+
+    at: torch.Tensor  # [a] the positions whose logits predict them
+    ids: torch.Tensor  # [a]
+    total: torch.Tensor  # [k, a], 1 where atom a is of column k, else 0
+    n_read: int  # how many embeddings the last of them needs
+
+
+def atoms_of(problem: Problem, cols: Sequence[int]) -> Atoms:
+    """The atoms of these columns, in order."""
+    import torch
+
+    targets = [problem.targets[col] for col in cols]
+    pairs = [(j, t.position + i - 1, token) for j, t in enumerate(targets) for i, token in enumerate(t.ids)]
+    device = problem.embeddings.device
+    owner, at, ids = (torch.tensor(values, device=device) for values in zip(*pairs, strict=True))
+    total = (owner == torch.arange(len(cols), device=device)[:, None]).to(problem.embeddings.dtype)
+    return Atoms(at, ids, total, max(t.n_seen for t in targets))
+
+
+def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> list[Step]:
+    """The step of each column from the logits [a, vocabulary] of its atoms. A span has no alternatives."""
+    found = iter(read_steps(logits, [token for col in cols for token in problem.targets[col].ids]))
+    steps = []
+    for col in cols:
+        parts = [next(found) for _ in problem.targets[col].ids]
+        whole = float(np.prod([part.probability for part in parts]))
+        steps.append(parts[0] if len(parts) == 1 else Step(whole, (), ()))
+    return steps
 
 
 class Schedule:
@@ -119,22 +164,26 @@ class Schedule:
             self._todo = sorted({*self._todo, *cols})
 
 
-Fill = Callable[[Problem, Schedule], Iterator[Chunk]]
+Fill = Callable[[Problem, Schedule], Iterator[Chunk | Progress]]
 
 
-def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iterator[Chunk]:
+def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iterator[Chunk | Progress]:
     """Fill the columns of `schedule`, a chunk at a time, each checked. Stop iterating to cancel: what came is whole.
 
     `fill` is a method's way to do it, `label` the method's name in errors.
     Raises: BadScores; OutOfMemory when one column alone does not fit.
     """
     for chunk in fill(problem, schedule):
+        if isinstance(chunk, Progress):
+            yield chunk
+            continue
         for j, col in enumerate(chunk.cols):
             try:
                 check_column(chunk.scores[:, j], problem, col, label)
             except BadScores:
                 if j:  # the good ones before it are kept
-                    yield Chunk(chunk.cols[:j], chunk.scores[:, :j], chunk.steps[:j])
+                    kept = {name: values[:j] for name, values in chunk.diagnostics.items()}
+                    yield Chunk(chunk.cols[:j], chunk.scores[:, :j], chunk.steps[:j], kept)
                 raise
         yield chunk
 
@@ -177,7 +226,7 @@ def blank(problem: Problem, cols: Sequence[int]) -> NDArray[np.float32]:
 
 def check_column(column: NDArray[np.float32], problem: Problem, col: int, label: str) -> None:
     """A score that is NaN, infinite or all zero is an error, never a picture. Raises: BadScores."""
-    visible = column[: problem.targets[col].position]
+    visible = column[: problem.targets[col].n_seen]
     if not np.isfinite(visible).all():
         row = int(np.flatnonzero(~np.isfinite(visible))[0])
         raise BadScores(

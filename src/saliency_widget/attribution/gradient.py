@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from ..models.steps import read_steps
-from .engine import Chunk, Problem, Schedule, blank, in_chunks
-from .objectives import OBJECTIVES
+import numpy as np
+
+from ..errors import InputError, UnknownName
+from .engine import Atoms, Chunk, Network, Problem, Schedule, atoms_of, blank, in_chunks, steps_of
+from .objectives import value
 
 if TYPE_CHECKING:
     import torch
+
+    from .engine import Output
+
+Reduction = Literal["sum", "l2"]
+
+_REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "sum": lambda products: products.sum(dim=-1),
+    "l2": lambda products: products.norm(dim=-1),
+}
+
+
+def _check_reduction(name: str) -> None:
+    if name not in _REDUCTIONS:
+        raise UnknownName("reduction", name, _REDUCTIONS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductSettings:
+    """`reduction`: how the hidden axis is put together: "sum" keeps the sign; "l2", a norm, is what inseq shows."""
+
+    reduction: Reduction = "sum"
+
+    def __post_init__(self) -> None:
+        _check_reduction(self.reduction)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathSettings:
+    """How the path is walked.
+
+    `steps`: points of the Gauss-Legendre rule, at least 1. `baseline`: where it begins: "zero", the embedding of the
+    "pad", "unk" or "mask" token, or the "mean" of the vocabulary; None takes the first there is of unk, pad, zero.
+    `reduction`: as `ProductSettings`.
+    """
+
+    steps: int = 16
+    baseline: str | None = None
+    reduction: Reduction = "sum"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.steps, int) or self.steps < 1:
+            raise InputError(f"steps={self.steps!r} is not a number of steps.", cure="Take 8, 16 or 50.")
+        _check_reduction(self.reduction)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelevanceSettings:
+    """`rule`: "attnlrp", or "cp-lrp", which takes the attention weights for constants."""
+
+    rule: str = "attnlrp"
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("attnlrp", "cp-lrp"):
+            raise UnknownName("rule", self.rule, ["attnlrp", "cp-lrp"])
 
 
 def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -20,62 +77,180 @@ def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: one forward pass a chunk, and the matrix products of one backward pass a target.
     Source: Simonyan et al. 2014, arXiv:1312.6034; the norm as in Atanasova et al. 2020, arXiv:2009.13295.
     """
-    return _per_embedding(problem, schedule, lambda gradient: gradient.norm(dim=-1))
+    return _at_the_input(problem, schedule, problem.network, lambda gradient, _x: gradient.norm(dim=-1))
 
 
-def _per_embedding(
-    problem: Problem, schedule: Schedule, reduce: Callable[[torch.Tensor], torch.Tensor]
-) -> Iterator[Chunk]:
-    """Columns from gradients; `reduce` takes gradients [k, m, d] and gives scores [k, m]."""
+def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
+    """Gradient · embedding, added up over the hidden axis: what a linear model would owe to each embedding.
 
-    def work(cols: list[int]) -> Chunk:
-        scores, steps = blank(problem, cols), []
-        for part in [cols] if problem.causal else [[col] for col in cols]:
-            gradient, logits = gradients(problem, part)
-            steps += read_steps(logits, [problem.targets[col].id for col in part])
-            for row, col in zip(reduce(gradient.float()).cpu().numpy(), part, strict=True):
-                seen = problem.targets[col].position
-                scores[:seen, cols.index(col)] = row[:seen]
-        return Chunk(cols, scores, steps)
-
-    return in_chunks(schedule, _chunk_size(problem), work)
+    scores[i, j] = Σ_h embedding_ih ∂ objective_j / ∂ embedding_ih, signed, in units of the objective.
+    Cost: as saliency.
+    Source: Shrikumar et al. 2016, arXiv:1605.01713.
+    """
+    reduce = _REDUCTIONS[problem.settings.reduction]
+    return _at_the_input(problem, schedule, problem.network, lambda gradient, x: reduce(gradient * x))
 
 
-def gradients(problem: Problem, cols: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gradients d objective_j / d embeddings for each column, [k, m, d] up to the last one's position; logits [k, V].
+def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
+    """Relevance that the objective hands back to each input embedding by the rules of AttnLRP.
 
-    One forward pass, cut off after the last target, and one batched backward pass. Where the network shows the input
-    of its vocabulary projection, that projection is gone through once for all targets: row j of its gradient belongs to
-    target j alone, so the sum of the objectives tells them apart.
+    scores[i, j] signed, in units of the objective. They need not add up to it: the softmax rule keeps a part, so the
+    sum is a diagnostic (`relevance_sum`, beside `value`), not a check.
+    Cost: as saliency, with hooks.
+    Source: Achtibat et al. 2024, arXiv:2402.05602; "cp-lrp": Ali et al. 2022, arXiv:2202.07304.
+    """
+    assert problem.relevance is not None, "a method is offered only where it can run"
+    network = problem.relevance(problem.settings.rule)
+    for chunk in _at_the_input(problem, schedule, network, lambda gradient, x: (gradient * x).sum(dim=-1)):
+        sums = [float(total) for total in np.nansum(chunk.scores, axis=0, dtype=np.float64)]
+        yield chunk._replace(diagnostics={**chunk.diagnostics, "relevance_sum": sums})
+
+
+def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
+    """The gradient along the straight path from a baseline to the embeddings, times the way walked.
+
+    scores[i, j] = Σ_h (x - b)_ih ∫₀¹ ∂ objective_j / ∂ embedding_ih (b + α(x - b)) dα, signed, in units of the
+    objective; with all embeddings on the way at once. Their sum is objective(x) - objective(b) as far as the steps are
+    fine enough: `completeness_error` is what is missing, a diagnostic of each column.
+    Cost: `steps` backward passes a target, and two forward passes.
+    Source: Sundararajan et al. 2017, arXiv:1703.01365; nodes and weights as in Captum and inseq (Gauss-Legendre).
     """
     import torch
 
-    targets = [problem.targets[col] for col in cols]
-    m = max(t.position for t in targets)
-    device = problem.embeddings.device
-    x = problem.embeddings[:, :m].detach().requires_grad_()
+    settings: PathSettings = problem.settings
+    reduce = _REDUCTIONS[settings.reduction]
+    start = baseline(problem, settings.baseline)
+    way = problem.embeddings - start
+    nodes, weights = _gauss_legendre(settings.steps, way)
+
+    def work(cols: list[int]) -> Chunk:
+        atoms = atoms_of(problem, cols)
+        from_b, on = start.expand_as(way)[:, : atoms.n_read], way[:, : atoms.n_read]
+        with torch.no_grad():
+            logits = problem.network(torch.cat([from_b + on, from_b]), atoms.at).logits
+        at_x, at_b = _per_column(value(problem.objective, logits, atoms.ids, problem.foil), atoms)
+        mean = torch.zeros_like(on)
+        at_once = _at_once(problem, len(cols))
+        for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
+            gradient, _ = gradients(problem, problem.network, from_b + nodes[part] * on, atoms)
+            mean = mean + (weights[part] * gradient).sum(dim=1)  # [k, m, d]
+        products = (mean * on).float()
+        missing = (at_x - at_b).cpu() - products.double().sum((1, 2)).cpu()
+        return _chunk(problem, cols, reduce(products), logits[0], {"completeness_error": missing.tolist()})
+
+    return in_chunks(schedule, _chunk_size(problem, settings.steps), work)
+
+
+def _gauss_legendre(steps: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Nodes and weights [steps, 1, 1] for an integral from 0 to 1."""
+    import torch
+
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    rule = (
+        torch.as_tensor(part, dtype=like.dtype, device=like.device)[:, None, None]
+        for part in ((nodes + 1) / 2, weights / 2)
+    )
+    return next(rule), next(rule)
+
+
+def baseline(problem: Problem, name: str | None) -> torch.Tensor:
+    """The embeddings [d] or [1, n, d] that stand for "nothing here".
+
+    Raises: UnknownName, with those that this model has.
+    """
+    if name is None:
+        name = next((known for known in ("unk", "pad", "zero") if known in problem.baselines), "")
+    if name not in problem.baselines:
+        raise UnknownName("baseline", name, problem.baselines)
+    return problem.baselines[name]()
+
+
+def gradients(problem: Problem, network: Network, points: torch.Tensor, atoms: Atoms) -> tuple[torch.Tensor, Output]:
+    """Gradients of each column's objective at points [s, m, d]: [k, s, m, d]; and what the network gave.
+
+    One forward pass, cut off after the last target, and one batched backward pass. Where the network shows the input
+    of its vocabulary projection, that projection is gone through once for all targets: row a of its gradient belongs to
+    atom a alone, so the sum of the objectives tells them apart.
+    """
+    import torch
+
+    x = points.detach().requires_grad_()
     with torch.enable_grad():
-        output = problem.network(x, torch.tensor([t.position - 1 for t in targets], device=device))
+        output = network(x, atoms.at)
         if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
-            return x.new_zeros(len(targets), *x.shape[1:]), output.logits[0]
-        ids = torch.tensor([t.id for t in targets], device=output.logits.device)
-        objective = OBJECTIVES[problem.objective](output.logits[0], ids)  # [k]
-        if output.head is None:
-            start, seed = objective, torch.eye(len(targets), dtype=objective.dtype, device=objective.device)
-        else:
-            start = output.head  # [1, k, hidden]
-            (at_head,) = torch.autograd.grad(objective.sum(), start, retain_graph=True)
-            seed = torch.diag_embed(at_head[0].T).permute(1, 2, 0)[:, None]  # [k, 1, k, hidden]
-        (gradient,) = torch.autograd.grad(start, x, grad_outputs=seed, is_grads_batched=True, materialize_grads=True)
-    return gradient[:, 0], output.logits[0].detach()
+            return x.new_zeros(len(atoms.total), *x.shape), output
+        objective = value(problem.objective, output.logits, atoms.ids, problem.foil)  # [s, a]
+        head = objective if output.head is None else output.head  # [s, a] or [s, a, hidden]
+        seed = torch.ones_like(objective)
+        if output.head is not None:
+            (seed,) = torch.autograd.grad(objective.sum(), head, retain_graph=True)
+        owner = atoms.total.to(seed)[:, None, :, *[None] * (seed.dim() - 2)]
+        (gradient,) = torch.autograd.grad(
+            head, x, grad_outputs=owner * seed, is_grads_batched=True, materialize_grads=True
+        )
+    return gradient, output
 
 
-def _chunk_size(problem: Problem) -> int:
-    """Targets that go through one batched backward pass.
+def _at_the_input(
+    problem: Problem,
+    schedule: Schedule,
+    network: Network,
+    reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> Iterator[Chunk]:
+    """Columns from gradients; `reduce` takes gradients [k, m, d] and embeddings [m, d] and gives scores [k, m]."""
+
+    def work(cols: list[int]) -> Chunk:
+        atoms = atoms_of(problem, cols)
+        x = problem.embeddings[:, : atoms.n_read]
+        gradient, output = gradients(problem, network, x, atoms)
+        at = _per_column(value(problem.objective, output.logits.detach(), atoms.ids, problem.foil), atoms)[0]
+        scores = reduce(gradient[:, 0].float(), x[0].float())
+        return _chunk(problem, cols, scores, output.logits[0].detach(), {"value": at.tolist()})
+
+    return in_chunks(schedule, _chunk_size(problem, 1), work)
+
+
+def _per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
+    """From a value an atom [s, a] to one a column [s, k]."""
+    return values @ atoms.total.T.to(values)
+
+
+def _chunk(
+    problem: Problem,
+    cols: list[int],
+    scores: torch.Tensor,
+    logits: torch.Tensor,
+    diagnostics: dict[str, list[float]],
+) -> Chunk:
+    """From scores [k, m] on the device to a finished chunk."""
+    out = blank(problem, cols)
+    for j, (row, col) in enumerate(zip(scores.cpu().numpy(), cols, strict=True)):
+        seen = problem.targets[col].n_seen
+        out[:seen, j] = row[:seen]
+    return Chunk(cols, out, steps_of(problem, cols, logits), diagnostics)
+
+
+# ── how much at a time ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _chunk_size(problem: Problem, points: int) -> int:
+    """Targets that go through one batched backward pass, of a path with so many points.
 
     On a CPU 12: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait of a
-    hover. A target holds about a dozen arrays as wide as the widest layer, taken as four times the embedding.
+    hover. A network that is not causal gives each target a pass of its own.
     """
+    if not problem.causal:
+        return 1
+    most = 12 if problem.embeddings.device.type == "cpu" else 32
+    return max(1, min(max(most // points, 3), problem.memory_budget // _bytes_a_target(problem)))
+
+
+def _at_once(problem: Problem, targets: int) -> int:
+    """Points of a path that go through one batched backward pass."""
+    return max(1, problem.memory_budget // (targets * _bytes_a_target(problem)))
+
+
+def _bytes_a_target(problem: Problem) -> int:
+    """A target holds about a dozen arrays as wide as the widest layer, taken as four times the embedding."""
     _, n, d = problem.embeddings.shape
-    fits = problem.memory_budget // (12 * 4 * d * n * problem.embeddings.element_size())
-    return max(1, min(12 if problem.embeddings.device.type == "cpu" else 32, fits))
+    return 12 * 4 * d * n * problem.embeddings.element_size()

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError, UnknownName, UnsupportedMethod
+from ..models.attention import why_no_attention
+from ..models.relevance import why_no_relevance
 from ..types import NoSettings, Objective
 from . import attention, gradient, noise
 from .objectives import OBJECTIVES
 
 if TYPE_CHECKING:
-    from ..models.causal import CausalModel
+    from collections.abc import Callable
+
+    from ..models.base import Model
     from .engine import Fill
 
 Family = Literal["gradient", "attention", "perturbation", "relevance", "baseline"]
@@ -24,6 +28,8 @@ class Method:
     """A row of the table.
 
     `unit` is what a score is called, as in "share of the {unit}"; `pool` how the scores of tokens make that of a word.
+    `lacks`: why the method cannot run on a model, in one sentence, or None. `spans`: whether it can explain several
+    tokens at once.
     """
 
     id: str
@@ -39,7 +45,8 @@ class Method:
     reference: str
     run: Fill
     settings: type[Any] = NoSettings
-    needs_attention: bool = False
+    lacks: Callable[[Model], str | None] = lambda _model: None
+    spans: bool = True
 
 
 METHODS: dict[str, Method] = {
@@ -83,7 +90,67 @@ METHODS: dict[str, Method] = {
             reference="Bahdanau et al. 2015, arXiv:1409.0473; Jain & Wallace 2019, arXiv:1902.10186",
             run=attention.attention,
             settings=attention.AttentionSettings,
-            needs_attention=True,
+            lacks=why_no_attention,
+            spans=False,
+        ),
+        Method(
+            id="input_x_gradient",
+            label="Input × gradient",
+            family="gradient",
+            signed=True,
+            uses_objective=True,
+            unit="contribution",
+            pool="sum",
+            cost="one backward pass per target",
+            reads="What this token's embedding would have contributed if the model were linear: its gradient times "
+            "itself. Blue speaks for the word, orange against it.",
+            caveats=(
+                "The model is not linear: where the gradient is flat, a token that mattered can score nothing.",
+                "The zero embedding it compares with is no token of any language.",
+            ),
+            reference="Shrikumar et al. 2016, arXiv:1605.01713",
+            run=gradient.input_x_gradient,
+            settings=gradient.ProductSettings,
+        ),
+        Method(
+            id="integrated_gradients",
+            label="Integrated gradients",
+            family="gradient",
+            signed=True,
+            uses_objective=True,
+            unit="contribution",
+            pool="sum",
+            cost="one backward pass per target and step (16 steps)",
+            reads="The gradient added up while the text fades in from a baseline of unknown tokens. The scores sum to "
+            "the change of the objective between the two.",
+            caveats=(
+                "It depends on the baseline: against another one the map is another.",
+                "The texts on the way, half faded, are none the model was trained on.",
+                "With too few steps the sum misses the change; the diagnostics say by how much.",
+            ),
+            reference="Sundararajan et al. 2017, arXiv:1703.01365",
+            run=gradient.integrated_gradients,
+            settings=gradient.PathSettings,
+        ),
+        Method(
+            id="attnlrp",
+            label="AttnLRP",
+            family="relevance",
+            signed=True,
+            uses_objective=True,
+            unit="relevance",
+            pool="sum",
+            cost="one backward pass per target",
+            reads="The objective is handed back, layer by layer, to what made it, by rules for each kind of layer.",
+            caveats=(
+                "The sum is not the objective: the softmax rule keeps a part of it, by design.",
+                "The rules are choices; other rules give other maps.",
+                "Layer-wise relevance propagation is covered by patents (US 11,443,179; EP 3,284,049).",
+            ),
+            reference="Achtibat et al. 2024, arXiv:2402.05602",
+            run=gradient.attnlrp,
+            settings=gradient.RelevanceSettings,
+            lacks=lambda model: why_no_relevance(model.model),
         ),
         Method(
             id="random",
@@ -127,24 +194,21 @@ def settings_of(method: Method, given: Mapping[str, Any]) -> Any:
     return method.settings(**given)
 
 
-def why_not(method: Method, model: CausalModel) -> str | None:
+def why_not(method: Method, model: Model) -> str | None:
     """Why the method cannot run on this model, in one sentence; None where it can."""
-    if method.needs_attention and (not model.n_heads or not model.model._can_set_attn_implementation()):
-        return f"{type(model.model).__name__} does not hand out attention weights."
-    return None
+    return method.lacks(model)
 
 
-def check_applies(method: Method, model: CausalModel, settings: Any) -> None:
+def check_applies(method: Method, model: Model, settings: Any) -> None:
     """Raises: UnsupportedMethod naming the methods that can; InputError for a layer or head that does not exist."""
     reason = why_not(method, model)
     if reason is not None:
         able = [m.id for m in METHODS.values() if why_not(m, model) is None]
         raise UnsupportedMethod(f"{method.label} cannot run here: {reason}", cure=f"Use {' or '.join(able)}.")
-    if method.needs_attention:
-        for name, count in (("layer", model.n_layers), ("head", model.n_heads)):
-            index = getattr(settings, name, None)
-            if index is not None and not (isinstance(index, int) and 0 <= index < count):
-                raise InputError(
-                    f"{name}={index!r} is out of range: {model.name} has {count} {name}s.",
-                    cure=f"Choose 0 … {count - 1}, or None for the mean.",
-                )
+    for name, count in (("layer", model.n_layers), ("head", model.n_heads)):
+        index = getattr(settings, name, None)
+        if index is not None and not (isinstance(index, int) and 0 <= index < count):
+            raise InputError(
+                f"{name}={index!r} is out of range: {model.name} has {count} {name}s.",
+                cure=f"Choose 0 … {count - 1}, or None for the mean.",
+            )

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.steps import read_steps
-from .engine import Chunk, Problem, Schedule, blank, in_passes
+from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_passes, steps_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +25,15 @@ def random(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     import torch
 
     def work(cols: list[int]) -> Chunk:
-        targets = [problem.targets[col] for col in cols]
         scores = blank(problem, cols)
-        for j, (seen, _) in enumerate(targets):
-            noise = np.random.default_rng([problem.settings.seed, seen]).random(seen)
+        for j, col in enumerate(cols):
+            position, ids = problem.targets[col]
+            seen = problem.targets[col].n_seen
+            noise = np.random.default_rng([problem.settings.seed, position, *ids]).random(seen)
             scores[:seen, j] = np.maximum(noise, np.finfo(np.float32).tiny)
-        device = problem.embeddings.device
+        atoms = atoms_of(problem, cols)
         with torch.no_grad():  # the noise needs no pass; the probabilities beside it do
-            positions = torch.tensor([t.position - 1 for t in targets], device=device)
-            logits = problem.network(problem.embeddings[:, : targets[-1].position], positions).logits[0]
-        return Chunk(cols, scores, read_steps(logits, [t.id for t in targets]))
+            logits = problem.network(problem.embeddings[:, : atoms.n_read], atoms.at).logits[0]
+        return Chunk(cols, scores, steps_of(problem, cols, logits))
 
     return in_passes(problem, schedule, work)

@@ -1,6 +1,6 @@
 """The number whose cause is asked for: plain functions from the logits at one target to a scalar, found by name.
 
-Each takes logits [k, vocabulary] and target ids [k] and gives [k]; entry j depends on row j alone.
+Each takes logits [..., k, vocabulary] and target ids [k] and gives [..., k]; entry j depends on row j alone.
 """
 
 from __future__ import annotations
@@ -31,8 +31,25 @@ def logit(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return _pick(_wide(logits), targets)
 
 
+def entropy(logits: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
+    """Entropy of the whole distribution in nats, at least 0: how undecided the model is, whichever token it takes."""
+    log_p = _wide(logits).log_softmax(-1)
+    return -(log_p.exp() * log_p).sum(-1)
+
+
+def value(objective: Objective, logits: torch.Tensor, targets: torch.Tensor, foil: int | None) -> torch.Tensor:
+    """The number that is explained, [..., k]: the objective of the target, less that of the foil if there is one.
+
+    The contrast is that of Yin & Neubig 2022, arXiv:2202.10419: why this token and not the other?
+    """
+    of = OBJECTIVES[objective]
+    targets = targets.to(logits.device)
+    values = of(logits, targets)
+    return values if foil is None else values - of(logits, targets.new_full(targets.shape, foil))
+
+
 def _pick(values: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return values.gather(-1, targets[:, None]).squeeze(-1)
+    return values.gather(-1, targets.expand(values.shape[:-1])[..., None]).squeeze(-1)
 
 
 def _wide(logits: torch.Tensor) -> torch.Tensor:
@@ -45,9 +62,11 @@ OBJECTIVES: dict[Objective, ObjectiveFunction] = {
     "probability": probability,
     "log_probability": log_probability,
     "logit": logit,
+    "entropy": entropy,
 }
 LABELS: dict[Objective, str] = {
     "probability": "probability",
     "log_probability": "log-probability",
     "logit": "logit",
+    "entropy": "entropy",
 }

@@ -41,7 +41,8 @@ class Attribution:
 
     `scores`: float32 [n_rows, n_cols] as the method defines them, un-normalised; NaN where the target cannot see the
     row, and only there. `step_scores`: float32 [n_cols] each, `probability` among them. `alternatives`: for each column
-    the most probable tokens. `seconds`: what computing took.
+    the most probable tokens. `foil`: what each target was set against. `seconds`: what computing took.
+    `diagnostics`: by name, mostly a number a column: `completeness_error` of integrated gradients, for one.
     """
 
     scores: NDArray[np.float32]
@@ -52,6 +53,7 @@ class Attribution:
     alternatives: tuple[tuple[Alternative, ...], ...] = ()
     method: str
     objective: str | None
+    foil: str | None = None
     signed: bool
     unit: str
     model_name: str = ""
@@ -171,6 +173,7 @@ class Attribution:
             "alternatives": [[asdict(a) for a in column] for column in self.alternatives],
             "method": self.method,
             "objective": self.objective,
+            "foil": self.foil,
             "signed": self.signed,
             "unit": self.unit,
             "model_name": self.model_name,

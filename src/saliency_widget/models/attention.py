@@ -14,11 +14,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedMethod
+from ..types import Inputs
 
 if TYPE_CHECKING:
     import torch
 
-    # Called with (layer, first query of the block, weights [batch, heads, block, keys]).
+    from .base import Model
+
+    # Called with (layer, first query of the block, weights [heads, block, keys]), layer by layer.
     Recorder = Callable[[int, int, torch.Tensor], None]
 
 _NAME = "saliency_widget_recording"
@@ -26,6 +29,23 @@ _BLOCK_CELLS = 64_000_000  # weights of one block: heads x queries x keys, 256 M
 
 # A context variable and not a global: a cell that runs the same model meanwhile records nothing.
 _recorder: ContextVar[Recorder | None] = ContextVar("saliency_widget_recorder", default=None)
+
+
+def why_no_attention(model: Model) -> str | None:
+    """Why this model's attention cannot be shown, in one sentence; None where it can."""
+    if not model.n_heads or not model.model._can_set_attn_implementation():
+        return f"{type(model.model).__name__} does not hand out attention weights."
+    return None
+
+
+def attention_pass(model: Model, inputs: Inputs, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+    """One pass over the first n rows, layer by layer told to `record`; the logits [k, vocabulary] at positions `at`."""
+    import torch
+
+    # Nothing after the last of them is read: a network that is not causal would look at it.
+    embeddings = model.embed(inputs)[:, :n]
+    with torch.no_grad(), recording(model.model, record):
+        return model.network(inputs)(embeddings, at).logits[0]
 
 
 @contextmanager
@@ -40,7 +60,7 @@ def recording(model: Any, recorder: Recorder) -> Iterator[None]:
     if not model._can_set_attn_implementation():
         raise UnsupportedMethod(
             f"{type(model).__name__} does not hand out its attention weights, so its attention cannot be shown.",
-            cure="Use saliency or random.",
+            cure="Use a method that does not look at attention.",
         )
     AttentionInterface.register(_NAME, _record)
     # Without a mask function of the same name the mask is silently None, and the model looks into the future.
@@ -76,6 +96,6 @@ def _record(
         mask = attention_mask if whole or attention_mask is None else attention_mask[..., start:stop, :]
         output, weights = eager(module, query[:, :, start:stop], key, value, mask, **kwargs)
         if recorder is not None:
-            recorder(module.layer_idx, start, weights)
+            recorder(module.layer_idx, start, weights[0])
         outputs.append(output)
     return torch.cat(outputs, dim=1), None  # [batch, n, heads, head_dim]

@@ -10,17 +10,22 @@ if TYPE_CHECKING:
     import torch
 
 
-def is_causal(network: Callable[[torch.Tensor, torch.Tensor], Any], embeddings: torch.Tensor) -> bool:
-    """Whether a changed later token leaves all earlier logits alone, looked at on the network itself."""
+def is_causal(
+    network: Callable[[torch.Tensor, torch.Tensor], Any], embeddings: torch.Tensor, n_source: int = 0
+) -> bool:
+    """Whether a changed later token leaves all earlier logits alone, looked at on the network itself.
+
+    The first `n_source` rows are a source, which every logit may see.
+    """
     import torch
 
-    embeddings = embeddings[:, :16]  # a mask that fails, fails early
+    embeddings = embeddings[:, : n_source + 16]  # a mask that fails, fails early
     n = embeddings.shape[1]
-    if n == 1:
+    if n == n_source + 1:
         return True
     changed = embeddings.clone()
-    changed[:, -1] = -2 * embeddings[:, -1] + embeddings[:, 0]
-    positions = torch.arange(n - 1, device=embeddings.device)
+    changed[:, -1] = -2 * embeddings[:, -1] + embeddings[:, n_source]
+    positions = torch.arange(n_source, n - 1, device=embeddings.device)
     with torch.no_grad():
         before, after = network(embeddings, positions).logits, network(changed, positions).logits
     tolerance = 1e-4 if before.dtype in (torch.float32, torch.float64) else 2e-2

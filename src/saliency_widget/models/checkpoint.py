@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, OutOfMemory, SaliencyError
 
+from .kinds import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -30,17 +32,18 @@ def from_folder(folder: Path, dtype: Any, *, trust_remote_code: bool) -> Pair:
 def pretrained(where: str, dtype: Any, *, local_files_only: bool, trust_remote_code: bool) -> Pair:
     """A folder or hub id, loaded by transformers, cheapest part first.
 
-    Raises: InputError (no causal language model, or not one that this transformers knows), DamagedFile, OutOfMemory,
+    Raises: InputError (a model of another kind, or not one that this transformers knows), DamagedFile, OutOfMemory,
     DownloadFailed, ImportError (transformers' own: it names the package that the checkpoint needs).
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    import transformers
+    from transformers import AutoConfig, AutoTokenizer
 
     kwargs = {"local_files_only": local_files_only, "trust_remote_code": trust_remote_code}
     with _explained(where, from_hub=not local_files_only):
         config = AutoConfig.from_pretrained(where, **kwargs)
-        check_causal(config, (getattr(config, "architectures", None) or [""])[0], where)
+        kind = kind_of(config, (getattr(config, "architectures", None) or [""])[0], where)
         tokenizer = AutoTokenizer.from_pretrained(where, **kwargs)
-        model, report = AutoModelForCausalLM.from_pretrained(
+        model, report = getattr(transformers, kind.loads).from_pretrained(
             where, config=config, dtype=dtype, output_loading_info=True, **kwargs
         )
         _check_complete(report, where)
@@ -186,7 +189,7 @@ def _explanation(error: Exception, where: str, from_hub: bool) -> SaliencyError:
     return DamagedFile(f"{where} cannot be loaded: {first}", cure="Save or download the model again.")
 
 
-# ── after: is it whole, and a causal language model? ─────────────────────────────────────────────────────────────
+# ── after: is it whole? ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _check_complete(report: Any, where: str) -> None:
@@ -198,27 +201,3 @@ def _check_complete(report: Any, where: str) -> None:
             f"The checkpoint {where} lacks weights: {missing[0]}{more}.",
             cure="Save or download it again, from the class that it was trained with.",
         )
-
-
-_OTHER_TASKS = (
-    "ForSequenceClassification",
-    "ForTokenClassification",
-    "ForQuestionAnswering",
-    "ForMultipleChoice",
-    "ForMaskedLM",
-    "ForPreTraining",
-)
-
-
-def check_causal(config: Any, architecture: str, name: str) -> None:
-    """Raises InputError for what is known not to be a causal language model."""
-    if getattr(config, "is_encoder_decoder", False):
-        what = "an encoder-decoder model"
-    elif architecture.endswith(_OTHER_TASKS):
-        what = f"a {architecture}"
-    else:
-        return
-    raise InputError(
-        f"{name} is {what}; only causal language models (GPT, Llama, Qwen …) can be explained so far.",
-        cure='Take a model that writes text from left to right, "demo" for one.',
-    )

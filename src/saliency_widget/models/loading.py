@@ -1,4 +1,4 @@
-"""`load_model`: from whatever a user calls a model to a CausalModel.
+"""`load_model`: from whatever a user calls a model to one of ours.
 
 What was named (a folder, a file, a hub id, "demo") is loaded here, put on a device, and shared: whoever asks for it
 again while somebody holds it gets the same one. What was handed over as an object is taken as it is.
@@ -15,17 +15,18 @@ from weakref import WeakValueDictionary
 
 from saliency_widget.errors import DamagedFile, InputError, ModelNotFound, OutOfMemory, UnknownName
 
-from .checkpoint import Pair, check_causal, from_folder, from_gguf, pretrained
+from .base import Model
+from .checkpoint import Pair, from_folder, from_gguf, pretrained
+from .kinds import seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
 
-    from .causal import CausalModel
     from .demo import Progress
 
-_shared: WeakValueDictionary[tuple[Any, ...], CausalModel] = WeakValueDictionary()
+_shared: WeakValueDictionary[tuple[Any, ...], Model] = WeakValueDictionary()
 _turn = threading.Lock()  # transformers' loading is not reentrant; and equal requests, one after another, load once
 
 
@@ -36,26 +37,24 @@ def load_model(
     dtype: str | torch.dtype | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
-) -> CausalModel:
+) -> Model:
     """The model that `source` means, ready to be explained.
 
     `source` is one of: "demo"; a folder or a .gguf file (looked up before anything else, and loaded without one look
-    at the network); a hub id; `(model, tokenizer)`; a transformers pipeline; an inseq model; a CausalModel.
+    at the network); a hub id; `(model, tokenizer)`; a transformers pipeline; an inseq model; a Model.
 
     A model that is loaded here is in evaluation mode, on `device` (cuda, else mps, else cpu) in `dtype` (float32 on a
     CPU, else what the checkpoint says). An object stays where and as it is, so `device` and `dtype` are refused.
     `progress(what, done, total)` may raise to stop. Raises: ModelNotFound, DamagedFile, DownloadFailed, OutOfMemory,
-    InputError (an architecture that is not a causal language model; an option that cannot be).
+    InputError (a model that neither writes text nor classifies it; an option that cannot be).
     """
-    from .causal import CausalModel
-
     if not isinstance(source, str | os.PathLike):
         if device is not None or dtype is not None:
             raise InputError(
                 "A model that is handed over is taken as it is: device= and dtype= have no say.",
                 cure="Leave them out; move or convert the model beforehand with `model.to(...)`.",
             )
-        return source if isinstance(source, CausalModel) else _wrapped(source)
+        return source if isinstance(source, Model) else _wrapped(source)
 
     target = _device(device)
     numbers = _dtype(dtype, target)
@@ -65,7 +64,7 @@ def load_model(
         if (there := _shared.get(key)) is not None:
             return there
         name, (model, tokenizer) = _loaded(place, numbers, trust_remote_code=trust_remote_code, progress=progress)
-        made = CausalModel(_placed(model, target, name), tokenizer, name=name)
+        made = seen(_placed(model, target, name), tokenizer, name)
         _shared[key] = made
         return made
 
@@ -176,10 +175,8 @@ def _only_local(hub_id: str) -> bool:
 # ── what was handed over ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _wrapped(source: Any) -> CausalModel:
+def _wrapped(source: Any) -> Model:
     """An object as it is: not moved, not converted, not put into another mode."""
-    from .causal import CausalModel
-
     model, tokenizer = _unpacked(source)
     if not hasattr(model, "get_input_embeddings") or not hasattr(tokenizer, "decode"):
         raise InputError(
@@ -188,8 +185,7 @@ def _wrapped(source: Any) -> CausalModel:
         )
     name = getattr(model, "name_or_path", "") or type(model).__name__
     name = Path(name).name if Path(name).is_absolute() else name
-    check_causal(getattr(model, "config", None), type(model).__name__, name)
-    return CausalModel(model, tokenizer, name=name)
+    return seen(model, tokenizer, name)
 
 
 def _unpacked(source: Any) -> Pair:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InputError
-from ..types import Role, Segment, SegmentKind
-
-if TYPE_CHECKING:
-    from .causal import CausalModel
+from ..types import Inputs, Role, Segment, SegmentKind
 
 Message = Mapping[str, str]
 
@@ -32,10 +29,11 @@ class Prompt:
 class Encoded:
     """A prompt as the model reads it. `target` is empty where the model is to write the continuation itself.
 
-    `roles`: one a prompt token. `segments`: the chat turns, tiling the prompt; None where the text is no chat.
+    `roles`: one an input. `segments`: chat turns, or source and output, tiling the inputs; None where they are plain
+    text. For a classifier `target` are classes.
     """
 
-    ids: tuple[int, ...]
+    inputs: Inputs
     roles: tuple[Role, ...]
     segments: tuple[Segment, ...] | None
     target: tuple[int, ...]
@@ -95,38 +93,95 @@ def _checked(message: Message) -> tuple[str, str]:
     return role, content
 
 
-def encode(model: CausalModel, prompt: Prompt) -> Encoded:
-    """Token ids, roles and turns of a prompt. Nothing is decoded and encoded again on the way.
+# ── from text to ids. Nothing is decoded and encoded again on the way ────────────────────────────────────────────
+
+
+def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
+    """What a causal model is to go on with.
 
     Raises: InputError for a chat without a template, or a text or target that makes no token.
     """
-    tokenizer = model.tokenizer
     segments: tuple[Segment, ...] | None = None
-    if prompt.input_ids is not None:
-        before, ids = None, list(prompt.input_ids)
-        roles = _roles(ids, tokenizer)
-    elif prompt.messages is not None:
+    before: str | None
+    if prompt.messages is not None:
         before, ids, roles, segments = _encode_chat(tokenizer, prompt.messages)
     else:
-        before = prompt.text
-        ids = list(tokenizer(before)["input_ids"])
-        roles = _roles(ids, tokenizer)
+        ids, before = _ids(tokenizer, prompt), prompt.text
+        roles = _roles(ids, tokenizer, "prompt")
+    target = prompt.target_ids
+    if target is None:
+        target = _encode_target(tokenizer, before, ids, prompt.target)
+    return Encoded(inputs=Inputs((), tuple(ids)), roles=tuple(roles), segments=segments, target=_checked_target(target))
+
+
+def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...]) -> Encoded:
+    """What an encoder-decoder model is to read; `start` is what its decoder has before it.
+
+    Raises: InputError for a chat, or a text or target that makes no token.
+    """
+    ids = _ids(tokenizer, prompt)
+    target = prompt.target_ids
+    if target is None and prompt.target is not None:
+        target = tuple(tokenizer(text_target=prompt.target)["input_ids"])
+        if start[1:] and target[: len(start) - 1] == start[1:]:  # the language token is in both
+            target = target[len(start) - 1 :]
+    n, m = len(ids), len(ids) + len(start)
+    return Encoded(
+        inputs=Inputs(tuple(ids), start),
+        roles=tuple(_roles(ids, tokenizer, "source") + ["special"] * len(start)),
+        segments=(
+            Segment(kind="source", name="source", start=0, end=n),
+            Segment(kind="target", name="output", start=n, end=m),
+        ),
+        target=_checked_target(target),
+    )
+
+
+def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...]) -> Encoded:
+    """What a classifier is to read. The target is the class that the user named, else all of them.
+
+    Raises: InputError for a chat, a text that makes no token, or a class that is not there.
+    """
+    ids = _ids(tokenizer, prompt)
+    named = prompt.target_ids or (() if prompt.target is None else (prompt.target,))
+    return Encoded(
+        inputs=Inputs((), tuple(ids)),
+        roles=tuple(_roles(ids, tokenizer, "prompt")),
+        segments=None,
+        target=tuple(class_index(labels, name) for name in named) or tuple(range(len(labels))),
+    )
+
+
+def class_index(labels: tuple[str, ...], wanted: str | int) -> int:
+    """The index of a class, by its name or as it is. Raises: InputError, naming the classes there are."""
+    if isinstance(wanted, int) and 0 <= wanted < len(labels):
+        return wanted
+    if wanted in labels:
+        return labels.index(str(wanted))
+    raise InputError(f"There is no class {wanted!r}.", cure=f"The classes are {', '.join(labels)}.")
+
+
+def _ids(tokenizer: Any, prompt: Prompt) -> list[int]:
+    """Ids of a text that is no chat, special tokens included. Raises: InputError."""
+    if prompt.messages is not None:
+        raise InputError("This model takes no chat.", cure="Give text= instead of messages=.")
+    ids = list(prompt.input_ids) if prompt.input_ids is not None else list(tokenizer(prompt.text)["input_ids"])
     if not ids:
         raise InputError("The text makes no token at all.", cure="Give at least one token for the model to read.")
-    target = (
-        prompt.target_ids if prompt.target_ids is not None else _encode_target(tokenizer, before, ids, prompt.target)
-    )
+    return ids
+
+
+def _checked_target(target: Sequence[int] | None) -> tuple[int, ...]:
     if target is not None and not target:
         raise InputError(
             "The target makes no token at all.", cure="Give a target with at least one character, or none."
         )
-    model.check_ids([*ids, *(target or ())])
-    return Encoded(ids=tuple(ids), roles=tuple(roles), segments=segments, target=tuple(target or ()))
+    return tuple(target or ())
 
 
-def _roles(ids: Sequence[int], tokenizer: Any) -> list[Role]:
+def _roles(ids: Sequence[int], tokenizer: Any, role: Role) -> list[Role]:
     special = set(tokenizer.all_special_ids)
-    return ["special" if i in special else "prompt" for i in ids]
+    return ["special" if i in special else role for i in ids]
 
 
 def _encode_target(tokenizer: Any, before: str | None, ids: list[int], target: str | None) -> tuple[int, ...] | None:

@@ -1,0 +1,66 @@
+"""From a model and a request to the problem that the engine solves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..models.attention import attention_pass
+from ..models.baselines import baselines_of
+from ..models.relevance import Rule, relevance_rules
+from ..types import Inputs, Request
+from . import memory
+from .engine import Network, Output, Problem
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..models.base import Model
+    from ..models.document import Document
+
+
+def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> Problem:
+    """What the engine needs to answer `request`. Call inside `model.lent()`."""
+    inputs = Inputs(request.inputs.source, request.inputs.ids[: request.n_rows - len(request.inputs.source)])
+    network = model.network(inputs)
+
+    def relevance(rule: Rule) -> Network:
+        return _within(lambda: relevance_rules(model.model, rule), network)
+
+    def shortened(rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
+        n = len(inputs.source)
+        source = tuple(inputs.source[row] for row in rows if row < n)
+        fewer = Inputs(source, tuple(inputs.ids[row - n] for row in rows if row >= n))
+        return model.embed(fewer), model.network(fewer)
+
+    return Problem(
+        network=network,
+        embeddings=model.embed(inputs),
+        targets=request.targets,
+        objective=request.objective,
+        foil=request.foil,
+        settings=request.settings,
+        causal=model.is_causal,
+        attention=partial(attention_pass, model, inputs),
+        relevance=relevance,
+        shortened=shortened,
+        baselines=baselines_of(model),
+        groups={
+            "word": [token.word for token in document.rows],
+            "sentence": [token.sentence for token in document.rows],
+            "segment": [token.segment for token in document.rows],
+        },
+        memory_budget=memory.budget(model.device) if memory_budget is None else memory_budget,
+    )
+
+
+def _within(context: Callable[[], AbstractContextManager[None]], network: Network) -> Network:
+    """The network, each pass of it inside a context of its own."""
+
+    def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Output:
+        with context():
+            return network(embeddings, positions)
+
+    return run

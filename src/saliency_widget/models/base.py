@@ -1,0 +1,219 @@
+"""What the engine needs of any model: three kinds of transformers models are seen through it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import InputError, TextTooLong
+from ..types import Alternative, Inputs
+from .causality import is_causal
+from .document import Document, describe_text
+from .hooks import last_logits, overhearing
+from .lending import fingerprint, lent
+from .steps import Step, read_steps
+from .tokens import display
+
+if TYPE_CHECKING:
+    import torch
+
+    from .prompting import Encoded, Prompt
+
+
+class Forward(NamedTuple):
+    """What one pass gives at the positions that were asked for."""
+
+    logits: torch.Tensor  # [batch, k, vocabulary]
+    head: torch.Tensor | None  # [batch, k, hidden]: what the vocabulary projection was given; None if it has no module
+
+
+# (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
+Network = Callable[["torch.Tensor", "torch.Tensor"], Forward]
+
+
+class Model(ABC):
+    """A loaded transformer with its tokenizer; `.model` and `.tokenizer` are the transformers objects.
+
+    Run it inside `with m.lent():`, which takes the model's lock and gives it back as it was.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, name: str) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name
+        self._embedding: torch.nn.Module = model.get_input_embeddings()
+        self._head: torch.nn.Module | None = model.get_output_embeddings()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.device}, {self.dtype_name})"
+
+    # ── what each kind does its own way ───────────────────────────────────────────────────────────────────────────
+
+    @abstractmethod
+    def encode(self, prompt: Prompt) -> Encoded:
+        """Token ids and roles of what the user gave. Raises: InputError."""
+
+    @abstractmethod
+    def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
+        """Greedy continuation; `on_token` hears each new id and its step as it is written, and may raise to stop."""
+
+    @abstractmethod
+    def embed(self, inputs: Inputs) -> torch.Tensor:
+        """Input embeddings [1, n, d] as the embedding modules give them, any scale of the family included."""
+
+    @abstractmethod
+    def network(self, inputs: Inputs) -> Network:
+        """The model as a function from embeddings [b, m, d], m ≤ n, and positions [k] to logits there."""
+
+    @abstractmethod
+    def run(self, inputs: Inputs, **options: Any) -> Any:
+        """One plain pass over the inputs; transformers' own output."""
+
+    def document(self, encoded: Encoded, written: Sequence[int]) -> Document:
+        """What was given and what was written (or forced) after it, as people read it."""
+        return describe_text(self.tokenizer, encoded, written)
+
+    # ── what they share ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def device(self) -> torch.device:
+        """Where token ids go: the device of the input embedding."""
+        return next(self._embedding.parameters()).device
+
+    @property
+    def dtype_name(self) -> str:
+        """The type of the weights, as people write it: `float32`."""
+        return str(next(self.model.parameters()).dtype).removeprefix("torch.")
+
+    @property
+    def n_heads(self) -> int:
+        """Attention heads a layer; 0 where the architecture has no attention."""
+        return int(getattr(self.model.config.get_text_config(), "num_attention_heads", 0) or 0)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of transformer layers (of the decoder, where there are two)."""
+        return int(getattr(self.model.config.get_text_config(decoder=True), "num_hidden_layers", 0) or 0)
+
+    def fingerprint(self) -> int:
+        """Changes when a weight changes; part of every cache key."""
+        return fingerprint(self.model)
+
+    def lent(
+        self, check: Callable[[], None] | None = None, waiting: Callable[[], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """This thread has the model, in evaluation mode, parameters frozen; see `lending.lent`."""
+        return lent(self.model, check=check, waiting=waiting)
+
+    def check_length(self, encoded: Encoded, new: int) -> None:
+        """Raises TextTooLong when the text and `new` tokens after it are more than the model has positions for."""
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        n = max(len(encoded.inputs.ids) + new, len(encoded.inputs.source))
+        if limit is not None and n > limit:
+            raise TextTooLong(
+                f"The text and what is to be written make {n:,} tokens; {self.name} reads at most {limit:,}.",
+                cure="Shorten the text, or lower max_new_tokens.",
+            )
+
+    def check_ids(self, ids: Sequence[int]) -> None:
+        """Raises InputError for an id that the embedding has no row for: on a GPU that would end the process."""
+        size = self._n_ids
+        bad = [i for i in ids if not 0 <= i < size]
+        if bad:
+            raise InputError(
+                f"Token id {bad[0]} is not in the vocabulary of {self.name} (0 … {size - 1}).",
+                cure="Encode the text with this model's own tokenizer.",
+            )
+
+    def alternatives(self, step: Step) -> tuple[Alternative, ...]:
+        """The most probable tokens of a step, as people read them."""
+        return tuple(
+            Alternative(id=i, text=display(self.tokenizer, i), probability=p)
+            for i, p in zip(step.ids, step.probabilities, strict=True)
+        )
+
+    def foil_id(self, foil: str | int) -> int:
+        """The id of what a target is set against. Raises: InputError unless it is one token."""
+        if isinstance(foil, int):
+            self.check_ids([foil])
+            return foil
+        ids = list(self.tokenizer(foil, add_special_tokens=False)["input_ids"])
+        if len(ids) == 1:
+            return int(ids[0])
+        pieces = " + ".join(repr(display(self.tokenizer, i)) for i in ids)
+        raise InputError(
+            f"The foil {foil!r} is {len(ids)} tokens{f' ({pieces})' if ids else ''}, and must be one.",
+            cure="Take one of the alternatives that the map shows, its leading space included, or give its id.",
+        )
+
+    @cached_property
+    def is_causal(self) -> bool:
+        """Whether a later token leaves earlier logits alone; looked at once a model, inside `lent`."""
+        size = self._n_ids
+        ids = tuple(i * size // 16 for i in range(16))
+        inputs = Inputs(ids[:4], ids) if self.has_source else Inputs((), ids)
+        return is_causal(self.network(inputs), self.embed(inputs), len(inputs.source))
+
+    has_source = False  # whether there is an encoder that reads a text of its own
+
+    @property
+    def _n_ids(self) -> int:
+        """Rows of the embedding."""
+        return int(next(self._embedding.parameters()).shape[0])
+
+    def _project(self, call: Callable[[], torch.Tensor], positions: torch.Tensor) -> Forward:
+        """Logits and head at `positions` of a pass `call` that gives logits at all of them."""
+        with overhearing(self._head, positions) as heads:
+            logits = call()
+        if len(heads) == 1:
+            return Forward(logits, heads[0])
+        return Forward(logits[:, positions], None)
+
+    def _write(self, on_token: Callable[[int, Step], None], max_new_tokens: int, **inputs: torch.Tensor) -> None:
+        import torch
+
+        tokenizer = self.tokenizer
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        with torch.no_grad(), last_logits(self.model) as latest:
+
+            def heard(token: int) -> None:
+                (step,) = read_steps(latest[0], [token])
+                on_token(token, step)
+
+            self.model.generate(
+                **inputs,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                pad_token_id=pad,
+                streamer=_Streamer(heard),
+            )
+
+    def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
+        import torch
+
+        return torch.tensor([list(ids)], dtype=torch.long, device=self.device)
+
+
+class _Streamer:
+    """What `generate` calls with the prompt first, and then with each new token."""
+
+    def __init__(self, on_token: Callable[[int], None]) -> None:
+        self._on_token = on_token
+        self._prompt_seen = False
+
+    def put(self, value: torch.Tensor) -> None:
+        if not self._prompt_seen:
+            self._prompt_seen = True
+            return
+        for token in value.reshape(-1).tolist():
+            self._on_token(token)
+
+    def end(self) -> None:
+        pass

@@ -1,0 +1,106 @@
+"""A sequence classifier: it reads a text and gives every class a score. The classes are the columns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import TextTooLong
+from ..types import Alternative, Inputs
+from .base import Forward, Model, Network
+from .document import Document, describe_classes
+from .hooks import answering
+from .prompting import Encoded, Prompt, class_index, encode_to_classify
+
+if TYPE_CHECKING:
+    import torch
+
+    from .steps import Step
+
+
+class ClassifierModel(Model):
+    """A loaded sequence classifier with its tokenizer."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their logits."""
+        config = self.model.config
+        return tuple(str(config.id2label.get(i, i)) for i in range(config.num_labels))
+
+    def encode(self, prompt: Prompt) -> Encoded:
+        """A text; its target is one class if the user named one, else all of them. Raises: InputError."""
+        encoded = encode_to_classify(self.tokenizer, prompt, self.labels)
+        self.check_ids(encoded.inputs.ids)
+        return encoded
+
+    def document(self, encoded: Encoded, written: Sequence[int]) -> Document:  # noqa: ARG002
+        """The text, and the classes after it; nothing is ever written."""
+        return describe_classes(self.tokenizer, encoded, self.labels)
+
+    def check_length(self, encoded: Encoded, new: int) -> None:  # noqa: ARG002
+        """Raises TextTooLong; nothing is written after the text."""
+        limit = self.tokenizer.model_max_length  # RoBERTa's positions begin at 2, and its tokenizer knows it
+        if len(encoded.inputs.ids) > limit:
+            raise TextTooLong(
+                f"The text makes {len(encoded.inputs.ids):,} tokens; {self.name} reads at most {limit:,}.",
+                cure="Shorten the text.",
+            )
+        super().check_length(encoded, 0)
+
+    def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
+        """Never needed: the classes are there from the start."""
+        raise NotImplementedError
+
+    def embed(self, inputs: Inputs) -> torch.Tensor:
+        """Input embeddings [1, n, d] as the embedding module gives them."""
+        import torch
+
+        with torch.no_grad():
+            out: torch.Tensor = self._embedding(self._tensor(inputs.ids))
+            return out
+
+    def run(self, inputs: Inputs, **options: Any) -> Any:
+        """One plain pass over the inputs; transformers' own output."""
+        ids = self._tensor(inputs.ids)
+        return self._call(ids, **options)
+
+    def network(self, inputs: Inputs) -> Network:
+        """Embeddings [b, n, d] to logits [b, k, classes], the same at each of the k positions."""
+        tensor = self._tensor(inputs.ids)
+
+        def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
+            import torch
+
+            # Decoder-only classifiers look for the last token that is no padding; without a padding token they take
+            # one text at a time.
+            alone = self.model.config.get_text_config().pad_token_id is None
+            parts = list(embeddings[:, None]) if alone else [embeddings]
+            logits = []
+            for part in parts:
+                with answering([(self._embedding, part)]):
+                    logits.append(self._call(tensor.expand(part.shape[0], -1)).logits)
+            whole = torch.cat(logits)[:, None]
+            return Forward(whole.expand(-1, len(positions), -1), None)
+
+        return run
+
+    @property
+    def is_causal(self) -> bool:
+        """All classes see the same rows, so one pass always serves all of them."""
+        return True
+
+    def alternatives(self, step: Step) -> tuple[Alternative, ...]:  # noqa: ARG002
+        """None: every class has a column of its own."""
+        return ()
+
+    def foil_id(self, foil: str | int) -> int:
+        """The index of a class, by its name or as it is. Raises: InputError."""
+        return class_index(self.labels, foil)
+
+    def _call(self, ids: torch.Tensor, **options: Any) -> Any:
+        import torch
+
+        if "use_cache" in inspect.signature(self.model.forward).parameters:
+            options["use_cache"] = False
+        return self.model(input_ids=ids, attention_mask=torch.ones_like(ids), **options)

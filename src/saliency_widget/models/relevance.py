@@ -1,0 +1,419 @@
+"""AttnLRP: a forward pass whose backward pass carries relevance, for the families on transformers' attention interface.
+
+The relevance of a feature x is x · g, where g is a gradient that a few steps have changed (Arras et al. 2025,
+arXiv:2502.15886, write all of LRP so). With ε = 0 a linear step keeps its ordinary gradient; a bias takes its share and
+keeps it. What is not linear has a rule of its own (numbers as in Achtibat et al. 2024, arXiv:2402.05602):
+
+    y = f(x), each element by itself    g_x = g_y · f(x) / x       identity rule, Eq. 9
+    y = (x - mean) / deviation          deviation is a constant    identity rule, Prop. 3.4; so RMSNorm, without mean
+    y = a · b, and matrix products      half of g to each side     uniform rule, Prop. 3.2 and 3.3
+    y = softmax(x)                      the ordinary gradient      Taylor expansion at x, Prop. 3.1
+
+The model's code stays as it is. During a pass of this thread, hooks and an attention function answer with the same
+numbers (bit for bit) but another graph behind them, made of ordinary operations, so that batched backward passes work.
+A step for which there is no rule is never passed over: the graph of the first pass is looked through.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ..errors import UnsupportedMethod
+
+if TYPE_CHECKING:
+    import torch
+    from torch.autograd.graph import Node
+    from torch.utils.hooks import RemovableHandle
+
+Rule = Literal["attnlrp", "cp-lrp"]
+
+# What query, key and value keep of their gradients. softmax(q·k)·v: half of the relevance goes to v, half through the
+# softmax to q·k, and half of that to each. CP-LRP (Ali et al. 2022, arXiv:2202.07304) takes the weights as constants.
+_SHARES: dict[Rule, tuple[float, float, float]] = {"attnlrp": (0.25, 0.25, 0.5), "cp-lrp": (0.0, 0.0, 1.0)}
+
+# A module whose class name ends so normalises over its last axis; whether it really does is tried out (`_probe`).
+_NORMS = ("Norm", "Norm1P")
+
+# Element-wise functions with f(0) = 0 that some heads call without a module, and their slopes at 0.
+_PLAIN = {"TanhBackward0": 1.0, "GeluBackward0": 0.5, "SiluBackward0": 0.5}
+
+# Parts of class names. These have steps that no rule covers: recurrences, routers, gates by a sigmoid.
+_NO_RULE = ("Mamba", "Mixer", "DeltaNet", "Router", "Experts", "Moe", "MoE", "ShortConv", "LinearAttention")
+
+# Steps that are linear in what depends on the input, as autograd calls them; a ReLU's gradient is its identity rule.
+_LINEAR = frozenset(
+    [
+        "torch::autograd::AccumulateGrad",
+        "Add",
+        "Addmm",
+        "Alias",
+        "AsStrided",
+        "Bmm",
+        "Cat",
+        "Clone",
+        "ConstantPadNd",
+        "Copy",
+        "Div",
+        "Expand",
+        "Gather",
+        "Index",
+        "IndexSelect",
+        "Mean",
+        "Mm",
+        "Mul",
+        "Neg",
+        "Permute",
+        "Relu",
+        "Repeat",
+        "Reshape",
+        "ReshapeAlias",
+        "Rsub",
+        "Select",
+        "Slice",
+        "Split",
+        "SplitWithSizes",
+        "Squeeze",
+        "Stack",
+        "Sub",
+        "Sum",
+        "T",
+        "ToCopy",
+        "Transpose",
+        "Unbind",
+        "Unsqueeze",
+        "UnsafeSplit",
+        "UnsafeView",
+        "View",
+    ]
+)
+
+_PREFIX = "saliency_widget_relevance_"
+_CURE = "Use saliency, occlusion or random."
+
+
+class _Norm(NamedTuple):
+    """y = bias + size · weight · x, where `size` is one number a row; x less its mean, if `centred`."""
+
+    weight: torch.Tensor  # shape of the norm's own weight, up to a common factor
+    bias: torch.Tensor
+    centred: bool
+
+
+@dataclass(eq=False)
+class _Rules:
+    """One entry of the context: its rule, what it has learned about modules, and the graph of its first pass."""
+
+    shares: tuple[float, float, float]
+    norms: dict[torch.nn.Module, _Norm] = field(default_factory=dict)
+    slopes: dict[torch.nn.Module, float] = field(default_factory=dict)
+    # Until a pass was looked through: steps that a rule made, with the steps that come before the rule.
+    made: dict[Node, tuple[Node, ...]] | None = field(default_factory=dict)
+    end: torch.Tensor | None = None  # what the vocabulary projection was given: there the engine starts
+    latest: torch.Tensor | None = None  # the last answer of a module without parts
+
+
+# A context variable and not a global: a cell that runs the same model meanwhile gets its ordinary answers.
+_current: ContextVar[_Rules | None] = ContextVar("saliency_widget_relevance", default=None)
+
+
+@contextmanager
+def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
+    """Within it, a forward pass of `model` in this thread has a backward pass that carries relevance.
+
+    The outputs are the same, bit for bit. (gradient · embedding).sum(-1) is then the relevance [batch, n] of each
+    embedding for what was differentiated; the backward pass may be batched, and may come after the context was left.
+    `rule` "cp-lrp" takes the attention weights as constants: without biases, relevance then sums up to the logit.
+    Use inside `lent`: parameters are frozen, dropout is off.
+    Raises: UnsupportedMethod where `why_no_relevance` knows a reason; or in the pass, when it meets a step without rule.
+    """
+    reason = why_no_relevance(model)
+    if reason is not None:
+        raise UnsupportedMethod(reason, cure=_CURE)
+    rules = _Rules(_SHARES[rule])
+    configs = {id(c): c for m in model.modules() if hasattr(c := getattr(m, "config", None), "_attn_implementation")}
+    before = [(c, c._attn_implementation_internal) for c in configs.values()]
+    handles: list[RemovableHandle] = []
+    token = _current.set(rules)
+    try:
+        handles.extend(_hooks(model, rules))
+        for config, implementation in before:
+            if implementation is not None:
+                config._attn_implementation_internal = _registered(implementation)
+        yield
+    finally:
+        _current.reset(token)
+        for config, implementation in before:
+            config._attn_implementation_internal = implementation
+        for handle in handles:
+            handle.remove()
+
+
+def why_no_relevance(model: Any) -> str | None:
+    """One sentence why relevance cannot be propagated through `model`; None where no reason is known.
+
+    Only looks at classes. What a pass alone can show (a function without rule in the model's code) is found by it.
+    """
+    name = type(model).__name__
+    kinds = sorted({type(m).__name__ for m in model.modules()})
+    for kind in kinds:
+        if any(part in kind for part in _NO_RULE):
+            return f"There is no relevance rule for {kind}, so relevance cannot be propagated through {name}."
+    if not getattr(model, "_can_set_attn_implementation", lambda: False)():
+        return f"{name} is not written on transformers' attention interface, without which its attention has no rule."
+    if not any("Attention" in kind for kind in kinds):
+        return f"{name} has no attention, and there is no relevance rule for what it has instead."
+    return None
+
+
+# ── the same numbers, another graph ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _instead(y: torch.Tensor, graph: torch.Tensor) -> torch.Tensor:
+    """The numbers of `y`, exactly, with the gradient of `graph`."""
+    return y.detach() + (graph - graph.detach())
+
+
+def _share(x: torch.Tensor, share: float) -> torch.Tensor:
+    """`x`, of whose gradient only this share goes on."""
+    if share == 0:
+        return x.detach()
+    return x if share == 1 or not x.requires_grad else _instead(x, share * x)
+
+
+def _identity(x: torch.Tensor, y: torch.Tensor, slope: float) -> torch.Tensor:
+    """`y` = f(x), element by element, with the gradient f(x) / x; `slope` is its limit at 0."""
+    return _instead(y, x * (y / x).detach().masked_fill(x == 0, slope))
+
+
+# ── hooks, each acting in this thread alone ───────────────────────────────────────────────────────────────────────────
+
+
+def _hooks(model: Any, rules: _Rules) -> Iterator[RemovableHandle]:
+    head = model.get_output_embeddings()
+    if head is not None:
+        yield head.register_forward_pre_hook(partial(_at_head, rules))
+    activations = _activations()
+    for module in model.modules():
+        if not any(module.children()):
+            yield module.register_forward_pre_hook(partial(_at_input, rules))
+            if type(module).__name__.endswith(_NORMS):
+                yield module.register_forward_hook(partial(_at_norm, rules))
+            elif isinstance(module, activations):
+                yield module.register_forward_hook(partial(_at_activation, rules))
+            yield module.register_forward_hook(partial(_at_output, rules))
+    yield model.register_forward_hook(partial(_at_end, rules))
+
+
+def _activations() -> tuple[type[torch.nn.Module], ...]:
+    """Classes of element-wise functions: all that a config of transformers can name."""
+    from torch import nn
+    from transformers.activations import ACT2CLS
+
+    named = (c[0] if isinstance(c, tuple) else c for c in ACT2CLS.values())
+    return (*named, nn.GELU, nn.ELU)
+
+
+def _concerns(rules: _Rules, x: object) -> bool:
+    import torch
+
+    here = _current.get() is rules and torch.is_grad_enabled()
+    return here and isinstance(x, torch.Tensor) and x.requires_grad
+
+
+def _at_input(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Rules for steps that the model's code takes between its modules: a product, or a function without a module."""
+    if not args or not _concerns(rules, args[0]) or (node := args[0].grad_fn) is None:
+        return None
+    x, latest = args[0], rules.latest
+    if node.name() in _PLAIN and latest is not None and node.next_functions[0][0] is latest.grad_fn:
+        return (_identity(latest, x, _PLAIN[node.name()]), *args[1:])
+    while node.name().startswith("ToCopy"):
+        node = node.next_functions[0][0]
+    factors = _before(node)
+    if node.name() != "MulBackward0" or len(factors) != 2:
+        return None
+    half = _share(x, 0.5)
+    _note(rules, half, factors)
+    return (half, *args[1:])
+
+
+def _at_output(rules: _Rules, _module: torch.nn.Module, _args: Any, output: Any) -> None:
+    if _concerns(rules, output):
+        rules.latest = output
+
+
+def _at_activation(
+    rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor
+) -> torch.Tensor | None:
+    if not args or not _concerns(rules, args[0]):
+        return None
+    if module not in rules.slopes:
+        rules.slopes[module] = _slope(module, args[0])
+    slope = rules.slopes[module]
+    return None if slope != slope else _identity(args[0], output, slope)  # noqa: PLR0124
+
+
+def _slope(module: torch.nn.Module, like: torch.Tensor) -> float:
+    """f'(0); NaN where f(0) is not 0, so that f(x) / x has no limit (a sigmoid)."""
+    import torch
+
+    zero = like.new_zeros(1).requires_grad_()
+    y = module.forward(zero)
+    (slope,) = torch.autograd.grad(y.sum(), zero)
+    return float(slope) if float(y.detach()) == 0 else float("nan")
+
+
+def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: Any) -> torch.Tensor | None:
+    """Y = bias + size · weight · x with the gradient size · weight: `size` is read off `y`, whatever the ε inside."""
+    import torch
+
+    if not args or not _concerns(rules, args[0]):
+        return None
+    x = args[0]
+    known = module in rules.norms
+    if not known:
+        rules.norms[module] = _probe(module, x)
+    weight, bias, centred = rules.norms[module]
+    inner = x - x.mean(-1, keepdim=True) if centred else x
+    with torch.no_grad():
+        shape = inner.to(weight.dtype) * weight
+        square = (shape * shape).sum(-1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
+        size = ((y - bias) * shape).sum(-1, keepdim=True) / square
+        if not known:
+            _check_norm(module, y, bias + size * shape)
+        scale = (size * weight).to(x.dtype)
+    return _instead(y, (inner * scale).to(y.dtype))
+
+
+def _probe(module: torch.nn.Module, like: torch.Tensor) -> _Norm:
+    """What a norm does, whatever it calls its weight and whether it adds 1 to it: tried on three rows.
+
+    A row of zeros gives the bias; one without mean the weight; one of ones the bias again, if the mean is taken off.
+    """
+    import torch
+
+    wide = torch.promote_types(like.dtype, torch.float32)
+    n_axes = max(1, getattr(getattr(module, "weight", None), "ndim", 1))
+    rows = like.new_ones(3, *like.shape[-n_axes:])
+    rows[0] = 0
+    rows[1, ..., 1::2] = -1
+    if rows.shape[-1] % 2:
+        rows[1, ..., 1] -= 1
+    with torch.no_grad():
+        # One call each: a norm over several axes must not see them together.
+        bias, weight, ones = (module.forward(row[None])[0].to(wide) for row in rows)
+    weight = (weight - bias) / rows[1]
+    return _Norm(weight, bias, bool((ones - bias).abs().max() < 0.5 * weight.abs().max()))
+
+
+def _check_norm(module: torch.nn.Module, y: torch.Tensor, again: torch.Tensor) -> None:
+    """Raises UnsupportedMethod unless `again` is `y`, up to the precision of the coarser of its type and float32."""
+    import torch
+
+    tolerance = max(torch.finfo(y.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
+    if (y - again).abs().max() > tolerance * y.abs().max():
+        kind = type(module).__name__
+        raise UnsupportedMethod(f"{kind} is not a norm for which there is a relevance rule.", cure=_CURE)
+
+
+# ── attention ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _registered(implementation: str) -> str:
+    """The name of the attention function that shares out relevance and then does what `implementation` does."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+
+    implementation = implementation.removeprefix(_PREFIX)
+    name = _PREFIX + implementation
+    AttentionInterface.register(name, partial(_attention, implementation))
+    # Without a mask function of the same name the mask is silently None, and the model looks into the future.
+    AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[implementation])
+    return name
+
+
+def _attention(
+    implementation: str,
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """As `implementation`, which keeps its softmax, and a soft cap's tanh (Gemma 2), with their ordinary gradients.
+
+    Shapes: [batch, heads, n, head_dim] in, [batch, n, heads, head_dim] out.
+    """
+    code = sys.modules[type(module).__module__]
+    attend: Callable[..., tuple[torch.Tensor, torch.Tensor | None]]
+    attend = code.ALL_ATTENTION_FUNCTIONS.get_interface(implementation, getattr(code, "eager_attention_forward", None))
+    rules = _current.get()
+    if rules is None:
+        return attend(module, query, key, value, attention_mask, **kwargs)
+    parts = [_share(x, share) for x, share in zip((query, key, value), rules.shares, strict=True)]
+    output, weights = attend(module, *parts, attention_mask, **kwargs)
+    # Also a mask or a bias that depends on the input (Doge): what made it needs rules of its own.
+    given = (*parts, attention_mask, *kwargs.values())
+    nodes = (getattr(x, "grad_fn", None) for x in given)
+    _note(rules, output, tuple(n for n in nodes if n is not None))
+    return output, weights
+
+
+# ── no step without a rule ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _before(node: Node) -> tuple[Node, ...]:
+    return tuple(n for n, _ in node.next_functions if n is not None)
+
+
+def _note(rules: _Rules, output: torch.Tensor, before: tuple[Node, ...]) -> None:
+    """Everything between `before` and `output` has its rule."""
+    if rules.made is not None and output.grad_fn is not None:
+        rules.made[output.grad_fn] = before
+
+
+def _at_head(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) -> None:
+    if args and _concerns(rules, args[0]):
+        rules.end = args[0]
+
+
+def _at_end(rules: _Rules, model: torch.nn.Module, _args: Any, output: Any) -> None:
+    """Looks through the graph of the first pass. Raises: UnsupportedMethod."""
+    import torch
+
+    if _current.get() is not rules:
+        return
+    end = rules.end if rules.end is not None else output if isinstance(output, torch.Tensor) else output[0]
+    made, rules.end, rules.latest = rules.made, None, None
+    if made is None or end.grad_fn is None:
+        return
+    rules.made = None
+    step = _without_rule(end.grad_fn, made)
+    if step is not None:
+        name = type(model).__name__
+        raise UnsupportedMethod(f"There is no relevance rule for a step of {name} ({step}).", cure=_CURE)
+
+
+def _without_rule(end: Node, made: dict[Node, tuple[Node, ...]]) -> str | None:
+    """The name of a step before `end` that is neither linear nor made by a rule; None if there is none."""
+    seen, queue = {end}, [end]
+    while queue:
+        node = queue.pop()
+        before = made.get(node)
+        if before is None:
+            before = _before(node)
+            kind = node.name().split("Backward")[0]
+            if kind not in _LINEAR or (kind in {"Mul", "Bmm"} and len(before) > 1):
+                return node.name()
+            if kind == "Div" and any(n is not None for n, _ in node.next_functions[1:]):
+                return node.name()
+        queue += [n for n in before if n not in seen]
+        seen.update(before)
+    return None

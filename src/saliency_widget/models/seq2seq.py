@@ -1,0 +1,121 @@
+"""An encoder-decoder model: it reads a source and writes a text about it, a translation for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..types import Inputs
+from .base import Forward, Model, Network
+from .hooks import answering
+from .prompting import Encoded, Prompt, encode_source
+
+if TYPE_CHECKING:
+    import torch
+
+    from .steps import Step
+
+
+class Seq2SeqModel(Model):
+    """A loaded encoder-decoder model with its tokenizer. Rows are source tokens, then what the decoder has read.
+
+    The embeddings of both stand in one tensor [b, n_source + m, d], and positions count through.
+    """
+
+    has_source = True
+
+    def encode(self, prompt: Prompt) -> Encoded:
+        """A source, and the output if the user gave one. Raises: InputError."""
+        encoded = encode_source(self.tokenizer, prompt, self._start)
+        self.check_ids([*encoded.inputs.all, *encoded.target])
+        return encoded
+
+    def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
+        """Greedy, whatever the model's own settings say of beams; see `Model.generate`."""
+        import torch
+
+        source = self._tensor(encoded.inputs.source)
+        self._write(
+            on_token,
+            max_new_tokens,
+            input_ids=source,
+            attention_mask=torch.ones_like(source),
+            decoder_input_ids=self._tensor(encoded.inputs.ids),
+        )
+
+    def embed(self, inputs: Inputs) -> torch.Tensor:
+        """Embeddings [1, n, d] of source and text, as the two embedding modules give them."""
+        import torch
+
+        with torch.no_grad():
+            source, text = (module(self._tensor(ids)) for module, ids in zip(self._embeddings, inputs, strict=True))
+            return torch.cat([source, text.to(source.device)], dim=1)
+
+    def run(self, inputs: Inputs, **options: Any) -> Any:
+        """One plain pass over the inputs; transformers' own output."""
+        return self._call(self._tensor(inputs.source), self._tensor(inputs.ids), **options)
+
+    def network(self, inputs: Inputs) -> Network:
+        """The model as a function from embeddings [b, m, d], n_source < m ≤ n, and positions [k] to logits there."""
+        source, text = self._tensor(inputs.source), self._tensor(inputs.ids)
+        n = len(inputs.source)
+
+        def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
+            batch, m = embeddings.shape[:2]
+            read = [t.expand(batch, -1) for t in (source, text[:, : m - n])]
+            parts = (embeddings[:, :n], embeddings[:, n:])
+            with answering(list(zip(self._embeddings, parts, strict=True))):
+                return self._project(lambda: self._call(*read).logits, positions - n)
+
+        return run
+
+    def _call(self, source: torch.Tensor, text: torch.Tensor, **options: Any) -> Any:
+        import torch
+
+        return self.model(
+            input_ids=source,
+            attention_mask=torch.ones_like(source),
+            decoder_input_ids=text,
+            use_cache=False,  # FSMT leaves its causal mask out otherwise
+            **options,
+        )
+
+    @cached_property
+    def _embeddings(self) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """Of the encoder and of the decoder: mostly two modules, also where they share their weights."""
+        model = self.model
+        encoder, decoder = (part.get_input_embeddings() for part in (model.get_encoder(), model.get_decoder()))
+        return encoder, decoder
+
+    @property
+    def _start(self) -> tuple[int, ...]:
+        """What the decoder has read before it writes: its start token, and the language token where one is set.
+
+        Raises: InputError where the model says neither.
+        """
+        about = (self.model.generation_config, self.model.config)
+        starts = (getattr(c, name, None) for name in ("decoder_start_token_id", "bos_token_id") for c in about)
+        start = next((s for s in starts if s is not None), None)
+        if start is None:
+            raise InputError(
+                f"{self.name} does not say which token its decoder begins with.",
+                cure="Set model.generation_config.decoder_start_token_id.",
+            )
+        forced = getattr(self.model.generation_config, "forced_bos_token_id", None)
+        if forced is None:
+            forced = self._language
+        return (int(start),) if forced is None or forced == start else (int(start), int(forced))
+
+    @property
+    def _language(self) -> int | None:
+        """The token of the language that the tokenizer was told to translate into; None where it knows none."""
+        tokenizer = self.tokenizer
+        language = getattr(tokenizer, "tgt_lang", None)
+        if not isinstance(language, str):
+            return None
+        if hasattr(tokenizer, "get_lang_id"):  # M2M100 writes "fr" as __fr__
+            return int(tokenizer.get_lang_id(language))
+        vocabulary: dict[str, int] = tokenizer.get_vocab()
+        return vocabulary.get(language)
