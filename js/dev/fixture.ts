@@ -3,12 +3,13 @@
  * index.html?only=chat&theme=dark shows one of them. `window.gallery[name]` is the fake model: `sent`, `hear(message)`.
  */
 
-import type { ToKernel, WireMethod, WireSegment, WireToken } from "../src/protocol";
+import type { ToKernel, WireAlternative, WireMethod, WireSegment, WireToken } from "../src/protocol";
 import { PROTOCOL } from "../src/protocol";
 import { createStore } from "../src/store";
 import "../src/styles.css";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
+import { AR_EN, BEGUN, type Draft, EMOTIONS, EN_AR, FEELINGS, INTENTS, special, type Task, ZH_EN } from "./tasks";
 
 type Wire = Record<string, unknown>;
 type Scene = { messages: Wire[]; columns?: (col: number) => Float32Array | null; drawer?: boolean };
@@ -16,7 +17,7 @@ type Scene = { messages: Wire[]; columns?: (col: number) => Float32Array | null;
 const method = (id: string, label: string, more: Partial<WireMethod> = {}): WireMethod => ({
   id,
   label,
-  family: id,
+  family: "gradient",
   signed: false,
   uses_objective: true,
   unit: "gradient norm",
@@ -28,16 +29,35 @@ const method = (id: string, label: string, more: Partial<WireMethod> = {}): Wire
   ...more,
 });
 
+const ONE_PASS = "one forward pass for all targets";
 const MENU = {
   type: "menu",
   methods: [
     method("saliency", "Gradient"),
-    method("attention", "Attention", { uses_objective: false, unit: "attention weight", cost: "one forward pass" }),
-    method("occlusion", "Occlusion", { signed: true, unit: "drop in probability", cost: "one forward pass per token" }),
-    method("input_x_gradient", "Gradient × input", { signed: true, unit: "gradient × input" }),
+    method("attention", "Attention", { family: "attention", uses_objective: false, unit: "attention", cost: ONE_PASS }),
+    method("occlusion", "Occlusion", {
+      family: "perturbation",
+      signed: true,
+      unit: "drop in probability",
+      cost: "one forward pass per token",
+    }),
+    method("input_x_gradient", "Input × gradient", { signed: true, unit: "input × gradient" }),
     method("integrated_gradients", "Integrated gradients", { signed: true, cost: "32 backward passes per target" }),
-    method("attnlrp", "AttnLRP", { reason: "No rule for MambaMixer, so it cannot run on this model." }),
-    method("random", "Random", { cost: "nothing" }),
+    method("smoothgrad", "SmoothGrad", { cost: "16 backward passes per target" }),
+    method("attention_rollout", "Attention rollout", { family: "attention", uses_objective: false, cost: ONE_PASS }),
+    method("value_zeroing", "Value zeroing", {
+      family: "attention",
+      cost: "one forward pass per layer and token",
+      reason: "Value zeroing needs eager attention, which FlexAttention does not offer on this device.",
+    }),
+    method("deletion", "Deletion", { family: "perturbation", signed: true, cost: "one forward pass per token" }),
+    method("lime", "LIME", { family: "perturbation", signed: true, cost: "3,000 forward passes per target" }),
+    method("attnlrp", "AttnLRP", {
+      family: "relevance",
+      signed: true,
+      reason: "No rule for MambaMixer, so it cannot run on this model.",
+    }),
+    method("random", "Random", { family: "baseline", cost: "one forward pass, for the probabilities alone" }),
   ],
   objectives: [
     { id: "probability", label: "probability" },
@@ -46,17 +66,18 @@ const MENU = {
   ],
 };
 
-type Draft = string | { text: string; role?: WireToken["role"]; part?: [number, number]; span?: [number, number] };
-
 function tokensOf(drafts: Draft[], firstTarget: number, segments: WireSegment[] = []): WireToken[] {
   let [at, word] = [0, -1];
+  let roleBefore = "";
   return drafts.map((draft, i) => {
     const own = typeof draft === "string" ? { text: draft } : draft;
     const role = own.role ?? (i < firstTarget ? "prompt" : "generated");
     const span: [number, number] | null =
       role === "special" ? null : (own.span ?? [at, at + Array.from(own.text).length]);
     if (span !== null) at = span[1];
-    if (i === 0 || !/^\p{L}/u.test(own.text)) word++;
+    const goesOn = i > 0 && own.role !== "special" && role === roleBefore && /^(?!\p{Script=Han})\p{L}/u.test(own.text);
+    if (!goesOn) word++;
+    roleBefore = role;
     const segment = segments.findIndex(({ start, end }) => i >= start && i < end);
     return { id: 100 + i, text: own.text, role, span, word, sentence: 0, segment, part: own.part ?? null };
   });
@@ -68,6 +89,13 @@ function noise(seed: number): number {
   return x - Math.floor(x);
 }
 
+const OTHERS: WireAlternative[] = [
+  { id: 1, text: " W", probability: 0.088 },
+  { id: 2, text: " Bush", probability: 0.045 },
+  { id: 3, text: " H", probability: 0.027 },
+  { id: 4, text: " Clinton", probability: 0.018 },
+];
+
 function scene(
   drafts: Draft[],
   firstTarget: number,
@@ -76,14 +104,19 @@ function scene(
     segments?: WireSegment[];
     scores?: (row: number, col: number) => number;
     done?: number;
-    probability?: number;
+    /** Of the columns; what is left out is made up. */
+    probabilities?: number[];
+    alternatives?: WireAlternative[];
+    model?: string;
+    methods?: WireMethod[];
     tail?: Wire[];
     missing?: (col: number) => boolean;
     drawer?: boolean;
   } = {},
 ): Scene {
   const tokens = tokensOf(drafts, firstTarget, options.segments);
-  const [nRows, nCols] = [tokens.length - 1, tokens.length - firstTarget];
+  const classes = tokens[firstTarget]?.role === "class";
+  const [nRows, nCols] = [classes ? firstTarget : tokens.length - 1, tokens.length - firstTarget];
   const scores =
     options.scores ??
     ((row, col) => 0.02 * noise(row + 31 * col) ** 3 + 0.004 / (1 + Math.abs(firstTarget + col - 1 - row)));
@@ -92,22 +125,28 @@ function scene(
   return {
     messages: [
       { type: "hello", protocol: PROTOCOL, session: "gallery" },
-      { type: "document", doc: 1, model: "SmolLM2-135M", device: "cpu", dtype: "float32", first_target: firstTarget },
+      {
+        type: "document",
+        doc: 1,
+        model: options.model ?? "SmolLM2-135M",
+        device: "cpu",
+        dtype: "float32",
+        first_target: firstTarget,
+      },
       { type: "tokens", doc: 1, start: 0, tokens, segments: options.segments ?? [] },
-      MENU,
+      options.methods === undefined ? MENU : { ...MENU, methods: options.methods },
       {
         type: "steps",
         doc: 1,
         start: 0,
         steps: Array.from({ length: nCols }, (_, col) => ({
-          probability: col === 0 ? (options.probability ?? 0.796) : 0.3 + 0.7 * noise(col),
-          alternatives: [
-            { id: 100 + firstTarget + col, text: tokens[firstTarget + col]?.text ?? "", probability: 0.796 },
-            { id: 1, text: " W", probability: 0.088 },
-            { id: 2, text: " Bush", probability: 0.045 },
-            { id: 3, text: " H", probability: 0.027 },
-            { id: 4, text: " Clinton", probability: 0.018 },
-          ],
+          probability: options.probabilities?.[col] ?? (col === 0 ? 0.796 : 0.3 + 0.7 * noise(col)),
+          alternatives: classes
+            ? []
+            : [
+                { id: 100 + firstTarget + col, text: tokens[firstTarget + col]?.text ?? "", probability: 0.796 },
+                ...(options.alternatives ?? OTHERS),
+              ],
         })),
       },
       {
@@ -153,16 +192,46 @@ const washington = (row: number, col: number) =>
   col === 0
     ? 0.031 * (WASHINGTON[row] ?? 0)
     : 0.02 * noise(row * 7 + 13 * col) ** 2 + (row === 0 ? 0.02 : 0) + (row === 8 + col ? 0.015 : 0);
-const status = (phase: string, what: string, done = 0, total: number | null = null, left: number | null = null) => ({
-  type: "status",
-  phase,
-  what,
-  done,
-  total,
-  seconds_left: left,
-});
-const special = (...texts: string[]): Draft[] => texts.map((text) => ({ text, role: "special" }));
+const status = (
+  phase: string,
+  what: string,
+  done = 0,
+  total: number | null = null,
+  left: number | null = null,
+  unit = "tokens",
+) => ({ type: "status", phase, what, done, total, unit, seconds_left: left });
 
+/** What stands in the same place of the other text weighs most, and some of it is against. */
+function translated({ drafts, firstTarget, segments }: Task, options: Parameters<typeof scene>[2] = {}): Scene {
+  const nTargets = drafts.length - firstTarget;
+  return scene(drafts, firstTarget, {
+    segments,
+    model: "opus-mt-zh-en",
+    alternatives: [
+      { id: 1, text: " enjoy", probability: 0.061 },
+      { id: 2, text: " love", probability: 0.032 },
+      { id: 3, text: " prefer", probability: 0.0041 },
+    ],
+    scores: (row, col) =>
+      0.05 * Math.exp(-3 * Math.abs(row / firstTarget - col / nTargets)) * noise(row + 17 * col) +
+      (row === firstTarget + col - 1 ? 0.02 : 0),
+    ...options,
+  });
+}
+
+function classified(
+  { drafts, firstTarget, segments }: Task,
+  model: string,
+  probability: (col: number) => number,
+  options: Parameters<typeof scene>[2] = {},
+): Scene {
+  const probabilities = drafts.slice(firstTarget).map((_, col) => probability(col));
+  const scores = (row: number, col: number) => 0.2 * (noise(7 * row + (col % 5)) - 0.4) ** 3;
+  return scene(drafts, firstTarget, { segments, model, probabilities, method: "occlusion", scores, ...options });
+}
+
+const without = (ids: string[], reason: string) =>
+  MENU.methods.map((card) => (ids.includes(card.id) ? { ...card, reason } : card));
 const CHAT: Draft[] = [
   ...special("<|im_start|>", "system", "\n"),
   "You",
@@ -408,6 +477,30 @@ const SCENES: Record<string, () => Scene> = {
   family: () => scene(FAMILY, 36),
   emoji: () => scene(EMOJI, 16),
   code: () => scene(CODE, 17),
+  translation: () => translated(ZH_EN, { drawer: true }),
+  "from-arabic": () => translated(AR_EN, { model: "nllb-200-distilled-600M" }),
+  "to-arabic": () => translated(EN_AR, { model: "nllb-200-distilled-600M", drawer: true }),
+  begun: () => translated(BEGUN),
+  translating: () => ({
+    ...translated(ZH_EN, { done: 0, tail: [status("attributing", "Occlusion", 120, 2000, 40, "words")] }),
+  }),
+  feelings: () =>
+    classified(FEELINGS, "distilbert-base-uncased-finetuned-sst-2-english", (col) => [0.0123, 0.9877][col] ?? 0, {
+      drawer: true,
+    }),
+  emotions: () =>
+    classified(EMOTIONS, "roberta-base-go_emotions", (col) => (col === 15 ? 0.934 : 0.4 * noise(col) ** 4), {
+      drawer: true,
+    }),
+  intents: () => classified(INTENTS, "banking77", (col) => (col === 31 ? 0.71 : 0.1 * noise(col) ** 4)),
+  methods: () =>
+    scene(GEORGE, 9, {
+      scores: washington,
+      methods: without(
+        ["attention", "attention_rollout", "value_zeroing"],
+        "MambaForCausalLM has no attention to hand out.",
+      ),
+    }),
   loading: () => ({
     messages: [{ type: "hello", protocol: PROTOCOL, session: "g" }, status("loading", "Loading SmolLM2-135M")],
   }),

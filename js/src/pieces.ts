@@ -117,22 +117,28 @@ export function partOf(token: WireToken): string {
   return token.part === null ? "" : `part ${token.part[0]} of ${token.part[1]}`;
 }
 
-/** Runs of template tokens long enough to be folded into a chip: [start, end), before the first target. */
-export function templateRuns(tokens: readonly WireToken[], firstTarget: number): { start: number; end: number }[] {
+/**
+ * Runs of template tokens that are folded into a chip, [start, end), before the first target: the long ones, and whatever
+ * a decoder is started with, which is no part of the text it writes. None leads from the source into that text.
+ */
+export function templateRuns(
+  tokens: readonly WireToken[],
+  firstTarget: number,
+  targetStart: number | null,
+): { start: number; end: number }[] {
   const runs: { start: number; end: number }[] = [];
-  const limit = Math.min(firstTarget, tokens.length);
-  for (let start = 0; start < limit; start++) {
+  const last = Math.min(firstTarget, tokens.length);
+  for (let start = 0; start < last; start++) {
+    const limit = targetStart !== null && start < targetStart ? Math.min(last, targetStart) : last;
     let end = start;
     while (end < limit && tokens[end]?.role === "special") end++;
-    if (end - start > 3) runs.push({ start, end });
-    start = Math.max(start, end);
+    if (end - start > 3 || (start === targetStart && end > start)) runs.push({ start, end });
+    start = Math.max(start, end - 1);
   }
   return runs;
 }
 
-const NAMED_SEGMENTS: ReadonlySet<string> = new Set(["system", "user", "assistant", "thinking", "tool", "document"]);
-
-/** The label over a segment: chat turns and named documents have one, paragraphs have not. */
-export function segmentLabel(segment: WireSegment): string | null {
-  return NAMED_SEGMENTS.has(segment.kind) ? segment.name || segment.kind : null;
+/** The label over a segment: chat turns, named documents and the two sides of a translation have one, paragraphs have not. */
+export function segmentLabel({ kind, name }: WireSegment): string | null {
+  return kind === "paragraph" ? null : name || kind;
 }

@@ -6,7 +6,17 @@
 export const PROTOCOL = 1;
 
 const ROLES = ["source", "prompt", "generated", "special", "class"] as const;
-const SEGMENT_KINDS = ["system", "user", "assistant", "thinking", "tool", "paragraph", "document"] as const;
+const SEGMENT_KINDS = [
+  "system",
+  "user",
+  "assistant",
+  "thinking",
+  "tool",
+  "paragraph",
+  "document",
+  "source",
+  "target",
+] as const;
 const PHASES = ["idle", "loading", "waiting", "generating", "attributing", "done", "cancelled", "failed"] as const;
 
 export type Role = (typeof ROLES)[number];
@@ -70,6 +80,8 @@ export type Status = {
   what: string;
   done: number;
   total: number | null;
+  /** What `done` and `total` count, as people say it: "tokens", "passes". */
+  unit: string;
   seconds_left: number | null;
 };
 export type Failed = { type: "failed"; kind: string; message: string; cure: string };
@@ -198,6 +210,7 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     what: text,
     done: count,
     total: orNull(count),
+    unit: text,
     seconds_left: orNull(real),
   }),
   failed: shape<Failed>({ type: oneOf(["failed"]), kind: text, message: text, cure: text }),

@@ -26,15 +26,18 @@ import { shareOf, statsOf, topRows } from "./scores";
 /** A matrix that fills up. `done` counts its columns; reading it is how a derived value learns of a new one. */
 export type MapData = { info: MapBegins; columns: (Float32Array | undefined)[]; done: Signal<number> };
 
-/** The column on show: that of the target under the mouse, else of the pinned one, else of the first. */
+/** The column on show: that of the target under the mouse, else of the pinned one, else of the first (the likeliest class). */
 export type Shown = { col: number; token: number; scores: Float32Array | null };
+
+/** What the tokens are: one text; a source and the text written about it; or a text and its classes. */
+export type Kind = "text" | "pair" | "classes";
 
 export type Asked = { method: string; objective: string };
 
 export type Store = ReturnType<typeof createStore>;
 
 const RUNNING: ReadonlySet<string> = new Set(["loading", "waiting", "generating", "attributing"]);
-const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: null, seconds_left: null };
+const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: null, unit: "", seconds_left: null };
 
 export function createStore() {
   let session: string | null = null;
@@ -68,6 +71,14 @@ export function createStore() {
   });
   const firstTarget = computed(() => document.value?.first_target ?? 0);
   const nTargets = computed(() => (document.value === null ? 0 : Math.max(0, tokens.value.length - firstTarget.value)));
+  /** Where the text begins that was written about a source, or null where there is none. */
+  const targetStart = computed(() => segments.value.find(({ kind }) => kind === "target")?.start ?? null);
+  const kind = computed<Kind>(() => {
+    if (tokens.value[firstTarget.value]?.role === "class") return "classes";
+    return targetStart.value === null ? "text" : "pair";
+  });
+  /** What tokens of the role "special" are called: a chat's template, or what a model puts around any text. */
+  const specialName = computed(() => (kind.value === "text" ? "template" : "special"));
   const running = computed(() => RUNNING.has(status.value.phase));
 
   const map = computed(() => {
@@ -81,9 +92,12 @@ export function createStore() {
   const signed = computed(() => method.value?.signed ?? false);
 
   const pinned = computed(() => inRange(selection.value, nTargets.value));
-  const target = computed(
-    () => inRange(hoverCol.value, nTargets.value) ?? pinned.value ?? (nTargets.value > 0 ? 0 : null),
-  );
+  /** The column to look at before anything is chosen: a text is read from its first word, of classes the likeliest counts. */
+  const atRest = computed(() => {
+    if (nTargets.value === 0) return null;
+    return kind.value === "classes" ? likeliest(steps.value.slice(0, nTargets.value)) : 0;
+  });
+  const target = computed(() => inRange(hoverCol.value, nTargets.value) ?? pinned.value ?? atRest.value);
 
   /** The scores of one column of the map on show, or null while they are not there. */
   function column(col: number): Float32Array | null {
@@ -242,11 +256,15 @@ export function createStore() {
     pieces,
     firstTarget,
     nTargets,
+    targetStart,
+    kind,
+    specialName,
     running,
     map,
     method,
     signed,
     pinned,
+    atRest,
     target,
     column,
     shown,
@@ -257,6 +275,12 @@ export function createStore() {
     ask,
     pin,
   };
+}
+
+/** The first of the largest probabilities; 0 while none is known. */
+function likeliest(steps: readonly (WireStep | undefined)[]): number {
+  const probabilities = Array.from(steps, (step) => step?.probability ?? Number.NEGATIVE_INFINITY);
+  return Math.max(0, probabilities.indexOf(Math.max(...probabilities)));
 }
 
 function inRange(value: number | null, n: number): number | null {

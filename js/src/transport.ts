@@ -111,13 +111,16 @@ function bindSelection(model: Host, store: Store, signal: AbortSignal): () => vo
   };
 }
 
-/** Tells the kernel which column the reader looks at while that column is still missing; at most once in FOCUS_EVERY. */
+/**
+ * Tells the kernel which column the reader looks at while that column is still missing; at most once in FOCUS_EVERY. Not
+ * of the first column before anything is chosen: the kernel begins with it.
+ */
 function followFocus(store: Store, send: Send): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let sentAt = Number.NEGATIVE_INFINITY;
   let sent = "";
   const dispose = effect(() => {
-    const col = store.hoverCol.value ?? store.selection.value;
+    const col = store.hoverCol.value ?? store.selection.value ?? (store.atRest.value || null);
     const map = store.map.value;
     clearTimeout(timer);
     if (col === null || map === null || store.column(col) !== null) return;

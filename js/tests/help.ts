@@ -1,6 +1,6 @@
 /** A kernel of two spies, and the messages of a small text. */
 
-import type { Role, ToKernel, WireToken } from "../src/protocol";
+import type { Role, ToKernel, WireSegment, WireToken } from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
@@ -88,11 +88,23 @@ export function conversation(
   first = FIRST,
   columns: readonly number[][] = COLUMNS,
 ): Said[] {
-  const nCols = texts.length - first;
+  return about(tokens(texts, first), first, columns);
+}
+
+/** All there is to say of a list of tokens. */
+export function about(
+  list: readonly WireToken[],
+  first: number,
+  columns: readonly number[][],
+  { segments = [], probabilities = [] }: { segments?: WireSegment[]; probabilities?: number[] } = {},
+): Said[] {
+  const nCols = list.length - first;
+  const classes = list[first]?.role === "class";
+  const nRows = classes ? first : list.length - 1;
   return [
     [{ type: "hello", protocol: 1, session: "s" }],
     [{ type: "document", doc: 1, model: "tiny", device: "cpu", dtype: "float32", first_target: first }],
-    [{ type: "tokens", doc: 1, start: 0, tokens: tokens(texts, first), segments: [] }],
+    [{ type: "tokens", doc: 1, start: 0, tokens: list, segments }],
     [
       {
         type: "menu",
@@ -115,11 +127,13 @@ export function conversation(
         doc: 1,
         start: 0,
         steps: Array.from({ length: nCols }, (_, col) => ({
-          probability: 0.796 / (col + 1),
-          alternatives: [
-            { id: 10 + first + col, text: texts[first + col], probability: 0.796 },
-            { id: 3, text: " W", probability: 0.088 },
-          ],
+          probability: probabilities[col] ?? 0.796 / (col + 1),
+          alternatives: classes
+            ? []
+            : [
+                { id: 10 + first + col, text: list[first + col]?.text, probability: 0.796 },
+                { id: 3, text: " W", probability: 0.088 },
+              ],
         })),
       },
     ],
@@ -130,13 +144,11 @@ export function conversation(
         doc: 1,
         method: "saliency",
         objective: "probability",
-        n_rows: texts.length - 1,
+        n_rows: nRows,
         n_cols: nCols,
       },
     ],
-    ...columns.map(
-      (scores, col): Said => [{ type: "column", map: "m1", seq: col + 1, col, n_rows: texts.length - 1 }, scores],
-    ),
+    ...columns.map((scores, col): Said => [{ type: "column", map: "m1", seq: col + 1, col, n_rows: nRows }, scores]),
   ];
 }
 
@@ -160,6 +172,11 @@ export function mounted(messages?: readonly Said[]) {
     return found;
   };
   return { ...world, el, box };
+}
+
+/** What stands in the elements, on one line each. */
+export function texts(el: Element, query: string): (string | undefined)[] {
+  return [...el.querySelectorAll(query)].map((found) => found.textContent?.replace(/\s+/g, " ").trim());
 }
 
 export function over(element: Element): void {

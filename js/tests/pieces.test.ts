@@ -151,14 +151,23 @@ describe("runs of template tokens", () => {
   const special = (...at: number[]) =>
     tokens(Array(12).fill("x"), 10, Object.fromEntries(at.map((i) => [i, "special" as const])));
   it("fold when they are longer than three", () => {
-    expect(templateRuns(special(0, 1, 2), 10)).toEqual([]);
-    expect(templateRuns(special(0, 1, 2, 3, 6, 7, 8, 9), 10)).toEqual([
+    expect(templateRuns(special(0, 1, 2), 10, null)).toEqual([]);
+    expect(templateRuns(special(0, 1, 2, 3, 6, 7, 8, 9), 10, null)).toEqual([
       { start: 0, end: 4 },
       { start: 6, end: 10 },
     ]);
   });
+  it("fold whatever starts a decoder, however short, and never with the end of its source", () => {
+    expect(templateRuns(special(5, 6), 7, 6)).toEqual([{ start: 6, end: 7 }]);
+    expect(templateRuns(special(2, 3, 4, 5, 6), 7, 6)).toEqual([
+      { start: 2, end: 6 },
+      { start: 6, end: 7 },
+    ]);
+    expect(templateRuns(special(5, 6, 7), 9, 6)).toEqual([{ start: 6, end: 8 }]);
+    expect(templateRuns(special(5), 7, 6)).toEqual([]);
+  });
   it("never swallow a target", () => {
-    expect(templateRuns(special(7, 8, 9, 10, 11), 9)).toEqual([]);
+    expect(templateRuns(special(7, 8, 9, 10, 11), 9, null)).toEqual([]);
   });
 });
 

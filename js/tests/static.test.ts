@@ -130,6 +130,23 @@ it("hover previews another target, leaving goes back, a click pins", () => {
   expect(caption()).toMatch(/^⏎/);
 });
 
+it("boxes may stand in two texts, or be classes below the text: they count in the order of the page", async () => {
+  map = page();
+  const sides = [0, 1].map((side) => {
+    const element = document.createElement("div");
+    element.append(...[...map.querySelectorAll(".sw-t")].filter((_, i) => i < 3 === (side === 0)));
+    return element;
+  });
+  map.prepend(...sides);
+  vi.resetModules();
+  await import("../src/static");
+  over(box(4));
+  expect(caption()).toMatch(/^⏎/);
+  expect([box(4).style.outline, box(3).style.outline]).toEqual(["#2563c9 solid 2px", ""]);
+  sides[1]?.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+  expect(caption()).toMatch(/^Washington/);
+});
+
 it("a map that is revived already is left alone", async () => {
   box(4).click();
   vi.resetModules();

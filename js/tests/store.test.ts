@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { rankOf, shareOf, statsOf, topRows } from "../src/scores";
 import { createStore } from "../src/store";
-import { conversation, METHOD, type Said, started, type Wire } from "./help";
+import { about, conversation, METHOD, type Said, started, tokens, type Wire } from "./help";
 
 const column = (...scores: number[]) => Float32Array.from(scores);
 const { NaN: NAN, POSITIVE_INFINITY: INF } = Number;
@@ -78,6 +78,29 @@ describe("the chain from messages to what is shown", () => {
     store.pin(1);
     expect(store.shown.value?.col).toBe(0);
   });
+  it("shows the likeliest class until something is chosen, the first of equals, and the first while nothing is known", () => {
+    const classes = tokens(["a", "b", "no", "yes", "so"], 2, { 2: "class", 3: "class", 4: "class" });
+    const told = (probabilities: number[]) => started(about(classes, 2, [], { probabilities })).store;
+    expect(told([0.1, 0.45, 0.45]).shown.value?.col).toBe(1);
+    const { store, model } = started(about(classes, 2, []).filter(([message]) => message.type !== "steps"));
+    expect([store.kind.value, store.shown.value?.col]).toEqual(["classes", 0]);
+    model.hear({ type: "steps", doc: 1, start: 2, steps: [{ probability: 0.2, alternatives: [] }] });
+    expect(store.shown.value?.col).toBe(2);
+    store.pin(0);
+    expect(store.shown.value?.col).toBe(0);
+  });
+  it("tells one text from a source and what was written about it", () => {
+    const list = tokens(["a", "b", "<s>", "c"], 3, { 0: "source", 1: "source", 2: "special" });
+    const sides = [
+      { kind: "source" as const, name: "source", start: 0, end: 2 },
+      { kind: "target" as const, name: "translation", start: 2, end: 4 },
+    ];
+    const { store } = started(about(list, 3, [[1, 2, 1]], { segments: sides }));
+    expect([store.kind.value, store.targetStart.value, store.specialName.value]).toEqual(["pair", 2, "special"]);
+    expect([store.shown.value?.col, store.templateShare.value]).toEqual([0, 0.25]);
+    const one = started().store;
+    expect([one.kind.value, one.targetStart.value, one.specialName.value]).toEqual(["text", null, "template"]);
+  });
   it("takes each column's largest share for its colour domain", () => {
     const { store } = started();
     expect(store.domain.value).toBeCloseTo(0.4, 6);
@@ -144,7 +167,7 @@ describe("the chain from messages to what is shown", () => {
   it("keeps a failure until something new is asked or begins", () => {
     const { store, model } = started();
     const failed = { type: "failed", kind: "X", message: "No.", cure: "Yes." };
-    const status = { type: "status", what: "", done: 0, total: null, seconds_left: null };
+    const status = { type: "status", what: "", done: 0, total: null, unit: "tokens", seconds_left: null };
     model.hear(failed);
     model.hear({ ...status, phase: "failed" });
     expect(store.failure.value?.message).toBe("No.");

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import widget from "../src/index";
 import { createStore } from "../src/store";
 import { connect } from "../src/transport";
-import { COLUMNS, conversation, FakeModel, started } from "./help";
+import { about, COLUMNS, conversation, FakeModel, started, tokens } from "./help";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -112,6 +112,13 @@ describe("focus", () => {
     expect(focuses(model).length).toBeLessThanOrEqual(3);
     expect(focuses(model).at(-1)).toEqual({ type: "focus", col: 2 });
   });
+  it("asks before anything is chosen for the likeliest class alone: the kernel begins with the first column itself", () => {
+    const classes = tokens(["a", "b", "no", "yes"], 2, { 2: "class", 3: "class" });
+    const { model } = started(about(classes, 2, [], { probabilities: [0.1, 0.9] }));
+    const text = started(withoutColumns()).model;
+    vi.advanceTimersByTime(200);
+    expect([focuses(model), focuses(text)]).toEqual([[{ type: "focus", col: 1 }], []]);
+  });
 });
 
 it("what cannot be read is said, and does not throw into the host", () => {
@@ -119,7 +126,7 @@ it("what cannot be read is said, and does not throw into the host", () => {
   model.hear({ type: "status", phase: "dancing" });
   expect(store.notice.value).toMatch(/cannot read \(status\.phase/);
   model.hear({ type: "something of a later version" });
-  model.hear({ type: "status", phase: "attributing", what: "x", done: 0, total: null, seconds_left: null });
+  model.hear({ type: "status", phase: "attributing", what: "x", done: 0, total: null, unit: "", seconds_left: null });
   expect(store.running.value).toBe(true);
 });
 

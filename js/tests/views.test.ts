@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { COLUMNS, conversation, METHOD, mounted, over, press, type Said, TEXT, tokens, type Wire } from "./help";
+import { COLUMNS, conversation, METHOD, mounted, over, press, type Said, TEXT, texts, tokens, type Wire } from "./help";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -13,8 +13,6 @@ const view = (messages?: Parameters<typeof mounted>[0]) => {
   world = mounted(messages);
   return world;
 };
-const texts = (el: Element, query: string) =>
-  [...el.querySelectorAll(query)].map((found) => found.textContent?.replace(/\s+/g, " ").trim());
 const painted = (el: Element) =>
   [...el.querySelectorAll<HTMLElement>(".sw-t")].map(({ style }) => style.backgroundColor);
 const tip = (el: Element) => el.querySelector<HTMLElement>("[role=tooltip]");
@@ -235,6 +233,34 @@ describe("the target line", () => {
   });
 });
 
+describe("a signed map", () => {
+  const signed = () =>
+    conversation(TEXT, 5, [[0.1, -0.5, 0.3, 0, -0.1, Number.NaN, Number.NaN]]).map(
+      ([message, scores]): Said => [message.type === "map" ? { ...message, method: "occlusion" } : message, scores],
+    );
+  it("has two hues around nothing, and a legend with both ends", () => {
+    const { el, box } = view(signed());
+    const channels = (i: number) =>
+      (/\d+, \d+, \d+/.exec(box(i).style.backgroundColor)?.[0] ?? "").split(", ").map(Number);
+    const warm = (i: number) => (channels(i)[0] ?? 0) - (channels(i)[2] ?? 0);
+    expect([warm(1) > 0, warm(4) > 0, warm(2) < 0, warm(0) < 0]).toEqual([true, true, true, true]);
+    expect(channels(3)).toEqual([255, 255, 255]);
+    expect(texts(el, ".sw-scale > span:not(.sw-gradient)")).toEqual(["−.500", ".500"]);
+    const stops = el.querySelector<HTMLElement>(".sw-gradient")?.style.background.match(/rgb\([^)]*\)/g);
+    expect([stops?.[0], stops?.[4]]).toEqual([box(1).style.backgroundColor, box(3).style.backgroundColor]);
+  });
+  it("ranks by size and keeps the sign: below, in the tooltip, and for screen readers", () => {
+    const { el, box } = view(signed());
+    expect(texts(el, ".sw-input")).toEqual(["first −.500", "president .300", "The .100"]);
+    over(box(1));
+    expect(tip(el)?.textContent).toContain("share −.500 · rank 1 of 5");
+    expect(tip(el)?.textContent).toContain("score −0.500 for Washington");
+    leave(el);
+    vi.advanceTimersByTime(1000);
+    expect(el.querySelector("[aria-live=polite]")?.textContent).toContain("Most important: first −.500,");
+  });
+});
+
 describe("the header", () => {
   it("has three methods at hand, and the others behind a menu, with the reason where one cannot be used", () => {
     const { el, model } = view();
@@ -250,6 +276,48 @@ describe("the header", () => {
     el.querySelector<HTMLElement>("[role=menuitemradio][aria-disabled=false]")?.click();
     expect(model.sent.at(-1)).toEqual({ type: "ask", method: "random", objective: "probability" });
     expect(texts(el, ".sw-more")).toEqual(["Random ▾"]);
+  });
+  it("groups the methods behind the menu by family, in the kernel's order, and an unavailable one is never at hand", () => {
+    const card = (id: string, family: string, reason: string | null = null) => ({
+      ...METHOD,
+      id,
+      label: id,
+      family,
+      cost: `cost of ${id}`,
+      reason,
+    });
+    const methods = [
+      card("saliency", "gradient"),
+      card("attention", "attention", "Mamba has no attention."),
+      card("occlusion", "perturbation"),
+      card("integrated", "gradient"),
+      card("rollout", "attention", "Mamba has no attention."),
+      card("smooth", "gradient"),
+      card("lrp", "relevance"),
+    ];
+    const { el } = view(
+      conversation().map(([message, scores]) => [message.type === "menu" ? { ...message, methods } : message, scores]),
+    );
+    expect(texts(el, ".sw-method")).toEqual(["saliency", "occlusion", "integrated", "more ▾"]);
+    const more = el.querySelector<HTMLElement>(".sw-more") as HTMLElement;
+    more.click();
+    expect(texts(el, "[role=menu] [role=group]")).toEqual([
+      "gradient smoothcost of smooth",
+      "attention attentionMamba has no attention.rolloutMamba has no attention.",
+      "relevance lrpcost of lrp",
+    ]);
+    expect(
+      [...el.querySelectorAll("[role=menu] [role=group]")].map((group) => group.getAttribute("aria-label")),
+    ).toEqual(["gradient", "attention", "relevance"]);
+    const items = [...el.querySelectorAll<HTMLElement>("[role=menuitemradio]")];
+    expect(items.map((item) => item.getAttribute("aria-disabled"))).toEqual(["false", "true", "true", "false"]);
+    expect(document.activeElement).toBe(items[0]);
+    press(items[0] as HTMLElement, "ArrowDown");
+    expect(document.activeElement).toBe(items[1]); // one can read why not
+    press(items[1] as HTMLElement, "End");
+    expect(document.activeElement).toBe(items[3]);
+    press(items[3] as HTMLElement, "Escape");
+    expect([document.activeElement, el.querySelector("[role=menu]")]).toEqual([more, null]);
   });
   it("asks for another method with the objective of now, and presses its button at once", () => {
     const { el, model } = view();
@@ -276,6 +344,7 @@ describe("the foot", () => {
     what: "Gradient",
     done,
     total,
+    unit: "tokens",
     seconds_left,
   });
   it("shows what runs, how far it is, and Cancel; and goes when it is done", () => {
@@ -288,6 +357,16 @@ describe("the foot", () => {
     expect(model.sent.at(-1)).toEqual({ type: "cancel" });
     model.hear(status("done"));
     expect(el.querySelector(".sw-foot")?.textContent?.trim()).toBe("");
+  });
+  it("counts what the kernel counts", () => {
+    const { el, model } = view();
+    const said = () => el.querySelector(".sw-progress-text")?.textContent;
+    model.hear({ ...status("attributing", 120, 2000, 40), what: "Occlusion", unit: "words" });
+    expect(said()).toBe("Occlusion: 120 of 2,000 words, 40 s left");
+    model.hear({ ...status("attributing", 3, 7), unit: "" });
+    expect(said()).toBe("Gradient: 3 of 7");
+    model.hear(status("generating", 1200));
+    expect(said()).toBe("Gradient: 1,200 tokens");
   });
   it("counts a download in bytes, other steps of loading as they are", () => {
     const { el, model } = view(conversation().slice(0, 1));

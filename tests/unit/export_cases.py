@@ -61,6 +61,56 @@ def fake(texts: Sequence[str], first_target: int, *, special: Sequence[int] = ()
     return Fake(scores=scores, rows=listed[:-1], cols=listed[first_target:], **fields)
 
 
+def translation(
+    source: Sequence[str] = ("我", "喜歡", "機器", "</s>"),
+    start: Sequence[str] = ("<pad>",),
+    written: Sequence[str] = (" I", " like", " it", "."),
+    *,
+    begun: int = 0,
+    **fields: Any,
+) -> Fake:
+    """A source and the text written about it, each with spans of its own; of that text `begun` tokens were given.
+
+    Tokens in angle brackets, and of names such as `eng_Latn`, are special.
+    """
+    sides = (list(source), [*start, *written])
+    out: list[Token] = []
+    for segment, texts in enumerate(sides):
+        end = 0
+        for at, text in enumerate(texts):
+            special = text.startswith("<") or "_" in text
+            given = segment == 1 and at < len(start) + begun
+            role = "special" if special else "source" if segment == 0 else "prompt" if given else "generated"
+            span = None if special else (end, end + len(text))
+            end += 0 if special else len(text)
+            i = len(out)
+            out.append(Token(id=i, position=i, text=text, role=role, span=span, word=i, sentence=0, segment=segment))
+    first_target = len(source) + len(start) + begun
+    n_cols = len(out) - first_target
+    scores = np.random.default_rng(5).gamma(0.5, 1, (len(out) - 1, n_cols)).astype(np.float32)
+    for col in range(n_cols):
+        scores[first_target + col :, col] = np.nan
+    segments = (
+        Segment(kind="source", name="source", start=0, end=len(source)),
+        Segment(kind="target", name="translation", start=len(source), end=len(out)),
+    )
+    steps = {"probability": np.linspace(0.9, 0.5, n_cols, dtype=np.float32)}
+    return Fake(scores=scores, rows=out[:-1], cols=out[first_target:], segments=segments, step_scores=steps, **fields)
+
+
+def classes(probabilities: Mapping[str, float], **fields: Any) -> Fake:
+    """Four inputs, and a column for every class, which sees them all."""
+    rows = tokens(["[CLS]", "a", " gem", "[SEP]"], 4, special=(0, 3))
+    n = len(rows)
+    cols = [
+        Token(id=c, position=n + c, text=name, role="class", span=None, word=n + c, sentence=0, segment=0)
+        for c, name in enumerate(probabilities)
+    ]
+    scores = np.random.default_rng(6).normal(size=(n, len(cols))).astype(np.float32)
+    steps = {"probability": np.float32(list(probabilities.values()))}
+    return Fake(scores=scores, rows=rows, cols=cols, step_scores=steps, signed=True, **fields)
+
+
 def paris(**fields: Any) -> Fake:
     """Three inputs, two targets, and scores one can add up in one's head."""
     listed = tokens(["The", " capital", " is", " Paris", "."], 3)

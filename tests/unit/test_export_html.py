@@ -19,7 +19,7 @@ from saliency_widget.export.color import contrast
 from saliency_widget.export.html import to_html
 from saliency_widget.types import Alternative, Token
 
-from .export_cases import Fake, fake, paris
+from .export_cases import Fake, classes, fake, paris, translation
 
 SCRIPT = 'if (a < b) { say("</script><!-- not the end -->"); }'
 WORDS = ["The", " first", " president", " was", " George", " Washington", ".", "\n", "\n", "The"]
@@ -190,6 +190,114 @@ def test_a_character_of_many_pieces_does_not_drown_the_line():
     page = Page(to_html(Fake(scores=np.ones((5, 1), np.float32), rows=listed, cols=[target], step_scores={})))
     assert [box["shown"] for box in page.boxes] == ["👨", "·", "·", "·", "·", "!"]
     assert page.boxes[4]["title"] == "👨 (⁵⁄₅) · share .200 · rank 1 of 5"
+
+
+# ── two texts, and classes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def prose(html: str) -> list[tuple[str | None, str]]:
+    """Direction and text of each text of the page."""
+    found = re.findall(r'<div class="sw-(?:side|prose)" dir="(\w+)"', html)
+    texts = re.findall(r'<div class="sw-prose"[^>]*>(.*?)</div>', html, flags=re.DOTALL)
+    return list(zip(found, (Page(text and f'<div class="sw-prose">{text}</div>').text for text in texts), strict=True))
+
+
+def test_a_translation_is_two_texts_under_their_names():
+    """Each in the direction of its own letters, and no stroke where nothing but a start token was read."""
+    html = to_html(translation())
+    assert prose(html) == [("auto", "我喜歡機器</s>"), ("auto", "<pad> I like it.")]
+    page = Page(html)
+    assert page.everything.index("source") < page.everything.index("我")
+    assert page.everything.index("</s>") < page.everything.index("translation") < page.everything.index("<pad>")
+    assert "┊" not in page.everything
+    assert [box["text"].strip() for box in page.boxes] == [
+        "我",
+        "喜歡",
+        "機器",
+        "</s>",
+        "<pad>",
+        "I",
+        "like",
+        "it",
+        ".",
+    ]
+    assert page.data["first_target"] == 5
+
+
+def test_a_translation_that_was_begun_says_where_the_writing_begins():
+    assert Page(to_html(translation(begun=2))).everything.count("┊") == 1
+
+
+def test_one_text_has_no_name_and_its_stroke():
+    html = to_html(fake(WORDS, 5))
+    assert prose(html) == [("auto", "".join(WORDS))]
+    assert "sw-side" not in html
+    assert Page(html).everything.count("┊") == 1
+
+
+def test_special_tokens_do_not_turn_the_text():
+    """A language code stands before an Arabic source: its letters must not make the line run from left to right."""
+    a = translation(source=("arb_Arab", "أحب", " التعلم", "</s>"), start=("</s>", "eng_Latn"))
+    boxes = Page(to_html(a)).boxes
+    assert [box.get("dir") for box in boxes[:6]] == ["ltr", None, None, "ltr", "ltr", "ltr"]
+
+
+def test_a_right_to_left_name_does_not_turn_the_numbers_beside_it():
+    """In lines of names and numbers such a name is isolated (U+2068 … U+2069); other names are as they were."""
+    rows = translation(source=("أحب", " you", "</s>")).rows[:3]
+    target = Token(id=3, position=3, text=" שלום", role="generated", span=(0, 5), word=3, sentence=0, segment=0)
+    alternatives = [[Alternative(id=9, text=" سلام", probability=0.1)]]
+    scores = np.float32([[3], [2], [1]])
+    a = Fake(scores=scores, rows=rows, cols=[target], alternatives=alternatives, step_scores={"probability": [0.5]})
+    page = Page(to_html(a))
+    assert "\u2068שלום\u2069 p = .500 instead of \u2068سلام\u2069 .100" in page.everything
+    assert "\u2068أحب\u2069\xa0.500 · you\xa0.333 · </s>\xa0.167" in page.everything
+    assert page.data["names"] == {"0": "\u2068أحب\u2069", "3": "\u2068שלום\u2069"}
+    assert page.text == "أحب you</s> שלום"
+
+
+def test_a_split_character_at_the_start_of_the_translation_is_printed():
+    """Its span starts at 0 again: what the source has printed is of another text."""
+    a = translation(written=("機", "機", "器"))
+    halves = [(4 + k, Token(**{**_fields(a.cols[k - 1]), "span": (0, 1), "part": (k, 2)})) for k in (1, 2)]
+    tokens = {token.position: token for token in (*a.rows, *a.cols)} | dict(halves)
+    listed = [tokens[at] for at in sorted(tokens)]
+    page = Page(to_html(Fake(scores=a.scores, rows=listed[:-1], cols=listed[5:], segments=a.segments, step_scores={})))
+    assert [box["shown"] for box in page.boxes[5:]] == ["機", "²⁄₂", "器"]
+
+
+def _fields(token: Token) -> dict[str, object]:
+    return {name: getattr(token, name) for name in Token.__slots__}
+
+
+def test_classes_stand_below_the_text_with_their_probabilities():
+    page = Page(to_html(classes({"NEGATIVE": 0.0123, "POSITIVE": 0.9877})))
+    assert page.text == "[CLS]a gem[SEP]"
+    assert "classesNEGATIVE .012 POSITIVE .988" in page.everything
+    assert "┊" not in page.everything
+    assert "All classes in numbers" in page.everything
+    assert len(page.boxes) == 6  # the script counts them as it counts tokens
+    assert (page.data["first_target"], page.data["n_rows"], page.data["texts"][4:]) == (4, 4, ["NEGATIVE", "POSITIVE"])
+
+
+def test_the_most_probable_class_is_shown_first():
+    a = classes({"NEGATIVE": 0.0123, "POSITIVE": 0.9877})
+    page = Page(to_html(a))
+    assert page.data["shown"] == 1
+    assert ["outline" in style_of(box) for box in page.boxes] == [False] * 5 + [True]
+    assert "POSITIVE p = .988" in page.everything
+    assert Page(to_html(a, col=0)).data["shown"] == 0
+    nobody_knows = Fake(scores=a.scores, rows=a.rows, cols=a.cols, step_scores={})
+    assert Page(to_html(nobody_knows)).data["shown"] == 0
+
+
+def test_of_many_classes_the_most_probable_stand_first():
+    """By `order`, since the script counts the boxes as they are; few keep their own order."""
+    names = dict(zip("abcdefghij", [0.1, 0.02, 0.3, 0.01, 0.5, 0.03, 0.004, 0.006, 0.02, 0.0002], strict=True))
+    boxes = Page(to_html(classes(names))).boxes[4:]
+    order = [int(style_of(box)["order"]) for box in boxes]
+    assert "".join(name for _, name in sorted(zip(order, names, strict=True))) == "ecafbidhgj"
+    assert not any("order" in style_of(box) for box in Page(to_html(classes({"a": 0.1, "b": 0.9}))).boxes)
 
 
 # ── the numbers ───────────────────────────────────────────────────────────────────────────────────────────────────

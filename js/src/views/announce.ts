@@ -24,7 +24,7 @@ export function announcement(store: Store): string {
           return input === undefined ? [] : [`${name(input)} ${share(shareOf(scores, row))}`];
         });
   return [
-    `Target ${name(token)}.`,
+    `${token.role === "class" ? "Class" : "Target"} ${name(token)}.`,
     step === undefined ? "" : `Probability ${share(step.probability)}.`,
     inputs.length > 0 ? `Most important: ${inputs.join(", ")}.` : "Not computed yet.",
   ]

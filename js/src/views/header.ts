@@ -1,6 +1,6 @@
 /** What is asked: the model, the method, the objective. */
 
-import { html, nothing, render } from "lit-html";
+import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { WireMethod } from "../protocol";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
@@ -53,6 +53,30 @@ export function headerView({ store, send, signal, layer }: ViewContext): {
     return { atHand, rest: all.filter((method) => !atHand.includes(method)) };
   };
 
+  function familyGroup(family: string, methods: readonly WireMethod[]): TemplateResult | typeof nothing {
+    if (methods.length === 0) return nothing;
+    return html`<div role="group" class="sw-family" aria-label=${family}>
+      <div class="sw-label" aria-hidden="true">${family}</div>
+      ${methods.map(item)}
+    </div>`;
+  }
+
+  function item({ id, label, reason, cost }: WireMethod): TemplateResult {
+    function choose(): void {
+      if (reason !== null) return;
+      menuPopover.close();
+      ask(id);
+    }
+    return html`<button
+      type="button"
+      role="menuitemradio"
+      class="sw-item"
+      aria-checked=${id === current()?.method ? "true" : "false"}
+      aria-disabled=${reason === null ? "false" : "true"}
+      @click=${choose}
+    ><span>${label}</span><small>${reason ?? cost}</small></button>`;
+  }
+
   const menu = h("div", { role: "menu", ariaLabel: "More methods" });
   const menuPopover = createPopover({
     button: more,
@@ -61,21 +85,14 @@ export function headerView({ store, send, signal, layer }: ViewContext): {
     signal,
     placement: "bottom-start",
     fill: () => {
-      const { rest } = split(store.menu.value?.methods ?? []);
+      const all = store.menu.value?.methods ?? [];
+      const { rest } = split(all);
       render(
-        rest.map(
-          ({ id, label, reason, cost }) => html`<button
-            type="button"
-            role="menuitemradio"
-            class="sw-item"
-            aria-checked=${id === current()?.method ? "true" : "false"}
-            aria-disabled=${reason === null ? "false" : "true"}
-            @click=${() => {
-              if (reason !== null) return;
-              menuPopover.close();
-              ask(id);
-            }}
-          ><span>${label}</span><small>${reason ?? cost}</small></button>`,
+        [...new Set(all.map(({ family }) => family))].map((family) =>
+          familyGroup(
+            family,
+            rest.filter((method) => method.family === family),
+          ),
         ),
         menu,
       );

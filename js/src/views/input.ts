@@ -1,6 +1,5 @@
 /** The reader's mouse and keys, where the text and the matrix take them alike. */
 
-import type { Store } from "../store";
 import type { ViewContext } from "./context";
 
 /** What to do at a key, by its name. */
@@ -29,21 +28,21 @@ export function onKeys(
   );
 }
 
-/** The keys that choose a target. `moveTo` keeps within the columns there are. */
-export function targetSteps(store: Store, col: number, stride: number, moveTo: (col: number) => void): Steps {
+/** The keys that choose a target from the one at `place`. `moveTo` keeps within those there are. */
+export function targetSteps(place: number, stride: number, moveTo: (place: number) => void, pin: () => void): Steps {
   return {
-    ArrowLeft: () => moveTo(col - stride),
-    ArrowRight: () => moveTo(col + stride),
+    ArrowLeft: () => moveTo(place - stride),
+    ArrowRight: () => moveTo(place + stride),
     Home: () => moveTo(0),
     End: () => moveTo(Number.POSITIVE_INFINITY),
-    Enter: () => store.pin(col),
-    " ": () => store.pin(col),
+    Enter: pin,
+    " ": pin,
   };
 }
 
-/** The column of `n` nearest to `col`. */
-export function nearestCol(col: number, n: number): number {
-  return Math.min(n - 1, Math.max(0, col));
+/** The place among `n` nearest to `place`. */
+export function nearest(place: number, n: number): number {
+  return Math.min(n - 1, Math.max(0, place));
 }
 
 /** The mouse or the focus went away: back to the pinned target. */

@@ -7,14 +7,23 @@ import { stepOf, swatchOf } from "../color";
 import { cellAt, type Grid, gridOf, LEAN, labelRoom, reveal, shorten, windowOf } from "../layout";
 import { labelOf } from "../pieces";
 import { shareOf, statsOf } from "../scores";
+import type { Kind } from "../store";
 import type { ViewContext } from "./context";
 import { coalesced, h, observed, watch } from "./dom";
-import { endPreview, nearestCol, onKeys, targetSteps } from "./input";
+import { endPreview, nearest, onKeys, targetSteps } from "./input";
 import { tokenTip } from "./tips";
 
 const GAP = 1.5;
 const ROUND = 3;
+const RING = 2; // how far the ring around a column reaches beyond its cells
 const FONT = "12px";
+
+/** What the rows are, and the columns. */
+const AXES: Record<Kind, readonly [string, string]> = {
+  text: ["what the model read", "what it wrote"],
+  pair: ["the source, and below the line what was written", "what was written"],
+  classes: ["what the model read", "the classes"],
+};
 
 type Cell = { row: number; col: number };
 
@@ -24,11 +33,7 @@ export function matrixView(context: ViewContext): HTMLElement {
   const room = h("div", { className: "sw-matrix-room" }, canvas);
   const scroller = h("div", { className: "sw-matrix-scroll", tabIndex: 0, role: "application" }, room);
   scroller.setAttribute("aria-roledescription", "heat map");
-  scroller.ariaLabel =
-    "Matrix: rows are what the model read, columns what it wrote. Arrow keys move, Enter pins a column.";
   const hint = h("div", { className: "sw-matrix-hint" });
-  for (const text of ["rows: what the model read", "columns: what it wrote", "each column on its own scale"])
-    hint.append(h("div", {}, text));
   const root = h("div", { className: "sw-matrix" }, scroller, hint);
   const pen = canvas.getContext("2d");
   const listen = { signal };
@@ -61,7 +66,7 @@ export function matrixView(context: ViewContext): HTMLElement {
     const [nRows, nCols] = [info?.n_rows ?? 0, info?.n_cols ?? 0];
     grid = gridOf(nRows, nCols, widest(0, nRows), widest(store.firstTarget.value, nCols));
     room.style.width = `${grid.left + nCols * grid.cell + grid.right}px`;
-    room.style.height = `${grid.top + nRows * grid.cell}px`;
+    room.style.height = `${grid.top + nRows * grid.cell + RING}px`;
   }
 
   function draw(): void {
@@ -105,6 +110,11 @@ export function matrixView(context: ViewContext): HTMLElement {
         else pen.roundRect(x(col), y(row), size, size, ROUND);
         pen.fill();
       }
+    }
+    const { value: edge } = store.targetStart;
+    if (edge !== null && edge > 0 && edge < grid.nRows) {
+      pen.fillStyle = muted;
+      pen.fillRect(grid.left - 2, y(edge) - GAP, grid.nCols * grid.cell + 2, 1);
     }
     pen.lineWidth = 1.5;
     pen.strokeStyle = accent;
@@ -174,7 +184,17 @@ export function matrixView(context: ViewContext): HTMLElement {
   const redraw = coalesced(signal, draw);
 
   watch(signal, () => {
-    void [store.map.value?.info, store.tokens.value, store.firstTarget.value];
+    const [rows, columns] = AXES[store.kind.value];
+    scroller.setAttribute(
+      "aria-label",
+      `Matrix: rows are ${rows}, columns ${columns}. Arrow keys move, Enter pins a column.`,
+    );
+    const lines = [`rows: ${rows}`, `columns: ${columns}`, "each column on its own scale"];
+    hint.replaceChildren(...lines.map((line) => h("div", {}, line)));
+  });
+
+  watch(signal, () => {
+    void [store.map.value?.info, store.tokens.value, store.firstTarget.value, store.targetStart.value];
     plan();
     redraw();
   });
@@ -183,8 +203,16 @@ export function matrixView(context: ViewContext): HTMLElement {
     redraw();
   });
   scroller.addEventListener("scroll", redraw, { signal, passive: true });
+  let arrived = false;
+  /** Of many columns the one on show may lie out of sight: scroll there, once. */
+  const arrive = () => {
+    if (arrived || scroller.clientWidth === 0 || grid.nCols === 0) return;
+    arrived = true;
+    scroller.scrollLeft = reveal(store.target.value ?? 0, grid.cell, 0, scroller.clientWidth - grid.left - grid.right);
+  };
   const resized = () => {
     plan();
+    arrive();
     redraw();
   };
   observed(signal, scroller, new ResizeObserver(resized));
@@ -250,7 +278,7 @@ export function matrixView(context: ViewContext): HTMLElement {
 
   function moveTo(row: number, col: number): void {
     if (grid.nCols === 0) return;
-    const to = { col: nearestCol(col, grid.nCols), row: 0 };
+    const to = { col: nearest(col, grid.nCols), row: 0 };
     to.row = Math.min(grid.nRows - 1, tokenOf(to.col) - 1, Math.max(0, row));
     cursor = to;
     scroller.scrollTop = reveal(to.row, grid.cell, scroller.scrollTop, scroller.clientHeight - grid.top);
@@ -262,7 +290,12 @@ export function matrixView(context: ViewContext): HTMLElement {
     const { row, col } = cursor ?? { row: 0, col: store.target.value ?? 0 };
     const stride = cursor === null ? 0 : 1; // the first arrow shows where one is
     return {
-      ...targetSteps(store, col, stride, (to) => moveTo(row, to)),
+      ...targetSteps(
+        col,
+        stride,
+        (to) => moveTo(row, to),
+        () => store.pin(col),
+      ),
       ArrowUp: () => moveTo(row - stride, col),
       ArrowDown: () => moveTo(row + stride, col),
       Escape: letGo,

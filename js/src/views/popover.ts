@@ -1,9 +1,16 @@
 /** Menus and cards that open from a button: one at a time, gone with Escape or a press elsewhere. */
 
-import { computePosition, flip, offset, type Placement, shift } from "@floating-ui/dom";
+import { computePosition, type Elements, flip, offset, type Placement, shift, size } from "@floating-ui/dom";
 import { raise } from "./tooltip";
 
 export type Popover = { toggle(): void; close(): void };
+
+const EDGE = 8; // px between a panel and the edge of the window
+
+/** No higher than the room there is: the rest is scrolled to. */
+function fit({ availableHeight, elements: { floating } }: { availableHeight: number; elements: Elements }): void {
+  floating.style.maxHeight = `${Math.max(0, availableHeight)}px`;
+}
 
 export function createPopover(options: {
   button: HTMLElement;
@@ -44,7 +51,7 @@ export function createPopover(options: {
       computePosition(button, panel, {
         strategy: "fixed",
         placement,
-        middleware: [offset(6), flip(), shift({ padding: 8 })],
+        middleware: [offset(6), flip(), shift({ padding: EDGE }), size({ padding: EDGE, apply: fit })],
       }).then(({ x, y }) => Object.assign(panel.style, { left: `${x}px`, top: `${y}px` }));
     void place();
     const outside = (event: Event) => {

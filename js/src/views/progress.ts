@@ -7,19 +7,21 @@ import type { Asked, MapData } from "../store";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 
-const COUNTS_TOKENS: ReadonlySet<string> = new Set(["generating", "attributing"]);
+const COUNTS: ReadonlySet<string> = new Set(["generating", "attributing"]);
 const BYTES = 1_000_000; // what is loaded in more steps than this is counted in bytes
 
-export function progressText({ phase, what, done, total, seconds_left }: Status): string {
+export function progressText(status: Status): string {
+  const { phase, what, seconds_left } = status;
   const left = seconds_left === null ? "" : `, ${seconds(seconds_left)} left`;
-  return `${what === "" ? phase : what}${counted(phase, done, total)}${left}`;
+  return `${what === "" ? phase : what}${counted(status)}${left}`;
 }
 
-function counted(phase: Status["phase"], done: number, total: number | null): string {
-  const unit = COUNTS_TOKENS.has(phase) ? " tokens" : "";
-  if (total === null || total === 0) return phase === "generating" && done > 0 ? `: ${done}${unit}` : "";
+function counted({ phase, done, total, unit }: Status): string {
+  const things = COUNTS.has(phase) && unit !== "" ? ` ${unit}` : "";
+  if (total === null || total === 0)
+    return phase === "generating" && done > 0 ? `: ${done.toLocaleString("en")}${things}` : "";
   if (phase === "loading" && total > BYTES) return `: ${bytesOf(done, total)}`;
-  return `: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}${unit}`;
+  return `: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}${things}`;
 }
 
 export function progressView({ store, send, signal }: ViewContext): HTMLElement {

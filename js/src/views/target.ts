@@ -9,6 +9,7 @@ import { shareOf } from "../scores";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { createPopover } from "./popover";
+import { probability } from "./probability";
 
 const MANY = 5;
 
@@ -37,10 +38,8 @@ export function targetView({ store, signal, ramp, layer }: ViewContext): HTMLEle
     if (others.length === 0) return nothing;
     return html`<span class="sw-muted">instead of</span>
       <span class="sw-alternatives">${others.map(
-        ({ text, probability }) => html`<span class="sw-alternative"
-          ><bdi>${labelOf({ ...token, text })}</bdi> <span class="sw-muted">${share(probability)}</span
-          ><span class="sw-alternative-bar" style="width: ${Math.min(100, 100 * probability)}%"></span
-        ></span>`,
+        ({ text, probability: p }) => html`<span class="sw-alternative"
+          ><bdi>${labelOf({ ...token, text })}</bdi>${probability(p)}</span>`,
       )}</span>`;
   }
 
@@ -87,12 +86,12 @@ export function targetView({ store, signal, ramp, layer }: ViewContext): HTMLEle
         : [html`<span class="sw-input"><bdi>${labelOf(token)}</bdi> ${share(shareOf(scores, row))}</span>`];
     });
     return render(
-      html`<span class="sw-scale"
+      html`<span class="sw-scale" title=${signed ? "orange: against the target; blue: for it" : nothing}
           ><span>${signed ? share(-max) : "0"}</span
           ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
           ><span>${share(max)}</span></span>
         <span class="sw-inputs">${inputs}</span>
-        ${held === null || held < 0.0005 ? nothing : html`<span class="sw-muted sw-held">template tokens: ${percent(held)}</span>`}`,
+        ${held === null || held < 0.0005 ? nothing : html`<span class="sw-muted sw-held">${store.specialName.value} tokens: ${percent(held)}</span>`}`,
       legend,
     );
   });

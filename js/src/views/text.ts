@@ -22,7 +22,7 @@ export function textView(context: ViewContext): HTMLElement {
   const lines = createLines(store, root, leave);
   const sight = createSight(context, root, lines, () => painter.paintInSight());
   const painter = createPainter(context, root, lines.items, sight.span);
-  followKeys(context, root, lines.itemAt, leave);
+  followKeys(context, root, leave);
 
   const elementAt = (token: number | null | undefined) =>
     token === null || token === undefined ? null : (lines.itemAt(token)?.element ?? null);

@@ -6,19 +6,20 @@ import { labelOf, partOf } from "../pieces";
 import type { Role, WireToken } from "../protocol";
 import { rankOf, shareOf, statsOf } from "../scores";
 import type { Store } from "../store";
+import type { Side } from "./tooltip";
 
-const ROLE_NAMES: Record<Role, string> = {
+const ROLE_NAMES: Record<Exclude<Role, "special">, string> = {
   source: "source",
   prompt: "prompt",
   generated: "written by the model",
-  special: "template",
   class: "class",
 };
 
-function heading(token: WireToken, row: number): TemplateResult {
+function heading({ specialName }: Store, token: WireToken, row: number): TemplateResult {
   const part = partOf(token);
+  const role = token.role === "special" ? specialName.value : ROLE_NAMES[token.role];
   return html`<div class="sw-tip-head"><bdi>${labelOf(token)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
-    <div class="sw-tip-role">${ROLE_NAMES[token.role]} · position ${row}</div>`;
+    <div class="sw-tip-role">${role} · position ${row}</div>`;
 }
 
 /** How much an input weighs for a target, or why there is nothing to say. */
@@ -41,17 +42,22 @@ function probability(store: Store, token: number): TemplateResult | typeof nothi
     : html`<div class="sw-tip-row">p = <b>${share(step.probability)}</b></div>`;
 }
 
+/** Where the tip of token `row` stands: that of a translated word not over the source, which the word colours. */
+export function sideOf({ kind, firstTarget }: Store, row: number): Side {
+  return kind.value === "pair" && row >= firstTarget.value ? "bottom" : "top";
+}
+
 /** For token `row` of the text, seen from target column `col`. */
 export function tokenTip(store: Store, row: number, col: number | null): TemplateResult {
   const token = store.tokens.value[row];
   if (token === undefined) return html``;
-  return html`${heading(token, row)}${probability(store, row)}${col === null ? nothing : weight(store, row, col)}`;
+  return html`${heading(store, token, row)}${probability(store, row)}${col === null ? nothing : weight(store, row, col)}`;
 }
 
 /** For a folded run of template tokens. */
 export function chipTip(store: Store, start: number, end: number, held: number): TemplateResult {
   const texts = store.tokens.value.slice(start, end).map(labelOf).join(" ");
-  return html`<div class="sw-tip-head">${plural(end - start, "template token")}</div>
+  return html`<div class="sw-tip-head">${plural(end - start, `${store.specialName.value} token`)}</div>
     <div class="sw-tip-role"><bdi>${texts}</bdi></div>
     ${Number.isNaN(held) ? nothing : html`<div class="sw-tip-row">together <b>${percent(held)}</b> of this column</div>`}`;
 }

@@ -4,8 +4,9 @@ import { computePosition, flip, offset, shift, type VirtualElement } from "@floa
 import { render, type TemplateResult } from "lit-html";
 import { h } from "./dom";
 
+export type Side = "top" | "bottom";
 export type Tooltip = {
-  show(anchor: Element | VirtualElement, content: TemplateResult): void;
+  show(anchor: Element | VirtualElement, content: TemplateResult, side?: Side): void;
   hide(): void;
 };
 
@@ -30,7 +31,7 @@ export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip 
     described = null;
   }
 
-  function show(anchor: Element | VirtualElement, content: TemplateResult): void {
+  function show(anchor: Element | VirtualElement, content: TemplateResult, side: Side = "top"): void {
     const ticket = ++shown;
     render(content, tip);
     raise(tip);
@@ -39,7 +40,7 @@ export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip 
     described?.setAttribute("aria-describedby", tip.id);
     void computePosition(anchor, tip, {
       strategy: "fixed",
-      placement: "top",
+      placement: side,
       middleware: [offset(8), flip(), shift({ padding: 6 })],
     }).then(({ x, y }) => {
       if (ticket === shown) Object.assign(tip.style, { left: `${x}px`, top: `${y}px` });

@@ -3,6 +3,7 @@
 import type { ToKernel } from "../protocol";
 import type { Store } from "../store";
 import { announcer } from "./announce";
+import { classesView } from "./classes";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { headerView } from "./header";
@@ -34,7 +35,7 @@ export function mount(options: {
   const drawers = drawersView(context);
   box.append(
     header.element,
-    h("div", { className: "sw-body" }, textView(context), targetView(context)),
+    h("div", { className: "sw-body" }, textView(context), classesView(context), targetView(context)),
     drawers.element,
     progressView(context),
   );

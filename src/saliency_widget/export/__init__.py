@@ -30,6 +30,17 @@ class TokenLike(Protocol):
     def part(self) -> tuple[int, int] | None: ...
 
 
+class SegmentLike(Protocol):
+    """What is read of a segment; `types.Segment` says what each field means."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+
+
 class AlternativeLike(Protocol):
     """A token the model could have written instead."""
 
@@ -48,6 +59,8 @@ class AttributionLike(Protocol):
     def rows(self) -> Sequence[TokenLike]: ...
     @property
     def cols(self) -> Sequence[TokenLike]: ...
+    @property
+    def segments(self) -> Sequence[SegmentLike]: ...
     @property
     def step_scores(self) -> Mapping[str, NDArray[np.float32]]: ...
     @property

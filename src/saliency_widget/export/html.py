@@ -16,6 +16,7 @@ from html import escape
 from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from unicodedata import bidirectional
 
 import numpy as np
 
@@ -28,7 +29,9 @@ from .reading import (
     glyphs,
     headline,
     label,
+    likeliest,
     part_mark,
+    texts,
     unprinted,
 )
 
@@ -45,6 +48,7 @@ MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 2.7 bytes
 TOP = 5  # inputs a target in the table
 OTHERS = 4  # tokens that might have been written instead
 MANY_PARTS = 3  # of one character: up to here each says which one it is
+FEW_CLASSES = 8  # in the model's own order; of more the most probable come first
 INK = color.css(color.INK)
 QUIET = color.css(color.QUIET)
 PAPER = color.css(color.PAPER)
@@ -56,6 +60,9 @@ CARD = (
 )
 TEXT = "white-space:pre-wrap;overflow-wrap:break-word;font-size:16px;line-height:1.9;margin:10px 0"
 BOX = "padding:2px;border-radius:3px"
+LINE = "1px solid rgba(128,128,128,.35)"  # on any background
+BOX_OF_CLASS = f"padding:1px 9px;border:{LINE};border-radius:6px"
+LABEL = f"color:{QUIET};font-size:11px;font-weight:600;letter-spacing:.06em;text-transform:uppercase;margin-top:12px"
 CELL = f"padding:2px 12px 2px 0;text-align:left;background:{PAPER};color:{INK};white-space:nowrap"
 
 # The first rule takes the static map away beside the living one; it reaches the output after the widget's and no other.
@@ -68,12 +75,13 @@ STYLE = """\
 .sw-static-map[data-sw-ready] { background: var(--jp-layout-color0, #fff) !important; \
 color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp-border-color2, #e2e5ea) !important }
 .sw-static-map[data-sw-ready] :is(.sw-quiet, th, td) { background: none !important; color: inherit !important }
-.sw-static-map[data-sw-ready] .sw-quiet { opacity: .75 }"""
+.sw-static-map[data-sw-ready] :is(.sw-quiet:not(.sw-key), .sw-key > :is(:first-child, :last-child)) { opacity: .75 }"""
 
 
 def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
-    """The static map of the whole attribution, coloured for target `col` (the first one if None; -1 is the last).
+    """The static map of the whole attribution, coloured for target `col` (-1 is the last).
 
+    If None it is the first one, and of classes the most probable.
     Bounded: 5,000 tokens and 32 targets stay under 1.5 MB. Always encodable as UTF-8, whatever the tokens hold.
     Raises: IndexError where there is no such target; FileNotFoundError where the front end was never built.
     """
@@ -81,7 +89,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
     if not shown:
         return f'<div class="sw-static"><div class="sw-static-map" style="{CARD}">There is no target token.</div></div>'
     n = len(shown)
-    col = 0 if col is None else col
+    col = likeliest(shown) if col is None else col
     if not -n <= col < n:
         raise IndexError(f"There is no target {col}: there are {n}, 0 … {n - 1}.")
     tokens = all_tokens(attribution)
@@ -91,7 +99,8 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
         f'<div class="sw-static"><style>{STYLE}</style>',
         f'<div class="sw-static-map" style="{CARD}">',
         _head(attribution),
-        f'<div class="sw-prose" dir="auto" style="{TEXT}">{"".join(_text(attribution, tokens, column))}</div>',
+        *_texts(attribution, tokens, column),
+        _classes(shown, column),
         _caption(attribution, column, col),
         _legend(attribution, column),
         _numbers(attribution, shown),
@@ -112,16 +121,53 @@ def _head(attribution: AttributionLike) -> str:
     return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}</div>'
 
 
-def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Column) -> Iterator[str]:
-    """One `<span class="sw-t">` a token, in the order of the text. The space before a word stays outside its box."""
+def _texts(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Column) -> Iterator[str]:
+    """The text; or source and translation, each under its name and in its own direction."""
+    for at, (name, side) in enumerate(texts(attribution, tokens)):
+        boxes = "".join(_text(attribution, side, column, begun=not name))
+        if not name:
+            yield f'<div class="sw-prose" dir="auto" style="{TEXT}">{boxes}</div>'
+            continue
+        # What has a direction of its own has no say in that around it: the text alone decides where both begin.
+        line = f"border-top:{LINE}" if at else ""
+        yield (
+            f'<div class="sw-side" dir="auto"{_attribute("style", line)}>'
+            f'<div class="sw-quiet" style="{LABEL}"><span dir="ltr">{_html(name)}</span></div>'
+            f'<div class="sw-prose" style="{TEXT};margin-top:2px">{boxes}</div></div>'
+        )
+
+
+def _classes(shown: Sequence[Column], column: Column) -> str:
+    """A box a class, with its probability; in their own order, which the script counts by."""
+    if column.target.role != "class":
+        return ""
+    ranked = sorted(range(len(shown)), key=lambda col: -np.nan_to_num(shown[col].probability))
+    place = {col: at for at, col in enumerate(ranked)} if len(shown) > FEW_CLASSES else {}
+    boxes = []
+    for col, other in enumerate(shown):
+        style = [BOX_OF_CLASS, f"color:{QUIET}"]
+        style += [f"order:{place[col]}"] if place else []
+        style += [f"outline:2px solid {ACCENT}"] if other is column else []
+        said = f" {_share(other.probability)}" if np.isfinite(other.probability) else ""
+        boxes.append(f'<span class="sw-t"{_attribute("style", ";".join(style))}>{_called(other.target)}{said}</span>')
+    row = "display:flex;flex-wrap:wrap;gap:8px;margin:6px 0 12px"
+    return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(boxes)}</div>'
+
+
+def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Column, *, begun: bool) -> Iterator[str]:
+    """One `<span class="sw-t">` a token, in the order of the text. The space before a word stays outside its box.
+
+    `begun`: something of it was read, not written. A start token alone is no beginning.
+    """
     row_of = {token.position: row for row, token in enumerate(attribution.rows)}
     first_target = attribution.cols[0].position
+    begun = begun or any(token.role != "special" for token in tokens if token.position < first_target)
     ranks = column.ranks()
     titled = _titled(column)
     for token, text in unprinted(tokens):
         gap = " " if text.startswith(" ") and text.strip(" ") else ""
         yield gap
-        if token.position == first_target:
+        if token.position == first_target and begun:
             yield f'<span class="sw-sep sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
         row = row_of.get(token.position)
         style, title = [BOX] if len(tokens) <= MAX_TITLES else [], ""
@@ -139,8 +185,11 @@ def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Col
             if row in titled:
                 title = f"{label(token)} · share {_share(share)} · rank {ranks[row]} of {column.n_visible}"
         if token.role == "special":
-            style += ["font-size:75%"]
-        yield f'<span class="sw-t"{_attribute("style", ";".join(style))}{_attribute("title", title)}>'
+            style += ["font-size:75%;margin:0 2px"]
+        # The letters of a special token say nothing about the direction of the text.
+        direction = "ltr" if token.role == "special" else ""
+        about = (("dir", direction), ("style", ";".join(style)), ("title", title))
+        yield f'<span class="sw-t"{"".join(_attribute(name, value) for name, value in about)}>'
         yield f"{_visible(text[len(gap) :]) if text else _sign(_mark(token))}</span>"
 
 
@@ -171,11 +220,11 @@ def _sign(sign: str) -> str:
 
 
 def _caption(attribution: AttributionLike, column: Column, col: int) -> str:
-    said = f"<strong>{_html(label(column.target))}</strong>"
+    said = f"<strong>{_called(column.target)}</strong>"
     if np.isfinite(column.probability):
         said += f" p = {_share(column.probability)}"
     if others := _others(attribution, column, col):
-        listed = " · ".join(f"{_html(name)} {_share(probability)}" for name, probability in others)
+        listed = " · ".join(f"{_isolated(_html(name))} {_share(probability)}" for name, probability in others)
         said += _quiet(f" instead of {listed}")
     inputs = _inputs(attribution, column, 3) or "Every score is 0, so there is nothing to share out."
     return f'<div class="sw-caption">{said}<br>{inputs}</div>'
@@ -188,7 +237,7 @@ def _others(attribution: AttributionLike, column: Column, col: int) -> list[tupl
 
 
 def _inputs(attribution: AttributionLike, column: Column, k: int) -> str:
-    named = ((_html(label(attribution.rows[row])), _share(float(column.shares[row]))) for row in column.top(k))
+    named = ((_called(attribution.rows[row]), _share(float(column.shares[row]))) for row in column.top(k))
     return " · ".join(f"{name}&nbsp;{number}" for name, number in named)
 
 
@@ -206,15 +255,16 @@ def _legend(attribution: AttributionLike, column: Column) -> str:
 
 def _numbers(attribution: AttributionLike, shown: Sequence[Column]) -> str:
     """Every target with its probability and its strongest inputs, folded away."""
-    head = "".join(f'<th style="{CELL}">{name}</th>' for name in ("target", "p", "strongest inputs, and their shares"))
+    one, all_of_them = ("class", "All classes") if shown[0].target.role == "class" else ("target", "All targets")
+    head = "".join(f'<th style="{CELL}">{name}</th>' for name in (one, "p", "strongest inputs, and their shares"))
     body = "\n".join(
-        f'<tr><td style="{CELL}">{_html(label(column.target))}</td>'
+        f'<tr><td style="{CELL}">{_called(column.target)}</td>'
         f'<td style="{CELL}">{_share(column.probability)}</td>'
         f'<td style="{CELL};white-space:normal">{_inputs(attribution, column, TOP)}</td></tr>'
         for column in shown[:MAX_TABLE_ROWS]
     )
     return (
-        f'<details class="sw-numbers" style="margin-top:6px"><summary>{_quiet("All targets in numbers")}'
+        f'<details class="sw-numbers" style="margin-top:6px"><summary>{_quiet(f"{all_of_them} in numbers")}'
         f'</summary>\n<table style="border-collapse:collapse;font-size:13px;margin:6px 0">'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></details>"
     )
@@ -249,6 +299,7 @@ def _hoverable(attribution: AttributionLike, tokens: Sequence[TokenLike]) -> boo
 def _data(attribution: AttributionLike, tokens: Sequence[TokenLike], shown: Sequence[Column], col: int) -> str:
     """JSON that is safe inside a script element, of ASCII alone."""
     n_rows, n_cols = attribution.scores.shape
+    names = ((at, _isolated(label(token))) for at, token in enumerate(tokens))
     about = {
         "first_target": attribution.cols[0].position,
         "n_rows": n_rows,
@@ -257,9 +308,12 @@ def _data(attribution: AttributionLike, tokens: Sequence[TokenLike], shown: Sequ
         "signed": attribution.signed,
         "unit": attribution.unit,
         "texts": [token.text for token in tokens],
-        "names": {at: label(token) for at, token in enumerate(tokens) if label(token) != token.text.lstrip(" ")},
+        "names": {at: name for at, name in names if name != tokens[at].text.lstrip(" ")},
         "probabilities": [c.probability if np.isfinite(c.probability) else None for c in shown],
-        "alternatives": [_others(attribution, column, at) for at, column in enumerate(shown)],
+        "alternatives": [
+            [(_isolated(name), probability) for name, probability in _others(attribution, column, at)]
+            for at, column in enumerate(shown)
+        ],
         "shares": base64.b64encode(b"".join(_packed(column) for column in shown)).decode(),
         "maxima": [column.largest for column in shown],
         "raw_l1": np.nansum(np.abs(attribution.scores, dtype=np.float64), axis=0).tolist(),
@@ -283,6 +337,16 @@ def _script() -> str:
 
 
 # ── escaping ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _called(token: TokenLike) -> str:
+    """The name of a token in a line of ours, escaped."""
+    return _isolated(_html(label(token)))
+
+
+def _isolated(name: str) -> str:
+    """A name whose letters run from right to left between FSI and PDI, lest it turn the numbers beside it."""
+    return f"\u2068{name}\u2069" if any(bidirectional(char) in ("R", "AL") for char in name) else name
 
 
 def _html(text: str) -> str:

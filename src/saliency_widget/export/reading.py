@@ -68,6 +68,27 @@ def all_tokens(attribution: AttributionLike) -> list[TokenLike]:
     return [by_position[position] for position in sorted(by_position)]
 
 
+def texts(attribution: AttributionLike, tokens: Sequence[TokenLike]) -> list[tuple[str, list[TokenLike]]]:
+    """The texts and their names: one without a name; of a translation the source and what was written. No classes."""
+    text = [token for token in tokens if token.role != "class"]
+    named = {segment.kind: segment for segment in attribution.segments}
+    if "target" not in named:
+        return [("", text)]
+    begin = named["target"].start
+    sides = (
+        ("source", [token for token in text if token.position < begin]),
+        ("target", [token for token in text if token.position >= begin]),
+    )
+    return [((named[kind].name if kind in named else "") or kind, side) for kind, side in sides if side]
+
+
+def likeliest(shown: Sequence[Column]) -> int:
+    """The column to look at first: of classes the most probable, of a text the first."""
+    if shown[0].target.role != "class":
+        return 0
+    return int(np.argmax(np.nan_to_num([column.probability for column in shown])))
+
+
 def headline(attribution: AttributionLike) -> list[str]:
     """What was asked of which model, in the words of the menu."""
     said = [attribution.model_name, attribution.label, (attribution.objective or "").replace("_", "-")]
@@ -136,7 +157,9 @@ def unprinted(tokens: Sequence[TokenLike]) -> Iterator[tuple[TokenLike, str]]:
             start, end = token.span
             if token.part is not None and printed > start:
                 text = text[printed - start :] if len(text) == end - start else ""
-            printed = end if token.part is None else max(printed, end)
+            printed = 0 if token.part is None else max(printed, end)  # a whole token leaves nothing to the next
+        else:
+            printed = 0
         yield token, text
 
 

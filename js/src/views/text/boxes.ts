@@ -39,7 +39,10 @@ export function tokenBox(i: number, token: WireToken, piece: Piece, written: boo
     if (k > 0) box.append(h("br"));
     for (const glyph of line) box.append(glyph.sign ? h("span", { className: "sw-sign" }, glyph.text) : glyph.text);
   }
-  if (token.role === "special") box.classList.add("sw-special");
+  if (token.role === "special") {
+    box.classList.add("sw-special");
+    box.dir = "ltr"; // its letters say nothing about the direction of the line
+  }
   if (piece.mark !== "") box.classList.add(`sw-${piece.mark}`);
   if (RIGHT_TO_LEFT.test(token.text)) box.classList.add("sw-rtl");
   else if (LETTER.test(token.text)) box.classList.add("sw-ltr");
@@ -56,16 +59,16 @@ function makeTarget(box: HTMLElement, token: WireToken, piece: Piece): void {
     box.setAttribute("aria-label", [labelOf(token), partOf(token)].filter((part) => part !== "").join(", "));
 }
 
-export function chipBox(run: Span): HTMLElement {
-  const chip = h("button", { type: "button", className: "sw-chip", textContent: chipText(run, Number.NaN) });
+export function chipBox(run: Span, name: string): HTMLElement {
+  const chip = h("button", { type: "button", className: "sw-chip", dir: "ltr" }, chipText(run, name, Number.NaN));
   chip.dataset.chip = String(run.start);
   chip.dataset.end = String(run.end);
   chip.setAttribute("aria-expanded", "false");
   return chip;
 }
 
-export function chipText({ start, end }: Span, held: number): string {
-  return `template · ${plural(end - start, "token")}${Number.isNaN(held) ? "" : ` · ${percent(held)}`}`;
+export function chipText({ start, end }: Span, name: string, held: number): string {
+  return `${name} · ${plural(end - start, "token")}${Number.isNaN(held) ? "" : ` · ${percent(held)}`}`;
 }
 
 /** The summed share of what a chip stands for. */
@@ -78,7 +81,7 @@ export function heldBy({ start, end }: Span, scores: Float32Array | null | undef
 
 /** The box under the mouse or the focus. */
 export function boxOf({ target }: Event): HTMLElement | null {
-  return target instanceof Element ? target.closest<HTMLElement>(".sw-t, .sw-chip") : null;
+  return target instanceof Element ? target.closest<HTMLElement>("[data-i], .sw-chip") : null;
 }
 
 /** The position of a box's token; NaN for a chip. */
@@ -89,6 +92,11 @@ export function indexOf(box: HTMLElement): number {
 /** What a chip stands for, or null for a token. */
 export function runOf({ dataset: { chip, end } }: HTMLElement): Span | null {
   return chip === undefined ? null : { start: Number(chip), end: Number(end) };
+}
+
+/** The targets of a view, in the order of the page. */
+export function targetsIn(root: HTMLElement): HTMLElement[] {
+  return [...root.querySelectorAll<HTMLElement>(".sw-gen")];
 }
 
 export function isTarget(box: HTMLElement | null): box is HTMLElement {

@@ -1,35 +1,33 @@
-/** The keyboard in the text: the focus previews a target, the arrows move it. */
+/** The keyboard among targets, words or classes: the focus previews one, the arrows move it in the order of the page. */
 
 import type { ViewContext } from "../context";
-import { nearestCol, onKeys, targetSteps } from "../input";
-import { tokenTip } from "../tips";
-import { boxOf, indexOf, isTarget } from "./boxes";
-import type { Lines } from "./lines";
+import { nearest, onKeys, targetSteps } from "../input";
+import { sideOf, tokenTip } from "../tips";
+import { boxOf, indexOf, isTarget, targetsIn } from "./boxes";
 
-export function followKeys(
-  { store, signal, tooltip }: ViewContext,
-  root: HTMLElement,
-  itemAt: Lines["itemAt"],
-  leave: () => void,
-): void {
+/** `leave` ends a preview at once. */
+export function followKeys({ store, signal, tooltip }: ViewContext, root: HTMLElement, leave: () => void): void {
   let quiet = false; // the next focus is no preview
+  const colOf = (box: HTMLElement) => indexOf(box) - store.firstTarget.value;
+  const tell = (box: HTMLElement) =>
+    tooltip.show(box, tokenTip(store, indexOf(box), null), sideOf(store, indexOf(box)));
 
-  function moveTo(col: number): void {
-    const n = store.nTargets.value;
-    if (n === 0) return;
-    const to = nearestCol(col, n);
-    const box = itemAt(store.firstTarget.value + to)?.element;
+  function moveTo(place: number): void {
+    const targets = targetsIn(root);
+    const box = targets[nearest(place, targets.length)];
     if (box === undefined) return;
-    store.hoverCol.value = to;
+    store.hoverCol.value = colOf(box);
     store.hoverRow.value = null;
     box.focus();
-    tooltip.show(box, tokenTip(store, store.firstTarget.value + to, null));
+    tell(box);
   }
 
   function goBack(): void {
     leave();
     quiet = true; // going back to the pinned target is not a new preview
-    if (store.shown.value !== null) itemAt(store.shown.value.token)?.element.focus();
+    targetsIn(root)
+      .find((box) => indexOf(box) === store.shown.value?.token)
+      ?.focus();
     quiet = false;
   }
 
@@ -40,8 +38,8 @@ export function followKeys(
   function focus(event: Event): void {
     const box = boxOf(event);
     if (!quiet && isTarget(box)) {
-      store.hoverCol.value = indexOf(box) - store.firstTarget.value;
-      tooltip.show(box, tokenTip(store, indexOf(box), null));
+      store.hoverCol.value = colOf(box);
+      tell(box);
     }
     quiet = false;
   }
@@ -56,6 +54,7 @@ export function followKeys(
   onKeys(root, signal, (event) => {
     const box = boxOf(event);
     if (!isTarget(box)) return null;
-    return { ...targetSteps(store, indexOf(box) - store.firstTarget.value, 1, moveTo), Escape: goBack };
+    const place = targetsIn(root).indexOf(box);
+    return { ...targetSteps(place, 1, moveTo, () => store.pin(colOf(box))), Escape: goBack };
   });
 }

@@ -64,12 +64,14 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   function append(from: number): void {
     const { value: tokens } = store.tokens;
     const { value: pieces } = store.pieces;
-    const runs = new Map(templateRuns(tokens, store.firstTarget.value).map(({ start, end }) => [start, end]));
+    const runs = new Map(
+      templateRuns(tokens, store.firstTarget.value, store.targetStart.value).map(({ start, end }) => [start, end]),
+    );
     for (let i = from; i < tokens.length; ) {
       const folded = unfolded.has(i) ? undefined : runs.get(i);
       const token = tokens[i];
       const piece = pieces[i];
-      if (token === undefined || piece === undefined) return;
+      if (token === undefined || piece === undefined || token.role === "class") return; // classes are no text
       place(i, folded ?? i + 1, token, piece, folded !== undefined);
       i = folded ?? i + 1;
     }
@@ -79,12 +81,15 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   function place(start: number, end: number, token: WireToken, piece: Piece, chip: boolean): void {
     const previous = items.at(-1);
     const segment = segmentOf(end - 1); // a chip that leads from one turn to the next opens the next
-    const { block, opened } = lineFor(previous, segment, token, piece);
+    const { block, opened } = lineFor(previous, segment, piece);
     const first = !block.hasChildNodes();
     const spaced = (piece.joint === "space" || chip || previous?.chip === true) && !first;
     const gap = gapBefore(start, spaced);
-    const element = chip ? chipBox({ start, end }) : tokenBox(start, token, piece, start >= store.firstTarget.value);
-    if (!spaced && !first && previous?.block === block) join(previous.element, element, piece);
+    const element = chip
+      ? chipBox({ start, end }, store.specialName.value)
+      : tokenBox(start, token, piece, start >= store.firstTarget.value);
+    if (!spaced && !first && previous?.block === block && !isSpecial(start) && !isSpecial(start - 1))
+      join(previous.element, element, piece);
     block.append(...gap, element);
     const own = chip || token.role === "special" ? 0 : breaksIn(piece, token);
     const carried = piece.newline && previous?.block === block ? previous.newlines : 0;
@@ -103,16 +108,15 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   }
 
   /** The line of a box: that of the box before it, or a new one; `opened` is what came to the page for it. */
-  function lineFor(previous: Item | undefined, segment: number, token: WireToken, piece: Piece) {
+  function lineFor(previous: Item | undefined, segment: number, piece: Piece) {
     const begun = segment === previous?.segment ? undefined : store.segments.value[segment];
     const label = begun === undefined ? null : segmentLabel(begun);
-    const otherSide = previous !== undefined && isOtherSide(store.tokens.value[previous.end - 1], token);
     const breakDue = previous !== undefined && previous.newlines > 0 && !piece.newline;
-    if (previous !== undefined && label === null && !breakDue && !otherSide)
-      return { block: previous.block, opened: [] };
+    if (previous !== undefined && label === null && !breakDue) return { block: previous.block, opened: [] };
     const block = h("div", { className: "sw-line", dir: "auto" });
-    if (previous !== undefined && label === null && (previous.newlines > 1 || otherSide)) block.classList.add("sw-par");
-    const opened = label === null ? [block] : [h("div", { className: "sw-turn" }, label), block];
+    if (previous !== undefined && label === null && previous.newlines > 1) block.classList.add("sw-par");
+    const opened = label === null ? [block] : [h("div", { className: "sw-turn sw-label" }, label), block];
+    if (begun?.kind === "source" || begun?.kind === "target") opened[0]?.classList.add("sw-side");
     root.append(...opened);
     return { block, opened };
   }
@@ -120,12 +124,22 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   /** The space before a box, and before the first target the stroke between what was read and what was written. */
   function gapBefore(start: number, spaced: boolean): ChildNode[] {
     const gap: ChildNode[] = spaced ? [document.createTextNode(" ")] : [];
-    if (start === store.firstTarget.value && start > 0)
+    if (start === store.firstTarget.value && hasPrompt())
       gap.push(
         h("span", { className: "sw-split", ariaHidden: "true" }),
         document.createTextNode(spaced ? " " : "\u200a"),
       );
     return gap;
+  }
+
+  function isSpecial(token: number): boolean {
+    return store.tokens.value[token]?.role === "special";
+  }
+
+  /** Whether something was read in the text that is written; a start token alone is no beginning of it. */
+  function hasPrompt(): boolean {
+    const [begin, end] = [store.targetStart.value, store.firstTarget.value];
+    return begin === null ? end > 0 : store.tokens.value.slice(begin, end).some(({ role }) => role !== "special");
   }
 
   return { items, itemAt, changed, rebuild, unfold: (start) => unfolded.add(start) };
@@ -141,15 +155,6 @@ function join(before: HTMLElement, after: HTMLElement, { joint }: Piece): void {
 /** What of a segment is drawn: where it begins, and its label. */
 function headOf(segment: WireSegment | undefined): string {
   return segment === undefined ? "" : `${segment.start} ${segmentLabel(segment)}`;
-}
-
-/** Whether a source or a class ends or begins between two tokens. */
-function isOtherSide(before: WireToken | undefined, after: WireToken): boolean {
-  return (
-    before !== undefined &&
-    before.role !== after.role &&
-    [before.role, after.role].some((role) => role === "source" || role === "class")
-  );
 }
 
 /** How many line breaks are due after a token. */

@@ -37,7 +37,7 @@ export function createPainter(
     if (item.version === version) return;
     item.version = version;
     if (item.chip) {
-      const text = chipText(item, heldBy(item, store.shown.value?.scores));
+      const text = chipText(item, store.specialName.value, heldBy(item, store.shown.value?.scores));
       if (item.element.textContent !== text) item.element.textContent = text;
     }
     const look = lookOf(item);

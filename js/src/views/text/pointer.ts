@@ -1,14 +1,18 @@
-/** The mouse over the text: what lies under it is previewed, a click pins a target or unfolds a chip. */
+/** The mouse over text or classes: what lies under it is previewed, a click pins a target or unfolds a chip. */
 
 import type { ViewContext } from "../context";
 import { endPreview } from "../input";
-import { chipTip, tokenTip } from "../tips";
+import { chipTip, sideOf, tokenTip } from "../tips";
 import { boxOf, heldBy, indexOf, runOf } from "./boxes";
 
 const GRACE = 140; // ms over the gap between two words before a preview ends
 
 /** Returns what ends the preview at once. */
-export function followPointer(context: ViewContext, root: HTMLElement, unfold: (start: number) => void): () => void {
+export function followPointer(
+  context: ViewContext,
+  root: HTMLElement,
+  unfold: (start: number) => void = () => {},
+): () => void {
   const { store, signal, tooltip } = context;
   let leaving: ReturnType<typeof setTimeout> | undefined;
 
@@ -29,6 +33,7 @@ export function followPointer(context: ViewContext, root: HTMLElement, unfold: (
     tooltip.show(
       box,
       tokenTip(store, i, col < 0 ? store.target.value : pinned !== null && col < pinned ? pinned : null),
+      sideOf(store, i),
     );
   }
 

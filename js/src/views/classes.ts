@@ -1,0 +1,59 @@
+/** The classes of a classifier, each a target with its probability on it. Of many, the most probable come first. */
+
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { share } from "../format";
+import { labelOf } from "../pieces";
+import type { Store } from "../store";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
+import { probability } from "./probability";
+import { followKeys } from "./text/keyboard";
+import { followPointer } from "./text/pointer";
+
+const LITTLE = 0.001; // the line of the target says how little
+const FEW = 8; // so many are taken in at a glance, and stars from 1 to 5 have an order of their own
+
+/** The columns in the order in which their classes stand. */
+export function classOrder({ steps, nTargets }: Store): number[] {
+  const cols = Array.from({ length: nTargets.value }, (_, col) => col);
+  const p = (col: number) => steps.value[col]?.probability ?? 0;
+  return cols.length <= FEW ? cols : cols.sort((a, b) => p(b) - p(a));
+}
+
+export function classesView(context: ViewContext): HTMLElement {
+  const { store, signal } = context;
+  const root = h("div", { className: "sw-classes", role: "group", ariaLabel: "Classes" });
+  // A class says all there is to say of it, and a tooltip would lie on the text that it colours.
+  const untold = { ...context, tooltip: { ...context.tooltip, show: () => {} } };
+  followKeys(untold, root, followPointer(untold, root));
+
+  function classBox(col: number): TemplateResult | typeof nothing {
+    const i = store.firstTarget.value + col;
+    const token = store.tokens.value[i];
+    if (token === undefined) return nothing;
+    const [shown, pinned] = [col === store.target.value, col === store.pinned.value];
+    const p = store.steps.value[col]?.probability;
+    const name = labelOf(token);
+    return html`<span
+      role="button"
+      class="sw-class sw-gen ${shown ? "sw-target" : ""} ${pinned ? "sw-pinned" : ""}"
+      data-i=${i}
+      tabindex=${shown ? 0 : -1}
+      aria-pressed=${pinned ? "true" : "false"}
+      ><span class="sw-unseen">class ${name}${p === undefined ? nothing : `, p = ${share(p)}`}</span
+      ><span aria-hidden="true"
+        ><bdi>${name}</bdi>${p === undefined ? nothing : probability(p, p < LITTLE ? "<.001" : share(p))}</span
+    ></span>`;
+  }
+
+  watch(signal, () => {
+    root.hidden = store.kind.value !== "classes";
+    if (root.hidden) return;
+    root.classList.toggle("sw-pending", store.shown.value?.scores === null);
+    render(
+      html`<div class="sw-label">classes</div><div class="sw-class-row">${classOrder(store).map(classBox)}</div>`,
+      root,
+    );
+  });
+  return root;
+}
