@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .attribution.attribute import attribute
+    from .attribution.catalogue import methods
     from .attribution.result import Attribution
     from .models.loading import load_model
     from .show import show
@@ -28,10 +29,11 @@ _WHERE = {
     "Attribution": "attribution.result",
     "attribute": "attribution.attribute",
     "load_model": "models.loading",
+    "methods": "attribution.catalogue",
     "show": "show",
 }
 
-__all__ = ["Attribution", "attribute", "load_model", "show"]
+__all__ = ["Attribution", "attribute", "load_model", "methods", "show"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -35,7 +36,7 @@ class Output(Protocol):
 
 
 # Targets that one forward pass serves where nothing goes backward: so many rows of the vocabulary are held at a time.
-_ONE_PASS = 256
+ONE_PASS = 256
 
 # (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
 Network = Callable[["torch.Tensor", "torch.Tensor"], Output]
@@ -49,9 +50,10 @@ class Problem:
     each target gets a pass of its own over what comes before it.
 
     What only some methods need is None or empty where a network has no such thing:
-    `attention`: see `attention.Reader`. `relevance`: the network, by rule, with the backward pass of LRP.
-    `prefixes`: the network without what it has read before, see `perturbation`. `shortened`: rows to keep → the
-    embeddings and the network of the text without the others.
+    `attention`: (rows, positions, recorder) → logits, see `attention`. `relevance`: by rule, a context in which
+    the backward pass is that of LRP.
+    `prefixes`: gives the network as a function (start, embeddings from there on, positions), or None. `shortened`: rows
+    to keep → the embeddings and the network of the text without the others.
     `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
     `groups`: of each row, the number of the unit it belongs to; by the kind of unit ("word", "sentence", "segment").
     """
@@ -63,8 +65,9 @@ class Problem:
     foil: int | None = None
     settings: Any = field(default_factory=NoSettings)
     causal: bool = True
+    n_source: int = 0  # how many of the rows are a source
     attention: Any = None
-    relevance: Callable[[Any], Network] | None = None
+    relevance: Callable[[Any], AbstractContextManager[None]] | None = None
     prefixes: Callable[[], Any] | None = None
     shortened: Callable[[Sequence[int]], tuple[torch.Tensor, Network]] | None = None
     baselines: Mapping[str, Callable[[], torch.Tensor]] = field(default_factory=dict)
@@ -116,6 +119,11 @@ def atoms_of(problem: Problem, cols: Sequence[int]) -> Atoms:
     owner, at, ids = (torch.tensor(values, device=device) for values in zip(*pairs, strict=True))
     total = (owner == torch.arange(len(cols), device=device)[:, None]).to(problem.embeddings.dtype)
     return Atoms(at, ids, total, max(t.n_seen for t in targets))
+
+
+def per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
+    """From a value an atom [s, a] to one a column [s, k]: the objectives of a span add up."""
+    return values @ atoms.total.T.to(values)
 
 
 def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> list[Step]:
@@ -190,7 +198,7 @@ def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iter
 
 def in_passes(problem: Problem, schedule: Schedule, work: Callable[[list[int]], Chunk]) -> Iterator[Chunk]:
     """As `in_chunks`, for work that costs one forward pass however many columns it serves."""
-    size = _ONE_PASS if problem.causal else 1
+    size = ONE_PASS if problem.causal else 1
     return in_chunks(schedule, size, work, first=size)
 
 

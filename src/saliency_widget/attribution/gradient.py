@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..errors import InputError, UnknownName
-from .engine import Atoms, Chunk, Network, Problem, Schedule, atoms_of, blank, in_chunks, steps_of
+from .baselines import baseline
+from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of
 from .objectives import value
 
 if TYPE_CHECKING:
@@ -49,13 +52,13 @@ class PathSettings:
     `reduction`: as `ProductSettings`.
     """
 
-    steps: int = 16
+    steps: int = 50
     baseline: str | None = None
     reduction: Reduction = "sum"
 
     def __post_init__(self) -> None:
         if not isinstance(self.steps, int) or self.steps < 1:
-            raise InputError(f"steps={self.steps!r} is not a number of steps.", cure="Take 8, 16 or 50.")
+            raise InputError(f"steps={self.steps!r} is not a number of steps.", cure="Take at least 1; 50 are usual.")
         _check_reduction(self.reduction)
 
 
@@ -77,7 +80,7 @@ def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: one forward pass a chunk, and the matrix products of one backward pass a target.
     Source: Simonyan et al. 2014, arXiv:1312.6034; the norm as in Atanasova et al. 2020, arXiv:2009.13295.
     """
-    return _at_the_input(problem, schedule, problem.network, lambda gradient, _x: gradient.norm(dim=-1))
+    return _at_the_input(problem, schedule, lambda gradient, _x: gradient.norm(dim=-1))
 
 
 def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -88,7 +91,7 @@ def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Source: Shrikumar et al. 2016, arXiv:1605.01713.
     """
     reduce = _REDUCTIONS[problem.settings.reduction]
-    return _at_the_input(problem, schedule, problem.network, lambda gradient, x: reduce(gradient * x))
+    return _at_the_input(problem, schedule, lambda gradient, x: reduce(gradient * x))
 
 
 def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -100,9 +103,9 @@ def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Source: Achtibat et al. 2024, arXiv:2402.05602; "cp-lrp": Ali et al. 2022, arXiv:2202.07304.
     """
     assert problem.relevance is not None, "a method is offered only where it can run"
-    network = problem.relevance(problem.settings.rule)
-    for chunk in _at_the_input(problem, schedule, network, lambda gradient, x: (gradient * x).sum(dim=-1)):
-        sums = [float(total) for total in np.nansum(chunk.scores, axis=0, dtype=np.float64)]
+    rules = partial(problem.relevance, problem.settings.rule)
+    for chunk in _at_the_input(problem, schedule, lambda gradient, x: (gradient * x).sum(dim=-1), rules):
+        sums = [float(np.nansum(column, dtype=np.float64)) for column in chunk.scores.T]
         yield chunk._replace(diagnostics={**chunk.diagnostics, "relevance_sum": sums})
 
 
@@ -125,14 +128,14 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
-        from_b, on = start.expand_as(way)[:, : atoms.n_read], way[:, : atoms.n_read]
+        from_b, on = start[:, : atoms.n_read], way[:, : atoms.n_read]
         with torch.no_grad():
             logits = problem.network(torch.cat([from_b + on, from_b]), atoms.at).logits
-        at_x, at_b = _per_column(value(problem.objective, logits, atoms.ids, problem.foil), atoms)
+        at_x, at_b = per_column(value(problem.objective, logits, atoms.ids, problem.foil), atoms)
         mean = torch.zeros_like(on)
         at_once = _at_once(problem, len(cols))
         for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
-            gradient, _ = gradients(problem, problem.network, from_b + nodes[part] * on, atoms)
+            gradient, _ = gradients(problem, from_b + nodes[part] * on, atoms)
             mean = mean + (weights[part] * gradient).sum(dim=1)  # [k, m, d]
         products = (mean * on).float()
         missing = (at_x - at_b).cpu() - products.double().sum((1, 2)).cpu()
@@ -153,19 +156,7 @@ def _gauss_legendre(steps: int, like: torch.Tensor) -> tuple[torch.Tensor, torch
     return next(rule), next(rule)
 
 
-def baseline(problem: Problem, name: str | None) -> torch.Tensor:
-    """The embeddings [d] or [1, n, d] that stand for "nothing here".
-
-    Raises: UnknownName, with those that this model has.
-    """
-    if name is None:
-        name = next((known for known in ("unk", "pad", "zero") if known in problem.baselines), "")
-    if name not in problem.baselines:
-        raise UnknownName("baseline", name, problem.baselines)
-    return problem.baselines[name]()
-
-
-def gradients(problem: Problem, network: Network, points: torch.Tensor, atoms: Atoms) -> tuple[torch.Tensor, Output]:
+def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[torch.Tensor, Output]:
     """Gradients of each column's objective at points [s, m, d]: [k, s, m, d]; and what the network gave.
 
     One forward pass, cut off after the last target, and one batched backward pass. Where the network shows the input
@@ -176,7 +167,7 @@ def gradients(problem: Problem, network: Network, points: torch.Tensor, atoms: A
 
     x = points.detach().requires_grad_()
     with torch.enable_grad():
-        output = network(x, atoms.at)
+        output = problem.network(x, atoms.at)
         if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
             return x.new_zeros(len(atoms.total), *x.shape), output
         objective = value(problem.objective, output.logits, atoms.ids, problem.foil)  # [s, a]
@@ -194,25 +185,24 @@ def gradients(problem: Problem, network: Network, points: torch.Tensor, atoms: A
 def _at_the_input(
     problem: Problem,
     schedule: Schedule,
-    network: Network,
     reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[Chunk]:
-    """Columns from gradients; `reduce` takes gradients [k, m, d] and embeddings [m, d] and gives scores [k, m]."""
+    """Columns from gradients; `reduce` takes gradients [k, m, d] and embeddings [m, d] and gives scores [k, m].
+
+    `around` is open while a graph is made and gone back through.
+    """
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
         x = problem.embeddings[:, : atoms.n_read]
-        gradient, output = gradients(problem, network, x, atoms)
-        at = _per_column(value(problem.objective, output.logits.detach(), atoms.ids, problem.foil), atoms)[0]
+        with around():
+            gradient, output = gradients(problem, x, atoms)
+        at = per_column(value(problem.objective, output.logits.detach(), atoms.ids, problem.foil), atoms)[0]
         scores = reduce(gradient[:, 0].float(), x[0].float())
         return _chunk(problem, cols, scores, output.logits[0].detach(), {"value": at.tolist()})
 
     return in_chunks(schedule, _chunk_size(problem, 1), work)
-
-
-def _per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
-    """From a value an atom [s, a] to one a column [s, k]."""
-    return values @ atoms.total.T.to(values)
 
 
 def _chunk(
@@ -242,12 +232,12 @@ def _chunk_size(problem: Problem, points: int) -> int:
     if not problem.causal:
         return 1
     most = 12 if problem.embeddings.device.type == "cpu" else 32
-    return max(1, min(max(most // points, 3), problem.memory_budget // _bytes_a_target(problem)))
+    return max(1, min(max(most // points, 3), problem.memory_budget // 2 // _bytes_a_target(problem)))
 
 
 def _at_once(problem: Problem, targets: int) -> int:
     """Points of a path that go through one batched backward pass."""
-    return max(1, problem.memory_budget // (targets * _bytes_a_target(problem)))
+    return max(1, problem.memory_budget // 2 // (targets * _bytes_a_target(problem)))
 
 
 def _bytes_a_target(problem: Problem) -> int:

@@ -11,7 +11,7 @@ from ..errors import InputError, UnknownName, UnsupportedMethod
 from ..models.attention import why_no_attention
 from ..models.relevance import why_no_relevance
 from ..types import NoSettings, Objective
-from . import attention, gradient, noise
+from . import attention, gradient, noise, perturbation
 from .objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -94,6 +94,26 @@ METHODS: dict[str, Method] = {
             spans=False,
         ),
         Method(
+            id="occlusion",
+            label="Occlusion",
+            family="perturbation",
+            signed=True,
+            uses_objective=True,
+            unit="drop",
+            pool="sum",
+            cost="one forward pass per input token, for all targets",
+            reads="How far the objective falls when this token is replaced by an unknown one. Blue: the word needs it; "
+            "orange: the word would be likelier without it.",
+            caveats=(
+                "A text with a hole is none the model was trained on.",
+                "Where two tokens say the same, taking either away changes nothing.",
+                "It depends on what stands in the hole.",
+            ),
+            reference="Zeiler & Fergus 2014, arXiv:1311.2901; Li et al. 2016, arXiv:1612.08220",
+            run=perturbation.occlusion,
+            settings=perturbation.OcclusionSettings,
+        ),
+        Method(
             id="input_x_gradient",
             label="Input × gradient",
             family="gradient",
@@ -120,7 +140,7 @@ METHODS: dict[str, Method] = {
             uses_objective=True,
             unit="contribution",
             pool="sum",
-            cost="one backward pass per target and step (16 steps)",
+            cost="one backward pass per target and step (50 steps)",
             reads="The gradient added up while the text fades in from a baseline of unknown tokens. The scores sum to "
             "the change of the objective between the two.",
             caveats=(
@@ -145,7 +165,7 @@ METHODS: dict[str, Method] = {
             caveats=(
                 "The sum is not the objective: the softmax rule keeps a part of it, by design.",
                 "The rules are choices; other rules give other maps.",
-                "Layer-wise relevance propagation is covered by patents (US 11,443,179; EP 3,284,049).",
+                "Layer-wise relevance propagation is covered by patents, as its authors say of their own code (LXT).",
             ),
             reference="Achtibat et al. 2024, arXiv:2402.05602",
             run=gradient.attnlrp,

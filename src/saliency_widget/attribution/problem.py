@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..models.attention import attention_pass
 from ..models.baselines import baselines_of
-from ..models.relevance import Rule, relevance_rules
+from ..models.checkpointing import checkpointed, graph_bytes
+from ..models.prefixes import prefixes_of
+from ..models.relevance import relevance_rules
 from ..types import Inputs, Request
 from . import memory
 from .engine import Network, Output, Problem
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
 def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> Problem:
     """What the engine needs to answer `request`. Call inside `model.lent()`."""
     inputs = Inputs(request.inputs.source, request.inputs.ids[: request.n_rows - len(request.inputs.source)])
-    network = model.network(inputs)
-
-    def relevance(rule: Rule) -> Network:
-        return _within(lambda: relevance_rules(model.model, rule), network)
+    network: Network = model.network(inputs)
+    embeddings = model.embed(inputs)
+    budget = memory.budget(model.device) if memory_budget is None else memory_budget
+    _, n, d = embeddings.shape
+    if graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
+        network = _within(partial(checkpointed, model.model), network)
 
     def shortened(rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
         n = len(inputs.source)
@@ -37,14 +41,16 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
 
     return Problem(
         network=network,
-        embeddings=model.embed(inputs),
+        embeddings=embeddings,
         targets=request.targets,
         objective=request.objective,
         foil=request.foil,
         settings=request.settings,
         causal=model.is_causal,
+        n_source=len(inputs.source),
+        prefixes=partial(prefixes_of, model, inputs, embeddings),
         attention=partial(attention_pass, model, inputs),
-        relevance=relevance,
+        relevance=partial(relevance_rules, model.model),
         shortened=shortened,
         baselines=baselines_of(model),
         groups={
@@ -52,7 +58,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
             "sentence": [token.sentence for token in document.rows],
             "segment": [token.segment for token in document.rows],
         },
-        memory_budget=memory.budget(model.device) if memory_budget is None else memory_budget,
+        memory_budget=budget,
     )
 
 

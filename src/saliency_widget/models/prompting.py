@@ -114,8 +114,8 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
     return Encoded(inputs=Inputs((), tuple(ids)), roles=tuple(roles), segments=segments, target=_checked_target(target))
 
 
-def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...]) -> Encoded:
-    """What an encoder-decoder model is to read; `start` is what its decoder has before it.
+def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...], output: str) -> Encoded:
+    """What an encoder-decoder model is to read; `start` is what its decoder has before it, `output` what it writes.
 
     Raises: InputError for a chat, or a text or target that makes no token.
     """
@@ -131,7 +131,7 @@ def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...]) -> Enc
         roles=tuple(_roles(ids, tokenizer, "source") + ["special"] * len(start)),
         segments=(
             Segment(kind="source", name="source", start=0, end=n),
-            Segment(kind="target", name="output", start=n, end=m),
+            Segment(kind="target", name=output, start=n, end=m),
         ),
         target=_checked_target(target),
     )

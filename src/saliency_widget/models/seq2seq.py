@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .steps import Step
 
 
+_TRANSLATORS = frozenset({"fsmt", "m2m_100", "marian", "mbart", "nllb-moe"})  # families that do nothing else
+
+
 class Seq2SeqModel(Model):
     """A loaded encoder-decoder model with its tokenizer. Rows are source tokens, then what the decoder has read.
 
@@ -28,7 +31,7 @@ class Seq2SeqModel(Model):
 
     def encode(self, prompt: Prompt) -> Encoded:
         """A source, and the output if the user gave one. Raises: InputError."""
-        encoded = encode_source(self.tokenizer, prompt, self._start)
+        encoded = encode_source(self.tokenizer, prompt, self._start, self._output)
         self.check_ids([*encoded.inputs.all, *encoded.target])
         return encoded
 
@@ -107,6 +110,11 @@ class Seq2SeqModel(Model):
         if forced is None:
             forced = self._language
         return (int(start),) if forced is None or forced == start else (int(start), int(forced))
+
+    @property
+    def _output(self) -> str:
+        """What people call the text it writes."""
+        return "translation" if self.model.config.model_type in _TRANSLATORS else "output"
 
     @property
     def _language(self) -> int | None:

@@ -1,0 +1,101 @@
+"""The methods as a list that shows itself: what there is, what it costs, how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..models.loading import load_model
+from .methods import METHODS, Method, why_not
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Entry(NamedTuple):
+    """A method, and why it cannot be used on the model that was asked about; None where it can."""
+
+    method: Method
+    reason: str | None
+
+
+class Catalogue(Sequence[Entry]):
+    """What `methods()` gives: a list of entries that prints as a table, and shows as one in a notebook."""
+
+    def __init__(self, entries: Sequence[Entry], model_name: str | None) -> None:
+        self._entries = tuple(entries)
+        self._model_name = model_name
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._entries[at]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One line a method: id, label, family, signed, cost, reads, caveats, reference, reason."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "id": method.id,
+                "label": method.label,
+                "family": method.family,
+                "signed": method.signed,
+                "cost": method.cost,
+                "reads": method.reads,
+                "caveats": " ".join(method.caveats),
+                "reference": method.reference,
+                "reason": reason,
+            }
+            for method, reason in self
+        )
+
+    def __repr__(self) -> str:
+        id_width = max(len(method.id) for method, _ in self)
+        lines = [f"{method.id:<{id_width}}  {reason or method.cost}" for method, reason in self]
+        return "\n".join([self._title, "", *lines])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("method", "how to read it", "cost"))
+        return (
+            f"<p>{escape(self._title)}</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_row, self))}</tbody></table>"
+        )
+
+    @property
+    def _title(self) -> str:
+        if self._model_name is None:
+            return f"{len(self)} methods; methods(model) says which of them a model allows."
+        able = sum(reason is None for _, reason in self)
+        return f"{able} of {len(self)} methods apply to {self._model_name}."
+
+
+def methods(model: Any = None) -> Catalogue:
+    """Every method there is: how to read it, what it costs, what it does not prove.
+
+    `model`: whatever `load_model` takes; then each entry says why the method cannot be used on it, if it cannot.
+    """
+    if model is None:
+        return Catalogue([Entry(method, None) for method in METHODS.values()], None)
+    loaded = load_model(model)
+    return Catalogue([Entry(method, why_not(method, loaded)) for method in METHODS.values()], loaded.name)
+
+
+def _row(entry: Entry) -> str:
+    method, reason = entry
+    sign = "signed" if method.signed else "not signed"
+    caveats = "".join(f"<li>{escape(caveat)}</li>" for caveat in method.caveats)
+    reads = f"{escape(method.reads)}<ul>{caveats}</ul><small>{escape(method.reference)}</small>"
+    if reason is not None:
+        reads = f"<b>Not here:</b> {escape(reason)}"
+    cells = (
+        f"<b>{escape(method.label)}</b><br><code>{escape(method.id)}</code><br><small>{method.family}, {sign}</small>",
+        reads,
+        escape(method.cost),
+    )
+    return "<tr>" + "".join(f"<td style='text-align:left;vertical-align:top'>{cell}</td>" for cell in cells) + "</tr>"

@@ -1,0 +1,206 @@
+"""Methods that change the text and look at what the model makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..errors import InputError, OutOfMemory, UnknownName
+from .baselines import baseline
+from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, blank, per_column, steps_of
+from .memory import is_out_of_memory
+from .objectives import value
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    # Units of rows → the objective of each atom without each of them, [units, a].
+    Without = Callable[[list[list[int]]], torch.Tensor]
+
+_UNITS = ("token", "word", "sentence", "coarse_to_fine")
+_LEVELS = ("segment", "sentence", "word")  # of coarse to fine
+_ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcclusionSettings:
+    """What is taken away, and how.
+
+    `mode`: "replace" the embeddings by a baseline, or "delete" the tokens, so that the text closes up (a token without
+    which there would be nothing to read is replaced all the same).
+    `baseline`: "unk", "pad", "mask", "zero" or "mean"; None takes the first there is of unk, pad, zero.
+    `unit`: "token", "word" or "sentence" is taken away as a whole; "coarse_to_fine" takes paragraphs (or turns), then
+    the sentences of those that mattered, then the words of these. The drop of a unit is dealt out evenly to its tokens.
+    """
+
+    mode: Literal["replace", "delete"] = "replace"
+    baseline: str | None = None
+    unit: Literal["token", "word", "sentence", "coarse_to_fine"] = "token"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("replace", "delete"):
+            raise UnknownName("mode", self.mode, ["replace", "delete"])
+        if self.unit not in _UNITS:
+            raise UnknownName("unit", self.unit, _UNITS)
+        if self.mode == "delete" and self.baseline is not None:
+            raise InputError("What is deleted is not replaced: a baseline has no say.", cure="Leave baseline= out.")
+
+
+def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
+    """Drop of the objective when a token is taken away.
+
+    scores[i, j] = objective_j(text) - objective_j(text without i), signed, in units of the objective: above 0 where
+    the token speaks for the target. Of a unit of several tokens each gets an equal part of the drop.
+    Cost: one forward pass a unit, of what comes after it alone where the network keeps what it has read; for 256
+    columns at a time.
+    Source: Zeiler & Fergus 2014, arXiv:1311.2901; Li et al. 2016, arXiv:1612.08220.
+    """
+    import torch
+
+    while cols := schedule.take(ONE_PASS if problem.causal else 1):
+        atoms = atoms_of(problem, cols)
+        text = problem.embeddings[:, : atoms.n_read]
+        with torch.no_grad():
+            logits = problem.network(text, atoms.at).logits
+            whole = value(problem.objective, logits, atoms.ids, problem.foil)[0]  # [a]
+            without = _changed(problem, atoms, text, whole)
+        seen = np.array([problem.targets[col].n_seen for col in cols])[None]
+        scores = blank(problem, cols)
+        for units in _levels(problem, range(atoms.n_read), scores):
+            done = 0
+            for batch, values in _batches(problem, atoms, units, without):
+                drops = per_column(whole - values, atoms).cpu().numpy()  # [units, k]
+                for unit, drop in zip(batch, drops, strict=True):
+                    visible = np.array(unit)[:, None] < seen  # [rows, k]
+                    shares = drop / np.maximum(visible.sum(axis=0), 1)
+                    scores[unit] = np.where(visible, shares, np.nan)
+                done += len(batch)
+                yield Progress(done, len(units))
+        yield Chunk(cols, scores, steps_of(problem, cols, logits[0]))
+
+
+# ── which units, and in which batches ────────────────────────────────────────────────────────────────────────────
+
+
+def _levels(problem: Problem, rows: Iterable[int], scores: NDArray[np.float32]) -> Iterator[list[list[int]]]:
+    """The units to take away; from coarse to fine, those of the next level once `scores` holds the drops of this."""
+    kind = problem.settings.unit
+    if kind != "coarse_to_fine":
+        yield _units(problem, rows, kind)
+        return
+    units = [list(rows)]
+    for level in _LEVELS:
+        parts = [part for unit in units for part in _units(problem, unit, level)]
+        if len(parts) == 1 and level != _LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
+            continue
+        yield parts
+        units = _that_matter(parts, scores)
+
+
+def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
+    """The rows, put together by the unit they belong to."""
+    if kind == "token":
+        return [[row] for row in rows]
+    units: dict[int, list[int]] = {}
+    for row in rows:
+        units.setdefault(problem.groups[kind][row], []).append(row)
+    return list(units.values())
+
+
+def _that_matter(units: list[list[int]], scores: NDArray[np.float32]) -> list[list[int]]:
+    """The units of which each column needs the fewest to have enough of its mass."""
+    mass = np.array([np.nansum(np.abs(scores[unit]), axis=0) for unit in units])  # [units, k]
+    order = np.argsort(-mass, axis=0)
+    descending = np.take_along_axis(mass, order, axis=0)
+    needed = np.zeros(mass.shape, dtype=bool)
+    before = np.cumsum(descending, axis=0) - descending
+    np.put_along_axis(needed, order, before < _ENOUGH * mass.sum(axis=0), axis=0)
+    return [units[at] for at in np.flatnonzero(needed.any(axis=1))]
+
+
+def _batches(
+    problem: Problem, atoms: Atoms, units: list[list[int]], without: Without
+) -> Iterator[tuple[list[list[int]], torch.Tensor]]:
+    """Neighbouring units, a batch at a time, and the objective of each atom without each of them.
+
+    Raises: OutOfMemory when one unit alone does not fit.
+    """
+    import torch
+
+    done, size = 0, _batch_size(problem, atoms)
+    while done < len(units):
+        batch = units[done : done + size]
+        try:
+            with torch.no_grad():
+                values = without(batch)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise OutOfMemory(
+                    "There is not enough memory for a single changed text.",
+                    cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",
+                ) from error
+            size = len(batch) // 2
+            continue
+        yield batch, values
+        done += len(batch)
+
+
+def _batch_size(problem: Problem, atoms: Atoms) -> int:
+    """Changed texts that go through one pass.
+
+    On a CPU 8: neighbours share their prefix, and more of them share less of it. A text holds a few arrays of the
+    widest layer (taken as four times the embedding), and its logits in float32 and float64.
+    """
+    _, _, d = problem.embeddings.shape
+    vocabulary = 50_000
+    each = atoms.n_read * d * 16 * problem.embeddings.element_size() + len(atoms.at) * vocabulary * 16
+    return max(1, min(8 if problem.embeddings.device.type == "cpu" else 64, problem.memory_budget // each))
+
+
+# ── the changed text ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _changed(problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Tensor) -> Without:
+    """How units are taken away from `text` [1, m, d]; `whole` is the objective [a] of the text as it is."""
+    import torch
+
+    stand_in = baseline(problem, problem.settings.baseline)[0]
+    suffix = problem.prefixes() if problem.prefixes is not None else None
+
+    def replaced(units: list[list[int]]) -> torch.Tensor:
+        start = units[0][0] if suffix is not None else 0
+        changed = text[:, start:].repeat(len(units), 1, 1)
+        for variant, unit in zip(changed, units, strict=True):
+            for row in unit:
+                variant[row - start] = stand_in[row]
+        if suffix is None:
+            return value(problem.objective, problem.network(changed, atoms.at).logits, atoms.ids, problem.foil)
+        values = whole.repeat(len(units), 1)
+        later = atoms.at >= start  # what is predicted before the first change stays as it was
+        logits = suffix(start, changed, atoms.at[later]).logits
+        values[:, later] = value(problem.objective, logits, atoms.ids[later], problem.foil)
+        return values
+
+    def deleted(units: list[list[int]]) -> torch.Tensor:
+        found = (_deleted(problem, atoms, unit) for unit in units)
+        return torch.cat([replaced([unit]) if it is None else it for it, unit in zip(found, units, strict=True)])
+
+    return deleted if problem.settings.mode == "delete" else replaced
+
+
+def _deleted(problem: Problem, atoms: Atoms, unit: list[int]) -> torch.Tensor | None:
+    """The objective [1, a] without the rows of `unit`; None where an atom would have nothing to be predicted from."""
+    assert problem.shortened is not None, "every model of ours can be given a shorter text"
+    kept = sorted(set(range(atoms.n_read)) - set(unit))
+    n_source = sum(row < problem.n_source for row in kept)
+    at = atoms.at.new_tensor([sum(row <= a for row in kept) - 1 for a in atoms.at.tolist()])
+    if int(at.min()) < n_source or (problem.n_source and not n_source):
+        return None
+    embeddings, network = problem.shortened(kept)
+    return value(problem.objective, network(embeddings, at).logits, atoms.ids, problem.foil)

@@ -1,0 +1,71 @@
+"""Activation checkpointing: the memory of one layer's graph instead of all of them, for one more forward pass.
+
+transformers has it too, but only in training mode, where dropout acts. Source: Chen et al. 2016, arXiv:1604.06174.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+@contextmanager
+def checkpointed(model: torch.nn.Module) -> Iterator[None]:
+    """Within it, a forward pass of this thread keeps only what goes into each layer; the backward pass runs it again.
+
+    Hooks that change what a layer gives must still be there in the backward pass.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    with ExitStack() as stack:
+        for layer in model.modules():
+            if isinstance(layer, GradientCheckpointingLayer):
+                stack.callback(_put_back, layer, layer.__dict__.get("forward"))
+                layer.forward = _Checkpointed(layer.forward)
+        yield
+
+
+class _Checkpointed:
+    """A layer's forward function, run again in the backward pass."""
+
+    def __init__(self, forward: Any) -> None:
+        self._forward = forward
+        self._thread = threading.get_ident()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        import torch
+        from torch.utils.checkpoint import checkpoint
+
+        if threading.get_ident() != self._thread or not torch.is_grad_enabled():
+            return self._forward(*args, **kwargs)
+        return checkpoint(
+            self._forward,
+            *args,
+            use_reentrant=False,
+            preserve_rng_state=False,  # there is no dropout in evaluation mode
+            determinism_check="none",  # it compares shapes, which the batched backward pass changes
+            **kwargs,
+        )
+
+
+def _put_back(layer: Any, own: Any) -> None:
+    if own is None:  # it has that of its class
+        del layer.forward
+    else:
+        layer.forward = own
+
+
+def graph_bytes(model: Any, n: int, d: int, element: int) -> int:
+    """About how much the graph of one pass over n tokens takes: 16 arrays a layer as wide as the embedding.
+
+    Measured on Llama-like layers with SDPA attention; wider MLPs take more, GPT-2's layers a little less.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = sum(isinstance(layer, GradientCheckpointingLayer) for layer in model.modules())
+    return layers * 16 * n * d * element
