@@ -41,7 +41,7 @@ class UnknownName(InputError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = list(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         listed = ", ".join(names) if names else "none"
         cure = f"Did you mean {' or '.join(near)}? Known: {listed}." if near else f"Known: {listed}."
         super().__init__(f"Unknown {kind} {name!r}.", cure=cure)

@@ -126,12 +126,6 @@ def test_random_is_the_same_for_the_same_seed_and_another_for_another(tiny_model
     assert not np.array_equal(one, other, equal_nan=True)
 
 
-def test_attention_of_a_model_that_hides_it_says_which_methods_can(tiny_model, monkeypatch) -> None:
-    monkeypatch.setattr(type(tiny_model.model), "_can_set_attn_implementation", lambda *_: False)
-    with pytest.raises(UnsupportedMethod, match="does not hand out attention weights. Use saliency or .*random"):
-        sw.attribute(tiny_model, "the cab", target=" d", method="attention", progress=False)
-
-
 def test_a_cell_that_runs_the_model_meanwhile_gets_its_own_embeddings(tiny_model) -> None:
     """Our hooks act in our thread alone."""
     import threading

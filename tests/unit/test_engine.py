@@ -117,11 +117,12 @@ def test_a_network_that_is_not_causal_is_asked_for_one_targets_attention_at_a_ti
 
     def weights(n: int, at: torch.Tensor, record: Any) -> torch.Tensor:
         asked.append([n, *at.tolist()])
-        record(0, 0, torch.ones(1, n, n))
+        record("self", 0, 0, torch.ones(1, n, n))
         return torch.zeros(len(at), V)
 
+    reader = SimpleNamespace(queries=lambda _n, at: at[:, None], run=weights)
     problem = Problem(
-        network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS, causal=False, attention=weights,
+        network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS, causal=False, attention=reader,
         settings=AttentionSettings(),
     )  # fmt: skip
     assert len(list(run(attention, problem, Schedule(range(4)), label="Attention"))) == 4

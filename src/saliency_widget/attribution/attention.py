@@ -1,58 +1,294 @@
-"""The homework's second map: where the model looked."""
+"""Where the model looked (the homework's second map), and two ways to make more of it."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_passes, steps_of
+import numpy as np
+
+from ..errors import InputError, OutOfMemory, UnknownName
+from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, blank, in_passes, steps_of
+from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
 
+    from ..models.attention import Kind, Recorder
+
+_KINDS: tuple[Kind, ...] = ("self", "cross")
+_COLUMNS = 8  # that value zeroing does at a time, so that the map fills while one looks
+
+
+class Reader(Protocol):
+    """The attention of a network on one text. Rows count source and text as one; queries the text alone."""
+
+    def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
+        """The queries [a, p] from which the logits at rows `at` [a] are read; of several, the mean counts."""
+
+    def run(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+        """One pass over the first n rows, told to `record`; the logits [a, vocabulary] at `at`."""
+
+    def zeroed(
+        self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine distance [p] by which the layers' outputs at queries[i] move without the value of rows[i]; logits."""
+
+
+# ── attention ────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionSettings:
-    """Which attention to show. `layer`, `head`: an index from 0, or None for the mean over all of them."""
+    """Which attention to show.
+
+    `layer`, `head`: an index from 0, or None for all of them. `reduction`: how all are put together: their "mean", or
+    the "max".
+    """
 
     layer: int | None = None
     head: int | None = None
+    reduction: Literal["mean", "max"] = "mean"
+
+    def __post_init__(self) -> None:
+        if self.reduction not in ("mean", "max"):
+            raise UnknownName("reduction", self.reduction, ["mean", "max"])
 
 
 def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Attention weight from the position that predicts the target to each token before it.
+    """Attention weight from the position that predicts the target to each token that it sees.
 
-    scores[i, j] in [0, 1], each column sums to 1; mean over heads and layers unless the settings choose.
+    scores[i, j] in [0, 1]; mean over heads and layers unless the settings choose. A column of means sums to 1 (less
+    where a family lets attention go to a sink). Where there is a source it sums to 2: 1 for how the decoder looks at
+    the source, 1 for how it looks at what it wrote; two matrices in one, as inseq has them.
+    Of a classifier all columns are the same: attention of the position that its head reads.
     Cost: one forward pass for 256 columns.
     Source: the weights are Bahdanau et al. 2015, arXiv:1409.0473; whether they explain: Jain & Wallace 2019,
     arXiv:1902.10186.
     """
     import torch
 
-    assert problem.attention is not None, "a method is offered only where it can run"
-    read = problem.attention
-    chosen: AttentionSettings = problem.settings
+    read, with_source = _reader(problem), bool(problem.n_source)
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
-        total = torch.zeros(len(cols), atoms.n_read, device=atoms.at.device)
-        layers = 0
+        queries, of_column = _distinct(read.queries(atoms.n_read, atoms.at))
+        looks: dict[Kind, _Looks] = {kind: _Looks(queries, problem.settings) for kind in _KINDS[: 1 + with_source]}
 
-        def record(layer: int, start: int, weights: torch.Tensor) -> None:
-            nonlocal layers
-            if chosen.layer not in (None, layer):
-                return
-            layers += start == 0
-            here = (atoms.at >= start) & (atoms.at < start + weights.shape[1])
-            rows = weights[:, (atoms.at[here] - start).to(weights.device)].float().to(total.device)  # [heads, k, keys]
-            total[here] += rows.mean(0) if chosen.head is None else rows[chosen.head]
+        def record(kind: Kind, layer: int, start: int, weights: torch.Tensor) -> None:
+            if kind in looks:
+                looks[kind].add(layer, start, weights)
 
-        logits = read(atoms.n_read, atoms.at, record)
-        scores = blank(problem, cols)
-        for j, (row, col) in enumerate(zip((total / layers).cpu().numpy(), cols, strict=True)):
-            seen = problem.targets[col].n_seen
-            scores[:seen, j] = row[:seen]
-        return Chunk(cols, scores, steps_of(problem, cols, logits))
+        logits = read.run(atoms.n_read, atoms.at, record)
+        rows = torch.cat([looks[kind].reduced() for kind in reversed(looks)], dim=1)  # the source comes first
+        return _chunk(problem, cols, rows[of_column], logits)
 
     return in_passes(problem, schedule, work)
+
+
+class _Looks:
+    """The weights at some queries, put together over heads and layers as they come. Nothing waits for the device."""
+
+    def __init__(self, queries: torch.Tensor, settings: AttentionSettings) -> None:
+        self._at, self._which = queries.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        self._positions: list[int] = self._at.tolist()  # [q], ascending; `_which` [k, p] says which each query is
+        self._settings = settings
+        self._rows: torch.Tensor | None = None  # [q, keys], of all layers so far
+        self._layers: set[int] = set()
+        self._calls = 0
+
+    def add(self, layer: int, start: int, weights: torch.Tensor) -> None:
+        """A block of one layer: [heads, block, keys]."""
+        self._layers.add(layer)
+        chosen = self._settings
+        if chosen.layer not in (None, layer):
+            return
+        if chosen.head is not None and chosen.head >= len(weights):
+            raise InputError(
+                f"There is no head {chosen.head}: layer {layer} has {len(weights)}.", cure="Leave head= out."
+            )
+        self._calls += start == 0
+        if self._rows is None:
+            self._rows = weights.new_zeros(len(self._positions), weights.shape[2]).float()
+            self._at = self._at.to(weights.device)
+        here = slice(*(bisect_left(self._positions, edge) for edge in (start, start + weights.shape[1])))
+        heads = weights if chosen.head is None else weights[chosen.head, None]
+        rows = heads[:, (self._at[here] - start).to(weights.device)].float()  # [heads, q, keys]
+        if chosen.reduction == "max":
+            self._rows[here] = self._rows[here].maximum(rows.amax(dim=0).to(self._rows.device))
+        else:
+            self._rows[here] += rows.mean(dim=0).to(self._rows.device)
+
+    def reduced(self) -> torch.Tensor:
+        """[k, keys], over layers, on the CPU. Raises: InputError where the chosen layer has no attention."""
+        if self._rows is None:
+            there = ", ".join(map(str, sorted(self._layers)))
+            raise InputError(f"Layer {self._settings.layer} has no attention.", cure=f"Those that have: {there}.")
+        rows = self._rows if self._settings.reduction == "max" else self._rows / self._calls
+        return rows.cpu()[self._which].mean(dim=1)
+
+
+# ── attention rollout ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
+    """Attention followed through all layers to the input tokens, where each layer keeps half of what it had.
+
+    scores[i, j] in [0, 1]: entry (position that predicts target j, i) of the product of ½ A + ½ I over the layers, A
+    the mean over the heads. Each column sums to 1 (less, where a family lets attention go to a sink).
+    With a source: what reaches the decoder through its attention to the source, followed through the encoder, too.
+    Cost: one forward pass for 256 columns, and a product of [n, n] matrices a layer.
+    Source: Abnar & Zuidema 2020, arXiv:2005.00928.
+    """
+    read = _reader(problem)
+
+    def work(cols: list[int]) -> Chunk:
+        atoms = atoms_of(problem, cols)
+        queries, of_column = _distinct(read.queries(atoms.n_read, atoms.at))
+        flow = _Flow(problem.n_source, atoms.n_read, atoms.at.device)
+        logits = read.run(atoms.n_read, atoms.at, flow.add)
+        rows = flow.text[queries.to(atoms.at.device)].mean(dim=1).cpu()
+        return _chunk(problem, cols, rows[of_column], logits)
+
+    return in_passes(problem, schedule, work)
+
+
+class _Flow:
+    """How much of each input token is in each position, after the layers so far.
+
+    `text` [n - n_source, n]: in the decoder's positions, of source and text. `source` [n_source, n_source].
+    """
+
+    def __init__(self, n_source: int, n: int, device: torch.device) -> None:
+        import torch
+
+        self.source = torch.eye(n_source, device=device)
+        self.text = torch.eye(n, device=device)[n_source:]
+        self._before = self.text
+
+    def add(self, kind: Kind, _layer: int, start: int, weights: torch.Tensor) -> None:
+        """A block of one layer: [heads, block, keys]."""
+        mean = weights.float().mean(dim=0).to(self.text.device)  # [block, keys]
+        rows = slice(start, start + len(mean))
+        if start == 0:  # the layer's other blocks need what was before it
+            self._before = self.source if kind == "encoder" else self.text
+        mixed = self._before[rows] / 2
+        if kind == "cross":
+            mixed[:, : len(self.source)] += mean @ self.source / 2
+        else:
+            mixed += mean @ self._before / 2
+        if start == 0:
+            after = self._before.clone()
+            if kind == "encoder":
+                self.source = after
+            else:
+                self.text = after
+        (self.source if kind == "encoder" else self.text)[rows] = mixed
+
+
+# ── value zeroing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroingSettings:
+    """`layer`: an index from 0, or None for the mean over all of them."""
+
+    layer: int | None = None
+
+
+def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
+    """How far a layer's output at the predicting position turns when one token's value is zeroed in its attention.
+
+    scores[i, j] in [0, 2]: cosine distance, the mean over the layers unless one is chosen; the weights stay as they
+    are, and every layer starts from its true input. With a source: source tokens are zeroed where the decoder looks at
+    the source, the decoder's own where it looks at them.
+    Cost: a column adds one text to a batched forward pass; for a head that pools all n positions there are n of them.
+    Source: Mohebbi et al. 2023, arXiv:2301.12971.
+    """
+    import torch
+
+    read = _reader(problem)
+    same = len({t.position for t in problem.targets}) == 1  # classes: one pass is for all of them
+    take = ONE_PASS if same else 1
+    while cols := schedule.take(take if problem.causal else 1):
+        atoms = atoms_of(problem, cols)
+        queries: list[list[int]] = read.queries(atoms.n_read, atoms.at).tolist()
+        seen = {query: problem.targets[col].n_seen for col, per in zip(cols, queries, strict=True) for query in per}
+        pairs = [(query, row) for query, n in seen.items() for row in range(n)]
+        moved = {query: np.zeros(atoms.n_read, np.float32) for query in seen}
+        done, logits = 0, None
+        for batch, distances, answers in _batches(problem, read, atoms, pairs):
+            for (query, row), distance in zip(batch, distances, strict=True):
+                moved[query][row] = distance
+            done, logits = done + len(batch), answers
+            if done < len(pairs) and not len(schedule):  # else the columns that come tell how far it is
+                yield Progress(-(-done // len(batch)), -(-len(pairs) // len(batch)))
+        assert logits is not None, "every column sees a row"
+        rows = np.stack([np.mean([moved[query] for query in per], axis=0) for per in queries])
+        yield _chunk(problem, cols, torch.from_numpy(rows), logits)
+        take = max(take, _COLUMNS)
+
+
+def _batches(
+    problem: Problem, read: Reader, atoms: Atoms, pairs: list[tuple[int, int]]
+) -> Iterator[tuple[list[tuple[int, int]], list[float], torch.Tensor]]:
+    """Pairs of query and row, as many as fit, with the distance of each; and the logits of the atoms.
+
+    Raises: OutOfMemory when one column alone does not fit.
+    """
+    import torch
+
+    done, size = 0, _most_pairs(problem)
+    while done < len(pairs):
+        batch = pairs[done : done + size]
+        queries, rows = (torch.tensor(side) for side in zip(*batch, strict=True))
+        try:
+            distances, logits = read.zeroed(atoms.n_read, atoms.at, queries, rows, problem.settings.layer)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) <= atoms.n_read:
+                raise OutOfMemory(
+                    "There is not enough memory for a single column of this map.",
+                    cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",
+                ) from error
+            size = len(batch) // 2
+            continue
+        yield batch, distances.tolist(), logits
+        done += len(batch)
+
+
+def _most_pairs(problem: Problem) -> int:
+    """Pairs of query and row that go through one pass: each is a position with a dozen arrays as wide as a layer.
+
+    The widest of a layer is taken as four times the embedding. On a CPU more than a few texts at a time gain nothing.
+    """
+    _, n, d = problem.embeddings.shape
+    fit = problem.memory_budget // (12 * 4 * d * problem.embeddings.element_size())
+    return max(n, min(fit, max(8 * n, 4096)))
+
+
+# ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _reader(problem: Problem) -> Reader:
+    assert problem.attention is not None, "a method is offered only where it can run"
+    read: Reader = problem.attention
+    return read
+
+
+def _distinct(queries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of queries [a, p] the different ones [k, p], and which of them each atom has [a]. All classes share theirs."""
+    distinct: tuple[torch.Tensor, torch.Tensor] = queries.cpu().unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+    return distinct
+
+
+def _chunk(problem: Problem, cols: list[int], rows: torch.Tensor, logits: torch.Tensor) -> Chunk:
+    """From scores [k, n] to a finished chunk."""
+    scores = blank(problem, cols)
+    for j, (row, col) in enumerate(zip(rows.numpy(), cols, strict=True)):
+        seen = problem.targets[col].n_seen
+        scores[:seen, j] = row[:seen]
+    return Chunk(cols, scores, steps_of(problem, cols, logits))

@@ -55,6 +55,7 @@ class Problem:
     `prefixes`: gives the network as a function (start, embeddings from there on, positions), or None. `shortened`: rows
     to keep → the embeddings and the network of the text without the others.
     `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
+    `bridge`: see `inseq_bridge.Inside`.
     `groups`: of each row, the number of the unit it belongs to; by the kind of unit ("word", "sentence", "segment").
     """
 
@@ -70,6 +71,7 @@ class Problem:
     relevance: Callable[[Any], AbstractContextManager[None]] | None = None
     prefixes: Callable[[], Any] | None = None
     shortened: Callable[[Sequence[int]], tuple[torch.Tensor, Network]] | None = None
+    bridge: Any = None
     baselines: Mapping[str, Callable[[], torch.Tensor]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
     memory_budget: int = 1 << 30  # bytes for one chunk

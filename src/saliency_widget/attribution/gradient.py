@@ -132,12 +132,12 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
         with torch.no_grad():
             logits = problem.network(torch.cat([from_b + on, from_b]), atoms.at).logits
         at_x, at_b = per_column(value(problem.objective, logits, atoms.ids, problem.foil), atoms)
-        mean = torch.zeros_like(on)
+        mean = _wide(torch.zeros_like(on))
         at_once = _at_once(problem, len(cols))
         for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
             gradient, _ = gradients(problem, from_b + nodes[part] * on, atoms)
-            mean = mean + (weights[part] * gradient).sum(dim=1)  # [k, m, d]
-        products = (mean * on).float()
+            mean = mean + (weights[part] * gradient).sum(dim=1, dtype=mean.dtype)  # [k, m, d]
+        products = mean * on
         missing = (at_x - at_b).cpu() - products.double().sum((1, 2)).cpu()
         return _chunk(problem, cols, reduce(products), logits[0], {"completeness_error": missing.tolist()})
 
@@ -199,10 +199,15 @@ def _at_the_input(
         with around():
             gradient, output = gradients(problem, x, atoms)
         at = per_column(value(problem.objective, output.logits.detach(), atoms.ids, problem.foil), atoms)[0]
-        scores = reduce(gradient[:, 0].float(), x[0].float())
+        scores = reduce(_wide(gradient[:, 0]), _wide(x[0]))
         return _chunk(problem, cols, scores, output.logits[0].detach(), {"value": at.tolist()})
 
     return in_chunks(schedule, _chunk_size(problem, 1), work)
+
+
+def _wide(numbers: torch.Tensor) -> torch.Tensor:
+    """At least float32: sums of half-precision numbers are no good."""
+    return numbers if numbers.dtype.itemsize >= 4 else numbers.float()
 
 
 def _chunk(

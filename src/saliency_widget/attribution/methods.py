@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError, UnknownName, UnsupportedMethod
-from ..models.attention import why_no_attention
+from ..models.attention import why_no_attention, why_no_rollout
 from ..models.relevance import why_no_relevance
+from ..models.zeroing import why_no_zeroing
 from ..types import NoSettings, Objective
 from . import attention, gradient, noise, perturbation
 from .objectives import OBJECTIVES
@@ -173,6 +174,49 @@ METHODS: dict[str, Method] = {
             lacks=lambda model: why_no_relevance(model.model),
         ),
         Method(
+            id="attention_rollout",
+            label="Attention rollout",
+            family="attention",
+            signed=False,
+            uses_objective=False,
+            unit="attention flow",
+            pool="sum",
+            cost="one forward pass for all targets",
+            reads="How much of this token arrives where the word is predicted, if in every layer half of what a "
+            "position has stays there, and half is handed over as attention says.",
+            caveats=(
+                "It does not know which word is asked about: only from where the model looked.",
+                "What a layer computes besides is left out, and so is how large a value it passes on.",
+                "The deeper the model, the more of it ends at the first token, and the more alike the maps are.",
+            ),
+            reference="Abnar & Zuidema 2020, arXiv:2005.00928",
+            run=attention.attention_rollout,
+            lacks=why_no_rollout,
+            spans=False,
+        ),
+        Method(
+            id="value_zeroing",
+            label="Value zeroing",
+            family="attention",
+            signed=False,
+            uses_objective=False,
+            unit="change",
+            pool="sum",
+            cost="a column adds one text to a batched forward pass",
+            reads="How far a layer's result, where the word is predicted, turns when this token gives it nothing; "
+            "averaged over all layers unless one is chosen.",
+            caveats=(
+                "It does not know which word is asked about: only what moves where the model predicts it.",
+                "Each layer is changed by itself: what a token did in earlier layers stays.",
+                "A result that turns need not change the word.",
+            ),
+            reference="Mohebbi et al. 2023, arXiv:2301.12971",
+            run=attention.value_zeroing,
+            settings=attention.ZeroingSettings,
+            lacks=why_no_zeroing,
+            spans=False,
+        ),
+        Method(
             id="random",
             label="Random",
             family="baseline",
@@ -192,7 +236,14 @@ METHODS: dict[str, Method] = {
 
 
 def method_named(name: str) -> Method:
-    """Raises: UnknownName, with the nearest names."""
+    """A row of this table or, as `inseq:<name>`, of the bridge's.
+
+    Raises: UnknownName, with the nearest names; UnsupportedMethod for a method of inseq that gives wrong answers.
+    """
+    if name.startswith("inseq:"):
+        from .inseq_bridge import bridged  # its rows are of this module's class
+
+        return bridged(name)
     if name not in METHODS:
         raise UnknownName("method", name, METHODS)
     return METHODS[name]

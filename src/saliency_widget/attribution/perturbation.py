@@ -70,14 +70,14 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
             without = _changed(problem, atoms, text, whole)
         seen = np.array([problem.targets[col].n_seen for col in cols])[None]
         scores = blank(problem, cols)
-        for units in _levels(problem, range(atoms.n_read), scores):
+        for units, wanted in _levels(problem, range(atoms.n_read), scores):
             done = 0
             for batch, values in _batches(problem, atoms, units, without):
                 drops = per_column(whole - values, atoms).cpu().numpy()  # [units, k]
-                for unit, drop in zip(batch, drops, strict=True):
+                for unit, drop, wants in zip(batch, drops, wanted[done : done + len(batch)], strict=True):
                     visible = np.array(unit)[:, None] < seen  # [rows, k]
                     shares = drop / np.maximum(visible.sum(axis=0), 1)
-                    scores[unit] = np.where(visible, shares, np.nan)
+                    scores[unit] = np.where(visible & wants, shares, scores[unit])
                 done += len(batch)
                 yield Progress(done, len(units))
         yield Chunk(cols, scores, steps_of(problem, cols, logits[0]))
@@ -86,19 +86,32 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
 # ── which units, and in which batches ────────────────────────────────────────────────────────────────────────────
 
 
-def _levels(problem: Problem, rows: Iterable[int], scores: NDArray[np.float32]) -> Iterator[list[list[int]]]:
-    """The units to take away; from coarse to fine, those of the next level once `scores` holds the drops of this."""
+def _levels(
+    problem: Problem, rows: Iterable[int], scores: NDArray[np.float32]
+) -> Iterator[tuple[list[list[int]], NDArray[np.bool_]]]:
+    """The units to take away, and [units, k] which columns want to know of each.
+
+    From coarse to fine, those of the next level once `scores` holds the drops of this. A column wants the parts of what
+    mattered to itself: it is the same whichever others are computed beside it.
+    """
     kind = problem.settings.unit
     if kind != "coarse_to_fine":
-        yield _units(problem, rows, kind)
+        units = _units(problem, rows, kind)
+        yield units, np.ones((len(units), scores.shape[1]), dtype=bool)
         return
-    units = [list(rows)]
+    units, wanted = [list(rows)], np.ones((1, scores.shape[1]), dtype=bool)
     for level in _LEVELS:
-        parts = [part for unit in units for part in _units(problem, unit, level)]
-        if len(parts) == 1 and level != _LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
+        split = [_units(problem, unit, level) for unit in units]
+        units = [part for parts in split for part in parts]
+        wanted = np.repeat(wanted, [len(parts) for parts in split], axis=0)
+        if len(units) == 1 and level != _LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
             continue
-        yield parts
-        units = _that_matter(parts, scores)
+        yield units, wanted
+        wanted = _that_matter(units, wanted, scores)
+        kept = np.flatnonzero(wanted.any(axis=1))
+        if not len(kept):
+            return
+        units, wanted = [units[at] for at in kept], wanted[kept]
 
 
 def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
@@ -111,15 +124,15 @@ def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
     return list(units.values())
 
 
-def _that_matter(units: list[list[int]], scores: NDArray[np.float32]) -> list[list[int]]:
-    """The units of which each column needs the fewest to have enough of its mass."""
-    mass = np.array([np.nansum(np.abs(scores[unit]), axis=0) for unit in units])  # [units, k]
+def _that_matter(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The fewest units that have enough of a column's mass, of those it wanted: [units, k]."""
+    mass = wanted * np.array([np.nansum(np.abs(scores[unit]), axis=0) for unit in units])  # [units, k]
     order = np.argsort(-mass, axis=0)
     descending = np.take_along_axis(mass, order, axis=0)
     needed = np.zeros(mass.shape, dtype=bool)
     before = np.cumsum(descending, axis=0) - descending
     np.put_along_axis(needed, order, before < _ENOUGH * mass.sum(axis=0), axis=0)
-    return [units[at] for at in np.flatnonzero(needed.any(axis=1))]
+    return needed
 
 
 def _batches(
@@ -188,19 +201,23 @@ def _changed(problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Te
         return values
 
     def deleted(units: list[list[int]]) -> torch.Tensor:
-        found = (_deleted(problem, atoms, unit) for unit in units)
-        return torch.cat([replaced([unit]) if it is None else it for it, unit in zip(found, units, strict=True)])
+        found = []
+        for unit in units:
+            values, predicted = _deleted(problem, atoms, unit)
+            found.append(values if bool(predicted.all()) else torch.where(predicted, values, replaced([unit])))
+        return torch.cat(found)
 
     return deleted if problem.settings.mode == "delete" else replaced
 
 
-def _deleted(problem: Problem, atoms: Atoms, unit: list[int]) -> torch.Tensor | None:
-    """The objective [1, a] without the rows of `unit`; None where an atom would have nothing to be predicted from."""
+def _deleted(problem: Problem, atoms: Atoms, unit: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The objective [1, a] without the rows of `unit`; and of which atoms [a] anything is left to be predicted from."""
     assert problem.shortened is not None, "every model of ours can be given a shorter text"
     kept = sorted(set(range(atoms.n_read)) - set(unit))
     n_source = sum(row < problem.n_source for row in kept)
     at = atoms.at.new_tensor([sum(row <= a for row in kept) - 1 for a in atoms.at.tolist()])
-    if int(at.min()) < n_source or (problem.n_source and not n_source):
-        return None
+    if len(kept) == n_source or (problem.n_source and not n_source):  # nothing to read, or nothing to say
+        return at.new_zeros(1, len(at)), at < 0
     embeddings, network = problem.shortened(kept)
-    return value(problem.objective, network(embeddings, at).logits, atoms.ids, problem.foil)
+    logits = network(embeddings, at.clamp_min(n_source)).logits
+    return value(problem.objective, logits, atoms.ids, problem.foil), at >= n_source

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..models.attention import attention_pass
+from ..models.attention import AttentionReader
 from ..models.baselines import baselines_of
 from ..models.checkpointing import checkpointed, graph_bytes
 from ..models.prefixes import prefixes_of
@@ -15,6 +15,7 @@ from ..models.relevance import relevance_rules
 from ..types import Inputs, Request
 from . import memory
 from .engine import Network, Output, Problem
+from .inseq_bridge import inside_of
 
 if TYPE_CHECKING:
     import torch
@@ -49,10 +50,11 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         causal=model.is_causal,
         n_source=len(inputs.source),
         prefixes=partial(prefixes_of, model, inputs, embeddings),
-        attention=partial(attention_pass, model, inputs),
+        attention=AttentionReader(model, inputs),
         relevance=partial(relevance_rules, model.model),
         shortened=shortened,
-        baselines=baselines_of(model),
+        bridge=inside_of(model, inputs),
+        baselines=baselines_of(model, inputs),
         groups={
             "word": [token.word for token in document.rows],
             "sentence": [token.sentence for token in document.rows],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -15,6 +15,7 @@ from ..errors import AmbiguousToken, DamagedFile, InputError, TokenNotFound
 from ..export.html import to_html
 from ..export.table import to_dataframe, to_text
 from ..types import Alternative, Role, Segment, Token
+from .aggregate import groups_of, joined, pooled
 from .methods import METHODS
 
 if TYPE_CHECKING:
@@ -150,6 +151,33 @@ class Attribution:
         norms[norms == 0] = np.nan
         shares: NDArray[np.float32] = (self.scores / norms).astype(np.float32)
         return shares
+
+    def aggregate(self, unit: str, pool: str | None = None) -> Attribution:
+        """The map of words, sentences or segments ("word", "sentence", "segment"); of words, the targets too.
+
+        `pool`: "sum", "mean" or "max" over the tokens of a unit; None takes what suits the method: the sum where scores
+        add up. A sum of norms favours long words, so of others say which you took (`settings` remembers). Columns are
+        pooled to words by their mean: each is a target of its own; their probability by its product.
+        Raises: UnknownName.
+        """
+        chosen = pool or (METHODS[self.method].pool if self.method in METHODS else "sum" if self.signed else "mean")
+        rows = groups_of(self.rows, unit)
+        scores = pooled(self.scores, rows, chosen, axis=0)
+        cols = groups_of(self.cols, "word") if unit == "word" else [[col] for col in range(len(self.cols))]
+        return replace(
+            self,
+            scores=pooled(scores, cols, "mean", axis=1),
+            rows=tuple(joined([self.rows[i] for i in group]) for group in rows),
+            cols=tuple(joined([self.cols[i] for i in group]) for group in cols),
+            step_scores={
+                name: np.array([np.prod(values[group]) for group in cols]) for name, values in self.step_scores.items()
+            },
+            alternatives=tuple(self.alternatives[group[0]] if len(group) == 1 else () for group in cols)
+            if self.alternatives
+            else (),
+            settings={**self.settings, "unit": unit, "pool": chosen},
+            diagnostics={},
+        )
 
     # ── taken away ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,17 +1,22 @@
-"""Attention weights through the front door of transformers, without ever holding more than a slice of them.
+"""Attention weights of any model, a layer at a time.
 
-A registered attention function wraps the model's own eager one: it runs it for a block of queries at a time, hands the
-weights to whoever records in this thread, and drops them. So every family keeps its own scaling, soft-capping, biases
-and sinks, and a long text costs one block, not layers x heads x n².
+Families on transformers' attention interface: a registered attention function runs the model's own eager one for a
+block of queries at a time, hands the weights to whoever handles them in this thread, and drops them. So every family
+keeps its own scaling, soft-capping, biases and sinks, and a long text costs one block, not layers x heads x n².
+Families with attention of their own hand their weights out when asked, all layers at once.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import UnsupportedMethod
 from ..types import Inputs
@@ -21,81 +26,392 @@ if TYPE_CHECKING:
 
     from .base import Model
 
-    # Called with (layer, first query of the block, weights [heads, block, keys]), layer by layer.
-    Recorder = Callable[[int, int, torch.Tensor], None]
+# Who looks at whom: the text at itself, the text at the source, the source at itself.
+Kind = Literal["self", "cross", "encoder"]
 
-_NAME = "saliency_widget_recording"
+# Called with (kind, layer, first query of the block, weights [heads, block, keys]), layer by layer.
+Recorder = Callable[[Kind, int, int, "torch.Tensor"], None]
+
+# Of each attention module of an encoder-decoder model, what kind it is. All modules of other models are "self".
+Kinds = Mapping["torch.nn.Module", Kind]
+
+_NAME = "saliency_widget_attention"
 _BLOCK_CELLS = 64_000_000  # weights of one block: heads x queries x keys, 256 MB in float32
 
-# A context variable and not a global: a cell that runs the same model meanwhile records nothing.
-_recorder: ContextVar[Recorder | None] = ContextVar("saliency_widget_recorder", default=None)
+# Families that never have the weights of every pair of tokens: they look through windows, or approximate.
+_NO_MATRIX = (
+    "BigBird", "Funnel", "LED", "LongT5", "Longformer", "Mra", "Nystromformer", "PegasusX", "ProphetNet", "Reformer",
+    "Rwkv", "Yoso",
+)  # fmt: skip
+
+# Parts of class names: modules by which tokens reach each other without attention.
+_OTHER_MIXERS = (
+    "DeltaNet", "LightningAttention", "LinearAttention", "Mamba", "Mixer", "Recurrent", "SeparableConv", "ShortConv",
+)  # fmt: skip
+
+_CURE = "Use saliency, occlusion or random."
+
+
+class Call(NamedTuple):
+    """One call of an attention layer. `query`, `key`, `value` are [batch, heads, n, head_dim]."""
+
+    module: Any
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    mask: torch.Tensor | None
+    options: dict[str, Any]
+
+
+# What an attention layer gives for a call: [batch, n, heads, head_dim].
+Handler = Callable[[Call], "torch.Tensor"]
+
+# A context variable and not a global: a cell that runs the same model meanwhile gets plain attention.
+_handler: ContextVar[Handler | None] = ContextVar("saliency_widget_attention", default=None)
+
+
+# ── which models ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def why_no_attention(model: Model) -> str | None:
-    """Why this model's attention cannot be shown, in one sentence; None where it can."""
-    if not model.n_heads or not model.model._can_set_attn_implementation():
-        return f"{type(model.model).__name__} does not hand out attention weights."
+    """Why this model's attention cannot be shown, in one sentence; None where no reason is known.
+
+    Only looks at names. A family that hands nothing out when asked is found by the pass.
+    """
+    name = type(model.model).__name__
+    if not model.n_heads:
+        return f"{name} has no attention: it carries what it has read in a state."
+    if name.startswith(_NO_MATRIX):
+        return f"{name} looks at parts of the text only, so there is no weight for every pair of tokens."
     return None
 
 
-def attention_pass(model: Model, inputs: Inputs, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
-    """One pass over the first n rows, layer by layer told to `record`; the logits [k, vocabulary] at positions `at`."""
+def why_no_rollout(model: Model) -> str | None:
+    """Why attention cannot be followed through this model's layers, in one sentence; None where no reason is known."""
+    reason = why_no_attention(model)
+    if reason is not None:
+        return reason
+    for part in sorted({type(m).__name__ for m in model.model.modules()}):
+        if any(mixer in part for mixer in _OTHER_MIXERS):
+            name = type(model.model).__name__
+            return f"In {name} tokens also reach each other through {part}, not by attention alone."
+    return None
+
+
+def has_interface(model: Model) -> bool:
+    """Whether the family is written on transformers' attention interface."""
+    return bool(model.model._can_set_attn_implementation())
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class AttentionReader:
+    """The attention of a model on one text; what `attribution.attention.Reader` asks for. Use inside `model.lent()`.
+
+    Rows count source and text as one; queries are positions of the text alone.
+    """
+
+    model: Model
+    inputs: Inputs
+
+    def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
+        """The positions [a, p] from which the logits at rows `at` [a] are read: one each, or all that a head pools.
+
+        A classifier's head reads the first position, the last or the mean of all; which, is looked at once.
+        """
+        from .classifier import ClassifierModel
+
+        if isinstance(self.model, ClassifierModel):
+            return _pooled(self.model, self.inputs, n).to(at.device).expand(len(at), -1)
+        return (at - len(self.inputs.source))[:, None]
+
+    def run(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+        """One pass over the first n rows, layer by layer told to `record`; the logits [a, vocabulary] at `at`.
+
+        Raises: UnsupportedMethod where no layer tells its weights.
+        """
+        heard: Counter[Kind] = Counter()
+
+        def hear(kind: Kind, layer: int, start: int, weights: torch.Tensor) -> None:
+            heard[kind] += 1
+            record(kind, layer, start, weights)
+
+        if has_interface(self.model):
+            with attending(self.model.model, recording(self.kinds, hear)):
+                logits = forward(self.model, self.inputs, n, at)
+        else:
+            logits = self._handed_out(n, at, hear)
+        needed: set[Kind] = {"self", "cross", "encoder"} if self.model.has_source else {"self"}
+        if needed - set(heard):
+            raise UnsupportedMethod(
+                f"{type(self.model.model).__name__} does not hand out its attention weights.", cure=_CURE
+            )
+        return logits
+
+    def zeroed(
+        self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `zeroing.zeroing_pass`."""
+        from .zeroing import zeroing_pass
+
+        return zeroing_pass(self, n, at, queries, rows, layer)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """What each attention module looks at; only for families on the interface."""
+        return kinds_of(self.model, self.inputs)
+
+    def _handed_out(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+        """As `run`, from what the model hands out by itself: all layers at once."""
+        with _asking_for_weights(self.model.model) as outputs:
+            logits = forward(self.model, self.inputs, n, at)
+        output, n_source = outputs[0], len(self.inputs.source)
+        m = n - n_source
+        if not n_source:
+            _tell(output.get("attentions"), "self", (m, m), record)
+            return logits
+        _tell(output.get("encoder_attentions"), "encoder", (n_source, n_source), record)
+        parts = (output.get("decoder_attentions"), output.get("cross_attentions"))
+        for layer, (own, cross) in enumerate(zip(*(part or () for part in parts), strict=False)):
+            _tell([own], "self", (m, m), record, first=layer)
+            _tell([cross], "cross", (m, n_source), record, first=layer)
+        return logits
+
+
+def forward(model: Model, inputs: Inputs, n: int, at: torch.Tensor) -> torch.Tensor:
+    """One plain pass over the first n rows; logits [a, vocabulary] at `at`.
+
+    Nothing after them is read: a network that is not causal would look at it.
+    """
     import torch
 
-    # Nothing after the last of them is read: a network that is not causal would look at it.
-    embeddings = model.embed(inputs)[:, :n]
-    with torch.no_grad(), recording(model.model, record):
-        return model.network(inputs)(embeddings, at).logits[0]
+    with torch.no_grad():
+        return model.network(inputs)(model.embed(inputs)[:, :n], at).logits[0]
+
+
+def _tell(layers: Any, kind: Kind, shape: tuple[int, int], record: Recorder, *, first: int = 0) -> None:
+    """Weights [1, heads, queries, keys] of each layer to the recorder; nothing where they are not a full matrix."""
+    for layer, weights in enumerate(layers or (), start=first):
+        if getattr(weights, "ndim", 0) == 4 and weights.shape[2:] == shape:
+            record(kind, layer, 0, weights[0])
+
+
+# ── attention functions of our own ───────────────────────────────────────────────────────────────────────────────
 
 
 @contextmanager
-def recording(model: Any, recorder: Recorder) -> Iterator[None]:
-    """Within it, every attention layer of `model` hands its weights to `recorder`. Use inside `lent`, which restores.
+def attending(model: Any, handler: Handler) -> Iterator[None]:
+    """Within it, `handler` answers for every attention layer of `model` in this thread.
 
-    Raises: UnsupportedMethod when the architecture is not written on transformers' attention interface.
+    Use inside `lent`, which restores the implementation.
     """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
 
-    if not model._can_set_attn_implementation():
-        raise UnsupportedMethod(
-            f"{type(model).__name__} does not hand out its attention weights, so its attention cannot be shown.",
-            cure="Use a method that does not look at attention.",
-        )
-    AttentionInterface.register(_NAME, _record)
+    AttentionInterface.register(_NAME, _attend)
     # Without a mask function of the same name the mask is silently None, and the model looks into the future.
     AttentionMaskInterface.register(_NAME, eager_mask)
     model.set_attn_implementation(_NAME)
-    token = _recorder.set(recorder)
+    token = _handler.set(handler)
     try:
         yield
     finally:
-        _recorder.reset(token)
+        _handler.reset(token)
 
 
-def _record(
+def blocks(call: Call) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """The model's own eager attention, a block of queries at a time.
+
+    Gives (first query, output [batch, block, heads, head_dim], weights [batch, heads, block, keys]).
+    Raises: UnsupportedMethod where the family has no eager attention to call.
+    """
+    eager = getattr(sys.modules[type(call.module).__module__], "eager_attention_forward", None)
+    if eager is None:
+        raise UnsupportedMethod(f"{type(call.module).__name__} does not hand out attention weights.", cure=_CURE)
+    batch, heads, n = call.query.shape[:3]
+    size = max(1, _BLOCK_CELLS // (batch * heads * call.key.shape[2]))
+    for start in range(0, n, size):
+        part = slice(start, start + size)
+        # A mask, or a bias (T5's), may be broadcast over the queries; then every block takes it as it is.
+        mask, *biases = (_of_queries(t, n, part) for t in (call.mask, *call.options.values()))
+        options = dict(zip(call.options, biases, strict=True))
+        yield start, *eager(call.module, call.query[:, :, part], call.key, call.value, mask, **options)
+
+
+def _of_queries(given: Any, n: int, part: slice) -> Any:
+    """The part of [batch, heads, n, keys] for some queries; anything else as it is."""
+    return given[:, :, part] if getattr(given, "ndim", 0) == 4 and given.shape[2] == n else given
+
+
+def plain(call: Call) -> torch.Tensor:
+    """The answer of a model that nobody looks into."""
+    import torch
+
+    return torch.cat([output for _, output, _ in blocks(call)], dim=1)
+
+
+def recording(kinds: Kinds, record: Recorder) -> Handler:
+    """The model's own attention, its weights handed to `record`."""
+    import torch
+
+    number = numbering()
+
+    def handle(call: Call) -> torch.Tensor:
+        kind = kinds.get(call.module, "self")
+        layer = number(call.module, kind)
+        outputs = []
+        for start, output, weights in blocks(call):
+            record(kind, layer, start, weights[0])
+            outputs.append(output)
+        return torch.cat(outputs, dim=1)
+
+    return handle
+
+
+def numbering() -> Callable[[Any, Kind], int]:
+    """A function that says which layer a call belongs to: the module's own number, or how many of its kind came."""
+    calls: Counter[Kind] = Counter()
+
+    def number(module: Any, kind: Kind) -> int:
+        index = getattr(module, "layer_idx", None)
+        calls[kind] += 1
+        return index if isinstance(index, int) else calls[kind] - 1
+
+    return number
+
+
+def kinds_of(model: Model, inputs: Inputs) -> Kinds:
+    """Which modules look where, found by a pass over two tokens of source and one of text: the keys are counted.
+
+    Raises: UnsupportedMethod for a module that looks at both at once.
+    """
+    import torch
+
+    if not model.has_source:
+        return {}
+    encoder = set(model.model.get_encoder().modules())
+    found: dict[Any, Kind] = {}
+
+    def handle(call: Call) -> torch.Tensor:
+        keys = call.key.shape[2]
+        if keys > 2:
+            raise UnsupportedMethod(
+                f"{type(call.module).__name__} looks at source and text in one, so they cannot be told apart.",
+                cure=_CURE,
+            )
+        found[call.module] = "encoder" if call.module in encoder else "self" if keys == 1 else "cross"
+        return plain(call)
+
+    probe = Inputs(inputs.ids[:1] * 2, inputs.ids[:1])
+    with attending(model.model, handle):
+        forward(model, probe, 3, torch.tensor([2], device=model.device))
+    return found
+
+
+def _attend(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    **kwargs: Any,
+    **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """The model's own eager attention, a block of queries at a time. Shapes: [batch, heads, n, head_dim]."""
+    """What transformers calls for each layer."""
+    return (_handler.get() or plain)(Call(module, query, key, value, attention_mask, options)), None
+
+
+# ── families with attention of their own ─────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _asking_for_weights(model: Any) -> Iterator[list[Any]]:
+    """Within it, a pass of this thread is asked for its weights; what the model hands out is in the list.
+
+    Use inside `lent`, which restores the implementation.
+    """
+    thread = threading.get_ident()
+    outputs: list[Any] = []
+
+    def ask(_module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+        return (args, {**kwargs, "output_attentions": True}) if threading.get_ident() == thread else None
+
+    def listen(_module: Any, _args: Any, output: Any) -> None:
+        if threading.get_ident() == thread:
+            outputs.append(output)
+
+    for module in model.modules():  # `set_attn_implementation` would refuse, with a warning; a mask may depend on it
+        config: Any = getattr(module, "config", None)
+        if hasattr(config, "_attn_implementation_internal"):
+            config._attn_implementation_internal = "eager"
+    with ExitStack() as stack:
+        stack.enter_context(_no_capture_left(model))
+        stack.callback(model.register_forward_pre_hook(ask, with_kwargs=True).remove)
+        stack.callback(model.register_forward_hook(listen).remove)
+        yield outputs
+
+
+@contextmanager
+def _no_capture_left(model: Any) -> Iterator[None]:
+    """Takes away the hooks that transformers puts on a model for good when it is first asked for more than logits."""
+    flag = "_output_capturing_hooks_installed"
+    before = {module: (set(module._forward_hooks), flag in vars(module)) for module in model.modules()}  # noqa: SLF001
+    try:
+        yield
+    finally:
+        for module, (known, flagged) in before.items():
+            hooks = module._forward_hooks  # noqa: SLF001
+            for key in set(hooks) - known:
+                if hooks[key].__module__ == "transformers.utils.output_capturing":
+                    del hooks[key]
+            if not flagged and flag in vars(module):
+                delattr(module, flag)
+
+
+# ── what a classifier's head reads ───────────────────────────────────────────────────────────────────────────────
+
+
+def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
+    """The positions [p] of the last layer's output that the logits depend on: those with a gradient.
+
+    Families pool the first token, the last that is no padding, or the mean; some let the config choose. So look.
+    Raises: UnsupportedMethod where no layers are found.
+    """
     import torch
 
-    eager = sys.modules[type(module).__module__].eager_attention_forward
-    batch, heads, n = query.shape[:3]
-    block = max(1, _BLOCK_CELLS // (batch * heads * key.shape[2]))
-    recorder = _recorder.get()
-    outputs = []
-    for start in range(0, n, block):
-        stop = min(n, start + block)
-        # A mask may be broadcast over the queries; then every block takes it as it is.
-        whole = attention_mask is None or attention_mask.shape[-2] == 1
-        mask = attention_mask if whole or attention_mask is None else attention_mask[..., start:stop, :]
-        output, weights = eager(module, query[:, :, start:stop], key, value, mask, **kwargs)
-        if recorder is not None:
-            recorder(module.layer_idx, start, weights[0])
-        outputs.append(output)
-    return torch.cat(outputs, dim=1), None  # [batch, n, heads, head_dim]
+    last: list[torch.Tensor] = []
+    thread = threading.get_ident()
+
+    def cut(_module: Any, _args: Any, output: Any) -> Any:
+        """Begin the graph anew behind every layer: at the end it holds what comes behind the last."""
+        hidden = output[0] if isinstance(output, tuple) else output
+        if threading.get_ident() != thread or not isinstance(hidden, torch.Tensor):
+            return None
+        if not hidden.is_floating_point() or hidden.numel() != n * hidden.shape[-1]:
+            return None
+        last[:] = [hidden.detach().requires_grad_()]
+        given = last[0].clone()  # XLM writes into it
+        return (given, *output[1:]) if isinstance(output, tuple) else given
+
+    with ExitStack() as stack:
+        for layer in layers_in(model.model):
+            stack.callback(layer.register_forward_hook(cut).remove)
+        with torch.enable_grad():
+            at = torch.tensor([n - 1], device=model.device)
+            logits = model.network(inputs)(model.embed(inputs)[:, :n], at).logits[0, 0]
+        if not last or not logits.requires_grad:
+            raise UnsupportedMethod(
+                f"What the head of {type(model.model).__name__} reads cannot be found out.", cure=_CURE
+            )
+        weights = torch.linspace(1, 2, len(logits), dtype=logits.dtype, device=logits.device)
+        (gradient,) = torch.autograd.grad((logits * weights).sum(), last)
+    return gradient.reshape(n, -1).abs().amax(dim=-1).nonzero()[:, 0]
+
+
+def layers_in(root: Any) -> Iterator[Any]:
+    """Members of the outermost lists of modules: the transformer layers, in whatever family."""
+    from torch import nn
+
+    for child in root.children():
+        yield from child if isinstance(child, nn.ModuleList) else layers_in(child)

@@ -41,11 +41,14 @@ class Model(ABC):
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str) -> None:
+        from torch import nn
+
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
-        self._embedding: torch.nn.Module = model.get_input_embeddings()
-        self._head: torch.nn.Module | None = model.get_output_embeddings()
+        self._embedding: nn.Module = model.get_input_embeddings()
+        head = model.get_output_embeddings()  # FSMT names what its decoder reads with
+        self._head: nn.Module | None = None if isinstance(head, nn.Embedding) else head
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {self.device}, {self.dtype_name})"
@@ -77,6 +80,11 @@ class Model(ABC):
         return describe_text(self.tokenizer, encoded, written)
 
     # ── what they share ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def embeddings(self) -> tuple[torch.nn.Module, ...]:
+        """The modules that read token ids: that of the source, where there is one, and that of the text."""
+        return (self._embedding,)
 
     @property
     def device(self) -> torch.device:
@@ -118,9 +126,9 @@ class Model(ABC):
                 cure="Shorten the text, or lower max_new_tokens.",
             )
 
-    def check_ids(self, ids: Sequence[int]) -> None:
-        """Raises InputError for an id that the embedding has no row for: on a GPU that would end the process."""
-        size = self._n_ids
+    def check_ids(self, ids: Sequence[int], embedding: torch.nn.Module | None = None) -> None:
+        """Raises InputError for an id that `embedding` (the text's own) has no row for: a GPU would end the process."""
+        size = _rows(self.embeddings[-1] if embedding is None else embedding)
         bad = [i for i in ids if not 0 <= i < size]
         if bad:
             raise InputError(
@@ -152,17 +160,12 @@ class Model(ABC):
     @cached_property
     def is_causal(self) -> bool:
         """Whether a later token leaves earlier logits alone; looked at once a model, inside `lent`."""
-        size = self._n_ids
+        size = min(_rows(module) for module in self.embeddings)
         ids = tuple(i * size // 16 for i in range(16))
         inputs = Inputs(ids[:4], ids) if self.has_source else Inputs((), ids)
         return is_causal(self.network(inputs), self.embed(inputs), len(inputs.source))
 
     has_source = False  # whether there is an encoder that reads a text of its own
-
-    @property
-    def _n_ids(self) -> int:
-        """Rows of the embedding."""
-        return int(next(self._embedding.parameters()).shape[0])
 
     def _project(self, call: Callable[[], torch.Tensor], positions: torch.Tensor) -> Forward:
         """Logits and head at `positions` of a pass `call` that gives logits at all of them."""
@@ -199,6 +202,10 @@ class Model(ABC):
         import torch
 
         return torch.tensor([list(ids)], dtype=torch.long, device=self.device)
+
+
+def _rows(embedding: torch.nn.Module) -> int:
+    return int(next(embedding.parameters()).shape[0])
 
 
 class _Streamer:

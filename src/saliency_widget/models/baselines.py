@@ -13,38 +13,49 @@ if TYPE_CHECKING:
 
     from .base import Model
 
+_AT_ONCE = 4096  # rows of the vocabulary
 
-def baselines_of(model: Model) -> dict[str, Callable[[], torch.Tensor]]:
-    """By name: what gives an embedding [1, 1, d]. The tokenizer may have no unk, pad or mask token.
 
-    "mean" is the mean over the vocabulary (Bastings et al. 2022 compare these choices for text, arXiv:2111.07367).
+def baselines_of(model: Model, inputs: Inputs) -> dict[str, Callable[[], torch.Tensor]]:
+    """By name: what gives an embedding for each row of `inputs`, [1, n, d]: source and text may read with two tables.
+
+    The tokenizer may have no unk, pad or mask token. "mean" is the mean over the vocabulary (Bastings et al. 2022
+    compare these choices for text, arXiv:2111.07367).
     """
     tokenizer = model.tokenizer
     special = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("unk", "pad", "mask")}
     found: dict[str, Callable[[], torch.Tensor]] = {
-        name: partial(_of_token, model, int(token)) for name, token in special.items() if token is not None
+        name: partial(_of_token, model, inputs, int(token)) for name, token in special.items() if token is not None
     }
-    return found | {"zero": partial(_zero, model), "mean": partial(_mean, model)}
+    return found | {"zero": partial(_zero, model, inputs), "mean": partial(_mean, model, inputs)}
 
 
-def _of_token(model: Model, token: int) -> torch.Tensor:
-    inputs = Inputs((token,), ()) if model.has_source else Inputs((), (token,))
-    return model.embed(inputs)
+def _of_token(model: Model, inputs: Inputs, token: int) -> torch.Tensor:
+    return model.embed(Inputs((token,) * len(inputs.source), (token,) * len(inputs.ids)))
 
 
-def _zero(model: Model) -> torch.Tensor:
+def _zero(model: Model, inputs: Inputs) -> torch.Tensor:
     import torch
 
-    return torch.zeros_like(_of_token(model, 0))
+    return torch.zeros_like(model.embed(inputs))
 
 
-def _mean(model: Model) -> torch.Tensor:
+def _mean(model: Model, inputs: Inputs) -> torch.Tensor:
     import torch
 
-    table = next(model.model.get_input_embeddings().parameters())
-    # Through the module, for the scale of the family: the ratio of what it gives to what its table holds.
+    lengths = [len(ids) for ids in inputs][-len(model.embeddings) :]
+    means = (_mean_of(module, model.device) for module in model.embeddings)
+    return torch.cat([mean.expand(1, n, -1) for mean, n in zip(means, lengths, strict=True)], dim=1)
+
+
+def _mean_of(embedding: torch.nn.Module, device: torch.device) -> torch.Tensor:
+    """Mean of all that the module can give, [1, 1, d]: not of its table, which some families scale."""
+    import torch
+
+    table = next(embedding.parameters())
+    size, wide = len(table), torch.promote_types(table.dtype, torch.float32)
+    parts = (range(first, min(first + _AT_ONCE, size)) for first in range(0, size, _AT_ONCE))
     with torch.no_grad():
-        one = _of_token(model, 0)
-        scale = (one[0, 0].norm() / table[0].norm()).to(one) if bool(table[0].any()) else one.new_ones(())
-        mean: torch.Tensor = table.mean(0).to(one) * scale
-        return mean[None, None]
+        every = (embedding(torch.tensor([list(part)], device=device)) for part in parts)
+        sums = [given.sum(1, keepdim=True, dtype=wide) for given in every]
+    return (torch.cat(sums).sum(0, keepdim=True) / size).to(table.dtype)

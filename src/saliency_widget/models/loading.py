@@ -18,6 +18,7 @@ from saliency_widget.errors import DamagedFile, InputError, ModelNotFound, OutOf
 from .base import Model
 from .checkpoint import Pair, from_folder, from_gguf, pretrained
 from .kinds import seen
+from .translation import demo_translation_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import torch
 
     from .demo import Progress
+
+_BUILT_IN = ("demo", "demo-translation")  # names that need no hub
 
 _shared: WeakValueDictionary[tuple[Any, ...], Model] = WeakValueDictionary()
 _turn = threading.Lock()  # transformers' loading is not reentrant; and equal requests, one after another, load once
@@ -40,8 +43,9 @@ def load_model(
 ) -> Model:
     """The model that `source` means, ready to be explained.
 
-    `source` is one of: "demo"; a folder or a .gguf file (looked up before anything else, and loaded without one look
-    at the network); a hub id; `(model, tokenizer)`; a transformers pipeline; an inseq model; a Model.
+    `source` is one of: "demo"; "demo-translation", a small Chinese-English translator; a folder or a .gguf file (looked
+    up before anything else, and loaded without one look at the network); a hub id; `(model, tokenizer)`; a transformers
+    pipeline; an inseq model; a Model.
 
     A model that is loaded here is in evaluation mode, on `device` (cuda, else mps, else cpu) in `dtype` (float32 on a
     CPU, else what the checkpoint says). An object stays where and as it is, so `device` and `dtype` are refused.
@@ -73,8 +77,8 @@ def load_model(
 
 
 def _place(source: str) -> str | Path:
-    """What is on this machine as a Path; "demo" and hub ids as they are. Raises ModelNotFound, InputError."""
-    if source == "demo":
+    """What is on this machine as a Path; built-in names and hub ids as they are. Raises ModelNotFound, InputError."""
+    if source in _BUILT_IN:
         return source
     if not source.strip():
         raise ModelNotFound("The name of the model is empty.", cure='Name one; "demo" always works.')
@@ -124,6 +128,9 @@ def _loaded(place: str | Path, dtype: Any, *, trust_remote_code: bool, progress:
             return NAME, from_folder(folder, dtype, trust_remote_code=False)
         except DamagedFile as error:
             raise DamagedFile(error.message, cure=f"Delete {folder} and ask again: it is made anew.") from error
+    if place == "demo-translation":
+        tell(f"Loading {place}")
+        return place, from_folder(demo_translation_folder(), dtype, trust_remote_code=False)
     if isinstance(place, str):
         tell(f"Asking the hub for {place}")
         local = _only_local(place)

@@ -35,7 +35,7 @@ def prefixes_of(model: Model, inputs: Inputs, embeddings: torch.Tensor) -> Suffi
     ids = torch.tensor([inputs.ids], device=model.device)
     module = network.get_input_embeddings()
     with torch.no_grad(), answering([(module, embeddings)]):
-        read = network(input_ids=ids, use_cache=True).past_key_values
+        read = network(input_ids=ids, use_cache=True).get("past_key_values")  # a state space model has none
     if type(read) is not DynamicCache or any(type(layer) is not DynamicLayer for layer in read.layers):
         return None
 

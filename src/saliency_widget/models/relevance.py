@@ -40,58 +40,22 @@ _SHARES: dict[Rule, tuple[float, float, float]] = {"attnlrp": (0.25, 0.25, 0.5),
 # A module whose class name ends so normalises over its last axis; whether it really does is tried out (`_probe`).
 _NORMS = ("Norm", "Norm1P")
 
-# Element-wise functions with f(0) = 0 that some heads call without a module, and their slopes at 0.
+# Functions with f(0) = 0 that some heads call without a module (RoBERTa's, BART's), and their slopes at 0.
 _PLAIN = {"TanhBackward0": 1.0, "GeluBackward0": 0.5, "SiluBackward0": 0.5}
 
-# Parts of class names. These have steps that no rule covers: recurrences, routers, gates by a sigmoid.
-_NO_RULE = ("Mamba", "Mixer", "DeltaNet", "Router", "Experts", "Moe", "MoE", "ShortConv", "LinearAttention")
+# Parts of class names. These take steps without a rule: recurrences, routers, gates by a sigmoid, attention in blocks.
+_NO_RULE = (
+    "Mamba", "Mixer", "DeltaNet", "ShortConv", "LinearAttention", "Router", "Experts", "Moe", "MoE", "XIELU",
+    "BigBird", "DogeAttention", "Gemma3n", "Lfm2", "LongT5", "PegasusX",
+)  # fmt: skip
 
 # Steps that are linear in what depends on the input, as autograd calls them; a ReLU's gradient is its identity rule.
-_LINEAR = frozenset(
-    [
-        "torch::autograd::AccumulateGrad",
-        "Add",
-        "Addmm",
-        "Alias",
-        "AsStrided",
-        "Bmm",
-        "Cat",
-        "Clone",
-        "ConstantPadNd",
-        "Copy",
-        "Div",
-        "Expand",
-        "Gather",
-        "Index",
-        "IndexSelect",
-        "Mean",
-        "Mm",
-        "Mul",
-        "Neg",
-        "Permute",
-        "Relu",
-        "Repeat",
-        "Reshape",
-        "ReshapeAlias",
-        "Rsub",
-        "Select",
-        "Slice",
-        "Split",
-        "SplitWithSizes",
-        "Squeeze",
-        "Stack",
-        "Sub",
-        "Sum",
-        "T",
-        "ToCopy",
-        "Transpose",
-        "Unbind",
-        "Unsqueeze",
-        "UnsafeSplit",
-        "UnsafeView",
-        "View",
-    ]
-)
+_LINEAR = {
+    "torch::autograd::AccumulateGrad", "Add", "Addmm", "Alias", "AsStrided", "Bmm", "Cat", "Clone", "ConstantPadNd",
+    "Copy", "Div", "Expand", "Gather", "Index", "IndexSelect", "Mean", "Mm", "Mul", "Neg", "Permute", "Relu", "Repeat",
+    "Reshape", "ReshapeAlias", "Rsub", "Select", "Slice", "Split", "SplitWithSizes", "Squeeze", "Stack", "Sub", "Sum",
+    "T", "ToCopy", "Transpose", "Unbind", "Unsqueeze", "UnsafeSplit", "UnsafeView", "View",
+}  # fmt: skip
 
 _PREFIX = "saliency_widget_relevance_"
 _CURE = "Use saliency, occlusion or random."
@@ -100,7 +64,7 @@ _CURE = "Use saliency, occlusion or random."
 class _Norm(NamedTuple):
     """y = bias + size · weight · x, where `size` is one number a row; x less its mean, if `centred`."""
 
-    weight: torch.Tensor  # shape of the norm's own weight, up to a common factor
+    weight: torch.Tensor  # float32 or wider; up to a factor that all elements share
     bias: torch.Tensor
     centred: bool
 
@@ -111,10 +75,11 @@ class _Rules:
 
     shares: tuple[float, float, float]
     norms: dict[torch.nn.Module, _Norm] = field(default_factory=dict)
-    slopes: dict[torch.nn.Module, float] = field(default_factory=dict)
-    # Until a pass was looked through: steps that a rule made, with the steps that come before the rule.
+    slopes: dict[torch.nn.Module, float | None] = field(default_factory=dict)
+    # Steps that a rule made, with the steps before the rule; None once a pass was looked through.
     made: dict[Node, tuple[Node, ...]] | None = field(default_factory=dict)
-    end: torch.Tensor | None = None  # what the vocabulary projection was given: there the engine starts
+    # What the vocabulary projection was given. What comes after (a soft cap of the logits) belongs to the objective.
+    end: torch.Tensor | None = None
     latest: torch.Tensor | None = None  # the last answer of a module without parts
 
 
@@ -128,23 +93,21 @@ def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
 
     The outputs are the same, bit for bit. (gradient · embedding).sum(-1) is then the relevance [batch, n] of each
     embedding for what was differentiated; the backward pass may be batched, and may come after the context was left.
-    `rule` "cp-lrp" takes the attention weights as constants: without biases, relevance then sums up to the logit.
+    `rule` "cp-lrp" takes the attention weights as constants: where there are no biases, relevance adds up to the logit.
     Use inside `lent`: parameters are frozen, dropout is off.
-    Raises: UnsupportedMethod where `why_no_relevance` knows a reason; or in the pass, when it meets a step without rule.
+    Raises: UnsupportedMethod where `why_no_relevance` has a reason; or during the pass, at a step without a rule.
     """
     reason = why_no_relevance(model)
     if reason is not None:
         raise UnsupportedMethod(reason, cure=_CURE)
     rules = _Rules(_SHARES[rule])
-    configs = {id(c): c for m in model.modules() if hasattr(c := getattr(m, "config", None), "_attn_implementation")}
-    before = [(c, c._attn_implementation_internal) for c in configs.values()]
+    before = [(config, config._attn_implementation_internal) for config in _configs(model)]
     handles: list[RemovableHandle] = []
     token = _current.set(rules)
     try:
         handles.extend(_hooks(model, rules))
         for config, implementation in before:
-            if implementation is not None:
-                config._attn_implementation_internal = _registered(implementation)
+            config._attn_implementation_internal = _registered(implementation)
         yield
     finally:
         _current.reset(token)
@@ -157,7 +120,7 @@ def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
 def why_no_relevance(model: Any) -> str | None:
     """One sentence why relevance cannot be propagated through `model`; None where no reason is known.
 
-    Only looks at classes. What a pass alone can show (a function without rule in the model's code) is found by it.
+    Only looks at classes. What a pass alone can show (a function without a rule in the model's code) is found by it.
     """
     name = type(model).__name__
     kinds = sorted({type(m).__name__ for m in model.modules()})
@@ -180,7 +143,7 @@ def _instead(y: torch.Tensor, graph: torch.Tensor) -> torch.Tensor:
 
 
 def _share(x: torch.Tensor, share: float) -> torch.Tensor:
-    """`x`, of whose gradient only this share goes on."""
+    """The numbers of `x`; of their gradient only this share goes on."""
     if share == 0:
         return x.detach()
     return x if share == 1 or not x.requires_grad else _instead(x, share * x)
@@ -200,13 +163,14 @@ def _hooks(model: Any, rules: _Rules) -> Iterator[RemovableHandle]:
         yield head.register_forward_pre_hook(partial(_at_head, rules))
     activations = _activations()
     for module in model.modules():
-        if not any(module.children()):
-            yield module.register_forward_pre_hook(partial(_at_input, rules))
-            if type(module).__name__.endswith(_NORMS):
-                yield module.register_forward_hook(partial(_at_norm, rules))
-            elif isinstance(module, activations):
-                yield module.register_forward_hook(partial(_at_activation, rules))
-            yield module.register_forward_hook(partial(_at_output, rules))
+        if any(module.children()):
+            continue
+        yield module.register_forward_pre_hook(partial(_at_input, rules))
+        if type(module).__name__.endswith(_NORMS):
+            yield module.register_forward_hook(partial(_at_norm, rules))
+        elif isinstance(module, activations):
+            yield module.register_forward_hook(partial(_at_activation, rules))
+        yield module.register_forward_hook(partial(_at_output, rules))
     yield model.register_forward_hook(partial(_at_end, rules))
 
 
@@ -215,7 +179,7 @@ def _activations() -> tuple[type[torch.nn.Module], ...]:
     from torch import nn
     from transformers.activations import ACT2CLS
 
-    named = (c[0] if isinstance(c, tuple) else c for c in ACT2CLS.values())
+    named = (kind[0] if isinstance(kind, tuple) else kind for kind in ACT2CLS.values())
     return (*named, nn.GELU, nn.ELU)
 
 
@@ -227,7 +191,10 @@ def _concerns(rules: _Rules, x: object) -> bool:
 
 
 def _at_input(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Rules for steps that the model's code takes between its modules: a product, or a function without a module."""
+    """Rules for steps that the model's code takes between two modules: a function without a module, and a product.
+
+    Of a gated MLP, act(gate) · up, the product is met where the next module (down) takes it: whatever their names are.
+    """
     if not args or not _concerns(rules, args[0]) or (node := args[0].grad_fn) is None:
         return None
     x, latest = args[0], rules.latest
@@ -249,28 +216,28 @@ def _at_output(rules: _Rules, _module: torch.nn.Module, _args: Any, output: Any)
 
 
 def _at_activation(
-    rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor
+    rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: torch.Tensor
 ) -> torch.Tensor | None:
     if not args or not _concerns(rules, args[0]):
         return None
     if module not in rules.slopes:
         rules.slopes[module] = _slope(module, args[0])
     slope = rules.slopes[module]
-    return None if slope != slope else _identity(args[0], output, slope)  # noqa: PLR0124
+    return None if slope is None else _identity(args[0], y, slope)
 
 
-def _slope(module: torch.nn.Module, like: torch.Tensor) -> float:
-    """f'(0); NaN where f(0) is not 0, so that f(x) / x has no limit (a sigmoid)."""
+def _slope(module: torch.nn.Module, like: torch.Tensor) -> float | None:
+    """f'(0); None where f(0) is not 0, so that f(x) / x has no limit (a sigmoid)."""
     import torch
 
     zero = like.new_zeros(1).requires_grad_()
     y = module.forward(zero)
-    (slope,) = torch.autograd.grad(y.sum(), zero)
-    return float(slope) if float(y.detach()) == 0 else float("nan")
+    (slope,) = torch.autograd.grad(y, zero, torch.ones_like(y))
+    return None if y.any() else float(slope)
 
 
 def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: Any) -> torch.Tensor | None:
-    """Y = bias + size · weight · x with the gradient size · weight: `size` is read off `y`, whatever the ε inside."""
+    """The norm's answer with the gradient size · weight. `size` is read off that answer, so whatever the ε inside."""
     import torch
 
     if not args or not _concerns(rules, args[0]):
@@ -282,11 +249,11 @@ def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: A
     weight, bias, centred = rules.norms[module]
     inner = x - x.mean(-1, keepdim=True) if centred else x
     with torch.no_grad():
-        shape = inner.to(weight.dtype) * weight
-        square = (shape * shape).sum(-1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
-        size = ((y - bias) * shape).sum(-1, keepdim=True) / square
+        direction = inner.to(weight.dtype) * weight
+        square = (direction * direction).sum(-1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
+        size = ((y - bias) * direction).sum(-1, keepdim=True) / square  # [..., 1]
         if not known:
-            _check_norm(module, y, bias + size * shape)
+            _check_norm(module, y, bias + size * direction)
         scale = (size * weight).to(x.dtype)
     return _instead(y, (inner * scale).to(y.dtype))
 
@@ -298,22 +265,20 @@ def _probe(module: torch.nn.Module, like: torch.Tensor) -> _Norm:
     """
     import torch
 
-    wide = torch.promote_types(like.dtype, torch.float32)
-    n_axes = max(1, getattr(getattr(module, "weight", None), "ndim", 1))
+    n_axes = max(1, getattr(getattr(module, "weight", None), "ndim", 1))  # several where heads have their own weights
     rows = like.new_ones(3, *like.shape[-n_axes:])
     rows[0] = 0
     rows[1, ..., 1::2] = -1
     if rows.shape[-1] % 2:
-        rows[1, ..., 1] -= 1
+        rows[1, ..., 1] = -2
     with torch.no_grad():
-        # One call each: a norm over several axes must not see them together.
-        bias, weight, ones = (module.forward(row[None])[0].to(wide) for row in rows)
+        bias, weight, ones = module.forward(rows).to(torch.promote_types(like.dtype, torch.float32))
     weight = (weight - bias) / rows[1]
     return _Norm(weight, bias, bool((ones - bias).abs().max() < 0.5 * weight.abs().max()))
 
 
 def _check_norm(module: torch.nn.Module, y: torch.Tensor, again: torch.Tensor) -> None:
-    """Raises UnsupportedMethod unless `again` is `y`, up to the precision of the coarser of its type and float32."""
+    """Raises UnsupportedMethod unless `again` is `y`, up to half the digits of the coarser of its type and float32."""
     import torch
 
     tolerance = max(torch.finfo(y.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
@@ -325,6 +290,12 @@ def _check_norm(module: torch.nn.Module, y: torch.Tensor, again: torch.Tensor) -
 # ── attention ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _configs(model: Any) -> list[Any]:
+    """Every config that says which attention implementation a module uses: encoder and decoder may have their own."""
+    found = {id(config): config for m in model.modules() if (config := getattr(m, "config", None)) is not None}
+    return [c for c in found.values() if isinstance(getattr(c, "_attn_implementation_internal", None), str)]
+
+
 def _registered(implementation: str) -> str:
     """The name of the attention function that shares out relevance and then does what `implementation` does."""
     from transformers import AttentionInterface, AttentionMaskInterface
@@ -334,7 +305,8 @@ def _registered(implementation: str) -> str:
     name = _PREFIX + implementation
     AttentionInterface.register(name, partial(_attention, implementation))
     # Without a mask function of the same name the mask is silently None, and the model looks into the future.
-    AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[implementation])
+    if implementation in ALL_MASK_ATTENTION_FUNCTIONS:
+        AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[implementation])
     return name
 
 
@@ -347,7 +319,7 @@ def _attention(
     attention_mask: torch.Tensor | None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """As `implementation`, which keeps its softmax, and a soft cap's tanh (Gemma 2), with their ordinary gradients.
+    """As `implementation`, whose softmax, and a soft cap's tanh (Gemma 2), keep their ordinary gradients.
 
     Shapes: [batch, heads, n, head_dim] in, [batch, n, heads, head_dim] out.
     """
@@ -359,10 +331,9 @@ def _attention(
         return attend(module, query, key, value, attention_mask, **kwargs)
     parts = [_share(x, share) for x, share in zip((query, key, value), rules.shares, strict=True)]
     output, weights = attend(module, *parts, attention_mask, **kwargs)
-    # Also a mask or a bias that depends on the input (Doge): what made it needs rules of its own.
-    given = (*parts, attention_mask, *kwargs.values())
-    nodes = (getattr(x, "grad_fn", None) for x in given)
-    _note(rules, output, tuple(n for n in nodes if n is not None))
+    # A mask or a bias may depend on the input, too (Doge): then what made it needs rules of its own.
+    nodes = (getattr(x, "grad_fn", None) for x in (*parts, attention_mask, *kwargs.values()))
+    _note(rules, output, tuple(node for node in nodes if node is not None))
     return output, weights
 
 
@@ -410,9 +381,9 @@ def _without_rule(end: Node, made: dict[Node, tuple[Node, ...]]) -> str | None:
         if before is None:
             before = _before(node)
             kind = node.name().split("Backward")[0]
-            if kind not in _LINEAR or (kind in {"Mul", "Bmm"} and len(before) > 1):
-                return node.name()
-            if kind == "Div" and any(n is not None for n, _ in node.next_functions[1:]):
+            product = kind in {"Mul", "Bmm"} and len(before) > 1
+            quotient = kind == "Div" and node.next_functions[1][0] is not None
+            if kind not in _LINEAR or product or quotient:
                 return node.name()
         queue += [n for n in before if n not in seen]
         seen.update(before)

@@ -32,7 +32,8 @@ class Seq2SeqModel(Model):
     def encode(self, prompt: Prompt) -> Encoded:
         """A source, and the output if the user gave one. Raises: InputError."""
         encoded = encode_source(self.tokenizer, prompt, self._start, self._output)
-        self.check_ids([*encoded.inputs.all, *encoded.target])
+        self.check_ids(encoded.inputs.source, self.embeddings[0])
+        self.check_ids([*encoded.inputs.ids, *encoded.target])
         return encoded
 
     def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
@@ -53,7 +54,7 @@ class Seq2SeqModel(Model):
         import torch
 
         with torch.no_grad():
-            source, text = (module(self._tensor(ids)) for module, ids in zip(self._embeddings, inputs, strict=True))
+            source, text = (module(self._tensor(ids)) for module, ids in zip(self.embeddings, inputs, strict=True))
             return torch.cat([source, text.to(source.device)], dim=1)
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
@@ -69,7 +70,7 @@ class Seq2SeqModel(Model):
             batch, m = embeddings.shape[:2]
             read = [t.expand(batch, -1) for t in (source, text[:, : m - n])]
             parts = (embeddings[:, :n], embeddings[:, n:])
-            with answering(list(zip(self._embeddings, parts, strict=True))):
+            with answering(list(zip(self.embeddings, parts, strict=True))):
                 return self._project(lambda: self._call(*read).logits, positions - n)
 
         return run
@@ -86,10 +87,11 @@ class Seq2SeqModel(Model):
         )
 
     @cached_property
-    def _embeddings(self) -> tuple[torch.nn.Module, torch.nn.Module]:
+    def embeddings(self) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Of the encoder and of the decoder: mostly two modules, also where they share their weights."""
-        model = self.model
-        encoder, decoder = (part.get_input_embeddings() for part in (model.get_encoder(), model.get_decoder()))
+        parts = (self.model.get_encoder(), self.model.get_decoder())
+        # FSMT's parts are plain modules, without the getter.
+        encoder, decoder = (getattr(part, "get_input_embeddings", lambda: part.embed_tokens)() for part in parts)  # noqa: B023
         return encoder, decoder
 
     @property

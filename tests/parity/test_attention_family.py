@@ -1,0 +1,504 @@
+"""Attention, its rollout and value zeroing, beside what transformers hands out and layers that are called by hand.
+
+In float64; our result is stored in float32 (6e-8), hence 1e-6.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+import threading
+import warnings
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import saliency_widget as sw
+from saliency_widget.attribution.attention import AttentionSettings
+from saliency_widget.attribution.attribute import check_question, columns
+from saliency_widget.attribution.engine import Progress, Schedule
+from saliency_widget.attribution.methods import METHODS, why_not
+from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
+from saliency_widget.models import attention as models_attention
+from saliency_widget.models.attention import attending
+from saliency_widget.models.kinds import seen
+from saliency_widget.models.prompting import Prompt
+
+from ..conftest import state_of
+from ..families import CLASSIFIERS, FAMILIES, SEQ2SEQ, byte_tokenizer, columns_of, made, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from saliency_widget import Attribution
+    from saliency_widget.models.base import Model
+
+    from ..families import Column
+
+TEXT, TARGET = "a cab. Bad", "dad"
+SHOWN = [
+    "llama", "gpt2", "gemma2", "bloom", "falcon", "gpt_neo", "bert_lm", "marian", "t5", "bart", "mbart", "fsmt",
+    "bert", "distilbert", "roberta", "deberta_v2", "gpt2_classifier", "llama_classifier_padded",
+]  # fmt: skip
+ZEROED = ["llama", "gpt2", "gemma2", "marian", "t5", "bart", "bert", "distilbert", "gpt2_classifier"]
+
+
+def of(name: str, method: str, **asked: Any) -> Attribution:
+    own = {} if name in CLASSIFIERS else {"target": TARGET}
+    return sw.attribute(made(name), TEXT, method=method, progress=False, **(own | asked))
+
+
+def mean_pooled(n_layers: int = 2) -> Model:
+    """A classifier whose head reads the mean over all positions."""
+    from transformers import ModernBertConfig, ModernBertForSequenceClassification
+
+    torch.manual_seed(0)
+    tokenizer = byte_tokenizer(pad="<|pad|>", frame=True)
+    none = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"))
+    config = ModernBertConfig(
+        vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, hidden_size=32, intermediate_size=48,
+        num_hidden_layers=n_layers, num_attention_heads=4, num_labels=3, classifier_pooling="mean", **none,
+    )  # fmt: skip
+    model = ModernBertForSequenceClassification(config).double().eval()
+    for parameter in model.parameters():
+        parameter.data.normal_(0, 0.3)
+    return seen(model, tokenizer, "mean-pooled")
+
+
+def called(network: Any, column: Column, **options: Any) -> Any:
+    """The model, called with ids and nothing of ours. Without a cache: a layer that is called again would read it."""
+    ids = torch.tensor([column.ids])
+    if "use_cache" in inspect.signature(network.forward).parameters:
+        options["use_cache"] = False
+    with torch.no_grad():
+        if not column.source:
+            return network(ids, **options)
+        return network(torch.tensor([column.source]), decoder_input_ids=ids, **options)
+
+
+def read_at(name: str) -> int:
+    """The position that the logits are read from, as the family's papers say: [CLS], or the last."""
+    return 0 if name in ("bert", "distilbert", "roberta", "deberta_v2") else -1
+
+
+@cache
+def eager(name: str) -> Any:
+    """A copy of the model that hands out its weights.
+
+    Falcon takes no order to change; loaded for sdpa, it hands out weights of a pass that looks into the future.
+    """
+    network = copy.deepcopy(made(name).model)
+    if network._can_set_attn_implementation():
+        network.set_attn_implementation("eager")
+    else:
+        network.config._attn_implementation_internal = "eager"
+    return network
+
+
+@cache
+def handed_out(name: str, column: Column) -> dict[str, torch.Tensor]:
+    """Weights [layers, heads, queries, keys] by the model's own output_attentions."""
+    network = eager(name)
+    out = called(network, column, output_attentions=True)
+    if not column.source:
+        return {"self": torch.stack(out.attentions)[:, 0]}
+    parts = {"self": out.decoder_attentions, "cross": out.cross_attentions, "encoder": out.encoder_attentions}
+    return {kind: torch.stack(weights)[:, 0] for kind, weights in parts.items()}
+
+
+def columns_with(name: str, a: Attribution) -> Iterator[tuple[Column, np.ndarray]]:
+    """What each column of the map explains, and its scores: as many as it can see, the rest NaN."""
+    found = columns_of(name, TEXT, TARGET)
+    assert [t.id for t in a.rows] == list(found[-1].rows)
+    assert len(a.cols) == len(found)
+    for j, column in enumerate(found):
+        n = len(column.rows)
+        assert np.isnan(a.scores[n:, j]).all()
+        yield column, a.scores[:n, j]
+
+
+def assert_equal(name: str, scores: np.ndarray, expected: torch.Tensor) -> None:
+    """FSMT can only compute in float32: to 1e-4 of the largest."""
+    tolerance = 1e-4 if FAMILIES[name].dtype == torch.float32 else 1e-6
+    np.testing.assert_allclose(scores, expected.numpy(), rtol=tolerance, atol=tolerance * float(expected.max()))
+
+
+# ── attention ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SETTINGS: list[tuple[dict[str, Any], Callable[[torch.Tensor], torch.Tensor]]] = [
+    ({"layer": 1}, lambda w: w[1].mean(0)),
+    ({"head": 2}, lambda w: w[:, 2].mean(0)),
+    ({"layer": 0, "head": 3}, lambda w: w[0, 3]),
+    ({"reduction": "max"}, lambda w: w.amax((0, 1))),
+    ({"layer": 1, "reduction": "max"}, lambda w: w[1].amax(0)),
+]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_attention_is_what_the_model_hands_out_itself(name: str) -> None:
+    """Source rows from the cross attention, decoder rows from the decoder's own; a classifier's from where it pools.
+
+    A column sums to 1, and to 2 where there is a source.
+    """
+    a = of(name, "attention")
+    np.testing.assert_allclose(np.nansum(a.scores, axis=0), 2 if name in SEQ2SEQ else 1, rtol=1e-5)
+    assert_attention(name, a, lambda w: w.mean((0, 1)))
+
+
+@pytest.mark.parametrize("name", ["llama", "falcon", "marian", "bert"])
+@pytest.mark.parametrize(("settings", "reduce"), SETTINGS)
+def test_layers_and_heads_are_averaged_or_their_maximum_taken_unless_chosen(
+    name: str, settings: dict[str, Any], reduce: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    assert_attention(name, of(name, "attention", **settings), reduce)
+
+
+def assert_attention(name: str, a: Attribution, reduce: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    for column, scores in columns_with(name, a):
+        weights = handed_out(name, column)
+        rows = [reduce(weights[kind])[read_at(name)] for kind in ("cross", "self") if kind in weights]
+        assert_equal(name, scores, torch.cat(rows))
+
+
+def test_a_head_that_pools_the_mean_of_all_positions_has_the_mean_of_their_attention() -> None:
+    model = mean_pooled()
+    a = sw.attribute(model, TEXT, method="attention", progress=False)
+    network = copy.deepcopy(model.model)
+    network.set_attn_implementation("eager")
+    with torch.no_grad():
+        out = network(torch.tensor([[t.id for t in a.rows]]), output_attentions=True)
+    expected = torch.stack(out.attentions)[:, 0].mean((0, 1, 2))
+    for j in range(3):
+        np.testing.assert_allclose(a.scores[:, j], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["t5", "bart", "bert", "gemma2"])
+@pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing"])
+def test_a_text_read_in_blocks_has_the_same_map(name: str, method: str, monkeypatch: Any) -> None:
+    """Two queries at a time, or one where slots are beside the text; masks and T5's biases are cut with them."""
+    whole = of(name, method)
+    monkeypatch.setattr(models_attention, "_BLOCK_CELLS", 2 * 4 * len(whole.rows))
+    np.testing.assert_allclose(of(name, method).scores, whole.scores, rtol=1e-6, atol=1e-10)
+
+
+def test_a_reduction_nobody_knows_is_an_error() -> None:
+    with pytest.raises(UnknownName, match="Did you mean max"):
+        AttentionSettings(reduction="maxx")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="2 layers"):
+        of("llama", "value_zeroing", layer=2)
+
+
+# ── rollout ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rolled_out(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    """One product of block matrices over all tokens, source and text, a layer of a kind each: another derivation."""
+    n_source = weights["encoder"].shape[-1] if "encoder" in weights else 0
+    n = n_source + weights["self"].shape[-1]
+    total = torch.eye(n, dtype=torch.float64)
+
+    def step(rows: slice, keys: slice, layer: torch.Tensor) -> torch.Tensor:
+        matrix = torch.eye(n, dtype=torch.float64)
+        matrix[rows] /= 2
+        matrix[rows, keys] += layer.double().mean(0) / 2
+        return matrix
+
+    source, text = slice(0, n_source), slice(n_source, n)
+    for layer in weights.get("encoder", ()):
+        total = step(source, source, layer) @ total
+    for i, layer in enumerate(weights["self"]):
+        total = step(text, text, layer) @ total
+        if "cross" in weights:
+            total = step(text, source, weights["cross"][i]) @ total
+    return total
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_rollout_is_the_product_of_the_layers(name: str) -> None:
+    """Of what the model hands out, in float64; ours in float32 through four layers: 1e-5 of the largest."""
+    a = of(name, "attention_rollout")
+    np.testing.assert_allclose(np.nansum(a.scores, axis=0), 1, rtol=1e-5)
+    for column, scores in columns_with(name, a):
+        expected = rolled_out(handed_out(name, column))
+        at = len(column.source) if read_at(name) == 0 else -1
+        np.testing.assert_allclose(scores, expected[at], rtol=1e-4, atol=1e-6)
+
+
+def test_rollout_of_uniform_attention_has_a_closed_form() -> None:
+    """Where queries are 0, position i looks at all i + 1 alike: of itself it keeps (½ + ½/(i+1)) a layer."""
+    model = make("llama")
+    for layer in model.model.model.layers:
+        layer.self_attn.q_proj.weight.data.zero_()
+    a = sw.attribute(model, TEXT, target=TARGET, method="attention_rollout", progress=False)
+    n = len(a.rows)
+    one = torch.tril(torch.ones(n, n)) / torch.arange(1, n + 1)[:, None] / 2 + torch.eye(n) / 2
+    for j, col in enumerate(a.cols):
+        at = col.position - 1
+        assert a.scores[at, j] == pytest.approx((0.5 + 0.5 / (at + 1)) ** 2, rel=1e-6)
+        np.testing.assert_allclose(a.scores[: at + 1, j], (one @ one)[at, : at + 1], rtol=1e-5)
+
+
+def test_rollout_of_one_layer_is_half_attention_and_half_oneself() -> None:
+    model = mean_pooled(n_layers=1)
+    look, flow = (sw.attribute(model, TEXT, method=m, progress=False) for m in ("attention", "attention_rollout"))
+    np.testing.assert_allclose(flow.scores, look.scores / 2 + 1 / (2 * len(look.rows)), rtol=1e-5)
+
+
+# ── value zeroing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+# Where a layer computes its values, by family: of the text, and of the source.
+VALUES = {
+    "llama": ("self_attn.v_proj", ""), "gemma2": ("self_attn.v_proj", ""), "gpt2": ("attn.c_attn", ""),
+    "marian": ("self_attn.v_proj", "encoder_attn.v_proj"), "bart": ("self_attn.v_proj", "encoder_attn.v_proj"),
+    "t5": ("layer.0.SelfAttention.v", "layer.1.EncDecAttention.v"), "bert": ("attention.self.value", ""),
+    "distilbert": ("attention.v_lin", ""), "gpt2_classifier": ("attn.c_attn", ""),
+}  # fmt: skip
+LAYERS = {
+    "llama": "model.layers", "gemma2": "model.layers", "gpt2": "transformer.h", "marian": "model.decoder.layers",
+    "bart": "model.decoder.layers", "t5": "decoder.block", "bert": "bert.encoder.layer",
+    "distilbert": "distilbert.transformer.layer", "gpt2_classifier": "transformer.h",
+}  # fmt: skip
+
+
+def zeroed_by_hand(name: str, column: Column) -> torch.Tensor:
+    """Cosine distances [layers, rows]: each layer is called again with its true input, one value set to 0 on its way.
+
+    Under the model's own attention, one row at a time.
+    """
+    network = made(name).model
+    layers = network.get_submodule(LAYERS[name])
+    calls: list[tuple[Any, Any, torch.Tensor]] = []
+
+    def hidden(output: Any) -> torch.Tensor:
+        return (output[0] if isinstance(output, tuple) else output)[0, read_at(name)].clone()
+
+    def note(_module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        calls.append((args, kwargs, hidden(output)))
+
+    handles = [layer.register_forward_hook(note, with_kwargs=True) for layer in layers]
+    called(network, column)
+    for handle in handles:
+        handle.remove()
+    n_source = len(column.source)
+    distances = torch.zeros(len(layers), len(column.rows), dtype=torch.float64)
+    for i, (layer, (args, kwargs, before)) in enumerate(zip(layers, calls, strict=True)):
+        for row in range(len(column.rows)):
+            path = VALUES[name][1] if row < n_source else VALUES[name][0]
+            at = row if row < n_source else row - n_source
+
+            def zero(_module: Any, _args: Any, output: torch.Tensor, at: int = at) -> torch.Tensor:
+                output = output.clone()
+                output[:, at, -output.shape[-1] // (3 if name.startswith("gpt2") else 1) :] = 0
+                return output
+
+            handle = layer.get_submodule(path).register_forward_hook(zero)
+            with torch.no_grad():
+                after = hidden(layer(*args, **kwargs))
+            handle.remove()
+            distances[i, row] = 1 - torch.cosine_similarity(before, after, dim=0)
+    return distances
+
+
+@pytest.mark.parametrize("name", ZEROED)
+def test_value_zeroing_is_each_layer_called_again_without_one_value(name: str) -> None:
+    """By another way: no batch, no arithmetic on outputs, the value itself is 0, and the model's own attention.
+
+    That is sdpa in some; eager attention takes its softmax in float32 in many: to 1e-5. 1 - cos loses 1e-16 of 1.
+    """
+    mean, first = of(name, "value_zeroing"), of(name, "value_zeroing", layer=0)
+    for (column, scores), (_, of_first) in zip(columns_with(name, mean), columns_with(name, first), strict=True):
+        expected = zeroed_by_hand(name, column)
+        np.testing.assert_allclose(scores, expected.mean(0), rtol=1e-5, atol=1e-12)
+        np.testing.assert_allclose(of_first, expected[0], rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:.*model_config.yaml:pytest.PytestUnraisableExceptionWarning")
+def test_value_zeroing_of_t5s_first_layer_is_inseqs() -> None:
+    """Up to its scale: inseq divides by the sum over the tokens. (Its last layer is taken after the final norm, and
+    elsewhere it ends in an error.) It takes 1 - cos in float32: to 2e-3.
+    """
+    import inseq
+
+    network, tokenizer = copy.deepcopy(made("t5").model), copy.deepcopy(made("t5").tokenizer)
+    network.set_attn_implementation("eager")
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs = inseq.load_model(network, "value_zeroing", tokenizer=tokenizer)
+            out = theirs.attribute(TEXT, TARGET, show_progress=False)[0]
+    finally:
+        logging.disable(logging.NOTSET)
+    a = of("t5", "value_zeroing", layer=0)
+    n = len(out.source)
+    for ours, inseqs in (
+        (a.scores[:n], out.source_attributions[..., 0]),
+        (a.scores[n:], out.sequence_scores["decoder_self_scores"][..., 0]),
+    ):
+        np.testing.assert_allclose(ours / np.nansum(ours, axis=0), inseqs, rtol=2e-3)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_small_memory_budget_changes_nothing_but_the_number_of_passes(pooled: bool) -> None:
+    """A head that reads all positions needs many slots: its progress is told."""
+    model = mean_pooled() if pooled else made("bert")
+    whole = sw.attribute(model, TEXT, method="value_zeroing", progress=False)
+    question = check_question("value_zeroing", "probability", {})
+    with model.lent():
+        document = model.document(model.encode(Prompt(text=TEXT)), [])
+        parts = list(columns(model, question, document, Schedule(range(3)), memory_budget=1))
+    told = [part for part in parts if isinstance(part, Progress)]
+    n = len(whole.rows)
+    assert told == ([Progress(i, n) for i in range(1, n)] if pooled else [])
+    np.testing.assert_allclose(parts[-1].scores, whole.scores, rtol=1e-6)
+
+
+def test_a_layer_whose_tokens_reach_each_other_by_another_way_is_found_out() -> None:
+    """Each MLP also sees its left neighbour: then a changed position is not all that a zeroed value changes."""
+    model = make("llama")
+    shift = model.model.model.layers[1].mlp.register_forward_hook(lambda _m, _a, out: out + out.roll(1, dims=1))
+    with pytest.raises(UnsupportedMethod, match="not by attention alone"):
+        sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)
+    shift.remove()
+
+
+def test_attention_whose_output_is_not_weights_times_values_is_found_out() -> None:
+    """Granite's sliding variant scales the output after the weights: by how much it looks at nothing."""
+    from transformers import GraniteSWAConfig, GraniteSWAForCausalLM
+
+    tokenizer = byte_tokenizer()
+    config = GraniteSWAConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, bos_token_id=None, eos_token_id=None, pad_token_id=None,
+    )  # fmt: skip
+    model = seen(GraniteSWAForCausalLM(config).eval(), tokenizer, "granite")
+    with pytest.raises(UnsupportedMethod, match="not by attention alone"):
+        sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)
+
+
+# ── the model comes back, and others do not notice ───────────────────────────────────────────────────────────────
+
+
+def state(model: Any) -> dict[str, Any]:
+    """As `state_of`, also of a classifier, which has no generation config; and what transformers leaves on modules."""
+    names = ("named_parameters", "named_buffers", "named_modules", "config")
+    empty = SimpleNamespace(to_dict=dict)
+    parts = {name: getattr(model, name) for name in names}
+    whole = state_of(SimpleNamespace(**parts, generation_config=getattr(model, "generation_config", empty)))
+    assert not any(grad is not None for grad in whole["grad"].values())
+    return whole | {"own": {name: set(vars(module)) for name, module in model.named_modules()}}
+
+
+@pytest.mark.parametrize("name", ["llama", "bloom", "xglm", "marian", "fsmt", "bert", "deberta_v2"])
+@pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing"])
+def test_the_model_comes_back_as_it_was_also_after_an_error(name: str, method: str) -> None:
+    """XGLM's code asks transformers to put hooks on the model for good: they go, too."""
+    model = xglm() if name == "xglm" else made(name)
+    if why_not(METHODS[method], model) is not None:
+        return
+    before = state(model.model)
+    asked = {} if name in CLASSIFIERS else {"target": TARGET}
+    sw.attribute(model, TEXT, method=method, progress=False, **asked)
+    assert state(model.model) == before
+
+    def fail(*_: Any) -> None:
+        raise ValueError("in the middle")
+
+    part = [m for m in model.model.modules() if isinstance(m, torch.nn.LayerNorm) or "RMSNorm" in type(m).__name__][-1]
+    handle = part.register_forward_hook(fail)
+    with pytest.raises(ValueError, match="in the middle"):
+        sw.attribute(model, TEXT, method=method, progress=False, **asked)
+    handle.remove()
+    assert state(model.model) == before
+
+
+def xglm() -> Model:
+    """It computes its mask in float32 only."""
+    from transformers import XGLMConfig, XGLMForCausalLM
+
+    tokenizer = byte_tokenizer()
+    config = XGLMConfig(vocab_size=len(tokenizer), d_model=32, ffn_dim=48, num_layers=2, attention_heads=4)
+    return seen(XGLMForCausalLM(config).eval(), tokenizer, "xglm")
+
+
+def test_a_cell_that_runs_the_model_meanwhile_gets_its_ordinary_answers() -> None:
+    model = made("llama")
+    ids = torch.tensor([[1, 2, 3]])
+    with torch.no_grad():
+        expected = model.model(ids).logits
+    found = []
+
+    def never(_call: Any) -> Any:
+        raise AssertionError("another thread's handler")
+
+    def run() -> None:
+        with torch.no_grad():
+            found.append(model.model(ids).logits)
+
+    with model.lent(), attending(model.model, never):
+        cell = threading.Thread(target=run)
+        cell.start()
+        cell.join()
+    torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-5)  # eager attention takes its softmax in float32
+
+
+@pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing"])
+def test_no_layer_waits_for_the_device(method: str) -> None:
+    """On a GPU each look at a number, or at how many there are, stops the line: none is there for every layer."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    class Looks(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.count += any(name in str(func) for name in ("_local_scalar_dense", "nonzero", "masked_select"))
+            return func(*args, **(kwargs or {}))
+
+    counts = []
+    for n_layers in (1, 4):
+        config = LlamaConfig(
+            vocab_size=len(byte_tokenizer()), hidden_size=32, intermediate_size=48, num_hidden_layers=n_layers,
+            num_attention_heads=4, bos_token_id=None, eos_token_id=None,
+        )  # fmt: skip
+        model = seen(LlamaForCausalLM(config).eval(), byte_tokenizer(), "llama")
+        with Looks() as looks:
+            sw.attribute(model, TEXT, target=TARGET, method=method, progress=False)
+        counts.append(looks.count)
+    assert counts[0] == counts[1]
+
+
+# ── which models ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking", "why"),
+    [
+        ("mamba", {"attention", "attention_rollout", "value_zeroing"}, "has no attention"),
+        ("bloom", {"value_zeroing"}, "in its own code"),
+        ("llama", set(), ""),
+    ],
+)
+def test_a_model_says_why_its_attention_cannot_be_shown(name: str, lacking: set[str], why: str) -> None:
+    family = [m for m in METHODS.values() if m.family == "attention" and not m.id.startswith("inseq:")]
+    reasons = {m.id: why_not(m, made(name)) for m in family}
+    assert {method for method, reason in reasons.items() if reason} == lacking
+    assert all(why in str(reasons[method]) for method in lacking)
+
+
+def test_a_method_that_cannot_run_names_those_that_can() -> None:
+    with pytest.raises(UnsupportedMethod, match="has no attention.*Use saliency or .*random"):
+        of("mamba", "attention")
+
+
+def test_a_model_that_keeps_its_weights_to_itself_is_an_error_and_not_zeros() -> None:
+    """Code that knows no output_attentions, and no interface either."""
+    model = make("bloom")
+    model.model.register_forward_hook(lambda _m, _a, out: type(out)(logits=out.logits))
+    with pytest.raises(UnsupportedMethod, match="does not hand out"):
+        sw.attribute(model, TEXT, target=TARGET, method="attention", progress=False)
