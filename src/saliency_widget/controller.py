@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .attribution import attribute as attribution
 from .attribution.engine import Chunk, Progress, Schedule
-from .attribution.methods import METHODS, why_not
+from .attribution.methods import METHODS, Method, why_not
 from .attribution.objectives import LABELS
 from .errors import Cancelled, SaliencyError, WorkerDied
 from .models.loading import load_model
@@ -79,6 +79,7 @@ class Controller:
         self._document: Document | None = None
         self._cache: dict[tuple[int | None, Request], _Entry] = {}
         self._fingerprint: int | None = None
+        self._offered: list[Method] = []
         self._attribution: Attribution | None = None
         self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
@@ -254,6 +255,7 @@ class Controller:
             self._check()
         model = self._model
         with model.lent(check=self._check, waiting=self._waiting):
+            self._offer(model, question.method)
             if self._document is None:
                 self._begin(model)
             document = self._document
@@ -275,9 +277,14 @@ class Controller:
                     self._publish(model, question, document, entry)
         self._stream.status("done", question.method.label)
 
+    def _offer(self, model: Model, asked: Method) -> None:
+        """Tell the page what can be asked; what was asked is among it, though a method of inseq is not in our table."""
+        if asked not in self._offered:
+            self._offered = [*METHODS.values()] + [asked] * (asked.id not in METHODS)
+            self._stream.menu({method: why_not(method, model) for method in self._offered}, LABELS)
+
     def _begin(self, model: Model) -> None:
         """Encode, and let the model write."""
-        self._stream.menu({method: why_not(method, model) for method in METHODS.values()}, LABELS)
         looked, next_look = 0.0, _NEXT_LOOK
         total = self._job.max_new_tokens
         started: float | None = None

@@ -39,7 +39,7 @@ def test_wait_gives_the_map_and_ask_another_one(tiny_model, make) -> None:
     w = make(tiny_model)
     assert w.wait(30).method == "saliency"
     w.ask("attention", layer=1)
-    assert w.wait(30).settings == {"layer": 1, "head": None}
+    assert w.wait(30).settings == {"layer": 1, "head": None, "reduction": "mean"}
     assert w.attribution is w.wait(30)
     assert w.error is None
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..models.loading import load_model
+from .inseq_methods import BRIDGED
 from .methods import METHODS, Method, why_not
 
 if TYPE_CHECKING:
@@ -80,10 +81,11 @@ def methods(model: Any = None) -> Catalogue:
 
     `model`: whatever `load_model` takes; then each entry says why the method cannot be used on it, if it cannot.
     """
+    every = [*METHODS.values(), *BRIDGED.values()]
     if model is None:
-        return Catalogue([Entry(method, None) for method in METHODS.values()], None)
+        return Catalogue([Entry(method, None) for method in every], None)
     loaded = load_model(model)
-    return Catalogue([Entry(method, why_not(method, loaded)) for method in METHODS.values()], loaded.name)
+    return Catalogue([Entry(method, why_not(method, loaded)) for method in every], loaded.name)
 
 
 def _row(entry: Entry) -> str:

@@ -1,9 +1,8 @@
-"""inseq's own methods as rows of a table, `inseq:<name>`: those of inseq 0.7.1 that give right answers here.
+"""How a method of inseq fills columns of ours; which of them are offered stands in `inseq_methods`.
 
 The model is not copied and nothing of it is changed: see `inseq_view`. What a method needs beside the network stands in
 `Inside`. What inseq itself gets wrong (translation models' embeddings scaled twice, labels shifted by a padding token
-inside the text, texts that come back as other ids) cannot happen on this way; methods that are wrong in themselves are
-refused, with the reason.
+inside the text, texts that come back as other ids) cannot happen on this way.
 """
 
 from __future__ import annotations
@@ -18,13 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, UnknownName, UnsupportedMethod
+from ..errors import InputError, UnknownName
 from ..models.checkpointing import graph_bytes
-from ..models.classifier import ClassifierModel
-from ..types import Inputs, NoSettings
+from ..types import Inputs
 from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of
 from .gradient import ProductSettings
-from .methods import METHODS, Method
 from .objectives import value
 
 if TYPE_CHECKING:
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
     from ..types import Target
 
     Pool = Callable[[torch.Tensor, Any], torch.Tensor]  # raw scores [n, …], settings → [n]
-
-PREFIX = "inseq:"
 
 
 class Inside(NamedTuple):
@@ -236,21 +231,25 @@ def _naming_the_layer(settings: Any) -> Iterator[None]:
         ) from error
 
 
-def _norm(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
-    norm: torch.Tensor = raw.norm(dim=-1)
-    return norm
+def norm(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
+    """L2 over the hidden axis of raw scores [n, d]: [n]."""
+    found: torch.Tensor = raw.norm(dim=-1)
+    return found
 
 
-def _by_choice(raw: torch.Tensor, settings: Any) -> torch.Tensor:
-    return raw.sum(dim=-1) if settings.reduction == "sum" else _norm(raw, settings)
+def by_choice(raw: torch.Tensor, settings: Any) -> torch.Tensor:
+    """Sum over the hidden axis of raw scores [n, d], which keeps the sign, or its norm: [n]."""
+    return raw.sum(dim=-1) if settings.reduction == "sum" else norm(raw, settings)
 
 
-def _as_it_is(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
+def as_it_is(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
+    """Raw scores [n] that have no hidden axis."""
     return raw
 
 
-def _mean_of_heads(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
-    return raw.mean(dim=(1, 2, 3))  # [n, 1, layers, heads]
+def mean_of_heads(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
+    """Mean over layers and heads of raw scores [n, 1, layers, heads]: [n]."""
+    return raw.mean(dim=(1, 2, 3))
 
 
 # ── leaving no trace ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,6 +268,7 @@ def _raw_scores() -> Callable[..., torch.Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    """No warnings. The filters are the process's: one that another thread sets meanwhile is lost."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -315,268 +315,3 @@ def _cleaned(module: torch.nn.Module) -> Iterator[None]:
             for key, hook in list(part._forward_hooks.items()):  # noqa: SLF001
                 if key not in hooks[part] and getattr(hook, "__module__", "") == _HOOKS:
                     del part._forward_hooks[key]  # noqa: SLF001
-
-
-# ── which model can do without what ──────────────────────────────────────────────────────────────────────────────────
-
-
-def _why_not(model: Model) -> str | None:
-    if isinstance(model, ClassifierModel):
-        return f"inseq explains what a model writes, and {model.name} writes nothing."
-    return None
-
-
-def _why_no_attention(model: Model) -> str | None:
-    if not model.n_heads:
-        return f"{type(model.model).__name__} has no attention."
-    return _why_not(model)
-
-
-def _why_no_deeplift(model: Model) -> str | None:
-    if model.model.config.model_type in _TIME_FIRST:
-        return (
-            f"it tells text and baseline apart along the first axis, which {type(model.model).__name__} gives to time."
-        )
-    return _why_not(model)
-
-
-_TIME_FIRST = ("fsmt", "xlm-prophetnet", "prophetnet")
-
-
-def _why_no_layer(model: Model) -> str | None:
-    if model.has_source:
-        return "inseq's layer methods read the encoder alone, and leave out what the decoder wrote."
-    return _why_not(model)
-
-
-# ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_SAME = "Ours of the same name is the same and faster; this one is here to compare with."
-
-BRIDGED: dict[str, Method] = {
-    method.id: method
-    for method in (
-        Method(
-            id="inseq:saliency",
-            label="Gradient (inseq)",
-            family="gradient",
-            signed=False,
-            uses_objective=True,
-            unit="gradient norm",
-            pool="sum",
-            cost="two forward passes and one backward pass per target",
-            reads="How much the objective moves when this token's embedding moves a little: the L2 norm over the "
-            "hidden axis, as inseq shows it.",
-            caveats=(_SAME, "It has no sign, and is nearly 0 when the model is almost certain."),
-            reference="Simonyan et al. 2014, arXiv:1312.6034",
-            run=partial(by_inseq, "saliency", _norm),
-            lacks=_why_not,
-        ),
-        Method(
-            id="inseq:input_x_gradient",
-            label="Input × gradient (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
-            cost="two forward passes and one backward pass per target",
-            reads="What this token's embedding would have contributed if the model were linear; summed over the hidden "
-            'axis, or as inseq shows it with reduction="l2".',
-            caveats=(_SAME, "The model is not linear."),
-            reference="Shrikumar et al. 2016, arXiv:1605.01713",
-            run=partial(by_inseq, "input_x_gradient", _by_choice),
-            settings=ProductSettings,
-            lacks=_why_not,
-        ),
-        Method(
-            id="inseq:integrated_gradients",
-            label="Integrated gradients (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
-            cost="50 backward passes per target (n_steps)",
-            reads="The gradient added up while the text fades in from unknown tokens; the scores sum to the change of "
-            "the objective between the two.",
-            caveats=(
-                _SAME,
-                "End-of-text tokens, and what a decoder begins with, are their own baseline here: they score 0.",
-                "With too few steps the sum misses the change; the diagnostics say by how much.",
-            ),
-            reference="Sundararajan et al. 2017, arXiv:1703.01365",
-            run=partial(by_inseq, "integrated_gradients", _by_choice, adds_up=True),
-            settings=StepsSettings,
-            lacks=_why_not,
-        ),
-        Method(
-            id="inseq:sequential_integrated_gradients",
-            label="Sequential integrated gradients (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
-            cost="50 backward passes per target and token (n_steps)",
-            reads="For each token a path of its own: it fades in from the unknown token while all others stay. With "
-            "enough steps its score is the drop of the objective when it alone becomes unknown.",
-            caveats=(
-                "Occlusion by the unknown token has the same sums, in one forward pass a token.",
-                "The scores of all tokens together do not sum to anything.",
-            ),
-            reference="Enguehard 2023, arXiv:2305.15853",
-            run=partial(by_inseq, "sequential_integrated_gradients", _by_choice),
-            settings=StepsSettings,
-            lacks=_why_not,
-        ),
-        Method(
-            id="inseq:gradient_shap",
-            label="GradientSHAP (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
-            cost="5 backward passes per target (n_samples)",
-            reads="The gradient at a few random points between unknown tokens and the text, times the way between: "
-            "integrated gradients by drawing lots.",
-            caveats=(
-                "Another seed gives another map; with many samples all of them come to integrated gradients.",
-                "The sum misses the change of the objective by chance; the diagnostics say by how much.",
-                "While a column is computed, numpy's and torch's global random numbers are those of its seed.",
-            ),
-            reference="Lundberg & Lee 2017, arXiv:1705.07874; Erion et al. 2021, arXiv:1906.10670",
-            run=partial(by_inseq, "gradient_shap", _by_choice, adds_up=True),
-            settings=SamplesSettings,
-            lacks=_why_not,
-        ),
-        Method(
-            id="inseq:deeplift",
-            label="DeepLIFT (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
-            cost="one backward pass of two texts per target",
-            reads="The gradient times the way from unknown tokens, with DeepLIFT's rule for differences where the "
-            "model has a ReLU, ELU, tanh, sigmoid or softplus module.",
-            caveats=(
-                "It has no rule for SiLU, GELU, attention or layer norm.",
-                "GPT-2, Llama and their like have nothing else: there it is gradient × (input - baseline), no more.",
-                "So its sum misses the change of the objective, by what the diagnostics say; attnlrp has those rules.",
-            ),
-            reference="Shrikumar et al. 2017, arXiv:1704.02685",
-            run=partial(by_inseq, "deeplift", _by_choice, adds_up=True),
-            settings=ProductSettings,
-            lacks=_why_no_deeplift,
-        ),
-        Method(
-            id="inseq:layer_gradient_x_activation",
-            label="Layer gradient × activation (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
-            cost="two forward passes and one backward pass per target",
-            reads="What a layer's output at this token's place would have contributed if all after it were linear; the "
-            "embedding's unless target_layer names another.",
-            caveats=(
-                "In higher layers a place holds more than its own token: it is no longer the token that is judged.",
-                "At the embedding it is input × gradient.",
-            ),
-            reference="Kokhlikyan et al. 2020, arXiv:2009.07896",
-            run=partial(by_inseq, "layer_gradient_x_activation", _by_choice),
-            settings=LayerSettings,
-            lacks=_why_no_layer,
-        ),
-        Method(
-            id="inseq:occlusion",
-            label="Occlusion (inseq)",
-            family="perturbation",
-            signed=False,
-            uses_objective=True,
-            unit="change",
-            pool="sum",
-            cost="one forward pass per target and token",
-            reads="How far the objective moves, up or down, when this token becomes the unknown token.",
-            caveats=(
-                _SAME,
-                "inseq drops the sign: a token that speaks against the word scores as high as one that speaks for it.",
-            ),
-            reference="Zeiler & Fergus 2014, arXiv:1311.2901",
-            run=partial(by_inseq, "occlusion", _as_it_is),
-            lacks=_why_not,
-        ),
-        Method(
-            id="inseq:attention",
-            label="Attention (inseq)",
-            family="attention",
-            signed=False,
-            uses_objective=False,
-            unit="attention",
-            pool="sum",
-            cost="one forward pass per target",
-            reads="How much the position that predicts the word looks at this token, averaged over heads and layers.",
-            caveats=(
-                _SAME,
-                "Of a translation model, source and text each sum to 1: by two kinds of attention.",
-                "Looking is not using: high weight proves no influence (Jain & Wallace 2019).",
-            ),
-            reference="Bahdanau et al. 2015, arXiv:1409.0473; Jain & Wallace 2019, arXiv:1902.10186",
-            run=partial(by_inseq, "attention", _mean_of_heads),
-            settings=NoSettings,
-            lacks=_why_no_attention,
-            spans=False,
-        ),
-    )
-}
-
-
-class Refused(NamedTuple):
-    """A method of inseq that is not offered: why, and what to use instead, first the nearest."""
-
-    reason: str
-    instead: tuple[str, ...]
-
-
-REFUSED: dict[str, Refused] = {
-    "inseq:discretized_integrated_gradients": Refused(
-        "its scores miss the change of the objective however many steps it takes (by more than half, at times with the "
-        "wrong sign), and it takes another model's neighbours from its cache where two models have one name",
-        ("integrated_gradients", "inseq:sequential_integrated_gradients"),
-    ),
-    "inseq:dummy": Refused("it computes nothing", ("random",)),
-    "inseq:layer_deeplift": Refused(
-        "it gives zeros, because inseq computes the layer's baseline from the text itself",
-        ("attnlrp", "inseq:deeplift"),
-    ),
-    "inseq:layer_integrated_gradients": Refused(
-        "it gives zeros, because inseq computes the layer's baseline from the text itself", ("integrated_gradients",)
-    ),
-    "inseq:lime": Refused(
-        "it hides a token by filling its embedding with the number of the unknown token, such as 0, not with that "
-        "token's embedding",
-        ("occlusion", "inseq:sequential_integrated_gradients"),
-    ),
-    "inseq:reagent": Refused(
-        "it ends in an error on every model that was tried, and reads the text through a tagger for English words",
-        ("occlusion",),
-    ),
-    "inseq:value_zeroing": Refused(
-        "it ends in an error on all architectures but T5 and Bloom", ("value_zeroing", "attention_rollout", "attention")
-    ),
-}
-
-
-def bridged(name: str) -> Method:
-    """The row of `inseq:<name>`. Raises: UnsupportedMethod for one that is refused; UnknownName."""
-    if name in BRIDGED:
-        return BRIDGED[name]
-    if name not in REFUSED:
-        raise UnknownName("method", name, BRIDGED)
-    reason, instead = REFUSED[name]
-    known = [other for other in instead if other in METHODS or other in BRIDGED]
-    raise UnsupportedMethod(f"{name} is not offered: {reason}.", cure=f"Use {' or '.join(known)}.")

@@ -78,12 +78,15 @@ class _View(HuggingfaceDecoderOnlyModel):  # type: ignore[misc]
         if use_embeddings and not options.get("output_attentions"):
             return self._network(batch.input_embeds.to(self._dtype), self._at)
         out = self._inside.plain(self._n, **options)
-        return SimpleNamespace(**{**out, "logits": out.logits[:, self._at - self._inside.n_source]})
+        at = (self._at - self._inside.n_source).to(out.logits.device)
+        return SimpleNamespace(**{**out, "logits": out.logits[:, at]})
 
     def get_attentions_dict(self, output: Any) -> dict[str, torch.Tensor]:
         """Weights [1, layers, heads, 1, n_read] of the last position: over the source first, where there is one."""
-        over_text = list((output.decoder_attentions if self._inside.n_source else output.attentions) or ())
-        over_source = list(output.cross_attentions) if self._inside.n_source else [w[..., :0] for w in over_text]
+        translates = self._inside.n_source > 0
+        handed_out = getattr(output, "decoder_attentions" if translates else "attentions", None) or ()
+        over_text = [w for w in handed_out if w is not None]  # layers of another kind hand out None
+        over_source = list(output.cross_attentions) if translates else [w[..., :0] for w in over_text]
         if not over_text:
             raise UnsupportedMethod(
                 f"{type(self.model).__name__} does not hand out attention weights.",

@@ -241,12 +241,20 @@ def method_named(name: str) -> Method:
     Raises: UnknownName, with the nearest names; UnsupportedMethod for a method of inseq that gives wrong answers.
     """
     if name.startswith("inseq:"):
-        from .inseq_bridge import bridged  # its rows are of this module's class
+        from .inseq_methods import bridged  # its rows are of this module's class
 
         return bridged(name)
     if name not in METHODS:
         raise UnknownName("method", name, METHODS)
     return METHODS[name]
+
+
+def card_of(name: str) -> Method | None:
+    """The row of a method, also of a bridged one; None for one that came from elsewhere."""
+    try:
+        return method_named(name)
+    except InputError:
+        return None
 
 
 def objective_named(name: str) -> Objective:

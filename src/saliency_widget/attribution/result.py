@@ -16,7 +16,7 @@ from ..export.html import to_html
 from ..export.table import to_dataframe, to_text
 from ..types import Alternative, Role, Segment, Token
 from .aggregate import groups_of, joined, pooled
-from .methods import METHODS
+from .methods import card_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +160,8 @@ class Attribution:
         pooled to words by their mean: each is a target of its own; their probability by its product.
         Raises: UnknownName.
         """
-        chosen = pool or (METHODS[self.method].pool if self.method in METHODS else "sum" if self.signed else "mean")
+        card = card_of(self.method)
+        chosen = pool or (card.pool if card is not None else "sum" if self.signed else "mean")
         rows = groups_of(self.rows, unit)
         scores = pooled(self.scores, rows, chosen, axis=0)
         cols = groups_of(self.cols, "word") if unit == "word" else [[col] for col in range(len(self.cols))]
@@ -249,7 +250,8 @@ class Attribution:
     @property
     def label(self) -> str:
         """The method's name as people read it."""
-        return METHODS[self.method].label if self.method in METHODS else self.method
+        card = card_of(self.method)
+        return self.method if card is None else card.label
 
     def __repr__(self) -> str:
         return to_text(self)
