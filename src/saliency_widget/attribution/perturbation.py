@@ -212,12 +212,15 @@ def _changed(problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Te
 
 def _deleted(problem: Problem, atoms: Atoms, unit: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """The objective [1, a] without the rows of `unit`; and of which atoms [a] anything is left to be predicted from."""
+    import torch
+
     assert problem.shortened is not None, "every model of ours can be given a shorter text"
     kept = sorted(set(range(atoms.n_read)) - set(unit))
     n_source = sum(row < problem.n_source for row in kept)
-    at = atoms.at.new_tensor([sum(row <= a for row in kept) - 1 for a in atoms.at.tolist()])
-    if len(kept) == n_source or (problem.n_source and not n_source):  # nothing to read, or nothing to say
-        return at.new_zeros(1, len(at)), at < 0
+    if len(kept) == n_source or (problem.n_source and not n_source):  # no text is left, or no source
+        none = torch.zeros_like(atoms.at, dtype=torch.bool)
+        return none[None].to(problem.embeddings), none
+    at = torch.searchsorted(atoms.at.new_tensor(kept), atoms.at, right=True) - 1
     embeddings, network = problem.shortened(kept)
     logits = network(embeddings, at.clamp_min(n_source)).logits
     return value(problem.objective, logits, atoms.ids, problem.foil), at >= n_source

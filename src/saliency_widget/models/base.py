@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -186,17 +186,18 @@ class Model(ABC):
                 (step,) = read_steps(latest[0], [token])
                 on_token(token, step)
 
-            self.model.generate(
-                **inputs,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-                pad_token_id=pad,
-                streamer=_Streamer(heard),
-            )
+            with _unlogged():  # of a model with a max_length of its own it says that ours takes precedence
+                self.model.generate(
+                    **inputs,
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    num_beams=1,
+                    temperature=None,
+                    top_p=None,
+                    top_k=None,
+                    pad_token_id=pad,
+                    streamer=_Streamer(heard),
+                )
 
     def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
         import torch
@@ -206,6 +207,19 @@ class Model(ABC):
 
 def _rows(embedding: torch.nn.Module) -> int:
     return int(next(embedding.parameters()).shape[0])
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Within it, transformers logs errors only."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
 
 
 class _Streamer:

@@ -276,6 +276,8 @@ def _my_turn(progress: Progress | None) -> Iterator[None]:
 @contextmanager
 def _quiet(*, hub_too: bool) -> Iterator[None]:
     """Keep transformers' bars and warnings out of the cell; the hub's download bars too where we report ourselves."""
+    import warnings
+
     from huggingface_hub import constants
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from transformers.utils import logging
@@ -288,7 +290,9 @@ def _quiet(*, hub_too: bool) -> Iterator[None]:
         if hub_bars and not hub_too:
             enable_progress_bars()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")  # Marian's, for other languages
+            yield
     finally:
         logging.set_verbosity(level)
         if bars and not settled:
