@@ -39,9 +39,9 @@ class InputError(SaliencyError, ValueError):
 class UnknownName(InputError):
     """A name that is not in a table. The nearest names that are, come with it."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         names = list(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
         listed = ", ".join(names) if names else "none"
         cure = f"Did you mean {' or '.join(near)}? Known: {listed}." if near else f"Known: {listed}."
         super().__init__(f"Unknown {kind} {name!r}.", cure=cure)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .attribution.attribute import check_question
+from .attribution.memory import check_budget
 from .controller import Job
 from .errors import NoNotebook
 from .models.prompting import Message, check_max_new_tokens, check_prompt
@@ -43,6 +44,7 @@ def show(
     question = check_question(method, objective, settings, foil)
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
     check_max_new_tokens(max_new_tokens)
+    check_budget(memory_budget)
     _check_notebook()
     job = Job(
         model=model,

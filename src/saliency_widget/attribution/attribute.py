@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import whole_number
 from ..errors import InputError
-from ..models.document import spanning
+from ..models.classifier import ClassifierModel
+from ..models.document import check_span, spanning
 from ..models.loading import load_model
 from ..models.prompting import Encoded, Message, Prompt, check_max_new_tokens, check_prompt
 from ..types import Objective, Request
-from . import engine
+from . import engine, memory
 from .methods import Method, check_applies, method_named, objective_named, settings_of
+from .objectives import LABELS
 from .problem import problem_of
 from .result import Attribution
 
@@ -39,12 +42,9 @@ class Question:
         if any(len(t.ids) > 1 for t in document.targets):
             self._check_spans(model)
         foil = None if self.foil is None else model.foil_id(self.foil)
-        same = [str(col) for col, t in enumerate(document.targets) if foil in t.ids]
-        if same:
-            raise InputError(
-                f"The foil {self.foil!r} is what the model wrote in column {', '.join(same)}.",
-                cure="Set a target against another token than itself; the map shows the alternatives.",
-            )
+        self._check_foil(foil, document)
+        if isinstance(model, ClassifierModel) and len(model.labels) == 1:
+            self._check_regression(model)
         return Request(
             inputs=document.inputs,
             targets=document.targets,
@@ -54,6 +54,26 @@ class Question:
             foil=foil,
             settings=self.settings,
         )
+
+    def _check_foil(self, foil: int | None, document: Document) -> None:
+        same = [str(col) for col, t in enumerate(document.targets) if foil in t.ids]
+        if same and document.cols[0].role == "class":
+            raise InputError(
+                f"The foil {self.foil!r} is one of the classes that are explained.",
+                cure="Name the class to set against it with target=.",
+            )
+        if same:
+            raise InputError(
+                f"The foil {self.foil!r} is what the model wrote in column {', '.join(same)}.",
+                cure="Set a target against another token than itself; the map shows the alternatives.",
+            )
+
+    def _check_regression(self, model: Model) -> None:
+        if self.method.uses_objective and self.objective != "logit":
+            raise InputError(
+                f"{model.name} gives a single number and no classes: there is no {LABELS[self.objective]} to explain.",
+                cure='Explain the number itself with objective="logit".',
+            )
 
     def _check_spans(self, model: Model) -> None:
         if not self.method.spans:
@@ -70,6 +90,8 @@ class Question:
 def check_question(method: str, objective: str, settings: Mapping[str, Any], foil: str | int | None = None) -> Question:
     """Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil in vain."""
     row = method_named(method)
+    if foil is not None and not isinstance(foil, str):
+        foil = whole_number("foil", foil, cure="Give a token (or a class) as text, or its id.")
     question = Question(
         method=row, objective=objective_named(objective), foil=foil, settings=settings_of(row, settings)
     )
@@ -207,6 +229,9 @@ def attribute(
     question = check_question(method, objective, settings, foil)
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
     check_max_new_tokens(max_new_tokens)
+    memory.check_budget(memory_budget)
+    if span is not None:
+        span = check_span(span)
     loaded = load_model(model)
     with loaded.lent():
         started = time.perf_counter()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import InputError, UnknownName
-from .baselines import baseline
+from ..checks import one_of, whole_number
+from ..errors import UnsupportedMethod
+from .baselines import baseline, check_baseline
 from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of
 from .objectives import value
 
@@ -28,11 +29,6 @@ _REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-def _check_reduction(name: str) -> None:
-    if name not in _REDUCTIONS:
-        raise UnknownName("reduction", name, _REDUCTIONS)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductSettings:
     """`reduction`: how the hidden axis is put together: "sum" keeps the sign; "l2", a norm, is what inseq shows."""
@@ -40,7 +36,7 @@ class ProductSettings:
     reduction: Reduction = "sum"
 
     def __post_init__(self) -> None:
-        _check_reduction(self.reduction)
+        one_of("reduction", self.reduction, _REDUCTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +53,9 @@ class PathSettings:
     reduction: Reduction = "sum"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.steps, int) or self.steps < 1:
-            raise InputError(f"steps={self.steps!r} is not a number of steps.", cure="Take at least 1; 50 are usual.")
-        _check_reduction(self.reduction)
+        whole_number("steps", self.steps, least=1, cure="50 are usual.")
+        check_baseline(self.baseline)
+        one_of("reduction", self.reduction, _REDUCTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +65,7 @@ class RelevanceSettings:
     rule: str = "attnlrp"
 
     def __post_init__(self) -> None:
-        if self.rule not in ("attnlrp", "cp-lrp"):
-            raise UnknownName("rule", self.rule, ["attnlrp", "cp-lrp"])
+        one_of("rule", self.rule, ("attnlrp", "cp-lrp"))
 
 
 def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -170,6 +165,7 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
         output = problem.network(x, atoms.at)
         if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
             return x.new_zeros(len(atoms.total), *x.shape), output
+        _check_steps(output.logits)
         objective = value(problem.objective, output.logits, atoms.ids, problem.foil)  # [s, a]
         head = objective if output.head is None else output.head  # [s, a] or [s, a, hidden]
         seed = torch.ones_like(objective)
@@ -180,6 +176,25 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
             head, x, grad_outputs=owner * seed, is_grads_batched=True, materialize_grads=True
         )
     return gradient, output
+
+
+def _check_steps(logits: torch.Tensor) -> None:
+    """Raises: UnsupportedMethod where a step from the input to `logits` has no gradient.
+
+    Torch would take it for 0 with a warning: what is left, by way of the residual stream, looks like a map.
+    """
+    assert logits.grad_fn is not None
+    seen, queue = {logits.grad_fn}, [logits.grad_fn]
+    while queue:
+        node = queue.pop()
+        if "NotImplemented" in node.name():
+            raise UnsupportedMethod(
+                "The model takes steps that have no gradient, as quantised layers do.",
+                cure="Use occlusion, or load the model without quantisation.",
+            )
+        before = {n for n, _ in node.next_functions if n is not None} - seen
+        seen |= before
+        queue += before
 
 
 def _at_the_input(

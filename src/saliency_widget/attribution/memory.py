@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from ..errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+
+def check_budget(given: object) -> None:
+    """Raises: InputError unless it is None or a number of bytes, at least 1."""
+    if given is None or (isinstance(given, int | float) and not isinstance(given, bool) and 1 <= given < math.inf):
+        return
+    raise InputError(
+        f"memory_budget is {given!r}, and must be a number of bytes from 1 on.",
+        cure="Leave it out: then it is half of what is free.",
+    )
 
 
 def budget(device: torch.device) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ..errors import InputError, UnknownName, UnsupportedMethod
+import numpy as np
+
+from ..checks import one_of
+from ..errors import InputError, UnsupportedMethod
 from ..models.attention import why_no_attention, why_no_rollout
 from ..models.relevance import why_no_relevance
 from ..models.zeroing import why_no_zeroing
@@ -240,12 +243,11 @@ def method_named(name: str) -> Method:
 
     Raises: UnknownName, with the nearest names; UnsupportedMethod for a method of inseq that gives wrong answers.
     """
-    if name.startswith("inseq:"):
+    if isinstance(name, str) and name.startswith("inseq:"):
         from .inseq_methods import bridged  # its rows are of this module's class
 
         return bridged(name)
-    if name not in METHODS:
-        raise UnknownName("method", name, METHODS)
+    one_of("method", name, METHODS)
     return METHODS[name]
 
 
@@ -259,18 +261,17 @@ def card_of(name: str) -> Method | None:
 
 def objective_named(name: str) -> Objective:
     """Raises: UnknownName, with the nearest names."""
-    if name not in OBJECTIVES:
-        raise UnknownName("objective", name, OBJECTIVES)
-    return name
+    one_of("objective", name, OBJECTIVES)
+    return cast("Objective", name)
 
 
 def settings_of(method: Method, given: Mapping[str, Any]) -> Any:
     """The method's own frozen settings. Raises: UnknownName for a setting it does not have."""
     known = [field.name for field in dataclasses.fields(method.settings)]
     for name in given:
-        if name not in known:
-            raise UnknownName(f"setting of {method.id}", name, known)
-    return method.settings(**given)
+        one_of(f"setting of {method.id}", name, known)
+    # NumPy's numbers as Python's: settings are compared, hashed and written down.
+    return method.settings(**{k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()})
 
 
 def why_not(method: Method, model: Model) -> str | None:
@@ -286,7 +287,7 @@ def check_applies(method: Method, model: Model, settings: Any) -> None:
         raise UnsupportedMethod(f"{method.label} cannot run here: {reason}", cure=f"Use {' or '.join(able)}.")
     for name, count in (("layer", model.n_layers), ("head", model.n_heads)):
         index = getattr(settings, name, None)
-        if index is not None and not (isinstance(index, int) and 0 <= index < count):
+        if index is not None and not (type(index) is int and 0 <= index < count):  # True is no index
             raise InputError(
                 f"{name}={index!r} is out of range: {model.name} has {count} {name}s.",
                 cure=f"Choose 0 … {count - 1}, or None for the mean.",

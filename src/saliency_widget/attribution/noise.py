@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..checks import whole_number
 from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_passes, steps_of
 
 
@@ -15,6 +16,9 @@ class RandomSettings:
     """`seed`: the same seed gives the same noise."""
 
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole_number("seed", self.seed, least=0, cure="Any from 0 on does.")
 
 
 def random(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:

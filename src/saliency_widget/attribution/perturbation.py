@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import InputError, OutOfMemory, UnknownName
-from .baselines import baseline
+from ..checks import one_of
+from ..errors import InputError, OutOfMemory
+from .baselines import baseline, check_baseline
 from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, blank, per_column, steps_of
 from .memory import is_out_of_memory
 from .objectives import value
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     # Units of rows → the objective of each atom without each of them, [units, a].
     Without = Callable[[list[list[int]]], torch.Tensor]
 
+_MODES = ("replace", "delete")
 _UNITS = ("token", "word", "sentence", "coarse_to_fine")
 _LEVELS = ("segment", "sentence", "word")  # of coarse to fine
 _ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
@@ -42,10 +44,9 @@ class OcclusionSettings:
     unit: Literal["token", "word", "sentence", "coarse_to_fine"] = "token"
 
     def __post_init__(self) -> None:
-        if self.mode not in ("replace", "delete"):
-            raise UnknownName("mode", self.mode, ["replace", "delete"])
-        if self.unit not in _UNITS:
-            raise UnknownName("unit", self.unit, _UNITS)
+        one_of("mode", self.mode, _MODES)
+        one_of("unit", self.unit, _UNITS)
+        check_baseline(self.baseline)
         if self.mode == "delete" and self.baseline is not None:
             raise InputError("What is deleted is not replaced: a baseline has no say.", cure="Leave baseline= out.")
 
@@ -219,7 +220,7 @@ def _deleted(problem: Problem, atoms: Atoms, unit: list[int]) -> tuple[torch.Ten
     n_source = sum(row < problem.n_source for row in kept)
     if len(kept) == n_source or (problem.n_source and not n_source):  # no text is left, or no source
         none = torch.zeros_like(atoms.at, dtype=torch.bool)
-        return none[None].to(problem.embeddings), none
+        return problem.embeddings.new_zeros(1, len(none)), none
     at = torch.searchsorted(atoms.at.new_tensor(kept), atoms.at, right=True) - 1
     embeddings, network = problem.shortened(kept)
     logits = network(embeddings, at.clamp_min(n_source)).logits

@@ -29,7 +29,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
     inputs = Inputs(request.inputs.source, request.inputs.ids[: request.n_rows - len(request.inputs.source)])
     network: Network = model.network(inputs)
     embeddings = model.embed(inputs)
-    budget = memory.budget(model.device) if memory_budget is None else memory_budget
+    budget = memory.budget(model.device) if memory_budget is None else int(memory_budget)
     _, n, d = embeddings.shape
     if graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
         network = _within(partial(checkpointed, model.model), network)

@@ -400,12 +400,12 @@ def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
         with torch.enable_grad():
             at = torch.tensor([n - 1], device=model.device)
             logits = model.network(inputs)(model.embed(inputs)[:, :n], at).logits[0, 0]
-        if not last or not logits.requires_grad:
-            raise UnsupportedMethod(
-                f"What the head of {type(model.model).__name__} reads cannot be found out.", cure=_CURE
-            )
-        weights = torch.linspace(1, 2, len(logits), dtype=logits.dtype, device=logits.device)
-        (gradient,) = torch.autograd.grad((logits * weights).sum(), last)
+        gradient: torch.Tensor | None = None
+        if last and logits.requires_grad:
+            weights = torch.linspace(1, 2, len(logits), dtype=logits.dtype, device=logits.device)
+            (gradient,) = torch.autograd.grad((logits * weights).sum(), last, allow_unused=True)
+    if gradient is None or not gradient.any():  # no layers, or a head without gradient, as a quantised one
+        raise UnsupportedMethod(f"What the head of {type(model.model).__name__} reads cannot be found out.", cure=_CURE)
     return gradient.reshape(n, -1).abs().amax(dim=-1).nonzero()[:, 0]
 
 

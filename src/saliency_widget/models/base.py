@@ -106,6 +106,14 @@ class Model(ABC):
         """Number of transformer layers (of the decoder, where there are two)."""
         return int(getattr(self.model.config.get_text_config(decoder=True), "num_hidden_layers", 0) or 0)
 
+    @property
+    def n_positions(self) -> int | None:
+        """How many tokens the model can tell the places of; None where there is no limit."""
+        limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        table = getattr(getattr(self.model.base_model, "embeddings", None), "position_embeddings", None)
+        before = getattr(table, "padding_idx", None)  # RoBERTa's places begin after that of the padding token
+        return limit if limit is None or before is None else limit - before - 1
+
     def fingerprint(self) -> int:
         """Changes when a weight changes; part of every cache key."""
         return fingerprint(self.model)
@@ -118,11 +126,16 @@ class Model(ABC):
 
     def check_length(self, encoded: Encoded, new: int) -> None:
         """Raises TextTooLong when the text and `new` tokens after it are more than the model has positions for."""
-        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        n = max(len(encoded.inputs.ids) + new, len(encoded.inputs.source))
-        if limit is not None and n > limit:
+        limit = self.n_positions
+        read = len(encoded.inputs.source or encoded.inputs.ids)
+        whole = len(encoded.inputs.ids) + new
+        if limit is not None and read > limit:
             raise TextTooLong(
-                f"The text and what is to be written make {n:,} tokens; {self.name} reads at most {limit:,}.",
+                f"The text makes {read:,} tokens; {self.name} reads at most {limit:,}.", cure="Shorten the text."
+            )
+        if limit is not None and whole > limit:
+            raise TextTooLong(
+                f"The text and what is to be written make {whole:,} tokens; {self.name} reads at most {limit:,}.",
                 cure="Shorten the text, or lower max_new_tokens.",
             )
 
@@ -148,7 +161,7 @@ class Model(ABC):
         if isinstance(foil, int):
             self.check_ids([foil])
             return foil
-        ids = list(self.tokenizer(foil, add_special_tokens=False)["input_ids"])
+        ids = self._ids_of_foil(foil)
         if len(ids) == 1:
             return int(ids[0])
         pieces = " + ".join(repr(display(self.tokenizer, i)) for i in ids)
@@ -156,6 +169,9 @@ class Model(ABC):
             f"The foil {foil!r} is {len(ids)} tokens{f' ({pieces})' if ids else ''}, and must be one.",
             cure="Take one of the alternatives that the map shows, its leading space included, or give its id.",
         )
+
+    def _ids_of_foil(self, foil: str) -> list[int]:
+        return list(self.tokenizer(foil, add_special_tokens=False)["input_ids"])
 
     @cached_property
     def is_causal(self) -> bool:

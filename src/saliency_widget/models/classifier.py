@@ -40,7 +40,7 @@ class ClassifierModel(Model):
 
     def check_length(self, encoded: Encoded, new: int) -> None:  # noqa: ARG002
         """Raises TextTooLong; nothing is written after the text."""
-        limit = self.tokenizer.model_max_length  # RoBERTa's positions begin at 2, and its tokenizer knows it
+        limit = self.tokenizer.model_max_length
         if len(encoded.inputs.ids) > limit:
             raise TextTooLong(
                 f"The text makes {len(encoded.inputs.ids):,} tokens; {self.name} reads at most {limit:,}.",

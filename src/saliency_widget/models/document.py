@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..checks import whole_number
 from ..errors import InputError
 from ..types import Inputs, Role, Segment, Target, Token
 from .prompting import Encoded
@@ -93,6 +94,15 @@ def describe_classes(tokenizer: Any, encoded: Encoded, labels: Sequence[str]) ->
         tokens=(*tokens, *classes),
         segments=(*segments, Segment(kind="target", name="classes", start=n, end=n + len(classes))),
     )
+
+
+def check_span(span: object) -> tuple[int, int]:
+    """A span as two whole numbers. Raises: InputError."""
+    if not isinstance(span, tuple | list) or len(span) != 2:
+        raise InputError(f"span={span!r} is not a stretch of tokens.", cure="Give (first, last + 1).")
+    where = f"In span={span!r} an end"
+    first, stop = (whole_number(where, end, cure="Give (first, last + 1), counted from 0.") for end in span)
+    return first, stop
 
 
 def spanning(document: Document, start: int, stop: int) -> Document:

@@ -28,6 +28,8 @@ _OTHER_TASKS = (
     "ForMultipleChoice",
     "ForMaskedLM",
     "ForPreTraining",
+    "ForNextSentencePrediction",
+    "ForTextToSpeech",
 )
 
 
@@ -49,5 +51,11 @@ def seen(model: Any, tokenizer: Any, name: str) -> Model:
     """A transformers model as one of ours. Raises: InputError for what cannot be explained."""
     if getattr(model, "main_input_name", "input_ids") != "input_ids":
         raise InputError(f"{name} reads no text but {model.main_input_name}.", cure="Take a model that reads text.")
-    kind = kind_of(getattr(model, "config", None), type(model).__name__, name)
+    architecture = type(model).__name__
+    kind = kind_of(getattr(model, "config", None), architecture, name)
+    if architecture.endswith("Model") and model.get_output_embeddings() is None:
+        raise InputError(
+            f"{name} is a {architecture} without a head: it neither writes nor classifies.",
+            cure="Load it with AutoModelForCausalLM, AutoModelForSeq2SeqLM or AutoModelForSequenceClassification.",
+        )
     return kind.sees(model, tokenizer, name=name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks import whole_number
 from ..errors import InputError
 from ..types import Inputs, Role, Segment, SegmentKind
 
@@ -64,21 +65,30 @@ def check_prompt(
         raise InputError(
             f"The text is a {type(text).__name__}, not a string.", cure="Give messages= for a chat, input_ids= for ids."
         )
-    if text == "" or (messages is not None and not messages) or (input_ids is not None and len(input_ids) == 0):
+    if target is not None and not isinstance(target, str):
+        raise InputError(f"The target is a {type(target).__name__}, not a string.", cure="Give target_ids= for ids.")
+    ids = None if input_ids is None else _whole_numbers("input_ids", input_ids)
+    if text == "" or (messages is not None and not messages) or ids == ():
         raise InputError(f"The {given[0]} is empty.", cure="Give at least one token for the model to read.")
     return Prompt(
         text=text,
         messages=None if messages is None else tuple(_checked(m) for m in messages),
-        input_ids=None if input_ids is None else tuple(int(i) for i in input_ids),
+        input_ids=ids,
         target=target,
-        target_ids=None if target_ids is None else tuple(int(i) for i in target_ids),
+        target_ids=None if target_ids is None else _whole_numbers("target_ids", target_ids),
     )
 
 
 def check_max_new_tokens(n: int) -> None:
     """Raises: InputError where nothing is to be written."""
-    if n < 1:
-        raise InputError(f"max_new_tokens is {n}.", cure="Let at least one token be written.")
+    whole_number("max_new_tokens", n, least=1, cure="Let at least one token be written.")
+
+
+def _whole_numbers(name: str, ids: Any) -> tuple[int, ...]:
+    cure = "Give the ids of one text, one after another: tokenizer(text).input_ids."
+    if isinstance(ids, str) or not hasattr(ids, "__len__"):
+        raise InputError(f"{name} is a {type(ids).__name__}, not a list of token ids.", cure=cure)
+    return tuple(whole_number(f"A token id in {name}", i, cure=cure) for i in ids)
 
 
 def _checked(message: Message) -> tuple[str, str]:
@@ -143,18 +153,19 @@ def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...]) 
     Raises: InputError for a chat, a text that makes no token, or a class that is not there.
     """
     ids = _ids(tokenizer, prompt)
-    named = prompt.target_ids or (() if prompt.target is None else (prompt.target,))
+    named = prompt.target_ids if prompt.target is None else (prompt.target,)
+    chosen = tuple(class_index(labels, name) for name in named or ())
     return Encoded(
         inputs=Inputs((), tuple(ids)),
         roles=tuple(_roles(ids, tokenizer, "prompt")),
         segments=None,
-        target=tuple(class_index(labels, name) for name in named) or tuple(range(len(labels))),
+        target=tuple(range(len(labels))) if named is None else _checked_target(chosen),
     )
 
 
 def class_index(labels: tuple[str, ...], wanted: str | int) -> int:
     """The index of a class, by its name or as it is. Raises: InputError, naming the classes there are."""
-    if isinstance(wanted, int) and 0 <= wanted < len(labels):
+    if type(wanted) is int and 0 <= wanted < len(labels):  # True is no index
         return wanted
     if wanted in labels:
         return labels.index(str(wanted))

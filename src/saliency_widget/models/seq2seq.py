@@ -113,6 +113,9 @@ class Seq2SeqModel(Model):
             forced = self._language
         return (int(start),) if forced is None or forced == start else (int(start), int(forced))
 
+    def _ids_of_foil(self, foil: str) -> list[int]:
+        return list(self.tokenizer(text_target=foil, add_special_tokens=False)["input_ids"])
+
     @property
     def _output(self) -> str:
         """What people call the text it writes."""

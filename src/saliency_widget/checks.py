@@ -1,0 +1,26 @@
+"""What a user gave, looked at before anything is computed. Each check says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Collection
+
+from .errors import InputError, UnknownName
+
+
+def one_of(kind: str, name: object, known: Collection[str]) -> None:
+    """Raises: UnknownName unless `name` is one of them."""
+    if not isinstance(name, str) or name not in known:
+        raise UnknownName(kind, name, known)
+
+
+def whole_number(name: str, value: object, *, least: int | None = None, cure: str) -> int:
+    """An integer of any kind (NumPy's, torch's); True is none. Raises: InputError, also for one below `least`."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        enough = "" if least is None else f" from {least} on"
+        raise InputError(f"{name} is {value!r}, and must be a whole number{enough}.", cure=cure)
+    return number
