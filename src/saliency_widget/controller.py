@@ -348,7 +348,7 @@ class Controller:
     def _fill(self, model: Model, question: Question, document: Document, entry: _Entry) -> None:
         n = len(document.cols)
         done = entry.done()
-        self._schedule = Schedule(set(range(n)) - done, prefer=self._preferred)
+        self._schedule = Schedule(set(range(n)) - done, prefer=self._preferred or 0)
         if not len(self._schedule):
             return
         label = question.method.label

@@ -1,4 +1,4 @@
-"""The translation demo against the alignment that its grammar knows: which Chinese word each English word comes from."""
+"""The translation demo against the alignment that its grammar knows: which Chinese word is behind each English one."""
 
 from __future__ import annotations
 

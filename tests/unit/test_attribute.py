@@ -14,7 +14,6 @@ from saliency_widget.errors import (
     NoNotebook,
     TextTooLong,
     UnknownName,
-    UnsupportedMethod,
 )
 from saliency_widget.models.hooks import answering
 from saliency_widget.types import Inputs

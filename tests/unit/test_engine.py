@@ -139,7 +139,7 @@ def test_good_columns_before_a_bad_one_are_kept() -> None:
     problem = Problem(network=network(dead_at_the_last), embeddings=embeddings(), targets=TARGETS, objective="logit")
     kept: list[Chunk] = []
     with pytest.raises(BadScores, match="only zeros in column 3"):
-        kept.extend(run(saliency, problem, Schedule(range(4)), label="Gradient"))
+        kept.extend(run(saliency, problem, Schedule(range(4), prefer=0), label="Gradient"))
     assert [chunk.cols for chunk in kept] == [[0], [1, 2]]
     assert [(chunk.scores.shape[1], len(chunk.steps)) for chunk in kept] == [(1, 1), (2, 2)]
 
@@ -202,7 +202,7 @@ def test_out_of_memory_halves_the_chunk_and_goes_on() -> None:
         return SimpleNamespace(logits=bag_of_words(x)[:, positions], head=None)
 
     scores = matrix(Problem(network=tight, embeddings=embeddings(), targets=TARGETS))
-    assert sizes == [1, 3, 1, 1, 1]
+    assert sizes == [4, 2, 1, 1, 1, 1]
     plain = Problem(network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS)
     np.testing.assert_array_equal(scores, matrix(plain))
 

@@ -52,7 +52,8 @@ class Problem:
     What only some methods need is None or empty where a network has no such thing:
     `attention`: (rows, positions, recorder) → logits, see `attention`. `relevance`: by rule, a context in which
     the backward pass is that of LRP.
-    `prefixes`: gives the network as a function (start, embeddings from there on, positions), or None. `shortened`: rows
+    `read_once`: as the network, and beside its output the network as a function (start, embeddings from there on,
+    positions) of what comes after a prefix of the same text, or None. `shortened`: rows
     to keep → the embeddings and the network of the text without the others.
     `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
     `bridge`: see `inseq_bridge.Inside`.
@@ -69,7 +70,7 @@ class Problem:
     n_source: int = 0  # how many of the rows are a source
     attention: Any = None
     relevance: Callable[[Any], AbstractContextManager[None]] | None = None
-    prefixes: Callable[[], Any] | None = None
+    read_once: Callable[[torch.Tensor, torch.Tensor], tuple[Output, Any]] | None = None
     shortened: Callable[[Sequence[int]], tuple[torch.Tensor, Network]] | None = None
     bridge: Any = None
     baselines: Mapping[str, Callable[[], torch.Tensor]] = field(default_factory=dict)
@@ -150,6 +151,11 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._todo)
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody has said which column they look at."""
+        return self._preferred is not None
+
     def prefer(self, col: int) -> None:
         """Do this column next, and then its neighbours."""
         with self._lock:
@@ -204,13 +210,15 @@ def in_passes(problem: Problem, schedule: Schedule, work: Callable[[list[int]], 
     return in_chunks(schedule, size, work, first=size)
 
 
-def in_chunks(schedule: Schedule, size: int, work: Callable[[list[int]], Chunk], *, first: int = 1) -> Iterator[Chunk]:
+def in_chunks(
+    schedule: Schedule, size: int, work: Callable[[list[int]], Chunk], *, first: int | None = None
+) -> Iterator[Chunk]:
     """Take at most `size` columns at a time and work on them.
 
-    The first chunk is one column, so that something shows early (or `first`, where a pass costs the same for many);
-    when memory runs out the chunks are halved and the work goes on.
+    Where somebody watches, the first chunk is the one column they look at, so that it shows early (or `first`, where a
+    pass costs the same for many). When memory runs out the chunks are halved and the work goes on.
     """
-    take = first
+    take = first or (1 if schedule.watched else size)
     while cols := schedule.take(take):
         try:
             chunk = work(cols)

@@ -246,18 +246,19 @@ def _chunk(
 def _chunk_size(problem: Problem, points: int) -> int:
     """Targets that go through one batched backward pass, of a path with so many points.
 
-    On a CPU 12: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait of a
+    On a CPU 16: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait of a
     hover. A network that is not causal gives each target a pass of its own.
     """
     if not problem.causal:
         return 1
-    most = 12 if problem.embeddings.device.type == "cpu" else 32
-    return max(1, min(max(most // points, 3), problem.memory_budget // 2 // _bytes_a_target(problem)))
+    most = 16 if problem.embeddings.device.type == "cpu" else 32
+    return max(1, min(most if points == 1 else most // 2, problem.memory_budget // 2 // _bytes_a_target(problem)))
 
 
 def _at_once(problem: Problem, targets: int) -> int:
-    """Points of a path that go through one batched backward pass."""
-    return max(1, problem.memory_budget // 2 // (targets * _bytes_a_target(problem)))
+    """Points of a path that go through one batched backward pass: on a CPU what its cache can hold of them."""
+    fits = problem.memory_budget // 2 // (targets * _bytes_a_target(problem))
+    return max(1, min(4, fits) if problem.embeddings.device.type == "cpu" else fits)
 
 
 def _bytes_a_target(problem: Problem) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from ..checks import one_of
 from ..errors import InputError, OutOfMemory
 from .baselines import baseline, check_baseline
-from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, blank, per_column, steps_of
+from .engine import ONE_PASS, Atoms, Chunk, Output, Problem, Progress, Schedule, atoms_of, blank, per_column, steps_of
 from .memory import is_out_of_memory
 from .objectives import value
 
@@ -66,14 +66,16 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
         atoms = atoms_of(problem, cols)
         text = problem.embeddings[:, : atoms.n_read]
         with torch.no_grad():
-            logits = problem.network(text, atoms.at).logits
+            read = problem.read_once or (lambda *given: (problem.network(*given), None))
+            output, suffix = read(text, atoms.at)
+            logits = output.logits
             whole = value(problem.objective, logits, atoms.ids, problem.foil)[0]  # [a]
-            without = _changed(problem, atoms, text, whole)
+            without = _changed(problem, atoms, text, whole, suffix)
         seen = np.array([problem.targets[col].n_seen for col in cols])[None]
         scores = blank(problem, cols)
         for units, wanted in _levels(problem, range(atoms.n_read), scores):
             done = 0
-            for batch, values in _batches(problem, atoms, units, without):
+            for batch, values in _batches(units, without, _batch_size(problem, atoms, logits.shape[-1])):
                 drops = per_column(whole - values, atoms).cpu().numpy()  # [units, k]
                 for unit, drop, wants in zip(batch, drops, wanted[done : done + len(batch)], strict=True):
                     visible = np.array(unit)[:, None] < seen  # [rows, k]
@@ -136,16 +138,14 @@ def _that_matter(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDAr
     return needed
 
 
-def _batches(
-    problem: Problem, atoms: Atoms, units: list[list[int]], without: Without
-) -> Iterator[tuple[list[list[int]], torch.Tensor]]:
-    """Neighbouring units, a batch at a time, and the objective of each atom without each of them.
+def _batches(units: list[list[int]], without: Without, size: int) -> Iterator[tuple[list[list[int]], torch.Tensor]]:
+    """Neighbouring units, at most `size` at a time, and the objective of each atom without each of them.
 
     Raises: OutOfMemory when one unit alone does not fit.
     """
     import torch
 
-    done, size = 0, _batch_size(problem, atoms)
+    done = 0
     while done < len(units):
         batch = units[done : done + size]
         try:
@@ -165,27 +165,30 @@ def _batches(
         done += len(batch)
 
 
-def _batch_size(problem: Problem, atoms: Atoms) -> int:
+def _batch_size(problem: Problem, atoms: Atoms, vocabulary: int) -> int:
     """Changed texts that go through one pass.
 
     On a CPU 8: neighbours share their prefix, and more of them share less of it. A text holds a few arrays of the
-    widest layer (taken as four times the embedding), and its logits in float32 and float64.
+    widest layer (taken as four times the embedding), and its logits: as they are, in float64, and as probabilities.
     """
     _, _, d = problem.embeddings.shape
-    vocabulary = 50_000
-    each = atoms.n_read * d * 16 * problem.embeddings.element_size() + len(atoms.at) * vocabulary * 16
+    each = atoms.n_read * d * 16 * problem.embeddings.element_size() + len(atoms.at) * vocabulary * 24
     return max(1, min(8 if problem.embeddings.device.type == "cpu" else 64, problem.memory_budget // each))
 
 
 # ── the changed text ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _changed(problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Tensor) -> Without:
-    """How units are taken away from `text` [1, m, d]; `whole` is the objective [a] of the text as it is."""
+def _changed(
+    problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Tensor, suffix: Callable[..., Output] | None
+) -> Without:
+    """How units are taken away from `text` [1, m, d]; `whole` is the objective [a] of the text as it is.
+
+    `suffix` is the network after a prefix of the text, see `Problem.read_once`.
+    """
     import torch
 
     stand_in = baseline(problem, problem.settings.baseline)[0]
-    suffix = problem.prefixes() if problem.prefixes is not None else None
 
     def replaced(units: list[list[int]]) -> torch.Tensor:
         start = units[0][0] if suffix is not None else 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..models.attention import AttentionReader
 from ..models.baselines import baselines_of
 from ..models.checkpointing import checkpointed, graph_bytes
-from ..models.prefixes import prefixes_of
+from ..models.prefixes import read_once
 from ..models.relevance import relevance_rules
 from ..types import Inputs, Request
 from . import memory
@@ -49,7 +49,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         settings=request.settings,
         causal=model.is_causal,
         n_source=len(inputs.source),
-        prefixes=partial(prefixes_of, model, inputs, embeddings),
+        read_once=partial(read_once, model, inputs),
         attention=AttentionReader(model, inputs),
         relevance=partial(relevance_rules, model.model),
         shortened=shortened,

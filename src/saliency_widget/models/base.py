@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError, TextTooLong
@@ -46,6 +45,7 @@ class Model(ABC):
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
+        self._is_causal: bool | None = None
         self._embedding: nn.Module = model.get_input_embeddings()
         head = model.get_output_embeddings()  # FSMT names what its decoder reads with
         self._head: nn.Module | None = None if isinstance(head, nn.Embedding) else head
@@ -173,9 +173,17 @@ class Model(ABC):
     def _ids_of_foil(self, foil: str) -> list[int]:
         return list(self.tokenizer(foil, add_special_tokens=False)["input_ids"])
 
-    @cached_property
+    @property
     def is_causal(self) -> bool:
-        """Whether a later token leaves earlier logits alone; looked at once a model, inside `lent`."""
+        """Whether a later token leaves earlier logits alone; looked at once a model, inside `lent`.
+
+        While weights are NaN it cannot be seen, and False is the safe answer: each target gets a pass of its own.
+        """
+        if self._is_causal is None:
+            self._is_causal = self._look_for_causality()
+        return bool(self._is_causal)
+
+    def _look_for_causality(self) -> bool | None:
         size = min(_rows(module) for module in self.embeddings)
         ids = tuple(i * size // 16 for i in range(16))
         inputs = Inputs(ids[:4], ids) if self.has_source else Inputs((), ids)
