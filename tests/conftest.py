@@ -62,6 +62,7 @@ def state_of(model: Any) -> dict[str, Any]:
         "grad": {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()},
         "training": {n: m.training for n, m in model.named_modules()},
         "hooks": {(n, h): len(getattr(m, h)) for n, m in model.named_modules() for h in hooks},
+        "own": {n: sorted(vars(m)) for n, m in model.named_modules()},  # also a forward of its own
         "config": copy.deepcopy(model.config.to_dict()),
         "attention": model.config._attn_implementation,
         "generation_config": copy.deepcopy(getattr(model, "generation_config", None)),

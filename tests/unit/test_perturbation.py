@@ -169,6 +169,12 @@ def test_the_text_is_read_once_for_all_columns() -> None:
     assert len(read) == 1
 
 
+def test_a_network_that_keeps_nothing_reads_each_changed_text_whole() -> None:
+    plain = network(bag_of_words)
+    scores = matrix(problem_of(read_once=lambda *given: (plain(*given), None)))
+    np.testing.assert_array_equal(scores, matrix(problem_of()))
+
+
 def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
     sizes = []
 

@@ -1,0 +1,420 @@
+"""Every family beside a computation that knows none of our code: plain calls of the model, in float64.
+
+One forward (and one backward) pass a number, on the text cut right before what is explained; no hook, no batch.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+import saliency_widget as sw
+from saliency_widget.attribution.methods import METHODS, why_not
+from saliency_widget.errors import UnsupportedMethod
+from saliency_widget.models.prefixes import read_once
+from saliency_widget.types import Inputs
+
+from ..families import (
+    CLASSIFIERS,
+    FAMILIES,
+    SEQ2SEQ,
+    Column,
+    columns_of,
+    made,
+    make,
+    plain_embeddings,
+    plain_logits,
+    plain_logits_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from saliency_widget import Attribution
+
+    Objective = Callable[[torch.Tensor], torch.Tensor]  # of logits [vocabulary]
+
+EVERY = pytest.mark.parametrize("name", FAMILIES)
+ONE_OF_EACH_KIND = pytest.mark.parametrize("name", ["llama", "marian", "bert"])
+
+OBJECTIVES: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    "probability": lambda z, t: z.softmax(-1)[t],
+    "log_probability": lambda z, t: z.log_softmax(-1)[t],
+    "logit": lambda z, t: z[t],
+    "entropy": lambda z, _: torch.distributions.Categorical(logits=z).entropy(),
+}
+
+
+def texts_of(name: str) -> tuple[str, str]:
+    """A text of two sentences with a word of several tokens, and a target. FSMT's may hold no token twice."""
+    return ("the cabs", "dog") if name == "fsmt" else ("a cab. Bad", "dad")
+
+
+def ask(name: str, method: str, *, text: str | None = None, **asked: Any) -> Attribution:
+    own, target = texts_of(name)
+    asked = ({} if name in CLASSIFIERS else {"target": target}) | asked
+    return sw.attribute(made(name), text or own, method=method, progress=False, **asked)
+
+
+def columns(name: str, a: Attribution, text: str | None = None) -> Iterator[tuple[Column, np.ndarray]]:
+    """What each column of the map explains, by the tokenizer alone, and its scores: as many as it can see."""
+    own, target = texts_of(name)
+    found = columns_of(name, text or own, target)
+    assert [t.id for t in a.rows] == list(found[-1].rows)
+    assert [t.id for t in a.cols] == [c.target for c in found]
+    for j, column in enumerate(found):
+        n = len(column.rows)
+        assert np.isnan(a.scores[n:, j]).all()
+        yield column, a.scores[:n, j]
+
+
+def assert_equal(name: str, scores: np.ndarray, expected: torch.Tensor) -> None:
+    """In float64 to 1e-6, as the result is stored in float32 (6e-8); FSMT can only compute in float32: to 1e-3."""
+    tolerance = 1e-3 if FAMILIES[name].dtype == torch.float32 else 1e-6
+    largest = expected.detach().abs().max().item()
+    np.testing.assert_allclose(scores, expected.detach().numpy(), rtol=tolerance, atol=tolerance * largest)
+
+
+def gradient(name: str, column: Column, at: torch.Tensor, objective: Objective) -> torch.Tensor:
+    """One forward and one ordinary backward pass: of the objective by the embeddings, at `at` [n, d]."""
+    x = at.detach().requires_grad_()
+    (g,) = torch.autograd.grad(objective(plain_logits_of(name, column, x)), x)
+    return g
+
+
+# ── gradients ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@EVERY
+def test_gradients_are_those_of_one_plain_pass_a_target(name: str) -> None:
+    maps = {
+        "saliency": ask(name, "saliency"),
+        "sum": ask(name, "input_x_gradient"),
+        "l2": ask(name, "input_x_gradient", reduction="l2"),
+    }
+    for j, (column, _) in enumerate(columns(name, maps["saliency"])):
+        x = plain_embeddings(name, column)
+        g = gradient(name, column, x, lambda z, t=column.target: z.softmax(-1)[t])
+        expected = {"saliency": g.norm(dim=-1), "sum": (g * x).sum(-1), "l2": (g * x).norm(dim=-1)}
+        for key, a in maps.items():
+            assert_equal(name, a.scores[: len(column.rows), j], expected[key])
+
+
+@EVERY
+def test_probabilities_are_the_models_own(name: str) -> None:
+    a = ask(name, "saliency")
+    for j, (column, _) in enumerate(columns(name, a)):
+        p = plain_logits(name, column).softmax(-1)
+        assert a.step_scores["probability"][j] == pytest.approx(float(p[column.target]), rel=1e-5)
+        if name not in CLASSIFIERS:
+            assert [alt.id for alt in a.alternatives[j]] == p.topk(8).indices.tolist()
+
+
+def plain_baseline(name: str, column: Column, baseline: str) -> torch.Tensor:
+    """Embeddings [n, d] of a text of nothing but that token; zeros; or the mean of all that there are."""
+    n, tokenizer = len(column.rows), made(name).tokenizer
+    if baseline == "zero":
+        return torch.zeros_like(plain_embeddings(name, column))
+    if baseline == "mean":
+        size = made(name).model.get_input_embeddings().weight.shape[0]
+        every = column._replace(source=tuple(range(size)) if column.source else (), ids=tuple(range(size)))
+        parts = plain_embeddings(name, every).split(size)
+        counts = (len(column.source), len(column.ids))[-len(parts) :]
+        return torch.cat([part.mean(0).expand(k, -1) for part, k in zip(parts, counts, strict=True)])
+    token = getattr(tokenizer, f"{baseline}_token_id")
+    return plain_embeddings(name, column.changed(dict.fromkeys(range(n), token)))
+
+
+def plain_path(name: str, column: Column, baseline: str, steps: int) -> torch.Tensor:
+    """Integrated gradients [n] by a loop over the nodes of the Gauss-Legendre rule."""
+    x, b = plain_embeddings(name, column), plain_baseline(name, column, baseline)
+    total = torch.zeros_like(x)
+    for node, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):
+        at = b + (node + 1) / 2 * (x - b)
+        total += weight / 2 * gradient(name, column, at, lambda z: z.softmax(-1)[column.target])
+    return ((x - b) * total).sum(-1)
+
+
+@EVERY
+def test_integrated_gradients_are_a_plain_loop_over_the_path(name: str) -> None:
+    default = "zero" if name == "bare" else "unk"
+    for baseline in (None, "mean"):
+        a = ask(name, "integrated_gradients", steps=3, baseline=baseline)
+        for column, scores in columns(name, a):
+            assert_equal(name, scores, plain_path(name, column, baseline or default, 3))
+
+
+@ONE_OF_EACH_KIND
+@pytest.mark.parametrize("baseline", ["pad", "mask", "zero"])
+def test_integrated_gradients_begin_at_the_baseline_that_is_asked_for(name: str, baseline: str) -> None:
+    name = {"llama": "qwen3"}.get(name, name)  # whose tokenizer has them all
+    a = ask(name, "integrated_gradients", steps=2, baseline=baseline)
+    for column, scores in columns(name, a):
+        assert_equal(name, scores, plain_path(name, column, baseline, 2))
+
+
+@ONE_OF_EACH_KIND
+def test_integrated_gradients_add_up_to_the_change_as_the_steps_grow(name: str) -> None:
+    """Also the error that is told: it is what is missing, to the last digit."""
+    errors = []
+    for steps in (1, 200):
+        a = ask(name, "integrated_gradients", steps=steps)
+        for j, (column, scores) in enumerate(columns(name, a)):
+            ends = (plain_embeddings(name, column), plain_baseline(name, column, "unk"))
+            at_x, at_b = (plain_logits_of(name, column, e).softmax(-1)[column.target].item() for e in ends)
+            error = at_x - at_b - scores.astype(np.float64).sum()
+            assert a.diagnostics["completeness_error"][j] == pytest.approx(
+                error, abs=1e-6 * float(np.abs(scores).sum())
+            )
+            errors.append(abs(error) / abs(at_x - at_b))
+    half = len(errors) // 2
+    assert max(errors[half:]) < 1e-4 < max(errors[:half])
+
+
+# ── what is taken away ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def logits_at(name: str, column: Column) -> torch.Tensor:
+    return plain_logits(name, column)
+
+
+def drop(name: str, column: Column, rows: dict[int, int | None], objective: str = "probability") -> float:
+    """What the objective loses when these rows are other tokens, or gone."""
+    of = OBJECTIVES[objective]
+    whole, changed = (logits_at(name, c) for c in (column, column.changed(rows)))
+    return float(of(whole, column.target) - of(changed, column.target))
+
+
+def without(name: str, column: Column, rows: list[int], *, delete: bool = False) -> float:
+    """The drop without these rows: replaced by the unknown token, or deleted where something to read is left."""
+    gone = set(rows)
+    n = len(column.source)
+    left = [i for i in range(len(column.rows)) if i not in gone]
+    if delete and any(i >= n for i in left) and (not n or any(i < n for i in left)):
+        return drop(name, column, dict.fromkeys(rows))
+    return drop(name, column, dict.fromkeys(rows, made(name).tokenizer.unk_token_id))
+
+
+HAS_UNK = pytest.mark.parametrize("name", [n for n, f in FAMILIES.items() if f.words.get("unk", True)])
+
+
+@HAS_UNK
+@pytest.mark.parametrize("mode", ["replace", "delete"])
+def test_occlusion_is_a_call_with_one_id_changed(name: str, mode: str) -> None:
+    a = ask(name, "occlusion", mode=mode)
+    for column, scores in columns(name, a):
+        expected = [without(name, column, [row], delete=mode == "delete") for row in range(len(scores))]
+        assert_equal(name, scores, torch.tensor(expected))
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt2", "mistral_sliding", "bert_lm", "marian", "m2m100", "roberta", "llama_classifier"]
+)
+@pytest.mark.parametrize("unit", ["word", "sentence"])
+@pytest.mark.parametrize("mode", ["replace", "delete"])
+def test_a_unit_is_taken_away_as_a_whole_and_its_drop_dealt_out(name: str, unit: str, mode: str) -> None:
+    a = ask(name, "occlusion", unit=unit, mode=mode)
+    of_row = [getattr(t, unit) for t in a.rows]
+    assert len(set(of_row)) < len(of_row)
+    for column, scores in columns(name, a):
+        expected = np.zeros(len(scores))
+        for number in set(of_row[: len(scores)]):
+            rows = [i for i in range(len(scores)) if of_row[i] == number]
+            expected[rows] = without(name, column, rows, delete=mode == "delete") / len(rows)
+        assert_equal(name, scores, torch.tensor(expected))
+
+
+LONG = "A bad cab. The dad. A bed.\n\nBad cab. The bed. A cab."
+
+
+@pytest.mark.parametrize("name", ["gpt2", "marian", "bert"])
+@pytest.mark.parametrize("mode", ["replace", "delete"])
+def test_coarse_to_fine_scores_are_drops_of_a_unit_of_some_level(name: str, mode: str) -> None:
+    """A row that was looked at closely has the drop of its word, another that of its sentence or paragraph."""
+    a = ask(name, "occlusion", text=LONG, unit="coarse_to_fine", mode=mode)
+    levels: set[str] = set()
+    for column, scores in columns(name, a, LONG):
+        for row, score in enumerate(scores):
+            found = {}
+            for level in ("word", "sentence", "segment"):
+                rows = [i for i in range(len(scores)) if getattr(a.rows[i], level) == getattr(a.rows[row], level)]
+                found[level] = without(name, column, rows, delete=mode == "delete") / len(rows)
+            fits = [level for level, value in found.items() if score == pytest.approx(value, rel=1e-5, abs=1e-12)]
+            assert fits, (row, score, found)
+            levels.add(fits[0])
+    assert {"word", "sentence"} <= levels
+
+
+# ── other objectives ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def foil_of(name: str) -> tuple[str, int]:
+    """How a user says it, and what it is: a token, or a class."""
+    if name in CLASSIFIERS:
+        return made(name).labels[1], 1
+    return "x", made(name).tokenizer("x")["input_ids"][0]
+
+
+@ONE_OF_EACH_KIND
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("against", [False, True])
+def test_objectives_and_foils_are_what_their_names_say(name: str, objective: str, against: bool) -> None:
+    if objective == "entropy" and against:
+        return  # it has none: see the tests of bad input
+    said, foil = foil_of(name)
+    asked: dict[str, Any] = {"objective": objective} | ({"foil": said} if against else {})
+    if name in CLASSIFIERS and against:
+        asked["target"] = made(name).labels[2]
+    of = OBJECTIVES[objective]
+    maps = {method: ask(name, method, **asked) for method in ("saliency", "input_x_gradient", "occlusion")}
+    path = ask(name, "integrated_gradients", steps=2, **asked)
+    found = [c for c in columns_of(name, *texts_of(name)) if "target" not in asked or c.target == 2]
+    assert len(path.cols) == len(found)
+    for j, column in enumerate(found):
+
+        def value(z: torch.Tensor, t: int = column.target) -> torch.Tensor:
+            return of(z, t) - of(z, foil) if against else of(z, t)
+
+        x, b = plain_embeddings(name, column), plain_baseline(name, column, "unk")
+        g = gradient(name, column, x, value)
+        unk = made(name).tokenizer.unk_token_id
+        whole = value(plain_logits(name, column))
+        changed = [value(plain_logits(name, column.changed({row: unk}))) for row in range(len(x))]
+        on_the_way = [gradient(name, column, b + s * (x - b), value) for s in (0.5 - 12**-0.5, 0.5 + 12**-0.5)]
+        for a, expected in (
+            (maps["saliency"], g.norm(dim=-1)),
+            (maps["input_x_gradient"], (g * x).sum(-1)),
+            (maps["occlusion"], whole - torch.stack(changed)),
+            (path, ((x - b) * (on_the_way[0] + on_the_way[1]) / 2).sum(-1)),  # the rule of two nodes: 1/2 ± 1/√12
+        ):
+            assert_equal(name, a.scores[: len(x), j], expected)
+
+
+@pytest.mark.parametrize("name", ["llama", "marian"])
+@pytest.mark.parametrize("objective", ["probability", "entropy"])
+def test_a_span_is_the_sum_of_its_objectives(name: str, objective: str) -> None:
+    """And its gradient the gradient of the sum, so that its norm is no sum of norms."""
+    parts = columns_of(name, *texts_of(name))[1:3]
+    of, unk = OBJECTIVES[objective], made(name).tokenizer.unk_token_id
+    x = plain_embeddings(name, parts[-1])
+    total = torch.zeros_like(x)
+    for part in parts:
+        n = len(part.rows)
+        total[:n] += gradient(name, part, x[:n], lambda z, t=part.target: of(z, t))
+    drops = [
+        sum(drop(name, part, {row: unk}, objective) for part in parts if row < len(part.rows)) for row in range(len(x))
+    ]
+    for method, expected in (
+        ("saliency", total.norm(dim=-1)),
+        ("input_x_gradient", (total * x).sum(-1)),
+        ("occlusion", torch.tensor(drops)),
+    ):
+        a = ask(name, method, objective=objective, span=(1, 3))
+        assert a.scores.shape == (len(x), 1)
+        assert_equal(name, a.scores[:, 0], expected)
+        probabilities = [plain_logits(name, part).softmax(-1)[part.target].item() for part in parts]
+        assert a.step_scores["probability"][0] == pytest.approx(np.prod(probabilities), rel=1e-5)
+
+
+# ── the model itself ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", [n for n, f in FAMILIES.items() if n not in CLASSIFIERS and f.causal])
+def test_what_is_written_is_the_most_probable_token_step_by_step(name: str) -> None:
+    """From the decoder's first token and the language's on, where there is one."""
+    text, _ = texts_of(name)
+    a = sw.attribute(made(name), text, method="random", max_new_tokens=3, progress=False)
+    (column,) = columns_of(name, text, "x")
+    for j, col in enumerate(a.cols):
+        p = plain_logits(name, column).softmax(-1)
+        assert col.id == int(p.argmax())
+        assert a.step_scores["probability"][j] == pytest.approx(float(p.max()), rel=1e-5)
+        column = column._replace(ids=(*column.ids, col.id))
+    assert [t.id for t in a.rows] == list(column.rows[:-1])
+
+
+@pytest.mark.parametrize("name", [n for n in FAMILIES if n not in CLASSIFIERS])
+def test_whether_a_later_token_changes_an_earlier_logit_is_found_out(name: str) -> None:
+    model = make(name)
+    with model.lent():
+        assert model.is_causal == FAMILIES[name].causal
+
+
+def test_which_families_need_not_read_the_same_beginning_again() -> None:
+    """Those that keep the keys and values of the whole past: no sliding window, no state, no encoder."""
+    keeping = set()
+    for name in (n for n in FAMILIES if n not in SEQ2SEQ):
+        model, ids = made(name), columns_of(name, *texts_of(name))[0].ids
+        with model.lent():
+            inputs = Inputs((), ids)
+            if read_once(model, inputs, model.embed(inputs), torch.tensor([2])).suffix is not None:
+                keeping.add(name)
+    others = {"mistral_sliding", "gemma2", "gemma3", "mamba", "llama_both_ways", "bert_lm"}
+    assert keeping == set(FAMILIES) - set(SEQ2SEQ) - set(CLASSIFIERS) - others
+
+
+@pytest.mark.parametrize("name", ["roberta", "m2m100", "marian", "gpt2_classifier_padded", "qwen3"])
+def test_a_padding_token_inside_the_text_is_read_as_the_model_reads_it(name: str) -> None:
+    """RoBERTa and M2M100 give it no place of its own, and GPT-2's classifier reads its answer before it."""
+    model = made(name)
+    pad, unk = model.tokenizer.pad_token_id, model.tokenizer.unk_token_id
+    ids = [70, pad, 71, 72, pad]
+    target = {} if name in CLASSIFIERS else {"target_ids": [73]}
+    a = sw.attribute(model, input_ids=ids, method="occlusion", progress=False, **target)
+    first = columns_of(name, "x", "x")[0]
+    for j, col in enumerate(a.cols):
+        source, read = (tuple(ids), first.ids) if name in SEQ2SEQ else ((), tuple(ids))
+        column = Column(source, read, col.id)
+        for row in (0, 2, 3):
+            assert a.scores[row, j] == pytest.approx(drop(name, column, {row: unk}), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2", "mamba", "t5_gated", "m2m100"])
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients", "occlusion"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.1), (torch.float16, 0.02)])
+def test_in_half_precision_scores_are_finite_and_near(
+    name: str, method: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    """bfloat16 has three digits, float16 four; of a difference of probabilities fewer are left."""
+    text, target = texts_of(name)
+    double = ask(name, method).scores
+    half = sw.attribute(made(name, dtype), text, target=target, method=method, progress=False).scores
+    assert np.isnan(half).tolist() == np.isnan(double).tolist()
+    seen = ~np.isnan(double)
+    assert np.linalg.norm((half - double)[seen]) < tolerance * np.linalg.norm(double[seen])
+
+
+# ── which methods ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@EVERY
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_applies_or_says_why_not(name: str, method: str) -> None:
+    """Before it begins, or (relevance) once it has looked through the first pass: never zeros, never a bare error."""
+    reason = why_not(METHODS[method], made(name))
+    refused = None
+    try:
+        a = ask(name, method)
+    except UnsupportedMethod as error:
+        refused = error
+    if refused is None:
+        assert reason is None
+        assert list(columns(name, a))
+    else:
+        assert METHODS[method].family in ("attention", "relevance")
+        assert refused.cure
+        assert reason is None or reason in refused.message
+
+
+def test_which_families_lack_which_methods() -> None:
+    """Gradients, occlusion and noise run everywhere; a state space model has no attention to show."""
+    able = {name: {m for m in METHODS if why_not(METHODS[m], made(name)) is None} for name in FAMILIES}
+    for methods in able.values():
+        assert {"saliency", "input_x_gradient", "integrated_gradients", "occlusion", "random"} <= methods
+    assert {m for m in METHODS if METHODS[m].family in ("attention", "relevance")}.isdisjoint(able["mamba"])
+    assert [n for n in SEQ2SEQ if "attention" not in able[n]] == []

@@ -1,0 +1,268 @@
+"""What must hold of every method on every kind of model: one table, run through every property."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import saliency_widget as sw
+from saliency_widget.attribution import engine
+from saliency_widget.attribution.attribute import check_question, columns, write
+from saliency_widget.attribution.methods import METHODS
+from saliency_widget.models.lending import lock_of
+from saliency_widget.models.prompting import check_prompt
+
+from ..conftest import state_of
+from ..families import CLASSIFIERS, FAMILIES, SEQ2SEQ, columns_of, made
+
+if TYPE_CHECKING:
+    from saliency_widget import Attribution
+
+    Case = tuple[str, str, dict[str, Any]]  # family, method, settings
+
+TEXT, TARGET = "A cab. Bad bed", "dad"  # two sentences; longer than the sliding windows
+
+# Every method with every kind of setting that changes the way it goes.
+_ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("saliency", {}),
+    ("input_x_gradient", {}),
+    ("input_x_gradient", {"reduction": "l2"}),
+    ("integrated_gradients", {"steps": 3}),
+    ("integrated_gradients", {"steps": 4, "baseline": "mean", "reduction": "l2"}),
+    ("occlusion", {}),
+    ("occlusion", {"mode": "delete"}),
+    ("occlusion", {"unit": "word", "baseline": "zero"}),
+    ("occlusion", {"unit": "sentence", "mode": "delete"}),
+    ("occlusion", {"unit": "coarse_to_fine"}),
+    ("attention", {}),
+    ("attention", {"layer": 1, "head": 2}),
+    ("attention_rollout", {}),
+    ("value_zeroing", {}),
+    ("value_zeroing", {"layer": 0}),
+    ("attnlrp", {}),
+    ("attnlrp", {"rule": "cp-lrp"}),
+    ("random", {}),
+]
+_ALL_OF_THEM = ("llama", "mistral_sliding", "gemma2", "mamba", "bert_lm", "marian", "m2m100", "bert", "gpt2_classifier")
+_LOOKING_INSIDE = ("attention", "attention_rollout", "value_zeroing", "attnlrp")  # what Mamba has no answer to
+
+CASES: list[Case] = [
+    (name, method, asked)
+    for name in FAMILIES
+    for method, asked in (_ASKED if name in _ALL_OF_THEM else [("saliency", {}), ("occlusion", {})])
+    if name != "mamba" or method not in _LOOKING_INSIDE
+]
+
+
+def _named(case: Case) -> str:
+    return "-".join([*case[:2], *(f"{k}={v}" for k, v in case[2].items())])
+
+
+EVERY = pytest.mark.parametrize("case", CASES, ids=_named)
+
+
+def test_the_table_has_every_method_and_every_family() -> None:
+    assert {method for _, method, _ in CASES} == set(METHODS)
+    assert {name for name, _, _ in CASES} == set(FAMILIES)
+
+
+def ask(case: Case, dtype: torch.dtype | None = None, **more: Any) -> Attribution:
+    name, method, asked = case
+    target = {} if name in CLASSIFIERS else {"target": TARGET}
+    return sw.attribute(made(name, dtype), TEXT, method=method, progress=False, **target, **asked, **more)
+
+
+@cache
+def _whole(at: int) -> Attribution:
+    return ask(CASES[at])
+
+
+def whole(case: Case) -> Attribution:
+    """The map as one asks for it, computed once."""
+    return _whole(CASES.index(case))
+
+
+def iterate(case: Case, schedule: engine.Schedule, **lending: Any) -> Any:
+    """The chunks of one map, as the widget draws them; inside `lent`."""
+    name, method, asked = case
+    model = made(name)
+    prompt = check_prompt(TEXT, target=None if name in CLASSIFIERS else TARGET)
+    with model.lent(**lending):
+        document = write(model, prompt, 1, lambda *_: None)
+        yield from columns(model, check_question(method, "probability", asked), document, schedule)
+
+
+def matrix(case: Case, *schedules: engine.Schedule) -> np.ndarray:
+    """The map, put together from one go or several."""
+    out = np.full(whole(case).scores.shape, np.inf, dtype=np.float32)
+    for schedule in schedules:
+        for part in iterate(case, schedule):
+            if isinstance(part, engine.Chunk):
+                out[: len(part.scores), part.cols] = part.scores
+                out[len(part.scores) :, part.cols] = np.nan
+    return out
+
+
+def assert_same(case: Case, scores: np.ndarray) -> None:
+    """As far as float32, in which scores are stored, can tell; FSMT can compute in no other."""
+    expected = whole(case).scores
+    tolerance = 1e-3 if FAMILIES[case[0]].dtype == torch.float32 else 1e-6
+    np.testing.assert_allclose(scores, expected, rtol=tolerance, atol=tolerance * np.nanmax(np.abs(expected)))
+
+
+# ── the numbers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@EVERY
+def test_the_size_of_chunks_changes_nothing(case: Case) -> None:
+    """With hardly any memory: one target, one point of the path, one changed text, one layer's graph at a time."""
+    assert_same(case, ask(case, memory_budget=1).scores)
+
+
+@EVERY
+def test_the_order_of_columns_changes_nothing_nor_which_others_are_asked_for(case: Case) -> None:
+    """The last first; and each in a go of its own, as when a cancelled map is taken up again."""
+    assert_same(case, matrix(case, engine.Schedule(range(3), prefer=2)))
+    assert_same(case, matrix(case, *(engine.Schedule([col]) for col in (1, 2, 0))))
+
+
+@EVERY
+def test_a_row_is_nan_exactly_where_the_target_cannot_see_it(case: Case) -> None:
+    name, scores = case[0], whole(case).scores
+    for column, values in zip(columns_of(name, TEXT, TARGET), scores.T, strict=True):
+        assert np.isnan(values).tolist() == [row >= len(column.rows) for row in range(len(values))]
+    assert not np.isinf(scores).any()
+
+
+@EVERY
+def test_a_score_has_a_sign_only_where_the_method_says_so(case: Case) -> None:
+    _, method, asked = case
+    a = whole(case)
+    assert a.signed == METHODS[method].signed
+    if a.signed and asked.get("reduction") != "l2":
+        assert np.nanmin(a.scores) < 0 < np.nanmax(a.scores), "random weights speak for and against"
+    else:
+        assert np.nanmin(a.scores) >= 0
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c[0] != "fsmt"], ids=_named)
+def test_float32_agrees_with_float64(case: Case) -> None:
+    """To 1e-3 of the column: occlusion is a difference of nearly equal probabilities."""
+    double, single = whole(case).scores, ask(case, torch.float32).scores
+    for expected, got in zip(double.T, single.T, strict=True):
+        assert np.sqrt(np.nansum((got - expected) ** 2)) < 1e-3 * np.sqrt(np.nansum(expected**2))
+
+
+# ── the model ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_free(model: Any) -> bool:
+    """Whether another thread gets the model's lock."""
+    found: list[bool] = []
+
+    def take() -> None:
+        lock = lock_of(model)
+        found.append(lock.acquire(blocking=False))
+        if found[0]:
+            lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+class _Broken(Exception):
+    pass
+
+
+@EVERY
+def test_the_model_comes_back_as_lent(case: Case) -> None:
+    """After success; after a stop between two chunks; after one inside a pass; after an error deep in the model."""
+    model = made(case[0]).model
+    before = state_of(model)
+
+    def assert_as_lent() -> None:
+        assert state_of(model) == before
+        assert torch.is_grad_enabled()
+        assert is_free(model)
+
+    asked = 0
+
+    def count() -> None:
+        nonlocal asked
+        asked += 1
+
+    list(iterate(case, engine.Schedule(range(3)), check=count))
+    assert_as_lent()
+
+    parts = iterate(case, engine.Schedule(range(3)))
+    next(parts)
+    assert not is_free(model)
+    parts.close()
+    assert_as_lent()
+
+    calls = iter(range(asked * 2 // 3))
+
+    def stop() -> None:
+        if next(calls, None) is None:
+            raise _Broken
+
+    with pytest.raises(_Broken):
+        list(iterate(case, engine.Schedule(range(3)), check=stop))
+    assert_as_lent()
+
+    def broken(*_args: Any, **_kwargs: Any) -> None:
+        raise _Broken
+
+    last = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList)][-1]
+    leaf = [m for m in last.modules() if not any(m.children())][-1]
+    leaf.forward = broken
+    try:
+        with pytest.raises(_Broken):
+            list(iterate(case, engine.Schedule(range(3))))
+    finally:
+        del leaf.forward
+    assert_as_lent()
+
+
+# ── any length ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+IDS = st.integers(0, 255)  # bytes: no special token
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(
+        ["llama", "mistral_sliding", "mamba", "bert_lm", "marian", "t5_gated", "gpt2_classifier_padded"]
+    ),
+    method=st.sampled_from(["saliency", "input_x_gradient", "occlusion", "attention"]),
+    dtype=st.sampled_from([torch.float64, torch.float32]),
+    prompt=st.lists(IDS, min_size=1, max_size=12),
+    written=st.lists(IDS, min_size=1, max_size=4),
+)
+def test_any_text_gets_a_whole_map_and_each_column_is_that_of_a_shorter_text(
+    name: str, method: str, dtype: torch.dtype, prompt: list[int], written: list[int]
+) -> None:
+    """What comes after a target has no say in its column. In float32 to its own noise."""
+    if name == "mamba" and method == "attention":
+        method = "random"
+    model = made(name, dtype)
+    target = {} if name in CLASSIFIERS else {"target_ids": written}
+    a = sw.attribute(model, input_ids=prompt, method=method, progress=False, **target)
+    begin = len(prompt) + (len(model._start) if name in SEQ2SEQ else 0)
+    seen = [begin] * 3 if name in CLASSIFIERS else [begin + i for i in range(len(written))]
+    assert a.scores.shape == (seen[-1], len(seen))
+    assert np.isnan(a.scores).T.tolist() == [[row >= n for row in range(seen[-1])] for n in seen]
+    if name not in CLASSIFIERS:
+        b = sw.attribute(model, input_ids=prompt, method=method, target_ids=written[:1], progress=False)
+        tolerance = 1e-6 if dtype == torch.float64 else 1e-3
+        first = a.scores[:begin, 0]
+        np.testing.assert_allclose(b.scores[:, 0], first, rtol=tolerance, atol=tolerance * np.abs(first).max())
