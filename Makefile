@@ -118,6 +118,11 @@ bench: install demo-model ## speed of the engine
 	$(call step,Benchmarks)
 	$(BIN)/python benchmarks/engine.py
 
+.PHONY: bench-scaling
+bench-scaling: install demo-model ## how time and memory grow with the text
+	$(call step,Benchmarks: scaling)
+	$(BIN)/python benchmarks/scaling.py
+
 # ── tidy ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: format

@@ -107,7 +107,7 @@ def ours(model: Any, written: Any, method: str) -> Callable[[], float]:
     return work
 
 
-def theirs(model: Any, written: Any, target: str, method: str) -> Callable[[], None]:
+def theirs(model: Any, written: Any, target: str, method: str, text: str = TEXT) -> Callable[[], None]:
     import inseq
 
     logging.disable(logging.WARNING)
@@ -122,7 +122,7 @@ def theirs(model: Any, written: Any, target: str, method: str) -> Callable[[], N
     ids = [t.id for t in (*written.rows, written.cols[-1])]
 
     def work() -> None:
-        out = wrapped.attribute(TEXT, TEXT + target, show_progress=False, **settings)
+        out = wrapped.attribute(text, text + target, show_progress=False, **settings)
         assert [t.id for t in out[0].target] == ids, "inseq must be given the same ids"
 
     return work

@@ -418,3 +418,22 @@ def test_which_families_lack_which_methods() -> None:
         assert {"saliency", "input_x_gradient", "integrated_gradients", "occlusion", "random"} <= methods
     assert {m for m in METHODS if METHODS[m].family in ("attention", "relevance")}.isdisjoint(able["mamba"])
     assert [n for n in SEQ2SEQ if "attention" not in able[n]] == []
+
+
+@pytest.mark.parametrize("objective", ["probability", "log_probability", "logit"])
+def test_classes_that_do_not_exclude_each_other_have_a_sigmoid_each(objective: str) -> None:
+    """A model that was trained to name any number of classes: the sigmoid of the logit, not the softmax."""
+    model = made("bert")
+    model.model.config.problem_type = "multi_label_classification"
+    try:
+        a = sw.attribute(model, input_ids=[70, 71, 72], objective=objective, progress=False)
+        x = model.model.get_input_embeddings()(torch.tensor([[70, 71, 72]])).detach().requires_grad_()
+        logits = model.model(inputs_embeds=x).logits[0]
+        of = {"probability": torch.sigmoid, "log_probability": torch.nn.functional.logsigmoid, "logit": lambda z: z}
+        for j, logit in enumerate(logits):
+            (gradient,) = torch.autograd.grad(of[objective](logit), x, retain_graph=True)
+            np.testing.assert_allclose(a.scores[:, j], gradient[0].norm(dim=-1), rtol=1e-5)
+        expected = torch.sigmoid(logits).detach().numpy()
+        np.testing.assert_allclose(a.step_scores["probability"], expected, rtol=1e-6)
+    finally:
+        model.model.config.problem_type = None

@@ -17,6 +17,7 @@ from ..errors import BadScores, OutOfMemory
 from ..models.steps import Step, read_steps
 from ..types import NoSettings, Objective, Target
 from .memory import is_out_of_memory
+from .objectives import alone, value
 
 if TYPE_CHECKING:
     import torch
@@ -67,6 +68,7 @@ class Problem:
     foil: int | None = None
     settings: Any = field(default_factory=NoSettings)
     causal: bool = True
+    independent: bool = False  # whether each class is there or not, whatever the others are
     n_source: int = 0  # how many of the rows are a source
     attention: Any = None
     relevance: Callable[[Any], AbstractContextManager[None]] | None = None
@@ -124,6 +126,11 @@ def atoms_of(problem: Problem, cols: Sequence[int]) -> Atoms:
     return Atoms(at, ids, total, max(t.n_seen for t in targets))
 
 
+def worth(problem: Problem, logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """What is explained, [..., a], from the logits [..., a, vocabulary] of atoms and their ids."""
+    return value(problem.objective, logits, ids, problem.foil, independent=problem.independent)
+
+
 def per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
     """From a value an atom [s, a] to one a column [s, k]: the objectives of a span add up."""
     return values @ atoms.total.T.to(values)
@@ -131,7 +138,12 @@ def per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
 
 def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> list[Step]:
     """The step of each column from the logits [a, vocabulary] of its atoms. A span has no alternatives."""
-    found = iter(read_steps(logits, [token for col in cols for token in problem.targets[col].ids]))
+    import torch
+
+    ids = [token for col in cols for token in problem.targets[col].ids]
+    if problem.independent:
+        logits, ids = alone(logits, torch.tensor(ids, device=logits.device)), [0] * len(ids)
+    found = iter(read_steps(logits, ids))
     steps = []
     for col in cols:
         parts = [next(found) for _ in problem.targets[col].ids]

@@ -13,8 +13,7 @@ import numpy as np
 from ..checks import one_of, whole_number
 from ..errors import UnsupportedMethod
 from .baselines import baseline, check_baseline
-from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of
-from .objectives import value
+from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of, worth
 
 if TYPE_CHECKING:
     import torch
@@ -126,7 +125,7 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
         from_b, on = start[:, : atoms.n_read], way[:, : atoms.n_read]
         with torch.no_grad():
             logits = problem.network(torch.cat([from_b + on, from_b]), atoms.at).logits
-        at_x, at_b = per_column(value(problem.objective, logits, atoms.ids, problem.foil), atoms)
+        at_x, at_b = per_column(worth(problem, logits, atoms.ids), atoms)
         mean = _wide(torch.zeros_like(on))
         at_once = _at_once(problem, len(cols))
         for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
@@ -166,7 +165,7 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
         if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
             return x.new_zeros(len(atoms.total), *x.shape), output
         _check_steps(output.logits)
-        objective = value(problem.objective, output.logits, atoms.ids, problem.foil)  # [s, a]
+        objective = worth(problem, output.logits, atoms.ids)  # [s, a]
         head = objective if output.head is None else output.head  # [s, a] or [s, a, hidden]
         seed = torch.ones_like(objective)
         if output.head is not None:
@@ -213,7 +212,7 @@ def _at_the_input(
         x = problem.embeddings[:, : atoms.n_read]
         with around():
             gradient, output = gradients(problem, x, atoms)
-        at = per_column(value(problem.objective, output.logits.detach(), atoms.ids, problem.foil), atoms)[0]
+        at = per_column(worth(problem, output.logits.detach(), atoms.ids), atoms)[0]
         scores = reduce(_wide(gradient[:, 0]), _wide(x[0]))
         return _chunk(problem, cols, scores, output.logits[0].detach(), {"value": at.tolist()})
 

@@ -20,9 +20,8 @@ import numpy as np
 from ..errors import InputError, UnknownName
 from ..models.checkpointing import graph_bytes
 from ..types import Inputs
-from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of
+from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of, worth
 from .gradient import ProductSettings
-from .objectives import value
 
 if TYPE_CHECKING:
     import torch
@@ -163,7 +162,7 @@ def by_inseq(name: str, pool: Pool, problem: Problem, schedule: Schedule, *, add
         points = torch.cat([x, baseline[:, : atoms.n_read]]) if adds_up and baseline is not None else x
         with torch.no_grad():
             logits = problem.network(points, atoms.at).logits
-        at = per_column(value(problem.objective, logits, atoms.ids, problem.foil), atoms)[:, 0].tolist()
+        at = per_column(worth(problem, logits, atoms.ids), atoms)[:, 0].tolist()
         scores = blank(problem, cols)
         diagnostics = {"value": [at[0]]}
         if np.isfinite(at).all():  # else the column stays NaN, and the engine says so

@@ -17,8 +17,7 @@ from inseq.models.attribution_model import AttributionModel
 from inseq.models.huggingface_model import HuggingfaceDecoderOnlyModel
 
 from ..errors import UnsupportedMethod
-from .engine import Atoms, Problem, per_column
-from .objectives import value
+from .engine import Atoms, Problem, per_column, worth
 
 if TYPE_CHECKING:
     from .inseq_bridge import Inside
@@ -46,7 +45,7 @@ def raw_scores(
 
     def objective(args: Any) -> torch.Tensor:
         """[batch]: any objective of ours, foil and span included, so that inseq's step functions are not needed."""
-        return per_column(value(problem.objective, args.forward_output.logits, atoms.ids, problem.foil), atoms)[:, 0]
+        return per_column(worth(problem, args.forward_output.logits, atoms.ids), atoms)[:, 0]
 
     method = FeatureAttribution.load(name, attribution_model=view, **load)
     step = method.filtered_attribute_step(

@@ -43,15 +43,33 @@ def entropy(logits: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
     return -(log_p.exp() * log_p).sum(-1)
 
 
-def value(objective: Objective, logits: torch.Tensor, targets: torch.Tensor, foil: int | None) -> torch.Tensor:
+def value(
+    objective: Objective, logits: torch.Tensor, targets: torch.Tensor, foil: int | None, *, independent: bool = False
+) -> torch.Tensor:
     """The number that is explained, [..., k]: the objective of the target, less that of the foil if there is one.
 
+    `independent`: each class is there or not, whatever the others are.
     The contrast is that of Yin & Neubig 2022, arXiv:2202.10419: why this token and not the other?
     """
-    of = OBJECTIVES[objective]
+
+    def of(chosen: torch.Tensor) -> torch.Tensor:
+        if independent:
+            return OBJECTIVES[objective](alone(logits, chosen), torch.zeros_like(chosen))
+        return OBJECTIVES[objective](logits, chosen)
+
+    import torch
+
     targets = targets.to(logits.device)
-    values = of(logits, targets)
-    return values if foil is None else values - of(logits, targets.new_full(targets.shape, foil))
+    values = of(targets)
+    return values if foil is None else values - of(targets.new_full(targets.shape, foil))
+
+
+def alone(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Logits [..., k, 2] of "this class" and "not this class": the softmax of the two is the sigmoid of the one."""
+    import torch
+
+    chosen = _pick(logits, targets)
+    return torch.stack([chosen, torch.zeros_like(chosen)], dim=-1)
 
 
 def _pick(values: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -11,9 +11,21 @@ import numpy as np
 from ..checks import one_of
 from ..errors import InputError, OutOfMemory
 from .baselines import baseline, check_baseline
-from .engine import ONE_PASS, Atoms, Chunk, Output, Problem, Progress, Schedule, atoms_of, blank, per_column, steps_of
+from .engine import (
+    ONE_PASS,
+    Atoms,
+    Chunk,
+    Output,
+    Problem,
+    Progress,
+    Schedule,
+    atoms_of,
+    blank,
+    per_column,
+    steps_of,
+    worth,
+)
 from .memory import is_out_of_memory
-from .objectives import value
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +81,7 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
             read = problem.read_once or (lambda *given: (problem.network(*given), None))
             output, suffix = read(text, atoms.at)
             logits = output.logits
-            whole = value(problem.objective, logits, atoms.ids, problem.foil)[0]  # [a]
+            whole = worth(problem, logits, atoms.ids)[0]  # [a]
             without = _changed(problem, atoms, text, whole, suffix)
         seen = np.array([problem.targets[col].n_seen for col in cols])[None]
         scores = blank(problem, cols)
@@ -197,11 +209,11 @@ def _changed(
             for row in unit:
                 variant[row - start] = stand_in[row]
         if suffix is None:
-            return value(problem.objective, problem.network(changed, atoms.at).logits, atoms.ids, problem.foil)
+            return worth(problem, problem.network(changed, atoms.at).logits, atoms.ids)
         values = whole.repeat(len(units), 1)
         later = atoms.at >= start  # what is predicted before the first change stays as it was
         logits = suffix(start, changed, atoms.at[later]).logits
-        values[:, later] = value(problem.objective, logits, atoms.ids[later], problem.foil)
+        values[:, later] = worth(problem, logits, atoms.ids[later])
         return values
 
     def deleted(units: list[list[int]]) -> torch.Tensor:
@@ -227,4 +239,4 @@ def _deleted(problem: Problem, atoms: Atoms, unit: list[int]) -> tuple[torch.Ten
     at = torch.searchsorted(atoms.at.new_tensor(kept), atoms.at, right=True) - 1
     embeddings, network = problem.shortened(kept)
     logits = network(embeddings, at.clamp_min(n_source)).logits
-    return value(problem.objective, logits, atoms.ids, problem.foil), at >= n_source
+    return worth(problem, logits, atoms.ids), at >= n_source

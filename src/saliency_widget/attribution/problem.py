@@ -48,6 +48,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         foil=request.foil,
         settings=request.settings,
         causal=model.is_causal,
+        independent=model.independent,
         n_source=len(inputs.source),
         read_once=partial(read_once, model, inputs),
         attention=AttentionReader(model, inputs),

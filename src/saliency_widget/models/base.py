@@ -189,6 +189,7 @@ class Model(ABC):
         inputs = Inputs(ids[:4], ids) if self.has_source else Inputs((), ids)
         return is_causal(self.network(inputs), self.embed(inputs), len(inputs.source))
 
+    independent = False  # whether several classes may be there at once, each with a probability of its own
     has_source = False  # whether there is an encoder that reads a text of its own
 
     def _project(self, call: Callable[[], torch.Tensor], positions: torch.Tensor) -> Forward:

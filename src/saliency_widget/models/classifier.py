@@ -28,6 +28,11 @@ class ClassifierModel(Model):
         config = self.model.config
         return tuple(str(config.id2label.get(i, i)) for i in range(config.num_labels))
 
+    @property
+    def independent(self) -> bool:  # type: ignore[override]
+        """Whether it was trained to name any number of classes at once."""
+        return getattr(self.model.config, "problem_type", None) == "multi_label_classification"
+
     def encode(self, prompt: Prompt) -> Encoded:
         """A text; its target is one class if the user named one, else all of them. Raises: InputError."""
         encoded = encode_to_classify(self.tokenizer, prompt, self.labels)

@@ -1,0 +1,66 @@
+"""From tokens to words, sentences and segments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import saliency_widget as sw
+from saliency_widget.errors import UnknownName
+from saliency_widget.types import Token
+
+
+def token(position: int, text: str, word: int, role: str = "prompt", segment: int = 0) -> Token:
+    return Token(
+        id=position, position=position, text=text, role=role, span=(position, position + 1), word=word,
+        sentence=segment, segment=segment,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+ROWS = [token(0, "ma", 0), token(1, "chine", 0), token(2, " sees", 1), token(3, " it", 2, "generated", 1)]
+COLS = [token(3, " it", 2, "generated", 1), token(4, "self", 2, "generated", 1)]
+SCORES = np.array([[1, 2], [3, 4], [-2, 5], [np.nan, 6]], dtype=np.float32)
+
+
+@pytest.fixture
+def tokens() -> sw.Attribution:
+    return sw.Attribution.from_scores(SCORES, ROWS, COLS, method="mine")
+
+
+def test_words_add_up_and_columns_are_averaged(tokens: sw.Attribution) -> None:
+    words = tokens.aggregate("word", "sum")
+    assert [t.text for t in words.rows] == ["machine", " sees", " it"]
+    assert [t.text for t in words.cols] == [" itself"]
+    np.testing.assert_allclose(words.scores[:, 0], [(4 + 6) / 2, (-2 + 5) / 2, 6])
+    assert words.settings["unit"] == "word"
+    assert words.settings["pool"] == "sum"
+
+
+@pytest.mark.parametrize(("pool", "first"), [("sum", 4), ("mean", 2), ("max", 3)])
+def test_a_pool_is_what_it_says(tokens: sw.Attribution, pool: str, first: float) -> None:
+    segments = tokens.aggregate("segment", pool)
+    assert segments.scores.shape == (2, 2)
+    assert segments.scores[0, 0] == pytest.approx({"sum": 2, "mean": 2 / 3, "max": 3}[pool])
+    assert np.isnan(segments.scores[1, 0])
+    assert tokens.aggregate("word", pool).rows[0].text == "machine"
+    whole = tokens.aggregate("word", pool).scores[0, 0]
+    second = {"sum": 6, "mean": 3, "max": 4}[pool]
+    assert whole == pytest.approx((first + second) / 2)
+
+
+def test_unknown_units_and_pools_offer_the_nearest(tokens: sw.Attribution) -> None:
+    with pytest.raises(UnknownName, match="Did you mean word"):
+        tokens.aggregate("words")
+    with pytest.raises(UnknownName, match="Known: sum, mean, max"):
+        tokens.aggregate("word", "median")
+
+
+def test_words_of_a_real_map_keep_its_sum_and_can_be_shown(tiny_model) -> None:
+    a = sw.attribute(tiny_model, "the cab and", target=" the dog", method="input_x_gradient", progress=False)
+    words = a.aggregate("word")
+    col = [t.word for t in a.cols].index(a.cols[0].word)
+    assert len(words.rows) < len(a.rows)
+    if sum(t.word == a.cols[0].word for t in a.cols) == 1:
+        assert np.nansum(words.scores[:, 0]) == pytest.approx(np.nansum(a.scores[:, col]), rel=1e-4)
+    assert "the" in words.to_html()
+    assert words.aggregate("sentence").scores.shape[1] == len(words.cols)
