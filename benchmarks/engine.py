@@ -22,6 +22,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,11 +73,11 @@ class Peak:
 
 def timed(work: Callable[[], Any]) -> dict[str, float]:
     cpu, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    first = work()
+    work()
     wall = time.perf_counter() - wall
     after = resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
-    return {"wall": wall, "cpu": used} | ({"first_column": first} if isinstance(first, float) else {})
+    return {"wall": wall, "cpu": used}
 
 
 def model_and_ids(targets: int) -> tuple[Any, Any, str]:
@@ -85,7 +86,7 @@ def model_and_ids(targets: int) -> tuple[Any, Any, str]:
     return model, written, model.tokenizer.decode([t.id for t in written.cols])
 
 
-def ours(model: Any, written: Any, method: str) -> Callable[[], float]:
+def ours(model: Any, written: Any, method: str) -> Callable[..., None]:
     from saliency_widget.attribution import attribute as attribution
     from saliency_widget.attribution.engine import Chunk, Schedule
     from saliency_widget.models.prompting import check_prompt
@@ -94,15 +95,15 @@ def ours(model: Any, written: Any, method: str) -> Callable[[], float]:
     encoded = model.encode(check_prompt(TEXT))
     document = model.document(encoded, [t.id for t in written.cols])
 
-    def work() -> float:
-        """Everything that `attribute` does for a forced target; gives the seconds to the first finished column."""
-        started, first = time.perf_counter(), 0.0
+    def work(*, watched: bool = False) -> None:
+        """Everything that `attribute` does for a forced target; where somebody watches, until the first column."""
+        schedule = Schedule(range(len(document.targets)), prefer=0 if watched else None)
         with model.lent():
-            for chunk in attribution.columns(model, question, document, Schedule(range(len(document.targets)))):
+            for chunk in attribution.columns(model, question, document, schedule):
                 if isinstance(chunk, Chunk):
-                    first = first or (time.perf_counter() - started)
                     assert chunk.scores.shape[0] == len(document.rows)
-        return first
+                    if watched:
+                        return
 
     return work
 
@@ -157,6 +158,7 @@ def compare(method: str, targets: int, repeat: int) -> dict[str, Any]:
         for who, work in contenders.items():
             if len(runs[who]) < 1 or sum(run["wall"] for run in runs[who]) < 60:  # a minute of it is enough
                 runs[who].append(timed(work))
+    first = min(timed(partial(contenders["ours"], watched=True))["wall"] for _ in range(repeat))
     best = {who: {k: min(r[k] for r in found) for k in found[0]} for who, found in runs.items()}
     prompt = written.cols[0].position
     limit = roofline.seconds(model, method, prompt, targets, STEPS)
@@ -165,6 +167,7 @@ def compare(method: str, targets: int, repeat: int) -> dict[str, Any]:
         "targets": targets,
         "prompt_tokens": prompt,
         **{f"{who}_{k}_s": round(v, 4) for who, found in best.items() for k, v in found.items()},
+        "ours_first_column_s": round(first, 4),
         "limit_s": round(limit, 4),
         "of_limit": round(best["ours"]["wall"] / limit, 2),
         **{f"{who}_peak_mb": round(peak_of(who, method, targets)) for who in contenders},
@@ -172,7 +175,7 @@ def compare(method: str, targets: int, repeat: int) -> dict[str, Any]:
     if "inseq" in best:
         row["ratio_wall"] = round(best["inseq"]["wall"] / best["ours"]["wall"], 2)
         row["ratio_cpu"] = round(best["inseq"]["cpu"] / best["ours"]["cpu"], 2)
-        row["first_column_sooner"] = round(best["inseq"]["wall"] / best["ours"]["first_column"], 1)
+        row["first_column_sooner"] = round(best["inseq"]["wall"] / first, 1)
     return row
 
 

@@ -15,7 +15,7 @@ import torch
 import saliency_widget as sw
 from saliency_widget.attribution.methods import METHODS, why_not
 from saliency_widget.errors import UnsupportedMethod
-from saliency_widget.models.prefixes import read_once
+from saliency_widget.models.reading import read_once
 from saliency_widget.types import Inputs
 
 from ..families import (
@@ -346,15 +346,16 @@ def test_whether_a_later_token_changes_an_earlier_logit_is_found_out(name: str) 
 
 
 def test_which_families_need_not_read_the_same_beginning_again() -> None:
-    """Those that keep the keys and values of the whole past: no sliding window, no state, no encoder."""
+    """Those that keep the keys and values of the whole past (no sliding window, no state, no encoder) and do as the mask
+    and the positions say (Bloom counts positions by itself, GPT-Neo has windows of its own)."""
     keeping = set()
     for name in (n for n in FAMILIES if n not in SEQ2SEQ):
         model, ids = made(name), columns_of(name, *texts_of(name))[0].ids
         with model.lent():
             inputs = Inputs((), ids)
-            if read_once(model, inputs, model.embed(inputs), torch.tensor([2])).suffix is not None:
+            if read_once(model, inputs, model.embed(inputs), torch.tensor([2])).ends is not None:
                 keeping.add(name)
-    others = {"mistral_sliding", "gemma2", "gemma3", "mamba", "llama_both_ways", "bert_lm"}
+    others = {"mistral_sliding", "gemma2", "gemma3", "mamba", "llama_both_ways", "bert_lm", "bloom", "gpt_neo"}
     assert keeping == set(FAMILIES) - set(SEQ2SEQ) - set(CLASSIFIERS) - others
 
 

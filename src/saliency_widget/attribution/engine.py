@@ -53,8 +53,8 @@ class Problem:
     What only some methods need is None or empty where a network has no such thing:
     `attention`: (rows, positions, recorder) → logits, see `attention`. `relevance`: by rule, a context in which
     the backward pass is that of LRP.
-    `read_once`: as the network, and beside its output the network as a function (start, embeddings from there on,
-    positions) of what comes after a prefix of the same text, or None. `shortened`: rows
+    `read_once`: as the network, and beside its output the network as a function of other ends of the same text (see
+    `models.reading.Ends`), or None. `shortened`: rows
     to keep → the embeddings and the network of the text without the others.
     `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
     `bridge`: see `inseq_bridge.Inside`.

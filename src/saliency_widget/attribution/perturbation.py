@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -79,15 +80,17 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
         text = problem.embeddings[:, : atoms.n_read]
         with torch.no_grad():
             read = problem.read_once or (lambda *given: (problem.network(*given), None))
-            output, suffix = read(text, atoms.at)
+            output, ends = read(text, atoms.at)
             logits = output.logits
             whole = worth(problem, logits, atoms.ids)[0]  # [a]
-            without = _changed(problem, atoms, text, whole, suffix)
+            without = _changed(problem, atoms, text, whole, ends)
+        in_vain = ends is None or problem.settings.mode == "delete"  # what comes before a change is read again
+        cost = partial(_rows_again, atoms.n_read, in_vain)
         seen = np.array([problem.targets[col].n_seen for col in cols])[None]
         scores = blank(problem, cols)
         for units, wanted in _levels(problem, range(atoms.n_read), scores):
             done = 0
-            for batch, values in _batches(units, without, _batch_size(problem, atoms, logits.shape[-1])):
+            for batch, values in _batches(units, without, cost, _rows_at_once(problem, logits.shape[-1])):
                 drops = per_column(whole - values, atoms).cpu().numpy()  # [units, k]
                 for unit, drop, wants in zip(batch, drops, wanted[done : done + len(batch)], strict=True):
                     visible = np.array(unit)[:, None] < seen  # [rows, k]
@@ -150,16 +153,20 @@ def _that_matter(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDAr
     return needed
 
 
-def _batches(units: list[list[int]], without: Without, size: int) -> Iterator[tuple[list[list[int]], torch.Tensor]]:
-    """Neighbouring units, at most `size` at a time, and the objective of each atom without each of them.
+def _batches(
+    units: list[list[int]], without: Without, cost: Callable[[list[int]], int], most: int
+) -> Iterator[tuple[list[list[int]], torch.Tensor]]:
+    """Neighbouring units, rows of at most `most` at a time, and the objective of each atom without each of them.
 
+    `cost`: how many rows must be read again without a unit.
     Raises: OutOfMemory when one unit alone does not fit.
     """
     import torch
 
     done = 0
     while done < len(units):
-        batch = units[done : done + size]
+        rows = np.cumsum([cost(unit) for unit in units[done : done + most]])
+        batch = units[done : done + max(1, int(np.searchsorted(rows, most, side="right")))]
         try:
             with torch.no_grad():
                 values = without(batch)
@@ -171,49 +178,55 @@ def _batches(units: list[list[int]], without: Without, size: int) -> Iterator[tu
                     "There is not enough memory for a single changed text.",
                     cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",
                 ) from error
-            size = len(batch) // 2
+            most = int(rows[len(batch) - 1]) // 2
             continue
         yield batch, values
         done += len(batch)
 
 
-def _batch_size(problem: Problem, atoms: Atoms, vocabulary: int) -> int:
-    """Changed texts that go through one pass.
+def _rows_again(n: int, whole: bool, unit: list[int]) -> int:
+    """Rows that must be read again without the unit: the whole text of n, or what comes from its first row on."""
+    return n if whole else n - unit[0]
 
-    On a CPU 8: neighbours share their prefix, and more of them share less of it. A text holds a few arrays of the
-    widest layer (taken as four times the embedding), and its logits: as they are, in float64, and as probabilities.
+
+def _rows_at_once(problem: Problem, vocabulary: int) -> int:
+    """Rows of changed texts that go through one pass: on a CPU so many that reading the weights is no longer the most.
+
+    A row holds a few arrays of the widest layer (taken as four times the embedding), and at most one row of logits: as
+    they are, less their largest, and as probabilities.
     """
     _, _, d = problem.embeddings.shape
-    each = atoms.n_read * d * 16 * problem.embeddings.element_size() + len(atoms.at) * vocabulary * 24
-    return max(1, min(8 if problem.embeddings.device.type == "cpu" else 64, problem.memory_budget // each))
+    each = d * 16 * problem.embeddings.element_size() + vocabulary * 12
+    return max(1, min(400 if problem.embeddings.device.type == "cpu" else 8192, problem.memory_budget // each))
 
 
 # ── the changed text ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _changed(
-    problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Tensor, suffix: Callable[..., Output] | None
+    problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Tensor, ends: Callable[..., Output] | None
 ) -> Without:
     """How units are taken away from `text` [1, m, d]; `whole` is the objective [a] of the text as it is.
 
-    `suffix` is the network after a prefix of the text, see `Problem.read_once`.
+    `ends` is the network after a beginning that it has read, see `Problem.read_once`.
     """
     import torch
 
     stand_in = baseline(problem, problem.settings.baseline)[0]
 
+    def changed(unit: list[int]) -> torch.Tensor:
+        rows = text[0].clone()
+        rows[unit] = stand_in[unit]
+        return rows
+
     def replaced(units: list[list[int]]) -> torch.Tensor:
-        start = units[0][0] if suffix is not None else 0
-        changed = text[:, start:].repeat(len(units), 1, 1)
-        for variant, unit in zip(changed, units, strict=True):
-            for row in unit:
-                variant[row - start] = stand_in[row]
-        if suffix is None:
-            return worth(problem, problem.network(changed, atoms.at).logits, atoms.ids)
-        values = whole.repeat(len(units), 1)
-        later = atoms.at >= start  # what is predicted before the first change stays as it was
-        logits = suffix(start, changed, atoms.at[later]).logits
-        values[:, later] = worth(problem, logits, atoms.ids[later])
+        if ends is None:
+            logits = problem.network(torch.stack([changed(unit) for unit in units]), atoms.at).logits
+            return worth(problem, logits, atoms.ids)
+        later = atoms.at >= atoms.at.new_tensor([unit[0] for unit in units])[:, None]  # [units, a]
+        logits = ends([(unit[0], changed(unit)[unit[0] :]) for unit in units], atoms.at).logits[0]
+        values = whole.repeat(len(units), 1)  # what is predicted before the first change stays as it was
+        values[later] = worth(problem, logits, atoms.ids.expand(len(units), -1)[later])
         return values
 
     def deleted(units: list[list[int]]) -> torch.Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..models.attention import AttentionReader
 from ..models.baselines import baselines_of
 from ..models.checkpointing import checkpointed, graph_bytes
-from ..models.prefixes import read_once
+from ..models.reading import read_once
 from ..models.relevance import relevance_rules
 from ..types import Inputs, Request
 from . import memory

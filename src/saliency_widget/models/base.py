@@ -183,9 +183,13 @@ class Model(ABC):
             self._is_causal = self._look_for_causality()
         return bool(self._is_causal)
 
-    def _look_for_causality(self) -> bool | None:
+    def some_ids(self, n: int) -> tuple[int, ...]:
+        """Ids that the vocabulary has, spread over it: to try something out."""
         size = min(_rows(module) for module in self.embeddings)
-        ids = tuple(i * size // 16 for i in range(16))
+        return tuple(i * size // n for i in range(n))
+
+    def _look_for_causality(self) -> bool | None:
+        ids = self.some_ids(16)
         inputs = Inputs(ids[:4], ids) if self.has_source else Inputs((), ids)
         return is_causal(self.network(inputs), self.embed(inputs), len(inputs.source))
 

@@ -68,6 +68,14 @@ class CausalModel(Model):
 
         return run
 
+    def keeps(self, look: Callable[[], bool]) -> bool:
+        """Whether it can read other ends of a text it has read (see `reading`); looked at once a model."""
+        if self._keeps is None:
+            self._keeps = look()
+        return self._keeps
+
+    _keeps: bool | None = None
+
     @cached_property
     def _takes_positions(self) -> bool:
         """Whether the vocabulary can be projected at chosen positions only."""

@@ -1,0 +1,131 @@
+"""A causal model that has read a text once need not read the unchanged beginning of a changed one again.
+
+What comes after a change is short, and different for every change. So many such ends go through one pass, one behind
+another in a single sequence: each sees the keys and values of the text before its change, and of itself, and nothing
+else. A mask says so, and positions are given. Not a row is computed twice, and none for padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..types import Inputs
+from .base import Forward
+from .causal import CausalModel
+from .hooks import answering, overhearing
+
+if TYPE_CHECKING:
+    import torch
+
+    from .base import Model
+
+# ((start, embeddings [s, d] of the rows from start on) a changed text, positions [k]) → logits and head [1, p, …]: of
+# each text in turn at those of the positions that are not before its start.
+Ends = Callable[[Sequence[tuple[int, "torch.Tensor"]], "torch.Tensor"], Forward]
+
+
+class Reading(NamedTuple):
+    """A text that was read, and how to read it again with other ends."""
+
+    output: Forward
+    ends: Ends | None
+
+
+def read_once(model: Model, inputs: Inputs, embeddings: torch.Tensor, positions: torch.Tensor) -> Reading:
+    """Read `embeddings` [1, m, d], the first of `inputs`: logits and head at `positions`, and keys and values kept.
+
+    `ends` is None where the model keeps something else (sliding windows, state spaces, two texts), or does not do what
+    mask and positions say: it is tried out once a model. Call inside `lent`.
+    """
+    if not isinstance(model, CausalModel) or not model.is_causal:
+        return Reading(model.network(inputs)(embeddings, positions), None)
+    output, kept = _read(model, inputs, embeddings, positions)
+    if not model.keeps(lambda: _keeps(model)) or not _is_plain(kept):
+        return Reading(output, None)
+    return Reading(output, _ends(model, inputs, kept))
+
+
+def _read(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, at: torch.Tensor) -> tuple[Forward, Any]:
+    """One pass that keeps what it has read; its cache, or None."""
+    import torch
+
+    ids = torch.tensor([inputs.ids[: embeddings.shape[1]]], device=model.device)
+    return _pass(model, embeddings, at, input_ids=ids)
+
+
+def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **given: Any) -> tuple[Forward, Any]:
+    network, head = model.model, model.model.get_output_embeddings()
+    with answering([(network.get_input_embeddings(), embeddings)]), overhearing(head, at) as heads:
+        output = network(use_cache=True, **given)
+    kept = output.get("past_key_values")  # a state space model has none
+    if len(heads) == 1:
+        return Forward(output.logits, heads[0]), kept
+    return Forward(output.logits[:, at], None), kept
+
+
+def _is_plain(kept: Any) -> bool:
+    """Whether these are the keys and values of the whole past."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    return type(kept) is DynamicCache and all(type(layer) is DynamicLayer for layer in kept.layers)
+
+
+def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
+    import torch
+    from transformers import DynamicCache
+
+    n = kept.layers[0].keys.shape[2]
+
+    def read(texts: Sequence[tuple[int, torch.Tensor]], positions: torch.Tensor) -> Forward:
+        device = kept.layers[0].keys.device
+        where = [torch.arange(start, start + len(rows), device=device) for start, rows in texts]
+        starts = torch.tensor([start for start, _ in texts], device=device)
+        lengths = torch.tensor([len(rows) for _, rows in texts], device=device)
+        text = torch.arange(len(texts), device=device).repeat_interleave(lengths)  # which text a row is of
+        row = torch.cat(where)
+        before = torch.arange(n, device=device)[None] < starts[text][:, None]  # of the text as it was read
+        own = (text[:, None] == text) & (row[:, None] >= row)
+        sees = torch.cat([before, own], dim=1)
+        embeddings = torch.cat([rows for _, rows in texts])[None]
+        mask = torch.zeros(sees.shape, dtype=embeddings.dtype, device=device)
+        mask.masked_fill_(~sees, torch.finfo(mask.dtype).min)
+        first = lengths.cumsum(0) - lengths - starts  # a row's place in the sequence, less its place in its text
+        wanted = positions[None] >= starts[:, None]
+        cache = DynamicCache(config=model.model.config)
+        for index, layer in enumerate(kept.layers):
+            cache.update(layer.keys, layer.values, index)
+        output, _ = _pass(
+            model,
+            embeddings,
+            (first[:, None] + positions)[wanted],
+            input_ids=torch.tensor([inputs.ids], device=device)[:, row],
+            position_ids=row[None],
+            attention_mask=mask[None, None],
+            past_key_values=cache,
+        )
+        return output
+
+    return read
+
+
+def _keeps(model: CausalModel) -> bool:
+    """Whether the ends of two changed texts, read in one pass, give what the whole texts give."""
+    import torch
+
+    inputs = Inputs((), model.some_ids(8))
+    text, at = model.embed(inputs), torch.tensor([2, 4, 6, 7], device=model.device)
+    _, kept = _read(model, inputs, text, at)
+    if not _is_plain(kept):
+        return False
+    changed = torch.cat([text, text])
+    changed[0, 2], changed[1, 4] = text[0, 5], -text[0, 1]
+    try:
+        ends = _ends(model, inputs, kept)([(2, changed[0, 2:]), (4, changed[1, 4:])], at).logits[0]
+    except (TypeError, ValueError, RuntimeError):  # a family that takes no positions, or no such mask
+        return False
+    whole = model.network(inputs)(changed, at).logits
+    whole = torch.cat([whole[0], whole[1, 1:]])
+    tolerance = 1e-4 if whole.dtype in (torch.float32, torch.float64) else 5e-2
+    return bool((ends - whole).abs().max() <= tolerance * whole.abs().max())
