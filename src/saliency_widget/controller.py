@@ -352,7 +352,7 @@ class Controller:
         if not len(self._schedule):
             return
         label = question.method.label
-        self._stream.status("attributing", label, len(done), n)
+        self._stream.status("attributing", label, len(done), n, unit=model.counted)
         started, before, spent = time.perf_counter(), len(done), entry.seconds
         for chunk in attribution.columns(model, question, document, self._schedule, self._job.memory_budget):
             if isinstance(chunk, Progress):
@@ -365,7 +365,8 @@ class Controller:
             done.update(chunk.cols)
             elapsed = time.perf_counter() - started
             entry.seconds = spent + elapsed
-            self._stream.status("attributing", label, len(done), n, elapsed / (len(done) - before) * (n - len(done)))
+            left = elapsed / (len(done) - before) * (n - len(done))
+            self._stream.status("attributing", label, len(done), n, left, model.counted)
             self._check()
 
     def _tell_progress(self, label: str, progress: Progress, started: float) -> None:

@@ -346,8 +346,10 @@ def test_whether_a_later_token_changes_an_earlier_logit_is_found_out(name: str) 
 
 
 def test_which_families_need_not_read_the_same_beginning_again() -> None:
-    """Those that keep the keys and values of the whole past (no sliding window, no state, no encoder) and do as the mask
-    and the positions say (Bloom counts positions by itself, GPT-Neo has windows of its own)."""
+    """Those that keep the keys and values of the whole past, and do as the mask and the positions say.
+
+    So none with a sliding window, a state or an encoder; Bloom counts positions by itself, GPT-Neo has its own windows.
+    """
     keeping = set()
     for name in (n for n in FAMILIES if n not in SEQ2SEQ):
         model, ids = made(name), columns_of(name, *texts_of(name))[0].ids

@@ -28,6 +28,8 @@ class Fake:
     unit: str = "gradient norm"
     model_name: str = "tiny"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    foil: str | None = None
     seconds: float = 0.1
 
     def normalized(self) -> np.ndarray:

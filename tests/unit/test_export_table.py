@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from saliency_widget.export.html import to_html
 from saliency_widget.export.reading import decimals
 from saliency_widget.export.reading import width as cells
 from saliency_widget.export.table import to_dataframe, to_text
@@ -126,3 +127,13 @@ def test_positions_are_the_tokens_own():
 )  # fmt: skip
 def test_three_decimals(value, said):
     assert decimals(value) == said
+
+
+def test_what_a_method_says_of_its_own_result_is_printed() -> None:
+    a = fake(["The", " cat", " sat"], 2, diagnostics={"completeness_error": [-0.0041]}, foil=" ran")
+    lines = to_text(a).splitlines()
+    assert lines[0].endswith("probability less that of 'ran'")
+    assert lines[2] == "Each column adds up to the change of the objective, but for at most 0.0041."
+    b = fake(["The", " cat", " sat"], 2, diagnostics={"relevance_sum": [0.23], "value": [0.796]})
+    assert "adds up to 0.23 of 0.796" in to_text(b)
+    assert "adds up to 0.23 of 0.796" in to_html(b)

@@ -172,7 +172,7 @@ def assemble(
         method=question.method.id,
         objective=question.objective if question.method.uses_objective else None,
         foil=None if question.foil is None else str(question.foil),
-        signed=question.method.signed,
+        signed=question.method.signed and getattr(question.settings, "reduction", "sum") != "l2",  # a norm has no sign
         unit=question.method.unit,
         model_name=model.name,
         settings=asdict(question.settings),

@@ -30,6 +30,7 @@ from .reading import (
     headline,
     label,
     likeliest,
+    notes,
     part_mark,
     texts,
     unprinted,
@@ -118,7 +119,8 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
 def _head(attribution: AttributionLike) -> str:
     first, *others = headline(attribution)
     rest = "".join(f" · {_html(words)}" for words in (*others, f"share of the {attribution.unit}"))
-    return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}</div>'
+    said = "".join(f"<br>{_quiet(_html(note))}" for note in notes(attribution))
+    return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}{said}</div>'
 
 
 def _texts(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Column) -> Iterator[str]:

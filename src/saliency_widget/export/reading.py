@@ -91,8 +91,21 @@ def likeliest(shown: Sequence[Column]) -> int:
 
 def headline(attribution: AttributionLike) -> list[str]:
     """What was asked of which model, in the words of the menu."""
-    said = [attribution.model_name, attribution.label, (attribution.objective or "").replace("_", "-")]
+    objective = (attribution.objective or "").replace("_", "-")
+    if attribution.foil is not None:
+        objective += f" less that of {attribution.foil.strip() or attribution.foil!r}"
+    said = [attribution.model_name, attribution.label, objective]
     return [words for words in said if words]
+
+
+def notes(attribution: AttributionLike) -> Iterator[str]:
+    """What the method says of its own result, a sentence each."""
+    missing = attribution.diagnostics.get("completeness_error")
+    if missing:
+        yield f"Each column adds up to the change of the objective, but for at most {max(map(abs, missing)):.2g}."
+    found, whole = (attribution.diagnostics.get(name) for name in ("relevance_sum", "value"))
+    if found and whole:
+        yield f"The first column adds up to {found[0]:.3g} of {whole[0]:.3g}: the rules keep the rest."
 
 
 # ── characters ────────────────────────────────────────────────────────────────────────────────────────────────────

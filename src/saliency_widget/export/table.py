@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .reading import MINUS, Column, columns, decimals, headline, label
+from .reading import MINUS, Column, columns, decimals, headline, label, notes
 from .reading import width as cells
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def to_text(attribution: AttributionLike, width: int = 80) -> str:
     lines = [
         _cut(" · ".join(headline(attribution)), width),
         _cut(f"{_count(n_rows, 'input')}, {_count(n_cols, 'target')}; share of the {attribution.unit}", width),
+        *(_cut(note, width) for note in notes(attribution)),
         "",
         *_targets(attribution, shown, width),
     ]

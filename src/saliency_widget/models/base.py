@@ -193,6 +193,7 @@ class Model(ABC):
         inputs = Inputs(ids[:4], ids) if self.has_source else Inputs((), ids)
         return is_causal(self.network(inputs), self.embed(inputs), len(inputs.source))
 
+    counted = "tokens"  # what its columns are
     independent = False  # whether several classes may be there at once, each with a probability of its own
     has_source = False  # whether there is an encoder that reads a text of its own
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class ClassifierModel(Model):
     """A loaded sequence classifier with its tokenizer."""
 
+    counted = "classes"
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their logits."""
