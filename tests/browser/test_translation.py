@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .test_quickstart import live, python, run, share_in, tip, token
+from .test_quickstart import becomes, live, python, run, share_in, tip, token
 
 pytestmark = pytest.mark.browser
 
@@ -62,6 +62,7 @@ def test_machine_comes_from_machine_in_two_clicks(notebook: Any) -> None:
     nb.shot("translation-light", view)
     nb.theme("JupyterLab Dark")
     nb.shot("translation-dark", view)
+    nb.theme("JupyterLab Light")
 
 
 def test_the_menu_shows_every_method_and_why_some_cannot(notebook: Any) -> None:
@@ -107,7 +108,7 @@ def test_a_classifiers_classes_are_targets(notebook: Any) -> None:
     assert view.locator(".sw-target-name").inner_text().strip() == likely
     view.get_by_role("button", name="NEGATIVE").click()
     nb.page.mouse.move(5, 5)
-    assert python(nb, "w.selection") == 0
+    assert becomes(nb, "w.selection", 0)
     view.get_by_role("button", name="Occlusion").click()
     view.get_by_text("share of the drop").wait_for()
     assert nb.code("print(w.wait().method)").strip() == "occlusion"
