@@ -17,6 +17,8 @@ from saliency_widget.errors import BadScores, Cancelled, InputError, ModelNotFou
 from saliency_widget.models.lending import lock_of
 from saliency_widget.models.prompting import check_prompt
 
+from ..families import made
+
 TEXT, TARGET = "the cab and the d", "og barks at a bat"
 N = len(TARGET.replace(" a", "A").replace(" b", "B"))
 
@@ -349,3 +351,34 @@ def test_a_nonsense_ask_of_the_page_is_answered_with_an_error(tiny_model, harnes
     h.done()
     c.receive({"type": "ask", "method": "salency", "objective": "probability"})
     h.wait_for(lambda: any(m["type"] == "failed" and "Did you mean saliency" in m["cure"] for m in list(h.messages)))
+
+
+@pytest.mark.filterwarnings("ignore:.*model_config.yaml:pytest.PytestUnraisableExceptionWarning")
+def test_a_method_of_inseq_that_is_asked_for_is_in_the_menu_and_has_its_card(harness, tiny_model) -> None:
+    """The page reads label, unit and sign off the card of the method on show."""
+    h = harness(tiny_model)
+    h.start()
+    h.done()
+    menus = [m for m in h.messages if m["type"] == "menu"]
+    assert "inseq:deeplift" not in [card["id"] for card in menus[-1]["methods"]]
+    h.controller.ask(check_question("inseq:deeplift", "logit", {}))
+    assert h.done().label == "DeepLIFT (inseq)"
+    h.wait_for(lambda: "inseq:deeplift" in [c["id"] for m in h.messages if m["type"] == "menu" for c in m["methods"]])
+    maps = [m["method"] for m in h.messages if m["type"] == "map"]
+    assert maps[-1] == "inseq:deeplift"
+
+
+def test_classes_are_counted_as_such(harness, monkeypatch) -> None:
+    h = harness(made("bert"), text="the cab")
+    stream = h.controller._stream
+    said: list[dict[str, Any]] = []
+    tell = stream.status
+
+    def status(*args: Any, **kwargs: Any) -> None:
+        tell(*args, **kwargs)
+        said.append(dict(stream._status))
+
+    monkeypatch.setattr(stream, "status", status)
+    h.start()
+    assert h.done().cols[0].role == "class"
+    assert {s["unit"] for s in said if s["phase"] == "attributing"} == {"classes"}
