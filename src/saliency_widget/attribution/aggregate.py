@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import UnknownName
+from ..checks import one_of
 from ..types import Token
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Unit = Literal["word", "sentence", "segment"]
-Pool = Literal["sum", "mean", "max"]
-
-UNITS: tuple[Unit, ...] = ("word", "sentence", "segment")
+UNITS = ("word", "sentence", "segment")
 
 # NaN is what a target cannot see; of a unit it sees in part, the part counts.
 POOLS: dict[str, Callable[[NDArray[np.float32], int], NDArray[np.float32]]] = {
@@ -32,8 +28,7 @@ def pooled(scores: NDArray[np.float32], groups: Sequence[Sequence[int]], pool: s
 
     Raises: UnknownName for a pool that does not exist.
     """
-    if pool not in POOLS:
-        raise UnknownName("pool", pool, POOLS)
+    one_of("pool", pool, POOLS)
     parts = []
     for group in groups:
         part = scores.take(group, axis=axis)
@@ -50,22 +45,9 @@ def groups_of(tokens: Sequence[Token], unit: str) -> list[list[int]]:
 
     Raises: UnknownName for a unit that does not exist.
     """
-    if unit not in UNITS:
-        raise UnknownName("unit", unit, UNITS)
+    one_of("unit", unit, UNITS)
     found: dict[tuple[object, ...], list[int]] = {}
     for at, token in enumerate(tokens):
         kind = token.role if unit == "word" else ""
         found.setdefault((getattr(token, unit), kind), []).append(at)
     return list(found.values())
-
-
-def joined(tokens: Sequence[Token]) -> Token:
-    """One token that stands for several neighbours: their text, the position of the first."""
-    spans = [token.span for token in tokens if token.span is not None]
-    whole = (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
-    return replace(tokens[0], text="".join(_own_text(token) for token in tokens), span=whole, part=None)
-
-
-def _own_text(token: Token) -> str:
-    """Its text, once for all tokens that share one character."""
-    return token.text if token.part is None or token.part[0] == 1 else ""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from ..errors import InputError, OutOfMemory, UnknownName
-from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, blank, in_passes, steps_of
-from .memory import is_out_of_memory
+from ..checks import one_of
+from ..errors import InputError
+from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, chunk_of, in_passes
+from .memory import is_out_of_memory, not_enough_for
 
 if TYPE_CHECKING:
     import torch
@@ -53,8 +54,7 @@ class AttentionSettings:
     reduction: Literal["mean", "max"] = "mean"
 
     def __post_init__(self) -> None:
-        if self.reduction not in ("mean", "max"):
-            raise UnknownName("reduction", self.reduction, ["mean", "max"])
+        one_of("reduction", self.reduction, ("mean", "max"))
 
 
 def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -83,7 +83,7 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
 
         logits = read.run(atoms.n_read, atoms.at, record)
         rows = torch.cat([looks[kind].reduced() for kind in reversed(looks)], dim=1)  # the source comes first
-        return _chunk(problem, cols, rows[of_column], logits)
+        return chunk_of(problem, cols, rows[of_column], logits)
 
     return in_passes(problem, schedule, work)
 
@@ -150,7 +150,7 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
         flow = _Flow(problem.n_source, atoms.n_read, atoms.at.device)
         logits = read.run(atoms.n_read, atoms.at, flow.add)
         rows = flow.text[queries.to(atoms.at.device)].mean(dim=1).cpu()
-        return _chunk(problem, cols, rows[of_column], logits)
+        return chunk_of(problem, cols, rows[of_column], logits)
 
     return in_passes(problem, schedule, work)
 
@@ -227,7 +227,7 @@ def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Prog
                 yield Progress(-(-done // len(batch)), -(-len(pairs) // len(batch)))
         assert logits is not None, "every column sees a row"
         rows = np.stack([np.mean([moved[query] for query in per], axis=0) for per in queries])
-        yield _chunk(problem, cols, torch.from_numpy(rows), logits)
+        yield chunk_of(problem, cols, torch.from_numpy(rows), logits)
         take = max(take, _COLUMNS)
 
 
@@ -250,10 +250,7 @@ def _batches(
             if not is_out_of_memory(error):
                 raise
             if len(batch) <= atoms.n_read:
-                raise OutOfMemory(
-                    "There is not enough memory for a single column of this map.",
-                    cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",
-                ) from error
+                raise not_enough_for("a single column of this map") from error
             size = len(batch) // 2
             continue
         yield batch, distances.tolist(), logits
@@ -283,12 +280,3 @@ def _distinct(queries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Of queries [a, p] the different ones [k, p], and which of them each atom has [a]. All classes share theirs."""
     distinct: tuple[torch.Tensor, torch.Tensor] = queries.cpu().unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     return distinct
-
-
-def _chunk(problem: Problem, cols: list[int], rows: torch.Tensor, logits: torch.Tensor) -> Chunk:
-    """From scores [k, n] to a finished chunk."""
-    scores = blank(problem, cols)
-    for j, (row, col) in enumerate(zip(rows.numpy(), cols, strict=True)):
-        seen = problem.targets[col].n_seen
-        scores[:seen, j] = row[:seen]
-    return Chunk(cols, scores, steps_of(problem, cols, logits))

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..errors import BadScores, OutOfMemory
+from ..errors import BadScores
 from ..models.steps import Step, read_steps
 from ..types import NoSettings, Objective, Target
-from .memory import is_out_of_memory
+from .memory import is_out_of_memory, not_enough_for
 from .objectives import alone, value
 
 if TYPE_CHECKING:
@@ -238,10 +238,7 @@ def in_chunks(
             if not is_out_of_memory(error):
                 raise
             if len(cols) == 1:
-                raise OutOfMemory(
-                    "There is not enough memory for a single column of this map.",
-                    cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",
-                ) from error
+                raise not_enough_for("a single column of this map") from error
             schedule.give_back(cols)
             take = size = len(cols) // 2
             continue
@@ -252,6 +249,21 @@ def in_chunks(
 def blank(problem: Problem, cols: Sequence[int]) -> NDArray[np.float32]:
     """[n_rows, len(cols)], all NaN: nothing is seen yet."""
     return np.full((problem.n_rows, len(cols)), np.nan, dtype=np.float32)
+
+
+def chunk_of(
+    problem: Problem,
+    cols: list[int],
+    scores: torch.Tensor,
+    logits: torch.Tensor,
+    diagnostics: Mapping[str, Sequence[float]] | None = None,
+) -> Chunk:
+    """From scores [k, m] of the columns and the logits [a, vocabulary] of their atoms to a finished chunk."""
+    out = blank(problem, cols)
+    for j, (row, col) in enumerate(zip(scores.cpu().numpy(), cols, strict=True)):
+        seen = problem.targets[col].n_seen
+        out[:seen, j] = row[:seen]
+    return Chunk(cols, out, steps_of(problem, cols, logits), diagnostics or {})
 
 
 def check_column(column: NDArray[np.float32], problem: Problem, col: int, label: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from ..checks import one_of, whole_number
 from ..errors import UnsupportedMethod
 from .baselines import baseline, check_baseline
-from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of, worth
+from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, chunk_of, in_chunks, per_column, worth
 
 if TYPE_CHECKING:
     import torch
@@ -126,14 +126,14 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
         with torch.no_grad():
             logits = problem.network(torch.cat([from_b + on, from_b]), atoms.at).logits
         at_x, at_b = per_column(worth(problem, logits, atoms.ids), atoms)
-        mean = _wide(torch.zeros_like(on))
+        mean = _at_least_float32(torch.zeros_like(on))
         at_once = _at_once(problem, len(cols))
         for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
             gradient, _ = gradients(problem, from_b + nodes[part] * on, atoms)
             mean = mean + (weights[part] * gradient).sum(dim=1, dtype=mean.dtype)  # [k, m, d]
         products = mean * on
         missing = (at_x - at_b).cpu() - products.double().sum((1, 2)).cpu()
-        return _chunk(problem, cols, reduce(products), logits[0], {"completeness_error": missing.tolist()})
+        return chunk_of(problem, cols, reduce(products), logits[0], {"completeness_error": missing.tolist()})
 
     return in_chunks(schedule, _chunk_size(problem, settings.steps), work)
 
@@ -213,30 +213,15 @@ def _at_the_input(
         with around():
             gradient, output = gradients(problem, x, atoms)
         at = per_column(worth(problem, output.logits.detach(), atoms.ids), atoms)[0]
-        scores = reduce(_wide(gradient[:, 0]), _wide(x[0]))
-        return _chunk(problem, cols, scores, output.logits[0].detach(), {"value": at.tolist()})
+        scores = reduce(_at_least_float32(gradient[:, 0]), _at_least_float32(x[0]))
+        return chunk_of(problem, cols, scores, output.logits[0].detach(), {"value": at.tolist()})
 
     return in_chunks(schedule, _chunk_size(problem, 1), work)
 
 
-def _wide(numbers: torch.Tensor) -> torch.Tensor:
-    """At least float32: sums of half-precision numbers are no good."""
+def _at_least_float32(numbers: torch.Tensor) -> torch.Tensor:
+    """Sums of half-precision numbers are no good."""
     return numbers if numbers.dtype.itemsize >= 4 else numbers.float()
-
-
-def _chunk(
-    problem: Problem,
-    cols: list[int],
-    scores: torch.Tensor,
-    logits: torch.Tensor,
-    diagnostics: dict[str, list[float]],
-) -> Chunk:
-    """From scores [k, m] on the device to a finished chunk."""
-    out = blank(problem, cols)
-    for j, (row, col) in enumerate(zip(scores.cpu().numpy(), cols, strict=True)):
-        seen = problem.targets[col].n_seen
-        out[:seen, j] = row[:seen]
-    return Chunk(cols, out, steps_of(problem, cols, logits), diagnostics)
 
 
 # ── how much at a time ───────────────────────────────────────────────────────────────────────────────────────────

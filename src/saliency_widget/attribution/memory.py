@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, OutOfMemory
 
 if TYPE_CHECKING:
     import torch
@@ -40,3 +40,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+
+
+def not_enough_for(what: str) -> OutOfMemory:
+    """The error for work that cannot be cut smaller."""
+    return OutOfMemory(
+        f"There is not enough memory for {what}.",
+        cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",
+    )

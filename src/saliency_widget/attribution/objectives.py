@@ -51,13 +51,12 @@ def value(
     `independent`: each class is there or not, whatever the others are.
     The contrast is that of Yin & Neubig 2022, arXiv:2202.10419: why this token and not the other?
     """
+    import torch
 
     def of(chosen: torch.Tensor) -> torch.Tensor:
         if independent:
             return OBJECTIVES[objective](alone(logits, chosen), torch.zeros_like(chosen))
         return OBJECTIVES[objective](logits, chosen)
-
-    import torch
 
     targets = targets.to(logits.device)
     values = of(targets)

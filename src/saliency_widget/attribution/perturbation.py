@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..checks import one_of
-from ..errors import InputError, OutOfMemory
+from ..errors import InputError
 from .baselines import baseline, check_baseline
 from .engine import (
     ONE_PASS,
@@ -26,7 +26,7 @@ from .engine import (
     steps_of,
     worth,
 )
-from .memory import is_out_of_memory
+from .memory import is_out_of_memory, not_enough_for
 
 if TYPE_CHECKING:
     import torch
@@ -174,10 +174,7 @@ def _batches(
             if not is_out_of_memory(error):
                 raise
             if len(batch) == 1:
-                raise OutOfMemory(
-                    "There is not enough memory for a single changed text.",
-                    cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",
-                ) from error
+                raise not_enough_for("a single changed text") from error
             most = int(rows[len(batch) - 1]) // 2
             continue
         yield batch, values

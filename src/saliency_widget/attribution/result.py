@@ -14,8 +14,9 @@ import numpy as np
 from ..errors import AmbiguousToken, DamagedFile, InputError, TokenNotFound
 from ..export.html import to_html
 from ..export.table import to_dataframe, to_text
+from ..models.document import joined
 from ..types import Alternative, Role, Segment, Token
-from .aggregate import groups_of, joined, pooled
+from .aggregate import groups_of, pooled
 from .methods import card_of
 
 if TYPE_CHECKING:

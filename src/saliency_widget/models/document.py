@@ -119,17 +119,24 @@ def spanning(document: Document, start: int, stop: int) -> Document:
     if document.cols[start].role == "class":
         raise InputError("A span is a stretch of written tokens; classes have none.", cure="Leave span= out.")
     chosen = document.cols[start:stop]
-    spans = [t.span for t in chosen if t.span is not None]
-    whole = replace(
-        chosen[0], text="".join(t.text for t in chosen), span=(spans[0][0], spans[-1][1]) if spans else None, part=None
-    )
-    first = document.first_target + start
+    first, last = document.first_target + start, document.first_target + stop - 1
+    source, ids = document.inputs
     return replace(
         document,
-        inputs=Inputs(
-            document.inputs.source, document.inputs.ids[: first + stop - start - len(document.inputs.source)]
-        ),
-        first_target=first + stop - start - 1,
+        inputs=Inputs(source, ids[: last + 1 - len(source)]),
+        first_target=last,
         targets=(Target(first, tuple(t.id for t in chosen)),),
-        tokens=(*document.tokens[: first + stop - start - 1], whole),
+        tokens=(*document.tokens[:last], joined(chosen)),
     )
+
+
+def joined(tokens: Sequence[Token]) -> Token:
+    """One token that stands for several neighbours: their text, the position of the first."""
+    spans = [token.span for token in tokens if token.span is not None]
+    whole = (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
+    return replace(tokens[0], text="".join(_own_text(token) for token in tokens), span=whole, part=None)
+
+
+def _own_text(token: Token) -> str:
+    """Its text, once for all tokens that share one character."""
+    return token.text if token.part is None or token.part[0] == 1 else ""

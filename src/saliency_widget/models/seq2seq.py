@@ -89,10 +89,7 @@ class Seq2SeqModel(Model):
     @cached_property
     def embeddings(self) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Of the encoder and of the decoder: mostly two modules, also where they share their weights."""
-        parts = (self.model.get_encoder(), self.model.get_decoder())
-        # FSMT's parts are plain modules, without the getter.
-        encoder, decoder = (getattr(part, "get_input_embeddings", lambda: part.embed_tokens)() for part in parts)  # noqa: B023
-        return encoder, decoder
+        return _embedding_of(self.model.get_encoder()), _embedding_of(self.model.get_decoder())
 
     @property
     def _start(self) -> tuple[int, ...]:
@@ -132,3 +129,11 @@ class Seq2SeqModel(Model):
             return int(tokenizer.get_lang_id(language))
         vocabulary: dict[str, int] = tokenizer.get_vocab()
         return vocabulary.get(language)
+
+
+def _embedding_of(part: Any) -> torch.nn.Module:
+    if hasattr(part, "get_input_embeddings"):
+        found: torch.nn.Module = part.get_input_embeddings()
+        return found
+    plain: torch.nn.Module = part.embed_tokens  # FSMT's parts are plain modules, without the getter
+    return plain
