@@ -161,7 +161,7 @@ def compare(method: str, targets: int, repeat: int) -> dict[str, Any]:
     first = min(timed(partial(contenders["ours"], watched=True))["wall"] for _ in range(repeat))
     best = {who: {k: min(r[k] for r in found) for k in found[0]} for who, found in runs.items()}
     prompt = written.cols[0].position
-    limit = roofline.seconds(model, method, prompt, targets, STEPS)
+    limit = roofline.seconds(model, roofline.rows_needed(method, prompt, targets, STEPS))
     row = {
         "method": method,
         "targets": targets,

@@ -9,30 +9,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 ROWS = 480  # that go through a matrix together
 
 
-def seconds(model: Any, method: str, prompt: int, targets: int, steps: int) -> float:
-    """Seconds of the products for T targets after a prompt. Best of three."""
-    rows = [prompt + t for t in range(targets)]  # what each target sees
-    n = rows[-1]
-    forward, backward, head = n, 0, 2 * targets
+class Rows(NamedTuple):
+    """How many rows have to go through the layers forward and backward, and through the head."""
+
+    forward: int
+    backward: int
+    head: int
+
+
+def rows_needed(method: str, prompt: int, targets: int, steps: int) -> Rows:
+    """What T targets after a prompt cannot do without."""
+    seen = [prompt + t for t in range(targets)]  # by each target
+    n = seen[-1]
     if method in ("saliency", "input_x_gradient", "attnlrp"):
-        backward = sum(rows)
-    elif method == "integrated_gradients":
-        forward, backward, head = (steps + 2) * n, steps * sum(rows), (2 * steps + 2) * targets
-    elif method == "occlusion":
-        forward = n + sum(n - row for row in range(n))
-        head = targets + sum(sum(row < seen for seen in rows) for row in range(n))
-    else:
-        head = targets
+        return Rows(n, sum(seen), 2 * targets)
+    if method == "integrated_gradients":
+        return Rows((steps + 2) * n, steps * sum(seen), (2 * steps + 2) * targets)
+    if method == "occlusion":
+        changed = sum(sum(row < last for last in seen) for row in range(n))
+        return Rows(n + sum(n - row for row in range(n)), 0, targets + changed)
+    return Rows(n, 0, targets)
+
+
+def seconds(model: Any, rows: Rows) -> float:
+    """Seconds of the products. Best of three."""
     weights = _weights(model)
     with torch.no_grad():
-        return min(_once(weights, _head(model), forward, backward, head) for _ in range(3))
+        return min(_once(weights, _head(model), *rows) for _ in range(3))
+
+
+def products(model: Any, rows: Rows) -> float:
+    """Multiplications and additions of the products."""
+    layers = sum(w.numel() for w in _weights(model))
+    return 2.0 * ((rows.forward + rows.backward) * layers + rows.head * _head(model).numel())
 
 
 def _weights(model: Any) -> list[torch.Tensor]:
