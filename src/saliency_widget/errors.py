@@ -13,6 +13,7 @@ SaliencyError
 ├── OutOfMemory           not even one column fits
 ├── BadScores             scores that are NaN, infinite or all zero: an error, never a picture
 ├── NoNotebook            a widget was asked for where there is no notebook to show it in
+├── ServerError           a language model server is down, slow, refuses, or answers with something else
 ├── Cancelled             the user stopped it; what was done is kept
 └── WorkerDied            the thread behind a widget ended without finishing
 """
@@ -95,6 +96,14 @@ class BadScores(SaliencyError):
 
 class NoNotebook(SaliencyError):
     """A widget was asked for where there is no notebook to show it in."""
+
+
+class ServerError(SaliencyError):
+    """A language model server is down, slow, refuses, or answers with something else. `status`: HTTP's, or None."""
+
+    def __init__(self, message: str, *, cure: str, status: int | None = None) -> None:
+        super().__init__(message, cure=cure)
+        self.status = status
 
 
 class Cancelled(SaliencyError):

@@ -4,8 +4,8 @@ js/src/protocol.ts says the same in TypeScript; no other file on either side kno
 tests/protocol/ has one golden file that both sides must read and write.
 
 A conversation: the page says `hello` (once per page, and again after a reload); the kernel answers with `hello` and
-then everything it has: `document`, `tokens`, `menu`, `steps`, `map`, its columns, `status`, `failed`. After that it
-sends what is new. Every message is idempotent: a page that hears one twice is not changed by the second.
+then everything it has: `document`, `tokens`, `menu`, `steps`, `map`, its columns, `explainers`, every `answer`,
+`comparison`, `status`, `failed`. After that it sends what is new. Every message is idempotent: a page that hears one twice is not changed by the second.
 
 Column messages carry a running `seq`; the page acknowledges the highest it has, and the kernel keeps at most `WINDOW`
 unacknowledged ones in flight.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
 
-from .types import Phase, Role, SegmentKind
+from .types import ExplanationKind, Fate, Phase, Role, SegmentKind
 
 PROTOCOL = 1
 WINDOW = 12
@@ -176,7 +176,155 @@ class Failed(TypedDict):
     cure: str
 
 
-ToPage: TypeAlias = ToPageHello | Document | Tokens | Steps | Menu | Map | Column | Status | Failed
+class WireExplainer(TypedDict):
+    """An LLM that can be asked. `is_model`: the one whose map is on show. `guided`: whether its numbers can be read."""
+
+    id: str
+    name: str
+    where: str
+    is_model: bool
+    guided: bool
+
+
+class WirePrompt(TypedDict):
+    """A template that can be asked with; `{review}` in its text stands for the text it is about."""
+
+    id: str
+    label: str
+    kind: ExplanationKind
+    text: str
+
+
+class Explainers(TypedDict):
+    """Who can be asked to explain, and how. `reason` says why nobody can, or is None. `review`: what it is about.
+
+    `compares`: whether what is said can be set beside what the model computes.
+    """
+
+    type: Literal["explainers"]
+    explainers: list[WireExplainer]
+    prompts: list[WirePrompt]
+    review: str
+    compares: bool
+    reason: str | None
+
+
+class WireWord(TypedDict):
+    """A word of the text, and what was said of it: in [-1, 1], or None where nothing was.
+
+    `uncertainty` in [0, 1]: entropy of the model's own distribution over the allowed numbers, as a share of the
+    largest; None where the number was written freely.
+    """
+
+    text: str
+    score: float | None
+    uncertainty: float | None
+
+
+class WirePair(TypedDict):
+    """A pair as it was written, and what became of it. `at`: the word it is about, or None."""
+
+    word: str
+    value: float
+    fate: Fate
+    at: int | None
+
+
+class WireCard(TypedDict):
+    """What stands behind an (i): what was computed and on what, how to read it, what it does not prove."""
+
+    about: list[tuple[str, str]]
+    reads: str
+    caveats: list[str]
+    reference: str
+
+
+class Answer(TypedDict):
+    """What an LLM says or said, whole as far as it is there; the same `id` replaces the one before.
+
+    `label`: 1 positive, -1 negative, None where it did not decide. `words` and `pairs` are None for prose. `free`: what
+    the same prompt gave when it could write as it liked, where the numbers were read from its distribution. `mapped`:
+    whether its words are on the map as the method `llm`. `failure`: cause and cure where it failed.
+    """
+
+    type: Literal["answer"]
+    id: int
+    explainer: str
+    prompt: str
+    kind: ExplanationKind
+    guided: bool
+    state: Literal["waiting", "writing", "done", "cancelled", "failed"]
+    text: str
+    free: str | None
+    label: Literal[1, -1] | None
+    label_probability: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    seconds: float
+    words: list[WireWord] | None
+    pairs: list[WirePair] | None
+    problems: list[str]
+    mapped: bool
+    card: WireCard
+    failure: tuple[str, str] | None
+
+
+class WireFigure(TypedDict):
+    """One measure of agreement, and what shuffled words reach: their mean, and the middle 95 % of them."""
+
+    id: str
+    label: str
+    value: float | None
+    random_mean: float
+    random_low: float
+    random_high: float
+
+
+class WireSide(TypedDict):
+    """What one method computed for the class that was answered, a score a word; its agreement with what was said."""
+
+    method: str
+    label: str
+    signed: bool
+    scores: list[float | None]
+    figures: list[WireFigure]
+
+
+class Comparison(TypedDict):
+    """What the model said beside what it computed. `said`: a score a word. `stability`: of several askings.
+
+    `label`: the class it answered, which is the target of every method. `levels`: distinct numbers it used; `zeros`:
+    the share of exact zeros.
+    """
+
+    type: Literal["comparison"]
+    words: list[str]
+    said: list[float | None]
+    spread: list[float | None]
+    label: Literal[1, -1]
+    label_probability: float
+    levels: int
+    zeros: float
+    stability: float | None
+    askings: int
+    sides: list[WireSide]
+    card: WireCard
+
+
+ToPage: TypeAlias = (
+    ToPageHello
+    | Document
+    | Tokens
+    | Steps
+    | Menu
+    | Map
+    | Column
+    | Status
+    | Failed
+    | Explainers
+    | Answer
+    | Comparison
+)
 
 # ── page → kernel ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -217,7 +365,24 @@ class Cancel(TypedDict):
     type: Literal["cancel"]
 
 
-ToKernel: TypeAlias = ToKernelHello | Ack | Focus | Ask | Cancel
+class Explain(TypedDict):
+    """Ask an LLM about `review`. `prompt` is a whole template, with `{review}` in it where the text goes."""
+
+    type: Literal["explain"]
+    explainer: str
+    kind: str
+    prompt: str
+    review: str
+
+
+class SayVersusDo(TypedDict):
+    """Set what the model says of `review` beside what it computes."""
+
+    type: Literal["say_versus_do"]
+    review: str
+
+
+ToKernel: TypeAlias = ToKernelHello | Ack | Focus | Ask | Cancel | Explain | SayVersusDo
 
 _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "hello": {"protocol": int},
@@ -225,6 +390,8 @@ _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "focus": {"col": int},
     "ask": {"method": str, "objective": str},
     "cancel": {},
+    "explain": {"explainer": str, "kind": str, "prompt": str, "review": str},
+    "say_versus_do": {"review": str},
 }
 
 

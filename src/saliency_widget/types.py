@@ -10,7 +10,12 @@ SegmentKind: TypeAlias = Literal[
     "system", "user", "assistant", "thinking", "tool", "paragraph", "document", "source", "target"
 ]
 Objective: TypeAlias = Literal["probability", "log_probability", "logit", "entropy"]
-Phase: TypeAlias = Literal["idle", "loading", "waiting", "generating", "attributing", "done", "cancelled", "failed"]
+Phase: TypeAlias = Literal[
+    "idle", "loading", "waiting", "generating", "attributing", "explaining", "done", "cancelled", "failed"
+]
+ExplanationKind: TypeAlias = Literal["answer", "scores"]
+# What became of a pair (word, importance) that an LLM wrote.
+Fate: TypeAlias = Literal["aligned", "out of range", "repeated", "invented"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

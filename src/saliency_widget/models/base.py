@@ -29,6 +29,13 @@ class Forward(NamedTuple):
     head: torch.Tensor | None  # [batch, k, hidden]: what the vocabulary projection was given; None if it has no module
 
 
+class Sampling(NamedTuple):
+    """How the next token is chosen. Temperature 0: the most probable one. `seed`: the same one, the same text."""
+
+    temperature: float = 0.0
+    seed: int | None = None
+
+
 # (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
 Network = Callable[["torch.Tensor", "torch.Tensor"], Forward]
 
@@ -205,9 +212,16 @@ class Model(ABC):
             return Forward(logits, heads[0])
         return Forward(logits[:, positions], None)
 
-    def _write(self, on_token: Callable[[int, Step], None], max_new_tokens: int, **inputs: torch.Tensor) -> None:
+    def _write(
+        self,
+        on_token: Callable[[int, Step], None],
+        max_new_tokens: int,
+        sampling: Sampling | None = None,
+        **inputs: torch.Tensor,
+    ) -> None:
         import torch
 
+        warmth, seed = sampling or Sampling()
         tokenizer = self.tokenizer
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
         with torch.no_grad(), last_logits(self.model) as latest:
@@ -216,13 +230,18 @@ class Model(ABC):
                 (step,) = read_steps(latest[0], [token])
                 on_token(token, step)
 
-            with _unlogged():  # of a model with a max_length of its own it says that ours takes precedence
+            # The seed is ours alone: the user's own random numbers go on as if nothing had been drawn.
+            devices = [self.device] if self.device.type == "cuda" else []
+            # Of a model with a max_length of its own it logs that ours takes precedence.
+            with _unlogged(), torch.random.fork_rng(devices, enabled=warmth > 0):
+                if warmth > 0:
+                    torch.seed() if seed is None else torch.manual_seed(seed)
                 self.model.generate(
                     **inputs,
                     max_new_tokens=max_new_tokens,
-                    do_sample=False,
+                    do_sample=warmth > 0,
                     num_beams=1,
-                    temperature=None,
+                    temperature=warmth or None,
                     top_p=None,
                     top_k=None,
                     pad_token_id=pad,

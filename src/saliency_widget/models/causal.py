@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..types import Inputs
-from .base import Forward, Model, Network
+from .base import Forward, Model, Network, Sampling
 from .hooks import answering, overhearing
 from .prompting import Encoded, Prompt, encode_text
 
@@ -27,12 +27,18 @@ class CausalModel(Model):
         self.check_ids([*encoded.inputs.ids, *encoded.target])
         return encoded
 
-    def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
-        """Greedy continuation; `on_token` hears each new id and its step as it is written, and may raise to stop."""
+    def generate(
+        self,
+        encoded: Encoded,
+        max_new_tokens: int,
+        on_token: Callable[[int, Step], None],
+        sampling: Sampling | None = None,
+    ) -> None:
+        """A continuation, greedy unless told otherwise; see `Model.generate`."""
         import torch
 
         ids = self._tensor(encoded.inputs.ids)
-        self._write(on_token, max_new_tokens, input_ids=ids, attention_mask=torch.ones_like(ids))
+        self._write(on_token, max_new_tokens, sampling, input_ids=ids, attention_mask=torch.ones_like(ids))
 
     def embed(self, inputs: Inputs) -> torch.Tensor:
         """Input embeddings [1, n, d] as the embedding module gives them, any scale of the family included."""

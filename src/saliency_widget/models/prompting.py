@@ -120,7 +120,7 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
         roles = _roles(ids, tokenizer, "prompt")
     target = prompt.target_ids
     if target is None:
-        target = _encode_target(tokenizer, before, ids, prompt.target)
+        target = continuation(tokenizer, before, ids, prompt.target)
     return Encoded(inputs=Inputs((), tuple(ids)), roles=tuple(roles), segments=segments, target=_checked_target(target))
 
 
@@ -195,8 +195,8 @@ def _roles(ids: Sequence[int], tokenizer: Any, role: Role) -> list[Role]:
     return ["special" if i in special else role for i in ids]
 
 
-def _encode_target(tokenizer: Any, before: str | None, ids: list[int], target: str | None) -> tuple[int, ...] | None:
-    """The target's own ids.
+def continuation(tokenizer: Any, before: str | None, ids: list[int], target: str | None) -> tuple[int, ...] | None:
+    """The ids of `target` after a text `before` whose ids are `ids`; None for None.
 
     Encoded together with the text where that leaves the text's ids alone: some tokenizers would begin a text of its
     own with a space.

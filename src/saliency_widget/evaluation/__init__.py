@@ -1,0 +1,1 @@
+"""How far a map or an explanation can be trusted."""

@@ -1,0 +1,1 @@
+"""What language models say about their answers, in words and in numbers."""

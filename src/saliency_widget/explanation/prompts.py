@@ -1,0 +1,107 @@
+"""The prompts: those of Hung-yi Lee's Generative AI course (Spring 2024, homework 7) word for word, and variants.
+
+A template is plain text with named fields in braces. Only the names that are given are fields, and what is put in is
+not looked at again: a review may hold braces, tags and quotes, and the template other braces.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..errors import InputError
+from ..types import ExplanationKind
+
+# Whether the class is written after the list (as in the homework) or before it.
+Order: TypeAlias = Literal["explain first", "predict first"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A way to ask. `{review}` in `text` stands for the text it is about."""
+
+    id: str
+    label: str
+    kind: ExplanationKind
+    text: str
+    order: Order = "explain first"
+
+
+ANSWER = Template(
+    id="answer",
+    label="Answer and explain",
+    kind="answer",
+    text="You are a creative and intelligent movie review analyst, whose purpose is to aid in sentiment analysis of "
+    "movie reviews. Determine whether the review below is positive or negative, and explain your answers. \n\n"
+    "Review: {review}",
+)
+SCORES = Template(
+    id="scores",
+    label="Score each word",
+    kind="scores",
+    text="You are a movie review analyst tasked with sentiment analysis. For each review, provide a list of tuples "
+    "representing the importance of each word and punctuation, with values ranging from -1 (negative) to 1 (positive). "
+    "Then, classify the review as positive (1) or negative (-1). The review is within <review> tags.\n"
+    "Example output:\n"
+    "[(<word or punctuation>, <float importance>), ...]\n"
+    "<int classification>\n"
+    "<review> {review} <review>",
+)
+PREDICT_FIRST = Template(
+    id="scores-predict-first",
+    label="Class first, then each word",
+    kind="scores",
+    order="predict first",
+    text="You are a movie review analyst tasked with sentiment analysis. For each review, first classify the review as "
+    "positive (1) or negative (-1). Then, provide a list of tuples representing the importance of each word and "
+    "punctuation, with values ranging from -1 (negative) to 1 (positive). The review is within <review> tags.\n"
+    "Example output:\n"
+    "<int classification>\n"
+    "[(<word or punctuation>, <float importance>), ...]\n"
+    "<review> {review} <review>",
+)
+TEMPLATES: dict[str, Template] = {t.id: t for t in (ANSWER, SCORES, PREDICT_FIRST)}
+
+# The same question in other words, class first: how stable is what the model says?
+PARAPHRASES: tuple[str, ...] = (
+    PREDICT_FIRST.text,
+    (
+        "Judge the film review within <review> tags. On the first line write 1 if it is positive, or -1 if it is "
+        "negative. On the next line write a list of tuples that tells how much each word and each punctuation mark "
+        "contributed, from -1 (negative) to 1 (positive).\n"
+        "Example output:\n"
+        "<int classification>\n"
+        "[(<word or punctuation>, <float importance>), ...]\n"
+        "<review> {review} <review>"
+    ),
+    (
+        "Decide the sentiment of a movie review and explain your decision with numbers. Answer with the class, 1 for "
+        "positive and -1 for negative, followed by tuples of every word or punctuation mark and its importance "
+        "between -1 (speaks for negative) and 1 (speaks for positive). The review stands within <review> tags.\n"
+        "Example output:\n"
+        "<int classification>\n"
+        "[(<word or punctuation>, <float importance>), ...]\n"
+        "<review> {review} <review>"
+    ),
+)
+
+
+def fill(template: str, **fields: str) -> str:
+    """The template with each `{name}` that is among the fields replaced, all at once.
+
+    Raises: InputError where the template has no place for one of them.
+    """
+    missing = [name for name in fields if f"{{{name}}}" not in template]
+    if missing:
+        raise InputError(
+            f"The prompt has no place for the {missing[0]}.", cure=f"Write {{{missing[0]}}} where it is to stand."
+        )
+    pattern = "|".join(re.escape(f"{{{name}}}") for name in fields)
+    return re.sub(pattern, lambda found: fields[found[0][1:-1]], template)
+
+
+def order_of(template: str) -> Order:
+    """Whether a template asks for the class first. One of the user's own is taken to follow the homework."""
+    known = (t.order for t in TEMPLATES.values() if t.text == template)
+    return "predict first" if template in PARAPHRASES else next(known, "explain first")
