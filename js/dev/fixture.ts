@@ -9,10 +9,11 @@ import { createStore } from "../src/store";
 import "../src/styles.css";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
+import { ANSWERS, COMPARISON, EXPLAINERS, REVIEWED } from "./explain";
 import { AR_EN, BEGUN, type Draft, EMOTIONS, EN_AR, FEELINGS, INTENTS, special, type Task, ZH_EN } from "./tasks";
 
 type Wire = Record<string, unknown>;
-type Scene = { messages: Wire[]; columns?: (col: number) => Float32Array | null; drawer?: boolean };
+type Scene = { messages: Wire[]; columns?: (col: number) => Float32Array | null; drawer?: boolean | "Explain" };
 
 const method = (id: string, label: string, more: Partial<WireMethod> = {}): WireMethod => ({
   id,
@@ -111,7 +112,7 @@ function scene(
     methods?: WireMethod[];
     tail?: Wire[];
     missing?: (col: number) => boolean;
-    drawer?: boolean;
+    drawer?: boolean | "Explain";
   } = {},
 ): Scene {
   const tokens = tokensOf(drafts, firstTarget, options.segments);
@@ -492,6 +493,19 @@ const SCENES: Record<string, () => Scene> = {
     classified(EMOTIONS, "roberta-base-go_emotions", (col) => (col === 15 ? 0.934 : 0.4 * noise(col) ** 4), {
       drawer: true,
     }),
+  explain: () =>
+    classified(REVIEWED, "SmolLM2-135M-Instruct", (col) => [0.17, 0.83][col] ?? 0, {
+      tail: [EXPLAINERS, ...ANSWERS, COMPARISON, status("explaining", "Asking gemini-2.0-flash", 62)],
+      drawer: "Explain",
+    }),
+  unexplained: () =>
+    scene(GEORGE, 9, {
+      scores: washington,
+      tail: [
+        { ...EXPLAINERS, reason: "SmolLM2-135M is a base model: it goes on with a text, and answers no questions." },
+      ],
+      drawer: "Explain",
+    }),
   intents: () => classified(INTENTS, "banking77", (col) => (col === 31 ? 0.71 : 0.1 * noise(col) ** 4)),
   methods: () =>
     scene(GEORGE, 9, {
@@ -564,5 +578,6 @@ for (const [name, make] of Object.entries(SCENES)) {
   const send = connect(model, store, signal);
   mount({ store, send, signal, el });
   for (const message of messages) model.hear(message, columns);
-  if (drawer) el.querySelector<HTMLElement>(".sw-drawer-toggle")?.click();
+  const toggles = el.querySelectorAll<HTMLElement>(".sw-drawer-toggle");
+  if (drawer) toggles[drawer === "Explain" ? 1 : 0]?.click();
 }

@@ -26,6 +26,13 @@ export function significant(value: number): string {
   return (value < 0 ? MINUS : "") + digits.replace("e+", "e").replace("e-", `e${MINUS}`);
 }
 
+/** So many decimals, and never a minus before nothing but zeros: 0.31, −0.02, 0.00. */
+export function decimal(value: number, digits = 2): string {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(size) > 0 ? MINUS + size : size;
+}
+
 export function percent(value: number): string {
   const size = Math.abs(100 * value);
   return `${value < 0 ? MINUS : ""}${size > 0 && size < 1 ? size.toFixed(1) : size.toFixed(0)} %`;

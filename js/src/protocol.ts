@@ -17,11 +17,30 @@ const SEGMENT_KINDS = [
   "source",
   "target",
 ] as const;
-const PHASES = ["idle", "loading", "waiting", "generating", "attributing", "done", "cancelled", "failed"] as const;
+const PHASES = [
+  "idle",
+  "loading",
+  "waiting",
+  "generating",
+  "attributing",
+  "explaining",
+  "done",
+  "cancelled",
+  "failed",
+] as const;
+const EXPLANATION_KINDS = ["answer", "scores"] as const;
+const FATES = ["aligned", "out of range", "repeated", "invented"] as const;
+const ANSWER_STATES = ["waiting", "writing", "done", "cancelled", "failed"] as const;
 
 export type Role = (typeof ROLES)[number];
 export type SegmentKind = (typeof SEGMENT_KINDS)[number];
 export type Phase = (typeof PHASES)[number];
+export type ExplanationKind = (typeof EXPLANATION_KINDS)[number];
+/** What became of a pair that was written. */
+export type Fate = (typeof FATES)[number];
+export type AnswerState = (typeof ANSWER_STATES)[number];
+/** Positive, or negative. */
+export type Label = 1 | -1;
 
 export type WireToken = {
   id: number;
@@ -86,14 +105,93 @@ export type Status = {
 };
 export type Failed = { type: "failed"; kind: string; message: string; cure: string };
 
-export type ToPage = ToPageHello | DocumentBegins | Tokens | Steps | Menu | MapBegins | Column | Status | Failed;
+export type WireExplainer = { id: string; name: string; where: string; is_model: boolean; guided: boolean };
+export type WirePrompt = { id: string; label: string; kind: ExplanationKind; text: string };
+export type Explainers = {
+  type: "explainers";
+  explainers: WireExplainer[];
+  prompts: WirePrompt[];
+  review: string;
+  compares: boolean;
+  reason: string | null;
+};
+export type WireWord = { text: string; score: number | null; uncertainty: number | null };
+export type WirePair = { word: string; value: number; fate: Fate; at: number | null };
+export type WireCard = { about: [string, string][]; reads: string; caveats: string[]; reference: string };
+export type Answer = {
+  type: "answer";
+  id: number;
+  explainer: string;
+  prompt: string;
+  kind: ExplanationKind;
+  guided: boolean;
+  state: AnswerState;
+  text: string;
+  free: string | null;
+  label: Label | null;
+  label_probability: number | null;
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+  seconds: number;
+  words: WireWord[] | null;
+  pairs: WirePair[] | null;
+  problems: string[];
+  mapped: boolean;
+  card: WireCard;
+  failure: [string, string] | null;
+};
+export type WireFigure = {
+  id: string;
+  label: string;
+  value: number | null;
+  random_mean: number;
+  random_low: number;
+  random_high: number;
+};
+export type WireSide = {
+  method: string;
+  label: string;
+  signed: boolean;
+  scores: (number | null)[];
+  figures: WireFigure[];
+};
+export type Comparison = {
+  type: "comparison";
+  words: string[];
+  said: (number | null)[];
+  spread: (number | null)[];
+  label: Label;
+  label_probability: number;
+  levels: number;
+  zeros: number;
+  stability: number | null;
+  askings: number;
+  sides: WireSide[];
+  card: WireCard;
+};
+
+export type ToPage =
+  | ToPageHello
+  | DocumentBegins
+  | Tokens
+  | Steps
+  | Menu
+  | MapBegins
+  | Column
+  | Status
+  | Failed
+  | Explainers
+  | Answer
+  | Comparison;
 
 export type ToKernel =
   | { type: "hello"; protocol: number }
   | { type: "ack"; seq: number }
   | { type: "focus"; col: number }
   | { type: "ask"; method: string; objective: string; settings?: Record<string, unknown> }
-  | { type: "cancel" };
+  | { type: "cancel" }
+  | { type: "explain"; explainer: string; kind: string; prompt: string; review: string }
+  | { type: "say_versus_do"; review: string };
 
 /** A message that names one of our types, and whose fields are not what that type says. */
 export class ProtocolError extends Error {
@@ -130,12 +228,17 @@ const oneOf =
   <T extends string>(names: readonly T[]): Check<T> =>
   (value, where) =>
     names.find((name) => name === value) ?? wrong(where, `one of ${names.join(", ")}`, value);
-const pair: Check<[number, number]> = (value, where) => {
-  const [first, second, ...rest] = list(count)(value, where);
-  return first !== undefined && second !== undefined && rest.length === 0
-    ? [first, second]
-    : wrong(where, "two numbers", value);
-};
+const two =
+  <T>(check: Check<T>, expected: string): Check<[T, T]> =>
+  (value, where) => {
+    const [first, second, ...rest] = list(check)(value, where);
+    return first !== undefined && second !== undefined && rest.length === 0
+      ? [first, second]
+      : wrong(where, expected, value);
+  };
+const pair = two(count, "two numbers");
+const texts = two(text, "two strings");
+const label: Check<Label> = (value, where) => (value === 1 || value === -1 ? value : wrong(where, "1 or -1", value));
 
 /** An object checked field by field; fields that nobody asked for are left behind. */
 const shape =
@@ -174,6 +277,26 @@ const method = shape<WireMethod>({
   reason: orNull(text),
 });
 const objective = shape<WireObjective>({ id: text, label: text });
+const explainer = shape<WireExplainer>({ id: text, name: text, where: text, is_model: flag, guided: flag });
+const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATION_KINDS), text });
+const word = shape<WireWord>({ text, score: orNull(real), uncertainty: orNull(real) });
+const written = shape<WirePair>({ word: text, value: real, fate: oneOf(FATES), at: orNull(count) });
+const card = shape<WireCard>({ about: list(texts), reads: text, caveats: list(text), reference: text });
+const figure = shape<WireFigure>({
+  id: text,
+  label: text,
+  value: orNull(real),
+  random_mean: real,
+  random_low: real,
+  random_high: real,
+});
+const side = shape<WireSide>({
+  method: text,
+  label: text,
+  signed: flag,
+  scores: list(orNull(real)),
+  figures: list(figure),
+});
 
 const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>, "scores">> } = {
   hello: shape<ToPageHello>({ type: oneOf(["hello"]), protocol: count, session: text }),
@@ -214,6 +337,50 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     seconds_left: orNull(real),
   }),
   failed: shape<Failed>({ type: oneOf(["failed"]), kind: text, message: text, cure: text }),
+  explainers: shape<Explainers>({
+    type: oneOf(["explainers"]),
+    explainers: list(explainer),
+    prompts: list(prompt),
+    review: text,
+    compares: flag,
+    reason: orNull(text),
+  }),
+  answer: shape<Answer>({
+    type: oneOf(["answer"]),
+    id: count,
+    explainer: text,
+    prompt: text,
+    kind: oneOf(EXPLANATION_KINDS),
+    guided: flag,
+    state: oneOf(ANSWER_STATES),
+    text,
+    free: orNull(text),
+    label: orNull(label),
+    label_probability: orNull(real),
+    prompt_tokens: orNull(count),
+    completion_tokens: orNull(count),
+    seconds: real,
+    words: orNull(list(word)),
+    pairs: orNull(list(written)),
+    problems: list(text),
+    mapped: flag,
+    card,
+    failure: orNull(texts),
+  }),
+  comparison: shape<Comparison>({
+    type: oneOf(["comparison"]),
+    words: list(text),
+    said: list(orNull(real)),
+    spread: list(orNull(real)),
+    label,
+    label_probability: real,
+    levels: count,
+    zeros: real,
+    stability: orNull(real),
+    askings: count,
+    sides: list(side),
+    card,
+  }),
 };
 
 /** The n float32 numbers of a buffer. A copy: hosts hand in views at odd offsets, and may reuse what lies under them. */

@@ -7,8 +7,11 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { type Piece, toPieces } from "./pieces";
 import {
+  type Answer,
   type Column,
+  type Comparison,
   type DocumentBegins,
+  type Explainers,
   type Failed,
   type MapBegins,
   type Menu,
@@ -36,7 +39,9 @@ export type Asked = { method: string; objective: string };
 
 export type Store = ReturnType<typeof createStore>;
 
-const RUNNING: ReadonlySet<string> = new Set(["loading", "waiting", "generating", "attributing"]);
+const RUNNING: ReadonlySet<string> = new Set(["loading", "waiting", "generating", "attributing", "explaining"]);
+/** The kernel has heard the question, or is a new one that never will. */
+const SIGNS_OF_AN_ANSWER: ReadonlySet<string> = new Set(["hello", "status", "failed", "answer", "comparison"]);
 const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: null, unit: "", seconds_left: null };
 
 export function createStore() {
@@ -52,6 +57,10 @@ export function createStore() {
   const mapId = signal<string | null>(null);
   const status = signal<Status>(IDLE);
   const failure = signal<Failed | null>(null);
+  const explainers = signal<Explainers | null>(null);
+  /** By id, the first asked first. */
+  const answers = signal<readonly Answer[]>([]);
+  const comparison = signal<Comparison | null>(null);
   /** Why nothing can be shown: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
@@ -63,6 +72,8 @@ export function createStore() {
   const hoverRow = signal<number | null>(null);
   /** What the reader asked for and the kernel has not begun to show yet. */
   const asked = signal<Asked | null>(null);
+  /** The reader asked an LLM, and the kernel has not said a word of it yet. */
+  const wantsAnswer = signal(false);
 
   let cut: { tokens: readonly WireToken[]; pieces: readonly Piece[] } = { tokens: [], pieces: [] };
   const pieces: ReadonlySignal<readonly Piece[]> = computed(() => {
@@ -80,6 +91,10 @@ export function createStore() {
   /** What tokens of the role "special" are called: a chat's template, or what a model puts around any text. */
   const specialName = computed(() => (kind.value === "text" ? "template" : "special"));
   const running = computed(() => RUNNING.has(status.value.phase));
+  /** An LLM is being asked, or about to be: one at a time. */
+  const explaining = computed(
+    () => wantsAnswer.value || status.value.phase === "explaining" || answers.value.some(isUnderWay),
+  );
 
   const map = computed(() => {
     const found = mapId.value === null ? undefined : maps.value.get(mapId.value);
@@ -136,6 +151,10 @@ export function createStore() {
   function forgetSession(): void {
     document.value = null;
     menu.value = null;
+    explainers.value = null;
+    answers.value = [];
+    comparison.value = null;
+    wantsAnswer.value = false;
     status.value = IDLE;
     forgetDocument();
   }
@@ -165,7 +184,18 @@ export function createStore() {
     failure.value = null;
   }
 
+  function addAnswer(answer: Answer): void {
+    const others = answers.value.filter(({ id }) => id !== answer.id);
+    answers.value = [...others, answer].sort((a, b) => a.id - b.id);
+  }
+
+  /** What was said of one text stays when another begins; its words are not on the new one's maps. */
+  function unmapAnswers(): void {
+    answers.value = answers.value.map((answer) => (answer.mapped ? { ...answer, mapped: false } : answer));
+  }
+
   function handle(message: ToPage): void {
+    if (SIGNS_OF_AN_ANSWER.has(message.type)) wantsAnswer.value = false;
     switch (message.type) {
       case "hello":
         agreed = message.protocol === PROTOCOL;
@@ -176,7 +206,10 @@ export function createStore() {
         session = message.session;
         return;
       case "document":
-        if (message.doc !== document.value?.doc) forgetDocument();
+        if (message.doc !== document.value?.doc) {
+          forgetDocument();
+          unmapAnswers();
+        }
         document.value = message;
         return;
       case "tokens":
@@ -208,6 +241,15 @@ export function createStore() {
         failure.value = message;
         asked.value = null;
         return;
+      case "explainers":
+        explainers.value = message;
+        return;
+      case "answer":
+        addAnswer(message);
+        return;
+      case "comparison":
+        comparison.value = message;
+        return;
       default:
         message satisfies never;
     }
@@ -234,6 +276,14 @@ export function createStore() {
     });
   }
 
+  /** The reader asked an LLM. What went wrong before is no longer of interest. */
+  function explain(): void {
+    batch(() => {
+      failure.value = null;
+      wantsAnswer.value = true;
+    });
+  }
+
   /** Pins a target column, or lets it go if it was pinned. */
   function pin(col: number): void {
     selection.value = selection.value === col ? null : col;
@@ -248,6 +298,9 @@ export function createStore() {
     maps,
     status,
     failure,
+    explainers,
+    answers,
+    comparison,
     notice,
     selection,
     hoverCol,
@@ -260,6 +313,7 @@ export function createStore() {
     kind,
     specialName,
     running,
+    explaining,
     map,
     method,
     signed,
@@ -273,6 +327,7 @@ export function createStore() {
     templateShare,
     receive,
     ask,
+    explain,
     pin,
   };
 }
@@ -285,4 +340,8 @@ function likeliest(steps: readonly (WireStep | undefined)[]): number {
 
 function inRange(value: number | null, n: number): number | null {
   return value !== null && value >= 0 && value < n ? value : null;
+}
+
+export function isUnderWay({ state }: Answer): boolean {
+  return state === "waiting" || state === "writing";
 }

@@ -13,14 +13,33 @@ const names = (side: string) =>
     .sort();
 const bytes = () => new Uint8Array(readFileSync(join(GOLDEN, "to_page/column.bin")));
 
+const REVIEW =
+  "This film is a compelling drama that captivates audiences with its intricate storytelling and powerful performances.";
+const [, SCORES] = json("to_page", "explainers").prompts;
+
 const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   ack: { type: "ack", seq: 7 },
   ask: { type: "ask", method: "attention", objective: "probability", settings: { layer: 3 } },
   cancel: { type: "cancel" },
   focus: { type: "focus", col: 3 },
   hello: { type: "hello", protocol: PROTOCOL },
+  explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW },
+  say_versus_do: { type: "say_versus_do", review: REVIEW },
 };
-const TO_PAGE = ["column", "document", "failed", "hello", "map", "menu", "status", "steps", "tokens"];
+const TO_PAGE = [
+  "answer",
+  "column",
+  "comparison",
+  "document",
+  "explainers",
+  "failed",
+  "hello",
+  "map",
+  "menu",
+  "status",
+  "steps",
+  "tokens",
+];
 
 describe("the golden files", () => {
   it("are one for each message of either side", () => {
@@ -60,6 +79,26 @@ describe("readToPage", () => {
     expect(() => readToPage({ ...rest, tokens: [{ ...tokens[0], role: "hero" }] })).toThrow(
       /tokens\.tokens\[0\]\.role/,
     );
+  });
+  it("checks what LLMs say as closely", () => {
+    const [answer, comparison, explainers] = ["answer", "comparison", "explainers"].map((name) =>
+      json("to_page", name),
+    );
+    const wrong: [unknown, RegExp][] = [
+      [{ ...answer, state: "lost" }, /answer\.state: expected one of waiting/],
+      [{ ...answer, kind: "poem" }, /answer\.kind/],
+      [{ ...answer, label: 0 }, /answer\.label: expected 1 or -1/],
+      [{ ...answer, failure: ["one"] }, /answer\.failure: expected two strings/],
+      [{ ...answer, words: [{ text: "a", score: "1", uncertainty: null }] }, /answer\.words\[0\]\.score/],
+      [{ ...answer, pairs: [{ ...answer.pairs[0], fate: "lost" }] }, /answer\.pairs\[0\]\.fate/],
+      [{ ...answer, card: { ...answer.card, about: [["a", 1]] } }, /answer\.card\.about\[0\]\[1\]/],
+      [{ ...comparison, label: null }, /comparison\.label: expected 1 or -1, got null/],
+      [{ ...comparison, sides: [{ ...comparison.sides[0], scores: null }] }, /comparison\.sides\[0\]\.scores/],
+      [{ ...explainers, prompts: [{ ...explainers.prompts[0], kind: 1 }] }, /explainers\.prompts\[0\]\.kind/],
+    ];
+    for (const [message, where] of wrong) expect(() => readToPage(message)).toThrow(where);
+    const failed = { ...answer, state: "failed", failure: ["Cause.", "Cure."] };
+    expect(readToPage(failed)).toEqual(failed);
   });
   it("never fails on any content but by a ProtocolError", () => {
     fc.assert(

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from .attribution.attribute import attribute
     from .attribution.catalogue import methods
     from .attribution.result import Attribution
+    from .evaluation.agreement import agreement
+    from .evaluation.say_versus_do import say_versus_do
+    from .explanation.explain import explain
+    from .explanation.parsing import parse_scores
+    from .explanation.server import OpenAIClient
     from .models.loading import load_model
     from .show import show
 
@@ -27,13 +32,29 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 _WHERE = {
     "Attribution": "attribution.result",
+    "OpenAIClient": "explanation.server",
+    "agreement": "evaluation.agreement",
     "attribute": "attribution.attribute",
+    "explain": "explanation.explain",
     "load_model": "models.loading",
     "methods": "attribution.catalogue",
+    "parse_scores": "explanation.parsing",
+    "say_versus_do": "evaluation.say_versus_do",
     "show": "show",
 }
 
-__all__ = ["Attribution", "attribute", "load_model", "methods", "show"]
+__all__ = [
+    "Attribution",
+    "OpenAIClient",
+    "agreement",
+    "attribute",
+    "explain",
+    "load_model",
+    "methods",
+    "parse_scores",
+    "say_versus_do",
+    "show",
+]
 
 
 def __getattr__(name: str) -> Any:

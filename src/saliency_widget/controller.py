@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from .attribution import attribute as attribution
 from .attribution.engine import Chunk, Progress, Schedule
-from .attribution.methods import METHODS, Method, why_not
+from .attribution.methods import LLM, METHODS, Method, check_applies, why_not
 from .attribution.objectives import LABELS
+from .conversation import Comparing, Conversation, Host, Talk
 from .errors import Cancelled, SaliencyError, WorkerDied
+from .explanation.asking import Request
 from .models.loading import load_model
 from .streaming import Send, Stream
 
@@ -22,11 +24,16 @@ if TYPE_CHECKING:
     from . import protocol
     from .attribution.attribute import Question
     from .attribution.result import Attribution
+    from .conversation import Wish
+    from .evaluation.say_versus_do import SayVersusDo
+    from .explanation.clients import Client
+    from .explanation.result import Explanation
     from .models.base import Model
     from .models.document import Document
     from .models.prompting import Encoded, Prompt
     from .models.steps import Step
-    from .types import Request
+    from .types import ExplanationKind
+    from .types import Request as MapRequest
 
 _PATIENCE = 5.0  # seconds that a process which wants to end waits for the layer that is being computed
 _NEXT_LOOK = 0.1  # seconds between two looks at a text that is being written
@@ -41,6 +48,7 @@ class Job:
     question: Question
     max_new_tokens: int
     memory_budget: int | None = None
+    explainer: Client | None = None
 
 
 @dataclass(eq=False)
@@ -77,10 +85,13 @@ class Controller:
         self._preferred: int | None = None
         self._model: Model | None = None
         self._document: Document | None = None
-        self._cache: dict[tuple[int | None, Request], _Entry] = {}
+        self._cache: dict[tuple[int | None, MapRequest], _Entry] = {}
         self._fingerprint: int | None = None
         self._offered: list[Method] = []
         self._attribution: Attribution | None = None
+        self._talking = False  # an explanation is being made: a map that is asked for waits
+        host = Host(loaded=self._loaded, document=self._shown, check=self._check, memory_budget=job.memory_budget)
+        self._conversation = Conversation(self._stream, job.explainer, host)
         self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
     # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
@@ -105,6 +116,10 @@ class Controller:
                 self._receive_ask(message)
             case "cancel":
                 self.cancel()
+            case "explain":
+                self._receive_explain(message)
+            case "say_versus_do":
+                self.say_versus_do(message["review"])
 
     def _receive_ask(self, message: protocol.Ask) -> None:
         settings = message.get("settings", {})
@@ -112,6 +127,37 @@ class Controller:
             self.ask(attribution.check_question(message["method"], message["objective"], settings))
         except SaliencyError as error:
             self._stream.failed(type(error).__name__, error.message, error.cure)
+
+    def _receive_explain(self, message: protocol.Explain) -> None:
+        kind: ExplanationKind = "scores" if message["kind"] == "scores" else "answer"
+        try:
+            request = Request(review=message["review"], kind=kind, prompt=message["prompt"])
+            self.explain(request, message["explainer"])
+        except SaliencyError as error:
+            self._stream.failed(type(error).__name__, error.message, error.cure)
+
+    def explain(self, request: Request, explainer: str | None = None, *, of_widget: bool = False) -> None:
+        """Let an LLM explain, after what is waiting already.
+
+        `explainer`: "model" or "explainer"; None: the latter where there is one. `of_widget`: it is about the text that
+        the widget shows, which need not be there yet.
+        Raises: InputError.
+        """
+        with self._changed:
+            self._conversation.ask_for(request, explainer, of_widget=of_widget)
+            self._wished()
+
+    def say_versus_do(self, review: str | None) -> None:
+        """Set what the model says beside what it computes; None: of the text that the widget shows."""
+        with self._changed:
+            self._conversation.wishes.append(Comparing(review))
+            self._wished()
+
+    def _wished(self) -> None:
+        self._busy = True
+        self._error = None
+        self._cancelled.clear()
+        self._changed.notify_all()
 
     def ask(self, question: Question) -> None:
         """Show this map; what runs now is put aside, and taken up again when it is asked for once more."""
@@ -138,8 +184,9 @@ class Controller:
             if not self._busy:
                 return
             self._asked = None
+            self._conversation.drop()
             self._cancelled.set()
-            if self._model is None:  # loading cannot be interrupted, but nobody has to wait for it
+            if self._model is None and not self._talking:  # loading cannot be interrupted; nobody has to wait for it
                 self._error = _cancelled_at(0, None)
                 self._busy = False
                 self._stream.status("cancelled")
@@ -150,6 +197,7 @@ class Controller:
         with self._changed:
             self._closed = True
             self._asked = None
+            self._conversation.wishes.clear()
             self._cancelled.set()
             self._changed.notify_all()
         self._stream.close()
@@ -163,6 +211,16 @@ class Controller:
     def attribution(self) -> Attribution | None:
         """The map on show as far as it is computed, or None."""
         return self._attribution
+
+    @property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """What was said so far, in the order in which it was asked for."""
+        return self._conversation.explanations
+
+    @property
+    def comparison(self) -> SayVersusDo | None:
+        """What was said beside what was computed, the last one asked for, or None."""
+        return self._conversation.comparison
 
     @property
     def error(self) -> BaseException | None:
@@ -193,7 +251,7 @@ class Controller:
         self._ended = True
         if self._busy:  # asked, and closed before it was begun
             self._died()
-        self._model = self._document = self._attribution = None
+        self._model = self._document = self._attribution = self._conversation.said = None
         self._cache.clear()
 
     def _died(self) -> None:
@@ -208,29 +266,39 @@ class Controller:
 
     def _wait_for_work(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._asked is not None or self._cancelled.is_set())
+            self._changed.wait_for(lambda: self._closed or self._waits() or self._cancelled.is_set())
             return not self._closed
 
-    def _take(self) -> Question | None:
+    def _waits(self) -> bool:
+        return self._asked is not None or bool(self._conversation.wishes)
+
+    def _take(self) -> Question | Wish | None:
+        """What to do next: a map before an explanation; None: what waited was cancelled."""
         with self._changed:
             question, self._asked = self._asked, None
-            return question
+            wishes = self._conversation.wishes
+            self._talking = question is None and bool(wishes)
+            return wishes.popleft() if self._talking else question
 
     def _finish(self, error: BaseException | None) -> None:
         with self._changed:
-            if self._asked is None:  # else something newer was asked meanwhile; its end is the one to tell
+            self._talking = False
+            if not self._waits():  # else something newer was asked meanwhile; its end is the one to tell
                 self._error = error
                 self._cancelled.clear()
                 self._busy = False
                 self._changed.notify_all()
 
-    def _try(self, question: Question | None) -> BaseException | None:
+    def _try(self, wish: Question | Wish | None) -> BaseException | None:
         """Do one job (None: it was cancelled before it began); its error is told to the page and raised by `wait()`."""
         try:
-            if question is None:
+            if wish is None:
                 self._check()
+            elif isinstance(wish, Talk | Comparing):
+                self._conversation.fulfil(wish)
+                self._after_talk()
             else:
-                self._answer(question)
+                self._answer(wish)
         except _Superseded:
             return None
         except Cancelled as error:
@@ -249,18 +317,14 @@ class Controller:
         return None
 
     def _answer(self, question: Question) -> None:
-        if self._model is None:
-            self._stream.status("loading", "Loading")
-            self._model = load_model(self._job.model, progress=self._loading)
-            self._check()
-        model = self._model
+        model = self._loaded()
         with model.lent(check=self._check, waiting=self._waiting):
             self._offer(model, question.method)
-            if self._document is None:
-                self._begin(model)
-            document = self._document
-            assert document is not None
+            document = self._written(model)
             self._look_for_changed_weights(model, document)
+            if question.method is LLM:
+                self._show_said(model, question)
+                return
             entry = self._entry(model, question, document)
             self._stream.show(
                 entry.map_id,
@@ -277,11 +341,54 @@ class Controller:
                     self._publish(model, question, document, entry)
         self._stream.status("done", question.method.label)
 
+    def _loaded(self) -> Model:
+        if self._model is None:
+            self._stream.status("loading", "Loading")
+            self._model = load_model(self._job.model, progress=self._loading)
+            self._check()
+        return self._model
+
+    def _written(self, model: Model) -> Document:
+        """The text with what the model wrote. Call inside `model.lent()`."""
+        if self._document is None:
+            self._begin(model)
+        assert self._document is not None
+        return self._document
+
+    def _shown(self) -> Document:
+        if self._document is not None:
+            return self._document
+        model = self._loaded()
+        with model.lent(check=self._check, waiting=self._waiting):
+            self._offer(model, self._job.question.method)
+            return self._written(model)
+
+    def _after_talk(self) -> None:
+        if self._model is not None:
+            self._tell_menu(self._model)  # what was said may be a map by now
+        self._stream.status("done")
+
+    def _show_said(self, model: Model, question: Question) -> None:
+        said = self._conversation.said
+        if said is None:
+            check_applies(LLM, model, question.settings)
+            return
+        map_id, whole = said
+        n_rows, n_cols = whole.scores.shape
+        self._stream.show(map_id, method=LLM.id, objective=question.objective, n_rows=n_rows, n_cols=n_cols)
+        self._attribution = whole
+        self._finished(whole)
+        self._stream.status("done", LLM.label)
+
     def _offer(self, model: Model, asked: Method) -> None:
         """Tell the page what can be asked; what was asked is among it, though a method of inseq is not in our table."""
         if asked not in self._offered:
-            self._offered = [*METHODS.values()] + [asked] * (asked.id not in METHODS)
-            self._stream.menu({method: why_not(method, model) for method in self._offered}, LABELS)
+            self._offered = [*METHODS.values(), LLM] + [asked] * (asked.id not in {*METHODS, LLM.id})
+            self._tell_menu(model)
+
+    def _tell_menu(self, model: Model) -> None:
+        said = {LLM} if self._conversation.said is not None else set()
+        self._stream.menu({m: None if m in said else why_not(m, model) for m in self._offered}, LABELS)
 
     def _begin(self, model: Model) -> None:
         """Encode, and let the model write."""
@@ -324,6 +431,7 @@ class Controller:
     def _read(self, document: Document) -> None:
         self._document = document
         self._stream.tokens(document.tokens, document.segments)
+        self._conversation.introduce()
 
     def _announce(self, model: Model, first_target: int) -> None:
         self._stream.document(
@@ -335,6 +443,8 @@ class Controller:
         fingerprint = model.fingerprint()
         if self._fingerprint not in (None, fingerprint):
             self._cache.clear()
+            self._conversation.said = None
+            self._tell_menu(model)
             self._announce(model, document.first_target)
             self._stream.tokens(document.tokens, document.segments)
         self._fingerprint = fingerprint
@@ -388,7 +498,7 @@ class Controller:
 
     def _check(self) -> None:
         """Raises to give up: for good, or (once there is a document) for something newer."""
-        if self._asked is not None and self._document is not None:
+        if self._asked is not None and self._document is not None and not self._talking:
             raise _Superseded
         if self._cancelled.is_set():
             raise _cancelled_at(*self._stream.progress)

@@ -5,7 +5,8 @@ tests/protocol/ has one golden file that both sides must read and write.
 
 A conversation: the page says `hello` (once per page, and again after a reload); the kernel answers with `hello` and
 then everything it has: `document`, `tokens`, `menu`, `steps`, `map`, its columns, `explainers`, every `answer`,
-`comparison`, `status`, `failed`. After that it sends what is new. Every message is idempotent: a page that hears one twice is not changed by the second.
+`comparison`, `status`, `failed`. After that it sends what is new. Every message is idempotent: a page that hears one
+twice is not changed by the second.
 
 Column messages carry a running `seq`; the page acknowledges the highest it has, and the kernel keeps at most `WINDOW`
 unacknowledged ones in flight.
@@ -312,18 +313,7 @@ class Comparison(TypedDict):
 
 
 ToPage: TypeAlias = (
-    ToPageHello
-    | Document
-    | Tokens
-    | Steps
-    | Menu
-    | Map
-    | Column
-    | Status
-    | Failed
-    | Explainers
-    | Answer
-    | Comparison
+    ToPageHello | Document | Tokens | Steps | Menu | Map | Column | Status | Failed | Explainers | Answer | Comparison
 )
 
 # ── page → kernel ────────────────────────────────────────────────────────────────────────────────────────────────

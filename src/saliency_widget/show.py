@@ -9,6 +9,7 @@ from .attribution.attribute import check_question
 from .attribution.memory import check_budget
 from .controller import Job
 from .errors import NoNotebook
+from .explanation.explain import client_of
 from .models.prompting import Message, check_max_new_tokens, check_prompt
 from .widget import SaliencyWidget
 
@@ -29,12 +30,14 @@ def show(
     foil: str | int | None = None,
     max_new_tokens: int = 32,
     memory_budget: int | None = None,
+    explainer: Any = None,
     **settings: Any,
 ) -> SaliencyWidget:
     """A living saliency map under the cell: hover a word the model wrote, and see which words caused it.
 
     Displays at once and returns at once; loading, writing and attributing go on behind. `wait()` gives the
-    `Attribution`. The arguments are those of `attribute`.
+    `Attribution`. The arguments are those of `attribute`, and `explainer`: who else can be asked in the Explain drawer,
+    beside the model itself: `OpenAIClient(...)`, or whatever `load_model` takes.
 
     Raises:
         InputError: what was asked cannot be asked; everything that needs the model to be found out is shown in the
@@ -52,6 +55,7 @@ def show(
         question=question,
         max_new_tokens=max_new_tokens,
         memory_budget=memory_budget,
+        explainer=None if explainer is None else client_of(explainer),
     )
     widget = SaliencyWidget(job)
     widget.show()

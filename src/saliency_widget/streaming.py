@@ -52,6 +52,10 @@ class Stream:
         self._segments: list[protocol.WireSegment] = []
         self._steps: dict[int, protocol.WireStep] = {}
         self._menu: protocol.Menu | None = None
+        self._explainers: protocol.Explainers | None = None
+        self._answers: dict[int, protocol.Answer] = {}
+        self._answers_untold: set[int] = set()
+        self._comparison: protocol.Comparison | None = None
         self._matrices: dict[str, _Matrix] = {}
         self._current: str | None = None
         self._preferred = 0
@@ -75,6 +79,25 @@ class Stream:
                 "objectives": [{"id": name, "label": label} for name, label in objectives.items()],
             }
             self._tell("menu")
+
+    def explainers(self, message: protocol.Explainers) -> None:
+        """Who can be asked to explain."""
+        with self._changed:
+            self._explainers = message
+            self._tell("explainers")
+
+    def answer(self, message: protocol.Answer) -> None:
+        """An answer as far as it is there; it replaces what was said of it before."""
+        with self._changed:
+            self._answers[message["id"]] = message
+            self._answers_untold.add(message["id"])
+            self._tell("answers")
+
+    def comparison(self, message: protocol.Comparison) -> None:
+        """What was said beside what was computed."""
+        with self._changed:
+            self._comparison = message
+            self._tell("comparison")
 
     def document(self, *, model: str, device: str, dtype: str, first_target: int) -> None:
         """A new text begins; what was said of the one before is forgotten."""
@@ -115,8 +138,8 @@ class Stream:
             self._steps_untold.update(steps)
             self._tell("steps")
 
-    def show(self, map_id: str, *, method: str, objective: str, n_rows: int, n_cols: int) -> None:
-        """This map is the one on show, and begins if it is new."""
+    def show(self, map_id: str, *, method: str, objective: str, n_rows: int, n_cols: int, aside: bool = False) -> None:
+        """This map is the one on show, and begins if it is new; `aside`: it only begins, to be shown when asked for."""
         with self._changed:
             assert self._document is not None, "a map belongs to a document"
             if map_id not in self._matrices:
@@ -132,6 +155,9 @@ class Stream:
                 self._matrices[map_id] = _Matrix(header)
             # The objective it is shown under may be another than the one it was computed with: attention has none.
             self._matrices[map_id].header["objective"] = objective
+            if aside:
+                self._tell("maps")
+                return
             self._current = map_id
             self._tell("map")
 
@@ -202,6 +228,7 @@ class Stream:
             self._closed = True
             self._document = self._current = None
             self._matrices, self._tokens, self._steps = {}, [], {}
+            self._answers, self._comparison = {}, None
             self._changed.notify_all()
 
     def _tell(self, name: str) -> None:
@@ -230,12 +257,14 @@ class Stream:
             self._greet = False
             self._acked = self._seq
             self._tokens_from, self._steps_untold = 0, set(self._steps)
+            self._answers_untold = set(self._answers)
             for matrix in self._matrices.values():
                 matrix.sent.clear()
             self._news = {"hello", "menu", "document", "tokens", "steps", "maps", "status", "failed"}
+            self._news |= {"explainers", "answers", "comparison"}
             small = True
         # A column must not overtake the header of its map.
-        messages = self._small() if small or self._news & {"document", "map"} else []
+        messages = self._small() if small or self._news & {"document", "map", "maps"} else []
         return [(cast("dict[str, Any]", m), []) for m in messages] or self._column()
 
     def _small(self) -> list[protocol.ToPage]:
@@ -247,6 +276,7 @@ class Stream:
             messages.append(self._menu)
         if self._document is not None:
             messages += self._about_document(news, self._document)
+        messages += self._about_explanations(news)
         if "status" in news:
             messages.append(self._status)
         if "failed" in news and self._failed is not None:
@@ -272,6 +302,16 @@ class Stream:
             messages += [m.header for name, m in self._matrices.items() if name != self._current]
         if self._current is not None and news & {"map", "maps"}:  # last: the last one heard is the one on show
             messages.append(self._matrices[self._current].header)
+        return messages
+
+    def _about_explanations(self, news: set[str]) -> list[protocol.ToPage]:
+        messages: list[protocol.ToPage] = []
+        if "explainers" in news and self._explainers is not None:
+            messages.append(self._explainers)
+        messages += [self._answers[number] for number in sorted(self._answers_untold)]
+        self._answers_untold = set()
+        if "comparison" in news and self._comparison is not None:
+            messages.append(self._comparison)
         return messages
 
     def _column(self) -> list[tuple[dict[str, Any], list[memoryview]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anywidget
 import traitlets
@@ -12,11 +12,15 @@ import traitlets
 from . import protocol
 from .attribution.attribute import check_question
 from .controller import Controller, Job
+from .explanation.asking import Request
+from .types import ExplanationKind
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from .attribution.result import Attribution
+    from .evaluation.say_versus_do import SayVersusDo
+    from .explanation.result import Explanation
 
 _STATIC = files("saliency_widget") / "static"
 
@@ -71,6 +75,38 @@ class SaliencyWidget(anywidget.AnyWidget):
         Raises: UnknownName.
         """
         self._controller.ask(check_question(method, objective, settings))
+
+    def explain(
+        self,
+        kind: ExplanationKind = "answer",
+        prompt: str | None = None,
+        *,
+        text: str | None = None,
+        explainer: Literal["model", "explainer"] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Let an LLM explain, as the Explain drawer does; `wait()` for it, then see `explanations`. Returns at once.
+
+        `text`: what it is about; None takes the text that the widget shows. `explainer`: "model", the one on show, or
+        "explainer", the one that `show` was given; None takes the latter where there is one. The others: see `explain`.
+        Raises: InputError.
+        """
+        request = Request(review=text or "…", kind=kind, prompt=prompt, **settings)
+        self._controller.explain(request, explainer, of_widget=text is None)
+
+    def say_versus_do(self, text: str | None = None) -> None:
+        """Set what the model says of the text beside what it computes; `wait()`, then see `comparison`."""
+        self._controller.say_versus_do(text)
+
+    @property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """What was said so far, in the order in which it was asked for."""
+        return self._controller.explanations
+
+    @property
+    def comparison(self) -> SayVersusDo | None:
+        """What was said beside what was computed, the last one, or None."""
+        return self._controller.comparison
 
     @property
     def attribution(self) -> Attribution | None:

@@ -7,7 +7,8 @@ import json
 import struct
 import threading
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 import pytest
@@ -132,7 +133,30 @@ def test_a_status_message_is_the_golden_one(stream) -> None:
     assert page.of("status")[-1] == golden("to_page/status")
 
 
-@pytest.mark.parametrize("name", ["hello", "ack", "focus", "ask", "cancel"])
+def conforms(value: Any, hint: Any) -> bool:
+    """Whether a JSON value is what a type of protocol.py says, with no field more or less."""
+    of = get_args(hint)
+    if is_typeddict(hint):
+        fields = get_type_hints(hint)
+        return value.keys() == fields.keys() and all(conforms(value[name], fields[name]) for name in fields)
+    if get_origin(hint) in (Union, UnionType):
+        return any(conforms(value, one) for one in of)
+    if get_origin(hint) is Literal:
+        return value in of
+    if get_origin(hint) is list:
+        return isinstance(value, list) and all(conforms(item, of[0]) for item in value)
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and len(value) == len(of) and all(map(conforms, value, of))
+    return isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(value, bool)
+
+
+@pytest.mark.parametrize("message", get_args(protocol.ToPage), ids=lambda message: message.__name__)
+def test_every_golden_message_to_the_page_has_the_fields_of_its_type(message: Any) -> None:
+    (name,) = get_args(get_type_hints(message)["type"])
+    assert conforms(golden(f"to_page/{name}"), message)
+
+
+@pytest.mark.parametrize("name", ["hello", "ack", "focus", "ask", "cancel", "explain", "say_versus_do"])
 def test_every_golden_message_of_the_page_is_read(name: str) -> None:
     assert protocol.read(golden(f"to_kernel/{name}")) == golden(f"to_kernel/{name}")
 

@@ -1,11 +1,16 @@
-/** Tells screen readers, once the reader has come to rest, what the target is and what mattered most for it. */
+/**
+ * Tells screen readers, once the reader has come to rest, what the target is and what mattered most for it; and, when an
+ * LLM has had its say, what it was.
+ */
 
 import { share } from "../format";
 import { labelOf, partOf } from "../pieces";
+import type { Answer } from "../protocol";
 import { shareOf } from "../scores";
-import type { Store } from "../store";
+import { isUnderWay, type Store } from "../store";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
+import { classOf, explainerName, summary, verdict } from "./explain/said";
 
 const REST = 500; // ms
 
@@ -33,8 +38,7 @@ export function announcement(store: Store): string {
 }
 
 export function announcer({ store, signal }: ViewContext): HTMLElement {
-  const root = h("div", { className: "sw-unseen", role: "status" });
-  root.setAttribute("aria-live", "polite");
+  const root = liveRegion();
   let timer: ReturnType<typeof setTimeout> | undefined;
   watch(signal, () => {
     const text = announcement(store);
@@ -44,5 +48,37 @@ export function announcer({ store, signal }: ViewContext): HTMLElement {
     }, REST);
   });
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  return root;
+}
+
+function liveRegion(): HTMLElement {
+  const root = h("div", { className: "sw-unseen", role: "status" });
+  root.setAttribute("aria-live", "polite");
+  return root;
+}
+
+/** Not the text, which the reader finds in the drawer: an answer can be a page long. */
+export function answered(store: Store, answer: Answer): string {
+  const name = explainerName(store, answer.explainer);
+  if (answer.state === "failed") return `${name} failed. ${answer.failure?.[0] ?? ""}`.trimEnd();
+  if (answer.state === "cancelled") return `${name} was stopped.`;
+  const words = answer.words === null ? "" : ` ${summary(answer)}.`;
+  return `${name} has answered: ${classOf(answer)}.${words}`;
+}
+
+/** Of what came while this page was looking; not of the history that a new page is told. */
+export function answerAnnouncer({ store, signal }: ViewContext): HTMLElement {
+  const root = liveRegion();
+  const underWay = new Set<number>();
+  watch(signal, () => {
+    for (const answer of store.answers.value) {
+      if (isUnderWay(answer)) underWay.add(answer.id);
+      else if (underWay.delete(answer.id)) root.textContent = answered(store, answer);
+    }
+  });
+  watch(signal, () => {
+    const { value: comparison } = store.comparison;
+    if (comparison !== null && store.explaining.peek()) root.textContent = verdict(comparison);
+  });
   return root;
 }

@@ -2,6 +2,7 @@
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { WireMethod } from "../protocol";
+import { askMap, mapOnShow } from "./ask";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { createPopover } from "./popover";
@@ -14,14 +15,13 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["Enter", "pin the target, or let it go"],
   ["Esc", "back to the pinned target; close"],
   ["m", "open or close the matrix"],
+  ["e", "open or close the explanations"],
   ["↑ ↓ ← →", "in the matrix: move from cell to cell"],
   ["?", "this list"],
 ];
 
-export function headerView({ store, send, signal, layer }: ViewContext): {
-  element: HTMLElement;
-  toggleHelp: () => void;
-} {
+export function headerView(context: ViewContext): { element: HTMLElement; toggleHelp: () => void } {
+  const { store, signal, layer } = context;
   const name = h("div", { className: "sw-model" });
   const methods = h("div", { className: "sw-methods", role: "group", ariaLabel: "Method" });
   const objective = h("div", { className: "sw-objective" });
@@ -38,14 +38,8 @@ export function headerView({ store, send, signal, layer }: ViewContext): {
     h("div", { className: "sw-header-end" }, objective, help),
   );
 
-  const current = () => store.asked.value ?? store.map.value?.info ?? null;
-
-  function ask(method: string, wanted?: string): void {
-    const chosen = wanted ?? current()?.objective ?? store.menu.value?.objectives[0]?.id;
-    if (chosen === undefined) return;
-    store.ask(method, chosen);
-    send({ type: "ask", method, objective: chosen });
-  }
+  const current = () => mapOnShow(store);
+  const ask = (method: string, objective?: string) => askMap(context, method, objective);
 
   const split = (all: readonly WireMethod[]) => {
     const able = all.filter(({ reason }) => reason === null);

@@ -7,7 +7,8 @@ import type { Asked, MapData } from "../store";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 
-const COUNTS: ReadonlySet<string> = new Set(["generating", "attributing"]);
+const COUNTS: ReadonlySet<string> = new Set(["generating", "attributing", "explaining"]);
+const OPEN_ENDED: ReadonlySet<string> = new Set(["generating", "explaining"]); // nobody knows how much will be written
 const BYTES = 1_000_000; // what is loaded in more steps than this is counted in bytes
 
 export function progressText(status: Status): string {
@@ -19,7 +20,7 @@ export function progressText(status: Status): string {
 function counted({ phase, done, total, unit }: Status): string {
   const things = COUNTS.has(phase) && unit !== "" ? ` ${unit}` : "";
   if (total === null || total === 0)
-    return phase === "generating" && done > 0 ? `: ${done.toLocaleString("en")}${things}` : "";
+    return OPEN_ENDED.has(phase) && done > 0 ? `: ${done.toLocaleString("en")}${things}` : "";
   if (phase === "loading" && total > BYTES) return `: ${bytesOf(done, total)}`;
   return `: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}${things}`;
 }
@@ -28,6 +29,8 @@ export function progressView({ store, send, signal }: ViewContext): HTMLElement 
   const root = h("div", { className: "sw-foot" });
   /** What was asked for and cancelled before it began, while this map was on show. */
   let dropped: { asked: Asked; over: MapData | null } | null = null;
+  /** What ran last was an LLM, which leaves the map as it was. */
+  let explained = false;
 
   function cancel(): void {
     const { value: asked } = store.asked;
@@ -63,9 +66,11 @@ export function progressView({ store, send, signal }: ViewContext): HTMLElement 
     const said =
       before !== null
         ? `Cancelled before ${label ?? before.method} began.`
-        : map === null
-          ? "Cancelled."
-          : `Cancelled: ${map.done.value} of ${map.info.n_cols} columns are here.`;
+        : explained && half === null
+          ? "Stopped explaining."
+          : map === null
+            ? "Cancelled."
+            : `Cancelled: ${map.done.value} of ${map.info.n_cols} columns are here.`;
     return html`<div class="sw-note"><span class="sw-progress-text">${said}</span>${
       rest === null
         ? nothing
@@ -82,6 +87,7 @@ export function progressView({ store, send, signal }: ViewContext): HTMLElement 
 
   watch(signal, () => {
     const [status, failure, notice] = [store.status.value, store.failure.value, store.notice.value];
+    if (store.running.value) explained = status.phase === "explaining";
     render(
       html`${notice === null ? nothing : html`<div class="sw-note sw-notice" role="status">${notice}</div>`}
       ${failure === null ? nothing : html`<div class="sw-error" role="alert"><b>${failure.message}</b><div>${failure.cure}</div></div>`}

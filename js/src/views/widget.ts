@@ -2,18 +2,21 @@
 
 import type { ToKernel } from "../protocol";
 import type { Store } from "../store";
-import { announcer } from "./announce";
+import { announcer, answerAnnouncer } from "./announce";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
+import { drawersView } from "./drawers";
 import { headerView } from "./header";
 import { isChord } from "./input";
-import { matrixView } from "./matrix";
 import { progressView } from "./progress";
 import { targetView } from "./target";
 import { textView } from "./text";
 import { watchTheme } from "./theme";
 import { createTooltip } from "./tooltip";
+
+/** Who writes needs these keys, with Ctrl or Alt too: JupyterLab would undo in a cell what was written here. */
+const EDITS = /^([acvxyz]|Enter|Backspace|Delete|Home|End|Arrow\w+)$/i;
 
 export function mount(options: {
   store: Store;
@@ -39,7 +42,7 @@ export function mount(options: {
     drawers.element,
     progressView(context),
   );
-  layer.append(announcer(context));
+  layer.append(announcer(context), answerAnnouncer(context));
   watch(signal, () => {
     root.classList.toggle("sw-empty", store.document.value === null);
   });
@@ -47,38 +50,16 @@ export function mount(options: {
   root.addEventListener(
     "keydown",
     (event) => {
-      if (isChord(event) || event.key === "Tab" || /^F\d+$/.test(event.key)) return;
+      const isIn = (query: string) => event.target instanceof Element && event.target.closest(query) !== null;
+      const isForeign = isChord(event) && !(EDITS.test(event.key) && isIn("textarea"));
+      if (isForeign || event.key === "Tab" || /^F\d+$/.test(event.key)) return;
       // JupyterLab takes plain keys for commands: `a` and `dd` would insert and delete cells.
       event.stopPropagation();
-      const typing = event.target instanceof Element && event.target.closest("select, input, textarea") !== null;
-      if (typing || event.defaultPrevented) return;
-      if (event.key === "m") drawers.toggleMatrix();
+      if (isIn("select, input, textarea") || event.defaultPrevented) return;
+      drawers.toggle(event.key);
       if (event.key === "?") header.toggleHelp();
     },
     { signal },
   );
   signal.addEventListener("abort", () => root.remove(), { once: true });
-}
-
-/** What stays closed until it is asked for, and is built only then. */
-function drawersView(context: ViewContext): { element: HTMLElement; toggleMatrix: () => void } {
-  const toggle = h("button", { type: "button", className: "sw-drawer-toggle", ariaExpanded: "false" }, "Matrix");
-  const element = h("div", { className: "sw-drawers" }, h("div", { className: "sw-drawer-row" }, toggle));
-  let open: { drawer: HTMLElement; lifetime: AbortController } | null = null;
-
-  function toggleMatrix(): void {
-    if (open !== null) {
-      open.lifetime.abort();
-      open.drawer.remove();
-      open = null;
-    } else {
-      const lifetime = new AbortController();
-      const drawer = matrixView({ ...context, signal: AbortSignal.any([context.signal, lifetime.signal]) });
-      element.append(drawer);
-      open = { drawer, lifetime };
-    }
-    toggle.setAttribute("aria-expanded", String(open !== null));
-  }
-  toggle.addEventListener("click", toggleMatrix, { signal: context.signal });
-  return { element, toggleMatrix };
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..models.loading import load_model
 from .inseq_methods import BRIDGED
-from .methods import METHODS, Method, why_not
+from .methods import LLM, METHODS, Method, why_not
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def methods(model: Any = None) -> Catalogue:
 
     `model`: whatever `load_model` takes; then each entry says why the method cannot be used on it, if it cannot.
     """
-    every = [*METHODS.values(), *BRIDGED.values()]
+    every = [*METHODS.values(), LLM, *BRIDGED.values()]
     if model is None:
         return Catalogue([Entry(method, None) for method in every], None)
     loaded = load_model(model)

@@ -19,12 +19,12 @@ from . import attention, gradient, noise, perturbation
 from .objectives import OBJECTIVES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..models.base import Model
-    from .engine import Fill
+    from .engine import Chunk, Fill, Problem, Schedule
 
-Family = Literal["gradient", "attention", "perturbation", "relevance", "baseline"]
+Family = Literal["gradient", "attention", "perturbation", "relevance", "explanation", "baseline"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,8 +238,37 @@ METHODS: dict[str, Method] = {
 }
 
 
+def _not_computed(_problem: Problem, _schedule: Schedule) -> Iterator[Chunk]:
+    raise UnsupportedMethod(_SAID, cure="Choose another method to have one computed.")
+
+
+_SAID = 'It is said, not computed: ask for it with explain(model, text, kind="scores"), or in the Explain drawer.'
+
+# Not among METHODS, since no engine fills it: it comes from an explanation, and is shown and compared like the others.
+LLM = Method(
+    id="llm",
+    label="LLM says",
+    family="explanation",
+    signed=True,
+    uses_objective=False,
+    unit="importance said",
+    pool="mean",
+    cost="one answer of a language model",
+    reads="How much each word speaks for positive (blue) or negative (orange), as a language model says when asked.",
+    caveats=(
+        "It is text like any other: nothing makes the numbers follow what was computed.",
+        "It speaks of the whole answer: each column is the same.",
+        "What has no colour was not scored.",
+    ),
+    reference="Huang et al. 2023, arXiv:2310.11207; Parcalabescu & Frank 2024, arXiv:2311.07466",
+    run=_not_computed,
+    lacks=lambda _model: _SAID,
+    spans=False,
+)
+
+
 def method_named(name: str) -> Method:
-    """A row of this table or, as `inseq:<name>`, of the bridge's.
+    """A row of this table, what a language model says ("llm") or, as `inseq:<name>`, a row of the bridge's.
 
     Raises: UnknownName, with the nearest names; UnsupportedMethod for a method of inseq that gives wrong answers.
     """
@@ -247,6 +276,8 @@ def method_named(name: str) -> Method:
         from .inseq_methods import bridged  # its rows are of this module's class
 
         return bridged(name)
+    if name == LLM.id:
+        return LLM
     one_of("method", name, METHODS)
     return METHODS[name]
 

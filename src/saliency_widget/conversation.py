@@ -1,0 +1,193 @@
+"""The explanations of one widget: what was asked for, what is there of it, and the map of what was said last."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from .attribution.methods import LLM
+from .errors import Cancelled, InputError, SaliencyError
+from .evaluation.say_versus_do import compare
+from .explanation.asking import News, Request, ask
+from .explanation.local import LocalClient, why_not_local
+from .explanation.placing import place, review_of
+from .explanation_messages import THE_MODEL, THE_OTHER, answer_message, comparison_message, explainers_message
+
+if TYPE_CHECKING:
+    from .attribution.result import Attribution
+    from .evaluation.say_versus_do import SayVersusDo
+    from .explanation.clients import Client
+    from .explanation.result import Explanation
+    from .models.base import Model
+    from .models.document import Document
+    from .streaming import Stream
+
+State: TypeAlias = Literal["waiting", "writing", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """An explanation that was asked for, and what is there of it."""
+
+    id: int
+    explainer: str
+    request: Request
+    of_widget: bool = False  # what it is about is the text that the widget shows, and not that of the request
+    state: State = "waiting"
+    name: str = ""
+    where: str = ""
+    news: News | None = None
+    seconds: float = 0.0
+    explanation: Explanation | None = None
+    error: SaliencyError | None = None
+    mapped: bool = False
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """What the model says beside what it computes was asked for; None: of the text that the widget shows."""
+
+    review: str | None
+
+
+Wish: TypeAlias = Talk | Comparing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What a conversation needs of the widget it is part of. All of it is called on the worker's thread.
+
+    `loaded`: the model, loaded if it was not. `document`: the text with what was written, written if it was not.
+    `check` raises to give up.
+    """
+
+    loaded: Callable[[], Model]
+    document: Callable[[], Document]
+    check: Callable[[], None]
+    memory_budget: int | None
+
+
+class Conversation:
+    """Wishes are taken one after another by the worker; `ask_for` and `drop` may be called from any thread."""
+
+    def __init__(self, stream: Stream, other: Client | None, host: Host) -> None:
+        self._stream = stream
+        self._other = other
+        self._host = host
+        self._numbers = itertools.count(1)
+        self._talks: dict[int, Talk] = {}
+        self.wishes: deque[Wish] = deque()
+        self.said: tuple[str, Attribution] | None = None  # id and map of what was said last, on the rows of the text
+        self.comparison: SayVersusDo | None = None
+
+    @property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """What was said so far, in the order in which it was asked for."""
+        return tuple(t.explanation for t in self._talks.values() if t.explanation is not None)
+
+    def ask_for(self, request: Request, explainer: str | None, *, of_widget: bool) -> None:
+        """Let an LLM explain, after what is waiting already. Raises: InputError for an explainer there is not."""
+        whom = explainer or (THE_MODEL if self._other is None else THE_OTHER)
+        if whom not in (THE_MODEL, THE_OTHER) or (whom == THE_OTHER and self._other is None):
+            raise InputError(f"There is no explainer {whom!r} here.", cure="Give show() one as explainer=.")
+        talk = Talk(id=next(self._numbers), explainer=whom, request=request, of_widget=of_widget)
+        self._tell(talk)
+        self.wishes.append(talk)
+
+    def drop(self) -> None:
+        """What waits is not done."""
+        for wish in self.wishes:
+            if isinstance(wish, Talk):
+                self._tell(replace(wish, state="cancelled"))
+        self.wishes.clear()
+
+    def introduce(self) -> None:
+        """Tell the page who can be asked, once there is a text."""
+        model = self._host.loaded()
+        reason = why_not_local(model)
+        own = LocalClient(model) if reason is None else None
+        review = review_of(self._host.document().tokens)
+        self._stream.explainers(explainers_message(own, self._other, review, reason))
+
+    def fulfil(self, wish: Wish) -> None:
+        """Do what was asked. What goes wrong is told with the answer, too. Raises: SaliencyError, Cancelled."""
+        if isinstance(wish, Comparing):
+            self._compare(wish)
+            return
+        talk, started = wish, time.perf_counter()
+
+        def on_news(news: News) -> None:
+            nonlocal talk
+            self._host.check()
+            talk = replace(talk, state="writing", news=news, seconds=time.perf_counter() - started)
+            self._tell(talk)
+
+        try:
+            client = self._client(talk.explainer)
+            talk = replace(talk, name=client.name, where=client.where)
+            self._tell(talk)
+            self._stream.status("explaining", f"{client.name} explains", unit="")
+            request = replace(talk.request, review=self._shown()) if talk.of_widget else talk.request
+            said = ask(client, request, on_news)
+        except Cancelled:
+            self._tell(replace(talk, state="cancelled"))
+            raise
+        except SaliencyError as error:
+            self._tell(replace(talk, state="failed", error=error))
+            raise
+        except Exception as error:
+            told = SaliencyError(str(error) or type(error).__name__, cure="See wait() for where it came from.")
+            self._tell(replace(talk, state="failed", error=told))
+            raise
+        self._finish(replace(talk, state="done", explanation=said, mapped=self._map(said)))
+
+    def _finish(self, talk: Talk) -> None:
+        for other in [t for t in self._talks.values() if t.mapped and talk.mapped]:
+            self._tell(replace(other, mapped=False))  # the map shows what was said last
+        self._tell(talk)
+
+    def _tell(self, talk: Talk) -> None:
+        self._talks[talk.id] = talk
+        self._stream.answer(answer_message(talk))
+
+    def _client(self, explainer: str) -> Client:
+        if explainer == THE_OTHER:
+            assert self._other is not None, "looked at when it was asked for"
+            return self._other
+        return LocalClient(self._host.loaded())
+
+    def _shown(self) -> str:
+        return review_of(self._host.document().tokens)
+
+    def _map(self, said: Explanation) -> bool:
+        """Put what was said beside the other maps, if it is about their text; whether it is."""
+        if said.alignment is None or not said.alignment.covered:
+            return False
+        document = self._host.document()
+        groups = place(said.review, said.alignment.words, document.rows)
+        if groups is None:
+            return False
+        whole = said.on(document.rows, document.cols, document.segments, groups)
+        map_id = uuid.uuid4().hex[:12]
+        n_rows, n_cols = whole.scores.shape
+        self.said = (map_id, whole)
+        self._stream.show(map_id, method=LLM.id, objective="probability", n_rows=n_rows, n_cols=n_cols, aside=True)
+        for col in range(n_cols):
+            self._stream.column(map_id, col, whole.scores[:, col].copy())
+        return True
+
+    def _compare(self, wish: Comparing) -> None:
+        client = LocalClient(self._host.loaded())
+        review = self._shown() if wish.review is None else wish.review
+
+        def on_progress(what: str, done: int, total: int, unit: str) -> None:
+            self._host.check()
+            self._stream.status("explaining", what, done, total, unit=unit)
+
+        self.comparison = compare(client, review, on_progress, memory_budget=self._host.memory_budget)
+        self._stream.comparison(comparison_message(self.comparison))

@@ -1,0 +1,77 @@
+"""What a user calls to let an LLM explain itself, without a widget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..models.loading import load_model
+from ..types import ExplanationKind
+from .asking import Request, ask
+from .local import LocalClient
+
+if TYPE_CHECKING:
+    from .asking import News
+    from .clients import Client
+    from .result import Explanation
+
+
+def client_of(model_or_client: Any) -> Client:
+    """A client as it is; whatever `load_model` takes, as one. Raises: UnsupportedMethod for a model without words."""
+    if callable(getattr(model_or_client, "answer", None)):
+        client: Client = model_or_client
+        return client
+    return LocalClient(load_model(model_or_client))
+
+
+def explain(
+    model_or_client: Any,
+    text: str,
+    kind: ExplanationKind = "answer",
+    prompt: str | None = None,
+    *,
+    guided: bool | None = None,
+    max_tokens: int | None = None,
+    temperature: float = 0.0,
+    seed: int | None = None,
+    progress: bool = True,
+    **fields: str,
+) -> Explanation:
+    """Let an LLM explain itself in words ("answer"), or simulate feature attribution in numbers ("scores").
+
+    Args:
+        model_or_client: whatever `load_model` takes, or a client: `OpenAIClient(...)` asks a server.
+        text: what it is about: a film review, with the prompts that are built in.
+        kind: "answer" asks for the class and the reasons; "scores" for a number a word, and the class.
+        prompt: another template; `{review}` in it stands for the text, and the names of `fields` for theirs.
+        guided: of scores, whether the list is forced into shape. None: where what is written freely scores too few of
+            the words; for a server, where it offers that. The numbers are the model's own.
+        max_tokens: how long the answer may be.
+        temperature: 0 takes the most probable token each time.
+        seed: of a temperature above 0.
+        progress: show a progress bar.
+        **fields: what stands for `{name}` in a template of yours.
+
+    Raises:
+        InputError: there is no text, a template without a place for it, or a model that cannot answer.
+        ServerError: a server is down, slow, or refuses.
+        TextTooLong: more tokens than the model has positions for.
+    """
+    from tqdm.auto import tqdm
+
+    request = Request(
+        review=text,
+        kind=kind,
+        prompt=prompt,
+        fields=fields,
+        guided=guided,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        seed=seed,
+    )
+    client = client_of(model_or_client)
+    with tqdm(desc=f"{client.name} explains", unit=" characters", disable=not progress, leave=False) as bar:
+
+        def on_news(news: News) -> None:
+            bar.update(max(0, len(news.text) + len(news.free or "") - bar.n))
+
+        return ask(client, request, on_news)

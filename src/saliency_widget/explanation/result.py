@@ -1,0 +1,234 @@
+"""What an LLM said: its text, and for scores the words with their numbers. Immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from ..attribution.result import Attribution
+from ..errors import InputError
+from ..types import ExplanationKind, Segment, Token
+from .alignment import Alignment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLASS_NAMES = {1: "positive", -1: "negative", None: "undecided"}
+
+
+class Card(NamedTuple):
+    """What stands behind an (i): what was asked of whom, how to read it, what it does not prove."""
+
+    about: tuple[tuple[str, str], ...]
+    reads: str
+    caveats: tuple[str, ...]
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What an LLM said about a text.
+
+    `text` is all that it wrote; `prompt` what it was asked, the review in it. `label`: the class it decided on: 1
+    positive, -1 negative, None where it did not. For `kind="scores"`, `alignment` says what became of every word and
+    every pair. `guided`: the list was forced into shape; then `uncertainties` holds for each word the entropy of the
+    model's distribution over the allowed numbers, as a share of the largest, `label_probability` that of the class
+    among the two, and `free` what the same prompt gave when it could write as it liked.
+    """
+
+    kind: ExplanationKind
+    review: str
+    prompt: str
+    text: str
+    finished: bool
+    label: Literal[1, -1] | None
+    label_probability: float | None = None
+    guided: bool = False
+    free: str | None = None
+    alignment: Alignment | None = None
+    uncertainties: tuple[float, ...] | None = None
+    problems: tuple[str, ...] = ()
+    model_name: str = ""
+    where: str = ""
+    temperature: float = 0.0
+    seed: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def class_name(self) -> str:
+        """`label` in words."""
+        return CLASS_NAMES[self.label]
+
+    @property
+    def words(self) -> list[str]:
+        """The words and punctuation marks of the review."""
+        return [word.text for word in self._aligned().words]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """float32 [words], in [-1, 1]; NaN where nothing was said. Raises: InputError for prose."""
+        said = self._aligned().scores
+        return np.array([np.nan if score is None else score for score in said], dtype=np.float32)
+
+    @property
+    def attribution(self) -> Attribution:
+        """What was said as a map: a row a word of the review, one column: the class. NaN where nothing was said.
+
+        Raises: InputError for prose, and where no word was scored: there is no map to show.
+        """
+        alignment, scores = self._aligned(), self.scores
+        if np.isnan(scores).all():
+            raise InputError(
+                f"{self.model_name or 'The model'} scored no word of the text.",
+                cure="Read what it wrote in .text, and what became of it in .problems.",
+            )
+        rows = tuple(
+            Token(
+                id=-1,
+                position=i,
+                text=(" " if word.span[0] and self.review[word.span[0] - 1].isspace() else "") + word.text,
+                role="prompt",
+                span=word.span,
+                word=i,
+                sentence=0,
+                segment=0,
+            )
+            for i, word in enumerate(alignment.words)
+        )
+        n = len(rows)
+        target = Token(id=-1, position=n, text=self.class_name, role="class", span=None, word=n, sentence=1, segment=1)
+        return self._map(scores[:, None], rows, (target,), ())
+
+    def on(
+        self,
+        rows: Sequence[Token],
+        cols: Sequence[Token],
+        segments: Sequence[Segment],
+        groups: Sequence[Sequence[int]],
+    ) -> Attribution:
+        """What was said as a map beside others: on their rows, each column alike, since it speaks of the whole answer.
+
+        `groups`: of each word of the review, its rows; each of them gets what was said of the word.
+        """
+        column = np.full(len(rows), np.nan, dtype=np.float32)
+        for group, score in zip(groups, self.scores, strict=True):
+            column[list(group)] = score
+        return self._map(np.repeat(column[:, None], len(cols), axis=1), tuple(rows), tuple(cols), tuple(segments))
+
+    def _map(
+        self, scores: np.ndarray, rows: tuple[Token, ...], cols: tuple[Token, ...], segments: tuple[Segment, ...]
+    ) -> Attribution:
+        known = self.label_probability
+        steps = {} if known is None else {"probability": np.full(len(cols), known, dtype=np.float32)}
+        return Attribution(
+            scores=scores,
+            rows=rows,
+            cols=cols,
+            segments=segments,
+            step_scores=steps if len(cols) == 1 else {},
+            method="llm",
+            objective=None,
+            signed=True,
+            unit="importance said",
+            model_name=self.model_name,
+            settings={"guided": self.guided, "temperature": self.temperature},
+            seconds=self.seconds,
+            diagnostics={"covered": self._aligned().covered},
+        )
+
+    def _aligned(self) -> Alignment:
+        if self.alignment is None:
+            raise InputError("This explanation is prose: it has no scores.", cure='Ask with kind="scores".')
+        return self.alignment
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One line a word: word, start, end, importance, uncertainty, fate ("aligned", "out of range" or "missing").
+
+        Raises: InputError for prose.
+        """
+        import pandas as pd
+
+        alignment = self._aligned()
+        fates = {pair.at: pair.fate for pair in alignment.pairs if pair.fate in ("aligned", "out of range")}
+        return pd.DataFrame(
+            {
+                "word": [word.text for word in alignment.words],
+                "start": [word.span[0] for word in alignment.words],
+                "end": [word.span[1] for word in alignment.words],
+                "importance": self.scores,
+                "uncertainty": self.uncertainties or [np.nan] * len(alignment.words),
+                "fate": [
+                    "missing" if score is None else fates.get(i, "aligned") for i, score in enumerate(alignment.scores)
+                ],
+            }
+        )
+
+    @property
+    def summary(self) -> str:
+        """What became of words and pairs, in one line: "16 of 19 words scored · 2 invented"."""
+        alignment = self._aligned()
+        said = sum(score is not None for score in alignment.scores)
+        parts = [f"{said} of {len(alignment.words)} words scored"]
+        for fate, after in (("invented", ""), ("repeated", ""), ("out of range", " (clipped)")):
+            n = sum(pair.fate == fate for pair in alignment.pairs)
+            parts += [f"{n} {fate}{after}"] if n else []
+        return " · ".join(parts)
+
+    @property
+    def card(self) -> Card:
+        """What was computed and on what, how to read it, what it does not prove."""
+        tokens = [str(n) for n in (self.prompt_tokens, self.completion_tokens) if n is not None]
+        how = "greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"
+        about = [("model", self.model_name), ("where", self.where), ("written", how)]
+        about += [("seed", str(self.seed))] if self.seed is not None else []
+        about += [("tokens read + written", " + ".join(tokens))] if tokens else []
+        if self.guided:
+            about.append(("form", "constrained: the list is written for it, the numbers are its own"))
+        return Card(tuple(about), _READS[self.kind], _CAVEATS[self.kind] + (_GUIDED if self.guided else ()), _SOURCES)
+
+    def __repr__(self) -> str:
+        head = f"{self.model_name}: {self.class_name}{' (constrained)' if self.guided else ''}"
+        lines = [head, self.text.strip()]
+        if self.alignment is not None:
+            lines += [self.summary, *self.problems]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        badge = " · constrained" if self.guided else ""
+        parts = [f"<div><b>{escape(self.class_name)}</b> · {escape(self.model_name)}{badge}</div>"]
+        parts.append(f'<div dir="auto" style="white-space: pre-wrap; margin: .5em 0">{escape(self.text.strip())}</div>')
+        if self.alignment is not None:
+            if not np.isnan(self.scores).all():
+                parts.append(self.attribution.to_html())
+            parts += [f"<div>{escape(line)}</div>" for line in (self.summary, *self.problems)]
+        return "".join(parts)
+
+
+_READS: dict[ExplanationKind, str] = {
+    "answer": "What the model writes when it is asked for its answer and its reasons.",
+    "scores": "How much each word speaks for positive (blue) or negative (orange), as the model says when it is asked.",
+}
+_CAVEATS: dict[ExplanationKind, tuple[str, ...]] = {
+    "answer": (
+        "A plausible story is not a report of what was computed: compare it with a map of the same answer.",
+        "Asked again, or in other words, it may say something else.",
+    ),
+    "scores": (
+        "It is text like any other: nothing makes the numbers follow what was computed. Say versus do compares them.",
+        "Models use few round numbers, and give them out freely.",
+        "It speaks of the whole answer: in a map, each column is the same.",
+    ),
+}
+_GUIDED = (
+    (
+        "The model did not write this list by itself: its shape was forced on it. Where the numbers have an "
+        "uncertainty, each is the mean of the model's own distribution over -1.0, -0.9 … 1.0."
+    ),
+)
+_SOURCES = "Huang et al. 2023, arXiv:2310.11207; Parcalabescu & Frank 2024, arXiv:2311.07466"

@@ -1,0 +1,137 @@
+"""Messages about explanations, made of results."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .explanation.prompts import TEMPLATES
+
+if TYPE_CHECKING:
+    from . import protocol
+    from .conversation import Talk
+    from .evaluation.agreement import Figure
+    from .evaluation.say_versus_do import SayVersusDo
+    from .explanation.asking import Request
+    from .explanation.clients import Client
+    from .explanation.result import Card, Explanation
+
+THE_MODEL, THE_OTHER = "model", "explainer"  # who can be asked: the model on show, and the one that show() was given
+
+
+def explainers_message(
+    model: Client | None, other: Client | None, review: str, reason: str | None
+) -> protocol.Explainers:
+    """Who can be asked. `reason`: why the model itself cannot."""
+    found: list[protocol.WireExplainer] = []
+    for known, client in ((THE_MODEL, model), (THE_OTHER, other)):
+        if client is not None:
+            own = known == THE_MODEL
+            found.append({"id": known, "name": client.name, "where": client.where, "is_model": own, "guided": own})
+    return {
+        "type": "explainers",
+        "explainers": found,
+        "prompts": [{"id": t.id, "label": t.label, "kind": t.kind, "text": t.text} for t in TEMPLATES.values()],
+        "review": review,
+        "compares": model is not None,
+        "reason": None if found else reason,
+    }
+
+
+def answer_message(talk: Talk) -> protocol.Answer:
+    """An answer as far as it is there."""
+    said, news = talk.explanation, talk.news
+    scored = said is not None and said.kind == "scores" and said.alignment is not None
+    return {
+        "type": "answer",
+        "id": talk.id,
+        "explainer": talk.name or talk.explainer,
+        "prompt": _label_of(talk.request),
+        "kind": talk.request.kind,
+        "guided": said.guided if said else False,
+        "state": talk.state,
+        "text": said.text if said else news.text if news else "",
+        "free": said.free if said else news.free if news else None,
+        "label": said.label if said else None,
+        "label_probability": said.label_probability if said else None,
+        "prompt_tokens": said.prompt_tokens if said else None,
+        "completion_tokens": said.completion_tokens if said else None,
+        "seconds": said.seconds if said else talk.seconds,
+        "words": _words(said) if said and scored else None,
+        "pairs": _pairs(said) if said and scored else None,
+        "problems": list(said.problems) if said else [],
+        "mapped": talk.mapped,
+        "card": _card(said.card) if said else {"about": [], "reads": "", "caveats": [], "reference": ""},
+        "failure": None if talk.error is None else (talk.error.message, talk.error.cure),
+    }
+
+
+def comparison_message(result: SayVersusDo) -> protocol.Comparison:
+    """What was said beside what was computed."""
+    said = result.explanation
+    assert said.label is not None, "constrained decoding always decides"
+    return {
+        "type": "comparison",
+        "words": said.words,
+        "said": [_finite(score) for score in said.scores],
+        "spread": [_finite(score) for score in result.spread],
+        "label": said.label,
+        "label_probability": said.label_probability or 0.0,
+        "levels": result.levels,
+        "zeros": result.zeros,
+        "stability": result.stability,
+        "askings": len(result.askings),
+        "sides": [
+            {
+                "method": side.map.method,
+                "label": side.map.label,
+                "signed": side.map.signed,
+                "scores": [_finite(score) for score in side.map.scores[:, 0]],
+                "figures": [_figure(figure) for figure in side.figures if figure.value is not None],
+            }
+            for side in result.sides
+        ],
+        "card": _card(result.card),
+    }
+
+
+def _label_of(request: Request) -> str:
+    return next((t.label for t in TEMPLATES.values() if t.text == request.template), "Own prompt")
+
+
+def _words(said: Explanation) -> list[protocol.WireWord]:
+    unsure = said.uncertainties or (None,) * len(said.words)
+    return [
+        {"text": word, "score": _finite(score), "uncertainty": uncertainty}
+        for word, score, uncertainty in zip(said.words, said.scores, unsure, strict=True)
+    ]
+
+
+def _pairs(said: Explanation) -> list[protocol.WirePair]:
+    assert said.alignment is not None, "scores have an alignment"
+    return [{"word": p.word, "value": p.value, "fate": p.fate, "at": p.at} for p in said.alignment.pairs]
+
+
+def _card(card: Card) -> protocol.WireCard:
+    return {
+        "about": list(card.about),
+        "reads": card.reads,
+        "caveats": list(card.caveats),
+        "reference": card.reference,
+    }
+
+
+def _figure(figure: Figure) -> protocol.WireFigure:
+    return {
+        "id": figure.measure,
+        "label": figure.label,
+        "value": figure.value,
+        "random_mean": figure.random_mean or 0.0,
+        "random_low": figure.random_low or 0.0,
+        "random_high": figure.random_high or 0.0,
+    }
+
+
+def _finite(score: float) -> float | None:
+    """NaN has no place in JSON."""
+    return None if math.isnan(score) else float(score)

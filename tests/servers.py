@@ -1,0 +1,244 @@
+"""Servers to ask: two real ones with the demo model, each in a process of its own, and one that plays a script.
+
+The fixtures `llama` and `served` start a real server once for whoever takes them in: `llama = servers.llama`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+KEY = "sk-a-key-to-the-door"
+_START = 90  # seconds in which a real server must be there
+
+
+class Server(NamedTuple):
+    """A real server: where it is, the name of its model, and its process."""
+
+    url: str
+    model: str
+    process: subprocess.Popen[str]
+
+
+# ── llama.cpp's own server ───────────────────────────────────────────────────────────────────────────────────────
+
+_LLAMA = """
+import sys, xllamacpp
+path, key, context = sys.argv[1:]
+wanted = xllamacpp.CommonParams()
+wanted.model.path, wanted.model_alias, wanted.api_keys = path, {"demo"}, [key]
+wanted.n_ctx, wanted.n_parallel, wanted.port = int(context), 1, 0
+wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = 1  # more wait for each other on a busy machine
+server = xllamacpp.Server(wanted)
+print(server.listening_address, flush=True)
+sys.stdin.read()  # until whoever started it closes it, or dies
+"""
+
+
+@contextmanager
+def llama_cpp(*, key: str = KEY, n_ctx: int = 2048) -> Iterator[Server]:
+    """llama.cpp's server. It checks the key, and holds an answer to a schema."""
+    from saliency_widget.models.demo import demo_gguf
+
+    command = [sys.executable, "-c", _LLAMA, str(demo_gguf()), key, str(n_ctx)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert address, "llama.cpp's server did not start: is xllamacpp installed?"
+            yield Server(f"{address}/v1", "demo", process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def llama() -> Iterator[Server]:
+    with llama_cpp() as server:
+        yield server
+
+
+# ── transformers' own server ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def transformers_serve() -> Iterator[Server]:
+    """`transformers serve`. It checks no key, and ignores a schema."""
+    from saliency_widget.models.demo import demo_folder
+
+    folder = str(demo_folder())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve = "from transformers.cli.transformers import main; main()"
+    command = [sys.executable, "-c", serve, "serve", folder, "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "--device", "cpu"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    ) as process:
+        try:
+            _await(f"http://127.0.0.1:{port}/health", process)
+            yield Server(f"http://127.0.0.1:{port}/v1", folder, process)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _await(url: str, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + _START
+    while time.monotonic() < end:
+        assert process.poll() is None, "transformers serve did not start: is transformers[serving] installed?"
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.2)
+    raise TimeoutError(url)
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Server]:
+    with transformers_serve() as server:
+        yield server
+
+
+# ── a server that plays a script ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Says:
+    """One response. Pieces go out one by one; `then` says what follows them: the end, nothing ("hang"), or a cut."""
+
+    pieces: Sequence[str] = ()
+    status: int = 200
+    kind: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hang: bool = False  # before the first header
+    pause: float = 0.0  # seconds before each piece
+    then: str = "end"
+
+
+def says(body: object, status: int = 200, **headers: str) -> Says:
+    """A response with JSON; `retry_after` names the header Retry-After."""
+    return Says([json.dumps(body)], status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def refuses(message: str, status: int = 400, **more: Any) -> Says:
+    """What OpenAI's servers say when they refuse."""
+    return says({"error": {"message": message, **more}}, status)
+
+
+def writes(*words: str, finish: str | None = "stop", done: bool = True, **how: Any) -> Says:
+    """A streamed answer, word by word, with a usage of 7 tokens read and one written for each word."""
+    chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": {"content": word}}]} for word in words]
+    if finish:
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+        chunks.append({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": len(words)}})
+    return streams(*chunks, *(["[DONE]"] if done else []), **how)
+
+
+def streams(*chunks: dict[str, Any] | str, **how: Any) -> Says:
+    """Server-sent events with these data."""
+    data = [chunk if isinstance(chunk, str) else json.dumps(chunk) for chunk in chunks]
+    return Says([f"data: {one}\n\n" for one in data], kind="text/event-stream", **how)
+
+
+class Asked(NamedTuple):
+    """A request as it came; header names are in lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+
+
+class Scripted(ThreadingHTTPServer):
+    """Plays one response after the other to POST, and lists its models to GET."""
+
+    daemon_threads = True
+
+    def __init__(self, script: Sequence[Says], models: Sequence[str]) -> None:
+        super().__init__(("127.0.0.1", 0), _Player)
+        self.script = iter(script)
+        self.models = models
+        self.asked: list[Asked] = []
+        self.left = threading.Event()  # whoever asked closed the connection while it hung
+        self.over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class _Player(BaseHTTPRequestHandler):
+    server: Scripted
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        read = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.asked.append(Asked(self.path, headers, json.loads(read)))
+        self._play(next(self.server.script, refuses("The script is over.", 418)))
+
+    def do_GET(self) -> None:
+        self._play(says({"object": "list", "data": [{"id": name, "object": "model"} for name in self.server.models]}))
+
+    def _play(self, says: Says) -> None:
+        self.close_connection = True
+        if says.hang:
+            return self._hang()
+        self.send_response(says.status)
+        for name, value in {"Content-Type": says.kind, "Transfer-Encoding": "chunked", **says.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        with suppress(ConnectionError):
+            for piece in says.pieces:
+                self.server.over.wait(says.pause)
+                data = piece.encode()
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            if says.then == "end":
+                self.wfile.write(b"0\r\n\r\n")
+            elif says.then == "hang":
+                self._hang()
+        return None
+
+    def _hang(self) -> None:
+        while not self.server.over.is_set():
+            if select.select([self.connection], [], [], 0.02)[0]:
+                self.server.left.set()
+                return
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def scripted(*script: Says, models: Sequence[str] = ()) -> Iterator[Scripted]:
+    """A server that plays these responses, and refuses with 418 when there are no more."""
+    with Scripted(script, models) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.over.set()
+            server.shutdown()
+            thread.join()
