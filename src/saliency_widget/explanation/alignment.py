@@ -236,6 +236,7 @@ class _Aligner:
     def _keys(self, word: str) -> list[tuple[_Index, Key]]:
         """What to look for, from as written to alike, each once."""
         tries = [
+            (self._exact, (word,)),  # alone, a word of the review can be two: what is around it joins it
             (self._exact, _key(word, str)),
             (self._loose, _key(word, _alike)),
             (self._loose, _key(_bare(word), _alike)),

@@ -58,7 +58,8 @@ def read_scores(
     text = ""
     with model.lent(check=every(_EVERY, lambda: on_text(text))), torch.no_grad():
         encoded = model.encode(asked(model, messages))
-        model.check_length(encoded, 16 + 12 * len(words))
+        longest = "".join(f"({_quoted(word)}, -1.0), " for word in words)
+        model.check_length(encoded, len(model.tokenizer(longest, add_special_tokens=False)["input_ids"]) + 8)
         reader = _Reader(model, encoded.inputs.ids)
         label, sureness = 0, 1.0
         if order == "predict first":

@@ -302,7 +302,8 @@ def _without_class(entries: list[_Entry]) -> list[_Entry]:
 
 def _states_class(entry: _Entry) -> bool:
     last = entry.word.casefold().split(" ")[-1]
-    return (last in _CLASS_KEYS and entry.value in {None, 0, 1, -1}) or bool(_OVERALL.match(entry.word))
+    named = last in _CLASS_KEYS or _CLASS_KEY.match(entry.word)
+    return bool(named and entry.value in {None, 0, 1, -1}) or bool(_OVERALL.match(entry.word))
 
 
 def _outside(text: str, lists: list[_List]) -> str:
@@ -344,7 +345,7 @@ _NO_NUMBER = re.compile(
     (?:{_SEPARATOR}\s*+(?:{_LITERAL}|[^{_OPENERS}{_CLOSERS}{re.escape(_OPEN_QUOTES)}\n]{{0,80}}+)\s*+)?+[{_CLOSERS}]""",
     re.VERBOSE,
 )
-_NOTHING_LIKE_IT = re.compile(rf"[(（]\s*+(?P<word>{_LITERAL})\s*+[,，:](?=[^()（）\n]{{0,80}}+[()（）\n])")
+_NOTHING_LIKE_IT = re.compile(rf"[(（]\s*+(?P<word>{_LITERAL})\s*+[,，:](?:[^()（）\n]{{0,80}}+(?:[)）]|(?=[(（\n])))")
 _BARE_NO_NUMBER = re.compile(r"[(（]\s*+(?P<word>[^()（）\[\]{}\n,，]{1,40}+)[,，][^()（）\[\]{}\n,，]{0,40}+[)）]")
 _TWO_WORDS = re.compile(
     rf"[{_CLOSE_QUOTES}]\s*+{_SEPARATOR}\s*+[{_OPEN_QUOTES}]|[{_OPENERS}]\s*+[{_OPEN_QUOTES}]", re.VERBOSE
@@ -456,7 +457,8 @@ _BARE_KEYS = "|".join(sorted(key for key in _WORD_KEYS | _VALUE_KEYS if " " not 
 _MEMBER = re.compile(
     rf"""(?P<bracket>[{{}}(\[\])])
     | (?: (?<!\\)(?P<key>\"\"\"(?=\s?:)|{_LITERAL}) | (?<![\w"'])(?P<name>{_BARE_KEYS}) )
-      \s*+[:：=]\s*+ (?: (?P<string>\"\"\"(?=\s?[,}}])|{_LITERAL}) | {_NUMBER} | (?P<none>[A-Za-z/.]{{1,20}}+) )""",
+      \s*+[:：=]\s*+
+      (?: (?P<string>\"\"\"(?=\s?[,}}])|{_LITERAL}) | {_NUMBER} | (?P<none>[^\s\[\]{{}}"'“,]{{1,30}}+|,(?=\s*\n)) )""",
     re.VERBOSE,
 )
 _NEXT_MEMBER = re.compile(r"[^\[\]{}]*+|(?!.*\n\s*\n)[\s,，;{}]*+", re.DOTALL)
@@ -497,6 +499,8 @@ def _objects(text: str) -> Iterator[_Entry]:
 def _field(found: re.Match[str]) -> _Field:
     key = _literal(found["key"]) if found["key"] else found["name"]
     value = _literal(found["string"]) if found["string"] else _value(found["number"]) if found["number"] else None
+    if found["none"] and key.casefold() in _WORD_KEYS and not found["key"]:
+        value = found["none"]  # word: film, without quotes
     return _Field(key, value, found.start(), found.end(), not found["key"])
 
 
@@ -606,6 +610,9 @@ _LINE = re.compile(
     (?: [,;.，；。]?+[ \r]*+\Z | [(（\[] | [-–—:：#,]\s | // )""",
     re.VERBOSE,
 )
+_HEADING = re.compile(
+    r"[^\d\n]{0,60}(?:positive|negative|neutral|words?\b|punctuation)[^\d\n]{0,60}[:*#]\s*", re.IGNORECASE
+)
 _WORDLESS = re.compile(r"(?P<word>[^:：]{1,40})[:：][^\d]{1,20}")
 
 
@@ -616,7 +623,7 @@ def _lines(text: str) -> Iterator[list[_Entry]]:
         entry = _line(at, line)
         if entry and (entry.value is not None or block):
             block.append(entry)
-        elif line.strip() and block:
+        elif line.strip() and block and not _HEADING.fullmatch(line):
             yield block
             block = []
     if block:
@@ -671,6 +678,7 @@ _KEY = (
     r"(?:class(?:ification)?|sentiment|label|polarity|verdict|prediction|answer|result|"
     r"分类|分類|情感|类别|類別|结果|結果)"
 )
+_CLASS_KEY = re.compile(rf"(?:\w{{1,20}}\s)?{_KEY}[*_ ]{{0,3}}[:：=]", re.IGNORECASE)
 _STATED = re.compile(
     rf"""{_KEY}(?:[ _](?:class|label|polarity|category|of[ ]the[ ]review|分类|分類))?
     (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
@@ -686,10 +694,10 @@ _EITHER = re.compile(
     re.IGNORECASE,
 )
 _BARE = re.compile(
-    rf"""[\])}}>，,.\s*_"'`#<(（【「“]{{0,20}}+(?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?[*_"'`<(]{{0,4}}
+    rf"""[\])}}>，,.\s*_"'`#<(（【「“$]{{0,20}}+(?:\\boxed\{{)?(?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?[*_"'`<(]{{0,4}}
     {_VALUE}[*_"'`)>]{{0,4}}
     (?:\s{{0,2}}[:：=(#,-]{{1,2}}\s?(?P<second>{_ONE}|{_CLASS_WORD}))?
-    [.\s*_"'`>)）】\]」”。!！,}}]{{0,20}}+(?:\#.*)?""",
+    [.\s*_"'`>)）】\]」”。!！,}}$]{{0,20}}+(?:\#.*)?""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -709,15 +717,17 @@ def _stated(text: str) -> tuple[list[Label], list[str]]:
         (m.start(), m["value"]) for m in _STATED.finditer(text) if not _EITHER.match(text, m.end())
     ]
     listed: list[tuple[int, str]] = []
+    problems: list[str] = []
     for at, line in _numbered_lines(text):
         bare = _BARE.fullmatch(line) if len(line) <= LONGEST_LINE else None
         if bare and bare["second"] and bare["value"][-1].isdecimal() == bare["second"][-1].isdecimal():
             continue  # two numbers, or two classes
-        if bare and (bare["second"] or bare["mark"]):
+        if bare and bare["mark"] and bare["mark"][0] == "-" and bare["value"][0].isdecimal():
+            problems.append('A class is written "- 1", which can be 1 or -1.')
+        elif bare and (bare["second"] or bare["mark"]):
             listed += [(at, bare["value"]), (at, bare["second"] or bare["value"])]
         elif bare:
             found.append((at, bare["value"]))
-    problems: list[str] = []
     if len({_class(value) for _, value in listed}) == 1:
         found += listed
     elif listed:
