@@ -305,7 +305,10 @@ class Controller:
             self._stream.status("cancelled", "", *self._stream.progress)
             return error
         except SaliencyError as error:
-            self._stream.failed(type(error).__name__, error.message, error.cure)
+            if isinstance(wish, Talk):  # its answer says what went wrong, and the map stays as it was
+                self._stream.status("done")
+            else:
+                self._stream.failed(type(error).__name__, error.message, error.cure)
             return error
         except Exception as error:  # noqa: BLE001 (the model is somebody else's program; its error is shown and raised)
             self._stream.failed(

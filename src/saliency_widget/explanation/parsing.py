@@ -221,7 +221,10 @@ _ONLY_NUMBERS = re.compile(r"[\d.,．%％\s\-+]+")
 
 
 class _Entry(NamedTuple):
-    """A pair at [start, end) of the text; without `value` where its number cannot be read."""
+    """A pair at [start, end) of the text; without `value` where its number cannot be read.
+
+    `name`: it is written "name: value", so that it can be the class as well.
+    """
 
     word: str
     value: float | None
@@ -229,6 +232,7 @@ class _Entry(NamedTuple):
     end: int
     quoted: bool
     note: str | None = None
+    name: bool = False
 
 
 @dataclass(slots=True)
@@ -301,6 +305,8 @@ def _without_class(entries: list[_Entry]) -> list[_Entry]:
 
 
 def _states_class(entry: _Entry) -> bool:
+    if not entry.name:
+        return False
     last = entry.word.casefold().split(" ")[-1]
     named = last in _CLASS_KEYS or _CLASS_KEY.match(entry.word)
     return bool(named and entry.value in {None, 0, 1, -1}) or bool(_OVERALL.match(entry.word))
@@ -526,7 +532,7 @@ def _entries(fields: list[_Field]) -> Iterator[_Entry]:
     for f in fields:
         if not f.named:
             value = _as_number(f.value)
-            yield _Entry(f.key, value, f.start, f.end, True, _noted(f.key, value))
+            yield _Entry(f.key, value, f.start, f.end, True, _noted(f.key, value), name=True)
 
 
 def _as_number(value: str | float | None) -> float | None:
@@ -596,7 +602,7 @@ def _row(cells: list[str], columns: tuple[int, int] | None, start: int, end: int
         if at is None:
             return _Entry(cells[0], None, start, end, True) if len(cells) > 1 and cells[0] else None
         word, value = cells[at - 1], numbers[at]
-    return _Entry(word, value, start, end, False, _noted(word, value))
+    return _Entry(word, value, start, end, False, _noted(word, value), name=True)
 
 
 _BULLET = re.compile(r"\s*+(?P<mark>(?:[-*•·+‣◦–—]|\(?\d{1,4}[.)、])\s++)?+(?P<rest>.*)", re.DOTALL)
@@ -642,9 +648,11 @@ def _line(at: int, line: str) -> _Entry | None:
         if len(word.split()) > 4 or len(word) > 40 or (len(word) > 1 and word[0] in _BRACKETS):
             return None
         value = _value(found["number"])
-        return _Entry(word, value, at, at + len(line), quoted or bool(parts["mark"]))
+        return _Entry(word, value, at, at + len(line), quoted or bool(parts["mark"]), name=True)
     found_none = _WORDLESS.fullmatch(parts["rest"].strip()) if parts["mark"] else None
-    return _Entry(_clean(found_none["word"])[0], None, at, at + len(line), True) if found_none else None
+    if not found_none:
+        return None
+    return _Entry(_clean(found_none["word"])[0], None, at, at + len(line), True, name=True)
 
 
 _INLINE = re.compile(
@@ -658,7 +666,7 @@ def _inline(text: str) -> Iterator[list[_Entry]]:
     """This (0.1), film (0.2) and This: 0.1, film: 0.2, in one line."""
     for at, line in _numbered_lines(text):
         entries = [
-            _Entry(_clean(m["word"])[0], _value(m["number"]), at + m.start(), at + m.end(), False)
+            _Entry(_clean(m["word"])[0], _value(m["number"]), at + m.start(), at + m.end(), False, name=True)
             for m in _INLINE.finditer("" if line.lstrip()[:1] in ("{", "[", "(") else line)
         ]
         if entries:
@@ -673,7 +681,7 @@ _NAMES = _POSITIVE | _NEGATIVE | {"neutral", "mixed", "中性", "sentiment", "cl
 _CLASS_WORD = "(?:" + "|".join(sorted(_POSITIVE | _NEGATIVE)) + ")"
 _OVERALL = re.compile(r"(?:overall|final|total|average)\b|(?:overall|final) ", re.IGNORECASE)
 _ONE = r"[-+−–－＋]?[1１](?:\.0{1,6})?(?![\d.,]?\d)"
-_VALUE = rf"(?P<value>{_ONE}|(?<![a-z]){_CLASS_WORD}(?![a-z])|(?<![-\d.])0(?![.,]?\d))"
+_VALUE = rf"(?P<value>{_ONE}|(?<![a-z]){_CLASS_WORD}(?![a-z])|(?<![-\d.])0(?:\.0{{1,6}})?(?![.,]?\d))"
 _KEY = (
     r"(?:class(?:ification)?|sentiment|label|polarity|verdict|prediction|answer|result|"
     r"分类|分類|情感|类别|類別|结果|結果)"
@@ -742,7 +750,7 @@ def _stated(text: str) -> tuple[list[Label], list[str]]:
 def _class(value: str) -> Label | None:
     """1 or -1; None for 0."""
     value = value.casefold().translate(_PLAIN)
-    if value == "0":
+    if value[0] == "0":
         return None
     return -1 if value in _NEGATIVE or value.startswith("-") else 1
 

@@ -1,0 +1,307 @@
+"""Explanations behind a widget: what a page is told, in which order things are done, cancel, errors; a tiny model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from saliency_widget import OpenAIClient
+from saliency_widget.attribution.attribute import check_question
+from saliency_widget.controller import Controller, Job
+from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
+from saliency_widget.explanation.asking import Request
+from saliency_widget.models.prompting import check_prompt
+
+from .. import servers
+from ..families import made
+
+REVIEW = "the bad cab"
+TEXT = f"I say: {REVIEW}"
+
+
+class Widget:
+    """A controller, and the last thing a page has heard of each kind."""
+
+    def __init__(self, model: Any, explainer: Any = None, text: str = TEXT) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.columns: dict[tuple[str, int], np.ndarray] = {}
+        prompt = check_prompt(text) if model.counted == "classes" else check_prompt(text, target=" a cab")
+        job = Job(
+            model=model,
+            prompt=prompt,
+            question=check_question("saliency", "probability", {}),
+            max_new_tokens=4,
+            explainer=explainer,
+        )
+        self.controller = Controller(job, self.hear, lambda _map: None)
+        self.controller.receive({"type": "hello", "protocol": 1})
+        self.controller.start()
+
+    def hear(self, message: dict[str, Any], buffers: list[Any]) -> None:
+        self.messages.append(message)
+        if message["type"] == "column":
+            self.columns[message["map"], message["col"]] = np.frombuffer(buffers[0], dtype="<f4")
+            self.controller.receive({"type": "ack", "seq": message["seq"]})
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] == kind]
+
+    def answer(self, number: int = 1) -> dict[str, Any]:
+        """The last that was heard of it."""
+        return [{"state": None}, *(message for message in self.of("answer") if message["id"] == number)][-1]
+
+    def until(self, condition: Any, seconds: float = 10) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, self.messages[-3:]
+            time.sleep(0.01)
+
+    def settled(self) -> None:
+        assert self.controller.wait(60)
+        self.until(lambda: self.of("status")[-1]["phase"] in ("done", "cancelled", "failed"))
+
+
+@pytest.fixture
+def widget(monkeypatch: pytest.MonkeyPatch):
+    model = made("llama")
+    monkeypatch.setattr(model.model.config, "max_position_embeddings", 8192)
+    opened: list[Widget] = []
+
+    def make(explainer: Any = None, model: Any = model, text: str = TEXT) -> Widget:
+        opened.append(Widget(model, explainer, text))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.controller.close()
+        each.controller._thread.join(5)
+        assert not each.controller._thread.is_alive()
+
+
+def explain(kind: str = "answer", review: str = REVIEW, prompt: str = "Rate {review}", by: str = "model") -> Any:
+    return {"type": "explain", "explainer": by, "kind": kind, "prompt": prompt, "review": review}
+
+
+def test_a_page_is_told_who_can_be_asked_and_about_what(widget) -> None:
+    w = widget()
+    w.settled()
+    w.until(lambda: w.of("explainers"))
+    told = w.of("explainers")[-1]
+    assert [(e["id"], e["is_model"]) for e in told["explainers"]] == [("model", True)]
+    assert told["review"] == TEXT
+    assert told["compares"]
+    assert [p["id"] for p in told["prompts"]] == ["answer", "scores", "scores-predict-first"]
+    assert all("{review}" in p["text"] for p in told["prompts"])
+
+
+def test_an_answer_streams_and_is_kept(widget) -> None:
+    w = widget()
+    w.controller.receive(explain())
+    w.settled()
+    w.until(lambda: w.answer()["state"] == "done")
+    last = w.answer()
+    texts = [message["text"] for message in w.of("answer")]
+    assert len(set(texts)) > 1
+    assert [len(text) for text in texts] == sorted(len(text) for text in texts)
+    (said,) = w.controller.explanations
+    assert last["text"] == said.text == texts[-1]
+    assert last["prompt"] == "Own prompt"
+    assert last["completion_tokens"] == said.completion_tokens
+    assert last["words"] is None
+    assert last["card"]["about"][0] == ("model", made("llama").name)
+    assert w.controller.attribution is not None
+
+
+def test_scores_become_a_map_of_the_same_text_that_can_be_asked_for(widget) -> None:
+    """It waits beside the map on show; asked for as the method llm, it is the one on show."""
+    w = widget()
+    w.settled()
+    w.controller.receive(explain("scores"))
+    w.settled()
+    w.until(lambda: w.answer()["state"] == "done")
+    last, said = w.answer(), w.controller.explanations[0]
+    assert last["mapped"]
+    assert last["guided"]
+    assert last["free"] is not None
+    assert [word["text"] for word in last["words"]] == ["the", "bad", "cab"]
+    np.testing.assert_allclose([word["score"] for word in last["words"]], said.scores, rtol=1e-6)
+    card = {m["id"]: m["reason"] for m in w.of("menu")[-1]["methods"]}
+    assert card["llm"] is None
+    assert w.of("map")[-1]["method"] == "saliency"
+    w.controller.receive({"type": "ask", "method": "llm", "objective": "probability"})
+    w.settled()
+    w.until(lambda: w.of("map")[-1]["method"] == "llm")
+    shown = w.controller.attribution
+    assert shown is not None
+    assert shown.method == "llm"
+    header = w.of("map")[-1]
+    w.until(lambda: sum(key[0] == header["map"] for key in w.columns) == header["n_cols"])
+    for col in range(header["n_cols"]):
+        np.testing.assert_array_equal(w.columns[header["map"], col], shown.scores[:, col])
+    by_word = shown.aggregate("word")
+    assert by_word[" bad", 0] == pytest.approx(float(said.scores[1]))
+    assert np.isnan(by_word.scores[0, 0])
+
+
+def test_the_map_of_what_was_said_last_is_the_one_that_is_left(widget) -> None:
+    w = widget()
+    w.controller.receive(explain("scores"))
+    w.controller.receive(explain("scores", prompt="Judge {review}"))
+    w.settled()
+    w.until(lambda: w.answer(2)["state"] == "done")
+    assert [w.answer(n)["mapped"] for n in (1, 2)] == [False, True]
+
+
+def test_what_is_about_another_text_is_no_map_here(widget) -> None:
+    w = widget()
+    w.controller.receive(explain("scores", review="a dad"))
+    w.settled()
+    w.until(lambda: w.answer()["state"] == "done")
+    assert not w.answer()["mapped"]
+    w.controller.receive({"type": "ask", "method": "llm", "objective": "probability"})
+    w.settled()
+    assert isinstance(w.controller.error, UnsupportedMethod)
+
+
+def test_saying_and_doing_are_told_with_their_figures(widget) -> None:
+    w = widget()
+    w.controller.receive({"type": "say_versus_do", "review": REVIEW})
+    w.settled()
+    w.until(lambda: w.of("comparison"))
+    told, result = w.of("comparison")[-1], w.controller.comparison
+    assert result is not None
+    assert told["words"] == ["the", "bad", "cab"]
+    assert [side["method"] for side in told["sides"]] == ["saliency", "input_x_gradient", "occlusion", "attention"]
+    for side, mine in zip(told["sides"], result.sides, strict=True):
+        np.testing.assert_allclose(side["scores"], mine.map.scores[:, 0], rtol=1e-6)
+        known = [figure for figure in mine.figures if figure.value is not None]
+        assert [(f["id"], f["value"]) for f in side["figures"]] == [(f.measure, f.value) for f in known]
+    assert any(s["phase"] == "explaining" and s["total"] == 7 for s in w.of("status"))
+
+
+def test_a_page_that_comes_later_hears_everything(widget) -> None:
+    w = widget()
+    w.controller.receive(explain("scores"))
+    w.controller.receive({"type": "say_versus_do", "review": REVIEW})
+    w.settled()
+    w.until(lambda: w.of("comparison"))
+    w.messages.clear()
+    w.controller.receive({"type": "hello", "protocol": 1})
+    w.until(lambda: w.of("comparison") and w.of("answer") and w.of("explainers"))
+    assert w.answer()["state"] == "done"
+
+
+def test_the_text_of_the_widget_is_meant_where_none_is_given(widget) -> None:
+    w = widget()
+    w.controller.explain(Request(review="…", prompt="Rate {review}", max_tokens=3), of_widget=True)
+    w.settled()
+    assert w.controller.explanations[0].review == TEXT
+    assert w.controller.explanations[0].prompt == f"Rate {TEXT}"
+
+
+def test_cancel_keeps_what_was_written_and_drops_what_waits(widget) -> None:
+    w = widget()
+    w.settled()
+    handle = made("llama").model.get_input_embeddings().register_forward_pre_hook(lambda *_: time.sleep(0.05))
+    try:
+        w.controller.receive(explain())
+        w.controller.receive(explain("scores"))
+        w.until(lambda: w.answer()["state"] == "writing" and w.answer()["text"])
+        w.controller.receive({"type": "cancel"})
+        w.settled()
+    finally:
+        handle.remove()
+    w.until(lambda: w.answer(1)["state"] == w.answer(2)["state"] == "cancelled")
+    assert w.answer(1)["text"]
+    assert isinstance(w.controller.error, Cancelled)
+    assert w.controller.attribution is not None
+    w.controller.receive(explain())
+    w.settled()
+    w.until(lambda: w.answer(3)["state"] == "done")
+
+
+def test_a_map_that_is_asked_for_meanwhile_comes_after_the_answer(widget) -> None:
+    w = widget()
+    w.settled()
+    begun = threading.Event()
+    handle = made("llama").model.get_input_embeddings().register_forward_pre_hook(lambda *_: begun.set())
+    try:
+        w.controller.receive(explain())
+        assert begun.wait(10)
+        w.controller.receive({"type": "ask", "method": "occlusion", "objective": "probability"})
+        w.settled()
+    finally:
+        handle.remove()
+    w.until(lambda: w.answer()["state"] == "done" and w.of("map")[-1]["method"] == "occlusion")
+    shown = w.controller.attribution
+    assert shown is not None
+    assert shown.method == "occlusion"
+
+
+def test_a_server_is_asked_beside_the_model(widget) -> None:
+    with servers.scripted(servers.writes("The review is ", "positive."), servers.writes('[("bad", -0.5)]\n-1')) as server:
+        w = widget(OpenAIClient("big", base_url=server.url, api_key="sk-secret"))
+        w.controller.receive(explain(by="explainer"))
+        w.controller.receive(explain("scores", by="explainer"))
+        w.settled()
+        w.until(lambda: w.answer(2)["state"] == "done")
+    assert [e["id"] for e in w.of("explainers")[-1]["explainers"]] == ["model", "explainer"]
+    assert w.answer(1)["label"] == 1
+    assert w.answer(1)["explainer"] == "big"
+    assert [word["score"] for word in w.answer(2)["words"]] == [None, -0.5, None]
+    assert w.answer(2)["mapped"]
+    assert "sk-secret" not in repr(w.messages)
+
+
+def test_what_goes_wrong_at_a_server_is_told_in_its_own_words_and_the_map_stays(widget) -> None:
+    with servers.scripted(servers.refuses("the hamster is asleep", 400)) as server:
+        w = widget(OpenAIClient("big", base_url=server.url, api_key="sk-secret", max_retries=0))
+        w.controller.receive(explain(by="explainer"))
+        w.settled()
+        w.until(lambda: w.answer()["state"] == "failed")
+    message, cure = w.answer()["failure"]
+    assert "the hamster is asleep" in message
+    assert cure
+    assert isinstance(w.controller.error, ServerError)
+    assert w.controller.attribution is not None
+    assert not w.of("failed")
+
+
+def test_a_server_that_hangs_can_be_cancelled(widget) -> None:
+    with servers.scripted(servers.Says(hang=True)) as server:
+        w = widget(OpenAIClient("big", base_url=server.url))
+        w.settled()
+        w.controller.receive(explain(by="explainer"))
+        w.until(lambda: server.asked)
+        started = time.monotonic()
+        w.controller.receive({"type": "cancel"})
+        w.settled()
+        assert time.monotonic() - started < 2
+    w.until(lambda: w.answer()["state"] == "cancelled")
+
+
+def test_a_prompt_without_a_place_for_the_text_is_an_error_on_the_page(widget) -> None:
+    w = widget()
+    w.settled()
+    w.controller.receive(explain(prompt="Rate it"))
+    w.until(lambda: w.of("failed"))
+    assert "{review}" in w.of("failed")[-1]["cure"]
+    with pytest.raises(InputError, match="no explainer"):
+        w.controller.explain(Request(review="x"), "explainer")
+
+
+def test_a_model_that_cannot_answer_says_why(widget) -> None:
+    w = widget(model=made("bert"))
+    w.settled()
+    w.until(lambda: w.of("explainers"))
+    told = w.of("explainers")[-1]
+    assert told["explainers"] == []
+    assert "cannot answer a question in words" in told["reason"]
+    assert not told["compares"]
+    w.controller.receive(explain())
+    w.settled()
+    w.until(lambda: w.answer()["state"] == "failed")
