@@ -265,7 +265,8 @@ export function createStore() {
     batch(() => {
       failure.value = null;
       const usesObjective = menu.value?.methods.find((card) => card.id === method)?.uses_objective ?? true;
-      for (const { info, done } of maps.value.values()) {
+      // The newest first: of what was said there may be several.
+      for (const { info, done } of [...maps.value.values()].reverse()) {
         const same = info.method === method && (!usesObjective || info.objective === objective);
         if (!same || info.doc !== document.value?.doc || done.value < info.n_cols) continue;
         mapId.value = info.map;

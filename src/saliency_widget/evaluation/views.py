@@ -32,10 +32,17 @@ def verdict(result: SayVersusDo) -> str:
         for side, figure in zip(result.sides, found, strict=True)
         if figure.outside and (figure.value or 0) > 0
     ]
-    head = f"It answered {result.explanation.class_name}{sure}. "
-    if not agree:
-        return head + f"None of {len(found)} maps ranks the words as it says, beyond what shuffled words reach."
-    return head + f"{_listed(agree)} rank{'s' if len(agree) == 1 else ''} the words as it says, beyond luck."
+    against = [
+        side.map.label
+        for side, figure in zip(result.sides, found, strict=True)
+        if figure.outside and (figure.value or 0) < 0
+    ]
+    said = f"It answered {result.explanation.class_name}{sure}. "
+    if agree:
+        said += f"{_listed(agree)} rank{'s' if len(agree) == 1 else ''} the words as it says, beyond luck."
+    else:
+        said += f"None of {len(found)} maps ranks the words as it says, beyond what shuffled words reach."
+    return said + (f" {_listed(against)} run{'s' if len(against) == 1 else ''} against it." if against else "")
 
 
 def aside(result: SayVersusDo) -> str:

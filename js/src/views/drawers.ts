@@ -1,0 +1,61 @@
+/** What stays closed until it is asked for, and is built only then. */
+
+import type { Store } from "../store";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
+import { explainView } from "./explain";
+import { matrixView } from "./matrix";
+
+type Drawer = {
+  label: string;
+  key: string;
+  build: (context: ViewContext) => HTMLElement;
+  /** Whether there is anything to open. */
+  isThere: (store: Store) => boolean;
+};
+
+const DRAWERS: readonly Drawer[] = [
+  { label: "Matrix", key: "m", build: matrixView, isThere: () => true },
+  { label: "Explain", key: "e", build: explainView, isThere: ({ explainers }) => explainers.value !== null },
+];
+
+/** `toggle` opens or closes the drawer of that key, where there is one. */
+export function drawersView(context: ViewContext): { element: HTMLElement; toggle: (key: string) => void } {
+  const row = h("div", { className: "sw-drawer-row" });
+  const element = h("div", { className: "sw-drawers" }, row);
+  const toggles = new Map<string, () => void>();
+  for (const drawer of DRAWERS) {
+    const { button, place, toggle } = drawerView(context, drawer);
+    row.append(button);
+    element.append(place);
+    toggles.set(drawer.key, toggle);
+  }
+  return { element, toggle: (key) => toggles.get(key)?.() };
+}
+
+function drawerView(context: ViewContext, { label, build, isThere }: Drawer) {
+  const { store, signal } = context;
+  const button = h("button", { type: "button", className: "sw-drawer-toggle", ariaExpanded: "false" }, label);
+  const place = h("div"); // keeps the order, whichever is opened first
+  let lifetime: AbortController | null = null;
+
+  function toggle(): void {
+    if (button.hidden) return;
+    if (lifetime === null) {
+      lifetime = new AbortController();
+      place.append(build({ ...context, signal: AbortSignal.any([signal, lifetime.signal]) }));
+    } else {
+      const hadFocus = place.contains((place.getRootNode() as Document | ShadowRoot).activeElement);
+      lifetime.abort();
+      lifetime = null;
+      place.replaceChildren();
+      if (hadFocus) button.focus();
+    }
+    button.setAttribute("aria-expanded", String(lifetime !== null));
+  }
+  button.addEventListener("click", toggle, { signal });
+  watch(signal, () => {
+    button.hidden = place.hidden = !isThere(store);
+  });
+  return { button, place, toggle };
+}

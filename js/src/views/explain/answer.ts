@@ -1,0 +1,114 @@
+/** One answer: who said what, at what cost; its words as a map where it gave numbers; and what did not fit. */
+
+import { computed, type ReadonlySignal } from "@preact/signals-core";
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { decimal, share } from "../../format";
+import type { Answer } from "../../protocol";
+import { isUnderWay } from "../../store";
+import { askMap, mapOnShow } from "../ask";
+import type { ViewContext } from "../context";
+import { h, watch } from "../dom";
+import { cardButton, isBlank } from "./card";
+import { costOf, explainerName, fateOf, nameOf, summary } from "./said";
+import { streamView } from "./stream";
+import { wordsLegend, wordsView } from "./words";
+
+/** The method whose map is what an LLM said. */
+const LLM = "llm";
+const CONSTRAINED =
+  "The list was forced into shape, and the numbers are read from the model's own distribution over those allowed.";
+
+export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>): HTMLElement {
+  const { store, signal } = context;
+  const head = h("span", { className: "sw-answer-head" });
+  const cost = h("span", { className: "sw-muted sw-cost" });
+  const body = h("div", { className: "sw-answer-body" });
+  const info = cardButton(context, "About this answer", () => ({
+    title: explainerName(store, answer.value.explainer),
+    card: answer.value.card,
+  }));
+  const root = h(
+    "article",
+    { className: "sw-answer" },
+    h("div", { className: "sw-answer-line" }, head, h("span", { className: "sw-answer-end" }, cost, info)),
+    body,
+  );
+  const stream = streamView(signal);
+  const words = wordsView(
+    context,
+    computed(() => answer.value.words ?? []),
+  );
+
+  function chip({ state, label, label_probability: p }: Answer): TemplateResult | typeof nothing {
+    if (label === null && state !== "done") return nothing;
+    const kind = label === null ? "" : label === 1 ? "sw-positive" : "sw-negative";
+    return html`<span class="sw-verdict ${kind}">${nameOf(label)}${p === null ? nothing : html` <span class="sw-muted">${share(p)}</span>`}</span>`;
+  }
+
+  function map({ mapped }: Answer): TemplateResult | typeof nothing {
+    if (!mapped || store.document.value === null) return nothing;
+    return html`<button
+      type="button"
+      class="sw-button sw-as-map"
+      aria-pressed=${mapOnShow(store)?.method === LLM ? "true" : "false"}
+      @click=${() => askMap(context, LLM)}
+    >Show as map</button>`;
+  }
+
+  function misfits({ pairs }: Answer): TemplateResult | typeof nothing {
+    const odd = pairs?.filter(({ fate }) => fate !== "aligned") ?? [];
+    if (odd.length === 0) return nothing;
+    return html`<details class="sw-fold"><summary>What did not fit</summary>
+      <ul class="sw-misfits">${odd.map(
+        ({ word, value, fate }) =>
+          html`<li><bdi class="sw-misfit">${word}</bdi> <span class="sw-number">${decimal(value)}</span> <span class="sw-muted">${fateOf(fate)}</span></li>`,
+      )}</ul></details>`;
+  }
+
+  const fold = (title: string, content: unknown) =>
+    html`<details class="sw-fold"><summary>${title}</summary>${content}</details>`;
+
+  function scores(said: Answer): TemplateResult {
+    return html`${words}
+      <div class="sw-words-line">${wordsLegend(context)}<span>${summary(said)}</span>${map(said)}</div>
+      ${said.problems.map((problem) => html`<p class="sw-quiet sw-problem">${problem}</p>`)}
+      ${misfits(said)}
+      ${isUnderWay(said) || said.text === "" ? nothing : fold("What was written", stream.element)}
+      ${said.free === null ? nothing : fold("What the free prompt gave", html`<div class="sw-said" role="group" dir="auto" tabindex="0" aria-label="What the free prompt gave">${said.free}</div>`)}`;
+  }
+
+  function ending({ state, failure, explainer }: Answer): TemplateResult | typeof nothing {
+    if (state === "waiting") return html`<p class="sw-quiet">Waiting for ${explainerName(store, explainer)} …</p>`;
+    if (state === "cancelled") return html`<p class="sw-quiet">Stopped.</p>`;
+    if (state !== "failed") return nothing;
+    return html`<div class="sw-error"><b>${failure?.[0] ?? "It failed."}</b><div>${failure?.[1] ?? nothing}</div></div>`;
+  }
+
+  watch(signal, () => {
+    const { value: said } = answer;
+    root.setAttribute("aria-busy", String(isUnderWay(said)));
+    cost.textContent = costOf(said);
+    info.hidden = isBlank(said.card);
+    render(
+      html`<bdi class="sw-answer-name">${explainerName(store, said.explainer)}</bdi>
+        <span class="sw-muted">${said.prompt}</span>
+        ${chip(said)}
+        ${said.guided ? html`<span class="sw-badge" title=${CONSTRAINED}>constrained</span>` : nothing}`,
+      head,
+    );
+  });
+
+  watch(signal, () => {
+    const { value: said } = answer;
+    const isOpen = said.words === null || isUnderWay(said);
+    render(
+      html`${said.words === null ? nothing : scores(said)}
+        ${isOpen && said.text !== "" ? stream.element : nothing}
+        ${said.words === null ? said.problems.map((problem) => html`<p class="sw-quiet sw-problem">${problem}</p>`) : nothing}
+        ${ending(said)}`,
+      body,
+    );
+    stream.show(said.text, said.state === "writing");
+  });
+  return root;
+}

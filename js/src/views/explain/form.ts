@@ -1,0 +1,167 @@
+/** The question: whom to ask, with which prompt, about which text. */
+
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import type { Explainers, WireExplainer } from "../../protocol";
+import type { ViewContext } from "../context";
+import { h, watch } from "../dom";
+import { draftOf, editTemplate, type Question, questionOf } from "./draft";
+
+const PLACE = "{review}";
+const COMPARES =
+  "Asks the model on show itself to score each word, and sets that beside what the methods compute for the class that it answers.";
+
+export function formView({ store, send, signal }: ViewContext): HTMLElement {
+  const draft = draftOf(store);
+  const root = h("div", { className: "sw-form", role: "group", ariaLabel: "Ask for an explanation" });
+  const note = `sw-note-${crypto.randomUUID()}`;
+
+  const hasPlace = ({ template }: Question) => template.includes(PLACE);
+  const canAsk = (question: Question) => !store.explaining.value && hasPlace(question) && question.review.trim() !== "";
+
+  function ask(): void {
+    const question = questionOf(store);
+    if (question === null || !canAsk(question)) return;
+    const { explainer, prompt, template, review } = question;
+    store.explain();
+    send({ type: "explain", explainer: explainer.id, kind: prompt.kind, prompt: template, review });
+  }
+
+  const canCompare = ({ review }: Question) => !store.explaining.value && review.trim() !== "";
+
+  function compare(question: Question): void {
+    if (!canCompare(question)) return;
+    const { review } = question;
+    store.explain();
+    send({ type: "say_versus_do", review });
+  }
+
+  /** Back to what it came with. The button goes, so the focus must go elsewhere. */
+  function reset(event: Event, undo: () => void): void {
+    const area = (event.currentTarget as Element).closest("details")?.querySelector("textarea");
+    undo();
+    area?.focus();
+  }
+
+  // Else JupyterLab would run the cell.
+  root.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      ask();
+    },
+    { signal },
+  );
+
+  const named = ({ name, where }: WireExplainer) => `${name} · ${where}`;
+  const inputOf = (event: Event) => (event.target as HTMLSelectElement | HTMLTextAreaElement).value;
+
+  function who({ explainers }: Explainers, { explainer }: Question): TemplateResult {
+    if (explainers.length === 1)
+      return html`<span class="sw-who"><b>${explainer.name}</b> <span class="sw-muted">${explainer.where}</span></span>`;
+    const choose = (event: Event) => {
+      draft.explainer.value = inputOf(event);
+    };
+    return html`<select class="sw-select sw-who" aria-label="Who is asked" .value=${explainer.id} @change=${choose}
+      >${explainers.map((one) => html`<option value=${one.id} ?selected=${one.id === explainer.id}>${named(one)}</option>`)}</select>`;
+  }
+
+  function how({ prompts }: Explainers, { prompt }: Question): TemplateResult {
+    const choose = (id: string) => () => {
+      draft.prompt.value = id;
+    };
+    return html`<div class="sw-choices" role="group" aria-label="What is asked">${prompts.map(
+      ({ id, label }) => html`<button
+        type="button"
+        class="sw-choice"
+        aria-pressed=${id === prompt.id ? "true" : "false"}
+        @click=${choose(id)}
+      >${label}</button>`,
+    )}</div>`;
+  }
+
+  function template(question: Question): TemplateResult {
+    const { prompt, template: text } = question;
+    const edited = text !== prompt.text;
+    return html`<details class="sw-fold">
+      <summary>Prompt${edited ? html` <span class="sw-muted">edited</span>` : nothing}</summary>
+      <textarea
+        class="sw-area"
+        rows="7"
+        dir="auto"
+        spellcheck="false"
+        aria-label="Prompt"
+        aria-describedby=${note}
+        .value=${text}
+        @input=${(event: Event) => editTemplate(draft, prompt, inputOf(event))}
+      ></textarea>
+      <div class="sw-under">
+        <span id=${note}>${
+          hasPlace(question)
+            ? html`<code>${PLACE}</code> stands for the text.`
+            : html`Write <code>${PLACE}</code> where the text is to stand.`
+        }</span>
+        ${edited ? resetButton(() => editTemplate(draft, prompt, null)) : nothing}
+      </div>
+    </details>`;
+  }
+
+  function text({ review }: Explainers, question: Question): TemplateResult {
+    const set = (value: string | null) => {
+      draft.review.value = value === review ? null : value;
+    };
+    return html`<details class="sw-fold">
+      <summary>Text <bdi class="sw-gist">${question.review}</bdi></summary>
+      <textarea
+        class="sw-area"
+        rows="3"
+        dir="auto"
+        aria-label="Text"
+        .value=${question.review}
+        @input=${(event: Event) => set(inputOf(event))}
+      ></textarea>
+      <div class="sw-under"><span></span>${question.review === review ? nothing : resetButton(() => set(null))}</div>
+    </details>`;
+  }
+
+  const resetButton = (undo: () => void) =>
+    html`<button type="button" class="sw-link" @click=${(event: Event) => reset(event, undo)}>Reset</button>`;
+
+  // Not `disabled`, which would drop the focus of who just pressed it, and hand the next keys to the notebook.
+  function form(menu: Explainers, question: Question): TemplateResult {
+    const busy = store.explaining.value;
+    return html`<div class="sw-ask-line">${who(menu, question)} ${how(menu, question)}</div>
+      ${template(question)} ${text(menu, question)}
+      <div class="sw-ask-line">
+        <button type="button" class="sw-button sw-primary" aria-disabled=${String(!canAsk(question))} @click=${ask}
+          >${busy ? "Explaining …" : "Ask"}</button>
+        ${
+          menu.compares
+            ? html`<button
+                type="button"
+                class="sw-button sw-compares"
+                title=${COMPARES}
+                aria-disabled=${String(!canCompare(question))}
+                @click=${() => compare(question)}
+              >Say versus do</button>`
+            : nothing
+        }
+      </div>`;
+  }
+
+  watch(signal, () => {
+    const { value: menu } = store.explainers;
+    const question = questionOf(store);
+    const reason = menu?.reason ?? null;
+    render(
+      menu !== null && question !== null
+        ? form(menu, question)
+        : reason === null
+          ? nothing
+          : html`<p class="sw-quiet">${reason}</p>`,
+      root,
+    );
+  });
+  return root;
+}

@@ -1,0 +1,91 @@
+/** What was said, in words: of an answer in short, and of a comparison. Pure, but for the names that the store knows. */
+
+import { decimal, percent, plural, seconds, share } from "../../format";
+import type { Answer, Comparison, Fate, Label, WireSide } from "../../protocol";
+import type { Store } from "../../store";
+
+/** It goes by its id until it has begun to answer. */
+export function explainerName({ explainers }: Store, id: string): string {
+  return explainers.value?.explainers.find((explainer) => explainer.id === id)?.name ?? id;
+}
+
+export const nameOf = (label: Label | null) => (label === null ? "undecided" : label === 1 ? "positive" : "negative");
+
+/** The class that was answered, and how sure that was where it is known. */
+export function classOf({ label, label_probability: p }: Answer): string {
+  return p === null ? nameOf(label) : `${nameOf(label)}, p = ${share(p)}`;
+}
+
+/** 184 + 62 tokens · 3.1 s: read and written. */
+export function costOf({ prompt_tokens, completion_tokens, seconds: took }: Answer): string {
+  const counts = [prompt_tokens, completion_tokens].filter((n) => n !== null).map((n) => n.toLocaleString("en"));
+  return [
+    counts.length > 0 ? `${counts.join(" + ")} token${counts.join() === "1" ? "" : "s"}` : "",
+    took > 0 ? seconds(took) : "",
+  ]
+    .filter((part) => part !== "")
+    .join(" · ");
+}
+
+const FATES: Record<Exclude<Fate, "aligned">, string> = {
+  invented: "invented",
+  repeated: "repeated",
+  "out of range": "out of range (clipped)",
+};
+
+export function fateOf(fate: Fate): string {
+  return fate === "aligned" ? fate : FATES[fate];
+}
+
+/** 16 of 19 words scored · 2 invented · 1 repeated. */
+export function summary({ words, pairs }: Answer): string {
+  const scored = words?.filter(({ score }) => score !== null).length ?? 0;
+  const all = words?.length ?? 0;
+  const fates = (Object.keys(FATES) as (keyof typeof FATES)[]).flatMap((fate) => {
+    const n = pairs?.filter((pair) => pair.fate === fate).length ?? 0;
+    return n === 0 ? [] : [`${n} ${FATES[fate]}`];
+  });
+  return [`${scored} of ${plural(all, "word")} scored`, ...fates].join(" · ");
+}
+
+/** The measure that the sentence about agreement goes by. */
+const RANKS = "spearman";
+const THAN = "what it said more than shuffled words do";
+
+const named = (sides: readonly WireSide[]) => new Intl.ListFormat("en").format(sides.map(({ label }) => label));
+
+/** Above what 95 % of shuffled words reach, below it, or neither. */
+function agreement({ figures }: WireSide): 1 | 0 | -1 | null {
+  const figure = figures.find(({ id }) => id === RANKS);
+  if (figure === undefined || figure.value === null) return null;
+  return figure.value > figure.random_high ? 1 : figure.value < figure.random_low ? -1 : 0;
+}
+
+/** What a comparison comes to, in a sentence or three. */
+export function verdict({ label, label_probability, sides }: Comparison): string {
+  const answer = `It answered ${nameOf(label)} (p = ${share(label_probability)}).`;
+  const n = sides.length;
+  if (n === 0) return answer;
+  if (sides.every((side) => agreement(side) === null))
+    return `${answer} What it said cannot be ranked against ${n === 1 ? named(sides) : "any method"}.`;
+  const agree = sides.filter((side) => agreement(side) === 1);
+  const against = sides.filter((side) => agreement(side) === -1);
+  const one = agree.length === 1;
+  const who =
+    n === 1
+      ? `${named(sides)} ${one ? "agrees" : "does not agree"}`
+      : agree.length === n
+        ? `All ${n} methods agree`
+        : agree.length === 0
+          ? `Of ${n} methods none agrees`
+          : `Of ${n} methods ${one ? "only " : ""}${named(agree)} agree${one ? "s" : ""}`;
+  const opposite = against.length === 0 ? "" : ` ${named(against)} run${against.length === 1 ? "s" : ""} against it.`;
+  return `${answer} ${who} with ${THAN}.${opposite}`;
+}
+
+/** How finely it spoke, and how steadily. */
+export function manner({ levels, zeros, askings, stability }: Comparison): string {
+  const asked = askings === 1 ? "asked once" : `asked ${askings} times`;
+  const steady = stability === null ? "" : `: rank correlation ${decimal(stability)} between askings`;
+  return `${plural(levels, "distinct value")}, ${percent(zeros)} zeros; ${asked}${steady}`;
+}
