@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from .families import made, make
+from .servers import llama, served
+
+__all__ = ["llama", "served"]  # fixtures: each real server is started once, for whoever asks it
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """Servers to ask: two real ones with the demo model, each in a process of its own, and one that plays a script.
 
-The fixtures `llama` and `served` start a real server once for whoever takes them in: `llama = servers.llama`.
+The fixtures `llama` and `served` start a real server once, for every test that asks for them.
 """
 
 from __future__ import annotations

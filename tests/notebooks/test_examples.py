@@ -45,6 +45,42 @@ def test_the_first_example_answers_its_question(monkeypatch: Any) -> None:
     assert float(text_of(cells[2])) == pytest.approx(4.65, abs=0.05)
 
 
+def test_the_homework_is_answered_question_by_question(monkeypatch: Any) -> None:
+    """Where machine comes from, what Washington rests on, what the model says of a review and what it computes."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    cells = [c for c in run("02_homework7.ipynb").cells if c.cell_type == "code"]
+    said = {cell.source: text_of(cell) for cell in cells}
+    found = [text for source, text in said.items() if 'top("machine", k=1)' in source]
+    assert all("機器" in text for text in found)
+    (washington,) = [text for source, text in said.items() if 'top("Washington"' in source]
+    assert " George 0.342, p = 0.796" in washington
+    (prose,) = [text for source, text in said.items() if source.endswith("answer")]
+    assert prose.startswith("SmolLM2-135M-Instruct: positive")
+    (scores,) = [text for source, text in said.items() if source == "scores"]
+    assert "positive (constrained)" in scores
+    assert "17 of 17 words scored" in scores
+    (compared,) = [text for source, text in said.items() if source.endswith("result")]
+    assert "It answered positive" in compared
+    assert "Spearman" in compared
+    (picture,) = [cell for cell in cells if cell.source == "result.plot()"]
+    assert "image/png" in picture.outputs[0].data
+
+
+def test_models_and_servers_are_asked_for_their_reasons(monkeypatch: Any) -> None:
+    """The model on show, a real server, the parser, the map of what was said, and a table over reviews."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    cells = [c for c in run("03_llm_explanations.ipynb").cells if c.cell_type == "code"]
+    said = {cell.source: text_of(cell) for cell in cells}
+    (served,) = [text for source, text in said.items() if source == "sw.explain(client, review, progress=False)"]
+    assert served.startswith("demo: ")
+    (parsed,) = [text for source, text in said.items() if source.startswith("sw.parse_scores")]
+    assert "('dull', -0.8), ('predictable', -0.6)" in parsed
+    assert "label=-1" in parsed
+    (top,) = [text for source, text in said.items() if 'w.ask("llm")' in source]
+    assert top.count("Top(") == 3
+    assert "a-key" not in "".join(said.values())
+
+
 def test_no_example_is_saved_with_outputs() -> None:
     """Outputs would carry somebody's machine and a copy of the map into every diff."""
     for path in EXAMPLES.glob("*.ipynb"):

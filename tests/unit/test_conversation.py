@@ -243,7 +243,8 @@ def test_a_map_that_is_asked_for_meanwhile_comes_after_the_answer(widget) -> Non
 
 
 def test_a_server_is_asked_beside_the_model(widget) -> None:
-    with servers.scripted(servers.writes("The review is ", "positive."), servers.writes('[("bad", -0.5)]\n-1')) as server:
+    script = (servers.writes("The review is ", "positive."), servers.writes('[("bad", -0.5)]\n-1'))
+    with servers.scripted(*script) as server:
         w = widget(OpenAIClient("big", base_url=server.url, api_key="sk-secret"))
         w.controller.receive(explain(by="explainer"))
         w.controller.receive(explain("scores", by="explainer"))

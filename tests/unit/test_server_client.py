@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from saliency_widget.explanation.clients import Client, Reply
 
-llama, served = servers.llama, servers.served  # the fixtures
 
 LONG = [{"role": "user", "content": "Count from one to a thousand, in words."}]
 SHORT = [{"role": "user", "content": "What is the capital of France?"}]

@@ -93,7 +93,7 @@ def to_html(result: SayVersusDo) -> str:
 
 def plot(result: SayVersusDo) -> Plot:
     """Words by sources, each source on its own scale; under each its rank correlation with what was said."""
-    from matplotlib.figure import Figure as Canvas
+    from matplotlib import pyplot as plt
 
     columns = [result.explanation.scores, *(_scaled(side.map.scores[:, 0]) for side in result.sides)]
     labels = ["said"]
@@ -101,8 +101,9 @@ def plot(result: SayVersusDo) -> Plot:
         figure = result.figure(side.map.method, "spearman")
         labels.append(f"{side.map.label}\nρ = {'–' if figure.value is None else f'{figure.value:.2f}'}")
     words = result.explanation.words
-    canvas = Canvas(figsize=(1.6 * len(labels) + 1.5, 0.3 * len(words) + 1), layout="constrained")
-    axes = canvas.subplots()
+    size = (1.6 * len(labels) + 1.5, 0.3 * len(words) + 1)
+    canvas, axes = plt.subplots(figsize=size, layout="constrained")
+    plt.close(canvas)  # whoever asked shows it; pyplot would show it once more
     image = axes.imshow(np.stack(columns, axis=1), cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
     axes.set_xticks(range(len(labels)), labels)
     axes.set_yticks(range(len(words)), words)
