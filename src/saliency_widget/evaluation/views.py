@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..export.color import swatch
-from ..export.reading import decimals
+from ..export.reading import MINUS, decimals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
@@ -85,8 +85,8 @@ def to_html(result: SayVersusDo) -> str:
         rows.append(f"<tr><td style='{_CELL}'>{escape(figures[0].label)}</td><td></td>{cells}</tr>")
     return (
         f"<p><b>{escape(verdict(result))}</b><br>{escape(aside(result))}</p>"
-        f"<table style='border-collapse:collapse'><thead><tr><th></th>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>"
+        "<div style='overflow-x:auto'><table style='border-collapse:collapse'>"
+        f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         "<p style='opacity:.7'>Bold: outside the middle 95 % of what shuffled words reach, which stands beside it.</p>"
     )
 
@@ -121,7 +121,7 @@ def _cell(score: float, largest: float) -> str:
     if np.isnan(score):
         return f"<td style='{_CELL}'>not said</td>"
     look = swatch(score / largest, 1.0)
-    return f"<td style='{_CELL};background:{look.background};color:{look.ink}'>{score:.3g}</td>"
+    return f"<td style='{_CELL};background:{look.background};color:{look.ink}'>{f'{score:.3g}'.replace('-', MINUS)}</td>"
 
 
 def _figure(figure: Figure) -> str:
