@@ -240,6 +240,15 @@ def test_a_server_is_asked_for_json_and_its_json_is_read() -> None:
     assert (said.prompt_tokens, said.completion_tokens, said.seconds) == (3, 4, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "names"), [(None, ["words", "class"]), (prompts.PREDICT_FIRST.text, ["class", "words"])]
+)
+def test_the_form_has_the_class_where_the_prompt_asks_for_it(prompt: Any, names: list[str]) -> None:
+    client = Parrot('{"words": [{"word": "good", "importance": 0.9}], "class": 1}')
+    sw.explain(client, "good film", kind="scores", prompt=prompt, progress=False)
+    assert list(client.heard[0][1]["properties"]) == names
+
+
 def test_an_answer_that_cannot_be_read_is_asked_for_once_more_with_the_reason() -> None:
     client = Parrot("It is a good film.", '[("good", 0.5), ("bus", 1)]\n-1')
     said = sw.explain(client, "good film", kind="scores", progress=False)
@@ -258,6 +267,7 @@ def test_what_cannot_be_read_twice_is_shown_and_is_no_map() -> None:
     said = sw.explain(Parrot("Good.", "Very good.", finished=False), "good film", kind="scores", progress=False)
     assert said.text == "Good."
     assert "cut the answer off" in said.problems[0]
+    assert "Asked once more" in said.problems[-1]
     assert "0 of 2 words scored" in repr(said)
     with pytest.raises(InputError, match="scored no word"):
         _ = said.attribution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..checks import one_of, whole_number
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from .alignment import Alignment
+    from .prompts import Order
 
 _PROSE = 384  # tokens an answer may have
 _ENOUGH = 0.5  # of the words scored: then what was written freely is taken
@@ -141,7 +142,7 @@ def _scores_of_local(client: LocalClient, request: Request, on_news: Callable[[N
 
 def _scores_of_server(client: Client, request: Request, on_news: Callable[[News], None]) -> Explanation:
     """In the form of a JSON schema where the server offers it, else freely; once more where nothing can be read."""
-    schema = None if request.guided is False else SCHEMA
+    schema = None if request.guided is False else _schema(order_of(request.template))
     words = len(words_of(request.review))
     limit = request.max_tokens or 256 + 32 * words
     reply = _free(client, request, on_news, limit, schema=schema)
@@ -156,7 +157,15 @@ def _scores_of_server(client: Client, request: Request, on_news: Callable[[News]
     ]
     second = _free(client, request, on_news, limit, messages=again)
     repaired = _read(client, request, second, free=reply.text)
-    return repaired if repaired.alignment is not None and repaired.alignment.covered > 0 else said
+    if repaired.alignment is not None and repaired.alignment.covered > 0:
+        return repaired
+    return replace(said, problems=(*said.problems, "Asked once more, it gave no list either."))
+
+
+def _schema(order: Order) -> dict[str, Any]:
+    """The form, with the class where the prompt asks for it: what is written first cannot look at what comes after."""
+    names = ("words", "class") if order == "explain first" else ("class", "words")
+    return SCHEMA | {"properties": {name: SCHEMA["properties"][name] for name in names}}
 
 
 SCHEMA: dict[str, Any] = {
