@@ -229,7 +229,10 @@ def test_repeated_words_stay_in_order(words: list[str], chance: random.Random) -
 
 @pytest.mark.parametrize("review", ["the ", "a b ", "no two ", "."])
 def test_twenty_thousand_pairs_take_seconds_not_minutes(review: str) -> None:
-    """Where all words are alike, none is there, or all are in pieces: ten times as many, about ten times as long."""
+    """Where all words are alike, none is there, or all are in pieces: ten times as many, about ten times as long.
+
+    A quadratic step would take a hundred times as long; on a busy machine thirty times happen.
+    """
 
     def seconds(size: int, kind: int) -> float:
         start = time.process_time()
@@ -240,4 +243,4 @@ def test_twenty_thousand_pairs_take_seconds_not_minutes(review: str) -> None:
 
     for kind in range(5):
         short = max(min(seconds(2_000, kind) for _ in range(3)), 0.01)
-        assert seconds(20_000, kind) < 25 * short
+        assert min(seconds(20_000, kind) for _ in range(2)) < 50 * short
