@@ -156,6 +156,7 @@ function scene(
         doc: 1,
         method: options.method ?? "saliency",
         objective: "probability",
+        settings: [],
         n_rows: nRows,
         n_cols: nCols,
       },

@@ -88,6 +88,7 @@ export type MapBegins = {
   doc: number;
   method: string;
   objective: string;
+  settings: [string, string][];
   n_rows: number;
   n_cols: number;
 };
@@ -323,6 +324,7 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     doc: count,
     method: text,
     objective: text,
+    settings: list(texts),
     n_rows: count,
     n_cols: count,
   }),

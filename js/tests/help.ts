@@ -144,6 +144,7 @@ export function about(
         doc: 1,
         method: "saliency",
         objective: "probability",
+        settings: [],
         n_rows: nRows,
         n_cols: nCols,
       },

@@ -139,7 +139,7 @@ describe("the chain from messages to what is shown", () => {
     const before = [store.tokens.value, store.steps.value, store.map.value];
     model.hear({ type: "tokens", doc: 7, start: 0, tokens: [], segments: [] });
     model.hear({ type: "steps", doc: 7, start: 0, steps: [] });
-    model.hear({ type: "map", map: "m9", doc: 7, method: "x", objective: "y", n_rows: 1, n_cols: 1 });
+    model.hear({ type: "map", map: "m9", doc: 7, method: "x", objective: "y", settings: [], n_rows: 1, n_cols: 1 });
     model.hear({ type: "column", map: "m9", seq: 9, col: 0, n_rows: 1 }, [1]);
     expect([store.tokens.value, store.steps.value, store.map.value]).toEqual(before);
   });
@@ -181,7 +181,18 @@ describe("the chain from messages to what is shown", () => {
 
 describe("asking for a map", () => {
   const second: Said[] = [
-    [{ type: "map", map: "m2", doc: 1, method: "attention", objective: "probability", n_rows: 7, n_cols: 1 }],
+    [
+      {
+        type: "map",
+        map: "m2",
+        doc: 1,
+        method: "attention",
+        objective: "probability",
+        settings: [],
+        n_rows: 7,
+        n_cols: 1,
+      },
+    ],
     [{ type: "column", map: "m2", seq: 9, col: 0, n_rows: 7 }, [1, 1, 1, 1, 1, NAN, NAN]],
   ];
   it("shows a whole one at once", () => {
@@ -202,7 +213,16 @@ describe("asking for a map", () => {
     store.ask("occlusion", "probability");
     expect(store.map.value?.info.map).toBe("m1");
     expect(store.asked.value).toEqual({ method: "occlusion", objective: "probability" });
-    model.hear({ type: "map", map: "m3", doc: 1, method: "occlusion", objective: "probability", n_rows: 7, n_cols: 3 });
+    model.hear({
+      type: "map",
+      map: "m3",
+      doc: 1,
+      method: "occlusion",
+      objective: "probability",
+      settings: [],
+      n_rows: 7,
+      n_cols: 3,
+    });
     expect(store.asked.value).toBeNull();
     expect(store.signed.value).toBe(true);
     expect(store.shown.value?.scores).toBeNull();

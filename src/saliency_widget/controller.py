@@ -335,6 +335,7 @@ class Controller:
                 objective=question.objective,
                 n_rows=len(document.rows),
                 n_cols=len(document.cols),
+                settings=question.described(),
             )
             try:
                 self._fill(model, question, document, entry)

@@ -176,7 +176,15 @@ class Conversation:
         map_id = uuid.uuid4().hex[:12]
         n_rows, n_cols = whole.scores.shape
         self.said = (map_id, whole)
-        self._stream.show(map_id, method=LLM.id, objective="probability", n_rows=n_rows, n_cols=n_cols, aside=True)
+        self._stream.show(
+            map_id,
+            method=LLM.id,
+            objective="probability",
+            n_rows=n_rows,
+            n_cols=n_cols,
+            settings=said.card.about,
+            aside=True,
+        )
         for col in range(n_cols):
             self._stream.column(map_id, col, whole.scores[:, col].copy())
         return True

@@ -135,13 +135,17 @@ class Menu(TypedDict):
 
 
 class Map(TypedDict):
-    """A matrix begins, or becomes the one on show. Its columns follow, in any order; those already sent stay."""
+    """A matrix begins, or becomes the one on show. Its columns follow, in any order; those already sent stay.
+
+    `settings`: the method's own as people read them, and the foil.
+    """
 
     type: Literal["map"]
     map: str
     doc: int
     method: str
     objective: str
+    settings: list[tuple[str, str]]
     n_rows: int
     n_cols: int
 

@@ -138,7 +138,17 @@ class Stream:
             self._steps_untold.update(steps)
             self._tell("steps")
 
-    def show(self, map_id: str, *, method: str, objective: str, n_rows: int, n_cols: int, aside: bool = False) -> None:
+    def show(
+        self,
+        map_id: str,
+        *,
+        method: str,
+        objective: str,
+        n_rows: int,
+        n_cols: int,
+        settings: Sequence[tuple[str, str]] = (),
+        aside: bool = False,
+    ) -> None:
         """This map is the one on show, and begins if it is new; `aside`: it only begins, to be shown when asked for."""
         with self._changed:
             assert self._document is not None, "a map belongs to a document"
@@ -149,6 +159,7 @@ class Stream:
                     "doc": self._document["doc"],
                     "method": method,
                     "objective": objective,
+                    "settings": list(settings),
                     "n_rows": n_rows,
                     "n_cols": n_cols,
                 }

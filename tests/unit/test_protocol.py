@@ -58,9 +58,12 @@ def as_json(message: dict[str, Any]) -> Any:
     return json.loads(json.dumps(message))
 
 
+SETTINGS = [("layer", "3"), ("instead of", " Bush")]
+
+
 def begin(stream: Stream, n_cols: int = 2) -> None:
     stream.document(model="SmolLM2-135M-Instruct", device="cpu", dtype="float32", first_target=3)
-    stream.show("m1", method="saliency", objective="probability", n_rows=4, n_cols=n_cols)
+    stream.show("m1", method="saliency", objective="probability", n_rows=4, n_cols=n_cols, settings=SETTINGS)
 
 
 def tokens() -> list[Token]:

@@ -6,6 +6,7 @@ import { percent, share } from "../format";
 import { labelOf } from "../pieces";
 import type { WireMethod, WireStep, WireToken } from "../protocol";
 import { shareOf } from "../scores";
+import type { Store } from "../store";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { createPopover } from "./popover";
@@ -29,7 +30,7 @@ export function targetView({ store, signal, ramp, layer }: ViewContext): HTMLEle
     layer,
     signal,
     placement: "bottom-end",
-    fill: () => render(store.method.value === null ? nothing : methodCard(store.method.value), card),
+    fill: () => render(store.method.value === null ? nothing : methodCard(store.method.value, conditions(store)), card),
   });
   info.addEventListener("click", popover.toggle, { signal });
 
@@ -98,7 +99,24 @@ export function targetView({ store, signal, ramp, layer }: ViewContext): HTMLEle
   return root;
 }
 
-function methodCard({ label, reads, caveats, cost, reference, unit, signed }: WireMethod): TemplateResult {
+/** On what the map was computed: the model, what is explained, the settings. */
+function conditions(store: Store): [string, string][] {
+  const [document, info] = [store.document.value, store.map.value?.info];
+  if (document === null || info === undefined) return [];
+  const objective = store.menu.value?.objectives.find(({ id }) => id === info.objective)?.label;
+  return [
+    ["model", `${document.model} · ${document.device} · ${document.dtype}`],
+    ...(store.method.value?.uses_objective && objective !== undefined
+      ? [["explains", objective] as [string, string]]
+      : []),
+    ...info.settings,
+  ];
+}
+
+function methodCard(
+  { label, reads, caveats, cost, reference, unit, signed }: WireMethod,
+  settings: [string, string][],
+): TemplateResult {
   return html`<h3 class="sw-card-title">${label}</h3>
     <p>${reads}</p>
     ${caveats.length === 0 ? nothing : html`<ul>${caveats.map((caveat) => html`<li>${caveat}</li>`)}</ul>`}
@@ -107,6 +125,7 @@ function methodCard({ label, reads, caveats, cost, reference, unit, signed }: Wi
       can see${signed ? " (sizes added up; blue speaks for the target, orange against it)" : ""}. The raw score is in the tooltip.
     </p>
     <dl>
+      ${settings.map(([name, value]) => html`<dt>${name}</dt><dd><bdi>${value}</bdi></dd>`)}
       <dt>Cost</dt><dd>${cost}</dd>
       ${reference === "" ? nothing : html`<dt>Source</dt><dd>${reference}</dd>`}
     </dl>`;

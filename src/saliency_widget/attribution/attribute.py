@@ -37,6 +37,11 @@ class Question:
     foil: str | int | None
     settings: Any
 
+    def described(self) -> list[tuple[str, str]]:
+        """Settings and foil as people read them; what is left to the method is left out."""
+        given = [(name, str(value)) for name, value in asdict(self.settings).items() if value is not None]
+        return given + ([] if self.foil is None else [("instead of", str(self.foil))])
+
     def request(self, model: Model, document: Document) -> Request:
         """The question put to one document. Raises: InputError for a foil or a span that cannot be."""
         if any(len(t.ids) > 1 for t in document.targets):

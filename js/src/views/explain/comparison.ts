@@ -7,10 +7,12 @@ import type { Comparison, WireFigure, WireSide } from "../../protocol";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { cardButton } from "./card";
-import { manner, verdict } from "./said";
+import { beyondChance, manner, verdict } from "./said";
 
-const HOW_TO_READ =
-  "Said: from −1 (negative) to 1 (positive). Each method: as a share of its own largest score, signed alike where it has a sign. Bold: beyond what 95 % of shuffled words reach.";
+const OF_WORDS =
+  "Said: from −1 (negative) to 1 (positive). Each method: as a share of its own largest score, signed alike where it has a sign.";
+const OF_FIGURES =
+  "Below each figure: what shuffled words reach, their mean and [the middle 95 %]. Bold: the figure lies beyond that.";
 
 type Cell = { value: number | null; title: string };
 
@@ -35,16 +37,12 @@ function doneCell(side: WireSide, max: number, k: number): Cell {
   return { value: max > 0 ? score / max : 0, title: `${side.label}: ${significant(score)}` };
 }
 
-/** Whether shuffled words reach it too. */
-const isChance = ({ value, random_low, random_high }: WireFigure) =>
-  value === null || (value >= random_low && value <= random_high);
-
 function figureCell(figure: WireFigure | undefined): TemplateResult {
   if (figure === undefined) return html`<td>–</td>`;
   const { value, random_mean, random_low, random_high } = figure;
   const number = value === null ? "–" : decimal(value);
-  return html`<td>${isChance(figure) ? html`<span>${number}</span>` : html`<b>${number}</b>`}<small
-      ><span class="sw-random">shuffled ${decimal(random_mean)}</span> <span class="sw-random">[${decimal(random_low)}, ${decimal(random_high)}]</span></small
+  return html`<td>${beyondChance(figure) === 0 ? html`<span>${number}</span>` : html`<b>${number}</b>`}<small
+      ><span class="sw-random"><span class="sw-unseen">shuffled </span>${decimal(random_mean)}</span> <span class="sw-random">[${decimal(random_low)}, ${decimal(random_high)}]</span></small
     ></td>`;
 }
 
@@ -67,7 +65,7 @@ export function comparisonView(context: ViewContext): HTMLElement {
   function wordTable(comparison: Comparison): TemplateResult {
     const { words, sides } = comparison;
     const maxima = sides.map(largest);
-    return html`<div class="sw-table-scroll" role="group" tabindex="0" aria-label="Word by word">
+    return html`<div class="sw-beside"><div class="sw-table-scroll" role="group" tabindex="0" aria-label="Word by word">
       <table class="sw-table sw-word-table" aria-label="What was said of each word, and what was computed">
         <thead><tr><th scope="col">word</th><th scope="col">said</th>${sides.map(
           ({ label }) => html`<th scope="col"><span>${label}</span></th>`,
@@ -79,23 +77,25 @@ export function comparisonView(context: ViewContext): HTMLElement {
             )}</tr>`,
         )}</tbody>
       </table>
-    </div>`;
+    </div>
+    <p class="sw-quiet">${OF_WORDS}</p></div>`;
   }
 
   function figureTable({ sides }: Comparison): TemplateResult | typeof nothing {
     const rows = new Map(sides.flatMap(({ figures }) => figures.map(({ id, label }) => [id, label] as const)));
     if (rows.size === 0) return nothing;
-    return html`<div class="sw-table-scroll" role="group" tabindex="0" aria-label="Agreement in figures">
+    return html`<div class="sw-beside"><div class="sw-table-scroll" role="group" tabindex="0" aria-label="Agreement in figures">
       <table class="sw-table sw-figure-table" aria-label="Agreement of each method with what was said">
         <thead><tr><th scope="col">agreement</th>${sides.map(({ label }) => html`<th scope="col"><span>${label}</span></th>`)}</tr></thead>
         <tbody>${[...rows].map(
           ([id, label]) =>
-            html`<tr><th scope="row">${label}</th>${sides.map(({ figures }) =>
+            html`<tr><th scope="row"><span>${label}</span></th>${sides.map(({ figures }) =>
               figureCell(figures.find((figure) => figure.id === id)),
             )}</tr>`,
         )}</tbody>
       </table>
-    </div>`;
+    </div>
+    <p class="sw-quiet">${OF_FIGURES}</p></div>`;
   }
 
   watch(signal, () => {
@@ -106,9 +106,7 @@ export function comparisonView(context: ViewContext): HTMLElement {
         ? nothing
         : html`<p class="sw-sentence">${verdict(comparison)}</p>
             <p class="sw-quiet">${manner(comparison)}</p>
-            ${wordTable(comparison)}
-            <p class="sw-quiet">${HOW_TO_READ}</p>
-            ${figureTable(comparison)}`,
+            <div class="sw-tables">${wordTable(comparison)} ${figureTable(comparison)}</div>`,
       body,
     );
   });

@@ -42,6 +42,12 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
     area?.focus();
   }
 
+  /** The button will go, so the focus must go elsewhere. */
+  function stop(): void {
+    root.querySelector<HTMLElement>(".sw-primary")?.focus();
+    send({ type: "cancel" });
+  }
+
   // Else JupyterLab would run the cell.
   root.addEventListener(
     "keydown",
@@ -136,6 +142,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
       <div class="sw-ask-line">
         <button type="button" class="sw-button sw-primary" aria-disabled=${String(!canAsk(question))} @click=${ask}
           >${busy ? "Explaining …" : "Ask"}</button>
+        ${busy ? html`<button type="button" class="sw-button sw-stop" @click=${stop}>Stop</button>` : nothing}
         ${
           menu.compares
             ? html`<button

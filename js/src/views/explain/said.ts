@@ -1,7 +1,7 @@
 /** What was said, in words: of an answer in short, and of a comparison. Pure, but for the names that the store knows. */
 
 import { decimal, percent, plural, seconds, share } from "../../format";
-import type { Answer, Comparison, Fate, Label, WireSide } from "../../protocol";
+import type { Answer, Comparison, Fate, Label, WireFigure, WireSide } from "../../protocol";
 import type { Store } from "../../store";
 
 /** It goes by its id until it has begun to answer. */
@@ -48,17 +48,24 @@ export function summary({ words, pairs }: Answer): string {
   return [`${scored} of ${plural(all, "word")} scored`, ...fates].join(" · ");
 }
 
+/** A value this near to an end of what shuffled words reach is no further than they are. */
+const ROUNDING = 1e-9;
+
+/** Above what 95 % of shuffled words reach (1), below it (−1), or neither. */
+export function beyondChance({ value, random_low, random_high }: WireFigure): 1 | 0 | -1 {
+  if (value === null) return 0;
+  return value > random_high + ROUNDING ? 1 : value < random_low - ROUNDING ? -1 : 0;
+}
+
 /** The measure that the sentence about agreement goes by. */
 const RANKS = "spearman";
 const THAN = "what it said more than shuffled words do";
 
 const named = (sides: readonly WireSide[]) => new Intl.ListFormat("en").format(sides.map(({ label }) => label));
 
-/** Above what 95 % of shuffled words reach, below it, or neither. */
 function agreement({ figures }: WireSide): 1 | 0 | -1 | null {
   const figure = figures.find(({ id }) => id === RANKS);
-  if (figure === undefined || figure.value === null) return null;
-  return figure.value > figure.random_high ? 1 : figure.value < figure.random_low ? -1 : 0;
+  return figure === undefined || figure.value === null ? null : beyondChance(figure);
 }
 
 /** What a comparison comes to, in a sentence or three. */
