@@ -121,7 +121,9 @@ def _cell(score: float, largest: float) -> str:
     if np.isnan(score):
         return f"<td style='{_CELL}'>not said</td>"
     look = swatch(score / largest, 1.0)
-    return f"<td style='{_CELL};background:{look.background};color:{look.ink}'>{f'{score:.3g}'.replace('-', MINUS)}</td>"
+    return (
+        f"<td style='{_CELL};background:{look.background};color:{look.ink}'>{f'{score:.3g}'.replace('-', MINUS)}</td>"
+    )
 
 
 def _figure(figure: Figure) -> str:
