@@ -258,18 +258,33 @@ def test_a_server_is_asked_beside_the_model(widget) -> None:
     assert "sk-secret" not in repr(w.messages)
 
 
-def test_what_goes_wrong_at_a_server_is_told_in_its_own_words_and_the_map_stays(widget) -> None:
-    with servers.scripted(servers.refuses("the hamster is asleep", 400)) as server:
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        (servers.refuses("the hamster is asleep", 400), "the hamster is asleep"),
+        (servers.refuses("that key opens nothing", 401), "that key opens nothing"),
+        (servers.refuses("too many of you", 429), "too many of you"),
+        (servers.refuses("the hamster fell", 500), "the hamster fell"),
+        (servers.writes("It is", finish=None, done=False, then="cut"), "127.0.0.1"),
+        (servers.Says(["<html>busy</html>"], kind="text/html"), "text/html"),
+    ],
+    ids=["400", "401", "429", "500", "cut", "html"],
+)
+def test_what_goes_wrong_at_a_server_is_told_with_the_answer_and_the_map_stays(widget, says: Any, reason: str) -> None:
+    """In the server's own words where it has some; what was written so far is kept, and the key is not told."""
+    with servers.scripted(says) as server:
         w = widget(OpenAIClient("big", base_url=server.url, api_key="sk-secret", max_retries=0))
         w.controller.receive(explain(by="explainer"))
         w.settled()
         w.until(lambda: w.answer()["state"] == "failed")
     message, cure = w.answer()["failure"]
-    assert "the hamster is asleep" in message
+    assert reason in message
     assert cure
+    assert w.answer()["text"] == ("It is" if says.then == "cut" else "")
     assert isinstance(w.controller.error, ServerError)
     assert w.controller.attribution is not None
     assert not w.of("failed")
+    assert "sk-secret" not in repr(w.messages)
 
 
 def test_a_server_that_hangs_can_be_cancelled(widget) -> None:

@@ -11,26 +11,31 @@ from typing import Any
 import numpy as np
 import pytest
 
+from saliency_widget import OpenAIClient
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.controller import Job
-from saliency_widget.errors import Cancelled, UnknownName
+from saliency_widget.errors import Cancelled, InputError, ServerError, UnknownName
 from saliency_widget.models.lending import lock_of
 from saliency_widget.models.prompting import check_prompt
 from saliency_widget.widget import SaliencyWidget
 
+from .. import servers
+from ..families import made
+
 
 @pytest.fixture
 def make():
-    made: list[SaliencyWidget] = []
+    opened: list[SaliencyWidget] = []
 
-    def make(model: Any, text: str = "the cab and", target: str = " the dog") -> SaliencyWidget:
+    def make(model: Any, text: str = "the cab and", target: str = " the dog", explainer: Any = None) -> SaliencyWidget:
         question = check_question("saliency", "probability", {})
-        job = Job(model=model, prompt=check_prompt(text, target=target), question=question, max_new_tokens=8)
-        made.append(SaliencyWidget(job))
-        return made[-1]
+        prompt = check_prompt(text, target=target)
+        job = Job(model=model, prompt=prompt, question=question, max_new_tokens=8, explainer=explainer)
+        opened.append(SaliencyWidget(job))
+        return opened[-1]
 
     yield make
-    for widget in made:
+    for widget in opened:
         widget.close()
         widget._controller._thread.join(5)
 
@@ -42,6 +47,25 @@ def test_wait_gives_the_map_and_ask_another_one(tiny_model, make) -> None:
     assert w.wait(30).settings == {"layer": 1, "head": None, "reduction": "mean"}
     assert w.attribution is w.wait(30)
     assert w.error is None
+
+
+def test_python_asks_for_explanations_as_the_page_does(make) -> None:
+    """They are kept in order; wait() gives the map, which stays, and raises what went wrong with an answer."""
+    model = made("llama")
+    with servers.scripted(servers.writes("The review is positive."), servers.refuses("no")) as server:
+        w = make(model, explainer=OpenAIClient("big", base_url=server.url, api_key="sk-secret", max_retries=0))
+        w.explain(prompt="Rate {review}")
+        assert w.wait(30).method == "saliency"
+        w.explain(prompt="Rate {review}", explainer="model", text="a bat", max_tokens=3)
+        w.wait(30)
+        w.explain()
+        with pytest.raises(ServerError, match="no"):
+            w.wait(30)
+        assert [(e.model_name, e.review) for e in w.explanations] == [("big", "the cab and"), (model.name, "a bat")]
+        assert w.attribution is not None
+        assert "sk-secret" not in json.dumps(w.get_state(), default=str) + repr(w)
+    with pytest.raises(InputError, match="no place for the review"):
+        w.explain(prompt="Rate it")
 
 
 def test_an_unknown_method_is_refused_where_it_is_asked(tiny_model, make) -> None:
