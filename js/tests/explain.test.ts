@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { decimal } from "../src/format";
-import type { Answer, Comparison, Explainers } from "../src/protocol";
-import { manner, verdict } from "../src/views/explain/said";
+import type { Answer, Comparison, Explainers, WireFigure } from "../src/protocol";
+import { beyondChance, manner, verdict } from "../src/views/explain/said";
 import { gap } from "../src/views/explain/words";
 import { conversation, METHOD, mounted, over, press, type Said, started, texts, type Wire } from "./help";
 
@@ -246,6 +246,16 @@ describe("the question", () => {
     hear(phase("cancelled"));
     expect([texts(el, ".sw-note span"), find(".sw-primary").textContent]).toEqual([["Stopped explaining."], "Ask"]);
   });
+  it("can be stopped where it was asked, and leaves the focus there", () => {
+    const { find, hear, model, el } = view(EXPLAINERS);
+    expect(el.querySelector(".sw-stop")).toBeNull();
+    find(".sw-compares").click();
+    find(".sw-stop").focus();
+    find(".sw-stop").click();
+    expect(model.sent.at(-1)).toEqual({ type: "cancel" });
+    hear(phase("cancelled"));
+    expect([el.querySelector(".sw-stop"), document.activeElement]).toEqual([null, find(".sw-primary")]);
+  });
   it("sets what is said beside what is done, where that can be", () => {
     const { find, hear, el, model } = view(EXPLAINERS);
     expect(find(".sw-compares").title).toContain("beside what the methods compute");
@@ -416,6 +426,26 @@ describe("the comparison", () => {
       (td) => td.title,
     );
     expect(titles).toEqual(["0.20 ± 0.12 in 3 askings", "Gradient: 0.0580", "Occlusion: −0.0520"]);
+  });
+  it("stands above the answers until another is asked for, through a closed drawer", () => {
+    const { el, hear, box } = view(EXPLAINERS, PROSE, COMPARISON);
+    const order = () => [...(el.querySelector(".sw-explain")?.children ?? [])].map(({ className }) => className);
+    expect(order()).toEqual(["sw-form", "sw-comparison", ""]);
+    hear({ ...PROSE, text: "More." });
+    expect(order()).toEqual(["sw-form", "sw-comparison", ""]);
+    hear({ ...PROSE, id: PROSE.id + 1, state: "waiting" });
+    expect(order()).toEqual(["sw-form", "", "sw-comparison"]);
+    press(box(5), "e");
+    press(box(5), "e");
+    expect(order()).toEqual(["sw-form", "", "sw-comparison"]);
+    hear({ ...COMPARISON, levels: 3 });
+    expect(order()).toEqual(["sw-form", "sw-comparison", ""]);
+  });
+  it("takes a figure for chance where rounding alone tells it from what shuffled words reach", () => {
+    const figure = (value: number) => ({ ...(COMPARISON.sides[0]?.figures[0] as WireFigure), value, random_high: 0.6 });
+    expect([0.6, 0.6 + 1e-12, 0.61, -0.47 - 1e-12, -0.48].map((value) => beyondChance(figure(value)))).toEqual([
+      0, 0, 1, 0, -1,
+    ]);
   });
   it("sets chance beside every figure, and is bold only beyond it", () => {
     const { el } = view(EXPLAINERS, COMPARISON);
