@@ -12,7 +12,7 @@ import pytest
 from .test_looks import axe
 from .test_quickstart import becomes, python, run, tip, token
 
-pytestmark = [pytest.mark.browser, pytest.mark.demo]
+pytestmark = [pytest.mark.browser, pytest.mark.demo, pytest.mark.timeout(600)]
 
 REVIEW = (
     "This film is a compelling drama that captivates audiences with its intricate storytelling and powerful "
@@ -160,7 +160,7 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
     kept = answer.locator(".sw-said").inner_text()
     assert kept.startswith(half)
     assert len(kept) < len(text)
-    assert view.get_by_text("Stopped explaining.").is_visible()
+    view.get_by_text("Stopped explaining.").wait_for()
     assert becomes(nb, "[type(w.error).__name__, len(w.explanations)]", ["Cancelled", 1])
     assert button(view, "Ask").evaluate("e => e === document.activeElement")
     # So does a comparison, by the button at the foot.
@@ -258,8 +258,8 @@ def test_what_is_said_of_each_word_stands_beside_what_is_computed(notebook: Any)
     view.get_by_text("share of the gradient norm").wait_for()
     assert button(view, "Show as map").get_attribute("aria-pressed") == "false"
     assert becomes(nb, "w.attribution.method", "saliency")
-    nb.code(f"w.explain(text={REVIEW!r}); w.wait()")  # from a cell: the page shows it too
-    assert view.locator(".sw-answer-head", has_text="Answer and explain").count() == 1
+    nb.code(f"w.explain(text={REVIEW!r}); w.wait()", PATIENCE)  # from a cell: the page shows it too
+    view.locator(".sw-answer-head", has_text="Answer and explain").locator(".sw-verdict").wait_for()
     button(view, "Say versus do").click()
     view.locator(".sw-comparison").wait_for(timeout=PATIENCE)
     compare_numbers(view, python(nb, COMPARED))

@@ -14,6 +14,9 @@ import { probability } from "./probability";
 
 const MANY = 5;
 
+/** What the two colours of a signed map mean: what is computed is about the target, what is said about the whole text. */
+const SIDES = { computed: "orange: against the target; blue: for it", said: "orange: negative; blue: positive" };
+
 export function targetView({ store, signal, ramp, layer }: ViewContext): HTMLElement {
   const line = h("div", { className: "sw-target-line" });
   const legend = h("div", { className: "sw-legend" });
@@ -67,6 +70,7 @@ export function targetView({ store, signal, ramp, layer }: ViewContext): HTMLEle
     const { value: shown } = store.shown;
     const { value: max } = store.domain;
     const { value: signed } = store.signed;
+    const sides = SIDES[store.method.value?.family === "explanation" ? "said" : "computed"];
     if (shown === null || store.map.value === null) return render(nothing, legend);
     if (shown.scores === null)
       return render(
@@ -87,7 +91,7 @@ export function targetView({ store, signal, ramp, layer }: ViewContext): HTMLEle
         : [html`<span class="sw-input"><bdi>${labelOf(token)}</bdi> ${share(shareOf(scores, row))}</span>`];
     });
     return render(
-      html`<span class="sw-scale" title=${signed ? "orange: against the target; blue: for it" : nothing}
+      html`<span class="sw-scale" title=${signed ? sides : nothing}
           ><span>${signed ? share(-max) : "0"}</span
           ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
           ><span>${share(max)}</span></span>
@@ -114,15 +118,16 @@ function conditions(store: Store): [string, string][] {
 }
 
 function methodCard(
-  { label, reads, caveats, cost, reference, unit, signed }: WireMethod,
+  { label, family, reads, caveats, cost, reference, unit, signed }: WireMethod,
   settings: [string, string][],
 ): TemplateResult {
+  const sides = signed ? ` (sizes added up; ${SIDES[family === "explanation" ? "said" : "computed"]})` : "";
   return html`<h3 class="sw-card-title">${label}</h3>
     <p>${reads}</p>
     ${caveats.length === 0 ? nothing : html`<ul>${caveats.map((caveat) => html`<li>${caveat}</li>`)}</ul>`}
     <p>
       The colour and the numbers in the text are shares: the ${unit} of one token over the sum of that of all tokens the target
-      can see${signed ? " (sizes added up; blue speaks for the target, orange against it)" : ""}. The raw score is in the tooltip.
+      can see${sides}. The raw score is in the tooltip.
     </p>
     <dl>
       ${settings.map(([name, value]) => html`<dt>${name}</dt><dd><bdi>${value}</bdi></dd>`)}

@@ -24,13 +24,15 @@ function heading({ specialName }: Store, token: WireToken, row: number): Templat
 
 /** How much an input weighs for a target, or why there is nothing to say. */
 function weight(store: Store, row: number, col: number): TemplateResult | typeof nothing {
-  const target = store.tokens.value[store.firstTarget.value + col];
+  const at = store.firstTarget.value + col;
+  const target = store.tokens.value[at];
   const scores = store.column(col);
-  if (target === undefined || store.firstTarget.value + col === row) return nothing;
+  if (target === undefined || at === row) return nothing;
   const aim = html`for <bdi>${labelOf(target)}</bdi>`;
   if (scores === null) return html`<div class="sw-tip-row">${aim}: not computed yet</div>`;
   const rank = rankOf(scores, row);
-  if (rank === null) return html`<div class="sw-tip-row">${aim}: comes after it, so it cannot matter</div>`;
+  if (rank === null)
+    return html`<div class="sw-tip-row">${aim}: ${row < at ? "nothing was said of it" : "comes after it, so it cannot matter"}</div>`;
   return html`<div class="sw-tip-row">share <b>${share(shareOf(scores, row))}</b> · rank <b>${rank}</b> of ${statsOf(scores).visible}</div>
     <div class="sw-tip-row">score ${significant(scores[row] ?? Number.NaN)} ${aim}</div>`;
 }

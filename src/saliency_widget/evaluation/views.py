@@ -48,7 +48,7 @@ def verdict(result: SayVersusDo) -> str:
 def aside(result: SayVersusDo) -> str:
     """How varied, and how stable, what it said is."""
     n = result.levels
-    parts = [f"{n} distinct number{'' if n == 1 else 's'}", f"{result.zeros:.0%} zeros"]
+    parts = [f"{n} distinct number{'' if n == 1 else 's'}", f"{result.zeros:.0%} zeros".replace("%", " %")]
     if result.stability is not None:
         parts.append(f"rank correlation between {len(result.askings)} wordings {decimals(result.stability)}")
     return " · ".join(parts)

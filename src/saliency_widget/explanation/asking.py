@@ -109,7 +109,7 @@ def _free(
 
 def _scores_of_local(client: LocalClient, request: Request, on_news: Callable[[News], None]) -> Explanation:
     """Freely first; where that gives no list (a small model's never does), in the form that always can be read."""
-    free: str | None = None
+    free: Reply | None = None
     if request.guided is not True:
         words = len(words_of(request.review))
         reply = _free(client, request, on_news, request.max_tokens or min(256, 32 + 12 * words))
@@ -117,26 +117,35 @@ def _scores_of_local(client: LocalClient, request: Request, on_news: Callable[[N
         alignment = said.alignment
         if request.guided is False or (alignment is not None and alignment.covered >= _ENOUGH):
             return said
-        free = reply.text
+        free = reply
     words_read = words_of(request.review)
     found = read_scores(
         client.model,
         request.messages,
         [word.text for word in words_read],
         order_of(request.template),
-        lambda text: on_news(News(text, free)),
+        lambda text: on_news(News(text, free and free.text)),
     )
     pairs = [(word.text, score) for word, score in zip(words_read, found.scores, strict=True)]
     return _explained(
         client,
         request,
-        found.reply,
+        found.reply if free is None else _together(free, found.reply),
         label=cast("Literal[1, -1]", found.label),
         label_probability=found.label_probability,
         guided=True,
-        free=free,
+        free=free and free.text,
         alignment=align(request.review, pairs),
         uncertainties=tuple(found.uncertainties),
+    )
+
+
+def _together(free: Reply, last: Reply) -> Reply:
+    """The last reply with what both cost."""
+    return last._replace(
+        prompt_tokens=(free.prompt_tokens or 0) + (last.prompt_tokens or 0),
+        completion_tokens=(free.completion_tokens or 0) + (last.completion_tokens or 0),
+        seconds=free.seconds + last.seconds,
     )
 
 
@@ -155,7 +164,7 @@ def _scores_of_server(client: Client, request: Request, on_news: Callable[[News]
         {"role": "assistant", "content": reply.text},
         {"role": "user", "content": complaint},
     ]
-    second = _free(client, request, on_news, limit, messages=again)
+    second = _together(reply, _free(client, request, on_news, limit, messages=again))
     repaired = _read(client, request, second, free=reply.text)
     if repaired.alignment is not None and repaired.alignment.covered > 0:
         return repaired
