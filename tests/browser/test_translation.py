@@ -66,7 +66,7 @@ def test_machine_comes_from_machine_in_two_clicks(notebook: Any) -> None:
 
 
 def test_the_menu_shows_every_method_and_why_some_cannot(notebook: Any) -> None:
-    """Bloom is not on transformers' attention interface: two methods say so, and the others can be chosen."""
+    """Bloom is not on transformers' attention interface: two methods say so; what an LLM says waits to be asked for."""
     nb = notebook(
         "import json, torch, saliency_widget as sw\n"
         "from transformers import BloomConfig, BloomForCausalLM\n"
@@ -85,7 +85,7 @@ def test_the_menu_shows_every_method_and_why_some_cannot(notebook: Any) -> None:
     ours = [(label, reason) for label, reason in every if "(inseq)" not in label]
     assert set(named) == {label for label, _ in ours[3:]}
     reasons = {label: reason for label, reason in ours if reason is not None}
-    assert set(reasons) == {"AttnLRP", "Value zeroing"}
+    assert set(reasons) == {"AttnLRP", "Value zeroing", "LLM says"}
     for label, reason in reasons.items():
         item = items.filter(has_text=label)
         assert item.get_attribute("aria-disabled") == "true"
