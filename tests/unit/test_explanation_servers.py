@@ -31,7 +31,7 @@ def server(request: pytest.FixtureRequest) -> servers.Server:
 
 def test_an_answer_streams_and_its_tokens_are_counted(server: servers.Server) -> None:
     heard: list[str] = []
-    request = Request(review=REVIEW, prompt=SHORT, max_tokens=40)
+    request = Request(review=REVIEW, max_tokens=80)  # long enough to be heard growing, ten times a second
     said = ask(client_of(server), request, lambda news: heard.append(news.text))
     assert "positive" in said.text
     assert len({text for text in heard if text}) > 1
