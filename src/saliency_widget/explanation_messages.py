@@ -10,7 +10,7 @@ from .explanation.prompts import TEMPLATES
 if TYPE_CHECKING:
     from . import protocol
     from .conversation import Talk
-    from .evaluation.agreement import Figure
+    from .evaluation.measures import Figure
     from .evaluation.say_versus_do import SayVersusDo
     from .explanation.asking import Request
     from .explanation.clients import Client

@@ -16,8 +16,9 @@ from scipy import stats
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError
-from saliency_widget.evaluation import agreement as module
-from saliency_widget.evaluation.agreement import MEASURES, Figure, agreement, figures, interval
+from saliency_widget.evaluation import measures as module
+from saliency_widget.evaluation.agreement import agreement
+from saliency_widget.evaluation.measures import MEASURES, Figure, figures, interval
 
 TOP = [name for name, measure in MEASURES.items() if measure.top]
 ORDERS = ["spearman", "kendall", "pairwise_rank_agreement"]

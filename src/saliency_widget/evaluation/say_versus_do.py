@@ -30,7 +30,7 @@ from ..explanation.prompts import PARAPHRASES
 from ..explanation.result import CLASS_NAMES, Card, Explanation
 from ..models.loading import load_model
 from ..models.prompting import continuation
-from .agreement import Figure, figures, interval
+from .measures import Figure, figures, interval
 
 if TYPE_CHECKING:
     import pandas as pd

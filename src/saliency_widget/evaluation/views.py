@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
     from numpy.typing import NDArray
 
-    from .agreement import Figure
+    from .measures import Figure
     from .say_versus_do import SayVersusDo
 
 # What is shown first; the data frame has all of them.
