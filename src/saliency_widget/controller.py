@@ -16,7 +16,7 @@ from .attribution.methods import LLM, METHODS, Method, check_applies, why_not
 from .attribution.objectives import LABELS
 from .conversation import Comparing, Conversation, Host, Talk
 from .errors import Cancelled, SaliencyError, WorkerDied
-from .explanation.asking import Request
+from .explanation.asking import Inquiry
 from .models.loading import load_model
 from .streaming import Send, Stream
 
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from .models.document import Document
     from .models.prompting import Encoded, Prompt
     from .models.steps import Step
-    from .types import ExplanationKind
-    from .types import Request as MapRequest
+    from .types import ExplanationKind, Request
 
 _PATIENCE = 5.0  # seconds that a process which wants to end waits for the layer that is being computed
 _NEXT_LOOK = 0.1  # seconds between two looks at a text that is being written
@@ -85,7 +84,7 @@ class Controller:
         self._preferred: int | None = None
         self._model: Model | None = None
         self._document: Document | None = None
-        self._cache: dict[tuple[int | None, MapRequest], _Entry] = {}
+        self._cache: dict[tuple[int | None, Request], _Entry] = {}
         self._fingerprint: int | None = None
         self._offered: list[Method] = []
         self._attribution: Attribution | None = None
@@ -131,12 +130,12 @@ class Controller:
     def _receive_explain(self, message: protocol.Explain) -> None:
         kind: ExplanationKind = "scores" if message["kind"] == "scores" else "answer"
         try:
-            request = Request(review=message["review"], kind=kind, prompt=message["prompt"])
+            request = Inquiry(review=message["review"], kind=kind, prompt=message["prompt"])
             self.explain(request, message["explainer"])
         except SaliencyError as error:
             self._stream.failed(type(error).__name__, error.message, error.cure)
 
-    def explain(self, request: Request, explainer: str | None = None, *, of_widget: bool = False) -> None:
+    def explain(self, request: Inquiry, explainer: str | None = None, *, of_widget: bool = False) -> None:
         """Let an LLM explain, after what is waiting already.
 
         `explainer`: "model" or "explainer"; None: the latter where there is one. `of_widget`: it is about the text that

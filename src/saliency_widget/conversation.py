@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from .attribution.methods import LLM
 from .errors import Cancelled, InputError, SaliencyError
 from .evaluation.say_versus_do import compare
-from .explanation.asking import News, Request, ask
+from .explanation.asking import Inquiry, News, ask
 from .explanation.local import LocalClient, why_not_local
 from .explanation.placing import place, review_of
 from .explanation_messages import THE_MODEL, THE_OTHER, answer_message, comparison_message, explainers_message
@@ -36,7 +36,7 @@ class Talk:
 
     id: int
     explainer: str
-    request: Request
+    request: Inquiry
     of_widget: bool = False  # what it is about is the text that the widget shows, and not that of the request
     state: State = "waiting"
     name: str = ""
@@ -90,7 +90,7 @@ class Conversation:
         """What was said so far, in the order in which it was asked for."""
         return tuple(t.explanation for t in self._talks.values() if t.explanation is not None)
 
-    def ask_for(self, request: Request, explainer: str | None, *, of_widget: bool) -> None:
+    def ask_for(self, request: Inquiry, explainer: str | None, *, of_widget: bool) -> None:
         """Let an LLM explain, after what is waiting already. Raises: InputError for an explainer there is not."""
         whom = explainer or (THE_MODEL if self._other is None else THE_OTHER)
         if whom not in (THE_MODEL, THE_OTHER) or (whom == THE_OTHER and self._other is None):
@@ -193,9 +193,9 @@ class Conversation:
         client = LocalClient(self._host.loaded())
         review = self._shown() if wish.review is None else wish.review
 
-        def on_progress(what: str, done: int, total: int, unit: str) -> None:
+        def on_progress(what: str, done: int, total: int) -> None:
             self._host.check()
-            self._stream.status("explaining", what, done, total, unit=unit)
+            self._stream.status("explaining", what, done, total, unit="steps")
 
         self.comparison = compare(client, review, on_progress, memory_budget=self._host.memory_budget)
         self._stream.comparison(comparison_message(self.comparison))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .conversation import Talk
     from .evaluation.measures import Figure
     from .evaluation.say_versus_do import SayVersusDo
-    from .explanation.asking import Request
+    from .explanation.asking import Inquiry
     from .explanation.clients import Client
     from .explanation.result import Card, Explanation
 
@@ -95,7 +95,7 @@ def comparison_message(result: SayVersusDo) -> protocol.Comparison:
     }
 
 
-def _label_of(request: Request) -> str:
+def _label_of(request: Inquiry) -> str:
     return next((t.label for t in TEMPLATES.values() if t.text == request.template), "Own prompt")
 
 

@@ -12,7 +12,7 @@ import traitlets
 from . import protocol
 from .attribution.attribute import check_question
 from .controller import Controller, Job
-from .explanation.asking import Request
+from .explanation.asking import Inquiry
 from .types import ExplanationKind
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class SaliencyWidget(anywidget.AnyWidget):
         "explainer", the one that `show` was given; None takes the latter where there is one. The others: see `explain`.
         Raises: InputError.
         """
-        request = Request(review=text or "…", kind=kind, prompt=prompt, **settings)
+        request = Inquiry(review=text or "…", kind=kind, prompt=prompt, **settings)
         self._controller.explain(request, explainer, of_widget=text is None)
 
     def say_versus_do(self, text: str | None = None) -> None:

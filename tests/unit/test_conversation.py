@@ -13,7 +13,7 @@ from saliency_widget import OpenAIClient
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.controller import Controller, Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
-from saliency_widget.explanation.asking import Request
+from saliency_widget.explanation.asking import Inquiry
 from saliency_widget.models.prompting import check_prompt
 
 from .. import servers
@@ -197,7 +197,7 @@ def test_a_page_that_comes_later_hears_everything(widget) -> None:
 
 def test_the_text_of_the_widget_is_meant_where_none_is_given(widget) -> None:
     w = widget()
-    w.controller.explain(Request(review="…", prompt="Rate {review}", max_tokens=3), of_widget=True)
+    w.controller.explain(Inquiry(review="…", prompt="Rate {review}", max_tokens=3), of_widget=True)
     w.settled()
     assert w.controller.explanations[0].review == TEXT
     assert w.controller.explanations[0].prompt == f"Rate {TEXT}"
@@ -307,7 +307,7 @@ def test_a_prompt_without_a_place_for_the_text_is_an_error_on_the_page(widget) -
     w.until(lambda: w.of("failed"))
     assert "{review}" in w.of("failed")[-1]["cure"]
     with pytest.raises(InputError, match="no explainer"):
-        w.controller.explain(Request(review="x"), "explainer")
+        w.controller.explain(Inquiry(review="x"), "explainer")
 
 
 def test_a_model_that_cannot_answer_says_why(widget) -> None:

@@ -16,7 +16,7 @@ import saliency_widget as sw
 from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
 from saliency_widget.explanation import prompts
 from saliency_widget.explanation.alignment import words_of
-from saliency_widget.explanation.asking import News, Request, ask
+from saliency_widget.explanation.asking import Inquiry, News, ask
 from saliency_widget.explanation.clients import Reply
 from saliency_widget.explanation.guided import VALUES, read_scores
 from saliency_widget.explanation.local import LocalClient, asked
@@ -283,7 +283,7 @@ def test_news_tell_the_text_as_it_grows_and_may_stop_it() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ask(Parrot("positive"), Request(review="x"), on_news)
+        ask(Parrot("positive"), Inquiry(review="x"), on_news)
     assert heard == ["p", "po", "pos"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import saliency_widget as sw
 from saliency_widget.errors import ServerError
-from saliency_widget.explanation.asking import News, Request, ask
+from saliency_widget.explanation.asking import Inquiry, News, ask
 
 from .. import servers
 
@@ -31,7 +31,7 @@ def server(request: pytest.FixtureRequest) -> servers.Server:
 
 def test_an_answer_streams_and_its_tokens_are_counted(server: servers.Server) -> None:
     heard: list[str] = []
-    request = Request(review=REVIEW, max_tokens=80)  # long enough to be heard growing, ten times a second
+    request = Inquiry(review=REVIEW, max_tokens=80)  # long enough to be heard growing, ten times a second
     said = ask(client_of(server), request, lambda news: heard.append(news.text))
     assert "positive" in said.text
     assert len({text for text in heard if text}) > 1
@@ -75,7 +75,7 @@ def test_an_answer_can_be_stopped_and_the_server_asked_again(server: servers.Ser
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ask(client_of(server), Request(review=REVIEW), on_news)
+        ask(client_of(server), Inquiry(review=REVIEW), on_news)
     assert sw.explain(client_of(server), REVIEW, prompt=SHORT, max_tokens=3, progress=False).text
 
 

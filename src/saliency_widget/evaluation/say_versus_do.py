@@ -18,11 +18,11 @@ import numpy as np
 from ..attribution import attribute as attribution
 from ..attribution.aggregate import pooled
 from ..attribution.engine import Chunk, Schedule
-from ..attribution.methods import Method, method_named, why_not
+from ..attribution.methods import LLM, Method, method_named, why_not
 from ..attribution.result import Attribution
 from ..checks import whole_number
 from ..errors import InputError, UnsupportedMethod
-from ..explanation.asking import Request, ask
+from ..explanation.asking import Inquiry, ask
 from ..explanation.guided import CLASSES
 from ..explanation.local import LocalClient, asked, every
 from ..explanation.placing import place
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 DEFAULT_METHODS = ("saliency", "input_x_gradient", "occlusion", "attention")
 
-# Hears what is done, how much of how much, and what of it is counted; may raise to stop.
-OnProgress = Callable[[str, int, int, str], None]
+# Hears what is being done, and how many steps of how many are; may raise to stop.
+OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class SayVersusDo:
         said = self.explanation.card.about
         asked_often = ("askings", f"{len(self.askings)}, in other words each")
         target = ("target of the maps", f"{self.explanation.class_name}, against the other class (logits)")
-        return Card((*said, asked_often, target), _READS, _CAVEATS, _REFERENCE)
+        return Card((*said, asked_often, target), _READS, _CAVEATS, LLM.reference)
 
     def plot(self) -> Plot:
         """Words by sources as a picture: a matplotlib figure."""
@@ -261,7 +261,7 @@ def say_versus_do(
     with tqdm(total=len(reviews) * (askings + len(methods)), disable=not progress, leave=False) as bar:
         for number, text in enumerate(reviews):
 
-            def on_progress(what: str, done: int, _total: int, _unit: str, before: int = number) -> None:
+            def on_progress(what: str, done: int, _total: int, before: int = number) -> None:
                 bar.set_description(what)
                 bar.update(max(0, before * (askings + len(methods)) + done - bar.n))
 
@@ -293,12 +293,12 @@ def compare(
     what = ""
 
     def tell() -> None:
-        on_progress(what, len(said) + len(sides), total, "steps")
+        on_progress(what, len(said) + len(sides), total)
 
     with client.model.lent(check=every(0.1, tell)):
         for prompt in PARAPHRASES[:askings]:
             what = "Asking for the importance of each word"
-            request = Request(review=review, kind="scores", prompt=prompt, guided=True)
+            request = Inquiry(review=review, kind="scores", prompt=prompt, guided=True)
             said.append(ask(client, request, lambda _news: tell()))
         for row in rows:
             what = row.label
@@ -380,4 +380,3 @@ _CAVEATS = (
     "The maps disagree among themselves, too: no single one is the truth.",
     "Of a small model the numbers said are nearly all the same: then ranks rest on small differences.",
 )
-_REFERENCE = "Huang et al. 2023, arXiv:2310.11207; Parcalabescu & Frank 2024, arXiv:2311.07466"

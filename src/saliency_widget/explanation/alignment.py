@@ -25,16 +25,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-import regex
-
+from ..models.tokens import word_starts
 from ..types import Fate
 
 MOST_PIECES = 8  # pairs that together spell one word
 LONGEST_PHRASE = 24  # words that one pair names
 MOST_NOTES = 5
 REACH = 4  # how many of the next words are looked at before all of them
-
-_BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)
 
 
 class Word(NamedTuple):
@@ -71,17 +68,12 @@ class Alignment:
 
 def words_of(text: str) -> list[Word]:
     """The words and punctuation marks in it, in order; see the module for what a word is."""
-    cuts = sorted({0, *(found.start() for found in _BOUNDARY.finditer(text)), len(text)})
-    spans: list[tuple[int, int]] = []
-    previous = ""
-    for start, end in pairwise(cuts):
-        part = text[start:end]
-        if part == previous and not part.isspace() and not part.isalnum():
-            spans[-1] = (spans[-1][0], end)
-        elif not part.isspace():
-            spans.append((start, end))
-        previous = part
-    return [Word(text[start:end], (start, end)) for start, end in spans]
+    words = []
+    for start, end in pairwise([*word_starts(text), len(text)]):
+        bare = text[start:end].lstrip()  # a word of the map has the space before it
+        if bare:
+            words.append(Word(bare, (end - len(bare), end)))
+    return words
 
 
 def align(review: str, pairs: Sequence[tuple[str, float]]) -> Alignment:

@@ -29,7 +29,7 @@ _ENOUGH = 0.5  # of the words scored: then what was written freely is taken
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Inquiry:
     """What is asked about `review`: see `explain`, whose arguments these are."""
 
     review: str
@@ -75,7 +75,7 @@ class News:
     free: str | None = None
 
 
-def ask(client: Client, request: Request, on_news: Callable[[News], None]) -> Explanation:
+def ask(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
     """Ask, and read the answer. `on_news` hears the text grow, and may raise to stop.
 
     Raises: ServerError, TextTooLong, InputError; and what `on_news` raises.
@@ -90,7 +90,7 @@ def ask(client: Client, request: Request, on_news: Callable[[News], None]) -> Ex
 
 def _free(
     client: Client,
-    request: Request,
+    request: Inquiry,
     on_news: Callable[[News], None],
     max_tokens: int,
     *,
@@ -107,7 +107,7 @@ def _free(
     )
 
 
-def _scores_of_local(client: LocalClient, request: Request, on_news: Callable[[News], None]) -> Explanation:
+def _scores_of_local(client: LocalClient, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
     """Freely first; where that gives no list (a small model's never does), in the form that always can be read."""
     free: Reply | None = None
     if request.guided is not True:
@@ -149,7 +149,7 @@ def _together(free: Reply, last: Reply) -> Reply:
     )
 
 
-def _scores_of_server(client: Client, request: Request, on_news: Callable[[News], None]) -> Explanation:
+def _scores_of_server(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
     """In the form of a JSON schema where the server offers it, else freely; once more where nothing can be read."""
     schema = None if request.guided is False else _schema(order_of(request.template))
     words = len(words_of(request.review))
@@ -203,7 +203,7 @@ _REPAIR = (
 )
 
 
-def _read(client: Client, request: Request, reply: Reply, *, free: str | None = None) -> Explanation:
+def _read(client: Client, request: Inquiry, reply: Reply, *, free: str | None = None) -> Explanation:
     parsed = parse_scores(reply.text)
     alignment: Alignment = align(request.review, parsed.pairs)
     return _explained(
@@ -227,7 +227,7 @@ def _follows_schema(text: str) -> bool:
     return isinstance(found, dict) and found.keys() == SCHEMA["properties"].keys()
 
 
-def _explained(client: Client, request: Request, reply: Reply, **read: Any) -> Explanation:
+def _explained(client: Client, request: Inquiry, reply: Reply, **read: Any) -> Explanation:
     problems: tuple[str, ...] = read.pop("problems", ())
     if not reply.finished:
         problems = ("The limit of tokens cut the answer off.", *problems)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..models.loading import load_model
 from ..types import ExplanationKind
-from .asking import Request, ask
+from .asking import Inquiry, ask
 from .local import LocalClient
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def explain(
     """
     from tqdm.auto import tqdm
 
-    request = Request(
+    request = Inquiry(
         review=text,
         kind=kind,
         prompt=prompt,

@@ -29,9 +29,11 @@ _EVERY = 0.1
 
 
 class Guided(NamedTuple):
-    """What was read. `scores`: one a word, in [-1, 1]. `uncertainties`: entropy over the values, as a share of the
-    largest, in [0, 1]. `label_probability`: of the class that was read, among the two.
-    """  # noqa: D205
+    """What was read.
+
+    `scores`: one a word, in [-1, 1]. `uncertainties`: entropy over the values, as a share of the largest, in [0, 1].
+    `label_probability`: of the class that was read, among the two.
+    """
 
     reply: Reply
     scores: list[float]

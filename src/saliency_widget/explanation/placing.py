@@ -16,11 +16,9 @@ def text_of(tokens: Sequence[Token]) -> str:
     length = max((token.span[1] for token in tokens if token.span is not None), default=0)
     characters = [" "] * length
     for token in tokens:
-        if token.span is not None and token.part is None and len(token.text) == token.span[1] - token.span[0]:
+        # Broken bytes are shown longer than they are: they are in no word.
+        if token.span is not None and len(token.text) == token.span[1] - token.span[0]:
             characters[slice(*token.span)] = token.text
-        elif token.span is not None and token.part is not None and token.part[0] == 1:
-            a, b = token.span
-            characters[a:b] = token.text[: b - a].ljust(b - a)
     return "".join(characters)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saliency_widget.errors import SaliencyError, ServerError, TextTooLong
+from ..errors import SaliencyError, ServerError, TextTooLong
 
 _LONGEST = 400  # letters of what a server says: some say whole pages
 _OFFERED = 12  # names of models in one sentence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from ..attribution.methods import LLM
 from ..attribution.result import Attribution
 from ..errors import InputError
 from ..types import ExplanationKind, Segment, Token
@@ -190,7 +191,9 @@ class Explanation:
         about += [("tokens read + written", " + ".join(tokens))] if tokens else []
         if self.guided:
             about.append(("form", "constrained: the list is written for it, the numbers are its own"))
-        return Card(tuple(about), _READS[self.kind], _CAVEATS[self.kind] + (_GUIDED if self.guided else ()), _SOURCES)
+        return Card(
+            tuple(about), _READS[self.kind], _CAVEATS[self.kind] + (_GUIDED if self.guided else ()), LLM.reference
+        )
 
     def __repr__(self) -> str:
         head = f"{self.model_name}: {self.class_name}{' (constrained)' if self.guided else ''}"
@@ -210,20 +213,17 @@ class Explanation:
         return "".join(parts)
 
 
+# What is said of scores as a map holds for the answer they come from.
 _READS: dict[ExplanationKind, str] = {
     "answer": "What the model writes when it is asked for its answer and its reasons.",
-    "scores": "How much each word speaks for positive (blue) or negative (orange), as the model says when it is asked.",
+    "scores": LLM.reads,
 }
 _CAVEATS: dict[ExplanationKind, tuple[str, ...]] = {
     "answer": (
         "A plausible story is not a report of what was computed: compare it with a map of the same answer.",
         "Asked again, or in other words, it may say something else.",
     ),
-    "scores": (
-        "It is text like any other: nothing makes the numbers follow what was computed. Say versus do compares them.",
-        "Models use few round numbers, and give them out freely.",
-        "It speaks of the whole answer: in a map, each column is the same.",
-    ),
+    "scores": (*LLM.caveats, "Models use few round numbers, and give them out freely."),
 }
 _GUIDED = (
     (
@@ -231,4 +231,3 @@ _GUIDED = (
         "uncertainty, each is the mean of the model's own distribution over -1.0, -0.9 … 1.0."
     ),
 )
-_SOURCES = "Huang et al. 2023, arXiv:2310.11207; Parcalabescu & Frank 2024, arXiv:2311.07466"

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from saliency_widget.checks import whole_number
-from saliency_widget.errors import InputError, SaliencyError
-
+from ..checks import whole_number
+from ..errors import InputError, SaliencyError
 from . import refusals
 from .clients import Message, Reply
 

@@ -246,7 +246,7 @@ class _Numbers:
 
     def begin(self, text: str) -> None:
         """A run of text begins."""
-        self._words = _word_starts(text)
+        self._words = word_starts(text)
         self._sentences = _sentence_starts(text)
         self._place = (-1, -1)
         self._blank = not text.strip()
@@ -264,7 +264,7 @@ class _Numbers:
 _BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)
 
 
-def _word_starts(text: str) -> list[int]:
+def word_starts(text: str) -> list[int]:
     """Where words begin: at the Unicode boundaries, but a space stays with what follows, and like marks together."""
     cuts = sorted({0, *(found.start() for found in _BOUNDARY.finditer(text)), len(text)})
     starts: list[int] = []
