@@ -7,12 +7,14 @@ const from = (name, path, allowed) => ({
 });
 module.exports = {
   forbidden: [
-    from("leaves-import-nothing", "^js/src/(color|layout|format|scores)\\.ts$", "^$"),
+    from("leaves-import-nothing", "^js/src/(color|layout|format|scores|scale)\\.ts$", "^$"),
     from("protocol-imports-nothing", "^js/src/protocol\\.ts$", "^$"),
-    from("pieces-know-the-protocol", "^js/src/pieces\\.ts$", "^js/src/(protocol|format)\\.ts$"),
-    from("store-knows-the-protocol", "^js/src/store\\.ts$", "^js/src/(protocol|pieces|scores)\\.ts$"),
+    from("pieces-and-units-know-the-protocol", "^js/src/(pieces|units)\\.ts$", "^js/src/(protocol|format|layout)\\.ts$"),
+    from("reading-is-derived", "^js/src/reading\\.ts$", "^js/src/(protocol|units|scale|scores|color|layout)\\.ts$"),
+    from("store-knows-the-protocol", "^js/src/store\\.ts$", "^js/src/(protocol|pieces|reading)\\.ts$"),
     from("transport-feeds-the-store", "^js/src/transport\\.ts$", "^js/src/(protocol|store)\\.ts$"),
-    from("views-read-the-store", "^js/src/views/", "^js/src/(views/|(store|protocol|pieces|scores|color|layout|format)\\.ts$)"),
+    from("what-is-taken-away-is-text", "^js/src/takeaway/", "^js/src/(protocol|scores|format)\\.ts$"),
+    from("views-read-the-store", "^js/src/views/", "^js/src/(views/|takeaway/|(store|protocol|pieces|units|scale|scores|color|layout|format)\\.ts$)"),
     from("static-stands-alone", "^js/src/static\\.ts$", "^js/src/(color|format)\\.ts$"),
     { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
     { name: "no-orphans", severity: "error", from: { orphan: true, pathNot: "css" }, to: {} },

@@ -5,15 +5,24 @@
 
 import type { ToKernel, WireAlternative, WireMethod, WireSegment, WireToken } from "../src/protocol";
 import { PROTOCOL } from "../src/protocol";
-import { createStore } from "../src/store";
+import { type Beside, createStore } from "../src/store";
 import "../src/styles.css";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
+import { big } from "./big";
+import { aside, beside, OTHERS as OTHER_MAPS } from "./compare";
 import { ANSWERS, COMPARISON, EXPLAINERS, REVIEWED } from "./explain";
+import { CONTRAST, headsOf, TRAIL, weightsOf } from "./reading";
+import { EDITABLE, EDITED, GONE, STRUCK } from "./takeaway";
 import { AR_EN, BEGUN, type Draft, EMOTIONS, EN_AR, FEELINGS, INTENTS, special, type Task, ZH_EN } from "./tasks";
 
 type Wire = Record<string, unknown>;
-type Scene = { messages: Wire[]; columns?: (col: number) => Float32Array | null; drawer?: boolean | "Explain" };
+type Scene = {
+  messages: Wire[];
+  columns?: (col: number, map: string) => Float32Array | null;
+  drawer?: boolean | "Explain" | "Compare";
+  beside?: Beside[];
+};
 
 const method = (id: string, label: string, more: Partial<WireMethod> = {}): WireMethod => ({
   id,
@@ -112,7 +121,8 @@ function scene(
     methods?: WireMethod[];
     tail?: Wire[];
     missing?: (col: number) => boolean;
-    drawer?: boolean | "Explain";
+    drawer?: Scene["drawer"];
+    beside?: Beside[];
   } = {},
 ): Scene {
   const tokens = tokensOf(drafts, firstTarget, options.segments);
@@ -121,8 +131,10 @@ function scene(
   const scores =
     options.scores ??
     ((row, col) => 0.02 * noise(row + 31 * col) ** 3 + 0.004 / (1 + Math.abs(firstTarget + col - 1 - row)));
-  const column = (col: number) =>
-    Float32Array.from({ length: nRows }, (_, row) => (row < firstTarget + col ? scores(row, col) : Number.NaN));
+  const column = (col: number, map: string) =>
+    Float32Array.from({ length: nRows }, (_, row) =>
+      row < firstTarget + col ? (OTHER_MAPS[map] ?? scores)(row, col) : Number.NaN,
+    );
   return {
     messages: [
       { type: "hello", protocol: PROTOCOL, session: "gallery" },
@@ -133,6 +145,7 @@ function scene(
         device: "cpu",
         dtype: "float32",
         first_target: firstTarget,
+        editable: null,
       },
       { type: "tokens", doc: 1, start: 0, tokens, segments: options.segments ?? [] },
       options.methods === undefined ? MENU : { ...MENU, methods: options.methods },
@@ -157,6 +170,9 @@ function scene(
         method: options.method ?? "saliency",
         objective: "probability",
         settings: [],
+        foil: null,
+        col: null,
+        aside: false,
         n_rows: nRows,
         n_cols: nCols,
       },
@@ -167,6 +183,7 @@ function scene(
     ],
     columns: column,
     drawer: options.drawer ?? false,
+    beside: options.beside ?? [],
   };
 }
 
@@ -516,6 +533,66 @@ const SCENES: Record<string, () => Scene> = {
         "MambaForCausalLM has no attention to hand out.",
       ),
     }),
+  editable: () => scene(GEORGE, 9, { scores: washington, tail: EDITABLE }),
+  struck: () => scene(GEORGE, 9, { scores: washington, tail: STRUCK }),
+  predicted: () => scene(GEORGE, 9, { scores: washington, method: "occlusion", tail: STRUCK }),
+  gone: () => scene(GEORGE, 9, { scores: washington, tail: GONE }),
+  edited: () => scene(GEORGE, 9, { scores: washington, tail: EDITED }),
+  choosing: () => scene(GEORGE, 9, { scores: washington, drawer: "Compare" }),
+  compare: () =>
+    scene(GEORGE, 9, {
+      scores: washington,
+      tail: aside("occlusion", { nRows: 16, nCols: 8 }),
+      drawer: "Compare",
+      beside: beside("saliency", "occlusion"),
+    }),
+  compare4: () =>
+    scene(GEORGE, 9, {
+      scores: washington,
+      tail: [
+        ...aside("attention", { nRows: 16, nCols: 8 }),
+        ...aside("occlusion", { nRows: 16, nCols: 8 }, 1),
+        ...aside("steps", { nRows: 16, nCols: 8 }, 8, { method: "integrated_gradients", settings: [["steps", "64"]] }),
+      ],
+      drawer: "Compare",
+      beside: beside("saliency", "attention", "occlusion", "integrated_gradients"),
+    }),
+  "compare-huge": () =>
+    scene(long(10400), 10000, {
+      tail: ["occlusion", "attention"].flatMap((map) => aside(map, { nRows: 10399, nCols: 400 })),
+      drawer: "Compare",
+      beside: beside("saliency", "occlusion"),
+    }),
+  "compare-chat": () =>
+    scene(CHAT, CHAT_FIRST, {
+      segments: CHAT_SEGMENTS,
+      tail: aside("occlusion", { nRows: CHAT.length - 1, nCols: 8 }),
+      drawer: "Compare",
+      beside: beside("saliency", "occlusion"),
+    }),
+  "compare-arabic": () =>
+    translated(EN_AR, {
+      model: "nllb-200-distilled-600M",
+      tail: [
+        ...aside("occlusion", { nRows: EN_AR.drafts.length - 1, nCols: EN_AR.drafts.length - EN_AR.firstTarget }),
+        ...aside("attention", { nRows: EN_AR.drafts.length - 1, nCols: 3 }, 0, {
+          n_cols: EN_AR.drafts.length - EN_AR.firstTarget,
+        }),
+        status("attributing", "Attention", 0, 11, 3),
+      ],
+      drawer: "Compare",
+      beside: beside("saliency", "occlusion", "attention"),
+    }),
+  trail: () => scene(GEORGE, 9, { scores: washington, tail: [TRAIL] }),
+  contrast: () =>
+    scene(GEORGE, 9, {
+      method: "occlusion",
+      scores: (row, col) => (row % 3 === 0 ? -1 : 1) * washington(row, col),
+      tail: CONTRAST,
+    }),
+  heads: () => scene(GEORGE, 9, { method: "attention", scores: washington, tail: [headsOf(12, 9)] }),
+  "heads-many": () => scene(GEORGE, 9, { method: "attention", scores: washington, tail: [headsOf(32, 32)] }),
+  noise: () => scene(GEORGE, 9, { scores: (row) => 1 + 0.3 * noise(row) }),
   loading: () => ({
     messages: [{ type: "hello", protocol: PROTOCOL, session: "g" }, status("loading", "Loading SmolLM2-135M")],
   }),
@@ -528,6 +605,7 @@ const SCENES: Record<string, () => Scene> = {
   version: () => ({ messages: [{ type: "hello", protocol: 99, session: "g" }] }),
   long: () => scene(long(5000), 4900),
   huge: () => scene(long(10400), 10000, { missing: (col) => col % 7 === 3 }),
+  big: () => big(MENU),
 };
 
 class FakeModel implements Host {
@@ -551,7 +629,8 @@ class FakeModel implements Host {
     this.heard.delete(name);
   }
   hear(message: Wire, columns?: Scene["columns"]) {
-    const scores = message.type === "column" ? columns?.(message.col as number) : null;
+    const scores =
+      message.type === "column" ? columns?.(message.col as number, message.map as string) : weightsOf(message);
     this.heard.get("msg:custom")?.(message, scores ? [new DataView(scores.buffer)] : []);
   }
 }
@@ -564,14 +643,15 @@ const gallery: Record<string, FakeModel> = {};
 Object.assign(window, { gallery });
 
 for (const [name, make] of Object.entries(SCENES)) {
-  if (only === null ? ["long", "huge"].includes(name) : !only.split(",").includes(name)) continue;
+  if (only === null ? ["long", "huge", "big", "compare-huge"].includes(name) : !only.split(",").includes(name))
+    continue;
   const el = document.createElement("div");
   el.className = "cell";
   el.id = name;
   const title = document.createElement("h2");
   title.textContent = name;
   main.append(title, el);
-  const { messages, columns, drawer } = make();
+  const { messages, columns, drawer, beside: chosen } = make();
   const model = new FakeModel();
   gallery[name] = model;
   const store = createStore();
@@ -579,6 +659,7 @@ for (const [name, make] of Object.entries(SCENES)) {
   const send = connect(model, store, signal);
   mount({ store, send, signal, el });
   for (const message of messages) model.hear(message, columns);
-  const toggles = el.querySelectorAll<HTMLElement>(".sw-drawer-toggle");
-  if (drawer) toggles[drawer === "Explain" ? 1 : 0]?.click();
+  store.beside.value = chosen ?? [];
+  const toggles = [...el.querySelectorAll<HTMLElement>(".sw-drawer-toggle")];
+  if (drawer) toggles.find(({ textContent }) => textContent === (drawer === true ? "Matrix" : drawer))?.click();
 }

@@ -6,8 +6,12 @@
 export type Rgb = readonly [number, number, number]; // 0 … 255
 export type Swatch = { background: string; color: string };
 
-/** OKLCH of the far ends: [lightness, chroma, hue in degrees]. Blue and orange stay apart for colour-blind readers. */
+/**
+ * OKLCH of the far ends: [lightness, chroma, hue in degrees]. Purple and orange stay apart for colour-blind readers, and
+ * neither is the blue of scores without a sign: nobody takes the one map for the other.
+ */
 const BLUE = { light: [0.54, 0.16, 257], dark: [0.56, 0.155, 257] } as const;
+const PURPLE = { light: [0.54, 0.17, 305], dark: [0.58, 0.165, 305] } as const;
 const ORANGE = { light: [0.54, 0.13, 45], dark: [0.56, 0.13, 48] } as const;
 const INK: Rgb = [27, 29, 34];
 const PAPER: Rgb = [240, 242, 246];
@@ -86,22 +90,28 @@ export function isDark(background: Rgb): boolean {
 
 export const css = ([r, g, b]: Rgb): string => `rgb(${r}, ${g}, ${b})`;
 
-/** `swatches[STEPS + k]` is the colour of k / STEPS of the domain, k = -STEPS … STEPS. */
-export type Ramp = { dark: boolean; swatches: readonly Swatch[] };
+/** Of each, entry k is the colour of k / STEPS of the domain, k = 0 … STEPS. */
+export type Ramp = {
+  dark: boolean;
+  plain: readonly Swatch[];
+  positive: readonly Swatch[];
+  negative: readonly Swatch[];
+};
 
 export function makeRamp(background: Rgb): Ramp {
   const dark = isDark(background);
   const from = toOklab(background);
-  const theme = dark ? "dark" : "light";
-  const swatches = Array.from({ length: 2 * STEPS + 1 }, (_, i) => {
-    const t = Math.abs(i - STEPS) / STEPS;
-    const [lightness, chroma, hue] = (i < STEPS ? ORANGE : BLUE)[theme];
+  const to = (ends: typeof BLUE | typeof PURPLE | typeof ORANGE) => {
+    const [lightness, chroma, hue] = ends[dark ? "dark" : "light"];
     const angle = (hue * Math.PI) / 180;
     const end = [lightness, chroma * Math.cos(angle), chroma * Math.sin(angle)] as const;
-    const rgb = fromOklab([0, 1, 2].map((k) => (from[k] ?? 0) * (1 - t) + (end[k] ?? 0) * t) as Lab);
-    return { background: css(rgb), color: css(inkOn(rgb)) };
-  });
-  return { dark, swatches };
+    return Array.from({ length: STEPS + 1 }, (_, i) => {
+      const t = i / STEPS;
+      const rgb = fromOklab([0, 1, 2].map((k) => (from[k] ?? 0) * (1 - t) + (end[k] ?? 0) * t) as Lab);
+      return { background: css(rgb), color: css(inkOn(rgb)) };
+    });
+  };
+  return { dark, plain: to(BLUE), positive: to(PURPLE), negative: to(ORANGE) };
 }
 
 /** Which step shows `value` in a domain of ±max. A domain of nothing has one colour: none. */
@@ -110,12 +120,14 @@ export function stepOf(value: number, max: number): number {
   return Math.round(STEPS * Math.min(1, Math.max(-1, value / max)));
 }
 
-export function swatchOf(ramp: Ramp, step: number): Swatch {
-  return ramp.swatches[STEPS + step] as Swatch; // stepOf stays within ±STEPS
+/** `step` is -STEPS … STEPS; below 0 there is a colour in any map, for a score without a sign is never there. */
+export function swatchOf(ramp: Ramp, step: number, signed: boolean): Swatch {
+  const side = step < 0 ? ramp.negative : signed ? ramp.positive : ramp.plain;
+  return side[Math.abs(step)] as Swatch;
 }
 
 /** The ramp as a CSS gradient, for the legend. */
 export function gradient(ramp: Ramp, signed: boolean): string {
   const stops = Array.from({ length: 9 }, (_, i) => (signed ? Math.round(((i - 4) * STEPS) / 4) : (i * STEPS) / 8));
-  return `linear-gradient(to right, ${stops.map((k) => swatchOf(ramp, k).background).join(", ")})`;
+  return `linear-gradient(to right, ${stops.map((k) => swatchOf(ramp, k, signed).background).join(", ")})`;
 }

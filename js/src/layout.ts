@@ -34,22 +34,47 @@ export function shorten(text: string, width: number, measure: (text: string) => 
   return `${chars.slice(0, n).join("")}…`;
 }
 
-/** The matrix: row labels on the left, column labels leaning to the right above it. All in CSS pixels. */
-export type Grid = { left: number; top: number; right: number; cell: number; nRows: number; nCols: number };
+/**
+ * The matrix: row labels on the left, column labels leaning to the right above it, sums on the right and below; only where
+ * cells are large enough are the labels `legible`. All in CSS pixels.
+ */
+export type Grid = {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+  cell: number;
+  legible: boolean;
+  nRows: number;
+  nCols: number;
+};
+/** The window that a grid is seen through: how far it is scrolled, and its size. Labels and sums do not scroll away. */
+export type View = { left: number; top: number; width: number; height: number };
+export type Point = { x: number; y: number };
+/** A place in a grid: a cell; beside the cells a row (`col` null) or a column (`row` null); or neither. */
+export type Place = { row: number | null; col: number | null };
 
 export const CELL = 20;
 export const LEAN = (52 * Math.PI) / 180;
+/** Room for the bars of the sums, right of the cells and below them. */
+export const SUMS = { width: 40, height: 22 };
+const SMALLEST = 3;
+const LARGEST = 40;
+const LEGIBLE = 10;
 const LABEL_MAX = 120;
 const GUTTER = 8;
 
 /** Label widths are those of the longest label, up to a limit; a leaning label is as high as its sine and sticks out by its cosine. */
-export function gridOf(nRows: number, nCols: number, rowLabel: number, colLabel: number): Grid {
-  const lean = Math.min(LABEL_MAX, colLabel);
+export function gridOf(nRows: number, nCols: number, rowLabel: number, colLabel: number, cell = CELL): Grid {
+  const legible = cell >= LEGIBLE;
+  const lean = legible ? Math.min(LABEL_MAX, colLabel) : 0;
   return {
-    left: Math.ceil(Math.min(LABEL_MAX, rowLabel)) + GUTTER,
+    left: (legible ? Math.ceil(Math.min(LABEL_MAX, rowLabel)) : 0) + GUTTER,
     top: Math.ceil(lean * Math.sin(LEAN)) + 2 * GUTTER,
-    right: Math.ceil(lean * Math.cos(LEAN)) + GUTTER,
-    cell: CELL,
+    right: Math.max(SUMS.width, Math.ceil(lean * Math.cos(LEAN)) + GUTTER),
+    bottom: SUMS.height,
+    cell,
+    legible,
     nRows,
     nCols,
   };
@@ -57,16 +82,56 @@ export function gridOf(nRows: number, nCols: number, rowLabel: number, colLabel:
 
 export const labelRoom = LABEL_MAX;
 
-/** The cell under a point, given in the coordinates of the viewport, or null beside the cells. */
-export function cellAt(
-  grid: Grid,
-  point: { x: number; y: number },
-  scroll: { left: number; top: number },
-): { row: number; col: number } | null {
-  const x = point.x - grid.left;
-  const y = point.y - grid.top;
-  if (x < 0 || y < 0) return null; // over the labels, which do not scroll away
-  const row = Math.floor((y + scroll.top) / grid.cell);
-  const col = Math.floor((x + scroll.left) / grid.cell);
-  return row < grid.nRows && col < grid.nCols ? { row, col } : null;
+export function extentOf({ left, top, right, bottom, cell, nRows, nCols }: Grid): { width: number; height: number } {
+  return { width: left + nCols * cell + right, height: top + nRows * cell + bottom };
+}
+
+/** Where the cells end in the window, on the right and below: at the last of them, or at the sums. */
+export function edgesOf({ left, top, cell, nRows, nCols }: Grid, view: View): Point {
+  return {
+    x: Math.min(left + nCols * cell - view.left, view.width - SUMS.width),
+    y: Math.min(top + nRows * cell - view.top, view.height - SUMS.height),
+  };
+}
+
+/** The rows and columns of which at least a sliver lies in the window. */
+export function cellsInSight(grid: Grid, view: View): { rows: Span; cols: Span } {
+  const edges = edgesOf(grid, view);
+  return {
+    rows: windowOf(view.top, edges.y - grid.top, grid.cell, grid.nRows),
+    cols: windowOf(view.left, edges.x - grid.left, grid.cell, grid.nCols),
+  };
+}
+
+/** What lies under a point of the window. A point beside the cells means the row, or the column, that is in sight there. */
+export function placeAt(grid: Grid, { x, y }: Point, view: View): Place {
+  const edges = edgesOf(grid, view);
+  const lean = grid.legible ? Math.max(0, grid.top - GUTTER - y) / Math.tan(LEAN) : 0;
+  const at = (place: number, start: number, end: number, scroll: number) =>
+    place >= start && place < end ? Math.floor((place - start + scroll) / grid.cell) : null;
+  return {
+    row: at(y, grid.top, edges.y, view.top),
+    col: at(x - lean, grid.left, edges.x, view.left),
+  };
+}
+
+/** A size of cells within what can still be told apart, and still be compared. */
+export function sizeWithin(cell: number): number {
+  return Math.min(LARGEST, Math.max(SMALLEST, cell));
+}
+
+/** The largest cells with which a whole grid is in sight, or the smallest there are. */
+export function fitting(gridWith: (cell: number) => Grid, room: { width: number; height: number }): number {
+  const fits = (cell: number) => {
+    const { width, height } = extentOf(gridWith(cell));
+    return width <= room.width && height <= room.height;
+  };
+  return LARGEST - firstWhere(LARGEST - SMALLEST, (less) => fits(LARGEST - less));
+}
+
+/** How far to scroll so that what lies under a point stays there when the cells take another size. */
+export function rescaled(from: Grid, to: Grid, { x, y }: Point, view: View): { left: number; top: number } {
+  const along = (at: number, before: number, after: number, scroll: number) =>
+    ((Math.max(0, at - before) + scroll) * to.cell) / from.cell - Math.max(0, at - after);
+  return { left: along(x, from.left, to.left, view.left), top: along(y, from.top, to.top, view.top) };
 }

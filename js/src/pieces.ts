@@ -1,6 +1,7 @@
 /** Tokens as they are drawn: every token a box one can see and point at, every character printed once. Pure. */
 
-import { type Glyph, glyphs, partMark, visible } from "./format";
+import { type Glyph, glyphs, partMark, plural, visible } from "./format";
+import type { Span } from "./layout";
 import type { WireSegment, WireToken } from "./protocol";
 
 /** How a box stands to the one before it: after a space, as a part of the same word, or just beside it (CJK, punctuation). */
@@ -24,14 +25,15 @@ export type Piece = {
 const MANY_PARTS = 3; // up to here each part says which one it is
 /** Between two letters of an Arabic word: a stroke that joins both sides, where a number would tear the word apart. */
 const KASHIDA = "\u0640";
-const ARABIC = /^(?=\p{L})\p{Script=Arabic}/u;
+const ARABIC = /^(?=\p{L})\p{Script_Extensions=Arabic}/u;
 /** A letter that reaches out to the next one: all but these (Unicode's Joining_Type R and U), whatever marks it carries. */
 const JOINS_NEXT =
-  /(?=\p{L})(?![\u0621-\u0625\u0627\u0629\u062f-\u0632\u0648\u0671-\u0677\u0688-\u0699\u06c0\u06c3-\u06cb\u06cd\u06cf\u06d2\u06d3\u06d5\u06ee\u06ef])\p{Script=Arabic}\p{M}*$/u;
+  /(?=\p{L})(?![\u0621-\u0625\u0627\u0629\u062f-\u0632\u0648\u0671-\u0677\u0688-\u0699\u06c0\u06c3-\u06cb\u06cd\u06cf\u06d2\u06d3\u06d5\u06ee\u06ef])\p{Script_Extensions=Arabic}\p{M}*$/u;
 /** Lam before alef: fonts must draw them as one shape, whose width is all lam's. */
 const LAM = /[\u0644\u06b5-\u06b8]\p{M}*$/u;
 const ALEF = /^[\u0622\u0623\u0625\u0627\u0671-\u0673\u0675]/u;
 
+const LONGEST = 1000; // code points of one token that are drawn
 const TRAILING_SPACE = /\S $/u;
 const NEWLINE = /\r\n|[\n\r\u2028\u2029]/u;
 
@@ -66,7 +68,7 @@ export function toPieces(tokens: readonly WireToken[], known: Cut = { tokens: []
     const bare = text.slice(gap ? 1 : 0, tail ? -1 : undefined);
     const newline = mark === "" && bare.replace(/[\n\r\u2028\u2029]/gu, "") === "";
     pieces.push({
-      lines: mark === "" ? linesOf(bare) : [[{ text: markText(token, mark), sign: mark !== "link" }]],
+      lines: mark === "" ? drawn(bare) : [[{ text: markText(token, mark), sign: mark !== "link" }]],
       joint: gap || spaced ? "space" : previous !== undefined && previous.word === token.word ? "word" : "beside",
       breaks: mark === "" && /[\n\r\u2028\u2029]$/u.test(bare),
       newline,
@@ -81,7 +83,12 @@ export function toPieces(tokens: readonly WireToken[], known: Cut = { tokens: []
 function markOf(token: WireToken, next: WireToken | undefined): Piece["mark"] {
   if ((token.part?.[1] ?? 0) > MANY_PARTS) return "tick";
   const within = next !== undefined && next.word === token.word && next.part?.[0] !== token.part?.[1];
-  return within && JOINS_NEXT.test(token.text) && ARABIC.test(next.text) ? "link" : "part";
+  return within && reaches(token.text, next.text) ? "link" : "part";
+}
+
+/** Whether two letters of an Arabic word join. */
+export function reaches(before: string, after: string): boolean {
+  return JOINS_NEXT.test(before) && ARABIC.test(after);
 }
 
 function markText(token: WireToken, mark: Piece["mark"]): string {
@@ -92,6 +99,15 @@ function markText(token: WireToken, mark: Piece["mark"]): string {
 /** Whether two neighbours would melt into one glyph that belongs to the first box alone. */
 export function melts(before: string, after: string): boolean {
   return LAM.test(before) && ALEF.test(after);
+}
+
+/** A token may be a whole book: of that its beginning is drawn, and how much is left out. */
+function drawn(text: string): Glyph[][] {
+  const chars = text.length > LONGEST ? Array.from(text) : [];
+  if (chars.length <= LONGEST) return linesOf(text);
+  const lines = linesOf(chars.slice(0, LONGEST).join(""));
+  lines.at(-1)?.push({ text: `… ${plural(chars.length - LONGEST, "more character")}`, sign: true });
+  return lines;
 }
 
 /** A token with a line break inside: the sign stays at the end of its line. A break at the end is drawn by the view. */
@@ -107,9 +123,25 @@ function linesOf(text: string): Glyph[][] {
   return [...lines, rest].map(glyphs);
 }
 
+const LONG = 60; // code points of the name of several tokens; of one twice as much
+
+/** The middle is left out of what is long. */
+function brief(text: string, long: number): string {
+  const chars = text.length > long ? Array.from(text) : [];
+  if (chars.length <= long) return text;
+  return `${chars.slice(0, long / 2).join("")} … ${chars.slice(-long / 4).join("")}`;
+}
+
 /** A token's name in labels, tooltips and announcements: its text on one line. */
 export function labelOf(token: WireToken): string {
-  return token.text === "" ? "∅" : visible(token.text);
+  return token.text === "" ? "∅" : visible(brief(token.text, 2 * LONG));
+}
+
+/** The name of neighbouring tokens: their text on one line, each character once, its middle left out where it is long. */
+export function nameOfSpan(tokens: readonly WireToken[], { start, end }: Span): string {
+  if (end - start === 1) return tokens[start] === undefined ? "" : labelOf(tokens[start]);
+  const texts = tokens.slice(start, end).map(({ text, part }) => (part === null || part[0] === 1 ? text : ""));
+  return visible(brief(texts.join(""), LONG)) || "∅";
 }
 
 /** "機, part 2 of 3", or nothing for a token that holds its characters whole. */

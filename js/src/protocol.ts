@@ -78,7 +78,9 @@ export type DocumentBegins = {
   device: string;
   dtype: string;
   first_target: number;
+  editable: string | null;
 };
+export type Trail = { type: "trail"; names: string[]; at: number };
 export type Tokens = { type: "tokens"; doc: number; start: number; tokens: WireToken[]; segments: WireSegment[] };
 export type Steps = { type: "steps"; doc: number; start: number; steps: WireStep[] };
 export type Menu = { type: "menu"; methods: WireMethod[]; objectives: WireObjective[] };
@@ -89,6 +91,9 @@ export type MapBegins = {
   method: string;
   objective: string;
   settings: [string, string][];
+  foil: string | null;
+  col: number | null;
+  aside: boolean;
   n_rows: number;
   n_cols: number;
 };
@@ -105,6 +110,27 @@ export type Status = {
   seconds_left: number | null;
 };
 export type Failed = { type: "failed"; kind: string; message: string; cure: string };
+
+/** `after` is null for a target that is struck out itself. */
+export type WhatIf = {
+  type: "what_if";
+  doc: number;
+  rows: number[];
+  text: string | null;
+  before: number[];
+  after: (number | null)[];
+};
+/** `weights` is buffer 0, copied: float32 [layers, n_heads, n_rows], NaN where a layer has fewer heads. */
+export type Heads = {
+  type: "heads";
+  doc: number;
+  col: number;
+  layers: number[];
+  n_heads: number;
+  n_rows: number;
+  weights: Float32Array;
+};
+export type WireFile = { type: "file"; name: string; text: string };
 
 export type WireExplainer = { id: string; name: string; where: string; is_model: boolean; guided: boolean };
 export type WirePrompt = { id: string; label: string; kind: ExplanationKind; text: string };
@@ -174,6 +200,7 @@ export type Comparison = {
 export type ToPage =
   | ToPageHello
   | DocumentBegins
+  | Trail
   | Tokens
   | Steps
   | Menu
@@ -181,6 +208,9 @@ export type ToPage =
   | Column
   | Status
   | Failed
+  | WhatIf
+  | Heads
+  | WireFile
   | Explainers
   | Answer
   | Comparison;
@@ -189,7 +219,21 @@ export type ToKernel =
   | { type: "hello"; protocol: number }
   | { type: "ack"; seq: number }
   | { type: "focus"; col: number }
-  | { type: "ask"; method: string; objective: string; settings?: Record<string, unknown> }
+  | {
+      type: "ask";
+      method: string;
+      objective: string;
+      settings?: Record<string, unknown>;
+      foil?: number;
+      col?: number;
+      aside?: boolean;
+    }
+  | { type: "branch"; col: number; token: number }
+  | { type: "back"; to: number }
+  | { type: "try"; rows?: number[]; text?: string }
+  | { type: "keep" }
+  | { type: "heads"; col: number }
+  | { type: "export"; col: number }
   | { type: "cancel" }
   | { type: "explain"; explainer: string; kind: string; prompt: string; review: string }
   | { type: "say_versus_do"; review: string };
@@ -299,7 +343,7 @@ const side = shape<WireSide>({
   figures: list(figure),
 });
 
-const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>, "scores">> } = {
+const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>, "scores" | "weights">> } = {
   hello: shape<ToPageHello>({ type: oneOf(["hello"]), protocol: count, session: text }),
   document: shape<DocumentBegins>({
     type: oneOf(["document"]),
@@ -308,7 +352,9 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     device: text,
     dtype: text,
     first_target: count,
+    editable: orNull(text),
   }),
+  trail: shape<Trail>({ type: oneOf(["trail"]), names: list(text), at: count }),
   tokens: shape<Tokens>({
     type: oneOf(["tokens"]),
     doc: count,
@@ -325,6 +371,9 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     method: text,
     objective: text,
     settings: list(texts),
+    foil: orNull(text),
+    col: orNull(count),
+    aside: flag,
     n_rows: count,
     n_cols: count,
   }),
@@ -339,6 +388,23 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     seconds_left: orNull(real),
   }),
   failed: shape<Failed>({ type: oneOf(["failed"]), kind: text, message: text, cure: text }),
+  what_if: shape<WhatIf>({
+    type: oneOf(["what_if"]),
+    doc: count,
+    rows: list(count),
+    text: orNull(text),
+    before: list(real),
+    after: list(orNull(real)),
+  }),
+  heads: shape<Omit<Heads, "weights">>({
+    type: oneOf(["heads"]),
+    doc: count,
+    col: count,
+    layers: list(count),
+    n_heads: count,
+    n_rows: count,
+  }),
+  file: shape<WireFile>({ type: oneOf(["file"]), name: text, text }),
   explainers: shape<Explainers>({
     type: oneOf(["explainers"]),
     explainers: list(explainer),
@@ -386,11 +452,11 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
 };
 
 /** The n float32 numbers of a buffer. A copy: hosts hand in views at odd offsets, and may reuse what lies under them. */
-export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number): Float32Array {
+export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number, what = "column"): Float32Array {
   const view = ArrayBuffer.isView(bytes)
     ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     : new Uint8Array(bytes);
-  if (view.byteLength !== 4 * n) throw new ProtocolError(`column: ${view.byteLength} bytes for ${n} rows`);
+  if (view.byteLength !== 4 * n) throw new ProtocolError(`${what}: ${view.byteLength} bytes for ${n} numbers`);
   return new Float32Array(view.slice().buffer);
 }
 
@@ -403,8 +469,10 @@ export function readToPage(content: unknown, buffers: readonly (ArrayBufferView 
   const { type } = content;
   if (typeof type !== "string" || !Object.hasOwn(MESSAGES, type)) return null;
   const message = MESSAGES[type as ToPage["type"]](content, type);
-  if (message.type !== "column") return message as Exclude<ToPage, Column>;
+  if (message.type !== "column" && message.type !== "heads") return message as Exclude<ToPage, Column | Heads>;
   const buffer = buffers[0];
-  if (buffer === undefined) throw new ProtocolError("column: no buffer");
-  return { ...message, scores: float32(buffer, message.n_rows) };
+  if (buffer === undefined) throw new ProtocolError(`${type}: no buffer`);
+  if (message.type === "column") return { ...message, scores: float32(buffer, message.n_rows) };
+  const n = message.layers.length * message.n_heads * message.n_rows;
+  return { ...message, weights: float32(buffer, n, "heads") };
 }

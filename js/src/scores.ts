@@ -29,10 +29,24 @@ export function hasShares(l1: number): boolean {
   return l1 > 0 && Number.isFinite(l1);
 }
 
+/** What makes a score a share; NaN where the column has none. */
+function sumOf(scores: Float32Array): number {
+  const { l1 } = statsOf(scores);
+  return hasShares(l1) ? l1 : Number.NaN;
+}
+
 /** NaN where the target cannot see the row, or where the column has no shares. */
 export function shareOf(scores: Float32Array, row: number): number {
-  const { l1 } = statsOf(scores);
-  return hasShares(l1) ? (scores[row] ?? Number.NaN) / l1 : Number.NaN;
+  return (scores[row] ?? Number.NaN) / sumOf(scores);
+}
+
+/** How much larger the shares of one column are than those of another. These are shares as they stand: no sum divides them. */
+export function differenceOfShares(a: Float32Array, b: Float32Array): Float32Array {
+  const [sumA, sumB] = [sumOf(a), sumOf(b)];
+  const out = a.map((score, row) => score / sumA - (b[row] ?? Number.NaN) / sumB);
+  const { l1, max, visible } = statsOf(out);
+  known.set(out, { l1: 1, max: max * l1, visible });
+  return out;
 }
 
 /** 1 + how many rows weigh more; rows of equal weight share a rank. null where the target cannot see the row. */

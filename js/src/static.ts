@@ -72,7 +72,7 @@ function revive(map: HTMLElement): void {
     const seen: { row: number; value: number }[] = [];
     for (const [i, box] of boxes.entries()) {
       const value = shareAt(i, col);
-      const swatch = value === null ? null : swatchOf(ramp, stepOf(value, max));
+      const swatch = value === null ? null : swatchOf(ramp, stepOf(value, max), data.signed);
       const quiet = i === target ? "" : ramp.dark ? "#9aa3b1" : "#5f6672";
       box.style.background = swatch?.background ?? "";
       box.style.color = swatch?.color ?? quiet;
@@ -91,7 +91,12 @@ function revive(map: HTMLElement): void {
       const t = (i - 1) / (legend.length - 3); // between a number at either end
       if (i === 0) part.textContent = data.signed ? share(-max) : "0";
       else if (t > 1) part.textContent = share(max);
-      else part.style.background = swatchOf(ramp, Math.round(STEPS * (data.signed ? 2 * t - 1 : t))).background;
+      else
+        part.style.background = swatchOf(
+          ramp,
+          Math.round(STEPS * (data.signed ? 2 * t - 1 : t)),
+          data.signed,
+        ).background;
     }
     const probability = data.probabilities[col] ?? null;
     const others = (data.alternatives[col] ?? []).map(([text, p]) => `${text} ${share(p)}`).join(" · ");

@@ -1,10 +1,10 @@
 /**
- * What the page knows: one store a widget model, shared by all its views. Signals that the kernel fills (`receive`), a
- * few that the reader's mouse and keys fill (`selection`, `hover…`, `asked`), and values derived from both. What only
- * one view needs (open drawers, scroll) stays in that view. `selection` is the one signal that Python sees, as a trait.
+ * What the page knows: one store a widget model, shared by all its views. Here is what the kernel fills (`receive`) and
+ * what the reader asks of it; how the reader looks at it is in reading.ts. What only one view needs (open drawers,
+ * scroll) stays in that view.
  */
 
-import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import { type Piece, toPieces } from "./pieces";
 import {
   type Answer,
@@ -13,29 +13,36 @@ import {
   type DocumentBegins,
   type Explainers,
   type Failed,
+  type Heads,
   type MapBegins,
   type Menu,
   PROTOCOL,
   ProtocolError,
   type Status,
   type ToPage,
+  type Trail,
+  type WhatIf,
+  type WireFile,
   type WireMethod,
   type WireSegment,
   type WireStep,
   type WireToken,
 } from "./protocol";
-import { shareOf, statsOf, topRows } from "./scores";
+import { createReading, type MapData } from "./reading";
 
-/** A matrix that fills up. `done` counts its columns; reading it is how a derived value learns of a new one. */
-export type MapData = { info: MapBegins; columns: (Float32Array | undefined)[]; done: Signal<number> };
+export type { Kind, Look, MapData, Measure, Shown } from "./reading";
 
-/** The column on show: that of the target under the mouse, else of the pinned one, else of the first (the likeliest class). */
-export type Shown = { col: number; token: number; scores: Float32Array | null };
+/** A question to the kernel. `foil`: the id of a token that the target is set against; `col`: the only column asked for. */
+export type Asked = {
+  method: string;
+  objective: string;
+  settings?: Record<string, unknown>;
+  foil?: number;
+  col?: number;
+};
 
-/** What the tokens are: one text; a source and the text written about it; or a text and its classes. */
-export type Kind = "text" | "pair" | "classes";
-
-export type Asked = { method: string; objective: string };
+/** What stands beside others: the newest map that answers a question; or, by its id, one that was there already. */
+export type Beside = Pick<Asked, "method" | "objective"> & { map?: string };
 
 export type Store = ReturnType<typeof createStore>;
 
@@ -61,35 +68,26 @@ export function createStore() {
   /** By id, the first asked first. */
   const answers = signal<readonly Answer[]>([]);
   const comparison = signal<Comparison | null>(null);
+  const trail = signal<Trail | null>(null);
+  const whatIf = signal<WhatIf | null>(null);
+  const heads = signal<Heads | null>(null);
+  /** The last page that was made to be kept. */
+  const file = signal<WireFile | null>(null);
   /** Why nothing can be shown: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
-  /** The pinned target column. */
-  const selection = signal<number | null>(null);
-  /** The target under the mouse or the keyboard. */
-  const hoverCol = signal<number | null>(null);
-  /** The input under the mouse. */
-  const hoverRow = signal<number | null>(null);
   /** What the reader asked for and the kernel has not begun to show yet. */
   const asked = signal<Asked | null>(null);
   /** The reader asked an LLM, and the kernel has not said a word of it yet. */
   const wantsAnswer = signal(false);
+  /** The maps that the reader has put side by side. */
+  const beside = signal<readonly Beside[]>([]);
 
   let cut: { tokens: readonly WireToken[]; pieces: readonly Piece[] } = { tokens: [], pieces: [] };
   const pieces: ReadonlySignal<readonly Piece[]> = computed(() => {
     cut = { tokens: tokens.value, pieces: toPieces(tokens.value, cut) };
     return cut.pieces;
   });
-  const firstTarget = computed(() => document.value?.first_target ?? 0);
-  const nTargets = computed(() => (document.value === null ? 0 : Math.max(0, tokens.value.length - firstTarget.value)));
-  /** Where the text begins that was written about a source, or null where there is none. */
-  const targetStart = computed(() => segments.value.find(({ kind }) => kind === "target")?.start ?? null);
-  const kind = computed<Kind>(() => {
-    if (tokens.value[firstTarget.value]?.role === "class") return "classes";
-    return targetStart.value === null ? "text" : "pair";
-  });
-  /** What tokens of the role "special" are called: a chat's template, or what a model puts around any text. */
-  const specialName = computed(() => (kind.value === "text" ? "template" : "special"));
   const running = computed(() => RUNNING.has(status.value.phase));
   /** An LLM is being asked, or about to be: one at a time. */
   const explaining = computed(
@@ -104,37 +102,14 @@ export function createStore() {
     const id = map.value?.info.method;
     return menu.value?.methods.find((card) => card.id === id) ?? null;
   });
-  const signed = computed(() => method.value?.signed ?? false);
-
-  const pinned = computed(() => inRange(selection.value, nTargets.value));
-  /** The column to look at before anything is chosen: a text is read from its first word, of classes the likeliest counts. */
-  const atRest = computed(() => {
-    if (nTargets.value === 0) return null;
-    return kind.value === "classes" ? likeliest(steps.value.slice(0, nTargets.value)) : 0;
-  });
-  const target = computed(() => inRange(hoverCol.value, nTargets.value) ?? pinned.value ?? atRest.value);
-
-  /** The scores of one column of the map on show, or null while they are not there. */
-  function column(col: number): Float32Array | null {
-    const current = map.value;
-    if (current === null || current.done.value === 0) return null;
-    return current.columns[col] ?? null;
+  /** A map's method says whether it has signs; a difference has. */
+  function isSigned({ info, difference }: MapData): boolean {
+    if (difference !== undefined) return true;
+    return menu.value?.methods.find(({ id }) => id === info.method)?.signed ?? false;
   }
-  const scores = computed(() => (target.value === null ? null : column(target.value)));
-  const shown = computed<Shown | null>(() =>
-    target.value === null ? null : { col: target.value, token: firstTarget.value + target.value, scores: scores.value },
-  );
-  /** The largest |share| of the column on show: its colour domain. */
-  const domain = computed(() => (scores.value === null ? 0 : statsOf(scores.value).max));
-  const top = computed(() => (scores.value === null ? [] : topRows(scores.value, 3)));
-  /** How much of the column lies on tokens of the template, or null where there are none to see. */
-  const templateShare = computed(() => {
-    const current = scores.value;
-    if (current === null) return null;
-    const special = tokens.value.flatMap((token, row) => (token.role === "special" ? [shareOf(current, row)] : []));
-    const seen = special.filter((share) => !Number.isNaN(share));
-    return seen.length === 0 ? null : seen.reduce((sum, share) => sum + Math.abs(share), 0);
-  });
+  const reading = createReading({ document, tokens, segments, steps, map, isSigned });
+  /** The questions that led to maps, where they were asked on this page. */
+  const questions = new Map<string, Asked>();
 
   function forgetDocument(): void {
     tokens.value = [];
@@ -142,10 +117,13 @@ export function createStore() {
     steps.value = [];
     maps.value = new Map();
     mapId.value = null;
-    hoverCol.value = null;
-    hoverRow.value = null;
     asked.value = null;
     failure.value = null;
+    whatIf.value = null;
+    heads.value = null;
+    questions.clear();
+    beside.value = beside.value.filter(({ map }) => map === undefined); // the methods can be asked of any text
+    reading.forgetChoices();
   }
 
   function forgetSession(): void {
@@ -154,7 +132,10 @@ export function createStore() {
     explainers.value = null;
     answers.value = [];
     comparison.value = null;
+    trail.value = null;
+    file.value = null;
     wantsAnswer.value = false;
+    beside.value = [];
     status.value = IDLE;
     forgetDocument();
   }
@@ -179,6 +160,8 @@ export function createStore() {
     const columns = keep ? old.columns.slice(0, info.n_cols) : [];
     const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
     maps.value = new Map(maps.value).set(info.map, { info, columns, done: signal(done) });
+    if (info.aside) return;
+    if (asked.value !== null) questions.set(info.map, asked.value);
     mapId.value = info.map;
     asked.value = null;
     failure.value = null;
@@ -250,6 +233,18 @@ export function createStore() {
       case "comparison":
         comparison.value = message;
         return;
+      case "trail":
+        trail.value = message;
+        return;
+      case "what_if":
+        if (message.doc === document.value?.doc) whatIf.value = message.before.length > 0 ? message : null;
+        return;
+      case "heads":
+        if (message.doc === document.value?.doc) heads.value = message;
+        return;
+      case "file":
+        file.value = message;
+        return;
       default:
         message satisfies never;
     }
@@ -260,21 +255,51 @@ export function createStore() {
     if (agreed || message.type === "hello") batch(() => handle(message));
   }
 
+  function usesObjective(method: string): boolean {
+    return menu.value?.methods.find(({ id }) => id === method)?.uses_objective ?? true;
+  }
+
+  /** The maps that answer this question, whole or not, the newest first. Of what was said there may be several. */
+  function answersTo(question: Asked): MapData[] {
+    const same = ({ info }: MapData) => {
+      const known = questions.get(info.map);
+      return (
+        info.doc === document.value?.doc &&
+        info.method === question.method &&
+        (!usesObjective(question.method) || info.objective === question.objective) &&
+        JSON.stringify(known?.settings) === JSON.stringify(question.settings) &&
+        known?.foil === question.foil &&
+        (info.foil !== null) === (question.foil !== undefined) &&
+        info.col === (question.col ?? null)
+      );
+    };
+    return [...maps.value.values()].reverse().filter(same);
+  }
+
+  /** The newest whole map that answers this question, or null. */
+  function answerTo(question: Asked): MapData | null {
+    const whole = ({ info, done }: MapData) => done.value >= (info.col === null ? info.n_cols : 1);
+    return answersTo(question).find(whole) ?? null;
+  }
+
+  /** The map that stands beside others, whole or not, or null. */
+  function mapBeside({ map: id, ...question }: Beside): MapData | null {
+    return (id === undefined ? answersTo(question)[0] : maps.value.get(id)) ?? null;
+  }
+
   /** The reader chose a map. If it is here, whole, it is shown at once; the kernel is told in any case. */
-  function ask(method: string, objective: string): void {
+  function ask(question: Asked): void {
     batch(() => {
       failure.value = null;
-      const usesObjective = menu.value?.methods.find((card) => card.id === method)?.uses_objective ?? true;
-      // The newest first: of what was said there may be several.
-      for (const { info, done } of [...maps.value.values()].reverse()) {
-        const same = info.method === method && (!usesObjective || info.objective === objective);
-        if (!same || info.doc !== document.value?.doc || done.value < info.n_cols) continue;
-        mapId.value = info.map;
-        asked.value = null;
-        return;
-      }
-      asked.value = { method, objective };
+      const found = answerTo(question);
+      if (found !== null) mapId.value = found.info.map;
+      asked.value = found === null ? question : null;
     });
+  }
+
+  /** The question that the map on show answers, or null. */
+  function questionOf({ info }: MapData): Asked {
+    return questions.get(info.map) ?? { method: info.method, objective: info.objective };
   }
 
   /** The reader asked an LLM. What went wrong before is no longer of interest. */
@@ -285,12 +310,8 @@ export function createStore() {
     });
   }
 
-  /** Pins a target column, or lets it go if it was pinned. */
-  function pin(col: number): void {
-    selection.value = selection.value === col ? null : col;
-  }
-
   return {
+    ...reading,
     document,
     tokens,
     segments,
@@ -302,45 +323,27 @@ export function createStore() {
     explainers,
     answers,
     comparison,
+    trail,
+    whatIf,
+    heads,
+    file,
     notice,
-    selection,
-    hoverCol,
-    hoverRow,
     asked,
     pieces,
-    firstTarget,
-    nTargets,
-    targetStart,
-    kind,
-    specialName,
     running,
     explaining,
     map,
     method,
-    signed,
-    pinned,
-    atRest,
-    target,
-    column,
-    shown,
-    domain,
-    top,
-    templateShare,
     receive,
     ask,
+    answerTo,
+    usesObjective,
+    isSigned,
+    beside,
+    mapBeside,
+    questionOf,
     explain,
-    pin,
   };
-}
-
-/** The first of the largest probabilities; 0 while none is known. */
-function likeliest(steps: readonly (WireStep | undefined)[]): number {
-  const probabilities = Array.from(steps, (step) => step?.probability ?? Number.NEGATIVE_INFINITY);
-  return Math.max(0, probabilities.indexOf(Math.max(...probabilities)));
-}
-
-function inRange(value: number | null, n: number): number | null {
-  return value !== null && value >= 0 && value < n ? value : null;
 }
 
 export function isUnderWay({ state }: Answer): boolean {

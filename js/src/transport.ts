@@ -1,13 +1,13 @@
 /** The wire between one widget model and one store. It knows whether anyone listens, so nothing else has to. */
 
-import { effect } from "@preact/signals-core";
+import { batch, effect } from "@preact/signals-core";
 import { PROTOCOL, ProtocolError, readToPage, type ToKernel } from "./protocol";
 import type { Store } from "./store";
 
 /** What we use of an anywidget model, typed; the fake ones of the tests and of the gallery have it too. */
 export type Host = {
-  get(name: "selection"): unknown;
-  set(name: "selection", value: number | null): void;
+  get(name: "selection" | "extent"): unknown;
+  set(name: "selection" | "extent", value: number | null): void;
   save_changes(): void;
   send(content: ToKernel): void;
   on(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void;
@@ -87,18 +87,27 @@ function acknowledger(send: Send) {
   };
 }
 
-/** `store.selection` and the trait `selection` follow each other; neither hears its own echo. */
+/** The pinned columns and the traits `selection` and `extent` follow each other; neither hears its own echo. */
 function bindSelection(model: Host, store: Store, signal: AbortSignal): () => void {
+  const whole = (value: unknown) => (typeof value === "number" && Number.isInteger(value) ? value : null);
+  let writing = false; // between two traits that belong together
   const fromKernel = () => {
-    const value = model.get("selection");
-    store.selection.value = typeof value === "number" && Number.isInteger(value) ? value : null;
+    if (writing) return;
+    batch(() => {
+      store.selection.value = whole(model.get("selection"));
+      store.extent.value = Math.max(1, whole(model.get("extent")) ?? 1);
+    });
   };
   fromKernel();
-  model.on("change:selection", fromKernel);
+  for (const trait of ["selection", "extent"]) model.on(`change:${trait}`, fromKernel);
   const dispose = effect(() => {
-    const value = store.selection.value;
-    if (signal.aborted || (model.get("selection") ?? null) === value) return;
-    model.set("selection", value);
+    const [selection, extent] = [store.selection.value, store.extent.value];
+    const same = (model.get("selection") ?? null) === selection && (model.get("extent") ?? 1) === extent;
+    if (signal.aborted || same) return;
+    writing = true;
+    model.set("extent", extent); // first: who hears of a selection may ask for its extent
+    model.set("selection", selection);
+    writing = false;
     try {
       model.save_changes();
     } catch {
@@ -106,7 +115,7 @@ function bindSelection(model: Host, store: Store, signal: AbortSignal): () => vo
     }
   });
   return () => {
-    model.off("change:selection", fromKernel);
+    for (const trait of ["selection", "extent"]) model.off(`change:${trait}`, fromKernel);
     dispose();
   };
 }

@@ -16,15 +16,17 @@ describe.each(Object.entries(BACKGROUNDS))("the ramp on %s", (_, background) => 
   const ramp = makeRamp(background);
   it("keeps text readable (AA, 4.5) on every colour it has", () => {
     for (const step of steps) {
-      const swatch = swatchOf(ramp, step);
-      expect(contrast(rgb(swatch.background), rgb(swatch.color)), `step ${step}`).toBeGreaterThanOrEqual(4.5);
+      for (const signed of [true, false]) {
+        const swatch = swatchOf(ramp, step, signed);
+        expect(contrast(rgb(swatch.background), rgb(swatch.color)), `step ${step}`).toBeGreaterThanOrEqual(4.5);
+      }
     }
   });
   it("starts at the background itself", () => {
-    expect(rgb(swatchOf(ramp, 0).background)).toEqual(background);
+    for (const signed of [true, false]) expect(rgb(swatchOf(ramp, 0, signed).background)).toEqual(background);
   });
-  it("is even in lightness, and the same on both sides of 0", () => {
-    const lightness = (step: number) => toOklab(rgb(swatchOf(ramp, step).background))[0];
+  it.each([true, false])("is even in lightness, and the same on both sides of 0 (signed: %s)", (signed) => {
+    const lightness = (step: number) => toOklab(rgb(swatchOf(ramp, step, signed).background))[0];
     const whole = lightness(STEPS) - lightness(0);
     for (let step = 1; step <= STEPS; step++) {
       // 0.07: near black, eight bits a channel know few steps
@@ -33,8 +35,12 @@ describe.each(Object.entries(BACKGROUNDS))("the ramp on %s", (_, background) => 
     }
   });
   it("ends far enough from its beginning to be seen (3:1)", () => {
-    expect(contrast(rgb(swatchOf(ramp, STEPS).background), background)).toBeGreaterThan(3);
-    expect(contrast(rgb(swatchOf(ramp, -STEPS).background), background)).toBeGreaterThan(3);
+    for (const [step, signed] of [
+      [STEPS, false],
+      [STEPS, true],
+      [-STEPS, true],
+    ] as const)
+      expect(contrast(rgb(swatchOf(ramp, step, signed).background), background)).toBeGreaterThan(3);
   });
 });
 
@@ -53,10 +59,20 @@ describe("stepOf", () => {
   });
 });
 
-it("blue and orange are told apart by their blue-yellow axis, which colour-blind readers keep", () => {
+it("purple and orange are told apart by their blue-yellow axis, which colour-blind readers keep", () => {
   const ramp = makeRamp([255, 255, 255]);
-  const b = (step: number) => toOklab(rgb(swatchOf(ramp, step).background))[2];
+  const b = (step: number) => toOklab(rgb(swatchOf(ramp, step, true).background))[2];
   expect(b(-STEPS) - b(STEPS)).toBeGreaterThan(0.15);
+});
+
+it("scores without a sign have a hue that signed ones have on neither side", () => {
+  const ramp = makeRamp([255, 255, 255]);
+  const hue = (step: number, signed: boolean) => {
+    const [, a, b] = toOklab(rgb(swatchOf(ramp, step, signed).background));
+    return (Math.atan2(b, a) * 180) / Math.PI;
+  };
+  const apart = (x: number, y: number) => 180 - Math.abs(180 - (Math.abs(x - y) % 360));
+  for (const step of [-STEPS, STEPS]) expect(apart(hue(STEPS, false), hue(step, true))).toBeGreaterThan(35);
 });
 
 it("reads the colours browsers compute, and nothing in what is transparent", () => {

@@ -91,7 +91,15 @@ describe("the store", () => {
       [2, ANSWER.text],
       [5, "more"],
     ]);
-    model.hear({ type: "document", doc: 2, model: "m", device: "cpu", dtype: "float32", first_target: 1 });
+    model.hear({
+      type: "document",
+      doc: 2,
+      model: "m",
+      device: "cpu",
+      dtype: "float32",
+      first_target: 1,
+      editable: null,
+    });
     expect(store.answers.value.map(({ mapped }) => mapped)).toEqual([false, false]);
     expect([store.comparison.value, store.explainers.value]).toEqual([COMPARISON, EXPLAINERS]);
     model.hear({ type: "hello", protocol: 1, session: "another" });
@@ -193,7 +201,7 @@ describe("the question", () => {
     expect(area("Prompt").value).toBe("Is {review} good?");
     find(".sw-primary").click();
     expect(model.sent.at(-1)).toMatchObject({ prompt: "Is {review} good?" });
-    find(".sw-link").click();
+    find(".sw-form .sw-link").click();
     expect([area("Prompt").value, document.activeElement]).toEqual([EXPLAINERS.prompts[0]?.text, area("Prompt")]);
     expect(el.querySelector(".sw-form .sw-link")).toBeNull();
   });
@@ -400,7 +408,7 @@ describe("an answer", () => {
   });
   it("is told to screen readers once it is whole, and only then", () => {
     const { el, hear } = view(EXPLAINERS, { ...PROSE, id: 1 });
-    const said = () => el.querySelectorAll("[aria-live=polite]")[1]?.textContent;
+    const said = () => el.querySelectorAll(".sw-layer > [aria-live=polite]")[1]?.textContent;
     hear({ ...ANSWER, state: "writing", words: null });
     expect(said()).toBe("");
     hear(ANSWER);

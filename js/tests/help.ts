@@ -14,14 +14,17 @@ export class FakeModel implements Host {
   saved = 0;
   connected = true;
   trait: unknown = null;
+  extent = 1;
   private listeners = new Map<string, Set<(content: unknown, buffers?: readonly DataView[]) => void>>();
 
-  get(): unknown {
-    return this.trait;
+  get(name: "selection" | "extent"): unknown {
+    return name === "selection" ? this.trait : this.extent;
   }
-  set(_name: "selection", value: number | null): void {
-    this.trait = value;
-    this.emit("change:selection");
+  set(name: "selection" | "extent", value: number | null): void {
+    const old = this.get(name);
+    if (name === "selection") this.trait = value;
+    else this.extent = value ?? 1;
+    if (old !== value) this.emit(`change:${name}`);
   }
   save_changes(): void {
     if (!this.connected) throw new Error("no comm");
@@ -103,7 +106,7 @@ export function about(
   const nRows = classes ? first : list.length - 1;
   return [
     [{ type: "hello", protocol: 1, session: "s" }],
-    [{ type: "document", doc: 1, model: "tiny", device: "cpu", dtype: "float32", first_target: first }],
+    [{ type: "document", doc: 1, model: "tiny", device: "cpu", dtype: "float32", first_target: first, editable: null }],
     [{ type: "tokens", doc: 1, start: 0, tokens: list, segments }],
     [
       {
@@ -145,6 +148,9 @@ export function about(
         method: "saliency",
         objective: "probability",
         settings: [],
+        foil: null,
+        col: null,
+        aside: false,
         n_rows: nRows,
         n_cols: nCols,
       },

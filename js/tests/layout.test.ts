@@ -1,6 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CELL, cellAt, firstWhere, gridOf, LEAN, labelRoom, reveal, shorten, windowOf } from "../src/layout";
+import {
+  CELL,
+  cellsInSight,
+  extentOf,
+  firstWhere,
+  fitting,
+  gridOf,
+  LEAN,
+  labelRoom,
+  placeAt,
+  rescaled,
+  reveal,
+  SUMS,
+  shorten,
+  sizeWithin,
+  windowOf,
+} from "../src/layout";
 
 describe("windowOf", () => {
   it("holds every item of which a sliver is in sight, and no other", () => {
@@ -66,17 +82,72 @@ describe("labels", () => {
   });
 });
 
-describe("cellAt", () => {
+const seen = (left: number, top: number, width = 9999, height = 9999) => ({ left, top, width, height });
+
+describe("placeAt", () => {
   const grid = gridOf(10, 5, 50, 50);
   const at = (row: number, col: number) => ({ x: grid.left + col * CELL + 3, y: grid.top + row * CELL + 3 });
   it("finds the cell under the mouse, scrolled or not", () => {
-    expect(cellAt(grid, at(3, 2), { left: 0, top: 0 })).toEqual({ row: 3, col: 2 });
-    expect(cellAt(grid, at(3, 2), { left: CELL, top: 4 * CELL })).toEqual({ row: 7, col: 3 });
+    expect(placeAt(grid, at(3, 2), seen(0, 0))).toEqual({ row: 3, col: 2 });
+    expect(placeAt(grid, at(3, 2), seen(CELL, 4 * CELL))).toEqual({ row: 7, col: 3 });
   });
-  it("finds none over the labels and beyond the last row and column", () => {
-    expect(cellAt(grid, { x: 5, y: grid.top + 5 }, { left: 0, top: 0 })).toBeNull();
-    expect(cellAt(grid, { x: grid.left + 5, y: 5 }, { left: 0, top: 90 })).toBeNull();
-    expect(cellAt(grid, at(10, 0), { left: 0, top: 0 })).toBeNull();
-    expect(cellAt(grid, at(0, 5), { left: 0, top: 0 })).toBeNull();
+  it("finds a row beside the cells, a column above and below them, and neither in the corners", () => {
+    expect(placeAt(grid, { x: 5, y: at(3, 0).y }, seen(0, 0))).toEqual({ row: 3, col: null });
+    expect(placeAt(grid, at(3, 5), seen(0, 0))).toEqual({ row: 3, col: null });
+    expect(placeAt(grid, at(10, 1), seen(0, 0))).toEqual({ row: null, col: 1 });
+    expect(placeAt(grid, { x: 5, y: 5 }, seen(0, 90))).toEqual({ row: null, col: null });
+    expect(placeAt(grid, at(10, 5), seen(0, 0))).toEqual({ row: null, col: null });
+  });
+  it("follows a leaning name up to its end", () => {
+    const [x, up] = [grid.left + 1.5 * CELL, 30];
+    const end = { x: x + up / Math.tan(LEAN), y: grid.top - 8 - up };
+    expect(placeAt(grid, end, seen(0, 0))).toEqual({ row: null, col: 1 });
+  });
+  it("takes the sums at the edge of a small window for what they are, not for the cells behind them", () => {
+    const small = seen(0, 0, grid.left + 2 * CELL + SUMS.width, grid.top + 4 * CELL + SUMS.height);
+    expect(placeAt(grid, at(3, 1), small)).toEqual({ row: 3, col: 1 });
+    expect(placeAt(grid, at(3, 2), small)).toEqual({ row: 3, col: null });
+    expect(placeAt(grid, at(4, 1), small)).toEqual({ row: null, col: 1 });
+    expect(cellsInSight(grid, small)).toEqual({ rows: { start: 0, end: 4 }, cols: { start: 0, end: 2 } });
+  });
+});
+
+describe("zoom", () => {
+  const gridWith = (cell: number) => gridOf(500, 80, 60, 40, cell);
+  it("keeps what is under the mouse where it is, names or not", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 3, max: 40 }),
+        fc.integer({ min: 3, max: 40 }),
+        fc.integer({ min: 90, max: 500 }),
+        fc.integer({ min: 0, max: 400 }),
+        (before, after, at, scroll) => {
+          const [from, to] = [gridWith(before), gridWith(after)];
+          const moved = rescaled(from, to, { x: at, y: at }, seen(scroll, scroll));
+          const cell = (grid: typeof from, offset: number) => (at - grid.left + offset) / grid.cell;
+          expect(cell(to, moved.left)).toBeCloseTo(cell(from, scroll), 8);
+        },
+      ),
+    );
+  });
+  it("stays between 3 and 40 pixels a cell", () => {
+    expect([0.1, 3.3, 40.2].map(sizeWithin)).toEqual([3, 3.3, 40]);
+  });
+  it("fits the whole matrix into a room with the largest cells that do", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 3000 }), fc.integer({ min: 100, max: 3000 }), (width, height) => {
+        const fits = (cell: number) => {
+          const extent = extentOf(gridWith(cell));
+          return extent.width <= width && extent.height <= height;
+        };
+        const best = fitting(gridWith, { width, height });
+        expect(best === 3 || fits(best)).toBe(true);
+        expect(best === 40 || !fits(best + 1)).toBe(true);
+      }),
+    );
+  });
+  it("has no room for names where cells are small", () => {
+    expect([gridWith(9).legible, gridWith(10).legible]).toEqual([false, true]);
+    expect(gridWith(9).left).toBeLessThan(10);
   });
 });

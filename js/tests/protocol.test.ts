@@ -11,7 +11,9 @@ const names = (side: string) =>
     .filter((name) => name.endsWith(".json"))
     .map((name) => name.slice(0, -5))
     .sort();
-const bytes = () => new Uint8Array(readFileSync(join(GOLDEN, "to_page/column.bin")));
+const bytes = (name = "column") => new Uint8Array(readFileSync(join(GOLDEN, `to_page/${name}.bin`)));
+/** The messages that carry a buffer, and what it is called once it is read. */
+const BUFFERS: Record<string, string> = { column: "scores", heads: "weights" };
 
 const REVIEW =
   "This film is a compelling drama that captivates audiences with its intricate storytelling and powerful performances.";
@@ -19,12 +21,26 @@ const [, SCORES] = json("to_page", "explainers").prompts;
 
 const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   ack: { type: "ack", seq: 7 },
-  ask: { type: "ask", method: "attention", objective: "probability", settings: { layer: 3 } },
+  ask: {
+    type: "ask",
+    method: "attention",
+    objective: "probability",
+    settings: { layer: 3 },
+    foil: 8501,
+    col: 0,
+    aside: true,
+  },
+  back: { type: "back", to: 0 },
+  branch: { type: "branch", col: 0, token: 8501 },
   cancel: { type: "cancel" },
   focus: { type: "focus", col: 3 },
   hello: { type: "hello", protocol: PROTOCOL },
   explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW },
+  export: { type: "export", col: 3 },
+  heads: { type: "heads", col: 3 },
+  keep: { type: "keep" },
   say_versus_do: { type: "say_versus_do", review: REVIEW },
+  try: { type: "try", rows: [1, 2], text: "a b" },
 };
 const TO_PAGE = [
   "answer",
@@ -33,12 +49,16 @@ const TO_PAGE = [
   "document",
   "explainers",
   "failed",
+  "file",
+  "heads",
   "hello",
   "map",
   "menu",
   "status",
   "steps",
   "tokens",
+  "trail",
+  "what_if",
 ];
 
 describe("the golden files", () => {
@@ -46,13 +66,13 @@ describe("the golden files", () => {
     expect(names("to_page")).toEqual(TO_PAGE);
     expect(names("to_kernel")).toEqual(Object.keys(TO_KERNEL).sort());
   });
-  it.each(TO_PAGE.filter((name) => name !== "column"))("to_page/%s is read as it stands", (name) => {
+  it.each(TO_PAGE.filter((name) => BUFFERS[name] === undefined))("to_page/%s is read as it stands", (name) => {
     expect(readToPage(json("to_page", name))).toEqual(json("to_page", name));
   });
-  it("to_page/column is read with its buffer", () => {
-    const { scores, ...header } = readToPage(json("to_page", "column"), [bytes()]) as Record<string, unknown>;
-    expect(header).toEqual(json("to_page", "column"));
-    expect(scores).toEqual(new Float32Array(bytes().buffer));
+  it.each(Object.entries(BUFFERS))("to_page/%s is read with its buffer", (name, numbers) => {
+    const { [numbers]: read, ...header } = readToPage(json("to_page", name), [bytes(name)]) as Record<string, unknown>;
+    expect(header).toEqual(json("to_page", name));
+    expect(read).toEqual(new Float32Array(bytes(name).buffer));
   });
   it.each(Object.entries(TO_KERNEL))("to_kernel/%s is what we write", (name, message) => {
     expect(message).toEqual(json("to_kernel", name));
@@ -69,7 +89,9 @@ describe("readToPage", () => {
       const whole = json("to_page", name);
       for (const field of Object.keys(whole).filter((key) => key !== "type")) {
         const { [field]: _, ...rest } = whole;
-        expect(() => readToPage(rest, [bytes()]), `${name} without ${field}`).toThrow(ProtocolError);
+        expect(() => readToPage(rest, [bytes(BUFFERS[name] && name)]), `${name} without ${field}`).toThrow(
+          ProtocolError,
+        );
       }
     }
   });
@@ -130,7 +152,7 @@ describe("float32", () => {
     );
   });
   it("refuses a buffer of another length", () => {
-    expect(() => float32(new ArrayBuffer(12), 4)).toThrow("12 bytes for 4 rows");
-    expect(() => readToPage(json("to_page", "column"), [])).toThrow("no buffer");
+    expect(() => float32(new ArrayBuffer(12), 4)).toThrow("12 bytes for 4 numbers");
+    for (const name of Object.keys(BUFFERS)) expect(() => readToPage(json("to_page", name), [])).toThrow("no buffer");
   });
 });

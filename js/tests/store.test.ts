@@ -139,13 +139,33 @@ describe("the chain from messages to what is shown", () => {
     const before = [store.tokens.value, store.steps.value, store.map.value];
     model.hear({ type: "tokens", doc: 7, start: 0, tokens: [], segments: [] });
     model.hear({ type: "steps", doc: 7, start: 0, steps: [] });
-    model.hear({ type: "map", map: "m9", doc: 7, method: "x", objective: "y", settings: [], n_rows: 1, n_cols: 1 });
+    model.hear({
+      type: "map",
+      map: "m9",
+      doc: 7,
+      method: "x",
+      objective: "y",
+      settings: [],
+      foil: null,
+      col: null,
+      aside: false,
+      n_rows: 1,
+      n_cols: 1,
+    });
     model.hear({ type: "column", map: "m9", seq: 9, col: 0, n_rows: 1 }, [1]);
     expect([store.tokens.value, store.steps.value, store.map.value]).toEqual(before);
   });
   it("forgets all of a document when another begins, and all of a session when another says hello", () => {
     const { store, model } = started();
-    model.hear({ type: "document", doc: 2, model: "tiny", device: "cpu", dtype: "float32", first_target: 1 });
+    model.hear({
+      type: "document",
+      doc: 2,
+      model: "tiny",
+      device: "cpu",
+      dtype: "float32",
+      first_target: 1,
+      editable: null,
+    });
     expect([store.tokens.value, store.map.value, store.shown.value]).toEqual([[], null, null]);
     expect(store.menu.value).not.toBeNull();
     model.hear({ type: "hello", protocol: 1, session: "other" });
@@ -174,7 +194,7 @@ describe("the chain from messages to what is shown", () => {
     model.hear({ ...status, phase: "attributing" });
     expect(store.failure.value).toBeNull();
     model.hear(failed);
-    store.ask("attention", "probability");
+    store.ask({ method: "attention", objective: "probability" });
     expect(store.failure.value).toBeNull();
   });
 });
@@ -189,6 +209,9 @@ describe("asking for a map", () => {
         method: "attention",
         objective: "probability",
         settings: [],
+        foil: null,
+        col: null,
+        aside: false,
         n_rows: 7,
         n_cols: 1,
       },
@@ -198,19 +221,19 @@ describe("asking for a map", () => {
   it("shows a whole one at once", () => {
     const { store } = started([...conversation(), ...second]);
     expect(store.map.value?.info.map).toBe("m2");
-    store.ask("saliency", "probability");
+    store.ask({ method: "saliency", objective: "probability" });
     expect(store.map.value?.info.map).toBe("m1");
     expect(store.asked.value).toBeNull();
   });
   it("takes any objective for a method that does not look at it", () => {
     const { store } = started([...conversation(), ...second]);
-    store.ask("saliency", "probability");
-    store.ask("attention", "logit");
+    store.ask({ method: "saliency", objective: "probability" });
+    store.ask({ method: "attention", objective: "logit" });
     expect(store.map.value?.info.map).toBe("m2");
   });
   it("keeps the old one on show until the new one begins", () => {
     const { store, model } = started();
-    store.ask("occlusion", "probability");
+    store.ask({ method: "occlusion", objective: "probability" });
     expect(store.map.value?.info.map).toBe("m1");
     expect(store.asked.value).toEqual({ method: "occlusion", objective: "probability" });
     model.hear({
@@ -220,6 +243,9 @@ describe("asking for a map", () => {
       method: "occlusion",
       objective: "probability",
       settings: [],
+      foil: null,
+      col: null,
+      aside: false,
       n_rows: 7,
       n_cols: 3,
     });

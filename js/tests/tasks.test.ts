@@ -152,7 +152,7 @@ describe("a classifier", () => {
   });
   it("begins with the most probable class, and colours all that was read for it", () => {
     const { el, box } = view(FEELINGS());
-    expect(said(el.querySelector(".sw-target-line"))).toBe("POSITIVE p = .988");
+    expect(said(el.querySelector(".sw-target-line"))).toBe("POSITIVE p = .988 instead of NEGATIVE .012");
     expect(classBox(el, "POSITIVE")?.classList.contains("sw-target")).toBe(true);
     expect([0, 1, 2, 3].map((i) => box(i).style.backgroundColor !== "")).toEqual([true, true, true, true]);
   });
@@ -212,8 +212,9 @@ describe("a classifier", () => {
   it("is told to screen readers as a class", () => {
     const { el } = view(FEELINGS());
     vi.advanceTimersByTime(1000);
-    expect(el.querySelector("[aria-live=polite]")?.textContent).toBe(
-      "Class POSITIVE. Probability .988. Most important: gem .400, a .300, [CLS] .200.",
+    expect(el.querySelector(".sw-layer > [aria-live=polite]")?.textContent).toBe(
+      "Class POSITIVE. Probability .988. Most important: gem .400, a .300, [CLS] .200. " +
+        "Nothing stands out: the largest share, .400, is no more than noise over 4 tokens would give (.400).",
     );
   });
   it("has a matrix whose columns are the classes, walked down to the last input", () => {

@@ -257,7 +257,7 @@ describe("a signed map", () => {
     expect(tip(el)?.textContent).toContain("score −0.500 for Washington");
     leave(el);
     vi.advanceTimersByTime(1000);
-    expect(el.querySelector("[aria-live=polite]")?.textContent).toContain("Most important: first −.500,");
+    expect(el.querySelector(".sw-layer > [aria-live=polite]")?.textContent).toContain("Most important: first −.500,");
   });
 });
 
@@ -325,11 +325,11 @@ describe("the header", () => {
     attention?.click();
     expect(model.sent.at(-1)).toEqual({ type: "ask", method: "attention", objective: "probability" });
     expect(attention?.getAttribute("aria-pressed")).toBe("true");
-    expect(el.querySelector<HTMLSelectElement>("select")?.disabled).toBe(true);
+    expect(el.querySelector<HTMLSelectElement>(".sw-objective select")?.disabled).toBe(true);
   });
   it("asks for another objective", () => {
     const { el, model } = view();
-    const select = el.querySelector<HTMLSelectElement>("select");
+    const select = el.querySelector<HTMLSelectElement>(".sw-objective select");
     if (select === null) throw new Error("no select");
     select.value = "logit";
     select.dispatchEvent(new Event("change"));
@@ -489,7 +489,7 @@ describe("the keyboard", () => {
   it("is told to screen readers when it comes to rest", () => {
     const { el } = view();
     vi.advanceTimersByTime(1000);
-    expect(el.querySelector("[aria-live=polite]")?.textContent).toBe(
+    expect(el.querySelector(".sw-layer > [aria-live=polite]")?.textContent).toBe(
       "Target Washington. Probability .796. Most important: George .400, president .300, first .200.",
     );
   });

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -73,7 +72,7 @@ class Host:
 
 
 class Conversation:
-    """Wishes are taken one after another by the worker; `ask_for` and `drop` may be called from any thread."""
+    """Wishes are fulfilled one after another by the worker; `ask_for` and `drop` may be called from any thread."""
 
     def __init__(self, stream: Stream, other: Client | None, host: Host) -> None:
         self._stream = stream
@@ -81,38 +80,44 @@ class Conversation:
         self._host = host
         self._numbers = itertools.count(1)
         self._talks: dict[int, Talk] = {}
-        self.wishes: deque[Wish] = deque()
+        self._placed: int | None = None  # which of the talks was a map last
         self.said: tuple[str, Attribution] | None = None  # id and map of what was said last, on the rows of the text
         self.comparison: SayVersusDo | None = None
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
         """What was said so far, in the order in which it was asked for."""
-        return tuple(t.explanation for t in self._talks.values() if t.explanation is not None)
+        return tuple(t.explanation for t in list(self._talks.values()) if t.explanation is not None)
 
-    def ask_for(self, request: Inquiry, explainer: str | None, *, of_widget: bool) -> None:
-        """Let an LLM explain, after what is waiting already. Raises: InputError for an explainer there is not."""
+    def ask_for(self, request: Inquiry, explainer: str | None, *, of_widget: bool) -> Talk:
+        """A talk that waits. Raises: InputError for an explainer there is not."""
         whom = explainer or (THE_MODEL if self._other is None else THE_OTHER)
         if whom not in (THE_MODEL, THE_OTHER) or (whom == THE_OTHER and self._other is None):
             raise InputError(f"There is no explainer {whom!r} here.", cure="Give show() one as explainer=.")
         talk = Talk(id=next(self._numbers), explainer=whom, request=request, of_widget=of_widget)
         self._tell(talk)
-        self.wishes.append(talk)
+        return talk
 
-    def drop(self) -> None:
-        """What waits is not done."""
-        for wish in self.wishes:
-            if isinstance(wish, Talk):
-                self._tell(replace(wish, state="cancelled"))
-        self.wishes.clear()
+    def drop(self, talk: Talk) -> None:
+        """It waited, and is not done."""
+        self._tell(replace(talk, state="cancelled"))
+
+    def forget_map(self) -> None:
+        """What was said is no map of this model any more."""
+        self.said = self._placed = None
 
     def introduce(self) -> None:
-        """Tell the page who can be asked, once there is a text."""
+        """Tell the page who can be asked about the text on show, and what was said as a map of it if it is about it."""
         model = self._host.loaded()
         reason = why_not_local(model)
         own = LocalClient(model) if reason is None else None
         review = review_of(self._host.document().tokens)
         self._stream.explainers(explainers_message(own, self._other, review, reason))
+        self.said = None
+        if self._placed is not None:
+            talk = self._talks[self._placed]
+            assert talk.explanation is not None, "it was a map"
+            self._tell(replace(talk, mapped=self._map(talk.explanation)))
 
     def fulfil(self, wish: Wish) -> None:
         """Do what was asked. What goes wrong is told with the answer, too. Raises: SaliencyError, Cancelled."""
@@ -147,8 +152,10 @@ class Conversation:
         self._finish(replace(talk, state="done", explanation=said, mapped=self._map(said)))
 
     def _finish(self, talk: Talk) -> None:
-        for other in [t for t in self._talks.values() if t.mapped and talk.mapped]:
+        for other in [t for t in list(self._talks.values()) if t.mapped and talk.mapped]:
             self._tell(replace(other, mapped=False))  # the map shows what was said last
+        if talk.mapped:
+            self._placed = talk.id
         self._tell(talk)
 
     def _tell(self, talk: Talk) -> None:

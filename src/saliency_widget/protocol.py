@@ -4,9 +4,9 @@ js/src/protocol.ts says the same in TypeScript; no other file on either side kno
 tests/protocol/ has one golden file that both sides must read and write.
 
 A conversation: the page says `hello` (once per page, and again after a reload); the kernel answers with `hello` and
-then everything it has: `document`, `tokens`, `menu`, `steps`, `map`, its columns, `explainers`, every `answer`,
-`comparison`, `status`, `failed`. After that it sends what is new. Every message is idempotent: a page that hears one
-twice is not changed by the second.
+then everything it has: `trail`, `document`, `tokens`, `menu`, `steps`, `map`, its columns, `what_if`, `explainers`,
+every `answer`, `comparison`, `status`, `failed`. After that it sends what is new, `heads` and `file` only then. Every
+message is idempotent: a page that hears one twice is not changed by the second.
 
 Column messages carry a running `seq`; the page acknowledges the highest it has, and the kernel keeps at most `WINDOW`
 unacknowledged ones in flight.
@@ -96,7 +96,8 @@ class ToPageHello(TypedDict):
 class Document(TypedDict):
     """A text begins. Its tokens follow. `doc` counts up; older documents of the session are gone.
 
-    The target of column c is token `first_target + c`; the rows of a map are the tokens 0 … n_rows - 1.
+    The target of column c is token `first_target + c`; the rows of a map are the tokens 0 … n_rows - 1. `editable`:
+    what of it can be written anew (the text, the source, the last turn of a user), or None where it was given as ids.
     """
 
     type: Literal["document"]
@@ -105,6 +106,15 @@ class Document(TypedDict):
     device: str
     dtype: str
     first_target: int
+    editable: str | None
+
+
+class Trail(TypedDict):
+    """The texts that were shown, from the first to the newest, by what was done to get there; `at`: the one on show."""
+
+    type: Literal["trail"]
+    names: list[str]
+    at: int
 
 
 class Tokens(TypedDict):
@@ -137,7 +147,8 @@ class Menu(TypedDict):
 class Map(TypedDict):
     """A matrix begins, or becomes the one on show. Its columns follow, in any order; those already sent stay.
 
-    `settings`: the method's own as people read them, and the foil.
+    `settings`: the method's own as people read them, and the foil. `foil`: the token that the target is set against.
+    `col`: the only column that is computed, or None for all. `aside`: it is not the one on show.
     """
 
     type: Literal["map"]
@@ -146,6 +157,9 @@ class Map(TypedDict):
     method: str
     objective: str
     settings: list[tuple[str, str]]
+    foil: str | None
+    col: int | None
+    aside: bool
     n_rows: int
     n_cols: int
 
@@ -179,6 +193,44 @@ class Failed(TypedDict):
     kind: str
     message: str
     cure: str
+
+
+class WhatIf(TypedDict):
+    """How probable the same targets are after a change of what was read; both lists are empty after undo.
+
+    `rows`: the tokens struck out; `text`: what was written in place of `editable`; one of the two. `before`, `after`: a
+    probability a column; None for a target that is struck out itself.
+    """
+
+    type: Literal["what_if"]
+    doc: int
+    rows: list[int]
+    text: str | None
+    before: list[float]
+    after: list[float | None]
+
+
+class Heads(TypedDict):
+    """Where each head of each layer looks when it predicts the target of `col`.
+
+    `layers`: the indices of those that have attention. Buffer 0: float32, little-endian, [layers, n_heads, n_rows];
+    NaN where a layer has fewer heads.
+    """
+
+    type: Literal["heads"]
+    doc: int
+    col: int
+    layers: list[int]
+    n_heads: int
+    n_rows: int
+
+
+class File(TypedDict):
+    """The map as a page of its own, to be kept."""
+
+    type: Literal["file"]
+    name: str
+    text: str
 
 
 class WireExplainer(TypedDict):
@@ -317,7 +369,22 @@ class Comparison(TypedDict):
 
 
 ToPage: TypeAlias = (
-    ToPageHello | Document | Tokens | Steps | Menu | Map | Column | Status | Failed | Explainers | Answer | Comparison
+    ToPageHello
+    | Document
+    | Trail
+    | Tokens
+    | Steps
+    | Menu
+    | Map
+    | Column
+    | Status
+    | Failed
+    | WhatIf
+    | Heads
+    | File
+    | Explainers
+    | Answer
+    | Comparison
 )
 
 # ── page → kernel ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,12 +412,62 @@ class Focus(TypedDict):
 
 
 class Ask(TypedDict):
-    """Show this map; compute it if it is not there yet."""
+    """Show this map; compute it if it is not there yet.
+
+    `foil`: the id of another token, against which the targets are set. `col`: compute this column alone. `aside`: do
+    not show it, and let what runs come first.
+    """
 
     type: Literal["ask"]
     method: str
     objective: str
     settings: NotRequired[dict[str, Any]]
+    foil: NotRequired[int]
+    col: NotRequired[int]
+    aside: NotRequired[bool]
+
+
+class Branch(TypedDict):
+    """Put this token in the place of the target of `col`, and let the model go on from there."""
+
+    type: Literal["branch"]
+    col: int
+    token: int
+
+
+class Back(TypedDict):
+    """Show an earlier text of the trail, or a later one."""
+
+    type: Literal["back"]
+    to: int
+
+
+class Try(TypedDict):
+    """What if these tokens were not there, or the text were this one? Of neither: undo. The answer is `what_if`."""
+
+    type: Literal["try"]
+    rows: NotRequired[list[int]]
+    text: NotRequired[str]
+
+
+class Keep(TypedDict):
+    """Make what was tried the text on show, with a map of its own."""
+
+    type: Literal["keep"]
+
+
+class AskHeads(TypedDict):
+    """Where does each head look? The answer is `heads`."""
+
+    type: Literal["heads"]
+    col: int
+
+
+class Export(TypedDict):
+    """Make a page of the map on show, coloured for the target of `col`. The answer is `file`."""
+
+    type: Literal["export"]
+    col: int
 
 
 class Cancel(TypedDict):
@@ -376,13 +493,29 @@ class SayVersusDo(TypedDict):
     review: str
 
 
-ToKernel: TypeAlias = ToKernelHello | Ack | Focus | Ask | Cancel | Explain | SayVersusDo
+ToKernel: TypeAlias = (
+    ToKernelHello | Ack | Focus | Ask | Branch | Back | Try | Keep | AskHeads | Export | Cancel | Explain | SayVersusDo
+)
 
+_MAY_BE_LEFT_OUT: dict[str, type] = {
+    "settings": dict,
+    "foil": int,
+    "col": int,
+    "aside": bool,
+    "rows": list,
+    "text": str,
+}
 _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "hello": {"protocol": int},
     "ack": {"seq": int},
     "focus": {"col": int},
     "ask": {"method": str, "objective": str},
+    "branch": {"col": int, "token": int},
+    "back": {"to": int},
+    "try": {},
+    "keep": {},
+    "heads": {"col": int},
+    "export": {"col": int},
     "cancel": {},
     "explain": {"explainer": str, "kind": str, "prompt": str, "review": str},
     "say_versus_do": {"review": str},
@@ -394,6 +527,13 @@ def read(content: object) -> ToKernel | None:
     if not isinstance(content, dict):
         return None
     fields = _TO_KERNEL_FIELDS.get(str(content.get("type")))
-    if fields is None or not all(isinstance(content.get(name), kind) for name, kind in fields.items()):
+    if fields is None or not all(_is(content.get(name), kind) for name, kind in fields.items()):
+        return None
+    given = _MAY_BE_LEFT_OUT.keys() & content.keys()
+    if not all(_is(content[name], _MAY_BE_LEFT_OUT[name]) for name in given):
         return None
     return cast("ToKernel", content)
+
+
+def _is(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and (kind is bool) == isinstance(value, bool)  # True is no number

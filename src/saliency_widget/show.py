@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .attribution.attribute import check_question
 from .attribution.memory import check_budget
 from .controller import Job
-from .errors import NoNotebook
 from .explanation.explain import client_of
 from .models.prompting import Message, check_max_new_tokens, check_prompt
-from .widget import SaliencyWidget
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+from .widget import SaliencyWidget, check_notebook
 
 
 def show(
@@ -39,6 +35,10 @@ def show(
     `Attribution`. The arguments are those of `attribute`, and `explainer`: who else can be asked in the Explain drawer,
     beside the model itself: `OpenAIClient(...)`, or whatever `load_model` takes.
 
+    What is pinned can be linked and observed like any widget's value: `w.selection` is the first pinned column or None,
+    `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the scores
+    between them, of the map on show: `w.observe(f, "value")`, `ipywidgets.interactive_output(f, {"s": w})`.
+
     Raises:
         InputError: what was asked cannot be asked; everything that needs the model to be found out is shown in the
             widget, and raised by `wait()`.
@@ -48,7 +48,7 @@ def show(
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
     check_max_new_tokens(max_new_tokens)
     check_budget(memory_budget)
-    _check_notebook()
+    check_notebook()
     job = Job(
         model=model,
         prompt=prompt,
@@ -60,14 +60,3 @@ def show(
     widget = SaliencyWidget(job)
     widget.show()
     return widget
-
-
-def _check_notebook() -> None:
-    from IPython import get_ipython
-
-    shell: InteractiveShell | None = get_ipython()
-    if not hasattr(shell, "kernel"):
-        raise NoNotebook(
-            "There is no notebook here to show a widget in.",
-            cure="Use attribute(model, text): its result prints as a table, and to_html() makes a page of it.",
-        )

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from . import protocol
+from .messages import runs, status_message, wire_method, wire_step, wire_token
 from .types import Alternative, Objective, Phase, Segment, Token
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .attribution.methods import Method
 
 Send = Callable[[dict[str, Any], list[memoryview]], None]
+Sent = tuple[dict[str, Any], list[memoryview]]
 
 _PAUSE = 0.04  # seconds between two rounds of small messages: faster than this nobody can see
 
@@ -48,6 +50,7 @@ class Stream:
         self._listening = False  # whether any page has said hello: nothing is sent to nobody
         self._greet = False
         self._document: protocol.Document | None = None
+        self._trail: protocol.Trail | None = None
         self._tokens: list[protocol.WireToken] = []
         self._segments: list[protocol.WireSegment] = []
         self._steps: dict[int, protocol.WireStep] = {}
@@ -57,9 +60,12 @@ class Stream:
         self._answers_untold: set[int] = set()
         self._comparison: protocol.Comparison | None = None
         self._matrices: dict[str, _Matrix] = {}
+        self._maps_untold: set[str] = set()
         self._current: str | None = None
+        self._what_if: protocol.WhatIf | None = None
+        self._once: list[Sent] = []  # what is told to the pages that are there, and to no later one
         self._preferred = 0
-        self._status: protocol.Status = _status("idle")
+        self._status: protocol.Status = status_message("idle")
         self._failed: protocol.Failed | None = None
         self._news: set[str] = set()  # names of the small things that changed since they were last sent
         self._tokens_from = 0
@@ -75,7 +81,7 @@ class Stream:
         with self._changed:
             self._menu = {
                 "type": "menu",
-                "methods": [_wire_method(method, reason) for method, reason in methods.items()],
+                "methods": [wire_method(method, reason) for method, reason in methods.items()],
                 "objectives": [{"id": name, "label": label} for name, label in objectives.items()],
             }
             self._tell("menu")
@@ -99,8 +105,28 @@ class Stream:
             self._comparison = message
             self._tell("comparison")
 
-    def document(self, *, model: str, device: str, dtype: str, first_target: int) -> None:
-        """A new text begins; what was said of the one before is forgotten."""
+    def trail(self, names: Sequence[str], at: int) -> None:
+        """The texts that were shown, and the one on show."""
+        with self._changed:
+            self._trail = {"type": "trail", "names": list(names), "at": at}
+            self._tell("trail")
+
+    def document(
+        self,
+        *,
+        model: str,
+        device: str,
+        dtype: str,
+        first_target: int,
+        editable: str | None,
+        tokens: Sequence[Token] = (),
+        segments: Sequence[Segment] = (),
+        n_same: int = 0,
+    ) -> None:
+        """A new text begins, with these tokens; what was said of the one before is forgotten.
+
+        `n_same`: so many of its first columns follow the same tokens as before, and what was said of them stays.
+        """
         with self._changed:
             doc = 1 if self._document is None else self._document["doc"] + 1
             self._document = {
@@ -110,15 +136,19 @@ class Stream:
                 "device": device,
                 "dtype": dtype,
                 "first_target": first_target,
+                "editable": editable,
             }
-            self._tokens, self._segments, self._steps = [], [], {}
-            self._tokens_from, self._steps_untold = 0, set()
-            self._matrices, self._current = {}, None
+            self._tokens, self._segments, self._tokens_from = [], [], 0
+            self._steps = {col: step for col, step in self._steps.items() if col < n_same}
+            self._steps_untold = set(self._steps)
+            self._matrices, self._maps_untold, self._current, self._what_if = {}, set(), None, None
             self._tell("document")
+            if tokens:
+                self.tokens(tokens, segments)
 
     def tokens(self, tokens: Sequence[Token], segments: Sequence[Segment]) -> None:
         """The whole token list as it is now; only what changed is sent."""
-        wire = [_wire_token(t) for t in tokens]
+        wire = [wire_token(t) for t in tokens]
         with self._changed:
             old = self._tokens
             same = next(
@@ -133,8 +163,7 @@ class Stream:
         """By column: the target's probability, and what else the model could have written."""
         with self._changed:
             for col, (probability, alternatives) in steps.items():
-                wire = [cast("protocol.WireAlternative", asdict(a)) for a in alternatives]
-                self._steps[col] = {"probability": probability, "alternatives": wire}
+                self._steps[col] = wire_step(probability, alternatives)
             self._steps_untold.update(steps)
             self._tell("steps")
 
@@ -147,36 +176,87 @@ class Stream:
         n_rows: int,
         n_cols: int,
         settings: Sequence[tuple[str, str]] = (),
+        foil: str | None = None,
+        col: int | None = None,
         aside: bool = False,
-    ) -> None:
-        """This map is the one on show, and begins if it is new; `aside`: it only begins, to be shown when asked for."""
+    ) -> bool:
+        """This map is the one on show, and begins if it is new; `aside`: it only begins, to be shown when asked for.
+
+        Gives whether it is new.
+        """
         with self._changed:
             assert self._document is not None, "a map belongs to a document"
-            if map_id not in self._matrices:
-                header: protocol.Map = {
-                    "type": "map",
-                    "map": map_id,
-                    "doc": self._document["doc"],
-                    "method": method,
-                    "objective": objective,
-                    "settings": list(settings),
-                    "n_rows": n_rows,
-                    "n_cols": n_cols,
-                }
+            is_new = map_id not in self._matrices
+            if aside and map_id == self._current:
+                return False
+            header: protocol.Map = {
+                "type": "map",
+                "map": map_id,
+                "doc": self._document["doc"],
+                "method": method,
+                # It may be another than the one it was computed with: attention has none.
+                "objective": objective,
+                "settings": list(settings),
+                "foil": foil,
+                "col": col,
+                "aside": aside,
+                "n_rows": n_rows,
+                "n_cols": n_cols,
+            }
+            if is_new:
                 self._matrices[map_id] = _Matrix(header)
-            # The objective it is shown under may be another than the one it was computed with: attention has none.
-            self._matrices[map_id].header["objective"] = objective
-            if aside:
-                self._tell("maps")
-                return
-            self._current = map_id
-            self._tell("map")
+            self._matrices[map_id].header = header
+            if not aside:
+                if self._current not in (None, map_id):
+                    before = self._matrices[self._current]
+                    before.header = {**before.header, "aside": True}
+                self._current = map_id
+            self._maps_untold.add(map_id)
+            self._tell("maps")
+            return is_new
 
     def column(self, map_id: str, col: int, scores: NDArray[np.float32]) -> None:
         """A finished column, float32 [n_rows]."""
         with self._changed:
             self._matrices[map_id].columns[col] = scores
             self._changed.notify_all()
+
+    def what_if(
+        self, rows: Sequence[int], text: str | None, before: Sequence[float], after: Sequence[float | None]
+    ) -> None:
+        """How probable the same targets are after a change; of nothing after an undo."""
+        with self._changed:
+            assert self._document is not None, "what is changed is a document"
+            self._what_if = {
+                "type": "what_if",
+                "doc": self._document["doc"],
+                "rows": list(rows),
+                "text": text,
+                "before": list(before),
+                "after": list(after),
+            }
+            self._tell("what_if")
+
+    def heads(self, col: int, layers: Sequence[int], weights: NDArray[np.float32]) -> None:
+        """Where each head of each layer looks for one column: float32 [layers, heads, n_rows]. Told once."""
+        with self._changed:
+            assert self._document is not None, "what heads look at is a document"
+            _, n_heads, n_rows = weights.shape
+            message: protocol.Heads = {
+                "type": "heads",
+                "doc": self._document["doc"],
+                "col": col,
+                "layers": list(layers),
+                "n_heads": n_heads,
+                "n_rows": n_rows,
+            }
+            self._tell_once(message, _float32(weights))
+
+    def file(self, name: str, text: str) -> None:
+        """A page to be kept. Told once."""
+        with self._changed:
+            message: protocol.File = {"type": "file", "name": name, "text": text}
+            self._tell_once(message)
 
     def status(
         self,
@@ -189,7 +269,7 @@ class Stream:
     ) -> None:
         """What is going on; a phase of work also takes the last error away."""
         with self._changed:
-            self._status = _status(phase, what, done, total, seconds_left, unit)
+            self._status = status_message(phase, what, done, total, seconds_left, unit)
             if phase not in ("failed", "idle"):
                 self._failed = None
             self._tell("status")
@@ -198,7 +278,7 @@ class Stream:
         """An error to show until something new is asked."""
         with self._changed:
             self._failed = {"type": "failed", "kind": kind, "message": message, "cure": cure}
-            self._status = _status("failed", what=self._status["what"])
+            self._status = status_message("failed", what=self._status["what"])
             self._tell("status")
             self._tell("failed")
 
@@ -240,11 +320,17 @@ class Stream:
             self._document = self._current = None
             self._matrices, self._tokens, self._steps = {}, [], {}
             self._answers, self._comparison = {}, None
+            self._trail = self._what_if = None
+            self._once = []
             self._changed.notify_all()
 
     def _tell(self, name: str) -> None:
         self._news.add(name)
         self._changed.notify_all()
+
+    def _tell_once(self, message: protocol.ToPage, *buffers: memoryview) -> None:
+        self._once.append((cast("dict[str, Any]", message), list(buffers)))
+        self._tell("once")
 
     def _run(self) -> None:
         small_at = 0.0
@@ -260,33 +346,38 @@ class Stream:
                     small_at = time.monotonic() + _PAUSE
                 self._send(content, buffers)
 
-    def _next(self, small: bool) -> list[tuple[dict[str, Any], list[memoryview]]]:
+    def _next(self, small: bool) -> list[Sent]:
         """What is to be sent now, in the order in which a page can understand it."""
         if not self._listening:
             return []
         if self._greet:
             self._greet = False
             self._acked = self._seq
-            self._tokens_from, self._steps_untold = 0, set(self._steps)
+            self._tokens_from, self._steps_untold, self._maps_untold = 0, set(self._steps), set(self._matrices)
             self._answers_untold = set(self._answers)
             for matrix in self._matrices.values():
                 matrix.sent.clear()
-            self._news = {"hello", "menu", "document", "tokens", "steps", "maps", "status", "failed"}
-            self._news |= {"explainers", "answers", "comparison"}
+            self._news = {"hello", "trail", "document", "tokens", "menu", "steps", "maps", "what_if"}
+            self._news |= {"explainers", "answers", "comparison", "status", "failed", "once"}
             small = True
         # A column must not overtake the header of its map.
-        messages = self._small() if small or self._news & {"document", "map", "maps"} else []
-        return [(cast("dict[str, Any]", m), []) for m in messages] or self._column()
+        if not (self._news and (small or self._news & {"document", "maps"})):
+            return self._column()
+        messages: list[Sent] = [(cast("dict[str, Any]", message), []) for message in self._small()]
+        messages, self._once = messages + self._once, []
+        return messages or self._column()
 
     def _small(self) -> list[protocol.ToPage]:
         news, self._news = self._news, set()
         messages: list[protocol.ToPage] = []
         if "hello" in news:
             messages.append({"type": "hello", "protocol": protocol.PROTOCOL, "session": self._session})
-        if "menu" in news and self._menu is not None:
-            messages.append(self._menu)
+        if "trail" in news and self._trail is not None:
+            messages.append(self._trail)
         if self._document is not None:
             messages += self._about_document(news, self._document)
+        elif "menu" in news and self._menu is not None:
+            messages.append(self._menu)
         messages += self._about_explanations(news)
         if "status" in news:
             messages.append(self._status)
@@ -305,14 +396,16 @@ class Stream:
                 {"type": "tokens", "doc": doc, "start": start, "tokens": tokens, "segments": self._segments}
             )
             self._tokens_from = len(self._tokens)
-        for run in _runs(self._steps_untold):
+        if "menu" in news and self._menu is not None:
+            messages.append(self._menu)
+        for run in runs(self._steps_untold):
             steps = [self._steps[col] for col in run]
             messages.append({"type": "steps", "doc": doc, "start": run.start, "steps": steps})
         self._steps_untold = set()
-        if "maps" in news:
-            messages += [m.header for name, m in self._matrices.items() if name != self._current]
-        if self._current is not None and news & {"map", "maps"}:  # last: the last one heard is the one on show
-            messages.append(self._matrices[self._current].header)
+        messages += [m.header for name, m in self._matrices.items() if name in self._maps_untold]
+        self._maps_untold = set()
+        if "what_if" in news and self._what_if is not None:
+            messages.append(self._what_if)
         return messages
 
     def _about_explanations(self, news: set[str]) -> list[protocol.ToPage]:
@@ -325,7 +418,7 @@ class Stream:
             messages.append(self._comparison)
         return messages
 
-    def _column(self) -> list[tuple[dict[str, Any], list[memoryview]]]:
+    def _column(self) -> list[Sent]:
         """The next column, if a page has room for it: of the map on show first, nearest to where the user looks."""
         if self._seq - self._acked >= protocol.WINDOW:
             return []
@@ -343,59 +436,9 @@ class Stream:
                     "col": col,
                     "n_rows": len(scores),
                 }
-                return [(cast("dict[str, Any]", message), [memoryview(scores.astype("<f4").tobytes())])]
+                return [(cast("dict[str, Any]", message), [_float32(scores)])]
         return []
 
 
-def _wire_token(token: Token) -> protocol.WireToken:
-    about = asdict(token)
-    del about["position"]
-    return cast("protocol.WireToken", about)
-
-
-def _wire_method(method: Method, reason: str | None) -> protocol.WireMethod:
-    return {
-        "id": method.id,
-        "label": method.label,
-        "family": method.family,
-        "signed": method.signed,
-        "uses_objective": method.uses_objective,
-        "unit": method.unit,
-        "cost": method.cost,
-        "reads": method.reads,
-        "caveats": list(method.caveats),
-        "reference": method.reference,
-        "reason": reason,
-    }
-
-
-def _runs(cols: Iterable[int]) -> Iterator[range]:
-    """The columns as ranges without gaps, ascending."""
-    start = end = -1
-    for col in sorted(cols):
-        if col != end:
-            if end > start:
-                yield range(start, end)
-            start = col
-        end = col + 1
-    if end > start:
-        yield range(start, end)
-
-
-def _status(
-    phase: Phase,
-    what: str = "",
-    done: int = 0,
-    total: int | None = None,
-    seconds_left: float | None = None,
-    unit: str = "tokens",
-) -> protocol.Status:
-    return {
-        "type": "status",
-        "phase": phase,
-        "what": what,
-        "done": done,
-        "total": total,
-        "seconds_left": seconds_left,
-        "unit": unit,
-    }
+def _float32(numbers: NDArray[np.float32]) -> memoryview:
+    return memoryview(numbers.astype("<f4").tobytes())

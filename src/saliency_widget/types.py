@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Role: TypeAlias = Literal["source", "prompt", "generated", "special", "class"]
 SegmentKind: TypeAlias = Literal[
@@ -56,6 +60,31 @@ class Alternative:
     id: int
     text: str
     probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Selection:
+    """What is pinned in a widget, and the scores of the map on show that are about it.
+
+    `cols`: the pinned columns, counted as in the widget. `tokens`: their targets, one a column; `target`: the text of
+    these. `inputs`: the rows of the map. `scores`: float32 [n_inputs, n_cols] as the method defines them, NaN where the
+    target cannot see the input; read-only. Equal where everything in it is, the scores bit for bit.
+    """
+
+    cols: range
+    target: str
+    tokens: tuple[Token, ...] = field(repr=False)
+    inputs: tuple[Token, ...] = field(repr=False)
+    scores: NDArray[np.float32] = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Selection):
+            return NotImplemented
+        same = (self.cols, self.tokens, self.inputs) == (other.cols, other.tokens, other.inputs)
+        return same and self.scores.tobytes() == other.scores.tobytes()
+
+    def __hash__(self) -> int:
+        return hash((self.cols, self.tokens, self.inputs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,32 @@
-"""The widget: traits, and messages handed to the controller. Everything hard is elsewhere."""
+"""The widget: traits, and messages handed to what stands behind it. Everything hard is elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anywidget
 import traitlets
+from ipywidgets import ValueWidget
 
 from . import protocol
 from .attribution.attribute import check_question
 from .controller import Controller, Job
+from .errors import NoNotebook
 from .explanation.asking import Inquiry
-from .types import ExplanationKind
+from .merging import first_target
+from .models.document import joined
+from .streaming import Send
+from .types import ExplanationKind, Selection
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from IPython.core.interactiveshell import InteractiveShell
 
     from .attribution.result import Attribution
     from .evaluation.say_versus_do import SayVersusDo
@@ -25,30 +35,74 @@ if TYPE_CHECKING:
 _STATIC = files("saliency_widget") / "static"
 
 
-class SaliencyWidget(anywidget.AnyWidget):
-    """A living saliency map. Made by `show`; the map fills in while it is computed.
+class Backend(Protocol):
+    """What stands behind a widget: it tells the pages what there is, and takes what they and Python ask.
 
-    Traits: `selection` (int or None), the column of the pinned target, in step with the page both ways.
+    It is made with a way to send to the pages, and one to say that a map on show is complete. Every method but `wait`
+    returns at once, from any thread.
+    """
+
+    def start(self) -> None:
+        """Begin to work, and to send."""
+
+    def receive(self, message: protocol.ToKernel) -> None:
+        """A message of the page."""
+
+    def prefer(self, col: int) -> None:
+        """The user looks at this column."""
+
+    def cancel(self) -> None:
+        """Stop what is running; keep what is done."""
+
+    def close(self) -> None:
+        """End all threads and free what they held."""
+
+    def wait(self, timeout: float | None) -> bool:
+        """Block until nothing is to do, or for `timeout` seconds; whether nothing is to do."""
+
+    @property
+    def attribution(self) -> Attribution | None:
+        """The map on show as far as it is computed, or None."""
+
+    @property
+    def error(self) -> BaseException | None:
+        """What went wrong, or None."""
+
+
+class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywidgets is not typed
+    """A saliency map on a page, whatever stands behind it.
+
+    Traits: `selection` (int or None), the first pinned column; `extent` (int ≥ 1), how many columns from there on are
+    pinned: both in step with the page both ways. `value` (`Selection` or None): the pinned targets and the scores of
+    the map on show; it follows the two and the map. None where nothing is pinned, or not all of it is computed.
+
+    Who observes `value` is told in the thread of whoever changed the selection; of a new map in the kernel's own (once
+    no cell runs), and where there is no kernel in one of its own.
     """
 
     _esm = _STATIC / "widget.js"
     _css = _STATIC / "widget.css"
-    # Its state is the conversation with the controller, which no saved notebook can go on with: the saved map is the
-    # static output beside it.
-    selection = traitlets.Int(None, allow_none=True, min=0, help="column of the pinned target").tag(sync=True)
+    # Its state is the conversation with what stands behind it, which no saved notebook can go on with: the saved map is
+    # the static output beside it.
+    selection = traitlets.Int(None, allow_none=True, min=0, help="first pinned column").tag(sync=True)
+    extent = traitlets.Int(1, min=1, help="how many columns are pinned").tag(sync=True)
+    value = traitlets.Instance(
+        Selection, allow_none=True, read_only=True, help="the pinned targets and the scores about them"
+    )
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, backend: Callable[[Send, Callable[[Attribution], None]], Backend]) -> None:
         super().__init__()
         self._slots: list[Any] = []
         self._shown_by: str | None = None
+        self._first_target: int | None = None  # of the text on show, where a page was told of it
         # ipykernel 7 takes a page's message on the thread where the kernel last spoke: that of the running cell.
         # Taken where the page asks, Cancel and hover get through while a cell runs.
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = None
-        self._controller = Controller(job, self.send, self._on_finished)
+        self._backend = backend(self._tell, self._on_finished)
         self.on_msg(self._on_message)
-        self.observe(self._on_selection, "selection")
-        self._controller.start()
+        self.observe(self._on_selection, ["selection", "extent"])
+        self._backend.start()
 
     # ── what a notebook user calls ────────────────────────────────────────────────────────────────────────────────
 
@@ -57,8 +111,9 @@ class SaliencyWidget(anywidget.AnyWidget):
 
         Raises: the error of the job (see `error`), Cancelled after a cancel, TimeoutError after `timeout` seconds.
         """
-        if not self._controller.wait(timeout):
+        if not self._backend.wait(timeout):
             raise TimeoutError(f"The map is not complete after {timeout} s; it goes on being computed.")
+        self._follow_map()
         if self.error is not None:
             raise self.error
         attribution = self.attribution
@@ -67,7 +122,142 @@ class SaliencyWidget(anywidget.AnyWidget):
 
     def cancel(self) -> None:
         """Stop what is running, within a second; what is done is kept in `attribution`."""
-        self._controller.cancel()
+        self._backend.cancel()
+
+    @property
+    def attribution(self) -> Attribution | None:
+        """The map on show as far as it is computed (after a cancel: the finished columns), or None."""
+        return self._backend.attribution
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the last job failed with, or None."""
+        return self._backend.error
+
+    def close(self) -> None:
+        """End the work, and free what this widget held."""
+        # The base class closes once more when it is collected, also where __init__ did not come this far.
+        if hasattr(self, "_backend"):
+            self._backend.close()
+        super().close()
+
+    # ── shown ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def show(self) -> None:
+        """Display a view of this widget now. A cell that ends with the widget does not show it a second time."""
+        self._shown_by = None
+        self._display()
+        self._shown_by = _running_cell()
+
+    def _ipython_display_(self) -> None:
+        if self._shown_by is not None and self._shown_by == _running_cell() and _is_last_line():
+            return
+        self._display()
+
+    def _display(self) -> None:
+        marimo = running_marimo()
+        if marimo is not None:
+            # It shows widgets itself, and what it saves is the code. A cell's last line takes the place of this.
+            marimo.output.append(self)
+            return
+        from IPython.display import HTML, display
+
+        bundle = self._repr_mimebundle_()
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        display(data, metadata=metadata, raw=True)
+        # A saved notebook has no widget: what it shows is this second output, filled when the map is done.
+        slot = display(HTML(self._static_html()), display_id=True)
+        if slot is not None:
+            self._slots.append(slot)
+
+    def _static_html(self) -> str:
+        attribution = self.attribution
+        if attribution is None:
+            return '<div class="sw-static"></div>'
+        pinned = self.selection
+        return attribution.to_html(col=None if pinned is None else self._places(attribution).get(pinned))
+
+    # ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tell(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        """Send to the pages. Called on the thread that sends."""
+        self.send(content, buffers)
+        if content["type"] == "document":  # another text is on show, and no map of it yet
+            self._first_target = content["first_target"]
+            _soon(self._follow_map)
+
+    def _on_message(self, _widget: Any, content: object, _buffers: object) -> None:
+        message = protocol.read(content)
+        if message is not None:
+            self._backend.receive(message)
+
+    def _on_finished(self, _attribution: Attribution) -> None:
+        """A map on show is complete, or as far as it will come. Called on the thread that computes."""
+        from IPython.display import HTML
+
+        page = HTML(self._static_html())
+        for slot in self._slots:
+            slot.update(page)
+        _soon(self._follow_map)
+
+    # ── what is pinned ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_selection(self, _change: Any) -> None:
+        if self.selection is not None:
+            self._backend.prefer(self.selection)
+        self._keep_value()
+
+    def _follow_map(self) -> None:
+        """Bring `value` in step with the map on show. An observer that fails is no reason for anything else to fail."""
+        try:
+            self._keep_value()
+        except Exception:
+            self.log.exception("An observer of `value` raised this error; the widget goes on.")
+
+    def _keep_value(self) -> None:
+        # Two threads may be here at once, so whoever is through looks whether what it said is still so. No lock: one
+        # that is held while somebody's observer runs is a deadlock to come.
+        while (value := self._pinned()) != self.value:
+            self.set_trait("value", value)
+
+    def _pinned(self) -> Selection | None:
+        """What is pinned of the map on show, if all of it is there."""
+        attribution, first = self.attribution, self.selection
+        if attribution is None or first is None:
+            return None
+        places = self._places(attribution)
+        n_cols = 1 + max(places)
+        if attribution.cols[0].role != "class" and attribution.rows:  # the last target is the token after the last row
+            n_cols = max(n_cols, 2 + attribution.rows[-1].position - self._begin(attribution))
+        cols = range(first, min(first + self.extent, n_cols))
+        if not cols or not places.keys() >= set(cols):
+            return None
+        at = [places[col] for col in cols]
+        tokens = tuple(attribution.cols[i] for i in at)
+        scores = attribution.scores[:, at]  # a copy
+        scores.flags.writeable = False
+        return Selection(cols=cols, target=joined(tokens).text, tokens=tokens, inputs=attribution.rows, scores=scores)
+
+    def _places(self, attribution: Attribution) -> dict[int, int]:
+        """By column of the page, where it is in the map: one that is begun, or of one column, lacks some."""
+        begin = self._begin(attribution)
+        return {token.position - begin: i for i, token in enumerate(attribution.cols)}
+
+    def _begin(self, attribution: Attribution) -> int:
+        """The token that is column 0 of the page."""
+        return first_target(attribution) if self._first_target is None else self._first_target
+
+
+class SaliencyWidget(MapWidget):
+    """A living saliency map. Made by `show`; the map fills in while it is computed. Its traits: see `MapWidget`."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(partial(Controller, job))
+
+    @property
+    def _controller(self) -> Controller:
+        assert isinstance(self._backend, Controller), "it was made with one"
+        return self._backend
 
     def ask(self, method: str = "saliency", *, objective: str = "probability", **settings: Any) -> None:
         """Show another map of the same text: what the toggle in the widget does. Returns at once.
@@ -108,71 +298,39 @@ class SaliencyWidget(anywidget.AnyWidget):
         """What was said beside what was computed, the last one, or None."""
         return self._controller.comparison
 
-    @property
-    def attribution(self) -> Attribution | None:
-        """The map on show as far as it is computed (after a cancel: the finished columns), or None."""
-        return self._controller.attribution
 
-    @property
-    def error(self) -> BaseException | None:
-        """What the last job failed with, or None."""
-        return self._controller.error
+def running_marimo() -> Any:
+    """The module, where marimo runs the cell that calls; None in any other place."""
+    marimo = sys.modules.get("marimo")
+    return marimo if marimo is not None and marimo.running_in_notebook() else None
 
-    def close(self) -> None:
-        """End the work, and free what this widget held."""
-        # The base class closes once more when it is collected, also where __init__ did not come this far.
-        if hasattr(self, "_controller"):
-            self._controller.close()
-        super().close()
 
-    # ── shown ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def check_notebook() -> None:
+    """Raises: NoNotebook where no widget can be shown."""
+    from IPython import get_ipython
 
-    def show(self) -> None:
-        """Display a view of this widget now. A cell that ends with the widget does not show it a second time."""
-        self._shown_by = None
-        self._display()
-        self._shown_by = _running_cell()
+    shell: InteractiveShell | None = get_ipython()
+    if not hasattr(shell, "kernel") and running_marimo() is None:
+        raise NoNotebook(
+            "There is no notebook here to show a widget in.",
+            cure="Use attribute(model, text): its result prints as a table, and to_html() makes a page of it.",
+        )
 
-    def _ipython_display_(self) -> None:
-        if self._shown_by is not None and self._shown_by == _running_cell() and _is_last_line():
-            return
-        self._display()
 
-    def _display(self) -> None:
-        from IPython.display import HTML, display
+def _soon(call: Callable[[], None]) -> None:
+    """Have it called, neither here nor now.
 
-        bundle = self._repr_mimebundle_()
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        display(data, metadata=metadata, raw=True)
-        # A saved notebook has no widget: what it shows is this second output, filled when the map is done.
-        slot = display(HTML(self._static_html()), display_id=True)
-        if slot is not None:
-            self._slots.append(slot)
+    The worker must not run what observers of `value` do: it holds the model, and `wait()` waits for it. So the kernel
+    does, between two cells, as it does for what a page sends; pyplot and `Output` expect that thread. Where there is no
+    kernel a thread of its own does.
+    """
+    from IPython import get_ipython
 
-    def _static_html(self) -> str:
-        attribution = self.attribution
-        if attribution is None:
-            return '<div class="sw-static"></div>'
-        col = self.selection if self.selection is not None and self.selection < len(attribution.cols) else None
-        return attribution.to_html(col=col)
-
-    # ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _on_message(self, _widget: Any, content: object, _buffers: object) -> None:
-        message = protocol.read(content)
-        if message is not None:
-            self._controller.receive(message)
-
-    def _on_selection(self, change: Any) -> None:
-        if change["new"] is not None:
-            self._controller.prefer(change["new"])
-
-    def _on_finished(self, _attribution: Attribution) -> None:
-        from IPython.display import HTML
-
-        page = HTML(self._static_html())
-        for slot in self._slots:
-            slot.update(page)
+    loop = getattr(getattr(get_ipython(), "kernel", None), "io_loop", None)
+    if loop is not None:
+        loop.add_callback(call)
+    else:
+        threading.Thread(target=call, name="saliency-widget-observers", daemon=True).start()
 
 
 def _running_cell() -> str | None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ def chromium_path() -> str:
 class Lab:
     """A running JupyterLab server with folders of its own."""
 
+    module = "jupyterlab"
+    expose = "--LabApp.expose_app_in_browser=True"
+    address = "/lab/tree/{}?reset"  # no layout left from the test before
+
     def __init__(self, home: Path, root: Path) -> None:
         self.home, self.root = home, root
         with socket.socket() as s:
@@ -96,10 +101,10 @@ class Lab:
     def _start(self, log: Any) -> None:
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+                sys.executable, "-m", self.module, "--no-browser", "--allow-root", "--ip=127.0.0.1",
                 f"--port={self.port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
                 "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={self.root}",
-                "--LabApp.expose_app_in_browser=True",
+                self.expose,
             ],
             env=self.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
@@ -111,7 +116,7 @@ class Lab:
                 time.sleep(0.1)
             else:
                 return
-        pytest.fail(f"JupyterLab did not start:\n{self.log.read_text()[-3000:]}")
+        pytest.fail(f"{self.module} did not start:\n{self.log.read_text()[-3000:]}")
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)  # ends the kernels too
@@ -132,8 +137,7 @@ class Notebook:
         self.expected: list[str] = []  # what JupyterLab itself may log in this test, as patterns
 
     def open(self, *, kernel: bool = True) -> None:
-        """?reset: no layout left from the test before."""
-        self.page.goto(f"{self.lab.url}/lab/tree/{self.name}?reset")
+        self.page.goto(self.lab.url + self.lab.address.format(self.name))
         self.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
         if kernel:
             self.page.wait_for_function(READY, timeout=60_000)
@@ -194,6 +198,10 @@ def chromium() -> Any:
 @pytest.fixture
 def notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
     """Makes a notebook of cells and opens it. At the end the page must have logged no error and no warning."""
+    yield from notebooks_in(lab, chromium, request.node.name)
+
+
+def notebooks_in(lab: Lab, chromium: Any, name: str) -> Iterator[Callable[..., Notebook]]:
     page = chromium.new_page(viewport={"width": 1400, "height": 1000}, device_scale_factor=2)
     page.set_default_timeout(20_000)
     problems: list[str] = []
@@ -204,7 +212,7 @@ def notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
     page.on("requestfailed", lambda r: problems.append(r.url) if r.failure != "net::ERR_ABORTED" else None)
 
     def make(*cells: str) -> Notebook:
-        made = Notebook(lab, page, f"{request.node.name}.ipynb")
+        made = Notebook(lab, page, f"{name}.ipynb")
         notebooks.append(made)
         made.write(*cells)
         made.open()

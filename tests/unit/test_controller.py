@@ -12,82 +12,11 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.attribution.attribute import check_question
-from saliency_widget.controller import Controller, Job
 from saliency_widget.errors import BadScores, Cancelled, InputError, ModelNotFound, TextTooLong, WorkerDied
 from saliency_widget.models.lending import lock_of
-from saliency_widget.models.prompting import check_prompt
 
 from ..families import made
-
-TEXT, TARGET = "the cab and the d", "og barks at a bat"
-N = len(TARGET.replace(" a", "A").replace(" b", "B"))
-
-
-class Harness:
-    def __init__(self, model: Any, *, method: str = "saliency", objective: str = "probability", **prompt: Any) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self.finished: list[Any] = []
-        prompt = prompt or {"text": TEXT, "target": TARGET}
-        job = Job(
-            model=model,
-            prompt=check_prompt(prompt.pop("text", None), **prompt),
-            question=check_question(method, objective, {}),
-            max_new_tokens=8,
-        )
-        self.controller = Controller(job, lambda m, _: self.messages.append(m), self.finished.append)
-
-    def start(self) -> Controller:
-        self.controller.receive({"type": "hello", "protocol": 1})
-        self.controller.start()
-        return self.controller
-
-    @staticmethod
-    def wait_for(condition: Any) -> None:
-        deadline = time.monotonic() + 5
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    def done(self) -> Any:
-        assert self.controller.wait(30)
-        if self.controller.error is not None:
-            raise self.controller.error
-        return self.controller.attribution
-
-
-@pytest.fixture
-def harness():
-    made: list[Harness] = []
-
-    def make(*args: Any, **kwargs: Any) -> Harness:
-        made.append(Harness(*args, **kwargs))
-        return made[-1]
-
-    yield make
-    for h in made:
-        h.controller.close()
-        if h.controller._thread.is_alive():
-            h.controller._thread.join(5)
-            assert not h.controller._thread.is_alive()
-
-
-class Slow:
-    """Makes every forward pass of a model take a while, and tells when one has begun."""
-
-    def __init__(self, model: Any, seconds: float) -> None:
-        self.begun = threading.Event()
-        self.seconds = seconds
-        self.handle = model.model.get_input_embeddings().register_forward_pre_hook(self.wait)
-
-    def wait(self, *_: Any) -> None:
-        self.begun.set()
-        time.sleep(self.seconds)
-
-    def __enter__(self) -> Slow:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.handle.remove()
+from .harness import TARGET, TEXT, Slow
 
 
 def test_the_map_is_the_one_that_attribute_gives(tiny_model, harness) -> None:
@@ -154,7 +83,7 @@ def test_cancel_keeps_what_is_done_and_asking_again_goes_on_from_there(tiny_mode
     stopped = threading.Event()
 
     def stop_after_first(*_: Any) -> None:
-        if any(len(e.chunks) for e in c._cache.values()) and not stopped.is_set():
+        if any(len(e.chunks) for e in c._maps._cache.values()) and not stopped.is_set():
             stopped.set()
             c.cancel()
 
@@ -210,7 +139,7 @@ def test_the_preferred_column_is_computed_next(tiny_model, harness) -> None:
     h.controller.prefer(7)
     h.start()
     h.done()
-    entry = next(iter(h.controller._cache.values()))
+    entry = next(iter(h.controller._maps._cache.values()))
     assert entry.chunks[0].cols == [7]
 
 
@@ -339,7 +268,7 @@ def test_closing_ends_the_threads_and_frees_the_maps(tiny_model, harness) -> Non
     assert not c._thread.is_alive()
     assert not c._stream._thread.is_alive()
     assert c.attribution is None
-    assert not c._cache
+    assert not c._maps._cache
     c.ask(check_question("random", "probability", {}))
     with pytest.raises(WorkerDied):
         h.done()
@@ -382,3 +311,247 @@ def test_classes_are_counted_as_such(harness, monkeypatch) -> None:
     h.start()
     assert h.done().cols[0].role == "class"
     assert {s["unit"] for s in said if s["phase"] == "attributing"} == {"classes"}
+
+
+# ── foils, single columns, maps aside ────────────────────────────────────────────────────────────────────────────
+
+
+def gradient_norms(model: Any, ids: list[int], target: int, foil: int) -> np.ndarray:
+    """L2 norm of the gradient of p(target) - p(foil) after these ids, by transformers' own inputs_embeds."""
+    embeddings = model.model.get_input_embeddings()(torch.tensor([ids])).detach().requires_grad_()
+    p = model.model(inputs_embeds=embeddings).logits[0, -1].softmax(-1)
+    (gradient,) = torch.autograd.grad(p[target] - p[foil], embeddings)
+    return gradient[0].norm(dim=-1).numpy()
+
+
+def test_one_column_is_computed_against_a_foil_also_where_the_foil_is_the_target_of_another(
+    tiny_model, harness
+) -> None:
+    """In float64 on both sides; a map is stored in float32, hence 1e-6."""
+    h = harness(tiny_model)
+    h.start()
+    whole = h.settled()
+    col = 4
+    foil = next(t.id for t in whole.cols if t.id != whole.cols[col].id)
+    h.say("ask", method="saliency", objective="probability", foil=foil, col=col)
+    one = h.settled()
+    before = [t.id for t in whole.rows][: whole.cols[col].position]
+    expected = gradient_norms(tiny_model, before, whole.cols[col].id, foil)
+    np.testing.assert_allclose(one.scores[: len(before), 0], expected, rtol=1e-6)
+    assert np.isnan(one.scores[len(before) :]).all()
+    assert one.cols == (whole.cols[col],)
+    shown = next(t.text for t in whole.cols if t.id == foil)
+    header = h.last("map")
+    assert (header["foil"], header["col"], header["aside"], one.foil) == (shown, col, False, shown)
+    assert header["settings"][-1] == ("instead of", shown)
+    assert [key[1] for key in h.columns if key[0] == header["map"]] == [col]
+    assert h.last("status")["phase"] == "done"
+
+
+def test_columns_that_were_asked_for_one_by_one_are_in_the_whole_map_and_not_computed_again(
+    tiny_model, harness
+) -> None:
+    h = harness(tiny_model)
+    h.start()
+    cols = h.settled().cols
+    n = len(cols)
+    foil = next(i for i in range(20, 40) if i not in [t.id for t in cols])
+    for col in (5, 2):
+        h.say("ask", method="occlusion", objective="logit", foil=foil, col=col)
+        assert h.settled().cols == (cols[col],)
+    first = h.last("map")
+    h.say("ask", method="occlusion", objective="logit", foil=foil)
+    whole = h.settled()
+    assert h.last("map") == {**first, "col": None}
+    entry = h.controller._maps._shown
+    assert sorted(col for chunk in entry.chunks for col in chunk.cols) == [*range(n)]  # each once
+    assert [chunk.cols for chunk in entry.chunks][:2] == [[5], [2]]
+    fresh = sw.attribute(
+        tiny_model, TEXT, target=TARGET, method="occlusion", objective="logit", foil=foil, progress=False
+    )
+    np.testing.assert_allclose(whole.scores, fresh.scores, rtol=1e-5, atol=1e-9)
+    h.say("ask", method="occlusion", objective="logit", foil=foil, col=2)  # from the cache
+    np.testing.assert_array_equal(h.settled().scores[:, 0], whole.scores[:, 2])
+    assert h.last("map")["col"] == 2
+
+
+def test_a_class_is_set_against_another_class(harness) -> None:
+    model = made("bert")
+    h = harness(model, text="the cab")
+    h.start()
+    h.settled()
+    h.say("ask", method="saliency", objective="logit", foil=2, col=0)
+    one = h.settled()
+    fresh = sw.attribute(
+        model, "the cab", target="LABEL_0", foil="LABEL_2", method="saliency", objective="logit", progress=False
+    )
+    np.testing.assert_allclose(one.scores, fresh.scores, rtol=1e-6)
+    assert h.last("map")["foil"] == one.foil == "LABEL_2"
+
+
+def test_a_foil_that_is_the_target_is_an_error_that_names_it(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.start()
+    target = h.settled().cols[1]
+    n = len(h.of("map"))
+    h.say("ask", method="saliency", objective="probability", foil=target.id, col=1)
+    failed = h.failed()
+    assert failed["kind"] == "InputError"
+    assert f"{target.text!r} is what the model wrote in column 1" in failed["message"]
+    assert len(h.of("map")) == n
+
+
+def test_a_map_aside_fills_and_is_not_the_one_on_show(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.start()
+    first = h.settled()
+    finished = len(h.finished)
+    h.say("ask", method="attention", objective="probability", aside=True)
+    assert h.settled() is first
+    assert len(h.finished) == finished
+    header = h.last("map")
+    assert (header["method"], header["aside"]) == ("attention", True)
+    fresh = sw.attribute(tiny_model, TEXT, target=TARGET, method="attention", progress=False)
+    for col in range(len(first.cols)):
+        np.testing.assert_allclose(h.columns[header["map"], col], fresh.scores[:, col], rtol=1e-6)
+    h.messages.clear()
+    h.say("hello", protocol=1)
+    h.settled()
+    assert {m["method"]: m["aside"] for m in h.of("map")} == {"saliency": False, "attention": True}
+    h.say("ask", method="attention", objective="probability")
+    h.settled()
+    h.messages.clear()
+    h.say("hello", protocol=1)
+    h.settled()
+    assert {m["method"]: m["aside"] for m in h.of("map")} == {"saliency": True, "attention": False}
+
+
+def test_a_map_aside_that_is_the_one_on_show_completes_it(tiny_model, harness) -> None:
+    """It stays what was asked for: one column on show, and the others are there for whom asks."""
+    h = harness(tiny_model)
+    h.start()
+    h.settled()
+    h.say("ask", method="saliency", objective="logit", col=1)
+    one = h.settled()
+    h.say("ask", method="saliency", objective="logit", aside=True)
+    h.settled()
+    assert h.controller.attribution.cols == one.cols
+    assert (h.last("map")["aside"], h.last("map")["col"]) == (False, 1)
+    assert len([key for key in h.columns if key[0] == h.last("map")["map"]]) > len(one.cols)
+
+
+def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.start()
+    n = len(h.settled().cols)
+    begun = []
+
+    def ask(*_: Any) -> None:
+        if not begun and any(0 < len(e.done()) < n for e in h.controller._maps._cache.values()):
+            begun.append(1)
+            h.say("ask", method="random", objective="probability")
+
+    handle = tiny_model.model.register_forward_pre_hook(ask)
+    for method in ("input_x_gradient", "attention"):
+        h.say("ask", method=method, objective="probability", aside=True)
+    shown = h.settled()
+    handle.remove()
+    assert begun
+    assert shown.method == "random"
+    entries = {e.question.method.id: e for e in h.controller._maps._cache.values()}
+    assert [*entries] == ["saliency", "input_x_gradient", "random", "attention"]
+    cols = [col for chunk in entries["input_x_gradient"].chunks for col in chunk.cols]
+    assert sorted(cols) == [*range(n)]  # each once
+    names = {m["map"]: m["method"] for m in h.of("map")}
+    assert {names[key[0]] for key in h.columns} == {*entries}
+
+
+def test_cancel_keeps_what_is_done_aside_and_drops_what_waits(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.start()
+    n = len(h.settled().cols)
+
+    def stop(*_: Any) -> None:
+        if any(0 < len(e.done()) < n for e in h.controller._maps._cache.values()):
+            h.say("cancel")
+
+    handle = tiny_model.model.register_forward_pre_hook(stop)
+    for method in ("input_x_gradient", "attention"):
+        h.say("ask", method=method, objective="probability", aside=True)
+    with pytest.raises(Cancelled):
+        h.done()
+    handle.remove()
+    entries = {e.question.method.id: e for e in h.controller._maps._cache.values()}
+    assert [*entries] == ["saliency", "input_x_gradient"]
+    assert 0 < len(entries["input_x_gradient"].done()) < n
+    assert h.controller.attribution.method == "saliency"
+
+
+def test_what_is_asked_after_a_cancel_is_done_and_what_ran_is_not_gone_on_with(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.start()
+    n = len(h.settled().cols)
+    stopped = []
+
+    def stop(*_: Any) -> None:
+        if not stopped and any(0 < len(e.done()) < n for e in h.controller._maps._cache.values()):
+            stopped.append(1)
+            h.say("cancel")
+            h.say("heads", col=1)
+
+    handle = tiny_model.model.register_forward_pre_hook(stop)
+    h.say("ask", method="input_x_gradient", objective="probability")
+    h.settled()
+    handle.remove()
+    assert stopped
+    assert len(h.controller.attribution.cols) < n
+    h.wait_for(lambda: h.heads is not None)
+
+
+def test_a_failure_aside_is_still_said_when_all_the_rest_is_done(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.start()
+    h.settled()
+    h.say("ask", method="saliency", objective="logit", aside=True, col=99)
+    h.say("ask", method="attention", objective="probability", aside=True)
+    assert "no column 99" in h.failed()["message"]
+    h.say("ask", method="random", objective="probability")
+    h.settled()
+    h.messages.clear()
+    h.say("hello", protocol=1)
+    h.settled()
+    assert not h.of("failed")
+
+
+# ── a page to keep ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_map_on_show_is_sent_as_a_page_of_its_own(tiny_model, harness) -> None:
+    h = harness(tiny_model)
+    h.start()
+    shown = h.settled()
+    h.say("export", col=3)
+    h.wait_for(lambda: h.of("file"))
+    file = h.last("file")
+    assert file["name"] == "saliency-saliency.html"
+    assert file["text"].startswith("<!doctype html>")
+    assert shown.to_html(col=3) in file["text"]
+    h.say("ask", method="attention", objective="probability", col=5)
+    h.say("export", col=3)  # which has no such column: it shows the one it has
+    h.wait_for(lambda: len(h.of("file")) == 2)
+    assert h.controller.attribution.to_html() in h.last("file")["text"]
+    h.messages.clear()
+    h.say("hello", protocol=1)
+    h.settled()
+    assert not h.of("file")
+
+
+def test_where_there_is_no_map_yet_there_is_nothing_to_send(tiny_model, harness) -> None:
+    h = harness(tiny_model, text=TEXT)
+    h.controller.receive({"type": "hello", "protocol": 1})
+    h.controller.cancel()
+    h.controller.start()
+    with pytest.raises(Cancelled):
+        h.done()
+    h.say("export", col=0)
+    assert "no map to keep yet" in h.failed()["message"]

@@ -131,7 +131,7 @@ def test_scores_become_a_map_of_the_same_text_that_can_be_asked_for(widget) -> N
     np.testing.assert_allclose([word["score"] for word in last["words"]], said.scores, rtol=1e-6)
     card = {m["id"]: m["reason"] for m in w.of("menu")[-1]["methods"]}
     assert card["llm"] is None
-    assert w.of("map")[-1]["method"] == "saliency"
+    assert [(m["method"], m["aside"]) for m in w.of("map")] == [("saliency", False), ("llm", True)]
     w.controller.receive({"type": "ask", "method": "llm", "objective": "probability"})
     w.settled()
     w.until(lambda: w.of("map")[-1]["method"] == "llm")
@@ -321,3 +321,28 @@ def test_a_model_that_cannot_answer_says_why(widget) -> None:
     w.controller.receive(explain())
     w.settled()
     w.until(lambda: w.answer()["state"] == "failed")
+
+
+def test_what_was_said_is_a_map_of_every_text_that_it_is_about(widget) -> None:
+    """A branch has the same prompt; an edited text has another, and the way back leads to the first again."""
+    w = widget()
+    w.controller.receive(explain("scores"))
+    w.settled()
+    w.until(lambda: w.answer()["state"] == "done")
+    w.controller.receive({"type": "ask", "method": "llm", "objective": "probability"})
+    w.settled()
+    w.controller.receive({"type": "branch", "col": 0, "token": 70})
+    w.settled()
+    shown = w.controller.attribution
+    assert shown is not None
+    assert (shown.method, shown.cols[0].id) == ("llm", 70)
+    np.testing.assert_allclose(shown.aggregate("word")[" bad", 0], w.controller.explanations[0].scores[1], rtol=1e-6)
+    w.controller.receive({"type": "try", "text": "a dad"})
+    w.controller.receive({"type": "keep"})
+    w.settled()
+    w.until(lambda: not w.answer()["mapped"] and w.of("explainers")[-1]["review"] == "a dad")
+    assert w.controller.attribution.method == "saliency"  # nothing was said of it
+    assert {m["id"]: m["reason"] for m in w.of("menu")[-1]["methods"]}["llm"] is not None
+    w.controller.receive({"type": "back", "to": 0})
+    w.settled()
+    w.until(lambda: w.answer()["mapped"])

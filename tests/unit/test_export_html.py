@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from saliency_widget.attribution.result import Attribution
 from saliency_widget.export import html as export
 from saliency_widget.export.color import contrast
-from saliency_widget.export.html import to_html
+from saliency_widget.export.html import to_html, to_page
 from saliency_widget.types import Alternative, Token
 
 from .export_cases import Fake, classes, fake, paris, translation
@@ -519,3 +519,17 @@ def test_an_attribution_shows_itself():
     page = Page(Attribution.from_scores([[1, 2], [3, 4]], ["a", " b"], [" c", " d"], method="mine").to_html())
     assert page.text == "a b c d"
     assert page.data["first_target"] == 2
+
+
+def test_a_page_of_its_own_is_whole_says_what_it_is_and_asks_for_nothing() -> None:
+    a = fake(["</title>", " <b>", " & 機", "\n sat"], 2)
+    page = to_page(a, col=1)
+    assert page.startswith("<!doctype html>\n<html>")
+    assert '<meta charset="utf-8">' in page
+    assert to_html(a, col=1) in page
+    (title,) = re.findall("<title>(.*)</title>", page)
+    assert title == f"{a.model_name}: &lt;/title&gt; &lt;b&gt; &amp; 機 sat"
+    assert not re.search(r"(src|href|srcset)\s*=|url\(|@import|https?:", page.replace(SCRIPT, ""))
+    page.encode()
+    (long,) = re.findall("<title>(.*)</title>", to_page(fake(["word "] * 300, 2)))
+    assert len(long) < 100

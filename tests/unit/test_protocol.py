@@ -62,8 +62,9 @@ SETTINGS = [("layer", "3"), ("instead of", " Bush")]
 
 
 def begin(stream: Stream, n_cols: int = 2) -> None:
-    stream.document(model="SmolLM2-135M-Instruct", device="cpu", dtype="float32", first_target=3)
-    stream.show("m1", method="saliency", objective="probability", n_rows=4, n_cols=n_cols, settings=SETTINGS)
+    stream.document(model="SmolLM2-135M-Instruct", device="cpu", dtype="float32", first_target=3, editable="a\u2003機")
+    about = {"method": "saliency", "objective": "probability", "settings": SETTINGS, "foil": " Bush"}
+    stream.show("m1", **about, n_rows=4, n_cols=n_cols)
 
 
 def tokens() -> list[Token]:
@@ -119,6 +120,38 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
     assert struct.unpack("<3f", buffers[0][:12]) == (0.5, -0.25, 0.0)
 
 
+def test_what_was_changed_and_looked_into_is_told_in_golden_messages(stream) -> None:
+    stream, page = stream
+    trail, what_if, heads, file = (golden(f"to_page/{kind}") for kind in ("trail", "what_if", "heads", "file"))
+    weights = (GOLDEN / "to_page/heads.bin").read_bytes()
+    begin(stream)
+    stream.hello()
+    stream.trail(trail["names"], trail["at"])
+    stream.what_if(what_if["rows"], what_if["text"], what_if["before"], what_if["after"])
+    shape = (len(heads["layers"]), heads["n_heads"], heads["n_rows"])
+    stream.heads(heads["col"], heads["layers"], np.frombuffer(weights, "<f4").reshape(shape))
+    stream.file(file["name"], file["text"])
+    page.wait_for(lambda: page.of("file"))
+    for message in (trail, what_if, heads, file):
+        assert as_json(page.of(message["type"])[-1]) == message
+    (buffer,) = next(buffers for message, buffers in page.messages if message["type"] == "heads")
+    assert bytes(buffer) == weights
+
+
+def test_of_another_text_nothing_is_told_that_was_said_of_the_one_before(stream) -> None:
+    stream, page = stream
+    begin(stream)
+    stream.tokens(tokens(), SEGMENTS)
+    stream.what_if([1], None, [0.5], [None])
+    stream.column("m1", 0, np.zeros(4, np.float32))
+    begin(stream)
+    stream.hello()
+    page.wait_for(lambda: page.of("status"))
+    assert [m["type"] for m, _ in page.messages] == ["hello", "document", "tokens", "map", "status"]
+    assert page.of("tokens")[0]["tokens"] == []
+    assert page.of("document")[0]["doc"] == 2
+
+
 def test_steps_that_come_out_of_order_are_told_in_runs(stream) -> None:
     stream, page = stream
     begin(stream)
@@ -159,14 +192,31 @@ def test_every_golden_message_to_the_page_has_the_fields_of_its_type(message: An
     assert conforms(golden(f"to_page/{name}"), message)
 
 
-@pytest.mark.parametrize("name", ["hello", "ack", "focus", "ask", "cancel", "explain", "say_versus_do"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in (GOLDEN / "to_kernel").glob("*.json")))
 def test_every_golden_message_of_the_page_is_read(name: str) -> None:
     assert protocol.read(golden(f"to_kernel/{name}")) == golden(f"to_kernel/{name}")
 
 
+def test_there_is_a_golden_message_for_each_type_of_the_page() -> None:
+    types = {get_args(get_type_hints(message)["type"])[0] for message in get_args(protocol.ToKernel)}
+    assert types == {path.stem for path in (GOLDEN / "to_kernel").glob("*.json")}
+
+
 @pytest.mark.parametrize(
     "content",
-    [None, 3, "hello", [], {}, {"type": "nonsense"}, {"type": "ack"}, {"type": "ack", "seq": "7"}, {"type": ["ack"]}],
+    [
+        None,
+        3,
+        "hello",
+        [],
+        {},
+        {"type": "nonsense"},
+        {"type": "ack"},
+        {"type": "ack", "seq": "7"},
+        {"type": "ack", "seq": True},
+        {"type": ["ack"]},
+        {"type": "try", "rows": "1"},
+    ],
 )
 def test_what_is_no_message_of_ours_is_ignored(content: object) -> None:
     assert protocol.read(content) is None

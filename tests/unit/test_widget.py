@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
+import threading
 import time
 import weakref
+from pathlib import Path
 from typing import Any
 
+import ipywidgets
+import nbformat
 import numpy as np
 import pytest
+import traitlets
+from nbclient import NotebookClient
 
 from saliency_widget import OpenAIClient
 from saliency_widget.attribution.attribute import check_question
@@ -120,7 +127,7 @@ def test_the_pinned_column_is_computed_next(tiny_model, make) -> None:
         w = make(tiny_model)
         w.selection = 3
     w.wait(30)
-    entry = next(iter(w._controller._cache.values()))
+    entry = next(iter(w._controller._maps._cache.values()))
     assert entry.chunks[0].cols == [3]
 
 
@@ -142,3 +149,205 @@ def test_a_closed_widget_frees_its_maps_and_can_be_closed_again(tiny_model, make
     gc.collect()
     assert scores() is None
     assert w.attribution is None
+
+
+# ── what is pinned, for others to follow ──────────────────────────────────────────────────────────────────────────
+
+
+def wait_for(condition: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_value_is_what_is_pinned_of_the_map_on_show(tiny_model, make) -> None:
+    w = make(tiny_model)
+    a = w.wait(30)
+    assert w.value is None
+    w.selection = 1
+    assert (w.value.cols, w.value.target, w.value.tokens) == (range(1, 2), a.cols[1].text, a.cols[1:2])
+    assert w.value.inputs == a.rows
+    np.testing.assert_array_equal(w.value.scores, a.scores[:, 1:2])  # NaN where it sees nothing, too
+    assert w.value.scores.dtype == np.float32
+    with pytest.raises(ValueError, match="read-only"):
+        w.value.scores[0] = 0
+    w.extent = 2
+    np.testing.assert_array_equal(w.value.scores, a.scores[:, 1:3])
+    assert w.value.target == a.cols[1].text + a.cols[2].text
+    w.extent = 99  # as on the page: what is there
+    assert w.value.cols == range(1, len(a.cols))
+    w.selection = len(a.cols)
+    assert w.value is None
+    w.selection, w.extent = 0, 1
+    w.ask("random")
+    w.wait(30)
+    np.testing.assert_array_equal(w.value.scores, w.attribution.scores[:, :1])
+    w.selection = None
+    assert w.value is None
+    with pytest.raises(traitlets.TraitError, match="read-only"):
+        w.value = None
+    for name, wrong in (("extent", 0), ("selection", -1)):
+        with pytest.raises(traitlets.TraitError):
+            setattr(w, name, wrong)
+
+
+def test_what_is_pinned_before_the_map_is_there_is_told_when_it_is(tiny_model, make) -> None:
+    """And again for another map: with nobody waiting, on a thread that is not the one that computes."""
+    threads, heard = [], []
+    with lock_of(tiny_model.model):
+        w = make(tiny_model)
+        w.selection = 2
+        w.observe(lambda change: (heard.append(change["new"]), threads.append(threading.current_thread())), "value")
+        assert w.value is None
+    wait_for(lambda: len(heard) == 1)
+    w.ask("random")
+    wait_for(lambda: len(heard) == 2)
+    assert heard[0].target == heard[1].target
+    assert heard[0] != heard[1]
+    assert w._controller._thread not in threads
+
+
+def test_nothing_new_is_not_told(tiny_model, make) -> None:
+    w = make(tiny_model)
+    w.selection = 1
+    w.wait(30)
+    wait_for(lambda: not [t for t in threading.enumerate() if t.name == "saliency-widget-observers"])
+    heard: list[Any] = []
+    w.observe(heard.append, "value")
+    w.ask("saliency")
+    w.wait(30)
+    w._on_finished(w.attribution)
+    w.extent = 1
+    assert heard == []
+
+
+def test_an_observer_may_fail_or_wait_and_the_widget_goes_on(tiny_model, make, caplog) -> None:
+    """Of its error somebody hears; and it can wait for the map that it is told of."""
+    waited = []
+
+    def wait_and_fail(_change: Any) -> None:
+        waited.append(w.wait(10))
+        raise ZeroDivisionError("mine")
+
+    with lock_of(tiny_model.model):
+        w = make(tiny_model)
+        w.selection = 1
+        w.log = logging.getLogger("test")
+        w.observe(wait_and_fail, "value")
+    assert w.wait(30) is w.attribution
+    wait_for(lambda: "ZeroDivisionError: mine" in caplog.text)
+    assert "An observer of `value`" in caplog.text
+    assert waited == [w.attribution]
+    w.ask("random")
+    assert w.wait(30).method == "random"
+    wait_for(lambda: len(waited) == 2)
+    with pytest.raises(ZeroDivisionError):  # in the cell that causes it, as any widget's
+        w.selection = 2
+
+
+def test_who_hears_of_a_selection_finds_its_value(tiny_model, make) -> None:
+    w = make(tiny_model)
+    w.wait(30)
+    heard: list[tuple[str, Any]] = []
+    w.observe(lambda change: heard.append((change["name"], w.value and w.value.cols)), ["value", "selection", "extent"])
+    w.set_state({"extent": 2, "selection": 1})  # what the page sends, in one message
+    assert {cols for _, cols in heard} == {range(1, 3)}
+    assert [name for name, _ in heard].count("value") == 1
+
+
+def test_the_selection_can_be_linked_with_other_widgets(tiny_model, make) -> None:
+    w = make(tiny_model)
+    w.wait(30)
+    slider, label = ipywidgets.IntSlider(value=2, max=3), ipywidgets.Label()
+    ipywidgets.link((slider, "value"), (w, "selection"))
+    ipywidgets.dlink((w, "value"), (label, "value"), lambda s: "" if s is None else s.target)
+    assert (w.selection, label.value) == (2, w.attribution.cols[2].text)
+    w.selection = 1
+    assert (slider.value, label.value) == (1, w.attribution.cols[1].text)
+    w.set_state({"selection": 3})
+    assert slider.value == 3
+    ipywidgets.jslink((slider, "value"), (w, "selection"))  # the page does the rest
+    ipywidgets.jsdlink((w, "extent"), (slider, "value"))
+    with pytest.raises(TypeError, match="syncable"):
+        ipywidgets.jslink((slider, "value"), (w, "value"))
+
+
+def test_interact_and_boxes_take_the_widget(tiny_model, make) -> None:
+    w = make(tiny_model)
+    w.wait(30)
+    heard: list[Any] = []
+    ipywidgets.interactive_output(lambda s: heard.append(s), {"s": w})
+    whole = ipywidgets.interactive(lambda s: heard.append(s), s=w)
+    whole.update()
+    w.selection = 0
+    assert [s and s.target for s in heard] == [None, None, w.value.target, w.value.target]
+    for box in (ipywidgets.HBox([w]), ipywidgets.VBox([w, whole])):
+        assert box.get_state()["children"][0] == f"IPY_MODEL_{w.model_id}"
+    state = w.get_state()
+    assert (state["selection"], state["extent"]) == (0, 1)
+    assert "value" not in state
+
+
+def test_columns_are_those_of_the_page_where_the_map_has_but_one(tiny_model, make) -> None:
+    """A map of one column (or one that was stopped) has gaps: the pinned column is found by its token."""
+    w = make(tiny_model)
+    whole = w.wait(30)
+    w._on_message(w, {"type": "ask", "method": "random", "objective": "probability", "col": 2}, [])
+    part = w.wait(30)
+    assert part.cols == whole.cols[2:3]
+    w.selection = 2
+    assert (w.value.cols, w.value.tokens) == (range(2, 3), part.cols)
+    assert f'"col": {0}' in w._static_html() or part.cols[0].text.strip() in w._static_html()
+    for col, extent in ((1, 1), (0, 1), (1, 2), (2, 2), (4, 1)):
+        w.selection, w.extent = col, extent
+        assert w.value is None, (col, extent)
+        w._static_html()
+
+
+def test_another_text_takes_the_value_away(tiny_model, make) -> None:
+    """A token in the place of another: what was pinned of the text before is gone, until there is a map of this one."""
+    w = make(tiny_model)
+    w.wait(30)
+    w.selection = 1
+    w._on_message(w, {"type": "hello", "protocol": 1}, [])
+    heard: list[Any] = []
+    w.observe(lambda change: heard.append(change["new"]), "value")
+    w._on_message(w, {"type": "branch", "col": 1, "token": w.value.tokens[0].id + 1}, [])
+    w.wait(30)
+    wait_for(lambda: w.value is not None and w.value.tokens == w.attribution.cols[1:2])
+    assert heard[-1] == w.value
+
+
+KERNEL = """
+import threading, ipywidgets
+from saliency_widget import Attribution
+from saliency_widget.comparison import ComparisonWidget, exhibition_of
+from tests.families import made
+from saliency_widget.attribution.attribute import check_question
+from saliency_widget.controller import Job
+from saliency_widget.models.prompting import check_prompt
+from saliency_widget.widget import SaliencyWidget
+
+job = Job(model=made("gpt2"), prompt=check_prompt("the cab", target=" and"), question=check_question("saliency", "probability", {}), max_new_tokens=4)
+w = SaliencyWidget(job)
+w.selection = 0
+threads = []
+def f(s):
+    threads.append(threading.current_thread())
+    print("pinned:", s and s.target)
+out = ipywidgets.interactive_output(f, {"s": w})
+w.ask("random")
+out
+"""
+
+
+def test_in_a_kernel_observers_run_between_cells_and_their_output_is_caught() -> None:
+    """What `interactive_output` prints lands in its own output, on the thread where cells run."""
+    wait = "import asyncio\nfor _ in range(200):\n    if w.value: break\n    await asyncio.sleep(0.05)"
+    tell = "print(w.value.target, {t is threading.main_thread() for t in threads}, len(threads) > 1); w.close()"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (KERNEL, wait, tell)])
+    NotebookClient(
+        nb, kernel_name="python3", resources={"metadata": {"path": str(Path(__file__).parents[2])}}
+    ).execute()
+    assert nb.cells[2].outputs[0].text == "the {True} True\n"

@@ -4,34 +4,55 @@
  */
 
 import { share } from "../format";
+import type { Span } from "../layout";
 import { labelOf, partOf } from "../pieces";
 import type { Answer } from "../protocol";
-import { shareOf } from "../scores";
 import { isUnderWay, type Store } from "../store";
+import { feeds } from "./chosen";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { classOf, explainerName, summary, verdict } from "./explain/said";
+import { figure, noise, probabilityOf, targetSpan } from "./target/words";
+import { nameOf } from "./tips";
 
 const REST = 500; // ms
 
 export function announcement(store: Store): string {
+  const { value: inputs } = store.inputs;
+  return inputs !== null && store.look.value.turned ? turnedRound(store, inputs) : aboutTarget(store);
+}
+
+function turnedRound(store: Store, rows: Span): string {
+  const said = feeds(store, rows).map(({ name, value }) => `${name} ${value}`);
+  return `Input ${nameOf(store, rows)} feeds: ${said.join(", ") || "nothing that is known"}.`;
+}
+
+function aboutTarget(store: Store): string {
   const { value: shown } = store.shown;
   const token = shown === null ? undefined : store.tokens.value[shown.token];
   if (shown === null || token === undefined) return "";
   const name = (of: typeof token) => [labelOf(of), partOf(of)].filter((text) => text !== "").join(", ");
-  const step = store.steps.value[shown.col];
-  const { scores } = shown;
+  const { cols, scores } = shown;
+  const p = probabilityOf(store, shown);
+  const { value: granularity } = store.granularity;
+  const target = cols.end - cols.start > 1 ? nameOf(store, targetSpan(store, shown)) : name(token);
   const inputs =
     scores === null
       ? []
-      : store.top.value.flatMap((row) => {
-          const input = store.tokens.value[row];
-          return input === undefined ? [] : [`${name(input)} ${share(shareOf(scores, row))}`];
+      : store.top.value.flatMap((unit) => {
+          const span = store.units.value.spans[unit];
+          const input = span === undefined ? undefined : store.tokens.value[span.start];
+          if (span === undefined || input === undefined) return [];
+          const called = span.end - span.start > 1 ? nameOf(store, span) : name(input);
+          return [`${called} ${figure(store, store.measured(scores, unit))}`];
         });
   return [
-    `${token.role === "class" ? "Class" : "Target"} ${name(token)}.`,
-    step === undefined ? "" : `Probability ${share(step.probability)}.`,
-    inputs.length > 0 ? `Most important: ${inputs.join(", ")}.` : "Not computed yet.",
+    `${token.role === "class" ? "Class" : "Target"} ${target}.`,
+    p === null ? "" : `Probability ${share(p)}.`,
+    inputs.length > 0
+      ? `Most important${granularity === "token" ? "" : ` ${granularity}s`}: ${inputs.join(", ")}.`
+      : "Not computed yet.",
+    noise(store) ?? "",
   ]
     .filter((text) => text !== "")
     .join(" ");
@@ -51,7 +72,8 @@ export function announcer({ store, signal }: ViewContext): HTMLElement {
   return root;
 }
 
-function liveRegion(): HTMLElement {
+/** What is written into it is read aloud, once the screen reader has said what it was about to say. */
+export function liveRegion(): HTMLElement {
   const root = h("div", { className: "sw-unseen", role: "status" });
   root.setAttribute("aria-live", "polite");
   return root;

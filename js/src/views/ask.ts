@@ -4,14 +4,29 @@ import type { Asked, Store } from "../store";
 import type { ViewContext } from "./context";
 
 /** The map that the reader sees, or waits for. */
-export function mapOnShow({ asked, map }: Store): Asked | null {
-  return asked.value ?? map.value?.info ?? null;
+export function mapOnShow({ asked, map, questionOf }: Store): Asked | null {
+  return asked.value ?? (map.value === null ? null : questionOf(map.value));
 }
 
 /** Another method keeps the objective, unless one is given. */
-export function askMap({ store, send }: ViewContext, method: string, objective?: string): void {
+export function askMap(context: ViewContext, method: string, objective?: string): void {
+  const { store } = context;
   const chosen = objective ?? mapOnShow(store)?.objective ?? store.menu.value?.objectives[0]?.id;
-  if (chosen === undefined) return;
-  store.ask(method, chosen);
-  send({ type: "ask", method, objective: chosen });
+  if (chosen !== undefined) askFor(context, { method, objective: chosen });
+}
+
+export function askFor({ store, send }: ViewContext, question: Asked): void {
+  store.ask(question);
+  send({ type: "ask", ...question });
+}
+
+/** How "why this and not that?" can be asked: by the method and objective on show, if these look at a single target. */
+export function wayToContrast(store: Store): Asked | null {
+  const { menu } = store;
+  const now = mapOnShow(store);
+  const methods = (menu.value?.methods ?? []).filter((card) => card.uses_objective && card.reason === null);
+  const objectives = (menu.value?.objectives ?? []).filter(({ id }) => id !== "entropy"); // that of all tokens
+  const method = methods.find(({ id }) => id === now?.method) ?? methods[0];
+  const objective = objectives.find(({ id }) => id === now?.objective) ?? objectives[0];
+  return method === undefined || objective === undefined ? null : { method: method.id, objective: objective.id };
 }

@@ -1,6 +1,7 @@
 /** The classes of a classifier, each a target with its probability on it. Of many, the most probable come first. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
+import { swatchOf } from "../color";
 import { share } from "../format";
 import { labelOf } from "../pieces";
 import type { Store } from "../store";
@@ -21,7 +22,7 @@ export function classOrder({ steps, nTargets }: Store): number[] {
 }
 
 export function classesView(context: ViewContext): HTMLElement {
-  const { store, signal } = context;
+  const { store, signal, ramp } = context;
   const root = h("div", { className: "sw-classes", role: "group", ariaLabel: "Classes" });
   // A class says all there is to say of it, and a tooltip would lie on the text that it colours.
   const untold = { ...context, tooltip: { ...context.tooltip, show: () => {} } };
@@ -34,9 +35,13 @@ export function classesView(context: ViewContext): HTMLElement {
     const [shown, pinned] = [col === store.target.value, col === store.pinned.value];
     const p = store.steps.value[col]?.probability;
     const name = labelOf(token);
+    const { turned, step, signed } = store.look.value;
+    const owed = turned ? step(i) : null; // to the inputs that were chosen
+    const swatch = owed === null ? null : swatchOf(ramp.value, owed, signed);
     return html`<span
       role="button"
-      class="sw-class sw-gen ${shown ? "sw-target" : ""} ${pinned ? "sw-pinned" : ""}"
+      class="sw-class sw-gen ${shown && !turned ? "sw-target" : ""} ${pinned ? "sw-pinned" : ""}"
+      style=${swatch === null ? nothing : `background: ${swatch.background}; color: ${swatch.color}`}
       data-i=${i}
       tabindex=${shown ? 0 : -1}
       aria-pressed=${pinned ? "true" : "false"}

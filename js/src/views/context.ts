@@ -3,7 +3,7 @@
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { Ramp } from "../color";
 import type { ToKernel } from "../protocol";
-import type { Store } from "../store";
+import type { MapData, Store } from "../store";
 import type { Tooltip } from "./tooltip";
 
 export type ViewContext = {
@@ -15,4 +15,6 @@ export type ViewContext = {
   tooltip: Tooltip;
   /** Where popovers live: inside the view's root, outside whatever clips. */
   layer: HTMLElement;
+  /** The map that a text is coloured by, where it is not the one on show. */
+  of?: ReadonlySignal<MapData | null>;
 };

@@ -24,6 +24,11 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** Whether the focus is in an element, or on it; through shadow roots, too. */
+export function hasFocus(element: Element): boolean {
+  return element.contains((element.getRootNode() as Document | ShadowRoot).activeElement);
+}
+
 /** Runs `draw` once in the next frame, however often it is called before. */
 export function coalesced(signal: AbortSignal, draw: () => void): () => void {
   let frame = 0;

@@ -1,10 +1,12 @@
 /** What stays closed until it is asked for, and is built only then. */
 
 import type { Store } from "../store";
+import { compareView } from "./compare";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { explainView } from "./explain";
 import { matrixView } from "./matrix";
+import { takeAwayView } from "./takeaway";
 
 type Drawer = {
   label: string;
@@ -17,6 +19,8 @@ type Drawer = {
 const DRAWERS: readonly Drawer[] = [
   { label: "Matrix", key: "m", build: matrixView, isThere: () => true },
   { label: "Explain", key: "e", build: explainView, isThere: ({ explainers }) => explainers.value !== null },
+  { label: "Compare", key: "c", build: compareView, isThere: ({ menu }) => menu.value !== null },
+  { label: "Take away", key: "x", build: takeAwayView, isThere: ({ map }) => map.value !== null },
 ];
 
 /** `toggle` opens or closes the drawer of that key, where there is one. */

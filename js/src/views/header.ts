@@ -1,24 +1,16 @@
-/** What is asked: the model, the method, the objective. */
+/** What is asked: the model, the method, the objective; and how the map is read. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { WireMethod } from "../protocol";
 import { askMap, mapOnShow } from "./ask";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
+import { menuKeys } from "./input";
+import { KEYS } from "./keys";
+import { granularitySelect, optionsButton } from "./options";
 import { createPopover } from "./popover";
 
 const AT_HAND = 3;
-
-const KEYS: readonly (readonly [string, string])[] = [
-  ["← →", "previous, next target"],
-  ["Home End", "first, last target"],
-  ["Enter", "pin the target, or let it go"],
-  ["Esc", "back to the pinned target; close"],
-  ["m", "open or close the matrix"],
-  ["e", "open or close the explanations"],
-  ["↑ ↓ ← →", "in the matrix: move from cell to cell"],
-  ["?", "this list"],
-];
 
 export function headerView(context: ViewContext): { element: HTMLElement; toggleHelp: () => void } {
   const { store, signal, layer } = context;
@@ -35,7 +27,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     { className: "sw-header" },
     name,
     methods,
-    h("div", { className: "sw-header-end" }, objective, help),
+    h("div", { className: "sw-header-end" }, granularitySelect(context), objective, optionsButton(context), help),
   );
 
   const current = () => mapOnShow(store);
@@ -93,23 +85,12 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     },
   });
   more.addEventListener("click", menuPopover.toggle, { signal });
-  menu.addEventListener(
-    "keydown",
-    (event) => {
-      const all = [...menu.querySelectorAll<HTMLElement>("[role=menuitemradio]")];
-      const at = all.indexOf(event.target as HTMLElement);
-      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
-      if (to === undefined) return;
-      event.preventDefault();
-      all[(to + all.length) % all.length]?.focus();
-    },
-    { signal },
-  );
+  menuKeys(menu, signal);
 
-  const keys = h("div", { role: "dialog", ariaLabel: "Keyboard shortcuts", tabIndex: -1 });
+  const keys = h("div", { className: "sw-shortcuts", role: "dialog", ariaLabel: "Keyboard shortcuts", tabIndex: -1 });
   render(
     html`<h3 class="sw-card-title">Keyboard</h3>
-      <dl class="sw-keys">${KEYS.map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>`,
+      <dl class="sw-keys">${KEYS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>`,
     keys,
   );
   const helpPopover = createPopover({

@@ -40,6 +40,16 @@ export function targetSteps(place: number, stride: number, moveTo: (place: numbe
   };
 }
 
+/** The arrows move the focus among the buttons of a menu, round and round. */
+export function menuKeys(menu: HTMLElement, signal: AbortSignal): void {
+  onKeys(menu, signal, ({ target }) => {
+    const all = [...menu.querySelectorAll<HTMLElement>("button")];
+    const at = all.indexOf(target as HTMLElement);
+    const to = (place: number) => () => all[(place + all.length) % all.length]?.focus();
+    return { ArrowDown: to(at + 1), ArrowUp: to(at - 1), Home: to(0), End: to(-1) };
+  });
+}
+
 /** The place among `n` nearest to `place`. */
 export function nearest(place: number, n: number): number {
   return Math.min(n - 1, Math.max(0, place));

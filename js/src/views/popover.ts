@@ -1,16 +1,13 @@
 /** Menus and cards that open from a button: one at a time, gone with Escape or a press elsewhere. */
 
-import { computePosition, type Elements, flip, offset, type Placement, shift, size } from "@floating-ui/dom";
+import type { Placement } from "@floating-ui/core";
+import { coalesced, observed } from "./dom";
+import { place } from "./place";
 import { raise } from "./tooltip";
 
 export type Popover = { toggle(): void; close(): void };
 
 const EDGE = 8; // px between a panel and the edge of the window
-
-/** No higher than the room there is: the rest is scrolled to. */
-function fit({ availableHeight, elements: { floating } }: { availableHeight: number; elements: Elements }): void {
-  floating.style.maxHeight = `${Math.max(0, availableHeight)}px`;
-}
 
 export function createPopover(options: {
   button: HTMLElement;
@@ -47,19 +44,21 @@ export function createPopover(options: {
     layer.append(panel);
     raise(panel);
     button.setAttribute("aria-expanded", "true");
-    const place = () =>
-      computePosition(button, panel, {
-        strategy: "fixed",
-        placement,
-        middleware: [offset(6), flip(), shift({ padding: EDGE }), size({ padding: EDGE, apply: fit })],
-      }).then(({ x, y }) => Object.assign(panel.style, { left: `${x}px`, top: `${y}px` }));
-    void place();
+    const follow = () =>
+      place(button, panel, { placement, gap: 6, edge: EDGE, fits: true }).then((at) => Object.assign(panel.style, at));
+    void follow();
+    // What it shows may come later, or change: then it is fitted anew, with all the room there is.
+    const refit = coalesced(open.signal, () => {
+      panel.style.maxHeight = "";
+      void follow();
+    });
+    observed(open.signal, panel, new ResizeObserver(refit));
     const outside = (event: Event) => {
       const path = event.composedPath();
       if (!path.includes(panel) && !path.includes(button)) close();
     };
     document.addEventListener("pointerdown", outside, listen);
-    document.addEventListener("scroll", (event) => !event.composedPath().includes(panel) && void place(), listen);
+    document.addEventListener("scroll", (event) => !event.composedPath().includes(panel) && void follow(), listen);
     panel.addEventListener("focusout", (event) => event.relatedTarget instanceof Node && outside(event), listen);
     for (const element of [panel, button])
       element.addEventListener(

@@ -4,6 +4,7 @@ import { html, nothing, render, type TemplateResult } from "lit-html";
 import { bytesOf, seconds } from "../format";
 import type { Status } from "../protocol";
 import type { Asked, MapData } from "../store";
+import { askFor } from "./ask";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 
@@ -25,7 +26,8 @@ function counted({ phase, done, total, unit }: Status): string {
   return `: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}${things}`;
 }
 
-export function progressView({ store, send, signal }: ViewContext): HTMLElement {
+export function progressView(context: ViewContext): HTMLElement {
+  const { store, send, signal } = context;
   const root = h("div", { className: "sw-foot" });
   /** What was asked for and cancelled before it began, while this map was on show. */
   let dropped: { asked: Asked; over: MapData | null } | null = null;
@@ -60,7 +62,8 @@ export function progressView({ store, send, signal }: ViewContext): HTMLElement 
     const map = store.map.value;
     if (store.asked.value !== null) return nothing;
     const before = dropped !== null && dropped.over === map ? dropped.asked : null;
-    const half = map !== null && map.done.value < map.info.n_cols ? map.info : null;
+    const half =
+      map !== null && map.done.value < (map.info.col === null ? map.info.n_cols : 1) ? store.questionOf(map) : null;
     const rest = before ?? half;
     const label = store.menu.value?.methods.find(({ id }) => id === before?.method)?.label;
     const said =
@@ -79,10 +82,9 @@ export function progressView({ store, send, signal }: ViewContext): HTMLElement 
   }
 
   /** The kernel keeps what a cancelled map has, and computes the rest. */
-  function goOn({ method, objective }: Asked): void {
+  function goOn(question: Asked): void {
     dropped = null;
-    store.ask(method, objective);
-    send({ type: "ask", method, objective });
+    askFor(context, question);
   }
 
   watch(signal, () => {

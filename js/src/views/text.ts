@@ -7,43 +7,70 @@
  * layout (content-visibility).
  */
 
+import type { Span } from "../layout";
+import type { Store } from "../store";
+import { unitAt } from "../units";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
+import { searchView } from "./search";
+import type { Item } from "./text/boxes";
+import { followEyes } from "./text/eyes";
 import { followKeys } from "./text/keyboard";
 import { createLines } from "./text/lines";
 import { createPainter } from "./text/paint";
 import { followPointer } from "./text/pointer";
 import { createSight } from "./text/sight";
 
-export function textView(context: ViewContext): HTMLElement {
+/** Sent to the text by who is about to copy it as it looks, also where it is out of sight. */
+export const WHOLE = "sw-whole";
+
+/** `look`: what its boxes show; of several texts side by side each has its own, and only the first can be searched. */
+export function textView(context: ViewContext, look = context.store.look): HTMLElement {
   const { store, signal, tooltip } = context;
   const root = h("div", { className: "sw-text", role: "group", ariaLabel: "Text" });
   const leave = followPointer(context, root, unfold);
   const lines = createLines(store, root, leave);
   const sight = createSight(context, root, lines, () => painter.paintInSight());
-  const painter = createPainter(context, root, lines.items, sight.span);
+  const search = look === store.look ? searchView(context, root, lines) : null;
+  const painter = createPainter(context, root, lines.items, sight.span, look, marksOf);
   followKeys(context, root, leave);
+  const nameEyes = followEyes(context, root);
 
-  const elementAt = (token: number | null | undefined) =>
-    token === null || token === undefined ? null : (lines.itemAt(token)?.element ?? null);
-  const markTabStop = onlyOne((box, on) => {
+  const elementAt = (token: number | undefined) => lines.itemAt(token ?? -1)?.element;
+  const markTabStop = marking((box, on) => {
     box.tabIndex = on ? 0 : -1;
   });
-  const markPinned = onlyOne((box, on) => {
+  const markPinned = marking((box, on) => {
     box.setAttribute("aria-pressed", String(on));
     box.classList.toggle("sw-pinned", on);
   });
-  const markHot = onlyOne((box, on) => box.classList.toggle("sw-hot", on));
+  let hot: Span | null = null;
+  let struck: ReadonlySet<number> = new Set();
+
+  /** The bits of MARKS. */
+  function marksOf({ start, end }: Item): number {
+    const { value: hidden } = store.hiddenRows;
+    const isHot = hot !== null && start < hot.end && end > hot.start;
+    const isOff = hidden !== null && hidden[start] === 1 && hidden[end - 1] === 1;
+    const isStruck = struck.has(start) && struck.has(end - 1);
+    return Number(isHot) | (Number(isOff) << 1) | ((search?.found(start, end) ?? 0) << 2) | (Number(isStruck) << 4);
+  }
 
   function rebuild(from: number): void {
     sight.during(from, () => lines.rebuild(from));
+    nameEyes();
   }
 
   function draw(): void {
-    const { value: pinned } = store.pinned;
+    const { value: pinned } = store.pinnedCols;
+    const { value: first } = store.firstTarget;
+    hot = underMouse(store);
+    struck = new Set(store.whatIf.value?.rows);
+    lines.joinUnits();
     painter.repaint();
-    markTabStop(elementAt(store.shown.value?.token));
-    markPinned(elementAt(pinned === null ? null : store.firstTarget.value + pinned));
+    markTabStop([elementAt(store.shown.value?.token)]);
+    const n = pinned === null ? 0 : pinned.end - pinned.start;
+    markPinned(Array.from({ length: n }, (_, k) => elementAt(first + (pinned?.start ?? 0) + k)));
   }
 
   function unfold(start: number): void {
@@ -61,17 +88,24 @@ export function textView(context: ViewContext): HTMLElement {
     if (from !== null) rebuild(from);
     draw();
   });
-  watch(signal, () => markHot(elementAt(store.hoverRow.value)));
-  return root;
+  for (const [target, event] of [[window, "beforeprint"] as const, [root, WHOLE] as const])
+    target.addEventListener(event, painter.paintAll, { signal });
+  return search === null ? root : h("div", {}, search.element, root);
 }
 
-/** A mark that no more than one box carries: setting it on one takes it from the other. */
-function onlyOne(mark: (box: HTMLElement, on: boolean) => void): (box: HTMLElement | null) => void {
-  let marked: HTMLElement | null = null;
-  return (box) => {
-    if (box === marked) return;
-    if (marked !== null) mark(marked, false);
-    if (box !== null) mark(box, true);
-    marked = box;
+/** The unit under the mouse: of a target what is a target by itself. */
+function underMouse({ hoverRow, firstTarget, targetUnits, units }: Store): Span | null {
+  const { value: row } = hoverRow;
+  return row === null ? null : unitAt(row < firstTarget.value ? units.value : targetUnits.value, row);
+}
+
+/** A mark that some boxes carry: setting it on these takes it from all others. */
+function marking(mark: (box: HTMLElement, on: boolean) => void): (boxes: (HTMLElement | undefined)[]) => void {
+  let marked = new Set<HTMLElement | undefined>();
+  return (boxes) => {
+    const next = new Set(boxes);
+    for (const box of marked) if (box !== undefined && !next.has(box)) mark(box, false);
+    for (const box of next) if (box !== undefined && !marked.has(box)) mark(box, true);
+    marked = next;
   };
 }

@@ -2,10 +2,12 @@
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import { percent, plural, share, significant } from "../format";
-import { labelOf, partOf } from "../pieces";
+import type { Span } from "../layout";
+import { labelOf, nameOfSpan, partOf } from "../pieces";
 import type { Role, WireToken } from "../protocol";
 import { rankOf, shareOf, statsOf } from "../scores";
-import type { Store } from "../store";
+import type { MapData, Store } from "../store";
+import { unitAt } from "../units";
 import type { Side } from "./tooltip";
 
 const ROLE_NAMES: Record<Exclude<Role, "special">, string> = {
@@ -15,26 +17,42 @@ const ROLE_NAMES: Record<Exclude<Role, "special">, string> = {
   class: "class",
 };
 
-function heading({ specialName }: Store, token: WireToken, row: number): TemplateResult {
-  const part = partOf(token);
-  const role = token.role === "special" ? specialName.value : ROLE_NAMES[token.role];
-  return html`<div class="sw-tip-head"><bdi>${labelOf(token)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
+/** A unit as it is called in a line of numbers. */
+export function nameOf({ tokens }: Store, span: Span): string {
+  return nameOfSpan(tokens.value, span);
+}
+
+function heading(store: Store, token: WireToken, row: number): TemplateResult {
+  const unit = unitAt(store.units.value, row) ?? { start: row, end: row + 1 };
+  const part = unit.end - unit.start > 1 ? "" : partOf(token);
+  const role = token.role === "special" ? store.specialName.value : ROLE_NAMES[token.role];
+  return html`<div class="sw-tip-head"><bdi>${nameOf(store, unit)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
     <div class="sw-tip-role">${role} · position ${row}</div>`;
 }
 
-/** How much an input weighs for a target, or why there is nothing to say. */
-function weight(store: Store, row: number, col: number): TemplateResult | typeof nothing {
-  const at = store.firstTarget.value + col;
-  const target = store.tokens.value[at];
-  const scores = store.column(col);
-  if (target === undefined || at === row) return nothing;
-  const aim = html`for <bdi>${labelOf(target)}</bdi>`;
-  if (scores === null) return html`<div class="sw-tip-row">${aim}: not computed yet</div>`;
-  const rank = rankOf(scores, row);
-  if (rank === null)
-    return html`<div class="sw-tip-row">${aim}: ${row < at ? "nothing was said of it" : "comes after it, so it cannot matter"}</div>`;
-  return html`<div class="sw-tip-row">share <b>${share(shareOf(scores, row))}</b> · rank <b>${rank}</b> of ${statsOf(scores).visible}</div>
-    <div class="sw-tip-row">score ${significant(scores[row] ?? Number.NaN)} ${aim}</div>`;
+/** How much an input (its whole unit) weighs for targets, or why there is nothing to say. */
+function weight(store: Store, row: number, cols: Span, of: MapData | null): TemplateResult | typeof nothing {
+  const first = store.firstTarget.value + cols.start;
+  const end = store.firstTarget.value + cols.end;
+  if (row >= first && row < end) return nothing;
+  const scores = store.unitScores(of, cols);
+  const aim = html`for <bdi>${nameOf(store, { start: first, end })}</bdi>`;
+  if (scores === null) return html`<div class="sw-tip-row">${aim}: not computed</div>`;
+  const unit = store.units.value.of[row] ?? 0;
+  const rank = rankOf(scores, unit);
+  if (rank === null) return html`<div class="sw-tip-row">${aim}: ${silence(store, row, first)}</div>`;
+  if (of?.difference !== undefined) {
+    const [a, b] = of.difference.map((side) => share(shareOf(store.unitScores(side, cols) ?? scores, unit)));
+    return html`<div class="sw-tip-row">${a} less ${b}: <b>${share(shareOf(scores, unit))}</b></div>
+      <div class="sw-tip-row">of the shares ${aim}</div>`;
+  }
+  return html`<div class="sw-tip-row">share <b>${share(shareOf(scores, unit))}</b> · rank <b>${rank}</b> of ${statsOf(scores).visible}</div>
+    <div class="sw-tip-row">score ${significant(scores[unit] ?? Number.NaN)} ${aim}</div>`;
+}
+
+function silence({ hiddenRows }: Store, row: number, first: number): string {
+  if (hiddenRows.value?.[row]) return "hidden, so it does not count";
+  return row < first ? "nothing was said of it" : "comes after it, so it cannot matter";
 }
 
 function probability(store: Store, token: number): TemplateResult | typeof nothing {
@@ -49,11 +67,11 @@ export function sideOf({ kind, firstTarget }: Store, row: number): Side {
   return kind.value === "pair" && row >= firstTarget.value ? "bottom" : "top";
 }
 
-/** For token `row` of the text, seen from target column `col`. */
-export function tokenTip(store: Store, row: number, col: number | null): TemplateResult {
+/** For token `row` of the text, or the unit it belongs to, seen from the target columns `cols` of a map. */
+export function tokenTip(store: Store, row: number, cols: Span | null, of = store.map.value): TemplateResult {
   const token = store.tokens.value[row];
   if (token === undefined) return html``;
-  return html`${heading(store, token, row)}${probability(store, row)}${col === null ? nothing : weight(store, row, col)}`;
+  return html`${heading(store, token, row)}${probability(store, row)}${cols === null ? nothing : weight(store, row, cols, of)}`;
 }
 
 /** For a folded run of template tokens. */

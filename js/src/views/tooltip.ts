@@ -1,12 +1,12 @@
 /** One tooltip a view. Out of the flow and deaf to the mouse, or it would move and cover what it speaks of. */
 
-import { computePosition, flip, offset, shift, type VirtualElement } from "@floating-ui/dom";
 import { render, type TemplateResult } from "lit-html";
 import { h } from "./dom";
+import { type Anchor, place } from "./place";
 
 export type Side = "top" | "bottom";
 export type Tooltip = {
-  show(anchor: Element | VirtualElement, content: TemplateResult, side?: Side): void;
+  show(anchor: Anchor, content: TemplateResult, side?: Side): void;
   hide(): void;
 };
 
@@ -31,19 +31,15 @@ export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip 
     described = null;
   }
 
-  function show(anchor: Element | VirtualElement, content: TemplateResult, side: Side = "top"): void {
+  function show(anchor: Anchor, content: TemplateResult, side: Side = "top"): void {
     const ticket = ++shown;
     render(content, tip);
     raise(tip);
     described?.removeAttribute("aria-describedby");
     described = anchor instanceof Element ? anchor : null;
     described?.setAttribute("aria-describedby", tip.id);
-    void computePosition(anchor, tip, {
-      strategy: "fixed",
-      placement: side,
-      middleware: [offset(8), flip(), shift({ padding: 6 })],
-    }).then(({ x, y }) => {
-      if (ticket === shown) Object.assign(tip.style, { left: `${x}px`, top: `${y}px` });
+    void place(anchor, tip, { placement: side, gap: 8, edge: 6 }).then((at) => {
+      if (ticket === shown) Object.assign(tip.style, at);
     });
   }
 

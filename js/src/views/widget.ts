@@ -2,6 +2,7 @@
 
 import type { ToKernel } from "../protocol";
 import type { Store } from "../store";
+import { actionsView } from "./actions";
 import { announcer, answerAnnouncer } from "./announce";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
@@ -9,11 +10,14 @@ import { h, watch } from "./dom";
 import { drawersView } from "./drawers";
 import { headerView } from "./header";
 import { isChord } from "./input";
+import { readByNext } from "./options";
 import { progressView } from "./progress";
 import { targetView } from "./target";
 import { textView } from "./text";
 import { watchTheme } from "./theme";
 import { createTooltip } from "./tooltip";
+import { goBack, trailView } from "./trail";
+import { undoWhatIf, whatIfView } from "./whatif";
 
 /** Who writes needs these keys, with Ctrl or Alt too: JupyterLab would undo in a cell what was written here. */
 const EDITS = /^([acvxyz]|Enter|Backspace|Delete|Home|End|Arrow\w+)$/i;
@@ -34,15 +38,24 @@ export function mount(options: {
 
   const ramp = watchTheme(root, signal);
   const context: ViewContext = { store, send, signal, ramp, layer, tooltip: createTooltip(layer, signal) };
+  layer.append(announcer(context), answerAnnouncer(context));
   const header = headerView(context);
   const drawers = drawersView(context);
   box.append(
     header.element,
-    h("div", { className: "sw-body" }, textView(context), classesView(context), targetView(context)),
+    h(
+      "div",
+      { className: "sw-body" },
+      trailView(context),
+      textView(context),
+      classesView(context),
+      actionsView(context),
+      targetView(context),
+      whatIfView(context),
+    ),
     drawers.element,
     progressView(context),
   );
-  layer.append(announcer(context), answerAnnouncer(context));
   watch(signal, () => {
     root.classList.toggle("sw-empty", store.document.value === null);
   });
@@ -51,13 +64,16 @@ export function mount(options: {
     "keydown",
     (event) => {
       const isIn = (query: string) => event.target instanceof Element && event.target.closest(query) !== null;
-      const isForeign = isChord(event) && !(EDITS.test(event.key) && isIn("textarea"));
+      const isForeign = isChord(event) && !(EDITS.test(event.key) && isIn("textarea, input"));
       if (isForeign || event.key === "Tab" || /^F\d+$/.test(event.key)) return;
       // JupyterLab takes plain keys for commands: `a` and `dd` would insert and delete cells.
       event.stopPropagation();
       if (isIn("select, input, textarea") || event.defaultPrevented) return;
       drawers.toggle(event.key);
       if (event.key === "?") header.toggleHelp();
+      if (event.key === "g") readByNext(store);
+      if (event.key === "b") goBack(context);
+      if (event.key === "u") undoWhatIf(context);
     },
     { signal },
   );

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -16,6 +17,7 @@ from .memory import is_out_of_memory, not_enough_for
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
     from ..models.attention import Kind, Recorder
 
@@ -128,6 +130,38 @@ class _Looks:
             raise InputError(f"Layer {self._settings.layer} has no attention.", cure=f"Those that have: {there}.")
         rows = self._rows if self._settings.reduction == "max" else self._rows / self._calls
         return rows.cpu()[self._which].mean(dim=1)
+
+
+def every_head(problem: Problem, col: int) -> tuple[list[int], NDArray[np.float32]]:
+    """As `attention` for one column, of each head of each layer by itself.
+
+    The layers that have attention, and float32 [layers, heads, n_rows], NaN where a layer has fewer heads or the target
+    cannot see the row.
+    """
+    read, atoms = _reader(problem), atoms_of(problem, [col])
+    (queries,) = read.queries(atoms.n_read, atoms.at).tolist()
+    kinds: tuple[Kind, ...] = ("cross", "self") if problem.n_source else ("self",)  # the source comes first
+    width = {"cross": problem.n_source, "self": atoms.n_read - problem.n_source}
+    sums: dict[tuple[int, Kind], torch.Tensor] = {}  # [heads, keys], of all queries and calls
+    calls: Counter[tuple[int, Kind]] = Counter()
+
+    def record(kind: Kind, layer: int, start: int, weights: torch.Tensor) -> None:
+        if kind not in kinds:
+            return
+        here = [query - start for query in queries if start <= query < start + weights.shape[1]]
+        found = weights[:, here].float().sum(dim=1)
+        sums[layer, kind] = sums[layer, kind] + found if (layer, kind) in sums else found
+        calls[layer, kind] += start == 0
+
+    read.run(atoms.n_read, atoms.at, record)
+    layers = sorted({layer for layer, _ in sums})
+    n_heads = max(len(found) for found in sums.values())
+    out = np.full((len(layers), n_heads, problem.n_rows), np.nan, dtype=np.float32)
+    for (layer, kind), found in sums.items():
+        first = 0 if kind == kinds[0] else problem.n_source
+        mean = found / (len(queries) * calls[layer, kind])
+        out[layers.index(layer), : len(found), first : first + width[kind]] = mean.cpu().numpy()
+    return layers, out
 
 
 # ── attention rollout ────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,39 +15,59 @@ from ..models.classifier import ClassifierModel
 from ..models.document import check_span, spanning
 from ..models.loading import load_model
 from ..models.prompting import Encoded, Message, Prompt, check_max_new_tokens, check_prompt
-from ..types import Objective, Request
+from ..types import Inputs, Objective, Request
 from . import engine, memory
+from .attention import every_head
 from .methods import Method, check_applies, method_named, objective_named, settings_of
 from .objectives import LABELS
 from .problem import problem_of
 from .result import Attribution
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..models.base import Model
     from ..models.document import Document
     from ..models.steps import Step
 
+_MOST_WEIGHTS = 4_000_000  # of all heads on one text that a page is sent: 16 MB
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked of a document: names checked against the tables, so far without a model."""
+    """What is asked of a document: names checked against the tables, so far without a model.
+
+    `col`: the only column that is asked about, or None for all of them.
+    """
 
     method: Method
     objective: Objective
     foil: str | int | None
     settings: Any
+    col: int | None = None
 
-    def described(self) -> list[tuple[str, str]]:
+    def described(self, model: Model) -> list[tuple[str, str]]:
         """Settings and foil as people read them; what is left to the method is left out."""
         given = [(name, str(value)) for name, value in asdict(self.settings).items() if value is not None]
-        return given + ([] if self.foil is None else [("instead of", str(self.foil))])
+        return given + ([] if self.foil is None else [("instead of", model.foil_text(self.foil))])
+
+    def cols(self, document: Document) -> range:
+        """The columns that are asked about. Raises: InputError where there is no such column."""
+        n = len(document.targets)
+        if self.col is None:
+            return range(n)
+        check_column(self.col, document)
+        return range(self.col, self.col + 1)
 
     def request(self, model: Model, document: Document) -> Request:
-        """The question put to one document. Raises: InputError for a foil or a span that cannot be."""
+        """The question put to one document; `col` is no part of it: the columns of one map come one by one.
+
+        Raises: InputError for a foil, a column or a span that cannot be.
+        """
         if any(len(t.ids) > 1 for t in document.targets):
             self._check_spans(model)
         foil = None if self.foil is None else model.foil_id(self.foil)
-        self._check_foil(foil, document)
+        self._check_foil(foil, model, document)
         if isinstance(model, ClassifierModel) and len(model.labels) == 1:
             self._check_regression(model)
         return Request(
@@ -60,16 +80,17 @@ class Question:
             settings=self.settings,
         )
 
-    def _check_foil(self, foil: int | None, document: Document) -> None:
-        same = [str(col) for col, t in enumerate(document.targets) if foil in t.ids]
+    def _check_foil(self, foil: int | None, model: Model, document: Document) -> None:
+        same = [str(col) for col in self.cols(document) if foil in document.targets[col].ids]
+        said = "" if self.foil is None else model.foil_text(self.foil)
         if same and document.cols[0].role == "class":
             raise InputError(
-                f"The foil {self.foil!r} is one of the classes that are explained.",
+                f"The foil {said!r} is one of the classes that are explained.",
                 cure="Name the class to set against it with target=.",
             )
         if same:
             raise InputError(
-                f"The foil {self.foil!r} is what the model wrote in column {', '.join(same)}.",
+                f"The foil {said!r} is what the model wrote in column {', '.join(same)}.",
                 cure="Set a target against another token than itself; the map shows the alternatives.",
             )
 
@@ -92,13 +113,20 @@ class Question:
             )
 
 
-def check_question(method: str, objective: str, settings: Mapping[str, Any], foil: str | int | None = None) -> Question:
+def check_question(
+    method: str,
+    objective: str,
+    settings: Mapping[str, Any],
+    foil: str | int | None = None,
+    *,
+    col: int | None = None,
+) -> Question:
     """Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil in vain."""
     row = method_named(method)
     if foil is not None and not isinstance(foil, str):
         foil = whole_number("foil", foil, cure="Give a token (or a class) as text, or its id.")
     question = Question(
-        method=row, objective=objective_named(objective), foil=foil, settings=settings_of(row, settings)
+        method=row, objective=objective_named(objective), foil=foil, settings=settings_of(row, settings), col=col
     )
     if foil is not None and not row.uses_objective:
         raise InputError(
@@ -124,18 +152,38 @@ def write(
     Raises: InputError, TextTooLong.
     """
     encoded = model.encode(prompt)
-    model.check_length(encoded, len(encoded.target) or max_new_tokens)
-    written = list(encoded.target)
+    if not encoded.target:
+        return go_on(model, encoded, (), max_new_tokens, on_progress)
+    model.check_length(encoded, len(encoded.target))
+    on_progress(encoded, list(encoded.target), [])
+    return model.document(encoded, encoded.target)
+
+
+def go_on(
+    model: Model,
+    encoded: Encoded,
+    begun: Sequence[int],
+    max_new_tokens: int,
+    on_progress: Callable[[Encoded, list[int], list[Step]], None],
+) -> Document:
+    """Let the model write on after `begun`, which is there of the continuation already. Call inside `model.lent()`.
+
+    `on_progress` as in `write`; what was begun is among the tokens, and has no steps.
+    Raises: TextTooLong.
+    """
+    model.check_length(encoded, len(begun) + max_new_tokens)
+    written = list(begun)
     steps: list[Step] = []
     on_progress(encoded, written, steps)
-    if not written:
 
-        def on_token(token: int, step: Step) -> None:
-            written.append(token)
-            steps.append(step)
-            on_progress(encoded, written, steps)
+    def on_token(token: int, step: Step) -> None:
+        written.append(token)
+        steps.append(step)
+        on_progress(encoded, written, steps)
 
-        model.generate(encoded, max_new_tokens, on_token)
+    if max_new_tokens:
+        source, ids = encoded.inputs
+        model.generate(replace(encoded, inputs=Inputs(source, (*ids, *begun))), max_new_tokens, on_token)
     return model.document(encoded, written)
 
 
@@ -162,9 +210,9 @@ def assemble(
     chunks: Sequence[engine.Chunk],
     seconds: float,
 ) -> Attribution:
-    """The columns that are there, in order; fewer than the document's where the work was cancelled."""
+    """The columns that were asked for and are there, in order; fewer where the work was cancelled."""
     finished = {col: (chunk, j) for chunk in chunks for j, col in enumerate(chunk.cols)}
-    cols = sorted(finished)
+    cols = [col for col in question.cols(document) if col in finished]
     parts = [finished[col] for col in cols]
     steps = [chunk.steps[j] for chunk, j in parts]
     return Attribution(
@@ -176,7 +224,7 @@ def assemble(
         alternatives=tuple(model.alternatives(step) for step in steps),
         method=question.method.id,
         objective=question.objective if question.method.uses_objective else None,
-        foil=None if question.foil is None else str(question.foil),
+        foil=None if question.foil is None else model.foil_text(question.foil),
         signed=question.method.signed and getattr(question.settings, "reduction", "sum") != "l2",  # a norm has no sign
         unit=question.method.unit,
         model_name=model.name,
@@ -184,6 +232,47 @@ def assemble(
         seconds=seconds,
         diagnostics={name: [chunk.diagnostics[name][j] for chunk, j in parts] for name in chunks[0].diagnostics},
     )
+
+
+def probabilities(model: Model, document: Document, memory_budget: int | None = None) -> list[float]:
+    """How probable each target is, [n_cols]. Call inside `model.lent()`.
+
+    Cost: one forward pass for 256 of them.
+    """
+    question = check_question("random", "probability", {})  # its passes are for the probabilities alone
+    found: dict[int, float] = {}
+    for chunk in columns(model, question, document, engine.Schedule(range(len(document.targets))), memory_budget):
+        assert isinstance(chunk, engine.Chunk), "noise makes no progress that could be told"
+        found |= {col: step.probability for col, step in zip(chunk.cols, chunk.steps, strict=True)}
+    return [found[col] for col in sorted(found)]
+
+
+def heads(
+    model: Model, document: Document, col: int, memory_budget: int | None = None
+) -> tuple[list[int], NDArray[np.float32]]:
+    """Where every head of every layer looks when it predicts one target. Call inside `model.lent()`.
+
+    The layers that have attention, and float32 [layers, heads, n_rows]: for each what `attention` gives with `layer=`
+    and `head=`. NaN where a layer has fewer heads, and where the target cannot see the row.
+    Raises: InputError where there is no such column, or the numbers are too many to be looked at; UnsupportedMethod.
+    """
+    check_column(col, document)
+    question = check_question("attention", "probability", {}, col=col)
+    check_applies(question.method, model, question.settings)
+    n = model.n_layers * model.n_heads * len(document.rows)
+    if n > _MOST_WEIGHTS:
+        raise InputError(
+            f"The heads of all layers have {n:,} weights on this text: more than can be looked at.",
+            cure='Choose: method="attention" with layer= and head=.',
+        )
+    return every_head(problem_of(model, question.request(model, document), document, memory_budget), col)
+
+
+def check_column(col: int, document: Document) -> None:
+    """Raises: InputError where there is no such column."""
+    n = len(document.targets)
+    if not 0 <= col < n:
+        raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
 
 
 def attribute(

@@ -106,7 +106,7 @@ METHODS: dict[str, Method] = {
             unit="drop",
             pool="sum",
             cost="one forward pass per input token, for all targets",
-            reads="How far the objective falls when this token is replaced by an unknown one. Blue: the word needs it; "
+            reads="How far the objective falls when this token is replaced by an unknown one. Purple: the word needs it; "
             "orange: the word would be likelier without it.",
             caveats=(
                 "A text with a hole is none the model was trained on.",
@@ -127,7 +127,7 @@ METHODS: dict[str, Method] = {
             pool="sum",
             cost="one backward pass per target",
             reads="What this token's embedding would have contributed if the model were linear: its gradient times "
-            "itself. Blue speaks for the word, orange against it.",
+            "itself. Purple speaks for the word, orange against it.",
             caveats=(
                 "The model is not linear: where the gradient is flat, a token that mattered can score nothing.",
                 "The zero embedding it compares with is no token of any language.",

@@ -70,14 +70,14 @@ def to_text(result: SayVersusDo) -> str:
 
 def to_html(result: SayVersusDo) -> str:
     """The words by the sources as coloured cells, and the figures under each source."""
-    sources = [("said", result.explanation.scores, 1.0)]
+    sources = [("said", result.explanation.scores, 1.0, True)]
     for side in result.sides:
         column = side.map.scores[:, 0]
-        sources.append((side.map.label, column, float(np.nanmax(np.abs(column))) or 1.0))
-    head = "".join(f"<th style='{_CELL}'>{escape(name)}</th>" for name, _, _ in sources)
+        sources.append((side.map.label, column, float(np.nanmax(np.abs(column))) or 1.0, side.map.signed))
+    head = "".join(f"<th style='{_CELL}'>{escape(name)}</th>" for name, *_ in sources)
     rows = []
     for i, word in enumerate(result.explanation.words):
-        cells = "".join(_cell(float(column[i]), largest) for _, column, largest in sources)
+        cells = "".join(_cell(float(column[i]), largest, signed=signed) for _, column, largest, signed in sources)
         rows.append(f"<tr><td style='{_CELL}' dir='auto'>{escape(word)}</td>{cells}</tr>")
     for measure in SHOWN:
         figures = [result.figure(side.map.method, measure) for side in result.sides]
@@ -104,7 +104,7 @@ def plot(result: SayVersusDo) -> Plot:
     size = (1.6 * len(labels) + 1.5, 0.3 * len(words) + 1)
     canvas, axes = plt.subplots(figsize=size, layout="constrained")
     plt.close(canvas)  # whoever asked shows it; pyplot would show it once more
-    image = axes.imshow(np.stack(columns, axis=1), cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    image = axes.imshow(np.stack(columns, axis=1), cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
     axes.set_xticks(range(len(labels)), labels)
     axes.set_yticks(range(len(words)), words)
     axes.xaxis.tick_top()
@@ -117,10 +117,10 @@ def _scaled(column: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled
 
 
-def _cell(score: float, largest: float) -> str:
+def _cell(score: float, largest: float, *, signed: bool) -> str:
     if np.isnan(score):
         return f"<td style='{_CELL}'>not said</td>"
-    look = swatch(score / largest, 1.0)
+    look = swatch(score / largest, 1.0, signed=signed)
     return (
         f"<td style='{_CELL};background:{look.background};color:{look.ink}'>{f'{score:.3g}'.replace('-', MINUS)}</td>"
     )

@@ -17,8 +17,10 @@ SOFT_WHITE: Rgb = (240, 242, 246)
 BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)
 
-# OKLCH of the far ends: lightness, chroma, hue in degrees. Blue and orange stay apart for colour-blind readers.
+# OKLCH of the far ends: lightness, chroma, hue in degrees. Purple and orange stay apart for colour-blind readers, and
+# neither is the blue of scores without a sign: nobody takes the one map for the other.
 BLUE = (0.54, 0.16, 257.0)
+PURPLE = (0.54, 0.17, 305.0)
 ORANGE = (0.54, 0.13, 45.0)
 
 
@@ -30,17 +32,17 @@ class Swatch(NamedTuple):
     quiet: str
 
 
-def swatch(share: float, largest: float) -> Swatch:
+def swatch(share: float, largest: float, *, signed: bool) -> Swatch:
     """The colour of one share where `largest` ends the domain; NaN, or an empty domain, has the paper's own."""
     if isnan(share) or not largest > 0:
-        return _ramp()[STEPS]
-    return _ramp()[STEPS + floor(STEPS * max(-1.0, min(1.0, share / largest)) + 0.5)]
+        return _at(0, signed=signed)
+    return _at(floor(STEPS * max(-1.0, min(1.0, share / largest)) + 0.5), signed=signed)
 
 
 def legend(*, signed: bool) -> list[str]:
     """Nine backgrounds from one end of the domain to the other."""
     steps = [(k - 4) * STEPS // 4 for k in range(9)] if signed else [k * STEPS // 8 for k in range(9)]
-    return [_ramp()[STEPS + step].background for step in steps]
+    return [_at(step, signed=signed).background for step in steps]
 
 
 def contrast(a: Rgb, b: Rgb) -> float:
@@ -54,14 +56,19 @@ def css(rgb: Rgb) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
+def _at(step: int, *, signed: bool) -> Swatch:
+    return _ramp(ORANGE if step < 0 else PURPLE if signed else BLUE)[abs(step)]
+
+
 @cache
-def _ramp() -> tuple[Swatch, ...]:
+def _ramp(far: tuple[float, float, float]) -> tuple[Swatch, ...]:
+    """From the paper to one end, in STEPS steps."""
     paper = _to_oklab(PAPER)
+    lightness, chroma, hue = far
+    end = (lightness, chroma * cos(radians(hue)), chroma * sin(radians(hue)))
     swatches = []
-    for step in range(-STEPS, STEPS + 1):
-        lightness, chroma, hue = ORANGE if step < 0 else BLUE
-        end = (lightness, chroma * cos(radians(hue)), chroma * sin(radians(hue)))
-        t = abs(step) / STEPS
+    for step in range(STEPS + 1):
+        t = step / STEPS
         rgb = _from_oklab(tuple(p * (1 - t) + e * t for p, e in zip(paper, end, strict=True)))
         ink = _ink_on(rgb)
         swatches.append(Swatch(css(rgb), css(ink), css(QUIET if contrast(QUIET, rgb) >= 4.5 else ink)))

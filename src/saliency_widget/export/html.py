@@ -48,6 +48,7 @@ MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 2.7 bytes
 
 TOP = 5  # inputs a target in the table
 OTHERS = 4  # tokens that might have been written instead
+TITLE = 60  # characters of the text in the title of a page of its own
 MANY_PARTS = 3  # of one character: up to here each says which one it is
 FEW_CLASSES = 8  # in the model's own order; of more the most probable come first
 INK = color.css(color.INK)
@@ -111,6 +112,24 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
         data = _data(attribution, tokens, shown, col % n)
         parts.append(f'<script type="application/json" class="sw-data">{data}</script>')
     return "\n".join([*parts, "</div>", *([f"<script>{_script()}</script>"] if hover else []), "</div>"])
+
+
+def to_page(attribution: AttributionLike, *, col: int | None = None) -> str:
+    """`to_html` as a whole page, that asks for nothing from anywhere. Raises: as `to_html`."""
+    first_words = " ".join("".join(text for _, text in unprinted(all_tokens(attribution))).split())[:TITLE]
+    return f"""\
+<!doctype html>
+<html>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{_html(f"{attribution.model_name}: {first_words}")}</title>
+</head>
+<body>
+{to_html(attribution, col=col)}
+</body>
+</html>
+"""
 
 
 # ── the text ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -180,7 +199,7 @@ def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Col
             style += [f"color:{QUIET}"]
         else:
             share = float(column.shares[row])
-            swatch = color.swatch(share, column.largest)
+            swatch = color.swatch(share, column.largest, signed=attribution.signed)
             ink = swatch.quiet if token.role == "special" else swatch.ink
             style += [f"background:{swatch.background}"] if swatch.background != PAPER else []
             style += [f"color:{ink}"] if ink != INK else []

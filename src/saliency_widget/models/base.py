@@ -177,6 +177,15 @@ class Model(ABC):
             cure="Take one of the alternatives that the map shows, its leading space included, or give its id.",
         )
 
+    def foil_text(self, foil: str | int) -> str:
+        """What a target is set against, as people read it: as it was given, or the token of the id."""
+        return foil if isinstance(foil, str) else display(self.tokenizer, foil)
+
+    def ends_at(self, token: int) -> bool:
+        """Whether the model stops writing after this token."""
+        ends = self.model.generation_config.eos_token_id
+        return token in ends if isinstance(ends, list) else token == ends
+
     def _ids_of_foil(self, foil: str) -> list[int]:
         return list(self.tokenizer(foil, add_special_tokens=False)["input_ids"])
 

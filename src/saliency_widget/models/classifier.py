@@ -105,6 +105,10 @@ class ClassifierModel(Model):
         """The index of a class, by its name or as it is. Raises: InputError."""
         return class_index(self.labels, foil)
 
+    def foil_text(self, foil: str | int) -> str:
+        """The name of a class."""
+        return self.labels[self.foil_id(foil)]
+
     def _call(self, ids: torch.Tensor, **options: Any) -> Any:
         import torch
 

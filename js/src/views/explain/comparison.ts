@@ -14,7 +14,7 @@ const OF_WORDS =
 const OF_FIGURES =
   "Below each figure: what shuffled words reach, their mean and [the middle 95\u00a0%]. Bold: the figure lies beyond that.";
 
-type Cell = { value: number | null; title: string };
+type Cell = { value: number | null; title: string; signed: boolean };
 
 /** Each method on a scale of its own: they do not count the same thing. */
 function largest({ scores }: WireSide): number {
@@ -24,17 +24,19 @@ function largest({ scores }: WireSide): number {
 function saidCell({ said, spread, askings }: Comparison, k: number): Cell {
   const value = said[k] ?? null;
   const around = spread[k] ?? null;
-  if (value === null) return { value, title: "not said" };
+  if (value === null) return { value, title: "not said", signed: true };
   return {
     value,
+    signed: true,
     title: around === null ? decimal(value) : `${decimal(value)} ± ${decimal(around)} in ${askings} askings`,
   };
 }
 
 function doneCell(side: WireSide, max: number, k: number): Cell {
   const score = side.scores[k] ?? null;
-  if (score === null) return { value: null, title: "not computed" };
-  return { value: max > 0 ? score / max : 0, title: `${side.label}: ${significant(score)}` };
+  const { signed, label } = side;
+  if (score === null) return { value: null, title: "not computed", signed };
+  return { value: max > 0 ? score / max : 0, title: `${label}: ${significant(score)}`, signed };
 }
 
 function figureCell(figure: WireFigure | undefined): TemplateResult {
@@ -56,9 +58,9 @@ export function comparisonView(context: ViewContext): HTMLElement {
   const head = h("div", { className: "sw-answer-line" }, h("b", {}, "Say versus do"), info);
   const root = h("section", { className: "sw-comparison", ariaLabel: "Say versus do" }, head, body);
 
-  function cell({ value, title }: Cell): TemplateResult {
+  function cell({ value, title, signed }: Cell): TemplateResult {
     if (value === null) return html`<td class="sw-muted" title=${title}>–</td>`;
-    const { background, color } = swatchOf(ramp.value, stepOf(value, 1));
+    const { background, color } = swatchOf(ramp.value, stepOf(value, 1), signed);
     return html`<td title=${title} style="background-color: ${background}; color: ${color}">${decimal(value)}</td>`;
   }
 

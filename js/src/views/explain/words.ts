@@ -61,7 +61,7 @@ export function wordsView(
   // No <bdi>: the words are one text, and its first letter decides where it begins.
   function box({ text, score }: WireWord, k: number): TemplateResult {
     const before = words.value[k - 1];
-    const swatch = score === null ? null : swatchOf(ramp.value, stepOf(score, 1));
+    const swatch = score === null ? null : swatchOf(ramp.value, stepOf(score, 1), true);
     return html`${before === undefined ? nothing : gap(before.text, text)}<span
         role="listitem"
         class="sw-word ${score === null ? "sw-missing" : ""}"
@@ -77,7 +77,7 @@ export function wordsView(
 }
 
 export function wordsLegend({ ramp }: ViewContext): TemplateResult {
-  return html`<span class="sw-scale" title="orange: speaks for negative; blue: for positive"
+  return html`<span class="sw-scale" title="orange: speaks for negative; purple: for positive"
     ><span>−1</span><span class="sw-gradient" style="background: ${gradient(ramp.value, true)}"></span><span>1</span></span
   >`;
 }

@@ -6,6 +6,7 @@ import type { Span } from "../../layout";
 import { labelOf, type Piece, partOf } from "../../pieces";
 import type { WireToken } from "../../protocol";
 import { shareOf } from "../../scores";
+import type { Store } from "../../store";
 import { h } from "../dom";
 
 /** A box on the page: the tokens [start, end), one unless it is a chip. `nodes` are all that came to the page with it. */
@@ -19,6 +20,10 @@ export type Item = {
   segment: number;
   newlines: number;
   painted: number;
+  /** What else is to be seen of it, one bit a class of MARKS. */
+  marks: number;
+  /** The next box belongs to the same unit. */
+  goesOn: boolean;
   version: number;
 };
 
@@ -26,6 +31,9 @@ export type Item = {
 export const PLAIN = STEPS + 1;
 export const BLIND = STEPS + 2;
 export const TARGET = STEPS + 3;
+
+/** Under the mouse; hidden by the reader; found by a search; the hit on show; struck out to see what if. */
+export const MARKS = ["sw-hot", "sw-off", "sw-found", "sw-here", "sw-struck"];
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 const LETTER = /\p{L}/u;
@@ -56,7 +64,26 @@ function makeTarget(box: HTMLElement, token: WireToken, piece: Piece): void {
   box.tabIndex = -1;
   box.setAttribute("aria-pressed", "false");
   if (token.part !== null || piece.lines.flat().some((glyph) => glyph.sign))
-    box.setAttribute("aria-label", [labelOf(token), partOf(token)].filter((part) => part !== "").join(", "));
+    box.setAttribute("aria-label", said(token));
+}
+
+function said(token: WireToken): string {
+  return [labelOf(token), partOf(token)].filter((part) => part !== "").join(", ");
+}
+
+/** An input is a button only while it has the focus: ten thousand of them would be heavy, and a maze for the ear. */
+export function focusToken(box: HTMLElement, token: WireToken | undefined): void {
+  if (token !== undefined && !box.hasAttribute("role")) beButton(box, said(token));
+  box.focus();
+}
+
+function beButton(box: HTMLElement, name: string): void {
+  const own = { role: "button", tabindex: "-1", "aria-pressed": "false", "aria-label": name };
+  for (const [attribute, value] of Object.entries(own)) box.setAttribute(attribute, value);
+  const beText = () => {
+    for (const attribute of Object.keys(own)) box.removeAttribute(attribute);
+  };
+  box.addEventListener("blur", beText, { once: true });
 }
 
 export function chipBox(run: Span, name: string): HTMLElement {
@@ -71,11 +98,18 @@ export function chipText({ start, end }: Span, name: string, held: number): stri
   return `${name} · ${plural(end - start, "token")}${Number.isNaN(held) ? "" : ` · ${percent(held)}`}`;
 }
 
-/** The summed share of what a chip stands for. */
-export function heldBy({ start, end }: Span, scores: Float32Array | null | undefined): number {
-  if (scores === null || scores === undefined) return Number.NaN;
-  let sum = 0;
-  for (let row = start; row < end; row++) sum += shareOf(scores, row);
+/** The summed share of the units that a chip stands for; NaN where all are hidden, part of larger ones, or not there yet. */
+export function heldBy(store: Store, { start, end }: Span, map = store.map.value): number {
+  const { value: cols } = store.targetCols;
+  const scores = cols === null ? null : store.unitScores(map, cols);
+  if (scores === null) return Number.NaN;
+  const { of, spans } = store.units.value;
+  let sum = Number.NaN;
+  for (let unit = of[start] ?? 0; unit <= (of[end - 1] ?? -1); unit++) {
+    const [span, own] = [spans[unit], shareOf(scores, unit)];
+    if (span === undefined || span.start < start || span.end > end || Number.isNaN(own)) continue;
+    sum = (Number.isNaN(sum) ? 0 : sum) + own;
+  }
   return sum;
 }
 
@@ -99,6 +133,6 @@ export function targetsIn(root: HTMLElement): HTMLElement[] {
   return [...root.querySelectorAll<HTMLElement>(".sw-gen")];
 }
 
-export function isTarget(box: HTMLElement | null): box is HTMLElement {
+export function isTarget(box: HTMLElement | null): boolean {
   return box?.classList.contains("sw-gen") === true;
 }

@@ -1,21 +1,42 @@
-/** The keyboard among targets, words or classes: the focus previews one, the arrows move it in the order of the page. */
+/**
+ * The keyboard among targets, words or classes: the focus previews one, the arrows move it in the order of the page. From
+ * there it goes up to the inputs, the most important first, and back.
+ */
 
+import { canOpen, chooseInput, chooseInputs, chosenOr, colsBetween, pinCols, strikeOut, toggleHidden } from "../chosen";
 import type { ViewContext } from "../context";
-import { nearest, onKeys, targetSteps } from "../input";
+import { watch } from "../dom";
+import { nearest, onKeys, type Steps, targetSteps } from "../input";
 import { sideOf, tokenTip } from "../tips";
-import { boxOf, indexOf, isTarget, targetsIn } from "./boxes";
+import { boxOf, focusToken, indexOf, isTarget, runOf, targetsIn } from "./boxes";
 
 /** `leave` ends a preview at once. */
-export function followKeys({ store, signal, tooltip }: ViewContext, root: HTMLElement, leave: () => void): void {
+export function followKeys(context: ViewContext, root: HTMLElement, leave: () => void): void {
+  const { store, signal, tooltip, of = context.store.map } = context;
   let quiet = false; // the next focus is no preview
+  let anchor: number | null = null; // where Shift was pressed first
+  let input: HTMLElement | null = null; // the one with the focus
+
   const colOf = (box: HTMLElement) => indexOf(box) - store.firstTarget.value;
-  const tell = (box: HTMLElement) =>
-    tooltip.show(box, tokenTip(store, indexOf(box), null), sideOf(store, indexOf(box)));
+  /** Text and classes are one page: the inputs of a class stand in the text. */
+  const page = () => root.closest<HTMLElement>(".sw-body") ?? root;
+  /** Of each unit of targets the first box. */
+  const targets = () => targetsIn(root).filter((box) => store.unitCols(colOf(box)).start === colOf(box));
+
+  function tell(box: HTMLElement): void {
+    const i = indexOf(box);
+    tooltip.show(box, tokenTip(store, i, isTarget(box) ? null : store.targetCols.value, of.value), sideOf(store, i));
+  }
+
+  function focusOn(box: HTMLElement): void {
+    focusToken(box, store.tokens.value[indexOf(box)]);
+  }
 
   function moveTo(place: number): void {
-    const targets = targetsIn(root);
-    const box = targets[nearest(place, targets.length)];
+    const all = targets();
+    const box = all[nearest(place, all.length)];
     if (box === undefined) return;
+    anchor = null;
     store.hoverCol.value = colOf(box);
     store.hoverRow.value = null;
     box.focus();
@@ -25,36 +46,144 @@ export function followKeys({ store, signal, tooltip }: ViewContext, root: HTMLEl
   function goBack(): void {
     leave();
     quiet = true; // going back to the pinned target is not a new preview
-    targetsIn(root)
+    targetsIn(page())
       .find((box) => indexOf(box) === store.shown.value?.token)
       ?.focus();
     quiet = false;
   }
 
+  /** One step back at a time. */
+  function stepBack(): void {
+    if (store.inputs.value === null) goBack();
+    else store.turn(null);
+  }
+
+  /** The first box of a unit: what comes before may be folded. */
+  function boxIn(unit: number): HTMLElement | null {
+    const { start, end } = store.units.value.spans[unit] ?? { start: 0, end: 0 };
+    for (let i = start; i < Math.min(end, store.firstTarget.value); i++) {
+      const box = page().querySelector<HTMLElement>(`.sw-text [data-i="${i}"]`);
+      if (box !== null) return box;
+    }
+    return null;
+  }
+
+  /** The next input from unit to unit. */
+  function beside(token: number, step: 1 | -1): HTMLElement | null {
+    const { spans, of } = store.units.value;
+    for (let unit = (of[token] ?? 0) + step; spans[unit] !== undefined; unit += step) {
+      const box = boxIn(unit);
+      if (box !== null) return box;
+    }
+    return null;
+  }
+
+  function toInputs(): void {
+    const units = [...store.top.value, store.units.value.of[store.firstTarget.value - 1] ?? 0];
+    for (const unit of units) {
+      const box = boxIn(unit);
+      if (box === null) continue;
+      focusOn(box);
+      return;
+    }
+  }
+
+  function inputSteps(box: HTMLElement, shifted: boolean): Steps {
+    const token = indexOf(box);
+    const walk = (step: 1 | -1) => () => {
+      const next = beside(token, step);
+      anchor = shifted ? (anchor ?? token) : null;
+      if (next === null) return;
+      if (anchor !== null) chooseInputs(store, anchor, indexOf(next));
+      focusOn(next);
+    };
+    const turn = () => chooseInput(store, token, false);
+    return {
+      ArrowLeft: walk(-1),
+      ArrowRight: walk(1),
+      ArrowDown: goBack,
+      Enter: turn,
+      " ": turn,
+      ...acts(token),
+    };
+  }
+
+  function stepsOfTarget(box: HTMLElement, shifted: boolean): Steps {
+    const all = targets();
+    const place = all.findIndex((head) => colOf(head) === store.unitCols(colOf(box)).start);
+    const classes = store.kind.value === "classes";
+    const extend = (step: number) => () => {
+      const next = all[nearest(place + step, all.length)];
+      if (next === undefined) return;
+      anchor ??= indexOf(box);
+      quiet = true;
+      next.focus();
+      quiet = false;
+      leave();
+      pinCols(store, colsBetween(store, anchor, indexOf(next)));
+    };
+    const extending = { ArrowLeft: extend(-1), ArrowRight: extend(1) };
+    return {
+      ...targetSteps(place, 1, moveTo, () => store.pin(store.unitCols(colOf(box)).start)),
+      ...(shifted && !classes ? extending : {}),
+      ...(classes ? {} : { t: () => chooseInput(store, indexOf(box), false) }),
+      ArrowUp: toInputs,
+      i: toInputs,
+      ...acts(indexOf(box)),
+    };
+  }
+
+  /** What can be done with the chosen inputs, or else with the one that has the focus. */
+  function acts(token: number): Steps {
+    const isInput = store.inputs.value !== null || token < store.firstTarget.value;
+    const rows = chosenOr(store, token);
+    return {
+      Escape: stepBack,
+      ...(canOpen(store, token) ? { o: () => store.open(token) } : {}),
+      ...(isInput ? { h: () => toggleHidden(store, rows), s: () => strikeOut(context, rows) } : {}),
+    };
+  }
+
   function press(): void {
     quiet = true; // a press with the mouse brings the focus too
+    anchor = null;
   }
 
   function focus(event: Event): void {
     const box = boxOf(event);
-    if (!quiet && isTarget(box)) {
-      store.hoverCol.value = colOf(box);
-      tell(box);
+    input = null;
+    if (box !== null && runOf(box) === null) {
+      if (!isTarget(box)) input = box;
+      if (!quiet) {
+        if (isTarget(box)) store.hoverCol.value = colOf(box);
+        else store.hoverRow.value = indexOf(box);
+        tell(box);
+      }
     }
+    markPressed();
     quiet = false;
   }
 
   function blur({ relatedTarget }: FocusEvent): void {
-    if (!(relatedTarget instanceof Node && root.contains(relatedTarget))) leave();
+    input = null;
+    const to = relatedTarget instanceof Element ? relatedTarget.closest(".sw-text, .sw-classes") : null;
+    if (to === null || !page().contains(to)) leave();
+  }
+
+  function markPressed(): void {
+    const { value: chosen } = store.inputs;
+    if (input === null) return;
+    const i = indexOf(input);
+    input.setAttribute("aria-pressed", String(chosen !== null && i >= chosen.start && i < chosen.end));
   }
 
   root.addEventListener("pointerdown", press, { signal });
   root.addEventListener("focusin", focus, { signal });
   root.addEventListener("focusout", blur, { signal });
+  watch(signal, markPressed);
   onKeys(root, signal, (event) => {
     const box = boxOf(event);
-    if (!isTarget(box)) return null;
-    const place = targetsIn(root).indexOf(box);
-    return { ...targetSteps(place, 1, moveTo, () => store.pin(colOf(box))), Escape: goBack };
+    if (box === null || runOf(box) !== null) return null;
+    return isTarget(box) ? stepsOfTarget(box, event.shiftKey) : inputSteps(box, event.shiftKey);
   });
 }

@@ -6,6 +6,7 @@ import type { WireSegment, WireToken } from "../../protocol";
 import type { Store } from "../../store";
 import { h } from "../dom";
 import { chipBox, type Item, PLAIN, tokenBox } from "./boxes";
+import { eye } from "./eyes";
 
 export type Lines = {
   readonly items: readonly Item[];
@@ -14,6 +15,8 @@ export type Lines = {
   changed(): number | null;
   rebuild(from: number): void;
   unfold(start: number): void;
+  /** Draws the boxes of one unit as one. */
+  joinUnits(): void;
 };
 
 /** `leave` is called before boxes go: the tooltip may speak of one of them. */
@@ -103,6 +106,8 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
       segment,
       newlines: own === 0 ? 0 : own + carried,
       painted: PLAIN,
+      marks: 0,
+      goesOn: false,
       version: -1,
     });
   }
@@ -116,9 +121,32 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const block = h("div", { className: "sw-line", dir: "auto" });
     if (previous !== undefined && label === null && previous.newlines > 1) block.classList.add("sw-par");
     const opened = label === null ? [block] : [h("div", { className: "sw-turn sw-label" }, label), block];
+    if (isRead(begun)) opened[0]?.append(eye(segment));
     if (begun?.kind === "source" || begun?.kind === "target") opened[0]?.classList.add("sw-side");
     root.append(...opened);
     return { block, opened };
+  }
+
+  /** Whether a segment has something that was read: a turn that the model writes may begin in the template. */
+  function isRead(segment: WireSegment | undefined): boolean {
+    if (segment === undefined || segmentLabel(segment) === null) return false;
+    const { start, end } = segment;
+    const { tokens, firstTarget } = store;
+    return tokens.value.slice(start, Math.min(end, firstTarget.value)).some(({ role }) => role !== "special");
+  }
+
+  function joinUnits(): void {
+    const { units, granularity } = store;
+    const { of } = units.value;
+    const apart = granularity.value === "token";
+    for (const [k, item] of items.entries()) {
+      const next = items[k + 1];
+      const goesOn = !apart && next !== undefined && next.block === item.block && of[item.end - 1] === of[next.start];
+      if (goesOn === item.goesOn) continue;
+      item.goesOn = goesOn;
+      item.element.classList.toggle("sw-on", goesOn);
+      next?.element.classList.toggle("sw-in", goesOn);
+    }
   }
 
   /** The space before a box, and before the first target the stroke between what was read and what was written. */
@@ -142,7 +170,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     return begin === null ? end > 0 : store.tokens.value.slice(begin, end).some(({ role }) => role !== "special");
   }
 
-  return { items, itemAt, changed, rebuild, unfold: (start) => unfolded.add(start) };
+  return { items, itemAt, changed, rebuild, unfold: (start) => unfolded.add(start), joinUnits };
 }
 
 /** Two boxes that touch: parts of one word, or neighbours. */

@@ -1,56 +1,81 @@
 /** The column on show as the background of the boxes. Sets colours alone, never a size; only what is in sight. */
 
-import { type Ramp, STEPS, stepOf, swatchOf } from "../../color";
+import type { ReadonlySignal } from "@preact/signals-core";
+import { type Ramp, STEPS, swatchOf } from "../../color";
 import type { Span } from "../../layout";
-import { shareOf } from "../../scores";
+import { statsOf } from "../../scores";
+import type { Look } from "../../store";
 import type { ViewContext } from "../context";
-import { BLIND, chipText, heldBy, type Item, PLAIN, TARGET } from "./boxes";
+import { BLIND, chipText, heldBy, type Item, MARKS, PLAIN, TARGET } from "./boxes";
 
 export type Painter = {
   /** The column or the ramp changed. */
   repaint(): void;
   /** Other boxes came into sight. */
   paintInSight(): void;
+  /** The text is printed or copied as a whole. */
+  paintAll(): void;
 };
 
 export function createPainter(
-  { store, ramp }: ViewContext,
+  { store, ramp, of = store.map }: ViewContext,
   root: HTMLElement,
   items: readonly Item[],
   inSight: () => Span,
+  look: ReadonlySignal<Look>,
+  marksOf: (item: Item) => number,
 ): Painter {
   let version = 0;
   let usedRamp: Ramp | null = null;
+  let usedSign = false;
 
-  function lookOf(item: Item): number {
-    const shown = store.shown.value;
-    if (shown === null) return PLAIN;
-    if (!item.chip && item.start === shown.token) return TARGET;
-    if (shown.scores === null) return item.start > shown.token ? BLIND : PLAIN;
-    if (item.start >= shown.scores.length || Number.isNaN(shown.scores[item.start])) return BLIND;
-    const domain = store.domain.value;
-    if (domain === 0) return PLAIN;
-    return stepOf(item.chip ? heldBy(item, shown.scores) : shareOf(shown.scores, item.start), domain);
+  function lookOf({ start, end, chip }: Item): number {
+    const { about, turned, ready, max, step } = look.value;
+    if (about === null) return PLAIN;
+    if (start < about.end && end > about.start) return TARGET;
+    if (store.hiddenRows.value?.[start]) return BLIND;
+    if (!ready) return !turned && start > about.start ? BLIND : PLAIN;
+    const held = chip && !turned ? stepOfChip(start, end) : null;
+    const own = held ?? step(end - 1);
+    if (own === null) return BLIND;
+    return max === 0 ? PLAIN : own;
+  }
+
+  /** What it holds together may be more than any token alone: the ramp ends there. */
+  function stepOfChip(start: number, end: number): number | null {
+    const held = heldBy(store, { start, end }, of.value);
+    if (Number.isNaN(held)) return null;
+    const scores = store.targetCols.value && store.unitScores(of.value, store.targetCols.value);
+    const domain = scores === null ? 0 : statsOf(scores).max;
+    return domain === 0 ? PLAIN : Math.round(STEPS * Math.min(1, Math.max(-1, held / domain)));
   }
 
   function paint(item: Item): void {
     if (item.version === version) return;
     item.version = version;
     if (item.chip) {
-      const text = chipText(item, store.specialName.value, heldBy(item, store.shown.value?.scores));
+      const text = chipText(
+        item,
+        store.specialName.value,
+        look.value.turned ? Number.NaN : heldBy(store, item, of.value),
+      );
       if (item.element.textContent !== text) item.element.textContent = text;
     }
-    const look = lookOf(item);
-    if (look === item.painted) return;
-    item.painted = look;
+    const marks = marksOf(item);
+    if (marks !== item.marks)
+      for (const [k, name] of MARKS.entries()) item.element.classList.toggle(name, ((marks >> k) & 1) === 1);
+    item.marks = marks;
+    const own = lookOf(item);
+    if (own === item.painted) return;
+    item.painted = own;
     const { style, classList } = item.element;
-    if (look <= STEPS) {
-      const { background, color } = swatchOf(ramp.value, look);
+    if (own <= STEPS) {
+      const { background, color } = swatchOf(ramp.value, own, look.value.signed);
       style.backgroundColor = background;
       style.color = color;
     } else item.element.removeAttribute("style");
-    classList.toggle("sw-target", look === TARGET);
-    classList.toggle("sw-blind", look === BLIND);
+    classList.toggle("sw-target", own === TARGET);
+    classList.toggle("sw-blind", own === BLIND);
   }
 
   function paintInSight(): void {
@@ -58,15 +83,19 @@ export function createPainter(
     for (let k = start; k < end; k++) paint(items[k] as Item);
   }
 
+  function paintAll(): void {
+    for (const item of items) paint(item);
+  }
+
   function repaint(): void {
-    if (usedRamp !== ramp.value) {
-      usedRamp = ramp.value;
+    if (usedRamp !== ramp.value || usedSign !== look.value.signed) {
+      [usedRamp, usedSign] = [ramp.value, look.value.signed];
       for (const item of items) item.painted = item.painted <= STEPS ? Number.NaN : item.painted; // same step, other colour
     }
     version++;
-    root.classList.toggle("sw-pending", store.shown.value !== null && store.shown.value.scores === null);
+    root.classList.toggle("sw-pending", look.value.about !== null && !look.value.ready);
     paintInSight();
   }
 
-  return { repaint, paintInSight };
+  return { repaint, paintInSight, paintAll };
 }

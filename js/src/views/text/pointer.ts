@@ -1,9 +1,14 @@
-/** The mouse over text or classes: what lies under it is previewed, a click pins a target or unfolds a chip. */
+/**
+ * The mouse over text or classes: what lies under it is previewed; a click pins a target, turns the question round for an
+ * input, or unfolds a chip; with Shift it takes in all from what is chosen already.
+ */
 
+import { canOpen, chooseInput } from "../chosen";
 import type { ViewContext } from "../context";
 import { endPreview } from "../input";
 import { chipTip, sideOf, tokenTip } from "../tips";
-import { boxOf, heldBy, indexOf, runOf } from "./boxes";
+import { boxOf, focusToken, heldBy, indexOf, runOf } from "./boxes";
+import { followDrag } from "./drag";
 
 const GRACE = 140; // ms over the gap between two words before a preview ends
 
@@ -13,7 +18,7 @@ export function followPointer(
   root: HTMLElement,
   unfold: (start: number) => void = () => {},
 ): () => void {
-  const { store, signal, tooltip } = context;
+  const { store, signal, tooltip, of = context.store.map } = context;
   let leaving: ReturnType<typeof setTimeout> | undefined;
 
   function look(box: HTMLElement): void {
@@ -21,18 +26,23 @@ export function followPointer(
     if (run !== null) {
       store.hoverCol.value = null;
       store.hoverRow.value = null;
-      tooltip.show(box, chipTip(store, run.start, run.end, heldBy(run, store.shown.value?.scores)));
+      tooltip.show(box, chipTip(store, run.start, run.end, heldBy(store, run, of.value)));
       return;
     }
     const i = indexOf(box);
     const col = i - store.firstTarget.value;
-    const { value: pinned } = store.pinned;
+    const { value: pinned } = store.pinnedCols;
     store.hoverRow.value = i;
     store.hoverCol.value = col >= 0 ? col : null;
     // A target shows its own column, and says what it weighs itself as an input of the pinned one.
     tooltip.show(
       box,
-      tokenTip(store, i, col < 0 ? store.target.value : pinned !== null && col < pinned ? pinned : null),
+      tokenTip(
+        store,
+        i,
+        col < 0 ? store.targetCols.value : pinned !== null && col < pinned.start ? pinned : null,
+        of.value,
+      ),
       sideOf(store, i),
     );
   }
@@ -42,25 +52,40 @@ export function followPointer(
     endPreview(context);
   }
 
+  const drag = followDrag(context, root, leave);
+
   function over(event: Event): void {
+    if (drag.isOn()) return;
     const box = boxOf(event);
     clearTimeout(leaving);
     if (box !== null) look(box);
     else leaving = setTimeout(leave, GRACE);
   }
 
-  function click(event: Event): void {
+  function click(event: MouseEvent): void {
     const box = boxOf(event);
-    if (box === null) return;
+    if (drag.ended() || box === null) return;
     const run = runOf(box);
-    const col = indexOf(box) - store.firstTarget.value;
+    const token = indexOf(box);
+    const col = token - store.firstTarget.value;
+    const classes = store.kind.value === "classes";
     if (run !== null) unfold(run.start);
-    else if (col >= 0) store.pin(col);
+    else if (col < 0 || (event.altKey && !classes)) {
+      chooseInput(store, token, event.shiftKey);
+      if (col < 0) focusToken(box, store.tokens.value[token]);
+    } else if (event.shiftKey && !classes) store.pinTo(col);
+    else store.pin(store.unitCols(col).start);
+  }
+
+  function open(event: Event): void {
+    const box = boxOf(event);
+    if (box !== null && runOf(box) === null && canOpen(store, indexOf(box))) store.open(indexOf(box));
   }
 
   root.addEventListener("pointerover", over, { signal });
   root.addEventListener("pointerleave", leave, { signal });
   root.addEventListener("click", click, { signal });
+  root.addEventListener("dblclick", open, { signal });
   // The store lives on for the other views: nothing of this one may reach it later.
   signal.addEventListener("abort", () => clearTimeout(leaving), { once: true });
   return leave;

@@ -1,0 +1,462 @@
+/**
+ * How the reader looks at what the kernel sent: what is pinned, hovered, hidden and asked, by which units and on which
+ * scale; and all that is derived from it. The chain is pure: columns → hidden rows taken out → several targets joined →
+ * tokens pooled into units → colour domain. Nothing in it is stored twice.
+ */
+
+import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { STEPS } from "./color";
+import type { Span } from "./layout";
+import type { DocumentBegins, MapBegins, WireSegment, WireStep, WireToken } from "./protocol";
+import { type ScaleName, scaleOf } from "./scale";
+import { differenceOfShares, shareOf, statsOf, topRows } from "./scores";
+import {
+  type Granularity,
+  joined,
+  masked,
+  opening,
+  type Pool,
+  pooled,
+  type Units,
+  unitAt,
+  unitsOf,
+  unitsWithin,
+  wholeUnits,
+} from "./units";
+
+/**
+ * A matrix that fills up. `done` counts its columns; reading it is how a derived value learns of a new one. `difference`:
+ * it has none of its own, but shows how much larger the shares of the one map are than those of the other.
+ */
+export type MapData = {
+  info: MapBegins;
+  columns: (Float32Array | undefined)[];
+  done: Signal<number>;
+  difference?: readonly [MapData, MapData];
+};
+
+/**
+ * The targets on show: those under the mouse, else the pinned ones, else the first (the likeliest class). `cols` are their
+ * columns, `col` and `token` the first of them. `scores`: one a unit; the columns themselves where units are tokens.
+ */
+export type Shown = { cols: Span; col: number; token: number; scores: Float32Array | null };
+
+/** What the tokens are: one text; a source and the text written about it; or a text and its classes. */
+export type Kind = "text" | "pair" | "classes";
+
+/** "share": of a column's sum of sizes. "raw": as the method defines it, all columns of a matrix on one scale. */
+export type Measure = "share" | "raw";
+
+/**
+ * What the boxes of a text show. `about`: the tokens that the question is about. `step`: the step of the ramp for a token,
+ * null where there is nothing to say of it. `max`: what the far end of the ramp stands for, in the measure on show.
+ */
+export type Look = {
+  about: Span | null;
+  turned: boolean;
+  ready: boolean;
+  signed: boolean;
+  max: number;
+  step: (token: number) => number | null;
+};
+
+export type Facts = {
+  document: ReadonlySignal<DocumentBegins | null>;
+  tokens: ReadonlySignal<readonly WireToken[]>;
+  segments: ReadonlySignal<readonly WireSegment[]>;
+  steps: ReadonlySignal<readonly (WireStep | undefined)[]>;
+  map: ReadonlySignal<MapData | null>;
+  /** Whether a map has signs. */
+  isSigned: (map: MapData) => boolean;
+};
+
+export type Reading = ReturnType<typeof createReading>;
+
+export function createReading({ document, tokens, segments, steps, map, isSigned }: Facts) {
+  // ── what the reader chose ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** The pinned target column, the first of `extent`. Python sees both, as traits. */
+  const selection = signal<number | null>(null);
+  const extent = signal(1);
+  /** The target under the mouse or the keyboard. */
+  const hoverCol = signal<number | null>(null);
+  /** The target columns that are being dragged over. */
+  const dragged = signal<Span | null>(null);
+  /** The input under the mouse. */
+  const hoverRow = signal<number | null>(null);
+  /** Inputs whose question is turned round: which targets did they feed? Whole units, as tokens. */
+  const inputs = signal<Span | null>(null);
+  /** Stretches of the input that the reader does not want to count. */
+  const hidden = signal<readonly Span[]>([]);
+  const granularity = signal<Granularity>("token");
+  const pool = signal<Pool>("sum");
+  /** How several targets are put together. */
+  const joint = signal<"sum" | "mean">("mean");
+  /** The units that are shown by their finer parts. */
+  const opened = signal<ReadonlySet<number>>(new Set());
+  const scale = signal<ScaleName>("linear");
+  /** What of the largest share is too little to be coloured, on the scale "threshold". */
+  const threshold = signal(0.5);
+  const measure = signal<Measure>("share");
+
+  // ── what the text is ────────────────────────────────────────────────────────────────────────────────────────────
+
+  const firstTarget = computed(() => document.value?.first_target ?? 0);
+  const nTargets = computed(() => (document.value === null ? 0 : Math.max(0, tokens.value.length - firstTarget.value)));
+  /** Where the text begins that was written about a source, or null where there is none. */
+  const targetStart = computed(() => segments.value.find(({ kind }) => kind === "target")?.start ?? null);
+  const kind = computed<Kind>(() => {
+    if (tokens.value[firstTarget.value]?.role === "class") return "classes";
+    return targetStart.value === null ? "text" : "pair";
+  });
+  /** What tokens of the role "special" are called: a chat's template, or what a model puts around any text. */
+  const specialName = computed(() => (kind.value === "text" ? "template" : "special"));
+  const signed = computed(() => map.value !== null && isSigned(map.value));
+
+  /** Units of the rows, and of the targets: these are read by words at most, for each is a target of its own. */
+  const units = computed<Units>(() => unitsOf(tokens.value, firstTarget.value, granularity.value, opened.value));
+  const targetUnits = computed<Units>(() =>
+    granularity.value === "word" && kind.value !== "classes"
+      ? units.value
+      : unitsOf(tokens.value, firstTarget.value, "token"),
+  );
+
+  // ── the targets on show ─────────────────────────────────────────────────────────────────────────────────────────
+
+  const pinned = computed(() => inRange(selection.value, nTargets.value));
+  /** The column to look at before anything is chosen: a text is read from its first word, of classes the likeliest counts. */
+  const atRest = computed(() => {
+    if (nTargets.value === 0) return null;
+    return kind.value === "classes" ? likeliest(steps.value.slice(0, nTargets.value)) : 0;
+  });
+
+  /** The columns of the unit that a column belongs to. */
+  function unitCols(col: number): Span {
+    const at = unitAt(targetUnits.value, firstTarget.value + col);
+    return at === null ? { start: col, end: col + 1 } : shifted(at, -firstTarget.value);
+  }
+  const pinnedCols = computed<Span | null>(() => {
+    const { value: start } = pinned;
+    if (start === null) return null;
+    if (extent.value === 1) return unitCols(start);
+    return { start, end: Math.min(nTargets.value, start + extent.value) };
+  });
+  const targetCols = computed<Span | null>(() => {
+    if (dragged.value !== null) return dragged.value;
+    const hovered = inRange(hoverCol.value, nTargets.value);
+    if (hovered !== null) return unitCols(hovered);
+    return pinnedCols.value ?? (atRest.value === null ? null : unitCols(atRest.value));
+  });
+  const target = computed(() => targetCols.value?.start ?? null);
+
+  // ── scores ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  const hiddenRows = computed<Uint8Array | null>(() => {
+    if (hidden.value.length === 0) return null;
+    const rows = new Uint8Array(tokens.value.length);
+    for (const { start, end } of hidden.value) rows.fill(1, start, end);
+    return rows;
+  });
+
+  /** The scores of one column of a map as the kernel sent them, or null while they are not there. */
+  function columnOf(of: MapData | null, col: number): Float32Array | null {
+    if (of === null || of.done.value === 0) return null;
+    return of.columns[col] ?? null;
+  }
+  const column = (col: number) => columnOf(map.value, col);
+
+  /** Several columns as one, before anything is hidden or pooled. */
+  function whole(of: MapData | null, cols: Span): Float32Array | null {
+    const { start, end } = cols;
+    if (of?.difference !== undefined) {
+      const [a, b] = of.difference.map((side) => unitScores(side, cols));
+      return a && b ? differenceOfShares(a, b) : null;
+    }
+    if (end - start === 1) return columnOf(of, start);
+    const columns: Float32Array[] = [];
+    for (let col = start; col < end; col++) {
+      const scores = columnOf(of, col);
+      if (scores === null) return null;
+      columns.push(scores);
+    }
+    return columns.length === 0 ? null : joined(columns, joint.value);
+  }
+
+  /** What was pooled stays until the way of pooling changes: matrix and text ask for the same columns again and again. */
+  const pools = computed(() => {
+    void [units.value, hiddenRows.value, joint.value, pool.value];
+    return new WeakMap<Float32Array, Float32Array>();
+  });
+  const joins = computed(() => {
+    void [joint.value, pools.value];
+    return new WeakMap<MapData, Map<number, Float32Array>>();
+  });
+
+  /** Scores of the target columns `cols`, one a unit of the rows; null while one of them is not there. */
+  function unitScores(of: MapData | null, cols: Span): Float32Array | null {
+    const scores = joinedOnce(of, cols);
+    if (scores === null) return null;
+    const asTheyAre = of?.difference !== undefined || (granularity.value === "token" && hiddenRows.value === null);
+    if (asTheyAre) return scores;
+    const known = pools.value.get(scores);
+    if (known !== undefined) return known;
+    const seen = hiddenRows.value === null ? scores : masked(scores, hiddenRows.value);
+    const found = granularity.value === "token" ? seen : pooled(seen, units.value, pool.value);
+    pools.value.set(scores, found);
+    return found;
+  }
+
+  function joinedOnce(of: MapData | null, cols: Span): Float32Array | null {
+    if (of === null || (cols.end - cols.start === 1 && of.difference === undefined)) return whole(of, cols);
+    const known = joins.value.get(of) ?? new Map<number, Float32Array>();
+    joins.value.set(of, known);
+    const key = cols.start * (nTargets.value + 1) + cols.end;
+    const found = known.get(key) ?? whole(of, cols);
+    if (found !== null) known.set(key, found);
+    return found;
+  }
+
+  const scores = computed(() => (targetCols.value === null ? null : unitScores(map.value, targetCols.value)));
+  const shown = computed<Shown | null>(() => {
+    const { value: cols } = targetCols;
+    if (cols === null) return null;
+    return { cols, col: cols.start, token: firstTarget.value + cols.start, scores: scores.value };
+  });
+  /** The largest |share| of the column on show. */
+  const domain = computed(() => (scores.value === null ? 0 : statsOf(scores.value).max));
+  /** The three units that weigh most, as indices of units. */
+  const top = computed(() => (scores.value === null ? [] : topRows(scores.value, 3)));
+
+  /** How much of the targets' scores lies on the rows that `counts` picks, or null where there are none to see. */
+  function heldBy(counts: (row: number) => boolean): number | null {
+    const all = targetCols.value === null ? null : joinedOnce(map.value, targetCols.value);
+    if (all === null) return null;
+    let [sum, seen] = [0, 0];
+    for (let row = 0; row < all.length; row++) {
+      const own = counts(row) ? shareOf(all, row) : Number.NaN;
+      if (Number.isNaN(own)) continue;
+      sum += Math.abs(own);
+      seen++;
+    }
+    return seen === 0 ? null : sum;
+  }
+  /** How much of the column lies on tokens of the template. */
+  const templateShare = computed(() => heldBy((row) => tokens.value[row]?.role === "special"));
+  /** How much of it lies on what is hidden: the shares that are shown are of the rest. */
+  const hiddenShare = computed(() => {
+    const { value: rows } = hiddenRows;
+    return rows === null ? null : heldBy((row) => rows[row] === 1);
+  });
+
+  // ── what the boxes show ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The value of a unit in the measure on show. */
+  function measured(of: Float32Array, unit: number): number {
+    return measure.value === "raw" ? (of[unit] ?? Number.NaN) : shareOf(of, unit);
+  }
+
+  /** What the boxes show of a map: a signal a map, for several may stand side by side. */
+  function lookAt(of: ReadonlySignal<MapData | null>): ReadonlySignal<Look> {
+    return computed(() => {
+      const previews = dragged.value !== null || inRange(hoverCol.value, nTargets.value) !== null;
+      const turned = inputs.value !== null && !previews;
+      return turned ? turnedLook(of.value, inputs.value as Span) : targetLook(of.value);
+    });
+  }
+
+  function targetLook(of: MapData | null): Look {
+    const { value: cols } = targetCols;
+    const found = cols === null ? null : unitScores(of, cols);
+    const values = found === null ? [] : Float64Array.from(found, (_, unit) => measured(found, unit));
+    const { of: unitOf } = units.value;
+    return looking(of, {
+      about: cols === null ? null : shifted(cols, firstTarget.value),
+      turned: false,
+      ready: found !== null,
+      values,
+      at: (token) => (token < (of?.info.n_rows ?? 0) ? (unitOf[token] ?? null) : null),
+    });
+  }
+
+  function turnedLook(of: MapData | null, rows: Span): Look {
+    const values = Array.from({ length: nTargets.value }, (_, col) => fedBy(of, rows, unitCols(col)));
+    return looking(of, {
+      about: rows,
+      turned: true,
+      ready: values.some((value) => !Number.isNaN(value)),
+      values,
+      at: (token) => (token >= firstTarget.value ? token - firstTarget.value : null),
+    });
+  }
+
+  /** What the targets `cols` owe to the inputs `rows`; NaN where they cannot see them, or are not computed yet. */
+  function fedBy(of: MapData | null, rows: Span, cols: Span): number {
+    const found = unitScores(of, cols);
+    if (found === null) return Number.NaN;
+    const { of: unitOf } = units.value;
+    let [sum, seen] = [0, 0];
+    for (let unit = unitOf[rows.start] ?? 0; unit <= (unitOf[rows.end - 1] ?? 0); unit++) {
+      const value = measured(found, unit);
+      if (Number.isNaN(value)) continue;
+      sum += value;
+      seen++;
+    }
+    return seen === 0 ? Number.NaN : sum;
+  }
+
+  function looking(
+    of: MapData | null,
+    look: Omit<Look, "step" | "max" | "signed"> & { values: ArrayLike<number>; at: (token: number) => number | null },
+  ): Look {
+    const { values, at, ...rest } = look;
+    let max = 0;
+    for (let i = 0; i < values.length; i++) max = Math.max(max, Math.abs(values[i] || 0)); // NaN counts as nothing
+    if (!Number.isFinite(max)) max = 0;
+    const place = scaleOf(scale.value, values, max, threshold.value);
+    return {
+      ...rest,
+      signed: of !== null && isSigned(of),
+      max,
+      step(token) {
+        const value = values[at(token) ?? -1];
+        return value === undefined || Number.isNaN(value) ? null : Math.round(STEPS * place(value));
+      },
+    };
+  }
+  const look = lookAt(map);
+
+  // ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Pins a target column and the `length - 1` after it, or lets them go if they were pinned. */
+  function pin(col: number, length = 1): void {
+    batch(() => {
+      const same = selection.value === col && extent.value === length;
+      selection.value = same ? null : col;
+      extent.value = same ? 1 : length;
+      inputs.value = null;
+    });
+  }
+
+  /** Pins all targets from the pinned one to this one. */
+  function pinTo(col: number): void {
+    const to = unitCols(col);
+    const from = pinnedCols.value ?? to;
+    const [start, end] = [Math.min(from.start, to.start), Math.max(from.end, to.end)];
+    if (start === selection.value && end - start === extent.value) return;
+    batch(() => {
+      selection.value = start;
+      extent.value = end - start;
+      inputs.value = null;
+    });
+  }
+
+  /** Turns the question round for the units of these rows, or back (null, or the same once more). */
+  function turn(rows: Span | null): void {
+    const next = rows === null ? null : wholeUnits(units.value, rows);
+    const same = next?.start === inputs.value?.start && next?.end === inputs.value?.end;
+    inputs.value = same ? null : next;
+  }
+
+  /** What overlaps becomes one stretch. */
+  function hide(rows: Span): void {
+    const apart = ({ start, end }: Span) => end <= rows.start || start >= rows.end;
+    const one = [rows, ...hidden.value.filter((span) => !apart(span))];
+    const [start, end] = [Math.min(...one.map((span) => span.start)), Math.max(...one.map((span) => span.end))];
+    hidden.value = [...hidden.value.filter(apart), { start, end }];
+  }
+
+  /** Shows again what is hidden of these rows; without rows, everything. */
+  function unhide(rows?: Span): void {
+    hidden.value =
+      rows === undefined ? [] : hidden.value.filter(({ start, end }) => end <= rows.start || start >= rows.end);
+  }
+
+  /** Shows a unit by its finer parts. */
+  function open(token: number): void {
+    opened.value = opening(units.value, token, opened.value);
+  }
+
+  function readBy(next: Granularity): void {
+    batch(() => {
+      granularity.value = next;
+      opened.value = new Set();
+    });
+  }
+
+  /** A new text: what was chosen of the old one means nothing there. */
+  function forgetChoices(): void {
+    hoverCol.value = null;
+    dragged.value = null;
+    hoverRow.value = null;
+    inputs.value = null;
+    hidden.value = [];
+    opened.value = new Set();
+  }
+
+  return {
+    selection,
+    extent,
+    hoverCol,
+    dragged,
+    hoverRow,
+    inputs,
+    hidden,
+    granularity,
+    pool,
+    joint,
+    opened,
+    scale,
+    threshold,
+    measure,
+    firstTarget,
+    nTargets,
+    targetStart,
+    kind,
+    specialName,
+    signed,
+    units,
+    targetUnits,
+    unitCols,
+    pinned,
+    pinnedCols,
+    atRest,
+    targetCols,
+    target,
+    column,
+    columnOf,
+    unitScores,
+    measured,
+    fedBy,
+    shown,
+    domain,
+    top,
+    templateShare,
+    hiddenRows,
+    hiddenShare,
+    lookAt,
+    look,
+    nRowUnits: (of: MapData | null) => unitsWithin(units.value, of?.info.n_rows ?? 0),
+    pin,
+    pinTo,
+    turn,
+    hide,
+    unhide,
+    open,
+    readBy,
+    forgetChoices,
+  };
+}
+
+function shifted({ start, end }: Span, by: number): Span {
+  return { start: start + by, end: end + by };
+}
+
+/** The first of the largest probabilities; 0 while none is known. */
+function likeliest(steps: readonly (WireStep | undefined)[]): number {
+  const probabilities = Array.from(steps, (step) => step?.probability ?? Number.NEGATIVE_INFINITY);
+  return Math.max(0, probabilities.indexOf(Math.max(...probabilities)));
+}
+
+function inRange(value: number | null, n: number): number | null {
+  return value !== null && value >= 0 && value < n ? value : null;
+}

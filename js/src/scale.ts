@@ -1,0 +1,42 @@
+/** From a share (or a raw score) to a place on the colour ramp, -1 … 1. Pure; imports nothing. */
+
+export const SCALES = ["linear", "quantile", "threshold"] as const;
+export type ScaleName = (typeof SCALES)[number];
+export type Scale = (value: number) => number;
+
+/**
+ * linear: in proportion to the largest |value|, `max`. quantile: by rank among the |values|, so that every step of the ramp
+ * is used. threshold: linear, but nothing below `threshold` × max. A domain of nothing has no colour.
+ */
+export function scaleOf(name: ScaleName, values: ArrayLike<number>, max: number, threshold: number): Scale {
+  if (!(max > 0)) return () => 0;
+  const linear: Scale = (value) => (Number.isNaN(value) ? 0 : Math.min(1, Math.max(-1, value / max)));
+  if (name === "linear") return linear;
+  if (name === "threshold") return (value) => (Math.abs(value) >= threshold * max ? linear(value) : 0);
+  const sizes = Float64Array.from(values, Math.abs)
+    .filter((size) => size > 0)
+    .sort();
+  return (value) => {
+    const size = Math.abs(value);
+    return size > 0 ? (Math.sign(value) * notAbove(sizes, size)) / sizes.length : 0;
+  };
+}
+
+/** How many of the ascending sizes are no larger than `size`. */
+function notAbove(sizes: Float64Array, size: number): number {
+  let [low, high] = [0, sizes.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sizes[middle] as number) <= size) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * The largest share that noise would have: of n uniform numbers in (0, 1), the expected largest, n / (n + 1), over the
+ * expected sum, n / 2. A column whose top is no higher singles nothing out.
+ */
+export function randomTop(n: number): number {
+  return 2 / (n + 1);
+}

@@ -1,0 +1,63 @@
+/** A map as CSV and as JSON, in parts of one column each: a matrix of millions of cells is never one string. Pure. */
+
+import { shareOf } from "../scores";
+
+export type Entry = { text: string; position: number };
+/** What is not computed is not there. */
+export type Columns = readonly (Float32Array | undefined)[];
+
+/** The shortest decimal that is the same float32. */
+export function shortest(value: number): number {
+  const single = Math.fround(value);
+  for (let digits = 6; ; digits++) {
+    const near = Number(single.toPrecision(digits));
+    if (digits > 8 || Math.fround(near) === single) return near;
+  }
+}
+
+/** As pandas writes it: nothing for what is not there. */
+function number(value: number): string {
+  return Number.isNaN(value) ? "" : String(shortest(value)).replace("Infinity", "inf");
+}
+
+/** Always in quotes, so that no comma, line break or sign at the start is anything but text. */
+function start({ text, position }: Entry, at: number): string {
+  return `${at},"${text.replaceAll('"', '""')}",${position},`;
+}
+
+/** RFC 4180; a line a visible cell, target by target, with the columns of `to_dataframe()`. */
+export function* csv(rows: readonly Entry[], cols: readonly Entry[], columns: Columns): Generator<string> {
+  yield "row,row_token,row_position,col,col_token,col_position,score,share\r\n";
+  const starts = rows.map(start);
+  for (const [col, target] of cols.map(start).entries()) {
+    const scores = columns[col] ?? new Float32Array();
+    let lines = "";
+    for (const [row, score] of scores.entries())
+      if (!Number.isNaN(score)) lines += `${starts[row]}${target}${number(score)},${number(shareOf(scores, row))}\r\n`;
+    yield lines;
+  }
+}
+
+/** After `head` the scores, and the shares of what `pooled` makes of them; null for what is not computed or not visible. */
+export function* json(
+  head: object,
+  columns: Columns,
+  pooled: (scores: Float32Array) => Float32Array,
+): Generator<string> {
+  yield JSON.stringify(head, null, 1).slice(0, -2);
+  for (const name of ["scores", "shares"]) {
+    yield `,\n "${name}": [`;
+    for (const [col, scores] of [...columns].entries()) {
+      const units = scores && name === "shares" ? pooled(scores) : null;
+      const values = units === null ? scores : Array.from(units, (_, unit) => shareOf(units, unit));
+      yield `${col > 0 ? "," : ""}\n  ${JSON.stringify(values ? Array.from(values, shortest) : null)}`;
+    }
+    yield "\n ]";
+  }
+  yield "\n}\n";
+}
+
+/** One line a row, for a spreadsheet: a name with a tab or a line break in it would be more than one cell. */
+export function tsv(rows: readonly (readonly (string | number | null)[])[]): string {
+  return rows.map((row) => row.map((value) => String(value).replace(/[\t\r\n]+/g, " ")).join("\t")).join("\n");
+}

@@ -1,0 +1,124 @@
+/** What the reader reads by: tokens, words, sentences or segments; and how the scores of a unit's tokens make its own. Pure. */
+
+import { firstWhere, type Span } from "./layout";
+import type { WireToken } from "./protocol";
+
+export const GRANULARITIES = ["token", "word", "sentence", "segment"] as const;
+export type Granularity = (typeof GRANULARITIES)[number];
+
+export const POOLS = ["sum", "mean", "max"] as const;
+export type Pool = (typeof POOLS)[number];
+
+/** Neighbouring spans that tile all tokens; `of[i]` is the unit of token i, and `levels[k]` how coarse unit k is. */
+export type Units = { spans: readonly Span[]; levels: readonly number[]; of: Int32Array };
+
+/**
+ * The units of a text. Input and output are never put together, nor (in words) a special token and its neighbour. A unit
+ * whose `keyOf` is in `opened` is shown by the units of the next finer kind instead.
+ */
+export function unitsOf(
+  tokens: readonly WireToken[],
+  firstTarget: number,
+  granularity: Granularity,
+  opened: ReadonlySet<number> = new Set(),
+): Units {
+  const of = new Int32Array(tokens.length);
+  const spans: Span[] = [];
+  const levels: number[] = [];
+  function cut(start: number, end: number, level: number): void {
+    for (let from = start; from < end; ) {
+      let to = from + 1;
+      while (to < end && to !== firstTarget && isOne(tokens[from], tokens[to], level)) to++;
+      if (level > 0 && opened.has(keyOf(from, level))) cut(from, to, level - 1);
+      else {
+        of.fill(spans.length, from, to);
+        spans.push({ start: from, end: to });
+        levels.push(level);
+      }
+      from = to;
+    }
+  }
+  cut(0, tokens.length, GRANULARITIES.indexOf(granularity));
+  return { spans, levels, of };
+}
+
+/** A sentence may begin where its first word does: both can be opened. */
+function keyOf(start: number, level: number): number {
+  return start * GRANULARITIES.length + level;
+}
+
+/** Those opened already, and the unit at a token; the same set where that unit is a token. */
+export function opening({ spans, levels, of }: Units, token: number, opened: ReadonlySet<number>): ReadonlySet<number> {
+  const unit = of[token] ?? -1;
+  const [span, level] = [spans[unit], levels[unit] ?? 0];
+  return span === undefined || level === 0 ? opened : new Set(opened).add(keyOf(span.start, level));
+}
+
+function isOne(a: WireToken | undefined, b: WireToken | undefined, level: number): boolean {
+  if (a === undefined || b === undefined || level === 0) return false;
+  if (level === 1) return a.word === b.word && a.role === b.role;
+  return level === 2 ? a.sentence === b.sentence : a.segment === b.segment;
+}
+
+/** The unit that holds a token, as a span of tokens. */
+export function unitAt({ spans, of }: Units, token: number): Span | null {
+  return spans[of[token] ?? -1] ?? null;
+}
+
+/** The smallest run of whole units that covers a span. */
+export function wholeUnits(units: Units, { start, end }: Span): Span {
+  return { start: unitAt(units, start)?.start ?? start, end: unitAt(units, end - 1)?.end ?? end };
+}
+
+/** How many units have a token among the first n. */
+export function unitsWithin({ spans }: Units, n: number): number {
+  return firstWhere(spans.length, (k) => (spans[k]?.start ?? n) >= n);
+}
+
+const TAKE: Record<Pool, (sum: number, count: number, largest: number) => number> = {
+  sum: (sum) => sum,
+  mean: (sum, count) => sum / count,
+  max: (_sum, _count, largest) => largest,
+};
+
+/** Scores of units; NaN where none of a unit's tokens has one. Of a unit that is seen in part, the part counts. */
+export function pooled(scores: Float32Array, units: Units, pool: Pool): Float32Array {
+  const out = new Float32Array(unitsWithin(units, scores.length));
+  const take = TAKE[pool];
+  for (let k = 0; k < out.length; k++) {
+    const { start, end } = units.spans[k] as Span;
+    let [sum, count, largest] = [0, 0, Number.NEGATIVE_INFINITY];
+    for (let i = start; i < Math.min(end, scores.length); i++) {
+      const score = scores[i] as number;
+      if (Number.isNaN(score)) continue;
+      sum += score;
+      count++;
+      if (score > largest) largest = score;
+    }
+    out[k] = count === 0 ? Number.NaN : take(sum, count, largest);
+  }
+  return out;
+}
+
+/** Several columns as one, their sum or mean; of a row that some of them cannot see, the others count. */
+export function joined(columns: readonly Float32Array[], how: "sum" | "mean"): Float32Array {
+  const out = new Float32Array(columns[0]?.length ?? 0);
+  for (let row = 0; row < out.length; row++) {
+    let [sum, count] = [0, 0];
+    for (const column of columns) {
+      const score = column[row] as number;
+      if (Number.isNaN(score)) continue;
+      sum += score;
+      count++;
+    }
+    out[row] = count === 0 ? Number.NaN : how === "sum" ? sum : sum / count;
+  }
+  return out;
+}
+
+/** The same column, with NaN in the rows that are hidden. */
+export function masked(scores: Float32Array, hidden: Uint8Array): Float32Array {
+  const out = scores.slice();
+  for (let row = 0; row < out.length; row++) if (hidden[row]) out[row] = Number.NaN;
+  return out;
+}

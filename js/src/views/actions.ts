@@ -1,0 +1,55 @@
+/** The line below the text: which targets the chosen inputs feed and what can be done with them; else what is hidden. */
+
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { percent, plural } from "../format";
+import type { Span } from "../layout";
+import { canOpen, feeds, isHidden, strikeOut, toggleHidden } from "./chosen";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
+import { onKeys } from "./input";
+import { nameOf } from "./tips";
+
+export function actionsView(context: ViewContext): HTMLElement {
+  const { store, signal } = context;
+  const root = h("div", { className: "sw-actions", role: "group", ariaLabel: "Chosen inputs", hidden: true });
+
+  /** The line may go with its buttons: the focus does not go with them. */
+  function doing(act: () => void): void {
+    const hadFocus = root.contains((root.getRootNode() as Document | ShadowRoot).activeElement);
+    act();
+    if (hadFocus && root.hidden) root.parentElement?.querySelector<HTMLElement>('.sw-gen[tabindex="0"]')?.focus();
+  }
+
+  const button = (label: string, act: () => void, title: string): TemplateResult =>
+    html`<button type="button" class="sw-button" title=${title} @click=${() => doing(act)}>${label}</button>`;
+
+  function chosen(rows: Span): TemplateResult {
+    const [hidden, fed] = [isHidden(store, rows), feeds(store, rows)];
+    const targets = fed.map(({ name, value }) => html`<span class="sw-input"><bdi>${name}</bdi> ${value}</span>`);
+    return html`<span class="sw-actions-text"
+        ><span class="sw-muted">“<bdi>${nameOf(store, rows)}</bdi>” ${hidden ? "is hidden" : fed.length === 0 ? "feeds nothing that is known" : "feeds"}</span>
+        ${hidden ? nothing : targets}</span
+      ><span class="sw-actions-buttons">
+        ${button(hidden ? "Show" : "Hide", () => toggleHidden(store, rows), "Share out the column among the other inputs (h)")}
+        ${button("Strike out", () => strikeOut(context, rows), "What if the model had not read this? (s)")}
+        ${canOpen(store, rows.start) ? button("Open", () => store.open(rows.start), "Show its parts (o)") : nothing}
+        ${button("Back", () => store.turn(null), "Back to the target (Esc)")}
+      </span>`;
+  }
+
+  function hiding(n: number): TemplateResult {
+    const { value: held } = store.hiddenShare;
+    const of = held === null ? "" : `, ${percent(held)} of this column; the rest is shared out anew`;
+    return html`<span class="sw-actions-text sw-muted">hidden: ${plural(n, "token")}${of}</span>
+      ${button("Show all", () => store.unhide(), "Count everything again")}`;
+  }
+
+  watch(signal, () => {
+    const { value: rows } = store.inputs;
+    const nHidden = store.hiddenRows.value?.reduce((sum, row) => sum + row, 0) ?? 0;
+    root.hidden = rows === null && nHidden === 0;
+    render(root.hidden ? nothing : rows === null ? hiding(nHidden) : chosen(rows), root);
+  });
+  onKeys(root, signal, () => ({ Escape: () => doing(() => store.turn(null)) }));
+  return root;
+}

@@ -1,0 +1,97 @@
+/** Several maps side by side, and where they differ. */
+
+import { signal as state, untracked } from "@preact/signals-core";
+import { html, nothing, render } from "lit-html";
+import type { Beside } from "../store";
+import { barsView } from "./compare/bars";
+import { panelView } from "./compare/panel";
+import { chosenOf, keyOf, MOST, type Option, optionsOf, type Side, sidesOf } from "./compare/sides";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
+
+export function compareView(context: ViewContext): HTMLElement {
+  const { store, send, signal } = context;
+  const options = h("div", { className: "sw-picks", role: "group", ariaLabel: "Maps to put side by side" });
+  const hint = h("p", { className: "sw-quiet" }, "Choose at least one more, to see them side by side.");
+  const grid = h("div", { className: "sw-panels" });
+  const sides = sidesOf(store);
+  const root = h("div", { className: "sw-compare" }, options, hint, grid, barsView(context, sides));
+  /** What was asked for here, while the kernel has not begun with it. */
+  const waiting = state<ReadonlySet<string>>(new Set());
+
+  function compute(entry: Beside): void {
+    const key = keyOf(store, entry);
+    if (waiting.value.has(key)) return;
+    waiting.value = new Set(waiting.value).add(key);
+    send({ type: "ask", method: entry.method, objective: entry.objective, aside: true });
+    if (store.pinned.value !== null) send({ type: "focus", col: store.pinned.value });
+  }
+
+  function toggle({ key, entry, reason }: Option): void {
+    const chosen = chosenOf(store);
+    const others = chosen.filter((other) => keyOf(store, other) !== key);
+    if (others.length < chosen.length) {
+      if (others.length > 0) store.beside.value = others;
+    } else if (reason === null && chosen.length < MOST) {
+      store.beside.value = [...chosen, entry];
+      if (store.mapBeside(entry) === null) compute(entry);
+    }
+  }
+
+  watch(signal, () => {
+    const chosen = new Set(chosenOf(store).map((entry) => keyOf(store, entry)));
+    const full = chosen.size < MOST ? null : `${MOST} at most`;
+    hint.hidden = chosen.size > 1;
+    render(
+      optionsOf(store).map((option) => {
+        const isChosen = chosen.has(option.key);
+        const why = isChosen ? null : (option.reason ?? full);
+        return html`<button
+          type="button"
+          class="sw-pick"
+          title=${why ?? nothing}
+          aria-pressed=${isChosen ? "true" : "false"}
+          aria-disabled=${why === null ? "false" : "true"}
+          @click=${() => toggle(option)}
+        >${option.name}</button>`;
+      }),
+      options,
+    );
+  });
+
+  watch(signal, () => {
+    void [store.status.value, store.failure.value];
+    if (!store.running.value) waiting.value = new Set();
+  });
+
+  const computing = {
+    isUnderWay: ({ key }: Side) => (store.running.value && !store.explaining.value) || waiting.value.has(key),
+    compute,
+  };
+  const panels = new Map<string, { element: HTMLElement; life: AbortController }>();
+
+  function open(side: Side) {
+    const life = new AbortController();
+    const own = { ...context, signal: AbortSignal.any([signal, life.signal]) };
+    const first = () => {
+      const [other] = sides.value;
+      return side.entry === null || other === undefined || other.key === side.key ? null : other;
+    };
+    return { element: panelView(own, side, first, computing), life };
+  }
+
+  watch(signal, () => {
+    for (const [key, { element, life }] of panels) {
+      if (sides.value.some((side) => side.key === key)) continue;
+      life.abort();
+      element.remove();
+      panels.delete(key);
+    }
+    for (const [place, side] of sides.value.entries()) {
+      const panel = panels.get(side.key) ?? untracked(() => open(side));
+      panels.set(side.key, panel);
+      if (grid.children[place] !== panel.element) grid.insertBefore(panel.element, grid.children[place] ?? null);
+    }
+  });
+  return root;
+}

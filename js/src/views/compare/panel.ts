@@ -1,0 +1,74 @@
+/** One map among several: what it is, the text in its colours, and what the colours stand for. */
+
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { gradient } from "../../color";
+import { decimal, share, significant } from "../../format";
+import type { Beside } from "../../store";
+import type { ViewContext } from "../context";
+import { h, watch } from "../dom";
+import { textView } from "../text";
+import { rankCorrelation } from "./rank";
+import type { Side } from "./sides";
+
+export type Computing = { isUnderWay: (side: Side) => boolean; compute: (entry: Beside) => void };
+
+/** `first`: the one that all others are measured against, where this is another. */
+export function panelView(
+  context: ViewContext,
+  side: Side,
+  first: () => Side | null,
+  { isUnderWay, compute }: Computing,
+): HTMLElement {
+  const { store, signal, ramp } = context;
+  const look = store.lookAt(side.map);
+  const head = h("div", { className: "sw-compact-head" });
+  const foot = h("div", { className: "sw-compact-foot" });
+  const text = textView({ ...context, of: side.map }, look);
+  const root = h("div", { className: "sw-compact", role: "group" }, head, text, foot);
+
+  function missing(): TemplateResult {
+    if (isUnderWay(side)) return html`<span class="sw-muted">on its way</span>`;
+    const { entry } = side;
+    return html`<span class="sw-muted">not computed</span>${
+      entry === null || entry.map !== undefined
+        ? nothing
+        : html`<button type="button" class="sw-button" @click=${() => compute(entry)}>Compute</button>`
+    }`;
+  }
+
+  function legend(): TemplateResult {
+    const { max, signed } = look.value;
+    const number = store.measure.value === "raw" && side.entry !== null ? significant : share;
+    return html`<span class="sw-scale"
+      ><span>${signed ? number(-max) : "0"}</span
+      ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
+      ><span>${number(max)}</span></span>`;
+  }
+
+  function agreement(): TemplateResult | typeof nothing {
+    const [other, { value: cols }] = [first(), store.targetCols];
+    if (other === null || cols === null) return nothing;
+    const [a, b] = [other, side].map(({ map }) => store.unitScores(map.value, cols));
+    const rho = a && b ? rankCorrelation(a, b) : Number.NaN;
+    if (Number.isNaN(rho)) return nothing;
+    return html`<span class="sw-muted">rank correlation with ${other.name.value} ρ = <b>${decimal(rho).replace("0.", ".")}</b> for this target</span>`;
+  }
+
+  watch(signal, () => {
+    root.setAttribute("aria-label", side.name.value);
+    render(html`<b>${side.name.value}</b> <span class="sw-muted">${side.unit.value}</span>`, head);
+  });
+  watch(signal, () => {
+    const { ready, max } = look.value;
+    const nothingThere = side.entry === null ? "no difference" : "no shares: all zero, or not finite";
+    render(
+      !ready
+        ? missing()
+        : max > 0
+          ? html`${legend()} ${agreement()}`
+          : html`<span class="sw-muted">${nothingThere}</span>`,
+      foot,
+    );
+  });
+  return root;
+}

@@ -1,0 +1,187 @@
+/**
+ * Attention by layer and head: for the target on show, where each head of each layer looks. The pictures are one canvas;
+ * over it lies a grid of cells that can be pointed at, walked through and picked.
+ */
+
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { share } from "../format";
+import type { Heads } from "../protocol";
+import { askFor, mapOnShow } from "./ask";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
+import { paintHeads, peakOf } from "./heads/picture";
+import { nearest, onKeys } from "./input";
+import { createPopover } from "./popover";
+import { nameOf } from "./tips";
+
+const SETTLE = 150; // ms that a target must be looked at before its heads are asked for
+const HINT = "A head, a layer (the mean of its heads) or all of them: press one to see its map.";
+
+/** A cell of the grid: row 0 stands for all layers, column 0 for all heads of a layer. */
+type Place = { row: number; col: number };
+/** The settings of the method; undefined stands for all of them. */
+type Settings = { layer?: unknown; head?: unknown };
+
+const settingsAt = ({ layers }: Heads, { row, col }: Place): Settings => ({
+  layer: layers[row - 1],
+  head: col > 0 ? col - 1 : undefined,
+});
+/** "3,5", whether as numbers or as people read them. */
+const keyOf = ({ layer, head }: Settings) => [layer, head].join();
+
+/** The button that opens the grid; there only while a map of attention is. */
+export function headsButton(context: ViewContext): HTMLElement {
+  const { store, send, signal, layer } = context;
+  const button = h("button", { type: "button", className: "sw-quiet sw-heads-toggle" }, "layers × heads");
+  const title = h("h3", { className: "sw-card-title" });
+  const canvas = h("canvas", { ariaHidden: "true" });
+  const grid = h("div", { className: "sw-head-grid", role: "grid", dir: "ltr" });
+  grid.setAttribute("aria-label", "Layers and heads");
+  const said = h("div", { className: "sw-muted sw-head-said" }, HINT);
+  const scroller = h("div", { className: "sw-head-scroll" }, h("div", { className: "sw-head-room" }, canvas, grid));
+  const panel = h("div", { className: "sw-heads", role: "dialog", ariaLabel: "Layers and heads", tabIndex: -1 });
+  panel.append(title, scroller, said);
+  let at: Place = { row: 0, col: 0 };
+  let told: Place | null = null; // the cell that the line below speaks of
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const popover = createPopover({ button, panel, layer, signal, placement: "bottom-end", fill });
+  button.setAttribute("aria-haspopup", "dialog");
+  button.addEventListener("click", popover.toggle, { signal });
+
+  function fill(): void {
+    want();
+    draw();
+  }
+
+  function want(): void {
+    const { value: col } = store.target;
+    if (col !== null && store.heads.value?.col !== col) send({ type: "heads", col });
+  }
+
+  function pick(place: Place): void {
+    const { value: heads } = store.heads;
+    const objective = mapOnShow(store)?.objective;
+    if (heads === null || objective === undefined || (place.col > 0 && peakAt(heads, place) === null)) return;
+    askFor(context, {
+      method: "attention",
+      objective,
+      ...(place.row > 0 ? { settings: settingsAt(heads, place) } : {}),
+    });
+  }
+
+  /** "layer 3, head 5: looks most at “George” .41" */
+  function describe(heads: Heads, place: Place): string {
+    const { layer, head } = settingsAt(heads, place);
+    if (layer === undefined) return "all layers and heads";
+    if (head === undefined) return `layer ${layer}, all heads`;
+    const peak = peakAt(heads, place);
+    if (peak === null) return `layer ${layer} has no head ${head}`;
+    const most = nameOf(store, { start: peak.row, end: peak.row + 1 });
+    return `layer ${layer}, head ${head}: looks most at “${most}” ${share(peak.weight)}`;
+  }
+
+  function rows(heads: Heads): TemplateResult[] {
+    const { asked, map } = store;
+    // Of the map on show, or of the one that is waited for.
+    const picked: Settings =
+      asked.value === null ? Object.fromEntries(map.value?.info.settings ?? []) : (asked.value.settings ?? {});
+    const cell = (row: number, col: number) => {
+      if (row === 0 && col > 0) return html`<span role="columnheader">${col - 1}</span>`;
+      const place = { row, col };
+      return html`<span
+        role=${col > 0 ? "gridcell" : row > 0 ? "rowheader" : "columnheader"}
+        class="sw-head"
+        data-at="${row} ${col}"
+        tabindex=${row === at.row && col === at.col ? 0 : -1}
+        aria-selected=${keyOf(picked) === keyOf(settingsAt(heads, place)) ? "true" : "false"}
+        aria-label=${describe(heads, place)}
+        >${col > 0 ? "" : row > 0 ? `L${heads.layers[row - 1]}` : "all"}</span
+      >`;
+    };
+    return upTo(heads.layers.length).map(
+      (row) => html`<div role="row">${upTo(heads.n_heads).map((col) => cell(row, col))}</div>`,
+    );
+  }
+
+  function draw(): void {
+    const { value: heads } = store.heads;
+    const stale = heads?.col !== store.target.value;
+    grid.setAttribute("aria-busy", String(stale));
+    scroller.classList.toggle("sw-stale", stale);
+    const col = (heads === null ? store.target.value : heads.col) ?? 0;
+    const target = store.firstTarget.value + col;
+    title.textContent = `Where each head looks for “${nameOf(store, { start: target, end: target + 1 })}”${stale ? " …" : ""}`;
+    render(heads === null ? nothing : rows(heads), grid);
+    say();
+    if (heads !== null) paintHeads(canvas, heads, context);
+  }
+
+  function say(): void {
+    const { value: heads } = store.heads;
+    said.textContent = told === null || heads === null ? HINT : describe(heads, told);
+  }
+
+  const cellAt = ({ row, col }: Place) => grid.querySelector<HTMLElement>(`[data-at="${row} ${col}"]`);
+  function placeOf({ target }: Event): Place | null {
+    const cell = target instanceof Element ? target.closest<HTMLElement>("[data-at]") : null;
+    const [row = 0, col = 0] = (cell?.dataset.at ?? "").split(" ").map(Number);
+    return cell === null ? null : { row, col };
+  }
+
+  function moveTo({ row, col }: Place): void {
+    const { value: heads } = store.heads;
+    if (heads === null) return;
+    const own = nearest(row, heads.layers.length + 1);
+    cellAt(at)?.setAttribute("tabindex", "-1");
+    at = { row: own, col: own > 0 ? nearest(col, heads.n_heads + 1) : 0 };
+    cellAt(at)?.setAttribute("tabindex", "0");
+    cellAt(at)?.focus();
+  }
+
+  function tell(event: Event): void {
+    told = placeOf(event);
+    say();
+  }
+
+  for (const name of ["pointerover", "focusin"]) grid.addEventListener(name, tell, { signal });
+  grid.addEventListener(
+    "click",
+    (event) => {
+      const place = placeOf(event);
+      if (place === null) return;
+      moveTo(place);
+      pick(place);
+    },
+    { signal },
+  );
+  onKeys(panel, signal, (event) => ({
+    ArrowUp: () => moveTo({ ...at, row: at.row - 1 }),
+    ArrowDown: () => moveTo({ ...at, row: at.row + 1 }),
+    ArrowLeft: () => moveTo({ ...at, col: at.col - 1 }),
+    ArrowRight: () => moveTo({ ...at, col: at.col + 1 }),
+    Home: () => moveTo({ ...at, col: 0 }),
+    End: () => moveTo({ ...at, col: Number.POSITIVE_INFINITY }),
+    ...(placeOf(event) === null ? {} : { Enter: () => pick(at), " ": () => pick(at) }),
+  }));
+
+  watch(signal, () => {
+    const { value: method } = store.method;
+    button.hidden = method?.id !== "attention" || method.family !== "attention";
+    if (button.hidden) popover.close();
+  });
+  watch(signal, () => {
+    void [store.target.value, store.document.value?.doc];
+    clearTimeout(timer);
+    if (panel.isConnected) timer = setTimeout(want, SETTLE);
+  });
+  watch(signal, () => {
+    void [store.heads.value, store.target.value, store.asked.value, store.map.value, context.ramp.value];
+    if (panel.isConnected) draw();
+  });
+  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  return button;
+}
+
+const upTo = (n: number) => Array.from({ length: n + 1 }, (_, i) => i);
+const peakAt = (heads: Heads, { row, col }: Place) => peakOf(heads, row - 1, col - 1);

@@ -1,0 +1,26 @@
+/** The keys, as the list behind the ? shows them. */
+
+export const KEYS: readonly (readonly [string, string])[] = [
+  ["← →", "previous, next target"],
+  ["Home End", "first, last target"],
+  ["Enter", "pin the target, or let it go"],
+  ["Esc", "back to the pinned target; close"],
+  ["Shift ← →", "pin all targets from here on; choose all inputs"],
+  ["↑ i", "to the most important input; ↓ Esc: back"],
+  ["Enter", "on an input: which targets does it feed?"],
+  ["t Alt+click", "on a target: which later ones does it feed?"],
+  ["h s", "hide the chosen input; strike it out"],
+  ["o", "show a word, sentence or segment by its parts"],
+  ["/", "find in a long text"],
+  ["u", "undo what was tried"],
+  ["g", "read by tokens, words, sentences, segments"],
+  ["b", "back to the text before"],
+  ["m", "open or close the matrix"],
+  ["c", "open or close the comparison of methods"],
+  ["e", "open or close the explanations"],
+  ["x", "open or close what can be taken away"],
+  ["↑ ↓ ← →", "in the matrix: move from cell to cell"],
+  ["+ − 0 f", "in the matrix: larger, smaller, as usual, all in sight"],
+  ["r y", "in the matrix: sort rows by the column; copy the cell"],
+  ["?", "this list"],
+];

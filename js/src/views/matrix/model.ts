@@ -1,0 +1,152 @@
+/** What a matrix is made of, derived from the store: rows and columns are units, and each cell has a step of the ramp. */
+
+import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
+import { parseColor, type Ramp, STEPS, swatchOf } from "../../color";
+import type { Place, Span } from "../../layout";
+import { type Scale, scaleOf } from "../../scale";
+import { statsOf } from "../../scores";
+import type { Store } from "../../store";
+import { unitsWithin } from "../../units";
+import { addTo, sortedRows, totalsOf } from "./totals";
+
+const SLICE = 8; // ms of adding up within one frame
+
+export type Model = ReturnType<typeof matrixModel>;
+
+export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
+  /** The target column that the rows are sorted by, and the text it belongs to. */
+  const sorting = signal<{ doc: number; target: number } | null>(null);
+
+  const nRows = computed(() => store.nRowUnits(store.map.value));
+  const firstUnit = computed(() => unitsWithin(store.targetUnits.value, store.firstTarget.value));
+  /** The targets of each column. */
+  const cols = computed<readonly Span[]>(() => {
+    const first = store.firstTarget.value;
+    const nCols = store.map.value?.info.n_cols ?? 0;
+    return store.targetUnits.value.spans
+      .slice(firstUnit.value)
+      .map(({ start, end }) => ({ start: start - first, end: end - first }))
+      .filter(({ start }) => start < nCols);
+  });
+  /** How many rows of the text come before each column. */
+  const depths = computed(() =>
+    cols.value.map(({ start }) =>
+      Math.min(nRows.value, unitsWithin(store.units.value, store.firstTarget.value + start)),
+    ),
+  );
+
+  /** The column that a target is part of. */
+  function colAt(target: number | null): number | null {
+    const unit = target === null ? undefined : store.targetUnits.value.of[store.firstTarget.value + target];
+    const col = (unit ?? -1) - firstUnit.value;
+    return col >= 0 && col < cols.value.length ? col : null;
+  }
+
+  /** The scores of a column, one a row; null while they are not there. */
+  function scoresAt(col: number): Float32Array | null {
+    const span = cols.value[col];
+    return span === undefined ? null : store.unitScores(store.map.value, span);
+  }
+
+  const sortedBy = computed(() =>
+    sorting.value?.doc === store.document.value?.doc ? colAt(sorting.value?.target ?? null) : null,
+  );
+  /** Which row stands where, or null in the order of the text. */
+  const order = computed(() => {
+    const scores = sortedBy.value === null ? null : scoresAt(sortedBy.value);
+    return scores === null ? null : sortedRows(scores);
+  });
+
+  /** Sorts the rows by a column, or puts them back if they are sorted by it. */
+  function sort(col: number | null): void {
+    const target = col === null || col === sortedBy.value ? undefined : cols.value[col]?.start;
+    sorting.value = target === undefined ? null : { doc: store.document.value?.doc ?? 0, target };
+  }
+
+  const totals = computed(() => {
+    void [store.map.value, store.units.value, store.hiddenRows.value, store.pool.value, store.joint.value];
+    void store.measure.value;
+    return totalsOf(nRows.value, cols.value.length);
+  });
+  const scales = computed(() => {
+    void [store.scale.value, store.threshold.value];
+    return new WeakMap<object, Scale>();
+  });
+
+  let added = { sums: totals.value, done: 0 };
+  /** The largest size of a score, as far as they are added up. */
+  const largest = signal(0);
+
+  /** Adds up what has come, for as long as a frame may take. Says whether something is left. */
+  function addUp(): boolean {
+    const { value: sums } = totals;
+    const done = store.map.value?.done.value ?? 0;
+    if (sums === added.sums && done === added.done) return false;
+    const raw = store.measure.value === "raw";
+    const end = performance.now() + SLICE;
+    for (let col = 0; col < sums.cols.length; col++) {
+      const scores = Number.isNaN(sums.cols[col]) ? scoresAt(col) : null;
+      if (scores === null) continue;
+      if (performance.now() > end) return true;
+      addTo(sums, col, scores, raw);
+      scales.value.delete(sums);
+    }
+    added = { sums, done };
+    largest.value = sums.max;
+    return false;
+  }
+
+  /** From the scores of a column to places on the ramp: on its own scale or, raw, on that of all columns. */
+  function scaleAt(scores: Float32Array): Scale {
+    const { value: sums } = totals;
+    const raw = store.measure.value === "raw";
+    const key = raw ? sums : scores;
+    const { l1, max } = statsOf(scores);
+    const known =
+      scales.value.get(key) ??
+      scaleOf(store.scale.value, raw ? sums.sample : scores, raw ? sums.max : max * l1, store.threshold.value);
+    scales.value.set(key, known);
+    return known;
+  }
+
+  /** The colour of step k of the ramp at k + STEPS: as CSS, and as the bytes of a pixel. */
+  const colours = computed(() =>
+    Array.from({ length: 2 * STEPS + 1 }, (_, i) => swatchOf(ramp.value, i - STEPS, store.signed.value).background),
+  );
+  const pixels = computed(() => {
+    const bytes = Uint8ClampedArray.from(colours.value.flatMap((css) => [...(parseColor(css) ?? [0, 0, 0]), 255]));
+    return new Uint32Array(bytes.buffer);
+  });
+
+  return {
+    nRows,
+    cols,
+    depths,
+    colAt,
+    scoresAt,
+    sortedBy,
+    order,
+    sort,
+    totals,
+    largest,
+    addUp,
+    scaleAt,
+    colours,
+    pixels,
+    rowAt: (place: number) => order.value?.rows[place] ?? place,
+    placeOf: (row: number) => order.value?.places[row] ?? row,
+    /** The tokens of a row, of a column: as far as there is one. */
+    rowTokens: (row: number | null) => store.units.value.spans[row ?? -1],
+    colTokens(col: number | null): Span | undefined {
+      return col === null ? undefined : store.targetUnits.value.spans[firstUnit.value + col];
+    },
+    /** The row and the column that the reader looks at. */
+    looked(): Place {
+      const { hoverRow, hoverCol } = store;
+      return {
+        row: hoverRow.value === null ? null : (store.units.value.of[hoverRow.value] ?? null),
+        col: colAt(hoverCol.value),
+      };
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/** How the map is read: by which units, in which numbers, on which scale. */
+
+import type { Signal } from "@preact/signals-core";
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { percent } from "../format";
+import type { ScaleName } from "../scale";
+import type { Measure, Store } from "../store";
+import { GRANULARITIES, type Granularity, type Pool } from "../units";
+import type { ViewContext } from "./context";
+import { h, watch } from "./dom";
+import { createPopover } from "./popover";
+
+const SCALES: Record<ScaleName, string> = { linear: "linear", quantile: "by rank (quantile)", threshold: "threshold" };
+const MEASURES: Record<Measure, string> = { share: "share of the column", raw: "raw score" };
+const POOLS: Record<Pool, string> = { sum: "sum", mean: "mean", max: "max" };
+const JOINTS: Record<"mean" | "sum", string> = { mean: "mean", sum: "sum" };
+
+/** Tokens, words, sentences, segments, and tokens again. */
+export function readByNext({ granularity, readBy }: Store): void {
+  const next = (GRANULARITIES.indexOf(granularity.value) + 1) % GRANULARITIES.length;
+  readBy(GRANULARITIES[next] as Granularity);
+}
+
+export function granularitySelect({ store, signal }: ViewContext): HTMLElement {
+  const select = h("select", { className: "sw-select", ariaLabel: "Read by" });
+  select.title = "Read by";
+  select.append(...GRANULARITIES.map((name) => h("option", { value: name }, name)));
+  select.addEventListener("change", () => store.readBy(select.value as Granularity), { signal });
+  watch(signal, () => {
+    select.value = store.granularity.value;
+  });
+  return select;
+}
+
+export function optionsButton({ store, signal, layer }: ViewContext): HTMLElement {
+  const id = crypto.randomUUID(); // radio buttons of one name belong together on the whole page
+  const button = h("button", { type: "button", className: "sw-quiet sw-view" }, "view ▾");
+  const panel = h("div", { className: "sw-options", role: "dialog", ariaLabel: "View", tabIndex: -1 });
+  const popover = createPopover({ button, panel, layer, signal, placement: "bottom-end", fill: () => {} });
+  button.setAttribute("aria-haspopup", "dialog");
+  button.addEventListener("click", popover.toggle, { signal });
+
+  function choice<T extends string>(label: string, chosen: Signal<T>, names: Record<T, string>): TemplateResult {
+    const option = (value: T) =>
+      html`<label
+        ><input
+          type="radio"
+          name=${`${id} ${label}`}
+          .checked=${value === chosen.value}
+          @change=${() => {
+            chosen.value = value;
+          }}
+        />${names[value]}</label
+      >`;
+    return html`<fieldset><legend>${label}</legend>${(Object.keys(names) as T[]).map(option)}</fieldset>`;
+  }
+
+  function limit({ target }: Event): void {
+    store.threshold.value = Number((target as HTMLInputElement).value) / 100;
+  }
+
+  watch(signal, () => {
+    const { scale, threshold, measure, pool, joint, granularity } = store;
+    const least = percent(threshold.value);
+    render(
+      html`${choice("Colours", scale, SCALES)}
+        ${
+          scale.value === "threshold"
+            ? html`<label class="sw-threshold"
+                ><input
+                  type="range"
+                  min="5"
+                  max="100"
+                  step="5"
+                  .value=${String(100 * threshold.value)}
+                  aria-valuetext=${`${least} of the largest`}
+                  aria-label="Threshold"
+                  @input=${limit}
+                />from ${least} of the largest</label
+              >`
+            : nothing
+        }
+        ${choice("Numbers", measure, MEASURES)}
+        ${granularity.value === "token" ? nothing : choice(`Tokens of a ${granularity.value}`, pool, POOLS)}
+        ${choice("Several targets", joint, JOINTS)}`,
+      panel,
+    );
+  });
+  return button;
+}

@@ -1,0 +1,155 @@
+/** What stands on the page as SVG, read off as it was laid out: boxes, rings, the legend's ramp, every line of text. */
+
+import { firstWhere } from "../../layout";
+import { reaches } from "../../pieces";
+import { tag, xml } from "../../takeaway/svg";
+import { WHOLE } from "../text";
+
+export type Picture = { text: string; width: number; height: number };
+
+const MARGIN = 16;
+const BASELINE = 0.8; // of a line's height, in nearly every font
+/** Neither to be seen in a picture, nor to be pressed there. */
+const LEFT_OUT = ":is(.sw-unseen, .sw-round, button.sw-link, select, canvas, svg)";
+const ZWJ = "\u200d"; // a letter before or after it joins, though its neighbour is a text of its own
+
+/** The parts of a view, one below the other; what they would scroll to is in it. */
+export function pictureOf(parts: readonly HTMLElement[], title: string, background: string): Picture {
+  const shapes: string[] = [];
+  let [width, height] = [0, MARGIN];
+  for (const part of parts) {
+    part.dispatchEvent(new Event(WHOLE));
+    part.classList.add("sw-laid-out");
+    const own = part.getBoundingClientRect();
+    const place = (rect: DOMRect): DOMRect => {
+      const x = rect.x - own.x + MARGIN;
+      width = Math.max(width, x + rect.width + MARGIN);
+      return new DOMRect(x, rect.y - own.y + part.scrollTop + height, rect.width, rect.height);
+    };
+    for (const element of part.querySelectorAll<HTMLElement>(`:not(${LEFT_OUT}, ${LEFT_OUT} *)`))
+      shapes.push(...draw(element, place));
+    height += part.scrollHeight + MARGIN;
+    part.classList.remove("sw-laid-out");
+  }
+  const ground = tag("rect", { width, height, fill: background });
+  const sheet = {
+    xmlns: "http://www.w3.org/2000/svg",
+    width,
+    height,
+    "text-anchor": "middle",
+    "xml:space": "preserve",
+  };
+  return { text: tag("svg", sheet, [tag("title", {}, xml(title)), ground, ...shapes].join("")), width, height };
+}
+
+function* draw(element: HTMLElement, place: (rect: DOMRect) => DOMRect): Generator<string> {
+  const style = getComputedStyle(element);
+  const rects = [...element.getClientRects()].filter((rect) => rect.width > 0 && rect.height > 0);
+  for (const rect of rects) yield* box(place(rect), style);
+  const [first] = rects;
+  const { mark } = element.dataset;
+  if (mark !== undefined && first !== undefined)
+    yield words(mark, place(first), element, style, getComputedStyle(element, "::before").fontSize);
+  const range = document.createRange();
+  for (const node of element.childNodes)
+    if (node instanceof Text)
+      for (const line of linesOf(node, range))
+        yield words(line, place(range.getBoundingClientRect()), element, style, style.fontSize);
+}
+
+function* box({ x, y, width, height }: DOMRect, style: CSSStyleDeclaration): Generator<string> {
+  const [top = 0, side = 0, radius = 0] = [
+    style.borderTopWidth,
+    style.borderInlineStartWidth,
+    style.borderTopLeftRadius,
+  ].map(pixels);
+  const [, ring, spread] = /^(.+) 0px 0px 0px ([\d.]+)px$/.exec(style.boxShadow) ?? [];
+  const stops = style.backgroundImage.match(/rgb\([^)]*\)/g);
+  const id = `ramp-${Math.round(x)}-${Math.round(y)}`;
+  if (stops !== null)
+    yield tag(
+      "linearGradient",
+      { id },
+      stops.map((stop, k) => tag("stop", { offset: k / (stops.length - 1), "stop-color": stop })).join(""),
+    );
+  if (top && !side) yield tag("rect", { x, y, width, height: top, ...solid("fill", style.borderTopColor) });
+  if (side && !top) yield tag("rect", { x, y, width: side, height, ...solid("fill", style.borderInlineStartColor) });
+  const line = spread === undefined ? side && top : pixels(spread);
+  const fill = stops === null ? style.backgroundColor : `url(#${id})`;
+  if (!line && fill.endsWith(", 0)")) return;
+  const out = spread === undefined ? -line / 2 : line / 2;
+  yield tag("rect", {
+    x: x - out,
+    y: y - out,
+    width: width + 2 * out,
+    height: height + 2 * out,
+    rx: Math.min(radius, height / 2),
+    ...solid("fill", fill),
+    ...(line > 0 && { ...solid("stroke", ring ?? style.borderTopColor), "stroke-width": line }),
+  });
+}
+
+/** The lines of a text node, without the white space around them; `range` is around each in turn. */
+function* linesOf(node: Text, range: Range): Generator<string> {
+  const { data } = node;
+  const reach = (start: number, end: number) => {
+    range.setStart(node, start);
+    range.setEnd(node, end);
+    return range.getBoundingClientRect();
+  };
+  const end = data.trimEnd().length;
+  for (let start = data.search(/\S/); start >= 0 && start < end; ) {
+    const { bottom } = reach(start, start + 1);
+    const next =
+      start + 1 + firstWhere(end - start - 1, (k) => reach(start + 1 + k, start + 2 + k).bottom > bottom + 1);
+    if (reach(start, next).width > 0) yield data.slice(start, next).trimEnd().replace(/\s+/gu, " ");
+    start = next;
+    while (/\s/u.test(data.charAt(start))) start++;
+  }
+}
+
+function words(
+  text: string,
+  { x, y, width, height }: DOMRect,
+  box: HTMLElement,
+  style: CSSStyleDeclaration,
+  size: string,
+) {
+  return tag(
+    "text",
+    {
+      x: x + width / 2,
+      y: y + BASELINE * height,
+      "font-size": size,
+      "font-family": style.fontFamily,
+      "font-weight": style.fontWeight,
+      "letter-spacing": style.letterSpacing,
+      // A font that is wider elsewhere must not run over the next box.
+      textLength: width,
+      lengthAdjust: "spacingAndGlyphs",
+      direction: style.direction,
+      "text-decoration": box.matches(".sw-struck, .sw-struck *") ? "line-through" : undefined,
+      ...solid("fill", style.color),
+    },
+    xml(style.textTransform === "uppercase" ? text.toUpperCase() : joined(text, box)),
+  );
+}
+
+/** Arabic letters join across the boxes of a word. */
+function joined(text: string, box: Element): string {
+  const said = (other: Element | null) => other?.textContent || other?.getAttribute("data-mark") || "";
+  const start = box.matches(".sw-j") && reaches(said(box.previousElementSibling), text) ? ZWJ : "";
+  return start + text + (box.matches(".sw-k") && reaches(text, said(box.nextElementSibling)) ? ZWJ : "");
+}
+
+/** Not every program that reads SVG knows colours with a fourth number. */
+function solid(name: string, color: string): Record<string, string> {
+  const [, rgb, alpha] = /^rgba\((.+), (.+)\)$/.exec(color) ?? [];
+  return rgb === undefined || alpha === undefined
+    ? { [name]: color }
+    : { [name]: `rgb(${rgb})`, [`${name}-opacity`]: alpha };
+}
+
+function pixels(length: string): number {
+  return Number.parseFloat(length) || 0;
+}

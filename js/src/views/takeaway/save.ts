@@ -1,0 +1,58 @@
+/** How something leaves the page. */
+
+import { h } from "../dom";
+import type { Picture } from "./picture";
+
+const SOON = 60_000; // ms; a browser may ask where to save, and reads the file only then
+const SLICE = 24; // ms of work between two frames
+const LARGEST = 16_000; // pixels of a canvas on a side, in all browsers
+
+export function download(name: string, file: Blob): string {
+  const url = URL.createObjectURL(file);
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), SOON);
+  return `${name} is saved.`;
+}
+
+/** Puts a file together without holding up the page; each part leaves the memory of the page at once. */
+export async function gathered(parts: Iterable<string>): Promise<Blob> {
+  const blobs: Blob[] = [];
+  let began = performance.now();
+  for (const part of parts) {
+    blobs.push(new Blob([part]));
+    if (performance.now() - began < SLICE) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    began = performance.now();
+  }
+  return new Blob(blobs);
+}
+
+/** At twice the size, for screens and print; at less where the picture is too long for that. */
+export async function png({ text, width, height }: Picture): Promise<Blob> {
+  const image = new Image();
+  image.src = `data:image/svg+xml,${encodeURIComponent(text)}`;
+  await image.decode();
+  const scale = Math.min(2, LARGEST / width, LARGEST / height);
+  const canvas = h("canvas", { width: scale * width, height: scale * height });
+  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve));
+  if (blob === null) throw new Error("too large a picture");
+  return blob;
+}
+
+/** `layer`: where something may be written that nobody sees. */
+export async function copy(text: string, layer: HTMLElement): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Not allowed here, or the page is not served safely: the old way.
+    const focused = (layer.getRootNode() as Document | ShadowRoot).activeElement as HTMLElement | null;
+    const area = h("textarea", { className: "sw-unseen", value: text });
+    layer.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    focused?.focus();
+    if (!done) throw new Error("not allowed here");
+  }
+}

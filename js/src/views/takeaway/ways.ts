@@ -1,0 +1,133 @@
+/** The ways to take the view away: what each gives, why it cannot, and how it is made. */
+
+import { plural } from "../../format";
+import { rankOf, shareOf } from "../../scores";
+import type { Store } from "../../store";
+import { csv, json, shortest, tsv } from "../../takeaway/table";
+import { pooled } from "../../units";
+import type { ViewContext } from "../context";
+import { watch } from "../dom";
+import { nameOf } from "../tips";
+import { type Picture, pictureOf } from "./picture";
+import { copy, download, gathered, png } from "./save";
+
+const MOST_BOXES = 3000;
+
+export type Way = [
+  label: string,
+  gives: string,
+  /** Why there is nothing to take, or null. */
+  lacks: (store: Store) => string | null,
+  /** Resolves to what to tell the reader. */
+  take: (context: ViewContext) => Promise<string>,
+];
+
+const noColumn = ({ map }: Store) => (map.value?.done.value ? null : "no column is computed yet");
+const noTarget = ({ shown }: Store) => (shown.value?.scores ? null : "this column is not computed");
+const noPicture = (store: Store) => {
+  const { length } = store.tokens.value;
+  return length > MOST_BOXES
+    ? `${plural(length, "token")} are too many for a picture: take HTML or CSV`
+    : noTarget(store);
+};
+
+export const WAYS: readonly Way[] = [
+  ["HTML", "a page of its own, for every target", noColumn, page],
+  ["SVG", "text, target and legend as drawn here", noPicture, async (context) => save(context, "svg", svg(context))],
+  ["PNG", "the same, at twice the size", noPicture, async (context) => save(context, "png", await png(draw(context)))],
+  [
+    "CSV",
+    "a line for each cell, as in to_dataframe()",
+    noColumn,
+    async (context) => save(context, "csv", await gathered(asCsv(context.store))),
+  ],
+  [
+    "JSON",
+    "tokens, probabilities, scores and shares",
+    noColumn,
+    async (context) => save(context, "json", await gathered(asJson(context.store))),
+  ],
+  ["Copy as table", "this column, for a spreadsheet", noTarget, table],
+];
+
+function save({ store }: ViewContext, ending: string, file: Blob): string {
+  const name = ["saliency", store.document.value?.model, store.map.value?.info.method].join("-");
+  return download(`${name.replace(/[^\p{L}\p{N}.]+/gu, "-").slice(0, 100)}.${ending}`, file);
+}
+
+/** The kernel makes it. */
+function page({ store, send, signal }: ViewContext): Promise<string> {
+  const [file, failure] = [store.file.peek(), store.failure.peek()];
+  send({ type: "export", col: store.target.peek() ?? 0 });
+  return new Promise((resolve, reject) => {
+    const heard = new AbortController();
+    watch(AbortSignal.any([signal, heard.signal]), () => {
+      const [made, failed] = [store.file.value, store.failure.value];
+      if (heard.signal.aborted) return;
+      if (made !== null && made !== file) resolve(download(made.name, new Blob([made.text])));
+      else if (failed !== null && failed !== failure) reject(new Error(failed.message));
+      else return;
+      queueMicrotask(() => heard.abort()); // not from within the effect that it ends
+    });
+  });
+}
+
+function draw({ store, layer, ramp }: ViewContext): Picture {
+  const parts = [".sw-text", ".sw-classes", ".sw-about"].flatMap(
+    (query) => layer.parentElement?.querySelector<HTMLElement>(`.sw-body ${query}:not([hidden])`) ?? [],
+  );
+  const title = `Saliency map: ${store.document.value?.model}, ${store.map.value?.info.method}`;
+  return pictureOf(parts, title, ramp.value.plain[0]?.background ?? "white");
+}
+
+function svg(context: ViewContext): Blob {
+  return new Blob([draw(context).text]);
+}
+
+/** As they are now: what is computed later is not in a file that is being written. */
+function columnsOf({ map }: Store): (Float32Array | undefined)[] {
+  const { info, columns } = map.value ?? {};
+  return Array.from({ length: info?.n_cols ?? 0 }, (_, col) => columns?.[col]);
+}
+
+function rowsOf({ tokens, map }: Store) {
+  return tokens.value.slice(0, map.value?.info.n_rows).map(({ text, role }, position) => ({ text, role, position }));
+}
+
+function colsOf({ tokens, firstTarget, steps }: Store) {
+  const first = firstTarget.value;
+  return tokens.value.slice(first).map(({ text }, col) => ({ text, position: first + col, ...steps.value[col] }));
+}
+
+function asCsv(store: Store): Iterable<string> {
+  return csv(rowsOf(store), colsOf(store), columnsOf(store));
+}
+
+function asJson(store: Store): Iterable<string> {
+  const { method, objective, settings, foil } = store.map.value?.info ?? {};
+  const [by, pool, units] = [store.granularity.value, store.pool.value, store.units.value];
+  const isWhole = by === "token";
+  const head = {
+    model: store.document.value?.model,
+    method,
+    objective,
+    settings: Object.fromEntries(settings ?? []),
+    foil,
+    rows: rowsOf(store),
+    cols: colsOf(store),
+    units: isWhole ? undefined : { by, pool, spans: units.spans },
+  };
+  return json(head, columnsOf(store), (scores) => (isWhole ? scores : pooled(scores, units, pool)));
+}
+
+async function table({ store, layer }: ViewContext): Promise<string> {
+  const scores = store.shown.value?.scores ?? new Float32Array();
+  const rows = store.units.value.spans.flatMap((span, unit) => {
+    const rank = rankOf(scores, unit);
+    return rank === null
+      ? []
+      : [[nameOf(store, span), shortest(shareOf(scores, unit)), shortest(scores[unit] ?? 0), rank]];
+  });
+  await copy(tsv([[store.granularity.value, "share", "score", "rank"], ...rows]), layer);
+  return `${plural(rows.length, "row")} copied.`;
+}

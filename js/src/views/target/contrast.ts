@@ -1,0 +1,25 @@
+/** Why this and not that: a map of the difference between a target and another token. */
+
+import { html, type TemplateResult } from "lit-html";
+import { visible } from "../../format";
+import type { Store } from "../../store";
+import { nameOf } from "../tips";
+
+/** What the map on show sets against each other. `col`: the only column that it has, or null. */
+export type Contrast = { col: number | null; target: string; foil: string };
+
+export function contrastOf(store: Store): Contrast | null {
+  const { foil = null, col = null } = store.map.value?.info ?? {};
+  const about = col ?? store.target.value;
+  if (foil === null || about === null) return null;
+  const at = store.firstTarget.value + about;
+  return { col, target: nameOf(store, { start: at, end: at + 1 }), foil: visible(foil) };
+}
+
+export function quoted(name: string): TemplateResult {
+  return html`“<bdi>${name}</bdi>”`;
+}
+
+export function whyNot(target: string, foil: string): TemplateResult {
+  return html`Why ${quoted(target)} and not ${quoted(foil)}`;
+}

@@ -1,0 +1,79 @@
+/** What the colours stand for, and what mattered most. */
+
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { gradient } from "../../color";
+import { percent } from "../../format";
+import type { Store } from "../../store";
+import type { ViewContext } from "../context";
+import { h, watch } from "../dom";
+import { nameOf } from "../tips";
+import { contrastOf, quoted } from "./contrast";
+import { figure, scaleText } from "./words";
+
+/** What the two colours of a signed map mean: what is computed is about the target, what is said about the whole text. */
+export function sidesOf(family: string | undefined): string {
+  return family === "explanation" ? "orange: negative; purple: positive" : "orange: against the target; purple: for it";
+}
+
+export function legendView({ store, signal, ramp }: ViewContext): HTMLElement {
+  const root = h("div", { className: "sw-legend" });
+
+  function scale(): TemplateResult {
+    const { max, signed } = store.look.value;
+    const words = scaleText(store);
+    return html`<span class="sw-scale" title=${signed ? sidesOf(store.method.value?.family) : nothing}
+      ><span>${signed ? figure(store, -max) : "0"}</span
+      ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
+      ><span>${figure(store, max)}</span>${words === "" ? nothing : html`<span class="sw-scale-name">${words}</span>`}</span>`;
+  }
+
+  watch(signal, () => {
+    const { turned, signed } = store.look.value;
+    if (store.map.value === null || store.shown.value === null) return render(nothing, root);
+    const silence = whyNothing(store);
+    if (silence !== null) return render(html`<span class="sw-muted">${silence}</span>`, root);
+    if (turned) return render(scale(), root);
+    const about = contrastOf(store);
+    return render(
+      html`${scale()}
+        <span class="sw-inputs">${inputs(store)}</span>
+        ${
+          about === null || !signed
+            ? nothing
+            : html`<span class="sw-muted">purple: speaks for ${quoted(about.target)}, orange: for ${quoted(about.foil)}</span>`
+        }
+        ${held(`${store.specialName.value} tokens`, store.templateShare.value)} ${held("hidden", store.hiddenShare.value)}`,
+      root,
+    );
+  });
+  return root;
+}
+
+/** Why there are no colours, or null where there are. */
+function whyNothing(store: Store): TemplateResult | string | null {
+  const { ready, max, turned } = store.look.value;
+  const about = contrastOf(store);
+  if (ready && max > 0) return null;
+  if (ready)
+    return turned
+      ? "No target has a share of this."
+      : "This column has no shares: its scores are all zero, or not finite.";
+  if (about !== null && about.col !== null && (turned || about.col !== store.target.value))
+    return html`This contrast is about ${quoted(about.target)} alone.`;
+  return store.running.value ? "This column is on its way." : "This column was not computed.";
+}
+
+/** What mattered most. */
+function inputs(store: Store): TemplateResult[] {
+  const scores = store.shown.value?.scores ?? null;
+  return store.top.value.flatMap((unit) => {
+    const span = store.units.value.spans[unit];
+    if (scores === null || span === undefined) return [];
+    const weight = figure(store, store.measured(scores, unit));
+    return [html`<span class="sw-input"><bdi>${nameOf(store, span)}</bdi> ${weight}</span>`];
+  });
+}
+
+function held(by: string, part: number | null): TemplateResult | typeof nothing {
+  return part === null || part < 0.0005 ? nothing : html`<span class="sw-muted sw-held">${by}: ${percent(part)}</span>`;
+}

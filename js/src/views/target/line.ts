@@ -1,0 +1,125 @@
+/** The target in one line: what was written, how probable it was, what else it might have been. */
+
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { plural, share, visible } from "../../format";
+import type { Shown, Store } from "../../store";
+import { askFor, wayToContrast } from "../ask";
+import type { ViewContext } from "../context";
+import { h, hasFocus, watch } from "../dom";
+import { menuKeys } from "../input";
+import { createPopover } from "../popover";
+import { probability } from "../probability";
+import { nameOf } from "../tips";
+import { contrastOf, quoted, whyNot } from "./contrast";
+import { probabilityOf, targetSpan } from "./words";
+
+const MANY = 5;
+
+/** What might have stood in the place of a target. */
+type Other = { id: number; name: string; probability: number };
+
+/** Of a text, what else was probable; of classes, the others that are. None where several targets are one. */
+function othersOf(store: Store, { cols, token }: Shown): Other[] {
+  const { tokens, steps, firstTarget, kind } = store;
+  const own = tokens.value[token]?.id;
+  if (cols.end - cols.start > 1) return [];
+  const all =
+    kind.value === "classes" && wayToContrast(store) !== null
+      ? tokens.value
+          .slice(firstTarget.value)
+          .map(({ id, text }, col) => ({ id, text, probability: steps.value[col]?.probability ?? 0 }))
+          .sort((a, b) => b.probability - a.probability)
+      : (steps.value[cols.start]?.alternatives ?? []);
+  return all
+    .filter(({ id }) => id !== own)
+    .slice(0, MANY)
+    .map(({ id, text, probability: p }) => ({ id, name: visible(text) || "∅", probability: p }));
+}
+
+export function targetLine(context: ViewContext): HTMLElement {
+  const { store, send, signal, layer } = context;
+  const root = h("div", { className: "sw-target-line" });
+  const chips = Array.from({ length: MANY }, (_, k) => chip(k));
+
+  /** A token that might have been, and what can be asked of it. The button stays, whatever it is about. */
+  function chip(k: number): HTMLButtonElement {
+    const button = h("button", { type: "button", className: "sw-alternative" });
+    const panel = h("div", { role: "menu" });
+    const popover = createPopover({
+      button,
+      panel,
+      layer,
+      signal,
+      placement: "bottom-start",
+      fill: () => {
+        const { value: shown } = store.shown;
+        const other = shown === null ? undefined : othersOf(store, shown)[k];
+        render(shown === null || other === undefined ? nothing : items(shown, other), panel);
+        panel.setAttribute("aria-label", `Instead of this: ${other?.name}`);
+      },
+    });
+    const item = (what: TemplateResult, choose: () => void) =>
+      html`<button type="button" role="menuitem" class="sw-item" @click=${() => {
+        popover.close();
+        choose();
+      }}>${what}</button>`;
+    function items({ col, token }: Shown, { id, name }: Other): TemplateResult {
+      const target = nameOf(store, { start: token, end: token + 1 });
+      const way = wayToContrast(store);
+      return html`${way === null ? nothing : item(html`${whyNot(target, name)}?`, () => askFor(context, { ...way, foil: id, col }))}
+        ${
+          store.kind.value === "classes"
+            ? nothing
+            : item(html`Write ${quoted(name)} instead and go on`, () => send({ type: "branch", col, token: id }))
+        }`;
+    }
+    button.setAttribute("aria-haspopup", "menu");
+    button.addEventListener("click", popover.toggle, { signal });
+    menuKeys(panel, signal);
+    return button;
+  }
+
+  /** What a contrast is about, and the way back to the whole map. */
+  function contrast(): TemplateResult | typeof nothing {
+    const about = contrastOf(store);
+    const { value: map } = store.map;
+    if (about === null || map === null) return nothing;
+    const { method, objective } = map.info;
+    const leave = () => askFor(context, { method, objective });
+    return html`<span class="sw-contrast"><span>${whyNot(about.target, about.foil)}</span><button
+        type="button"
+        class="sw-quiet"
+        aria-label="Back to the map without this contrast"
+        @click=${leave}
+        @keydown=${({ key }: KeyboardEvent) => key === "Escape" && leave()}
+      >×</button></span>`;
+  }
+
+  watch(signal, () => {
+    const { value: shown } = store.shown;
+    root.hidden = shown === null || store.look.value.turned;
+    if (shown === null || root.hidden) return;
+    const { cols } = shown;
+    const p = probabilityOf(store, shown);
+    const others = othersOf(store, shown);
+    const hadFocus = hasFocus(root);
+    for (const [k, other] of others.entries())
+      render(html`<bdi>${other.name}</bdi>${probability(other.probability)}`, chips[k] as HTMLElement);
+    render(
+      html`<bdi class="sw-target-name">${nameOf(store, targetSpan(store, shown))}</bdi>
+        ${p === null ? nothing : html`<span class="sw-probability">p = ${share(p)}</span>`}
+        ${cols.end - cols.start === 1 ? nothing : html`<span class="sw-muted">${plural(cols.end - cols.start, "token")}, ${store.joint.value}</span>`}
+        ${
+          others.length === 0
+            ? nothing
+            : html`<span class="sw-muted">instead of</span>
+              <span class="sw-alternatives">${chips.slice(0, others.length)}</span>`
+        }
+        ${contrast()}`,
+      root,
+    );
+    // The contrast is gone, and with it the focus of who left it by key.
+    if (hadFocus && !hasFocus(root)) chips[0]?.focus();
+  });
+  return root;
+}

@@ -1,0 +1,64 @@
+/** What the numbers of a map are, in words; and whether they say anything. */
+
+import { percent, plural, share, significant } from "../../format";
+import type { Span } from "../../layout";
+import { randomTop } from "../../scale";
+import { statsOf } from "../../scores";
+import type { Shown, Store } from "../../store";
+import type { Granularity, Pool } from "../../units";
+
+const POOLED: Record<Pool, (unit: Granularity) => string> = {
+  sum: (unit) => `summed over ${unit}s`,
+  mean: (unit) => `averaged over ${unit}s`,
+  max: (unit) => `the largest of each ${unit}`,
+};
+
+export function pooledText({ granularity, pool }: Store): string {
+  return granularity.value === "token" ? "" : POOLED[pool.value](granularity.value);
+}
+
+/** "share of the gradient norm, summed over words". */
+export function unitText(store: Store): string {
+  const unit = store.method.value?.unit ?? "";
+  const pooled = pooledText(store);
+  return `${store.measure.value === "raw" ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
+}
+
+/** Nothing where the colours are in proportion to the numbers. */
+export function scaleText({ scale, threshold }: Store): string {
+  return { linear: "", quantile: "by rank", threshold: `≥ ${percent(threshold.value)}` }[scale.value];
+}
+
+/** A number in the measure on show. */
+export function figure({ measure }: Store, value: number): string {
+  return measure.value === "raw" ? significant(value) : share(value);
+}
+
+/** The targets on show, as tokens. */
+export function targetSpan({ firstTarget }: Store, { cols }: Shown): Span {
+  return { start: firstTarget.value + cols.start, end: firstTarget.value + cols.end };
+}
+
+/** Of all targets on show together, or null while it is not known of each. */
+export function probabilityOf({ steps }: Store, { cols }: Shown): number | null {
+  let product = 1;
+  for (let col = cols.start; col < cols.end; col++) {
+    const step = steps.value[col];
+    if (step === undefined) return null;
+    product *= step.probability;
+  }
+  return product;
+}
+
+const FEW = 4; // of three rows the largest share of noise is a half: below that nothing can be told
+
+/** Says so where the column on show singles nothing out. */
+export function noise({ shown, domain, granularity }: Store): string | null {
+  const scores = shown.value?.scores ?? null;
+  const n = scores === null ? 0 : statsOf(scores).visible;
+  const max = domain.value;
+  const floor = randomTop(n);
+  if (n < FEW || max === 0 || max > floor) return null;
+  const over = plural(n, granularity.value);
+  return `Nothing stands out: the largest share, ${share(max)}, is no more than noise over ${over} would give (${share(floor)}).`;
+}

@@ -1,0 +1,93 @@
+/** Dragging over tokens chooses them all: targets to pin, inputs to turn the question round for. */
+
+import { chooseInputs, colsBetween, pinCols } from "../chosen";
+import type { ViewContext } from "../context";
+import { boxOf, indexOf, runOf } from "./boxes";
+
+export type Drag = {
+  /** The mouse has left the token where it was pressed. */
+  isOn(): boolean;
+  /** Whether a click is only the end of a drag; told once. */
+  ended(): boolean;
+};
+
+/** `begin` is called once the mouse leaves the token where it was pressed: until then it may be a click. */
+export function followDrag({ store, signal }: ViewContext, root: HTMLElement, begin: () => void): Drag {
+  let pressed: number | null = null;
+  let reached: number | null = null;
+  let before = store.inputs.value;
+  let clickDue = false;
+
+  const isTarget = (token: number) => token >= store.firstTarget.value;
+
+  /** The token under the mouse, which the captured pointer no longer names. */
+  function under(event: PointerEvent): number | null {
+    const found = (root.getRootNode() as Document | ShadowRoot).elementFromPoint(event.clientX, event.clientY);
+    const box = boxOf(event) ?? found?.closest<HTMLElement>("[data-i]") ?? null;
+    return box === null || runOf(box) !== null || !root.contains(box) ? null : indexOf(box);
+  }
+
+  function press(event: PointerEvent): void {
+    const box = boxOf(event);
+    const isOurs = event.button === 0 && event.pointerType !== "touch" && !hasKeys(event);
+    pressed = isOurs && box !== null && runOf(box) === null ? indexOf(box) : null;
+    if (pressed !== null && isTarget(pressed) && store.kind.value === "classes") pressed = null; // they have no order
+    reached = null;
+    clickDue = false;
+  }
+
+  function move(event: PointerEvent): void {
+    if ((event.buttons & 1) === 0) pressed = null; // let go outside the text
+    if (pressed === null) return;
+    const token = under(event);
+    if (token === null || token === (reached ?? pressed) || isTarget(token) !== isTarget(pressed)) return;
+    if (reached === null) {
+      before = store.inputs.value;
+      root.setPointerCapture(event.pointerId);
+      begin();
+    }
+    reached = token;
+    if (isTarget(token)) store.dragged.value = colsBetween(store, pressed, token);
+    else chooseInputs(store, pressed, token);
+  }
+
+  function end(): void {
+    const { value: cols } = store.dragged;
+    if (reached !== null) clickDue = true;
+    if (reached !== null && cols !== null) pinCols(store, cols);
+    stop();
+  }
+
+  function cancel(): void {
+    if (reached !== null) store.inputs.value = before;
+    stop();
+  }
+
+  function stop(): void {
+    if (reached !== null) store.dragged.value = null;
+    pressed = reached = null;
+  }
+
+  root.addEventListener("pointerdown", press, { signal });
+  root.addEventListener("pointermove", move, { signal });
+  root.addEventListener("pointerup", end, { signal });
+  root.addEventListener("pointercancel", cancel, { signal });
+  // From a token on the mouse selects tokens; with Ctrl or Alt, or from between two of them, it is the browser's.
+  root.addEventListener("selectstart", (event) => pressed !== null && event.preventDefault(), { signal });
+  root.addEventListener("mousedown", (event) => event.shiftKey && boxOf(event) !== null && event.preventDefault(), {
+    signal,
+  });
+  signal.addEventListener("abort", cancel, { once: true });
+  return {
+    isOn: () => reached !== null,
+    ended() {
+      const due = clickDue;
+      clickDue = false;
+      return due;
+    },
+  };
+}
+
+function hasKeys({ ctrlKey, metaKey, altKey, shiftKey }: PointerEvent): boolean {
+  return ctrlKey || metaKey || altKey || shiftKey;
+}

@@ -1,0 +1,48 @@
+/** Beside the label of a turn, a source or a document: a button that hides what was read of it, and shows it again. */
+
+import type { Span } from "../../layout";
+import { segmentLabel } from "../../pieces";
+import { isHidden, toggleHidden } from "../chosen";
+import type { ViewContext } from "../context";
+import { h, watch } from "../dom";
+
+/** What stands on it is drawn by the style sheet: it is no part of the text, so it is not copied. */
+export function eye(segment: number): HTMLElement {
+  const button = h("button", { type: "button", className: "sw-eye" });
+  button.dataset.segment = String(segment);
+  return button;
+}
+
+/** Returns what names the eyes that have just come to the page. */
+export function followEyes({ store, signal }: ViewContext, root: HTMLElement): () => void {
+  const eyes = root.getElementsByClassName("sw-eye") as HTMLCollectionOf<HTMLElement>;
+  const segmentOf = ({ dataset }: HTMLElement) => store.segments.value[Number(dataset.segment)];
+
+  function rowsOf(button: HTMLElement): Span {
+    const { start, end } = segmentOf(button) ?? { start: 0, end: 0 };
+    return { start, end: Math.min(end, store.firstTarget.value) };
+  }
+
+  root.addEventListener(
+    "click",
+    ({ target }) => {
+      const button = target instanceof Element ? target.closest<HTMLElement>(".sw-eye") : null;
+      if (button !== null) toggleHidden(store, rowsOf(button));
+    },
+    { signal },
+  );
+  function name(): void {
+    for (const button of eyes) {
+      const [segment, hidden] = [segmentOf(button), isHidden(store, rowsOf(button))];
+      const label = segment === undefined ? "" : segmentLabel(segment);
+      button.setAttribute("aria-label", `${hidden ? "Show" : "Hide"} ${label}`);
+      button.classList.toggle("sw-shut", hidden);
+    }
+  }
+
+  watch(signal, () => {
+    void store.hiddenRows.value; // while there are no eyes nothing else is read
+    name();
+  });
+  return name;
+}

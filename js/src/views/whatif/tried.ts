@@ -1,0 +1,93 @@
+/** What was tried, and what came of it: measured, and beside it what the map had said. */
+
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { percent, share } from "../../format";
+import type { Span } from "../../layout";
+import type { WhatIf } from "../../protocol";
+import type { Store } from "../../store";
+import { liveRegion } from "../announce";
+import type { ViewContext } from "../context";
+import { h, hasFocus, watch } from "../dom";
+import { nameOf } from "../tips";
+import { mostChanged, prediction, struckNames, together } from "./change";
+
+const MOST = 5;
+
+export function undoWhatIf({ store, send }: ViewContext): void {
+  if (store.whatIf.value !== null) send({ type: "try" });
+}
+
+export function triedView(context: ViewContext): HTMLElement {
+  const { store, send, signal, layer } = context;
+  const bar = h("div", { className: "sw-tried", role: "group", ariaLabel: "What if" });
+  const live = liveRegion();
+  layer.append(live);
+  let told: WhatIf | null = null;
+
+  watch(signal, () => {
+    const { value: whatIf } = store.whatIf;
+    if (whatIf === null && hasFocus(bar))
+      bar.closest(".sw-live")?.querySelector<HTMLElement>(".sw-gen[tabindex='0']")?.focus();
+    bar.hidden = whatIf === null;
+    render(whatIf === null ? nothing : tried(whatIf), bar);
+    if (whatIf === told) return; // another target is on show
+    told = whatIf;
+    live.textContent = bar.querySelector(".sw-effect")?.textContent?.replace("→", "now") ?? "";
+  });
+
+  const tried = (whatIf: WhatIf) => html`<div class="sw-tried-line">
+      <span class="sw-effect"><span>${cause(store, whatIf)}</span> ${effect(store, whatIf)}</span>
+      <button type="button" class="sw-button sw-undo" @click=${() => undoWhatIf(context)}>Undo</button>
+      <button type="button" class="sw-button" @click=${() => send({ type: "keep" })}>Show its map</button>
+    </div>
+    <details class="sw-fold">
+      <summary>All targets</summary>
+      <table class="sw-changes">
+        <tr><th>most changed</th><th>before</th><th>after</th><th>change</th></tr>
+        ${mostChanged(whatIf, MOST).map(
+          ({ col, before, after }) =>
+            html`<tr><td><bdi>${nameOfCols(store, { start: col, end: col + 1 })}</bdi></td><td>${share(before)}</td><td>${share(after)}</td><td>${change(after - before)}</td></tr>`,
+        )}
+      </table>
+      <p class="sw-muted">A map is of this very text. With another the model may weigh all else anew, so the two need not agree.</p>
+    </details>`;
+  return bar;
+}
+
+function cause(store: Store, { rows, text }: WhatIf): TemplateResult {
+  return text !== null
+    ? html`With the edited text:`
+    : html`Without ${struckNames(store, rows).map((name, k) => html`${k > 0 ? ", " : ""}“<bdi>${name}</bdi>”`)}:`;
+}
+
+/** Of the targets on show. Of classes the first: no two of them come one after the other. */
+function effect(store: Store, { rows, text, before, after }: WhatIf): TemplateResult | typeof nothing {
+  const { value: all } = store.targetCols;
+  if (all === null) return nothing;
+  const cols = store.kind.value === "classes" ? { start: all.start, end: all.start + 1 } : all;
+  const [was, is] = [together(before, cols), together(after, cols)];
+  const name = html`<bdi class="sw-target-name">${nameOfCols(store, cols)}</bdi>`;
+  if (was === null || is === null) return html`${name} is struck out itself`;
+  const said = prediction(store, rows, cols);
+  return html`${name}
+    <span class="sw-two-bars" aria-hidden="true">${[was, is].map((p) => html`<i style="width: ${100 * Math.min(1, p)}%"></i>`)}</span>
+    <span class="sw-probability">p ${share(was)} → <b>${share(is)}</b> (${change(is - was)})</span>
+    <span class="sw-muted">${
+      text !== null
+        ? "an edit has no prediction"
+        : said === null
+          ? nothing
+          : said.change !== null
+            ? `the map predicted ${change(said.change)}`
+            : `the map gave ${rows.length > 1 ? "them" : "it"} ${percent(said.share)} of this column`
+    }</span>`;
+}
+
+function nameOfCols(store: Store, { start, end }: Span): string {
+  const first = store.firstTarget.value;
+  return nameOf(store, { start: first + start, end: first + end });
+}
+
+function change(by: number): string {
+  return by > 0 ? `+${share(by)}` : share(by);
+}

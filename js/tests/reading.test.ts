@@ -1,0 +1,396 @@
+/** How a map is read: by which units and on which scale; why this and not that; and attention head by head. */
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { randomTop } from "../src/scale";
+import { about, conversation, METHOD, mounted, over, press, type Said, texts, tokens, type Wire } from "./help";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+});
+let world: ReturnType<typeof mounted>;
+afterEach(() => {
+  world.life.abort();
+  vi.useRealTimers();
+});
+const view = (messages?: readonly Said[]) => {
+  world = mounted(messages);
+  return world;
+};
+const NAN = Number.NaN;
+const said = (element: Element | null | undefined) => element?.textContent?.replace(/\s+/g, " ").trim();
+const find = (el: Element, query: string): HTMLElement => {
+  const found = el.querySelector<HTMLElement>(query);
+  if (found === null) throw new Error(`no ${query}`);
+  return found;
+};
+const button = (el: Element, text: string): HTMLElement => {
+  const found = [...el.querySelectorAll("button")].find((one) => said(one)?.startsWith(text));
+  if (found === undefined) throw new Error(`no button ${text}`);
+  return found;
+};
+/** Another first map: of another method, with other columns. */
+const asMap = (more: Wire, messages = conversation()): Said[] =>
+  messages.map(([message, scores]) => [message.type === "map" ? { ...message, ...more } : message, scores]);
+const choose = (el: Element, text: string) => {
+  const label = [...el.querySelectorAll(".sw-options label")].find((one) => said(one) === text);
+  label?.querySelector("input")?.click();
+};
+const lastAsked = ({ sent }: typeof world.model) => sent.filter(({ type }) => type === "ask").at(-1);
+
+/** "pre|sident" and " George" are words of two tokens; the target is one as well. */
+function inWords(): Said[] {
+  const list = tokens([" The", " pre", "sident", " Geo", "rge", " Wash", "ington", "."], 5);
+  const words = [0, 1, 1, 2, 2, 3, 3, 4];
+  return about(
+    list.map((token, i) => ({ ...token, word: words[i] ?? 0 })),
+    5,
+    [
+      [1, 2, 1, 3, 1, NAN, NAN],
+      [1, 2, 3, 1, 1, 8, NAN],
+      [1, 1, 1, 1, 1, 1, 1],
+    ],
+    { probabilities: [0.5, 0.4, 0.9] },
+  );
+}
+
+describe("what it is read by", () => {
+  it("is chosen in the header; the unit says how tokens are put together, and the line that several targets are one", () => {
+    const { el, store } = view(inWords());
+    const select = find(el, "select[aria-label='Read by']") as HTMLSelectElement;
+    expect([select.value, [...select.options].map(({ text }) => text)]).toEqual([
+      "token",
+      ["token", "word", "sentence", "segment"],
+    ]);
+    expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm"]);
+    select.value = "word";
+    select.dispatchEvent(new Event("change"));
+    expect(store.granularity.value).toBe("word");
+    expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm, summed over words"]);
+    // The mean of both columns, of which the second alone sees " Wash": 1, 4, 3 and 8.
+    expect(texts(el, ".sw-input")).toEqual(["Washington .500", "president .250", "George .188"]);
+    expect(said(find(el, ".sw-target-line"))).toBe("Washington p = .200 2 tokens, mean");
+  });
+  it("steps on with g, from segments back to tokens", () => {
+    const { box, el, store } = view(inWords());
+    const seen = Array.from({ length: 4 }, () => {
+      press(box(5), "g");
+      return store.granularity.value;
+    });
+    expect(seen).toEqual(["word", "sentence", "segment", "token"]);
+    const select = find(el, "select[aria-label='Read by']");
+    press(select, "g"); // there it is the select's own
+    expect(store.granularity.value).toBe("token");
+  });
+  it("is told to screen readers with the probability of all targets on show", () => {
+    const { el, store } = view(inWords());
+    store.readBy("word");
+    vi.advanceTimersByTime(1000);
+    const spoken = [...el.querySelectorAll("[aria-live=polite]")].map(said).join("");
+    expect(spoken).toContain("Target Washington. Probability .200. Most important words: ");
+  });
+});
+
+describe("the view", () => {
+  it("asks how tokens are pooled only where units are more than tokens", () => {
+    const { el, store } = view(inWords());
+    find(el, ".sw-view").click();
+    expect(texts(el, ".sw-options legend")).toEqual(["Colours", "Numbers", "Several targets"]);
+    store.readBy("word");
+    expect(texts(el, ".sw-options legend")).toEqual(["Colours", "Numbers", "Tokens of a word", "Several targets"]);
+    choose(el, "max");
+    expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm, the largest of each word"]);
+    choose(el, "sum");
+    expect([store.pool.value, store.joint.value]).toEqual(["sum", "mean"]);
+  });
+  it("says the scale in the legend where it is not linear, and has a slider for the threshold", () => {
+    const { el, store } = view();
+    find(el, ".sw-view").click();
+    expect([texts(el, ".sw-scale-name"), el.querySelector("input[type=range]")]).toEqual([[], null]);
+    choose(el, "by rank (quantile)");
+    expect([store.scale.value, texts(el, ".sw-scale-name")]).toEqual(["quantile", ["by rank"]]);
+    choose(el, "threshold");
+    const slider = find(el, "input[type=range]") as HTMLInputElement;
+    slider.value = "75";
+    slider.dispatchEvent(new Event("input"));
+    expect([store.threshold.value, slider.getAttribute("aria-valuetext"), texts(el, ".sw-scale-name")]).toEqual([
+      0.75,
+      "75 % of the largest",
+      ["≥ 75 %"],
+    ]);
+  });
+  it("shows raw scores as they are, in the legend, for the inputs, and in the card", () => {
+    const { el } = view();
+    find(el, ".sw-view").click();
+    choose(el, "raw score");
+    expect(texts(el, ".sw-scale, .sw-input, .sw-unit span")).toEqual([
+      "00.400",
+      "George 0.400",
+      "president 0.300",
+      "first 0.200",
+      "gradient norm",
+    ]);
+    find(el, ".sw-info").click();
+    expect(said(el.querySelector("[role=dialog][aria-label='About this method']"))).toContain(
+      "are the scores themselves",
+    );
+  });
+  it("closes with Escape and gives the focus back", () => {
+    const { el } = view();
+    find(el, ".sw-view").click();
+    press(find(el, ".sw-options input"), "Escape");
+    expect([el.querySelector(".sw-options"), document.activeElement]).toEqual([null, find(el, ".sw-view")]);
+  });
+});
+
+describe("the legend", () => {
+  it("says what is hidden beside what the template holds", () => {
+    const { el, store } = view();
+    store.hide({ start: 4, end: 5 });
+    expect(texts(el, ".sw-held")).toEqual(["hidden: 40 %"]);
+  });
+  it("stands alone while the question is turned round", () => {
+    const { el, store } = view();
+    store.turn({ start: 4, end: 5 });
+    expect([find(el, ".sw-target-line").hidden, texts(el, ".sw-scale"), texts(el, ".sw-legend .sw-input")]).toEqual([
+      true,
+      ["0.400"],
+      [],
+    ]);
+  });
+  it("says so where the largest share is no more than noise would have, aloud as well", () => {
+    const { el, store, box } = view();
+    expect(find(el, ".sw-noise").hidden).toBe(true);
+    over(box(6));
+    const words = `Nothing stands out: the largest share, .167, is no more than noise over 6 tokens would give (.286).`;
+    expect(randomTop(6)).toBeCloseTo(0.2857, 4);
+    expect([find(el, ".sw-noise").hidden, said(find(el, ".sw-noise"))]).toEqual([false, words]);
+    vi.advanceTimersByTime(1000);
+    expect([...el.querySelectorAll("[aria-live=polite]")].map(said).join("")).toContain(words);
+    over(box(7)); // all of it on one token
+    expect([store.target.value, find(el, ".sw-noise").hidden]).toEqual([2, true]);
+  });
+  it("does not call three equal shares noise: there is too little to tell", () => {
+    const { el } = view(conversation(["a", "b", "c", "d"], 3, [[1, 1, 1]]));
+    expect(find(el, ".sw-noise").hidden).toBe(true);
+  });
+});
+
+describe("what else it might have been", () => {
+  it("opens a menu: why not that, and what if it were", () => {
+    const { el, model, store } = view();
+    const chip = find(el, ".sw-alternative");
+    chip.click();
+    expect(texts(el, "[role=menuitem]")).toEqual(["Why “Washington” and not “W”?", "Write “W” instead and go on"]);
+    expect(document.activeElement).toBe(el.querySelector("[role=menuitem]"));
+    press(document.activeElement as Element, "ArrowDown");
+    expect(said(document.activeElement)).toBe("Write “W” instead and go on");
+    (document.activeElement as HTMLElement).click();
+    expect([model.sent.at(-1), document.activeElement]).toEqual([{ type: "branch", col: 0, token: 3 }, chip]);
+    store.pin(2);
+    chip.click();
+    button(el, "Why").click();
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "saliency", objective: "probability", foil: 3, col: 2 });
+  });
+  it("asks by the first method and objective that can, where those on show cannot", () => {
+    const menu = {
+      methods: [{ ...METHOD, id: "attention", uses_objective: false }, { ...METHOD, reason: "No." }, METHOD].map(
+        (card, i) => ({ ...card, id: i === 2 ? "smooth" : card.id }),
+      ),
+      objectives: [
+        { id: "logit", label: "logit" },
+        { id: "entropy", label: "entropy" },
+      ],
+    };
+    const messages = asMap({ method: "attention", objective: "entropy" }).map(
+      ([message, scores]): Said => [message.type === "menu" ? { ...message, ...menu } : message, scores],
+    );
+    const { el, model } = view(messages);
+    find(el, ".sw-alternative").click();
+    button(el, "Why").click();
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "smooth", objective: "logit", foil: 3, col: 0 });
+  });
+  it("of classes are the other classes, the likeliest first; nothing is written there", () => {
+    const list = tokens(["good", " film", "bad", "fine", "great"], 2, { 2: "class", 3: "class", 4: "class" });
+    const columns = [0, 1, 2].map(() => [1, 2]);
+    const { el, model } = view(about(list, 2, columns, { probabilities: [0.1, 0.2, 0.7] }));
+    expect(texts(el, ".sw-target-name, .sw-alternative")).toEqual(["great", "fine .200", "bad .100"]);
+    find(el, ".sw-alternative").click();
+    expect(texts(el, "[role=menuitem]")).toEqual(["Why “great” and not “fine”?"]);
+    button(el, "Why").click();
+    expect(lastAsked(model)).toMatchObject({ foil: 13, col: 2 });
+  });
+});
+
+describe("why this and not that", () => {
+  const contrast = (method = "occlusion"): Said[] => [
+    ...conversation(),
+    [{ ...mapOf("why"), method, foil: " Bush", col: 0 }],
+    [{ type: "column", map: "why", seq: 9, col: 0, n_rows: 7 }, [1, -2, 3, 0, 4, NAN, NAN]],
+  ];
+  const mapOf = (map: string): Wire => ({ ...conversation().find(([{ type }]) => type === "map")?.[0], map });
+
+  it("says what it is about, what the colours mean, and that the other targets have no part in it", () => {
+    const { el, box } = view(contrast());
+    expect(said(find(el, ".sw-contrast"))).toBe("Why “Washington” and not “Bush”×");
+    expect(said(find(el, ".sw-legend"))).toContain("purple: speaks for “Washington”, orange: for “Bush”");
+    over(box(6));
+    expect(said(find(el, ".sw-legend"))).toBe("This contrast is about “Washington” alone.");
+  });
+  it("has no sides where the method has no signs", () => {
+    const { el } = view(contrast("saliency"));
+    expect(said(find(el, ".sw-legend"))).not.toContain("purple");
+  });
+  it.each(["click", "Escape"])("goes back to the whole map at once with %s, and the focus goes on", (how) => {
+    const { el, model, store } = view(contrast("saliency"));
+    const back = find(el, ".sw-contrast button");
+    back.focus();
+    if (how === "click") back.click();
+    else press(back, "Escape");
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "saliency", objective: "probability" });
+    expect([store.map.value?.info.map, el.querySelector(".sw-contrast")]).toEqual(["m1", null]);
+    expect(document.activeElement).toBe(find(el, ".sw-alternative"));
+  });
+});
+
+describe("the texts that were shown", () => {
+  const trail = (names: string[], at: number) => ({ type: "trail", names, at });
+  it("are a line of names once there is more than one, the one on show marked", () => {
+    const { el, model } = view();
+    expect(find(el, ".sw-trail").hidden).toBe(true);
+    model.hear(trail(["The first president"], 0));
+    expect(find(el, ".sw-trail").hidden).toBe(true);
+    model.hear(trail(["The first president", "Bush", "Clinton"], 1));
+    expect([find(el, ".sw-trail").hidden, said(find(el, ".sw-trail"))]).toEqual([
+      false,
+      "The first president›Bush›Clinton",
+    ]);
+    expect(texts(el, ".sw-trail [aria-current=true]")).toEqual(["Bush"]);
+    button(el, "Clinton").click();
+    expect(model.sent.at(-1)).toEqual({ type: "back", to: 2 });
+  });
+  it("lead back with b, and no further than to the first", () => {
+    const { box, model } = view();
+    const back = () => model.sent.filter(({ type }) => type === "back");
+    press(box(5), "b");
+    model.hear(trail(["a", "b"], 1));
+    press(box(5), "b");
+    model.hear(trail(["a", "b"], 0));
+    press(box(5), "b");
+    expect(back()).toEqual([{ type: "back", to: 0 }]);
+  });
+});
+
+describe("layers × heads", () => {
+  const NROWS = 7;
+  /** Layer 1 looks at the first token, layer 3 at " George"; layer 3 has one head only. */
+  const weights = [0.9, 0.1, 0, 0, 0, NAN, NAN, 0.2, 0.8, 0, 0, 0, NAN, NAN, 0, 0, 0, 0.3, 0.41, NAN, NAN].concat(
+    Array(NROWS).fill(NAN),
+  );
+  const heads = (col = 0) => ({ type: "heads", doc: 1, col, layers: [1, 3], n_heads: 2, n_rows: NROWS });
+  const attention = () =>
+    asMap(
+      { method: "attention" },
+      conversation().map(([message, scores]) => [
+        message.type === "menu"
+          ? {
+              ...message,
+              methods: [{ ...METHOD, id: "attention", family: "attention", uses_objective: false }, METHOD],
+            }
+          : message,
+        scores,
+      ]),
+    );
+  const opened = () => {
+    const made = view(attention());
+    find(made.el, ".sw-heads-toggle").click();
+    made.model.hear(heads(), weights);
+    const cell = (layer: number, head: number) => find(made.el, `[data-at="${layer + 1} ${head + 1}"]`);
+    return { ...made, cell };
+  };
+
+  it("are offered where attention is on show, and nowhere else", () => {
+    const { el, model } = view(attention());
+    expect(find(el, ".sw-heads-toggle").hidden).toBe(false);
+    model.hear({ ...attention().find(([{ type }]) => type === "map")?.[0], map: "m2", method: "saliency" });
+    expect(find(el, ".sw-heads-toggle").hidden).toBe(true);
+  });
+  it("asks for the heads of the target on show, once, and again when the reader rests on another", () => {
+    const { el, box, model } = opened();
+    const wanted = () => model.sent.filter(({ type }) => type === "heads");
+    expect(wanted()).toEqual([{ type: "heads", col: 0 }]);
+    over(box(6));
+    over(box(7));
+    expect(wanted()).toHaveLength(1);
+    vi.advanceTimersByTime(150);
+    expect(wanted()).toEqual([
+      { type: "heads", col: 0 },
+      { type: "heads", col: 2 },
+    ]);
+    expect(find(el, "[role=grid]").getAttribute("aria-busy")).toBe("true");
+    model.hear(heads(2), weights);
+    expect(find(el, "[role=grid]").getAttribute("aria-busy")).toBe("false");
+    find(el, ".sw-heads-toggle").click();
+    over(box(6));
+    vi.advanceTimersByTime(1000);
+    expect(wanted()).toHaveLength(2);
+  });
+  it("says where a head looks most, and that one is not there", () => {
+    const { el, cell, model } = opened();
+    over(cell(1, 0));
+    expect(said(find(el, ".sw-head-said"))).toBe("layer 3, head 0: looks most at “George” .410");
+    expect(cell(0, 1).getAttribute("aria-label")).toBe("layer 1, head 1: looks most at “first” .800");
+    expect(cell(1, 1).getAttribute("aria-label")).toBe("layer 3 has no head 1");
+    model.hear({ ...heads(), layers: [1, 4] }, weights);
+    expect(said(find(el, ".sw-head-said"))).toContain("layer 4, head 0");
+  });
+  it("asks for the map of a head, of a layer, or of all, and marks which is on show", () => {
+    const { el, model, cell } = opened();
+    const picked = () => [...el.querySelectorAll("[aria-selected=true]")].map((one) => one.getAttribute("aria-label"));
+    expect(picked()).toEqual(["all layers and heads"]);
+    cell(1, 0).click();
+    expect(lastAsked(model)).toMatchObject({ method: "attention", settings: { layer: 3, head: 0 } });
+    expect(picked()).toEqual(["layer 3, head 0: looks most at “George” .410"]);
+    cell(0, -1).click();
+    expect(lastAsked(model)).toMatchObject({ settings: { layer: 1 } });
+    expect(picked()).toEqual(["layer 1, all heads"]);
+    cell(-1, -1).click();
+    expect(lastAsked(model)).toEqual({ type: "ask", method: "attention", objective: "probability" });
+    cell(1, 1).click();
+    expect(model.sent.filter(({ type }) => type === "ask")).toHaveLength(3);
+  });
+  it("knows the head of a map that was asked for elsewhere", () => {
+    const { el, model } = opened();
+    const map = attention().find(([{ type }]) => type === "map")?.[0];
+    model.hear({
+      ...map,
+      map: "m2",
+      settings: [
+        ["layer", "1"],
+        ["head", "1"],
+        ["reduction", "mean"],
+      ],
+    });
+    expect(el.querySelector("[aria-selected=true]")?.getAttribute("aria-label")).toContain("layer 1, head 1");
+  });
+  it("is walked with the arrows, one tab stop, and picked with Enter", () => {
+    const { el, model, cell } = opened();
+    const panel = find(el, ".sw-heads");
+    const step = (key: string) => press(document.activeElement ?? panel, key);
+    panel.focus();
+    step("ArrowDown");
+    step("ArrowRight");
+    expect(document.activeElement).toBe(cell(0, 0));
+    step("ArrowDown");
+    step("End");
+    step("ArrowRight");
+    expect([document.activeElement, el.querySelectorAll(".sw-heads [tabindex='0']").length]).toEqual([cell(1, 1), 1]);
+    step("ArrowLeft");
+    step("Enter");
+    expect(lastAsked(model)).toMatchObject({ settings: { layer: 3, head: 0 } });
+    expect(document.activeElement).toBe(cell(1, 0));
+    for (const key of ["ArrowUp", "ArrowUp", "ArrowUp"]) step(key);
+    expect(document.activeElement).toBe(cell(-1, -1));
+    step("Escape");
+    expect([el.querySelector(".sw-heads"), document.activeElement]).toEqual([null, find(el, ".sw-heads-toggle")]);
+  });
+});

@@ -1,0 +1,270 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { tag, xml } from "../src/takeaway/svg";
+import { type Columns, csv, json, shortest, tsv } from "../src/takeaway/table";
+import { conversation, mounted, texts } from "./help";
+
+const HOSTILE = [
+  "<script>alert(1)</script>",
+  "]]>",
+  '"quoted", with a comma',
+  "two\r\nlines\n",
+  "a\u0000b",
+  "half \ud83d",
+  "\u202eright to left",
+  "مرحبا",
+  "=1+1",
+  "\ufffe\uffff",
+  "x".repeat(100_000),
+];
+
+const entries = (texts: readonly string[]) => texts.map((text, position) => ({ text, position }));
+const two: Columns = [0, 1].map((col) =>
+  Float32Array.from(HOSTILE, (_, row) => (row > col + 3 ? Number.NaN : row + 0.1)),
+);
+const table = (texts = HOSTILE, columns = two) =>
+  parse(whole(csv(entries(texts), entries(texts.slice(0, columns.length)), columns)));
+const ones = (texts: readonly string[]) => [Float32Array.from(texts, () => 1)];
+
+/** RFC 4180, read the plain way. */
+function parse(text: string): string[][] {
+  const records: string[][] = [];
+  let [record, field, isQuoted] = [[] as string[], "", false];
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i] ?? "";
+    if (isQuoted && char === '"' && text[i + 1] === '"') field += text[++i];
+    else if (char === '"') isQuoted = !isQuoted;
+    else if (isQuoted || !/[,\r]/.test(char)) field += char;
+    else {
+      record.push(field);
+      field = "";
+      if (char === "\r") {
+        records.push(record);
+        record = [];
+        i++;
+      }
+    }
+  }
+  return records;
+}
+const whole = (parts: Iterable<string>) => [...parts].join("");
+
+describe("a number", () => {
+  it("is the shortest that is read back as the same float32", () => {
+    expect([0.1, 1e-7, 0, 1 / 3, 16777216].map(shortest).map(String)).toEqual([
+      "0.1",
+      "1e-7",
+      "0",
+      "0.33333334",
+      "16777216",
+    ]);
+    fc.assert(fc.property(fc.float({ noNaN: true }), (x) => Math.fround(shortest(x)) === x));
+  });
+});
+
+describe("CSV", () => {
+  it("has a line for each visible cell, target by target, and every token as it is", () => {
+    const [head, ...lines] = table();
+    expect(head?.join()).toBe("row,row_token,row_position,col,col_token,col_position,score,share");
+    expect(lines).toHaveLength(4 + 5);
+    expect(lines[3]).toEqual(["3", HOSTILE[3], "3", "0", HOSTILE[0], "0", "3.1", expect.stringMatching(/^0\.48/)]);
+    expect(
+      table(HOSTILE, ones(HOSTILE))
+        .slice(1)
+        .map(([, name]) => name),
+    ).toEqual(HOSTILE);
+  });
+  it("keeps any text, whatever is in it", () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: "binary" }), { minLength: 1, maxLength: 4 }), (list) => {
+        const lines = table(list, ones(list)).slice(1);
+        expect(lines.map(([, name]) => name)).toEqual(list);
+      }),
+    );
+  });
+  it("leaves out a column that is not computed, and has no share where there is none", () => {
+    const columns = [undefined, Float32Array.of(0, 0, Number.NaN), Float32Array.of(Number.NEGATIVE_INFINITY, 1, 2)];
+    const lines = table(["a", "b", "c"], columns).slice(1);
+    expect(lines.map(([row, , , col, , , score, share]) => [col, row, score, share])).toEqual([
+      ["1", "0", "0", ""],
+      ["1", "1", "0", ""],
+      ["2", "0", "-inf", ""],
+      ["2", "1", "1", ""],
+      ["2", "2", "2", ""],
+    ]);
+  });
+  it("comes in parts of one column", () => {
+    expect([...csv(entries(HOSTILE), entries(HOSTILE.slice(0, 2)), two)]).toHaveLength(1 + 2);
+  });
+});
+
+describe("JSON", () => {
+  const same = (scores: Float32Array) => scores;
+  const read = (columns: Columns, pooled = same) =>
+    JSON.parse(whole(json({ model: "tiny", foil: null, rows: entries(HOSTILE) }, columns, pooled)));
+  it("is read back as it was, hostile tokens and all", () => {
+    const { model, foil, rows, scores, shares } = read(two);
+    expect([model, foil, rows]).toEqual(["tiny", null, entries(HOSTILE)]);
+    expect(scores[0].slice(0, 5)).toEqual([0.1, 1.1, 2.1, 3.1, null]);
+    expect(shares[0].slice(0, 4).reduce((a: number, b: number) => a + b)).toBeCloseTo(1, 6);
+  });
+  it("has null for a column that is not computed, and for no number", () => {
+    const { scores, shares } = read([undefined, Float32Array.of(1, Number.POSITIVE_INFINITY)]);
+    expect([scores, shares]).toEqual([
+      [null, [1, null]],
+      [null, [null, null]],
+    ]);
+  });
+  it("has the shares of what the text is read by", () => {
+    const { scores, shares } = read([Float32Array.of(3, 1)], ([a = 0, b = 0]) => Float32Array.of(a + b));
+    expect([scores, shares]).toEqual([[[3, 1]], [[1]]]);
+  });
+});
+
+describe("a table for a spreadsheet", () => {
+  it("is a line a row, whatever is in a cell", () => {
+    expect(
+      tsv([
+        ["a", "b"],
+        ["x\ty\nz", 1.5],
+      ]),
+    ).toBe("a\tb\nx y z\t1.5");
+  });
+});
+
+describe("SVG", () => {
+  it("is well formed, and its texts are what was said, with signs for what XML has no character for", () => {
+    const inside = HOSTILE.map((said) => tag("text", { x: 1.23456, "font-family": '"Segoe UI", <b>' }, xml(said)));
+    const file = tag("svg", { xmlns: "http://www.w3.org/2000/svg", fill: undefined }, inside.join(""));
+    const read = new DOMParser().parseFromString(file, "application/xml");
+    expect(read.querySelector("parsererror, script")).toBeNull();
+    expect([...read.querySelectorAll("text")].map(({ textContent }) => textContent)).toEqual(
+      HOSTILE.map((said) =>
+        said.replace("\u0000", "NUL").replace("\ud83d", "U+D83D").replace("\ufffe\uffff", "\ufffd\ufffd"),
+      ),
+    );
+    const [first] = read.querySelectorAll("text");
+    expect([first?.getAttribute("x"), first?.getAttribute("font-family")]).toEqual(["1.23", '"Segoe UI", <b>']);
+    expect(read.documentElement.hasAttribute("fill")).toBe(false);
+  });
+  it("has no character that XML has not", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (said) => {
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not be there
+        expect(xml(said)).not.toMatch(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff<>"]/u);
+      }),
+    );
+  });
+});
+
+describe("the drawer", () => {
+  let world: ReturnType<typeof mounted>;
+  let saved: { name: string; blob: Blob }[];
+  beforeEach(() => {
+    saved = [];
+    let blob: Blob | null = null;
+    vi.spyOn(URL, "createObjectURL").mockImplementation((made) => {
+      blob = made as Blob;
+      return "blob:x";
+    });
+    vi.spyOn(URL, "revokeObjectURL").mockImplementation(() => {});
+    vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(function (this: HTMLAnchorElement) {
+      if (blob !== null) saved.push({ name: this.download, blob });
+    });
+  });
+  afterEach(() => {
+    world.life.abort();
+    vi.restoreAllMocks();
+  });
+  function open(messages = conversation()) {
+    world = mounted(messages);
+    const { el } = world;
+    const toggle = [...el.querySelectorAll<HTMLElement>(".sw-drawer-toggle")].find(
+      ({ textContent }) => textContent === "Take away",
+    );
+    toggle?.click();
+    const button = (label: string) => {
+      const found = [...el.querySelectorAll<HTMLElement>(".sw-ways button")].find(
+        ({ textContent }) => textContent?.trim() === label,
+      );
+      if (found === undefined) throw new Error(`no ${label}`);
+      return found;
+    };
+    const take = (label: string) => button(label).click();
+    const said = () => el.querySelector(".sw-taken")?.textContent;
+    return { ...world, button, take, said };
+  }
+  const done = () => vi.waitFor(() => expect(saved).toHaveLength(1));
+
+  it("saves the map as CSV and says so", async () => {
+    const { take, said } = open();
+    take("CSV");
+    await done();
+    expect(saved[0]?.name).toBe("saliency-tiny-saliency.csv");
+    const lines = parse((await saved[0]?.blob.text()) ?? "");
+    expect(lines).toHaveLength(1 + 5 + 6 + 7);
+    expect(lines[5]).toEqual(["4", " George", "4", "0", " Washington", "5", "0.4", "0.4"]);
+    expect(said()).toBe("saliency-tiny-saliency.csv is saved.");
+  });
+  it("saves it as JSON, by the words that it is read by", async () => {
+    const { take, store } = open();
+    store.readBy("word");
+    take("JSON");
+    await done();
+    const read = JSON.parse((await saved[0]?.blob.text()) ?? "");
+    expect([read.method, read.cols[0].alternatives[1].text, read.units.by]).toEqual(["saliency", " W", "word"]);
+  });
+  it("asks the kernel for the page of the target on show, waits for it, and saves it once", async () => {
+    const { take, store, model, button, el } = open();
+    store.pin(1);
+    take("HTML");
+    take("HTML");
+    expect(model.sent.filter(({ type }) => type === "export")).toEqual([{ type: "export", col: 1 }]);
+    expect([button("HTML").getAttribute("aria-disabled"), texts(el, ".sw-ways .sw-muted")[0]]).toEqual([
+      "true",
+      "preparing …",
+    ]);
+    model.hear({ type: "file", name: "map.html", text: "<p>" });
+    await done();
+    model.hear({ type: "file", name: "for somebody else.html", text: "<p>" });
+    await vi.waitFor(() => expect(button("HTML").getAttribute("aria-disabled")).toBe("false"));
+    expect(saved.map(({ name }) => name)).toEqual(["map.html"]);
+  });
+  it("says why a page did not come", async () => {
+    const { take, model, said } = open();
+    take("HTML");
+    model.hear({ type: "failed", kind: "InputError", message: "There is no map.", cure: "Ask for one." });
+    await vi.waitFor(() => expect(said()).toBe("HTML: There is no map."));
+  });
+  it("copies the column on show as a table", async () => {
+    const written: string[] = [];
+    vi.spyOn(navigator.clipboard, "writeText").mockImplementation(async (text) => {
+      written.push(text);
+    });
+    const { take, said } = open();
+    take("Copy as table");
+    await vi.waitFor(() => expect(said()).toBe("5 rows copied."));
+    const [head, first] = written[0]?.split("\n").map((line) => line.split("\t")) ?? [];
+    expect([head, first?.[0], first?.[3]]).toEqual([["token", "share", "score", "rank"], "The", "4"]);
+    expect([first?.[1], first?.[2]].map((n) => Number(n).toFixed(3))).toEqual(["0.100", "0.100"]);
+  });
+  it("offers nothing that is not there, and says why", () => {
+    const { button, take, el } = open(conversation().filter(([{ type }]) => type !== "column"));
+    expect(["HTML", "SVG", "CSV", "Copy as table"].map((label) => button(label).getAttribute("aria-disabled"))).toEqual(
+      Array(4).fill("true"),
+    );
+    take("CSV");
+    expect(saved).toEqual([]);
+    expect(texts(el, ".sw-ways .sw-muted")[3]).toBe("no column is computed yet");
+    expect(el.querySelector(".sw-take-away")?.textContent).toContain("0 of 3 columns");
+  });
+  it("draws no picture of a text that is too long for one", () => {
+    const long = Array.from({ length: 3001 }, () => " a");
+    const { button, el } = open(conversation(long, 3000, [Array(3000).fill(1)]));
+    expect([button("SVG").getAttribute("aria-disabled"), button("CSV").getAttribute("aria-disabled")]).toEqual([
+      "true",
+      "false",
+    ]);
+    expect(texts(el, ".sw-ways .sw-muted")[1]).toContain("take HTML or CSV");
+  });
+});

@@ -1,0 +1,220 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { mostChanged, together } from "../src/views/whatif/change";
+import { COLUMNS, conversation, mounted, over, press, type Said, tokens } from "./help";
+
+const EDITABLE = "The first president was George";
+let world: ReturnType<typeof mounted>;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+});
+afterEach(() => {
+  world.life.abort();
+  vi.useRealTimers();
+});
+
+function view(messages: readonly Said[] = conversation(), editable: string | null = EDITABLE) {
+  world = mounted(
+    messages.map(([message, scores]) =>
+      message.type === "document" ? [{ ...message, editable }, scores] : [message, scores],
+    ),
+  );
+  return world;
+}
+const signed = (): Said[] =>
+  conversation().map(([message, scores]) =>
+    message.type === "map" ? [{ ...message, method: "occlusion" }, scores] : [message, scores],
+  );
+const tried = (rows: number[], after: (number | null)[], text: string | null = null) => ({
+  type: "what_if",
+  doc: 1,
+  rows,
+  text,
+  before: [0.8, 0.5, 0.25],
+  after,
+});
+const bar = (el: Element) => el.querySelector<HTMLElement>(".sw-tried");
+const said = (el: Element) => bar(el)?.textContent?.replace(/\s+/g, " ").trim() ?? "";
+const press1 = (el: Element, label: string) => {
+  const button = [...el.querySelectorAll<HTMLElement>(".sw-what-if button")].find(
+    ({ textContent }) => textContent?.trim() === label,
+  );
+  if (button === undefined) throw new Error(`no button ${label}`);
+  button.focus();
+  button.click();
+};
+
+describe("what was tried", () => {
+  it("is not there until it is", () => {
+    expect(bar(view().el)?.hidden).toBe(true);
+  });
+  it("says what is missing, and how probable the target on show was and is", () => {
+    const { el, model } = view();
+    model.hear(tried([1, 2], [0.3, 0.5, 0.2]));
+    expect(said(el)).toContain("Without “first president”: Washington p .800 → .300 (−.500)");
+  });
+  it("names what stands apart one after the other", () => {
+    const { el, model } = view();
+    model.hear(tried([0, 2, 3], [0.9, 0.5, 0.2]));
+    expect(said(el)).toContain("Without “The”, “president was”:");
+    expect(said(el)).toContain("(+.100)");
+  });
+  it("follows the target under the mouse", () => {
+    const { el, box, model } = view();
+    model.hear(tried([1], [0.3, 0.4, 0.2]));
+    over(box(7));
+    expect(said(el)).toContain("He p .250 → .200 (−.050)");
+  });
+  it("takes several targets together", () => {
+    const { el, store, model } = view();
+    model.hear(tried([1], [0.4, 0.5, 0.2]));
+    store.pin(0, 2);
+    expect(said(el)).toContain("Washington. p .400 → .200");
+    expect(together([0.5, null], { start: 0, end: 2 })).toBeNull();
+  });
+  it("sets beside it the share that the map gave, where its scores are no parts of the probability", () => {
+    const { el, model } = view();
+    model.hear(tried([4], [0.3, 0.5, 0.2]));
+    expect(said(el)).toContain("the map gave it 40 % of this column");
+  });
+  it("sets beside it the change that a signed map predicted", () => {
+    const { el, model } = view(signed());
+    model.hear(tried([2, 4], [0.3, 0.5, 0.2]));
+    expect(said(el)).toContain("the map predicted −.700");
+  });
+  it("predicts no change from scores of another objective, nor of several targets", () => {
+    const logit = signed().map(
+      ([message, scores]): Said =>
+        message.type === "map" ? [{ ...message, objective: "logit" }, scores] : [message, scores],
+    );
+    const { el, model } = view(logit);
+    model.hear(tried([4], [0.3, 0.5, 0.2]));
+    expect(said(el)).toContain("the map gave it 40 %");
+  });
+  it("says nothing of the map while its column is not here", () => {
+    const { el, model } = view(conversation().filter(([{ type }]) => type !== "column"));
+    model.hear(tried([4], [0.3, 0.5, 0.2]));
+    expect(said(el)).toContain("p .800 → .300");
+    expect(said(el)).not.toContain("the map gave");
+    model.hear({ type: "column", map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
+    expect(said(el)).toContain("the map gave it 40 %");
+  });
+  it("says that a target is struck out itself", () => {
+    const { el, model, box } = view();
+    model.hear(tried([5], [null, 0.4, 0.2]));
+    expect(said(el)).toContain("Washington is struck out itself");
+    over(box(6));
+    expect(said(el)).toContain(". p .500 → .400");
+  });
+  it("lists the targets that changed most, those that are gone left out", () => {
+    const after = [null, 0.1, 0.2, 0.9, 0.5];
+    const before = [0.8, 0.12, 0.9, 0.9, 0.4];
+    const most = mostChanged({ type: "what_if", doc: 1, rows: [5], text: null, before, after }, 2);
+    expect(most.map(({ col }) => col)).toEqual([2, 4]);
+    const { el, model } = view();
+    model.hear(tried([1], [0.3, 0.4, 0.25]));
+    expect([...el.querySelectorAll(".sw-changes tr")].map((row) => row.textContent)).toEqual([
+      "most changedbeforeafterchange",
+      "Washington.800.300−.500",
+      "..500.400−.100",
+    ]);
+  });
+  it("strikes the tokens through, and no longer once it is undone", () => {
+    const { el, box, model } = view();
+    model.hear(tried([1, 2], [0.3, 0.5, 0.2]));
+    const struck = () => [0, 1, 2, 3].map((i) => box(i).classList.contains("sw-struck"));
+    expect(struck()).toEqual([false, true, true, false]);
+    model.hear({ ...tried([], []), before: [] });
+    expect(struck()).toEqual([false, false, false, false]);
+    expect(bar(el)?.hidden).toBe(true);
+  });
+  it("is undone by its button and by key, and kept by the other", () => {
+    const { el, box, model } = view();
+    model.hear(tried([1], [0.3, 0.5, 0.2]));
+    press1(el, "Undo");
+    press(box(5), "u");
+    press1(el, "Show its map");
+    expect(model.sent.slice(-3)).toEqual([{ type: "try" }, { type: "try" }, { type: "keep" }]);
+    model.hear({ ...tried([], []), before: [] });
+    expect(document.activeElement).toBe(box(5)); // the button is gone
+    const { length } = model.sent;
+    press(box(5), "u");
+    expect(model.sent).toHaveLength(length);
+  });
+  it("is read aloud once, and hostile names are text", () => {
+    const list = ["<b>x</b>", " \u0000", " y", " z"];
+    const { el, model, box } = view(conversation(list, 2, [[1, 1, Number.NaN], [1, 1, 1]])); // biome-ignore format: short
+    model.hear({ ...tried([0, 1], [0.4, 0.5]), before: [0.8, 0.5] });
+    const live = () =>
+      [...el.querySelectorAll("[role=status]")]
+        .map(({ textContent }) => textContent)
+        .join("")
+        .replace(/\s+/g, " ");
+    expect(live()).toContain("Without “<b>x</b> NUL”: y p .800 now .400 (−.400)");
+    over(box(3));
+    expect(live()).toContain("y p .800 now .400");
+    expect(el.querySelector(".sw-tried b b, .sw-tried bdi b")).toBeNull();
+  });
+});
+
+describe("the text, edited", () => {
+  it("is offered only where it can be written anew", () => {
+    const { el } = view(conversation(), null);
+    expect(el.querySelector<HTMLElement>(".sw-editor")?.hidden).toBe(true);
+  });
+  const opened = () => {
+    const all = view();
+    press1(all.el, "Edit the text");
+    const area = all.el.querySelector<HTMLTextAreaElement>(".sw-editor textarea");
+    if (area === null) throw new Error("no area");
+    return { ...all, area };
+  };
+  it("opens in place with the text in it and the focus on it", () => {
+    const { area } = opened();
+    expect([area.value, area.dir, document.activeElement]).toEqual([EDITABLE, "auto", area]);
+  });
+  it("is tried by its button, and by Ctrl and Enter", () => {
+    const { el, area, model } = opened();
+    area.value = "The first president was Abraham";
+    press1(el, "Try");
+    press(area, "Enter", { ctrlKey: true });
+    const wanted = { type: "try", text: "The first president was Abraham" };
+    expect(model.sent.filter(({ type }) => type === "try")).toEqual([wanted, wanted]);
+    expect(press(area, "Enter").defaultPrevented).toBe(false);
+  });
+  it("closes once it is on show, and has no prediction", () => {
+    const { el, model } = opened();
+    press1(el, "Try");
+    model.hear(tried([], [0.3, 0.5, 0.2], "Well"));
+    expect(el.querySelector(".sw-editor textarea")).toBeNull();
+    expect(said(el)).toContain("With the edited text: Washington p .800 → .300 (−.500) an edit has no prediction");
+    press1(el, "Edit the text");
+    expect(el.querySelector<HTMLTextAreaElement>(".sw-editor textarea")?.value).toBe("Well");
+  });
+  it("stays open, to be mended, when it could not be tried", () => {
+    const { el, area, model } = opened();
+    area.value = "too long";
+    press1(el, "Try");
+    model.hear({ type: "failed", kind: "TextTooLong", message: "It is too long.", cure: "Cut it." });
+    expect([
+      area.isConnected,
+      area.value,
+      el.querySelector(".sw-editor .sw-primary")?.getAttribute("aria-disabled"),
+    ]).toEqual([true, "too long", "false"]);
+  });
+  it("is left as it was with Escape, which goes back to the button", () => {
+    const { el, area, model } = opened();
+    const event = press(area, "Escape");
+    expect([event.defaultPrevented, el.querySelector("textarea"), document.activeElement?.textContent]).toEqual([
+      true,
+      null,
+      "Edit the text",
+    ]);
+    expect(model.sent.some(({ type }) => type === "try")).toBe(false);
+  });
+  it("closes when another text begins", () => {
+    const { el, model } = opened();
+    model.hear({ type: "document", doc: 2, model: "t", device: "c", dtype: "f", first_target: 0, editable: "b" });
+    model.hear({ type: "tokens", doc: 2, start: 0, tokens: tokens(["b"], 0), segments: [] });
+    expect(el.querySelector("textarea")).toBeNull();
+  });
+});

@@ -1,0 +1,202 @@
+"""Two finished maps and their difference, on one text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from .attribution.methods import METHODS, Method, card_of
+from .attribution.result import Attribution
+from .errors import InputError
+from .exhibit import Exhibit, Exhibition, Shown
+from .merging import Merged, merge
+from .widget import MapWidget, check_notebook
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Comparable: TypeAlias = Attribution | MapWidget
+
+A, B, DIFFERENCE = "a", "b", "difference"  # by these names a map is asked for
+_CLOSED = (
+    "This is a comparison of finished maps: there is no model behind it to ask.",
+    "Call show() with a model for that.",
+)
+
+
+class ComparisonWidget(MapWidget):
+    """Two maps and their difference. Made by `compare`; nothing is computed. Its traits: see `MapWidget`.
+
+    `attribution` is the map on show, on the merged text: A, B, or their difference (its method is "difference").
+    """
+
+    def __init__(self, exhibition: Exhibition) -> None:
+        super().__init__(partial(Exhibit, exhibition))
+
+    def ask(self, name: str = DIFFERENCE) -> None:
+        """Show "a", "b" or their "difference": what the toggle in the widget does. Raises: UnknownName."""
+        assert isinstance(self._backend, Exhibit), "it was made with one"
+        self._backend.show(name)
+
+    def _begin(self, attribution: Attribution) -> int:
+        return attribution.cols[0].position  # no column is missing
+
+
+def compare(a: Comparable, b: Comparable, *, names: Sequence[str] | None = None) -> ComparisonWidget:
+    """Two maps and where they differ, under the cell: of two prompts, two models, or by two methods. Displays at once.
+
+    `a`, `b`: attributions, or widgets whose maps on show are meant. `names`: what they are called; if None their models
+    where these differ, else their methods, else first and second.
+
+    The two texts become one. A token that both have, in the same order, stands there once; a token that one has stands
+    where it stood, and has no score in the other's map: inputs are aligned with inputs, a source with a source, targets
+    with targets, classes by their names. The difference is taken between shares, A's less B's: what raw scores are
+    measured in does not matter. Where a token, or a target, is missing in one of them there is none.
+
+    Raises:
+        InputError: they cannot stand side by side: classes and written text, words and tokens, an empty map, a widget
+            without a map; or `names` are not two strings.
+        NoNotebook: there is no notebook to show it in.
+    """
+    exhibition = exhibition_of(_map(a, "first"), _map(b, "second"), names)
+    check_notebook()
+    widget = ComparisonWidget(exhibition)
+    widget.show()
+    return widget
+
+
+def exhibition_of(a: Attribution, b: Attribution, names: Sequence[str] | None = None) -> Exhibition:
+    """The three maps, ready to be shown. Raises: InputError."""
+    called = _names(a, b, names)
+    merged = merge(a, b)
+    on_text = [merged.map_of(each, place) for each, place in zip((a, b), merged.places, strict=True)]
+    name = f"A: {called[0]} | B: {called[1]}"
+    shown = [
+        Shown(card=_card(each, key, f"{key.upper()}: {title}", other), map=each, about=tuple(_about(each)))
+        for each, key, title, other in zip(on_text, (A, B), called, ("B", "A"), strict=True)
+    ]
+    difference = Shown(card=_difference_card(a, b), map=_difference(merged, a, b, on_text, name), about=())
+    return Exhibition(
+        name=name,
+        where="comparison",
+        what=f"{merged.n_both} of {len(merged.tokens)} tokens in both",
+        tokens=merged.tokens,
+        segments=merged.segments,
+        first_target=merged.first_target,
+        maps=(*shown, difference),
+        closed=_CLOSED,
+    )
+
+
+def _map(given: Any, which: str) -> Attribution:
+    if isinstance(given, Attribution):
+        return given
+    if not isinstance(given, MapWidget):
+        raise InputError(
+            f"The {which} is a {type(given).__name__}, not a map.",
+            cure="Give an Attribution, as attribute() and wait() give it, or a widget that shows one.",
+        )
+    if given.attribution is None:
+        raise InputError(f"The {which} widget has no map yet.", cure="Call wait() on it before.")
+    return given.attribution
+
+
+def _names(a: Attribution, b: Attribution, given: Sequence[str] | None) -> tuple[str, str]:
+    if given is None:
+        found = ((a.model_name, b.model_name), (a.label, b.label))
+        return next((two for two in found if two[0] != two[1]), ("first", "second"))
+    if isinstance(given, str) or len(given) != 2 or not all(isinstance(name, str) for name in given):
+        raise InputError(f"names={given!r} are not two names.", cure='Give two strings: names=("before", "after").')
+    return given[0], given[1]
+
+
+def _difference(
+    merged: Merged, a: Attribution, b: Attribution, on_text: Sequence[Attribution], name: str
+) -> Attribution:
+    """A's shares less B's, each of the whole column of its own map; NaN where one of them has none."""
+    ours, theirs = (merged.spread(each.normalized(), place) for each, place in zip((a, b), merged.places, strict=True))
+    first, second = on_text
+    return replace(
+        first,
+        scores=ours - theirs,
+        step_scores={
+            step: _rather(first.step_scores.get(step), second.step_scores.get(step))
+            for step in {**first.step_scores, **second.step_scores}
+        },
+        alternatives=tuple(x or y for x, y in zip(first.alternatives, second.alternatives, strict=True)),
+        method=DIFFERENCE,
+        objective=a.objective if a.objective == b.objective else None,
+        foil=a.foil if a.foil == b.foil else None,
+        signed=True,
+        unit="difference of shares",
+        model_name=name,
+        settings={},
+        seconds=0.0,
+    )
+
+
+def _rather(ours: NDArray[np.float32] | None, theirs: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """A's step scores, [n_cols]; B's where A has none."""
+    if ours is None or theirs is None:
+        found = theirs if ours is None else ours
+        assert found is not None, "one of them has it"
+        return found
+    return np.where(np.isnan(ours), theirs, ours)
+
+
+# ── cards ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# The rows of the table of methods are what the page's menu is made of: these three are no methods, but read like them.
+_READY = replace(METHODS["random"], cost="none: it is there already", uses_objective=False, reference="", caveats=())
+
+
+def _card(shown: Attribution, name: str, label: str, other: str) -> Method:
+    known = card_of(shown.method)
+    card = replace(_READY, reads="Scores that were not computed here.") if known is None else known
+    return replace(
+        card,
+        id=name,
+        label=label,
+        signed=shown.signed,
+        unit=shown.unit,
+        uses_objective=False,
+        cost=_READY.cost,
+        reads=f"{shown.label}. {card.reads}",
+        caveats=(*card.caveats, f"What {other} alone has is there, without a score."),
+    )
+
+
+def _difference_card(a: Attribution, b: Attribution) -> Method:
+    caveats = [
+        "What only one of them has has no score: there is nothing to set it against.",
+        "A share is one of a whole column: an input that one of them alone has takes from all others there.",
+        "Colours and numbers in the text are sized by the largest; the raw score is the difference itself.",
+        "The probability of a target is that in A, or in B where A does not have it.",
+    ]
+    if a.signed != b.signed:
+        caveats.append("One map has signs and the other has none: an input against the target counts as less.")
+    return replace(
+        _READY,
+        id=DIFFERENCE,
+        label="A − B",
+        signed=True,
+        unit="difference of shares",
+        reads="The share of an input in A less its share in B. Purple: it weighs more in A; orange: more in B.",
+        caveats=tuple(caveats),
+    )
+
+
+def _about(shown: Attribution) -> Iterator[tuple[str, str]]:
+    """On what a map was computed, as people read it."""
+    yield "method", shown.label
+    if shown.model_name:
+        yield "of", shown.model_name
+    if shown.objective is not None:
+        yield "explains", shown.objective.replace("_", "-")
+    if shown.foil is not None:
+        yield "instead of", shown.foil
+    yield from ((name, str(value)) for name, value in shown.settings.items() if value is not None)

@@ -1,0 +1,173 @@
+"""What stands behind a widget that shows maps which are there already: no model, no worker, nothing to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .checks import one_of
+from .errors import InputError, SaliencyError
+from .export.html import to_page
+from .streaming import Send, Stream
+
+if TYPE_CHECKING:
+    from . import protocol
+    from .attribution.methods import Method
+    from .attribution.result import Attribution
+    from .types import Alternative, Segment, Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A map, the card that says how to read it (its id is how it is asked for), and on what it was computed."""
+
+    card: Method
+    map: Attribution
+    about: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibition:
+    """Maps of one text, and the text. `where`, `what`: two notes beside its name. `maps`: the last is on show first.
+
+    All maps have the rows `tokens[:n_rows]` and the columns `tokens[first_target:]`. `closed`: what a user is told who
+    asks for something that a model would have to answer, cause and cure.
+    """
+
+    name: str
+    where: str
+    what: str
+    tokens: Sequence[Token]
+    segments: Sequence[Segment]
+    first_target: int
+    maps: Sequence[Shown]
+    closed: tuple[str, str]
+
+
+class Exhibit:
+    """Tells the pages of an exhibition, and takes what they ask. Every method returns at once, from any thread.
+
+    `send` hands a message to the pages. `finished` is called, in the caller's thread, with each map that goes on show.
+    """
+
+    def __init__(self, exhibition: Exhibition, send: Send, finished: Callable[[Attribution], None]) -> None:
+        self._of = exhibition
+        self._finished = finished
+        self._stream = Stream(send)
+        self._maps = {shown.card.id: shown for shown in exhibition.maps}
+        self._on_show = exhibition.maps[-1]
+
+    def start(self) -> None:
+        """Hang the maps, and begin to send."""
+        stream, of = self._stream, self._of
+        stream.menu({shown.card: None for shown in of.maps}, {})
+        stream.document(model=of.name, device=of.where, dtype=of.what, first_target=of.first_target, editable=None)
+        stream.tokens(of.tokens, of.segments)
+        reason = " ".join(of.closed)
+        stream.explainers(
+            {"type": "explainers", "explainers": [], "prompts": [], "review": "", "compares": False, "reason": reason}
+        )
+        for shown in of.maps:
+            self._begin(shown, aside=shown is not self._on_show)
+            for col in range(len(shown.map.cols)):
+                stream.column(shown.card.id, col, shown.map.scores[:, col].copy())
+        stream.status("done")
+        stream.start()
+
+    def show(self, name: str) -> None:
+        """Put a map on show. Raises: UnknownName."""
+        self._begin(self._named(name), aside=False)
+        self._on_show = self._named(name)
+        self._stream.status("done", self._on_show.card.label)
+        self._finished(self._on_show.map)
+
+    def receive(self, message: protocol.ToKernel) -> None:
+        """A message of the page."""
+        try:
+            self._receive(message)
+        except SaliencyError as error:
+            self._stream.failed(type(error).__name__, error.message, error.cure)
+
+    def _receive(self, message: protocol.ToKernel) -> None:
+        match message["type"]:
+            case "hello":
+                self._stream.hello()
+            case "ack":
+                self._stream.ack(message["seq"])
+            case "focus":
+                self.prefer(message["col"])
+            case "cancel":
+                pass  # nothing runs
+            case "ask" if not message.get("settings") and "foil" not in message:
+                if message.get("aside", False):
+                    self._begin(self._named(message["method"]), aside=True)
+                else:
+                    self.show(message["method"])
+            case "export":
+                self._export(message["col"])
+            case _:
+                raise InputError(self._of.closed[0], cure=self._of.closed[1])
+
+    def prefer(self, col: int) -> None:
+        """The user looks at this column: send it next."""
+        self._stream.prefer(col)
+
+    def cancel(self) -> None:
+        """Nothing runs: nothing happens."""
+
+    def close(self) -> None:
+        """End the thread that sends."""
+        self._stream.close()
+
+    def wait(self, timeout: float | None) -> bool:  # noqa: ARG002 (whoever waits for a widget may have a limit)
+        """Nothing is to do."""
+        return True
+
+    @property
+    def attribution(self) -> Attribution:
+        """The map on show."""
+        return self._on_show.map
+
+    @property
+    def error(self) -> BaseException | None:
+        """None: what is there cannot fail."""
+        return None
+
+    # ── told ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _named(self, name: str) -> Shown:
+        one_of("map", name, self._maps)
+        return self._maps[name]
+
+    def _begin(self, shown: Shown, *, aside: bool) -> None:
+        """Say that this map is there; the probabilities are those of the map on show, as far as it has any."""
+        self._stream.show(
+            shown.card.id,
+            method=shown.card.id,
+            objective=shown.map.objective or "",
+            n_rows=len(shown.map.rows),
+            n_cols=len(shown.map.cols),
+            settings=shown.about,
+            aside=aside,
+        )
+        if not aside:
+            self._stream.steps({**self._steps(*self._of.maps), **self._steps(shown)})
+
+    @staticmethod
+    def _steps(*of: Shown) -> dict[int, tuple[float, Sequence[Alternative]]]:
+        """By column the probability and the alternatives, of the first map that knows them."""
+        found: dict[int, tuple[float, Sequence[Alternative]]] = {}
+        for shown in reversed(of):
+            probabilities = shown.map.step_scores.get("probability", np.empty(0))
+            for col in np.flatnonzero(~np.isnan(probabilities)).tolist():  # NaN: its own text has no such target
+                found[col] = float(probabilities[col]), shown.map.alternatives[col] if shown.map.alternatives else ()
+        return found
+
+    def _export(self, col: int) -> None:
+        n = len(self._on_show.map.cols)
+        if not 0 <= col < n:
+            raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
+        self._stream.file(f"saliency-{self._on_show.card.id}.html", to_page(self._on_show.map, col=col))

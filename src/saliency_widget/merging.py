@@ -1,0 +1,327 @@
+"""Two attributions on one text: a token of both stands there once, a token of one where it stood.
+
+The token lists are aligned part by part (a source, what was read, what was written) by the texts of their tokens;
+between two tokens of both come those of A alone, then those of B alone. From there on everything goes by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from .errors import InputError
+from .types import Segment, Token
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .attribution.result import Attribution
+
+Pair: TypeAlias = tuple[int | None, int | None]  # one merged token: its index in A's list and in B's
+Unit: TypeAlias = Literal["word", "sentence", "segment"]
+
+_NO_SEGMENT = Segment(kind="paragraph", name="", start=0, end=0)  # of scores that came without any; it has no label
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a map lies in the merged one: the merged index of each of its rows, and of each of its columns."""
+
+    rows: tuple[int, ...]
+    cols: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The text of two maps. The target of column c is token `first_target + c`; rows are the tokens 0 … `n_rows` - 1.
+
+    `places`: of A and of B. `n_both`: how many tokens both have; `n_alone`: how many A alone has, and B alone.
+    """
+
+    tokens: tuple[Token, ...]
+    segments: tuple[Segment, ...]
+    first_target: int
+    n_rows: int
+    places: tuple[Place, Place]
+    n_both: int
+    n_alone: tuple[int, int]
+
+    @property
+    def rows(self) -> tuple[Token, ...]:
+        """One a row."""
+        return self.tokens[: self.n_rows]
+
+    @property
+    def cols(self) -> tuple[Token, ...]:
+        """The targets, one a column."""
+        return self.tokens[self.first_target :]
+
+    def spread(self, numbers: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
+        """A matrix of A or of B as float32 [n_rows, n_cols] of the merged text; NaN in all other cells."""
+        whole = np.full((self.n_rows, len(self.cols)), np.nan, dtype=np.float32)
+        whole[np.ix_(place.rows, place.cols)] = numbers
+        return whole
+
+    def map_of(self, attribution: Attribution, place: Place) -> Attribution:
+        """A or B on the merged text. Its diagnostics, which count columns in their own way, are left out."""
+        n_cols = len(self.cols)
+        steps = {}
+        for name, values in attribution.step_scores.items():
+            steps[name] = np.full(n_cols, np.nan, dtype=np.float32)
+            steps[name][list(place.cols)] = values
+        known = dict(zip(place.cols, attribution.alternatives, strict=False))  # scores from elsewhere have none
+        return replace(
+            attribution,
+            scores=self.spread(attribution.scores, place),
+            rows=self.rows,
+            cols=self.cols,
+            segments=self.segments,
+            step_scores=steps,
+            alternatives=tuple(known.get(col, ()) for col in range(n_cols)),
+            diagnostics={},
+        )
+
+
+def merge(a: Attribution, b: Attribution) -> Merged:
+    """Align two maps.
+
+    Raises: InputError where they cannot stand side by side: one has no column, one explains classes and the other a
+    text or a translation, one is read by words and the other by tokens.
+    """
+    _check(a, b)
+    sides = _split(a), _split(b)
+    key = _key_of(*sides)
+    pairs: list[Pair] = []
+    first_target = 0
+    starts = [0, 0]
+    for ours, theirs in zip(sides[0].parts, sides[1].parts, strict=True):
+        first_target = len(pairs)  # in the end, where the last part begins
+        match = _same_classes if ours and ours[0].role == "class" else _aligned
+        found = match([key(0, token) for token in ours], [key(1, token) for token in theirs])
+        pairs += [(None if i is None else starts[0] + i, None if j is None else starts[1] + j) for i, j in found]
+        starts = [starts[0] + len(ours), starts[1] + len(theirs)]
+    tokens, segments = _written_anew(sides, pairs)
+    at = [{pair[side]: merged for merged, pair in enumerate(pairs)} for side in (0, 1)]
+    places = [
+        Place(tuple(at[k][i] for i in side.rows), tuple(at[k][i] - first_target for i in side.cols))
+        for k, side in enumerate(sides)
+    ]
+    return Merged(
+        tokens=tokens,
+        segments=segments,
+        first_target=first_target,
+        n_rows=1 + max((row for place in places for row in place.rows), default=-1),
+        places=(places[0], places[1]),
+        n_both=sum(None not in pair for pair in pairs),
+        n_alone=(sum(j is None for _, j in pairs), sum(i is None for i, _ in pairs)),
+    )
+
+
+def first_target(attribution: Attribution) -> int:
+    """The position of the first target of its text, which need not be among its columns: a map may be begun only.
+
+    A special token that was written first, and has no column, is taken for one that was read.
+    """
+    first = attribution.cols[0]
+    if first.role == "class":
+        return attribution.rows[-1].position + 1 if attribution.rows else first.position
+    written = (token.position for token in attribution.rows if token.role == "generated")
+    return min(next(written, first.position), first.position)
+
+
+# ── one map ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A map as one list of tokens in three parts: the source, what else was read, what was written (or the classes).
+
+    `rows`, `cols`: the index in that list of each row and each column.
+    """
+
+    parts: tuple[Sequence[Token], Sequence[Token], Sequence[Token]]
+    rows: Sequence[int]
+    cols: Sequence[int]
+    segments: Sequence[Segment]
+
+    @property
+    def tokens(self) -> list[Token]:
+        return [token for part in self.parts for token in part]
+
+    def segment(self, token: Token) -> Segment:
+        return self.segments[token.segment] if 0 <= token.segment < len(self.segments) else _NO_SEGMENT
+
+
+def _split(attribution: Attribution) -> _Side:
+    rows, cols = list(attribution.rows), list(attribution.cols)
+    n_read = _n_read(attribution)
+    source = next((segment.end for segment in attribution.segments if segment.kind == "source"), 0)
+    n_source = sum(token.position < source for token in rows[:n_read])
+    parts = rows[:n_source], rows[n_source:n_read]
+    if n_read == len(rows):  # no target is read, or they stand apart
+        return _Side((*parts, cols), range(n_read), range(n_read, n_read + len(cols)), attribution.segments)
+    # Of a word of which the last column shows more than the last row, the target is the whole.
+    written = {token.position: token for token in (*rows[n_read:], *cols)}
+    order = sorted(written)
+    at = {position: n_read + i for i, position in enumerate(order)}
+    row_at = [*range(n_read), *(at[token.position] for token in rows[n_read:])]
+    col_at = [at[token.position] for token in cols]
+    return _Side((*parts, [written[p] for p in order]), row_at, col_at, attribution.segments)
+
+
+def _n_read(attribution: Attribution) -> int:
+    """How many rows come before what was written; all of them where the targets are no tokens of the text they read.
+
+    That is so for classes, for a span that is explained as one, and where rows are sentences and columns are tokens.
+    """
+    rows, cols = attribution.rows, attribution.cols
+    at = {token.position: row for row, token in enumerate(rows)}
+    twins = {at[token.position]: token for token in cols if token.position in at}
+    in_order = all(_ascends([token.position for token in tokens]) for tokens in (rows, cols))
+    same = _unit(attribution) == "word" or all(rows[row] == token for row, token in twins.items())
+    if cols[0].role == "class" or not in_order or not same:
+        return len(rows)
+    begun = min(twins, default=len(rows))
+    return next((row for row, token in enumerate(rows) if token.role == "generated" or row == begun), len(rows))
+
+
+def _ascends(positions: Sequence[int]) -> bool:
+    return all(before < after for before, after in pairwise(positions))
+
+
+def _unit(attribution: Attribution) -> str:
+    """What its rows are; occlusion has a setting of the same name, which says something else."""
+    return str(attribution.settings["unit"]) if "pool" in attribution.settings else "token"
+
+
+def _kind(attribution: Attribution) -> str:
+    if attribution.cols[0].role == "class":
+        return "classes"
+    return "a translation" if any(token.role == "source" for token in attribution.rows) else "a text"
+
+
+def _check(a: Attribution, b: Attribution) -> None:
+    for name, each in (("first", a), ("second", b)):
+        if not each.cols or not each.rows:
+            raise InputError(f"The {name} map is empty.", cure="Compare maps that have rows and columns.")
+    kinds = _kind(a), _kind(b)
+    if kinds[0] != kinds[1]:
+        raise InputError(
+            f"The first map explains {kinds[0]}, the second {kinds[1]}: no target of one is a target of the other.",
+            cure="Compare two texts, two translations, or two classifications.",
+        )
+    units = _unit(a), _unit(b)
+    if units[0] != units[1]:
+        raise InputError(
+            f"The first map has a row a {units[0]}, the second a {units[1]}.",
+            cure="Compare them as they were computed, or call aggregate() on both.",
+        )
+
+
+# ── alignment ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _key_of(a: _Side, b: _Side) -> Callable[[int, Token], Hashable]:
+    """What two tokens have in common that stand for the same one: text, and that of the turn where both are chats."""
+    kinds = [{side.segment(token).kind for token in side.tokens} for side in (a, b)]
+    by_turn = kinds[0] == kinds[1]
+
+    def key(side: int, token: Token) -> Hashable:
+        turn = (a, b)[side].segment(token).kind if by_turn else None
+        return token.text, token.part, token.role == "special", turn
+
+    return key
+
+
+def _aligned(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair]:
+    """Every index of both, ascending; between two blocks of equal keys first A's, then B's."""
+    i = j = 0
+    for block in SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks():
+        yield from ((k, None) for k in range(i, block.a))
+        yield from ((None, k) for k in range(j, block.b))
+        yield from ((block.a + k, block.b + k) for k in range(block.size))
+        i, j = block.a + block.size, block.b + block.size
+
+
+def _same_classes(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair]:
+    """Classes have no order: A's, each with B's of the same name, then those that B alone has."""
+    left = list(range(len(b)))
+    for i, name in enumerate(a):
+        j = next((j for j in left if b[j] == name), None)
+        if j is not None:
+            left.remove(j)
+        yield i, j
+    yield from ((None, j) for j in left)
+
+
+# ── the text of both ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tuple[Token, ...], tuple[Segment, ...]]:
+    """The merged tokens, with words, sentences, segments and spans of their own; and the segments, which tile them."""
+    a, b = (side.tokens for side in sides)
+    own = [a[i] if i is not None else b[j] for i, j in pairs]  # type: ignore[index] # one of the two is there
+    words, sentences, at = (_units(a, b, pairs, unit) for unit in ("word", "sentence", "segment"))
+    spans = _spans(a, b, pairs)
+    tokens = tuple(
+        replace(token, position=k, span=spans[k], word=words[k], sentence=sentences[k], segment=at[k])
+        for k, token in enumerate(own)
+    )
+    firsts = [k for k, segment in enumerate(at) if k == 0 or segment != at[k - 1]]
+    segments = []
+    for start, end in zip(firsts, [*firsts[1:], len(tokens)], strict=True):
+        side = sides[0] if pairs[start][0] is not None else sides[1]
+        segments.append(replace(side.segment(own[start]), start=start, end=end))
+    return tokens, tuple(segments)
+
+
+def _units(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: Unit) -> list[int]:
+    """The word, sentence or segment of each merged token, counted anew. Neighbours share one where they do in A.
+
+    A token that B alone has goes with the nearest one of its unit in B that both have, rather one before it.
+    """
+    found: list[Hashable] = [None if i is None else getattr(a[i], unit) for i, _ in pairs]
+    for order in (range(len(pairs)), reversed(range(len(pairs)))):
+        met: dict[int, Hashable] = {}  # from a unit of B to that of A in which it was last met
+        for k in order:
+            i, j = pairs[k]
+            if j is not None and i is not None:
+                met[getattr(b[j], unit)] = found[k]
+            elif j is not None and found[k] is None:
+                found[k] = met.get(getattr(b[j], unit))
+    for k, (_, j) in enumerate(pairs):
+        if found[k] is None:
+            assert j is not None, "A's tokens have a unit"
+            found[k] = ("B", getattr(b[j], unit))
+    changes = (int(before != after) for before, after in pairwise(found))
+    return list(accumulate(changes, initial=0))
+
+
+def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> list[tuple[int, int] | None]:
+    """Where each token stands in the merged text: as far from the one before as in the text that has both."""
+    spans: list[tuple[int, int] | None] = []
+    end = 0
+    before: Pair = (None, None)
+    for pair in pairs:
+        i, j = pair
+        token = a[i] if i is not None else b[j]  # type: ignore[index] # one of the two is there
+        if token.span is None:
+            spans.append(None)
+            continue
+        start = end
+        for side, k, last in ((a, i, before[0]), (b, j, before[1])):
+            if k is None or last is None:
+                continue
+            here, there = side[k].span, side[last].span
+            if here is not None and there is not None and k == last + 1 and spans[-1] is not None:
+                start = spans[-1][0] + here[0] - there[0]  # pieces of one character overlap
+                break
+        spans.append((start, start + token.span[1] - token.span[0]))
+        end = max(end, spans[-1][1])  # type: ignore[index] # it was just set
+        before = pair
+    return spans

@@ -1,0 +1,76 @@
+"""What goes into messages, made of tokens, steps and the cards of methods."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from . import protocol
+    from .attribution.methods import Method
+    from .types import Alternative, Phase, Token
+
+
+def wire_token(token: Token) -> protocol.WireToken:
+    """A token without its position, which is its place in the list."""
+    about = asdict(token)
+    del about["position"]
+    return cast("protocol.WireToken", about)
+
+
+def wire_method(method: Method, reason: str | None) -> protocol.WireMethod:
+    """The card of a method. `reason`: why it cannot be used here, or None."""
+    return {
+        "id": method.id,
+        "label": method.label,
+        "family": method.family,
+        "signed": method.signed,
+        "uses_objective": method.uses_objective,
+        "unit": method.unit,
+        "cost": method.cost,
+        "reads": method.reads,
+        "caveats": list(method.caveats),
+        "reference": method.reference,
+        "reason": reason,
+    }
+
+
+def status_message(
+    phase: Phase,
+    what: str = "",
+    done: int = 0,
+    total: int | None = None,
+    seconds_left: float | None = None,
+    unit: str = "tokens",
+) -> protocol.Status:
+    """What is going on."""
+    return {
+        "type": "status",
+        "phase": phase,
+        "what": what,
+        "done": done,
+        "total": total,
+        "seconds_left": seconds_left,
+        "unit": unit,
+    }
+
+
+def wire_step(probability: float, alternatives: Sequence[Alternative]) -> protocol.WireStep:
+    """How probable a target was, and what else the model could have written."""
+    wire = [cast("protocol.WireAlternative", asdict(a)) for a in alternatives]
+    return {"probability": probability, "alternatives": wire}
+
+
+def runs(cols: Iterable[int]) -> Iterator[range]:
+    """The columns as ranges without gaps, ascending."""
+    start = end = -1
+    for col in sorted(cols):
+        if col != end:
+            if end > start:
+                yield range(start, end)
+            start = col
+        end = col + 1
+    if end > start:
+        yield range(start, end)

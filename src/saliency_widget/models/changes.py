@@ -1,0 +1,136 @@
+"""A text with something changed in what was read, and the same continuation after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..types import Inputs
+from .document import joined
+from .prompting import Encoded, Prompt, check_prompt
+
+if TYPE_CHECKING:
+    from ..types import Token
+    from .base import Model
+    from .document import Document
+
+_NAME = 28  # characters of a text's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A document, and what it was made from. `prompt`: what the user gave, or None where ids were taken out of it.
+
+    `name`: what was done to get there, in a few words.
+    """
+
+    name: str
+    prompt: Prompt | None
+    encoded: Encoded
+    document: Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Tokens struck out, by row, or what was written in place of `editable`: one of the two, or neither."""
+
+    rows: tuple[int, ...] = ()
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.rows and self.text is not None:
+            raise InputError("Tokens are struck out and the text is written anew.", cure="Do one after the other.")
+
+    def __bool__(self) -> bool:
+        return bool(self.rows) or self.text is not None
+
+
+def name_of(prompt: Prompt | None, document: Document) -> str:
+    """The first words of what was given."""
+    given = [token for token in document.tokens[: document.first_target] if token.role != "special"]
+    return _short(editable(prompt) or (joined(given).text if given else "")) or "…"
+
+
+def editable(prompt: Prompt | None) -> str | None:
+    """What of it can be written anew: the text, or the last turn of a user; None where it was given as ids."""
+    if prompt is None:
+        return None
+    if prompt.messages is None:
+        return prompt.text
+    return next((content for role, content in reversed(prompt.messages) if role == "user"), None)
+
+
+def changed(model: Model, text: Text, change: Change) -> tuple[Text, list[int]]:
+    """The text after the change, and which of its old columns it still has: a struck token is no target.
+
+    Ids that are not changed stay as they are. Raises: InputError, TextTooLong.
+    """
+    if change.text is not None:
+        return _rewritten(model, text, change.text), list(range(len(text.document.targets)))
+    return _struck(model, text, set(change.rows))
+
+
+def _rewritten(model: Model, text: Text, new: str) -> Text:
+    prompt, targets = text.prompt, tuple(target.ids[0] for target in text.document.targets)
+    if prompt is None or editable(prompt) is None:
+        raise InputError("This text is known by its ids alone: it cannot be written anew.", cure="Strike tokens out.")
+    if prompt.messages is None:
+        prompt = check_prompt(new, target_ids=targets)
+    else:
+        chat = [{"role": role, "content": content} for role, content in prompt.messages]
+        last = max(at for at, message in enumerate(chat) if message["role"] == "user")
+        chat[last]["content"] = new
+        prompt = check_prompt(None, messages=chat, target_ids=targets)
+    encoded = model.encode(prompt)
+    model.check_length(encoded, len(targets))
+    return Text(name="edited", prompt=prompt, encoded=encoded, document=model.document(encoded, targets))
+
+
+def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list[int]]:
+    document, encoded = text.document, text.encoded
+    n, n_source, first = len(document.rows), len(document.inputs.source), document.first_target
+    missing = [row for row in rows if not 0 <= row < n]
+    if missing:
+        raise InputError(f"There is no input token {missing[0]}.", cure=f"There are {n}: 0 … {n - 1}.")
+    given = [position for position in range(first) if position not in rows]
+    cols = [col for col, target in enumerate(document.targets) if target.position not in rows]
+    ids = document.inputs.all
+    left = Inputs(tuple(ids[at] for at in given if at < n_source), tuple(ids[at] for at in given if at >= n_source))
+    if not left.ids or (n_source and not left.source):
+        raise InputError(
+            f"Without these tokens there is nothing left for {model.name} to read.", cure="Leave one of them in."
+        )
+    segments = encoded.segments and tuple(
+        replace(s, start=_below(given, s.start), end=_below(given, s.end)) for s in encoded.segments
+    )
+    fewer = replace(encoded, inputs=left, roles=tuple(encoded.roles[at] for at in given), segments=segments)
+    shorter = model.document(fewer, [document.targets[col].ids[0] for col in cols])
+    prompt = None if len(given) < first else text.prompt
+    name = _short(f"without {_said([document.tokens[row] for row in sorted(rows)])}")
+    return Text(name=name, prompt=prompt, encoded=fewer, document=shorter), cols
+
+
+def _below(positions: list[int], end: int) -> int:
+    return sum(position < end for position in positions)
+
+
+def _said(tokens: Sequence[Token]) -> str:
+    """Their text; neighbours in one."""
+    stretches: list[list[Token]] = []
+    for token in tokens:
+        if stretches and stretches[-1][-1].position == token.position - 1:
+            stretches[-1].append(token)
+        else:
+            stretches.append([token])
+    return " ".join(joined(stretch).text.strip() or "␣" for stretch in stretches)
+
+
+def _short(text: str) -> str:
+    """At most a few words of it, on one line."""
+    text = " ".join(text.split())
+    if len(text) <= _NAME:
+        return text
+    cut = text.rfind(" ", _NAME // 2, _NAME)
+    return f"{text[: _NAME - 1 if cut < 0 else cut]}…"

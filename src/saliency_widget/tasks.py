@@ -1,0 +1,174 @@
+"""What a widget is asked to do, and what comes first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from .attribution.attribute import check_question
+from .checks import whole_number
+from .models.changes import Change
+
+if TYPE_CHECKING:
+    from . import protocol
+    from .attribution.attribute import Question
+    from .conversation import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Show this map."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Compute this map beside the one on show."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Go on from another token than the target of `col`."""
+
+    col: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Show another text of the trail."""
+
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Show the text with this change; None: with the one that was tried last."""
+
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """What if the text on show were changed so?"""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class AskHeads:
+    """Where does each head look?"""
+
+    col: int
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Make a page of the map on show."""
+
+    col: int
+
+
+Turn: TypeAlias = Branch | Back | Keep  # after which another text is on show
+Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Export | Wish"
+
+_OF_ONE_TEXT = (Aside, Try, AskHeads)
+
+
+class Tasks:
+    """What waits: another text first, then the map to show, then the rest in the order in which it was asked for.
+
+    Its owner sees to it that one thread at a time comes in.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Task] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def put(self, task: Task) -> None:
+        """Add one. Of maps to show, and of changes to try, only the latest is worth doing."""
+        if isinstance(task, Ask | Try):
+            self._waiting = [other for other in self._waiting if type(other) is not type(task)]
+        elif isinstance(task, Keep):  # it keeps what is about to be tried
+            tried = [other for other in self._waiting if isinstance(other, Try)]
+            self._waiting = [other for other in self._waiting if not isinstance(other, Try)]
+            task = Keep(tried[0].change) if tried else task
+        elif isinstance(task, Aside | AskHeads) and task in self._waiting:
+            return
+        self._waiting.append(task)
+
+    def take(self) -> Task | None:
+        """The next one, or None."""
+        if not self._waiting:
+            return None
+        return self._waiting.pop(min(range(len(self._waiting)), key=lambda at: (_rank(self._waiting[at]), at)))
+
+    def clear(self) -> list[Task]:
+        """Take all of them."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def overtake(self, running: Task | None) -> bool:
+        """Whether a map that is being computed is to be put aside for something that waits."""
+        return isinstance(running, Ask | Aside) and any(isinstance(task, Ask | Turn) for task in self._waiting)
+
+    def put_aside(self, task: Task | None) -> None:
+        """What was overtaken goes on later, unless it is a map that nobody wants to see any more."""
+        overtaken_by_map = any(isinstance(other, Ask) for other in self._waiting)
+        if isinstance(task, Aside) or (isinstance(task, Ask) and not overtaken_by_map):
+            self._waiting.insert(0, task)
+
+    def turn_the_page(self) -> None:
+        """Another text is on show: what was asked of a place in the one before makes no sense."""
+        kept = [task for task in self._waiting if not isinstance(task, _OF_ONE_TEXT)]
+        self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in kept]
+
+    def follow(self, question: Question) -> None:
+        """Show this map next, unless another is to be shown."""
+        if not any(isinstance(task, Ask) for task in self._waiting):
+            self.put(Ask(question))
+
+
+def task_of(message: protocol.ToKernel) -> Task:
+    """What a message of the page asks for. Raises: InputError for what cannot be asked."""
+    task: Task
+    match message["type"]:
+        case "ask":
+            task = _map_of(message)
+        case "branch":
+            task = Branch(message["col"], message["token"])
+        case "back":
+            task = Back(message["to"])
+        case "try":
+            cure = "Name the tokens to strike out by their places, from 0 on."
+            rows = tuple(whole_number("A row", row, cure=cure) for row in message.get("rows", []))
+            task = Try(Change(rows=rows, text=message.get("text")))
+        case "keep":
+            task = Keep()
+        case "heads":
+            task = AskHeads(message["col"])
+        case "export":
+            task = Export(message["col"])
+        case kind:
+            raise AssertionError(f"{kind} asks for nothing that waits")
+    return task
+
+
+def _map_of(message: protocol.Ask) -> Ask | Aside:
+    settings, foil, col = message.get("settings", {}), message.get("foil"), message.get("col")
+    question = check_question(message["method"], message["objective"], settings, foil, col=col)
+    return Aside(question) if message.get("aside", False) else Ask(question)
+
+
+def bare(question: Question) -> Question:
+    """The question as it can be put to any text: tokens and columns are those of one."""
+    return replace(question, foil=None, col=None)
+
+
+def _rank(task: Task) -> int:
+    return 0 if isinstance(task, Turn) else 1 if isinstance(task, Ask) else 2

@@ -1,0 +1,202 @@
+"""The texts of one widget: how each comes to be, and which one is on show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from .attribution import attribute as attribution
+from .errors import InputError
+from .models.changes import Change, Text, changed, editable, name_of
+
+if TYPE_CHECKING:
+    from .models.base import Model
+    from .models.document import Document
+    from .models.prompting import Encoded, Prompt
+    from .models.steps import Step
+    from .streaming import Stream
+
+    OnProgress: TypeAlias = Callable[[Encoded, list[int], list[Step]], None]
+
+_NEXT_LOOK = 0.1  # seconds between two looks at a text that is being written
+
+
+class Trail:
+    """Used by the worker alone, inside `model.lent()`.
+
+    `turned` is called when the pages are about to be told of another text. `check` raises to give up; what was written
+    until then stays.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        prompt: Prompt,
+        max_new_tokens: int,
+        *,
+        check: Callable[[], None],
+        turned: Callable[[], None],
+    ) -> None:
+        self._stream = stream
+        self._prompt = prompt
+        self._max_new_tokens = max_new_tokens
+        self._check = check
+        self._turned = turned
+        self._texts: list[Text] = []
+        self._at = -1
+
+    @property
+    def text(self) -> Text | None:
+        """The one on show, or None before there is any."""
+        return self._texts[self._at] if self._texts else None
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._texts = []
+
+    # ── ways to a text ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, model: Model) -> None:
+        """The first: encode what the user gave, and let the model write. Raises: InputError, TextTooLong."""
+        prompt, total = self._prompt, self._max_new_tokens
+
+        def write(on_progress: OnProgress) -> Document:
+            return attribution.write(model, prompt, total, on_progress)
+
+        self._write(model, None, prompt, write)
+
+    def branch(self, model: Model, col: int, token: int) -> None:
+        """The text up to the target of `col`, another token in its place; from there the model goes on.
+
+        Raises: InputError, TextTooLong.
+        """
+        before = self._here()
+        targets = before.document.targets
+        attribution.check_column(col, before.document)
+        if before.document.cols[0].role == "class":
+            raise InputError(
+                f"{model.name} writes nothing: there is no token to go on from.", cure="Change what it reads instead."
+            )
+        model.check_ids([token])
+        begun = (*(target.ids[0] for target in targets[:col]), token)
+        more = 0 if model.ends_at(token) else max(1, self._max_new_tokens - len(begun))
+
+        def write(on_progress: OnProgress) -> Document:
+            return attribution.go_on(model, before.encoded, begun, more, on_progress)
+
+        name = model.foil_text(token).strip() or "␣"
+        self._write(model, name, before.prompt, write, n_begun=len(begun))
+
+    def keep(self, model: Model, change: Change) -> None:
+        """The text with something changed in what is read, before the same continuation.
+
+        Raises: InputError, TextTooLong.
+        """
+        if not change:
+            raise InputError("Nothing was tried.", cure="Strike tokens out, or write the text anew, before it is kept.")
+        after, _ = changed(model, self._here(), change)
+        self._announce(model, after)
+        self._add(after)
+
+    def back(self, model: Model, to: int) -> None:
+        """Another text of the trail, as it is. Raises: InputError where there is none."""
+        n = len(self._texts)
+        if not 0 <= to < n:
+            raise InputError(f"There is no text {to}.", cure=f"There are {n}: 0 … {n - 1}.")
+        if to != self._at:
+            self._at = to
+            self.announce(model)
+
+    # ── what the pages are told ───────────────────────────────────────────────────────────────────────────────────
+
+    def announce(self, model: Model) -> None:
+        """The text on show begins anew: what was said of it is forgotten."""
+        self._begin(model, self._texts, self._at)
+
+    def _announce(self, model: Model, text: Text, n_same: int = 0) -> None:
+        """A text that will follow the one on show begins. `n_same`: so many of its columns are as they were."""
+        self._begin(model, [*self._texts[: self._at + 1], text], self._at + 1, n_same)
+
+    def _begin(self, model: Model, texts: Sequence[Text], at: int, n_same: int = 0) -> None:
+        self._turned()
+        text = texts[at]
+        self._stream.trail([t.name for t in texts], at)
+        self._stream.document(
+            model=model.name,
+            device=str(model.device),
+            dtype=model.dtype_name,
+            first_target=text.document.first_target,
+            editable=editable(text.prompt),
+            tokens=text.document.tokens,
+            segments=text.document.segments,
+            n_same=n_same,
+        )
+
+    def _here(self) -> Text:
+        return self._texts[self._at]
+
+    def _add(self, text: Text) -> None:
+        """It follows the one on show; what followed that before is dropped."""
+        self._texts = [*self._texts[: self._at + 1], text]
+        self._at += 1
+        self._stream.tokens(text.document.tokens, text.document.segments)
+
+    def _write(
+        self,
+        model: Model,
+        name: str | None,
+        prompt: Prompt | None,
+        write: Callable[[OnProgress], Document],
+        *,
+        n_begun: int = 0,
+    ) -> None:
+        """Tell the pages of a text while it is being written.
+
+        `n_begun`: so many of its tokens are there from the start, all but the last as they were in the text on show.
+        """
+        looked, next_look = 0.0, _NEXT_LOOK
+        total = max(self._max_new_tokens, n_begun + 1)
+        started: float | None = None
+        told = 0
+        latest: tuple[Encoded, list[int]] | None = None  # once the pages know of it
+
+        def text_of(encoded: Encoded, document: Document) -> Text:
+            return Text(name=name or name_of(prompt, document), prompt=prompt, encoded=encoded, document=document)
+
+        def on_progress(encoded: Encoded, written: list[int], steps: list[Step]) -> None:
+            nonlocal looked, next_look, started, told, latest
+            self._check()
+            now = time.perf_counter()
+            if started is not None and now - looked < next_look:
+                return
+            document = model.document(encoded, written)
+            if started is None:
+                started = now
+                self._announce(model, text_of(encoded, document), max(0, n_begun - 1))
+                latest = encoded, written
+            else:
+                self._stream.tokens(document.tokens, document.segments)
+            tell_steps(self._stream, model, range(n_begun + told, n_begun + len(steps)), steps[told:])
+            told = len(steps)
+            if len(written) == n_begun + told:  # else it is given
+                left = (now - started) / told * (total - len(written)) if told > 1 else None
+                self._stream.status("generating", "Writing", len(written), total, left)
+            looked = now
+            # A long text takes long to look at: spend no more than a fifth of the time on it.
+            next_look = max(_NEXT_LOOK, 5 * (time.perf_counter() - now))
+
+        try:
+            document = write(on_progress)
+        except Exception:
+            if latest is not None and latest[1]:  # what was written stays, and can be asked about
+                encoded, written = latest
+                self._add(text_of(encoded, model.document(encoded, written)))
+            raise
+        assert latest is not None, "whoever writes tells of it"
+        self._add(text_of(latest[0], document))
+
+
+def tell_steps(stream: Stream, model: Model, cols: Iterable[int], steps: Sequence[Step]) -> None:
+    """Of each column, how probable its target was and what else could stand there."""
+    stream.steps({col: (step.probability, model.alternatives(step)) for col, step in zip(cols, steps, strict=True)})

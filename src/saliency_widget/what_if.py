@@ -1,0 +1,52 @@
+"""What if the model had read something else? The same targets, before and after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .attribution.attribute import probabilities
+from .models.changes import Change, Text, changed
+
+if TYPE_CHECKING:
+    from .models.base import Model
+    from .streaming import Stream
+
+
+class WhatIf:
+    """Used by the worker alone, inside `model.lent()`. `change`: what was tried last on the text on show."""
+
+    def __init__(self, stream: Stream, memory_budget: int | None) -> None:
+        self._stream = stream
+        self._memory_budget = memory_budget
+        self._before: tuple[int, list[float]] | None = None  # fingerprint of the weights, and what they gave
+        self.change = Change()
+
+    def forget(self) -> None:
+        """Another text is on show."""
+        self._before, self.change = None, Change()
+
+    def consider(self, model: Model, text: Text, change: Change) -> None:
+        """Tell the pages how probable the targets are after the change; of none: that all is as it was.
+
+        Raises: InputError, TextTooLong; then what was tried before holds.
+        """
+        if not change:
+            self._stream.what_if((), None, (), ())
+            self.change = change
+            return
+        other, cols = changed(model, text, change)
+        before = self._probabilities(model, text)
+        left = dict(zip(cols, probabilities(model, other.document, self._memory_budget), strict=True))
+        # What comes before the first struck token cannot move, but in the last digits of a sum that is done otherwise.
+        first = min(change.rows, default=0)
+        targets = text.document.targets
+        after = [before[col] if t.position < first else left.get(col) for col, t in enumerate(targets)]
+        self._stream.what_if(sorted(set(change.rows)), change.text, before, after)
+        self.change = change
+
+    def _probabilities(self, model: Model, text: Text) -> list[float]:
+        """As they are now; computed once a text."""
+        fingerprint = model.fingerprint()
+        if self._before is None or self._before[0] != fingerprint:
+            self._before = fingerprint, probabilities(model, text.document, self._memory_budget)
+        return self._before[1]

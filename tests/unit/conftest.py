@@ -1,0 +1,5 @@
+"""Fixtures that the tests of a widget share."""
+
+from .harness import harness
+
+__all__ = ["harness"]

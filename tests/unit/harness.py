@@ -1,0 +1,137 @@
+"""A controller with pages that keep what they hear; real threads, and a real (tiny) model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from saliency_widget import protocol
+from saliency_widget.attribution.attribute import check_question
+from saliency_widget.controller import Controller, Job
+from saliency_widget.models.prompting import check_prompt
+
+TEXT, TARGET = "the cab and the d", "og barks at a bat"
+
+
+class Harness:
+    """`messages`: what the pages heard. `columns`: by map and column, and `heads`, as they came in buffers."""
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        method: str = "saliency",
+        objective: str = "probability",
+        max_new_tokens: int = 8,
+        **prompt: Any,
+    ) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.columns: dict[tuple[str, int], np.ndarray] = {}
+        self.heads: np.ndarray | None = None
+        self.finished: list[Any] = []
+        prompt = prompt or {"text": TEXT, "target": TARGET}
+        job = Job(
+            model=model,
+            prompt=check_prompt(prompt.pop("text", None), **prompt),
+            question=check_question(method, objective, {}),
+            max_new_tokens=max_new_tokens,
+        )
+        self.controller = Controller(job, self.hear, self.finished.append)
+
+    def hear(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
+        self.messages.append(message)
+        if message["type"] == "column":
+            self.columns[message["map"], message["col"]] = np.frombuffer(buffers[0], dtype="<f4")
+            self.controller.receive({"type": "ack", "seq": message["seq"]})
+        if message["type"] == "heads":
+            shape = (len(message["layers"]), message["n_heads"], message["n_rows"])
+            self.heads = np.frombuffer(buffers[0], dtype="<f4").reshape(shape)
+
+    def start(self) -> Controller:
+        self.controller.receive({"type": "hello", "protocol": 1})
+        self.controller.start()
+        return self.controller
+
+    def say(self, type: str, **fields: Any) -> None:
+        """What a page says, through the same door."""
+        message = protocol.read({"type": type, **fields})
+        assert message is not None
+        self.controller.receive(message)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in list(self.messages) if message["type"] == kind]
+
+    def last(self, kind: str) -> dict[str, Any]:
+        return self.of(kind)[-1]
+
+    @staticmethod
+    def wait_for(condition: Any) -> None:
+        deadline = time.monotonic() + 5
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def done(self) -> Any:
+        assert self.controller.wait(30)
+        if self.controller.error is not None:
+            raise self.controller.error
+        return self.controller.attribution
+
+    def settled(self) -> Any:
+        """Done, and the pages have heard of everything."""
+        shown = self.done()
+        self.wait_for(self._told)
+        return shown
+
+    def failed(self) -> dict[str, Any]:
+        """What the pages are told when all is done and something went wrong."""
+        assert self.controller.wait(30)
+        self.wait_for(lambda: self._told() and self.last("status")["phase"] == "failed")
+        return self.last("failed")
+
+    def _told(self) -> bool:
+        stream = self.controller._stream
+        columns = {(name, col) for name, matrix in list(stream._matrices.items()) for col in list(matrix.columns)}
+        rests = self.of("status") and self.last("status")["phase"] in ("done", "cancelled", "failed")
+        return bool(rests and not stream._news and columns <= self.columns.keys())
+
+
+@pytest.fixture
+def harness() -> Iterator[Any]:
+    """Makes harnesses, and closes them."""
+    made: list[Harness] = []
+
+    def make(*args: Any, **kwargs: Any) -> Harness:
+        made.append(Harness(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for h in made:
+        h.controller.close()
+        if h.controller._thread.is_alive():
+            h.controller._thread.join(5)
+            assert not h.controller._thread.is_alive()
+
+
+class Slow:
+    """Makes every forward pass of a model take a while, and tells when one has begun."""
+
+    def __init__(self, model: Any, seconds: float) -> None:
+        self.begun = threading.Event()
+        self.seconds = seconds
+        self.handle = model.model.get_input_embeddings().register_forward_pre_hook(self.wait)
+
+    def wait(self, *_: Any) -> None:
+        self.begun.set()
+        time.sleep(self.seconds)
+
+    def __enter__(self) -> Slow:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.handle.remove()

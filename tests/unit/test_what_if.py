@@ -1,0 +1,209 @@
+"""What if the model had read something else? Beside plain forward passes of transformers over other ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from saliency_widget.errors import Cancelled
+
+from ..families import CLASSIFIERS, SEQ2SEQ, Column, made, plain_logits
+
+SOURCE, TARGET = "a cab. Bad", "dad"
+FAMILIES = ["llama", "gpt2", "bert_lm", "marian", "t5", "bert", "gpt2_classifier"]
+
+
+@pytest.fixture
+def opened(harness, as_lent):
+    def make(name: str, **prompt: Any) -> Any:
+        as_lent(made(name).model)
+        own = {} if name in CLASSIFIERS else {"target": TARGET}
+        h = harness(made(name), **({"text": SOURCE} | own | prompt))
+        h.start()
+        h.settled()
+        return h
+
+    return make
+
+
+def columns_of(h: Any) -> list[Column]:
+    """What each column is predicted from: the ids that the map on show says."""
+    whole = h.controller.attribution
+    source = tuple(t.id for t in whole.rows if t.role == "source" or (t.role == "special" and _is_source(whole, t)))
+    ids = tuple(t.id for t in whole.rows)[len(source) :]
+    n = len(source)
+    if whole.cols[0].role == "class":
+        return [Column((), ids, t.id) for t in whole.cols]
+    return [Column(source, ids[: t.position - n], t.id) for t in whole.cols]
+
+
+def _is_source(whole: Any, token: Any) -> bool:
+    return whole.segments[token.segment].kind == "source"
+
+
+def probability(name: str, column: Column) -> float:
+    return float(plain_logits(name, column).softmax(-1)[column.target])
+
+
+def tried(h: Any, **change: Any) -> dict[str, Any]:
+    n = len(h.of("what_if"))
+    h.say("try", **change)
+    h.settled()
+    assert len(h.of("what_if")) > n
+    return h.last("what_if")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_struck_tokens_are_gone_and_the_same_targets_follow(opened, name: str) -> None:
+    """In float64 on both sides; the engine reads its probabilities in float32, hence 1e-6."""
+    h = opened(name)
+    rows = [1, 2, 5]
+    told = tried(h, rows=rows)
+    columns = columns_of(h)
+    assert (told["rows"], told["text"]) == (rows, None)
+    assert told["before"] == pytest.approx([probability(name, c) for c in columns], abs=1e-6)
+    without = [c.changed(dict.fromkeys(rows)) for c in columns]
+    assert told["after"] == pytest.approx([probability(name, c) for c in without], abs=1e-6)
+    assert told["before"] != pytest.approx(told["after"], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", [*FAMILIES[:5]])
+def test_of_a_struck_word_that_the_model_wrote_what_comes_before_stands_and_it_is_no_target(opened, name: str) -> None:
+    h = opened(name)
+    columns = columns_of(h)
+    second = len(columns[1].rows)  # its row
+    told = tried(h, rows=[second])
+    before, after = told["before"], told["after"]
+    assert after[:2] == [before[0], None]
+    assert after[2] == pytest.approx(probability(name, columns[2].changed({second: None})), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in FAMILIES if n != "bert_lm"])
+def test_another_text_comes_before_the_same_targets(opened, name: str) -> None:
+    h = opened(name)
+    told = tried(h, text="the bad cab")
+    tokenizer = made(name).tokenizer
+    new = tuple(tokenizer("the bad cab")["input_ids"])
+    changed = []
+    for column in columns_of(h):
+        n_given = len(tokenizer(SOURCE)["input_ids"])
+        if name in SEQ2SEQ:
+            changed.append(Column(new, column.ids, column.target))
+        else:
+            changed.append(Column((), new + column.ids[n_given:], column.target))
+    assert (told["rows"], told["text"]) == ([], "the bad cab")
+    assert told["after"] == pytest.approx([probability(name, c) for c in changed], abs=1e-6)
+
+
+def test_in_a_chat_the_last_turn_of_the_user_is_written_anew(opened) -> None:
+    """By the model's own template; what was said before it stays."""
+    chat = [
+        {"role": "user", "content": "a bad cab"},
+        {"role": "assistant", "content": "the dad"},
+        {"role": "user", "content": "a cab"},
+    ]
+    h = opened("llama", text=None, messages=chat)
+    assert h.last("document")["editable"] == "a cab"
+    told = tried(h, text="the bad dad")
+    tokenizer = made("llama").tokenizer
+    chat[2]["content"] = "the bad dad"
+    rendered = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    ids = tuple(tokenizer(rendered)["input_ids"])
+    targets = [c.target for c in columns_of(h)]
+    expected = [probability("llama", Column((), (*ids, *targets[:i]), t)) for i, t in enumerate(targets)]
+    assert told["after"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_template_tokens_can_be_struck_and_the_turns_close_up(opened) -> None:
+    h = opened("llama", text=None, messages=[{"role": "user", "content": "a cab"}])
+    special = [i for i, t in enumerate(h.controller.attribution.rows) if t.role == "special"][:2]
+    told = tried(h, rows=special)
+    expected = [probability("llama", c.changed(dict.fromkeys(special))) for c in columns_of(h)]
+    assert told["after"] == pytest.approx(expected, abs=1e-6)
+    h.say("keep")
+    kept = h.settled()
+    assert [s.kind for s in kept.segments] == ["user", "assistant"]
+    assert [s.end for s in kept.segments][-1] == len(kept.rows) + 1
+
+
+def test_what_is_tried_is_told_to_a_later_page_until_it_is_undone(opened) -> None:
+    h = opened("llama")
+    told = tried(h, rows=[2, 1, 2])
+    assert told["rows"] == [1, 2]
+    h.messages.clear()
+    h.say("hello", protocol=1)
+    h.wait_for(lambda: h.of("what_if"))
+    assert h.last("what_if") == told
+    order = [m["type"] for m in h.messages]
+    assert order.index("map") < order.index("what_if") < order.index("explainers")
+    nothing = {"type": "what_if", "doc": told["doc"], "rows": [], "text": None, "before": [], "after": []}
+    assert tried(h) == nothing
+    h.say("keep")
+    assert "Nothing was tried" in h.failed()["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("llama", {"rows": [99]}, "no input token 99"),
+        ("llama", {"rows": [-1]}, "no input token -1"),
+        ("llama", {"rows": ["1"]}, "A row is '1'"),
+        ("llama", {"rows": [True]}, "A row is True"),
+        ("llama", {"rows": [1.5]}, "A row is 1.5"),
+        ("llama", {"rows": list(range(9))}, "nothing left for tiny-llama to read"),
+        ("bert", {"rows": list(range(11))}, "nothing left for tiny-bert to read"),
+        ("marian", {"rows": list(range(9))}, "nothing left for tiny-marian to read"),
+        ("marian", {"rows": [9]}, "nothing left for tiny-marian to read"),
+        ("llama", {"text": ""}, "text is empty"),
+        ("llama", {"text": "a" * 200}, "reads at most 128"),
+        ("llama", {"rows": [1], "text": "a"}, "struck out and the text is written anew"),
+    ],
+)
+def test_a_change_that_cannot_be_is_said_and_the_one_before_holds(opened, name: str, change: Any, message: str) -> None:
+    h = opened(name)
+    before = tried(h, rows=[1])
+    h.say("try", **change)
+    failed = h.failed()
+    assert message in failed["message"]
+    assert failed["cure"]
+    h.say("hello", protocol=1)
+    h.wait_for(lambda: len(h.of("hello")) == 2 and h.of("what_if")[-1:])
+    assert h.last("what_if") == before
+    h.say("ask", method="random", objective="probability")
+    assert h.settled().method == "random"
+
+
+def test_a_text_given_as_ids_cannot_be_written_anew(opened) -> None:
+    h = opened("llama", text=None, input_ids=[5, 6, 7])
+    assert h.last("document")["editable"] is None
+    h.say("try", text="a")
+    assert "by its ids alone" in h.failed()["message"]
+    tried(h, rows=[1])
+
+
+def test_cancel_in_the_middle_of_a_try_keeps_what_was_tried_before(opened) -> None:
+    h = opened("llama")
+    before = tried(h, rows=[1])
+    network = made("llama").model
+    handle = network.get_input_embeddings().register_forward_pre_hook(lambda *_: (h.controller.cancel(), None)[1])
+    h.say("try", rows=[2])
+    with pytest.raises(Cancelled):
+        h.done()
+    handle.remove()
+    assert h.last("what_if") == before
+    assert h.controller.attribution is not None
+    h.say("keep")
+    h.settled()
+    assert h.last("trail")["at"] == 1
+
+
+def test_only_the_last_of_several_changes_that_wait_is_worth_doing(opened) -> None:
+    h = opened("llama")
+    n = len(h.of("what_if"))
+    with torch.no_grad(), h.controller._changed:  # nothing is taken meanwhile
+        for row in range(1, 5):
+            h.say("try", rows=[row])
+    h.settled()
+    assert [m["rows"] for m in h.of("what_if")[n:]] == [[4]]
