@@ -10,7 +10,7 @@ async function shrink(file) {
   const { code } = await minify(await readFile(file, "utf8"), {
     module: true,
     ecma: 2020,
-    compress: { passes: 3, pure_getters: true, unsafe_arrows: true },
+    compress: { passes: 3, pure_getters: true, unsafe: true, unsafe_arrows: true },
     format: { comments: false },
   });
   // What is left of line breaks is the indentation of templates, which HTML reads as a space.

@@ -4,11 +4,12 @@
  * tokens pooled into units → colour domain. Nothing in it is stored twice.
  */
 
-import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import { STEPS } from "./color";
+import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import type { Span } from "./layout";
-import type { DocumentBegins, MapBegins, WireSegment, WireStep, WireToken } from "./protocol";
-import { type ScaleName, scaleOf } from "./scale";
+import { createLooks } from "./looks";
+import type { MapData, Measure } from "./map";
+import type { DocumentBegins, WireSegment, WireStep, WireToken } from "./protocol";
+import type { ScaleName } from "./scale";
 import { differenceOfShares, shareOf, statsOf, topRows } from "./scores";
 import {
   type Granularity,
@@ -25,17 +26,6 @@ import {
 } from "./units";
 
 /**
- * A matrix that fills up. `done` counts its columns; reading it is how a derived value learns of a new one. `difference`:
- * it has none of its own, but shows how much larger the shares of the one map are than those of the other.
- */
-export type MapData = {
-  info: MapBegins;
-  columns: (Float32Array | undefined)[];
-  done: Signal<number>;
-  difference?: readonly [MapData, MapData];
-};
-
-/**
  * The targets on show: those under the mouse, else the pinned ones, else the first (the likeliest class). `cols` are their
  * columns, `col` and `token` the first of them. `scores`: one a unit; the columns themselves where units are tokens.
  */
@@ -43,22 +33,6 @@ export type Shown = { cols: Span; col: number; token: number; scores: Float32Arr
 
 /** What the tokens are: one text; a source and the text written about it; or a text and its classes. */
 export type Kind = "text" | "pair" | "classes";
-
-/** "share": of a column's sum of sizes. "raw": as the method defines it, all columns of a matrix on one scale. */
-export type Measure = "share" | "raw";
-
-/**
- * What the boxes of a text show. `about`: the tokens that the question is about. `step`: the step of the ramp for a token,
- * null where there is nothing to say of it. `max`: what the far end of the ramp stands for, in the measure on show.
- */
-export type Look = {
-  about: Span | null;
-  turned: boolean;
-  ready: boolean;
-  signed: boolean;
-  max: number;
-  step: (token: number) => number | null;
-};
 
 export type Facts = {
   document: ReadonlySignal<DocumentBegins | null>;
@@ -179,7 +153,9 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
       if (scores === null) return null;
       columns.push(scores);
     }
-    return columns.length === 0 ? null : joined(columns, joint.value);
+    if (columns.length === 0) return null;
+    // What the targets owe to each other is no answer to why they stand there.
+    return joined(columns, joint.value).fill(Number.NaN, firstTarget.value + start, firstTarget.value + end);
   }
 
   /** What was pooled stays until the way of pooling changes: matrix and text ask for the same columns again and again. */
@@ -248,82 +224,24 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     return rows === null ? null : heldBy((row) => rows[row] === 1);
   });
 
-  // ── what the boxes show ─────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The value of a unit in the measure on show. */
-  function measured(of: Float32Array, unit: number): number {
-    return measure.value === "raw" ? (of[unit] ?? Number.NaN) : shareOf(of, unit);
-  }
-
-  /** What the boxes show of a map: a signal a map, for several may stand side by side. */
-  function lookAt(of: ReadonlySignal<MapData | null>): ReadonlySignal<Look> {
-    return computed(() => {
+  const looks = createLooks({
+    units,
+    unitCols,
+    unitScores,
+    targetCols,
+    firstTarget,
+    nTargets,
+    isSigned,
+    measure,
+    scale,
+    threshold,
+    /** Turned round, until a target is previewed. */
+    turned: computed(() => {
       const previews = dragged.value !== null || inRange(hoverCol.value, nTargets.value) !== null;
-      const turned = inputs.value !== null && !previews;
-      return turned ? turnedLook(of.value, inputs.value as Span) : targetLook(of.value);
-    });
-  }
-
-  function targetLook(of: MapData | null): Look {
-    const { value: cols } = targetCols;
-    const found = cols === null ? null : unitScores(of, cols);
-    const values = found === null ? [] : Float64Array.from(found, (_, unit) => measured(found, unit));
-    const { of: unitOf } = units.value;
-    return looking(of, {
-      about: cols === null ? null : shifted(cols, firstTarget.value),
-      turned: false,
-      ready: found !== null,
-      values,
-      at: (token) => (token < (of?.info.n_rows ?? 0) ? (unitOf[token] ?? null) : null),
-    });
-  }
-
-  function turnedLook(of: MapData | null, rows: Span): Look {
-    const values = Array.from({ length: nTargets.value }, (_, col) => fedBy(of, rows, unitCols(col)));
-    return looking(of, {
-      about: rows,
-      turned: true,
-      ready: values.some((value) => !Number.isNaN(value)),
-      values,
-      at: (token) => (token >= firstTarget.value ? token - firstTarget.value : null),
-    });
-  }
-
-  /** What the targets `cols` owe to the inputs `rows`; NaN where they cannot see them, or are not computed yet. */
-  function fedBy(of: MapData | null, rows: Span, cols: Span): number {
-    const found = unitScores(of, cols);
-    if (found === null) return Number.NaN;
-    const { of: unitOf } = units.value;
-    let [sum, seen] = [0, 0];
-    for (let unit = unitOf[rows.start] ?? 0; unit <= (unitOf[rows.end - 1] ?? 0); unit++) {
-      const value = measured(found, unit);
-      if (Number.isNaN(value)) continue;
-      sum += value;
-      seen++;
-    }
-    return seen === 0 ? Number.NaN : sum;
-  }
-
-  function looking(
-    of: MapData | null,
-    look: Omit<Look, "step" | "max" | "signed"> & { values: ArrayLike<number>; at: (token: number) => number | null },
-  ): Look {
-    const { values, at, ...rest } = look;
-    let max = 0;
-    for (let i = 0; i < values.length; i++) max = Math.max(max, Math.abs(values[i] || 0)); // NaN counts as nothing
-    if (!Number.isFinite(max)) max = 0;
-    const place = scaleOf(scale.value, values, max, threshold.value);
-    return {
-      ...rest,
-      signed: of !== null && isSigned(of),
-      max,
-      step(token) {
-        const value = values[at(token) ?? -1];
-        return value === undefined || Number.isNaN(value) ? null : Math.round(STEPS * place(value));
-      },
-    };
-  }
-  const look = lookAt(map);
+      return previews ? null : inputs.value;
+    }),
+  });
+  const look = looks.lookAt(map);
 
   // ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -425,15 +343,13 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     column,
     columnOf,
     unitScores,
-    measured,
-    fedBy,
+    ...looks,
     shown,
     domain,
     top,
     templateShare,
     hiddenRows,
     hiddenShare,
-    lookAt,
     look,
     nRowUnits: (of: MapData | null) => unitsWithin(units.value, of?.info.n_rows ?? 0),
     pin,

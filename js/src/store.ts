@@ -5,6 +5,7 @@
  */
 
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
+import { isWhole, type MapData } from "./map";
 import { type Piece, toPieces } from "./pieces";
 import {
   type Answer,
@@ -28,9 +29,11 @@ import {
   type WireStep,
   type WireToken,
 } from "./protocol";
-import { createReading, type MapData } from "./reading";
+import { createReading } from "./reading";
 
-export type { Kind, Look, MapData, Measure, Shown } from "./reading";
+export type { Look } from "./looks";
+export type { MapData, Measure } from "./map";
+export type { Kind, Shown } from "./reading";
 
 /** A question to the kernel. `foil`: the id of a token that the target is set against; `col`: the only column asked for. */
 export type Asked = {
@@ -278,8 +281,7 @@ export function createStore() {
 
   /** The newest whole map that answers this question, or null. */
   function answerTo(question: Asked): MapData | null {
-    const whole = ({ info, done }: MapData) => done.value >= (info.col === null ? info.n_cols : 1);
-    return answersTo(question).find(whole) ?? null;
+    return answersTo(question).find(isWhole) ?? null;
   }
 
   /** The map that stands beside others, whole or not, or null. */

@@ -227,7 +227,7 @@ describe("what weighs most", () => {
       ["The .400", "president .300", "first −.100", "was .100", "George −.100"],
       ["George .500", "The −.300", "first .300", "was −.100"],
     ]);
-    expect(texts(el, ".sw-tops-head bdi")).toEqual(["Washington"]);
+    expect(texts(el, ".sw-tops .sw-target-name")).toEqual(["Washington"]);
   });
   it("is marked in all lists, and in the texts, when one points at it", () => {
     const { el, store } = compared();

@@ -66,8 +66,8 @@ describe("what it is read by", () => {
     select.dispatchEvent(new Event("change"));
     expect(store.granularity.value).toBe("word");
     expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm, summed over words"]);
-    // The mean of both columns, of which the second alone sees " Wash": 1, 4, 3 and 8.
-    expect(texts(el, ".sw-input")).toEqual(["Washington .500", "president .250", "George .188"]);
+    // The mean of both columns; what " Washington" owes to its own first piece is left out.
+    expect(texts(el, ".sw-input")).toEqual(["president .500", "George .375", "The .125"]);
     expect(said(find(el, ".sw-target-line"))).toBe("Washington p = .200 2 tokens, mean");
   });
   it("steps on with g, from segments back to tokens", () => {

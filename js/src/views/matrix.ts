@@ -3,6 +3,7 @@
  * see, once a frame, so that 10,000 × 400 is as quick as 10 × 4.
  */
 
+import { render } from "lit-html";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { createActs } from "./matrix/acts";
@@ -21,9 +22,7 @@ export function matrixView(context: ViewContext): HTMLElement {
   said.setAttribute("aria-live", "polite");
   layer.append(said);
   signal.addEventListener("abort", () => said.remove(), { once: true });
-  const acts = createActs(context, model, sheet, (text) => {
-    said.textContent = text;
-  });
+  const acts = createActs(context, model, sheet, (what) => render(what, said));
   root.append(sheet.scroller, hintView(context, model, acts));
   followPointer(context, model, sheet, acts);
   followKeys(context, model, sheet, acts);

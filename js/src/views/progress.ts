@@ -2,6 +2,7 @@
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { bytesOf, seconds } from "../format";
+import { isWhole } from "../map";
 import type { Status } from "../protocol";
 import type { Asked, MapData } from "../store";
 import { askFor } from "./ask";
@@ -62,8 +63,7 @@ export function progressView(context: ViewContext): HTMLElement {
     const map = store.map.value;
     if (store.asked.value !== null) return nothing;
     const before = dropped !== null && dropped.over === map ? dropped.asked : null;
-    const half =
-      map !== null && map.done.value < (map.info.col === null ? map.info.n_cols : 1) ? store.questionOf(map) : null;
+    const half = map !== null && !isWhole(map) ? store.questionOf(map) : null;
     const rest = before ?? half;
     const label = store.menu.value?.methods.find(({ id }) => id === before?.method)?.label;
     const said =

@@ -9,6 +9,7 @@ import { shareOf, topRows } from "../../scores";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { endPreview } from "../input";
+import { targetSpan } from "../target/words";
 import { nameOf } from "../tips";
 import type { Side } from "./sides";
 
@@ -55,17 +56,15 @@ export function barsView(context: ViewContext, sides: ReadonlySignal<readonly Si
   }
 
   watch(signal, () => {
-    const { value: cols } = store.targetCols;
-    const lists = cols === null ? [] : sides.value.flatMap((side) => listOf(side, cols));
+    const { value: shown } = store.shown;
+    const lists = shown === null ? [] : sides.value.flatMap((side) => listOf(side, shown.cols));
     const largest = ({ scores, units }: List) => Math.abs(shareOf(scores, units[0] ?? -1)) || 0;
     const max = Math.max(...lists.map(largest));
     root.hidden = lists.length === 0;
-    if (cols === null || root.hidden) return;
-    const { start, end } = cols;
-    const first = store.firstTarget.value;
+    if (shown === null || root.hidden) return;
     render(
-      html`<div class="sw-tops-head">
-          <span>What weighs most for <bdi class="sw-target-name">${nameOf(store, { start: first + start, end: first + end })}</bdi></span>
+      html`<div class="sw-target-line">
+          <span>Largest shares for <bdi class="sw-target-name">${nameOf(store, targetSpan(store, shown))}</bdi></span>
           ${lengths()}
         </div>
         <div class="sw-top-lists">${lists.map(

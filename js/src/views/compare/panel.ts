@@ -2,10 +2,11 @@
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { gradient } from "../../color";
-import { decimal, share, significant } from "../../format";
+import { decimal, share } from "../../format";
 import type { Beside } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
+import { figure } from "../target/words";
 import { textView } from "../text";
 import { rankCorrelation } from "./rank";
 import type { Side } from "./sides";
@@ -22,7 +23,7 @@ export function panelView(
   const { store, signal, ramp } = context;
   const look = store.lookAt(side.map);
   const head = h("div", { className: "sw-compact-head" });
-  const foot = h("div", { className: "sw-compact-foot" });
+  const foot = h("div", { className: "sw-legend sw-compact-foot" });
   const text = textView({ ...context, of: side.map }, look);
   const root = h("div", { className: "sw-compact", role: "group" }, head, text, foot);
 
@@ -38,7 +39,7 @@ export function panelView(
 
   function legend(): TemplateResult {
     const { max, signed } = look.value;
-    const number = store.measure.value === "raw" && side.entry !== null ? significant : share;
+    const number = (value: number) => (side.entry === null ? share(value) : figure(store, value));
     return html`<span class="sw-scale"
       ><span>${signed ? number(-max) : "0"}</span
       ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span

@@ -3,6 +3,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import type { Beside, MapData, Store } from "../../store";
 import { mapOnShow } from "../ask";
+import { unitText } from "../target/words";
 
 /** One that can be chosen. `reason`: why its method cannot run here, or null. */
 export type Option = { key: string; entry: Beside; name: string; reason: string | null };
@@ -98,9 +99,8 @@ function sideOf(store: Store, entry: Beside): Side {
     entry,
     name: computed(() => nameOf(store, entry)),
     unit: computed(() => {
-      const { unit = "" } = cardOf(store, entry.method) ?? {};
-      const measured = store.measure.value === "raw" || unit === "" ? unit : `share of the ${unit}`;
-      return [measured, ...(entry.map === undefined ? settingsOf(map.value) : [])].join(" · ");
+      const settings = entry.map === undefined ? settingsOf(map.value) : [];
+      return [unitText(store, cardOf(store, entry.method)?.unit ?? entry.method), ...settings].join(" · ");
     }),
     map,
   };

@@ -2,11 +2,10 @@
 
 import { html, nothing, render } from "lit-html";
 import { gradient } from "../../color";
-import { share, significant } from "../../format";
-import type { ScaleName } from "../../scale";
 import type { Kind } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
+import { figure, scaleText } from "../target/words";
 import { nameOf } from "../tips";
 import type { Acts } from "./acts";
 import type { Model } from "./model";
@@ -17,8 +16,6 @@ const AXES: Record<Kind, readonly [string, string]> = {
   pair: ["the source, and below the line what was written", "what was written"],
   classes: ["what the model read", "the classes"],
 };
-const SCALED: Record<ScaleName, string> = { linear: "", quantile: ", by rank", threshold: ", small ones left out" };
-
 export function axesOf(kind: Kind): readonly [string, string] {
   return AXES[kind];
 }
@@ -30,27 +27,22 @@ export function hintView({ store, signal, ramp }: ViewContext, model: Model, act
     const raw = store.measure.value === "raw";
     const { value: signed } = store.signed;
     const { value: by } = model.sortedBy;
-    const shown = store.targetCols.value;
-    const most = raw ? model.largest.value : store.domain.value;
-    const told = raw ? significant : share;
-    const tokens = model.colTokens(by);
-    const aim = model.colTokens(model.colAt(shown?.start ?? null));
+    const max = raw ? model.largest.value : store.domain.value;
+    const words = scaleText(store);
+    const name = (col: number | null) =>
+      html`<bdi>${nameOf(store, model.colTokens(col) ?? { start: 0, end: 0 })}</bdi>`;
     render(
       html`<div>rows: ${rows}</div>
         <div>columns: ${columns}</div>
-        <div>${raw ? "all columns on one scale" : "each column on its own scale"}${SCALED[store.scale.value]}</div>
-        ${
-          most > 0
-            ? html`<div class="sw-scale"><span>${signed ? told(-most) : "0"}</span
-                ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
-                ><span>${told(most)}${raw || aim === undefined ? nothing : html` for <bdi>${nameOf(store, aim)}</bdi>`}</span></div>`
-            : nothing
-        }
+        <div>${raw ? "all columns on one scale" : "each column on its own scale"}${words && `, ${words}`}</div>
+        <div class="sw-scale"><span>${signed ? figure(store, -max) : "0"}</span
+          ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
+          ><span>${figure(store, max)}${raw ? nothing : html` for ${name(model.marks.value.col)}`}</span></div>
         <div>bars: what a row, a column adds up to</div>
         ${
-          tokens === undefined
+          by === null
             ? html`<div>a click on a column's name sorts the rows</div>`
-            : html`<div>rows sorted by <bdi>${nameOf(store, tokens)}</bdi>;
+            : html`<div>rows sorted by ${name(by)};
               <button type="button" class="sw-matrix-restore" @click=${() => acts.sort(by)}>restore</button></div>`
         }`,
       hint,

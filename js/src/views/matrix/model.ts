@@ -2,7 +2,7 @@
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import { parseColor, type Ramp, STEPS, swatchOf } from "../../color";
-import type { Place, Span } from "../../layout";
+import type { Span } from "../../layout";
 import { type Scale, scaleOf } from "../../scale";
 import { statsOf } from "../../scores";
 import type { Store } from "../../store";
@@ -10,6 +10,18 @@ import { unitsWithin } from "../../units";
 import { addTo, sortedRows, totalsOf } from "./totals";
 
 const SLICE = 8; // ms of adding up within one frame
+
+/** What the reader looks at, in columns and in places of rows. */
+export type Marks = {
+  /** Columns that are shown, and those that are pinned: outlined each as a whole. */
+  outlined: readonly Span[];
+  /** Rows whose question is turned round: as rows, wherever they stand. */
+  inputs: Span | null;
+  row: number | null;
+  col: number | null;
+  /** The row where what was written begins; 0 where there is no line to draw. */
+  border: number;
+};
 
 export type Model = ReturnType<typeof matrixModel>;
 
@@ -118,6 +130,24 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
     return new Uint32Array(bytes.buffer);
   });
 
+  const placeOf = (row: number) => order.value?.places[row] ?? row;
+  const unitOf = (token: number) => store.units.value.of[token] ?? 0;
+  const marks = computed<Marks>(() => {
+    const { value: turned } = store.inputs;
+    const row = unitOf(store.hoverRow.value ?? 0);
+    const outlined = [store.targetCols.value, store.pinnedCols.value].flatMap((targets): Span[] => {
+      const [first, last] = [colAt(targets?.start ?? null), colAt((targets?.end ?? 0) - 1)];
+      return first === null || last === null ? [] : [{ start: first, end: last + 1 }];
+    });
+    return {
+      outlined,
+      inputs: turned && { start: unitOf(turned.start), end: Math.min(unitOf(turned.end - 1) + 1, nRows.value) },
+      row: store.hoverRow.value === null || row >= nRows.value ? null : placeOf(row),
+      col: outlined[0]?.start ?? null,
+      border: unitOf(store.targetStart.value ?? 0),
+    };
+  });
+
   return {
     nRows,
     cols,
@@ -130,23 +160,15 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
     totals,
     largest,
     addUp,
+    scales,
     scaleAt,
     colours,
     pixels,
+    marks,
+    placeOf,
     rowAt: (place: number) => order.value?.rows[place] ?? place,
-    placeOf: (row: number) => order.value?.places[row] ?? row,
     /** The tokens of a row, of a column: as far as there is one. */
     rowTokens: (row: number | null) => store.units.value.spans[row ?? -1],
-    colTokens(col: number | null): Span | undefined {
-      return col === null ? undefined : store.targetUnits.value.spans[firstUnit.value + col];
-    },
-    /** The row and the column that the reader looks at. */
-    looked(): Place {
-      const { hoverRow, hoverCol } = store;
-      return {
-        row: hoverRow.value === null ? null : (store.units.value.of[hoverRow.value] ?? null),
-        col: colAt(hoverCol.value),
-      };
-    },
+    colTokens: (col: number | null) => store.targetUnits.value.spans[firstUnit.value + (col ?? Number.NaN)],
   };
 }

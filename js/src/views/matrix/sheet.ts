@@ -21,7 +21,7 @@ import {
 import type { ViewContext } from "../context";
 import { coalesced, h, observed, watch } from "../dom";
 import { nameOf } from "../tips";
-import { cellPainter, type Marks } from "./draw";
+import { drawCells, within } from "./draw";
 import { drawAround, fontOf } from "./labels";
 import type { Model } from "./model";
 
@@ -32,9 +32,11 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
   const room = h("div", { className: "sw-matrix-room" }, canvas);
   const scroller = h("div", { className: "sw-matrix-scroll", tabIndex: 0, role: "application" }, room);
   const pen = canvas.getContext("2d");
-  const drawCells = cellPainter();
+  const small = h("canvas");
   let grid: Grid = gridOf(0, 0, 0, 0);
   let size = CELL; // the reader's wish; cells are whole pixels
+  let mouse: Point = { x: 0, y: 0 };
+  let arrived = false;
   let widths: readonly [number, number] = [0, 0];
   let inks = { ink: "", muted: "", accent: "", faint: "", font: "" };
 
@@ -49,10 +51,8 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     for (let i = 0; i < n; i++) {
       const { start, end } = spans[i] as Span;
       let own = 0;
-      for (let token = start; token < end; token++) {
-        const text = store.tokens.value[token]?.text ?? "";
+      for (const { text } of store.tokens.value.slice(start, end))
         own += text.length * (/[\u2e80-\uffef]/u.test(text) ? 2 : 1);
-      }
       if (own > length) [longest, length] = [spans[i], own];
     }
     return longest === undefined ? 0 : (pen?.measureText(nameOf(store, longest)).width ?? 0);
@@ -65,11 +65,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
   /** Takes the names and colours as they are now. */
   function plan(): void {
     const style = getComputedStyle(root);
-    const [ink = "", muted = "", accent = "", faint = ""] = ["--sw-fg", "--sw-muted", "--sw-accent", "--sw-faint"].map(
-      (name) => style.getPropertyValue(name),
-    );
-    inks = { ink, muted, accent, faint, font: style.fontFamily };
-    if (pen !== null) pen.font = fontOf(inks.font, undefined, 600);
+    const of = (name: string) => style.getPropertyValue(`--sw-${name}`);
+    inks = { ink: of("fg"), muted: of("muted"), accent: of("accent"), faint: of("faint"), font: style.fontFamily };
+    if (pen !== null) pen.font = fontOf(inks.font);
     const targets = model.cols.value.map((_, col) => model.colTokens(col) as Span);
     widths = [widest(store.units.value.spans, model.nRows.value), widest(targets, targets.length)];
     resize();
@@ -83,18 +81,13 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     redraw();
   }
 
-  /** Cells of another size; what lies at a point of the window stays there. */
-  function zoom(next: number, at: Point = middle()): void {
+  /** Cells of another size; what lies under the mouse stays there. */
+  function zoom(next: number): void {
     const [before, seen] = [grid, view()];
     size = sizeWithin(next);
     resize();
-    const { left, top } = rescaled(before, grid, at, seen);
+    const { left, top } = rescaled(before, grid, mouse, seen);
     [scroller.scrollLeft, scroller.scrollTop] = [left, top];
-  }
-
-  function middle(): Point {
-    const { width, height } = view();
-    return { x: width / 2, y: height / 2 };
   }
 
   /** How much of the page a sheet may take. */
@@ -106,36 +99,6 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     };
   }
 
-  function marks(): Marks {
-    const { row, col } = model.looked();
-    const spans = [store.targetCols.value, store.pinnedCols.value].flatMap((targets): Span[] => {
-      const [start, last] = [model.colAt(targets?.start ?? null), model.colAt((targets?.end ?? 0) - 1)];
-      return start === null || last === null ? [] : [{ start, end: last + 1 }];
-    });
-    const sorted = model.order.value !== null;
-    const { value: border } = store.targetStart;
-    const edge = border === null ? 0 : (store.units.value.of[border] ?? 0);
-    return {
-      outlined: spans,
-      inputs: inputs(sorted),
-      row: row === null || row >= grid.nRows ? null : model.placeOf(row),
-      col: col ?? spans[0]?.start ?? null,
-      border: sorted || edge === 0 || edge >= grid.nRows ? null : edge,
-    };
-  }
-
-  function inputs(sorted: boolean): Span[] {
-    const { value: turned } = store.inputs;
-    if (turned === null) return [];
-    const { of } = store.units.value;
-    const [start, end] = [of[turned.start] ?? 0, (of[turned.end - 1] ?? -1) + 1];
-    if (!sorted) return [{ start, end: Math.min(end, grid.nRows) }];
-    return Array.from({ length: end - start }, (_, i) => model.placeOf(start + i)).map((at) => ({
-      start: at,
-      end: at + 1,
-    }));
-  }
-
   function draw(): void {
     if (!root.isConnected) return;
     if (model.addUp()) redraw();
@@ -143,9 +106,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     const seen = view();
     const { width, height } = seen;
     const ratio = devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
+    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (canvas.width !== wide || canvas.height !== high) {
+      [canvas.width, canvas.height] = [wide, high];
       canvas.style.width = `${width}px`;
       canvas.style.height = `${height}px`;
     }
@@ -153,30 +116,18 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     pen.clearRect(0, 0, width, height);
     const edges = edgesOf(grid, seen);
     const frame = { pen, grid, view: seen, edges, ...cellsInSight(grid, seen), ...inks };
-    const lines = marks();
-    pen.save();
-    pen.beginPath();
-    pen.rect(grid.left - 2, grid.top - 2, edges.x - grid.left + 4, edges.y - grid.top + 4);
-    pen.clip();
-    drawCells(frame, model, lines);
-    pen.restore();
-    drawAround(frame, model, store, lines);
+    const { value: marks } = model.marks;
+    within(frame, grid.left - 2, grid.top - 2, edges.x + 2, edges.y + 2, () => drawCells(frame, model, marks, small));
+    drawAround(frame, model, store, marks);
   }
   const redraw = coalesced(signal, draw);
 
-  let arrived = false;
-  /** Of many columns the one on show may lie out of sight: scroll there, once. */
-  function arrive(): void {
-    if (arrived || scroller.clientWidth === 0 || grid.nCols === 0) return;
-    arrived = true;
-    showCol(model.colAt(store.target.value) ?? 0);
-  }
-
-  function showCol(col: number): void {
-    scroller.scrollLeft = reveal(col, grid.cell, scroller.scrollLeft, scroller.clientWidth - grid.left - SUMS.width);
-  }
-  function showRow(place: number): void {
-    scroller.scrollTop = reveal(place, grid.cell, scroller.scrollTop, scroller.clientHeight - grid.top - SUMS.height);
+  function show({ row, col }: Place): void {
+    const { clientWidth, clientHeight } = scroller;
+    if (col !== null)
+      scroller.scrollLeft = reveal(col, grid.cell, scroller.scrollLeft, clientWidth - grid.left - SUMS.width);
+    if (row !== null)
+      scroller.scrollTop = reveal(row, grid.cell, scroller.scrollTop, clientHeight - grid.top - SUMS.height);
   }
 
   /** Where a place is in the window; of a row or a column, its end at the sums. */
@@ -192,9 +143,10 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     );
   }
 
-  function pointOf({ clientX, clientY }: MouseEvent): Point {
+  function placeUnder({ clientX, clientY }: MouseEvent): Place {
     const { left, top } = scroller.getBoundingClientRect();
-    return { x: clientX - left, y: clientY - top };
+    mouse = { x: clientX - left, y: clientY - top };
+    return placeAt(grid, mouse, view());
   }
 
   watch(signal, () => {
@@ -202,9 +154,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     plan();
   });
   watch(signal, () => {
-    void [store.map.value?.done.value, store.target.value, store.targetStart.value, store.hoverRow.value];
-    void [store.pinnedCols.value, store.inputs.value, store.hidden.value, model.order.value, model.colours.value];
-    void [store.measure.value, store.scale.value, store.threshold.value, store.pool.value, store.joint.value];
+    void [store.map.value?.done.value, model.marks.value, model.totals.value, model.scales.value, model.colours.value];
     redraw();
   });
   scroller.addEventListener("scroll", redraw, { signal, passive: true });
@@ -213,7 +163,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     scroller,
     new ResizeObserver(() => {
       plan(); // before it is on the page it has no font
-      arrive();
+      if (arrived || scroller.clientWidth === 0 || grid.nCols === 0) return;
+      arrived = true; // of many columns the one on show may lie out of sight
+      show({ row: null, col: model.marks.value.col });
     }),
   );
 
@@ -222,15 +174,11 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     room,
     zoom,
     /** So many times as large. */
-    scale: (by: number, at?: Point) => zoom(size * by, at),
+    scale: (by: number) => zoom(size * by),
     /** The size at which all of it is in sight. */
     fit: () => zoom(fitting(gridWith, most())),
     boxOf,
-    pointOf,
-    placeUnder: (event: MouseEvent) => placeAt(grid, pointOf(event), view()),
-    show: ({ row, col }: Place) => {
-      if (row !== null) showRow(row);
-      if (col !== null) showCol(col);
-    },
+    placeUnder,
+    show,
   };
 }

@@ -18,8 +18,7 @@ export function pooledText({ granularity, pool }: Store): string {
 }
 
 /** "share of the gradient norm, summed over words". */
-export function unitText(store: Store): string {
-  const unit = store.method.value?.unit ?? "";
+export function unitText(store: Store, unit = store.method.value?.unit ?? ""): string {
   const pooled = pooledText(store);
   return `${store.measure.value === "raw" ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }

@@ -1,0 +1,126 @@
+/** What the boxes of a text show: from the scores of units to places on the colour ramp. Derived, like all of reading.ts. */
+
+import { computed, type ReadonlySignal } from "@preact/signals-core";
+import { STEPS } from "./color";
+import type { Span } from "./layout";
+import type { MapData, Measure } from "./map";
+import { type ScaleName, scaleOf } from "./scale";
+import { shareOf } from "./scores";
+import type { Units } from "./units";
+
+/**
+ * What the boxes of a text show. `about`: the tokens that the question is about. `step`: the step of the ramp for a token,
+ * null where there is nothing to say of it. `max`: what the far end of the ramp stands for, in the measure on show.
+ */
+export type Look = {
+  about: Span | null;
+  turned: boolean;
+  ready: boolean;
+  signed: boolean;
+  max: number;
+  step: (token: number) => number | null;
+};
+
+export type Chain = {
+  units: ReadonlySignal<Units>;
+  unitCols: (col: number) => Span;
+  unitScores: (of: MapData | null, cols: Span) => Float32Array | null;
+  targetCols: ReadonlySignal<Span | null>;
+  firstTarget: ReadonlySignal<number>;
+  nTargets: ReadonlySignal<number>;
+  isSigned: (map: MapData) => boolean;
+  measure: ReadonlySignal<Measure>;
+  scale: ReadonlySignal<ScaleName>;
+  threshold: ReadonlySignal<number>;
+  /** The inputs that the question is turned round to, or null. */
+  turned: ReadonlySignal<Span | null>;
+};
+
+export function createLooks({
+  units,
+  unitCols,
+  unitScores,
+  targetCols,
+  firstTarget,
+  nTargets,
+  isSigned,
+  measure,
+  scale,
+  threshold,
+  turned,
+}: Chain) {
+  /** The value of a unit in the measure on show. */
+  function measured(of: Float32Array, unit: number): number {
+    return measure.value === "raw" ? (of[unit] ?? Number.NaN) : shareOf(of, unit);
+  }
+
+  /** What the boxes show of a map: a signal a map, for several may stand side by side. */
+  function lookAt(of: ReadonlySignal<MapData | null>): ReadonlySignal<Look> {
+    return computed(() => {
+      const { value: rows } = turned;
+      return rows === null ? targetLook(of.value) : turnedLook(of.value, rows);
+    });
+  }
+
+  function targetLook(of: MapData | null): Look {
+    const { value: cols } = targetCols;
+    const found = cols === null ? null : unitScores(of, cols);
+    const values = found === null ? [] : Float64Array.from(found, (_, unit) => measured(found, unit));
+    const { of: unitOf } = units.value;
+    return looking(of, {
+      about: cols && { start: firstTarget.value + cols.start, end: firstTarget.value + cols.end },
+      turned: false,
+      ready: found !== null,
+      values,
+      at: (token) => (token < (of?.info.n_rows ?? 0) ? (unitOf[token] ?? null) : null),
+    });
+  }
+
+  function turnedLook(of: MapData | null, rows: Span): Look {
+    const values = Array.from({ length: nTargets.value }, (_, col) => fedBy(of, rows, unitCols(col)));
+    return looking(of, {
+      about: rows,
+      turned: true,
+      ready: values.some((value) => !Number.isNaN(value)),
+      values,
+      at: (token) => (token >= firstTarget.value ? token - firstTarget.value : null),
+    });
+  }
+
+  /** What the targets `cols` owe to the inputs `rows`; NaN where they cannot see them, or are not computed yet. */
+  function fedBy(of: MapData | null, rows: Span, cols: Span): number {
+    const found = unitScores(of, cols);
+    if (found === null) return Number.NaN;
+    const { of: unitOf } = units.value;
+    let [sum, seen] = [0, 0];
+    for (let unit = unitOf[rows.start] ?? 0; unit <= (unitOf[rows.end - 1] ?? 0); unit++) {
+      const value = measured(found, unit);
+      if (Number.isNaN(value)) continue;
+      sum += value;
+      seen++;
+    }
+    return seen === 0 ? Number.NaN : sum;
+  }
+
+  function looking(
+    of: MapData | null,
+    look: Omit<Look, "step" | "max" | "signed"> & { values: ArrayLike<number>; at: (token: number) => number | null },
+  ): Look {
+    const { values, at, ...rest } = look;
+    let max = 0;
+    for (let i = 0; i < values.length; i++) max = Math.max(max, Math.abs(values[i] || 0)); // NaN counts as nothing
+    if (!Number.isFinite(max)) max = 0;
+    const place = scaleOf(scale.value, values, max, threshold.value);
+    return {
+      ...rest,
+      signed: of !== null && isSigned(of),
+      max,
+      step(token) {
+        const value = values[at(token) ?? -1];
+        return value === undefined || Number.isNaN(value) ? null : Math.round(STEPS * place(value));
+      },
+    };
+  }
+
+  return { measured, fedBy, lookAt };
+}

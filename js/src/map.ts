@@ -1,0 +1,23 @@
+/** A map as far as it is here. */
+
+import type { Signal } from "@preact/signals-core";
+import type { MapBegins } from "./protocol";
+
+/**
+ * A matrix that fills up. `done` counts its columns; reading it is how a derived value learns of a new one. `difference`:
+ * it has none of its own, but shows how much larger the shares of the one map are than those of the other.
+ */
+export type MapData = {
+  info: MapBegins;
+  columns: (Float32Array | undefined)[];
+  done: Signal<number>;
+  difference?: readonly [MapData, MapData];
+};
+
+/** Whether all that was asked for is there. */
+export function isWhole({ info, done }: MapData): boolean {
+  return done.value >= (info.col === null ? info.n_cols : 1);
+}
+
+/** "share": of a column's sum of sizes. "raw": as the method defines it, all columns of a matrix on one scale. */
+export type Measure = "share" | "raw";
