@@ -2,6 +2,7 @@
 
 import { html, nothing, render } from "lit-html";
 import { gradient } from "../../color";
+import { statsOf } from "../../scores";
 import type { Kind } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
@@ -27,7 +28,9 @@ export function hintView({ store, signal, ramp }: ViewContext, model: Model, act
     const raw = store.measure.value === "raw";
     const { value: signed } = store.signed;
     const { value: by } = model.sortedBy;
-    const max = raw ? model.largest.value : store.domain.value;
+    const { value: marks } = model.marks;
+    const scores = marks.col === null ? null : model.scoresAt(marks.col);
+    const max = raw ? model.largest.value : scores === null ? 0 : statsOf(scores).max;
     const words = scaleText(store);
     const name = (col: number | null) =>
       html`<bdi>${nameOf(store, model.colTokens(col) ?? { start: 0, end: 0 })}</bdi>`;
@@ -37,7 +40,7 @@ export function hintView({ store, signal, ramp }: ViewContext, model: Model, act
         <div>${raw ? "all columns on one scale" : "each column on its own scale"}${words && `, ${words}`}</div>
         <div class="sw-scale"><span>${signed ? figure(store, -max) : "0"}</span
           ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
-          ><span>${figure(store, max)}${raw ? nothing : html` for ${name(model.marks.value.col)}`}</span></div>
+          ><span>${figure(store, max)}${raw ? nothing : html` for ${name(marks.col)}`}</span></div>
         <div>bars: what a row, a column adds up to</div>
         ${
           by === null
