@@ -135,3 +135,32 @@ export function rescaled(from: Grid, to: Grid, { x, y }: Point, view: View): { l
     ((Math.max(0, at - before) + scroll) * to.cell) / from.cell - Math.max(0, at - after);
   return { left: along(x, from.left, to.left, view.left), top: along(y, from.top, to.top, view.top) };
 }
+
+/** How something stands beside an anchor: `gap` px from it, and `edge` px from the edge of the window. */
+export type Stand = { side: "top" | "bottom"; align: "start" | "center" | "end"; gap: number; edge: number };
+
+/**
+ * Where it stands: on the side that is wanted, unless only the other has the room; of two that have not, where more of it
+ * is seen. It moves along the anchor rather than out of the window.
+ */
+export function beside(
+  anchor: { left: number; right: number; top: number; bottom: number },
+  size: { width: number; height: number },
+  window: { width: number; height: number },
+  { side, align, gap, edge }: Stand,
+): { left: number; top: number; maxHeight: number } {
+  const room = { top: anchor.top - gap - edge, bottom: window.height - anchor.bottom - gap - edge };
+  const other = side === "top" ? "bottom" : "top";
+  const own = room[side] >= Math.min(size.height, room[other]) ? side : other;
+  const flush = {
+    start: anchor.left,
+    center: (anchor.left + anchor.right - size.width) / 2,
+    end: anchor.right - size.width,
+  };
+  const maxHeight = Math.max(0, room[own]);
+  return {
+    left: Math.max(edge, Math.min(flush[align], window.width - edge - size.width)),
+    top: own === "bottom" ? anchor.bottom + gap : anchor.top - gap - Math.min(size.height, maxHeight),
+    maxHeight,
+  };
+}

@@ -245,6 +245,7 @@ export class ProtocolError extends Error {
 
 type Fields = Record<string, unknown>;
 type Check<T> = (value: unknown, where: string) => T;
+type Checks<T> = { [K in keyof T]: Check<T[K]> };
 
 function wrong(where: string, expected: string, value: unknown): never {
   const got = value === null ? "null" : Array.isArray(value) ? "a list" : typeof value;
@@ -287,7 +288,7 @@ const label: Check<Label> = (value, where) => (value === 1 || value === -1 ? val
 
 /** An object checked field by field; fields that nobody asked for are left behind. */
 const shape =
-  <T>(checks: { [K in keyof T]: Check<T[K]> }): Check<T> =>
+  <T>(checks: Checks<T>): Check<T> =>
   (value, where) => {
     const fields = record(value, where);
     const out: Partial<T> = {};
@@ -343,29 +344,28 @@ const side = shape<WireSide>({
   figures: list(figure),
 });
 
-const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>, "scores" | "weights">> } = {
-  hello: shape<ToPageHello>({ type: oneOf(["hello"]), protocol: count, session: text }),
-  document: shape<DocumentBegins>({
-    type: oneOf(["document"]),
+/** What a message holds besides its type and its buffer. */
+type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "weights">;
+const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
+  hello: { protocol: count, session: text },
+  document: {
     doc: count,
     model: text,
     device: text,
     dtype: text,
     first_target: count,
     editable: orNull(text),
-  }),
-  trail: shape<Trail>({ type: oneOf(["trail"]), names: list(text), at: count }),
-  tokens: shape<Tokens>({
-    type: oneOf(["tokens"]),
+  },
+  trail: { names: list(text), at: count },
+  tokens: {
     doc: count,
     start: count,
     tokens: list(token),
     segments: list(segment),
-  }),
-  steps: shape<Steps>({ type: oneOf(["steps"]), doc: count, start: count, steps: list(step) }),
-  menu: shape<Menu>({ type: oneOf(["menu"]), methods: list(method), objectives: list(objective) }),
-  map: shape<MapBegins>({
-    type: oneOf(["map"]),
+  },
+  steps: { doc: count, start: count, steps: list(step) },
+  menu: { methods: list(method), objectives: list(objective) },
+  map: {
     map: text,
     doc: count,
     method: text,
@@ -376,45 +376,40 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     aside: flag,
     n_rows: count,
     n_cols: count,
-  }),
-  column: shape<Omit<Column, "scores">>({ type: oneOf(["column"]), map: text, seq: count, col: count, n_rows: count }),
-  status: shape<Status>({
-    type: oneOf(["status"]),
+  },
+  column: { map: text, seq: count, col: count, n_rows: count },
+  status: {
     phase: oneOf(PHASES),
     what: text,
     done: count,
     total: orNull(count),
     unit: text,
     seconds_left: orNull(real),
-  }),
-  failed: shape<Failed>({ type: oneOf(["failed"]), kind: text, message: text, cure: text }),
-  what_if: shape<WhatIf>({
-    type: oneOf(["what_if"]),
+  },
+  failed: { kind: text, message: text, cure: text },
+  what_if: {
     doc: count,
     rows: list(count),
     text: orNull(text),
     before: list(real),
     after: list(orNull(real)),
-  }),
-  heads: shape<Omit<Heads, "weights">>({
-    type: oneOf(["heads"]),
+  },
+  heads: {
     doc: count,
     col: count,
     layers: list(count),
     n_heads: count,
     n_rows: count,
-  }),
-  file: shape<WireFile>({ type: oneOf(["file"]), name: text, text }),
-  explainers: shape<Explainers>({
-    type: oneOf(["explainers"]),
+  },
+  file: { name: text, text },
+  explainers: {
     explainers: list(explainer),
     prompts: list(prompt),
     review: text,
     compares: flag,
     reason: orNull(text),
-  }),
-  answer: shape<Answer>({
-    type: oneOf(["answer"]),
+  },
+  answer: {
     id: count,
     explainer: text,
     prompt: text,
@@ -434,9 +429,8 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     mapped: flag,
     card,
     failure: orNull(texts),
-  }),
-  comparison: shape<Comparison>({
-    type: oneOf(["comparison"]),
+  },
+  comparison: {
     words: list(text),
     said: list(orNull(real)),
     spread: list(orNull(real)),
@@ -448,7 +442,7 @@ const MESSAGES: { [K in ToPage["type"]]: Check<Omit<Extract<ToPage, { type: K }>
     askings: count,
     sides: list(side),
     card,
-  }),
+  },
 };
 
 /** The n float32 numbers of a buffer. A copy: hosts hand in views at odd offsets, and may reuse what lies under them. */
@@ -460,6 +454,8 @@ export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number, what = 
   return new Float32Array(view.slice().buffer);
 }
 
+type WithoutBuffer = Exclude<ToPage, Column | Heads> | Omit<Column, "scores"> | Omit<Heads, "weights">;
+
 /**
  * The message in `content` and `buffers`, checked field by field. null where it is not one of ours (a later protocol
  * may know more types); ProtocolError where it says that it is, and is not.
@@ -467,9 +463,10 @@ export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number, what = 
 export function readToPage(content: unknown, buffers: readonly (ArrayBufferView | ArrayBuffer)[] = []): ToPage | null {
   if (typeof content !== "object" || content === null || !("type" in content)) return null;
   const { type } = content;
-  if (typeof type !== "string" || !Object.hasOwn(MESSAGES, type)) return null;
-  const message = MESSAGES[type as ToPage["type"]](content, type);
-  if (message.type !== "column" && message.type !== "heads") return message as Exclude<ToPage, Column | Heads>;
+  if (typeof type !== "string" || !Object.hasOwn(BODIES, type)) return null;
+  const checks: Checks<Fields> = BODIES[type as ToPage["type"]];
+  const message = { ...shape(checks)(content, type), type } as WithoutBuffer;
+  if (message.type !== "column" && message.type !== "heads") return message;
   const buffer = buffers[0];
   if (buffer === undefined) throw new ProtocolError(`${type}: no buffer`);
   if (message.type === "column") return { ...message, scores: float32(buffer, message.n_rows) };

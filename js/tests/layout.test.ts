@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  beside,
   CELL,
   cellsInSight,
   extentOf,
@@ -149,5 +150,45 @@ describe("zoom", () => {
   it("has no room for names where cells are small", () => {
     expect([gridWith(9).legible, gridWith(10).legible]).toEqual([false, true]);
     expect(gridWith(9).left).toBeLessThan(10);
+  });
+});
+
+describe("beside", () => {
+  const WINDOW = { width: 1000, height: 700 };
+  const anchorAt = (left: number, top: number) => ({ left, right: left + 60, top, bottom: top + 20 });
+  const stand = { side: "bottom", align: "start", gap: 6, edge: 8 } as const;
+  const sizes = fc.record({ width: fc.integer({ min: 1, max: 900 }), height: fc.integer({ min: 1, max: 900 }) });
+  const anchors = fc.tuple(fc.nat(940), fc.nat(680)).map(([left, top]) => anchorAt(left, top));
+  const stands = fc.record({
+    side: fc.constantFrom("top" as const, "bottom" as const),
+    align: fc.constantFrom("start" as const, "center" as const, "end" as const),
+    gap: fc.nat(10),
+    edge: fc.nat(10),
+  });
+
+  it("covers nothing of the anchor, and stays in the window where that has the room", () => {
+    fc.assert(
+      fc.property(anchors, sizes, stands, (anchor, size, how) => {
+        const { left, top, maxHeight } = beside(anchor, size, WINDOW, how);
+        const bottom = top + Math.min(size.height, maxHeight);
+        expect(bottom <= anchor.top - how.gap || top >= anchor.bottom + how.gap).toBe(true);
+        expect(left >= how.edge && left + size.width <= WINDOW.width - how.edge).toBe(true);
+        if (maxHeight > 0) expect(top >= how.edge && bottom <= WINDOW.height - how.edge).toBe(true);
+      }),
+    );
+  });
+  it("stands on the wanted side, or where only the other has room for all of it, or more", () => {
+    const topOf = (top: number, height: number) => beside(anchorAt(0, top), { width: 50, height }, WINDOW, stand).top;
+    expect(topOf(300, 366)).toBe(326);
+    expect(topOf(400, 366)).toBe(400 - 6 - 366);
+    expect(topOf(300, 680)).toBe(326);
+    expect(topOf(400, 680)).toBe(8);
+  });
+  it("is flush with an edge of the anchor, or centred on it, while the window lets it", () => {
+    const leftOf = (left: number, align: "start" | "center" | "end") =>
+      beside(anchorAt(left, 0), { width: 100, height: 50 }, WINDOW, { ...stand, align }).left;
+    expect([leftOf(400, "start"), leftOf(400, "center"), leftOf(400, "end")]).toEqual([400, 380, 360]);
+    expect([leftOf(930, "start"), leftOf(10, "end")]).toEqual([892, 8]);
+    expect(beside(anchorAt(0, 0), { width: 2000, height: 50 }, WINDOW, stand).left).toBe(8);
   });
 });

@@ -183,6 +183,7 @@ def _difference_card(a: Attribution, b: Attribution) -> Method:
         _READY,
         id=DIFFERENCE,
         label="A − B",
+        family="difference",
         signed=True,
         unit="difference of shares",
         reads="The share of an input in A less its share in B. Purple: it weighs more in A; orange: more in B.",

@@ -91,7 +91,8 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     )
 
     def __init__(self, backend: Callable[[Send, Callable[[Attribution], None]], Backend]) -> None:
-        super().__init__()
+        # Of itself the view has no width (it asks how wide it is): in an HBox it takes what the others leave.
+        super().__init__(layout={"flex": "1 1 auto"})
         self._slots: list[Any] = []
         self._shown_by: str | None = None
         self._first_target: int | None = None  # of the text on show, where a page was told of it

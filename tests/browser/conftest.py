@@ -45,6 +45,9 @@ DONE = """count => {
   return cells.slice(0, count).every(cell => cell.model.executionCount)
     && panel.sessionContext.session.kernel.status === 'idle';
 }"""
+WRITE = """source => {
+  window.jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.setSource(source);
+}"""
 EXECUTE = """async ([code, milliseconds]) => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   let out = '';
@@ -160,6 +163,14 @@ class Notebook:
         self.command("notebook:run-all-cells")
         self.page.wait_for_function(DONE, arg=count, timeout=120_000)
 
+    def begin(self, cell: str) -> None:
+        """Run another first cell in the same kernel; what the one before showed is gone."""
+        self.page.mouse.move(5, 5)
+        self.code("w = globals().get('w')\nif w is not None: w.close()")
+        self.command("notebook:clear-all-cell-outputs", wait=True)
+        self.page.locator(".jp-OutputArea-output").wait_for(state="detached")
+        self.page.evaluate(WRITE, cell)
+
     def code(self, source: str, milliseconds: int = 60_000) -> str:
         """Runs in this notebook's kernel, beside the cells; returns what it printed."""
         out: str = self.page.evaluate(EXECUTE, [source, milliseconds])
@@ -199,6 +210,14 @@ def chromium() -> Any:
 def notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
     """Makes a notebook of cells and opens it. At the end the page must have logged no error and no warning."""
     yield from notebooks_in(lab, chromium, request.node.name)
+
+
+@pytest.fixture(scope="module")
+def desk(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
+    """One notebook and one kernel for all tests of a file: each begins with a cell of its own, see `Notebook.begin`."""
+    notebooks = notebooks_in(lab, chromium, request.module.__name__.rpartition(".")[2])
+    yield next(notebooks)("import saliency_widget as sw, json, numpy as np")
+    next(notebooks, None)
 
 
 def notebooks_in(lab: Lab, chromium: Any, name: str) -> Iterator[Callable[..., Notebook]]:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import nbformat
 import numpy as np
 import pytest
 import traitlets
-from nbclient import NotebookClient
+from jupyter_client.manager import start_new_kernel
 
 from saliency_widget import OpenAIClient
 from saliency_widget.attribution.attribute import check_question
@@ -286,6 +285,7 @@ def test_interact_and_boxes_take_the_widget(tiny_model, make) -> None:
     assert heard == [(1, w.value), (2, w.value)]
     for box in (ipywidgets.HBox([w]), ipywidgets.VBox([w, whole])):
         assert box.get_state()["children"][0] == f"IPY_MODEL_{w.model_id}"
+    assert w.layout.flex == "1 1 auto"  # else it has no width in an HBox
     state = w.get_state()
     assert (state["selection"], state["extent"]) == (0, 1)
     assert "value" not in state
@@ -323,47 +323,46 @@ def test_another_text_takes_the_value_away(tiny_model, make) -> None:
 
 
 KERNEL = """
-import threading, ipywidgets
+import sys, threading, ipywidgets
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.controller import Job
-from saliency_widget.models.lending import lock_of
 from saliency_widget.models.prompting import check_prompt
 from saliency_widget.widget import SaliencyWidget
 from tests.families import made
 
-lock = lock_of(made("gpt2").model)  # nothing is computed before the next cell runs, where nbclient listens
-lock.acquire()
 question, prompt = check_question("saliency", "probability", {}), check_prompt("the cab", target=" and")
 w = SaliencyWidget(Job(model=made("gpt2"), prompt=prompt, question=question, max_new_tokens=4))
 w.selection = 0
-threads = []
+heard = []
 def f(s):
-    threads.append(threading.current_thread())
     print("pinned:", s and s.target)
+    if s is not None:
+        here = threading.current_thread() is threading.main_thread()
+        heard.append((s.target, here, out.msg_id == sys.stdout.parent_header["msg_id"] != ""))
 out = ipywidgets.interactive_output(f, {"s": w})
-display(out)
 """
 WAIT = """
 import asyncio
-lock.release()
 for _ in range(200):
-    if w.value:
+    if heard:
         break
     await asyncio.sleep(0.05)
-"""
-TELL = """
-print(w.value.target, {thread is threading.main_thread() for thread in threads}, len(threads))
+print(heard)
 w.close()
 """
 
 
 def test_in_a_kernel_observers_run_where_cells_run_and_their_output_is_caught() -> None:
-    """What `interactive_output` prints lands in its own output, on the thread that nothing else is on."""
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (KERNEL, WAIT, TELL)])
-    here = {"metadata": {"path": str(Path(__file__).parents[2])}}
-    NotebookClient(nb, kernel_name="python3", resources=here).execute()
-    assert nb.cells[2].outputs[0].text == " a {True} 2\n"
-    models = nb.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"].values()
-    (output,) = [model["state"]["outputs"] for model in models if model["model_name"] == "OutputModel"]
-    assert [part["text"] for part in output] == ["pinned:  a\n"]
-    assert nb.cells[1].outputs == []
+    """What `interactive_output` prints goes out under the message that its output listens to."""
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(Path(__file__).parents[2]))
+    heard: list[str] = []
+    try:
+        for code in (KERNEL, WAIT):
+            reply = client.execute_interactive(
+                code, timeout=60, output_hook=lambda m: heard.append(m["content"].get("text", ""))
+            )
+            assert reply["content"]["status"] == "ok", reply["content"]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert "[(' a', True, True)]\n" in "".join(heard)

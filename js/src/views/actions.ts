@@ -5,7 +5,7 @@ import { percent, plural } from "../format";
 import type { Span } from "../layout";
 import { canOpen, feeds, isHidden, strikeOut, toggleHidden } from "./chosen";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, hasFocus, watch } from "./dom";
 import { onKeys } from "./input";
 import { nameOf } from "./tips";
 
@@ -15,7 +15,7 @@ export function actionsView(context: ViewContext): HTMLElement {
 
   /** The line may go with its buttons: the focus does not go with them. */
   function doing(act: () => void): void {
-    const hadFocus = root.contains((root.getRootNode() as Document | ShadowRoot).activeElement);
+    const hadFocus = hasFocus(root);
     act();
     if (hadFocus && root.hidden) root.parentElement?.querySelector<HTMLElement>('.sw-gen[tabindex="0"]')?.focus();
   }

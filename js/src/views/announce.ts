@@ -12,8 +12,8 @@ import { feeds } from "./chosen";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { classOf, explainerName, summary, verdict } from "./explain/said";
-import { figure, noise, probabilityOf, targetSpan } from "./target/words";
-import { nameOf } from "./tips";
+import { figure, noise, probabilityOf } from "./target/words";
+import { nameOf, nameOfTargets } from "./tips";
 
 const REST = 500; // ms
 
@@ -35,7 +35,7 @@ function aboutTarget(store: Store): string {
   const { cols, scores } = shown;
   const p = probabilityOf(store, shown);
   const { value: granularity } = store.granularity;
-  const target = cols.end - cols.start > 1 ? nameOf(store, targetSpan(store, shown)) : name(token);
+  const target = cols.end - cols.start > 1 ? nameOfTargets(store, shown.cols) : name(token);
   const inputs =
     scores === null
       ? []

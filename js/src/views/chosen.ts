@@ -5,7 +5,7 @@ import type { Span } from "../layout";
 import type { Store } from "../store";
 import { unitAt, wholeUnits } from "../units";
 import type { ViewContext } from "./context";
-import { nameOf } from "./tips";
+import { nameOfTargets } from "./tips";
 
 const FEW = 3; // targets that are named
 
@@ -74,12 +74,8 @@ export function feeds(store: Store, rows: Span): { name: string; value: string }
     col = cols.end;
   }
   const said = store.measure.value === "raw" ? significant : share;
-  const { value: first } = store.firstTarget;
   return owed
     .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
     .slice(0, FEW)
-    .map(({ cols: { start, end }, value }) => ({
-      name: nameOf(store, { start: first + start, end: first + end }),
-      value: said(value),
-    }));
+    .map(({ cols, value }) => ({ name: nameOfTargets(store, cols), value: said(value) }));
 }

@@ -44,7 +44,7 @@ export function classesView(context: ViewContext): HTMLElement {
       style=${swatch === null ? nothing : `background: ${swatch.background}; color: ${swatch.color}`}
       data-i=${i}
       tabindex=${shown ? 0 : -1}
-      aria-pressed=${pinned ? "true" : "false"}
+      aria-pressed=${pinned}
       ><span class="sw-unseen">class ${name}${p === undefined ? nothing : `, p = ${share(p)}`}</span
       ><span aria-hidden="true"
         ><bdi>${name}</bdi>${p === undefined ? nothing : probability(p, p < LITTLE ? "<.001" : share(p))}</span

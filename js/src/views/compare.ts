@@ -1,13 +1,13 @@
 /** Several maps side by side, and where they differ. */
 
-import { signal as state, untracked } from "@preact/signals-core";
+import { signal as state } from "@preact/signals-core";
 import { html, nothing, render } from "lit-html";
 import type { Beside } from "../store";
 import { barsView } from "./compare/bars";
 import { panelView } from "./compare/panel";
 import { chosenOf, keyOf, MOST, type Option, optionsOf, type Side, sidesOf } from "./compare/sides";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, keyed, watch } from "./dom";
 
 export function compareView(context: ViewContext): HTMLElement {
   const { store, send, signal } = context;
@@ -50,8 +50,8 @@ export function compareView(context: ViewContext): HTMLElement {
           type="button"
           class="sw-pick"
           title=${why ?? nothing}
-          aria-pressed=${isChosen ? "true" : "false"}
-          aria-disabled=${why === null ? "false" : "true"}
+          aria-pressed=${isChosen}
+          aria-disabled=${why !== null}
           @click=${() => toggle(option)}
         >${option.name}</button>`;
       }),
@@ -68,30 +68,17 @@ export function compareView(context: ViewContext): HTMLElement {
     isUnderWay: ({ key }: Side) => (store.running.value && !store.explaining.value) || waiting.value.has(key),
     compute,
   };
-  const panels = new Map<string, { element: HTMLElement; life: AbortController }>();
 
-  function open(side: Side) {
-    const life = new AbortController();
-    const own = { ...context, signal: AbortSignal.any([signal, life.signal]) };
+  function open(side: Side, lifetime: AbortSignal) {
     const first = () => {
       const [other] = sides.value;
       return side.entry === null || other === undefined || other.key === side.key ? null : other;
     };
-    return { element: panelView(own, side, first, computing), life };
+    return { element: panelView({ ...context, signal: lifetime }, side, first, computing) };
   }
-
+  const show = keyed(grid, signal, ({ key }: Side) => key, open);
   watch(signal, () => {
-    for (const [key, { element, life }] of panels) {
-      if (sides.value.some((side) => side.key === key)) continue;
-      life.abort();
-      element.remove();
-      panels.delete(key);
-    }
-    for (const [place, side] of sides.value.entries()) {
-      const panel = panels.get(side.key) ?? untracked(() => open(side));
-      panels.set(side.key, panel);
-      if (grid.children[place] !== panel.element) grid.insertBefore(panel.element, grid.children[place] ?? null);
-    }
+    show(sides.value);
   });
   return root;
 }

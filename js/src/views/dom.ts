@@ -1,6 +1,6 @@
 /** The few lines of DOM help that the views share. */
 
-import { effect } from "@preact/signals-core";
+import { effect, untracked } from "@preact/signals-core";
 
 /** An effect that ends with the view. */
 export function watch(signal: AbortSignal, run: () => void): void {
@@ -46,4 +46,42 @@ export function coalesced(signal: AbortSignal, draw: () => void): () => void {
 export function observed(signal: AbortSignal, element: Element, observer: ResizeObserver | IntersectionObserver): void {
   observer.observe(element);
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+}
+
+/** An element that comes and goes, and what belongs to it. */
+export type Made = { element: HTMLElement };
+
+/**
+ * The children of an element, one an item. Returns what brings them up to date: each is made once for its key, lives until
+ * that key is gone, and stays in its place if it can, for who is moved loses scroll and focus.
+ */
+export function keyed<Item, M extends Made>(
+  parent: HTMLElement,
+  signal: AbortSignal,
+  keyOf: (item: Item) => string | number,
+  make: (item: Item, lifetime: AbortSignal) => M,
+): (items: readonly Item[]) => M[] {
+  const known = new Map<string | number, { made: M; life: AbortController }>();
+
+  function begin(item: Item) {
+    const life = new AbortController();
+    return { made: untracked(() => make(item, AbortSignal.any([signal, life.signal]))), life };
+  }
+
+  return (items) => {
+    const keys = new Set(items.map(keyOf));
+    for (const [key, { made, life }] of known) {
+      if (keys.has(key)) continue;
+      life.abort();
+      made.element.remove();
+      known.delete(key);
+    }
+    return items.map((item, place) => {
+      const one = known.get(keyOf(item)) ?? begin(item);
+      known.set(keyOf(item), one);
+      const { element } = one.made;
+      if (parent.children[place] !== element) parent.insertBefore(element, parent.children[place] ?? null);
+      return one.made;
+    });
+  };
 }

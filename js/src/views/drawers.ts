@@ -3,7 +3,7 @@
 import type { Store } from "../store";
 import { compareView } from "./compare";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, hasFocus, watch } from "./dom";
 import { explainView } from "./explain";
 import { matrixView } from "./matrix";
 import { takeAwayView } from "./takeaway";
@@ -49,7 +49,7 @@ function drawerView(context: ViewContext, { label, build, isThere }: Drawer) {
       lifetime = new AbortController();
       place.append(build({ ...context, signal: AbortSignal.any([signal, lifetime.signal]) }));
     } else {
-      const hadFocus = place.contains((place.getRootNode() as Document | ShadowRoot).activeElement);
+      const hadFocus = hasFocus(place);
       lifetime.abort();
       lifetime = null;
       place.replaceChildren();

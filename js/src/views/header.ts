@@ -5,7 +5,6 @@ import type { WireMethod } from "../protocol";
 import { askMap, mapOnShow } from "./ask";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
-import { menuKeys } from "./input";
 import { KEYS } from "./keys";
 import { granularitySelect, optionsButton } from "./options";
 import { createPopover } from "./popover";
@@ -13,13 +12,12 @@ import { createPopover } from "./popover";
 const AT_HAND = 3;
 
 export function headerView(context: ViewContext): { element: HTMLElement; toggleHelp: () => void } {
-  const { store, signal, layer } = context;
+  const { store, signal } = context;
   const name = h("div", { className: "sw-model" });
   const methods = h("div", { className: "sw-methods", role: "group", ariaLabel: "Method" });
   const objective = h("div", { className: "sw-objective" });
   const help = h("button", { type: "button", className: "sw-round sw-help", ariaLabel: "Keyboard shortcuts" }, "?");
   const more = h("button", { type: "button", className: "sw-method sw-more" });
-  more.setAttribute("aria-haspopup", "menu");
   const buttons = h("span", { className: "sw-methods-at-hand" });
   methods.append(buttons, more);
   const element = h(
@@ -57,58 +55,41 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
       type="button"
       role="menuitemradio"
       class="sw-item"
-      aria-checked=${id === current()?.method ? "true" : "false"}
-      aria-disabled=${reason === null ? "false" : "true"}
+      aria-checked=${id === current()?.method}
+      aria-disabled=${reason !== null}
       @click=${choose}
     ><span>${label}</span><small>${reason ?? cost}</small></button>`;
   }
 
   const menu = h("div", { role: "menu", ariaLabel: "More methods" });
-  const menuPopover = createPopover({
-    button: more,
-    panel: menu,
-    layer,
-    signal,
-    placement: "bottom-start",
-    fill: () => {
-      const all = store.menu.value?.methods ?? [];
-      const { rest } = split(all);
-      render(
-        [...new Set(all.map(({ family }) => family))].map((family) =>
-          familyGroup(
-            family,
-            rest.filter((method) => method.family === family),
-          ),
+  const menuPopover = createPopover(context, more, menu, "start", () => {
+    const all = store.menu.value?.methods ?? [];
+    const { rest } = split(all);
+    render(
+      [...new Set(all.map(({ family }) => family))].map((family) =>
+        familyGroup(
+          family,
+          rest.filter((method) => method.family === family),
         ),
-        menu,
-      );
-    },
+      ),
+      menu,
+    );
   });
-  more.addEventListener("click", menuPopover.toggle, { signal });
-  menuKeys(menu, signal);
 
-  const keys = h("div", { className: "sw-shortcuts", role: "dialog", ariaLabel: "Keyboard shortcuts", tabIndex: -1 });
+  const keys = h("div", { className: "sw-shortcuts", role: "dialog", ariaLabel: "Keyboard shortcuts" });
   render(
     html`<h3 class="sw-card-title">Keyboard</h3>
       <dl class="sw-keys">${KEYS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>`,
     keys,
   );
-  const helpPopover = createPopover({
-    button: help,
-    panel: keys,
-    layer,
-    signal,
-    placement: "bottom-end",
-    fill: () => {},
-  });
-  help.addEventListener("click", helpPopover.toggle, { signal });
+  const helpPopover = createPopover(context, help, keys, "end");
 
   watch(signal, () => {
     const { value: document } = store.document;
     render(
       document === null
         ? nothing
-        : html`<b class="sw-model-name">${document.model}</b> <span class="sw-muted">${document.device} · ${document.dtype}</span>`,
+        : html`<b>${document.model}</b> <span class="sw-muted">${document.device} · ${document.dtype}</span>`,
       name,
     );
   });
@@ -125,7 +106,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
           type="button"
           class="sw-method"
           title=${reads}
-          aria-pressed=${id === chosen ? "true" : "false"}
+          aria-pressed=${id === chosen}
           @click=${() => ask(id)}
         >${label}</button>`,
       ),

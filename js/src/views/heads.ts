@@ -12,7 +12,7 @@ import { h, watch } from "./dom";
 import { paintHeads, peakOf } from "./heads/picture";
 import { nearest, onKeys } from "./input";
 import { createPopover } from "./popover";
-import { nameOf } from "./tips";
+import { nameOf, nameOfTargets } from "./tips";
 
 const SETTLE = 150; // ms that a target must be looked at before its heads are asked for
 const HINT = "A head, a layer (the mean of its heads) or all of them: press one to see its map.";
@@ -31,28 +31,24 @@ const keyOf = ({ layer, head }: Settings) => [layer, head].join();
 
 /** The button that opens the grid; there only while a map of attention is. */
 export function headsButton(context: ViewContext): HTMLElement {
-  const { store, send, signal, layer } = context;
-  const button = h("button", { type: "button", className: "sw-quiet sw-heads-toggle" }, "layers × heads");
+  const { store, send, signal } = context;
+  const button = h("button", { type: "button", className: "sw-plain sw-heads-toggle" }, "layers × heads");
   const title = h("h3", { className: "sw-card-title" });
   const canvas = h("canvas", { ariaHidden: "true" });
   const grid = h("div", { className: "sw-head-grid", role: "grid", dir: "ltr" });
   grid.setAttribute("aria-label", "Layers and heads");
   const said = h("div", { className: "sw-muted sw-head-said" }, HINT);
   const scroller = h("div", { className: "sw-head-scroll" }, h("div", { className: "sw-head-room" }, canvas, grid));
-  const panel = h("div", { className: "sw-heads", role: "dialog", ariaLabel: "Layers and heads", tabIndex: -1 });
+  const panel = h("div", { className: "sw-heads", role: "dialog", ariaLabel: "Layers and heads" });
   panel.append(title, scroller, said);
   let at: Place = { row: 0, col: 0 };
   let told: Place | null = null; // the cell that the line below speaks of
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const popover = createPopover({ button, panel, layer, signal, placement: "bottom-end", fill });
-  button.setAttribute("aria-haspopup", "dialog");
-  button.addEventListener("click", popover.toggle, { signal });
-
-  function fill(): void {
+  const popover = createPopover(context, button, panel, "end", () => {
     want();
     draw();
-  }
+  });
 
   function want(): void {
     const { value: col } = store.target;
@@ -94,7 +90,7 @@ export function headsButton(context: ViewContext): HTMLElement {
         class="sw-head"
         data-at="${row} ${col}"
         tabindex=${row === at.row && col === at.col ? 0 : -1}
-        aria-selected=${keyOf(picked) === keyOf(settingsAt(heads, place)) ? "true" : "false"}
+        aria-selected=${keyOf(picked) === keyOf(settingsAt(heads, place))}
         aria-label=${describe(heads, place)}
         >${col > 0 ? "" : row > 0 ? `L${heads.layers[row - 1]}` : "all"}</span
       >`;
@@ -110,8 +106,7 @@ export function headsButton(context: ViewContext): HTMLElement {
     grid.setAttribute("aria-busy", String(stale));
     scroller.classList.toggle("sw-stale", stale);
     const col = (heads === null ? store.target.value : heads.col) ?? 0;
-    const target = store.firstTarget.value + col;
-    title.textContent = `Where each head looks for “${nameOf(store, { start: target, end: target + 1 })}”${stale ? " …" : ""}`;
+    title.textContent = `Where each head looks for “${nameOfTargets(store, { start: col, end: col + 1 })}”${stale ? " …" : ""}`;
     render(heads === null ? nothing : rows(heads), grid);
     say();
     if (heads !== null) paintHeads(canvas, heads, context);

@@ -32,13 +32,12 @@ export function granularitySelect({ store, signal }: ViewContext): HTMLElement {
   return select;
 }
 
-export function optionsButton({ store, signal, layer }: ViewContext): HTMLElement {
+export function optionsButton(context: ViewContext): HTMLElement {
+  const { store, signal } = context;
   const id = crypto.randomUUID(); // radio buttons of one name belong together on the whole page
-  const button = h("button", { type: "button", className: "sw-quiet sw-view" }, "view ▾");
-  const panel = h("div", { className: "sw-options", role: "dialog", ariaLabel: "View", tabIndex: -1 });
-  const popover = createPopover({ button, panel, layer, signal, placement: "bottom-end", fill: () => {} });
-  button.setAttribute("aria-haspopup", "dialog");
-  button.addEventListener("click", popover.toggle, { signal });
+  const button = h("button", { type: "button", className: "sw-plain sw-view" }, "view ▾");
+  const panel = h("div", { className: "sw-options", role: "dialog", ariaLabel: "View" });
+  createPopover(context, button, panel, "end");
 
   function choice<T extends string>(label: string, chosen: Signal<T>, names: Record<T, string>): TemplateResult {
     const option = (value: T) =>
@@ -66,7 +65,7 @@ export function optionsButton({ store, signal, layer }: ViewContext): HTMLElemen
       html`${choice("Colours", scale, SCALES)}
         ${
           scale.value === "threshold"
-            ? html`<label class="sw-threshold"
+            ? html`<label
                 ><input
                   type="range"
                   min="5"

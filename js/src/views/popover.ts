@@ -1,7 +1,9 @@
 /** Menus and cards that open from a button: one at a time, gone with Escape or a press elsewhere. */
 
-import type { Placement } from "@floating-ui/core";
-import { coalesced, observed } from "./dom";
+import type { Stand } from "../layout";
+import type { ViewContext } from "./context";
+import { coalesced, hasFocus, observed } from "./dom";
+import { menuKeys } from "./input";
 import { place } from "./place";
 import { raise } from "./tooltip";
 
@@ -9,27 +11,30 @@ export type Popover = { toggle(): void; close(): void };
 
 const EDGE = 8; // px between a panel and the edge of the window
 
-export function createPopover(options: {
-  button: HTMLElement;
-  panel: HTMLElement;
-  layer: HTMLElement;
-  signal: AbortSignal;
-  placement: Placement;
-  /** Fills the panel; called each time before it opens. */
-  fill: () => void;
-}): Popover {
-  const { button, panel, layer, signal, placement, fill } = options;
+/** The panel is a menu or a dialog, as its role says. `fill` is called each time before it opens. */
+export function createPopover(
+  { layer, signal }: ViewContext,
+  button: HTMLElement,
+  panel: HTMLElement,
+  align: Stand["align"],
+  fill: () => void = () => {},
+): Popover {
   let open: AbortController | null = null;
+  const isMenu = panel.role === "menu";
   panel.hidden = true;
   panel.setAttribute("popover", "manual");
   panel.classList.add("sw-panel");
+  button.setAttribute("aria-haspopup", isMenu ? "menu" : "dialog");
   button.setAttribute("aria-expanded", "false");
+  button.addEventListener("click", toggle, { signal });
+  if (isMenu) menuKeys(panel, signal);
+  else panel.tabIndex = -1;
 
   function close(): void {
     if (open === null) return;
     open.abort();
     open = null;
-    const hadFocus = panel.contains((panel.getRootNode() as Document | ShadowRoot).activeElement);
+    const hadFocus = hasFocus(panel);
     if ("hidePopover" in panel && panel.matches(":popover-open")) panel.hidePopover();
     panel.hidden = true;
     panel.remove();
@@ -44,13 +49,12 @@ export function createPopover(options: {
     layer.append(panel);
     raise(panel);
     button.setAttribute("aria-expanded", "true");
-    const follow = () =>
-      place(button, panel, { placement, gap: 6, edge: EDGE, fits: true }).then((at) => Object.assign(panel.style, at));
-    void follow();
+    const follow = () => place(button, panel, { side: "bottom", align, gap: 6, edge: EDGE });
+    follow();
     // What it shows may come later, or change: then it is fitted anew, with all the room there is.
     const refit = coalesced(open.signal, () => {
       panel.style.maxHeight = "";
-      void follow();
+      follow();
     });
     observed(open.signal, panel, new ResizeObserver(refit));
     const outside = (event: Event) => {
@@ -58,7 +62,7 @@ export function createPopover(options: {
       if (!path.includes(panel) && !path.includes(button)) close();
     };
     document.addEventListener("pointerdown", outside, listen);
-    document.addEventListener("scroll", (event) => !event.composedPath().includes(panel) && void follow(), listen);
+    document.addEventListener("scroll", (event) => !event.composedPath().includes(panel) && follow(), listen);
     panel.addEventListener("focusout", (event) => event.relatedTarget instanceof Node && outside(event), listen);
     for (const element of [panel, button])
       element.addEventListener(
@@ -74,6 +78,11 @@ export function createPopover(options: {
     (panel.querySelector<HTMLElement>("button") ?? panel).focus();
   }
 
+  function toggle(): void {
+    if (open === null) show();
+    else close();
+  }
+
   signal.addEventListener("abort", close, { once: true });
-  return { toggle: () => (open === null ? show() : close()), close };
+  return { toggle, close };
 }

@@ -91,7 +91,7 @@ export function progressView(context: ViewContext): HTMLElement {
     const [status, failure, notice] = [store.status.value, store.failure.value, store.notice.value];
     if (store.running.value) explained = status.phase === "explaining";
     render(
-      html`${notice === null ? nothing : html`<div class="sw-note sw-notice" role="status">${notice}</div>`}
+      html`${notice === null ? nothing : html`<div class="sw-note" role="status">${notice}</div>`}
       ${failure === null ? nothing : html`<div class="sw-error" role="alert"><b>${failure.message}</b><div>${failure.cure}</div></div>`}
       ${store.running.value ? running(status) : status.phase === "cancelled" ? cancelled() : nothing}`,
       root,

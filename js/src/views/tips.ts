@@ -22,6 +22,12 @@ export function nameOf({ tokens }: Store, span: Span): string {
   return nameOfSpan(tokens.value, span);
 }
 
+/** Targets as they are called, by their columns. */
+export function nameOfTargets(store: Store, { start, end }: Span): string {
+  const { value: first } = store.firstTarget;
+  return nameOf(store, { start: first + start, end: first + end });
+}
+
 function heading(store: Store, token: WireToken, row: number): TemplateResult {
   const unit = unitAt(store.units.value, row) ?? { start: row, end: row + 1 };
   const part = unit.end - unit.start > 1 ? "" : partOf(token);
@@ -33,10 +39,9 @@ function heading(store: Store, token: WireToken, row: number): TemplateResult {
 /** How much an input (its whole unit) weighs for targets, or why there is nothing to say. */
 function weight(store: Store, row: number, cols: Span, of: MapData | null): TemplateResult | typeof nothing {
   const first = store.firstTarget.value + cols.start;
-  const end = store.firstTarget.value + cols.end;
-  if (row >= first && row < end) return nothing;
+  if (row >= first && row < store.firstTarget.value + cols.end) return nothing;
   const scores = store.unitScores(of, cols);
-  const aim = html`for <bdi>${nameOf(store, { start: first, end })}</bdi>`;
+  const aim = html`for <bdi>${nameOfTargets(store, cols)}</bdi>`;
   if (scores === null) return html`<div class="sw-tip-row">${aim}: not computed</div>`;
   const unit = store.units.value.of[row] ?? 0;
   const rank = rankOf(scores, unit);

@@ -1,10 +1,11 @@
 /** One tooltip a view. Out of the flow and deaf to the mouse, or it would move and cover what it speaks of. */
 
 import { render, type TemplateResult } from "lit-html";
+import type { Stand } from "../layout";
 import { h } from "./dom";
 import { type Anchor, place } from "./place";
 
-export type Side = "top" | "bottom";
+export type Side = Stand["side"];
 export type Tooltip = {
   show(anchor: Anchor, content: TemplateResult, side?: Side): void;
   hide(): void;
@@ -21,10 +22,8 @@ export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip 
   tip.setAttribute("popover", "manual");
   layer.append(tip);
   let described: Element | null = null;
-  let shown = 0;
 
   function hide(): void {
-    shown++;
     if (!tip.hidden && "hidePopover" in tip && tip.matches(":popover-open")) tip.hidePopover();
     tip.hidden = true;
     described?.removeAttribute("aria-describedby");
@@ -32,15 +31,13 @@ export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip 
   }
 
   function show(anchor: Anchor, content: TemplateResult, side: Side = "top"): void {
-    const ticket = ++shown;
     render(content, tip);
+    tip.style.maxHeight = "";
     raise(tip);
     described?.removeAttribute("aria-describedby");
     described = anchor instanceof Element ? anchor : null;
     described?.setAttribute("aria-describedby", tip.id);
-    void place(anchor, tip, { placement: side, gap: 8, edge: 6 }).then((at) => {
-      if (ticket === shown) Object.assign(tip.style, at);
-    });
+    place(anchor, tip, { side, align: "center", gap: 8, edge: 6 });
   }
 
   signal.addEventListener("abort", hide, { once: true });

@@ -18,7 +18,7 @@ export function trailView({ store, send, signal }: ViewContext): HTMLElement {
       names.map(
         (name, i) => html`${i === 0 ? nothing : html`<span class="sw-muted" aria-hidden="true">›</span>`}<button
             type="button"
-            class="sw-quiet"
+            class="sw-plain"
             title=${name}
             aria-current=${i === at ? "true" : nothing}
             @click=${() => i !== at && send({ type: "back", to: i })}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..models.base import Model
     from .engine import Chunk, Fill, Problem, Schedule
 
-Family = Literal["gradient", "attention", "perturbation", "relevance", "explanation", "baseline"]
+Family = Literal["gradient", "attention", "perturbation", "relevance", "explanation", "baseline", "difference"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +106,8 @@ METHODS: dict[str, Method] = {
             unit="drop",
             pool="sum",
             cost="one forward pass per input token, for all targets",
-            reads="How far the objective falls when this token is replaced by an unknown one. Purple: the word needs it; "
-            "orange: the word would be likelier without it.",
+            reads="How far the objective falls when this token is replaced by an unknown one. Purple: the word needs "
+            "it; orange: the word would be likelier without it.",
             caveats=(
                 "A text with a hole is none the model was trained on.",
                 "Where two tokens say the same, taking either away changes nothing.",

@@ -9,8 +9,7 @@ import { shareOf, topRows } from "../../scores";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { endPreview } from "../input";
-import { targetSpan } from "../target/words";
-import { nameOf } from "../tips";
+import { nameOf, nameOfTargets } from "../tips";
 import type { Side } from "./sides";
 
 const LENGTHS = [5, 10];
@@ -64,7 +63,7 @@ export function barsView(context: ViewContext, sides: ReadonlySignal<readonly Si
     if (shown === null || root.hidden) return;
     render(
       html`<div class="sw-target-line">
-          <span>Largest shares for <bdi class="sw-target-name">${nameOf(store, targetSpan(store, shown))}</bdi></span>
+          <span>Largest shares for <bdi class="sw-target-name">${nameOfTargets(store, shown.cols)}</bdi></span>
           ${lengths()}
         </div>
         <div class="sw-top-lists">${lists.map(

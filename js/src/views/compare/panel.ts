@@ -1,11 +1,11 @@
 /** One map among several: what it is, the text in its colours, and what the colours stand for. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { gradient } from "../../color";
 import { decimal, share } from "../../format";
 import type { Beside } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
+import { rampScale } from "../ramp";
 import { figure } from "../target/words";
 import { textView } from "../text";
 import { rankCorrelation } from "./rank";
@@ -20,7 +20,7 @@ export function panelView(
   first: () => Side | null,
   { isUnderWay, compute }: Computing,
 ): HTMLElement {
-  const { store, signal, ramp } = context;
+  const { store, signal } = context;
   const look = store.lookAt(side.map);
   const head = h("div", { className: "sw-compact-head" });
   const foot = h("div", { className: "sw-legend sw-compact-foot" });
@@ -40,10 +40,7 @@ export function panelView(
   function legend(): TemplateResult {
     const { max, signed } = look.value;
     const number = (value: number) => (side.entry === null ? share(value) : figure(store, value));
-    return html`<span class="sw-scale"
-      ><span>${signed ? number(-max) : "0"}</span
-      ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
-      ><span>${number(max)}</span></span>`;
+    return rampScale(context, signed, [signed ? number(-max) : "0", number(max)]);
   }
 
   function agreement(): TemplateResult | typeof nothing {

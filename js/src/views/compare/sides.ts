@@ -100,7 +100,7 @@ function sideOf(store: Store, entry: Beside): Side {
     name: computed(() => nameOf(store, entry)),
     unit: computed(() => {
       const settings = entry.map === undefined ? settingsOf(map.value) : [];
-      return [unitText(store, cardOf(store, entry.method)?.unit ?? entry.method), ...settings].join(" · ");
+      return [unitText(store, cardOf(store, entry.method)), ...settings].join(" · ");
     }),
     map,
   };

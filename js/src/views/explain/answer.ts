@@ -6,9 +6,9 @@ import { decimal, share } from "../../format";
 import type { Answer } from "../../protocol";
 import { isUnderWay } from "../../store";
 import { askMap, mapOnShow } from "../ask";
+import { cardButton, cardOf } from "../card";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { cardButton, isBlank } from "./card";
 import { costOf, explainerName, fateOf, nameOf, summary } from "./said";
 import { streamView } from "./stream";
 import { wordsLegend, wordsView } from "./words";
@@ -23,10 +23,9 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
   const head = h("span", { className: "sw-answer-head" });
   const cost = h("span", { className: "sw-muted sw-cost" });
   const body = h("div", { className: "sw-answer-body" });
-  const info = cardButton(context, "About this answer", () => ({
-    title: explainerName(store, answer.value.explainer),
-    card: answer.value.card,
-  }));
+  const info = cardButton(context, "About this answer", () =>
+    cardOf(explainerName(store, answer.value.explainer), answer.value.card),
+  );
   const root = h(
     "article",
     { className: "sw-answer" },
@@ -50,7 +49,7 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
     return html`<button
       type="button"
       class="sw-button sw-as-map"
-      aria-pressed=${mapOnShow(store)?.method === LLM ? "true" : "false"}
+      aria-pressed=${mapOnShow(store)?.method === LLM}
       @click=${() => askMap(context, LLM)}
     >Show as map</button>`;
   }
@@ -88,7 +87,7 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
     const { value: said } = answer;
     root.setAttribute("aria-busy", String(isUnderWay(said)));
     cost.textContent = costOf(said);
-    info.hidden = isBlank(said.card);
+    info.hidden = Object.values(said.card).every(({ length }) => length === 0); // while it is being written
     render(
       html`<bdi class="sw-answer-name">${explainerName(store, said.explainer)}</bdi>
         <span class="sw-muted">${said.prompt}</span>

@@ -4,9 +4,9 @@ import { html, nothing, render, type TemplateResult } from "lit-html";
 import { stepOf, swatchOf } from "../../color";
 import { decimal, significant } from "../../format";
 import type { Comparison, WireFigure, WireSide } from "../../protocol";
+import { cardButton, cardOf } from "../card";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { cardButton } from "./card";
 import { beyondChance, manner, verdict } from "./said";
 
 const OF_WORDS =
@@ -53,7 +53,7 @@ export function comparisonView(context: ViewContext): HTMLElement {
   const body = h("div", { className: "sw-answer-body" });
   const info = cardButton(context, "About this comparison", () => {
     const { value: comparison } = store.comparison;
-    return comparison === null ? null : { title: "Say versus do", card: comparison.card };
+    return comparison === null ? nothing : cardOf("Say versus do", comparison.card);
   });
   const head = h("div", { className: "sw-answer-line" }, h("b", {}, "Say versus do"), info);
   const root = h("section", { className: "sw-comparison", ariaLabel: "Say versus do" }, head, body);

@@ -81,7 +81,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
       ({ id, label }) => html`<button
         type="button"
         class="sw-choice"
-        aria-pressed=${id === prompt.id ? "true" : "false"}
+        aria-pressed=${id === prompt.id}
         @click=${choose(id)}
       >${label}</button>`,
     )}</div>`;
@@ -140,7 +140,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
     return html`<div class="sw-ask-line">${who(menu, question)} ${how(menu, question)}</div>
       ${template(question)} ${text(menu, question)}
       <div class="sw-ask-line">
-        <button type="button" class="sw-button sw-primary" aria-disabled=${String(!canAsk(question))} @click=${ask}
+        <button type="button" class="sw-button sw-primary" aria-disabled=${!canAsk(question)} @click=${ask}
           >${busy ? "Explaining …" : "Ask"}</button>
         ${busy ? html`<button type="button" class="sw-button sw-stop" @click=${stop}>Stop</button>` : nothing}
         ${
@@ -149,7 +149,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
                 type="button"
                 class="sw-button sw-compares"
                 title=${COMPARES}
-                aria-disabled=${String(!canCompare(question))}
+                aria-disabled=${!canCompare(question)}
                 @click=${() => compare(question)}
               >Say versus do</button>`
             : nothing

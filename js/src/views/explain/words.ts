@@ -2,12 +2,13 @@
 
 import { type ReadonlySignal, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { gradient, stepOf, swatchOf } from "../../color";
+import { stepOf, swatchOf } from "../../color";
 import { decimal, percent } from "../../format";
 import type { WireWord } from "../../protocol";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { nearest, onKeys } from "../input";
+import { rampScale } from "../ramp";
 
 /** Words are told apart from punctuation, so the space that stood between two of them has to be guessed. */
 export function gap(before: string, after: string): string {
@@ -76,8 +77,6 @@ export function wordsView(
   return root;
 }
 
-export function wordsLegend({ ramp }: ViewContext): TemplateResult {
-  return html`<span class="sw-scale" title="orange: speaks for negative; purple: for positive"
-    ><span>−1</span><span class="sw-gradient" style="background: ${gradient(ramp.value, true)}"></span><span>1</span></span
-  >`;
+export function wordsLegend(context: ViewContext): TemplateResult {
+  return rampScale(context, true, ["−1", "1"], "orange: speaks for negative; purple: for positive");
 }

@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Store } from "../../store";
+import { cardOf } from "../card";
 import { sidesOf } from "./legend";
 import { pooledText, scaleText } from "./words";
 
@@ -23,26 +24,16 @@ function conditions(store: Store): [string, string][] {
 export function methodCard(store: Store): TemplateResult | typeof nothing {
   const { value: method } = store.method;
   if (method === null) return nothing;
-  const { label, family, reads, caveats, cost, reference, unit, signed } = method;
-  const raw = store.measure.value === "raw";
+  const { label, family, cost, unit, signed } = method;
   const sides = sidesOf(family);
   const { value: part } = store.granularity;
-  return html`<h3 class="sw-card-title">${label}</h3>
-    <p>${reads}</p>
-    ${caveats.length === 0 ? nothing : html`<ul>${caveats.map((caveat) => html`<li>${caveat}</li>`)}</ul>`}
-    ${
-      raw
-        ? html`<p>
-            The colour and the numbers in the text are the scores themselves: ${unit}${signed ? ` (${sides})` : ""}.
-          </p>`
-        : html`<p>
-            The colour and the numbers in the text are shares: the ${unit} of one ${part} over the sum of that of all ${part}s the
-            target can see${signed ? ` (sizes added up; ${sides})` : ""}. The raw score is in the tooltip.
-          </p>`
-    }
-    <dl>
-      ${conditions(store).map(([name, value]) => html`<dt>${name}</dt><dd><bdi>${value}</bdi></dd>`)}
-      <dt>Cost</dt><dd>${cost}</dd>
-      ${reference === "" ? nothing : html`<dt>Source</dt><dd>${reference}</dd>`}
-    </dl>`;
+  const numbers =
+    store.measure.value === "raw"
+      ? `the scores themselves: ${unit}${signed ? ` (${sides})` : ""}.`
+      : `shares: the ${unit} of one ${part} over the sum of that of all ${part}s the target can see${signed ? ` (sizes added up; ${sides})` : ""}. The raw score is in the tooltip.`;
+  return cardOf(
+    label,
+    { ...method, about: [...conditions(store), ["Cost", cost]] },
+    html`<p>The colour and the numbers in the text are ${numbers}</p>`,
+  );
 }

@@ -3,7 +3,7 @@
 import { html, type TemplateResult } from "lit-html";
 import { visible } from "../../format";
 import type { Store } from "../../store";
-import { nameOf } from "../tips";
+import { nameOfTargets } from "../tips";
 
 /** What the map on show sets against each other. `col`: the only column that it has, or null. */
 export type Contrast = { col: number | null; target: string; foil: string };
@@ -12,8 +12,7 @@ export function contrastOf(store: Store): Contrast | null {
   const { foil = null, col = null } = store.map.value?.info ?? {};
   const about = col ?? store.target.value;
   if (foil === null || about === null) return null;
-  const at = store.firstTarget.value + about;
-  return { col, target: nameOf(store, { start: at, end: at + 1 }), foil: visible(foil) };
+  return { col, target: nameOfTargets(store, { start: about, end: about + 1 }), foil: visible(foil) };
 }
 
 export function quoted(name: string): TemplateResult {

@@ -1,30 +1,36 @@
 /** What the colours stand for, and what mattered most. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { gradient } from "../../color";
 import { percent } from "../../format";
 import type { Store } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
+import { rampScale } from "../ramp";
 import { nameOf } from "../tips";
 import { contrastOf, quoted } from "./contrast";
 import { figure, scaleText } from "./words";
 
-/** What the two colours of a signed map mean: what is computed is about the target, what is said about the whole text. */
-export function sidesOf(family: string | undefined): string {
-  return family === "explanation" ? "orange: negative; purple: positive" : "orange: against the target; purple: for it";
+/** What the two colours of a signed map mean: most are about the target, what is said about the whole text. */
+export function sidesOf(family = ""): string {
+  if (family === "explanation") return "orange: negative; purple: positive";
+  if (family === "difference") return "orange: less in the first map; purple: more";
+  return "orange: against the target; purple: for it";
 }
 
-export function legendView({ store, signal, ramp }: ViewContext): HTMLElement {
+export function legendView(context: ViewContext): HTMLElement {
+  const { store, signal } = context;
   const root = h("div", { className: "sw-legend" });
 
   function scale(): TemplateResult {
     const { max, signed } = store.look.value;
     const words = scaleText(store);
-    return html`<span class="sw-scale" title=${signed ? sidesOf(store.method.value?.family) : nothing}
-      ><span>${signed ? figure(store, -max) : "0"}</span
-      ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
-      ><span>${figure(store, max)}</span>${words === "" ? nothing : html`<span class="sw-scale-name">${words}</span>`}</span>`;
+    return rampScale(
+      context,
+      signed,
+      [signed ? figure(store, -max) : "0", figure(store, max)],
+      signed ? sidesOf(store.method.value?.family) : nothing,
+      words === "" ? nothing : html`<span class="sw-scale-name">${words}</span>`,
+    );
   }
 
   watch(signal, () => {

@@ -6,12 +6,11 @@ import type { Shown, Store } from "../../store";
 import { askFor, wayToContrast } from "../ask";
 import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
-import { menuKeys } from "../input";
 import { createPopover } from "../popover";
 import { probability } from "../probability";
-import { nameOf } from "../tips";
+import { nameOf, nameOfTargets } from "../tips";
 import { contrastOf, quoted, whyNot } from "./contrast";
-import { probabilityOf, targetSpan } from "./words";
+import { probabilityOf } from "./words";
 
 const MANY = 5;
 
@@ -37,7 +36,7 @@ function othersOf(store: Store, { cols, token }: Shown): Other[] {
 }
 
 export function targetLine(context: ViewContext): HTMLElement {
-  const { store, send, signal, layer } = context;
+  const { store, send, signal } = context;
   const root = h("div", { className: "sw-target-line" });
   const chips = Array.from({ length: MANY }, (_, k) => chip(k));
 
@@ -45,18 +44,11 @@ export function targetLine(context: ViewContext): HTMLElement {
   function chip(k: number): HTMLButtonElement {
     const button = h("button", { type: "button", className: "sw-alternative" });
     const panel = h("div", { role: "menu" });
-    const popover = createPopover({
-      button,
-      panel,
-      layer,
-      signal,
-      placement: "bottom-start",
-      fill: () => {
-        const { value: shown } = store.shown;
-        const other = shown === null ? undefined : othersOf(store, shown)[k];
-        render(shown === null || other === undefined ? nothing : items(shown, other), panel);
-        panel.setAttribute("aria-label", `Instead of this: ${other?.name}`);
-      },
+    const popover = createPopover(context, button, panel, "start", () => {
+      const { value: shown } = store.shown;
+      const other = shown === null ? undefined : othersOf(store, shown)[k];
+      render(shown === null || other === undefined ? nothing : items(shown, other), panel);
+      panel.setAttribute("aria-label", `Instead of this: ${other?.name}`);
     });
     const item = (what: TemplateResult, choose: () => void) =>
       html`<button type="button" role="menuitem" class="sw-item" @click=${() => {
@@ -73,9 +65,6 @@ export function targetLine(context: ViewContext): HTMLElement {
             : item(html`Write ${quoted(name)} instead and go on`, () => send({ type: "branch", col, token: id }))
         }`;
     }
-    button.setAttribute("aria-haspopup", "menu");
-    button.addEventListener("click", popover.toggle, { signal });
-    menuKeys(panel, signal);
     return button;
   }
 
@@ -88,7 +77,7 @@ export function targetLine(context: ViewContext): HTMLElement {
     const leave = () => askFor(context, { method, objective });
     return html`<span class="sw-contrast"><span>${whyNot(about.target, about.foil)}</span><button
         type="button"
-        class="sw-quiet"
+        class="sw-plain"
         aria-label="Back to the map without this contrast"
         @click=${leave}
         @keydown=${({ key }: KeyboardEvent) => key === "Escape" && leave()}
@@ -106,7 +95,7 @@ export function targetLine(context: ViewContext): HTMLElement {
     for (const [k, other] of others.entries())
       render(html`<bdi>${other.name}</bdi>${probability(other.probability)}`, chips[k] as HTMLElement);
     render(
-      html`<bdi class="sw-target-name">${nameOf(store, targetSpan(store, shown))}</bdi>
+      html`<bdi class="sw-target-name">${nameOfTargets(store, shown.cols)}</bdi>
         ${p === null ? nothing : html`<span class="sw-probability">p = ${share(p)}</span>`}
         ${cols.end - cols.start === 1 ? nothing : html`<span class="sw-muted">${plural(cols.end - cols.start, "token")}, ${store.joint.value}</span>`}
         ${

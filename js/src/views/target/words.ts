@@ -1,7 +1,7 @@
 /** What the numbers of a map are, in words; and whether they say anything. */
 
 import { percent, plural, share, significant } from "../../format";
-import type { Span } from "../../layout";
+import type { WireMethod } from "../../protocol";
 import { randomTop } from "../../scale";
 import { statsOf } from "../../scores";
 import type { Shown, Store } from "../../store";
@@ -18,9 +18,11 @@ export function pooledText({ granularity, pool }: Store): string {
 }
 
 /** "share of the gradient norm, summed over words". */
-export function unitText(store: Store, unit = store.method.value?.unit ?? ""): string {
+export function unitText(store: Store, card: WireMethod | null = store.method.value): string {
   const pooled = pooledText(store);
-  return `${store.measure.value === "raw" ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
+  const unit = card?.unit ?? "score";
+  const asItIs = store.measure.value === "raw" || card?.family === "difference";
+  return `${asItIs ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }
 
 /** Nothing where the colours are in proportion to the numbers. */
@@ -31,11 +33,6 @@ export function scaleText({ scale, threshold }: Store): string {
 /** A number in the measure on show. */
 export function figure({ measure }: Store, value: number): string {
   return measure.value === "raw" ? significant(value) : share(value);
-}
-
-/** The targets on show, as tokens. */
-export function targetSpan({ firstTarget }: Store, { cols }: Shown): Span {
-  return { start: firstTarget.value + cols.start, end: firstTarget.value + cols.end };
 }
 
 /** Of all targets on show together, or null while it is not known of each. */

@@ -8,7 +8,7 @@ import type { Store } from "../../store";
 import { liveRegion } from "../announce";
 import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
-import { nameOf } from "../tips";
+import { nameOfTargets } from "../tips";
 import { mostChanged, prediction, struckNames, together } from "./change";
 
 const MOST = 5;
@@ -37,8 +37,10 @@ export function triedView(context: ViewContext): HTMLElement {
 
   const tried = (whatIf: WhatIf) => html`<div class="sw-tried-line">
       <span class="sw-effect"><span>${cause(store, whatIf)}</span> ${effect(store, whatIf)}</span>
-      <button type="button" class="sw-button sw-undo" @click=${() => undoWhatIf(context)}>Undo</button>
-      <button type="button" class="sw-button" @click=${() => send({ type: "keep" })}>Show its map</button>
+      <span class="sw-actions-buttons">
+        <button type="button" class="sw-button" @click=${() => undoWhatIf(context)}>Undo</button>
+        <button type="button" class="sw-button" @click=${() => send({ type: "keep" })}>Show its map</button>
+      </span>
     </div>
     <details class="sw-fold">
       <summary>All targets</summary>
@@ -46,7 +48,7 @@ export function triedView(context: ViewContext): HTMLElement {
         <tr><th>most changed</th><th>before</th><th>after</th><th>change</th></tr>
         ${mostChanged(whatIf, MOST).map(
           ({ col, before, after }) =>
-            html`<tr><td><bdi>${nameOfCols(store, { start: col, end: col + 1 })}</bdi></td><td>${share(before)}</td><td>${share(after)}</td><td>${change(after - before)}</td></tr>`,
+            html`<tr><td><bdi>${nameOfTargets(store, { start: col, end: col + 1 })}</bdi></td><td>${share(before)}</td><td>${share(after)}</td><td>${change(after - before)}</td></tr>`,
         )}
       </table>
       <p class="sw-muted">A map is of this very text. With another the model may weigh all else anew, so the two need not agree.</p>
@@ -66,7 +68,7 @@ function effect(store: Store, { rows, text, before, after }: WhatIf): TemplateRe
   if (all === null) return nothing;
   const cols = store.kind.value === "classes" ? { start: all.start, end: all.start + 1 } : all;
   const [was, is] = [together(before, cols), together(after, cols)];
-  const name = html`<bdi class="sw-target-name">${nameOfCols(store, cols)}</bdi>`;
+  const name = html`<bdi class="sw-target-name">${nameOfTargets(store, cols)}</bdi>`;
   if (was === null || is === null) return html`${name} is struck out itself`;
   const said = prediction(store, rows, cols);
   return html`${name}
@@ -81,11 +83,6 @@ function effect(store: Store, { rows, text, before, after }: WhatIf): TemplateRe
             ? `the map predicted ${change(said.change)}`
             : `the map gave ${rows.length > 1 ? "them" : "it"} ${percent(said.share)} of this column`
     }</span>`;
-}
-
-function nameOfCols(store: Store, { start, end }: Span): string {
-  const first = store.firstTarget.value;
-  return nameOf(store, { start: first + start, end: first + end });
 }
 
 function change(by: number): string {

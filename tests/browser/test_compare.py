@@ -1,0 +1,132 @@
+"""Maps side by side, and attention by layer and head."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from .test_quickstart import becomes, python, read_shares, run, share_in, tip, token
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+TEXT = "The first president of the United States was"
+SHOW = f'import saliency_widget as sw, json, numpy as np\nw = sw.show("demo", {TEXT!r}, max_new_tokens=8)'
+SAME = f"sw.attribute('demo', {TEXT!r}, target=''.join(t.text for t in w.attribution.cols), progress=False, "
+
+
+@pytest.fixture
+def shown(desk: Any) -> tuple[Any, Any]:
+    desk.begin(SHOW)
+    return desk, run(desk)
+
+
+def hover(box: Any) -> str:
+    """What the tooltip says of a box."""
+    box.hover()
+    view = box.page.locator(".sw-live").first
+    view.get_by_role("tooltip").wait_for()
+    return tip(view)
+
+
+def test_two_methods_stand_side_by_side_while_the_map_on_show_stays(shown: Any) -> None:
+    """A second map is computed aside with the numbers of `attribute`; hover is linked, the difference is theirs."""
+    nb, view = shown
+    view.get_by_role("button", name="Compare").click()
+    nb.page.keyboard.press("Escape")
+    view.get_by_text("Choose at least one more").wait_for()
+    picks = view.get_by_role("group", name="Maps to put side by side")
+    assert picks.get_by_role("button", name="Gradient", exact=True).get_attribute("aria-pressed") == "true"
+    picks.get_by_role("button", name="Occlusion", exact=True).click()
+    panels = view.locator(".sw-compact")
+    panels.nth(2).wait_for()
+    panels.nth(2).locator(".sw-gradient").wait_for()
+    view.locator(".sw-progress").wait_for(state="detached")
+    # The map on show is still the first one, on the page and in Python.
+    assert view.get_by_role("button", name="Gradient", exact=True).first.get_attribute("aria-pressed") == "true"
+    assert python(nb, "w.wait().method") == "saliency"
+    names = [re.sub(r"\s+", " ", text).strip() for text in panels.locator(".sw-compact-head > b").all_inner_texts()]
+    assert names == ["Gradient", "Occlusion", "Gradient − Occlusion"]
+    nb.code(f"o = {SAME}method='occlusion')")
+    ours = python(nb, "w.attribution.normalized()[:8, 0].tolist()")
+    theirs = python(nb, "o.normalized()[:8, 0].tolist()")
+    nb.page.mouse.move(5, 5)
+    for k, shares in ((0, ours), (1, theirs)):
+        said = [share_in(hover(panels.nth(k).locator(f"[data-i='{i}']"))) for i in range(8)]
+        assert said == pytest.approx(shares, abs=1.1e-3)
+    said = hover(panels.nth(2).locator("[data-i='2']"))
+    by = float(re.search(r"less \S+ (−?\.\d+)", said)[1].replace("−", "-"))
+    assert by == pytest.approx(ours[2] - theirs[2], abs=1.1e-3)
+    # Linked: the same input is marked in all panels and in the lists; another target is shown in all.
+    marked = panels.locator("[data-i='2']").evaluate_all("all => all.map(e => e.className)")
+    assert len(set(marked)) == 1 or all("sw-same" in name for name in marked), marked
+    panels.nth(1).locator("[data-i='11']").hover()
+    nb.page.wait_for_function("() => document.querySelector('.sw-tops .sw-target-name').innerText.trim() === 'Kennedy'")
+    assert view.locator(".sw-about .sw-target-name").inner_text().strip() == "Kennedy"
+    nb.page.mouse.move(5, 5)
+    # The lists: the largest first, in both methods.
+    lists = view.locator(".sw-top-lists ol")
+    first = lists.nth(0).locator("li").all_inner_texts()
+    assert len(first) == 5
+    assert re.sub(r"\s+", " ", first[0]).startswith("president .299")
+    view.get_by_role("combobox", name="How many inputs").select_option("10")
+    assert lists.nth(0).locator("li").count() == 8
+    # Agreement, by another implementation.
+    said = panels.nth(1).locator(".sw-compact-foot").inner_text()
+    rho = float(re.search(r"ρ = (−?[\d.]+)", said)[1].replace("−", "-"))
+    rank = "np.argsort(np.argsort(a.normalized()[:8, 0]))"
+    assert rho == pytest.approx(python(nb, f"np.corrcoef(*[{rank} for a in (w.attribution, o)])[0, 1]"), abs=6e-3)
+    for theme in ("Light", "Dark"):
+        nb.theme(f"JupyterLab {theme}")
+        nb.shot(f"compare-{theme.lower()}", view)
+    nb.theme("JupyterLab Light")
+    nb.page.set_viewport_size({"width": 420, "height": 1000})
+    nb.shot("compare-420-light", view)
+    nb.page.set_viewport_size({"width": 1400, "height": 1000})
+
+
+def test_the_layers_and_heads_of_attention(shown: Any) -> None:
+    """The grid has a picture for each head; a head or a layer that is picked gives the numbers of `attribute`."""
+    nb, view = shown
+    assert not view.get_by_role("button", name="layers × heads").is_visible()
+    view.get_by_role("button", name="Attention", exact=True).click()
+    view.get_by_role("button", name="layers × heads").click()
+    grid = view.get_by_role("grid", name="Layers and heads")
+    grid.locator("[data-at='3 5']").wait_for()
+    layers, heads = python(
+        nb, "[m.num_hidden_layers, m.num_attention_heads] if (m := sw.load_model('demo').model.config) else 0"
+    )
+    assert grid.get_by_role("gridcell").count() == layers * heads
+    painted = view.locator(".sw-heads canvas").evaluate(
+        "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+    )
+    assert painted > 5, "the thumbnails are drawn"
+    grid.locator("[data-at='3 5']").hover()
+    told = view.locator(".sw-head-said").inner_text()
+    assert told.startswith("layer 2, head 4: looks most at")
+    nb.shot("heads-light")
+    nb.theme("JupyterLab Dark")
+    nb.shot("heads-dark")
+    nb.theme("JupyterLab Light")
+    grid.locator("[data-at='3 5']").click()
+    assert becomes(nb, "[str(v) for _, v in sorted(dict(w.wait().settings).items())]", ["4", "2"])
+    shares = python(nb, f"{SAME}method='attention', layer=2, head=4).normalized()[:8, 0].tolist()")
+    assert python(nb, "w.attribution.normalized()[:8, 0].tolist()") == pytest.approx(shares, abs=1e-5)
+    most = max(range(8), key=lambda i: shares[i])
+    assert share_in_text(told) == pytest.approx(shares[most], abs=2e-3)
+    # A layer, by keys: from the head to the name of its row.
+    nb.page.keyboard.press("Home")
+    nb.page.keyboard.press("Enter")
+    assert becomes(nb, "'head' in dict(w.wait().settings)", False)
+    nb.page.keyboard.press("Escape")
+    assert view.get_by_role("grid").count() == 0
+    view.locator(".sw-progress").wait_for(state="detached")
+    nb.page.mouse.move(5, 5)
+    shares = python(nb, f"{SAME}method='attention', layer=2).normalized()[:8, 0].tolist()")
+    assert read_shares(view, 8) == pytest.approx(shares, abs=1.1e-3)
+    assert token(view, 0).is_visible()
+
+
+def share_in_text(text: str) -> float:
+    return float(re.search(r" (\.\d+|1)$", text)[1])

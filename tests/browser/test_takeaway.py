@@ -1,0 +1,157 @@
+"""Taken away: the view as a page, a picture, a table; each is what the map says, also with no kernel and no network."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from .conftest import SHOTS
+from .test_quickstart import python, run, share_in, token
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+TEXT = "The first president of the United States was"
+SHOW = f'import saliency_widget as sw, json\nw = sw.show("demo", {TEXT!r}, max_new_tokens=8)'
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def drawer(desk: Any) -> tuple[Any, Any]:
+    """A map with its drawer open."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    desk.begin(SHOW)
+    view = run(desk)
+    view.get_by_role("button", name="Take away").click()
+    view.locator(".sw-ways").wait_for()
+    return desk, view
+
+
+def take(nb: Any, view: Any, label: str) -> Path:
+    """Click a way, and have the file that comes."""
+    with nb.page.expect_download() as coming:
+        view.locator(".sw-ways").get_by_role("button", name=label, exact=True).click()
+    name = coming.value.suggested_filename
+    path = Path(coming.value.path())
+    assert name.startswith("saliency-SmolLM2-135M-Instruct-saliency.") or label == "HTML", name
+    view.get_by_text(f"{name} is saved.").wait_for()
+    return path
+
+
+def table(nb: Any) -> pd.DataFrame:
+    return pd.read_csv(StringIO(nb.code("print(w.attribution.to_dataframe().to_csv(index=False))")), na_filter=False)
+
+
+def test_a_csv_is_the_data_frame(drawer: Any) -> None:
+    """Line by line the CSV holds the tokens, positions, scores and shares of `to_dataframe()`."""
+    nb, view = drawer
+    mine = pd.read_csv(take(nb, view, "CSV"), na_filter=False)
+    theirs = table(nb)
+    assert list(mine.columns) == list(theirs.columns)
+    words = [c for c in mine.columns if c not in ("score", "share")]
+    pd.testing.assert_frame_equal(mine[words], theirs[words])
+    for name in ("score", "share"):
+        np.testing.assert_allclose(mine[name], theirs[name], rtol=1e-6)
+
+
+def test_json_holds_the_map(drawer: Any) -> None:
+    """The JSON parses, and holds tokens, probabilities, scores and shares as Python has them."""
+    nb, view = drawer
+    found = json.loads(take(nb, view, "JSON").read_text())
+    assert [row["text"] for row in found["rows"]] == python(nb, "[t.text for t in w.attribution.rows]")
+    assert [col["text"] for col in found["cols"]] == python(nb, "[t.text for t in w.attribution.cols]")
+    assert found["method"] == "saliency"
+    for name, expression in (("scores", "scores"), ("shares", "normalized()")):
+        ours = np.array([[np.nan if x is None else x for x in col] for col in found[name]], dtype=np.float32).T
+        theirs = np.array(json.loads(nb.code(f"print(json.dumps(w.attribution.{expression}.tolist()))")), np.float32)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    assert found["cols"][0]["probability"] == pytest.approx(0.280, abs=6e-4)
+
+
+def test_a_page_of_its_own_can_be_hovered_without_a_network(drawer: Any, chromium: Any) -> None:
+    """The HTML opens with no network, asks for nothing, and shows the column of the target under the mouse."""
+    nb, view = drawer
+    shares = python(nb, "w.attribution.normalized().tolist()")
+    file = take(nb, view, "HTML")
+    page_file = file.with_suffix(".html")
+    page_file.write_bytes(file.read_bytes())
+    context = chromium.new_context(offline=True, viewport={"width": 900, "height": 700})
+    page = context.new_page()
+    problems: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda m: problems.append(m.text))
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(page_file.as_uri())
+    tokens = page.locator(".sw-t")
+    assert tokens.count() == 16
+    assert share_in(tokens.nth(2).get_attribute("title")) == pytest.approx(shares[2][0], abs=5.1e-4)
+    before = tokens.nth(0).evaluate("e => getComputedStyle(e).backgroundColor")
+    tokens.nth(11).hover()
+    page.wait_for_function(
+        "before => getComputedStyle(document.querySelector('.sw-t')).backgroundColor !== before", arg=before
+    )
+    assert share_in(tokens.nth(2).get_attribute("title")) == pytest.approx(shares[2][3], abs=5.1e-4)
+    page.screenshot(path=SHOTS / "taken-html.png")
+    page.emulate_media(color_scheme="dark")
+    page.screenshot(path=SHOTS / "taken-html-dark.png")
+    assert problems == []
+    assert asked == [page_file.as_uri()]
+    context.close()
+
+
+def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> None:
+    """The SVG is well-formed, alone, and has every word of the text; the PNG is the same at twice the size."""
+    nb, view = drawer
+    file = take(nb, view, "SVG")
+    svg = file.with_suffix(".svg")
+    svg.write_bytes(file.read_bytes())
+    root = ET.parse(svg).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    said = " ".join(e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text"))
+    for word in [*TEXT.split(), "John", "Kennedy", "p = .280", "share of the gradient norm"]:
+        assert word in said, word
+    width, height = float(root.get("width")), float(root.get("height"))
+    page = chromium.new_page(viewport={"width": round(width), "height": round(height)})
+    page.goto(svg.as_uri())
+    page.screenshot(path=SHOTS / "taken-svg.png")
+    page.context.close()
+    png = take(nb, view, "PNG").read_bytes()
+    assert png.startswith(PNG)
+    size = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+    assert size == (pytest.approx(2 * width, abs=1), pytest.approx(2 * height, abs=1))
+    (SHOTS / "taken-png.png").write_bytes(png)
+
+
+def test_a_column_can_be_pasted_into_a_spreadsheet(drawer: Any) -> None:
+    """What "Copy as table" puts into the clipboard is the column on show: name, share, score, rank."""
+    nb, view = drawer
+    nb.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    token(view, 11).click()
+    nb.page.mouse.move(5, 5)
+    view.get_by_role("button", name="Copy as table").click()
+    view.get_by_text("11 rows copied.").wait_for()
+    lines = [line.split("\t") for line in nb.page.evaluate("navigator.clipboard.readText()").splitlines()]
+    assert lines[0] == ["token", "share", "score", "rank"]
+    assert [line[0] for line in lines[1:4]] == ["The", "first", "president"]
+    for k, name in ((1, "normalized()"), (2, "scores")):
+        theirs = python(nb, f"w.attribution.{name}[:11, 3].tolist()")
+        assert [float(line[k]) for line in lines[1:]] == pytest.approx(theirs, rel=1e-5)
+    ranks = [int(line[3]) for line in lines[1:]]
+    assert sorted(ranks) == list(range(1, 12))
+    # By keys: x closes the drawer and opens it, and the focus is not lost.
+    token(view, 11).focus()
+    nb.page.keyboard.press("x")
+    assert view.locator(".sw-ways").count() == 0
+    nb.page.keyboard.press("x")
+    view.locator(".sw-ways").wait_for()
+    for theme in ("Light", "Dark"):
+        nb.theme(f"JupyterLab {theme}")
+        nb.shot(f"take-away-{theme.lower()}", view)
+    nb.theme("JupyterLab Light")
