@@ -94,20 +94,18 @@
     }
     return clearRect.apply(this, place);
   };
-  /** Once so many columns are acknowledged and nothing was drawn for 300 ms: when the cells, and all, were painted. */
+  /** The page acknowledges a few columns at once. */
+  const LATE = 3;
+  /**
+   * Once so many columns are acknowledged and nothing was drawn for 300 ms: when the last of the map on show was painted
+   * (it comes first), and when all columns of all maps were here.
+   */
   async function drawn(columns) {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 50));
-      const after = draws.filter(({ began }) => began >= said.ackedAt);
-      if (said.ack < columns || after.length === 0 || performance.now() - draws.at(-1).began < 300) continue;
-      return {
-        origin: performance.timeOrigin,
-        hello: said.hello,
-        acked: said.ackedAt,
-        cells: after[0].painted,
-        all: after.at(-1).painted,
-        draws: draws.length,
-      };
+      if (said.ack < columns - LATE || draws.length === 0) continue;
+      if (performance.now() - Math.max(said.ackedAt, draws.at(-1).began) < 300) continue;
+      return { origin: performance.timeOrigin, drawn: draws.at(-1).painted, kept: said.ackedAt, draws: draws.length };
     }
   }
 

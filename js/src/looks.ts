@@ -56,16 +56,18 @@ export function createLooks({
 
   /** What the boxes show of a map: a signal a map, for several may stand side by side. */
   function lookAt(of: ReadonlySignal<MapData | null>): ReadonlySignal<Look> {
+    // By itself: of the columns that come while a map fills up, few are on show.
+    const scores = computed(() => targetCols.value && unitScores(of.value, targetCols.value));
     return computed(() => {
       const { value: rows } = turned;
-      return rows === null ? targetLook(of.value) : turnedLook(of.value, rows);
+      return rows === null ? targetLook(of.value, scores.value) : turnedLook(of.value, rows);
     });
   }
 
-  function targetLook(of: MapData | null): Look {
+  function targetLook(of: MapData | null, found: Float32Array | null): Look {
     const { value: cols } = targetCols;
-    const found = cols === null ? null : unitScores(of, cols);
-    const values = found === null ? [] : Float64Array.from(found, (_, unit) => measured(found, unit));
+    const values = new Float64Array(found?.length ?? 0);
+    for (let unit = 0; unit < values.length; unit++) values[unit] = measured(found as Float32Array, unit);
     const { of: unitOf } = units.value;
     return looking(of, {
       about: cols && { start: firstTarget.value + cols.start, end: firstTarget.value + cols.end },

@@ -203,9 +203,11 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   /** The three units that weigh most, as indices of units. */
   const top = computed(() => (scores.value === null ? [] : topRows(scores.value, 3)));
 
+  /** One a token of the rows, with what is hidden. */
+  const tokenScores = computed(() => targetCols.value && joinedOnce(map.value, targetCols.value));
   /** How much of the targets' scores lies on the rows that `counts` picks, or null where there are none to see. */
   function heldBy(counts: (row: number) => boolean): number | null {
-    const all = targetCols.value === null ? null : joinedOnce(map.value, targetCols.value);
+    const { value: all } = tokenScores;
     if (all === null) return null;
     let [sum, seen] = [0, 0];
     for (let row = 0; row < all.length; row++) {
@@ -217,7 +219,10 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     return seen === 0 ? null : sum;
   }
   /** How much of the column lies on tokens of the template. */
-  const templateShare = computed(() => heldBy((row) => tokens.value[row]?.role === "special"));
+  const templateShare = computed(() => {
+    const { value: all } = tokens;
+    return heldBy((row) => all[row]?.role === "special");
+  });
   /** How much of it lies on what is hidden: the shares that are shown are of the rest. */
   const hiddenShare = computed(() => {
     const { value: rows } = hiddenRows;

@@ -17,6 +17,7 @@ export type Host = {
 export type Send = (message: ToKernel) => void;
 
 const FOCUS_EVERY = 50; // ms: a mouse crosses words faster than a column can be computed
+const ACKNOWLEDGED = 4; // columns at once: each acknowledgement has its cost in the kernel and here; a third of its window
 const PATIENCE = 4000; // ms until the page says that it waits for a kernel
 
 /** Binds the store to the model until `signal` aborts; says hello. */
@@ -64,25 +65,29 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Send {
 }
 
 /**
- * Acknowledges the highest seq at the end of the microtask queue: once for all that one task brought. Not in an animation
- * frame, nor by a timer: hidden tabs stop the one and slow the other to a second, and the kernel waits for us.
+ * Acknowledges the highest seq at the end of the microtask queue: once for all that one task brought, and once in a few
+ * columns. Not in an animation frame, nor by a timer: hidden tabs stop the one and slow the other to a second, and the
+ * kernel waits for us.
  */
 function acknowledger(send: Send) {
   let highest = -1;
+  let told = -1;
   let due = false;
   return {
     add(seq: number): void {
       highest = Math.max(highest, seq);
-      if (due) return;
+      if (due || (told >= 0 && highest - told < ACKNOWLEDGED)) return;
       due = true;
       queueMicrotask(() => {
         due = false;
-        if (highest >= 0) send({ type: "ack", seq: highest });
+        if (highest < 0) return;
+        told = highest;
+        send({ type: "ack", seq: highest });
       });
     },
     /** A kernel that says hello counts from where it likes. */
     forget(): void {
-      highest = -1;
+      highest = told = -1;
     },
   };
 }

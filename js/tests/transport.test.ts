@@ -26,8 +26,10 @@ describe("acknowledgements", () => {
     for (let seq = 1; seq <= 30; seq++) {
       model.hear({ type: "column", map: "m1", seq, col: 0, n_rows: 7 }, COLUMNS[0]);
       await Promise.resolve();
-      expect(acks(model).at(-1)).toEqual({ type: "ack", seq });
+      const { seq: told } = acks(model).at(-1) as { seq: number };
+      expect(seq - told).toBeLessThan(4);
     }
+    expect(acks(model)).toHaveLength(8); // once in a few columns: each has its cost in the kernel, too
     expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
   });
   it("are given for a map that is unknown here too", async () => {

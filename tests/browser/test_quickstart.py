@@ -143,7 +143,7 @@ def test_the_keyboard_alone_is_enough_and_stays_in_the_widget(notebook: Any) -> 
         nb.page.keyboard.press(key)
     assert nb.page.locator(".jp-Cell").count() == cells
     assert view.get_by_role("button", name="Matrix").get_attribute("aria-expanded") == "true"
-    nb.page.wait_for_function("() => document.querySelector('.sw-live [aria-live=polite]').textContent.includes('.')")
+    nb.page.wait_for_function("() => document.querySelector('.sw-layer [aria-live=polite]').textContent.includes('.')")
 
 
 def test_the_matrix_says_the_same_and_pins_in_both_views(notebook: Any) -> None:

@@ -117,15 +117,15 @@ def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> Non
     said = " ".join(e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text"))
     for word in [*TEXT.split(), "John", "Kennedy", "p = .280", "share of the gradient norm"]:
         assert word in said, word
-    width, height = float(root.get("width")), float(root.get("height"))
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
     page = chromium.new_page(viewport={"width": round(width), "height": round(height)})
     page.goto(svg.as_uri())
     page.screenshot(path=SHOTS / "taken-svg.png")
     page.context.close()
     png = take(nb, view, "PNG").read_bytes()
     assert png.startswith(PNG)
-    size = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
-    assert size == (pytest.approx(2 * width, abs=1), pytest.approx(2 * height, abs=1))
+    size = [int.from_bytes(png[k : k + 4], "big") for k in (16, 20)]
+    assert size == pytest.approx([2 * width, 2 * height], abs=1)
     (SHOTS / "taken-png.png").write_bytes(png)
 
 

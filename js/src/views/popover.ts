@@ -50,13 +50,13 @@ export function createPopover(
     raise(panel);
     button.setAttribute("aria-expanded", "true");
     const follow = () => place(button, panel, { side: "bottom", align, gap: 6, edge: EDGE });
-    follow();
-    // What it shows may come later, or change: then it is fitted anew, with all the room there is.
-    const refit = coalesced(open.signal, () => {
-      panel.style.maxHeight = "";
+    const refit = () => {
+      panel.style.maxHeight = ""; // as high as it likes to be, so that it is seen on which side there is room for it
       follow();
-    });
-    observed(open.signal, panel, new ResizeObserver(refit));
+    };
+    refit();
+    // What it shows may come later, or change.
+    observed(open.signal, panel, new ResizeObserver(coalesced(open.signal, refit)));
     const outside = (event: Event) => {
       const path = event.composedPath();
       if (!path.includes(panel) && !path.includes(button)) close();

@@ -2,7 +2,7 @@
 
 import { chooseInputs, colsBetween, pinCols } from "../chosen";
 import type { ViewContext } from "../context";
-import { boxOf, indexOf, runOf } from "./boxes";
+import { boxOf, focusToken, indexOf, runOf } from "./boxes";
 
 export type Drag = {
   /** The mouse has left the token where it was pressed. */
@@ -55,7 +55,14 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
     const { value: cols } = store.dragged;
     if (reached !== null) clickDue = true;
     if (reached !== null && cols !== null) pinCols(store, cols);
+    else if (reached !== null) focusOn(reached);
     stop();
+  }
+
+  /** As after a click: what the keys do they do with what was chosen. */
+  function focusOn(token: number): void {
+    const box = root.querySelector<HTMLElement>(`[data-i="${token}"]`);
+    if (box !== null) focusToken(box, store.tokens.value[token]);
   }
 
   function cancel(): void {

@@ -2,7 +2,6 @@
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent, share } from "../../format";
-import type { Span } from "../../layout";
 import type { WhatIf } from "../../protocol";
 import type { Store } from "../../store";
 import { liveRegion } from "../announce";

@@ -1,0 +1,318 @@
+"""What a reader waits for, in a real JupyterLab with real kernels and a real Chromium, against the goals of the front end.
+
+Run `make bench-front-end`, or `python benchmarks/front_end.py --out benchmarks/results/front_end.json`. A table as
+Markdown is written beside the numbers. No model is needed: `fixed_maps.py` makes the maps up.
+
+Painted means that script, style, layout and paint of the main thread are done: a message posted in an animation frame
+has come back. Times begin at the time stamp of the event, as Chromium gives it, so that they hold the wait for the next
+frame (up to 16.7 ms); "work" is the same without that wait, from the first listener to the paint. Goals are in GOALS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from playwright.sync_api import sync_playwright
+from tests.browser.conftest import ARGUMENTS, Lab, Notebook, chromium_path
+
+ROWS, COLS = 10_000, 400
+LOOKED = 200  # moves of the mouse for each kind of hover
+SWITCHES = 30
+WIDGETS = 100
+WARM = 10  # widgets before memory is looked at
+GOALS = {
+    "hover": "median ≤ 16 ms, p99 ≤ 33 ms",
+    "stream": "≤ 2 s",
+    "switch": "≤ 50 ms",
+    "first paint": "≤ 150 ms",
+    "bundle": "≤ 60,000 bytes",
+    "memory": "≈ 0 kB a widget",
+}
+SETUP = f"import sys; sys.path.insert(0, {str(HERE)!r})\nimport fixed_maps as fm\n"
+Row = dict[str, Any]
+
+
+class Page:
+    """A notebook in a page of its own that has `front_end_page.js`, with a kernel that has `fixed_maps.py`."""
+
+    def __init__(self, lab: Lab, browser: Any, name: str, *cells: str) -> None:
+        self.page = browser.new_page(viewport={"width": 1400, "height": 1500})
+        self.page.set_default_timeout(60_000)
+        self.page.add_init_script(path=HERE / "front_end_page.js")
+        self.cdp = self.page.context.new_cdp_session(self.page)
+        self.cdp.send("Performance.enable")
+        self.notebook = Notebook(lab, self.page, f"{name}.ipynb")
+        self.notebook.write(*cells)
+        self.notebook.open()
+        self.code = self.notebook.code
+
+    def run(self, cell: int) -> None:
+        """Begin to run one cell, from 0."""
+        self.page.evaluate(
+            """index => {
+              window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+              window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            cell,
+        )
+
+    def ask(self, script: str, argument: Any = None) -> Any:
+        return self.page.evaluate(script, argument)
+
+    def costs(self) -> dict[str, float]:
+        """What the main thread has done so far, in ms."""
+        found = {m["name"]: m["value"] for m in self.cdp.send("Performance.getMetrics")["metrics"]}
+        names = {"script": "ScriptDuration", "style": "RecalcStyleDuration", "layout": "LayoutDuration"}
+        return {short: 1000 * found[name] for short, name in names.items()}
+
+    def memory(self) -> dict[str, float]:
+        """What is left after the garbage is gone: kB, and how many nodes and listeners."""
+        for _ in range(3):
+            self.cdp.send("HeapProfiler.collectGarbage")
+            self.page.wait_for_timeout(200)
+        heap = self.cdp.send("Runtime.getHeapUsage")
+        counted = self.cdp.send("Memory.getDOMCounters")
+        return {
+            "heap_kb": heap["usedSize"] / 1000,
+            "buffers_kb": heap.get("backingStorageSize", 0) / 1000,
+            "dom_kb": heap.get("embedderHeapUsedSize", 0) / 1000,
+            "nodes": counted["nodes"],
+            "listeners": counted["jsEventListeners"],
+        }
+
+    def close(self) -> None:
+        self.ask("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll(); }")
+        self.page.close()
+
+
+def of(values: Sequence[float], digits: int = 1) -> dict[str, float]:
+    ordered = sorted(values)
+    p99 = ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))]
+    return {"median": round(statistics.median(ordered), digits), "p99": round(p99, digits), "n": len(ordered)}
+
+
+def times_of(samples: Sequence[dict[str, Any]]) -> Row:
+    """To painted, and how much of it is work: the listeners, and from the frame's callbacks to the paint."""
+    work = [s["ended"] - s["began"] + s["painted"] - s["frame"] for s in samples]
+    presented = [s["presented"] or 0 for s in samples]
+    return {
+        "painted_ms": of([s["painted"] - s["stamp"] for s in samples]),
+        "work_ms": of(work),
+        "waiting_ms": of([s["painted"] - s["stamp"] - w for s, w in zip(samples, work, strict=True)]),
+        "presented_over_32_ms": sum(p > 32 for p in presented),
+    }
+
+
+# ── what is measured ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def stream(page: Page) -> Row:
+    """From when the kernel has all columns to when the matrix, open on the page, has drawn the last."""
+    page.run(1)
+    page.page.locator(".sw-t").first.wait_for()
+    page.page.locator(".sw-drawer-toggle", has_text="Matrix").click()
+    page.page.wait_for_timeout(1500)
+    given = float(page.code("print(w.give())"))
+    found = page.ask(f"bench.drawn({2 * COLS})")
+    took = [found["origin"] / 1000 + found[name] / 1000 - given for name in ("drawn", "kept")]
+    return {"seconds": round(took[0], 2), "both_maps_kept_seconds": round(took[1], 2), "draws": found["draws"]}
+
+
+PLACES = """kind => {
+  const frame = document.querySelector('.sw-text').getBoundingClientRect();
+  return [...document.querySelectorAll(kind === 'written' ? '.sw-gen' : '.sw-t:not(.sw-gen)')]
+    .map(box => box.getClientRects()[0])
+    .filter(r => r !== undefined && r.top > frame.top + 4 && r.bottom < frame.bottom - 4)
+    .map(r => [r.left + r.width / 2, r.top + r.height / 2]);
+}"""
+CELLS = """() => {
+  const { left, top, width, height } = document.querySelector('.sw-matrix-canvas').getBoundingClientRect();
+  return Array.from({ length: 400 }, () => [left + width * (0.25 + 0.6 * Math.random()), top + height * (0.3 + 0.5 * Math.random())]);
+}"""
+
+
+def hover(page: Page, kind: str, script: str, *, seed: int = 0) -> Row:
+    """`LOOKED` moves of the mouse, from token to token or from cell to cell."""
+    places = page.ask(script, kind)
+    chosen = random.Random(seed)
+    page.page.mouse.move(*places[0])
+    page.page.wait_for_timeout(400)
+    before = page.costs()
+    page.ask("bench.listen('hover')")
+    for _ in range(LOOKED + 10):
+        page.page.mouse.move(*chosen.choice(places))
+        time.sleep(chosen.uniform(0.02, 0.05))  # at no fixed place between two frames
+    samples = page.ask("bench.heardSamples()")
+    after = page.costs()
+    each = {name: round((after[name] - before[name]) / len(samples), 2) for name in after}
+    return {"over": kind, **times_of(samples), "mean_ms": each}
+
+
+def switch(page: Page) -> list[Row]:
+    """Clicks from one map to the other, both whole on the page; with the matrix open, and closed."""
+    rows = []
+    for name in ("matrix open", "matrix closed"):
+        if name == "matrix closed":
+            page.page.locator(".sw-drawer-toggle", has_text="Matrix").click()
+        page.ask("bench.listen('click')")
+        for k in range(SWITCHES):
+            page.page.get_by_role("button", name=f"Map {k % 2}", exact=True).click()
+            page.page.wait_for_timeout(200)  # the kernel is heard out
+        rows.append({"with": name, **times_of(page.ask("bench.heardSamples()"))})
+    return rows
+
+
+def first_paint(page: Page, cell: int, repeat: int) -> Row:
+    found = []
+    for _ in range(repeat):
+        page.ask("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+        page.page.wait_for_timeout(150)
+        page.ask("index => { window.paint = bench.outputAndPaint(index); }", cell)
+        page.run(cell)
+        found.append(page.ask("paint"))
+        page.page.wait_for_timeout(300)
+    took = [f["painted"] - f["output"] for f in found]
+    return {"first_of_page_ms": round(took[0], 1), "painted_ms": of(took[1:])}
+
+
+def growth(page: Page, cell: int, ready: str) -> Row:
+    """What `WIDGETS` widgets leave behind in the page, a widget each: shown, closed, the output cleared."""
+
+    def one() -> None:
+        page.run(cell)
+        page.page.wait_for_function(ready)
+        page.code("w.close()")
+        page.ask("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+        page.page.wait_for_function("() => document.querySelector('.sw-live, .jp-OutputArea-child') === null")
+
+    for _ in range(WARM):
+        one()
+    before = page.memory()
+    for _ in range(WIDGETS):
+        one()
+    after = page.memory()
+    return {name: round((after[name] - before[name]) / WIDGETS, 2) for name in after}
+
+
+def bundle() -> Row:
+    said = subprocess.run(
+        ["node", "js/scripts/size.mjs"], cwd=HERE.parent, capture_output=True, text=True, check=False
+    ).stdout
+    found = re.search(r"(\d+) bytes gzipped, limit (\d+)", said)
+    assert found is not None, said
+    return {"gzipped_bytes": int(found[1]), "limit_bytes": int(found[2])}
+
+
+# ── all of it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def measure(lab: Lab, browser: Any) -> dict[str, Any]:
+    @contextmanager
+    def notebook(name: str, *cells: str) -> Iterator[Page]:
+        print(f"{name} …", file=sys.stderr)
+        page = Page(lab, browser, name, SETUP + cells[0], *cells[1:])
+        page.run(0)
+        page.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.executionCount")
+        yield page
+        page.close()
+
+    found: dict[str, Any] = {"bundle": bundle(), "hover": []}
+    with notebook("long text", f"of = fm.exhibition({ROWS}, {COLS}, 2)", "w = fm.Held(of)\nw.show()") as page:
+        found["stream"] = stream(page)
+        found["hover"].append(hover(page, "cells of 20 px", CELLS))
+        page.page.locator(".sw-matrix-scroll").focus()
+        for _ in range(20):
+            page.page.keyboard.press("-")
+        page.page.wait_for_timeout(500)
+        found["hover"].append(hover(page, "cells of 3 px", CELLS))
+        found["switch"] = switch(page)
+        found["hover"] += [hover(page, kind, PLACES) for kind in ("inputs", "written")]
+    with notebook("one line", f"of = fm.exhibition({ROWS}, {COLS}, paragraph={ROWS})", "fm.Finished(of).show()") as page:
+        page.run(1)
+        page.page.locator(".sw-t").first.wait_for()
+        page.page.wait_for_timeout(4000)
+        found["hover"] += [
+            {**hover(page, kind, PLACES), "over": f"{kind}, a text of one line"} for kind in ("inputs", "written")
+        ]
+    small = "of = fm.exhibition(17, 8)\nw = fm.Finished(of)"
+    with notebook("first paint", small, "w.show()", "fm.Finished(of).show()") as page:
+        evaluation = [page.ask("bench.imported", fm_bundle()) for _ in range(10)]
+        found["first_paint"] = {
+            "fresh": {**first_paint(page, 2, 11), "of_it_bundle_ms": of(evaluation)},
+            "second view": first_paint(page, 1, 16),
+        }
+    with notebook("memory", "of = fm.exhibition(1000, 50)", "w = fm.Finished(of)\nw.show()", "w = fm.Inert()\ndisplay(w)") as page:
+        whole = "() => document.querySelectorAll('.sw-gen').length === 50 && bench.said.ack >= 47"
+        ours = growth(page, 1, whole)
+        inert = growth(page, 2, "() => document.querySelector('.jp-OutputArea-child .jupyter-widgets') !== null")
+        kept = page.code("import gc, threading; gc.collect(); print(sum(isinstance(o, fm.MapWidget) for o in gc.get_objects()), threading.active_count())")
+        found["memory"] = {"ours": ours, "inert widget of the same bundle": inert, "kernel_keeps": kept.strip()}
+    return found
+
+
+def fm_bundle() -> str:
+    import saliency_widget
+
+    return (Path(saliency_widget.__file__).parent / "static" / "widget.js").read_text()
+
+
+def machine(browser: Any) -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return {
+        "processor": name or platform.processor(),
+        "cores": os.cpu_count(),
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "chromium": f"{browser.version}, headless, software rendering",
+        **{package: version(package) for package in ("jupyterlab", "ipykernel", "ipywidgets", "anywidget")},
+    }
+
+
+def report(about: dict[str, Any], found: dict[str, Any]) -> str:
+    """The same for people."""
+    return json.dumps({"machine": about, **found}, indent=1, ensure_ascii=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=None, help="also write the numbers here, as JSON, and a table")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, sync_playwright() as playwright:
+        (Path(folder) / "root").mkdir()
+        lab = Lab(Path(folder) / "home", Path(folder) / "root")
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+        lab.start()
+        try:
+            about = machine(browser)
+            began = time.monotonic()
+            found = measure(lab, browser)
+            about |= {"load_after": round(os.getloadavg()[0], 2), "seconds": round(time.monotonic() - began)}
+        finally:
+            lab.stop()
+            browser.close()
+    print(report(about, found))
+    if chosen.out:
+        chosen.out.write_text(json.dumps({"machine": about, "goals": GOALS, **found}, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""A whole visit without a mouse; every drawer and card read by axe; forced colours, less motion, twice the size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .test_looks import axe
+from .test_quickstart import becomes, run
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+TEXT = "The first president of the United States was"
+SHOW = f'import saliency_widget as sw, json\nw = sw.show("demo", {TEXT!r}, max_new_tokens=8)'
+FOCUS = "() => document.activeElement?.closest('.sw-live') ? document.activeElement.textContent.trim() : null"
+MOVES = """() => document.querySelector('.sw-live').getAnimations({ subtree: true })
+  .filter(a => a.playState === 'running' && (a.effect?.getComputedTiming().duration ?? 0) > 1).length"""
+
+
+@pytest.fixture
+def shown(desk: Any) -> Any:
+    desk.begin(SHOW)
+    view = run(desk)
+    yield desk, view
+    desk.page.emulate_media(forced_colors="none", reduced_motion="no-preference")
+    desk.page.set_viewport_size({"width": 1400, "height": 1000})
+    desk.theme("JupyterLab Light")
+
+
+def test_a_whole_visit_by_keys(shown: Any) -> None:
+    """Tab leads in; arrows, Enter and letters do all that a mouse can, and the notebook never sees them."""
+    nb, view = shown
+    press = nb.page.keyboard.press
+    cells = nb.page.locator(".jp-Cell").count()
+    nb.page.locator(".jp-Cell").first.focus()
+    for _ in range(30):
+        press("Tab")
+        if nb.page.evaluate(FOCUS) == "John":
+            break
+    assert nb.page.evaluate(FOCUS) == "John", "tabbed to"
+    press("ArrowRight")
+    press("ArrowRight")
+    press("ArrowRight")
+    press("Enter")
+    assert becomes(nb, "[w.selection, w.value.target]", [3, " Kennedy"])
+    press("Shift+ArrowRight")
+    assert becomes(nb, "[w.selection, w.extent]", [3, 2])
+    press("i")
+    press("Enter")
+    assert "feeds" in view.get_by_role("group", name="Chosen inputs").inner_text()
+    press("h")
+    assert "is hidden" in view.get_by_role("group", name="Chosen inputs").inner_text()
+    press("h")
+    press("Escape")
+    press("Escape")
+    # Units, drawers, list of keys.
+    press("g")
+    assert view.get_by_role("combobox", name="Read by").input_value() == "word"
+    for _ in range(3):
+        press("g")
+    for key, there in (("m", ".sw-matrix"), ("c", ".sw-compare"), ("x", ".sw-take-away")):
+        press(key)
+        view.locator(there).wait_for()
+        press(key)
+        view.locator(there).wait_for(state="detached")
+    press("?")
+    view.get_by_role("dialog", name="Keyboard shortcuts").wait_for()
+    press("Escape")
+    view.get_by_role("dialog", name="Keyboard shortcuts").wait_for(state="detached")
+    assert nb.page.locator(".jp-Cell").count() == cells
+    # The focus is in the widget still, and Tab leads out of it.
+    assert nb.page.evaluate(FOCUS) is not None
+    for _ in range(40):
+        press("Tab")
+        if nb.page.evaluate(FOCUS) is None:
+            break
+    assert nb.page.evaluate(FOCUS) is None
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing_wherever_one_looks(shown: Any, theme: str) -> None:
+    """With each drawer, card, menu and line open, axe has nothing to say, and has judged the contrast."""
+    nb, view = shown
+    nb.theme(f"JupyterLab {theme}")
+    nb.page.emulate_media(reduced_motion="reduce")
+    name = theme.lower()
+
+    def look(what: str) -> None:
+        nb.page.mouse.move(5, 5)
+        found = axe(nb)
+        assert (what, found["violations"]) == (what, [])
+        assert "color-contrast" in found["passes"]
+
+    for label in ("Compare", "Take away", "Matrix"):
+        view.get_by_role("button", name=label, exact=True).click()
+        if label == "Compare":
+            view.locator(".sw-picks").get_by_role("button", name="Occlusion", exact=True).click()
+            view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
+            view.locator(".sw-progress").wait_for(state="detached")
+        look(label)
+        view.get_by_role("button", name=label, exact=True).click()
+    for opener, card in (
+        (view.get_by_role("button", name="Keyboard shortcuts"), "Keyboard shortcuts"),
+        (view.get_by_role("button", name="About this method"), "About this method"),
+        (view.locator(".sw-view"), "View"),
+        (view.locator(".sw-more"), "More methods"),
+        (view.locator(".sw-alternative").first, "Instead"),
+    ):
+        opener.click()
+        look(card)
+        nb.shot(f"open-{card.split()[0].lower()}-{name}")
+        nb.page.keyboard.press("Escape")
+    view.locator(".sw-text .sw-t").nth(2).click()
+    view.get_by_role("button", name="Strike out").click()
+    view.locator(".sw-effect").wait_for()
+    view.get_by_role("button", name="Edit the text").click()
+    look("what if")
+    nb.shot(f"what-if-{name}", view)
+
+
+def test_nothing_moves_for_who_asked_for_less_motion(shown: Any) -> None:
+    """With reduced motion no animation runs while targets change, maps come and drawers open."""
+    nb, view = shown
+    nb.page.emulate_media(reduced_motion="reduce")
+    seen = []
+    for k in (0, 3, 5):
+        view.locator(".sw-gen").nth(k).hover()
+        seen.append(nb.page.evaluate(MOVES))
+    view.get_by_role("button", name="Attention", exact=True).click()
+    seen.append(nb.page.evaluate(MOVES))
+    view.get_by_text("share of the attention").wait_for()
+    view.get_by_role("button", name="Matrix").click()
+    seen.append(nb.page.evaluate(MOVES))
+    assert seen == [0] * len(seen)
+
+
+def test_forced_colours_keep_the_target_apart(shown: Any) -> None:
+    """Where the system's colours rule, the target on show still has a line around it that no other has."""
+    nb, view = shown
+    view.locator(".sw-gen").nth(3).click()
+    nb.page.mouse.move(5, 5)
+    nb.page.emulate_media(forced_colors="active")
+    lines = view.locator(".sw-text .sw-t").evaluate_all(
+        "all => all.map(e => { const s = getComputedStyle(e);"
+        " return [s.outlineStyle, s.outlineWidth, s.borderBottomStyle, s.borderBottomWidth].join(' '); })"
+    )
+    nb.shot("forced-colours", view)
+    assert lines.count(lines[11]) == 1, lines
+
+
+@pytest.mark.parametrize("width", [700, 420])
+def test_twice_the_size_needs_no_scrolling_sideways(shown: Any, width: int) -> None:
+    """In half the window, as with 200 % zoom, and on a phone, nothing of the widget lies beyond its right edge."""
+    nb, view = shown
+    nb.page.set_viewport_size({"width": width, "height": 900})
+    nb.command("application:toggle-left-area")
+    for label in ("Matrix", "Compare", "Take away"):
+        view.get_by_role("button", name=label, exact=True).click()
+    view.locator(".sw-picks").get_by_role("button", name="Occlusion", exact=True).click()
+    view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
+    token = view.locator(".sw-text .sw-t").nth(2)
+    token.scroll_into_view_if_needed()
+    token.click()
+    view.get_by_role("button", name="Strike out").click()
+    view.locator(".sw-effect").wait_for()
+    nb.shot(f"all-open-{width}-light", view)
+    beyond = view.evaluate(
+        """root => { const right = root.getBoundingClientRect().right + 1;
+          const scrolls = e => e && e !== root && (/auto|scroll/.test(getComputedStyle(e).overflowX)
+            || scrolls(e.parentElement));
+          return [root.scrollWidth - root.clientWidth, ...[...root.querySelectorAll('.sw-box *')]
+            .filter(e => e.getBoundingClientRect().width > 1 && e.getBoundingClientRect().right > right && !scrolls(e))
+            .map(e => e.className)]; }"""
+    )
+    nb.command("application:toggle-left-area")
+    assert beyond == [0]
