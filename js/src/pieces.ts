@@ -133,8 +133,8 @@ function brief(text: string, long: number): string {
 }
 
 /** A token's name in labels, tooltips and announcements: its text on one line. */
-export function labelOf(token: WireToken): string {
-  return token.text === "" ? "∅" : visible(brief(token.text, 2 * LONG));
+export function labelOf({ text }: Pick<WireToken, "text">): string {
+  return text === "" ? "∅" : visible(brief(text, 2 * LONG));
 }
 
 /** The name of neighbouring tokens: their text on one line, each character once, its middle left out where it is long. */

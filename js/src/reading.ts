@@ -205,9 +205,8 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
 
   /** One a token of the rows, with what is hidden. */
   const tokenScores = computed(() => targetCols.value && joinedOnce(map.value, targetCols.value));
-  /** How much of the targets' scores lies on the rows that `counts` picks, or null where there are none to see. */
-  function heldBy(counts: (row: number) => boolean): number | null {
-    const { value: all } = tokenScores;
+  /** How much of a column lies on the rows that `counts` picks, or null where there are none to see. */
+  function heldBy(all: Float32Array | null, counts: (row: number) => boolean): number | null {
     if (all === null) return null;
     let [sum, seen] = [0, 0];
     for (let row = 0; row < all.length; row++) {
@@ -218,15 +217,16 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     }
     return seen === 0 ? null : sum;
   }
-  /** How much of the column lies on tokens of the template. */
+  /** How much of the column, without what is hidden, lies on tokens of the template. */
   const templateShare = computed(() => {
-    const { value: all } = tokens;
-    return heldBy((row) => all[row]?.role === "special");
+    const [{ value: all }, { value: rows }, { value: column }] = [tokens, hiddenRows, tokenScores];
+    const seen = column === null || rows === null ? column : masked(column, rows);
+    return heldBy(seen, (row) => all[row]?.role === "special");
   });
   /** How much of it lies on what is hidden: the shares that are shown are of the rest. */
   const hiddenShare = computed(() => {
     const { value: rows } = hiddenRows;
-    return rows === null ? null : heldBy((row) => rows[row] === 1);
+    return rows === null ? null : heldBy(tokenScores.value, (row) => rows[row] === 1);
   });
 
   const looks = createLooks({

@@ -120,15 +120,21 @@ function revive(map: HTMLElement): void {
   map.addEventListener("pointerover", (event) => show(colOf(event) ?? pinned));
   map.addEventListener("pointerleave", () => show(pinned));
   map.addEventListener("click", (event) => {
-    pinned = colOf(event) ?? pinned;
-    show(pinned);
+    shown = pinned = colOf(event) ?? pinned;
+    again();
   });
   const again = () => show(shown);
-  new MutationObserver(() => {
-    again();
-    setTimeout(again, SETTLE);
-  }).observe(document.body, { attributes: true });
   again();
+  followTheme(new WeakRef(again));
+}
+
+/** For as long as the map is there, whose listeners hold `again`: a page outlives the outputs of its cells. */
+function followTheme(again: WeakRef<() => void>): void {
+  const look = () => again.deref()?.();
+  new MutationObserver(() => {
+    look();
+    setTimeout(look, SETTLE);
+  }).observe(document.body, { attributes: true });
 }
 
 for (const map of document.querySelectorAll<HTMLElement>(".sw-static-map:not([data-sw-ready])")) revive(map);

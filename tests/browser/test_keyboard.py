@@ -93,13 +93,13 @@ def test_axe_finds_nothing_wherever_one_looks(shown: Any, theme: str) -> None:
         assert "color-contrast" in found["passes"]
 
     for label in ("Compare", "Take away", "Matrix"):
-        view.get_by_role("button", name=label, exact=True).click()
+        view.locator(".sw-drawer-toggle", has_text=label).click()
         if label == "Compare":
             view.locator(".sw-picks").get_by_role("button", name="Occlusion", exact=True).click()
             view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
             view.locator(".sw-progress").wait_for(state="detached")
         look(label)
-        view.get_by_role("button", name=label, exact=True).click()
+        view.locator(".sw-drawer-toggle", has_text=label).click()
     for opener, card in (
         (view.get_by_role("button", name="Keyboard shortcuts"), "Keyboard shortcuts"),
         (view.get_by_role("button", name="About this method"), "About this method"),
@@ -156,7 +156,7 @@ def test_twice_the_size_needs_no_scrolling_sideways(shown: Any, width: int) -> N
     nb.page.set_viewport_size({"width": width, "height": 900})
     nb.command("application:toggle-left-area")
     for label in ("Matrix", "Compare", "Take away"):
-        view.get_by_role("button", name=label, exact=True).click()
+        view.locator(".sw-drawer-toggle", has_text=label).click()
     view.locator(".sw-picks").get_by_role("button", name="Occlusion", exact=True).click()
     view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
     token = view.locator(".sw-text .sw-t").nth(2)

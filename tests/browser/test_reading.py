@@ -278,7 +278,10 @@ def test_scale_numbers_and_card_help_reading(shown: Any) -> None:
     view.get_by_text("share of the drop").wait_for()
     nb.code("w.wait()")
     view.locator(".sw-progress").wait_for(state="detached")
-    column = python(nb, "w.attribution.scores[:8, 0].tolist()")
+    col = python(nb, "next(c for c in range(8) if np.nanmin(w.attribution.scores[:8, c]) < 0)")
+    view.locator(".sw-gen").nth(col).click()
+    away(nb)
+    column = python(nb, f"w.attribution.scores[:8, {col}].tolist()")
     most, least = max(range(8), key=lambda i: column[i]), min(range(8), key=lambda i: column[i])
     assert column[least] < 0 < column[most]
     hues = [size, hue(token(view, most)), hue(token(view, least))]

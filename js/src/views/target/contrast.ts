@@ -1,7 +1,7 @@
 /** Why this and not that: a map of the difference between a target and another token. */
 
 import { html, type TemplateResult } from "lit-html";
-import { visible } from "../../format";
+import { labelOf } from "../../pieces";
 import type { Store } from "../../store";
 import { nameOfTargets } from "../tips";
 
@@ -12,7 +12,7 @@ export function contrastOf(store: Store): Contrast | null {
   const { foil = null, col = null } = store.map.value?.info ?? {};
   const about = col ?? store.target.value;
   if (foil === null || about === null) return null;
-  return { col, target: nameOfTargets(store, { start: about, end: about + 1 }), foil: visible(foil) };
+  return { col, target: nameOfTargets(store, { start: about, end: about + 1 }), foil: labelOf({ text: foil }) };
 }
 
 export function quoted(name: string): TemplateResult {

@@ -1,7 +1,8 @@
 /** The target in one line: what was written, how probable it was, what else it might have been. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { plural, share, visible } from "../../format";
+import { plural, share } from "../../format";
+import { labelOf } from "../../pieces";
 import type { Shown, Store } from "../../store";
 import { askFor, wayToContrast } from "../ask";
 import type { ViewContext } from "../context";
@@ -32,7 +33,7 @@ function othersOf(store: Store, { cols, token }: Shown): Other[] {
   return all
     .filter(({ id }) => id !== own)
     .slice(0, MANY)
-    .map(({ id, text, probability: p }) => ({ id, name: visible(text) || "∅", probability: p }));
+    .map(({ id, text, probability: p }) => ({ id, name: labelOf({ text }), probability: p }));
 }
 
 export function targetLine(context: ViewContext): HTMLElement {

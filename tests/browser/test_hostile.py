@@ -1,0 +1,98 @@
+"""Tokens that would be markup if anybody let them, or are too much for any line: shown as text wherever they stand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import SHOTS
+from .test_quickstart import python, run, tip, token
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = [
+    "<script>alert(1)</script>", "<!--", "</style>", "&lt;", "<img src=x onerror=alert(1)>", "${alert(1)}", "nul\0l",
+    '"><b>bold</b>', "\u202eright", "=1+1", "x" * 100_000,
+]  # fmt: skip
+# A model of a few thousand random weights, whose tokens are these: what counts is what they are called.
+MODEL = """
+import json, torch, saliency_widget as sw
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from tokenizers import Tokenizer, models, pre_tokenizers
+names = ["[UNK]", "a"] + json.loads(HOSTILE)
+made = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token="[UNK]"))
+made.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
+tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]", model_max_length=64)
+torch.manual_seed(1)
+net = GPT2LMHeadModel(GPT2Config(vocab_size=len(names), n_positions=64, n_embd=16, n_layer=2, n_head=2,
+                                 bos_token_id=None, eos_token_id=None))
+ids = list(range(1, len(names)))
+w = sw.show((net, tokenizer), input_ids=ids, target_ids=ids[::-1][1:])
+"""
+
+
+def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any) -> None:
+    """In text, tooltips, matrix, comparison, files and the saved page hostile tokens are letters; no dialog opens."""
+    nb = desk
+    dialogs: list[str] = []
+    nb.page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
+    nb.begin(f"HOSTILE = {json.dumps(HOSTILE)!r}" + MODEL)
+    view = run(nb)
+    n = len(HOSTILE)
+    # The text: each token is a box of its own with its letters in it.
+    for i, text in enumerate(HOSTILE[:6]):
+        assert text in token(view, i + 1).inner_text(), text
+        token(view, i + 1).hover()
+        assert text in tip(view), text
+    assert view.locator(".sw-t script, .sw-t img, .sw-t b, .sw-t style").count() == 0
+    assert nb.page.locator(".sw-live :is(script, img)").count() == 0
+    assert "NUL" in token(view, 7).inner_text()
+    # The long one neither widens the widget nor fills the window by its tip.
+    nb.page.mouse.move(5, 5)
+    assert view.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+    token(view, n).scroll_into_view_if_needed()
+    nb.shot("hostile-light", view.locator(".sw-header"))
+    # Matrix, comparison, menus.
+    for label in ("Matrix", "Compare"):
+        view.locator(".sw-drawer-toggle", has_text=label).click()
+    view.locator("canvas").first.wait_for()
+    view.locator(".sw-picks .sw-pick[aria-pressed=false][aria-disabled=false]").first.click()
+    view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
+    view.locator(".sw-progress").wait_for(state="detached")
+    assert view.locator(".sw-compact :is(script, img)").count() == 0
+    for label in ("Matrix", "Compare"):
+        view.locator(".sw-drawer-toggle", has_text=label).click()
+    # Files: the same texts again, and nothing runs in them.
+    view.locator(".sw-drawer-toggle", has_text="Take away").click()
+    files = {}
+    for label in ("HTML", "SVG", "JSON", "CSV"):
+        with nb.page.expect_download() as coming:
+            view.locator(".sw-ways").get_by_role("button", name=label, exact=True).click()
+        files[label] = Path(coming.value.path())
+    texts = [row["text"] for row in json.loads(files["JSON"].read_text())["rows"]][1:]
+    assert texts[:n] == python(nb, "[t.text for t in w.attribution.rows]")[1 : n + 1]
+    for label in ("HTML", "SVG"):
+        page_file = files[label].with_suffix(f".{label.lower()}")
+        page_file.write_bytes(files[label].read_bytes())
+        context = chromium.new_context(offline=True)
+        page = context.new_page()
+        problems: list[str] = []
+        page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
+        page.on("console", lambda m, seen=problems: seen.append(m.text))
+        page.on("pageerror", lambda e, seen=problems: seen.append(str(e)))
+        page.goto(page_file.as_uri())
+        assert "<script>alert(1)</script>" in page.evaluate("document.documentElement.textContent")
+        assert page.locator("img, b >> text=bold").count() == 0
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SHOTS / f"hostile-{label.lower()}.png")
+        assert problems == []
+        context.close()
+    # What the notebook keeps beside the widget.
+    saved = nb.page.locator(".sw-static-map").first
+    saved.wait_for(state="attached")
+    assert "<script>alert(1)</script>" in saved.evaluate("e => e.textContent")
+    assert saved.locator("img, b >> text=bold").count() == 0
+    assert dialogs == []

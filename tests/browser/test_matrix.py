@@ -1,0 +1,93 @@
+"""The matrix by mouse and key: a cross over the cells, sorted rows, other sizes, a cell to take along."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from .test_quickstart import becomes, python, run, share_in, tip
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+TEXT = "The first president of the United States was"
+SHOW = f'import saliency_widget as sw, json, numpy as np\nw = sw.show("demo", {TEXT!r}, max_new_tokens=8)\nw'
+TWICE = SHOW.removesuffix("w") + "w.show()"
+
+
+def pixels(view: Any) -> str:
+    found: str = view.locator(".sw-matrix-canvas").evaluate("c => c.toDataURL()")
+    return found
+
+
+def test_the_matrix_by_mouse_and_key(desk: Any) -> None:
+    """m opens it; a cell says Python's numbers, pins in both views, sorts, zooms, sums up and goes to the clipboard."""
+    nb = desk
+    nb.begin(TWICE)
+    view = run(nb)
+    other = nb.page.locator(".jp-OutputArea-output .sw-live").nth(1)
+    other.locator(".sw-gen").first.wait_for()
+    nb.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    view.locator(".sw-gen").first.focus()
+    press = nb.page.keyboard.press
+    press("m")
+    sheet = view.get_by_role("application")
+    sheet.wait_for()
+    sheet.focus()
+    press("ArrowDown")  # shows where one is
+    press("ArrowDown")
+    press("ArrowDown")
+    view.get_by_role("tooltip").wait_for()
+    said = re.sub(r"\s+", " ", tip(view))
+    row = int(re.search(r"position (\d+)", said)[1])
+    col = 0
+    assert share_in(said) == pytest.approx(python(nb, f"float(w.attribution.normalized()[{row}, {col}])"), abs=5.1e-4)
+    # Copied: names, raw score, share.
+    press("y")
+    view.get_by_text("copied").first.wait_for()
+    name, target, score, share = nb.page.evaluate("navigator.clipboard.readText()").split("\t")
+    assert [name, target] == python(nb, f"[w.attribution.rows[{row}].text.strip(), w.attribution.cols[0].text.strip()]")
+    numbers = python(nb, f"[float(a[{row}, 0]) for a in (w.attribution.scores, w.attribution.normalized())]")
+    assert [float(score), float(share)] == pytest.approx(numbers, rel=1e-5)
+    # Pinned by Enter: in both views.
+    press("ArrowRight")
+    press("Enter")
+    assert becomes(nb, "w.selection", 1)
+    nb.page.mouse.move(5, 5)
+    press("Escape")
+    for one in (view, other):
+        assert one.locator(".sw-about .sw-target-name").inner_text().strip() == "F"
+    # Sorted by this column, and back.
+    plain = pixels(view)
+    sheet.focus()
+    press("ArrowDown")
+    press("r")
+    view.locator(".sw-matrix-hint", has_text="rows sorted by").wait_for()
+    press("Home")
+    press("Escape")
+    nb.page.wait_for_function("plain => document.querySelector('.sw-matrix-canvas').toDataURL() !== plain", arg=plain)
+    nb.shot("matrix-sorted-light", view)
+    view.get_by_role("button", name="restore").click()
+    view.locator(".sw-matrix-hint", has_text="a click on a column's name").wait_for()
+    # Larger, and all in sight again.
+    width = "() => document.querySelector('.sw-matrix-room').getBoundingClientRect().width"
+    before = nb.page.evaluate(width)
+    sheet.focus()
+    press("+")
+    press("+")
+    assert nb.page.evaluate(width) > before
+    press("0")
+    assert nb.page.evaluate(width) == before
+    # By mouse: somewhere over the cells a tip comes, and over the sums it says what they add up to.
+    box = view.locator(".sw-matrix-canvas").bounding_box()
+    told = set()
+    for x in range(int(box["width"]) - 60, int(box["width"]), 6):
+        nb.page.mouse.move(box["x"] + x, box["y"] + 140)
+        if view.get_by_role("tooltip").is_visible():
+            told.add(re.sub(r"\s+", " ", tip(view)))
+    nb.shot("matrix-totals-light", view)
+    assert any("add up to" in said for said in told), told
+    nb.theme("JupyterLab Dark")
+    nb.shot("matrix-dark", view)
+    nb.theme("JupyterLab Light")
