@@ -114,9 +114,15 @@ test-browser: install demo-model ## both sides together, in a real JupyterLab in
 	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -m browser
 
 .PHONY: bench
-bench: install demo-model ## speed of the engine
-	$(call step,Benchmarks)
+bench: install demo-model bench-front-end ## speed of the engine, and of the page
+	$(call step,Benchmarks: engine)
 	$(BIN)/python benchmarks/engine.py
+
+.PHONY: bench-front-end
+bench-front-end: install ## what a reader waits for, in a real JupyterLab in a real Chromium
+	$(call step,Benchmarks: front end)
+	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && \
+		$(BIN)/python benchmarks/front_end.py --out benchmarks/results/front_end.json
 
 .PHONY: bench-scaling
 bench-scaling: install demo-model ## how time and memory grow with the text

@@ -12,6 +12,7 @@ from typing import Any
 
 import anywidget
 import numpy as np
+
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.attribution.result import Attribution
 from saliency_widget.exhibit import Exhibit, Exhibition, Shown
@@ -19,11 +20,11 @@ from saliency_widget.streaming import Send, Stream
 from saliency_widget.types import Alternative, Token
 from saliency_widget.widget import MapWidget
 
-WORDS = (
-    "the of and to in is that it was for film story music actors ending camera scene night town river house people "
-    "they we she he long quiet bright strange rather never always almost before after under between because although "
-    "walked looked thought remember found lost kept turned opened closed wonder ful ness ing able"
-).split()
+WORDS = """
+the of and to in is that it was for film story music actors ending camera scene night town river house people they we
+she he long quiet bright strange rather never always almost before after under between because although walked looked
+thought remember found lost kept turned opened closed wonder ful ness ing able
+""".split()  # noqa: SIM905 (words read more easily than a list)
 PIECES = {"ful", "ness", "ing", "able"}  # what goes on with a word
 PARAGRAPH = 120  # tokens of a line
 _BUNDLE = (files("saliency_widget") / "static" / "widget.js").read_text()
@@ -51,7 +52,9 @@ def exhibition(n_rows: int, n_cols: int, maps: int = 1, *, paragraph: int = PARA
     for k in range(maps):
         scores = np.where(sees, rng.random((n_rows, n_cols), np.float32) ** 9, np.nan).astype(np.float32)
         card = replace(METHODS["random"], id=f"map-{k}", label=f"Map {k}")
-        alternatives = tuple(tuple(Alternative(id=i, text=f" {WORDS[i]}", probability=0.1) for i in range(5)) for _ in range(n_cols))
+        alternatives = tuple(
+            tuple(Alternative(id=i, text=f" {WORDS[i]}", probability=0.1) for i in range(5)) for _ in range(n_cols)
+        )
         made = Attribution(
             scores=scores,
             rows=tuple(tokens[:n_rows]),
@@ -115,4 +118,8 @@ class Held(MapWidget):
 class Inert(anywidget.AnyWidget):  # type: ignore[misc]
     """A widget of the same bundle that makes nothing of it: what a host keeps of any widget of this size."""
 
-    _esm = re.sub(r"export ?\{\w+ as default\};?\s*$", "export default { render() {} };", _BUNDLE)
+    _esm = re.sub(
+        r"export ?\{\w+ as default\};?\s*$",
+        "export default { render: ({ el }) => el.classList.add('inert') };",
+        _BUNDLE,
+    )

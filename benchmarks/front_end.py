@@ -1,4 +1,4 @@
-"""What a reader waits for, in a real JupyterLab with real kernels and a real Chromium, against the goals of the front end.
+"""What a reader waits for in a real JupyterLab, with real kernels and a real Chromium, against the goals of the page.
 
 Run `make bench-front-end`, or `python benchmarks/front_end.py --out benchmarks/results/front_end.json`. A table as
 Markdown is written beside the numbers. No model is needed: `fixed_maps.py` makes the maps up.
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -30,8 +30,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from playwright.sync_api import sync_playwright
-from tests.browser.conftest import ARGUMENTS, Lab, Notebook, chromium_path
+from playwright.sync_api import sync_playwright  # noqa: E402 (the tests are no installed package)
+from tests.browser.conftest import ARGUMENTS, Lab, Notebook, chromium_path  # noqa: E402
 
 ROWS, COLS = 10_000, 400
 LOOKED = 200  # moves of the mouse for each kind of hover
@@ -47,6 +47,7 @@ GOALS = {
     "memory": "≈ 0 kB a widget",
 }
 SETUP = f"import sys; sys.path.insert(0, {str(HERE)!r})\nimport fixed_maps as fm\n"
+RUN = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.executionCount"
 Row = dict[str, Any]
 
 
@@ -54,7 +55,7 @@ class Page:
     """A notebook in a page of its own that has `front_end_page.js`, with a kernel that has `fixed_maps.py`."""
 
     def __init__(self, lab: Lab, browser: Any, name: str, *cells: str) -> None:
-        self.page = browser.new_page(viewport={"width": 1400, "height": 1500})
+        self.page = browser.new_page(viewport={"width": 1400, "height": 1000})
         self.page.set_default_timeout(60_000)
         self.page.add_init_script(path=HERE / "front_end_page.js")
         self.cdp = self.page.context.new_cdp_session(self.page)
@@ -75,6 +76,7 @@ class Page:
         )
 
     def ask(self, script: str, argument: Any = None) -> Any:
+        """What the page says."""
         return self.page.evaluate(script, argument)
 
     def costs(self) -> dict[str, float]:
@@ -99,6 +101,7 @@ class Page:
         }
 
     def close(self) -> None:
+        """End the kernel, and leave."""
         self.ask("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll(); }")
         self.page.close()
 
@@ -145,12 +148,15 @@ PLACES = """kind => {
 }"""
 CELLS = """() => {
   const { left, top, width, height } = document.querySelector('.sw-matrix-canvas').getBoundingClientRect();
-  return Array.from({ length: 400 }, () => [left + width * (0.25 + 0.6 * Math.random()), top + height * (0.3 + 0.5 * Math.random())]);
+  const within = (from, length) => from + length * (0.3 + 0.5 * Math.random());
+  return Array.from({ length: 400 }, () => [within(left, width), within(top, height)]);
 }"""
 
 
 def hover(page: Page, kind: str, script: str, *, seed: int = 0) -> Row:
     """`LOOKED` moves of the mouse, from token to token or from cell to cell."""
+    page.page.locator(".sw-matrix-canvas" if script is CELLS else ".sw-text").scroll_into_view_if_needed()
+    page.page.wait_for_timeout(300)
     places = page.ask(script, kind)
     chosen = random.Random(seed)
     page.page.mouse.move(*places[0])
@@ -193,23 +199,23 @@ def first_paint(page: Page, cell: int, repeat: int) -> Row:
     return {"first_of_page_ms": round(took[0], 1), "painted_ms": of(took[1:])}
 
 
-def growth(page: Page, cell: int, ready: str) -> Row:
-    """What `WIDGETS` widgets leave behind in the page, a widget each: shown, closed, the output cleared."""
+def growth(page: Page, cell: int, ready: str, n: int) -> Row:
+    """What `n` widgets leave behind in the page, a widget each: shown, closed, the output cleared."""
 
     def one() -> None:
         page.run(cell)
         page.page.wait_for_function(ready)
         page.code("w.close()")
         page.ask("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
-        page.page.wait_for_function("() => document.querySelector('.sw-live, .jp-OutputArea-child') === null")
+        page.page.wait_for_function("() => document.querySelector('.sw-live, .inert, .jp-OutputArea-child') === null")
 
     for _ in range(WARM):
         one()
     before = page.memory()
-    for _ in range(WIDGETS):
+    for _ in range(n):
         one()
     after = page.memory()
-    return {name: round((after[name] - before[name]) / WIDGETS, 2) for name in after}
+    return {name: round((after[name] - before[name]) / n, 2) for name in after}
 
 
 def bundle() -> Row:
@@ -230,9 +236,11 @@ def measure(lab: Lab, browser: Any) -> dict[str, Any]:
         print(f"{name} …", file=sys.stderr)
         page = Page(lab, browser, name, SETUP + cells[0], *cells[1:])
         page.run(0)
-        page.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.executionCount")
+        page.page.wait_for_function(RUN)
+        began = time.monotonic()
         yield page
         page.close()
+        print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr)
 
     found: dict[str, Any] = {"bundle": bundle(), "hover": []}
     with notebook("long text", f"of = fm.exhibition({ROWS}, {COLS}, 2)", "w = fm.Held(of)\nw.show()") as page:
@@ -245,7 +253,8 @@ def measure(lab: Lab, browser: Any) -> dict[str, Any]:
         found["hover"].append(hover(page, "cells of 3 px", CELLS))
         found["switch"] = switch(page)
         found["hover"] += [hover(page, kind, PLACES) for kind in ("inputs", "written")]
-    with notebook("one line", f"of = fm.exhibition({ROWS}, {COLS}, paragraph={ROWS})", "fm.Finished(of).show()") as page:
+    unbroken = f"of = fm.exhibition({ROWS}, {COLS}, paragraph={ROWS})"
+    with notebook("one line", unbroken, "fm.Finished(of).show()") as page:
         page.run(1)
         page.page.locator(".sw-t").first.wait_for()
         page.page.wait_for_timeout(4000)
@@ -254,21 +263,27 @@ def measure(lab: Lab, browser: Any) -> dict[str, Any]:
         ]
     small = "of = fm.exhibition(17, 8)\nw = fm.Finished(of)"
     with notebook("first paint", small, "w.show()", "fm.Finished(of).show()") as page:
-        evaluation = [page.ask("bench.imported", fm_bundle()) for _ in range(10)]
+        evaluation = [page.ask("bench.imported", bundle_text()) for _ in range(10)]
         found["first_paint"] = {
             "fresh": {**first_paint(page, 2, 11), "of_it_bundle_ms": of(evaluation)},
             "second view": first_paint(page, 1, 16),
         }
-    with notebook("memory", "of = fm.exhibition(1000, 50)", "w = fm.Finished(of)\nw.show()", "w = fm.Inert()\ndisplay(w)") as page:
+    cells = ("w = fm.Finished(of)\nw.show()", "w = fm.Inert()\ndisplay(w)")
+    with notebook("memory", "of = fm.exhibition(1000, 50)", *cells) as page:
         whole = "() => document.querySelectorAll('.sw-gen').length === 50 && bench.said.ack >= 47"
-        ours = growth(page, 1, whole)
-        inert = growth(page, 2, "() => document.querySelector('.jp-OutputArea-child .jupyter-widgets') !== null")
-        kept = page.code("import gc, threading; gc.collect(); print(sum(isinstance(o, fm.MapWidget) for o in gc.get_objects()), threading.active_count())")
-        found["memory"] = {"ours": ours, "inert widget of the same bundle": inert, "kernel_keeps": kept.strip()}
+        ours = growth(page, 1, whole, WIDGETS)
+        living = int(
+            page.code("import gc; gc.collect(); print(sum(isinstance(o, fm.MapWidget) for o in gc.get_objects()))")
+        )
+        inert = growth(page, 2, "() => document.querySelector('.inert') !== null", WIDGETS // 2)
+        found["memory"] = {
+            "page": {"ours": ours, "an inert widget of the same bundle, which only the host keeps": inert},
+            "living_in_kernel": living,
+        }
     return found
 
 
-def fm_bundle() -> str:
+def bundle_text() -> str:
     import saliency_widget
 
     return (Path(saliency_widget.__file__).parent / "static" / "widget.js").read_text()
@@ -287,9 +302,67 @@ def machine(browser: Any) -> dict[str, Any]:
     }
 
 
-def report(about: dict[str, Any], found: dict[str, Any]) -> str:
-    """The same for people."""
-    return json.dumps({"machine": about, **found}, indent=1, ensure_ascii=False)
+def figure(found: dict[str, float], unit: str = "ms") -> str:
+    return f"{found['median']:g} {unit} (p99 {found['p99']:g}, n = {found['n']})"
+
+
+def table(about: dict[str, Any], found: dict[str, Any]) -> str:
+    """The numbers for people, as Markdown."""
+    where = (
+        f"Measured by `make bench-front-end` in JupyterLab {about['jupyterlab']}, Chromium {about['chromium']}, on "
+        f"{about['cores']} cores of an {about['processor']} that also run server and kernel. Load before and after: "
+        f"{about['load_before']:g} and {about['load_after']:g}. {ROWS:,} tokens, {COLS} of them targets, unless it "
+        "says otherwise. Work: the listeners, and from the frame's callbacks to the paint."
+    )
+    lines = [
+        "# What a reader waits for",
+        "",
+        where,
+        "",
+        "| what | measured | of it waiting for the frame | of it work | goal |",
+        "|---|---|---|---|---|",
+    ]
+
+    def row(what: str, measured: str, goal: str, waiting: str = "", work: str = "") -> None:
+        lines.append(f"| {what} | {measured} | {waiting} | {work} | {goal} |")
+
+    def timed(what: str, times: Row, goal: str) -> None:
+        row(
+            what,
+            figure(times["painted_ms"]),
+            goal,
+            f"{times['waiting_ms']['median']:g} ms",
+            f"{times['work_ms']['median']:g} ms (p99 {times['work_ms']['p99']:g})",
+        )
+
+    for times in found["hover"]:
+        timed(f"hover to painted, {times['over']}", times, GOALS["hover"])
+    for times in found["switch"]:
+        timed(f"to a map that is here, {times['with']}: click to painted", times, GOALS["switch"])
+    streamed = found["stream"]
+    row("4 million cells, from the kernel to drawn in the matrix", f"{streamed['seconds']:g} s", GOALS["stream"])
+    row("8 million cells, from the kernel to kept in the page", f"{streamed['both_maps_kept_seconds']:g} s", "–")
+    for name, times in found["first_paint"].items():
+        row(f"{name} of 17 × 8: output to painted", figure(times["painted_ms"]), GOALS["first paint"])
+        row(f"{name} of 17 × 8, the first of its page", f"{times['first_of_page_ms']:g} ms", GOALS["first paint"])
+    evaluated = found["first_paint"]["fresh"]["of_it_bundle_ms"]
+    row("the bundle alone, evaluated (once a model)", figure(evaluated), "–")
+    row("widget.js + widget.css, gzipped", f"{found['bundle']['gzipped_bytes']:,} bytes", GOALS["bundle"])
+    for name, kept in found["memory"]["page"].items():
+        row(f"kept in the page a closed widget of 1,000 × 50: {name}", kept_text(kept), GOALS["memory"])
+    row(
+        "living widgets in the kernel after all were closed",
+        str(found["memory"]["living_in_kernel"]),
+        "1, the last one",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def kept_text(kept: Row) -> str:
+    return (
+        f"heap {kept['heap_kb']:g} kB, buffers {kept['buffers_kb']:g} kB, DOM {kept['dom_kb']:g} kB, "
+        f"{kept['nodes']:g} nodes, {kept['listeners']:g} listeners"
+    )
 
 
 def main() -> None:
@@ -309,9 +382,12 @@ def main() -> None:
         finally:
             lab.stop()
             browser.close()
-    print(report(about, found))
+    print(table(about, found))
     if chosen.out:
-        chosen.out.write_text(json.dumps({"machine": about, "goals": GOALS, **found}, indent=2, ensure_ascii=False) + "\n")
+        chosen.out.write_text(
+            json.dumps({"machine": about, "goals": GOALS, **found}, indent=2, ensure_ascii=False) + "\n"
+        )
+        chosen.out.with_suffix(".md").write_text(table(about, found))
 
 
 if __name__ == "__main__":
