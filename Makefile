@@ -122,7 +122,7 @@ bench: install demo-model bench-front-end ## speed of the engine, and of the pag
 bench-front-end: install ## what a reader waits for, in a real JupyterLab in a real Chromium
 	$(call step,Benchmarks: front end)
 	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && \
-		$(BIN)/python benchmarks/front_end.py --out benchmarks/results/front_end.json
+		$(BIN)/python -m benchmarks.front_end --out benchmarks/results/front_end.json
 
 .PHONY: bench-scaling
 bench-scaling: install demo-model ## how time and memory grow with the text

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
 import anywidget
@@ -16,18 +15,21 @@ import numpy as np
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.attribution.result import Attribution
 from saliency_widget.exhibit import Exhibit, Exhibition, Shown
+from saliency_widget.export.html import built
 from saliency_widget.streaming import Send, Stream
 from saliency_widget.types import Alternative, Token
 from saliency_widget.widget import MapWidget
 
-WORDS = """
-the of and to in is that it was for film story music actors ending camera scene night town river house people they we
-she he long quiet bright strange rather never always almost before after under between because although walked looked
-thought remember found lost kept turned opened closed wonder ful ness ing able
-""".split()  # noqa: SIM905 (words read more easily than a list)
+_VOCABULARY = (
+    "the of and to in is that it was for film story music actors ending camera scene night town river house "
+    "people they we she he long quiet bright strange rather never always almost before after under between "
+    "because although walked looked thought remember found lost kept turned opened closed wonder ful ness "
+    "ing able "
+)
+WORDS = _VOCABULARY.split()
 PIECES = {"ful", "ness", "ing", "able"}  # what goes on with a word
 PARAGRAPH = 120  # tokens of a line
-_BUNDLE = (files("saliency_widget") / "static" / "widget.js").read_text()
+_BUNDLE = built("widget.js")
 _CLOSED = ("These maps are made up: there is no model behind them.", "Call show() with a model.")
 
 
@@ -115,7 +117,7 @@ class Held(MapWidget):
         return now
 
 
-class Inert(anywidget.AnyWidget):  # type: ignore[misc]
+class Inert(anywidget.AnyWidget):  # type: ignore[misc] # ipywidgets is not typed
     """A widget of the same bundle that makes nothing of it: what a host keeps of any widget of this size."""
 
     _esm = re.sub(

@@ -1,6 +1,6 @@
 """What a reader waits for in a real JupyterLab, with real kernels and a real Chromium, against the goals of the page.
 
-Run `make bench-front-end`, or `python benchmarks/front_end.py --out benchmarks/results/front_end.json`. A table as
+Run `make bench-front-end`, or `python -m benchmarks.front_end --out benchmarks/results/front_end.json`. A table as
 Markdown is written beside the numbers. No model is needed: `fixed_maps.py` makes the maps up.
 
 Painted means that script, style, layout and paint of the main thread are done: a message posted in an animation frame
@@ -27,12 +27,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import sync_playwright
+from tests.browser.conftest import ARGUMENTS, Lab, Notebook, chromium_path
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from playwright.sync_api import sync_playwright  # noqa: E402 (the tests are no installed package)
-from tests.browser.conftest import ARGUMENTS, Lab, Notebook, chromium_path  # noqa: E402
-
 ROWS, COLS = 10_000, 400
 LOOKED = 200  # moves of the mouse for each kind of hover
 SWITCHES = 30
@@ -132,7 +130,7 @@ def stream(page: Page) -> Row:
     page.run(1)
     page.page.locator(".sw-t").first.wait_for()
     page.page.locator(".sw-drawer-toggle", has_text="Matrix").click()
-    page.page.wait_for_timeout(1500)
+    page.page.wait_for_timeout(1500)  # opening the matrix is not what is measured
     given = float(page.code("print(w.give())"))
     found = page.ask(f"bench.drawn({2 * COLS})")
     took = [found["origin"] / 1000 + found[name] / 1000 - given for name in ("drawn", "kept")]

@@ -90,11 +90,9 @@ class Controller:
 
     def receive(self, message: protocol.ToKernel) -> None:
         """A message of the page. Only sets flags: it may come on a thread beside a running cell."""
+        if self._stream.heard(message):
+            return
         match message["type"]:
-            case "hello":
-                self._stream.hello()
-            case "ack":
-                self._stream.ack(message["seq"])
             case "focus":
                 self.prefer(message["col"])
             case "cancel":

@@ -86,6 +86,8 @@ class Exhibit:
 
     def receive(self, message: protocol.ToKernel) -> None:
         """A message of the page."""
+        if self._stream.heard(message):
+            return
         try:
             self._receive(message)
         except SaliencyError as error:
@@ -93,10 +95,6 @@ class Exhibit:
 
     def _receive(self, message: protocol.ToKernel) -> None:
         match message["type"]:
-            case "hello":
-                self._stream.hello()
-            case "ack":
-                self._stream.ack(message["seq"])
             case "focus":
                 self.prefer(message["col"])
             case "cancel":

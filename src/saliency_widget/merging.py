@@ -265,7 +265,7 @@ def _same_classes(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair
 def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tuple[Token, ...], tuple[Segment, ...]]:
     """The merged tokens, with words, sentences, segments and spans of their own; and the segments, which tile them."""
     a, b = (side.tokens for side in sides)
-    own = [a[i] if i is not None else b[j] for i, j in pairs]  # type: ignore[index] # one of the two is there
+    own = [_own(a, b, pair) for pair in pairs]
     words, sentences, at = (_units(a, b, pairs, unit) for unit in ("word", "sentence", "segment"))
     spans = _spans(a, b, pairs)
     tokens = tuple(
@@ -278,6 +278,15 @@ def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tu
         side = sides[0] if pairs[start][0] is not None else sides[1]
         segments.append(replace(side.segment(own[start]), start=start, end=end))
     return tokens, tuple(segments)
+
+
+def _own(a: Sequence[Token], b: Sequence[Token], pair: Pair) -> Token:
+    """A's token where A has it, else B's."""
+    i, j = pair
+    if i is not None:
+        return a[i]
+    assert j is not None, "one of the two is there"
+    return b[j]
 
 
 def _units(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: Unit) -> list[int]:
@@ -309,7 +318,7 @@ def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> lis
     before: Pair = (None, None)
     for pair in pairs:
         i, j = pair
-        token = a[i] if i is not None else b[j]  # type: ignore[index] # one of the two is there
+        token = _own(a, b, pair)
         if token.span is None:
             spans.append(None)
             continue
@@ -321,7 +330,8 @@ def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> lis
             if here is not None and there is not None and k == last + 1 and spans[-1] is not None:
                 start = spans[-1][0] + here[0] - there[0]  # pieces of one character overlap
                 break
-        spans.append((start, start + token.span[1] - token.span[0]))
-        end = max(end, spans[-1][1])  # type: ignore[index] # it was just set
+        span = start, start + token.span[1] - token.span[0]
+        spans.append(span)
+        end = max(end, span[1])
         before = pair
     return spans

@@ -289,6 +289,17 @@ class Stream:
 
     # ── what the page says ────────────────────────────────────────────────────────────────────────────────────────
 
+    def heard(self, message: protocol.ToKernel) -> bool:
+        """Take what a page says of the conversation itself; whether it was that."""
+        match message["type"]:
+            case "hello":
+                self.hello()
+            case "ack":
+                self.ack(message["seq"])
+            case _:
+                return False
+        return True
+
     def hello(self) -> None:
         """A page is there and knows nothing. Acknowledgements that a lost page owes are forgotten."""
         with self._changed:

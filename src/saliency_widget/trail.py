@@ -188,7 +188,7 @@ class Trail:
 
         try:
             document = write(on_progress)
-        except Exception:
+        except Exception:  # a cancel, or an error of the model's code: it goes on its way
             if latest is not None and latest[1]:  # what was written stays, and can be asked about
                 encoded, written = latest
                 self._add(text_of(encoded, model.document(encoded, written)))

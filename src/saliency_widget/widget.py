@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anywidget
@@ -18,6 +17,7 @@ from .attribution.attribute import check_question
 from .controller import Controller, Job
 from .errors import NoNotebook
 from .explanation.asking import Inquiry
+from .export.html import built
 from .merging import first_target
 from .models.document import joined
 from .streaming import Send
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from .attribution.result import Attribution
     from .evaluation.say_versus_do import SayVersusDo
     from .explanation.result import Explanation
-
-_STATIC = files("saliency_widget") / "static"
 
 
 class Backend(Protocol):
@@ -80,8 +78,9 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     no cell runs), and where there is no kernel in one of its own.
     """
 
-    _esm = _STATIC / "widget.js"
-    _css = _STATIC / "widget.css"
+    # As text: a path would be watched for changes, and the watch holds every widget for ever.
+    _esm = built("widget.js")
+    _css = built("widget.css")
     # Its state is the conversation with what stands behind it, which no saved notebook can go on with: the saved map is
     # the static output beside it.
     selection = traitlets.Int(None, allow_none=True, min=0, help="first pinned column").tag(sync=True)
@@ -132,7 +131,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
 
     @property
     def error(self) -> BaseException | None:
-        """What the last job failed with, or None."""
+        """What failed first of all that was asked since nothing was to do, or None."""
         return self._backend.error
 
     def close(self) -> None:

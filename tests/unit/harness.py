@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,16 @@ def harness() -> Iterator[Any]:
         if h.controller._thread.is_alive():
             h.controller._thread.join(5)
             assert not h.controller._thread.is_alive()
+
+
+@contextmanager
+def before_each_pass(model: Any, act: Callable[..., None]) -> Iterator[None]:
+    """Have `act` called whenever the network is about to run."""
+    handle = model.model.register_forward_pre_hook(act)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 class Slow:

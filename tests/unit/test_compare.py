@@ -17,7 +17,7 @@ from saliency_widget.comparison import ComparisonWidget, exhibition_of
 from saliency_widget.errors import InputError, NoNotebook, UnknownName
 from saliency_widget.exhibit import Exhibit
 from saliency_widget.merging import Merged, merge
-from saliency_widget.types import Segment, Token
+from saliency_widget.types import Segment, SegmentKind, Token
 
 from ..families import made
 
@@ -111,7 +111,7 @@ def test_a_text_beside_itself_is_itself(rows: list[str], cols: list[str]) -> Non
     assert not exhibition_of(a, a).maps[-1].map.scores.any()
 
 
-def chat(turns: list[tuple[str, str]], target: str) -> Attribution:
+def chat(turns: list[tuple[SegmentKind, str]], target: str) -> Attribution:
     """A map of a chat: a token a word, a segment a turn."""
     tokens, segments, position = [], [], 0
     for at, (kind, text) in enumerate(turns):
@@ -119,7 +119,7 @@ def chat(turns: list[tuple[str, str]], target: str) -> Attribution:
         for word in text.split():
             tokens.append(token(word, position, segment=at, sentence=at))
             position += 1
-        segments.append(Segment(kind=kind, name=kind, start=start, end=position))  # type: ignore[arg-type]
+        segments.append(Segment(kind=kind, name=kind, start=start, end=position))
     written = [token(word, position + i, role="generated", segment=len(turns) - 1) for i, word in enumerate(target)]
     segments[-1] = Segment(kind=segments[-1].kind, name="", start=segments[-1].start, end=position + len(written))
     return Attribution(

@@ -16,7 +16,7 @@ from saliency_widget.errors import BadScores, Cancelled, InputError, ModelNotFou
 from saliency_widget.models.lending import lock_of
 
 from ..families import made
-from .harness import TARGET, TEXT, Slow
+from .harness import TARGET, TEXT, Slow, before_each_pass
 
 
 def test_the_map_is_the_one_that_attribute_gives(tiny_model, harness) -> None:
@@ -48,12 +48,11 @@ def test_a_cached_map_is_not_computed_again(tiny_model, harness) -> None:
     c.ask(check_question("attention", "probability", {}))
     assert h.done().method == "attention"
     calls = []
-    handle = tiny_model.model.register_forward_pre_hook(lambda *_: calls.append(1))
-    c.ask(check_question("saliency", "probability", {}))
-    again = h.done()
-    c.ask(check_question("attention", "logit", {}))  # attention knows no objective: the same map
-    h.done()
-    handle.remove()
+    with before_each_pass(tiny_model, lambda *_: calls.append(1)):
+        c.ask(check_question("saliency", "probability", {}))
+        again = h.done()
+        c.ask(check_question("attention", "logit", {}))  # attention knows no objective: the same map
+        h.done()
     assert calls == []
     np.testing.assert_array_equal(first.scores, again.scores)
 
@@ -87,11 +86,10 @@ def test_cancel_keeps_what_is_done_and_asking_again_goes_on_from_there(tiny_mode
             stopped.set()
             c.cancel()
 
-    handle = tiny_model.model.register_forward_pre_hook(stop_after_first)
-    h.start()
-    with pytest.raises(Cancelled, match=f"Cancelled after 1 of {len(whole.cols)}"):
-        h.done()
-    handle.remove()
+    with before_each_pass(tiny_model, stop_after_first):
+        h.start()
+        with pytest.raises(Cancelled, match=f"Cancelled after 1 of {len(whole.cols)}"):
+            h.done()
     part = c.attribution
     assert [t.position for t in part.cols] == [whole.cols[0].position]
     np.testing.assert_allclose(part.scores[:, 0], whole.scores[:, 0], rtol=1e-6)
@@ -125,11 +123,10 @@ def test_cancel_while_writing_keeps_what_was_written(tiny_model, harness) -> Non
         if len(passes) == 4:
             c.cancel()
 
-    handle = tiny_model.model.register_forward_pre_hook(hook)
-    h.start()
-    with pytest.raises(Cancelled):
-        h.done()
-    handle.remove()
+    with before_each_pass(tiny_model, hook):
+        h.start()
+        with pytest.raises(Cancelled):
+            h.done()
     c.ask(check_question("saliency", "probability", {}))
     assert len(h.done().cols) == 3
 
@@ -232,12 +229,11 @@ def test_an_unforeseen_error_of_the_model_is_shown_and_raised(tiny_model, harnes
     def break_(*_: Any) -> None:
         raise ZeroDivisionError("in somebody's custom layer")
 
-    handle = tiny_model.model.register_forward_pre_hook(break_)
-    h = harness(tiny_model)
-    h.start()
-    with pytest.raises(ZeroDivisionError, match="custom layer"):
-        h.done()
-    handle.remove()
+    with before_each_pass(tiny_model, break_):
+        h = harness(tiny_model)
+        h.start()
+        with pytest.raises(ZeroDivisionError, match="custom layer"):
+            h.done()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -245,12 +241,11 @@ def test_a_worker_that_dies_is_an_error_and_not_a_wait_for_ever(tiny_model, harn
     def die(*_: Any) -> None:
         raise SystemExit
 
-    handle = tiny_model.model.register_forward_pre_hook(die)
-    h = harness(tiny_model)
-    h.start()
-    with pytest.raises(WorkerDied, match="ended without finishing"):
-        h.done()
-    handle.remove()
+    with before_each_pass(tiny_model, die):
+        h = harness(tiny_model)
+        h.start()
+        with pytest.raises(WorkerDied, match="ended without finishing"):
+            h.done()
     h.wait_for(lambda: any(m["type"] == "failed" and m["kind"] == "WorkerDied" for m in list(h.messages)))
     h.controller._thread.join(5)
     h.controller.ask(check_question("random", "probability", {}))  # nobody is there to answer: again no wait for ever
@@ -451,11 +446,10 @@ def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tin
             begun.append(1)
             h.say("ask", method="random", objective="probability")
 
-    handle = tiny_model.model.register_forward_pre_hook(ask)
-    for method in ("input_x_gradient", "attention"):
-        h.say("ask", method=method, objective="probability", aside=True)
-    shown = h.settled()
-    handle.remove()
+    with before_each_pass(tiny_model, ask):
+        for method in ("input_x_gradient", "attention"):
+            h.say("ask", method=method, objective="probability", aside=True)
+        shown = h.settled()
     assert begun
     assert shown.method == "random"
     entries = {e.question.method.id: e for e in h.controller._maps._cache.values()}
@@ -475,12 +469,11 @@ def test_cancel_keeps_what_is_done_aside_and_drops_what_waits(tiny_model, harnes
         if any(0 < len(e.done()) < n for e in h.controller._maps._cache.values()):
             h.say("cancel")
 
-    handle = tiny_model.model.register_forward_pre_hook(stop)
-    for method in ("input_x_gradient", "attention"):
-        h.say("ask", method=method, objective="probability", aside=True)
-    with pytest.raises(Cancelled):
-        h.done()
-    handle.remove()
+    with before_each_pass(tiny_model, stop):
+        for method in ("input_x_gradient", "attention"):
+            h.say("ask", method=method, objective="probability", aside=True)
+        with pytest.raises(Cancelled):
+            h.done()
     entries = {e.question.method.id: e for e in h.controller._maps._cache.values()}
     assert [*entries] == ["saliency", "input_x_gradient"]
     assert 0 < len(entries["input_x_gradient"].done()) < n
@@ -499,10 +492,9 @@ def test_what_is_asked_after_a_cancel_is_done_and_what_ran_is_not_gone_on_with(t
             h.say("cancel")
             h.say("heads", col=1)
 
-    handle = tiny_model.model.register_forward_pre_hook(stop)
-    h.say("ask", method="input_x_gradient", objective="probability")
-    h.settled()
-    handle.remove()
+    with before_each_pass(tiny_model, stop):
+        h.say("ask", method="input_x_gradient", objective="probability")
+        h.settled()
     assert stopped
     assert len(h.controller.attribution.cols) < n
     h.wait_for(lambda: h.heads is not None)

@@ -13,6 +13,7 @@ from saliency_widget.attribution import attribute as attribution
 from saliency_widget.models.kinds import seen
 
 from ..families import CLASSIFIERS, byte_tokenizer, made
+from .harness import before_each_pass
 
 TEXT, TARGET = "a cab. Bad", "dad"
 
@@ -67,10 +68,9 @@ def test_it_takes_one_pass_and_is_told_once(tiny_model, harness) -> None:
     h.start()
     h.settled()
     passes = []
-    handle = tiny_model.model.register_forward_pre_hook(lambda *_: passes.append(1))
-    h.say("heads", col=2)
-    h.settled()
-    handle.remove()
+    with before_each_pass(tiny_model, lambda *_: passes.append(1)):
+        h.say("heads", col=2)
+        h.settled()
     assert len(passes) == 1
     h.wait_for(lambda: h.heads is not None)
     h.messages.clear()

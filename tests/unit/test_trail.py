@@ -13,7 +13,7 @@ from saliency_widget.attribution.attribute import check_question
 from saliency_widget.errors import Cancelled, InputError
 
 from ..families import made, make
-from .harness import TARGET, TEXT
+from .harness import TARGET, TEXT, before_each_pass
 
 
 @pytest.fixture
@@ -151,27 +151,28 @@ def test_the_way_back_is_from_the_cache_and_begins_a_new_document(opened, tiny_m
     h.say("branch", col=3, token=21)
     second = h.settled()
     passes = []
-    handle = tiny_model.model.register_forward_pre_hook(lambda *_: passes.append(1))
-    h.messages.clear()
-    h.columns.clear()
-    h.say("back", to=0)
-    again = h.settled()
-    np.testing.assert_array_equal(again.scores, first.scores)
-    assert (again.rows, again.cols) == (first.rows, first.cols)
-    assert [m["type"] for m in h.messages][:3] == ["trail", "document", "tokens"]
-    assert h.last("document")["doc"] == 3
-    assert {m["map"]: m["aside"] for m in h.of("map")} == dict(zip(known, [False, True], strict=True))
-    for name, columns in known.items():
-        for col, scores in columns.items():
-            np.testing.assert_array_equal(h.columns[name, col], scores)
-    assert sorted({c for m in h.of("steps") for c in range(m["start"], m["start"] + len(m["steps"]))}) == [*range(8)]
-    h.say("back", to=1)
-    np.testing.assert_array_equal(h.settled().scores, second.scores)
-    assert h.last("document")["doc"] == 4
-    h.say("back", to=1)  # one is there already
-    h.settled()
-    assert h.last("document")["doc"] == 4
-    handle.remove()
+    with before_each_pass(tiny_model, lambda *_: passes.append(1)):
+        h.messages.clear()
+        h.columns.clear()
+        h.say("back", to=0)
+        again = h.settled()
+        np.testing.assert_array_equal(again.scores, first.scores)
+        assert (again.rows, again.cols) == (first.rows, first.cols)
+        assert [m["type"] for m in h.messages][:3] == ["trail", "document", "tokens"]
+        assert h.last("document")["doc"] == 3
+        assert {m["map"]: m["aside"] for m in h.of("map")} == dict(zip(known, [False, True], strict=True))
+        for name, columns in known.items():
+            for col, scores in columns.items():
+                np.testing.assert_array_equal(h.columns[name, col], scores)
+        assert sorted({c for m in h.of("steps") for c in range(m["start"], m["start"] + len(m["steps"]))}) == [
+            *range(8)
+        ]
+        h.say("back", to=1)
+        np.testing.assert_array_equal(h.settled().scores, second.scores)
+        assert h.last("document")["doc"] == 4
+        h.say("back", to=1)  # one is there already
+        h.settled()
+        assert h.last("document")["doc"] == 4
     assert passes == []
 
 
@@ -264,11 +265,10 @@ def test_cancel_while_a_branch_is_written_keeps_what_was_written(opened, tiny_mo
         if len(passes) == 3:
             h.controller.cancel()
 
-    handle = tiny_model.model.register_forward_pre_hook(stop)
-    h.say("branch", col=1, token=21)
-    with pytest.raises(Cancelled):
-        h.done()
-    handle.remove()
+    with before_each_pass(tiny_model, stop):
+        h.say("branch", col=1, token=21)
+        with pytest.raises(Cancelled):
+            h.done()
     assert h.controller.attribution is None  # of this text there is no map yet
     h.wait_for(lambda: len(h.of("trail")[-1]["names"]) == 2)
     h.controller.ask(check_question("saliency", "probability", {}))
@@ -290,10 +290,9 @@ def test_a_branch_overtakes_the_map_of_the_text_before_and_that_is_gone_on_with_
             begun.append(1)
             h.say("branch", col=3, token=21)
 
-    handle = tiny_model.model.register_forward_pre_hook(branch)
-    h.say("ask", method="input_x_gradient", objective="probability")
-    whole = h.settled()
-    handle.remove()
+    with before_each_pass(tiny_model, branch):
+        h.say("ask", method="input_x_gradient", objective="probability")
+        whole = h.settled()
     assert begun
     assert (whole.method, whole.cols[3].id) == ("input_x_gradient", 21)
     half = [e for e in h.controller._maps._cache.values() if 0 < len(e.done()) < 8]
@@ -312,10 +311,9 @@ def test_the_map_that_runs_goes_on_where_a_branch_cannot_be_and_the_failure_is_s
             begun.append(1)
             h.say("branch", col=99, token=21)
 
-    handle = tiny_model.model.register_forward_pre_hook(branch)
-    h.say("ask", method="input_x_gradient", objective="probability")
-    failed = h.failed()
-    handle.remove()
+    with before_each_pass(tiny_model, branch):
+        h.say("ask", method="input_x_gradient", objective="probability")
+        failed = h.failed()
     assert "no column 99" in failed["message"]
     assert (h.controller.attribution.method, len(h.controller.attribution.cols)) == ("input_x_gradient", 8)
     with pytest.raises(InputError, match="no column 99"):
@@ -347,10 +345,9 @@ def test_a_second_page_that_opens_while_a_branch_is_written_hears_all_of_it(open
         if len(passes) == 3:
             h.say("hello", protocol=1)
 
-    handle = tiny_model.model.register_forward_pre_hook(open_page)
-    h.say("branch", col=1, token=21)
-    whole = h.settled()
-    handle.remove()
+    with before_each_pass(tiny_model, open_page):
+        h.say("branch", col=1, token=21)
+        whole = h.settled()
     at = max(i for i, m in enumerate(h.messages) if m["type"] == "hello")
     heard = h.messages[at:]
     assert [m["type"] for m in heard][:4] == ["hello", "trail", "document", "tokens"]

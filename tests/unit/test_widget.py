@@ -150,6 +150,23 @@ def test_a_closed_widget_frees_its_maps_and_can_be_closed_again(tiny_model, make
     assert w.attribution is None
 
 
+def test_a_closed_widget_is_held_by_nobody(tiny_model) -> None:
+    """Not by ipywidgets' registry, nor by a watch on the files of the front end, nor by its own threads."""
+
+    def opened_and_closed() -> weakref.ref[SaliencyWidget]:
+        question, prompt = check_question("saliency", "probability", {}), check_prompt("the cab", target=" and")
+        w = SaliencyWidget(Job(model=tiny_model, prompt=prompt, question=question, max_new_tokens=4))
+        w.wait(30)
+        w.close()
+        w._controller._thread.join(5)
+        w._controller._stream._thread.join(5)
+        return weakref.ref(w)
+
+    closed = [opened_and_closed() for _ in range(3)]
+    gc.collect()
+    assert [w() for w in closed] == [None] * 3
+
+
 # ── what is pinned, for others to follow ──────────────────────────────────────────────────────────────────────────
 
 

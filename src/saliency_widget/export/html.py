@@ -349,12 +349,17 @@ def _packed(column: Column) -> bytes:
     return packed.astype("<i2").tobytes()
 
 
+def built(name: str) -> str:
+    """A file of the front end. Raises: FileNotFoundError where that was never built."""
+    file = files("saliency_widget") / "static" / name
+    if not file.is_file():
+        raise FileNotFoundError(f"The front end is not built: {name} is missing. Run `make install` in the checkout.")
+    return file.read_text("utf-8")
+
+
 def _script() -> str:
     """The script of the static map, such that no text in it can end its element."""
-    file = files("saliency_widget") / "static" / "static.js"
-    if not file.is_file():
-        raise FileNotFoundError("The front end is not built: static.js is missing. Run `make install` in the checkout.")
-    return re.sub("<(?=/script|!--)", r"\\x3c", file.read_text("utf-8"), flags=re.IGNORECASE)
+    return re.sub("<(?=/script|!--)", r"\\x3c", built("static.js"), flags=re.IGNORECASE)
 
 
 # ── escaping ──────────────────────────────────────────────────────────────────────────────────────────────────────
