@@ -14,9 +14,9 @@ import numpy as np
 
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.attribution.result import Attribution
-from saliency_widget.exhibit import Exhibit, Exhibition, Shown
+from saliency_widget.comparison.exhibit import Exhibit, Exhibition, Shown
 from saliency_widget.export.html import built
-from saliency_widget.streaming import Send, Stream
+from saliency_widget.session.streaming import Send, Stream
 from saliency_widget.types import Alternative, Token
 from saliency_widget.widget import MapWidget
 

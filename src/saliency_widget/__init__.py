@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .attribution.attribute import attribute
     from .attribution.catalogue import methods
     from .attribution.result import Attribution
-    from .comparison import compare
+    from .comparison.compare import compare
     from .evaluation.agreement import agreement
     from .evaluation.say_versus_do import say_versus_do
     from .explanation.explain import explain
@@ -36,7 +36,7 @@ _WHERE = {
     "OpenAIClient": "explanation.server",
     "agreement": "evaluation.agreement",
     "attribute": "attribution.attribute",
-    "compare": "comparison",
+    "compare": "comparison.compare",
     "explain": "explanation.explain",
     "load_model": "models.loading",
     "methods": "attribution.catalogue",

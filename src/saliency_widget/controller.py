@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from .attribution import attribute as attribution
 from .attribution.methods import LLM
-from .conversation import Comparing, Conversation, Host, Talk
 from .errors import Cancelled, SaliencyError, WorkerDied
 from .explanation.asking import Inquiry
-from .maps import Maps
 from .models.loading import load_model
-from .streaming import Send, Stream
-from .tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Tasks, Try, bare, task_of
-from .trail import Trail
-from .what_if import WhatIf
+from .session.conversation import Comparing, Conversation, Host, Talk
+from .session.maps import Maps
+from .session.streaming import Send, Stream
+from .session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Tasks, Try, bare, task_of
+from .session.trail import Trail
+from .session.what_if import WhatIf
 
 if TYPE_CHECKING:
     from . import protocol
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .models.changes import Text
     from .models.document import Document
     from .models.prompting import Prompt
-    from .tasks import Task
+    from .session.tasks import Task
     from .types import ExplanationKind
 
 _PATIENCE = 5.0  # seconds that a process which wants to end waits for the layer that is being computed

@@ -14,13 +14,13 @@ from ipywidgets import ValueWidget
 
 from . import protocol
 from .attribution.attribute import check_question
+from .attribution.result import first_target
 from .controller import Controller, Job
 from .errors import NoNotebook
 from .explanation.asking import Inquiry
 from .export.html import built
-from .merging import first_target
 from .models.document import joined
-from .streaming import Send
+from .session.streaming import Send
 from .types import ExplanationKind, Selection
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import saliency_widget as sw
 from saliency_widget import Attribution, protocol
-from saliency_widget.comparison import ComparisonWidget, exhibition_of
+from saliency_widget.comparison.compare import ComparisonWidget, exhibition_of
+from saliency_widget.comparison.exhibit import Exhibit
+from saliency_widget.comparison.merging import Merged, merge
 from saliency_widget.errors import InputError, NoNotebook, UnknownName
-from saliency_widget.exhibit import Exhibit
-from saliency_widget.merging import Merged, merge
 from saliency_widget.types import Segment, SegmentKind, Token
 
 from ..families import made

@@ -15,7 +15,7 @@ import pytest
 
 from saliency_widget import protocol
 from saliency_widget.attribution.methods import METHODS
-from saliency_widget.streaming import Stream
+from saliency_widget.session.streaming import Stream
 from saliency_widget.types import Alternative, Segment, Token
 
 GOLDEN = Path(__file__).parents[1] / "protocol"

@@ -6,7 +6,7 @@ import pytest
 
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.models.changes import Change
-from saliency_widget.tasks import Aside, Ask, AskHeads, Back, Branch, Keep, Tasks, Try, bare
+from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Keep, Tasks, Try, bare
 
 A, B = (check_question(method, "logit", {}, foil=5, col=2) for method in ("saliency", "occlusion"))
 

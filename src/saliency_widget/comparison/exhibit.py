@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .checks import one_of
-from .errors import InputError, SaliencyError
-from .export.html import to_page
-from .streaming import Send, Stream
+from ..checks import one_of
+from ..errors import InputError, SaliencyError
+from ..export.html import to_page
+from ..session.streaming import Send, Stream
 
 if TYPE_CHECKING:
-    from . import protocol
-    from .attribution.methods import Method
-    from .attribution.result import Attribution
-    from .types import Alternative, Segment, Token
+    from .. import protocol
+    from ..attribution.methods import Method
+    from ..attribution.result import Attribution
+    from ..types import Alternative, Segment, Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

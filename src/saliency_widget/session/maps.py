@@ -9,22 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .attribution import attribute as attribution
-from .attribution.engine import Chunk, Progress, Schedule
-from .attribution.methods import LLM, METHODS, check_applies, why_not
-from .attribution.objectives import LABELS
-from .errors import InputError
-from .export.html import to_page
+from ..attribution import attribute as attribution
+from ..attribution.engine import Chunk, Progress, Schedule
+from ..attribution.methods import LLM, METHODS, check_applies, why_not
+from ..attribution.objectives import LABELS
+from ..errors import InputError
+from ..export.html import to_page
 from .trail import tell_steps
 
 if TYPE_CHECKING:
-    from .attribution.attribute import Question
-    from .attribution.methods import Method
-    from .attribution.result import Attribution
-    from .models.base import Model
-    from .models.document import Document
+    from ..attribution.attribute import Question
+    from ..attribution.methods import Method
+    from ..attribution.result import Attribution
+    from ..models.base import Model
+    from ..models.document import Document
+    from ..types import Request
     from .streaming import Stream
-    from .types import Request
 
 
 @dataclass(eq=False)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .attribution.methods import METHODS, Method, card_of
-from .attribution.result import Attribution
-from .errors import InputError
+from ..attribution.methods import METHODS, Method, card_of
+from ..attribution.result import Attribution
+from ..errors import InputError
+from ..widget import MapWidget, check_notebook
 from .exhibit import Exhibit, Exhibition, Shown
 from .merging import Merged, merge
-from .widget import MapWidget, check_notebook
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

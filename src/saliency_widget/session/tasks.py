@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from .attribution.attribute import check_question
-from .checks import whole_number
-from .models.changes import Change
+from ..attribution.attribute import check_question
+from ..checks import whole_number
+from ..models.changes import Change
 
 if TYPE_CHECKING:
-    from . import protocol
-    from .attribution.attribute import Question
+    from .. import protocol
+    from ..attribution.attribute import Question
     from .conversation import Wish
 
 

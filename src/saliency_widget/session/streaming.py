@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from . import protocol
+from .. import protocol
+from ..types import Alternative, Objective, Phase, Segment, Token
 from .messages import runs, status_message, wire_method, wire_step, wire_token
-from .types import Alternative, Objective, Phase, Segment, Token
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .attribution.methods import Method
+    from ..attribution.methods import Method
 
 Send = Callable[[dict[str, Any], list[memoryview]], None]
 Sent = tuple[dict[str, Any], list[memoryview]]

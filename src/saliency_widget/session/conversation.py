@@ -9,21 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from .attribution.methods import LLM
-from .errors import Cancelled, InputError, SaliencyError
-from .evaluation.say_versus_do import compare
-from .explanation.asking import Inquiry, News, ask
-from .explanation.local import LocalClient, why_not_local
-from .explanation.placing import place, review_of
+from ..attribution.methods import LLM
+from ..errors import Cancelled, InputError, SaliencyError
+from ..evaluation.say_versus_do import compare
+from ..explanation.asking import Inquiry, News, ask
+from ..explanation.local import LocalClient, why_not_local
+from ..explanation.placing import place, review_of
 from .explanation_messages import THE_MODEL, THE_OTHER, answer_message, comparison_message, explainers_message
 
 if TYPE_CHECKING:
-    from .attribution.result import Attribution
-    from .evaluation.say_versus_do import SayVersusDo
-    from .explanation.clients import Client
-    from .explanation.result import Explanation
-    from .models.base import Model
-    from .models.document import Document
+    from ..attribution.result import Attribution
+    from ..evaluation.say_versus_do import SayVersusDo
+    from ..explanation.clients import Client
+    from ..explanation.result import Explanation
+    from ..models.base import Model
+    from ..models.document import Document
     from .streaming import Stream
 
 State: TypeAlias = Literal["waiting", "writing", "done", "cancelled", "failed"]

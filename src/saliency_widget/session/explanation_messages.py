@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from .explanation.prompts import TEMPLATES
+from ..explanation.prompts import TEMPLATES
 
 if TYPE_CHECKING:
-    from . import protocol
+    from .. import protocol
+    from ..evaluation.measures import Figure
+    from ..evaluation.say_versus_do import SayVersusDo
+    from ..explanation.asking import Inquiry
+    from ..explanation.clients import Client
+    from ..explanation.result import Card, Explanation
     from .conversation import Talk
-    from .evaluation.measures import Figure
-    from .evaluation.say_versus_do import SayVersusDo
-    from .explanation.asking import Inquiry
-    from .explanation.clients import Client
-    from .explanation.result import Card, Explanation
 
 THE_MODEL, THE_OTHER = "model", "explainer"  # who can be asked: the model on show, and the one that show() was given
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from . import protocol
-    from .attribution.methods import Method
-    from .types import Alternative, Phase, Token
+    from .. import protocol
+    from ..attribution.methods import Method
+    from ..types import Alternative, Phase, Token
 
 
 def wire_token(token: Token) -> protocol.WireToken:

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from .attribution import attribute as attribution
-from .errors import InputError
-from .models.changes import Change, Text, changed, editable, name_of
+from ..attribution import attribute as attribution
+from ..errors import InputError
+from ..models.changes import Change, Text, changed, editable, name_of
 
 if TYPE_CHECKING:
-    from .models.base import Model
-    from .models.document import Document
-    from .models.prompting import Encoded, Prompt
-    from .models.steps import Step
+    from ..models.base import Model
+    from ..models.document import Document
+    from ..models.prompting import Encoded, Prompt
+    from ..models.steps import Step
     from .streaming import Stream
 
     OnProgress: TypeAlias = Callable[[Encoded, list[int], list[Step]], None]

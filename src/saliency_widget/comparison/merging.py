@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from .errors import InputError
-from .types import Segment, Token
+from ..errors import InputError
+from ..types import Segment, Token
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .attribution.result import Attribution
+    from ..attribution.result import Attribution
 
 Pair: TypeAlias = tuple[int | None, int | None]  # one merged token: its index in A's list and in B's
 Unit: TypeAlias = Literal["word", "sentence", "segment"]
@@ -120,18 +120,6 @@ def merge(a: Attribution, b: Attribution) -> Merged:
         n_both=sum(None not in pair for pair in pairs),
         n_alone=(sum(j is None for _, j in pairs), sum(i is None for i, _ in pairs)),
     )
-
-
-def first_target(attribution: Attribution) -> int:
-    """The position of the first target of its text, which need not be among its columns: a map may be begun only.
-
-    A special token that was written first, and has no column, is taken for one that was read.
-    """
-    first = attribution.cols[0]
-    if first.role == "class":
-        return attribution.rows[-1].position + 1 if attribution.rows else first.position
-    written = (token.position for token in attribution.rows if token.role == "generated")
-    return min(next(written, first.position), first.position)
 
 
 # ── one map ───────────────────────────────────────────────────────────────────────────────────────────────────────

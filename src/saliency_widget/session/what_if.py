@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .attribution.attribute import probabilities
-from .models.changes import Change, Text, changed
+from ..attribution.attribute import probabilities
+from ..models.changes import Change, Text, changed
 
 if TYPE_CHECKING:
-    from .models.base import Model
+    from ..models.base import Model
     from .streaming import Stream
 
 

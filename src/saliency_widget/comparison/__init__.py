@@ -1,0 +1,1 @@
+"""Two finished maps and their difference, live on one text, without a model."""
