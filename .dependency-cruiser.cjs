@@ -7,19 +7,37 @@ const from = (name, path, allowed) => ({
 });
 module.exports = {
   forbidden: [
-    from("leaves-import-nothing", "^js/src/(color|layout|format|scores|scale)\\.ts$", "^$"),
+    from("leaves-import-nothing", "^js/src/(color|layout|format|scores)\\.ts$", "^$"),
+    from("scales-know-the-layout", "^js/src/scale\\.ts$", "^js/src/layout\\.ts$"),
     from("protocol-imports-nothing", "^js/src/protocol\\.ts$", "^$"),
-    from("pieces-and-units-know-the-protocol", "^js/src/(pieces|units)\\.ts$", "^js/src/(protocol|format|layout)\\.ts$"),
+    from(
+      "pieces-and-units-know-the-protocol",
+      "^js/src/(pieces|units)\\.ts$",
+      "^js/src/(protocol|format|layout)\\.ts$",
+    ),
     from("maps-know-the-protocol", "^js/src/map\\.ts$", "^js/src/protocol\\.ts$"),
-    from("reading-is-derived", "^js/src/(reading|looks)\\.ts$", "^js/src/(protocol|map|looks|units|scale|scores|color|layout)\\.ts$"),
+    from(
+      "reading-is-derived",
+      "^js/src/(reading|looks)\\.ts$",
+      "^js/src/(protocol|map|looks|units|scale|scores|color|layout)\\.ts$",
+    ),
     from("store-knows-the-protocol", "^js/src/store\\.ts$", "^js/src/(protocol|pieces|map|looks|reading)\\.ts$"),
     from("transport-feeds-the-store", "^js/src/transport\\.ts$", "^js/src/(protocol|store)\\.ts$"),
     from("what-is-taken-away-is-text", "^js/src/takeaway/", "^js/src/(protocol|scores|format)\\.ts$"),
-    from("views-read-the-store", "^js/src/views/", "^js/src/(views/|takeaway/|(store|map|protocol|pieces|units|scale|scores|color|layout|format)\\.ts$)"),
+    from(
+      "views-read-the-store",
+      "^js/src/views/",
+      "^js/src/(views/|takeaway/|(store|map|protocol|pieces|units|scale|scores|color|layout|format)\\.ts$)",
+    ),
     from("static-stands-alone", "^js/src/static\\.ts$", "^js/src/(color|format)\\.ts$"),
     { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
     { name: "no-orphans", severity: "error", from: { orphan: true, pathNot: "css" }, to: {} },
-    { name: "index-is-the-top", severity: "error", from: { path: "^js/src/" }, to: { path: "^js/src/(index|static)\\.ts$" } },
+    {
+      name: "index-is-the-top",
+      severity: "error",
+      from: { path: "^js/src/" },
+      to: { path: "^js/src/(index|static)\\.ts$" },
+    },
   ],
   options: {
     parser: "swc",

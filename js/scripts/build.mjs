@@ -1,9 +1,12 @@
 // `npm run build`: the bundle that the wheel ships. `npm run dev`: the gallery page, into build/dev/.
+import { createHash } from "node:crypto";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 import { minify } from "terser";
 
 const shared = { bundle: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning" };
+
+const BUILD = "of the code itself"; // stands in for its hash until there is one
 
 /** Every saved widget carries the bundle: terser makes it 6 % smaller than esbuild does. */
 async function shrink(file) {
@@ -15,7 +18,9 @@ async function shrink(file) {
     format: { comments: false },
   });
   // What is left of line breaks is the indentation of templates, which HTML reads as a space.
-  await writeFile(file, code.replace(/\n\s+/g, " "));
+  const small = code.replace(/\n\s+/g, " ");
+  const hash = createHash("sha256").update(small).digest("hex").slice(0, 12);
+  await writeFile(file, small.replaceAll(BUILD, hash));
 }
 
 if (process.argv[2] === "dev") {
@@ -27,6 +32,7 @@ if (process.argv[2] === "dev") {
     ...shared,
     minifySyntax: false,
     minifyIdentifiers: false,
+    define: { BUILD: JSON.stringify(BUILD) },
     entryPoints: { widget: "js/src/index.ts" },
     format: "esm",
     outdir: out,

@@ -65,7 +65,7 @@ export function contrast(a: Rgb, b: Rgb): number {
 }
 
 /** The theme's soft ink where that is easy to read, else white where it reaches 4.5, else black, which then does. */
-export function inkOn(background: Rgb): Rgb {
+function inkOn(background: Rgb): Rgb {
   for (const ink of [INK, PAPER]) if (contrast(ink, background) >= 5) return ink;
   return contrast(WHITE, background) >= 4.5 ? WHITE : BLACK;
 }

@@ -1,6 +1,9 @@
 /**
  * The anywidget module. A function, so that each model gets a store of its own: JupyterLab evaluates the module anew for
  * each model, marimo does not, and both call this once a model.
+ *
+ * No browser ever lets go of a module that was evaluated, nor of what it made. So all models of a page share the first
+ * one of the same build, and the later ones stay as good as empty.
  */
 
 import type { Initialize, Render } from "@anywidget/types";
@@ -9,7 +12,12 @@ import { connect, type Host, type Send } from "./transport";
 import "./styles.css";
 import { mount } from "./views/widget";
 
-export default function widget(): { initialize: Initialize; render: Render } {
+/** What the build makes of the code itself: another version beside this one has another. */
+declare const BUILD: string;
+
+type Module = () => { initialize: Initialize; render: Render };
+
+function widget(): ReturnType<Module> {
   const store = createStore();
   let send: Send = () => {};
   return {
@@ -23,3 +31,6 @@ export default function widget(): { initialize: Initialize; render: Render } {
     },
   };
 }
+
+const page = globalThis as { [build: `saliency-widget ${string}`]: Module };
+export default (page[`saliency-widget ${BUILD}`] ??= widget);

@@ -61,7 +61,8 @@ export const SUMS = { width: 40, height: 22 };
 const SMALLEST = 3;
 const LARGEST = 40;
 const LEGIBLE = 10;
-const LABEL_MAX = 120;
+/** Room for a name, along its letters. */
+export const LABEL_MAX = 120;
 const GUTTER = 8;
 
 /** Label widths are those of the longest label, up to a limit; a leaning label is as high as its sine and sticks out by its cosine. */
@@ -79,8 +80,6 @@ export function gridOf(nRows: number, nCols: number, rowLabel: number, colLabel:
     nCols,
   };
 }
-
-export const labelRoom = LABEL_MAX;
 
 export function extentOf({ left, top, right, bottom, cell, nRows, nCols }: Grid): { width: number; height: number } {
   return { width: left + nCols * cell + right, height: top + nRows * cell + bottom };

@@ -36,19 +36,10 @@ export type Chain = {
   turned: ReadonlySignal<Span | null>;
 };
 
-export function createLooks({
-  units,
-  unitCols,
-  unitScores,
-  targetCols,
-  firstTarget,
-  nTargets,
-  isSigned,
-  measure,
-  scale,
-  threshold,
-  turned,
-}: Chain) {
+export function createLooks(chain: Chain) {
+  const { units, unitCols, unitScores, targetCols, firstTarget, nTargets } = chain;
+  const { isSigned, measure, scale, threshold, turned } = chain;
+
   /** The value of a unit in the measure on show. */
   function measured(of: Float32Array, unit: number): number {
     return measure.value === "raw" ? (of[unit] ?? Number.NaN) : shareOf(of, unit);

@@ -44,8 +44,6 @@ export type Facts = {
   isSigned: (map: MapData) => boolean;
 };
 
-export type Reading = ReturnType<typeof createReading>;
-
 export function createReading({ document, tokens, segments, steps, map, isSigned }: Facts) {
   // ── what the reader chose ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,17 +227,10 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     return rows === null ? null : heldBy(tokenScores.value, (row) => rows[row] === 1);
   });
 
+  const chain = { units, unitCols, unitScores, targetCols, firstTarget, nTargets, measure, scale, threshold };
   const looks = createLooks({
-    units,
-    unitCols,
-    unitScores,
-    targetCols,
-    firstTarget,
-    nTargets,
+    ...chain,
     isSigned,
-    measure,
-    scale,
-    threshold,
     /** Turned round, until a target is previewed. */
     turned: computed(() => {
       const previews = dragged.value !== null || inRange(hoverCol.value, nTargets.value) !== null;
@@ -328,26 +319,17 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     pool,
     joint,
     opened,
-    scale,
-    threshold,
-    measure,
-    firstTarget,
-    nTargets,
     targetStart,
     kind,
     specialName,
     signed,
-    units,
     targetUnits,
-    unitCols,
     pinned,
     pinnedCols,
     atRest,
-    targetCols,
     target,
     column,
-    columnOf,
-    unitScores,
+    ...chain,
     ...looks,
     shown,
     domain,

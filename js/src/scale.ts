@@ -1,7 +1,8 @@
-/** From a share (or a raw score) to a place on the colour ramp, -1 … 1. Pure; imports nothing. */
+/** From a share (or a raw score) to a place on the colour ramp, -1 … 1. Pure. */
 
-export const SCALES = ["linear", "quantile", "threshold"] as const;
-export type ScaleName = (typeof SCALES)[number];
+import { firstWhere } from "./layout";
+
+export type ScaleName = "linear" | "quantile" | "threshold";
 export type Scale = (value: number) => number;
 
 /**
@@ -18,19 +19,9 @@ export function scaleOf(name: ScaleName, values: ArrayLike<number>, max: number,
     .sort();
   return (value) => {
     const size = Math.abs(value);
-    return size > 0 ? (Math.sign(value) * notAbove(sizes, size)) / sizes.length : 0;
+    const notAbove = firstWhere(sizes.length, (k) => (sizes[k] as number) > size);
+    return size > 0 ? (Math.sign(value) * notAbove) / sizes.length : 0;
   };
-}
-
-/** How many of the ascending sizes are no larger than `size`. */
-function notAbove(sizes: Float64Array, size: number): number {
-  let [low, high] = [0, sizes.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sizes[middle] as number) <= size) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /**

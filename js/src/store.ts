@@ -101,14 +101,13 @@ export function createStore() {
     const found = mapId.value === null ? undefined : maps.value.get(mapId.value);
     return found !== undefined && found.info.doc === document.value?.doc ? found : null;
   });
-  const method = computed<WireMethod | null>(() => {
-    const id = map.value?.info.method;
-    return menu.value?.methods.find((card) => card.id === id) ?? null;
-  });
+  function methodCalled(id: string | undefined): WireMethod | undefined {
+    return menu.value?.methods.find((card) => card.id === id);
+  }
+  const method = computed(() => methodCalled(map.value?.info.method) ?? null);
   /** A map's method says whether it has signs; a difference has. */
   function isSigned({ info, difference }: MapData): boolean {
-    if (difference !== undefined) return true;
-    return menu.value?.methods.find(({ id }) => id === info.method)?.signed ?? false;
+    return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
   const reading = createReading({ document, tokens, segments, steps, map, isSigned });
   /** The questions that led to maps, where they were asked on this page. */
@@ -259,7 +258,7 @@ export function createStore() {
   }
 
   function usesObjective(method: string): boolean {
-    return menu.value?.methods.find(({ id }) => id === method)?.uses_objective ?? true;
+    return methodCalled(method)?.uses_objective ?? true;
   }
 
   /** The maps that answer this question, whole or not, the newest first. Of what was said there may be several. */
@@ -336,9 +335,9 @@ export function createStore() {
     explaining,
     map,
     method,
+    methodCalled,
     receive,
     ask,
-    answerTo,
     usesObjective,
     isSigned,
     beside,

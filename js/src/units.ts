@@ -6,8 +6,7 @@ import type { WireToken } from "./protocol";
 export const GRANULARITIES = ["token", "word", "sentence", "segment"] as const;
 export type Granularity = (typeof GRANULARITIES)[number];
 
-export const POOLS = ["sum", "mean", "max"] as const;
-export type Pool = (typeof POOLS)[number];
+export type Pool = "sum" | "mean" | "max";
 
 /** Neighbouring spans that tile all tokens; `of[i]` is the unit of token i, and `levels[k]` how coarse unit k is. */
 export type Units = { spans: readonly Span[]; levels: readonly number[]; of: Int32Array };

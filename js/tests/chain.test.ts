@@ -57,7 +57,43 @@ describe("the targets on show", () => {
   });
 });
 
+describe("several targets", () => {
+  it("end where the text does, whatever Python pins", () => {
+    const { store } = started();
+    store.selection.value = 1;
+    store.extent.value = 9;
+    expect(store.pinnedCols.value).toEqual({ start: 1, end: 3 });
+  });
+  it("are joined for each span by itself", () => {
+    const list = tokens(["a", "b", "c", "d", "e"], 1);
+    const { store } = started(about(list, 1, [[1, NAN, NAN, NAN], [2, 0, NAN, NAN], [4, 0, 0, NAN], [9, 0, 0, 0]])); // biome-ignore format: a table
+    store.pin(0, 4);
+    expect(store.shown.value?.scores?.[0]).toBe(4);
+    store.pin(1, 2); // another span with the same sum of its ends
+    expect(store.shown.value?.scores?.[0]).toBe(3);
+  });
+});
+
 describe("what is hidden", () => {
+  it("stays apart from what it touches: each can be shown again by itself", () => {
+    const { store } = started();
+    store.hide({ start: 1, end: 3 });
+    store.hide({ start: 3, end: 5 });
+    store.unhide({ start: 3, end: 5 });
+    expect([...(store.hiddenRows.value ?? [])]).toEqual([0, 1, 1, 0, 0, 0, 0, 0]);
+  });
+  it("is no part of what the share of the template is of", () => {
+    const { store } = started(about(tokens(TEXT, FIRST, { 0: "special" }), FIRST, [[0.1, 0.2, 0.3, 0, 0.4, NAN, NAN]]));
+    expect(store.templateShare.value).toBeCloseTo(0.1);
+    store.hide({ start: 4, end: 5 });
+    expect(store.templateShare.value).toBeCloseTo(1 / 6);
+  });
+  it("is forgotten with its text", () => {
+    const { store, model } = started();
+    store.hide({ start: 1, end: 3 });
+    model.hear({ ...(about([], 0, [])[1]?.[0] ?? {}), doc: 2 });
+    expect(store.hidden.value).toEqual([]);
+  });
   it("does not count: the rest is shared out anew, and what it held is told", () => {
     const { store } = started();
     store.hide({ start: 1, end: 3 });
@@ -69,6 +105,16 @@ describe("what is hidden", () => {
 });
 
 describe("units", () => {
+  it("are never a special token and its neighbour, though these be one word", () => {
+    const list = tokens(["<s>", "a", "b", "c"], 3, { 0: "special" }).map((each) => ({ ...each, word: 0 }));
+    const { store } = started(about(list, 3, [[1, 1, 2]]));
+    store.readBy("word");
+    expect(store.units.value.spans).toEqual([
+      { start: 0, end: 1 },
+      { start: 1, end: 3 },
+      { start: 3, end: 4 },
+    ]);
+  });
   it("pool the rows, and their shares add up to one", () => {
     const list = TEXT.map((text, i) => token(text, { word: i >> 1, role: i < FIRST ? "prompt" : "generated" }));
     const { store } = started(about(list, FIRST, [[0.1, 0.2, 0.3, 0, 0.4, NAN, NAN]]));
@@ -95,9 +141,23 @@ describe("the question turned round", () => {
     store.turn({ start: 4, end: 6 });
     expect(store.look.value.turned).toBe(false);
   });
+  it("is turned back while targets are dragged over", () => {
+    const { store } = started();
+    store.turn({ start: 4, end: 5 });
+    store.dragged.value = { start: 0, end: 2 };
+    expect(store.look.value).toMatchObject({ about: { start: FIRST, end: FIRST + 2 }, turned: false });
+  });
 });
 
 describe("the measure", () => {
+  it("ends at the largest size, also where that is below zero, and nowhere where it is not finite", () => {
+    const { store } = started(about(tokens(TEXT, FIRST), FIRST, [[-4, 1, 3, 0, 2, NAN, NAN], [Infinity, 1, 1, 1, 1, 1, NAN]])); // biome-ignore format: a table
+    expect(store.look.value.max).toBeCloseTo(0.4);
+    expect(steps(store)[0]).toBe(-STEPS);
+    store.measure.value = "raw";
+    store.pin(1);
+    expect(store.look.value.max).toBe(0);
+  });
   it("is a share of the column, or the raw score; the colours of one column are the same", () => {
     const { store } = started();
     store.pin(1);

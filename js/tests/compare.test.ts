@@ -85,6 +85,17 @@ describe("what is put side by side", () => {
     option(el, "Gradient").click(); // the last one stays
     expect([pressed(el), store.beside.value]).toEqual([["Gradient"], []]);
   });
+  it("may be a map that is here, though its method cannot run, and each map once", () => {
+    const { el } = opened([...conversation(), begins({ method: "attnlrp" }), ...columns()]);
+    expect(texts(el, ".sw-pick")).toEqual(["Gradient", "Attention", "Occlusion", "AttnLRP", "Random"]);
+    expect(option(el, "AttnLRP").getAttribute("aria-disabled")).toBe("false");
+  });
+  it("is never nothing: the last one stays, whichever it is", () => {
+    const { el } = compared();
+    option(el, "Gradient").click();
+    option(el, "Occlusion").click();
+    expect(pressed(el)).toEqual(["Occlusion"]);
+  });
   it("is asked of the kernel once, and the map on show stays", () => {
     const { el, model, store } = opened();
     const asks = () => model.sent.filter(({ type }) => type === "ask");
@@ -228,6 +239,17 @@ describe("what weighs most", () => {
       ["George .500", "The −.300", "first .300", "was −.100"],
     ]);
     expect(texts(el, ".sw-tops .sw-target-name")).toEqual(["Washington"]);
+  });
+  it("has the colour of its sign", () => {
+    const { el } = compared();
+    const bars = [...el.querySelectorAll<HTMLElement>(".sw-top-lists ol:first-of-type")][1]?.querySelectorAll("li");
+    const colours = new Map<boolean, Set<string>>([[true, new Set()], [false, new Set()]]); // biome-ignore format: a table
+    for (const bar of bars ?? [])
+      colours
+        .get(bar.textContent?.includes("−") === true)
+        ?.add(bar.querySelector<HTMLElement>(".sw-top-bar")?.style.background ?? "");
+    expect([...colours.values()].map(({ size }) => size)).toEqual([1, 1]);
+    expect(colours.get(true)).not.toEqual(colours.get(false));
   });
   it("is marked in all lists, and in the texts, when one points at it", () => {
     const { el, store } = compared();

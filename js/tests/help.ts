@@ -1,5 +1,6 @@
 /** A kernel of two spies, and the messages of a small text. */
 
+import { afterEach, beforeEach, vi } from "vitest";
 import type { Role, ToKernel, WireSegment, WireToken } from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
@@ -179,6 +180,24 @@ export function mounted(messages?: readonly Said[]) {
     return found;
   };
   return { ...world, el, box };
+}
+
+/** For a file of tests: `mounted`, with timers that wait to be told, and gone after each test. */
+export function viewing() {
+  let world: ReturnType<typeof mounted> | null = null;
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  });
+  afterEach(() => {
+    world?.life.abort();
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+  return (messages?: readonly Said[]) => {
+    world?.life.abort();
+    world = mounted(messages);
+    return world;
+  };
 }
 
 /** What stands in the elements, on one line each. */

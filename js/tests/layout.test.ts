@@ -8,8 +8,8 @@ import {
   firstWhere,
   fitting,
   gridOf,
+  LABEL_MAX,
   LEAN,
-  labelRoom,
   placeAt,
   rescaled,
   reveal,
@@ -79,7 +79,7 @@ describe("labels", () => {
     expect(grid.left).toBeGreaterThanOrEqual(60);
   });
   it("take no more than their limit", () => {
-    expect(gridOf(9, 8, 9999, 9999).left).toBeLessThan(labelRoom + 20);
+    expect(gridOf(9, 8, 9999, 9999).left).toBeLessThan(LABEL_MAX + 20);
   });
 });
 

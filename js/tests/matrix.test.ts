@@ -2,6 +2,7 @@ import { signal } from "@preact/signals-core";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeRamp, STEPS } from "../src/color";
+import type { MapBegins } from "../src/protocol";
 import { shareOf, statsOf } from "../src/scores";
 import { matrixModel } from "../src/views/matrix/model";
 import { addTo, sortedRows, totalsOf } from "../src/views/matrix/totals";
@@ -64,6 +65,34 @@ describe("the model of a matrix", () => {
     const { model } = modelOf();
     expect([model.nRows.value, model.cols.value.length, model.depths.value]).toEqual([7, 3, [5, 6, 7]]);
     expect([step(model, 0, 4), step(model, 0, 0), step(model, 2, 6)]).toEqual([STEPS, STEPS / 4, STEPS]);
+  });
+  it("takes a new column onto the one scale that all raw scores have", () => {
+    const { store, model } = modelOf(conversation().filter(([message]) => message.col !== 2));
+    store.measure.value = "raw";
+    expect(model.addUp()).toBe(false);
+    const scores = model.scoresAt(0) as Float32Array;
+    expect(model.scaleAt(scores)(1)).toBe(1);
+    store.receive({
+      type: "column",
+      map: "m1",
+      seq: 3,
+      col: 2,
+      n_rows: 7,
+      scores: Float32Array.from(COLUMNS[2] ?? []),
+    });
+    expect(model.addUp()).toBe(false);
+    expect(model.scaleAt(scores)(1)).toBe(1 / 4);
+  });
+  it("is sorted no longer when another text begins", () => {
+    const { store, model } = modelOf(conversation());
+    model.sort(0);
+    expect(model.sortedBy.value).toBe(0);
+    const document = store.document.value;
+    if (document !== null) store.receive({ ...document, doc: 2 });
+    store.receive({ type: "tokens", doc: 2, start: 0, tokens: tokens(TEXT, FIRST), segments: [] });
+    const info = conversation().find(([message]) => message.type === "map")?.[0] as MapBegins;
+    store.receive({ ...info, doc: 2 });
+    expect([model.cols.value.length, model.sortedBy.value]).toEqual([3, null]);
   });
   it("has words where one reads by words, each over all of its tokens", () => {
     const list = tokens(["un", "happy", " dog", " bar", "ked", "."], 3).map((token, i) => ({
@@ -269,6 +298,11 @@ describe("the keys of the matrix", () => {
     expect(said()).toBe("George prompt · position 4share .400 · rank 1 of 5 score 0.400 for Washington");
     press(scroller, "ArrowRight");
     expect(said()).toContain("share .167 · rank 1 of 6");
+  });
+  it("end with what a column can see", async () => {
+    const { scroller, store } = await opened();
+    for (const key of ["ArrowRight", ...Array<string>(9).fill("ArrowDown")]) press(scroller, key);
+    expect(store.hoverRow.value).toBe(4);
   });
   it("sort by the column where one is, and the cell stays the same one", async () => {
     const { scroller, store, said } = await opened();

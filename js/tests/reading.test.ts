@@ -1,21 +1,10 @@
 /** How a map is read: by which units and on which scale; why this and not that; and attention head by head. */
 
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { randomTop } from "../src/scale";
-import { about, conversation, METHOD, mounted, over, press, type Said, texts, tokens, type Wire } from "./help";
+import { about, conversation, METHOD, over, press, type Said, texts, tokens, viewing, type Wire } from "./help";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-let world: ReturnType<typeof mounted>;
-afterEach(() => {
-  world.life.abort();
-  vi.useRealTimers();
-});
-const view = (messages?: readonly Said[]) => {
-  world = mounted(messages);
-  return world;
-};
+const view = viewing();
 const NAN = Number.NaN;
 const said = (element: Element | null | undefined) => element?.textContent?.replace(/\s+/g, " ").trim();
 const find = (el: Element, query: string): HTMLElement => {
@@ -35,7 +24,7 @@ const choose = (el: Element, text: string) => {
   const label = [...el.querySelectorAll(".sw-options label")].find((one) => said(one) === text);
   label?.querySelector("input")?.click();
 };
-const lastAsked = ({ sent }: typeof world.model) => sent.filter(({ type }) => type === "ask").at(-1);
+const lastAsked = ({ sent }: ReturnType<typeof view>["model"]) => sent.filter(({ type }) => type === "ask").at(-1);
 
 /** "pre|sident" and " George" are words of two tokens; the target is one as well. */
 function inWords(): Said[] {
@@ -392,5 +381,26 @@ describe("layers × heads", () => {
     expect(document.activeElement).toBe(cell(-1, -1));
     step("Escape");
     expect([el.querySelector(".sw-heads"), document.activeElement]).toEqual([null, find(el, ".sw-heads-toggle")]);
+  });
+});
+
+describe("what is not known yet", () => {
+  it("is no probability: that of several targets needs that of each", () => {
+    const { el, store } = view(
+      conversation().map(([message, scores]) =>
+        message.type === "steps"
+          ? [{ ...message, steps: (message.steps as Wire[]).slice(0, 1) }, scores]
+          : [message, scores],
+      ),
+    );
+    expect(texts(el, ".sw-target-line .sw-probability")).toEqual(["p = .796"]);
+    store.pin(0, 2);
+    expect(texts(el, ".sw-target-line .sw-probability")).toEqual([]);
+  });
+  it("is said of a contrast in other words where it is about the target on show", () => {
+    const { el, store } = view(asMap({ foil: " Bush", col: 0 }).filter(([message]) => message.type !== "column"));
+    expect(texts(el, ".sw-about .sw-legend")).toEqual(["This column was not computed."]);
+    store.pin(1);
+    expect(texts(el, ".sw-about .sw-legend")).toEqual(["This contrast is about “Washington” alone."]);
   });
 });

@@ -1,22 +1,10 @@
 /** What a page shows of a translation (two texts) and of a classifier (a text and its classes). */
 
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Role, WireSegment } from "../src/protocol";
-import { about, mounted, over, press, type Said, texts, tokens } from "./help";
+import { about, over, press, type Said, texts, tokens, viewing } from "./help";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-let world: ReturnType<typeof mounted>;
-afterEach(() => {
-  world.life.abort();
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-const view = (messages: readonly Said[]) => {
-  world = mounted(messages);
-  return world;
-};
+const view = viewing();
 const NAN = Number.NaN;
 const said = (element: Element | null | undefined) => element?.textContent?.replace(/\s+/g, " ").trim();
 
@@ -54,7 +42,6 @@ describe("a translation", () => {
   it("has no stroke before its first word where only a start token was read, and one where a beginning was given", () => {
     const { el } = view(translation());
     expect(el.querySelector(".sw-split")).toBeNull();
-    world.life.abort();
     const { el: begun } = view(translation(["<pad>", " Well", ","], { 5: "prompt", 6: "prompt" }));
     expect(begun.querySelectorAll(".sw-split")).toHaveLength(1);
     expect(texts(begun, ".sw-chip")).toHaveLength(1);

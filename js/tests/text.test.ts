@@ -1,90 +1,11 @@
-/** What a person does with the text: choose several, turn the question round, hide, open, search. By mouse and by key. */
+/** What a person does with the text by mouse: choose several, turn the question round, hide. */
 
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { WireSegment, WireToken } from "../src/protocol";
-import { hitsOf, textOf } from "../src/views/search";
-import { about, conversation, FIRST, mounted, over, press, type Said, TEXT, texts, token, tokens } from "./help";
+import { describe, expect, it } from "vitest";
+import { bar, button, classed, click, drag, mouse, pressedBoxes, said, words } from "./gestures";
+import { about, conversation, FIRST, over, press, TEXT, texts, token, tokens, viewing } from "./help";
 
 const NAN = Number.NaN;
-let world: ReturnType<typeof mounted>;
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-afterEach(() => {
-  world.life.abort();
-  vi.useRealTimers();
-});
-const view = (messages?: readonly Said[]) => {
-  world = mounted(messages);
-  return world;
-};
-
-const mouse = (type: string, box: Element, more: PointerEventInit = {}) => {
-  const event = new PointerEvent(type, { bubbles: true, composed: true, cancelable: true, buttons: 1, ...more });
-  box.dispatchEvent(event);
-  return event;
-};
-const click = (box: Element, more: MouseEventInit = {}) =>
-  box.dispatchEvent(new MouseEvent("click", { bubbles: true, composed: true, ...more }));
-/** Pressed on the first box, drawn over the others, let go over the last: as browsers tell it, a click at the end included. */
-function drag(boxes: Element[], more: PointerEventInit = {}): void {
-  const [first, last] = [boxes[0] as Element, boxes.at(-1) as Element];
-  mouse("pointerdown", first, more);
-  for (const box of boxes.slice(1)) mouse("pointermove", box, more);
-  mouse("pointerup", last, { ...more, buttons: 0 });
-  click(last.parentElement as Element, more);
-}
-const pressedBoxes = (el: Element) =>
-  [...el.querySelectorAll<HTMLElement>(".sw-t[aria-pressed=true]")].map((box) => Number(box.dataset.i));
-const classed = (el: Element, name: string) =>
-  [...el.querySelectorAll<HTMLElement>(`.sw-t.${name}`)].map((box) => Number(box.dataset.i));
-const bar = (el: Element) => el.querySelector<HTMLElement>(".sw-actions") as HTMLElement;
-const said = (el: Element) => bar(el).textContent?.replace(/\s+/g, " ").trim();
-function button(el: Element, name: string): HTMLElement {
-  const found = [...el.querySelectorAll<HTMLElement>("button")].find(
-    (each) => (each.getAttribute("aria-label") ?? each.textContent) === name,
-  );
-  if (found === undefined) throw new Error(`no button ${name}`);
-  return found;
-}
-
-/** "un|real news." in two sentences of two words, and what was written, "O|K". */
-const WORDS: WireToken[] = [
-  token("Un", { word: 0 }),
-  token("real", { word: 0 }),
-  token(" news", { word: 1 }),
-  token(" No", { word: 2, sentence: 1 }),
-  token("pe", { word: 2, sentence: 1 }),
-  token(" O", { word: 3, sentence: 2, segment: 1, role: "generated" }),
-  token("K", { word: 3, sentence: 2, segment: 1, role: "generated" }),
-  token(" bye", { word: 4, sentence: 2, segment: 1, role: "generated" }),
-];
-const words = () =>
-  about(WORDS, 5, [
-    [1, 2, 3, 0, 4, NAN, NAN],
-    [1, 1, 1, 1, 1, 5, NAN],
-    [2, 2, 2, 2, 2, 0, 0],
-  ]);
-
-/** Two turns that were read, one that is written after a template. */
-const SEGMENTS: WireSegment[] = [
-  { kind: "system", name: "system", start: 0, end: 2 },
-  { kind: "user", name: "user", start: 2, end: 4 },
-  { kind: "assistant", name: "assistant", start: 4, end: 7 },
-];
-const chat = () =>
-  about(
-    tokens(["Be", " kind", "Hi", " you", "<a>", "Oh", " hi"], 5, { 4: "special" }).map((each, i) => ({
-      ...each,
-      segment: i < 2 ? 0 : i < 4 ? 1 : 2,
-    })),
-    5,
-    [
-      [1, 2, 3, 4, 0, NAN],
-      [1, 1, 1, 1, 1, 5],
-    ],
-    { segments: SEGMENTS },
-  );
+const view = viewing();
 
 describe("several targets", () => {
   it("are pinned from one to where Shift is held at the click", () => {
@@ -186,12 +107,13 @@ describe("a press of the mouse", () => {
 });
 
 describe("the question turned round", () => {
-  const colours = () => [5, 6, 7].map((i) => world.box(i).style.backgroundColor !== "");
+  const colours = ({ box }: ReturnType<typeof view>) => [5, 6, 7].map((i) => box(i).style.backgroundColor !== "");
   it("by a click on an input colours the targets that it feeds; a second click or Esc turns it back", () => {
-    const { el, box, store } = view();
+    const shown = view();
+    const { el, box, store } = shown;
     over(box(4));
     click(box(4));
-    expect([store.inputs.value, store.look.value.turned, colours()]).toEqual([
+    expect([store.inputs.value, store.look.value.turned, colours(shown)]).toEqual([
       { start: 4, end: 5 },
       true,
       [true, true, true],
@@ -304,250 +226,83 @@ describe("the line below the text", () => {
   });
 });
 
-describe("the label over a turn", () => {
-  it("has a button that hides what was read of it; not over what the model writes", () => {
-    const { el, box, store } = view(chat());
-    const names = () => [...el.querySelectorAll(".sw-eye")].map((eye) => eye.getAttribute("aria-label"));
-    expect(names()).toEqual(["Hide system", "Hide user"]);
-    button(el, "Hide system").click();
-    expect([names(), store.hidden.value]).toEqual([["Show system", "Hide user"], [{ start: 0, end: 2 }]]);
-    expect([classed(el, "sw-off"), box(0).style.backgroundColor]).toEqual([[0, 1], ""]);
-    // What comes after the target is out of sight for it, which is not to be hidden.
-    expect([box(5).classList.contains("sw-off"), box(6).classList.contains("sw-blind")]).toEqual([false, true]);
-    button(el, "Show system").click();
-    expect([names(), classed(el, "sw-off")]).toEqual([["Hide system", "Hide user"], []]);
-  });
-  it("has its button named also where the text comes after the page", () => {
-    const { el, model } = view([]);
-    for (const [message, scores] of chat()) model.hear(message, scores);
-    button(el, "Hide user").click();
-    expect(texts(el, ".sw-turn")).toEqual(["system", "user", "assistant"]);
-    expect(button(el, "Show user").classList.contains("sw-shut")).toBe(true);
-  });
-  it("is one stretch with what was hidden of it before", () => {
-    const { el, store } = view(chat());
-    store.hide({ start: 1, end: 3 });
-    button(el, "Hide system").click();
-    expect(store.hidden.value).toEqual([{ start: 0, end: 3 }]);
-  });
-});
-
-describe("words, sentences and segments", () => {
-  it("are drawn as one, and lit as one under the mouse", () => {
-    const { el, box, store } = view(words());
-    over(box(1));
-    expect([classed(el, "sw-hot"), classed(el, "sw-on")]).toEqual([[1], []]);
-    store.readBy("sentence");
-    expect([classed(el, "sw-hot"), classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([
-      [0, 1, 2],
-      [0, 1, 3, 5, 6],
-      [1, 2, 4, 6, 7],
-    ]);
-    expect(box(0).style.backgroundColor).toBe(box(2).style.backgroundColor);
-    over(box(6)); // written tokens are targets one by one
-    expect(classed(el, "sw-hot")).toEqual([6]);
-    store.readBy("token");
-    expect(classed(el, "sw-on")).toEqual([]);
-  });
-  it("open at a double click or the key o, from sentences to words to tokens", () => {
-    const { box, store } = view(words());
-    store.readBy("sentence");
-    const starts = () => store.units.value.spans.map(({ start }) => start).filter((start) => start < 5);
-    expect(starts()).toEqual([0, 3]);
-    box(1).dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
-    expect(starts()).toEqual([0, 2, 3]);
-    click(box(1));
-    press(box(1), "o");
-    expect(starts()).toEqual([0, 1, 2, 3]);
-  });
-});
-
-describe("inputs by key", () => {
-  it("are reached from the target, the most important first, walked, and left again", () => {
-    const { el, box, store } = view();
-    box(5).focus();
-    for (const key of ["ArrowUp", "i"]) {
-      press(box(5), key);
-      expect(document.activeElement).toBe(box(4));
-      expect(["role", "tabindex", "aria-pressed", "aria-label"].map((name) => box(4).getAttribute(name))).toEqual([
-        "button",
-        "-1",
-        "false",
-        "George",
-      ]);
-      expect(el.querySelector(`#${box(4).getAttribute("aria-describedby")}`)?.textContent).toContain("share .400");
-      press(box(4), "Escape");
-      expect(document.activeElement).toBe(box(5));
-    }
-    expect(box(4).hasAttribute("role")).toBe(false);
-    press(box(5), "i");
-    press(box(4), "ArrowLeft");
-    expect([document.activeElement, store.hoverRow.value]).toEqual([box(3), 3]);
-    press(box(3), "ArrowRight");
-    press(box(4), "ArrowRight"); // there is none
-    expect(document.activeElement).toBe(box(4));
-    press(box(4), "ArrowDown");
-    expect([document.activeElement, store.hoverRow.value]).toEqual([box(5), null]);
-  });
-  it("keep the column that is previewed on show", () => {
-    const { box, store } = view();
-    box(7).focus();
-    press(box(7), "i");
-    expect([document.activeElement, store.shown.value?.col]).toEqual([box(4), 2]);
-  });
-  it("turn the question round, grow with Shift, are hidden and struck out, and one Esc at a time leads back", () => {
-    const { box, store, model } = view();
-    box(5).focus();
-    press(box(5), "i");
-    press(box(4), "Enter");
-    expect([store.inputs.value, store.look.value.turned, box(4).getAttribute("aria-pressed")]).toEqual([
-      { start: 4, end: 5 },
-      true,
-      "true",
-    ]);
-    press(box(4), "ArrowLeft", { shiftKey: true });
-    press(box(3), "ArrowLeft", { shiftKey: true });
-    expect([store.inputs.value, document.activeElement]).toEqual([{ start: 2, end: 5 }, box(2)]);
-    press(box(2), "ArrowRight", { shiftKey: true });
-    expect(store.inputs.value).toEqual({ start: 3, end: 5 });
-    press(box(3), "s");
-    expect(model.sent.at(-1)).toEqual({ type: "try", rows: [3, 4] });
-    press(box(3), "h");
-    expect(store.hidden.value).toEqual([{ start: 3, end: 5 }]);
-    press(box(3), "h");
-    expect(store.hidden.value).toEqual([]);
-    press(box(3), "Escape");
-    expect([store.inputs.value, document.activeElement]).toEqual([null, box(3)]);
-    press(box(3), "Escape");
-    expect(document.activeElement).toBe(box(5));
-  });
-  it("are told to screen readers", () => {
-    const { el, box } = view();
-    click(box(4));
-    vi.advanceTimersByTime(1000);
-    expect(texts(el, ".sw-layer > [aria-live=polite]")).toContain("Input George feeds: Washington .400, . .167.");
-  });
-  it("of a class stand in the text, and its keys lead there and back", () => {
-    const list = tokens(["a", " b", "NO", "YES"], 2, { 2: "class", 3: "class" });
-    const { el, box } = view(about(list, 2, [[1, 3]]));
-    const first = el.querySelector<HTMLElement>(".sw-class") as HTMLElement;
-    first.focus();
-    press(first, "ArrowUp");
-    expect(document.activeElement).toBe(box(1));
-    press(box(1), "Escape");
-    expect(document.activeElement).toBe(first);
-  });
-});
-
-describe("the search", () => {
-  const many = [
-    ...Array.from({ length: 240 }, (_, i) => (i % 60 === 7 ? " Uni" : i % 60 === 8 ? "ted" : ` w${i}`)),
-    " x",
-  ];
-  const long = () => conversation(many, 240, [many.slice(1).map((_, row) => row)]);
-  const field = (el: Element) => el.querySelector<HTMLInputElement>(".sw-field") as HTMLInputElement;
-  function find(el: Element, query: string): void {
-    field(el).value = query;
-    field(el).dispatchEvent(new Event("input"));
-  }
-  const counted = (el: Element) => el.querySelector(".sw-search [role=status]")?.textContent;
-
-  it("is there for long texts alone", () => {
-    const { el, box } = view();
-    expect(el.querySelector<HTMLElement>(".sw-search")?.hidden).toBe(true);
-    press(box(5), "/");
-    expect(field(el).hidden).toBe(true);
-  });
-  it("opens with a key or its button, finds across tokens whatever the case, and goes from hit to hit", () => {
-    const { el, box } = view(long());
-    press(box(240), "/");
-    expect(document.activeElement).toBe(field(el));
-    find(el, "UNITED");
-    expect([counted(el), classed(el, "sw-found"), classed(el, "sw-here")]).toEqual([
-      "1 of 4",
-      [7, 8, 67, 68, 127, 128, 187, 188],
-      [7, 8],
-    ]);
-    for (const [key, more, at] of [
-      ["Enter", {}, 67],
-      ["ArrowDown", {}, 127],
-      ["Enter", { shiftKey: true }, 67],
-      ["ArrowUp", {}, 7],
-      ["ArrowUp", {}, 187],
-    ] as const) {
-      press(field(el), key, more);
-      expect(classed(el, "sw-here")).toEqual([at, at + 1]);
-    }
-    find(el, "nowhere");
-    expect([counted(el), classed(el, "sw-found")]).toEqual(["not found", []]);
-  });
-  it("closes with Esc, takes its marks with it, and leaves the reader at the hit", () => {
-    const { el, box } = view(long());
-    button(el, "Find in the text").click();
-    find(el, "w12");
-    press(field(el), "Escape");
-    expect([field(el).hidden, classed(el, "sw-found"), counted(el)]).toEqual([true, [], ""]);
-    expect([document.activeElement, box(12).getAttribute("role")]).toEqual([box(12), "button"]);
-  });
-  it("knows for each hit its tokens, in any text", () => {
-    const { store } = view(conversation([" Straße", "İst", "an", "bul", "\n", " 我", "們 ", "aaa", "!"], 8, []));
-    const text = textOf(store.pieces.value);
-    expect(hitsOf(text, "STRASSE")).toEqual([]);
-    expect(hitsOf(text, "straße")).toEqual([{ start: 0, end: 1 }]);
-    expect(hitsOf(text, " İSTANBUL")).toEqual([]);
-    expect(hitsOf(text, "İSTANBUL")).toEqual([{ start: 1, end: 4 }]);
-    expect(hitsOf(text, "我們")).toEqual([{ start: 5, end: 7 }]);
-    expect(hitsOf(text, "a").at(-1)).toEqual({ start: 7, end: 8 });
-    expect(hitsOf(text, "a").length).toBe(5);
-    expect([hitsOf(text, ""), hitsOf(text, "  ")]).toEqual([[], []]);
-  });
-  it("of 10,000 tokens is quick", () => {
-    const { store } = view(
-      conversation(
-        Array.from({ length: 10_000 }, (_, i) => ` word${i % 97}`),
-        9_999,
-        [],
-      ),
-    );
-    const start = performance.now();
-    expect(hitsOf(textOf(store.pieces.value), "word1").length).toBeGreaterThan(1000);
-    expect(performance.now() - start).toBeLessThan(200);
-  });
-});
-
-describe("an enormous token", () => {
-  const huge = `<script>alert(1)</script>\u0000\ud800${"x".repeat(99_973)}`;
-  it("is drawn in its beginning, with how much is left out; its names stay short", () => {
-    const { el, box } = view(conversation([huge, huge], 1, [[1]]));
-    expect(box(0).textContent).toContain("… 99,000 more characters");
-    expect(box(0).textContent?.length).toBeLessThan(1100);
-    over(box(0));
-    for (const text of [
-      el.querySelector("[role=tooltip]")?.textContent,
-      box(1).getAttribute("aria-label"),
-      el.querySelector(".sw-target-name")?.textContent,
-    ])
-      expect(text?.length).toBeLessThan(300);
-    click(box(0));
-    expect(said(el)?.length).toBeLessThan(500);
-    expect(el.querySelectorAll("script")).toHaveLength(0);
-    expect(texts(el, ".sw-t .sw-sign").slice(0, 2)).toEqual(["NULU+D800", "… 99,000 more characters"]);
-  });
-});
-
 it("a hover touches no more boxes than are lit and were lit", () => {
   const list = Array.from({ length: 300 }, (_, i) => token(` w${i}`, { word: i, sentence: i >> 2 }));
-  const { el, store } = view(about([...list, token(" x", { role: "generated" })], 300, [list.map((_, i) => i + 1)]));
+  const { el, box, store } = view(
+    about([...list, token(" x", { role: "generated" })], 300, [list.map((_, i) => i + 1)]),
+  );
   store.readBy("sentence");
-  over(world.box(0));
+  over(box(0));
   const touched = new Set<Node>();
   const observer = new MutationObserver((records) => {
     for (const { target } of records) touched.add(target);
   });
   observer.observe(el.querySelector(".sw-text") as Element, { attributes: true, subtree: true, childList: true });
-  over(world.box(9));
+  over(box(9));
   for (const { target } of observer.takeRecords()) touched.add(target);
   observer.disconnect();
   const boxes = [...touched].flatMap((node) => (node as HTMLElement).dataset.i ?? []);
   expect(boxes.map(Number).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 8, 9, 10, 11]);
+});
+
+describe("what a box shows", () => {
+  it("is nothing after the target, also before its column is here", () => {
+    const { el } = view(conversation().filter(([message]) => message.type !== "column"));
+    expect(classed(el, "sw-blind")).toEqual([6, 7]);
+  });
+  it("takes the colours of a map with signs, though its place on the ramp stays", () => {
+    const { box, model, store } = view();
+    const before = box(4).style.backgroundColor;
+    const more = { map: "m2", method: "occlusion", aside: true };
+    for (const [message, scores] of conversation())
+      if (message.type === "map" || message.type === "column") model.hear({ ...message, ...more }, scores);
+    expect(box(4).style.backgroundColor).toBe(before);
+    store.ask({ method: "occlusion", objective: "probability" }); // it is here, so it is shown at once
+    expect(box(4).style.backgroundColor).not.toBe(before);
+  });
+  it("folds a template that has grown long enough, and says no share of what is part of a larger unit", () => {
+    const list = tokens(["<a>", "<b>", "<c>", "<d>", "Hi", " you"], 5, { 0: "special", 1: "special", 2: "special", 3: "special" }); // biome-ignore format: one line
+    const { el, model, store } = view(
+      about(list, 5, [[1, 1, 1, 1, 4]]).map(([message, scores]) =>
+        message.type === "tokens" ? [{ ...message, tokens: list.slice(0, 3) }, scores] : [message, scores],
+      ),
+    );
+    expect(texts(el, ".sw-chip")).toEqual([]);
+    model.hear({ type: "tokens", doc: 1, start: 3, tokens: list.slice(3), segments: [] });
+    expect(texts(el, ".sw-chip")).toEqual(["template · 4 tokens · 50 %"]);
+    store.readBy("sentence");
+    expect(texts(el, ".sw-chip")).toEqual(["template · 4 tokens"]);
+  });
+  it("ends with its line: a sentence that goes on in the next is two boxes", () => {
+    const list = [token("One\n"), token("two", { word: 1 }), token(" x", { word: 2, sentence: 1, role: "generated" })];
+    const { el, store } = view(about(list, 2, [[1, 2]]));
+    store.readBy("sentence");
+    expect([store.units.value.spans.length, classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([2, [], []]);
+  });
+});
+
+describe("a drag", () => {
+  it("from an input into the targets chooses none of them", () => {
+    const { box, store } = view();
+    mouse("pointerdown", box(3));
+    mouse("pointermove", box(6));
+    expect([store.dragged.value, store.inputs.value]).toEqual([null, null]);
+  });
+  it("over what is pinned already lets nothing go", () => {
+    const { box, store } = view();
+    drag([box(5), box(6)]);
+    drag([box(5), box(6)]);
+    expect(store.pinnedCols.value).toEqual({ start: 0, end: 2 });
+  });
+});
+
+it("what an input feeds is told by size, whatever the sign", () => {
+  const columns = [
+    [0.1, 0.2, 0.3, 0.3, 0.1, NAN, NAN],
+    [0, 0, 0, 0.2, -0.8, 0, NAN],
+    [0.2, 0.2, 0.2, 0.2, 0.2, 0, 0],
+  ];
+  const { el, box } = view(conversation(TEXT, FIRST, columns));
+  click(box(4));
+  expect(texts(bar(el), ".sw-input")).toEqual([". −.800", "He .200", "Washington .100"]);
 });

@@ -63,6 +63,18 @@ describe("the trait `selection`", () => {
     model.emit("change:selection");
     expect([store.pinned.value, model.saved]).toEqual([null, 0]);
   });
+  it("tells the extent first: who hears of a selection may ask for it", () => {
+    const { model, store } = started();
+    const seen: number[] = [];
+    model.on("change:selection", () => seen.push(model.extent));
+    store.pin(1, 2);
+    expect(seen).toEqual([2]);
+  });
+  it("is of one column at least, whatever Python says", () => {
+    const { model, store } = started();
+    model.set("extent", 0);
+    expect(store.extent.value).toBe(1);
+  });
   it("is read when the model opens", () => {
     const model = new FakeModel();
     model.trait = 2;
@@ -102,6 +114,14 @@ describe("focus", () => {
     expect(focuses(model)).toEqual([]);
     store.hoverCol.value = 2;
     vi.advanceTimersByTime(200);
+    expect(focuses(model)).toEqual([{ type: "focus", col: 2 }]);
+  });
+  it("is sent once for a column, however often one comes back to it", () => {
+    const { model, store } = started(withoutColumns());
+    for (const col of [2, null, 2]) {
+      store.hoverCol.value = col;
+      vi.advanceTimersByTime(200);
+    }
     expect(focuses(model)).toEqual([{ type: "focus", col: 2 }]);
   });
   it("is sent at most once in 50 ms, the last wish winning", () => {

@@ -1,18 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { COLUMNS, conversation, METHOD, mounted, over, press, type Said, TEXT, texts, tokens, type Wire } from "./help";
+import { describe, expect, it, vi } from "vitest";
+import { COLUMNS, conversation, METHOD, over, press, type Said, TEXT, texts, tokens, viewing, type Wire } from "./help";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-let world: ReturnType<typeof mounted>;
-afterEach(() => {
-  world.life.abort();
-  vi.useRealTimers();
-});
-const view = (messages?: Parameters<typeof mounted>[0]) => {
-  world = mounted(messages);
-  return world;
-};
+const view = viewing();
 const painted = (el: Element) =>
   [...el.querySelectorAll<HTMLElement>(".sw-t")].map(({ style }) => style.backgroundColor);
 const tip = (el: Element) => el.querySelector<HTMLElement>("[role=tooltip]");

@@ -1,24 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { mostChanged, together } from "../src/views/whatif/change";
-import { COLUMNS, conversation, mounted, over, press, type Said, tokens } from "./help";
+import { COLUMNS, conversation, over, press, type Said, tokens, viewing } from "./help";
 
 const EDITABLE = "The first president was George";
-let world: ReturnType<typeof mounted>;
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-afterEach(() => {
-  world.life.abort();
-  vi.useRealTimers();
-});
+const mounting = viewing();
 
 function view(messages: readonly Said[] = conversation(), editable: string | null = EDITABLE) {
-  world = mounted(
+  return mounting(
     messages.map(([message, scores]) =>
       message.type === "document" ? [{ ...message, editable }, scores] : [message, scores],
     ),
   );
-  return world;
 }
 const signed = (): Said[] =>
   conversation().map(([message, scores]) =>
@@ -80,6 +72,15 @@ describe("what was tried", () => {
     const { el, model } = view(signed());
     model.hear(tried([2, 4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("the map predicted −.700");
+  });
+  it("predicts no change from scores that set a target against another token", () => {
+    const against = signed().map(
+      ([message, scores]): Said =>
+        message.type === "map" ? [{ ...message, foil: " Bush", col: 0 }, scores] : [message, scores],
+    );
+    const { el, model } = view(against);
+    model.hear(tried([2, 4], [0.3, 0.5, 0.2]));
+    expect(said(el)).toContain("the map gave them 70 % of this column");
   });
   it("predicts no change from scores of another objective, nor of several targets", () => {
     const logit = signed().map(
@@ -171,6 +172,16 @@ describe("the text, edited", () => {
   it("opens in place with the text in it and the focus on it", () => {
     const { area } = opened();
     expect([area.value, area.dir, document.activeElement]).toEqual([EDITABLE, "auto", area]);
+  });
+  it("keeps its keys from the notebook, which would run the cell", () => {
+    const { el } = view();
+    press1(el, "Edit the text");
+    const heard: string[] = [];
+    const hear = ({ key }: KeyboardEvent) => heard.push(key);
+    document.body.addEventListener("keydown", hear);
+    press(el.querySelector("textarea") as Element, "Enter", { ctrlKey: true });
+    document.body.removeEventListener("keydown", hear);
+    expect(heard).toEqual([]);
   });
   it("is tried by its button, and by Ctrl and Enter", () => {
     const { el, area, model } = opened();

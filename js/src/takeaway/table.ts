@@ -58,6 +58,6 @@ export function* json(
 }
 
 /** One line a row, for a spreadsheet: a name with a tab or a line break in it would be more than one cell. */
-export function tsv(rows: readonly (readonly (string | number | null)[])[]): string {
+export function tsv(rows: readonly (readonly (string | number)[])[]): string {
   return rows.map((row) => row.map((value) => String(value).replace(/[\t\r\n]+/g, " ")).join("\t")).join("\n");
 }

@@ -6,8 +6,8 @@ import type { Span } from "../layout";
 import { canOpen, feeds, isHidden, strikeOut, toggleHidden } from "./chosen";
 import type { ViewContext } from "./context";
 import { h, hasFocus, watch } from "./dom";
-import { onKeys } from "./input";
-import { nameOf } from "./tips";
+import { focusTarget, onKeys } from "./input";
+import { nameOf } from "./words";
 
 export function actionsView(context: ViewContext): HTMLElement {
   const { store, signal } = context;
@@ -17,7 +17,7 @@ export function actionsView(context: ViewContext): HTMLElement {
   function doing(act: () => void): void {
     const hadFocus = hasFocus(root);
     act();
-    if (hadFocus && root.hidden) root.parentElement?.querySelector<HTMLElement>('.sw-gen[tabindex="0"]')?.focus();
+    if (hadFocus && root.hidden) focusTarget(root);
   }
 
   const button = (label: string, act: () => void, title: string): TemplateResult =>

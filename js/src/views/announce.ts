@@ -10,14 +10,13 @@ import type { Answer } from "../protocol";
 import { isUnderWay, type Store } from "../store";
 import { feeds } from "./chosen";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { liveRegion, watch } from "./dom";
 import { classOf, explainerName, summary, verdict } from "./explain/said";
-import { figure, noise, probabilityOf } from "./target/words";
-import { nameOf, nameOfTargets } from "./tips";
+import { figure, nameOf, nameOfTargets, noise, probabilityOf } from "./words";
 
 const REST = 500; // ms
 
-export function announcement(store: Store): string {
+function announcement(store: Store): string {
   const { value: inputs } = store.inputs;
   return inputs !== null && store.look.value.turned ? turnedRound(store, inputs) : aboutTarget(store);
 }
@@ -69,13 +68,6 @@ export function announcer({ store, signal }: ViewContext): HTMLElement {
     }, REST);
   });
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-  return root;
-}
-
-/** What is written into it is read aloud, once the screen reader has said what it was about to say. */
-export function liveRegion(): HTMLElement {
-  const root = h("div", { className: "sw-unseen", role: "status" });
-  root.setAttribute("aria-live", "polite");
   return root;
 }
 

@@ -5,7 +5,7 @@ import type { Span } from "../layout";
 import type { Store } from "../store";
 import { unitAt, wholeUnits } from "../units";
 import type { ViewContext } from "./context";
-import { nameOfTargets } from "./tips";
+import { nameOfTargets } from "./words";
 
 const FEW = 3; // targets that are named
 

@@ -24,6 +24,11 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** What is written into it is read aloud, once the screen reader has said what it was about to say. */
+export function liveRegion(): HTMLElement {
+  return h("div", { className: "sw-unseen", role: "status", ariaLive: "polite" });
+}
+
 /** Whether the focus is in an element, or on it; through shadow roots, too. */
 export function hasFocus(element: Element): boolean {
   return element.contains((element.getRootNode() as Document | ShadowRoot).activeElement);

@@ -120,7 +120,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
   watch(signal, () => {
     const objectives = store.menu.value?.objectives ?? [];
     const asked = current();
-    const card = store.menu.value?.methods.find(({ id }) => id === asked?.method);
+    const card = store.methodCalled(asked?.method);
     const idle = card !== undefined && !card.uses_objective;
     render(
       objectives.length < 2 || asked === null

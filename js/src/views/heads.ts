@@ -12,7 +12,7 @@ import { h, watch } from "./dom";
 import { paintHeads, peakOf } from "./heads/picture";
 import { nearest, onKeys } from "./input";
 import { createPopover } from "./popover";
-import { nameOf, nameOfTargets } from "./tips";
+import { nameOf, nameOfTargets } from "./words";
 
 const SETTLE = 150; // ms that a target must be looked at before its heads are asked for
 const HINT = "A head, a layer (the mean of its heads) or all of them: press one to see its map.";

@@ -61,3 +61,8 @@ export function endPreview({ store, tooltip }: ViewContext): void {
   store.hoverRow.value = null;
   tooltip.hide();
 }
+
+/** What had the focus goes: on with the target on show. */
+export function focusTarget(from: Element): void {
+  from.closest(".sw-body")?.querySelector<HTMLElement>('.sw-gen[tabindex="0"]')?.focus();
+}

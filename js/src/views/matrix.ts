@@ -5,7 +5,7 @@
 
 import { render } from "lit-html";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, liveRegion, watch } from "./dom";
 import { createActs } from "./matrix/acts";
 import { axesOf, hintView } from "./matrix/hint";
 import { followKeys } from "./matrix/keys";
@@ -18,8 +18,7 @@ export function matrixView(context: ViewContext): HTMLElement {
   const root = h("div", { className: "sw-matrix" });
   const model = matrixModel(store, ramp);
   const sheet = createSheet(context, root, model);
-  const said = h("div", { className: "sw-unseen", role: "status" });
-  said.setAttribute("aria-live", "polite");
+  const said = liveRegion();
   layer.append(said);
   signal.addEventListener("abort", () => said.remove(), { once: true });
   const acts = createActs(context, model, sheet, (what) => render(what, said));

@@ -15,3 +15,14 @@ export function place(anchor: Anchor, element: HTMLElement, stand: Stand): void 
   const at = Object.entries(beside(anchor.getBoundingClientRect(), size, room, stand));
   Object.assign(element.style, Object.fromEntries(at.map(([name, length]) => [name, `${length}px`])));
 }
+
+/** Shows an element above everything, where the host has a top layer; elsewhere `position: fixed` has to do. */
+export function raise(element: HTMLElement): void {
+  element.hidden = false;
+  if (element.isConnected && "showPopover" in element && !element.matches(":popover-open")) element.showPopover();
+}
+
+export function lower(element: HTMLElement): void {
+  if (!element.hidden && "hidePopover" in element && element.matches(":popover-open")) element.hidePopover();
+  element.hidden = true;
+}

@@ -4,8 +4,7 @@ import type { Stand } from "../layout";
 import type { ViewContext } from "./context";
 import { coalesced, hasFocus, observed } from "./dom";
 import { menuKeys } from "./input";
-import { place } from "./place";
-import { raise } from "./tooltip";
+import { lower, place, raise } from "./place";
 
 export type Popover = { toggle(): void; close(): void };
 
@@ -35,8 +34,7 @@ export function createPopover(
     open.abort();
     open = null;
     const hadFocus = hasFocus(panel);
-    if ("hidePopover" in panel && panel.matches(":popover-open")) panel.hidePopover();
-    panel.hidden = true;
+    lower(panel);
     panel.remove();
     button.setAttribute("aria-expanded", "false");
     if (hadFocus) button.focus();

@@ -13,7 +13,7 @@ const COUNTS: ReadonlySet<string> = new Set(["generating", "attributing", "expla
 const OPEN_ENDED: ReadonlySet<string> = new Set(["generating", "explaining"]); // nobody knows how much will be written
 const BYTES = 1_000_000; // what is loaded in more steps than this is counted in bytes
 
-export function progressText(status: Status): string {
+function progressText(status: Status): string {
   const { phase, what, seconds_left } = status;
   const left = seconds_left === null ? "" : `, ${seconds(seconds_left)} left`;
   return `${what === "" ? phase : what}${counted(status)}${left}`;
@@ -65,7 +65,7 @@ export function progressView(context: ViewContext): HTMLElement {
     const before = dropped !== null && dropped.over === map ? dropped.asked : null;
     const half = map !== null && !isWhole(map) ? store.questionOf(map) : null;
     const rest = before ?? half;
-    const label = store.menu.value?.methods.find(({ id }) => id === before?.method)?.label;
+    const label = store.methodCalled(before?.method)?.label;
     const said =
       before !== null
         ? `Cancelled before ${label ?? before.method} began.`

@@ -8,7 +8,7 @@ import type { ViewContext } from "./context";
 export function rampScale(
   { ramp }: ViewContext,
   signed: boolean,
-  [from, to]: readonly [string, string],
+  [from, to]: readonly [string, string | TemplateResult],
   title: string | typeof nothing = nothing,
   more: TemplateResult | typeof nothing = nothing,
 ): TemplateResult {

@@ -2,9 +2,8 @@
 
 import { signal as signalOf } from "@preact/signals-core";
 import { plural } from "../format";
-import { liveRegion } from "./announce";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, liveRegion, watch } from "./dom";
 import { WAYS, type Way } from "./takeaway/ways";
 
 export function takeAwayView(context: ViewContext): HTMLElement {

@@ -7,7 +7,7 @@ import { headsButton } from "./heads";
 import { methodCard } from "./target/card";
 import { legendView } from "./target/legend";
 import { targetLine } from "./target/line";
-import { noise, unitText } from "./target/words";
+import { noise, unitText } from "./words";
 
 export function targetView(context: ViewContext): HTMLElement {
   const { store, signal } = context;

@@ -11,7 +11,7 @@ import type { Span } from "../layout";
 import type { Store } from "../store";
 import { unitAt } from "../units";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, hasFocus, watch } from "./dom";
 import { searchView } from "./search";
 import type { Item } from "./text/boxes";
 import { followEyes } from "./text/eyes";
@@ -58,6 +58,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
 
   function rebuild(from: number): void {
     sight.during(from, () => lines.rebuild(from));
+    lines.joinUnits();
     nameEyes();
   }
 
@@ -66,7 +67,6 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     const { value: first } = store.firstTarget;
     hot = underMouse(store);
     struck = new Set(store.whatIf.value?.rows);
-    lines.joinUnits();
     painter.repaint();
     markTabStop([elementAt(store.shown.value?.token)]);
     const n = pinned === null ? 0 : pinned.end - pinned.start;
@@ -74,13 +74,13 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   }
 
   function unfold(start: number): void {
-    const hadFocus = root.contains(document.activeElement);
+    const hadFocus = hasFocus(root);
     lines.unfold(start);
     tooltip.hide();
     rebuild(start);
     draw();
     // The chip is gone, and with it the focus of who opened it by key.
-    if (hadFocus && !root.contains(document.activeElement)) elementAt(store.shown.value?.token)?.focus();
+    if (hadFocus && !hasFocus(root)) elementAt(store.shown.value?.token)?.focus();
   }
 
   watch(signal, () => {
@@ -88,6 +88,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     if (from !== null) rebuild(from);
     draw();
   });
+  watch(signal, lines.joinUnits); // not at each hover: it goes over the whole text
   for (const [target, event] of [[window, "beforeprint"] as const, [root, WHOLE] as const])
     target.addEventListener(event, painter.paintAll, { signal });
   return search === null ? root : h("div", {}, search.element, root);

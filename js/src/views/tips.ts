@@ -3,12 +3,13 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { percent, plural, share, significant } from "../format";
 import type { Span } from "../layout";
-import { labelOf, nameOfSpan, partOf } from "../pieces";
+import { labelOf, partOf } from "../pieces";
 import type { Role, WireToken } from "../protocol";
 import { rankOf, shareOf, statsOf } from "../scores";
 import type { MapData, Store } from "../store";
 import { unitAt } from "../units";
 import type { Side } from "./tooltip";
+import { nameOf, nameOfTargets } from "./words";
 
 const ROLE_NAMES: Record<Exclude<Role, "special">, string> = {
   source: "source",
@@ -16,17 +17,6 @@ const ROLE_NAMES: Record<Exclude<Role, "special">, string> = {
   generated: "written by the model",
   class: "class",
 };
-
-/** A unit as it is called in a line of numbers. */
-export function nameOf({ tokens }: Store, span: Span): string {
-  return nameOfSpan(tokens.value, span);
-}
-
-/** Targets as they are called, by their columns. */
-export function nameOfTargets(store: Store, { start, end }: Span): string {
-  const { value: first } = store.firstTarget;
-  return nameOf(store, { start: first + start, end: first + end });
-}
 
 function heading(store: Store, token: WireToken, row: number): TemplateResult {
   const unit = unitAt(store.units.value, row) ?? { start: row, end: row + 1 };

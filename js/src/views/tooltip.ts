@@ -3,19 +3,13 @@
 import { render, type TemplateResult } from "lit-html";
 import type { Stand } from "../layout";
 import { h } from "./dom";
-import { type Anchor, place } from "./place";
+import { type Anchor, lower, place, raise } from "./place";
 
 export type Side = Stand["side"];
 export type Tooltip = {
   show(anchor: Anchor, content: TemplateResult, side?: Side): void;
   hide(): void;
 };
-
-/** Shows an element above everything, where the host has a top layer; elsewhere `position: fixed` has to do. */
-export function raise(element: HTMLElement): void {
-  element.hidden = false;
-  if (element.isConnected && "showPopover" in element && !element.matches(":popover-open")) element.showPopover();
-}
 
 export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip {
   const tip = h("div", { className: "sw-tip", role: "tooltip", hidden: true, id: `sw-tip-${crypto.randomUUID()}` });
@@ -24,8 +18,7 @@ export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip 
   let described: Element | null = null;
 
   function hide(): void {
-    if (!tip.hidden && "hidePopover" in tip && tip.matches(":popover-open")) tip.hidePopover();
-    tip.hidden = true;
+    lower(tip);
     described?.removeAttribute("aria-describedby");
     described = null;
   }

@@ -9,7 +9,7 @@ import { shareOf, topRows } from "../../scores";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { endPreview } from "../input";
-import { nameOf, nameOfTargets } from "../tips";
+import { nameOf, nameOfTargets } from "../words";
 import type { Side } from "./sides";
 
 const LENGTHS = [5, 10];

@@ -6,8 +6,8 @@ import type { Beside } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { rampScale } from "../ramp";
-import { figure } from "../target/words";
 import { textView } from "../text";
+import { figure } from "../words";
 import { rankCorrelation } from "./rank";
 import type { Side } from "./sides";
 

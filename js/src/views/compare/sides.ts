@@ -3,7 +3,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import type { Beside, MapData, Store } from "../../store";
 import { mapOnShow } from "../ask";
-import { unitText } from "../target/words";
+import { unitText } from "../words";
 
 /** One that can be chosen. `reason`: why its method cannot run here, or null. */
 export type Option = { key: string; entry: Beside; name: string; reason: string | null };
@@ -28,7 +28,7 @@ export function keyOf(store: Store, { method, objective, map }: Beside): string 
 function nameOf(store: Store, { method, objective, map }: Beside): string {
   const isOther = store.usesObjective(method) && objective !== objectiveOf(store);
   const other = isOther ? store.menu.value?.objectives.find(({ id }) => id === objective)?.label : undefined;
-  const label = cardOf(store, method)?.label ?? method;
+  const label = store.methodCalled(method)?.label ?? method;
   return [
     label,
     ...(other === undefined ? [] : [other]),
@@ -38,10 +38,6 @@ function nameOf(store: Store, { method, objective, map }: Beside): string {
 
 function settingsOf(map: MapData | null | undefined): string[] {
   return (map?.info.settings ?? []).map((setting) => setting.join(" "));
-}
-
-function cardOf({ menu }: Store, method: string) {
-  return menu.value?.methods.find(({ id }) => id === method);
 }
 
 function objectiveOf(store: Store): string {
@@ -71,7 +67,7 @@ export function optionsOf(store: Store): Option[] {
   const options = new Map<string, Option>();
   for (const entry of [...named, ...others]) {
     const key = keyOf(store, entry);
-    const reason = store.mapBeside(entry) === null ? (cardOf(store, entry.method)?.reason ?? null) : null;
+    const reason = store.mapBeside(entry) === null ? (store.methodCalled(entry.method)?.reason ?? null) : null;
     if (!options.has(key)) options.set(key, { key, entry, name: nameOf(store, entry), reason });
   }
   return [...options.values()];
@@ -100,7 +96,7 @@ function sideOf(store: Store, entry: Beside): Side {
     name: computed(() => nameOf(store, entry)),
     unit: computed(() => {
       const settings = entry.map === undefined ? settingsOf(map.value) : [];
-      return [unitText(store, cardOf(store, entry.method)), ...settings].join(" · ");
+      return [unitText(store, store.methodCalled(entry.method)), ...settings].join(" · ");
     }),
     map,
   };

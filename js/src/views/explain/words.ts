@@ -20,7 +20,7 @@ export function gap(before: string, after: string): string {
 
 const said = (score: number | null) => (score === null ? "not said" : decimal(score));
 
-export function wordTip({ text, score, uncertainty }: WireWord): TemplateResult {
+function wordTip({ text, score, uncertainty }: WireWord): TemplateResult {
   return html`<div class="sw-tip-head"><bdi>${text}</bdi></div>
     <div class="sw-tip-row">${score === null ? "not said" : html`said <b>${decimal(score)}</b>`}</div>
     ${uncertainty === null ? nothing : html`<div class="sw-tip-row">uncertainty <b>${percent(uncertainty)}</b> of the largest possible</div>`}`;

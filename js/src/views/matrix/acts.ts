@@ -4,10 +4,11 @@ import { html, type TemplateResult } from "lit-html";
 import { share, significant } from "../../format";
 import type { Place, Span } from "../../layout";
 import { shareOf } from "../../scores";
+import { copy as toClipboard } from "../clipboard";
 import type { ViewContext } from "../context";
 import { endPreview } from "../input";
-import { copy as toClipboard } from "../takeaway/save";
-import { nameOf, tokenTip } from "../tips";
+import { tokenTip } from "../tips";
+import { nameOf } from "../words";
 import type { Model } from "./model";
 import type { Sheet } from "./sheet";
 
@@ -65,7 +66,7 @@ export function createActs(
   function pin(col: number, extend: boolean): void {
     const cols = model.cols.value[col];
     if (cols === undefined) return;
-    if (extend) for (const target of [cols.start, cols.end - 1]) store.pinTo(target);
+    if (extend) store.pinTo(cols.start);
     else store.pin(cols.start, cols.end - cols.start);
   }
 

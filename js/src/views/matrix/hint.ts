@@ -1,13 +1,12 @@
 /** What is beside a matrix: its axes, how its colours are to be read, and by what it is sorted. */
 
 import { html, nothing, render } from "lit-html";
-import { gradient } from "../../color";
 import { statsOf } from "../../scores";
 import type { Kind } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { figure, scaleText } from "../target/words";
-import { nameOf } from "../tips";
+import { rampScale } from "../ramp";
+import { figure, nameOf, scaleText } from "../words";
 import type { Acts } from "./acts";
 import type { Model } from "./model";
 
@@ -21,7 +20,8 @@ export function axesOf(kind: Kind): readonly [string, string] {
   return AXES[kind];
 }
 
-export function hintView({ store, signal, ramp }: ViewContext, model: Model, acts: Acts): HTMLElement {
+export function hintView(context: ViewContext, model: Model, acts: Acts): HTMLElement {
+  const { store, signal } = context;
   const hint = h("div", { className: "sw-matrix-hint" });
   watch(signal, () => {
     const [rows, columns] = AXES[store.kind.value];
@@ -38,15 +38,13 @@ export function hintView({ store, signal, ramp }: ViewContext, model: Model, act
       html`<div>rows: ${rows}</div>
         <div>columns: ${columns}</div>
         <div>${raw ? "all columns on one scale" : "each column on its own scale"}${words && `, ${words}`}</div>
-        <div class="sw-scale"><span>${signed ? figure(store, -max) : "0"}</span
-          ><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
-          ><span>${figure(store, max)}${raw ? nothing : html` for ${name(marks.col)}`}</span></div>
+        ${rampScale(context, signed, [signed ? figure(store, -max) : "0", html`${figure(store, max)}${raw ? nothing : html` for ${name(marks.col)}`}`])}
         <div>bars: what a row, a column adds up to</div>
         ${
           by === null
             ? html`<div>a click on a column's name sorts the rows</div>`
             : html`<div>rows sorted by ${name(by)};
-              <button type="button" class="sw-matrix-restore" @click=${() => acts.sort(by)}>restore</button></div>`
+              <button type="button" class="sw-link sw-matrix-restore" @click=${() => acts.sort(by)}>restore</button></div>`
         }`,
       hint,
     );

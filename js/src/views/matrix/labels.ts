@@ -1,8 +1,8 @@
 /** What stands around the cells of a matrix: the names of rows and columns, and bars of what they add up to. */
 
-import { LEAN, labelRoom, type Span, SUMS, shorten } from "../../layout";
+import { LABEL_MAX, LEAN, type Span, SUMS, shorten } from "../../layout";
 import type { Store } from "../../store";
-import { nameOf } from "../tips";
+import { nameOf } from "../words";
 import { type Frame, sizeOf, within, xOf, yOf } from "./draw";
 import type { Marks, Model } from "./model";
 
@@ -54,7 +54,7 @@ function drawSide(frame: Frame, store: Store, side: Side): void {
       pen.translate(middle, grid.top - 8);
       pen.rotate(-LEAN);
     } else pen.translate(grid.left - 6, middle);
-    pen.fillText(shorten(nameOf(store, tokens), labelRoom, measure), 0, 0);
+    pen.fillText(shorten(nameOf(store, tokens), LABEL_MAX, measure), 0, 0);
     pen.restore();
   }
 }

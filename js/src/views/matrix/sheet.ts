@@ -20,7 +20,7 @@ import {
 } from "../../layout";
 import type { ViewContext } from "../context";
 import { coalesced, h, observed, watch } from "../dom";
-import { nameOf } from "../tips";
+import { nameOf } from "../words";
 import { drawCells, within } from "./draw";
 import { drawAround, fontOf } from "./labels";
 import type { Model } from "./model";

@@ -5,11 +5,12 @@ import { rankOf, shareOf } from "../../scores";
 import type { Store } from "../../store";
 import { csv, json, shortest, tsv } from "../../takeaway/table";
 import { pooled } from "../../units";
+import { copy } from "../clipboard";
 import type { ViewContext } from "../context";
 import { watch } from "../dom";
-import { nameOf } from "../tips";
+import { nameOf } from "../words";
 import { type Picture, pictureOf } from "./picture";
-import { copy, download, gathered, png } from "./save";
+import { download, gathered, png } from "./save";
 
 const MOST_BOXES = 3000;
 

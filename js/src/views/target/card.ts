@@ -3,8 +3,8 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Store } from "../../store";
 import { cardOf } from "../card";
-import { sidesOf } from "./legend";
-import { pooledText, scaleText } from "./words";
+import { pooledText, scaleText } from "../words";
+import { meaningOfSigns } from "./legend";
 
 /** On what the map was computed: the model, what is explained, the settings; and how it is shown. */
 function conditions(store: Store): [string, string][] {
@@ -25,7 +25,7 @@ export function methodCard(store: Store): TemplateResult | typeof nothing {
   const { value: method } = store.method;
   if (method === null) return nothing;
   const { label, family, cost, unit, signed } = method;
-  const sides = sidesOf(family);
+  const sides = meaningOfSigns(family);
   const { value: part } = store.granularity;
   const numbers =
     store.measure.value === "raw"

@@ -3,7 +3,7 @@
 import { html, type TemplateResult } from "lit-html";
 import { labelOf } from "../../pieces";
 import type { Store } from "../../store";
-import { nameOfTargets } from "../tips";
+import { nameOfTargets } from "../words";
 
 /** What the map on show sets against each other. `col`: the only column that it has, or null. */
 export type Contrast = { col: number | null; target: string; foil: string };

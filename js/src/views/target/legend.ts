@@ -6,12 +6,11 @@ import type { Store } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { rampScale } from "../ramp";
-import { nameOf } from "../tips";
+import { figure, nameOf, scaleText } from "../words";
 import { contrastOf, quoted } from "./contrast";
-import { figure, scaleText } from "./words";
 
 /** What the two colours of a signed map mean: most are about the target, what is said about the whole text. */
-export function sidesOf(family = ""): string {
+export function meaningOfSigns(family = ""): string {
   if (family === "explanation") return "orange: negative; purple: positive";
   if (family === "difference") return "orange: less in the first map; purple: more";
   return "orange: against the target; purple: for it";
@@ -28,7 +27,7 @@ export function legendView(context: ViewContext): HTMLElement {
       context,
       signed,
       [signed ? figure(store, -max) : "0", figure(store, max)],
-      signed ? sidesOf(store.method.value?.family) : nothing,
+      signed ? meaningOfSigns(store.method.value?.family) : nothing,
       words === "" ? nothing : html`<span class="sw-scale-name">${words}</span>`,
     );
   }

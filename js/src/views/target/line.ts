@@ -9,9 +9,8 @@ import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
 import { createPopover } from "../popover";
 import { probability } from "../probability";
-import { nameOf, nameOfTargets } from "../tips";
+import { nameOf, nameOfTargets, probabilityOf } from "../words";
 import { contrastOf, quoted, whyNot } from "./contrast";
-import { probabilityOf } from "./words";
 
 const MANY = 5;
 

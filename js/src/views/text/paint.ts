@@ -1,7 +1,7 @@
 /** The column on show as the background of the boxes. Sets colours alone, never a size; only what is in sight. */
 
 import type { ReadonlySignal } from "@preact/signals-core";
-import { type Ramp, STEPS, swatchOf } from "../../color";
+import { type Ramp, STEPS, stepOf, swatchOf } from "../../color";
 import type { Span } from "../../layout";
 import { statsOf } from "../../scores";
 import type { Look } from "../../store";
@@ -29,43 +29,37 @@ export function createPainter(
   let usedRamp: Ramp | null = null;
   let usedSign = false;
 
-  function lookOf({ start, end, chip }: Item): number {
+  /** `held`: what a chip holds together, or NaN. */
+  function lookOf({ start, end }: Item, held: number): number {
     const { about, turned, ready, max, step } = look.value;
     if (about === null) return PLAIN;
     if (start < about.end && end > about.start) return TARGET;
     if (store.hiddenRows.value?.[start]) return BLIND;
     if (!ready) return !turned && start > about.start ? BLIND : PLAIN;
-    const held = chip && !turned ? stepOfChip(start, end) : null;
-    const own = held ?? step(end - 1);
+    const own = Number.isNaN(held) ? step(end - 1) : stepOfChip(held);
     if (own === null) return BLIND;
     return max === 0 ? PLAIN : own;
   }
 
   /** What it holds together may be more than any token alone: the ramp ends there. */
-  function stepOfChip(start: number, end: number): number | null {
-    const held = heldBy(store, { start, end }, of.value);
-    if (Number.isNaN(held)) return null;
+  function stepOfChip(held: number): number {
     const scores = store.targetCols.value && store.unitScores(of.value, store.targetCols.value);
-    const domain = scores === null ? 0 : statsOf(scores).max;
-    return domain === 0 ? PLAIN : Math.round(STEPS * Math.min(1, Math.max(-1, held / domain)));
+    return stepOf(held, scores === null ? 0 : statsOf(scores).max);
   }
 
   function paint(item: Item): void {
     if (item.version === version) return;
     item.version = version;
+    const held = item.chip && !look.value.turned ? heldBy(store, item, of.value) : Number.NaN;
     if (item.chip) {
-      const text = chipText(
-        item,
-        store.specialName.value,
-        look.value.turned ? Number.NaN : heldBy(store, item, of.value),
-      );
+      const text = chipText(item, store.specialName.value, held);
       if (item.element.textContent !== text) item.element.textContent = text;
     }
     const marks = marksOf(item);
     if (marks !== item.marks)
       for (const [k, name] of MARKS.entries()) item.element.classList.toggle(name, ((marks >> k) & 1) === 1);
     item.marks = marks;
-    const own = lookOf(item);
+    const own = lookOf(item, held);
     if (own === item.painted) return;
     item.painted = own;
     const { style, classList } = item.element;

@@ -4,7 +4,7 @@ import type { Span } from "../../layout";
 import type { WhatIf } from "../../protocol";
 import { shareOf } from "../../scores";
 import type { Store } from "../../store";
-import { nameOf } from "../tips";
+import { nameOf } from "../words";
 
 /** How probable targets are that are read one after the other; null where one of them is not there any more. */
 export function together(ps: readonly (number | null)[], { start, end }: Span): number | null {

@@ -29,7 +29,6 @@ export function editorView({ store, send, signal }: ViewContext): HTMLElement {
       const isTry = event.key === "Enter" && (event.ctrlKey || event.metaKey);
       if (!open.value || !(isTry || event.key === "Escape")) return;
       event.preventDefault();
-      event.stopPropagation(); // else JupyterLab would run the cell
       if (isTry) attempt();
       else close();
     },

@@ -4,10 +4,10 @@ import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent, share } from "../../format";
 import type { WhatIf } from "../../protocol";
 import type { Store } from "../../store";
-import { liveRegion } from "../announce";
 import type { ViewContext } from "../context";
-import { h, hasFocus, watch } from "../dom";
-import { nameOfTargets } from "../tips";
+import { h, hasFocus, liveRegion, watch } from "../dom";
+import { focusTarget } from "../input";
+import { nameOfTargets } from "../words";
 import { mostChanged, prediction, struckNames, together } from "./change";
 
 const MOST = 5;
@@ -25,8 +25,7 @@ export function triedView(context: ViewContext): HTMLElement {
 
   watch(signal, () => {
     const { value: whatIf } = store.whatIf;
-    if (whatIf === null && hasFocus(bar))
-      bar.closest(".sw-live")?.querySelector<HTMLElement>(".sw-gen[tabindex='0']")?.focus();
+    if (whatIf === null && hasFocus(bar)) focusTarget(bar);
     bar.hidden = whatIf === null;
     render(whatIf === null ? nothing : tried(whatIf), bar);
     if (whatIf === told) return; // another target is on show

@@ -1,11 +1,24 @@
-/** What the numbers of a map are, in words; and whether they say anything. */
+/** What tokens are called, and what the numbers of a map are, in words; and whether these say anything. */
 
-import { percent, plural, share, significant } from "../../format";
-import type { WireMethod } from "../../protocol";
-import { randomTop } from "../../scale";
-import { statsOf } from "../../scores";
-import type { Shown, Store } from "../../store";
-import type { Granularity, Pool } from "../../units";
+import { percent, plural, share, significant } from "../format";
+import type { Span } from "../layout";
+import { nameOfSpan } from "../pieces";
+import type { WireMethod } from "../protocol";
+import { randomTop } from "../scale";
+import { statsOf } from "../scores";
+import type { Shown, Store } from "../store";
+import type { Granularity, Pool } from "../units";
+
+/** A unit as it is called in a line of numbers. */
+export function nameOf({ tokens }: Store, span: Span): string {
+  return nameOfSpan(tokens.value, span);
+}
+
+/** Targets as they are called, by their columns. */
+export function nameOfTargets(store: Store, { start, end }: Span): string {
+  const { value: first } = store.firstTarget;
+  return nameOf(store, { start: first + start, end: first + end });
+}
 
 const POOLED: Record<Pool, (unit: Granularity) => string> = {
   sum: (unit) => `summed over ${unit}s`,
