@@ -32,5 +32,8 @@ function widget(): ReturnType<Module> {
   };
 }
 
-const page = globalThis as { [build: `saliency-widget ${string}`]: Module };
-export default (page[`saliency-widget ${BUILD}`] ??= widget);
+const KEY = `saliency-widget ${BUILD}` as const;
+const page = globalThis as { [KEY]?: Module };
+const first = page[KEY] ?? widget;
+page[KEY] = first;
+export default first;
