@@ -32,8 +32,7 @@ function widget(): ReturnType<Module> {
   };
 }
 
-const KEY = `saliency-widget ${BUILD}` as const;
-const page = globalThis as { [KEY]?: Module };
-const first = page[KEY] ?? widget;
-page[KEY] = first;
+const page = globalThis as { [build: `saliency-widget ${string}`]: Module | undefined };
+const first = page[`saliency-widget ${BUILD}`] ?? widget;
+page[`saliency-widget ${BUILD}`] = first;
 export default first;
