@@ -241,6 +241,14 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
 
   // ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** The mouse or the keyboard is on an input, on a target, on a cell, or (null) on nothing: one change, drawn once. */
+  function preview(row: number | null, col: number | null): void {
+    batch(() => {
+      hoverRow.value = row;
+      hoverCol.value = col;
+    });
+  }
+
   /** Pins a target column and the `length - 1` after it, or lets them go if they were pinned. */
   function pin(col: number, length = 1): void {
     batch(() => {
@@ -299,9 +307,8 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
 
   /** A new text: what was chosen of the old one means nothing there. */
   function forgetChoices(): void {
-    hoverCol.value = null;
+    preview(null, null);
     dragged.value = null;
-    hoverRow.value = null;
     inputs.value = null;
     hidden.value = [];
     opened.value = new Set();
@@ -339,6 +346,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     hiddenShare,
     look,
     nRowUnits: (of: MapData | null) => unitsWithin(units.value, of?.info.n_rows ?? 0),
+    preview,
     pin,
     pinTo,
     turn,

@@ -10,7 +10,7 @@ import type { Answer } from "../protocol";
 import { isUnderWay, type Store } from "../store";
 import { feeds } from "./chosen";
 import type { ViewContext } from "./context";
-import { liveRegion, watch } from "./dom";
+import { liveRegion, rested, watch } from "./dom";
 import { classOf, explainerName, summary, verdict } from "./explain/said";
 import { figure, nameOf, nameOfTargets, noise, probabilityOf } from "./words";
 
@@ -59,15 +59,14 @@ function aboutTarget(store: Store): string {
 
 export function announcer({ store, signal }: ViewContext): HTMLElement {
   const root = liveRegion();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  watch(signal, () => {
-    const text = announcement(store);
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      if (root.textContent !== text) root.textContent = text;
-    }, REST);
+  let text = "";
+  const say = rested(signal, REST, () => {
+    if (root.textContent !== text) root.textContent = text;
   });
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  watch(signal, () => {
+    text = announcement(store);
+    say();
+  });
   return root;
 }
 

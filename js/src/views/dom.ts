@@ -47,6 +47,16 @@ export function coalesced(signal: AbortSignal, draw: () => void): () => void {
   };
 }
 
+/** Runs `act` once nobody has called for so many milliseconds. */
+export function rested(signal: AbortSignal, ms: number, act: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  return () => {
+    clearTimeout(timer);
+    if (!signal.aborted) timer = setTimeout(act, ms);
+  };
+}
+
 /** An observer of one element that ends with the view. */
 export function observed(signal: AbortSignal, element: Element, observer: ResizeObserver | IntersectionObserver): void {
   observer.observe(element);

@@ -8,7 +8,7 @@ import { share } from "../format";
 import type { Heads } from "../protocol";
 import { askFor, mapOnShow } from "./ask";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, rested, watch } from "./dom";
 import { paintHeads, peakOf } from "./heads/picture";
 import { nearest, onKeys } from "./input";
 import { createPopover } from "./popover";
@@ -43,7 +43,6 @@ export function headsButton(context: ViewContext): HTMLElement {
   panel.append(title, scroller, said);
   let at: Place = { row: 0, col: 0 };
   let told: Place | null = null; // the cell that the line below speaks of
-  let timer: ReturnType<typeof setTimeout> | undefined;
 
   const popover = createPopover(context, button, panel, "end", () => {
     want();
@@ -54,6 +53,8 @@ export function headsButton(context: ViewContext): HTMLElement {
     const { value: col } = store.target;
     if (col !== null && store.heads.value?.col !== col) send({ type: "heads", col });
   }
+
+  const wantSoon = rested(signal, SETTLE, want);
 
   function pick(place: Place): void {
     const { value: heads } = store.heads;
@@ -167,14 +168,12 @@ export function headsButton(context: ViewContext): HTMLElement {
   });
   watch(signal, () => {
     void [store.target.value, store.document.value?.doc];
-    clearTimeout(timer);
-    if (panel.isConnected) timer = setTimeout(want, SETTLE);
+    if (panel.isConnected) wantSoon();
   });
   watch(signal, () => {
     void [store.heads.value, store.target.value, store.asked.value, store.map.value, context.ramp.value];
     if (panel.isConnected) draw();
   });
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   return button;
 }
 

@@ -57,8 +57,7 @@ export function nearest(place: number, n: number): number {
 
 /** The mouse or the focus went away: back to the pinned target. */
 export function endPreview({ store, tooltip }: ViewContext): void {
-  store.hoverCol.value = null;
-  store.hoverRow.value = null;
+  store.preview(null, null);
   tooltip.hide();
 }
 

@@ -2,9 +2,9 @@
  * The text as prose, the column on show as background.
  *
  * Many thousand tokens stay smooth because work is done only where it shows: new tokens are appended behind the first
- * one that changed (text/lines); a hover repaints only the boxes on screen, the others when they come into sight
- * (text/sight, text/paint); painting sets colours alone, never a size; and in a long text lines out of sight have no
- * layout (content-visibility).
+ * one that changed (text/lines); a hover repaints only the boxes on screen, the others once the mouse rests or they come
+ * into sight (text/sight, text/paint); painting sets colours alone, never a size; and in a long text lines out of sight
+ * have no layout (content-visibility).
  */
 
 import type { Span } from "../layout";
@@ -32,7 +32,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   const lines = createLines(store, root, leave);
   const sight = createSight(context, root, lines, () => painter.paintInSight());
   const search = look === store.look ? searchView(context, root, lines) : null;
-  const painter = createPainter(context, root, lines.items, sight.span, look, marksOf);
+  const painter = createPainter(context, root, lines.items, sight, look, marksOf);
   followKeys(context, root, leave);
   const nameEyes = followEyes(context, root);
 

@@ -32,8 +32,7 @@ export function createActs(
   function look(to: Place): void {
     if (to.row === at?.row && to.col === at?.col) return;
     at = to;
-    store.hoverCol.value = model.cols.value[to.col ?? -1]?.start ?? null;
-    store.hoverRow.value = model.rowTokens(to.row)?.start ?? null;
+    store.preview(model.rowTokens(to.row)?.start ?? null, model.cols.value[to.col ?? -1]?.start ?? null);
     point(to, tip(to));
   }
 

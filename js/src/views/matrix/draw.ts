@@ -119,17 +119,21 @@ function ring(frame: Frame, rows: Span, cols: Span, width: number, colour = fram
   pen.stroke();
 }
 
-/** Draws the cells, and the marks on them. `small`: a canvas for what is drawn larger. */
-export function drawCells(frame: Frame, model: Model, marks: Marks, small: HTMLCanvasElement): void {
+/** Draws the cells. `small`: a canvas for what is drawn larger. */
+export function drawCells(frame: Frame, model: Model, small: HTMLCanvasElement): void {
+  if (frame.grid.cell < FINE) drawPixels(frame, model, small);
+  else drawBoxes(frame, model);
+  drawMissing(frame, model);
+}
+
+/** Draws what moves with the reader: lines around cells. */
+export function drawMarks(frame: Frame, model: Model, marks: Marks): void {
   const { pen, grid } = frame;
   const [all, inOrder] = [{ start: 0, end: grid.nCols }, model.order.value === null];
-  if (grid.cell < FINE) drawPixels(frame, model, small);
-  else drawBoxes(frame, model);
   if (marks.border > 0 && marks.border < grid.nRows && inOrder) {
     pen.fillStyle = frame.muted;
     pen.fillRect(grid.left - 2, yOf(frame, marks.border) - 1.5, grid.nCols * grid.cell + 2, 1);
   }
-  drawMissing(frame, model);
   for (const cols of marks.outlined)
     ring(frame, { start: 0, end: inOrder ? (model.depths.value[cols.end - 1] ?? 0) : grid.nRows }, cols, 1.5);
   // Sorted, these rows stand apart: then only their names tell.

@@ -21,7 +21,7 @@ import {
 import type { ViewContext } from "../context";
 import { coalesced, h, observed, watch } from "../dom";
 import { nameOf } from "../words";
-import { drawCells, within } from "./draw";
+import { drawCells, drawMarks, within } from "./draw";
 import { drawAround, fontOf } from "./labels";
 import type { Model } from "./model";
 
@@ -32,7 +32,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
   const room = h("div", { className: "sw-matrix-room" }, canvas);
   const scroller = h("div", { className: "sw-matrix-scroll", tabIndex: 0, role: "application" }, room);
   const pen = canvas.getContext("2d");
+  const cells = h("canvas"); // all but the marks: the mouse moves them alone
   const small = h("canvas");
+  let fresh = false; // what is on `cells` is what one would draw
   let grid: Grid = gridOf(0, 0, 0, 0);
   let size = CELL; // the reader's wish; cells are whole pixels
   let mouse: Point = { x: 0, y: 0 };
@@ -78,7 +80,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     const { width, height } = extentOf(grid);
     room.style.width = `${width}px`;
     room.style.height = `${height}px`;
-    redraw();
+    redrawAll();
   }
 
   /** Cells of another size; what lies under the mouse stays there. */
@@ -101,8 +103,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
 
   function draw(): void {
     if (!root.isConnected) return;
-    if (model.addUp()) redraw();
-    if (pen === null) return;
+    if (model.addUp()) redrawAll();
+    const brush = cells.getContext("2d");
+    if (pen === null || brush === null) return;
     const seen = view();
     const { width, height } = seen;
     const ratio = devicePixelRatio || 1;
@@ -111,16 +114,30 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
       [canvas.width, canvas.height] = [wide, high];
       canvas.style.width = `${width}px`;
       canvas.style.height = `${height}px`;
+      [cells.width, cells.height] = [wide, high];
+      fresh = false;
     }
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    for (const each of [pen, brush]) each.setTransform(ratio, 0, 0, ratio, 0, 0);
     const edges = edgesOf(grid, seen);
     const frame = { pen, grid, view: seen, edges, ...cellsInSight(grid, seen), ...inks };
     const { value: marks } = model.marks;
-    within(frame, grid.left - 2, grid.top - 2, edges.x + 2, edges.y + 2, () => drawCells(frame, model, marks, small));
+    if (!fresh) {
+      brush.clearRect(0, 0, width, height);
+      drawCells({ ...frame, pen: brush }, model, small);
+      fresh = true;
+    }
+    pen.clearRect(0, 0, width, height);
+    within(frame, grid.left - 2, grid.top - 2, edges.x + 2, edges.y + 2, () => {
+      pen.drawImage(cells, 0, 0, width, height);
+      drawMarks(frame, model, marks);
+    });
     drawAround(frame, model, store, marks);
   }
   const redraw = coalesced(signal, draw);
+  function redrawAll(): void {
+    fresh = false;
+    redraw();
+  }
 
   function show({ row, col }: Place): void {
     const { clientWidth, clientHeight } = scroller;
@@ -154,10 +171,15 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     plan();
   });
   watch(signal, () => {
-    void [store.map.value?.done.value, model.marks.value, model.totals.value, model.scales.value, model.colours.value];
+    void [store.map.value?.done.value, model.totals.value, model.largest.value, model.scales.value];
+    void [model.colours.value, model.order.value];
+    redrawAll();
+  });
+  watch(signal, () => {
+    void model.marks.value;
     redraw();
   });
-  scroller.addEventListener("scroll", redraw, { signal, passive: true });
+  scroller.addEventListener("scroll", redrawAll, { signal, passive: true });
   observed(
     signal,
     scroller,

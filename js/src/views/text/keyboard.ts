@@ -37,8 +37,7 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
     const box = all[nearest(place, all.length)];
     if (box === undefined) return;
     anchor = null;
-    store.hoverCol.value = colOf(box);
-    store.hoverRow.value = null;
+    store.preview(null, colOf(box));
     box.focus();
     tell(box);
   }

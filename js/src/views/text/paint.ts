@@ -1,4 +1,7 @@
-/** The column on show as the background of the boxes. Sets colours alone, never a size; only what is in sight. */
+/**
+ * The column on show as the background of the boxes. Sets colours alone, never a size; what is in sight at once, what is
+ * near once the reader rests.
+ */
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import { type Ramp, STEPS, stepOf, swatchOf } from "../../color";
@@ -6,7 +9,11 @@ import type { Span } from "../../layout";
 import { statsOf } from "../../scores";
 import type { Look } from "../../store";
 import type { ViewContext } from "../context";
+import { rested } from "../dom";
 import { BLIND, chipText, heldBy, type Item, MARKS, PLAIN, TARGET } from "./boxes";
+import type { Sight } from "./sight";
+
+const REST = 120; // ms
 
 export type Painter = {
   /** The column or the ramp changed. */
@@ -18,10 +25,10 @@ export type Painter = {
 };
 
 export function createPainter(
-  { store, ramp, of = store.map }: ViewContext,
+  { store, ramp, signal, of = store.map }: ViewContext,
   root: HTMLElement,
   items: readonly Item[],
-  inSight: () => Span,
+  sight: Sight,
   look: ReadonlySignal<Look>,
   marksOf: (item: Item) => number,
 ): Painter {
@@ -72,9 +79,14 @@ export function createPainter(
     classList.toggle("sw-blind", own === BLIND);
   }
 
-  function paintInSight(): void {
-    const { start, end } = inSight();
+  function paintSpan({ start, end }: Span): void {
     for (let k = start; k < end; k++) paint(items[k] as Item);
+  }
+  const paintNear = rested(signal, REST, () => paintSpan(sight.near()));
+
+  function paintInSight(): void {
+    paintSpan(sight.span());
+    paintNear();
   }
 
   function paintAll(): void {

@@ -24,16 +24,14 @@ export function followPointer(
   function look(box: HTMLElement): void {
     const run = runOf(box);
     if (run !== null) {
-      store.hoverCol.value = null;
-      store.hoverRow.value = null;
+      store.preview(null, null);
       tooltip.show(box, chipTip(store, run.start, run.end, heldBy(store, run, of.value)));
       return;
     }
     const i = indexOf(box);
     const col = i - store.firstTarget.value;
     const { value: pinned } = store.pinnedCols;
-    store.hoverRow.value = i;
-    store.hoverCol.value = col >= 0 ? col : null;
+    store.preview(i, col >= 0 ? col : null);
     // A target shows its own column, and says what it weighs itself as an input of the pinned one.
     tooltip.show(
       box,

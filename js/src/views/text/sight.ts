@@ -6,12 +6,14 @@ import { coalesced, observed } from "../dom";
 import type { Item } from "./boxes";
 import type { Lines } from "./lines";
 
-const FEW = 800; // boxes that are painted all at once, seen or not: the page may be printed or scrolled fast
+const FEW = 800; // boxes that all count as near
 const NEAR = 60; // px from the end that still count as reading the end
 
 export type Sight = {
-  /** The boxes within the window and the text's own frame, and half a frame more on both sides. */
+  /** The boxes within the window and the text's own frame. */
   span(): Span;
+  /** These, and those of half a frame more on both sides: a text is scrolled before it is painted. */
+  near(): Span;
   /** Runs a `change` of the text from a token on; a reader at the end stays at the end. */
   during(from: number, change: () => void): void;
 };
@@ -26,12 +28,11 @@ export function createSight(
   let arrived = false;
   let known: Span | null = null;
 
-  function find(): Span {
-    if (items.length <= FEW) return { start: 0, end: items.length };
+  function find(frames: number): Span {
     const frame = root.getBoundingClientRect();
     const top = Math.max(frame.top, 0);
     const bottom = Math.min(frame.bottom, innerHeight);
-    const spare = Math.max(0, bottom - top) / 2;
+    const spare = frames * Math.max(0, bottom - top);
     return {
       start: firstWhere(items.length, (k) => edge(items[k] as Item, top - spare, "bottom") >= top - spare),
       end: firstWhere(items.length, (k) => edge(items[k] as Item, bottom + spare, "top") > bottom + spare),
@@ -39,8 +40,12 @@ export function createSight(
   }
 
   function span(): Span {
-    known ??= find();
+    known ??= find(0);
     return known;
+  }
+
+  function near(): Span {
+    return items.length <= FEW ? { start: 0, end: items.length } : find(0.5);
   }
 
   /** A long prompt hides what was written: scroll there, once. */
@@ -79,7 +84,7 @@ export function createSight(
   observed(signal, root, new IntersectionObserver(moved));
   root.addEventListener("scroll", moved, { signal, passive: true });
   document.addEventListener("scroll", moved, { signal, passive: true, capture: true });
-  return { span, during };
+  return { span, near, during };
 }
 
 /** Where a box lies against the height y. Its line may be able to tell: the boxes of a line out of sight have no layout. */
