@@ -20,6 +20,7 @@ from .errors import NoNotebook
 from .explanation.asking import Inquiry
 from .export.html import built
 from .models.document import joined
+from .saved import SavedMap
 from .session.streaming import Send
 from .types import ExplanationKind, Selection
 
@@ -92,7 +93,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     def __init__(self, backend: Callable[[Send, Callable[[Attribution], None]], Backend]) -> None:
         # Of itself the view has no width (it asks how wide it is): in an HBox it takes what the others leave.
         super().__init__(layout={"flex": "1 1 auto"})
-        self._slots: list[Any] = []
+        self._saved = SavedMap(self._static_html)
         self._shown_by: str | None = None
         self._first_target: int | None = None  # of the text on show, where a page was told of it
         # ipykernel 7 takes a page's message on the thread where the kernel last spoke: that of the running cell.
@@ -114,6 +115,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         if not self._backend.wait(timeout):
             raise TimeoutError(f"The map is not complete after {timeout} s; it goes on being computed.")
         self._follow_map()
+        self._saved.flush()
         if self.error is not None:
             raise self.error
         attribution = self.attribution
@@ -138,6 +140,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         """End the work, and free what this widget held."""
         # The base class closes once more when it is collected, also where __init__ did not come this far.
         if hasattr(self, "_backend"):
+            self._saved.flush()
             self._backend.close()
         super().close()
 
@@ -168,7 +171,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         # A saved notebook has no widget: what it shows is this second output, filled when the map is done.
         slot = display(HTML(self._static_html()), display_id=True)
         if slot is not None:
-            self._slots.append(slot)
+            self._saved.add(slot)
 
     def _static_html(self) -> str:
         attribution = self.attribution
@@ -193,11 +196,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
 
     def _on_finished(self, _attribution: Attribution) -> None:
         """A map on show is complete, or as far as it will come. Called on the thread that computes."""
-        from IPython.display import HTML
-
-        page = HTML(self._static_html())
-        for slot in self._slots:
-            slot.update(page)
+        self._saved.follow()
         _soon(self._follow_map)
 
     # ── what is pinned ────────────────────────────────────────────────────────────────────────────────────────────
