@@ -53,6 +53,17 @@
     return samples.filter(({ painted }) => painted > 0);
   }
 
+  // ── tasks that held up the page since the last time that somebody asked ───────────────────────────────────────────
+  let tasks = [];
+  new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
+    type: "longtask",
+  });
+  function heldUp() {
+    const found = tasks;
+    tasks = [];
+    return found;
+  }
+
   // ── the cell's output: from when it is there to the first token ───────────────────────────────────────────────────
   function outputAndPaint(index) {
     const cell = jupyterapp.shell.currentWidget.content.widgets[index].node;
@@ -119,5 +130,5 @@
     return took;
   }
 
-  window.bench = { painted, listen, heardSamples, outputAndPaint, said, draws, drawn, imported };
+  window.bench = { painted, listen, heardSamples, heldUp, outputAndPaint, said, draws, drawn, imported };
 })();
