@@ -225,6 +225,38 @@ describe("why this and not that", () => {
     over(box(6));
     expect(said(find(el, ".sw-legend"))).toBe("This contrast is about “Washington” alone.");
   });
+  it("is kept by another method and objective that look at a single target, and by no other", () => {
+    const menu = {
+      methods: [METHOD, { ...METHOD, id: "smooth" }, { ...METHOD, id: "attention", uses_objective: false }],
+      objectives: ["probability", "logit", "entropy"].map((id) => ({ id, label: id })),
+    };
+    const { el, model } = view(
+      conversation().map(
+        ([message, scores]): Said => [message.type === "menu" ? { ...message, ...menu } : message, scores],
+      ),
+    );
+    find(el, ".sw-alternative").click();
+    button(el, "Why").click();
+    const asked = { type: "ask", method: "saliency", objective: "probability", foil: 3, col: 0 };
+    expect(model.sent.at(-1)).toEqual(asked);
+    const methods = [...el.querySelectorAll<HTMLElement>(".sw-method")];
+    methods[1]?.click();
+    expect(model.sent.at(-1)).toEqual({ ...asked, method: "smooth" });
+    const objectives = find(el, "select[aria-label='What is explained']") as HTMLSelectElement;
+    const choose = (id: string) => {
+      objectives.value = id;
+      objectives.dispatchEvent(new Event("change"));
+    };
+    choose("logit");
+    expect(model.sent.at(-1)).toEqual({ ...asked, method: "smooth", objective: "logit" });
+    choose("entropy");
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "smooth", objective: "entropy" });
+    find(el, ".sw-alternative").click();
+    button(el, "Why").click();
+    methods[2]?.click();
+    expect(model.sent.at(-1)).toMatchObject({ type: "ask", method: "attention" });
+    expect(model.sent.at(-1)).not.toHaveProperty("foil");
+  });
   it("has no sides where the method has no signs", () => {
     const { el } = view(contrast("saliency"));
     expect(said(find(el, ".sw-legend"))).not.toContain("purple");

@@ -8,11 +8,15 @@ export function mapOnShow({ asked, map, questionOf }: Store): Asked | null {
   return asked.value ?? (map.value === null ? null : questionOf(map.value));
 }
 
-/** Another method keeps the objective, unless one is given. */
+/** Another method keeps the objective, unless one is given; and what the target is set against, if it can. */
 export function askMap(context: ViewContext, method: string, objective?: string): void {
   const { store } = context;
-  const chosen = objective ?? mapOnShow(store)?.objective ?? store.menu.value?.objectives[0]?.id;
-  if (chosen !== undefined) askFor(context, { method, objective: chosen });
+  const now = mapOnShow(store);
+  const { foil, col } = now ?? {};
+  const chosen = objective ?? now?.objective ?? store.menu.value?.objectives[0]?.id;
+  if (chosen === undefined) return;
+  const isContrast = foil !== undefined && col !== undefined && store.usesObjective(method) && looksAtOne(chosen);
+  askFor(context, { method, objective: chosen, ...(isContrast && { foil, col }) });
 }
 
 export function askFor({ store, send }: ViewContext, question: Asked): void {
@@ -20,12 +24,17 @@ export function askFor({ store, send }: ViewContext, question: Asked): void {
   send({ type: "ask", ...question });
 }
 
+/** Entropy is that of all tokens: no one of them can be set against another. */
+function looksAtOne(objective: string): boolean {
+  return objective !== "entropy";
+}
+
 /** How "why this and not that?" can be asked: by the method and objective on show, if these look at a single target. */
 export function wayToContrast(store: Store): Asked | null {
   const { menu } = store;
   const now = mapOnShow(store);
   const methods = (menu.value?.methods ?? []).filter((card) => card.uses_objective && card.reason === null);
-  const objectives = (menu.value?.objectives ?? []).filter(({ id }) => id !== "entropy"); // that of all tokens
+  const objectives = (menu.value?.objectives ?? []).filter(({ id }) => looksAtOne(id));
   const method = methods.find(({ id }) => id === now?.method) ?? methods[0];
   const objective = objectives.find(({ id }) => id === now?.objective) ?? objectives[0];
   return method === undefined || objective === undefined ? null : { method: method.id, objective: objective.id };
