@@ -1,6 +1,6 @@
 /** What a person does with the text by mouse: choose several, turn the question round, hide. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { bar, button, classed, click, drag, mouse, pressedBoxes, said, words } from "./gestures";
 import { about, conversation, FIRST, over, press, TEXT, texts, token, tokens, viewing } from "./help";
 
@@ -293,6 +293,24 @@ describe("a drag", () => {
     drag([box(5), box(6)]);
     drag([box(5), box(6)]);
     expect(store.pinnedCols.value).toEqual({ start: 0, end: 2 });
+  });
+  it("beyond the edge moves the text on until the mouse is let go, and takes what comes into reach", async () => {
+    const { box, store } = view();
+    const text = box(0).closest(".sw-text") as HTMLElement;
+    vi.spyOn(text, "getBoundingClientRect").mockReturnValue(new DOMRect(0, 0, 300, 100));
+    let reached = 1;
+    const under = vi.spyOn(document, "elementFromPoint").mockImplementation(() => box(Math.min(reached++, 4)));
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    mouse("pointerdown", box(0), { clientX: 10, clientY: 50 });
+    mouse("pointermove", text, { clientX: 10, clientY: 140 });
+    expect(store.inputs.value).toEqual({ start: 0, end: 2 });
+    expect(under.mock.lastCall).toEqual([10, 94]);
+    await frame();
+    await frame();
+    expect([text.scrollTop, store.inputs.value]).toEqual([16, { start: 0, end: 4 }]);
+    mouse("pointerup", text, { clientX: 10, clientY: 140, buttons: 0 });
+    await frame();
+    expect(text.scrollTop).toBe(16);
   });
 });
 

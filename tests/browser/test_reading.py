@@ -201,6 +201,25 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
     place = nb.page.evaluate("+document.activeElement.dataset.i")
     assert python(nb, f"w.attribution.rows[{place}].text.strip()") == "quick"
     assert place > 4900
+    # Dragged beyond the upper edge the text moves on, for as long as the button is held there.
+    text = view.locator(".sw-text")
+    text.scroll_into_view_if_needed()
+    before = text.evaluate("e => e.scrollTop")
+    frame = text.bounding_box()
+    box = nb.page.locator(f'.sw-live .sw-t[data-i="{place}"]').bounding_box()
+    nb.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    nb.page.mouse.down()
+    nb.page.mouse.move(frame["x"] + 60, frame["y"] - 40, steps=12)
+    nb.page.wait_for_function(
+        "before => document.querySelector('.sw-live .sw-text').scrollTop < before - 600", arg=before
+    )
+    nb.page.mouse.up()
+    after = text.evaluate("e => e.scrollTop")
+    chosen = view.locator(".sw-text .sw-target").count()
+    assert chosen > 100, "all that was passed is chosen, also what is out of sight by now"
+    nb.page.mouse.move(5, 5)
+    assert text.evaluate("e => e.scrollTop") == after, "once the button is let go the text stands still"
+    nb.shot("drag-beyond-light", view)
 
 
 def test_words_and_sentences_are_units(desk: Any) -> None:

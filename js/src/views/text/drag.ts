@@ -2,7 +2,11 @@
 
 import { chooseInputs, colsBetween, pinCols } from "../chosen";
 import type { ViewContext } from "../context";
+import { coalesced } from "../dom";
 import { boxOf, focusToken, indexOf, runOf } from "./boxes";
+
+const SPEED = 0.2; // a frame, of how far the mouse is beyond the edge
+const INSIDE = 6; // px from the edge to what counts as under a mouse beyond it
 
 export type Drag = {
   /** The mouse has left the token where it was pressed. */
@@ -17,15 +21,29 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
   let reached: number | null = null;
   let before = store.inputs.value;
   let clickDue = false;
+  let mouse: PointerEvent | null = null;
 
   const isTarget = (token: number) => token >= store.firstTarget.value;
 
-  /** The token under the mouse, which the captured pointer no longer names. */
+  /** The token under the mouse, which the captured pointer no longer names; beyond an edge that at the edge. */
   function under(event: PointerEvent): number | null {
-    const found = (root.getRootNode() as Document | ShadowRoot).elementFromPoint(event.clientX, event.clientY);
+    const { top, bottom } = root.getBoundingClientRect();
+    const y = Math.min(bottom - INSIDE, Math.max(top + INSIDE, event.clientY));
+    const found = (root.getRootNode() as Document | ShadowRoot).elementFromPoint(event.clientX, y);
     const box = boxOf(event) ?? found?.closest<HTMLElement>("[data-i]") ?? null;
     return box === null || runOf(box) !== null || !root.contains(box) ? null : indexOf(box);
   }
+
+  /** The text moves on for as long as the mouse is held beyond its edge. */
+  const creep = coalesced(signal, () => {
+    if (mouse === null || reached === null) return;
+    const { top, bottom } = root.getBoundingClientRect();
+    const before = root.scrollTop;
+    root.scrollTop += SPEED * (Math.min(0, mouse.clientY - top) + Math.max(0, mouse.clientY - bottom));
+    if (root.scrollTop === before) return;
+    reach(mouse);
+    creep();
+  });
 
   function press(event: PointerEvent): void {
     const box = boxOf(event);
@@ -39,8 +57,15 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
   function move(event: PointerEvent): void {
     if ((event.buttons & 1) === 0) pressed = null; // let go outside the text
     if (pressed === null) return;
+    mouse = event;
+    reach(event);
+    creep();
+  }
+
+  function reach(event: PointerEvent): void {
     const token = under(event);
-    if (token === null || token === (reached ?? pressed) || isTarget(token) !== isTarget(pressed)) return;
+    if (pressed === null || token === null || token === (reached ?? pressed) || isTarget(token) !== isTarget(pressed))
+      return;
     if (reached === null) {
       before = store.inputs.value;
       root.setPointerCapture(event.pointerId);
