@@ -7,7 +7,7 @@ import { decimal } from "../src/format";
 import type { Answer, Comparison, Explainers, WireFigure } from "../src/protocol";
 import { beyondChance, manner, verdict } from "../src/views/explain/said";
 import { gap } from "../src/views/explain/words";
-import { conversation, METHOD, mounted, over, press, type Said, started, texts, type Wire } from "./help";
+import { conversation, documentOf, METHOD, mounted, over, press, type Said, started, texts, type Wire } from "./help";
 
 const golden = <T>(name: string): T =>
   JSON.parse(readFileSync(join(process.cwd(), "tests/protocol/to_page", `${name}.json`), "utf8"));
@@ -91,15 +91,7 @@ describe("the store", () => {
       [2, ANSWER.text],
       [5, "more"],
     ]);
-    model.hear({
-      type: "document",
-      doc: 2,
-      model: "m",
-      device: "cpu",
-      dtype: "float32",
-      first_target: 1,
-      editable: null,
-    });
+    model.hear(documentOf(2, 1));
     expect(store.answers.value.map(({ mapped }) => mapped)).toEqual([false, false]);
     expect([store.comparison.value, store.explainers.value]).toEqual([COMPARISON, EXPLAINERS]);
     model.hear({ type: "hello", protocol: 1, session: "another" });

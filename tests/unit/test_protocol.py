@@ -62,7 +62,14 @@ SETTINGS = [("layer", "3"), ("instead of", " Bush")]
 
 
 def begin(stream: Stream, n_cols: int = 2) -> None:
-    stream.document(model="SmolLM2-135M-Instruct", device="cpu", dtype="float32", first_target=3, editable="a\u2003機")
+    stream.document(
+        model="SmolLM2-135M-Instruct",
+        device="cpu",
+        dtype="float32",
+        first_target=3,
+        editable="a\u2003機",
+        beside=["saliency", "attention"],
+    )
     about = {"method": "saliency", "objective": "probability", "settings": SETTINGS, "foil": " Bush"}
     stream.show("m1", **about, n_rows=4, n_cols=n_cols)
 

@@ -119,6 +119,8 @@ class Stream:
         dtype: str,
         first_target: int,
         editable: str | None,
+        alive: bool = True,
+        beside: Sequence[str] = (),
         tokens: Sequence[Token] = (),
         segments: Sequence[Segment] = (),
         n_same: int = 0,
@@ -137,6 +139,8 @@ class Stream:
                 "dtype": dtype,
                 "first_target": first_target,
                 "editable": editable,
+                "alive": alive,
+                "beside": list(beside),
             }
             self._tokens, self._segments, self._tokens_from = [], [], 0
             self._steps = {col: step for col, step in self._steps.items() if col < n_same}
