@@ -299,7 +299,7 @@ const shape =
   };
 
 const token = shape<WireToken>({
-  id: count,
+  id: real,
   text,
   role: oneOf(ROLES),
   span: orNull(pair),

@@ -82,7 +82,7 @@ def tokens() -> list[Token]:
 
     return [
         token(0, 9, "a", "prompt", (0, 1), 0),
-        token(1, 1, "<|im_start|>", "special", None, 1),
+        token(1, -1, "<|im_start|>", "special", None, 1),
         token(2, 28167, " 機", "prompt", (3, 5), 2, (1, 2)),
         token(3, 251, " 機", "generated", (3, 5), 2, (2, 2)),
     ]
