@@ -299,6 +299,25 @@ def test_the_column_the_user_looks_at_is_sent_first(stream) -> None:
     assert [m["col"] for m in page.of("column")[:5]] == [20, 19, 21, 18, 22]
 
 
+def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
+    """UTF-8 has no bytes for one: a message with it would end the thread that sends, and some would arrive broken."""
+    stream, page = stream
+    begin(stream)
+    texts = ("\ud800", "a\udc80b", "機", "👩\udfff")
+    halves = [dataclasses.replace(token, text=text) for token, text in zip(tokens(), texts, strict=True)]
+    stream.tokens(halves, [Segment(kind="user", name="\ud800", start=0, end=4)])
+    stream.steps({0: (0.5, [Alternative(id=3, text=" \udbff", probability=0.5)])})
+    stream.failed("InputError", "No \ud800.", "Yes.")
+    stream.hello()
+    page.wait_for(lambda: page.of("failed") and page.of("steps"))
+    for message, _ in page.messages:
+        json.dumps(message, ensure_ascii=False).encode()
+    assert [t["text"] for t in page.of("tokens")[-1]["tokens"]] == ["U+D800", "aU+DC80b", "機", "👩U+DFFF"]
+    assert page.of("tokens")[-1]["segments"][0]["name"] == "U+D800"
+    assert page.of("steps")[-1]["steps"][0]["alternatives"][0]["text"] == " U+DBFF"
+    assert page.of("failed")[-1]["message"] == "No U+D800."
+
+
 def test_only_tokens_that_changed_are_sent_again(stream) -> None:
     stream, page = stream
     begin(stream)
