@@ -19,7 +19,17 @@ const token = (i: number): WireToken => ({
 export const big = (): Scene => ({
   messages: [
     { type: "hello", protocol: PROTOCOL, session: "big" },
-    { type: "document", doc: 1, model: "big", device: "cpu", dtype: "float32", first_target: ROWS, editable: null },
+    {
+      type: "document",
+      doc: 1,
+      model: "big",
+      device: "cpu",
+      dtype: "float32",
+      first_target: ROWS,
+      editable: null,
+      alive: true,
+      beside: [],
+    },
     { type: "tokens", doc: 1, start: 0, tokens: Array.from({ length: ROWS + COLS }, (_, i) => token(i)), segments: [] },
     MENU,
     mapOf(ROWS + COLS - 1, COLS),

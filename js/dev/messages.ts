@@ -150,6 +150,8 @@ export function scene(
         dtype: "float32",
         first_target: firstTarget,
         editable: null,
+        alive: true,
+        beside: [],
       },
       { type: "tokens", doc: 1, start: 0, tokens, segments: options.segments ?? [] },
       options.methods === undefined ? MENU : { ...MENU, methods: options.methods },

@@ -8,6 +8,8 @@ const DOCUMENT = {
   dtype: "float32",
   first_target: 9,
   editable: "The first president of the United States was George",
+  alive: true,
+  beside: [],
 };
 const BEFORE = [0.796, 0.61, 0.88, 0.93, 0.35, 0.52, 0.71, 0.44];
 

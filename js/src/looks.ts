@@ -3,7 +3,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { STEPS } from "./color";
 import type { Span } from "./layout";
-import type { MapData, Measure } from "./map";
+import { isWhole, type MapData, type Measure } from "./map";
 import { type ScaleName, scaleOf } from "./scale";
 import { shareOf } from "./scores";
 import type { Units } from "./units";
@@ -74,7 +74,8 @@ export function createLooks(chain: Chain) {
     return looking(of, {
       about: rows,
       turned: true,
-      ready: values.some((value) => !Number.isNaN(value)),
+      // What no target can see has no number, however much of the map is here.
+      ready: values.some((value) => !Number.isNaN(value)) || (of !== null && isWhole(of)),
       values,
       at: (token) => (token >= firstTarget.value ? token - firstTarget.value : null),
     });

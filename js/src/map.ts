@@ -5,7 +5,7 @@ import type { MapBegins } from "./protocol";
 
 /**
  * A matrix that fills up. `done` counts its columns; reading it is how a derived value learns of a new one. `difference`:
- * it has none of its own, but shows how much larger the shares of the one map are than those of the other.
+ * its own do not count, for it shows how much larger the shares of the one map are than those of the other.
  */
 export type MapData = {
   info: MapBegins;
@@ -15,8 +15,8 @@ export type MapData = {
 };
 
 /** Whether all that was asked for is there. */
-export function isWhole({ info, done }: MapData): boolean {
-  return done.value >= (info.col === null ? info.n_cols : 1);
+export function isWhole({ info, done, difference }: MapData): boolean {
+  return done.value >= (info.col === null ? info.n_cols : 1) && (difference ?? []).every(isWhole);
 }
 
 /** "share": of a column's sum of sizes. "raw": as the method defines it, all columns of a matrix on one scale. */

@@ -79,6 +79,8 @@ export type DocumentBegins = {
   dtype: string;
   first_target: number;
   editable: string | null;
+  alive: boolean;
+  beside: string[];
 };
 export type Trail = { type: "trail"; names: string[]; at: number };
 export type Tokens = { type: "tokens"; doc: number; start: number; tokens: WireToken[]; segments: WireSegment[] };
@@ -297,7 +299,7 @@ const shape =
   };
 
 const token = shape<WireToken>({
-  id: count,
+  id: real,
   text,
   role: oneOf(ROLES),
   span: orNull(pair),
@@ -355,6 +357,8 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     dtype: text,
     first_target: count,
     editable: orNull(text),
+    alive: flag,
+    beside: list(text),
   },
   trail: { names: list(text), at: count },
   tokens: {

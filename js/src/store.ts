@@ -92,6 +92,8 @@ export function createStore() {
     return cut.pieces;
   });
   const running = computed(() => RUNNING.has(status.value.phase));
+  /** Whether there is a model to ask: where there is none, nothing is offered that only a model can answer. */
+  const alive = computed(() => document.value?.alive !== false);
   /** An LLM is being asked, or about to be: one at a time. */
   const explaining = computed(
     () => wantsAnswer.value || status.value.phase === "explaining" || answers.value.some(isUnderWay),
@@ -155,13 +157,21 @@ export function createStore() {
     }
   }
 
+  /** A difference that the kernel tells is worked out like those of this page, so that all say the same. */
+  function differenceIn({ method }: MapBegins): Pick<MapData, "difference"> {
+    const [a, b] = (document.value?.beside ?? []).map((side) => mapBeside({ method: side, objective: "" }));
+    return methodCalled(method)?.family === "difference" && a && b ? { difference: [a, b] } : {};
+  }
+
   function beginMap(info: MapBegins): void {
     if (info.doc !== document.value?.doc) return;
     const old = maps.value.get(info.map);
     const keep = old !== undefined && old.info.n_rows === info.n_rows;
     const columns = keep ? old.columns.slice(0, info.n_cols) : [];
     const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
-    maps.value = new Map(maps.value).set(info.map, { info, columns, done: signal(done) });
+    // Who holds the old one goes on to see what comes.
+    const same = keep && old.info.n_cols === info.n_cols ? old : { columns, done: signal(done) };
+    maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
     if (asked.value !== null) questions.set(info.map, asked.value);
     mapId.value = info.map;
@@ -194,6 +204,7 @@ export function createStore() {
         if (message.doc !== document.value?.doc) {
           forgetDocument();
           unmapAnswers();
+          if (message.beside.length > 0) beside.value = message.beside.map((method) => ({ method, objective: "" }));
         }
         document.value = message;
         return;
@@ -332,6 +343,7 @@ export function createStore() {
     asked,
     pieces,
     running,
+    alive,
     explaining,
     map,
     method,

@@ -1,7 +1,7 @@
 /** A kernel of two spies, and the messages of a small text. */
 
 import { afterEach, beforeEach, vi } from "vitest";
-import type { Role, ToKernel, WireSegment, WireToken } from "../src/protocol";
+import type { DocumentBegins, Role, ToKernel, WireSegment, WireToken } from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
@@ -95,6 +95,12 @@ export function conversation(
   return about(tokens(texts, first), first, columns);
 }
 
+/** A text begins. */
+export function documentOf(doc: number, first_target: number, more: Partial<DocumentBegins> = {}): DocumentBegins {
+  const about = { model: "tiny", device: "cpu", dtype: "float32", editable: null, alive: true, beside: [] };
+  return { type: "document", doc, first_target, ...about, ...more };
+}
+
 /** All there is to say of a list of tokens. */
 export function about(
   list: readonly WireToken[],
@@ -107,7 +113,7 @@ export function about(
   const nRows = classes ? first : list.length - 1;
   return [
     [{ type: "hello", protocol: 1, session: "s" }],
-    [{ type: "document", doc: 1, model: "tiny", device: "cpu", dtype: "float32", first_target: first, editable: null }],
+    [documentOf(1, first)],
     [{ type: "tokens", doc: 1, start: 0, tokens: list, segments }],
     [
       {

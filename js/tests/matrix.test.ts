@@ -6,7 +6,7 @@ import type { MapBegins } from "../src/protocol";
 import { shareOf, statsOf } from "../src/scores";
 import { matrixModel } from "../src/views/matrix/model";
 import { addTo, sortedRows, totalsOf } from "../src/views/matrix/totals";
-import { about, COLUMNS, conversation, FIRST, mounted, press, started, TEXT, texts, tokens } from "./help";
+import { about, COLUMNS, conversation, documentOf, FIRST, mounted, press, started, TEXT, texts, tokens } from "./help";
 
 const NAN = Number.NaN;
 const score = fc.oneof(fc.float({ noNaN: true, noDefaultInfinity: true, min: -100, max: 100 }), fc.constant(NAN));
@@ -145,15 +145,7 @@ describe("the model of a matrix", () => {
     model.sort(0);
     expect([model.order.value, model.rowAt(0)]).toEqual([null, 0]);
     model.sort(1);
-    store.receive({
-      type: "document",
-      doc: 2,
-      model: "tiny",
-      device: "cpu",
-      dtype: "float32",
-      first_target: 5,
-      editable: null,
-    });
+    store.receive(documentOf(2, 5));
     expect(model.sortedBy.value).toBeNull();
   });
 });

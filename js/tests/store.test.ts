@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { rankOf, shareOf, statsOf, topRows } from "../src/scores";
 import { createStore } from "../src/store";
-import { about, conversation, METHOD, type Said, started, tokens, type Wire } from "./help";
+import { about, conversation, documentOf, METHOD, type Said, started, tokens, type Wire } from "./help";
 
 const column = (...scores: number[]) => Float32Array.from(scores);
 const { NaN: NAN, POSITIVE_INFINITY: INF } = Number;
@@ -157,15 +157,7 @@ describe("the chain from messages to what is shown", () => {
   });
   it("forgets all of a document when another begins, and all of a session when another says hello", () => {
     const { store, model } = started();
-    model.hear({
-      type: "document",
-      doc: 2,
-      model: "tiny",
-      device: "cpu",
-      dtype: "float32",
-      first_target: 1,
-      editable: null,
-    });
+    model.hear(documentOf(2, 1));
     expect([store.tokens.value, store.map.value, store.shown.value]).toEqual([[], null, null]);
     expect(store.menu.value).not.toBeNull();
     model.hear({ type: "hello", protocol: 1, session: "other" });

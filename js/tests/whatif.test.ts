@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { mostChanged, together } from "../src/views/whatif/change";
-import { COLUMNS, conversation, over, press, type Said, tokens, viewing } from "./help";
+import { COLUMNS, conversation, documentOf, over, press, type Said, tokens, viewing } from "./help";
 
 const EDITABLE = "The first president was George";
 const mounting = viewing();
@@ -224,7 +224,7 @@ describe("the text, edited", () => {
   });
   it("closes when another text begins", () => {
     const { el, model } = opened();
-    model.hear({ type: "document", doc: 2, model: "t", device: "c", dtype: "f", first_target: 0, editable: "b" });
+    model.hear(documentOf(2, 0, { editable: "b" }));
     model.hear({ type: "tokens", doc: 2, start: 0, tokens: tokens(["b"], 0), segments: [] });
     expect(el.querySelector("textarea")).toBeNull();
   });

@@ -24,7 +24,7 @@ Fate: TypeAlias = Literal["aligned", "out of range", "repeated", "invented"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One model token, keyed by its position: words repeat, positions do not.
+    """One model token, keyed by its position: words repeat, positions do not. `id` is -1 where no model gave it.
 
     `text` is what a reader sees: the characters the token touches, whole, even where the token holds only some of
     their bytes. `part` then is `(k, n)`: this is piece k (from 1) of the n tokens that share one character.

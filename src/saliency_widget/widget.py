@@ -167,7 +167,8 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
 
         bundle = self._repr_mimebundle_()
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        display(data, metadata=metadata, raw=True)
+        # Where nobody knows widgets the map is below: its name in Python would say nothing there.
+        display({**(data or {}), "text/plain": ""}, metadata=metadata, raw=True)
         # A saved notebook has no widget: what it shows is this second output, filled when the map is done.
         slot = display(HTML(self._static_html()), display_id=True)
         if slot is not None:

@@ -13,6 +13,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 TEXT = "The first president of the United States was"
 SHOW = f'import saliency_widget as sw, json, numpy as np\nw = sw.show("demo", {TEXT!r}, max_new_tokens=8)'
+FINISHED = """import saliency_widget as sw, json
+one, other = (sw.attribute("demo", f"My {who} is a doctor.", target=" She works") for who in ("mother", "father"))
+w = sw.compare(one, other, names=("mother", "father"))"""
 SAME = f"sw.attribute('demo', {TEXT!r}, target=''.join(t.text for t in w.attribution.cols), progress=False, "
 
 
@@ -84,6 +87,69 @@ def test_two_methods_stand_side_by_side_while_the_map_on_show_stays(shown: Any) 
     nb.page.set_viewport_size({"width": 420, "height": 1000})
     nb.shot("compare-420-light", view)
     nb.page.set_viewport_size({"width": 1400, "height": 1000})
+
+
+def test_two_finished_maps_open_side_by_side_and_offer_only_what_is_there(desk: Any) -> None:
+    """`compare` shows both maps and their difference at once, with Python's numbers, and nothing that needs a model."""
+    nb = desk
+    nb.begin(FINISHED)
+    view = run(nb)
+    panels = view.locator(".sw-compact")
+    panels.nth(2).locator(".sw-gradient").wait_for()
+    names = [re.sub(r"\s+", " ", text).strip() for text in panels.locator(".sw-compact-head > b").all_inner_texts()]
+    assert names == ["A: mother", "B: father", "A: mother − B: father"]
+    columns = "[m.map.scores[:, 0].tolist() for m in w._backend._of.maps]"
+    ours, theirs, by = python(nb, f"json.loads(json.dumps({columns}).replace('NaN', 'null'))")
+    sums = [sum(abs(x) for x in column if x is not None) for column in (ours, theirs)]
+    for k, (column, total) in enumerate(zip((ours, theirs), sums, strict=True)):
+        for i, score in enumerate(column):
+            said = hover(panels.nth(k).locator(f"[data-i='{i}']")) if score is not None else ""
+            assert said == "" or share_in(said) == pytest.approx(score / total, abs=1.1e-3)
+    both = next(i for i, x in enumerate(by) if x is not None and abs(x) > 0.01)
+    said = hover(panels.nth(2).locator(f"[data-i='{both}']"))
+    assert float(re.search(r"less \S+ (−?\.\d+)", said)[1].replace("−", "-")) == pytest.approx(by[both], abs=1.1e-3)
+    nb.page.mouse.move(5, 5)
+    for theme in ("Light", "Dark"):
+        nb.theme(f"JupyterLab {theme}")
+        nb.shot(f"exhibit-{theme.lower()}", view)
+    nb.theme("JupyterLab Light")
+    # Above, the difference is the same as below.
+    scales = view.locator(".sw-body .sw-scale, .sw-compact:last-child .sw-scale").all_inner_texts()
+    assert len(scales) == 2
+    assert len({re.sub(r"\s", "", scale) for scale in scales}) == 1
+    # What else was probable is told, and cannot be chosen; an input can be hidden, and not struck out.
+    assert view.locator(".sw-target-line .sw-input").count() == 5
+    assert view.locator(".sw-body button:visible").all_inner_texts() == ["i"]
+    token(view.locator(".sw-body"), 2).click()
+    acts = view.get_by_role("group", name="Chosen inputs")
+    assert acts.get_by_role("button").all_inner_texts() == ["Hide", "Back"]
+    nb.shot("exhibit-chosen-light", view)
+    for key in ("s", "u", "b"):
+        nb.page.keyboard.press(key)
+    nb.page.keyboard.press("Escape")
+    nb.page.keyboard.press("?")
+    keys = view.locator(".sw-keys dt").all_inner_texts()
+    assert "h" in keys
+    assert not {"s", "u", "b"} & set(keys)
+    nb.page.keyboard.press("Escape")
+    view.get_by_role("button", name="Explain", exact=True).click()
+    assert "there is no model behind it" in view.locator(".sw-explain").inner_text()
+    nb.shot("exhibit-explain-light", view)
+    view.get_by_role("button", name="Explain", exact=True).click()
+    # All that is left works: another map on show, the matrix, the (i).
+    view.locator(".sw-methods").get_by_role("button", name="B: father").click()
+    assert becomes(nb, "w.attribution.model_name == other.model_name and w.attribution.method", "saliency")
+    view.get_by_role("button", name="About this method").click()
+    nb.shot("exhibit-about-light")
+    nb.page.keyboard.press("Escape")
+    assert view.locator(".sw-error").count() == 0
+    # Who closed the drawer is not bothered again, whatever is shown; another view begins with it.
+    view.get_by_role("button", name="Compare", exact=True).click()
+    view.locator(".sw-methods").get_by_role("button", name="A − B").click()
+    assert becomes(nb, "w.attribution.method", "difference")
+    assert panels.count() == 0
+    nb.command("notebook:run-all-cells")
+    nb.page.locator(".jp-OutputArea-output .sw-compact").nth(2).wait_for()
 
 
 def test_the_layers_and_heads_of_attention(shown: Any) -> None:

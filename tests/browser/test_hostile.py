@@ -34,6 +34,53 @@ w = sw.show((net, tokenizer), input_ids=ids, target_ids=ids[::-1][1:])
 """
 
 
+# Scores from elsewhere: no tokenizer of ours would read such texts, and show() refuses them.
+HALVES = r"""
+import json, saliency_widget as sw
+rows, cols = ["one", " \ud800", " a\udc80b"], [" \udfff", " end"]
+one, other = (sw.Attribution.from_scores([[1, 1], [x, 2], [4, 1]], rows, cols, method="mine") for x in (2, 3))
+w = sw.compare(one, other, names=("\ud800", "other"))
+"""
+SIGNS = ["one", "U+D800", "aU+DC80b", "U+DFFF", "end"]
+
+
+def test_half_a_character_is_a_sign_everywhere(desk: Any) -> None:
+    """Lone surrogates, which no message can carry, are read in text, matrix, tooltips, files and the saved page."""
+    nb = desk
+    nb.begin(HALVES)
+    view = run(nb)
+    view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
+    for text in (".sw-body", ".sw-compact:nth-child(1)", ".sw-compact:nth-child(3)"):
+        assert [t.strip() for t in view.locator(f"{text} .sw-t").all_inner_texts()] == SIGNS
+    assert view.locator(".sw-target-name").first.inner_text() == "U+DFFF"
+    assert "U+D800" in view.locator(".sw-inputs").inner_text()
+    assert view.locator(".sw-compact-head").first.inner_text().startswith("A: U+D800")
+    for i in range(1, 4):
+        token(view.locator(".sw-body"), i).hover()
+        assert SIGNS[i] in tip(view)
+    view.locator(".sw-drawer-toggle", has_text="Matrix").click()
+    matrix = view.locator(".sw-matrix-scroll")
+    matrix.focus()
+    nb.page.keyboard.press("ArrowRight")
+    nb.page.keyboard.press("ArrowDown")
+    assert "U+D800" in tip(view)
+    assert "U+DFFF" in tip(view)
+    nb.shot("halves-light", view)
+    view.locator(".sw-drawer-toggle", has_text="Take away").click()
+    for label in ("HTML", "SVG", "JSON", "CSV"):
+        with nb.page.expect_download() as coming:
+            view.locator(".sw-ways").get_by_role("button", name=label, exact=True).click()
+        text = Path(coming.value.path()).read_text(encoding="utf-8")
+        assert all(sign in text for sign in SIGNS), label
+    saved = nb.page.locator(".sw-static-map").first
+    saved.wait_for(state="attached")
+    said = saved.evaluate("e => e.textContent")
+    assert all(sign in said for sign in SIGNS)
+    # What was given is kept as it was given; where a model would have to read it, it is refused.
+    assert python(nb, "[t.text for t in w.attribution.rows] == rows") is True
+    assert "The text holds half a character at 2: U+D800" in nb.code("sw.show('demo', 'a \\ud800')")
+
+
 def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any) -> None:
     """In text, tooltips, matrix, comparison, files and the saved page hostile tokens are letters; no dialog opens."""
     nb = desk

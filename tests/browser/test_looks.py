@@ -120,6 +120,28 @@ def test_a_text_of_any_script_can_be_read(notebook: Any, name: str) -> None:
     nb.theme("JupyterLab Light")
 
 
+def test_on_a_page_from_right_to_left_numbers_read_as_anywhere(notebook: Any) -> None:
+    """The scale begins at the left, a minus and a point stand before the digits: live, and as saved."""
+    nb = notebook(
+        "import saliency_widget as sw\nrows, cols = ['اللغة', ' العربية'], [' جميلة', ' جدا']\n"
+        "one, other = (sw.Attribution.from_scores([[x, .2], [3, -.5]], rows, cols, method='mine') for x in (1, 2))\n"
+        "w = sw.compare(one, other)",
+        "w.attribution",
+    )
+    nb.run_all(2)
+    nb.page.evaluate("document.documentElement.dir = 'rtl'")
+    saved = nb.page.locator(".sw-static-map").last
+    for view, query in ((live(nb), ".sw-body .sw-scale > span"), (saved, ".sw-key > *")):
+        ends = view.locator(query)
+        ends.first.wait_for()
+        assert ends.first.inner_text().startswith("−.")
+        assert ends.first.bounding_box()["x"] < ends.last.bounding_box()["x"]
+        assert view.evaluate("e => getComputedStyle(e).direction") == "ltr"
+    nb.shot("rtl-page-light")
+    # The text itself has the direction of its letters.
+    assert live(nb).locator(".sw-body .sw-line").first.evaluate("e => getComputedStyle(e).direction") == "rtl"
+
+
 def test_a_chat_shows_its_turns_and_folds_its_template(notebook: Any) -> None:
     nb = notebook(CHAT)
     view = run(nb)

@@ -44,6 +44,12 @@ def static(nb: Any) -> Any:
     return nb.page.locator(".sw-static-map").first
 
 
+def above(page: Any) -> tuple[str, float]:
+    """What the widget's own output says where no widget is, and how high it is."""
+    output = page.locator(".jp-OutputArea-child").first
+    return output.inner_text().strip(), output.evaluate("e => e.getBoundingClientRect().height")
+
+
 def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
     nb = notebook(SHOW)
     run(nb)
@@ -89,7 +95,10 @@ def test_an_untrusted_notebook_shows_a_map_that_can_be_read(notebook: Any) -> No
     colours = tokens.evaluate_all("all => all.map(e => e.style.backgroundColor)")
     assert len(set(colours)) > 4
     assert nb.page.locator(".sw-static script").count() == 0
-    nb.shot("saved-untrusted-light", page)
+    nb.shot("saved-untrusted-light")
+    said, height = above(nb.page)
+    assert said == ""
+    assert height < 5
 
 
 def test_nbconvert_gives_a_page_with_the_map(lab: Any, chromium: Any, tmp_path: Any) -> None:
@@ -111,6 +120,7 @@ def test_nbconvert_gives_a_page_with_the_map(lab: Any, chromium: Any, tmp_path: 
     assert tokens.count() == 17
     assert tokens.nth(8).is_visible()
     assert "share .342" in tokens.nth(8).get_attribute("title")
+    assert above(page) == ("", 0)
     page.close()
 
 

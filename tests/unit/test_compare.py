@@ -400,6 +400,8 @@ def test_a_page_is_told_everything_and_again_when_it_says_hello_again(page) -> N
     found = {m["type"]: m for m in heard[0]}
     assert found["document"]["model"] == "A: first | B: second"
     assert found["document"]["editable"] is None
+    assert found["document"]["alive"] is False
+    assert found["document"]["beside"] == ["a", "b"]
     assert found["document"]["first_target"] == 3
     assert found["tokens"]["segments"] == [{"kind": "paragraph", "name": "", "start": 0, "end": 11}]
     assert [m["label"] for m in found["menu"]["methods"]] == ["A: first", "B: second", "A − B"]

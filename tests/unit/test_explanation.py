@@ -301,6 +301,8 @@ def test_prose_has_a_class_and_no_scores() -> None:
     [
         ("llama", {"text": "  "}, InputError, "no text"),
         ("llama", {"text": 3}, InputError, "no text"),
+        ("llama", {"text": "a\ud800"}, InputError, "The text holds half a character at 1: U\\+D800"),
+        ("llama", {"text": "a", "prompt": "{review}\udc80"}, InputError, "The prompt holds half a character at 1"),
         ("llama", {"text": "x", "kind": "scroes"}, UnknownName, "scroes"),
         ("llama", {"text": "x", "temperature": 3}, InputError, "temperature"),
         ("llama", {"text": "x", "max_tokens": 0}, InputError, "max_tokens"),

@@ -62,7 +62,14 @@ SETTINGS = [("layer", "3"), ("instead of", " Bush")]
 
 
 def begin(stream: Stream, n_cols: int = 2) -> None:
-    stream.document(model="SmolLM2-135M-Instruct", device="cpu", dtype="float32", first_target=3, editable="a\u2003機")
+    stream.document(
+        model="SmolLM2-135M-Instruct",
+        device="cpu",
+        dtype="float32",
+        first_target=3,
+        editable="a\u2003機",
+        beside=["saliency", "attention"],
+    )
     about = {"method": "saliency", "objective": "probability", "settings": SETTINGS, "foil": " Bush"}
     stream.show("m1", **about, n_rows=4, n_cols=n_cols)
 
@@ -75,7 +82,7 @@ def tokens() -> list[Token]:
 
     return [
         token(0, 9, "a", "prompt", (0, 1), 0),
-        token(1, 1, "<|im_start|>", "special", None, 1),
+        token(1, -1, "<|im_start|>", "special", None, 1),
         token(2, 28167, " 機", "prompt", (3, 5), 2, (1, 2)),
         token(3, 251, " 機", "generated", (3, 5), 2, (2, 2)),
     ]
@@ -290,6 +297,25 @@ def test_the_column_the_user_looks_at_is_sent_first(stream) -> None:
     stream.hello()
     page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW)
     assert [m["col"] for m in page.of("column")[:5]] == [20, 19, 21, 18, 22]
+
+
+def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
+    """UTF-8 has no bytes for one: a message with it would end the thread that sends, and some would arrive broken."""
+    stream, page = stream
+    begin(stream)
+    texts = ("\ud800", "a\udc80b", "機", "👩\udfff")
+    halves = [dataclasses.replace(token, text=text) for token, text in zip(tokens(), texts, strict=True)]
+    stream.tokens(halves, [Segment(kind="user", name="\ud800", start=0, end=4)])
+    stream.steps({0: (0.5, [Alternative(id=3, text=" \udbff", probability=0.5)])})
+    stream.failed("InputError", "No \ud800.", "Yes.")
+    stream.hello()
+    page.wait_for(lambda: page.of("failed") and page.of("steps"))
+    for message, _ in page.messages:
+        json.dumps(message, ensure_ascii=False).encode()
+    assert [t["text"] for t in page.of("tokens")[-1]["tokens"]] == ["U+D800", "aU+DC80b", "機", "👩U+DFFF"]
+    assert page.of("tokens")[-1]["segments"][0]["name"] == "U+D800"
+    assert page.of("steps")[-1]["steps"][0]["alternatives"][0]["text"] == " U+DBFF"
+    assert page.of("failed")[-1]["message"] == "No U+D800."
 
 
 def test_only_tokens_that_changed_are_sent_again(stream) -> None:

@@ -65,7 +65,9 @@ export function compareView(context: ViewContext): HTMLElement {
   });
 
   const computing = {
-    isUnderWay: ({ key }: Side) => (store.running.value && !store.explaining.value) || waiting.value.has(key),
+    // Without a model nothing is left to compute: what is not here will come.
+    isUnderWay: ({ key }: Side) =>
+      (store.running.value && !store.explaining.value) || waiting.value.has(key) || !store.alive.value,
     compute,
   };
 

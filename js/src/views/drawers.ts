@@ -1,5 +1,6 @@
 /** What stays closed until it is asked for, and is built only then. */
 
+import { untracked } from "@preact/signals-core";
 import type { Store } from "../store";
 import { compareView } from "./compare";
 import type { ViewContext } from "./context";
@@ -14,12 +15,20 @@ type Drawer = {
   build: (context: ViewContext) => HTMLElement;
   /** Whether there is anything to open. */
   isThere: (store: Store) => boolean;
+  /** Whether it is open before anybody asks for it. */
+  opensItself?: (store: Store) => boolean;
 };
 
 const DRAWERS: readonly Drawer[] = [
   { label: "Matrix", key: "m", build: matrixView, isThere: () => true },
   { label: "Explain", key: "e", build: explainView, isThere: ({ explainers }) => explainers.value !== null },
-  { label: "Compare", key: "c", build: compareView, isThere: ({ menu }) => menu.value !== null },
+  {
+    label: "Compare",
+    key: "c",
+    build: compareView,
+    isThere: ({ menu }) => menu.value !== null,
+    opensItself: ({ document }) => document.value !== null && document.value.beside.length > 0,
+  },
   { label: "Take away", key: "x", build: takeAwayView, isThere: ({ map }) => map.value !== null },
 ];
 
@@ -37,14 +46,16 @@ export function drawersView(context: ViewContext): { element: HTMLElement; toggl
   return { element, toggle: (key) => toggles.get(key)?.() };
 }
 
-function drawerView(context: ViewContext, { label, build, isThere }: Drawer) {
+function drawerView(context: ViewContext, { label, build, isThere, opensItself = () => false }: Drawer) {
   const { store, signal } = context;
   const button = h("button", { type: "button", className: "sw-drawer-toggle", ariaExpanded: "false" }, label);
   const place = h("div"); // keeps the order, whichever is opened first
   let lifetime: AbortController | null = null;
+  let isNew = true; // once it was open, it is the reader's
 
   function toggle(): void {
     if (button.hidden) return;
+    isNew = false;
     if (lifetime === null) {
       lifetime = new AbortController();
       place.append(build({ ...context, signal: AbortSignal.any([signal, lifetime.signal]) }));
@@ -60,6 +71,7 @@ function drawerView(context: ViewContext, { label, build, isThere }: Drawer) {
   button.addEventListener("click", toggle, { signal });
   watch(signal, () => {
     button.hidden = place.hidden = !isThere(store);
+    if (isNew && opensItself(store)) untracked(toggle);
   });
   return { button, place, toggle };
 }

@@ -77,12 +77,14 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
   });
 
   const keys = h("div", { className: "sw-shortcuts", role: "dialog", ariaLabel: "Keyboard shortcuts" });
-  render(
-    html`<h3 class="sw-card-title">Keyboard</h3>
-      <dl class="sw-keys">${KEYS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>`,
-    keys,
-  );
-  const helpPopover = createPopover(context, help, keys, "end");
+  const helpPopover = createPopover(context, help, keys, "end", () => {
+    const known = KEYS.filter(([, , asks]) => store.alive.value || !asks);
+    render(
+      html`<h3 class="sw-card-title">Keyboard</h3>
+        <dl class="sw-keys">${known.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>`,
+      keys,
+    );
+  });
 
   watch(signal, () => {
     const { value: document } = store.document;

@@ -1,6 +1,6 @@
-/** The keys, as the list behind the ? shows them. */
+/** The keys, as the list behind the ? shows them. `true`: only where there is a model to ask. */
 
-export const KEYS: readonly (readonly [string, string])[] = [
+export const KEYS: readonly (readonly [key: string, what: string, asks?: true])[] = [
   ["← →", "previous, next target"],
   ["Home End", "first, last target"],
   ["Enter", "pin the target, or let it go"],
@@ -9,14 +9,15 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ["↑ i", "to the most important input; ↓ Esc: back"],
   ["Enter", "on an input: which targets does it feed?"],
   ["t Alt+click", "on a target: which later ones does it feed?"],
-  ["h s", "hide the chosen input; strike it out"],
+  ["h", "hide the chosen input"],
+  ["s", "strike the chosen input out", true],
   ["o", "show a word, sentence or segment by its parts"],
   ["/", "find in a long text"],
-  ["u", "undo what was tried"],
+  ["u", "undo what was tried", true],
   ["g", "read by tokens, words, sentences, segments"],
-  ["b", "back to the text before"],
+  ["b", "back to the text before", true],
   ["m", "open or close the matrix"],
-  ["c", "open or close the comparison of methods"],
+  ["c", "open or close the comparison"],
   ["e", "open or close the explanations"],
   ["x", "open or close what can be taken away"],
   ["↑ ↓ ← →", "in the matrix: move from cell to cell"],

@@ -62,7 +62,8 @@ export function probabilityOf({ steps }: Store, { cols }: Shown): number | null 
 const FEW = 4; // of three rows the largest share of noise is a half: below that nothing can be told
 
 /** Says so where the column on show singles nothing out. */
-export function noise({ shown, domain, granularity }: Store): string | null {
+export function noise({ shown, domain, granularity, method }: Store): string | null {
+  if (method.value?.family === "difference") return null; // of two maps it may well be that nothing is different
   const scores = shown.value?.scores ?? null;
   const n = scores === null ? 0 : statsOf(scores).visible;
   const max = domain.value;

@@ -88,6 +88,7 @@ def exhibition_of(a: Attribution, b: Attribution, names: Sequence[str] | None = 
         segments=merged.segments,
         first_target=merged.first_target,
         maps=(*shown, difference),
+        beside=(A, B),  # the page sets two maps against each other itself
         closed=_CLOSED,
     )
 
@@ -174,7 +175,7 @@ def _difference_card(a: Attribution, b: Attribution) -> Method:
     caveats = [
         "What only one of them has has no score: there is nothing to set it against.",
         "A share is one of a whole column: an input that one of them alone has takes from all others there.",
-        "Colours and numbers in the text are sized by the largest; the raw score is the difference itself.",
+        "The darkest colour is the largest difference of the column, however small that is.",
         "The probability of a target is that in A, or in B where A does not have it.",
     ]
     if a.signed != b.signed:

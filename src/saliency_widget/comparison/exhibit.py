@@ -33,8 +33,9 @@ class Shown:
 class Exhibition:
     """Maps of one text, and the text. `where`, `what`: two notes beside its name. `maps`: the last is on show first.
 
-    All maps have the rows `tokens[:n_rows]` and the columns `tokens[first_target:]`. `closed`: what a user is told who
-    asks for something that a model would have to answer, cause and cure.
+    All maps have the rows `tokens[:n_rows]` and the columns `tokens[first_target:]`. `beside`: which of them stand side
+    by side at first, by the ids of their cards. `closed`: what a user is told who asks for something that a model would
+    have to answer, cause and cure.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Exhibition:
     segments: Sequence[Segment]
     first_target: int
     maps: Sequence[Shown]
+    beside: Sequence[str]
     closed: tuple[str, str]
 
 
@@ -64,7 +66,15 @@ class Exhibit:
         """Hang the maps, and begin to send."""
         stream, of = self._stream, self._of
         stream.menu({shown.card: None for shown in of.maps}, {})
-        stream.document(model=of.name, device=of.where, dtype=of.what, first_target=of.first_target, editable=None)
+        stream.document(
+            model=of.name,
+            device=of.where,
+            dtype=of.what,
+            first_target=of.first_target,
+            editable=None,
+            alive=False,
+            beside=of.beside,
+        )
         stream.tokens(of.tokens, of.segments)
         reason = " ".join(of.closed)
         stream.explainers(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ..checks import one_of, whole_number
+from ..checks import one_of, whole_number, whole_text
 from ..errors import InputError
 from ..types import ExplanationKind
 from .alignment import align, words_of
@@ -50,6 +50,8 @@ class Inquiry:
         if not 0 <= self.temperature <= 2:
             raise InputError(f"temperature is {self.temperature}.", cure="Take a number from 0 (greedy) to 2.")
         fill(self.template, review="", **dict.fromkeys(self.fields, ""))
+        whole_text("The text", self.review)
+        whole_text("The prompt", self.content)
 
     @property
     def template(self) -> str:

@@ -60,6 +60,7 @@ CARD = (
     f"background:{PAPER};color:{INK};border:1px solid #e2e5ea;border-radius:8px;padding:12px 16px;max-width:960px;"
     "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;font-size:14px;line-height:1.5"
 )
+BEGIN = f'<div class="sw-static-map" dir="ltr" style="{CARD}">'  # its words and numbers are English on any page
 TEXT = "white-space:pre-wrap;overflow-wrap:break-word;font-size:16px;line-height:1.9;margin:10px 0"
 BOX = "padding:2px;border-radius:3px"
 LINE = "1px solid rgba(128,128,128,.35)"  # on any background
@@ -89,7 +90,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
     """
     shown = columns(attribution)
     if not shown:
-        return f'<div class="sw-static"><div class="sw-static-map" style="{CARD}">There is no target token.</div></div>'
+        return f'<div class="sw-static">{BEGIN}There is no target token.</div></div>'
     n = len(shown)
     col = likeliest(shown) if col is None else col
     if not -n <= col < n:
@@ -99,7 +100,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
     hover = _hoverable(attribution, tokens)
     parts = [
         f'<div class="sw-static"><style>{STYLE}</style>',
-        f'<div class="sw-static-map" style="{CARD}">',
+        BEGIN,
         _head(attribution),
         *_texts(attribution, tokens, column),
         _classes(shown, column),

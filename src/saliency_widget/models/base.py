@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..checks import whole_text
 from ..errors import InputError, TextTooLong
 from ..types import Alternative, Inputs
 from .causality import is_causal
@@ -168,6 +169,7 @@ class Model(ABC):
         if isinstance(foil, int):
             self.check_ids([foil])
             return foil
+        whole_text("The foil", foil)
         ids = self._ids_of_foil(foil)
         if len(ids) == 1:
             return int(ids[0])

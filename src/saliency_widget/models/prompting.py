@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks import whole_number
+from ..checks import whole_number, whole_text
 from ..errors import InputError
 from ..types import Inputs, Role, Segment, SegmentKind
 
@@ -70,6 +70,8 @@ def check_prompt(
     ids = None if input_ids is None else _whole_numbers("input_ids", input_ids)
     if text == "" or (messages is not None and not messages) or ids == ():
         raise InputError(f"The {given[0]} is empty.", cure="Give at least one token for the model to read.")
+    whole_text("The text", text or "")
+    whole_text("The target", target or "")
     return Prompt(
         text=text,
         messages=None if messages is None else tuple(_checked(m) for m in messages),
@@ -100,6 +102,7 @@ def _checked(message: Message) -> tuple[str, str]:
         ) from error
     if not isinstance(role, str) or not isinstance(content, str):
         raise InputError("A chat message's role and content must be text.", cure="Images and tools are not read here.")
+    whole_text("A chat message", content)
     return role, content
 
 

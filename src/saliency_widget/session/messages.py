@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from ..checks import SURROGATE
+from ..export.reading import sign_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +21,17 @@ def wire_token(token: Token) -> protocol.WireToken:
     about = asdict(token)
     del about["position"]
     return cast("protocol.WireToken", about)
+
+
+def encodable(content: Any) -> Any:
+    """A message with a sign (U+D800) for each lone surrogate: tokens may hold one, and the wire is UTF-8."""
+    if isinstance(content, str):
+        return content if content.isascii() else SURROGATE.sub(lambda half: sign_of(half[0]), content)
+    if isinstance(content, dict):
+        return {name: encodable(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return type(content)(encodable(value) for value in content)
+    return content
 
 
 def wire_method(method: Method, reason: str | None) -> protocol.WireMethod:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import protocol
 from ..types import Alternative, Objective, Phase, Segment, Token
-from .messages import runs, status_message, wire_method, wire_step, wire_token
+from .messages import encodable, runs, status_message, wire_method, wire_step, wire_token
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,6 +119,8 @@ class Stream:
         dtype: str,
         first_target: int,
         editable: str | None,
+        alive: bool = True,
+        beside: Sequence[str] = (),
         tokens: Sequence[Token] = (),
         segments: Sequence[Segment] = (),
         n_same: int = 0,
@@ -137,6 +139,8 @@ class Stream:
                 "dtype": dtype,
                 "first_target": first_target,
                 "editable": editable,
+                "alive": alive,
+                "beside": list(beside),
             }
             self._tokens, self._segments, self._tokens_from = [], [], 0
             self._steps = {col: step for col, step in self._steps.items() if col < n_same}
@@ -355,7 +359,7 @@ class Stream:
             for content, buffers in messages:
                 if content["type"] != "column":
                     small_at = time.monotonic() + _PAUSE
-                self._send(content, buffers)
+                self._send(encodable(content), buffers)
 
     def _next(self, small: bool) -> list[Sent]:
         """What is to be sent now, in the order in which a page can understand it."""

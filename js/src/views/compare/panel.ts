@@ -57,8 +57,12 @@ export function panelView(
     render(html`<b>${side.name.value}</b> <span class="sw-muted">${side.unit.value}</span>`, head);
   });
   watch(signal, () => {
-    const { ready, max } = look.value;
-    const nothingThere = side.entry === null ? "no difference" : "no shares: all zero, or not finite";
+    const { ready, max, turned } = look.value;
+    const nothingThere = turned
+      ? "no target has a share of this"
+      : side.entry === null
+        ? "no difference"
+        : "no shares: all zero, or not finite";
     render(
       !ready
         ? missing()

@@ -28,7 +28,7 @@ export function methodCard(store: Store): TemplateResult | typeof nothing {
   const sides = meaningOfSigns(family);
   const { value: part } = store.granularity;
   const numbers =
-    store.measure.value === "raw"
+    store.measure.value === "raw" || family === "difference"
       ? `the scores themselves: ${unit}${signed ? ` (${sides})` : ""}.`
       : `shares: the ${unit} of one ${part} over the sum of that of all ${part}s the target can see${signed ? ` (sizes added up; ${sides})` : ""}. The raw score is in the tooltip.`;
   return cardOf(

@@ -65,7 +65,7 @@ function whyNothing(store: Store): TemplateResult | string | null {
       : "This column has no shares: its scores are all zero, or not finite.";
   if (about !== null && about.col !== null && (turned || about.col !== store.target.value))
     return html`This contrast is about ${quoted(about.target)} alone.`;
-  return store.running.value ? "This column is on its way." : "This column was not computed.";
+  return store.running.value || !store.alive.value ? "This column is on its way." : "This column was not computed.";
 }
 
 /** What mattered most. */

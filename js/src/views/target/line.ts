@@ -102,7 +102,13 @@ export function targetLine(context: ViewContext): HTMLElement {
           others.length === 0
             ? nothing
             : html`<span class="sw-muted">instead of</span>
-              <span class="sw-alternatives">${chips.slice(0, others.length)}</span>`
+              ${
+                store.alive.value
+                  ? html`<span class="sw-alternatives">${chips.slice(0, others.length)}</span>`
+                  : html`<span class="sw-inputs">${others.map(
+                      ({ name, probability: p }) => html`<span class="sw-input"><bdi>${name}</bdi> ${share(p)}</span>`,
+                    )}</span>`
+              }`
         }
         ${contrast()}`,
       root,

@@ -139,7 +139,8 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
     return {
       Escape: stepBack,
       ...(canOpen(store, token) ? { o: () => store.open(token) } : {}),
-      ...(isInput ? { h: () => toggleHidden(store, rows), s: () => strikeOut(context, rows) } : {}),
+      ...(isInput ? { h: () => toggleHidden(store, rows) } : {}),
+      ...(isInput && store.alive.value ? { s: () => strikeOut(context, rows) } : {}),
     };
   }
 

@@ -1,0 +1,163 @@
+/** Two finished maps and their difference, without a model: what stands there at once, and what is not offered. */
+
+import { describe, expect, it } from "vitest";
+import { conversation, documentOf, FIRST, METHOD, over, press, type Said, texts, viewing } from "./help";
+
+const view = viewing();
+const NAN = Number.NaN;
+const A = [
+  [0.1, 0.2, 0.3, 0.0, 0.4, NAN, NAN],
+  [1, 1, 1, 1, 1, 1, NAN],
+  [0, 0, 0, 0, 0, 0, 4],
+];
+const B = [
+  [0.4, 0.1, 0.3, 0.1, 0.1, NAN, NAN],
+  [1, 1, 1, 1, 1, 5, NAN],
+  [0, 0, 0, 1, 0, 0, 3],
+];
+const DIFFERENCE = A.map((column, col) => column.map((score, row) => score - (B[col]?.[row] ?? NAN)));
+const LABELS = { a: "A: mother", b: "B: father", difference: "A − B" };
+
+/** As comparison/exhibit.py tells it; `beside` and `alive` are all that makes it one. */
+function exhibit(more: Parameters<typeof documentOf>[2] = {}): Said[] {
+  const card = { ...METHOD, uses_objective: false, signed: true, unit: "norm" };
+  const menu = {
+    type: "menu",
+    objectives: [],
+    methods: Object.entries(LABELS).map(([id, label]) => ({
+      ...card,
+      ...(id === "difference" ? { family: "difference", unit: "difference of shares" } : {}),
+      id,
+      label,
+    })),
+  };
+  const info = conversation().find(([message]) => message.type === "map")?.[0];
+  const maps = { a: A, b: B, difference: DIFFERENCE };
+  const hung = Object.entries(maps).flatMap(([map, columns]): Said[] => [
+    [{ ...info, map, method: map, objective: "", aside: map !== "difference" }],
+    ...columns.map((scores, col): Said => [{ type: "column", map, seq: col + 1, col, n_rows: 7 }, scores]),
+  ]);
+  const told = conversation().filter(([message]) => ["hello", "tokens", "steps"].includes(message.type as string));
+  const [hello, tokens, steps] = told as [Said, Said, Said];
+  const reason = "There is no model behind it to ask.";
+  return [
+    hello,
+    [documentOf(1, FIRST, { alive: false, beside: ["a", "b"], ...more })],
+    tokens,
+    [menu],
+    steps,
+    ...hung,
+    [{ type: "explainers", explainers: [], prompts: [], review: "", compares: false, reason }],
+  ];
+}
+
+const panels = (el: Element) =>
+  [...el.querySelectorAll(".sw-compact")].map((panel) => panel.getAttribute("aria-label"));
+const pressed = (el: Element) => texts(el, ".sw-pick[aria-pressed=true]");
+const ALL = ["A: mother", "B: father", "A: mother − B: father"];
+
+describe("what stands side by side", () => {
+  it("is there at once: both maps and their difference, with all numbers, and nothing was asked for", () => {
+    const { el, model, store } = view(exhibit());
+    expect(panels(el)).toEqual(ALL);
+    expect(pressed(el)).toEqual(["A: mother", "B: father"]);
+    expect(el.querySelector('.sw-drawer-toggle[aria-expanded="true"]')?.textContent).toBe("Compare");
+    expect(texts(el, ".sw-compact-foot").map((foot) => foot?.split(" ")[0])).toEqual([
+      "−.400.400",
+      "−.400.400",
+      "−.300.300",
+    ]);
+    expect(model.sent.map(({ type }) => type)).not.toContain("ask");
+    expect(store.map.value?.info.map).toBe("difference");
+  });
+  it("says the same of the difference above and below, however it is read", () => {
+    const { el, store, box } = view(exhibit());
+    const above = () => [...texts(el, ".sw-body .sw-scale"), ...texts(el, ".sw-body .sw-legend .sw-input")];
+    const below = () => texts(el, ".sw-compact-foot .sw-scale")[2];
+    expect(above()).toEqual(["−.300.300", "The −.300", "George .300", "first .100"]);
+    expect([below(), texts(el, ".sw-unit > span")]).toEqual(["−.300.300", ["difference of shares"]]);
+    el.querySelector<HTMLElement>(".sw-body .sw-info")?.click();
+    expect(el.querySelector(".sw-panel")?.textContent).toContain("are the scores themselves: difference of shares");
+    const seen = [() => store.readBy("word"), () => store.hide({ start: 3, end: 4 }), () => store.pin(1, 2)].map(
+      (read) => {
+        read();
+        return [above()[0], below()];
+      },
+    );
+    for (const [one, other] of seen) expect(one).toBe(other);
+    expect(new Set(seen.map(([one]) => one)).size).toBe(seen.length);
+    over(box(1));
+    expect(el.querySelector("[role=tooltip]")?.textContent).toContain(" less ");
+    box(7).dispatchEvent(new MouseEvent("click", { bubbles: true, altKey: true }));
+    expect(texts(el, ".sw-body .sw-legend")).toEqual(["No target has a share of this."]);
+    expect(texts(el, ".sw-compact-foot")[0]).toBe("no target has a share of this");
+  });
+  it("once closed stays closed in this view, and is there again in another", () => {
+    const messages = exhibit();
+    const { el, model } = view(messages);
+    press(el.querySelector(".sw-text") as Element, "c");
+    expect(panels(el)).toEqual([]);
+    for (const [message, scores] of messages) model.hear(message, scores);
+    expect(panels(el)).toEqual([]);
+    press(el.querySelector(".sw-text") as Element, "c");
+    expect(panels(el)).toEqual(ALL);
+    expect(panels(view(messages).el)).toEqual(ALL);
+  });
+  it("is what the reader chose since, also where the kernel says all of it again", () => {
+    const messages = exhibit();
+    const { el, model } = view(messages);
+    const pick = [...el.querySelectorAll<HTMLElement>(".sw-pick")].find(
+      ({ textContent }) => textContent === "B: father",
+    );
+    pick?.click();
+    for (const [message, scores] of messages) model.hear(message, scores);
+    expect(pressed(el)).toEqual(["A: mother"]);
+  });
+  it("is on its way while its columns are, not to be computed", () => {
+    const { el } = view(exhibit().filter(([message]) => message.type !== "column"));
+    expect(texts(el, ".sw-compact-foot")).toEqual(["on its way", "on its way", "on its way"]);
+    expect(texts(el, ".sw-legend")[0]).toBe("This column is on its way.");
+  });
+  it("is nothing at first in any other widget", () => {
+    const { el, store } = view(exhibit({ beside: [] }));
+    expect([panels(el), store.beside.value]).toEqual([[], []]);
+    expect(el.querySelector('.sw-drawer-toggle[aria-expanded="true"]')).toBeNull();
+  });
+});
+
+/** Everything that can be pressed, after the reader has chosen an input. */
+function offers(alive: boolean) {
+  const { el, box, model } = view(exhibit({ alive }));
+  const others = texts(el, ".sw-target-line .sw-input, .sw-alternative");
+  const menus = el.querySelectorAll(".sw-alternative").length;
+  box(2).click();
+  const acts = texts(el, ".sw-actions button");
+  press(box(2), "s");
+  el.querySelector<HTMLElement>(".sw-help")?.click();
+  const keys = texts(el, ".sw-keys dt");
+  return { others, menus, acts, keys, tried: model.sent.some(({ type }) => type === "try") };
+}
+
+describe("what only a model could answer", () => {
+  it("is offered where there is one", () => {
+    const { others, menus, acts, keys, tried } = offers(true);
+    expect([others, menus, tried]).toEqual([["W .088"], 1, true]);
+    expect(acts).toEqual(["Hide", "Strike out", "Back"]);
+    expect(keys).toEqual(expect.arrayContaining(["h", "s", "u", "b"]));
+  });
+  it("is not offered where there is none: other words are numbers, and nothing is struck, undone or gone back to", () => {
+    const { others, menus, acts, keys, tried } = offers(false);
+    expect([others, menus, tried]).toEqual([["W .088"], 0, false]);
+    expect(acts).toEqual(["Hide", "Back"]);
+    expect(keys).toContain("h");
+    for (const key of ["s", "u", "b"]) expect(keys).not.toContain(key);
+  });
+  it("leaves no other button without an answer", () => {
+    const { el } = view(exhibit());
+    for (const query of [".sw-editor", ".sw-heads-toggle", ".sw-trail", ".sw-tried"])
+      expect(el.querySelector<HTMLElement>(query)?.hidden).toBe(true);
+    expect(el.querySelector(".sw-objective select")).toBeNull();
+    press(el.querySelector(".sw-text") as Element, "e");
+    expect(texts(el, ".sw-form")).toEqual(["There is no model behind it to ask."]);
+  });
+});
