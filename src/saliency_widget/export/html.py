@@ -184,7 +184,9 @@ def _text(
         direction = "ltr" if token.role == "special" else ""
         about = (("dir", direction), ("style", ";".join(style)), ("title", title))
         yield f'<span class="sw-t"{"".join(_attribute(name, value) for name, value in about)}>'
-        yield f"{_visible(text[len(gap) :]) if text else _sign(_mark(token))}</span>"
+        printed = _visible(text[len(gap) :]) if text else _sign(_mark(token))
+        end = "\n" if printed.endswith("\n") else ""  # within the box it would leave a sliver of it on the next line
+        yield f"{printed.removesuffix(end)}</span>{end}"
 
 
 def _title(row: TokenLike, measured: str, rank: int, n: int) -> str:
