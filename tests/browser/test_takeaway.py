@@ -187,6 +187,32 @@ def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> Non
     (SHOTS / "taken-png.png").write_bytes(png)
 
 
+def test_a_picture_is_what_is_seen(drawer: Any) -> None:
+    """Dots between inputs; a name too long for its chip cut where the page cuts it; what is hidden struck."""
+    nb, view = drawer
+    token(view, 2).click()
+    view.get_by_role("button", name="Hide").click()
+    view.get_by_role("button", name="Back", exact=True).click()
+    away(nb)
+    chip = view.locator(".sw-alternative").first
+    name = "Constantinopolitanischer Dudelsackpfeifer"  # no token of the model is as long
+    chip.locator("bdi").evaluate("(e, name) => { e.textContent = name }", name)
+    probability = chip.locator(":scope > :not(bdi)").first.inner_text().strip()
+    assert chip.evaluate("e => e.scrollWidth > e.clientWidth")
+    root = ET.parse(take(nb, view, "SVG")).getroot()
+    texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
+    assert [e.text for e in texts].count("·") == 2
+    (cut,) = [e for e in texts if (e.text or "").startswith("Constant")]
+    assert cut.text.endswith("…")
+    assert name.startswith(cut.text[:-1])
+    right = float(cut.attrib["x"]) + float(cut.attrib["textLength"]) / 2
+    behind = [e for e in texts if e.attrib["y"] == cut.attrib["y"] and float(e.attrib["x"]) > float(cut.attrib["x"])]
+    assert behind[0].text != probability, "what the page does not show is not drawn"
+    assert float(behind[0].attrib["x"]) - float(behind[0].attrib["textLength"]) / 2 > right
+    struck = [e.text for e in texts if e.attrib.get("text-decoration") == "line-through"]
+    assert struck == ["president"]
+
+
 def test_a_column_can_be_pasted_into_a_spreadsheet(drawer: Any) -> None:
     """What "Copy as table" puts into the clipboard is the column on show: name, share, score, rank."""
     nb, view = drawer
