@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,17 @@ def test_a_map_that_is_begun_shows_the_whole_text() -> None:
     )
     assert page.text == "".join(token.text for token in TOKENS)
     assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George"]
+
+
+def test_a_class_that_is_not_computed_is_no_target() -> None:
+    """A contrast of one class: the others stand there, and the script counts them."""
+    classes = [replace(token, role="class") for token in TOKENS[FIRST:]]
+    scores = np.ones((FIRST, 1), np.float32)
+    one = replace(map_of(MAP.scores, cols=slice(2, 3)), scores=scores, rows=tuple(TOKENS[:FIRST]), cols=(classes[2],))
+    page = Page(page_of(one, [*TOKENS[:FIRST], *classes], FIRST, 2, view()))
+    assert len(page.boxes) == len(TOKENS)
+    assert page.data["cols"] == [-1] * 11 + [0, -1]
+    assert ["outline" in style_of(box) for box in page.boxes[FIRST:]] == [False, False, True, False]
 
 
 def test_where_no_target_is_whole_the_cure_is_named() -> None:

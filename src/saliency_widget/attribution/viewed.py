@@ -20,6 +20,8 @@ from ..models.document import joined
 from .aggregate import pooled
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..protocol import View
     from ..types import Token
     from .result import Attribution
@@ -51,56 +53,62 @@ def viewed(
     n, n_rows = len(tokens), len(attribution.rows)
     units = _units(view, n)
     targets = _targets(view, units, first_target, n)
-    col_of = {target.position: col for col, target in enumerate(attribution.cols)}
-    whole = [span for span in targets if all(place in col_of for place in range(*span))]
+    place = {target.position: col for col, target in enumerate(attribution.cols)}
+    whole = [span for span in targets if place.keys() >= {*range(*span)}]
     if not whole:
         raise InputError(
             f"No target is computed whole: by {view['by']}s each has several columns.",
             cure="Read by tokens, let go of the targets that are pinned as one, or wait.",
         )
-    cols = [[col_of[place] for place in range(*span)] for span in whole]
-    scores = pooled(attribution.scores, cols, view["joint"], axis=1)
-    for at, (start, end) in enumerate(whole):
-        if end - start > 1:  # what the targets owe to each other is no answer to why they stand there
-            scores[start:end, at] = np.nan
+    cols = [[place[position] for position in range(*span)] for span in whole]
     hidden = np.zeros(n, dtype=bool)
     for start, end in view["hidden"]:
         hidden[start:end] = True
-    sizes = np.abs(scores, dtype=np.float64)
-    sums = np.nansum(sizes, axis=0)
-    held = np.nansum(sizes[hidden[:n_rows]], axis=0) / np.where(sums > 0, sums, 1)
+
+    scores = pooled(attribution.scores, cols, view["joint"], axis=1)
+    for col, (start, end) in enumerate(whole):
+        if end - start > 1:  # what the targets owe to each other is no answer to why they stand there
+            scores[start:end, col] = np.nan
+    held = _held(scores, hidden[:n_rows])
     scores[hidden[:n_rows]] = np.nan
     rows = [span for span in units if span[0] < n_rows]
     if view["units"] is not None:
         scores = pooled(scores, [range(start, min(end, n_rows)) for start, end in rows], view["pool"], axis=0)
-    changed = view["units"] is not None or view["pinned"] is not None or hidden.any()
-    edges = (edge for span in (*units, *targets, *view["hidden"]) for edge in span)
-    printed = [joined(tokens[start:end]) for start, end in pairwise(sorted({min(edge, n) for edge in edges}))]
+
+    steps = {name: np.array([np.prod(of[group]) for group in cols]) for name, of in attribution.step_scores.items()}
+    known = attribution.alternatives or [()] * len(attribution.cols)
+    others = [known[group[0]] if len(group) == 1 else () for group in cols]
+    as_it_came = view["units"] is None and view["pinned"] is None and not hidden.any()
     seen = replace(
         attribution,
         scores=scores,
         rows=tuple(joined(tokens[start:end]) for start, end in rows),
         cols=tuple(joined(tokens[start:end]) for start, end in whole),
-        step_scores={
-            name: np.array([np.prod(values[group]) for group in cols])
-            for name, values in attribution.step_scores.items()
-        },
-        alternatives=tuple(attribution.alternatives[group[0]] if len(group) == 1 else () for group in cols)
-        if attribution.alternatives
-        else (),
-        diagnostics={} if changed else attribution.diagnostics,
+        step_scores=steps,
+        alternatives=tuple(others),
+        diagnostics=attribution.diagnostics if as_it_came else {},
     )
+    edges = {min(edge, n) for span in (*units, *targets, *view["hidden"]) for edge in span}
+    printed = [joined(tokens[start:end]) for start, end in pairwise(sorted(edges))]
     return seen, Look(
         tokens=printed,
         struck=frozenset(token.position for token in printed if hidden[token.position]),
         n_hidden=int(hidden.sum()),
-        hidden=held.tolist(),
+        hidden=held,
         pooled="" if view["units"] is None else _POOLED[view["pool"]].format(view["by"]),
         joint=view["joint"],
         scale=view["scale"],
         threshold=view["threshold"],
         raw=view["measure"] == "raw",
     )
+
+
+def _held(scores: NDArray[np.float32], hidden: NDArray[np.bool_]) -> list[float]:
+    """How much of each column lies on the hidden rows, 0 … 1."""
+    sizes = np.abs(scores, dtype=np.float64)
+    sums = np.nansum(sizes, axis=0)
+    held: list[float] = (np.nansum(sizes[hidden], axis=0) / np.where(sums > 0, sums, 1)).tolist()
+    return held
 
 
 def _units(view: View, n: int) -> list[Span]:

@@ -90,7 +90,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look 
         f'<div class="sw-static-map" style="{CARD}">',
         _head(attribution, look),
         *_texts(attribution, boxes, column, look),
-        _classes(shown, column),
+        _classes(boxes, shown, column),
         _caption(attribution, column, targets[col if hover else 0], look),
         _legend(attribution, column, look),
         _numbers(attribution, shown, look),
@@ -128,21 +128,23 @@ def _texts(attribution: AttributionLike, boxes: Sequence[Box], column: Column, l
         )
 
 
-def _classes(shown: Sequence[Column], column: Column) -> str:
+def _classes(boxes: Sequence[Box], shown: Sequence[Column], column: Column) -> str:
     """A box a class, with its probability; in their own order, which the script counts by."""
-    if column.target.role != "class":
+    classes = [(box.token, shown[box.col] if box.col >= 0 else None) for box in boxes if box.token.role == "class"]
+    if not classes:
         return ""
-    ranked = sorted(range(len(shown)), key=lambda col: -np.nan_to_num(shown[col].probability))
-    place = {col: at for at, col in enumerate(ranked)} if len(shown) > FEW_CLASSES else {}
-    boxes = []
-    for col, other in enumerate(shown):
+    known = [np.nan_to_num(of.probability) if of else 0.0 for _, of in classes]
+    ranked = sorted(range(len(known)), key=lambda at: -known[at])
+    place = {at: order for order, at in enumerate(ranked)} if len(known) > FEW_CLASSES else {}
+    parts = []
+    for at, (token, of) in enumerate(classes):
         style = [BOX_OF_CLASS, f"color:{QUIET}"]
-        style += [f"order:{place[col]}"] if place else []
-        style += [f"outline:2px solid {ACCENT}"] if other is column else []
-        said = f" {share(other.probability)}" if np.isfinite(other.probability) else ""
-        boxes.append(f'<span class="sw-t"{_attribute("style", ";".join(style))}>{_called(other.target)}{said}</span>')
+        style += [f"order:{place[at]}"] if place else []
+        style += [f"outline:2px solid {ACCENT}"] if of is column else []
+        said = f" {share(of.probability)}" if of and np.isfinite(of.probability) else ""
+        parts.append(f'<span class="sw-t"{_attribute("style", ";".join(style))}>{_called(token)}{said}</span>')
     row = "display:flex;flex-wrap:wrap;gap:8px;margin:6px 0 12px"
-    return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(boxes)}</div>'
+    return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(parts)}</div>'
 
 
 def _text(
