@@ -160,7 +160,7 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
         expect(caption).to_have_text(re.compile(re.escape(joint)))
         page.emulate_media(color_scheme="dark")
         expect(page.locator(".sw-static-map")).to_have_css("background-color", "rgb(22, 24, 29)")
-        assert colour(page.locator(".sw-t[title^='good · share']")) != seen["good"]
+        expect(page.locator(".sw-t[title^='good · share']")).not_to_have_css("background-color", seen["good"])
         page.screenshot(path=SHOTS / "taken-view-dark.png")
 
 
