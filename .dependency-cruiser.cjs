@@ -29,7 +29,7 @@ module.exports = {
       "^js/src/views/",
       "^js/src/(views/|takeaway/|(store|map|protocol|pieces|units|scale|scores|color|layout|format)\\.ts$)",
     ),
-    from("static-stands-alone", "^js/src/static\\.ts$", "^js/src/(color|format)\\.ts$"),
+    from("static-stands-alone", "^js/src/static\\.ts$", "^js/src/(color|format|scale)\\.ts$"),
     { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
     { name: "no-orphans", severity: "error", from: { orphan: true, pathNot: "css" }, to: {} },
     {

@@ -217,6 +217,18 @@ export type ToPage =
   | Answer
   | Comparison;
 
+export type WireView = {
+  by: string;
+  units: number[] | null;
+  pool: string;
+  pinned: [number, number] | null;
+  joint: string;
+  hidden: [number, number][];
+  scale: string;
+  threshold: number;
+  measure: string;
+};
+
 export type ToKernel =
   | { type: "hello"; protocol: number }
   | { type: "ack"; seq: number }
@@ -235,7 +247,7 @@ export type ToKernel =
   | { type: "try"; rows?: number[]; text?: string }
   | { type: "keep" }
   | { type: "heads"; col: number }
-  | { type: "export"; col: number }
+  | { type: "export"; col: number; view: WireView }
   | { type: "cancel" }
   | { type: "explain"; explainer: string; kind: string; prompt: string; review: string }
   | { type: "say_versus_do"; review: string };

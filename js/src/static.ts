@@ -3,26 +3,26 @@
  * spans, the lines below them and the numbers; this repeats its forms for another target, in the colours of the page.
  */
 
-import { makeRamp, parseColor, type Rgb, STEPS, stepOf, swatchOf } from "./color";
-import { share } from "./format";
+import { makeRamp, parseColor, type Rgb, STEPS, swatchOf } from "./color";
+import { share, significant } from "./format";
+import { type ScaleName, scaleOf } from "./scale";
 
 type Data = {
-  first_target: number;
-  n_rows: number;
-  n_cols: number;
   shown: number;
   signed: boolean;
-  texts: string[];
-  /** Of the tokens whose name is not their text without the spaces before it. */
-  names: Record<string, string>;
-  probabilities: (number | null)[];
-  alternatives: [name: string, probability: number][][];
-  shares: string;
-  maxima: number[];
+  scale: ScaleName;
+  threshold: number;
+  raw: boolean;
+  /** Of each box the row and the target that it belongs to, or -1. */
+  rows: number[];
+  cols: number[];
+  /** The names of the rows. */
+  inputs: string[];
+  /** What stands in the line below the text, each as it is. */
+  targets: [name: string, said: string, others: string, hidden: string][];
+  scores: string;
 };
 
-const HIDDEN = -32768; // NaN: the target cannot see this row
-const FULL = 32767;
 const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
 
 function backgroundOf(element: Element): Rgb {
@@ -33,7 +33,7 @@ function backgroundOf(element: Element): Rgb {
   return [255, 255, 255];
 }
 
-/** Column-major int16, little-endian whatever the machine is. */
+/** Column-major float32, little-endian whatever the machine is. */
 function unpack(base64: string): DataView {
   return new DataView(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)).buffer);
 }
@@ -49,72 +49,70 @@ function revive(map: HTMLElement): void {
   const source = map.querySelector("script.sw-data")?.textContent;
   if (source === null || source === undefined) return;
   map.dataset.swReady = "";
-  const data = JSON.parse(source) as Data;
-  const packed = unpack(data.shares);
+  const { signed, raw, scale, threshold, rows, cols, inputs, targets, ...data } = JSON.parse(source) as Data;
+  const packed = unpack(data.scores);
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
   const caption = map.querySelector(".sw-caption");
   const legend = [...(map.querySelector(".sw-key")?.children ?? [])] as HTMLElement[];
-  const name = (token: number) => data.names[token] ?? (data.texts[token] ?? "").replace(/^ +/, "");
+  const figure = raw ? significant : share;
   let pinned = data.shown;
   let shown = pinned;
 
-  function shareAt(row: number, col: number): number | null {
-    if (row >= data.n_rows) return null;
-    const value = packed.getInt16(2 * (col * data.n_rows + row), true);
-    return value === HIDDEN ? null : (value / FULL) * (data.maxima[col] ?? 0);
+  /** Shares or raw scores, one a row; NaN where the target cannot see it. A column of zeros has shares of 0. */
+  function numbersOf(col: number): number[] {
+    const scores = inputs.map((_, row) => packed.getFloat32(4 * (col * inputs.length + row), true));
+    const sum = scores.reduce((all, score) => all + Math.abs(score || 0), 0) || 1;
+    return raw ? scores : scores.map((score) => score / sum);
   }
 
   function show(col: number): void {
     shown = col;
     const ramp = makeRamp(backgroundOf(map));
-    const max = data.maxima[col] ?? 0;
-    const target = data.first_target + col;
-    const seen: { row: number; value: number }[] = [];
-    for (const [i, box] of boxes.entries()) {
-      const value = shareAt(i, col);
-      const swatch = value === null ? null : swatchOf(ramp, stepOf(value, max), data.signed);
-      const quiet = i === target ? "" : ramp.dark ? "#9aa3b1" : "#5f6672";
-      box.style.background = swatch?.background ?? "";
-      box.style.color = swatch?.color ?? quiet;
-      box.style.outline = i === target ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";
-      box.title = i === target ? `${name(i)} · the target` : "";
-      if (value !== null) seen.push({ row: i, value });
-    }
-    seen.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+    const numbers = numbersOf(col);
+    const size = (row: number) => Math.abs(numbers[row] as number);
+    const order = [...numbers.keys()].filter((row) => size(row) >= 0).sort((a, b) => size(b) - size(a));
+    const max = size(order[0] as number) || 0;
+    const place = scaleOf(scale, numbers, max, threshold);
+    const colored = (at: number) => swatchOf(ramp, Math.round(STEPS * at), signed);
+    const titles: string[] = [];
     let rank = 1;
-    for (const [i, { row, value }] of seen.entries()) {
-      if (Math.abs(value) < Math.abs(seen[i - 1]?.value ?? 0)) rank = i + 1; // equal shares, equal ranks
-      const box = boxes[row];
-      if (box) box.title = `${name(row)} · share ${share(value)} · rank ${rank} of ${seen.length}`;
+    for (const [i, row] of order.entries()) {
+      if (size(row) < size(order[i - 1] ?? row)) rank = i + 1; // equal numbers, equal ranks
+      const said = `${raw ? "score" : "share"} ${figure(numbers[row] as number)}`;
+      titles[row] = `${inputs[row]} · ${said} · rank ${rank} of ${order.length}`;
+    }
+    const [name = "", said = "", others = "", hidden = ""] = targets[col] ?? [];
+    for (const [i, box] of boxes.entries()) {
+      const isTarget = cols[i] === col;
+      const title = isTarget ? `${name} · the target` : titles[rows[i] as number];
+      const swatch = isTarget || !title ? null : colored(place(numbers[rows[i] as number] as number));
+      box.style.background = swatch?.background ?? "";
+      box.style.color = swatch?.color ?? (isTarget ? "" : ramp.dark ? "#9aa3b1" : "#5f6672");
+      box.style.outline = isTarget ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";
+      box.title = title ?? "";
     }
     for (const [i, part] of legend.entries()) {
       const t = (i - 1) / (legend.length - 3); // between a number at either end
-      if (i === 0) part.textContent = data.signed ? share(-max) : "0";
-      else if (t > 1) part.textContent = share(max);
-      else
-        part.style.background = swatchOf(
-          ramp,
-          Math.round(STEPS * (data.signed ? 2 * t - 1 : t)),
-          data.signed,
-        ).background;
+      if (i === 0) part.textContent = signed ? figure(-max) : "0";
+      else if (t > 1) part.textContent = figure(max);
+      else part.style.background = colored(signed ? 2 * t - 1 : t).background;
     }
-    const probability = data.probabilities[col] ?? null;
-    const others = (data.alternatives[col] ?? []).map(([text, p]) => `${text} ${share(p)}`).join(" · ");
-    const top = seen.filter(({ value }) => value !== 0).slice(0, 3);
-    const inputs = top.map(({ row, value }) => `${name(row)}\u00a0${share(value)}`).join(" · ");
+    const top = order.slice(0, 3).filter(size);
     caption?.replaceChildren(
-      make("strong", name(target)),
-      probability === null ? "" : ` p = ${share(probability)}`,
-      make("span", others && ` instead of ${others}`, "sw-quiet"),
+      make("strong", name),
+      said,
+      make("span", others, "sw-quiet"),
       make("br", ""),
-      inputs || "Every score is 0, so there is nothing to share out.",
+      top.map((row) => `${inputs[row]}\u00a0${figure(numbers[row] as number)}`).join(" · ") ||
+        "Every score is 0, so there is nothing to share out.",
+      make("span", hidden, "sw-quiet"),
     );
   }
 
   function colOf(event: Event): number | null {
     const box = event.target instanceof Element ? event.target.closest<HTMLElement>(".sw-t") : null;
-    const col = box === null ? -1 : boxes.indexOf(box) - data.first_target;
-    return col >= 0 && col < data.n_cols ? col : null;
+    const col = box === null ? -1 : (cols[boxes.indexOf(box)] ?? -1);
+    return col < 0 ? null : col;
   }
 
   map.addEventListener("pointerover", (event) => show(colOf(event) ?? pinned));
@@ -131,6 +129,7 @@ function revive(map: HTMLElement): void {
 /** For as long as the map is there, whose listeners hold `again`: a page outlives the outputs of its cells. */
 function followTheme(again: WeakRef<() => void>): void {
   const look = () => again.deref()?.();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
   new MutationObserver(() => {
     look();
     setTimeout(look, SETTLE);

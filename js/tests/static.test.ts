@@ -1,39 +1,32 @@
 import { beforeEach, expect, it, vi } from "vitest";
 
 const TEXTS = ["The", " first", " George", " Washington", "\n"];
-const SHARES = [
-  [0.25, 0.05, 0.7, Number.NaN],
+const SCORES = [
+  [2.5, 0.5, 7, Number.NaN],
   [0.1, 0.1, 0.1, 0.7],
 ];
 
-/** What export/html.py writes, packed by another route: DataView, value by value. */
-function page(shown = 0): HTMLElement {
-  const maxima = SHARES.map((column) => Math.max(...column.filter((share) => !Number.isNaN(share))));
-  const packed = new DataView(new ArrayBuffer(2 * 8));
-  SHARES.flat().forEach((share, i) => {
-    const max = maxima[Math.floor(i / 4)] ?? 1;
-    packed.setInt16(2 * i, Number.isNaN(share) ? -32768 : Math.round((share / max) * 32767), true);
+/** What export/html.py writes: a box a token, but for `more`. */
+function page(more: Record<string, unknown> = {}): HTMLElement {
+  const packed = new DataView(new ArrayBuffer(4 * 8));
+  SCORES.flat().forEach((score, i) => {
+    packed.setFloat32(4 * i, score, true);
   });
   const data = {
-    first_target: 3,
-    shown,
-    n_rows: 4,
-    n_cols: 2,
+    shown: 0,
     signed: false,
-    unit: "gradient norm",
-    texts: TEXTS,
-    names: { 4: "⏎" },
-    probabilities: [0.796, null],
-    alternatives: [
-      [
-        ["W", 0.088],
-        ["Bush", 0.0045],
-      ],
-      [],
+    scale: "linear",
+    threshold: 0.5,
+    raw: false,
+    rows: [0, 1, 2, 3, -1],
+    cols: [-1, -1, -1, 0, 1],
+    inputs: ["The", "first", "George", "Washington"],
+    targets: [
+      ["Washington", " p = .796", " instead of W .088 · Bush .0045", ""],
+      ["⏎", "", "", " · hidden: 23 %"],
     ],
-    shares: btoa(String.fromCharCode(...new Uint8Array(packed.buffer))),
-    maxima,
-    raw_l1: [1, 1],
+    scores: btoa(String.fromCharCode(...new Uint8Array(packed.buffer))),
+    ...more,
   };
   const map = document.createElement("div");
   map.className = "sw-static-map";
@@ -57,12 +50,15 @@ function page(shown = 0): HTMLElement {
   return map;
 }
 
-let map: HTMLElement;
-beforeEach(async () => {
-  map = page();
+/** The page as its script leaves it. */
+async function revived(more: Record<string, unknown> = {}): Promise<void> {
+  map = page(more);
   vi.resetModules();
   await import("../src/static");
-});
+}
+
+let map: HTMLElement;
+beforeEach(() => revived());
 const box = (i: number) => map.querySelectorAll<HTMLElement>(".sw-t")[i] as HTMLElement;
 const caption = () => map.querySelector(".sw-caption")?.textContent;
 const over = (element: Element) => element.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
@@ -90,9 +86,7 @@ it("the first column is there at once, with numbers a mouse can find", () => {
 });
 
 it("begins with the target that was shown when it was saved", async () => {
-  map = page(1);
-  vi.resetModules();
-  await import("../src/static");
+  await revived({ shown: 1 });
   expect(caption()).toMatch(/^⏎Washington/);
 });
 
@@ -152,4 +146,49 @@ it("a map that is revived already is left alone", async () => {
   vi.resetModules();
   await import("../src/static");
   expect(caption()).toMatch(/^⏎/);
+});
+
+const colours = () => [0, 1, 2, 3, 4].map((i) => box(i).style.background);
+
+it("a box may be a part of a row, and of a target; what is hidden is neither", async () => {
+  await revived({ rows: [0, 1, 1, 3, 3], cols: [-1, -1, 0, 0, 1], shown: 1 });
+  expect([box(1).title, box(2).title]).toEqual(Array(2).fill("first · share .100 · rank 2 of 4"));
+  expect(box(1).style.background).toBe(box(2).style.background);
+  expect(box(3).title).toBe("Washington · share .700 · rank 1 of 4");
+  over(box(2));
+  expect([2, 3, 4].map((i) => box(i).title)).toEqual(["Washington · the target", "Washington · the target", ""]);
+  expect([2, 3].map((i) => box(i).style.outline)).toEqual(Array(2).fill("#2563c9 solid 2px"));
+  await revived({ rows: [0, -1, 2, 3, -1] });
+  expect([box(1).title, box(1).style.background]).toEqual(["", ""]);
+});
+
+it("a target says what is hidden of its column", async () => {
+  over(box(4));
+  expect(caption()).toMatch(/ · hidden: 23 %$/);
+});
+
+it("by rank, every number has a step of its own; from a threshold on, the others have none", async () => {
+  const linear = colours();
+  await revived({ scale: "quantile" });
+  expect(colours()[2]).toBe(linear[2]);
+  expect(new Set(colours().slice(0, 3)).size).toBe(3);
+  expect(colours()[0]).not.toBe(linear[0]);
+  await revived({ scale: "threshold" }); // a half of .7
+  const [paper] = [...map.querySelectorAll<HTMLElement>(".sw-key span")].slice(1).map(({ style }) => style.background);
+  expect(colours()).toEqual([paper, paper, linear[2], "", ""]);
+});
+
+it("raw scores are said as they are", async () => {
+  await revived({ raw: true });
+  expect([box(2).title, map.querySelector(".sw-key")?.lastChild?.textContent]).toEqual([
+    "George · score 7.00 · rank 1 of 3",
+    "7.00",
+  ]);
+  expect(caption()).toMatch(/George\u00a07\.00 · The\u00a02\.50/);
+});
+
+it("a column of zeros says so", async () => {
+  await revived({ scores: btoa("\0".repeat(32)) });
+  expect(box(0).title).toBe("The · share .000 · rank 1 of 4");
+  expect(caption()).toMatch(/Every score is 0/);
 });

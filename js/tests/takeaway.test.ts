@@ -217,14 +217,26 @@ describe("the drawer", () => {
     take("JSON");
     await done();
     const read = JSON.parse((await saved[0]?.blob.text()) ?? "");
-    expect([read.method, read.cols[0].alternatives[1].text, read.units.by]).toEqual(["saliency", " W", "word"]);
+    expect([read.method, read.cols[0].alternatives[1].text, read.view.by]).toEqual(["saliency", " W", "word"]);
+  });
+  it("has in JSON the shares of what is not hidden, and says what is", async () => {
+    const { take, store } = open();
+    store.hide({ start: 1, end: 3 });
+    take("JSON");
+    await done();
+    const read = JSON.parse((await saved[0]?.blob.text()) ?? "");
+    expect(read.view.hidden).toEqual([[1, 3]]);
+    expect(read.shares[0]).toEqual([expect.closeTo(0.2), null, null, 0, expect.closeTo(0.8), null, null]);
+    expect(read.scores[0]).toEqual([0.1, 0.2, 0.3, 0, 0.4, null, null]);
   });
   it("asks the kernel for the page of the target on show, waits for it, and saves it once", async () => {
     const { take, store, model, button, el } = open();
     store.pin(1);
     take("HTML");
     take("HTML");
-    expect(model.sent.filter(({ type }) => type === "export")).toEqual([{ type: "export", col: 1 }]);
+    expect(model.sent.filter(({ type }) => type === "export")).toEqual([
+      { type: "export", col: 1, view: expect.objectContaining({ by: "token", units: null, pinned: null }) },
+    ]);
     expect([button("HTML").getAttribute("aria-disabled"), texts(el, ".sw-ways .sw-muted")[0]]).toEqual([
       "true",
       "preparing …",

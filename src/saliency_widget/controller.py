@@ -302,7 +302,7 @@ class Controller:
                 self._stream.status("done")
             case Export():
                 text = self._trail.text
-                self._maps.export(None if text is None else text.document, task.col)
+                self._maps.export(None if text is None else text.document, task.col, task.view)
                 self._stream.status("done")
             case _:
                 model = self._loaded()

@@ -14,6 +14,7 @@ unacknowledged ones in flight.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
 
 from .types import ExplanationKind, Fate, Phase, Role, SegmentKind
@@ -23,7 +24,7 @@ WINDOW = 12
 
 
 class WireToken(TypedDict):
-    """`types.Token` without its position, which is its place in the list."""
+    """`types.Token` without its position, which is its place in the list, and its length, which is 1."""
 
     id: int
     text: str
@@ -467,11 +468,33 @@ class AskHeads(TypedDict):
     col: int
 
 
+class View(TypedDict):
+    """How the reader looks at a map.
+
+    `by`: "token", "word", "sentence" or "segment". `units`: the tokens that the units begin with, which are finer where
+    one is opened; None where they are tokens. `pool`: "sum", "mean" or "max" over the tokens of a unit. `pinned`: the
+    columns [start, end) that are pinned as one target, where they are several. `joint`: "sum" or "mean" over the
+    columns of one target. `hidden`: stretches [start, end) of tokens that do not count. `scale`: "linear", "quantile"
+    or "threshold", and `threshold` which part of the largest is the least that is coloured. `measure`: "share", "raw".
+    """
+
+    by: str
+    units: list[int] | None
+    pool: str
+    pinned: list[int] | None
+    joint: str
+    hidden: list[list[int]]
+    scale: str
+    threshold: float
+    measure: str
+
+
 class Export(TypedDict):
-    """Make a page of the map on show, coloured for the target of `col`. The answer is `file`."""
+    """Make a page of the map on show as the reader sees it, coloured for the target of `col`. The answer is `file`."""
 
     type: Literal["export"]
     col: int
+    view: View
 
 
 class Cancel(TypedDict):
@@ -519,10 +542,17 @@ _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "try": {},
     "keep": {},
     "heads": {"col": int},
-    "export": {"col": int},
+    "export": {"col": int, "view": dict},
     "cancel": {},
     "explain": {"explainer": str, "kind": str, "prompt": str, "review": str},
     "say_versus_do": {"review": str},
+}
+_VIEW_NAMES: dict[str, tuple[str, ...]] = {
+    "by": ("token", "word", "sentence", "segment"),
+    "pool": ("sum", "mean", "max"),
+    "joint": ("sum", "mean"),
+    "scale": ("linear", "quantile", "threshold"),
+    "measure": ("share", "raw"),
 }
 
 
@@ -536,7 +566,29 @@ def read(content: object) -> ToKernel | None:
     given = _MAY_BE_LEFT_OUT.keys() & content.keys()
     if not all(_is(content[name], _MAY_BE_LEFT_OUT[name]) for name in given):
         return None
+    if "view" in fields and not _is_view(content["view"]):
+        return None
     return cast("ToKernel", content)
+
+
+def _is_view(view: dict[str, Any]) -> bool:
+    units, pinned, hidden = view.get("units"), view.get("pinned"), view.get("hidden")
+    return (
+        View.__required_keys__ <= view.keys()
+        and all(view[name] in names for name, names in _VIEW_NAMES.items())
+        and (units is None or _are_places(units))
+        and (pinned is None or (_are_places(pinned) and len(pinned) == 2))
+        and isinstance(hidden, list)
+        and all(_are_places(span) and len(span) == 2 for span in hidden)
+        and (_is(view["threshold"], int) or _is(view["threshold"], float))
+    )
+
+
+def _are_places(value: object) -> bool:
+    """Whether it is a list of places in a text, each behind the one before."""
+    if not isinstance(value, list) or not all(_is(place, int) and place >= 0 for place in value):
+        return False
+    return all(before < after for before, after in pairwise(value))
 
 
 def _is(value: object, kind: type) -> bool:

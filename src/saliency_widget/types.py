@@ -29,7 +29,8 @@ class Token:
     `text` is what a reader sees: the characters the token touches, whole, even where the token holds only some of
     their bytes. `part` then is `(k, n)`: this is piece k (from 1) of the n tokens that share one character.
     `span` is the half-open range of code points in the text, or None for a token that is no part of the text
-    (special tokens). `word`, `sentence` and `segment` are running indices over the whole token list.
+    (special tokens). `word`, `sentence` and `segment` are running indices over the whole token list. A unit that stands
+    for several tokens, a word or a sentence, has their `length`: it ends before `position + length`.
     """
 
     id: int
@@ -41,6 +42,7 @@ class Token:
     sentence: int
     segment: int
     part: tuple[int, int] | None = None
+    length: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

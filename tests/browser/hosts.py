@@ -198,7 +198,7 @@ def hover_the_static_map(page: Any, col: int) -> None:
     tokens.nth(-1).wait_for()
     colour, title = background(first), first.get_attribute("title")
     targets = page.locator(".sw-static-map").evaluate(
-        "map => JSON.parse(map.querySelector('script.sw-data').textContent).first_target"
+        "map => JSON.parse(map.querySelector('script.sw-data').textContent).cols.indexOf(0)"
     )
     tokens.nth(targets + col).hover()
     expect(first).not_to_have_css("background-color", colour)

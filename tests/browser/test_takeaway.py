@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,11 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import SHOTS
-from .test_quickstart import python, run, share_in, token
+from .test_quickstart import python, run, share_in, tip, token
+from .test_reading import CHAT, away, begin, colour, view_option
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
@@ -42,6 +47,25 @@ def take(nb: Any, view: Any, label: str) -> Path:
     assert name.startswith("saliency-SmolLM2-135M-Instruct-saliency.") or label == "HTML", name
     view.get_by_text(f"{name} is saved.").wait_for()
     return path
+
+
+@contextmanager
+def opened(file: Path, chromium: Any) -> Iterator[Any]:
+    """The page in a browser without a network, which asks for nothing and has no complaints."""
+    page_file = file.with_suffix(".html")
+    page_file.write_bytes(file.read_bytes())
+    context = chromium.new_context(offline=True, viewport={"width": 900, "height": 700})
+    page = context.new_page()
+    problems: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda m: problems.append(m.text))
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(page_file.as_uri())
+    yield page
+    assert problems == []
+    assert asked == [page_file.as_uri()]
+    context.close()
 
 
 def table(nb: Any) -> pd.DataFrame:
@@ -78,32 +102,66 @@ def test_a_page_of_its_own_can_be_hovered_without_a_network(drawer: Any, chromiu
     """The HTML opens with no network, asks for nothing, and shows the column of the target under the mouse."""
     nb, view = drawer
     shares = python(nb, "w.attribution.normalized().tolist()")
-    file = take(nb, view, "HTML")
-    page_file = file.with_suffix(".html")
-    page_file.write_bytes(file.read_bytes())
-    context = chromium.new_context(offline=True, viewport={"width": 900, "height": 700})
-    page = context.new_page()
-    problems: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda m: problems.append(m.text))
-    page.on("pageerror", lambda e: problems.append(str(e)))
-    page.on("request", lambda r: asked.append(r.url))
-    page.goto(page_file.as_uri())
-    tokens = page.locator(".sw-t")
-    assert tokens.count() == 16
-    assert share_in(tokens.nth(2).get_attribute("title")) == pytest.approx(shares[2][0], abs=5.1e-4)
-    before = tokens.nth(0).evaluate("e => getComputedStyle(e).backgroundColor")
-    tokens.nth(11).hover()
-    page.wait_for_function(
-        "before => getComputedStyle(document.querySelector('.sw-t')).backgroundColor !== before", arg=before
-    )
-    assert share_in(tokens.nth(2).get_attribute("title")) == pytest.approx(shares[2][3], abs=5.1e-4)
-    page.screenshot(path=SHOTS / "taken-html.png")
-    page.emulate_media(color_scheme="dark")
-    page.screenshot(path=SHOTS / "taken-html-dark.png")
-    assert problems == []
-    assert asked == [page_file.as_uri()]
-    context.close()
+    with opened(take(nb, view, "HTML"), chromium) as page:
+        tokens = page.locator(".sw-t")
+        assert tokens.count() == 16
+        assert share_in(tokens.nth(2).get_attribute("title")) == pytest.approx(shares[2][0], abs=5.1e-4)
+        before = colour(tokens.nth(0))
+        tokens.nth(11).hover()
+        expect(tokens.nth(0)).not_to_have_css("background-color", before)
+        assert share_in(tokens.nth(2).get_attribute("title")) == pytest.approx(shares[2][3], abs=5.1e-4)
+        page.screenshot(path=SHOTS / "taken-html.png")
+        page.emulate_media(color_scheme="dark")
+        page.screenshot(path=SHOTS / "taken-html-dark.png")
+
+
+def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -> None:
+    """Words, a hidden turn, targets pinned as one and colours by rank: the page says so, and has the same numbers."""
+    nb, view = begin(desk, CHAT)
+    view.get_by_role("combobox", name="Read by").select_option("word")
+    view.get_by_role("button", name=re.compile("Hide.*system")).first.click()
+    view_option(view, "by rank (quantile)")
+    view.locator(".sw-gen").nth(0).click()
+    view.locator(".sw-gen").nth(2).click(modifiers=["Shift"])
+    away(nb)
+    name = view.locator(".sw-about .sw-target-name").inner_text().strip()
+    joint = re.search(r"\d+ tokens, mean", view.locator(".sw-target-line").first.inner_text())[0]
+    held = re.search(r"hidden: [\d.]+ %", view.locator(".sw-legend").inner_text())[0]
+    said = {}
+    for word in ("Name", "one", "good", "film"):
+        box = view.locator(".sw-t:not(.sw-off)", has_text=word).first
+        box.hover()
+        said[word] = re.search(r"share \S+ · rank \d+ of \d+", tip(view).replace("\n", " "))[0]
+    away(nb)
+    seen = {word: colour(view.locator(".sw-t:not(.sw-off)", has_text=word).first) for word in said}
+    nb.shot("view-to-take", view)
+    view.get_by_role("button", name="Take away").click()
+    with opened(take(nb, view, "HTML"), chromium) as page:
+        head, caption = page.locator(".sw-head").inner_text(), page.locator(".sw-caption")
+        for words in ("summed over words", "colours by rank", "inputs hidden"):
+            assert words in head
+        assert caption.inner_text().startswith(name)
+        assert joint in caption.inner_text()
+        assert held in caption.inner_text()
+        for word, numbers in said.items():
+            box = page.locator(f".sw-t[title^='{word} · share']")
+            assert box.get_attribute("title") == f"{word} · {numbers}"
+            assert colour(box) == seen[word]
+        assert "You are a film critic" in "".join(
+            page.locator(".sw-t").evaluate_all(
+                "all => all.filter(e => e.style.textDecoration === 'line-through').map(e => e.textContent).join(' ')"
+            )
+        )
+        page.screenshot(path=SHOTS / "taken-view.png")
+        # Another target is one of its own, and what is pinned comes back.
+        page.locator(".sw-t").last.hover()
+        expect(caption).not_to_have_text(re.compile(re.escape(joint)))
+        page.mouse.move(5, 5)
+        expect(caption).to_have_text(re.compile(re.escape(joint)))
+        page.emulate_media(color_scheme="dark")
+        expect(page.locator(".sw-static-map")).to_have_css("background-color", "rgb(22, 24, 29)")
+        expect(page.locator(".sw-t[title^='good · share']")).not_to_have_css("background-color", seen["good"])
+        page.screenshot(path=SHOTS / "taken-view-dark.png")
 
 
 def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> None:
@@ -127,6 +185,32 @@ def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> Non
     size = [int.from_bytes(png[k : k + 4], "big") for k in (16, 20)]
     assert size == pytest.approx([2 * width, 2 * height], abs=1)
     (SHOTS / "taken-png.png").write_bytes(png)
+
+
+def test_a_picture_is_what_is_seen(drawer: Any) -> None:
+    """Dots between inputs; a name too long for its chip cut where the page cuts it; what is hidden struck."""
+    nb, view = drawer
+    token(view, 2).click()
+    view.get_by_role("button", name="Hide").click()
+    view.get_by_role("button", name="Back", exact=True).click()
+    away(nb)
+    chip = view.locator(".sw-alternative").first
+    name = "Constantinopolitanischer Dudelsackpfeifer"  # no token of the model is as long
+    chip.locator("bdi").evaluate("(e, name) => { e.textContent = name }", name)
+    probability = chip.locator(":scope > :not(bdi)").first.inner_text().strip()
+    assert chip.evaluate("e => e.scrollWidth > e.clientWidth")
+    root = ET.parse(take(nb, view, "SVG")).getroot()
+    texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
+    assert [e.text for e in texts].count("·") == 2
+    (cut,) = [e for e in texts if (e.text or "").startswith("Constant")]
+    assert cut.text.endswith("…")
+    assert name.startswith(cut.text[:-1])
+    right = float(cut.attrib["x"]) + float(cut.attrib["textLength"]) / 2
+    behind = [e for e in texts if e.attrib["y"] == cut.attrib["y"] and float(e.attrib["x"]) > float(cut.attrib["x"])]
+    assert behind[0].text != probability, "what the page does not show is not drawn"
+    assert float(behind[0].attrib["x"]) - float(behind[0].attrib["textLength"]) / 2 > right
+    struck = [e.text for e in texts if e.attrib.get("text-decoration") == "line-through"]
+    assert struck == ["president"]
 
 
 def test_a_column_can_be_pasted_into_a_spreadsheet(drawer: Any) -> None:

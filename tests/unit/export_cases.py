@@ -32,11 +32,6 @@ class Fake:
     foil: str | None = None
     seconds: float = 0.1
 
-    def normalized(self) -> np.ndarray:
-        norms = np.nansum(np.abs(self.scores, dtype=np.float64), axis=0)
-        norms[norms == 0] = np.nan
-        return (self.scores / norms).astype(np.float32)
-
 
 def tokens(texts: Sequence[str], first_target: int, special: Sequence[int] = ()) -> list[Token]:
     """Tokens that tile the text; those in `special` are no part of it."""

@@ -17,6 +17,10 @@ from saliency_widget.controller import Controller, Job
 from saliency_widget.models.prompting import check_prompt
 
 TEXT, TARGET = "the cab and the d", "og barks at a bat"
+PLAIN: protocol.View = {
+    "by": "token", "units": None, "pool": "sum", "pinned": None, "joint": "mean", "hidden": [], "scale": "linear",
+    "threshold": 0.5, "measure": "share",
+}  # fmt: skip
 
 
 class Harness:

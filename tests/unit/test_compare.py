@@ -20,6 +20,7 @@ from saliency_widget.errors import InputError, NoNotebook, UnknownName
 from saliency_widget.types import Segment, SegmentKind, Token
 
 from ..families import made
+from .harness import PLAIN
 
 
 def ready(rows: str, cols: str, scores: Any, **about: Any) -> Attribution:
@@ -457,11 +458,11 @@ def test_what_needs_a_model_is_refused_with_a_cure(page) -> None:
 def test_the_map_on_show_is_exported(page) -> None:
     p = page(A, B)
     p.say("hello", protocol=1)
-    p.say("export", col=1)
+    p.say("export", col=1, view=PLAIN)
     file = p.next("file")
     assert file["name"] == "saliency-difference.html"
     assert "A: one | B: two" in file["text"]
-    p.say("export", col=3)
+    p.say("export", col=3, view=PLAIN)
     assert p.next("failed")["message"] == "There is no column 3."
 
 

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from saliency_widget.attribution.result import Attribution
 from saliency_widget.export import html as export
 from saliency_widget.export.color import contrast
-from saliency_widget.export.html import to_html, to_page
+from saliency_widget.export.figures import share
+from saliency_widget.export.html import to_html
+from saliency_widget.export.page import to_page
+from saliency_widget.export.reading import label
 from saliency_widget.types import Alternative, Token
 
-from .export_cases import Fake, classes, fake, paris, translation
+from .export_cases import Fake, classes, fake, paris, tokens, translation
 
 SCRIPT = 'if (a < b) { say("</script><!-- not the end -->"); }'
 WORDS = ["The", " first", " president", " was", " George", " Washington", ".", "\n", "\n", "The"]
@@ -52,7 +55,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        if tag == "br":
+        if tag in ("br", "meta"):
             return
         attributes = dict(attrs)
         self.stack.append((tag, attributes))
@@ -70,7 +73,7 @@ class Page(HTMLParser):
         if tag == "script":
             attributes, text = self.scripts[-1]
             self.scripts[-1] = (attributes, text + data)
-        elif tag != "style":
+        elif tag not in ("style", "title"):
             self.everything += data
         if "sw-prose" not in classes or "sw-sep" in classes:
             return
@@ -89,11 +92,18 @@ class Page(HTMLParser):
         return json.loads(found)
 
     @property
-    def shares(self) -> np.ndarray:
+    def scores(self) -> np.ndarray:
         """[n_rows, n_cols], decoded as the contract says."""
         d = self.data
-        packed = np.frombuffer(base64.b64decode(d["shares"]), "<i2").reshape(d["n_cols"], d["n_rows"]).T
-        return np.where(packed == -32768, np.nan, packed / 32767 * np.float64(d["maxima"]))
+        packed = np.frombuffer(base64.b64decode(d["scores"]), "<f4")
+        return packed.reshape(len(d["targets"]), len(d["inputs"])).T
+
+    @property
+    def names(self) -> list[str]:
+        """What the script calls each box: by its row, or as a target."""
+        d = self.data
+        pairs = zip(d["rows"], d["cols"], strict=True)
+        return [d["inputs"][row] if row >= 0 else d["targets"][col][0] for row, col in pairs]
 
 
 def style_of(box: dict[str, str]) -> dict[str, str]:
@@ -122,7 +132,7 @@ def test_any_text_survives(texts, signed):
     page = Page(html.encode("utf-8").decode("utf-8"))
     assert len(page.boxes) == len(texts)
     assert "".join(visible_characters(page.text)) == "".join(visible_characters("".join(texts)))
-    assert page.data["texts"] == texts
+    assert page.names == [label(token) for token in tokens(texts, 1)]
 
 
 def visible_characters(text: str) -> str:
@@ -149,7 +159,7 @@ def test_hostile_text_is_text(hostile):
     assert [t for t in page.tags if t != "span"] == [t for t in plain.tags if t != "span"]
     visible = visible_characters(hostile)
     assert visible_characters(page.text) == visible + " and " + visible
-    assert page.data["texts"] == [hostile, " and ", hostile]
+    assert [page.data["inputs"][0], page.data["targets"][1][0]] == [label(tokens([hostile], 1)[0])] * 2
     assert len(page.scripts) == 2
 
 
@@ -221,7 +231,7 @@ def test_a_translation_is_two_texts_under_their_names():
         "it",
         ".",
     ]
-    assert page.data["first_target"] == 5
+    assert page.data["cols"] == [-1] * 5 + [0, 1, 2, 3]
 
 
 def test_a_translation_that_was_begun_says_where_the_writing_begins():
@@ -252,7 +262,7 @@ def test_a_right_to_left_name_does_not_turn_the_numbers_beside_it():
     page = Page(to_html(a))
     assert "\u2068שלום\u2069 p = .500 instead of \u2068سلام\u2069 .100" in page.everything
     assert "\u2068أحب\u2069\xa0.500 · you\xa0.333 · </s>\xa0.167" in page.everything
-    assert page.data["names"] == {"0": "\u2068أحب\u2069", "3": "\u2068שלום\u2069"}
+    assert page.names == ["\u2068أحب\u2069", "you", "</s>", "\u2068שלום\u2069"]
     assert page.text == "أحب you</s> שלום"
 
 
@@ -277,7 +287,8 @@ def test_classes_stand_below_the_text_with_their_probabilities():
     assert "┊" not in page.everything
     assert "All classes in numbers" in page.everything
     assert len(page.boxes) == 6  # the script counts them as it counts tokens
-    assert (page.data["first_target"], page.data["n_rows"], page.data["texts"][4:]) == (4, 4, ["NEGATIVE", "POSITIVE"])
+    assert page.data["cols"] == [-1] * 4 + [0, 1]
+    assert page.names[4:] == ["NEGATIVE", "POSITIVE"]
 
 
 def test_the_most_probable_class_is_shown_first():
@@ -361,7 +372,7 @@ def test_a_column_of_zeros_has_no_colour_and_says_so():
     assert not any("background" in style_of(box) for box in page.boxes)
     assert "Every score is 0" in page.everything
     assert page.boxes[0]["title"] == "The · share .000 · rank 1 of 3"
-    assert np.array_equal(page.shares[:, 0], [0, 0, 0, np.nan], equal_nan=True)
+    assert np.array_equal(page.scores[:, 0], [0, 0, 0, np.nan], equal_nan=True)
 
 
 def test_which_target_is_shown():
@@ -417,20 +428,16 @@ def test_every_token_can_be_read(signed):
 
 
 @pytest.mark.parametrize("signed", [False, True])
-def test_the_data_gives_the_shares_back(signed):
-    """Within half a step of int16, whose 32767 is the column's largest; NaN where NaN was."""
+def test_the_data_gives_the_scores_back(signed):
+    """Bit for bit, NaN where NaN was; which box is which row and which target; and how to print and colour them."""
     a = fake(WORDS, 5, signed=signed, seed=11)
     page = Page(to_html(a))
-    sizes = np.nansum(np.abs(a.scores.astype(np.float64)), axis=0)
-    assert np.array_equal(np.isnan(page.shares), np.isnan(a.scores))
-    largest = np.nanmax(np.abs(a.scores), axis=0) / sizes
-    assert np.nanmax(np.abs(page.shares - a.scores / sizes) / largest) <= 0.51 / 32767  # shares are float32
+    assert np.array_equal(page.scores, a.scores, equal_nan=True)
     d = page.data
-    assert d["maxima"] == pytest.approx(largest, rel=1e-6)
-    assert d["raw_l1"] == pytest.approx(sizes, rel=1e-6)
-    assert (d["first_target"], d["n_rows"], d["n_cols"]) == (5, 9, 5)
-    assert (d["signed"], d["unit"], d["texts"]) == (signed, "gradient norm", WORDS)
-    assert d["probabilities"] == pytest.approx(a.step_scores["probability"])
+    assert d["rows"] == [*range(9), -1]
+    assert d["cols"] == [-1] * 5 + [*range(5)]
+    assert [said for _, said, _, _ in d["targets"]] == [f" p = {share(p)}" for p in a.step_scores["probability"]]
+    assert (d["signed"], d["scale"], d["raw"]) == (signed, "linear", False)
 
 
 @pytest.mark.parametrize(
@@ -441,25 +448,22 @@ def test_the_data_gives_the_shares_back(signed):
 )  # fmt: skip
 def test_a_share_is_written_as_the_living_widget_writes_it(value, said):
     """The same values, and the same words, in js/tests/pieces.test.ts."""
-    assert export._share(value) == said
+    assert share(value) == said
 
 
 def test_the_script_is_told_the_names_and_what_else_might_have_been_written():
-    """Names only where they are not the text without its leading spaces; four alternatives a target, not its own."""
+    """Four alternatives a target, not its own."""
     probable = [0.5, 0.2, 0.1, 0.05, 0.04, 0.03]
     known = [Alternative(id=k, text=t, probability=p) for k, (t, p) in enumerate(zip("xyzuvw", probable, strict=True))]
-    a = fake(["a", " b", "\n", " y", "\0"], 3, alternatives=[known, known[:2]])
-    data = Page(to_html(a)).data
-    assert data["names"] == {"2": "⏎", "4": "␀"}
-    assert data["alternatives"][1] == [["x", 0.5], ["y", 0.2]]
-    assert [name for name, _ in data["alternatives"][0]] == ["x", "y", "z", "u"]
-    b = fake(["a", "y"], 1, alternatives=[[*known[:1], Alternative(id=9, text="\n", probability=0.1), *known[1:]]])
-    assert Page(to_html(b)).data["alternatives"] == [[["x", 0.5], ["⏎", 0.1], ["z", 0.1], ["u", 0.05]]]
-    assert Page(to_html(fake(WORDS, 5, alternatives=[]))).data["alternatives"] == [[]] * 5
+    page = Page(to_html(fake(["a", " b", "\n", " y", "\0"], 3, alternatives=[known, known[:2]])))
+    assert page.names == ["a", "b", "⏎", "y", "␀"]
+    others = [others for _, _, others, _ in page.data["targets"]]
+    assert others == [" instead of x .500 · y .200 · z .100 · u .050", " instead of x .500 · y .200"]
+    assert Page(to_html(fake(WORDS, 5, alternatives=[]))).data["targets"][0][2] == ""
 
 
-def test_a_probability_nobody_knows_is_null():
-    assert Page(to_html(fake(WORDS, 5, step_scores={}))).data["probabilities"] == [None] * 5
+def test_a_probability_nobody_knows_is_not_told():
+    assert [said for _, said, _, _ in Page(to_html(fake(WORDS, 5, step_scores={}))).data["targets"]] == [""] * 5
 
 
 def test_the_script_goes_along_and_cannot_end_its_element():
@@ -481,7 +485,7 @@ def test_a_long_text_stays_small():
     html = to_html(fake(["word"] + [" word"] * 4999, 4968))
     assert len(html.encode()) < 1_400_000  # leaves 100 kB for the script
     page = Page(html)
-    assert page.shares.shape == (4999, 32)
+    assert page.scores.shape == (4999, 32)
     assert sum("share" in box["title"] for box in page.boxes) == 2000
     assert "the 2,000 strongest of 5,000 tokens" in page.everything
 
@@ -495,12 +499,12 @@ def test_a_large_matrix_stays_at_home():
     assert "the first 100 of 600 targets" in page.everything
 
 
-def test_targets_with_gaps_are_shown_without_the_script():
-    """The script takes target c for token first + c; where that is not so, it is left out."""
+def test_targets_with_gaps_are_known_by_their_boxes():
+    """A map that was begun only: what is not computed is no target, wherever it stands."""
     a = fake(WORDS, 5)
     gappy = Fake(scores=a.scores[:, ::2], rows=a.rows, cols=a.cols[::2], step_scores={})
     page = Page(to_html(gappy, col=1))
-    assert page.scripts == []
+    assert page.data["cols"] == [-1] * 5 + [0, -1, 1, -1, 2]
     assert page.text == "".join(WORDS)
 
 
@@ -518,7 +522,7 @@ def test_an_attribution_shows_itself():
     assert real._repr_html_() == to_html(a)
     page = Page(Attribution.from_scores([[1, 2], [3, 4]], ["a", " b"], [" c", " d"], method="mine").to_html())
     assert page.text == "a b c d"
-    assert page.data["first_target"] == 2
+    assert page.data["cols"] == [-1, -1, 0, 1]
 
 
 def test_a_page_of_its_own_is_whole_says_what_it_is_and_asks_for_nothing() -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.models.changes import Change
-from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Keep, Tasks, Try, bare
+from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Tasks, Try, bare
+
+from .harness import PLAIN
 
 A, B = (check_question(method, "logit", {}, foil=5, col=2) for method in ("saliency", "occlusion"))
 
@@ -70,9 +72,9 @@ def test_what_was_put_aside_goes_on_before_what_was_asked_later() -> None:
 
 
 def test_on_another_text_what_was_asked_of_places_makes_no_sense() -> None:
-    tasks = waiting(Aside(A), AskHeads(1), Try(Change()), Ask(A))
+    tasks = waiting(Aside(A), AskHeads(1), Try(Change()), Ask(A), Export(1, PLAIN))
     tasks.turn_the_page()
-    assert order(tasks) == [Ask(bare(A))]
+    assert order(tasks) == [Ask(bare(A)), Export(1, None)]  # a page waits for the file
     assert (bare(A).foil, bare(A).col) == (None, None)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 UNITS = ("word", "sentence", "segment")
 
 # NaN is what a target cannot see; of a unit it sees in part, the part counts.
-POOLS: dict[str, Callable[[NDArray[np.float32], int], NDArray[np.float32]]] = {
+POOLS: dict[str, Callable[[NDArray[np.float64], int], NDArray[np.float64]]] = {
     "sum": lambda scores, axis: np.nansum(scores, axis=axis),
     "mean": lambda scores, axis: np.nanmean(scores, axis=axis),
     "max": lambda scores, axis: np.nanmax(scores, axis=axis),
@@ -31,7 +31,7 @@ def pooled(scores: NDArray[np.float32], groups: Sequence[Sequence[int]], pool: s
     one_of("pool", pool, POOLS)
     parts = []
     for group in groups:
-        part = scores.take(group, axis=axis)
+        part = scores.take(group, axis=axis).astype(np.float64)  # a sum is rounded once, as on the page
         hidden = np.isnan(part).all(axis=axis)
         whole = np.full(hidden.shape, np.nan, dtype=np.float32)
         shown = part.compress(~hidden, axis=1 - axis)
@@ -40,14 +40,16 @@ def pooled(scores: NDArray[np.float32], groups: Sequence[Sequence[int]], pool: s
     return np.stack(parts, axis=axis)
 
 
-def groups_of(tokens: Sequence[Token], unit: str) -> list[list[int]]:
-    """Indices of the tokens of each unit; input, output and special tokens are never put together.
+def groups_of(tokens: Sequence[Token], unit: str, first_target: int) -> list[list[int]]:
+    """Indices of the tokens of each unit.
 
+    Never put together are what was read and what was written (from position `first_target` on), and in words a special
+    token and its neighbour.
     Raises: UnknownName for a unit that does not exist.
     """
     one_of("unit", unit, UNITS)
     found: dict[tuple[object, ...], list[int]] = {}
     for at, token in enumerate(tokens):
         kind = token.role if unit == "word" else ""
-        found.setdefault((getattr(token, unit), kind), []).append(at)
+        found.setdefault((getattr(token, unit), kind, token.position < first_target), []).append(at)
     return list(found.values())

@@ -163,9 +163,10 @@ class Attribution:
         """
         card = card_of(self.method)
         chosen = pool or (card.pool if card is not None else "sum" if self.signed else "mean")
-        rows = groups_of(self.rows, unit)
+        begin = first_target(self)
+        rows = groups_of(self.rows, unit, begin)
         scores = pooled(self.scores, rows, chosen, axis=0)
-        cols = groups_of(self.cols, "word") if unit == "word" else [[col] for col in range(len(self.cols))]
+        cols = groups_of(self.cols, "word", begin) if unit == "word" else [[col] for col in range(len(self.cols))]
         return replace(
             self,
             scores=pooled(scores, cols, "mean", axis=1),

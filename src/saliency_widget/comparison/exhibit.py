@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..attribution.viewed import page_of
 from ..checks import one_of
 from ..errors import InputError, SaliencyError
-from ..export.html import to_page
 from ..session.streaming import Send, Stream
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Exhibit:
                 else:
                     self.show(message["method"])
             case "export":
-                self._export(message["col"])
+                self._export(message["col"], message["view"])
             case _:
                 raise InputError(self._of.closed[0], cure=self._of.closed[1])
 
@@ -174,8 +174,9 @@ class Exhibit:
                 found[col] = float(probabilities[col]), shown.map.alternatives[col] if shown.map.alternatives else ()
         return found
 
-    def _export(self, col: int) -> None:
-        n = len(self._on_show.map.cols)
+    def _export(self, col: int, view: protocol.View) -> None:
+        of, n = self._of, len(self._on_show.map.cols)
         if not 0 <= col < n:
             raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
-        self._stream.file(f"saliency-{self._on_show.card.id}.html", to_page(self._on_show.map, col=col))
+        text = page_of(self._on_show.map, of.tokens, of.first_target, col, view)
+        self._stream.file(f"saliency-{self._on_show.card.id}.html", text)

@@ -257,7 +257,7 @@ def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tu
     words, sentences, at = (_units(a, b, pairs, unit) for unit in ("word", "sentence", "segment"))
     spans = _spans(a, b, pairs)
     tokens = tuple(
-        replace(token, position=k, span=spans[k], word=words[k], sentence=sentences[k], segment=at[k])
+        replace(token, position=k, length=1, span=spans[k], word=words[k], sentence=sentences[k], segment=at[k])
         for k, token in enumerate(own)
     )
     firsts = [k for k, segment in enumerate(at) if k == 0 or segment != at[k - 1]]

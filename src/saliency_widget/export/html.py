@@ -14,42 +14,29 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
-from itertools import pairwise
 from typing import TYPE_CHECKING
 from unicodedata import bidirectional
 
 import numpy as np
 
 from . import color
-from .reading import (
-    MINUS,
-    Column,
-    all_tokens,
-    columns,
-    glyphs,
-    headline,
-    label,
-    likeliest,
-    notes,
-    part_mark,
-    texts,
-    unprinted,
-)
+from .boxes import Box, boxes_of, texts
+from .figures import percent, share
+from .look import DEFAULT, Look
+from .reading import Column, columns, glyphs, headline, label, likeliest, notes, part_mark, unprinted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from . import AttributionLike, TokenLike
 
 # What keeps a saved notebook small. Beyond these the page says what it leaves out.
 MAX_TITLES = 2000  # tokens that say their number, the strongest first
 MAX_TABLE_ROWS = 100  # targets in the table
-MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 2.7 bytes each
+MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 5.3 bytes each
 
 TOP = 5  # inputs a target in the table
 OTHERS = 4  # tokens that might have been written instead
-TITLE = 60  # characters of the text in the title of a page of its own
 MANY_PARTS = 3  # of one character: up to here each says which one it is
+LITTLE = 0.0005  # of a column: not worth a word
 FEW_CLASSES = 8  # in the model's own order; of more the most probable come first
 INK = color.css(color.INK)
 QUIET = color.css(color.QUIET)
@@ -81,138 +68,132 @@ color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp
 .sw-static-map[data-sw-ready] :is(.sw-quiet:not(.sw-key), .sw-key > :is(:first-child, :last-child)) { opacity: .75 }"""
 
 
-def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
+def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look = DEFAULT) -> str:
     """The static map of the whole attribution, coloured for target `col` (-1 is the last).
 
-    If None it is the first one, and of classes the most probable.
+    If None it is the first one, and of classes the most probable. `look`: how a reader looks at it.
     Bounded: 5,000 tokens and 32 targets stay under 1.5 MB. Always encodable as UTF-8, whatever the tokens hold.
     Raises: IndexError where there is no such target; FileNotFoundError where the front end was never built.
     """
-    shown = columns(attribution)
+    shown = columns(attribution, raw=look.raw)
     if not shown:
         return f'<div class="sw-static">{BEGIN}There is no target token.</div></div>'
     n = len(shown)
     col = likeliest(shown) if col is None else col
     if not -n <= col < n:
         raise IndexError(f"There is no target {col}: there are {n}, 0 … {n - 1}.")
-    tokens = all_tokens(attribution)
+    boxes = boxes_of(attribution, look)
     column = shown[col]
-    hover = _hoverable(attribution, tokens)
+    hover = attribution.scores.size <= MAX_CELLS
+    targets = [_about(attribution, shown, at, look) for at in (range(n) if hover else [col % n])]
     parts = [
         f'<div class="sw-static"><style>{STYLE}</style>',
         BEGIN,
-        _head(attribution),
-        *_texts(attribution, tokens, column),
-        _classes(shown, column),
-        _caption(attribution, column, col),
-        _legend(attribution, column),
-        _numbers(attribution, shown),
-        _left_out(len(tokens), n, hover=hover),
+        _head(attribution, look),
+        *_texts(attribution, boxes, column, look),
+        _classes(boxes, shown, column),
+        _caption(attribution, column, targets[col if hover else 0], look),
+        _legend(attribution, column, look),
+        _numbers(attribution, shown, look),
+        _left_out(len(boxes), n, hover=hover),
     ]
     if hover:
-        data = _data(attribution, tokens, shown, col % n)
+        data = _data(attribution, boxes, targets, col % n, look)
         parts.append(f'<script type="application/json" class="sw-data">{data}</script>')
     return "\n".join([*parts, "</div>", *([f"<script>{_script()}</script>"] if hover else []), "</div>"])
-
-
-def to_page(attribution: AttributionLike, *, col: int | None = None) -> str:
-    """`to_html` as a whole page, that asks for nothing from anywhere. Raises: as `to_html`."""
-    first_words = " ".join("".join(text for _, text in unprinted(all_tokens(attribution))).split())[:TITLE]
-    return f"""\
-<!doctype html>
-<html>
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{_html(f"{attribution.model_name}: {first_words}")}</title>
-</head>
-<body>
-{to_html(attribution, col=col)}
-</body>
-</html>
-"""
 
 
 # ── the text ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _head(attribution: AttributionLike) -> str:
+def _head(attribution: AttributionLike, look: Look) -> str:
     first, *others = headline(attribution)
-    rest = "".join(f" · {_html(words)}" for words in (*others, f"share of the {attribution.unit}"))
+    rest = "".join(f" · {_html(words)}" for words in (*others, *look.words(attribution.unit)))
     said = "".join(f"<br>{_quiet(_html(note))}" for note in notes(attribution))
     return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}{said}</div>'
 
 
-def _texts(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Column) -> Iterator[str]:
+def _texts(attribution: AttributionLike, boxes: Sequence[Box], column: Column, look: Look) -> Iterator[str]:
     """The text; or source and translation, each under its name and in its own direction."""
-    for at, (name, side) in enumerate(texts(attribution, tokens)):
-        boxes = "".join(_text(attribution, side, column, begun=not name))
+    for at, (name, side) in enumerate(texts(attribution, boxes)):
+        prose = "".join(_text(attribution, side, column, look, begun=not name))
         if not name:
-            yield f'<div class="sw-prose" dir="auto" style="{TEXT}">{boxes}</div>'
+            yield f'<div class="sw-prose" dir="auto" style="{TEXT}">{prose}</div>'
             continue
         # What has a direction of its own has no say in that around it: the text alone decides where both begin.
         line = f"border-top:{LINE}" if at else ""
         yield (
             f'<div class="sw-side" dir="auto"{_attribute("style", line)}>'
             f'<div class="sw-quiet" style="{LABEL}"><span dir="ltr">{_html(name)}</span></div>'
-            f'<div class="sw-prose" style="{TEXT};margin-top:2px">{boxes}</div></div>'
+            f'<div class="sw-prose" style="{TEXT};margin-top:2px">{prose}</div></div>'
         )
 
 
-def _classes(shown: Sequence[Column], column: Column) -> str:
+def _classes(boxes: Sequence[Box], shown: Sequence[Column], column: Column) -> str:
     """A box a class, with its probability; in their own order, which the script counts by."""
-    if column.target.role != "class":
+    classes = [(box.token, shown[box.col] if box.col >= 0 else None) for box in boxes if box.token.role == "class"]
+    if not classes:
         return ""
-    ranked = sorted(range(len(shown)), key=lambda col: -np.nan_to_num(shown[col].probability))
-    place = {col: at for at, col in enumerate(ranked)} if len(shown) > FEW_CLASSES else {}
-    boxes = []
-    for col, other in enumerate(shown):
+    known = [np.nan_to_num(of.probability) if of else 0.0 for _, of in classes]
+    ranked = sorted(range(len(known)), key=lambda at: -known[at])
+    place = {at: order for order, at in enumerate(ranked)} if len(known) > FEW_CLASSES else {}
+    parts = []
+    for at, (token, of) in enumerate(classes):
         style = [BOX_OF_CLASS, f"color:{QUIET}"]
-        style += [f"order:{place[col]}"] if place else []
-        style += [f"outline:2px solid {ACCENT}"] if other is column else []
-        said = f" {_share(other.probability)}" if np.isfinite(other.probability) else ""
-        boxes.append(f'<span class="sw-t"{_attribute("style", ";".join(style))}>{_called(other.target)}{said}</span>')
+        style += [f"order:{place[at]}"] if place else []
+        style += [f"outline:2px solid {ACCENT}"] if of is column else []
+        said = f" {share(of.probability)}" if of and np.isfinite(of.probability) else ""
+        parts.append(f'<span class="sw-t"{_attribute("style", ";".join(style))}>{_called(token)}{said}</span>')
     row = "display:flex;flex-wrap:wrap;gap:8px;margin:6px 0 12px"
-    return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(boxes)}</div>'
+    return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(parts)}</div>'
 
 
-def _text(attribution: AttributionLike, tokens: Sequence[TokenLike], column: Column, *, begun: bool) -> Iterator[str]:
-    """One `<span class="sw-t">` a token, in the order of the text. The space before a word stays outside its box.
+def _text(
+    attribution: AttributionLike, boxes: Sequence[Box], column: Column, look: Look, *, begun: bool
+) -> Iterator[str]:
+    """One `<span class="sw-t">` a box, in the order of the text. The space before a word stays outside its box.
 
     `begun`: something of it was read, not written. A start token alone is no beginning.
     """
-    row_of = {token.position: row for row, token in enumerate(attribution.rows)}
     first_target = attribution.cols[0].position
+    tokens = [box.token for box in boxes]
     begun = begun or any(token.role != "special" for token in tokens if token.position < first_target)
-    ranks = column.ranks()
-    titled = _titled(column)
-    for token, text in unprinted(tokens):
+    ranks, titled = column.ranks(), _titled(column)
+    place = look.scale_of(column.numbers, column.largest)
+    for (token, row, col), (_, text) in zip(boxes, unprinted(tokens), strict=True):
         gap = " " if text.startswith(" ") and text.strip(" ") else ""
         yield gap
         if token.position == first_target and begun:
             yield f'<span class="sw-sep sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
-        row = row_of.get(token.position)
         style, title = [BOX] if len(tokens) <= MAX_TITLES else [], ""
-        if token.position == column.target.position:
+        if col >= 0 and attribution.cols[col] is column.target:
             style += [f"outline:2px solid {ACCENT}"]
-            title = f"{label(token)} · the target"
-        elif row is None or np.isnan(column.shares[row]):
+            title = f"{label(column.target)} · the target"
+        elif row < 0 or np.isnan(column.numbers[row]):
             style += [f"color:{QUIET}"]
         else:
-            share = float(column.shares[row])
-            swatch = color.swatch(share, column.largest, signed=attribution.signed)
+            value = float(column.numbers[row])
+            swatch = color.swatch(place(value), 1, signed=attribution.signed)
             ink = swatch.quiet if token.role == "special" else swatch.ink
             style += [f"background:{swatch.background}"] if swatch.background != PAPER else []
             style += [f"color:{ink}"] if ink != INK else []
             if row in titled:
-                title = f"{label(token)} · share {_share(share)} · rank {ranks[row]} of {column.n_visible}"
+                title = _title(attribution.rows[row], look.measured(value), int(ranks[row]), column.n_visible)
         if token.role == "special":
             style += ["font-size:75%;margin:0 2px"]
+        if token.position in look.struck:
+            style += ["text-decoration:line-through"]
         # The letters of a special token say nothing about the direction of the text.
         direction = "ltr" if token.role == "special" else ""
         about = (("dir", direction), ("style", ";".join(style)), ("title", title))
         yield f'<span class="sw-t"{"".join(_attribute(name, value) for name, value in about)}>'
-        yield f"{_visible(text[len(gap) :]) if text else _sign(_mark(token))}</span>"
+        printed = _visible(text[len(gap) :]) if text else _sign(_mark(token))
+        end = "\n" if printed.endswith("\n") else ""  # within the box it would leave a sliver of it on the next line
+        yield f"{printed.removesuffix(end)}</span>{end}"
+
+
+def _title(row: TokenLike, measured: str, rank: int, n: int) -> str:
+    return f"{label(row)} · {measured} · rank {rank} of {n}"
 
 
 def _mark(token: TokenLike) -> str:
@@ -222,8 +203,8 @@ def _mark(token: TokenLike) -> str:
 
 def _titled(column: Column) -> frozenset[int]:
     """The rows that say their number on hover: all of them, or the strongest of a long text."""
-    if len(column.shares) <= MAX_TITLES:
-        return frozenset(range(len(column.shares)))
+    if len(column.numbers) <= MAX_TITLES:
+        return frozenset(range(len(column.numbers)))
     return frozenset(column.top(MAX_TITLES))
 
 
@@ -241,48 +222,67 @@ def _sign(sign: str) -> str:
 # ── the lines below it ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _caption(attribution: AttributionLike, column: Column, col: int) -> str:
-    said = f"<strong>{_called(column.target)}</strong>"
-    if np.isfinite(column.probability):
-        said += f" p = {_share(column.probability)}"
-    if others := _others(attribution, column, col):
-        listed = " · ".join(f"{_isolated(_html(name))} {_share(probability)}" for name, probability in others)
-        said += _quiet(f" instead of {listed}")
-    inputs = _inputs(attribution, column, 3) or "Every score is 0, so there is nothing to share out."
-    return f'<div class="sw-caption">{said}<br>{inputs}</div>'
+def _about(attribution: AttributionLike, shown: Sequence[Column], col: int, look: Look) -> tuple[str, str, str, str]:
+    """What the line below the text says of target `col`.
+
+    Its name; its probability; what might have been written instead; what is hidden of its column. Each stands there as
+    it is, and is empty where there is nothing to say.
+    """
+    column = shown[col]
+    said = f" p = {share(column.probability)}" if np.isfinite(column.probability) else ""
+    if look.joint and column.target.length > 1:
+        said += f" · {column.target.length} tokens, {look.joint}"
+    others = " · ".join(f"{_isolated(name)} {share(p)}" for name, p in _others(attribution, column, col))
+    held = look.hidden[col] if look.hidden else 0.0
+    return (
+        _isolated(label(column.target)),
+        said,
+        others and f" instead of {others}",
+        f" · hidden: {percent(held)}" if held >= LITTLE else "",
+    )
+
+
+def _caption(attribution: AttributionLike, column: Column, about: tuple[str, str, str, str], look: Look) -> str:
+    name, said, others, hidden = map(escape, about)  # what cannot be seen is a sign already
+    inputs = _inputs(attribution, column, 3, look) or "Every score is 0, so there is nothing to share out."
+    return (
+        f'<div class="sw-caption"><strong>{name}</strong>{said}{_quiet(others) if others else ""}'
+        f"<br>{inputs}{_quiet(hidden) if hidden else ''}</div>"
+    )
 
 
 def _others(attribution: AttributionLike, column: Column, col: int) -> list[tuple[str, float]]:
     """What might have been written instead of target `col`, the most probable first: names and probabilities."""
     known = attribution.alternatives[col][: OTHERS + 1] if attribution.alternatives else []
-    return [(_name(a.text), float(f"{a.probability:.6g}")) for a in known if a.text != column.target.text][:OTHERS]
+    return [(_name(a.text), a.probability) for a in known if a.text != column.target.text][:OTHERS]
 
 
-def _inputs(attribution: AttributionLike, column: Column, k: int) -> str:
-    named = ((_called(attribution.rows[row]), _share(float(column.shares[row]))) for row in column.top(k))
+def _inputs(attribution: AttributionLike, column: Column, k: int, look: Look) -> str:
+    named = ((_called(attribution.rows[row]), look.figure(float(column.numbers[row]))) for row in column.top(k))
     return " · ".join(f"{name}&nbsp;{number}" for name, number in named)
 
 
-def _legend(attribution: AttributionLike, column: Column) -> str:
-    low = _share(-column.largest) if attribution.signed else "0"
+def _legend(attribution: AttributionLike, column: Column, look: Look) -> str:
+    low = look.figure(-column.largest) if attribution.signed else "0"
     boxes = "".join(
         f'<span style="background:{background};padding:0 8px">&nbsp;</span>'
         for background in color.legend(signed=attribution.signed)
     )
     return (
         f'<div class="sw-key sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">'
-        f"<span>{low}</span> {boxes} <span>{_share(column.largest)}</span></div>"
+        f"<span>{low}</span> {boxes} <span>{look.figure(column.largest)}</span></div>"
     )
 
 
-def _numbers(attribution: AttributionLike, shown: Sequence[Column]) -> str:
+def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) -> str:
     """Every target with its probability and its strongest inputs, folded away."""
     one, all_of_them = ("class", "All classes") if shown[0].target.role == "class" else ("target", "All targets")
-    head = "".join(f'<th style="{CELL}">{name}</th>' for name in (one, "p", "strongest inputs, and their shares"))
+    said = f"strongest inputs, and their {'scores' if look.raw else 'shares'}"
+    head = "".join(f'<th style="{CELL}">{name}</th>' for name in (one, "p", said))
     body = "\n".join(
         f'<tr><td style="{CELL}">{_called(column.target)}</td>'
-        f'<td style="{CELL}">{_share(column.probability)}</td>'
-        f'<td style="{CELL};white-space:normal">{_inputs(attribution, column, TOP)}</td></tr>'
+        f'<td style="{CELL}">{share(column.probability)}</td>'
+        f'<td style="{CELL};white-space:normal">{_inputs(attribution, column, TOP, look)}</td></tr>'
         for column in shown[:MAX_TABLE_ROWS]
     )
     return (
@@ -311,43 +311,24 @@ def _left_out(n_tokens: int, n_targets: int, *, hover: bool) -> str:
 # ── what the script reads ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _hoverable(attribution: AttributionLike, tokens: Sequence[TokenLike]) -> bool:
-    """Whether the numbers may travel along, and are laid out as the script reads them: target c is token first + c."""
-    steady = all(b.position == a.position + 1 for a, b in pairwise(attribution.cols))
-    whole = [token.position for token in tokens] == list(range(len(tokens)))
-    return steady and whole and attribution.scores.size <= MAX_CELLS
-
-
-def _data(attribution: AttributionLike, tokens: Sequence[TokenLike], shown: Sequence[Column], col: int) -> str:
+def _data(
+    attribution: AttributionLike, boxes: Sequence[Box], targets: Sequence[Sequence[str]], col: int, look: Look
+) -> str:
     """JSON that is safe inside a script element, of ASCII alone."""
-    n_rows, n_cols = attribution.scores.shape
-    names = ((at, _isolated(label(token))) for at, token in enumerate(tokens))
     about = {
-        "first_target": attribution.cols[0].position,
-        "n_rows": n_rows,
-        "n_cols": n_cols,
         "shown": col,
         "signed": attribution.signed,
-        "unit": attribution.unit,
-        "texts": [token.text for token in tokens],
-        "names": {at: name for at, name in names if name != tokens[at].text.lstrip(" ")},
-        "probabilities": [c.probability if np.isfinite(c.probability) else None for c in shown],
-        "alternatives": [
-            [(_isolated(name), probability) for name, probability in _others(attribution, column, at)]
-            for at, column in enumerate(shown)
-        ],
-        "shares": base64.b64encode(b"".join(_packed(column) for column in shown)).decode(),
-        "maxima": [column.largest for column in shown],
-        "raw_l1": np.nansum(np.abs(attribution.scores, dtype=np.float64), axis=0).tolist(),
+        "scale": look.scale,
+        "threshold": look.threshold,
+        "raw": look.raw,
+        "rows": [box.row for box in boxes],
+        "cols": [box.col for box in boxes],
+        "inputs": [_isolated(label(row)) for row in attribution.rows],
+        "targets": targets,
+        # Column by column, little-endian float32, NaN where the target cannot see the row.
+        "scores": base64.b64encode(attribution.scores.T.astype("<f4").tobytes()).decode(),
     }
     return re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(about, separators=(",", ":")))
-
-
-def _packed(column: Column) -> bytes:
-    """Shares as little-endian int16, 32767 = the column's largest, -32768 = not visible."""
-    scale = 32767 / column.largest if column.largest > 0 else 0.0
-    packed: NDArray[np.int16] = np.where(np.isnan(column.shares), -32768, np.rint(np.nan_to_num(column.shares) * scale))
-    return packed.astype("<i2").tobytes()
 
 
 def built(name: str) -> str:
@@ -389,18 +370,6 @@ def _name(text: str) -> str:
     """An alternative's text as a label: the space before a word is not part of its name."""
     bare = text.lstrip(" ") if text.strip() else text.replace(" ", "␣")
     return "".join(sign or char for char, sign in glyphs(bare)) or "∅"
-
-
-def _share(value: float) -> str:
-    """A share or a probability as js/src/format.ts writes it: .342, −.051, 1.000; two digits below .01: .0021."""
-    if not np.isfinite(value):
-        return "–"
-    size = abs(value)
-    digits = f"{size:.3f}"
-    if 0 < size < 0.01:
-        mantissa, exponent = f"{size:.1e}".split("e")
-        digits = f"{size:.{1 - int(exponent)}f}" if size >= 1e-6 else f"{mantissa}e{MINUS}{-int(exponent)}"
-    return f"{MINUS if value < 0 else ''}{digits.removeprefix('0')}"
 
 
 def _attribute(name: str, value: str) -> str:

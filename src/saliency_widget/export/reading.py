@@ -17,69 +17,53 @@ if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
 
 MINUS = "−"
+LONG = 60  # characters of the name of a unit of several tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One target and what it was made of. `shares`: [n_rows], NaN where the target cannot see the row."""
+    """One target and what it was made of: `numbers` [n_rows], shares or raw scores, NaN where it cannot see the row."""
 
     target: TokenLike
     probability: float
-    shares: NDArray[np.float32]
+    numbers: NDArray[np.float64]
     largest: float
 
     @property
     def n_visible(self) -> int:
         """How many rows the target can see."""
-        return int(np.count_nonzero(~np.isnan(self.shares)))
+        return int(np.count_nonzero(~np.isnan(self.numbers)))
 
     def ranks(self) -> NDArray[np.int64]:
         """1 + how many rows weigh more, [n_rows]; rows of equal weight share a rank, and 0 is a row without one."""
-        weights = np.abs(self.shares)
+        weights = np.abs(self.numbers)
         seen = np.sort(weights[~np.isnan(weights)])
         ranks: NDArray[np.int64] = 1 + len(seen) - np.searchsorted(seen, weights, side="right")
         return np.where(np.isnan(weights), 0, ranks)
 
     def top(self, k: int) -> list[int]:
         """The k rows of largest weight, largest first, the earlier first among equals; never a row of 0."""
-        weights = np.nan_to_num(np.abs(self.shares))
+        weights = np.nan_to_num(np.abs(self.numbers))
         order = np.argsort(-weights, kind="stable")[:k]
         return [int(row) for row in order if weights[row] > 0]
 
 
-def columns(attribution: AttributionLike) -> list[Column]:
-    """Every column of the attribution. A column of zeros has shares of 0, so that it is not taken for unseen."""
-    shares = np.where(np.isnan(attribution.scores), np.nan, np.nan_to_num(attribution.normalized()))
+def columns(attribution: AttributionLike, *, raw: bool = False) -> list[Column]:
+    """Every column, in shares or `raw`. A column of zeros has shares of 0, so that it is not taken for unseen."""
+    numbers = attribution.scores.astype(np.float64)
+    if not raw:
+        sums = np.nansum(np.abs(numbers), axis=0)
+        numbers /= np.where(sums > 0, sums, 1)
     probabilities = attribution.step_scores.get("probability")
     return [
         Column(
             target=target,
             probability=float("nan") if probabilities is None else float(probabilities[col]),
-            shares=shares[:, col],
-            largest=float(np.max(np.nan_to_num(np.abs(shares[:, col])), initial=0)),
+            numbers=numbers[:, col],
+            largest=float(np.max(np.nan_to_num(np.abs(numbers[:, col])), initial=0)),
         )
         for col, target in enumerate(attribution.cols)
     ]
-
-
-def all_tokens(attribution: AttributionLike) -> list[TokenLike]:
-    """Rows and targets in the order of the text, each once."""
-    by_position = {token.position: token for token in (*attribution.cols, *attribution.rows)}
-    return [by_position[position] for position in sorted(by_position)]
-
-
-def texts(attribution: AttributionLike, tokens: Sequence[TokenLike]) -> list[tuple[str, list[TokenLike]]]:
-    """The texts and their names: one without a name; of a translation the source and what was written. No classes."""
-    text = [token for token in tokens if token.role != "class"]
-    named = {segment.kind: segment for segment in attribution.segments}
-    if "target" not in named:
-        return [("", text)]
-    begin = named["target"].start
-    sides = (
-        ("source", [token for token in text if token.position < begin]),
-        ("target", [token for token in text if token.position >= begin]),
-    )
-    return [((named[kind].name if kind in named else "") or kind, side) for kind, side in sides if side]
 
 
 def likeliest(shown: Sequence[Column]) -> int:
@@ -144,9 +128,15 @@ def label(token: TokenLike) -> str:
         return "∅"
     if token.text.isspace() and set(token.text) == {" "}:
         return "␣" * len(token.text)
-    bare = token.text.lstrip(" ") if token.text.strip() else token.text
+    text = _brief(token.text) if token.length > 1 else token.text
+    bare = text.lstrip(" ") if text.strip() else text
     name = "".join(sign or char for char, sign in glyphs(bare))
     return f"{name} ({part_mark(token)})" if token.part else name
+
+
+def _brief(text: str) -> str:
+    """A unit's text without its middle, where it is long (as js/src/pieces.ts has it)."""
+    return text if len(text) <= LONG else f"{text[: LONG // 2]} … {text[-LONG // 4 :]}"
 
 
 def part_mark(token: TokenLike) -> str:

@@ -45,7 +45,7 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
     import pandas as pd
 
     scores = np.asarray(attribution.scores)
-    shares = np.stack([c.shares for c in columns(attribution)], axis=1) if scores.shape[1] else scores
+    shares = [column.numbers.astype(np.float32) for column in columns(attribution)]
     col, row = np.nonzero(~np.isnan(scores.T))
     rows, cols = attribution.rows, attribution.cols
     return pd.DataFrame(
@@ -57,7 +57,7 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
             "col_token": [cols[i].text for i in col.tolist()],
             "col_position": np.array([t.position for t in cols], dtype=np.int64)[col],
             "score": scores[row, col],
-            "share": shares[row, col],
+            "share": np.stack(shares, axis=1)[row, col] if shares else [],
         }
     )
 
@@ -67,7 +67,7 @@ def _targets(attribution: AttributionLike, shown: Sequence[Column], width: int) 
     name = max([6, *(min(LABEL, cells(label(c.target))) for c in shown[:MAX_TARGETS])])
     yield _cut(f"{'':{number}}  {_pad('target', name)}      p  strongest inputs", width)
     for col, column in enumerate(shown[:MAX_TARGETS]):
-        said = [f"{label(attribution.rows[r])} {decimals(float(column.shares[r]))}" for r in column.top(TOP)]
+        said = [f"{label(attribution.rows[r])} {decimals(float(column.numbers[r]))}" for r in column.top(TOP)]
         start = f"{col + 1:{number}}  {_pad(label(column.target), name)}  {decimals(column.probability):>5}  "
         yield start + _cut(" · ".join(said) or "every score is 0", width - cells(start))
     if len(shown) > MAX_TARGETS:
@@ -88,7 +88,7 @@ def _matrix(attribution: AttributionLike, shown: Sequence[Column], width: int) -
 
 
 def _shade(column: Column, row: int, signed: bool) -> str:
-    share = float(column.shares[row])
+    share = float(column.numbers[row])
     if isnan(share):
         return ""
     step = round(4 * abs(share) / column.largest) if column.largest > 0 else 0

@@ -131,10 +131,23 @@ def spanning(document: Document, start: int, stop: int) -> Document:
 
 
 def joined(tokens: Sequence[Token]) -> Token:
-    """One token that stands for several neighbours: their text, the position of the first."""
+    """One token that stands for several neighbours: their text, the position of the first.
+
+    It is special only where all of them are.
+    """
+    first, last = tokens[0], tokens[-1]
+    if first is last:
+        return first
     spans = [token.span for token in tokens if token.span is not None]
     whole = (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
-    return replace(tokens[0], text="".join(_own_text(token) for token in tokens), span=whole, part=None)
+    return replace(
+        first,
+        text="".join(_own_text(token) for token in tokens),
+        role=next((token.role for token in tokens if token.role != "special"), "special"),
+        span=whole,
+        part=None,
+        length=last.position + last.length - first.position,
+    )
 
 
 def _own_text(token: Token) -> str:

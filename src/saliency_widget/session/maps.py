@@ -13,8 +13,8 @@ from ..attribution import attribute as attribution
 from ..attribution.engine import Chunk, Progress, Schedule
 from ..attribution.methods import LLM, METHODS, check_applies, why_not
 from ..attribution.objectives import LABELS
+from ..attribution.viewed import page_of
 from ..errors import InputError
-from ..export.html import to_page
 from .trail import tell_steps
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..attribution.result import Attribution
     from ..models.base import Model
     from ..models.document import Document
+    from ..protocol import View
     from ..types import Request
     from .streaming import Stream
 
@@ -121,15 +122,16 @@ class Maps:
             if (fingerprint, request.inputs, request.targets) == about and entry.chunks:
                 self._begin(model, document, entry, aside=True)
 
-    def export(self, document: Document | None, col: int) -> None:
-        """Send the map on show as a page of its own. Raises: InputError where there is none, or no such column."""
+    def export(self, document: Document | None, col: int, view: View | None) -> None:
+        """Send the map on show as a page of its own, as it is looked at.
+
+        Raises: InputError where there is none, no such column, or no such text.
+        """
         shown = self.attribution
         if document is None or shown is None:
             raise InputError("There is no map to keep yet.", cure="Wait for its first column.")
         attribution.check_column(col, document)
-        there = [target.position for target in shown.cols]
-        wanted = document.cols[col].position
-        text = to_page(shown, col=there.index(wanted) if wanted in there else None)
+        text = page_of(shown, document.tokens, document.first_target, col, view)
         self._stream.file(f"saliency-{re.sub('[^a-z0-9_]+', '-', shown.method)}.html", text)
 
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────

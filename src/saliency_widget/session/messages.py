@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def wire_token(token: Token) -> protocol.WireToken:
-    """A token without its position, which is its place in the list."""
+    """A token without its position, which is its place in the list, and its length, which is 1."""
     about = asdict(token)
-    del about["position"]
+    del about["position"], about["length"]
     return cast("protocol.WireToken", about)
 
 

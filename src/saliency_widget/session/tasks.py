@@ -67,9 +67,10 @@ class AskHeads:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Make a page of the map on show."""
+    """Make a page of the map on show, as it is looked at; None: as it comes."""
 
     col: int
+    view: protocol.View | None
 
 
 Turn: TypeAlias = Branch | Back | Keep  # after which another text is on show
@@ -126,7 +127,7 @@ class Tasks:
     def turn_the_page(self) -> None:
         """Another text is on show: what was asked of a place in the one before makes no sense."""
         kept = [task for task in self._waiting if not isinstance(task, _OF_ONE_TEXT)]
-        self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in kept]
+        self._waiting = [_of_any_text(task) for task in kept]
 
     def follow(self, question: Question) -> None:
         """Show this map next, unless another is to be shown."""
@@ -153,7 +154,7 @@ def task_of(message: protocol.ToKernel) -> Task:
         case "heads":
             task = AskHeads(message["col"])
         case "export":
-            task = Export(message["col"])
+            task = Export(message["col"], message["view"])
         case kind:
             raise AssertionError(f"{kind} asks for nothing that waits")
     return task
@@ -168,6 +169,12 @@ def _map_of(message: protocol.Ask) -> Ask | Aside:
 def bare(question: Question) -> Question:
     """The question as it can be put to any text: tokens and columns are those of one."""
     return replace(question, foil=None, col=None)
+
+
+def _of_any_text(task: Task) -> Task:
+    if isinstance(task, Ask):
+        return Ask(bare(task.question))
+    return replace(task, view=None) if isinstance(task, Export) else task
 
 
 def _rank(task: Task) -> int:

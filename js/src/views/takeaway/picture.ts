@@ -11,6 +11,9 @@ const MARGIN = 16;
 const BASELINE = 0.8; // of a line's height, in nearly every font
 /** Neither to be seen in a picture, nor to be pressed there. */
 const LEFT_OUT = ":is(.sw-unseen, .sw-round, button.sw-link, select, canvas, svg)";
+/** Where too long a name ends in an ellipsis, and whatever is behind it is not seen. */
+const CUT = ".sw-alternative, .sw-class";
+const STRUCK = ".sw-struck, .sw-off";
 const ZWJ = "\u200d"; // a letter before or after it joins, though its neighbour is a text of its own
 
 /** The parts of a view, one below the other; what they would scroll to is in it. */
@@ -50,11 +53,47 @@ function* draw(element: HTMLElement, place: (rect: DOMRect) => DOMRect): Generat
   const { mark } = element.dataset;
   if (mark !== undefined && first !== undefined)
     yield words(mark, place(first), element, style, getComputedStyle(element, "::before").fontSize);
+  if (first !== undefined && element.matches(".sw-input + .sw-input")) yield dot(element, place(first));
   const range = document.createRange();
+  const edge = edgeOf(element);
   for (const node of element.childNodes)
     if (node instanceof Text)
-      for (const line of linesOf(node, range))
-        yield words(line, place(range.getBoundingClientRect()), element, style, style.fontSize);
+      for (const line of linesOf(node, range)) {
+        const rect = range.getBoundingClientRect();
+        const room = Math.min(rect.width, edge - rect.x);
+        if (room <= 0) continue;
+        const seen = room === rect.width ? line : cut(range, edge - pixels(style.fontSize));
+        yield words(seen, place(new DOMRect(rect.x, rect.y, room, rect.height)), element, style, style.fontSize);
+      }
+}
+
+/** Between two inputs, drawn by the style sheet with a space on either side. */
+function dot(input: HTMLElement, { x, y, height }: DOMRect): string {
+  const style = getComputedStyle(input, "::before");
+  const room = (input.firstElementChild ?? input).getBoundingClientRect().x - input.getBoundingClientRect().x;
+  return words("·", new DOMRect(x + room / 3, y, room / 3, height), input, style, style.fontSize);
+}
+
+/** Where text in here is cut off, in the window. */
+function edgeOf(element: HTMLElement): number {
+  const box = element.closest<HTMLElement>(CUT);
+  if (box === null || box.scrollWidth <= box.clientWidth) return Number.POSITIVE_INFINITY;
+  return box.getBoundingClientRect().right - pixels(getComputedStyle(box).paddingInlineEnd);
+}
+
+/** The characters of a line left of an edge, and an ellipsis where the others were: before them where it runs to the left. */
+function cut(line: Range, edge: number): string {
+  const { startContainer: node, startOffset: start } = line;
+  let [kept, at, from] = ["", start, start];
+  for (const char of line.toString()) {
+    line.setStart(node, at);
+    line.setEnd(node, at + char.length);
+    const isSeen = line.getBoundingClientRect().right <= edge;
+    if (isSeen && kept === "") from = at;
+    if (isSeen) kept += char;
+    at += char.length;
+  }
+  return from > start ? `…${kept}` : `${kept}…`;
 }
 
 function* box({ x, y, width, height }: DOMRect, style: CSSStyleDeclaration): Generator<string> {
@@ -128,7 +167,7 @@ function words(
       textLength: width,
       lengthAdjust: "spacingAndGlyphs",
       direction: style.direction,
-      "text-decoration": box.matches(".sw-struck, .sw-struck *") ? "line-through" : undefined,
+      "text-decoration": box.closest(STRUCK) === null ? undefined : "line-through",
       ...solid("fill", style.color),
     },
     xml(style.textTransform === "uppercase" ? text.toUpperCase() : joined(text, box)),

@@ -1,10 +1,12 @@
 /** The ways to take the view away: what each gives, why it cannot, and how it is made. */
 
 import { plural } from "../../format";
+import type { Span } from "../../layout";
+import type { WireView } from "../../protocol";
 import { rankOf, shareOf } from "../../scores";
 import type { Store } from "../../store";
 import { csv, json, shortest, tsv } from "../../takeaway/table";
-import { pooled } from "../../units";
+import { masked, pooled } from "../../units";
 import { copy } from "../clipboard";
 import type { ViewContext } from "../context";
 import { watch } from "../dom";
@@ -59,7 +61,7 @@ function save({ store }: ViewContext, ending: string, file: Blob): string {
 /** The kernel makes it. */
 function page({ store, send, signal }: ViewContext): Promise<string> {
   const [file, failure] = [store.file.peek(), store.failure.peek()];
-  send({ type: "export", col: store.target.peek() ?? 0 });
+  send({ type: "export", col: store.target.peek() ?? 0, view: viewOf(store) });
   return new Promise((resolve, reject) => {
     const heard = new AbortController();
     watch(AbortSignal.any([signal, heard.signal]), () => {
@@ -104,10 +106,26 @@ function asCsv(store: Store): Iterable<string> {
   return csv(rowsOf(store), colsOf(store), columnsOf(store));
 }
 
+/** How the map is looked at, as far as a file can say it. */
+function viewOf(store: Store): WireView {
+  const { granularity, units, pool, pinnedCols, extent, joint, hidden, scale, threshold, measure } = store;
+  const ends = ({ start, end }: Span): [number, number] => [start, end];
+  return {
+    by: granularity.value,
+    units: granularity.value === "token" ? null : units.value.spans.map(({ start }) => start),
+    pool: pool.value,
+    pinned: pinnedCols.value !== null && extent.value > 1 ? ends(pinnedCols.value) : null,
+    joint: joint.value,
+    hidden: hidden.value.map(ends),
+    scale: scale.value,
+    threshold: threshold.value,
+    measure: measure.value,
+  };
+}
+
 function asJson(store: Store): Iterable<string> {
   const { method, objective, settings, foil } = store.map.value?.info ?? {};
-  const [by, pool, units] = [store.granularity.value, store.pool.value, store.units.value];
-  const isWhole = by === "token";
+  const [view, units, pool, hidden] = [viewOf(store), store.units.value, store.pool.value, store.hiddenRows.value];
   const head = {
     model: store.document.value?.model,
     method,
@@ -116,9 +134,12 @@ function asJson(store: Store): Iterable<string> {
     foil,
     rows: rowsOf(store),
     cols: colsOf(store),
-    units: isWhole ? undefined : { by, pool, spans: units.spans },
+    view,
   };
-  return json(head, columnsOf(store), (scores) => (isWhole ? scores : pooled(scores, units, pool)));
+  return json(head, columnsOf(store), (scores) => {
+    const seen = hidden === null ? scores : masked(scores, hidden);
+    return view.units === null ? seen : pooled(seen, units, pool);
+  });
 }
 
 async function table({ store, layer }: ViewContext): Promise<string> {

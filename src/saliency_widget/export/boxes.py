@@ -1,0 +1,71 @@
+"""What is printed of a map, box by box: each knows the row whose colour it has, and the target that it is."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from . import AttributionLike, TokenLike
+    from .look import Look
+
+
+class Box(NamedTuple):
+    """A token, or a unit of several. `row` and `col`: the indices of the row and of the target it belongs to, or -1."""
+
+    token: TokenLike
+    row: int
+    col: int
+
+
+def boxes_of(attribution: AttributionLike, look: Look) -> list[Box]:
+    """The boxes in the order of the text, every character in one of them."""
+    tokens = _tokens(attribution) if look.tokens is None else look.tokens
+    row, col = _finder(attribution.rows), _finder(attribution.cols)
+    return [Box(token, -1 if token.position in look.struck else row(token), col(token)) for token in tokens]
+
+
+def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str, list[Box]]]:
+    """The texts and their names: one without a name; of a translation the source and what was written. No classes."""
+    text = [box for box in boxes if box.token.role != "class"]
+    named = {segment.kind: segment for segment in attribution.segments}
+    if "target" not in named:
+        return [("", text)]
+    begin = named["target"].start
+    sides = (
+        ("source", [box for box in text if box.token.position < begin]),
+        ("target", [box for box in text if box.token.position >= begin]),
+    )
+    return [((named[kind].name if kind in named else "") or kind, side) for kind, side in sides if side]
+
+
+def _tokens(attribution: AttributionLike) -> list[TokenLike]:
+    """Rows and targets, each stretch of the text once.
+
+    A row is printed as the targets within it where these are all of it (a sentence of words that were written; the
+    beginning of a word whose end no target could see), and else whole.
+    """
+    written = {place for col in attribution.cols for place in _extent(col)}
+    whole = [row for row in attribution.rows if not written.issuperset(_extent(row))]
+    printed = {place for row in whole for place in _extent(row)}
+    rest = (col for col in attribution.cols if col.position not in printed)
+    return sorted([*whole, *rest], key=lambda token: token.position)
+
+
+def _extent(token: TokenLike) -> range:
+    return range(token.position, token.position + token.length)
+
+
+def _finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int]:
+    """From a box to the unit that it begins in, or else to the first that begins in it; -1 where there is none."""
+    order = sorted(range(len(units)), key=lambda k: units[k].position)
+    starts = [units[k].position for k in order]
+
+    def find(token: TokenLike) -> int:
+        at = bisect_right(starts, token.position)
+        if at > 0 and token.position in _extent(units[order[at - 1]]):
+            return order[at - 1]
+        return order[at] if at < len(order) and starts[at] in _extent(token) else -1
+
+    return find

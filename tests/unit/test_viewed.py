@@ -1,0 +1,216 @@
+"""A map as a reader sees it: number for number, and colour for colour, what the page shows of it.
+
+`tests/data/views.json` holds a map and what js/tests/viewed.test.ts saw of it, view by view.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import saliency_widget as sw
+from saliency_widget import protocol
+from saliency_widget.attribution.viewed import page_of, viewed
+from saliency_widget.errors import InputError
+from saliency_widget.export.boxes import boxes_of
+from saliency_widget.export.color import STEPS
+from saliency_widget.export.figures import percent, significant
+from saliency_widget.export.look import Look
+from saliency_widget.export.reading import columns
+from saliency_widget.types import Alternative, Token
+
+from .test_export_html import Page, style_of
+
+SEEN = json.loads((Path(__file__).parents[1] / "data/views.json").read_text())
+TOKENS = [
+    Token(**{**about, "position": at, "span": about["span"] and tuple(about["span"])})
+    for at, about in enumerate(SEEN["tokens"])
+]
+FIRST = SEEN["first_target"]
+PLAIN = SEEN["views"][0]["view"]
+
+
+def array(columns: list[list[float | None]]) -> np.ndarray:
+    return np.float32([[np.nan if score is None else score for score in column] for column in columns]).T
+
+
+def map_of(scores: np.ndarray, *, cols: slice = slice(None), **fields: Any) -> sw.Attribution:
+    """The map of the file, or some columns of it."""
+    chosen = TOKENS[FIRST:][cols]
+    return sw.Attribution(
+        scores=scores[:, cols], rows=tuple(TOKENS[: len(scores)]), cols=tuple(chosen),
+        step_scores={"probability": np.float32([0.5, 0.25, 0.5, 0.5])[cols]}, method="saliency",
+        objective="probability", signed=True, unit="gradient norm", model_name="tiny", **fields,
+    )  # fmt: skip
+
+
+MAP = map_of(array(SEEN["columns"]))
+
+
+def view(**fields: Any) -> protocol.View:
+    return {**PLAIN, **fields}
+
+
+@pytest.mark.parametrize("each", SEEN["views"], ids=lambda each: f"{each['view']['by']} {each['view']['scale']}")
+def test_what_the_page_shows_is_what_is_kept(each: dict[str, Any]) -> None:
+    """Targets, scores of the units, what is hidden, and of every token the step of the ramp."""
+    message = protocol.read({"type": "export", "col": 0, "view": each["view"]})
+    assert message is not None
+    seen, look = viewed(MAP, TOKENS, FIRST, message["view"])
+    assert [(c.position - FIRST, c.position + c.length - FIRST) for c in seen.cols] == [
+        tuple(target["cols"]) for target in each["targets"]
+    ]
+    expected = array([target["scores"] for target in each["targets"]])
+    np.testing.assert_array_equal(seen.scores, expected)
+    for col, target in enumerate(each["targets"]):
+        assert look.hidden[col] == pytest.approx(target["hidden"] or 0, abs=1e-12)
+        column = columns(seen, raw=look.raw)[col]
+        place = look.scale_of(column.numbers, column.largest)
+        steps: list[int | None] = []
+        for box in boxes_of(seen, look):
+            number = np.nan if box.row < 0 else column.numbers[box.row]
+            steps += [None if np.isnan(number) else floor(STEPS * place(number) + 0.5)] * box.token.length
+        unseen = len(target["steps"])  # the last token is no row
+        assert steps[:unseen] == target["steps"]
+
+
+def test_every_character_is_in_one_box() -> None:
+    """Whatever is joined, opened or hidden: the text is there once, and every target can be hovered."""
+    for each in SEEN["views"]:
+        page = Page(page_of(MAP, TOKENS, FIRST, 0, each["view"]))
+        assert page.text == "".join(token.text for token in TOKENS)
+        assert {col for col in page.data["cols"] if col >= 0} == set(range(len(each["targets"])))
+
+
+def test_what_is_hidden_is_struck_and_said() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 1, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11], hidden=[[2, 4]])))
+    struck = [box["text"] for box in page.boxes if "line-through" in style_of(box).values()]
+    assert struck == ["shing"]
+    assert not any("background" in style_of(box) for box in page.boxes if box["text"] == "shing")
+    assert "share of the gradient norm, summed over words · 2 inputs hidden" in page.everything
+    held = (0.0365 + 0.0295) / np.nansum(np.abs(MAP.scores[:, 1]))
+    assert f" · hidden: {percent(held)}" in page.everything
+    assert [hidden for *_, hidden in page.data["targets"]][1] == f" · hidden: {percent(held)}"
+
+
+def test_targets_pinned_as_one_are_one_whichever_of_them_is_asked_for() -> None:
+    alternatives = [[Alternative(id=1, text="x", probability=0.5)]] * 4
+    whole = map_of(MAP.scores, alternatives=tuple(map(tuple, alternatives)))
+    for col in (1, 2):
+        page = Page(page_of(whole, TOKENS, FIRST, col, view(pinned=[1, 3], joint="sum")))
+        assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George", "Wash"]
+        assert page.data["cols"][9:] == [0, 1, 1, 2]
+        assert "George Wash p = .125 · 2 tokens, sum" in page.everything
+        assert [others for _, _, others, _ in page.data["targets"]] == [" instead of x .500", "", " instead of x .500"]
+
+
+def test_a_pin_may_cut_a_word_in_two() -> None:
+    """Pinned by tokens, read by words: what is pinned stays one, and each rest is a target of its own."""
+    seen, _ = viewed(MAP, TOKENS, FIRST, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11], pinned=[1, 3]))
+    assert [token.text for token in seen.cols] == ["?", " George Wash", "ington"]
+
+
+def test_raw_scores_have_three_digits_and_say_so() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 0, view(measure="raw", scale="threshold", threshold=0.25)))
+    assert page.boxes[4]["title"] == "ton · score 0.898 · rank 2 of 9"
+    assert "tiny · Gradient · probability · gradient norm · colours from 25 % of the largest" in page.everything
+    assert "was\xa00.990 · ton\xa00.898" in page.everything
+    assert (page.data["raw"], page.data["scale"], page.data["threshold"]) == (True, "threshold", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0123, "0.0123"), (-4.56, "−4.56"), (1.2e-7, "1.20e−7"), (0, "0"), (123.4, "123"), (999.6, "1000"),
+     (1e6, "1.00e6"), (0.5, "0.500"), (float("nan"), "–"), (float("-inf"), "−∞")],
+)  # fmt: skip
+def test_a_score_is_written_as_the_living_widget_writes_it(value: float, said: str) -> None:
+    """The same values, and the same words, in js/tests/pieces.test.ts."""
+    assert significant(value) == said
+
+
+def test_a_map_that_is_begun_shows_the_whole_text() -> None:
+    """What is not computed is printed, and is no target: also the last token, which is no row."""
+    page = Page(
+        page_of(map_of(MAP.scores, cols=slice(1, 2)), TOKENS, FIRST, 1, view(by="sentence", units=[0, 7, 9, 10]))
+    )
+    assert page.text == "".join(token.text for token in TOKENS)
+    assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George"]
+
+
+def test_a_class_that_is_not_computed_is_no_target() -> None:
+    """A contrast of one class: the others stand there, and the script counts them."""
+    classes = [replace(token, role="class") for token in TOKENS[FIRST:]]
+    scores = np.ones((FIRST, 1), np.float32)
+    one = replace(map_of(MAP.scores, cols=slice(2, 3)), scores=scores, rows=tuple(TOKENS[:FIRST]), cols=(classes[2],))
+    page = Page(page_of(one, [*TOKENS[:FIRST], *classes], FIRST, 2, view()))
+    assert len(page.boxes) == len(TOKENS)
+    assert page.data["cols"] == [-1] * 11 + [0, -1]
+    assert ["outline" in style_of(box) for box in page.boxes[FIRST:]] == [False, False, True, False]
+
+
+def test_where_no_target_is_whole_the_cure_is_named() -> None:
+    begun = map_of(MAP.scores, cols=slice(3, 4))
+    with pytest.raises(InputError, match="by words each has several columns") as raised:
+        viewed(begun, TOKENS, FIRST, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11]))
+    assert "Read by tokens" in str(raised.value)
+
+
+@pytest.mark.parametrize("units", [[], [1, 2], [0, 13]])
+def test_a_view_of_another_text_is_refused(units: list[int]) -> None:
+    with pytest.raises(InputError, match="another one now"):
+        viewed(MAP, TOKENS, FIRST, view(by="word", units=units))
+
+
+def test_a_column_of_nothing_has_no_colours_on_any_scale() -> None:
+    for scale in ("linear", "quantile", "threshold"):
+        assert Look(scale=scale).scale_of(np.zeros(3), 0.0)(0.0) == 0
+
+
+# ── units by name ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("unit", ["word", "sentence", "segment"])
+def test_an_aggregated_map_can_be_hovered_and_prints_its_text_once(unit: str) -> None:
+    """`aggregate` knows no token but those of rows and columns; every target has a box, the last word its end."""
+    words = MAP.aggregate(unit)
+    page = Page(words.to_html())
+    assert page.text == "".join(token.text for token in TOKENS)
+    assert [col for col in page.data["cols"] if col >= 0] == [*range(len(words.cols))]
+    assert {row for row in page.data["rows"] if row >= 0} == {*range(len(words.rows))}
+
+
+def test_several_tokens_explained_as_one_stand_in_their_text_once() -> None:
+    """`attribute(span=…)`: rows within the span are part of its target."""
+    span = Token(
+        **{**{name: getattr(TOKENS[10], name) for name in Token.__slots__}, "text": " George Wash", "length": 2}
+    )
+    whole = sw.Attribution(
+        scores=MAP.scores[:11, :1], rows=tuple(TOKENS[:11]), cols=(span,), step_scores={}, method="saliency",
+        objective="probability", signed=True, unit="gradient norm",
+    )  # fmt: skip
+    page = Page(whole.to_html())
+    assert page.text == "".join(token.text for token in TOKENS[:12])
+
+
+def test_a_row_that_is_partly_a_target_is_printed_whole() -> None:
+    """A sentence of which one word alone was computed: nobody has the rest of its words."""
+    page = Page(map_of(MAP.scores, cols=slice(2, 3)).aggregate("sentence").to_html())
+    assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George Wash"]
+    assert page.text == "".join(token.text for token in TOKENS[:12])
+
+
+def test_a_unit_that_is_long_is_called_by_its_ends() -> None:
+    many = [
+        Token(id=i, position=i, text=f" word{i}", role="prompt", span=None, word=i, sentence=0, segment=0)
+        for i in range(40)
+    ]
+    target = Token(id=40, position=40, text=" end", role="generated", span=None, word=40, sentence=1, segment=0)
+    a = sw.Attribution.from_scores(np.ones((40, 1)), many, [target], method="mine").aggregate("sentence")
+    (name,) = Page(a.to_html()).data["inputs"]
+    assert name == "word0 word1 word2 word3 word4 … 7 word38 word39"
