@@ -45,6 +45,11 @@ GOALS = {
     "memory": "≈ 0 kB a widget",
 }
 SETUP = f"import sys; sys.path.insert(0, {str(HERE)!r})\nimport fixed_maps as fm\n"
+FAILURE = """() => {
+  const { outputs } = window.jupyterapp.shell.currentWidget.content.widgets[0].model;
+  for (let k = 0; k < outputs.length; k++) if (outputs.get(k).type === 'error') return outputs.get(k).toJSON().evalue;
+  return null;
+}"""
 RUN = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.executionCount"
 Row = dict[str, Any]
 
@@ -242,6 +247,8 @@ def measure(lab: Lab, browser: Any) -> dict[str, Any]:
         page = Page(lab, browser, name, SETUP + cells[0], *cells[1:])
         page.run(0)
         page.page.wait_for_function(RUN)
+        failure = page.ask(FAILURE)
+        assert failure is None, failure
         began = time.monotonic()
         yield page
         page.close()

@@ -45,7 +45,7 @@ class Exhibition:
     segments: Sequence[Segment]
     first_target: int
     maps: Sequence[Shown]
-    beside: Sequence[str]
+    beside: Sequence[str] = ()
     closed: tuple[str, str]
 
 
