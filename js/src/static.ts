@@ -123,17 +123,19 @@ function revive(map: HTMLElement): void {
   });
   const again = () => show(shown);
   again();
-  followTheme(new WeakRef(again));
+  painted.push(new WeakRef(again));
 }
 
-/** For as long as the map is there, whose listeners hold `again`: a page outlives the outputs of its cells. */
-function followTheme(again: WeakRef<() => void>): void {
-  const look = () => again.deref()?.();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
-  new MutationObserver(() => {
-    look();
-    setTimeout(look, SETTLE);
-  }).observe(document.body, { attributes: true });
-}
-
+/** How maps are painted again, for as long as they are there: their listeners hold it, and a page outlives its outputs. */
+const painted: WeakRef<() => void>[] = [];
 for (const map of document.querySelectorAll<HTMLElement>(".sw-static-map:not([data-sw-ready])")) revive(map);
+
+// Out here: what is made within `revive` would hold all that it has.
+const look = () => {
+  for (const again of painted) again.deref()?.();
+};
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
+new MutationObserver(() => {
+  look();
+  setTimeout(look, SETTLE);
+}).observe(document.body, { attributes: true });

@@ -57,6 +57,27 @@ def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
     assert not static(nb).is_visible()
 
 
+def test_what_is_cleared_away_is_forgotten(notebook: Any) -> None:
+    """A page stays open for days: neither the living map nor the static one beside it outlives its output."""
+    nb = notebook(SHOW)
+    run(nb)
+    nb.page.locator(".sw-static-map[data-sw-ready]").wait_for(state="attached")
+    nb.page.evaluate(
+        "() => { window.were = ['.sw-live', '.sw-static-map'].map(q => new WeakRef(document.querySelector(q))); }"
+    )
+    nb.code("w.close()")
+    nb.command("notebook:clear-all-cell-outputs", wait=True)
+    nb.page.locator(".jp-OutputArea-output").wait_for(state="detached")
+    cdp = nb.page.context.new_cdp_session(nb.page)
+    for _ in range(20):
+        cdp.send("HeapProfiler.collectGarbage")
+        kept = nb.page.evaluate("() => window.were.map(ref => ref.deref()?.className ?? null)")
+        if kept == [None, None]:
+            return
+        nb.page.wait_for_timeout(250)
+    pytest.fail(f"still held: {kept}")
+
+
 def test_a_trusted_notebook_shows_a_map_that_can_be_hovered(notebook: Any) -> None:
     nb = notebook(SHOW)
     run(nb)
