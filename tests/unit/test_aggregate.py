@@ -63,4 +63,6 @@ def test_words_of_a_real_map_keep_its_sum_and_can_be_shown(tiny_model) -> None:
     if sum(t.word == a.cols[0].word for t in a.cols) == 1:
         assert np.nansum(words.scores[:, 0]) == pytest.approx(np.nansum(a.scores[:, col]), rel=1e-4)
     assert "the" in words.to_html()
+    assert "summed over words" in words.to_html()
+    assert "over words" not in a.to_html()
     assert words.aggregate("sentence").scores.shape[1] == len(words.cols)

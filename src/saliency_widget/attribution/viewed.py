@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ..errors import InputError
-from ..export.look import DEFAULT, Look
+from ..export.look import APART, Look, pooled_words
 from ..export.page import to_page
 from ..models.document import joined
 from .aggregate import pooled
@@ -28,15 +28,13 @@ if TYPE_CHECKING:
 
 Span: TypeAlias = tuple[int, int]
 
-_POOLED = {"sum": "summed over {}s", "mean": "averaged over {}s", "max": "the largest of each {}"}
-
 
 def page_of(attribution: Attribution, tokens: Sequence[Token], first_target: int, col: int, view: View | None) -> str:
     """The page of a map of `tokens`, of which those from `first_target` on are targets; coloured for column `col`.
 
     `view`: how the reader looks at it; None: by tokens, nothing hidden. Raises: as `viewed`.
     """
-    seen, look = (attribution, DEFAULT) if view is None else viewed(attribution, tokens, first_target, view)
+    seen, look = (attribution, None) if view is None else viewed(attribution, tokens, first_target, view)
     wanted = first_target + col
     here = (at for at, target in enumerate(seen.cols) if 0 <= wanted - target.position < target.length)
     return to_page(seen, col=next(here, None), look=look)
@@ -95,11 +93,11 @@ def viewed(
         struck=frozenset(token.position for token in printed if hidden[token.position]),
         n_hidden=int(hidden.sum()),
         hidden=held,
-        pooled="" if view["units"] is None else _POOLED[view["pool"]].format(view["by"]),
+        pooled="" if view["units"] is None else pooled_words(view["by"], view["pool"]),
         joint=view["joint"],
         scale=view["scale"],
         threshold=view["threshold"],
-        raw=view["measure"] == "raw",
+        raw=view["measure"] == "raw" or attribution.unit == APART,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ..attribution.methods import METHODS, Method, card_of
 from ..attribution.result import Attribution
 from ..errors import InputError
+from ..export.look import APART
 from ..widget import MapWidget, check_notebook
 from .exhibit import Exhibit, Exhibition, Shown
 from .merging import Merged, merge
@@ -133,7 +134,7 @@ def _difference(
         objective=a.objective if a.objective == b.objective else None,
         foil=a.foil if a.foil == b.foil else None,
         signed=True,
-        unit="difference of shares",
+        unit=APART,
         model_name=name,
         settings={},
         seconds=0.0,
@@ -186,7 +187,7 @@ def _difference_card(a: Attribution, b: Attribution) -> Method:
         label="A − B",
         family="difference",
         signed=True,
-        unit="difference of shares",
+        unit=APART,
         reads="The share of an input in A less its share in B. Purple: it weighs more in A; orange: more in B.",
         caveats=tuple(caveats),
     )

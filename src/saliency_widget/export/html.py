@@ -22,7 +22,7 @@ import numpy as np
 from . import color
 from .boxes import Box, boxes_of, texts
 from .figures import percent, share
-from .look import DEFAULT, Look
+from .look import Look, look_of
 from .reading import Column, columns, glyphs, headline, label, likeliest, notes, part_mark, unprinted
 
 if TYPE_CHECKING:
@@ -68,13 +68,14 @@ color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp
 .sw-static-map[data-sw-ready] :is(.sw-quiet:not(.sw-key), .sw-key > :is(:first-child, :last-child)) { opacity: .75 }"""
 
 
-def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look = DEFAULT) -> str:
+def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look | None = None) -> str:
     """The static map of the whole attribution, coloured for target `col` (-1 is the last).
 
-    If None it is the first one, and of classes the most probable. `look`: how a reader looks at it.
+    If None it is the first one, and of classes the most probable. `look`: how a reader looks at it, if any does.
     Bounded: 5,000 tokens and 32 targets stay under 1.5 MB. Always encodable as UTF-8, whatever the tokens hold.
     Raises: IndexError where there is no such target; FileNotFoundError where the front end was never built.
     """
+    look = look_of(attribution) if look is None else look
     shown = columns(attribution, raw=look.raw)
     if not shown:
         return f'<div class="sw-static">{BEGIN}There is no target token.</div></div>'

@@ -14,7 +14,11 @@ from .figures import percent, share, significant
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from . import TokenLike
+    from . import AttributionLike, TokenLike
+
+APART = "difference of shares"  # the unit of a map whose scores are shares already: its shares would mean nothing
+
+_POOLED = {"sum": "summed over {}s", "mean": "averaged over {}s", "max": "the largest of each {}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,4 +76,13 @@ class Look:
         return lambda value: max(-1.0, min(1.0, value / largest)) if abs(value) >= least else 0.0
 
 
-DEFAULT = Look()
+def pooled_words(unit: str, pool: str) -> str:
+    """How the scores of a unit were made: "summed over words"."""
+    return _POOLED[pool].format(unit)
+
+
+def look_of(attribution: AttributionLike) -> Look:
+    """How a map is looked at before anybody chose: as what it is."""
+    settings = attribution.settings
+    pooled = pooled_words(settings["unit"], settings["pool"]) if "pool" in settings else ""
+    return Look(raw=attribution.unit == APART, pooled=pooled)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .boxes import boxes_of
 from .html import to_html
-from .look import DEFAULT, Look
+from .look import Look, look_of
 from .reading import glyphs, unprinted
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ body { background: #0f1115 }
 }"""
 
 
-def to_page(attribution: AttributionLike, *, col: int | None = None, look: Look = DEFAULT) -> str:
+def to_page(attribution: AttributionLike, *, col: int | None = None, look: Look | None = None) -> str:
     """`to_html` as a page of its own. Raises: as `to_html`."""
+    look = look_of(attribution) if look is None else look
     tokens = [box.token for box in boxes_of(attribution, look)]
     first_words = " ".join("".join(text for _, text in unprinted(tokens)).split())[:TITLE]
     title = "".join(sign or char for char, sign in glyphs(f"{attribution.model_name}: {first_words}"))
