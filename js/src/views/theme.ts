@@ -5,13 +5,20 @@ import { css, isDark, makeRamp, parseColor, type Ramp, type Rgb } from "../color
 
 const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
 
-/** The first opaque background from the element outwards, through shadow roots. */
+/**
+ * The first opaque background from the element outwards, through shadow roots. Of a page that has none, such as the frame
+ * of a host that shines through it, the ink tells: it is made for what is behind.
+ */
 function backgroundUnder(element: Element): Rgb {
+  let ink: Rgb | null = null;
   for (let at: Node | null = element; at !== null; at = at instanceof ShadowRoot ? at.host : at.parentNode) {
-    const found = at instanceof Element ? parseColor(getComputedStyle(at).backgroundColor) : null;
+    if (!(at instanceof Element)) continue;
+    const { backgroundColor, color } = getComputedStyle(at);
+    const found = parseColor(backgroundColor);
     if (found !== null) return found;
+    if (at !== element) ink ??= parseColor(color);
   }
-  return matchMedia("(prefers-color-scheme: dark)").matches ? [17, 17, 17] : [255, 255, 255];
+  return ink === null || isDark(ink) ? [255, 255, 255] : [17, 17, 17];
 }
 
 export function watchTheme(root: HTMLElement, signal: AbortSignal): ReadonlySignal<Ramp> {
@@ -39,7 +46,7 @@ export function watchTheme(root: HTMLElement, signal: AbortSignal): ReadonlySign
   for (const element of [document.documentElement, document.body])
     observer.observe(element, {
       attributes: true,
-      attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light", "data-jp-theme-name"],
+      attributeFilter: ["class", "style", "theme", "data-theme", "data-jp-theme-light", "data-jp-theme-name"],
     });
   const visible = new IntersectionObserver(look); // hosts attach the view after render, and move it about
   visible.observe(root);
