@@ -12,7 +12,8 @@ type Data = {
   signed: boolean;
   scale: ScaleName;
   threshold: number;
-  raw: boolean;
+  /** What is told of a cell: its share, or as they are its score or its difference. */
+  numbers: "share" | "score" | "difference";
   /** Of each box the row and the target that it belongs to, or -1. */
   rows: number[];
   cols: number[];
@@ -49,12 +50,12 @@ function revive(map: HTMLElement): void {
   const source = map.querySelector("script.sw-data")?.textContent;
   if (source === null || source === undefined) return;
   map.dataset.swReady = "";
-  const { signed, raw, scale, threshold, rows, cols, inputs, targets, ...data } = JSON.parse(source) as Data;
+  const { signed, numbers: told, scale, threshold, rows, cols, inputs, targets, ...data } = JSON.parse(source) as Data;
   const packed = unpack(data.scores);
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
   const caption = map.querySelector(".sw-caption");
   const legend = [...(map.querySelector(".sw-key")?.children ?? [])] as HTMLElement[];
-  const figure = raw ? significant : share;
+  const figure = told === "score" ? significant : share;
   let pinned = data.shown;
   let shown = pinned;
 
@@ -62,7 +63,7 @@ function revive(map: HTMLElement): void {
   function numbersOf(col: number): number[] {
     const scores = inputs.map((_, row) => packed.getFloat32(4 * (col * inputs.length + row), true));
     const sum = scores.reduce((all, score) => all + Math.abs(score || 0), 0) || 1;
-    return raw ? scores : scores.map((score) => score / sum);
+    return told === "share" ? scores.map((score) => score / sum) : scores;
   }
 
   function show(col: number): void {
@@ -78,8 +79,7 @@ function revive(map: HTMLElement): void {
     let rank = 1;
     for (const [i, row] of order.entries()) {
       if (size(row) < size(order[i - 1] ?? row)) rank = i + 1; // equal numbers, equal ranks
-      const said = `${raw ? "score" : "share"} ${figure(numbers[row] as number)}`;
-      titles[row] = `${inputs[row]} · ${said} · rank ${rank} of ${order.length}`;
+      titles[row] = `${inputs[row]} · ${told} ${figure(numbers[row] as number)} · rank ${rank} of ${order.length}`;
     }
     const [name = "", said = "", others = "", hidden = ""] = targets[col] ?? [];
     for (const [i, box] of boxes.entries()) {

@@ -17,7 +17,7 @@ function page(more: Record<string, unknown> = {}): HTMLElement {
     signed: false,
     scale: "linear",
     threshold: 0.5,
-    raw: false,
+    numbers: "share",
     rows: [0, 1, 2, 3, -1],
     cols: [-1, -1, -1, 0, 1],
     inputs: ["The", "first", "George", "Washington"],
@@ -179,7 +179,7 @@ it("by rank, every number has a step of its own; from a threshold on, the others
 });
 
 it("raw scores are said as they are", async () => {
-  await revived({ raw: true });
+  await revived({ numbers: "score" });
   expect([box(2).title, map.querySelector(".sw-key")?.lastChild?.textContent]).toEqual([
     "George · score 7.00 · rank 1 of 3",
     "7.00",

@@ -68,7 +68,7 @@ def test_the_difference_is_one_of_shares_and_is_there_where_both_are() -> None:
     assert (difference.method, difference.signed, difference.unit) == ("difference", True, "difference of shares")
     page = difference.to_html()
     assert "· difference of shares" in page, "and no share of it"
-    assert "score −0.875 · rank 1 of 2" in page
+    assert "difference −.875 · rank 1 of 2" in page
 
 
 def test_a_column_of_zeros_has_no_shares_and_so_no_difference() -> None:

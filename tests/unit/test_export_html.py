@@ -437,7 +437,7 @@ def test_the_data_gives_the_scores_back(signed):
     assert d["rows"] == [*range(9), -1]
     assert d["cols"] == [-1] * 5 + [*range(5)]
     assert [said for _, said, _, _ in d["targets"]] == [f" p = {share(p)}" for p in a.step_scores["probability"]]
-    assert (d["signed"], d["scale"], d["raw"]) == (signed, "linear", False)
+    assert (d["signed"], d["scale"], d["numbers"]) == (signed, "linear", "share")
 
 
 @pytest.mark.parametrize(

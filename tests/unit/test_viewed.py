@@ -121,7 +121,7 @@ def test_raw_scores_have_three_digits_and_say_so() -> None:
     assert page.boxes[4]["title"] == "ton · score 0.898 · rank 2 of 9"
     assert "tiny · Gradient · probability · gradient norm · colours from 25 % of the largest" in page.everything
     assert "was\xa00.990 · ton\xa00.898" in page.everything
-    assert (page.data["raw"], page.data["scale"], page.data["threshold"]) == (True, "threshold", 0.25)
+    assert (page.data["numbers"], page.data["scale"], page.data["threshold"]) == ("score", "threshold", 0.25)
 
 
 @pytest.mark.parametrize(

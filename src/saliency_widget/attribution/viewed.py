@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ..errors import InputError
-from ..export.look import APART, Look, pooled_words
+from ..export.look import Look, numbers_of, pooled_words
 from ..export.page import to_page
 from ..models.document import joined
 from .aggregate import pooled
@@ -97,7 +97,7 @@ def viewed(
         joint=view["joint"],
         scale=view["scale"],
         threshold=view["threshold"],
-        raw=view["measure"] == "raw" or attribution.unit == APART,
+        numbers=numbers_of(attribution, "score" if view["measure"] == "raw" else "share"),
     )
 
 

@@ -278,7 +278,7 @@ def _legend(attribution: AttributionLike, column: Column, look: Look) -> str:
 def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) -> str:
     """Every target with its probability and its strongest inputs, folded away."""
     one, all_of_them = ("class", "All classes") if shown[0].target.role == "class" else ("target", "All targets")
-    said = f"strongest inputs, and their {'scores' if look.raw else 'shares'}"
+    said = f"strongest inputs, and their {look.numbers}s"
     head = "".join(f'<th style="{CELL}">{name}</th>' for name in (one, "p", said))
     body = "\n".join(
         f'<tr><td style="{CELL}">{_called(column.target)}</td>'
@@ -321,7 +321,7 @@ def _data(
         "signed": attribution.signed,
         "scale": look.scale,
         "threshold": look.threshold,
-        "raw": look.raw,
+        "numbers": look.numbers,
         "rows": [box.row for box in boxes],
         "cols": [box.col for box in boxes],
         "inputs": [_isolated(label(row)) for row in attribution.rows],

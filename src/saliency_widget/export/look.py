@@ -28,7 +28,8 @@ class Look:
     `tokens`: what is printed, each within one row and one target; None: the rows and targets. `struck`: the positions
     of those that are hidden, `n_hidden` tokens in all; `hidden`: by column, how much of it these held, 0 … 1.
     `pooled`: how the scores of a row were made ("summed over words"), and `joint`: those of several targets ("mean").
-    `scale` and `threshold`: see `scale_of`. `raw`: scores, not shares.
+    `scale` and `threshold`: see `scale_of`. `numbers`: what is told of a cell, its "share" of the column; or, as it is,
+    its "score" or "difference" of shares.
     """
 
     tokens: Sequence[TokenLike] | None = None
@@ -39,7 +40,12 @@ class Look:
     joint: str = ""
     scale: str = "linear"
     threshold: float = 0.5
-    raw: bool = False
+    numbers: str = "share"
+
+    @property
+    def raw(self) -> bool:
+        """The scores as they are."""
+        return self.numbers != "share"
 
     def words(self, unit: str) -> Iterator[str]:
         """What the numbers and colours are, for the head of a page. `unit`: what the map's scores are."""
@@ -52,11 +58,11 @@ class Look:
 
     def figure(self, value: float) -> str:
         """A number in the measure of this look."""
-        return significant(value) if self.raw else share(value)
+        return significant(value) if self.numbers == "score" else share(value)
 
     def measured(self, value: float) -> str:
         """The same, and what it is: "share .342"."""
-        return f"{'score' if self.raw else 'share'} {self.figure(value)}"
+        return f"{self.numbers} {self.figure(value)}"
 
     def scale_of(self, values: NDArray[np.float64], largest: float) -> Callable[[float], float]:
         """From a value to its place on the ramp, -1 … 1, as js/src/scale.ts has it.
@@ -85,4 +91,9 @@ def look_of(attribution: AttributionLike) -> Look:
     """How a map is looked at before anybody chose: as what it is."""
     settings = attribution.settings
     pooled = pooled_words(settings["unit"], settings["pool"]) if "pool" in settings else ""
-    return Look(raw=attribution.unit == APART, pooled=pooled)
+    return Look(numbers=numbers_of(attribution), pooled=pooled)
+
+
+def numbers_of(attribution: AttributionLike, chosen: str = "share") -> str:
+    """What is told of a map where a reader has `chosen` shares or scores: differences are what they are."""
+    return "difference" if attribution.unit == APART else chosen
