@@ -1,6 +1,6 @@
 /** The foot of the page: what runs, what was cut short, what went wrong. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { conversation, texts, viewing } from "./help";
 
 const view = viewing();
@@ -25,6 +25,26 @@ describe("the foot", () => {
     expect(model.sent.at(-1)).toEqual({ type: "cancel" });
     model.hear(status("done"));
     expect(el.querySelector(".sw-foot")?.textContent?.trim()).toBe("");
+  });
+  it("runs a clock while nothing is done that would tell how long it takes", () => {
+    vi.useFakeTimers();
+    const { el, model } = view();
+    const said = () => el.querySelector(".sw-progress-text")?.textContent;
+    const bar = () => el.querySelector("[role=progressbar]");
+    model.hear(status("attributing", 0, 32));
+    expect([said(), bar()?.getAttribute("aria-valuenow")]).toEqual(["Gradient: 0 of 32 tokens", null]);
+    expect(bar()?.classList).toContain("sw-bar-open");
+    vi.advanceTimersByTime(12_500);
+    expect(said()).toBe("Gradient: 0 of 32 tokens, 12 s so far");
+    model.hear(status("attributing", 0, 32));
+    expect(said()).toBe("Gradient: 0 of 32 tokens, 12 s so far");
+    model.hear(status("attributing", 1, 32, 90));
+    expect([said(), bar()?.getAttribute("aria-valuenow")]).toEqual(["Gradient: 1 of 32 tokens, 2 min left", "1"]);
+    model.hear({ ...status("attributing", 0, 32), what: "Occlusion" });
+    expect(said()).toBe("Occlusion: 0 of 32 tokens");
+    model.hear(status("done"));
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
   });
   it("counts what the kernel counts", () => {
     const { el, model } = view();

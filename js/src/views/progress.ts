@@ -1,5 +1,6 @@
 /** The foot: what runs, how far it is, and Cancel; else what went wrong or was cut short. Empty when there is nothing to say. */
 
+import { computed, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { bytesOf, seconds } from "../format";
 import { isWhole } from "../map";
@@ -13,9 +14,12 @@ const COUNTS: ReadonlySet<string> = new Set(["generating", "attributing", "expla
 const OPEN_ENDED: ReadonlySet<string> = new Set(["generating", "explaining"]); // nobody knows how much will be written
 const BYTES = 1_000_000; // what is loaded in more steps than this is counted in bytes
 
-function progressText(status: Status): string {
+const LONG = 3; // s without a sign of how long it will take, after which at least the clock runs
+
+function progressText(status: Status, waited: number): string {
   const { phase, what, seconds_left } = status;
-  const left = seconds_left === null ? "" : `, ${seconds(seconds_left)} left`;
+  const soFar = waited < LONG ? "" : `, ${seconds(waited)} so far`;
+  const left = seconds_left === null ? soFar : `, ${seconds(seconds_left)} left`;
   return `${what === "" ? phase : what}${counted(status)}${left}`;
 }
 
@@ -34,6 +38,12 @@ export function progressView(context: ViewContext): HTMLElement {
   let dropped: { asked: Asked; over: MapData | null } | null = null;
   /** What ran last was an LLM, which leaves the map as it was. */
   let explained = false;
+  /** Seconds since something began of which nothing is done yet. */
+  const waited = signalOf(0);
+  const begun = computed(() => {
+    const { phase, what, done } = store.status.value;
+    return store.running.value && done === 0 ? `${phase} ${what}` : null;
+  });
 
   function cancel(): void {
     const { value: asked } = store.asked;
@@ -44,7 +54,7 @@ export function progressView(context: ViewContext): HTMLElement {
 
   function running(status: Status): TemplateResult {
     const { done, total } = status;
-    const known = total !== null && total > 0;
+    const known = total !== null && total > 0 && done > 0;
     return html`<div class="sw-progress">
       <div
         class="sw-bar ${known ? "" : "sw-bar-open"}"
@@ -54,7 +64,7 @@ export function progressView(context: ViewContext): HTMLElement {
         aria-valuemax=${known ? total : nothing}
         aria-valuenow=${known ? done : nothing}
       ><span style=${known ? `width: ${Math.min(100, (100 * done) / total)}%` : ""}></span></div>
-      <span class="sw-progress-text">${progressText(status)}</span>
+      <span class="sw-progress-text">${progressText(status, waited.value)}</span>
       <button type="button" class="sw-button sw-cancel" @click=${cancel}>Cancel</button>
     </div>`;
   }
@@ -87,6 +97,12 @@ export function progressView(context: ViewContext): HTMLElement {
     askFor(context, question);
   }
 
+  watch(signal, () => {
+    waited.value = 0;
+    if (begun.value === null) return;
+    const clock = setInterval(() => waited.value++, 1000);
+    return () => clearInterval(clock);
+  });
   watch(signal, () => {
     const [status, failure, notice] = [store.status.value, store.failure.value, store.notice.value];
     if (store.running.value) explained = status.phase === "explaining";
