@@ -37,14 +37,17 @@ class SavedMap:
     def follow(self) -> None:
         """Another map is complete. From any thread."""
         with self._lock:
-            self._stop()
             if self._filled:
-                self._timer = threading.Timer(REST, self.flush)
-                self._timer.daemon = True
-                self._timer.start()
+                self._wait()
                 return
             self._filled = bool(self._slots)
         self._fill()
+
+    def renew(self) -> None:
+        """The map that is there is looked at in another way. From any thread."""
+        with self._lock:
+            if self._filled:
+                self._wait()
 
     def flush(self) -> None:
         """Put there now what is still to come, if anything is."""
@@ -53,6 +56,12 @@ class SavedMap:
             self._stop()
         if due:
             self._fill()
+
+    def _wait(self) -> None:
+        self._stop()
+        self._timer = threading.Timer(REST, self.flush)
+        self._timer.daemon = True
+        self._timer.start()
 
     def _stop(self) -> None:
         if self._timer is not None:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from .explanation.result import Explanation
 
 
+SMALL = 2000  # rows of a map that is saved anew at each pin: of a larger one that holds up the page
+
+
 class Backend(Protocol):
     """What stands behind a widget: it tells the pages what there is, and takes what they and Python ask.
 
@@ -205,6 +208,9 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     def _on_selection(self, _change: Any) -> None:
         if self.selection is not None:
             self._backend.prefer(self.selection)
+        attribution = self.attribution
+        if attribution is not None and len(attribution.rows) <= SMALL:
+            self._saved.renew()
         self._keep_value()
 
     def _follow_map(self) -> None:

@@ -51,9 +51,17 @@ def above(page: Any) -> tuple[str, float]:
 
 
 def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
+    """And follows what is pinned: that is what a reader of the saved notebook is to see first."""
     nb = notebook(SHOW)
-    run(nb)
+    view = run(nb)
     static(nb).wait_for(state="attached")
+    assert not static(nb).is_visible()
+    word = view.locator(".sw-gen").nth(2)
+    word.click()
+    nb.page.wait_for_function(
+        "word => document.querySelector('.sw-static-map .sw-caption strong')?.textContent === word",
+        arg=word.inner_text().strip(),
+    )
     assert not static(nb).is_visible()
 
 

@@ -75,6 +75,18 @@ def test_what_is_still_to_come_can_be_had_at_once_and_comes_once(
     assert not slot.filled.wait(0.5)
 
 
+def test_a_pin_renews_a_map_that_is_there_and_is_no_first_one(static: SavedMap, slot: Slot, maps: list[str]) -> None:
+    static.renew()
+    static.flush()
+    assert slot.pages == []
+    static.follow()
+    maps.append("the same, pinned")
+    static.renew()
+    assert slot.pages == ["the first map"]
+    static.flush()
+    assert slot.pages == ["the first map", "the same, pinned"]
+
+
 def test_a_map_that_was_shown_nowhere_is_not_the_first(maps: list[str], slot: Slot) -> None:
     static = SavedMap(lambda: maps[-1])
     static.follow()
