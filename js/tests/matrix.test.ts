@@ -2,7 +2,6 @@ import { signal } from "@preact/signals-core";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeRamp, STEPS } from "../src/color";
-import type { MapBegins } from "../src/protocol";
 import { shareOf, statsOf } from "../src/scores";
 import { matrixModel } from "../src/views/matrix/model";
 import { addTo, sortedRows, totalsOf } from "../src/views/matrix/totals";
@@ -12,6 +11,7 @@ import {
   conversation,
   documentOf,
   FIRST,
+  mapOf,
   mounted,
   press,
   type Said,
@@ -103,8 +103,7 @@ describe("the model of a matrix", () => {
     const document = store.document.value;
     if (document !== null) store.receive({ ...document, doc: 2 });
     store.receive({ type: "tokens", doc: 2, start: 0, tokens: tokens(TEXT, FIRST), segments: [] });
-    const info = conversation().find(([message]) => message.type === "map")?.[0] as MapBegins;
-    store.receive({ ...info, doc: 2 });
+    store.receive(mapOf("m1", { doc: 2 }));
     expect([model.cols.value.length, model.sortedBy.value]).toEqual([3, null]);
   });
   it("has words where one reads by words, each over all of its tokens", () => {
