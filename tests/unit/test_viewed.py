@@ -21,7 +21,7 @@ from saliency_widget.errors import InputError
 from saliency_widget.export.boxes import boxes_of
 from saliency_widget.export.color import STEPS
 from saliency_widget.export.figures import percent, significant
-from saliency_widget.export.look import Look
+from saliency_widget.export.look import APART, Look
 from saliency_widget.export.reading import columns
 from saliency_widget.types import Alternative, Token
 
@@ -34,6 +34,7 @@ TOKENS = [
 ]
 FIRST = SEEN["first_target"]
 PLAIN = SEEN["views"][0]["view"]
+WORDS = [0, 1, 5, 7, 8, 9, 10, 11]
 
 
 def array(columns: list[list[float | None]]) -> np.ndarray:
@@ -89,7 +90,7 @@ def test_every_character_is_in_one_box() -> None:
 
 
 def test_what_is_hidden_is_struck_and_said() -> None:
-    page = Page(page_of(MAP, TOKENS, FIRST, 1, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11], hidden=[[2, 4]])))
+    page = Page(page_of(MAP, TOKENS, FIRST, 1, view(by="word", units=WORDS, hidden=[[2, 4]])))
     struck = [box["text"] for box in page.boxes if "line-through" in style_of(box).values()]
     assert struck == ["shing"]
     assert not any("background" in style_of(box) for box in page.boxes if box["text"] == "shing")
@@ -112,7 +113,7 @@ def test_targets_pinned_as_one_are_one_whichever_of_them_is_asked_for() -> None:
 
 def test_a_pin_may_cut_a_word_in_two() -> None:
     """Pinned by tokens, read by words: what is pinned stays one, and each rest is a target of its own."""
-    seen, _ = viewed(MAP, TOKENS, FIRST, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11], pinned=[1, 3]))
+    seen, _ = viewed(MAP, TOKENS, FIRST, view(by="word", units=WORDS, pinned=[1, 3]))
     assert [token.text for token in seen.cols] == ["?", " George Wash", "ington"]
 
 
@@ -154,10 +155,45 @@ def test_a_class_that_is_not_computed_is_no_target() -> None:
     assert ["outline" in style_of(box) for box in page.boxes[FIRST:]] == [False, False, True, False]
 
 
+def test_a_target_of_which_a_part_is_not_computed_is_left_out() -> None:
+    begun = map_of(MAP.scores, cols=slice(0, 3))
+    seen, _ = viewed(begun, TOKENS, FIRST, view(by="word", units=WORDS))
+    assert [token.text for token in seen.cols] == ["?", " George"]
+
+
+def test_what_a_single_target_says_of_itself_stays() -> None:
+    """Scores from elsewhere may; of several targets as one, what they owe to each other is left out."""
+    scores = MAP.scores.copy()
+    scores[FIRST, 0] = 5
+    for pinned, own in ((None, 5), ([0, 2], np.nan)):
+        seen, _ = viewed(map_of(scores), TOKENS, FIRST, view(pinned=pinned))
+        np.testing.assert_equal(seen.scores[FIRST, 0], np.float32(own))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"hidden": [[2, 4]]}, {"pinned": [1, 3]}, {"by": "sentence", "units": [0, 7, 9, 10]}]
+)
+def test_what_was_found_of_a_map_is_said_of_no_other(changed: dict[str, Any]) -> None:
+    found = {"completeness": np.float32([0.1, 0.2, 0.3, 0.4])}
+    known = map_of(MAP.scores, diagnostics=found)
+    assert viewed(known, TOKENS, FIRST, view(scale="quantile", measure="raw"))[0].diagnostics == found
+    assert viewed(known, TOKENS, FIRST, view(**changed))[0].diagnostics == {}
+
+
+def test_what_is_hidden_may_end_beyond_the_text() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 0, view(hidden=[[7, 99]])))
+    assert page.text == "".join(token.text for token in TOKENS)
+
+
+def test_a_difference_of_shares_has_no_shares_of_its_own() -> None:
+    _, look = viewed(replace(MAP, unit=APART), TOKENS, FIRST, view(measure="share"))
+    assert look.raw
+
+
 def test_where_no_target_is_whole_the_cure_is_named() -> None:
     begun = map_of(MAP.scores, cols=slice(3, 4))
     with pytest.raises(InputError, match="by words each has several columns") as raised:
-        viewed(begun, TOKENS, FIRST, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11]))
+        viewed(begun, TOKENS, FIRST, view(by="word", units=WORDS))
     assert "Read by tokens" in str(raised.value)
 
 
@@ -165,6 +201,25 @@ def test_where_no_target_is_whole_the_cure_is_named() -> None:
 def test_a_view_of_another_text_is_refused(units: list[int]) -> None:
     with pytest.raises(InputError, match="another one now"):
         viewed(MAP, TOKENS, FIRST, view(by="word", units=units))
+
+
+def test_a_threshold_colours_what_is_as_large_as_it_is() -> None:
+    place = Look(scale="threshold", threshold=0.5).scale_of(np.array([-2.0, 1.0, 0.9]), 2.0)
+    assert [place(value) for value in (-2.0, 1.0, 0.9)] == [-1, 0.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("look", "said"),
+    [
+        (Look(), ["share of the norm"]),
+        (Look(raw=True, pooled="summed over words"), ["norm, summed over words"]),
+        (Look(scale="quantile", n_hidden=1), ["share of the norm", "colours by rank", "1 input hidden"]),
+        (Look(scale="threshold", threshold=0.1, n_hidden=1200),
+         ["share of the norm", "colours from 10 % of the largest", "1,200 inputs hidden"]),
+    ],
+)  # fmt: skip
+def test_a_page_says_what_its_numbers_and_colours_are(look: Look, said: list[str]) -> None:
+    assert list(look.words("norm")) == said
 
 
 def test_a_column_of_nothing_has_no_colours_on_any_scale() -> None:
