@@ -549,6 +549,8 @@ def test_a_page_shows_what_its_reader_sees(tiny_model, harness) -> None:
         assert said in h.last("file")["text"]
     h.say("export", col=3, view={**PLAIN, "by": "word", "units": [0, 10**6]})
     assert h.failed()["message"] == "The text is another one now."
+    h.say("export", col=99, view=PLAIN)
+    h.wait_for(lambda: "no column 99" in h.last("failed")["message"])
 
 
 def test_where_there_is_no_map_yet_there_is_nothing_to_send(tiny_model, harness) -> None:

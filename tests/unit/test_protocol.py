@@ -325,6 +325,7 @@ def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
     stream.tokens(halves, [Segment(kind="user", name="\ud800", start=0, end=4)])
     stream.steps({0: (0.5, [Alternative(id=3, text=" \udbff", probability=0.5)])})
     stream.failed("InputError", "No \ud800.", "Yes.")
+    stream.show("m2", method="llm", objective="", settings=[("prompt", "\ud800")], n_rows=4, n_cols=2)
     stream.hello()
     page.wait_for(lambda: page.of("failed") and page.of("steps"))
     for message, _ in page.messages:
@@ -333,6 +334,7 @@ def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
     assert page.of("tokens")[-1]["segments"][0]["name"] == "U+D800"
     assert page.of("steps")[-1]["steps"][0]["alternatives"][0]["text"] == " U+DBFF"
     assert page.of("failed")[-1]["message"] == "No U+D800."
+    assert page.of("map")[-1]["settings"] == [("prompt", "U+D800")]
 
 
 def test_only_tokens_that_changed_are_sent_again(stream) -> None:
