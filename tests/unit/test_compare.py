@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
-from saliency_widget import Attribution, protocol
+from saliency_widget import Attribution
 from saliency_widget.comparison.compare import ComparisonWidget, exhibition_of
 from saliency_widget.comparison.exhibit import Exhibit
 from saliency_widget.comparison.merging import merge
 from saliency_widget.errors import InputError, NoNotebook, UnknownName
+from saliency_widget.protocol import to_kernel
 
 from .harness import PLAIN
 from .two_maps import A, B, attributed, read_back, ready
@@ -70,7 +71,7 @@ class Page:
             self.say("ack", seq=message["seq"])
 
     def say(self, type: str, **fields: Any) -> None:
-        message = protocol.read({"type": type, **fields})
+        message = to_kernel.read({"type": type, **fields})
         assert message is not None
         self.exhibit.receive(message)
 

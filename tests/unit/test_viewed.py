@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
-from saliency_widget import protocol
 from saliency_widget.attribution.viewed import page_of, viewed
 from saliency_widget.errors import InputError
 from saliency_widget.export.boxes import boxes_of
@@ -23,6 +22,7 @@ from saliency_widget.export.color import STEPS
 from saliency_widget.export.figures import percent, significant
 from saliency_widget.export.look import APART, Look
 from saliency_widget.export.reading import columns
+from saliency_widget.protocol import to_kernel
 from saliency_widget.types import Alternative, Token
 
 from .test_export_html import Page, style_of
@@ -54,14 +54,14 @@ def map_of(scores: np.ndarray, *, cols: slice = slice(None), **fields: Any) -> s
 MAP = map_of(array(SEEN["columns"]))
 
 
-def view(**fields: Any) -> protocol.View:
+def view(**fields: Any) -> to_kernel.View:
     return {**PLAIN, **fields}
 
 
 @pytest.mark.parametrize("each", SEEN["views"], ids=lambda each: f"{each['view']['by']} {each['view']['scale']}")
 def test_what_the_page_shows_is_what_is_kept(each: dict[str, Any]) -> None:
     """Targets, scores of the units, what is hidden, and of every token the step of the ramp."""
-    message = protocol.read({"type": "export", "col": 0, "view": each["view"]})
+    message = to_kernel.read({"type": "export", "col": 0, "view": each["view"]})
     assert message is not None
     seen, look = viewed(MAP, TOKENS, FIRST, message["view"])
     assert [(c.position - FIRST, c.position + c.length - FIRST) for c in seen.cols] == [
