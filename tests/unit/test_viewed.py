@@ -25,7 +25,7 @@ from saliency_widget.export.reading import columns
 from saliency_widget.protocol import to_kernel
 from saliency_widget.types import Alternative, Token
 
-from .test_export_html import Page, style_of
+from .export_cases import Page, style_of
 
 SEEN = json.loads((Path(__file__).parents[1] / "data/views.json").read_text())
 TOKENS = [
