@@ -20,8 +20,9 @@ from saliency_widget.errors import InputError
 from saliency_widget.export.boxes import boxes_of
 from saliency_widget.export.color import STEPS
 from saliency_widget.export.figures import percent, significant
+from saliency_widget.export.html import to_html
 from saliency_widget.export.look import APART, Look
-from saliency_widget.export.reading import columns
+from saliency_widget.export.reading import columns, label
 from saliency_widget.protocol import to_kernel
 from saliency_widget.types import Alternative, Token
 
@@ -100,6 +101,25 @@ def test_what_is_hidden_is_struck_and_said() -> None:
     assert [hidden for *_, hidden in page.data["targets"]][1] == f" · hidden: {percent(held)}"
 
 
+def test_what_is_hidden_has_no_number_of_another_row() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 3, view(hidden=[[2, 3]])))
+    (struck,) = [box for box in page.boxes if "line-through" in style_of(box).values()]
+    assert (struck["title"], style_of(struck).get("background")) == ("", None)
+
+
+def test_what_is_hidden_is_said_where_it_is_worth_a_word() -> None:
+    said = [Page(to_html(MAP, look=Look(hidden=[held] * 4))).data["targets"][0][3] for held in (0.0004, 0.002)]
+    assert said == ["", " · hidden: 0.2 %"]
+
+
+def test_how_targets_were_joined_is_said_of_several_alone() -> None:
+    pinned = Page(page_of(MAP, TOKENS, FIRST, 1, view(pinned=[1, 3])))
+    assert ["tokens, mean" in said for _, said, _, _ in pinned.data["targets"]] == [False, True, False]
+    assert (
+        "tokens, " not in Page(MAP.aggregate("word").to_html()).everything
+    )  # which says that its columns are averaged
+
+
 def test_targets_pinned_as_one_are_one_whichever_of_them_is_asked_for() -> None:
     alternatives = [[Alternative(id=1, text="x", probability=0.5)]] * 4
     whole = map_of(MAP.scores, alternatives=tuple(map(tuple, alternatives)))
@@ -122,6 +142,7 @@ def test_raw_scores_have_three_digits_and_say_so() -> None:
     assert page.boxes[4]["title"] == "ton · score 0.898 · rank 2 of 9"
     assert "tiny · Gradient · probability · gradient norm · colours from 25 % of the largest" in page.everything
     assert "was\xa00.990 · ton\xa00.898" in page.everything
+    assert "strongest inputs, and their scores" in page.everything
     assert (page.data["raw"], page.data["scale"], page.data["threshold"]) == (True, "threshold", 0.25)
 
 
@@ -268,4 +289,5 @@ def test_a_unit_that_is_long_is_called_by_its_ends() -> None:
     target = Token(id=40, position=40, text=" end", role="generated", span=None, word=40, sentence=1, segment=0)
     a = sw.Attribution.from_scores(np.ones((40, 1)), many, [target], method="mine").aggregate("sentence")
     (name,) = Page(a.to_html()).data["inputs"]
+    assert label(replace(many[0], text="w" * 100)) == "w" * 100  # a token is called by all of it
     assert name == "word0 word1 word2 word3 word4 … 7 word38 word39"
