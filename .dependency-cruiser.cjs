@@ -1,4 +1,4 @@
-// The arrows of DESIGN.md section 2: index → views → store → protocol; color, layout and format import nothing of ours.
+// The arrows: index → views → store → protocol; color, layout and format import nothing of ours.
 const from = (name, path, allowed) => ({
   name,
   severity: "error",
@@ -10,6 +10,7 @@ module.exports = {
     from("leaves-import-nothing", "^js/src/(color|layout|format|scores)\\.ts$", "^$"),
     from("scales-know-the-layout", "^js/src/scale\\.ts$", "^js/src/layout\\.ts$"),
     from("protocol-imports-nothing", "^js/src/protocol\\.ts$", "^$"),
+    from("messages-know-the-protocol", "^js/src/messages\\.ts$", "^js/src/protocol\\.ts$"),
     from(
       "pieces-and-units-know-the-protocol",
       "^js/src/(pieces|units)\\.ts$",
@@ -22,7 +23,7 @@ module.exports = {
       "^js/src/(protocol|map|looks|units|scale|scores|color|layout)\\.ts$",
     ),
     from("store-knows-the-protocol", "^js/src/store\\.ts$", "^js/src/(protocol|pieces|map|looks|reading)\\.ts$"),
-    from("transport-feeds-the-store", "^js/src/transport\\.ts$", "^js/src/(protocol|store)\\.ts$"),
+    from("transport-feeds-the-store", "^js/src/transport\\.ts$", "^js/src/(protocol|messages|store)\\.ts$"),
     from("what-is-taken-away-is-text", "^js/src/takeaway/", "^js/src/(protocol|scores|format)\\.ts$"),
     from(
       "views-read-the-store",

@@ -1,12 +1,12 @@
 /**
  * Every message between the kernel and the page: the mirror of src/saliency_widget/protocol.py, whose comments say what
- * each one means. No other file of the page knows the wire format. tests/protocol/ has one golden file a message.
+ * each one means; messages.ts reads them. tests/protocol/ has one golden file a message.
  */
 
 export const PROTOCOL = 1;
 
-const ROLES = ["source", "prompt", "generated", "special", "class"] as const;
-const SEGMENT_KINDS = [
+export const ROLES = ["source", "prompt", "generated", "special", "class"] as const;
+export const SEGMENT_KINDS = [
   "system",
   "user",
   "assistant",
@@ -17,7 +17,7 @@ const SEGMENT_KINDS = [
   "source",
   "target",
 ] as const;
-const PHASES = [
+export const PHASES = [
   "idle",
   "loading",
   "waiting",
@@ -28,9 +28,9 @@ const PHASES = [
   "cancelled",
   "failed",
 ] as const;
-const EXPLANATION_KINDS = ["answer", "scores"] as const;
-const FATES = ["aligned", "out of range", "repeated", "invented"] as const;
-const ANSWER_STATES = ["waiting", "writing", "done", "cancelled", "failed"] as const;
+export const EXPLANATION_KINDS = ["answer", "scores"] as const;
+export const FATES = ["aligned", "out of range", "repeated", "invented"] as const;
+export const ANSWER_STATES = ["waiting", "writing", "done", "cancelled", "failed"] as const;
 
 export type Role = (typeof ROLES)[number];
 export type SegmentKind = (typeof SEGMENT_KINDS)[number];
@@ -255,237 +255,4 @@ export type ToKernel =
 /** A message that names one of our types, and whose fields are not what that type says. */
 export class ProtocolError extends Error {
   override name = "ProtocolError";
-}
-
-type Fields = Record<string, unknown>;
-type Check<T> = (value: unknown, where: string) => T;
-type Checks<T> = { [K in keyof T]: Check<T[K]> };
-
-function wrong(where: string, expected: string, value: unknown): never {
-  const got = value === null ? "null" : Array.isArray(value) ? "a list" : typeof value;
-  throw new ProtocolError(`${where}: expected ${expected}, got ${got}`);
-}
-
-const text: Check<string> = (value, where) => (typeof value === "string" ? value : wrong(where, "a string", value));
-const flag: Check<boolean> = (value, where) => (typeof value === "boolean" ? value : wrong(where, "a boolean", value));
-const real: Check<number> = (value, where) => (typeof value === "number" ? value : wrong(where, "a number", value));
-const count: Check<number> = (value, where) =>
-  typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : wrong(where, "a whole number", value);
-const record: Check<Fields> = (value, where) =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : wrong(where, "an object", value);
-
-const orNull =
-  <T>(check: Check<T>): Check<T | null> =>
-  (value, where) =>
-    value === null ? null : check(value, where);
-const list =
-  <T>(check: Check<T>): Check<T[]> =>
-  (value, where) =>
-    Array.isArray(value) ? value.map((item, i) => check(item, `${where}[${i}]`)) : wrong(where, "a list", value);
-const oneOf =
-  <T extends string>(names: readonly T[]): Check<T> =>
-  (value, where) =>
-    names.find((name) => name === value) ?? wrong(where, `one of ${names.join(", ")}`, value);
-const two =
-  <T>(check: Check<T>, expected: string): Check<[T, T]> =>
-  (value, where) => {
-    const [first, second, ...rest] = list(check)(value, where);
-    return first !== undefined && second !== undefined && rest.length === 0
-      ? [first, second]
-      : wrong(where, expected, value);
-  };
-const pair = two(count, "two numbers");
-const texts = two(text, "two strings");
-const label: Check<Label> = (value, where) => (value === 1 || value === -1 ? value : wrong(where, "1 or -1", value));
-
-/** An object checked field by field; fields that nobody asked for are left behind. */
-const shape =
-  <T>(checks: Checks<T>): Check<T> =>
-  (value, where) => {
-    const fields = record(value, where);
-    const out: Partial<T> = {};
-    for (const name in checks) out[name] = checks[name](fields[name], `${where}.${name}`);
-    return out as T;
-  };
-
-const token = shape<WireToken>({
-  id: real,
-  text,
-  role: oneOf(ROLES),
-  span: orNull(pair),
-  word: real,
-  sentence: real,
-  segment: real,
-  part: orNull(pair),
-});
-const segment = shape<WireSegment>({ kind: oneOf(SEGMENT_KINDS), name: text, start: count, end: count });
-const alternative = shape<WireAlternative>({ id: count, text, probability: real });
-const step = shape<WireStep>({ probability: real, alternatives: list(alternative) });
-const method = shape<WireMethod>({
-  id: text,
-  label: text,
-  family: text,
-  signed: flag,
-  uses_objective: flag,
-  unit: text,
-  cost: text,
-  reads: text,
-  caveats: list(text),
-  reference: text,
-  reason: orNull(text),
-});
-const objective = shape<WireObjective>({ id: text, label: text });
-const explainer = shape<WireExplainer>({ id: text, name: text, where: text, is_model: flag, guided: flag });
-const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATION_KINDS), text });
-const word = shape<WireWord>({ text, score: orNull(real), uncertainty: orNull(real) });
-const written = shape<WirePair>({ word: text, value: real, fate: oneOf(FATES), at: orNull(count) });
-const card = shape<WireCard>({ about: list(texts), reads: text, caveats: list(text), reference: text });
-const figure = shape<WireFigure>({
-  id: text,
-  label: text,
-  value: orNull(real),
-  random_mean: real,
-  random_low: real,
-  random_high: real,
-});
-const side = shape<WireSide>({
-  method: text,
-  label: text,
-  signed: flag,
-  scores: list(orNull(real)),
-  figures: list(figure),
-});
-
-/** What a message holds besides its type and its buffer. */
-type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "weights">;
-const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
-  hello: { protocol: count, session: text },
-  document: {
-    doc: count,
-    model: text,
-    device: text,
-    dtype: text,
-    first_target: count,
-    editable: orNull(text),
-    alive: flag,
-    beside: list(text),
-  },
-  trail: { names: list(text), at: count },
-  tokens: {
-    doc: count,
-    start: count,
-    tokens: list(token),
-    segments: list(segment),
-  },
-  steps: { doc: count, start: count, steps: list(step) },
-  menu: { methods: list(method), objectives: list(objective) },
-  map: {
-    map: text,
-    doc: count,
-    method: text,
-    objective: text,
-    settings: list(texts),
-    foil: orNull(text),
-    col: orNull(count),
-    aside: flag,
-    n_rows: count,
-    n_cols: count,
-  },
-  column: { map: text, seq: count, col: count, n_rows: count },
-  status: {
-    phase: oneOf(PHASES),
-    what: text,
-    done: count,
-    total: orNull(count),
-    unit: text,
-    seconds_left: orNull(real),
-  },
-  failed: { kind: text, message: text, cure: text },
-  what_if: {
-    doc: count,
-    rows: list(count),
-    text: orNull(text),
-    before: list(real),
-    after: list(orNull(real)),
-  },
-  heads: {
-    doc: count,
-    col: count,
-    layers: list(count),
-    n_heads: count,
-    n_rows: count,
-  },
-  file: { name: text, text },
-  explainers: {
-    explainers: list(explainer),
-    prompts: list(prompt),
-    review: text,
-    compares: flag,
-    reason: orNull(text),
-  },
-  answer: {
-    id: count,
-    explainer: text,
-    prompt: text,
-    kind: oneOf(EXPLANATION_KINDS),
-    guided: flag,
-    state: oneOf(ANSWER_STATES),
-    text,
-    free: orNull(text),
-    label: orNull(label),
-    label_probability: orNull(real),
-    prompt_tokens: orNull(count),
-    completion_tokens: orNull(count),
-    seconds: real,
-    words: orNull(list(word)),
-    pairs: orNull(list(written)),
-    problems: list(text),
-    mapped: flag,
-    card,
-    failure: orNull(texts),
-  },
-  comparison: {
-    words: list(text),
-    said: list(orNull(real)),
-    spread: list(orNull(real)),
-    label,
-    label_probability: real,
-    levels: count,
-    zeros: real,
-    stability: orNull(real),
-    askings: count,
-    sides: list(side),
-    card,
-  },
-};
-
-/** The n float32 numbers of a buffer. A copy: hosts hand in views at odd offsets, and may reuse what lies under them. */
-export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number, what = "column"): Float32Array {
-  const view = ArrayBuffer.isView(bytes)
-    ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    : new Uint8Array(bytes);
-  if (view.byteLength !== 4 * n) throw new ProtocolError(`${what}: ${view.byteLength} bytes for ${n} numbers`);
-  return new Float32Array(view.slice().buffer);
-}
-
-type WithoutBuffer = Exclude<ToPage, Column | Heads> | Omit<Column, "scores"> | Omit<Heads, "weights">;
-
-/**
- * The message in `content` and `buffers`, checked field by field. null where it is not one of ours (a later protocol
- * may know more types); ProtocolError where it says that it is, and is not.
- */
-export function readToPage(content: unknown, buffers: readonly (ArrayBufferView | ArrayBuffer)[] = []): ToPage | null {
-  if (typeof content !== "object" || content === null || !("type" in content)) return null;
-  const { type } = content;
-  if (typeof type !== "string" || !Object.hasOwn(BODIES, type)) return null;
-  const checks: Checks<Fields> = BODIES[type as ToPage["type"]];
-  const message = { ...shape(checks)(content, type), type } as WithoutBuffer;
-  if (message.type !== "column" && message.type !== "heads") return message;
-  const buffer = buffers[0];
-  if (buffer === undefined) throw new ProtocolError(`${type}: no buffer`);
-  if (message.type === "column") return { ...message, scores: float32(buffer, message.n_rows) };
-  const n = message.layers.length * message.n_heads * message.n_rows;
-  return { ...message, weights: float32(buffer, n, "heads") };
 }

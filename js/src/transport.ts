@@ -1,7 +1,8 @@
 /** The wire between one widget model and one store. It knows whether anyone listens, so nothing else has to. */
 
 import { batch, effect } from "@preact/signals-core";
-import { PROTOCOL, ProtocolError, readToPage, type ToKernel } from "./protocol";
+import { readToPage } from "./messages";
+import { PROTOCOL, ProtocolError, type ToKernel } from "./protocol";
 import type { Store } from "./store";
 
 /** What we use of an anywidget model, typed; the fake ones of the tests and of the gallery have it too. */

@@ -1,9 +1,10 @@
 /** Maps side by side: what is asked of the kernel, and numbers worked out by hand. */
 
 import { afterEach, describe, expect, it } from "vitest";
+import type { MapBegins } from "../src/protocol";
 import { differenceOfShares, shareOf, statsOf } from "../src/scores";
 import { rankCorrelation } from "../src/views/compare/rank";
-import { conversation, mounted, over, press, type Said, texts } from "./help";
+import { conversation, mapOf, mounted, over, press, type Said, texts } from "./help";
 
 const NAN = Number.NaN;
 /** Of the map "m2": what " Washington" and "." are given by another method. */
@@ -21,9 +22,8 @@ function opened(messages: readonly Said[] = conversation()) {
   return world;
 }
 
-function begins(more: Record<string, unknown> = {}): Said {
-  const map = conversation().find(([message]) => message.type === "map")?.[0];
-  return [{ ...map, map: "m2", method: "occlusion", aside: true, ...more }];
+function begins(more: Partial<MapBegins> = {}): Said {
+  return [mapOf("m2", { method: "occlusion", aside: true, ...more })];
 }
 
 function columns(map = "m2", numbers = OTHER): Said[] {
@@ -136,7 +136,7 @@ describe("what is put side by side", () => {
     expect(model.sent.some(({ type }) => type === "ask")).toBe(false);
   });
   it("may be the same method with other settings, the newest first; each says its own", () => {
-    const settings = (replacement: string) => ({ settings: [["replacement", replacement]] });
+    const settings = (replacement: string): Partial<MapBegins> => ({ settings: [["replacement", replacement]] });
     const { el } = opened([...conversation(), begins(settings("·")), begins({ map: "m3", ...settings("_") })]);
     option(el, "Occlusion").click();
     option(el, "Occlusion · replacement ·").click();

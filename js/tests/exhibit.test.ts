@@ -1,7 +1,7 @@
 /** Two finished maps and their difference, without a model: what stands there at once, and what is not offered. */
 
 import { describe, expect, it } from "vitest";
-import { conversation, documentOf, FIRST, METHOD, over, press, type Said, texts, viewing } from "./help";
+import { conversation, documentOf, FIRST, METHOD, mapOf, over, press, type Said, texts, viewing } from "./help";
 
 const view = viewing();
 const NAN = Number.NaN;
@@ -31,10 +31,9 @@ function exhibit(more: Parameters<typeof documentOf>[2] = {}): Said[] {
       label,
     })),
   };
-  const info = conversation().find(([message]) => message.type === "map")?.[0];
   const maps = { a: A, b: B, difference: DIFFERENCE };
   const hung = Object.entries(maps).flatMap(([map, columns]): Said[] => [
-    [{ ...info, map, method: map, objective: "", aside: map !== "difference" }],
+    [mapOf(map, { method: map, objective: "", aside: map !== "difference" })],
     ...columns.map((scores, col): Said => [{ type: "column", map, seq: col + 1, col, n_rows: 7 }, scores]),
   ]);
   const told = conversation().filter(([message]) => ["hello", "tokens", "steps"].includes(message.type as string));
@@ -117,6 +116,21 @@ describe("what stands side by side", () => {
     const { el } = view(exhibit().filter(([message]) => message.type !== "column"));
     expect(texts(el, ".sw-compact-foot")).toEqual(["on its way", "on its way", "on its way"]);
     expect(texts(el, ".sw-legend")[0]).toBe("This column is on its way.");
+  });
+  it("says that no target has a share only once both maps are whole", () => {
+    const { el, store } = view(exhibit().filter(([message]) => message.type !== "column" || message.map !== "b"));
+    store.turn({ start: 7, end: 8 });
+    expect(texts(el, ".sw-body .sw-legend")).toEqual(["This column is on its way."]);
+    expect(texts(el, ".sw-compact-foot")).toEqual(["no target has a share of this", "on its way", "on its way"]);
+  });
+  it("is the difference of two maps that are there, and no other map is", () => {
+    const messages = exhibit();
+    const { store, model } = view(messages);
+    for (const [message, scores] of messages) model.hear(message, scores);
+    const ofWhich = () =>
+      [...store.maps.value.values()].map(({ difference }) => difference?.map(({ info }) => info.map).join(" "));
+    expect(ofWhich()).toEqual([undefined, undefined, "a b"]);
+    expect(view(messages.filter(([message]) => message.map !== "b")).store.map.value?.difference).toBeUndefined();
   });
   it("is nothing at first in any other widget", () => {
     const { el, store } = view(exhibit({ beside: [] }));

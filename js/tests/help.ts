@@ -1,7 +1,7 @@
 /** A kernel of two spies, and the messages of a small text. */
 
 import { afterEach, beforeEach, vi } from "vitest";
-import type { DocumentBegins, Role, ToKernel, WireSegment, WireToken } from "../src/protocol";
+import type { DocumentBegins, MapBegins, Role, ToKernel, WireSegment, WireToken } from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
@@ -101,6 +101,12 @@ export function documentOf(doc: number, first_target: number, more: Partial<Docu
   return { type: "document", doc, first_target, ...about, ...more };
 }
 
+/** A map begins: of TEXT, if nothing else is said. */
+export function mapOf(map: string, more: Partial<MapBegins> = {}): MapBegins {
+  const about = { method: "saliency", objective: "probability", settings: [], foil: null, col: null, aside: false };
+  return { type: "map", map, doc: 1, ...about, n_rows: TEXT.length - 1, n_cols: TEXT.length - FIRST, ...more };
+}
+
 /** All there is to say of a list of tokens. */
 export function about(
   list: readonly WireToken[],
@@ -147,21 +153,7 @@ export function about(
         })),
       },
     ],
-    [
-      {
-        type: "map",
-        map: "m1",
-        doc: 1,
-        method: "saliency",
-        objective: "probability",
-        settings: [],
-        foil: null,
-        col: null,
-        aside: false,
-        n_rows: nRows,
-        n_cols: nCols,
-      },
-    ],
+    [mapOf("m1", { n_rows: nRows, n_cols: nCols })],
     ...columns.map((scores, col): Said => [{ type: "column", map: "m1", seq: col + 1, col, n_rows: nRows }, scores]),
   ];
 }

@@ -2,11 +2,24 @@ import { signal } from "@preact/signals-core";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeRamp, STEPS } from "../src/color";
-import type { MapBegins } from "../src/protocol";
 import { shareOf, statsOf } from "../src/scores";
 import { matrixModel } from "../src/views/matrix/model";
 import { addTo, sortedRows, totalsOf } from "../src/views/matrix/totals";
-import { about, COLUMNS, conversation, documentOf, FIRST, mounted, press, started, TEXT, texts, tokens } from "./help";
+import {
+  about,
+  COLUMNS,
+  conversation,
+  documentOf,
+  FIRST,
+  mapOf,
+  mounted,
+  press,
+  type Said,
+  started,
+  TEXT,
+  texts,
+  tokens,
+} from "./help";
 
 const NAN = Number.NaN;
 const score = fc.oneof(fc.float({ noNaN: true, noDefaultInfinity: true, min: -100, max: 100 }), fc.constant(NAN));
@@ -90,8 +103,7 @@ describe("the model of a matrix", () => {
     const document = store.document.value;
     if (document !== null) store.receive({ ...document, doc: 2 });
     store.receive({ type: "tokens", doc: 2, start: 0, tokens: tokens(TEXT, FIRST), segments: [] });
-    const info = conversation().find(([message]) => message.type === "map")?.[0] as MapBegins;
-    store.receive({ ...info, doc: 2 });
+    store.receive(mapOf("m1", { doc: 2 }));
     expect([model.cols.value.length, model.sortedBy.value]).toEqual([3, null]);
   });
   it("has words where one reads by words, each over all of its tokens", () => {
@@ -153,25 +165,42 @@ describe("the model of a matrix", () => {
 let world: ReturnType<typeof mounted> | undefined;
 afterEach(() => {
   world?.life.abort();
+  vi.unstubAllGlobals();
   vi.restoreAllMocks();
 });
 
 const NAME = -1; // the row of the columns' names
 
-/** The matrix on a page of 600 × 600, names 20 px wide. What is written in a frame, bold or not. */
+/** The matrix on a page of 600 × 600, names 20 px wide. What is written in a frame, bold or not, and what is drawn. */
 async function opened(messages = conversation()) {
   let written: { text: string; font: string }[] = [];
-  const pen: object = new Proxy({} as Record<string, unknown>, {
-    get(own, name) {
-      if (name in own) return own[String(name)];
-      if (name === "createImageData")
-        return (width: number, height: number) => ({ width, height, data: new Uint8ClampedArray(4 * width * height) });
-      if (name === "measureText") return () => ({ width: 20 });
-      if (name === "fillText") return (text: string) => void written.push({ text, font: String(own.font) });
-      return () => {};
-    },
+  /** Cells drawn on a canvas that is not on the page, and how often that was wiped; how often it was laid on the one that is, and the rings there. */
+  const drawn = { wiped: 0, cells: 0, laid: 0, rings: 0 };
+  const pens = new Map<HTMLCanvasElement, object>();
+  const penOf = (canvas: HTMLCanvasElement): object =>
+    new Proxy({} as Record<string, unknown>, {
+      get(own, name) {
+        if (name in own) return own[String(name)];
+        if (name === "createImageData")
+          return (width: number, height: number) => ({
+            width,
+            height,
+            data: new Uint8ClampedArray(4 * width * height),
+          });
+        if (name === "measureText") return () => ({ width: 20 });
+        if (name === "fillText") return (text: string) => void written.push({ text, font: String(own.font) });
+        return () => {
+          if (name === "roundRect") drawn[canvas.isConnected ? "rings" : "cells"]++;
+          if (name === "clearRect" && !canvas.isConnected) drawn.wiped++;
+          if (name === "drawImage" && canvas.isConnected) drawn.laid++;
+        };
+      },
+    });
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function (this: HTMLCanvasElement) {
+    const pen = pens.get(this) ?? penOf(this);
+    pens.set(this, pen);
+    return pen as never;
   });
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(pen as never);
   for (const side of ["clientWidth", "clientHeight"] as const)
     vi.spyOn(HTMLElement.prototype, side, "get").mockReturnValue(600);
   const page = mounted(messages);
@@ -202,11 +231,80 @@ async function opened(messages = conversation()) {
       await new Promise((done) => requestAnimationFrame(done));
       return written;
     },
+    /** What is drawn in a frame. */
+    async drawn() {
+      Object.assign(drawn, { wiped: 0, cells: 0, laid: 0, rings: 0 });
+      await new Promise((done) => requestAnimationFrame(done));
+      return { ...drawn };
+    },
     hint: () => texts(el, ".sw-matrix-hint > *"),
     said: () => [...el.querySelectorAll("[role=status]")].at(-1)?.textContent?.replace(/\s+/g, " ").trim(),
     tip: () => find("[role=tooltip]").textContent?.replace(/\s+/g, " ").trim(),
   };
 }
+
+describe("the cells of the matrix", () => {
+  const CELLS = COLUMNS.flat().filter((score) => !Number.isNaN(score)).length;
+  const isLast = ([message]: Said) => message.col === 2;
+  const changes: Record<string, (page: Awaited<ReturnType<typeof opened>>) => void> = {
+    "a new column": ({ model }) => {
+      for (const [message, scores] of conversation().filter(isLast)) model.hear(message, scores);
+    },
+    "an order": ({ click }) => click(NAME, 0),
+    "a hidden row": ({ store }) => store.hide({ start: 2, end: 3 }),
+    "another scale": ({ store }) => {
+      store.scale.value = "quantile";
+    },
+    "raw scores": ({ store }) => {
+      store.measure.value = "raw";
+    },
+    "other colours": ({ store }) => {
+      const { value: menu } = store.menu;
+      if (menu !== null)
+        store.receive({ ...menu, methods: menu.methods.map((method) => ({ ...method, signed: true })) });
+    },
+    "another unit": ({ store }) => store.readBy("sentence"),
+    scrolling: ({ scroller }) => void scroller.dispatchEvent(new Event("scroll")),
+    "another size": ({ scroller }) => void press(scroller, "+"),
+    "a zoom of the page": ({ mouse, at }) => {
+      vi.stubGlobal("devicePixelRatio", 2);
+      mouse("pointermove", ...at(4, 0));
+    },
+  };
+
+  it("are drawn once: the mouse, a pin and a turn lay them below what these mark", async () => {
+    const { mouse, at, click, store, drawn } = await opened();
+    expect(await drawn()).toEqual({ wiped: 1, cells: CELLS, laid: 1, rings: 1 });
+    const row = { start: 1, end: 2 };
+    const acts = [() => mouse("pointermove", ...at(4, 0)), () => click(2, 1), () => store.turn(row)];
+    for (const [i, act] of acts.entries()) {
+      act();
+      expect(await drawn()).toEqual({ wiped: 0, cells: 0, laid: 1, rings: [3, 4, 5][i] });
+    }
+    expect(await drawn()).toEqual({ wiped: 0, cells: 0, laid: 0, rings: 0 });
+  });
+  it("are drawn in every frame until all is added up: the ranks of raw scores are those of the whole map", async () => {
+    const { store, drawn } = await opened();
+    store.measure.value = "raw";
+    store.scale.value = "quantile";
+    await drawn();
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => (now += 4)); // two columns a frame
+    store.hide({ start: 0, end: 1 });
+    const frames = [await drawn(), await drawn(), await drawn()];
+    expect(frames.map(({ cells }) => cells)).toEqual([CELLS - 3, CELLS - 3, 0]);
+  });
+  it.each(Object.keys(changes))("are drawn anew after %s", async (what) => {
+    const page = await opened(conversation().filter((said) => what !== "a new column" || !isLast(said)));
+    await page.drawn();
+    await page.drawn();
+    changes[what]?.(page);
+    const { cells, laid } = await page.drawn();
+    expect(cells).toBeGreaterThan(0);
+    expect(laid).toBe(1);
+  });
+});
+
 describe("the mouse over the matrix", () => {
   it("lights row and column, both names bold, and tells the numbers of the cell", async () => {
     const { mouse, at, store, tip, frame } = await opened();
@@ -344,7 +442,6 @@ describe("the keys of the matrix", () => {
     await vi.waitFor(() => expect(written).toHaveLength(2));
     expect(new Set(written)).toEqual(new Set(["first\tWashington\t-0.2\t-0.2"]));
     await vi.waitFor(() => expect(said()).toBe("copied first · Washington · -0.2 · -0.2"));
-    vi.unstubAllGlobals();
   });
   it("say what the browser does not allow", async () => {
     const { scroller, said } = await opened();
@@ -354,7 +451,6 @@ describe("the keys of the matrix", () => {
     press(scroller, "ArrowRight");
     press(scroller, "y");
     await vi.waitFor(() => expect(said()).toContain("Not copied"));
-    vi.unstubAllGlobals();
   });
 });
 

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { float32, PROTOCOL, ProtocolError, readToPage, type ToKernel } from "../src/protocol";
+import { float32, readToPage } from "../src/messages";
+import { PROTOCOL, ProtocolError, type ToKernel } from "../src/protocol";
 
 const GOLDEN = join(process.cwd(), "tests/protocol");
 const json = (side: string, name: string) => JSON.parse(readFileSync(join(GOLDEN, side, `${name}.json`), "utf8"));

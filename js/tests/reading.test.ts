@@ -2,7 +2,7 @@
 
 import { describe, expect, it, vi } from "vitest";
 import { randomTop } from "../src/scale";
-import { about, conversation, METHOD, over, press, type Said, texts, tokens, viewing, type Wire } from "./help";
+import { about, conversation, METHOD, mapOf, over, press, type Said, texts, tokens, viewing, type Wire } from "./help";
 
 const view = viewing();
 const NAN = Number.NaN;
@@ -213,10 +213,9 @@ describe("what else it might have been", () => {
 describe("why this and not that", () => {
   const contrast = (method = "occlusion"): Said[] => [
     ...conversation(),
-    [{ ...mapOf("why"), method, foil: " Bush", col: 0 }],
+    [mapOf("why", { method, foil: " Bush", col: 0 })],
     [{ type: "column", map: "why", seq: 9, col: 0, n_rows: 7 }, [1, -2, 3, 0, 4, NAN, NAN]],
   ];
-  const mapOf = (map: string): Wire => ({ ...conversation().find(([{ type }]) => type === "map")?.[0], map });
 
   it("says what it is about, what the colours mean, and that the other targets have no part in it", () => {
     const { el, box } = view(contrast());

@@ -97,6 +97,28 @@ it("the legend runs from nothing to the largest share of the column, in the colo
   expect(new Set(parts.slice(1, 10).map(({ style }) => style.background)).size).toBe(9);
 });
 
+it("the legend of a map with signs runs from one end to the other, by way of the paper", async () => {
+  await revived({ signed: true });
+  const parts = [...map.querySelectorAll<HTMLElement>(".sw-key span")];
+  expect([parts[0]?.textContent, parts[10]?.textContent]).toEqual(["−.700", ".700"]);
+  const colours = parts.slice(1, 10).map(({ style }) => style.background);
+  expect([new Set(colours).size, colours[4], colours[8]]).toEqual([9, "rgb(255, 255, 255)", box(2).style.background]);
+});
+
+it("a theme whose style sheet comes after its name repaints it too", async () => {
+  vi.useFakeTimers();
+  const light = box(0).style.background;
+  document.body.dataset.jpThemeLight = "false";
+  await vi.advanceTimersByTimeAsync(100);
+  document.documentElement.style.backgroundColor = "rgb(17, 17, 17)";
+  await vi.advanceTimersByTimeAsync(299);
+  expect(box(0).style.background).toBe(light);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(box(0).style.background).not.toBe(light);
+  document.documentElement.removeAttribute("style");
+  vi.useRealTimers();
+});
+
 it("another theme repaints it, and keeps the target", async () => {
   vi.useFakeTimers();
   over(box(4));

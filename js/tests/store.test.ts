@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { rankOf, shareOf, statsOf, topRows } from "../src/scores";
 import { createStore } from "../src/store";
-import { about, conversation, documentOf, METHOD, type Said, started, tokens, type Wire } from "./help";
+import { about, conversation, documentOf, METHOD, mapOf, type Said, started, tokens, type Wire } from "./help";
 
 const column = (...scores: number[]) => Float32Array.from(scores);
 const { NaN: NAN, POSITIVE_INFINITY: INF } = Number;
@@ -127,6 +127,15 @@ describe("the chain from messages to what is shown", () => {
     expect(store.map.value?.done.value).toBe(3);
     expect(store.tokens.value).toHaveLength(8);
   });
+  it("goes on to fill a map that begins again, for whoever holds it", () => {
+    const { store, model } = started(conversation().filter(([message]) => message.col !== 2));
+    const { value: held } = store.map;
+    model.hear(mapOf("m1"));
+    for (const [message, scores] of conversation().filter(({ 0: { col } }) => col === 2)) model.hear(message, scores);
+    expect([held?.done.value, held?.columns.length]).toEqual([3, 3]);
+    model.hear(mapOf("m1", { n_cols: 2 }));
+    expect([store.map.value?.done.value, store.map.value?.columns.length]).toEqual([2, 2]);
+  });
   it("replaces tokens from `start` on", () => {
     const { store, model } = started();
     const [he] = store.tokens.value.slice(-1);
@@ -139,19 +148,7 @@ describe("the chain from messages to what is shown", () => {
     const before = [store.tokens.value, store.steps.value, store.map.value];
     model.hear({ type: "tokens", doc: 7, start: 0, tokens: [], segments: [] });
     model.hear({ type: "steps", doc: 7, start: 0, steps: [] });
-    model.hear({
-      type: "map",
-      map: "m9",
-      doc: 7,
-      method: "x",
-      objective: "y",
-      settings: [],
-      foil: null,
-      col: null,
-      aside: false,
-      n_rows: 1,
-      n_cols: 1,
-    });
+    model.hear(mapOf("m9", { doc: 7, n_rows: 1, n_cols: 1 }));
     model.hear({ type: "column", map: "m9", seq: 9, col: 0, n_rows: 1 }, [1]);
     expect([store.tokens.value, store.steps.value, store.map.value]).toEqual(before);
   });
@@ -193,21 +190,7 @@ describe("the chain from messages to what is shown", () => {
 
 describe("asking for a map", () => {
   const second: Said[] = [
-    [
-      {
-        type: "map",
-        map: "m2",
-        doc: 1,
-        method: "attention",
-        objective: "probability",
-        settings: [],
-        foil: null,
-        col: null,
-        aside: false,
-        n_rows: 7,
-        n_cols: 1,
-      },
-    ],
+    [mapOf("m2", { method: "attention", n_cols: 1 })],
     [{ type: "column", map: "m2", seq: 9, col: 0, n_rows: 7 }, [1, 1, 1, 1, 1, NAN, NAN]],
   ];
   it("shows a whole one at once", () => {
@@ -228,19 +211,7 @@ describe("asking for a map", () => {
     store.ask({ method: "occlusion", objective: "probability" });
     expect(store.map.value?.info.map).toBe("m1");
     expect(store.asked.value).toEqual({ method: "occlusion", objective: "probability" });
-    model.hear({
-      type: "map",
-      map: "m3",
-      doc: 1,
-      method: "occlusion",
-      objective: "probability",
-      settings: [],
-      foil: null,
-      col: null,
-      aside: false,
-      n_rows: 7,
-      n_cols: 3,
-    });
+    model.hear(mapOf("m3", { method: "occlusion" }));
     expect(store.asked.value).toBeNull();
     expect(store.signed.value).toBe(true);
     expect(store.shown.value?.scores).toBeNull();

@@ -20,7 +20,7 @@ def one_of(kind: str, name: object, known: Collection[str]) -> None:
 def whole_number(name: str, value: object, *, least: int | None = None, cure: str) -> int:
     """An integer of any kind (NumPy's, torch's); True is none. Raises: InputError, also for one below `least`."""
     try:
-        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # that is what is asked
     except TypeError:
         number = None
     if number is None or (least is not None and number < least):

@@ -22,7 +22,6 @@ from .session.trail import Trail
 from .session.what_if import WhatIf
 
 if TYPE_CHECKING:
-    from . import protocol
     from .attribution.attribute import Question
     from .attribution.result import Attribution
     from .evaluation.say_versus_do import SayVersusDo
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from .models.changes import Text
     from .models.document import Document
     from .models.prompting import Prompt
+    from .protocol import to_kernel
     from .session.tasks import Task
     from .types import ExplanationKind
 
@@ -88,7 +88,7 @@ class Controller:
         self._stream.start()
         self._thread.start()
 
-    def receive(self, message: protocol.ToKernel) -> None:
+    def receive(self, message: to_kernel.ToKernel) -> None:
         """A message of the page. Only sets flags: it may come on a thread beside a running cell."""
         if self._stream.heard(message):
             return
@@ -100,7 +100,7 @@ class Controller:
             case _:
                 self._receive_task(message)
 
-    def _receive_task(self, message: protocol.ToKernel) -> None:
+    def _receive_task(self, message: to_kernel.ToKernel) -> None:
         try:
             match message["type"]:
                 case "explain":

@@ -12,7 +12,6 @@ import anywidget
 import traitlets
 from ipywidgets import ValueWidget
 
-from . import protocol
 from .attribution.attribute import check_question
 from .attribution.result import first_target
 from .controller import Controller, Job
@@ -20,6 +19,7 @@ from .errors import NoNotebook
 from .explanation.asking import Inquiry
 from .export.html import built
 from .models.document import joined
+from .protocol import to_kernel
 from .saved import SavedMap
 from .session.streaming import Send
 from .types import ExplanationKind, Selection
@@ -47,7 +47,7 @@ class Backend(Protocol):
     def start(self) -> None:
         """Begin to work, and to send."""
 
-    def receive(self, message: protocol.ToKernel) -> None:
+    def receive(self, message: to_kernel.ToKernel) -> None:
         """A message of the page."""
 
     def prefer(self, col: int) -> None:
@@ -194,7 +194,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
             _soon(self._follow_map)
 
     def _on_message(self, _widget: Any, content: object, _buffers: object) -> None:
-        message = protocol.read(content)
+        message = to_kernel.read(content)
         if message is not None:
             self._backend.receive(message)
 

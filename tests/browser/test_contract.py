@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from saliency_widget import Attribution, protocol
+from saliency_widget import Attribution
 from saliency_widget.comparison.compare import exhibition_of
 from saliency_widget.comparison.exhibit import Exhibit
 from saliency_widget.export.html import built
+from saliency_widget.protocol import to_kernel
 
 from .conftest import SHOTS
 from .hosts import Site, background, visit
@@ -93,7 +94,7 @@ class Kernel:
         self._news.put((content, [base64.b64encode(buffer).decode() for buffer in buffers]))
 
     def _hear(self, content: object) -> None:
-        message = protocol.read(content)
+        message = to_kernel.read(content)
         assert message is not None, content
         self._exhibit.receive(message)
 

@@ -319,7 +319,7 @@ def look(nb: Any, view: Any) -> None:
             nb.theme(f"JupyterLab {theme}")
             widen(nb, view, width)
             nb.page.mouse.move(5, 5)
-            nb.page.wait_for_timeout(300)
+            nb.page.wait_for_timeout(300)  # a picture of what has come to rest
             nb.shot(f"explain-{width}-{theme.lower()}", view)
             assert view.evaluate(OUTSIDE) == []
             for fold in view.locator(".sw-explain details").all():

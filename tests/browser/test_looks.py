@@ -66,23 +66,23 @@ def test_pictures_of_the_first_map(notebook: Any) -> None:
         nb.theme(f"JupyterLab {theme}")
         view.locator(".sw-gen").first.hover()
         nb.page.mouse.move(5, 5)
-        nb.page.wait_for_timeout(300)
+        nb.page.wait_for_timeout(300)  # a picture of what has come to rest
         nb.shot(f"map-{theme.lower()}", view)
         view.locator(".sw-gen").first.hover()
         view.locator(".sw-t[data-i='8']").hover()
-        nb.page.wait_for_timeout(200)
+        nb.page.wait_for_timeout(200)  # a picture of what has come to rest
         nb.shot(f"notebook-{theme.lower()}")
     nb.theme("JupyterLab Light")
     nb.page.mouse.move(5, 5)
     view.get_by_role("button", name="Matrix").click()
-    nb.page.wait_for_timeout(300)
+    nb.page.wait_for_timeout(300)  # a picture of what has come to rest
     nb.shot("matrix-light", view)
     view.get_by_role("button", name="About this method").click()
-    nb.page.wait_for_timeout(200)
+    nb.page.wait_for_timeout(200)  # a picture of what has come to rest
     nb.shot("card-light")
     nb.page.keyboard.press("Escape")
     nb.page.set_viewport_size({"width": 480, "height": 900})
-    nb.page.wait_for_timeout(500)
+    nb.page.wait_for_timeout(500)  # a picture of what has come to rest
     nb.shot("narrow-light")
 
 
@@ -175,5 +175,5 @@ def test_five_thousand_tokens_stay_usable(notebook: Any) -> None:
     nb.shot("five-thousand-light")
     view.get_by_role("button", name="Matrix").click()
     view.locator("canvas").first.wait_for()
-    nb.page.wait_for_timeout(500)
+    nb.page.wait_for_timeout(500)  # a picture of what has come to rest
     nb.shot("five-thousand-matrix-light", view)

@@ -82,7 +82,7 @@ def test_what_is_cleared_away_is_forgotten(notebook: Any) -> None:
         kept = nb.page.evaluate("() => window.were.map(ref => ref.deref()?.className ?? null)")
         if kept == [None, None]:
             return
-        nb.page.wait_for_timeout(250)
+        nb.page.wait_for_timeout(250)  # what lets go last does so in its own time
     pytest.fail(f"still held: {kept}")
 
 

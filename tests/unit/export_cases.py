@@ -1,9 +1,12 @@
-"""Attributions of known content for the tests of saliency_widget.export."""
+"""Attributions of known content for the tests of saliency_widget.export, and what a reader gets of a page."""
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
@@ -119,3 +122,74 @@ def paris(**fields: Any) -> Fake:
         step_scores={"probability": np.float32([0.75, 0.5])},
         **fields,
     )
+
+
+class Page(HTMLParser):
+    """What a reader gets: the text, the boxes of the tokens, and the script elements."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.stack: list[tuple[str, dict[str, str | None]]] = []
+        self.boxes: list[dict[str, str]] = []
+        self.text = self.sign_text = self.everything = ""
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.feed(html)
+        self.close()
+        assert not self.stack, "every element is closed"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag in ("br", "meta"):
+            return
+        attributes = dict(attrs)
+        self.stack.append((tag, attributes))
+        if attributes.get("class") == "sw-t":
+            self.boxes.append({"text": "", "shown": "", "title": "", "style": "", **attributes})
+        if tag == "script":
+            self.scripts.append((attributes, ""))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop()[0] == tag
+
+    def handle_data(self, data):
+        classes = " ".join(attributes.get("class") or "" for _, attributes in self.stack).split()
+        tag = self.stack[-1][0] if self.stack else ""
+        if tag == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+        elif tag not in ("style", "title"):
+            self.everything += data
+        if "sw-prose" not in classes or "sw-sep" in classes:
+            return
+        if "sw-t" in classes:
+            self.boxes[-1]["shown"] += data
+        if "sw-sign" in classes:
+            self.sign_text += data
+        else:
+            self.text += data
+            if "sw-t" in classes:
+                self.boxes[-1]["text"] += data
+
+    @property
+    def data(self) -> dict:
+        (found,) = [text for attributes, text in self.scripts if attributes.get("class") == "sw-data"]
+        return json.loads(found)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """[n_rows, n_cols], decoded as the contract says."""
+        d = self.data
+        packed = np.frombuffer(base64.b64decode(d["scores"]), "<f4")
+        return packed.reshape(len(d["targets"]), len(d["inputs"])).T
+
+    @property
+    def names(self) -> list[str]:
+        """What the script calls each box: by its row, or as a target."""
+        d = self.data
+        pairs = zip(d["rows"], d["cols"], strict=True)
+        return [d["inputs"][row] if row >= 0 else d["targets"][col][0] for row, col in pairs]
+
+
+def style_of(box: dict[str, str]) -> dict[str, str]:
+    return dict(part.split(":", 1) for part in box["style"].split(";") if part)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saliency_widget import protocol
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.controller import Controller, Job
 from saliency_widget.models.prompting import check_prompt
+from saliency_widget.protocol import to_kernel
 
 TEXT, TARGET = "the cab and the d", "og barks at a bat"
-PLAIN: protocol.View = {
+PLAIN: to_kernel.View = {
     "by": "token", "units": None, "pool": "sum", "pinned": None, "joint": "mean", "hidden": [], "scale": "linear",
     "threshold": 0.5, "measure": "share",
 }  # fmt: skip
@@ -64,7 +64,7 @@ class Harness:
 
     def say(self, type: str, **fields: Any) -> None:
         """What a page says, through the same door."""
-        message = protocol.read({"type": type, **fields})
+        message = to_kernel.read({"type": type, **fields})
         assert message is not None
         self.controller.receive(message)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import saliency_widget as sw
 from saliency_widget.errors import UnknownName
+from saliency_widget.models.document import joined
 from saliency_widget.types import Token
 
 
@@ -46,6 +49,25 @@ def test_a_pool_is_what_it_says(tokens: sw.Attribution, pool: str, first: float)
     whole = tokens.aggregate("word", pool).scores[0, 0]
     second = {"sum": 6, "mean": 3, "max": 4}[pool]
     assert whole == pytest.approx((first + second) / 2)
+
+
+def test_a_sentence_ends_where_the_writing_begins_and_a_word_at_a_special_token() -> None:
+    """What was read and what was written are never one unit; a special token is part of a sentence, and of no word."""
+    rows = [token(0, "<s>", 0, "special"), token(1, "ma", 0), token(2, "chine", 0), token(3, " runs", 1, "generated")]
+    a = sw.Attribution.from_scores(np.ones((4, 1)), rows, [token(4, ".", 1, "generated")], method="mine")
+    assert [t.text for t in a.aggregate("sentence").rows] == ["<s>machine", " runs"]
+    assert [t.text for t in a.aggregate("word").rows] == ["<s>", "machine", " runs"]
+
+
+def test_several_tokens_as_one_have_the_text_the_place_and_the_length_of_all() -> None:
+    parts = [replace(token(at, "家", 0), part=(at + 1, 2), span=(0, 1)) for at in range(2)]
+    assert joined(parts[1:]) is parts[1]  # alone it stays what it is
+    whole = joined(
+        [replace(token(0, "<s>", 0, "special"), span=None), replace(token(1, "a", 0), length=2), token(3, "b", 0)]
+    )
+    assert (whole.text, whole.role, whole.position, whole.length, whole.span) == ("<s>ab", "prompt", 0, 4, (1, 4))
+    both = joined(parts)
+    assert (both.text, both.part, both.length) == ("家", None, 2)
 
 
 def test_unknown_units_and_pools_offer_the_nearest(tokens: sw.Attribution) -> None:

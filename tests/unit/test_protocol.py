@@ -15,6 +15,7 @@ import pytest
 
 from saliency_widget import protocol
 from saliency_widget.attribution.methods import METHODS
+from saliency_widget.protocol import to_kernel, to_page
 from saliency_widget.session.streaming import Stream
 from saliency_widget.types import Alternative, Segment, Token
 
@@ -177,7 +178,7 @@ def test_a_status_message_is_the_golden_one(stream) -> None:
 
 
 def conforms(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is what a type of protocol.py says, with no field more or less."""
+    """Whether a JSON value is what a type of ours says, with no field more or less."""
     of = get_args(hint)
     if is_typeddict(hint):
         fields = get_type_hints(hint)
@@ -193,7 +194,7 @@ def conforms(value: Any, hint: Any) -> bool:
     return isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(value, bool)
 
 
-@pytest.mark.parametrize("message", get_args(protocol.ToPage), ids=lambda message: message.__name__)
+@pytest.mark.parametrize("message", get_args(to_page.ToPage), ids=lambda message: message.__name__)
 def test_every_golden_message_to_the_page_has_the_fields_of_its_type(message: Any) -> None:
     (name,) = get_args(get_type_hints(message)["type"])
     assert conforms(golden(f"to_page/{name}"), message)
@@ -201,11 +202,11 @@ def test_every_golden_message_to_the_page_has_the_fields_of_its_type(message: An
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (GOLDEN / "to_kernel").glob("*.json")))
 def test_every_golden_message_of_the_page_is_read(name: str) -> None:
-    assert protocol.read(golden(f"to_kernel/{name}")) == golden(f"to_kernel/{name}")
+    assert to_kernel.read(golden(f"to_kernel/{name}")) == golden(f"to_kernel/{name}")
 
 
 def test_there_is_a_golden_message_for_each_type_of_the_page() -> None:
-    types = {get_args(get_type_hints(message)["type"])[0] for message in get_args(protocol.ToKernel)}
+    types = {get_args(get_type_hints(message)["type"])[0] for message in get_args(to_kernel.ToKernel)}
     assert types == {path.stem for path in (GOLDEN / "to_kernel").glob("*.json")}
 
 
@@ -226,7 +227,7 @@ def test_there_is_a_golden_message_for_each_type_of_the_page() -> None:
     ],
 )
 def test_what_is_no_message_of_ours_is_ignored(content: object) -> None:
-    assert protocol.read(content) is None
+    assert to_kernel.read(content) is None
 
 
 @pytest.mark.parametrize(
@@ -240,10 +241,10 @@ def test_what_is_no_message_of_ours_is_ignored(content: object) -> None:
 def test_a_view_is_read_field_by_field(wrong: dict[str, Any]) -> None:
     export = golden("to_kernel/export")
     for name in wrong:
-        assert protocol.read({**export, "view": {**export["view"], **wrong}}) is None
-        assert protocol.read({**export, "view": {k: v for k, v in export["view"].items() if k != name}}) is None
-    assert protocol.read({**export, "view": {**export["view"], "units": None, "pinned": None, "threshold": 1}})
-    assert protocol.read({"type": "export", "col": 3}) is None
+        assert to_kernel.read({**export, "view": {**export["view"], **wrong}}) is None
+        assert to_kernel.read({**export, "view": {k: v for k, v in export["view"].items() if k != name}}) is None
+    assert to_kernel.read({**export, "view": {**export["view"], "units": None, "pinned": None, "threshold": 1}})
+    assert to_kernel.read({"type": "export", "col": 3}) is None
 
 
 def test_nothing_is_sent_before_a_page_says_hello(stream) -> None:
@@ -325,6 +326,7 @@ def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
     stream.tokens(halves, [Segment(kind="user", name="\ud800", start=0, end=4)])
     stream.steps({0: (0.5, [Alternative(id=3, text=" \udbff", probability=0.5)])})
     stream.failed("InputError", "No \ud800.", "Yes.")
+    stream.show("m2", method="llm", objective="", settings=[("prompt", "\ud800")], n_rows=4, n_cols=2)
     stream.hello()
     page.wait_for(lambda: page.of("failed") and page.of("steps"))
     for message, _ in page.messages:
@@ -333,6 +335,7 @@ def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
     assert page.of("tokens")[-1]["segments"][0]["name"] == "U+D800"
     assert page.of("steps")[-1]["steps"][0]["alternatives"][0]["text"] == " U+DBFF"
     assert page.of("failed")[-1]["message"] == "No U+D800."
+    assert page.of("map")[-1]["settings"] == [("prompt", "U+D800")]
 
 
 def test_only_tokens_that_changed_are_sent_again(stream) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import pytest
 
 from saliency_widget import saved
-from saliency_widget.saved import SavedMap
+from saliency_widget.saved import REST, SavedMap
 
 
 class Slot:
@@ -17,11 +16,32 @@ class Slot:
 
     def __init__(self) -> None:
         self.pages: list[str] = []
-        self.filled = threading.Event()
 
     def update(self, obj: Any, /) -> None:
         self.pages.append(obj.data)
-        self.filled.set()
+
+
+class Timer:
+    """A clock that strikes when it is told to."""
+
+    running: ClassVar[list[Timer]] = []
+
+    def __init__(self, interval: float, function: Callable[[], None]) -> None:
+        assert interval == REST
+        self.strike, self.daemon = function, False
+
+    def start(self) -> None:
+        assert self.daemon  # an interpreter that ends waits for no map
+        self.running.append(self)
+
+    def cancel(self) -> None:
+        self.running.remove(self)
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved.threading, "Timer", Timer)
+    monkeypatch.setattr(Timer, "running", [])
 
 
 @pytest.fixture
@@ -35,44 +55,59 @@ def slot() -> Slot:
 
 
 @pytest.fixture
-def static(maps: list[str], slot: Slot) -> Iterator[SavedMap]:
+def static(maps: list[str], slot: Slot) -> SavedMap:
     static = SavedMap(lambda: maps[-1])
     static.add(slot)
-    yield static
-    static.flush()  # ends its thread
+    return static
 
 
 def test_the_first_map_is_put_there_at_once(static: SavedMap, slot: Slot) -> None:
     static.follow()
     assert slot.pages == ["the first map"]
+    assert Timer.running == []
 
 
-def test_of_several_that_follow_soon_only_the_last_is_put_there(
-    static: SavedMap, slot: Slot, maps: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_several_that_follow_soon_only_the_last_is_put_there(static: SavedMap, slot: Slot, maps: list[str]) -> None:
     static.follow()
-    slot.filled.clear()
-    monkeypatch.setattr(saved, "REST", 0.3)
     for name in ("a second", "a third", "a fourth"):
         maps.append(name)
         static.follow()
     assert slot.pages == ["the first map"]
-    assert slot.filled.wait(10)
+    (last,) = Timer.running  # each begins the rest anew
+    last.strike()
     assert slot.pages == ["the first map", "a fourth"]
 
 
-def test_what_is_still_to_come_can_be_had_at_once_and_comes_once(
-    static: SavedMap, slot: Slot, maps: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(saved, "REST", 0.1)
+def test_what_is_still_to_come_can_be_had_at_once_and_comes_once(static: SavedMap, slot: Slot, maps: list[str]) -> None:
     static.follow()
     maps.append("a second")
     static.follow()
     static.flush()
     static.flush()
     assert slot.pages == ["the first map", "a second"]
-    slot.filled.clear()
-    assert not slot.filled.wait(0.5)
+    assert Timer.running == []
+
+
+def test_a_rest_that_ends_while_the_map_is_had_puts_it_there_no_second_time(
+    static: SavedMap, slot: Slot, maps: list[str]
+) -> None:
+    static.follow()
+    maps.append("a second")
+    static.follow()
+    (struck,) = Timer.running
+    static.flush()
+    struck.strike()
+    assert slot.pages == ["the first map", "a second"]
+
+
+def test_every_view_of_the_widget_has_the_map(static: SavedMap, slot: Slot, maps: list[str]) -> None:
+    static.follow()
+    another = Slot()
+    static.add(another)  # it holds the map of its own moment
+    maps.append("a second")
+    static.follow()
+    static.flush()
+    assert (slot.pages, another.pages) == (["the first map", "a second"], ["a second"])
 
 
 def test_a_pin_renews_a_map_that_is_there_and_is_no_first_one(static: SavedMap, slot: Slot, maps: list[str]) -> None:

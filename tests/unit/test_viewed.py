@@ -15,17 +15,18 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
-from saliency_widget import protocol
 from saliency_widget.attribution.viewed import page_of, viewed
 from saliency_widget.errors import InputError
 from saliency_widget.export.boxes import boxes_of
 from saliency_widget.export.color import STEPS
 from saliency_widget.export.figures import percent, significant
-from saliency_widget.export.look import Look
-from saliency_widget.export.reading import columns
+from saliency_widget.export.html import to_html
+from saliency_widget.export.look import APART, Look
+from saliency_widget.export.reading import columns, label
+from saliency_widget.protocol import to_kernel
 from saliency_widget.types import Alternative, Token
 
-from .test_export_html import Page, style_of
+from .export_cases import Page, style_of
 
 SEEN = json.loads((Path(__file__).parents[1] / "data/views.json").read_text())
 TOKENS = [
@@ -34,6 +35,7 @@ TOKENS = [
 ]
 FIRST = SEEN["first_target"]
 PLAIN = SEEN["views"][0]["view"]
+WORDS = [0, 1, 5, 7, 8, 9, 10, 11]
 
 
 def array(columns: list[list[float | None]]) -> np.ndarray:
@@ -53,14 +55,14 @@ def map_of(scores: np.ndarray, *, cols: slice = slice(None), **fields: Any) -> s
 MAP = map_of(array(SEEN["columns"]))
 
 
-def view(**fields: Any) -> protocol.View:
+def view(**fields: Any) -> to_kernel.View:
     return {**PLAIN, **fields}
 
 
 @pytest.mark.parametrize("each", SEEN["views"], ids=lambda each: f"{each['view']['by']} {each['view']['scale']}")
 def test_what_the_page_shows_is_what_is_kept(each: dict[str, Any]) -> None:
     """Targets, scores of the units, what is hidden, and of every token the step of the ramp."""
-    message = protocol.read({"type": "export", "col": 0, "view": each["view"]})
+    message = to_kernel.read({"type": "export", "col": 0, "view": each["view"]})
     assert message is not None
     seen, look = viewed(MAP, TOKENS, FIRST, message["view"])
     assert [(c.position - FIRST, c.position + c.length - FIRST) for c in seen.cols] == [
@@ -89,7 +91,7 @@ def test_every_character_is_in_one_box() -> None:
 
 
 def test_what_is_hidden_is_struck_and_said() -> None:
-    page = Page(page_of(MAP, TOKENS, FIRST, 1, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11], hidden=[[2, 4]])))
+    page = Page(page_of(MAP, TOKENS, FIRST, 1, view(by="word", units=WORDS, hidden=[[2, 4]])))
     struck = [box["text"] for box in page.boxes if "line-through" in style_of(box).values()]
     assert struck == ["shing"]
     assert not any("background" in style_of(box) for box in page.boxes if box["text"] == "shing")
@@ -97,6 +99,24 @@ def test_what_is_hidden_is_struck_and_said() -> None:
     held = (0.0365 + 0.0295) / np.nansum(np.abs(MAP.scores[:, 1]))
     assert f" · hidden: {percent(held)}" in page.everything
     assert [hidden for *_, hidden in page.data["targets"]][1] == f" · hidden: {percent(held)}"
+
+
+def test_what_is_hidden_has_no_number_of_another_row() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 3, view(hidden=[[2, 3]])))
+    (struck,) = [box for box in page.boxes if "line-through" in style_of(box).values()]
+    assert (struck["title"], style_of(struck).get("background")) == ("", None)
+
+
+def test_what_is_hidden_is_said_where_it_is_worth_a_word() -> None:
+    said = [Page(to_html(MAP, look=Look(hidden=[held] * 4))).data["targets"][0][3] for held in (0.0004, 0.002)]
+    assert said == ["", " · hidden: 0.2 %"]
+
+
+def test_how_targets_were_joined_is_said_of_several_alone() -> None:
+    pinned = Page(page_of(MAP, TOKENS, FIRST, 1, view(pinned=[1, 3])))
+    assert ["tokens, mean" in said for _, said, _, _ in pinned.data["targets"]] == [False, True, False]
+    words = Page(MAP.aggregate("word").to_html())  # nobody chose how its columns were joined
+    assert not any("tokens" in said for _, said, _, _ in words.data["targets"])
 
 
 def test_targets_pinned_as_one_are_one_whichever_of_them_is_asked_for() -> None:
@@ -112,7 +132,7 @@ def test_targets_pinned_as_one_are_one_whichever_of_them_is_asked_for() -> None:
 
 def test_a_pin_may_cut_a_word_in_two() -> None:
     """Pinned by tokens, read by words: what is pinned stays one, and each rest is a target of its own."""
-    seen, _ = viewed(MAP, TOKENS, FIRST, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11], pinned=[1, 3]))
+    seen, _ = viewed(MAP, TOKENS, FIRST, view(by="word", units=WORDS, pinned=[1, 3]))
     assert [token.text for token in seen.cols] == ["?", " George Wash", "ington"]
 
 
@@ -121,6 +141,7 @@ def test_raw_scores_have_three_digits_and_say_so() -> None:
     assert page.boxes[4]["title"] == "ton · score 0.898 · rank 2 of 9"
     assert "tiny · Gradient · probability · gradient norm · colours from 25 % of the largest" in page.everything
     assert "was\xa00.990 · ton\xa00.898" in page.everything
+    assert "strongest inputs, and their scores" in page.everything
     assert (page.data["numbers"], page.data["scale"], page.data["threshold"]) == ("score", "threshold", 0.25)
 
 
@@ -154,10 +175,45 @@ def test_a_class_that_is_not_computed_is_no_target() -> None:
     assert ["outline" in style_of(box) for box in page.boxes[FIRST:]] == [False, False, True, False]
 
 
+def test_a_target_of_which_a_part_is_not_computed_is_left_out() -> None:
+    begun = map_of(MAP.scores, cols=slice(0, 3))
+    seen, _ = viewed(begun, TOKENS, FIRST, view(by="word", units=WORDS))
+    assert [token.text for token in seen.cols] == ["?", " George"]
+
+
+def test_what_a_single_target_says_of_itself_stays() -> None:
+    """Scores from elsewhere may; of several targets as one, what they owe to each other is left out."""
+    scores = MAP.scores.copy()
+    scores[FIRST, 0] = 5
+    for pinned, own in ((None, 5), ([0, 2], np.nan)):
+        seen, _ = viewed(map_of(scores), TOKENS, FIRST, view(pinned=pinned))
+        np.testing.assert_equal(seen.scores[FIRST, 0], np.float32(own))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"hidden": [[2, 4]]}, {"pinned": [1, 3]}, {"by": "sentence", "units": [0, 7, 9, 10]}]
+)
+def test_what_was_found_of_a_map_is_said_of_no_other(changed: dict[str, Any]) -> None:
+    found = {"completeness": np.float32([0.1, 0.2, 0.3, 0.4])}
+    known = map_of(MAP.scores, diagnostics=found)
+    assert viewed(known, TOKENS, FIRST, view(scale="quantile", measure="raw"))[0].diagnostics == found
+    assert viewed(known, TOKENS, FIRST, view(**changed))[0].diagnostics == {}
+
+
+def test_what_is_hidden_may_end_beyond_the_text() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 0, view(hidden=[[7, 99]])))
+    assert page.text == "".join(token.text for token in TOKENS)
+
+
+def test_a_difference_of_shares_has_no_shares_of_its_own() -> None:
+    _, look = viewed(replace(MAP, unit=APART), TOKENS, FIRST, view(measure="share"))
+    assert look.raw
+
+
 def test_where_no_target_is_whole_the_cure_is_named() -> None:
     begun = map_of(MAP.scores, cols=slice(3, 4))
     with pytest.raises(InputError, match="by words each has several columns") as raised:
-        viewed(begun, TOKENS, FIRST, view(by="word", units=[0, 1, 5, 7, 8, 9, 10, 11]))
+        viewed(begun, TOKENS, FIRST, view(by="word", units=WORDS))
     assert "Read by tokens" in str(raised.value)
 
 
@@ -165,6 +221,25 @@ def test_where_no_target_is_whole_the_cure_is_named() -> None:
 def test_a_view_of_another_text_is_refused(units: list[int]) -> None:
     with pytest.raises(InputError, match="another one now"):
         viewed(MAP, TOKENS, FIRST, view(by="word", units=units))
+
+
+def test_a_threshold_colours_what_is_as_large_as_it_is() -> None:
+    place = Look(scale="threshold", threshold=0.5).scale_of(np.array([-2.0, 1.0, 0.9]), 2.0)
+    assert [place(value) for value in (-2.0, 1.0, 0.9)] == [-1, 0.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("look", "said"),
+    [
+        (Look(), ["share of the norm"]),
+        (Look(raw=True, pooled="summed over words"), ["norm, summed over words"]),
+        (Look(scale="quantile", n_hidden=1), ["share of the norm", "colours by rank", "1 input hidden"]),
+        (Look(scale="threshold", threshold=0.1, n_hidden=1200),
+         ["share of the norm", "colours from 10 % of the largest", "1,200 inputs hidden"]),
+    ],
+)  # fmt: skip
+def test_a_page_says_what_its_numbers_and_colours_are(look: Look, said: list[str]) -> None:
+    assert list(look.words("norm")) == said
 
 
 def test_a_column_of_nothing_has_no_colours_on_any_scale() -> None:
@@ -213,4 +288,5 @@ def test_a_unit_that_is_long_is_called_by_its_ends() -> None:
     target = Token(id=40, position=40, text=" end", role="generated", span=None, word=40, sentence=1, segment=0)
     a = sw.Attribution.from_scores(np.ones((40, 1)), many, [target], method="mine").aggregate("sentence")
     (name,) = Page(a.to_html()).data["inputs"]
+    assert label(replace(many[0], text="w" * 100)) == "w" * 100  # a token is called by all of it
     assert name == "word0 word1 word2 word3 word4 … 7 word38 word39"

@@ -94,7 +94,7 @@ class _Looks:
     """The weights at some queries, put together over heads and layers as they come. Nothing waits for the device."""
 
     def __init__(self, queries: torch.Tensor, settings: AttentionSettings) -> None:
-        self._at, self._which = queries.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        self._at, self._which = queries.unique(return_inverse=True)  # type: ignore[no-untyped-call]  # torch
         self._positions: list[int] = self._at.tolist()  # [q], ascending; `_which` [k, p] says which each query is
         self._settings = settings
         self._rows: torch.Tensor | None = None  # [q, keys], of all layers so far
@@ -312,5 +312,6 @@ def _reader(problem: Problem) -> Reader:
 
 def _distinct(queries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Of queries [a, p] the different ones [k, p], and which of them each atom has [a]. All classes share theirs."""
-    distinct: tuple[torch.Tensor, torch.Tensor] = queries.cpu().unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+    distinct: tuple[torch.Tensor, torch.Tensor]
+    distinct = queries.cpu().unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # torch
     return distinct

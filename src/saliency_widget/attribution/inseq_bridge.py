@@ -285,14 +285,14 @@ def _seeded(settings: Any, target: Target) -> Iterator[None]:
         yield
         return
     first, second = np.random.SeedSequence([settings.seed, target.position, *target.ids]).generate_state(2)
-    before = np.random.get_state()  # noqa: NPY002
+    before = np.random.get_state()  # noqa: NPY002 (what inseq and captum draw from)
     try:
         with torch.random.fork_rng():
             torch.manual_seed(int(first))
-            np.random.seed(int(second))  # noqa: NPY002
+            np.random.seed(int(second))  # noqa: NPY002 (as above)
             yield
     finally:
-        np.random.set_state(before)  # noqa: NPY002
+        np.random.set_state(before)  # noqa: NPY002 (as above)
 
 
 # What captum (DeepLIFT, where it fails halfway) and transformers (attention weights) leave on the parts of a model.
@@ -304,13 +304,13 @@ _HOOKS = "transformers.utils.output_capturing"
 def _cleaned(module: torch.nn.Module) -> Iterator[None]:
     """Whatever happens, what was not on the parts of the model before is not there after. captum's hooks go anyway."""
     notes = {part: [name for name in _NOTES if name not in part.__dict__] for part in module.modules()}
-    hooks = {part: set(part._forward_hooks) for part in notes}  # noqa: SLF001
+    hooks = {part: set(part._forward_hooks) for part in notes}  # noqa: SLF001 (torch tells of hooks nowhere else)
     try:
         yield
     finally:
         for part, names in notes.items():
             for name in names:
                 part.__dict__.pop(name, None)
-            for key, hook in list(part._forward_hooks.items()):  # noqa: SLF001
+            for key, hook in list(part._forward_hooks.items()):  # noqa: SLF001 (as above)
                 if key not in hooks[part] and getattr(hook, "__module__", "") == _HOOKS:
-                    del part._forward_hooks[key]  # noqa: SLF001
+                    del part._forward_hooks[key]  # noqa: SLF001 (as above)

@@ -55,7 +55,7 @@ def raw_scores(
     return out
 
 
-class _View(HuggingfaceDecoderOnlyModel):  # type: ignore[misc]
+class _View(HuggingfaceDecoderOnlyModel):  # type: ignore[misc]  # inseq is not typed
     """One column of a problem. Source and text are one sequence, so a translation model looks decoder-only."""
 
     def __init__(self, problem: Problem, atoms: Atoms) -> None:

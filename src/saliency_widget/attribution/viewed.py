@@ -22,7 +22,7 @@ from .aggregate import pooled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..protocol import View
+    from ..protocol.to_kernel import View
     from ..types import Token
     from .result import Attribution
 

@@ -14,9 +14,9 @@ from ..errors import InputError, SaliencyError
 from ..session.streaming import Send, Stream
 
 if TYPE_CHECKING:
-    from .. import protocol
     from ..attribution.methods import Method
     from ..attribution.result import Attribution
+    from ..protocol import to_kernel
     from ..types import Alternative, Segment, Token
 
 
@@ -94,7 +94,7 @@ class Exhibit:
         self._stream.status("done", self._on_show.card.label)
         self._finished(self._on_show.map)
 
-    def receive(self, message: protocol.ToKernel) -> None:
+    def receive(self, message: to_kernel.ToKernel) -> None:
         """A message of the page."""
         if self._stream.heard(message):
             return
@@ -103,7 +103,7 @@ class Exhibit:
         except SaliencyError as error:
             self._stream.failed(type(error).__name__, error.message, error.cure)
 
-    def _receive(self, message: protocol.ToKernel) -> None:
+    def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
             case "focus":
                 self.prefer(message["col"])
@@ -174,7 +174,7 @@ class Exhibit:
                 found[col] = float(probabilities[col]), shown.map.alternatives[col] if shown.map.alternatives else ()
         return found
 
-    def _export(self, col: int, view: protocol.View) -> None:
+    def _export(self, col: int, view: to_kernel.View) -> None:
         of, n = self._of, len(self._on_show.map.cols)
         if not 0 <= col < n:
             raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")

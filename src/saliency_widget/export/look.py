@@ -75,11 +75,9 @@ class Look:
         if self.scale == "quantile":
             sizes = np.abs(values)
             sizes = np.sort(sizes[sizes > 0])
-            return lambda value: copysign(
-                np.searchsorted(sizes, abs(value), side="right") / len(sizes) if value else 0.0, value
-            )
+            return lambda value: copysign(np.searchsorted(sizes, abs(value), side="right") / len(sizes), value)
         least = self.threshold * largest if self.scale == "threshold" else 0.0
-        return lambda value: max(-1.0, min(1.0, value / largest)) if abs(value) >= least else 0.0
+        return lambda value: value / largest if abs(value) >= least else 0.0
 
 
 def pooled_words(unit: str, pool: str) -> str:

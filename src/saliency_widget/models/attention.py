@@ -361,7 +361,7 @@ def _no_capture_left(model: Any) -> Iterator[None]:
         yield
     finally:
         for module, (known, flagged) in before.items():
-            hooks = module._forward_hooks  # noqa: SLF001
+            hooks = module._forward_hooks  # noqa: SLF001 (torch tells of hooks nowhere else)
             for key in set(hooks) - known:
                 if hooks[key].__module__ == "transformers.utils.output_capturing":
                     del hooks[key]

@@ -31,7 +31,7 @@ class ClassifierModel(Model):
         return tuple(str(config.id2label.get(i, i)) for i in range(config.num_labels))
 
     @property
-    def independent(self) -> bool:  # type: ignore[override]
+    def independent(self) -> bool:  # type: ignore[override]  # there a field
         """Whether it was trained to name any number of classes at once."""
         return getattr(self.model.config, "problem_type", None) == "multi_label_classification"
 
@@ -41,11 +41,11 @@ class ClassifierModel(Model):
         self.check_ids(encoded.inputs.ids)
         return encoded
 
-    def document(self, encoded: Encoded, written: Sequence[int]) -> Document:  # noqa: ARG002
+    def document(self, encoded: Encoded, written: Sequence[int]) -> Document:  # noqa: ARG002 (nothing is written)
         """The text, and the classes after it; nothing is ever written."""
         return describe_classes(self.tokenizer, encoded, self.labels)
 
-    def check_length(self, encoded: Encoded, new: int) -> None:  # noqa: ARG002
+    def check_length(self, encoded: Encoded, new: int) -> None:  # noqa: ARG002 (nothing is written)
         """Raises TextTooLong; nothing is written after the text."""
         limit = self.tokenizer.model_max_length
         if len(encoded.inputs.ids) > limit:
@@ -97,7 +97,7 @@ class ClassifierModel(Model):
         """All classes see the same rows, so one pass always serves all of them."""
         return True
 
-    def alternatives(self, step: Step) -> tuple[Alternative, ...]:  # noqa: ARG002
+    def alternatives(self, step: Step) -> tuple[Alternative, ...]:  # noqa: ARG002 (the other classes are all shown)
         """None: every class has a column of its own."""
         return ()
 

@@ -154,7 +154,7 @@ def _stripped(step: Decoder, pieces: list[bytes]) -> list[bytes]:
     ):
         for at in places:
             while left and (shorter := without(out[at], content)) != out[at]:
-                out[at], left = shorter, left - 1  # noqa: PLW2901
+                out[at], left = shorter, left - 1  # noqa: PLW2901 (counts what is left)
             if out[at]:
                 break
     return out

@@ -80,7 +80,7 @@ def _interruptible(module: torch.nn.Module, check: Callable[[], None]) -> list[R
             return
         check()
         if args and isinstance(args[0], Tensor) and args[0].requires_grad:
-            args[0].register_hook(lambda _gradient: check())  # type: ignore[no-untyped-call]
+            args[0].register_hook(lambda _gradient: check())  # type: ignore[no-untyped-call]  # torch
 
     layers = [m for m in module.modules() if isinstance(m, nn.ModuleList)]
     parts = {part for layer in layers for part in layer.modules() if not any(part.children())}

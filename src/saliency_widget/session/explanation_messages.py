@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from ..explanation.prompts import TEMPLATES
 
 if TYPE_CHECKING:
-    from .. import protocol
     from ..evaluation.measures import Figure
     from ..evaluation.say_versus_do import SayVersusDo
     from ..explanation.asking import Inquiry
     from ..explanation.clients import Client
     from ..explanation.result import Card, Explanation
+    from ..protocol import to_page
     from .conversation import Talk
 
 THE_MODEL, THE_OTHER = "model", "explainer"  # who can be asked: the model on show, and the one that show() was given
@@ -21,9 +21,9 @@ THE_MODEL, THE_OTHER = "model", "explainer"  # who can be asked: the model on sh
 
 def explainers_message(
     model: Client | None, other: Client | None, review: str, reason: str | None
-) -> protocol.Explainers:
+) -> to_page.Explainers:
     """Who can be asked. `reason`: why the model itself cannot."""
-    found: list[protocol.WireExplainer] = []
+    found: list[to_page.WireExplainer] = []
     for known, client in ((THE_MODEL, model), (THE_OTHER, other)):
         if client is not None:
             own = known == THE_MODEL
@@ -38,7 +38,7 @@ def explainers_message(
     }
 
 
-def answer_message(talk: Talk) -> protocol.Answer:
+def answer_message(talk: Talk) -> to_page.Answer:
     """An answer as far as it is there."""
     said, news = talk.explanation, talk.news
     scored = said is not None and said.kind == "scores" and said.alignment is not None
@@ -66,7 +66,7 @@ def answer_message(talk: Talk) -> protocol.Answer:
     }
 
 
-def comparison_message(result: SayVersusDo) -> protocol.Comparison:
+def comparison_message(result: SayVersusDo) -> to_page.Comparison:
     """What was said beside what was computed."""
     said = result.explanation
     assert said.label is not None, "constrained decoding always decides"
@@ -99,7 +99,7 @@ def _label_of(request: Inquiry) -> str:
     return next((t.label for t in TEMPLATES.values() if t.text == request.template), "Own prompt")
 
 
-def _words(said: Explanation) -> list[protocol.WireWord]:
+def _words(said: Explanation) -> list[to_page.WireWord]:
     unsure = said.uncertainties or (None,) * len(said.words)
     return [
         {"text": word, "score": _finite(score), "uncertainty": uncertainty}
@@ -107,12 +107,12 @@ def _words(said: Explanation) -> list[protocol.WireWord]:
     ]
 
 
-def _pairs(said: Explanation) -> list[protocol.WirePair]:
+def _pairs(said: Explanation) -> list[to_page.WirePair]:
     assert said.alignment is not None, "scores have an alignment"
     return [{"word": p.word, "value": p.value, "fate": p.fate, "at": p.at} for p in said.alignment.pairs]
 
 
-def _card(card: Card) -> protocol.WireCard:
+def _card(card: Card) -> to_page.WireCard:
     return {
         "about": list(card.about),
         "reads": card.reads,
@@ -121,7 +121,7 @@ def _card(card: Card) -> protocol.WireCard:
     }
 
 
-def _figure(figure: Figure) -> protocol.WireFigure:
+def _figure(figure: Figure) -> to_page.WireFigure:
     return {
         "id": figure.measure,
         "label": figure.label,

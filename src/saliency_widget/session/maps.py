@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..attribution.result import Attribution
     from ..models.base import Model
     from ..models.document import Document
-    from ..protocol import View
+    from ..protocol.to_kernel import View
     from ..types import Request
     from .streaming import Stream
 

@@ -11,16 +11,16 @@ from ..export.reading import sign_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .. import protocol
     from ..attribution.methods import Method
+    from ..protocol import to_page
     from ..types import Alternative, Phase, Token
 
 
-def wire_token(token: Token) -> protocol.WireToken:
+def wire_token(token: Token) -> to_page.WireToken:
     """A token without its position, which is its place in the list, and its length, which is 1."""
     about = asdict(token)
     del about["position"], about["length"]
-    return cast("protocol.WireToken", about)
+    return cast("to_page.WireToken", about)
 
 
 def encodable(content: Any) -> Any:
@@ -34,7 +34,7 @@ def encodable(content: Any) -> Any:
     return content
 
 
-def wire_method(method: Method, reason: str | None) -> protocol.WireMethod:
+def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
     """The card of a method. `reason`: why it cannot be used here, or None."""
     return {
         "id": method.id,
@@ -58,7 +58,7 @@ def status_message(
     total: int | None = None,
     seconds_left: float | None = None,
     unit: str = "tokens",
-) -> protocol.Status:
+) -> to_page.Status:
     """What is going on."""
     return {
         "type": "status",
@@ -71,9 +71,9 @@ def status_message(
     }
 
 
-def wire_step(probability: float, alternatives: Sequence[Alternative]) -> protocol.WireStep:
+def wire_step(probability: float, alternatives: Sequence[Alternative]) -> to_page.WireStep:
     """How probable a target was, and what else the model could have written."""
-    wire = [cast("protocol.WireAlternative", asdict(a)) for a in alternatives]
+    wire = [cast("to_page.WireAlternative", asdict(a)) for a in alternatives]
     return {"probability": probability, "alternatives": wire}
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import protocol
+from ..protocol import PROTOCOL, WINDOW, to_kernel, to_page
 from ..types import Alternative, Objective, Phase, Segment, Token
 from .messages import encodable, runs, status_message, wire_method, wire_step, wire_token
 
@@ -34,7 +34,7 @@ _PAUSE = 0.04  # seconds between two rounds of small messages: faster than this 
 class _Matrix:
     """A map as far as it is known, and which of its columns are on their way."""
 
-    header: protocol.Map
+    header: to_page.Map
     columns: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     sent: set[int] = field(default_factory=set)
 
@@ -49,24 +49,24 @@ class Stream:
         self._closed = False
         self._listening = False  # whether any page has said hello: nothing is sent to nobody
         self._greet = False
-        self._document: protocol.Document | None = None
-        self._trail: protocol.Trail | None = None
-        self._tokens: list[protocol.WireToken] = []
-        self._segments: list[protocol.WireSegment] = []
-        self._steps: dict[int, protocol.WireStep] = {}
-        self._menu: protocol.Menu | None = None
-        self._explainers: protocol.Explainers | None = None
-        self._answers: dict[int, protocol.Answer] = {}
+        self._document: to_page.Document | None = None
+        self._trail: to_page.Trail | None = None
+        self._tokens: list[to_page.WireToken] = []
+        self._segments: list[to_page.WireSegment] = []
+        self._steps: dict[int, to_page.WireStep] = {}
+        self._menu: to_page.Menu | None = None
+        self._explainers: to_page.Explainers | None = None
+        self._answers: dict[int, to_page.Answer] = {}
         self._answers_untold: set[int] = set()
-        self._comparison: protocol.Comparison | None = None
+        self._comparison: to_page.Comparison | None = None
         self._matrices: dict[str, _Matrix] = {}
         self._maps_untold: set[str] = set()
         self._current: str | None = None
-        self._what_if: protocol.WhatIf | None = None
+        self._what_if: to_page.WhatIf | None = None
         self._once: list[Sent] = []  # what is told to the pages that are there, and to no later one
         self._preferred = 0
-        self._status: protocol.Status = status_message("idle")
-        self._failed: protocol.Failed | None = None
+        self._status: to_page.Status = status_message("idle")
+        self._failed: to_page.Failed | None = None
         self._news: set[str] = set()  # names of the small things that changed since they were last sent
         self._tokens_from = 0
         self._steps_untold: set[int] = set()
@@ -86,20 +86,20 @@ class Stream:
             }
             self._tell("menu")
 
-    def explainers(self, message: protocol.Explainers) -> None:
+    def explainers(self, message: to_page.Explainers) -> None:
         """Who can be asked to explain."""
         with self._changed:
             self._explainers = message
             self._tell("explainers")
 
-    def answer(self, message: protocol.Answer) -> None:
+    def answer(self, message: to_page.Answer) -> None:
         """An answer as far as it is there; it replaces what was said of it before."""
         with self._changed:
             self._answers[message["id"]] = message
             self._answers_untold.add(message["id"])
             self._tell("answers")
 
-    def comparison(self, message: protocol.Comparison) -> None:
+    def comparison(self, message: to_page.Comparison) -> None:
         """What was said beside what was computed."""
         with self._changed:
             self._comparison = message
@@ -159,7 +159,7 @@ class Stream:
                 (i for i, (a, b) in enumerate(zip(old, wire, strict=False)) if a != b), min(len(old), len(wire))
             )
             self._tokens = wire
-            self._segments = [cast("protocol.WireSegment", asdict(s)) for s in segments]
+            self._segments = [cast("to_page.WireSegment", asdict(s)) for s in segments]
             self._tokens_from = min(self._tokens_from, same)
             self._tell("tokens")
 
@@ -193,7 +193,7 @@ class Stream:
             is_new = map_id not in self._matrices
             if aside and map_id == self._current:
                 return False
-            header: protocol.Map = {
+            header: to_page.Map = {
                 "type": "map",
                 "map": map_id,
                 "doc": self._document["doc"],
@@ -246,7 +246,7 @@ class Stream:
         with self._changed:
             assert self._document is not None, "what heads look at is a document"
             _, n_heads, n_rows = weights.shape
-            message: protocol.Heads = {
+            message: to_page.Heads = {
                 "type": "heads",
                 "doc": self._document["doc"],
                 "col": col,
@@ -259,7 +259,7 @@ class Stream:
     def file(self, name: str, text: str) -> None:
         """A page to be kept. Told once."""
         with self._changed:
-            message: protocol.File = {"type": "file", "name": name, "text": text}
+            message: to_page.File = {"type": "file", "name": name, "text": text}
             self._tell_once(message)
 
     def status(
@@ -293,7 +293,7 @@ class Stream:
 
     # ── what the page says ────────────────────────────────────────────────────────────────────────────────────────
 
-    def heard(self, message: protocol.ToKernel) -> bool:
+    def heard(self, message: to_kernel.ToKernel) -> bool:
         """Take what a page says of the conversation itself; whether it was that."""
         match message["type"]:
             case "hello":
@@ -343,7 +343,7 @@ class Stream:
         self._news.add(name)
         self._changed.notify_all()
 
-    def _tell_once(self, message: protocol.ToPage, *buffers: memoryview) -> None:
+    def _tell_once(self, message: to_page.ToPage, *buffers: memoryview) -> None:
         self._once.append((cast("dict[str, Any]", message), list(buffers)))
         self._tell("once")
 
@@ -382,11 +382,11 @@ class Stream:
         messages, self._once = messages + self._once, []
         return messages or self._column()
 
-    def _small(self) -> list[protocol.ToPage]:
+    def _small(self) -> list[to_page.ToPage]:
         news, self._news = self._news, set()
-        messages: list[protocol.ToPage] = []
+        messages: list[to_page.ToPage] = []
         if "hello" in news:
-            messages.append({"type": "hello", "protocol": protocol.PROTOCOL, "session": self._session})
+            messages.append({"type": "hello", "protocol": PROTOCOL, "session": self._session})
         if "trail" in news and self._trail is not None:
             messages.append(self._trail)
         if self._document is not None:
@@ -400,8 +400,8 @@ class Stream:
             messages.append(self._failed)
         return messages
 
-    def _about_document(self, news: set[str], document: protocol.Document) -> list[protocol.ToPage]:
-        messages: list[protocol.ToPage] = []
+    def _about_document(self, news: set[str], document: to_page.Document) -> list[to_page.ToPage]:
+        messages: list[to_page.ToPage] = []
         doc, start = document["doc"], self._tokens_from
         if "document" in news:
             messages.append(document)
@@ -423,8 +423,8 @@ class Stream:
             messages.append(self._what_if)
         return messages
 
-    def _about_explanations(self, news: set[str]) -> list[protocol.ToPage]:
-        messages: list[protocol.ToPage] = []
+    def _about_explanations(self, news: set[str]) -> list[to_page.ToPage]:
+        messages: list[to_page.ToPage] = []
         if "explainers" in news and self._explainers is not None:
             messages.append(self._explainers)
         messages += [self._answers[number] for number in sorted(self._answers_untold)]
@@ -435,7 +435,7 @@ class Stream:
 
     def _column(self) -> list[Sent]:
         """The next column, if a page has room for it: of the map on show first, nearest to where the user looks."""
-        if self._seq - self._acked >= protocol.WINDOW:
+        if self._seq - self._acked >= WINDOW:
             return []
         for matrix in sorted(self._matrices.values(), key=lambda m: m.header["map"] != self._current):
             waiting = matrix.columns.keys() - matrix.sent
@@ -444,7 +444,7 @@ class Stream:
                 matrix.sent.add(col)
                 self._seq += 1
                 scores = matrix.columns[col]
-                message: protocol.Column = {
+                message: to_page.Column = {
                     "type": "column",
                     "map": matrix.header["map"],
                     "seq": self._seq,

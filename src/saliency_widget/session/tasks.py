@@ -10,8 +10,8 @@ from ..checks import whole_number
 from ..models.changes import Change
 
 if TYPE_CHECKING:
-    from .. import protocol
     from ..attribution.attribute import Question
+    from ..protocol import to_kernel
     from .conversation import Wish
 
 
@@ -70,7 +70,7 @@ class Export:
     """Make a page of the map on show, as it is looked at; None: as it comes."""
 
     col: int
-    view: protocol.View | None
+    view: to_kernel.View | None
 
 
 Turn: TypeAlias = Branch | Back | Keep  # after which another text is on show
@@ -135,7 +135,7 @@ class Tasks:
             self.put(Ask(question))
 
 
-def task_of(message: protocol.ToKernel) -> Task:
+def task_of(message: to_kernel.ToKernel) -> Task:
     """What a message of the page asks for. Raises: InputError for what cannot be asked."""
     task: Task
     match message["type"]:
@@ -160,7 +160,7 @@ def task_of(message: protocol.ToKernel) -> Task:
     return task
 
 
-def _map_of(message: protocol.Ask) -> Ask | Aside:
+def _map_of(message: to_kernel.Ask) -> Ask | Aside:
     settings, foil, col = message.get("settings", {}), message.get("foil"), message.get("col")
     question = check_question(message["method"], message["objective"], settings, foil, col=col)
     return Aside(question) if message.get("aside", False) else Ask(question)

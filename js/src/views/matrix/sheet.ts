@@ -103,7 +103,8 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
 
   function draw(): void {
     if (!root.isConnected) return;
-    if (model.addUp()) redrawAll();
+    const isLeft = model.addUp();
+    if (isLeft) redraw();
     const brush = cells.getContext("2d");
     if (pen === null || brush === null) return;
     const seen = view();
@@ -124,7 +125,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     if (!fresh) {
       brush.clearRect(0, 0, width, height);
       drawCells({ ...frame, pen: brush }, model, small);
-      fresh = true;
+      fresh = !isLeft; // what is still to be added up may change the scale
     }
     pen.clearRect(0, 0, width, height);
     within(frame, grid.left - 2, grid.top - 2, edges.x + 2, edges.y + 2, () => {
@@ -171,8 +172,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     plan();
   });
   watch(signal, () => {
-    void [store.map.value?.done.value, model.totals.value, model.largest.value, model.scales.value];
-    void [model.colours.value, model.order.value];
+    void [store.map.value?.done.value, model.totals.value, model.scales.value, model.colours.value, model.order.value];
     redrawAll();
   });
   watch(signal, () => {

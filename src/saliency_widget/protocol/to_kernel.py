@@ -1,0 +1,206 @@
+"""What the page tells the kernel, and how it is read: the page may be of another version, or no page of ours."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
+
+
+class ToKernelHello(TypedDict):
+    """A page is there: it wants everything."""
+
+    type: Literal["hello"]
+    protocol: int
+
+
+class Ack(TypedDict):
+    """The page has drawn, or at least stored, every column message up to `seq`."""
+
+    type: Literal["ack"]
+    seq: int
+
+
+class Focus(TypedDict):
+    """The user looks at this column: compute it next."""
+
+    type: Literal["focus"]
+    col: int
+
+
+class Ask(TypedDict):
+    """Show this map; compute it if it is not there yet.
+
+    `foil`: the id of another token, against which the targets are set. `col`: compute this column alone. `aside`: do
+    not show it, and let what runs come first.
+    """
+
+    type: Literal["ask"]
+    method: str
+    objective: str
+    settings: NotRequired[dict[str, Any]]
+    foil: NotRequired[int]
+    col: NotRequired[int]
+    aside: NotRequired[bool]
+
+
+class Branch(TypedDict):
+    """Put this token in the place of the target of `col`, and let the model go on from there."""
+
+    type: Literal["branch"]
+    col: int
+    token: int
+
+
+class Back(TypedDict):
+    """Show an earlier text of the trail, or a later one."""
+
+    type: Literal["back"]
+    to: int
+
+
+class Try(TypedDict):
+    """What if these tokens were not there, or the text were this one? Of neither: undo. The answer is `what_if`."""
+
+    type: Literal["try"]
+    rows: NotRequired[list[int]]
+    text: NotRequired[str]
+
+
+class Keep(TypedDict):
+    """Make what was tried the text on show, with a map of its own."""
+
+    type: Literal["keep"]
+
+
+class AskHeads(TypedDict):
+    """Where does each head look? The answer is `heads`."""
+
+    type: Literal["heads"]
+    col: int
+
+
+class View(TypedDict):
+    """How the reader looks at a map.
+
+    `by`: "token", "word", "sentence" or "segment". `units`: the tokens that the units begin with, which are finer where
+    one is opened; None where they are tokens. `pool`: "sum", "mean" or "max" over the tokens of a unit. `pinned`: the
+    columns [start, end) that are pinned as one target, where they are several. `joint`: "sum" or "mean" over the
+    columns of one target. `hidden`: stretches [start, end) of tokens that do not count. `scale`: "linear", "quantile"
+    or "threshold", and `threshold` which part of the largest is the least that is coloured. `measure`: "share", "raw".
+    """
+
+    by: str
+    units: list[int] | None
+    pool: str
+    pinned: list[int] | None
+    joint: str
+    hidden: list[list[int]]
+    scale: str
+    threshold: float
+    measure: str
+
+
+class Export(TypedDict):
+    """Make a page of the map on show as the reader sees it, coloured for the target of `col`. The answer is `file`."""
+
+    type: Literal["export"]
+    col: int
+    view: View
+
+
+class Cancel(TypedDict):
+    """Stop what is running; keep what is done."""
+
+    type: Literal["cancel"]
+
+
+class Explain(TypedDict):
+    """Ask an LLM about `review`. `prompt` is a whole template, with `{review}` in it where the text goes."""
+
+    type: Literal["explain"]
+    explainer: str
+    kind: str
+    prompt: str
+    review: str
+
+
+class SayVersusDo(TypedDict):
+    """Set what the model says of `review` beside what it computes."""
+
+    type: Literal["say_versus_do"]
+    review: str
+
+
+ToKernel: TypeAlias = (
+    ToKernelHello | Ack | Focus | Ask | Branch | Back | Try | Keep | AskHeads | Export | Cancel | Explain | SayVersusDo
+)
+
+_MAY_BE_LEFT_OUT: dict[str, type] = {
+    "settings": dict,
+    "foil": int,
+    "col": int,
+    "aside": bool,
+    "rows": list,
+    "text": str,
+}
+_TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
+    "hello": {"protocol": int},
+    "ack": {"seq": int},
+    "focus": {"col": int},
+    "ask": {"method": str, "objective": str},
+    "branch": {"col": int, "token": int},
+    "back": {"to": int},
+    "try": {},
+    "keep": {},
+    "heads": {"col": int},
+    "export": {"col": int, "view": dict},
+    "cancel": {},
+    "explain": {"explainer": str, "kind": str, "prompt": str, "review": str},
+    "say_versus_do": {"review": str},
+}
+_VIEW_NAMES: dict[str, tuple[str, ...]] = {
+    "by": ("token", "word", "sentence", "segment"),
+    "pool": ("sum", "mean", "max"),
+    "joint": ("sum", "mean"),
+    "scale": ("linear", "quantile", "threshold"),
+    "measure": ("share", "raw"),
+}
+
+
+def read(content: object) -> ToKernel | None:
+    """The message in `content`, checked field by field, or None where it is not one of ours."""
+    if not isinstance(content, dict):
+        return None
+    fields = _TO_KERNEL_FIELDS.get(str(content.get("type")))
+    if fields is None or not all(_is(content.get(name), kind) for name, kind in fields.items()):
+        return None
+    given = _MAY_BE_LEFT_OUT.keys() & content.keys()
+    if not all(_is(content[name], _MAY_BE_LEFT_OUT[name]) for name in given):
+        return None
+    if "view" in fields and not _is_view(content["view"]):
+        return None
+    return cast("ToKernel", content)
+
+
+def _is_view(view: dict[str, Any]) -> bool:
+    units, pinned, hidden = view.get("units"), view.get("pinned"), view.get("hidden")
+    return (
+        View.__required_keys__ <= view.keys()
+        and all(view[name] in names for name, names in _VIEW_NAMES.items())
+        and (units is None or _are_places(units))
+        and (pinned is None or (_are_places(pinned) and len(pinned) == 2))
+        and isinstance(hidden, list)
+        and all(_are_places(span) and len(span) == 2 for span in hidden)
+        and (_is(view["threshold"], int) or _is(view["threshold"], float))
+    )
+
+
+def _are_places(value: object) -> bool:
+    """Whether it is a list of places in a text, each behind the one before."""
+    if not isinstance(value, list) or not all(_is(place, int) and place >= 0 for place in value):
+        return False
+    return all(before < after for before, after in pairwise(value))
+
+
+def _is(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and (kind is bool) == isinstance(value, bool)  # True is no number
