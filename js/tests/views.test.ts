@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { words } from "./gestures";
 import { COLUMNS, conversation, METHOD, over, press, type Said, TEXT, texts, tokens, viewing, type Wire } from "./help";
 
 const view = viewing();
@@ -194,6 +195,21 @@ describe("the tooltip", () => {
     const said = tip(el)?.textContent?.replace(/\s+/g, " ");
     expect(said).toContain("written by the model · position 5p = .796");
     expect(said).toContain("share .000 · rank 2 of 7 score 0 for He");
+  });
+  it("tells the probability of what it names, wherever the mouse is on it", () => {
+    const { el, box, store } = view(words());
+    const rows = () => [
+      tip(el)?.querySelector(".sw-tip-head")?.textContent,
+      ...texts(el, "[role=tooltip] .sw-tip-row"),
+    ];
+    store.readBy("word");
+    over(box(6));
+    expect([rows(), texts(el, ".sw-probability")]).toEqual([["OK", "p = .317"], ["p = .317"]]);
+    over(box(5));
+    expect(rows()).toEqual(["OK", "p = .317"]);
+    store.readBy("sentence"); // which is no target by itself
+    over(box(6));
+    expect(rows()).toEqual(["OK bye", "K: p = .398"]);
   });
 });
 

@@ -9,7 +9,7 @@ import { rankOf, shareOf, statsOf } from "../scores";
 import type { MapData, Store } from "../store";
 import { unitAt } from "../units";
 import type { Side } from "./tooltip";
-import { nameOf, nameOfTargets } from "./words";
+import { nameOf, nameOfTargets, probabilityOf } from "./words";
 
 const ROLE_NAMES: Record<Exclude<Role, "special">, string> = {
   source: "source",
@@ -50,11 +50,15 @@ function silence({ hiddenRows }: Store, row: number, first: number): string {
   return row < first ? "nothing was said of it" : "comes after it, so it cannot matter";
 }
 
-function probability(store: Store, token: number): TemplateResult | typeof nothing {
-  const step = store.steps.value[token - store.firstTarget.value];
-  return token < store.firstTarget.value || step === undefined
-    ? nothing
-    : html`<div class="sw-tip-row">p = <b>${share(step.probability)}</b></div>`;
+/** Of the target that token `row` is part of, which is named where the tip speaks of a larger unit. */
+function probability(store: Store, row: number): TemplateResult | typeof nothing {
+  const col = row - store.firstTarget.value;
+  const cols = store.unitCols(col);
+  const p = col < 0 ? null : probabilityOf(store, { cols });
+  if (p === null) return nothing;
+  const { start, end } = unitAt(store.units.value, row) ?? cols;
+  const name = end - start === cols.end - cols.start ? nothing : html`<bdi>${nameOfTargets(store, cols)}</bdi>: `;
+  return html`<div class="sw-tip-row">${name}p = <b>${share(p)}</b></div>`;
 }
 
 /** Where the tip of token `row` stands: that of a translated word not over the source, which the word colours. */
