@@ -44,7 +44,7 @@ export function followPointer(
         col < 0 ? store.targetCols.value : pinned !== null && col < pinned.start ? pinned : null,
         of.value,
       ),
-      sideOf(store, i),
+      sideOf(box),
     );
   }
 
