@@ -81,10 +81,13 @@ export function mount(options: {
 /** Another text takes the place of all that can have the focus: it goes on with the target on show, once there is one. */
 function keepFocus({ store, signal }: ViewContext, root: HTMLElement, body: HTMLElement): void {
   let isHere = false;
-  const follow = (event: Event) => {
-    isHere = event.composedPath().includes(root);
-  };
-  for (const name of ["focusin", "pointerdown"]) document.addEventListener(name, follow, { signal, capture: true });
+  document.addEventListener(
+    "focusin",
+    (event) => {
+      isHere = event.composedPath().includes(root);
+    },
+    { signal },
+  );
   const hasTarget = computed(() => store.shown.value !== null);
   watch(signal, () => {
     if (hasTarget.value) queueMicrotask(() => isHere && !hasFocus(root) && focusTarget(body));
