@@ -73,6 +73,20 @@ describe("the keyboard", () => {
       "Target Washington. Probability .796. Most important: George .400, president .300, first .200.",
     );
   });
+  it("is told with what it is set against", () => {
+    const { el, store } = view(
+      conversation().map(
+        ([message, scores]): Said => [message.type === "map" ? { ...message, foil: " Bush", col: 0 } : message, scores],
+      ),
+    );
+    const told = () => {
+      vi.advanceTimersByTime(1000);
+      return el.querySelector(".sw-layer > [aria-live=polite]")?.textContent;
+    };
+    expect(told()).toMatch(/^Target Washington and not Bush\. /);
+    store.pin(1); // of which it says nothing
+    expect(told()).toMatch(/^Target \.\. /);
+  });
 });
 
 describe("the focus", () => {
