@@ -36,6 +36,22 @@ describe("the label over a turn", () => {
 });
 
 describe("words, sentences and segments", () => {
+  it("end for the eye at the target, which cannot see how they go on", () => {
+    const list = tokens(["Why", "?", " It", " is", " so", "."], 2).map((each, i) => ({
+      ...each,
+      sentence: i < 2 ? 0 : 1,
+    }));
+    const { el, box, store } = view(
+      about(list, 2, [
+        [1, 2, Number.NaN, Number.NaN, Number.NaN],
+        [1, 1, 2, Number.NaN, Number.NaN],
+      ]),
+    );
+    store.readBy("sentence");
+    store.pin(1);
+    expect([0, 2, 4].map((i) => box(i).style.backgroundColor !== "")).toEqual([true, true, false]);
+    expect(classed(el, "sw-blind")).toEqual([4, 5]);
+  });
   it("are drawn as one, and lit as one under the mouse", () => {
     const { el, box, store } = view(words());
     over(box(1));
