@@ -35,6 +35,28 @@ describe("the label over a turn", () => {
   });
 });
 
+describe("a chip", () => {
+  it("is hidden with all that it stands for, and coloured by what is left of it", () => {
+    const list = tokens(["Hi", "<a>", "<b>", "<c>", "<d>", " you", " ok"], 6, {
+      1: "special",
+      2: "special",
+      3: "special",
+      4: "special",
+    });
+    const { el, store } = view(about(list, 6, [[1, 1, 2, 0, 0, 4]]));
+    const chip = el.querySelector<HTMLElement>(".sw-chip") as HTMLElement;
+    const seen = () => [
+      chip.classList.contains("sw-off"),
+      chip.classList.contains("sw-blind"),
+      chip.style.backgroundColor !== "",
+    ];
+    store.hide({ start: 0, end: 2 }); // a turn, and where the template begins
+    expect([chip.textContent, ...seen()]).toEqual(["template · 4 tokens · 33 %", false, false, true]);
+    store.hide({ start: 2, end: 5 });
+    expect([chip.textContent, ...seen()]).toEqual(["template · 4 tokens", true, true, false]);
+  });
+});
+
 describe("words, sentences and segments", () => {
   it("end for the eye at the target, which cannot see how they go on", () => {
     const list = tokens(["Why", "?", " It", " is", " so", "."], 2).map((each, i) => ({
