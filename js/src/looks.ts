@@ -59,13 +59,19 @@ export function createLooks(chain: Chain) {
     const { value: cols } = targetCols;
     const values = new Float64Array(found?.length ?? 0);
     for (let unit = 0; unit < values.length; unit++) values[unit] = measured(found as Float32Array, unit);
-    const { of: unitOf } = units.value;
+    const { of: unitOf, spans } = units.value;
+    const end = firstTarget.value + (cols?.end ?? 0);
+    /** The unit that says what a token weighs. One that goes on after the target was seen no further. */
+    function unitAt(token: number): number | null {
+      const unit = unitOf[token] ?? -1;
+      return token >= end && (spans[unit]?.start ?? 0) < end ? null : unit;
+    }
     return looking(of, {
-      about: cols && { start: firstTarget.value + cols.start, end: firstTarget.value + cols.end },
+      about: cols && { start: firstTarget.value + cols.start, end },
       turned: false,
       ready: found !== null,
       values,
-      at: (token) => (token < (of?.info.n_rows ?? 0) ? (unitOf[token] ?? null) : null),
+      at: (token) => (token < (of?.info.n_rows ?? 0) ? unitAt(token) : null),
     });
   }
 

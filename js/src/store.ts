@@ -314,6 +314,15 @@ export function createStore() {
     return questions.get(info.map) ?? { method: info.method, objective: info.objective };
   }
 
+  /** Nobody answers: what was asked for will not come, and what ran has ended, as far as this page can tell. */
+  function giveUp(why: Omit<Failed, "type">): void {
+    batch(() => {
+      handle({ type: "failed", ...why });
+      status.value = IDLE;
+      answers.value = answers.value.map((answer) => (isUnderWay(answer) ? { ...answer, state: "cancelled" } : answer));
+    });
+  }
+
   /** The reader asked an LLM. What went wrong before is no longer of interest. */
   function explain(): void {
     batch(() => {
@@ -355,6 +364,7 @@ export function createStore() {
     beside,
     mapBeside,
     questionOf,
+    giveUp,
     explain,
   };
 }

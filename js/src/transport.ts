@@ -20,25 +20,44 @@ export type Send = (message: ToKernel) => void;
 const FOCUS_EVERY = 50; // ms: a mouse crosses words faster than a column can be computed
 const ACKNOWLEDGED = 4; // columns at once: each acknowledgement has its cost in the kernel and here; a third of its window
 const PATIENCE = 4000; // ms until the page says that it waits for a kernel
+const WHILE_BUSY = 15_000; // ms, for one that computes: it looks up between two layers
+/** It may be gone, or its messages may wait for a cell that runs: a page cannot tell. */
+const SILENCE = {
+  kind: "KernelSilent",
+  message: "The kernel does not answer.",
+  cure: "It may be busy with a cell; if not, run the cell again. What is here can still be read.",
+};
 
 /** Binds the store to the model until `signal` aborts; says hello. */
 export function connect(model: Host, store: Store, signal: AbortSignal): Send {
+  let patience: ReturnType<typeof setTimeout> | undefined;
+
+  function giveUp(): void {
+    hush();
+    store.giveUp(SILENCE);
+  }
+
+  function hush(): void {
+    clearTimeout(patience);
+    patience = undefined;
+  }
+
   const send: Send = (message) => {
     if (signal.aborted) return;
+    const asks = message.type !== "ack" && message.type !== "focus"; // which nothing but columns answers
+    if (asks) patience ??= setTimeout(giveUp, store.running.value ? WHILE_BUSY : PATIENCE);
     try {
       model.send(message);
     } catch {
       // No kernel: the map that is here can still be read.
+      if (asks) giveUp();
     }
   };
   const acknowledge = acknowledger(send);
-  const patience = setTimeout(() => {
-    if (store.document.value === null && store.notice.value === null && !store.running.value)
-      store.notice.value = "No kernel has answered yet. Run the cell again to bring this map to life.";
-  }, PATIENCE);
 
   const hear = (content: unknown, buffers?: readonly DataView[]) => {
-    clearTimeout(patience);
+    hush();
+    if (store.failure.value?.kind === SILENCE.kind) store.failure.value = null;
     try {
       const message = readToPage(content, buffers);
       if (message === null) return;
@@ -56,7 +75,7 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Send {
   const unbind = bindSelection(model, store, signal);
   const unfollow = followFocus(store, send);
   signal.addEventListener("abort", () => {
-    clearTimeout(patience);
+    hush();
     model.off("msg:custom", hear);
     unbind();
     unfollow();

@@ -1,7 +1,8 @@
 /** The keys among targets, in the matrix, and those that belong to the notebook. */
 
 import { describe, expect, it, vi } from "vitest";
-import { press, viewing } from "./help";
+import { button } from "./gestures";
+import { conversation, press, type Said, viewing } from "./help";
 
 const view = viewing();
 
@@ -71,5 +72,62 @@ describe("the keyboard", () => {
     expect(el.querySelector(".sw-layer > [aria-live=polite]")?.textContent).toBe(
       "Target Washington. Probability .796. Most important: George .400, president .300, first .200.",
     );
+  });
+  it("is told with what it is set against", () => {
+    const { el, store } = view(
+      conversation().map(
+        ([message, scores]): Said => [message.type === "map" ? { ...message, foil: " Bush", col: 0 } : message, scores],
+      ),
+    );
+    const told = () => {
+      vi.advanceTimersByTime(1000);
+      return el.querySelector(".sw-layer > [aria-live=polite]")?.textContent;
+    };
+    expect(told()).toMatch(/^Target Washington and not Bush\. /);
+    store.pin(1); // of which it says nothing
+    expect(told()).toMatch(/^Target \.\. /);
+  });
+});
+
+describe("the focus", () => {
+  const inactive = () => document.activeElement === document.body || document.activeElement === null;
+  const another = (doc: number) =>
+    conversation()
+      .slice(1)
+      .map(([message, scores]): Said => [{ ...message, doc, map: `m${doc}` }, scores]);
+
+  it("goes on with the target on show when another text takes the place of what had it", async () => {
+    const { el, box, model } = view();
+    el.querySelector<HTMLElement>(".sw-alternative")?.focus();
+    const [begins, ...rest] = another(2) as [Said, ...Said[]];
+    model.hear(...begins);
+    expect(el.querySelector(".sw-target-line")?.closest("[hidden]")).not.toBeNull();
+    (document.activeElement as HTMLElement).blur(); // as browsers do where it is not to be seen
+    for (const [message, scores] of rest) model.hear(message, scores);
+    await Promise.resolve();
+    expect(document.activeElement).toBe(box(5));
+    press(box(5), "ArrowRight");
+    for (const [message, scores] of another(3)) model.hear(message, scores);
+    await Promise.resolve();
+    expect(document.activeElement).toBe(box(5));
+  });
+  it("stays where it is when it was not here", async () => {
+    const { el, box, model } = view();
+    const elsewhere = document.createElement("button");
+    el.after(elsewhere);
+    box(5).focus();
+    elsewhere.focus();
+    elsewhere.remove();
+    for (const [message, scores] of another(2)) model.hear(message, scores);
+    await Promise.resolve();
+    expect(inactive()).toBe(true);
+  });
+  it("does not go with a button of the inputs' line that says something else", () => {
+    const { el, box, store } = view();
+    store.hide({ start: 0, end: 1 });
+    store.turn({ start: 1, end: 2 });
+    button(el, "Back").focus();
+    button(el, "Back").click();
+    expect(document.activeElement).toBe(box(5));
   });
 });

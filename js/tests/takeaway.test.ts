@@ -255,6 +255,15 @@ describe("the drawer", () => {
     model.hear({ type: "failed", kind: "InputError", message: "There is no map.", cure: "Ask for one." });
     await vi.waitFor(() => expect(said()).toBe("HTML: There is no map."));
   });
+  it("says that a page does not come from a kernel that is not there, each time it is asked", async () => {
+    const { take, model, button, said } = open();
+    model.connected = false;
+    for (const _ of [1, 2]) {
+      take("HTML");
+      await vi.waitFor(() => expect(button("HTML").getAttribute("aria-disabled")).toBe("false"));
+      expect(said()).toBe("HTML: The kernel does not answer.");
+    }
+  });
   it("copies the column on show as a table", async () => {
     const written: string[] = [];
     vi.spyOn(navigator.clipboard, "writeText").mockImplementation(async (text) => {

@@ -35,7 +35,45 @@ describe("the label over a turn", () => {
   });
 });
 
+describe("a chip", () => {
+  it("is hidden with all that it stands for, and coloured by what is left of it", () => {
+    const list = tokens(["Hi", "<a>", "<b>", "<c>", "<d>", " you", " ok"], 6, {
+      1: "special",
+      2: "special",
+      3: "special",
+      4: "special",
+    });
+    const { el, store } = view(about(list, 6, [[1, 1, 2, 0, 0, 4]]));
+    const chip = el.querySelector<HTMLElement>(".sw-chip") as HTMLElement;
+    const seen = () => [
+      chip.classList.contains("sw-off"),
+      chip.classList.contains("sw-blind"),
+      chip.style.backgroundColor !== "",
+    ];
+    store.hide({ start: 0, end: 2 }); // a turn, and where the template begins
+    expect([chip.textContent, ...seen()]).toEqual(["template · 4 tokens · 33 %", false, false, true]);
+    store.hide({ start: 2, end: 5 });
+    expect([chip.textContent, ...seen()]).toEqual(["template · 4 tokens", true, true, false]);
+  });
+});
+
 describe("words, sentences and segments", () => {
+  it("end for the eye at the target, which cannot see how they go on", () => {
+    const list = tokens(["Why", "?", " It", " is", " so", "."], 2).map((each, i) => ({
+      ...each,
+      sentence: i < 2 ? 0 : 1,
+    }));
+    const { el, box, store } = view(
+      about(list, 2, [
+        [1, 2, Number.NaN, Number.NaN, Number.NaN],
+        [1, 1, 2, Number.NaN, Number.NaN],
+      ]),
+    );
+    store.readBy("sentence");
+    store.pin(1);
+    expect([0, 2, 4].map((i) => box(i).style.backgroundColor !== "")).toEqual([true, true, false]);
+    expect(classed(el, "sw-blind")).toEqual([4, 5]);
+  });
   it("are drawn as one, and lit as one under the mouse", () => {
     const { el, box, store } = view(words());
     over(box(1));

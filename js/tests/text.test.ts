@@ -6,6 +6,7 @@ import { about, conversation, FIRST, over, press, TEXT, texts, token, tokens, vi
 
 const NAN = Number.NaN;
 const view = viewing();
+const tip = (el: Element) => el.querySelector<HTMLElement>("[role=tooltip]");
 
 describe("several targets", () => {
   it("are pinned from one to where Shift is held at the click", () => {
@@ -30,6 +31,25 @@ describe("several targets", () => {
     mouse("pointerup", box(5), { buttons: 0 });
     click(box(5).parentElement as Element);
     expect([store.pinnedCols.value, store.dragged.value, model.saved]).toEqual([{ start: 0, end: 3 }, null, 1]);
+  });
+  it("stay on show once they are made, until the mouse has been elsewhere", () => {
+    const { el, box, store } = view();
+    const shown = () => store.shown.value?.cols;
+    const made = { start: 0, end: 2 };
+    drag([box(5), box(6)]);
+    over(box(6));
+    expect([shown(), store.hoverRow.value, tip(el)?.hidden]).toEqual([made, 6, false]);
+    over(box(5));
+    expect(shown()).toEqual(made);
+    over(box(0));
+    over(box(5));
+    expect(shown()).toEqual({ start: 0, end: 1 });
+    over(box(7));
+    click(box(7), { shiftKey: true });
+    expect(shown()).toEqual({ start: 0, end: 3 });
+    el.querySelector(".sw-text")?.dispatchEvent(new PointerEvent("pointerleave"));
+    over(box(7));
+    expect(shown()).toEqual({ start: 2, end: 3 });
   });
   it("are whole words where words are read: a click anywhere in one pins it, a second lets it go", () => {
     const { el, box, store } = view(words());

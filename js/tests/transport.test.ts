@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import widget from "../src/index";
 import { createStore } from "../src/store";
 import { connect } from "../src/transport";
+import { ANSWER } from "./explaining";
 import { about, COLUMNS, conversation, FakeModel, started, tokens } from "./help";
 
 beforeEach(() => {
@@ -94,15 +95,67 @@ describe("without a kernel", () => {
   });
   it("an empty page says after a while that it waits", () => {
     const { store } = started([]);
-    expect(store.notice.value).toBeNull();
+    expect(store.failure.value).toBeNull();
     vi.advanceTimersByTime(5000);
-    expect(store.notice.value).toMatch(/No kernel has answered/);
+    expect(store.failure.value?.message).toBe("The kernel does not answer.");
   });
   it("a kernel that answers late is welcome", () => {
     const { store, model } = started([]);
     vi.advanceTimersByTime(5000);
     for (const [message, scores] of conversation()) model.hear(message, scores);
-    expect([store.notice.value, store.nTargets.value]).toEqual([null, 3]);
+    expect([store.failure.value, store.nTargets.value]).toEqual([null, 3]);
+  });
+});
+
+describe("a kernel that was there and is silent", () => {
+  const running = { type: "status", phase: "attributing", what: "x", done: 0, total: 4, unit: "", seconds_left: null };
+  const ask = { type: "ask", method: "occlusion", objective: "probability" } as const;
+  const asking = () => {
+    const world = started();
+    world.store.ask(ask);
+    world.send(ask);
+    return world;
+  };
+
+  it("is told of, and what was asked for is not asked for any more", () => {
+    const { store } = asking();
+    vi.advanceTimersByTime(3900);
+    expect([store.failure.value, store.asked.value]).toEqual([null, ask]);
+    vi.advanceTimersByTime(200);
+    expect([store.failure.value?.message, store.asked.value]).toEqual(["The kernel does not answer.", null]);
+    expect(store.failure.value?.cure).toMatch(/run the cell again. What is here can still be read/);
+  });
+  it("is told of at once where nothing can be sent to it; whatever ran has ended", () => {
+    const { store, model, send } = started();
+    model.hear(running);
+    model.hear({ ...ANSWER, state: "writing" });
+    model.connected = false;
+    store.explain();
+    send({ type: "cancel" });
+    expect([store.failure.value?.kind, store.running.value, store.explaining.value]).toEqual([
+      "KernelSilent",
+      false,
+      false,
+    ]);
+  });
+  it("is welcome when it says anything", () => {
+    const { store, model } = asking();
+    vi.advanceTimersByTime(5000);
+    model.hear(running);
+    expect([store.failure.value, store.running.value]).toEqual([null, true]);
+    vi.advanceTimersByTime(60_000);
+    expect([store.failure.value, store.running.value]).toEqual([null, true]);
+  });
+  it("is given more time while it computes, and none is asked of it for what it does not answer", () => {
+    const { store, model, send } = started();
+    send({ type: "focus", col: 1 });
+    vi.advanceTimersByTime(60_000);
+    model.hear(running);
+    send({ type: "cancel" });
+    vi.advanceTimersByTime(10_000);
+    expect(store.failure.value).toBeNull();
+    vi.advanceTimersByTime(10_000);
+    expect([store.failure.value?.kind, store.running.value]).toEqual(["KernelSilent", false]);
   });
 });
 

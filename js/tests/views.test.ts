@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { words } from "./gestures";
 import { COLUMNS, conversation, METHOD, over, press, type Said, TEXT, texts, tokens, viewing, type Wire } from "./help";
 
 const view = viewing();
@@ -192,8 +193,32 @@ describe("the tooltip", () => {
     box(7).click();
     over(box(5));
     const said = tip(el)?.textContent?.replace(/\s+/g, " ");
-    expect(said).toContain("written by the model · position 5p = .796");
+    expect(said).toContain("p = .796 · position 5");
     expect(said).toContain("share .000 · rank 2 of 7 score 0 for He");
+  });
+  it("tells the probability of what it names, wherever the mouse is on it", () => {
+    const { el, box, store } = view(words());
+    const rows = () => texts(el, ".sw-tip-head, .sw-tip-role");
+    store.readBy("word");
+    over(box(6));
+    expect([rows(), texts(el, ".sw-probability")]).toEqual([["OK", "p = .317 · position 6"], ["p = .317"]]);
+    over(box(5));
+    expect(rows()).toEqual(["OK", "p = .317 · position 5"]);
+    store.readBy("sentence"); // which is no target by itself
+    over(box(6));
+    expect(rows()).toEqual(["OK bye", "K: p = .398 · position 6"]);
+  });
+  it("stands below a target that has inputs above it, and above all else", () => {
+    const { el, box } = view();
+    const text = el.querySelector(".sw-text") as HTMLElement;
+    vi.spyOn(text, "getBoundingClientRect").mockReturnValue(new DOMRect(0, 100, 300, 200));
+    const top = (i: number, y: number) => {
+      vi.spyOn(box(i), "getBoundingClientRect").mockReturnValue(new DOMRect(10, y, 50, 20));
+      vi.spyOn(box(i), "offsetHeight", "get").mockReturnValue(20);
+      over(box(i));
+      return Number.parseFloat(tip(el)?.style.top ?? "") - y;
+    };
+    expect([top(5, 110), top(6, 150), top(4, 150)].map((below) => below > 0)).toEqual([false, true, false]);
   });
 });
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from .conftest import READY
+
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 SHOW = (
@@ -231,6 +233,27 @@ def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any) -> Non
     view.locator(".sw-gen").first.wait_for()
     view.locator(".sw-gen").first.hover()
     assert "George .342" in view.locator(".sw-inputs").inner_text()
+
+
+def test_a_kernel_that_was_restarted_is_told_of(notebook: Any) -> None:
+    """What cannot come is not shown as chosen; what is here is read on; the cell brings the map back."""
+    nb = notebook(SHOW)
+    view = run(nb)
+    nb.expected.append("Connection lost")  # what JupyterLab itself has to say of a kernel that goes
+    nb.page.evaluate(
+        "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
+    )
+    nb.page.wait_for_function(READY)
+    method = view.get_by_role("group", name="Method")
+    method.get_by_role("button", name="Occlusion").click()
+    view.get_by_role("alert").get_by_text("The kernel does not answer").wait_for()
+    assert method.get_by_role("button", name="Gradient").get_attribute("aria-pressed") == "true"
+    nb.page.mouse.move(5, 5)
+    token(view, 3).hover()
+    assert "share" in tip(view)
+    nb.shot("restarted-light", view)
+    view = run(nb)
+    assert view.get_by_role("alert").count() == 0
 
 
 def test_two_widgets_share_a_model_and_mix_nothing(notebook: Any) -> None:

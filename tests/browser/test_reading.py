@@ -79,6 +79,8 @@ def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
     other.hover()
     assert view.locator(".sw-about .sw-target-name").inner_text().strip() == "He was a", "already while it is dragged"
     nb.page.mouse.up()
+    other.hover(position={"x": 3, "y": 3})
+    assert view.locator(".sw-about .sw-target-name").inner_text().strip() == "He was a", "the mouse is still over it"
     away(nb)
     assert becomes(nb, "[w.selection, w.extent]", [5, 3])
     assert becomes(nb, "w.value.target", " He was a")

@@ -177,7 +177,7 @@ def test_a_notebook_that_saves_widget_state_shows_the_static_map_too(notebook: A
         run(nb)
         save_and_shut(nb, trusted=True, with_state=True)
         static(nb).wait_for()
-        nb.page.get_by_text("No kernel has answered yet").wait_for()
+        nb.page.get_by_text("The kernel does not answer").wait_for()
         static(nb).locator(".sw-t").nth(13).hover()
         assert static(nb).is_visible()
         nb.shot("saved-with-state-light")

@@ -13,11 +13,11 @@ export function actionsView(context: ViewContext): HTMLElement {
   const { store, signal } = context;
   const root = h("div", { className: "sw-actions", role: "group", ariaLabel: "Chosen inputs", hidden: true });
 
-  /** The line may go with its buttons: the focus does not go with them. */
+  /** The line may go, or say something else: the focus does not go with its buttons. */
   function doing(act: () => void): void {
     const hadFocus = hasFocus(root);
     act();
-    if (hadFocus && root.hidden) focusTarget(root);
+    if (hadFocus && !hasFocus(root)) focusTarget(root);
   }
 
   const button = (label: string, act: () => void, title: string): TemplateResult =>

@@ -12,6 +12,7 @@ import { feeds } from "./chosen";
 import type { ViewContext } from "./context";
 import { liveRegion, rested, watch } from "./dom";
 import { classOf, explainerName, summary, verdict } from "./explain/said";
+import { contrastOf } from "./target/contrast";
 import { figure, nameOf, nameOfTargets, noise, probabilityOf } from "./words";
 
 const REST = 500; // ms
@@ -45,8 +46,10 @@ function aboutTarget(store: Store): string {
           const called = span.end - span.start > 1 ? nameOf(store, span) : name(input);
           return [`${called} ${figure(store, store.measured(scores, unit))}`];
         });
+  const about = contrastOf(store);
+  const foil = about !== null && (about.col ?? shown.col) === shown.col ? ` and not ${about.foil}` : "";
   return [
-    `${token.role === "class" ? "Class" : "Target"} ${target}.`,
+    `${token.role === "class" ? "Class" : "Target"} ${target}${foil}.`,
     p === null ? "" : `Probability ${share(p)}.`,
     inputs.length > 0
       ? `Most important${granularity === "token" ? "" : ` ${granularity}s`}: ${inputs.join(", ")}.`

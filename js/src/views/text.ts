@@ -10,6 +10,7 @@
 import type { Span } from "../layout";
 import type { Store } from "../store";
 import { unitAt } from "../units";
+import { isHidden } from "./chosen";
 import type { ViewContext } from "./context";
 import { h, hasFocus, watch } from "./dom";
 import { searchView } from "./search";
@@ -49,9 +50,8 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
 
   /** The bits of MARKS. */
   function marksOf({ start, end }: Item): number {
-    const { value: hidden } = store.hiddenRows;
     const isHot = hot !== null && start < hot.end && end > hot.start;
-    const isOff = hidden !== null && hidden[start] === 1 && hidden[end - 1] === 1;
+    const isOff = isHidden(store, { start, end });
     const isStruck = struck.has(start) && struck.has(end - 1);
     return Number(isHot) | (Number(isOff) << 1) | ((search?.found(start, end) ?? 0) << 2) | (Number(isStruck) << 4);
   }

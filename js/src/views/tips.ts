@@ -8,8 +8,9 @@ import type { Role, WireToken } from "../protocol";
 import { rankOf, shareOf, statsOf } from "../scores";
 import type { MapData, Store } from "../store";
 import { unitAt } from "../units";
+import { isTarget } from "./text/boxes";
 import type { Side } from "./tooltip";
-import { nameOf, nameOfTargets } from "./words";
+import { nameOf, nameOfTargets, probabilityOf } from "./words";
 
 const ROLE_NAMES: Record<Exclude<Role, "special">, string> = {
   source: "source",
@@ -23,7 +24,17 @@ function heading(store: Store, token: WireToken, row: number): TemplateResult {
   const part = unit.end - unit.start > 1 ? "" : partOf(token);
   const role = token.role === "special" ? store.specialName.value : ROLE_NAMES[token.role];
   return html`<div class="sw-tip-head"><bdi>${nameOf(store, unit)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
-    <div class="sw-tip-role">${role} · position ${row}</div>`;
+    <div class="sw-tip-role">${probability(store, row, unit) ?? role} · position ${row}</div>`;
+}
+
+/** Of the target that token `row` is part of, which is named where the tip speaks of a larger unit. */
+function probability(store: Store, row: number, { start, end }: Span): TemplateResult | null {
+  const col = row - store.firstTarget.value;
+  const cols = store.unitCols(col);
+  const p = col < 0 ? null : probabilityOf(store, { cols });
+  if (p === null) return null;
+  const name = end - start === cols.end - cols.start ? nothing : html`<bdi>${nameOfTargets(store, cols)}</bdi>: `;
+  return html`${name}p = <b>${share(p)}</b>`;
 }
 
 /** How much an input (its whole unit) weighs for targets, or why there is nothing to say. */
@@ -50,23 +61,17 @@ function silence({ hiddenRows }: Store, row: number, first: number): string {
   return row < first ? "nothing was said of it" : "comes after it, so it cannot matter";
 }
 
-function probability(store: Store, token: number): TemplateResult | typeof nothing {
-  const step = store.steps.value[token - store.firstTarget.value];
-  return token < store.firstTarget.value || step === undefined
-    ? nothing
-    : html`<div class="sw-tip-row">p = <b>${share(step.probability)}</b></div>`;
-}
-
-/** Where the tip of token `row` stands: that of a translated word not over the source, which the word colours. */
-export function sideOf({ kind, firstTarget }: Store, row: number): Side {
-  return kind.value === "pair" && row >= firstTarget.value ? "bottom" : "top";
+/** Where the tip of a box stands: that of a target not over the inputs that it colours, if there are lines above it. */
+export function sideOf(box: HTMLElement): Side {
+  const top = (of: Element | null) => of?.getBoundingClientRect().top ?? 0;
+  return isTarget(box) && top(box) - top(box.closest(".sw-text")) > box.offsetHeight ? "bottom" : "top";
 }
 
 /** For token `row` of the text, or the unit it belongs to, seen from the target columns `cols` of a map. */
 export function tokenTip(store: Store, row: number, cols: Span | null, of = store.map.value): TemplateResult {
   const token = store.tokens.value[row];
   if (token === undefined) return html``;
-  return html`${heading(store, token, row)}${probability(store, row)}${cols === null ? nothing : weight(store, row, cols, of)}`;
+  return html`${heading(store, token, row)}${cols === null ? nothing : weight(store, row, cols, of)}`;
 }
 
 /** For a folded run of template tokens. */

@@ -1,15 +1,16 @@
 /** One view of a store: everything that is drawn into one element. */
 
+import { computed } from "@preact/signals-core";
 import type { ToKernel } from "../protocol";
 import type { Store } from "../store";
 import { actionsView } from "./actions";
 import { announcer, answerAnnouncer } from "./announce";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, hasFocus, watch } from "./dom";
 import { drawersView } from "./drawers";
 import { headerView } from "./header";
-import { isChord } from "./input";
+import { focusTarget, isChord } from "./input";
 import { readByNext } from "./options";
 import { progressView } from "./progress";
 import { targetView } from "./target";
@@ -41,24 +42,21 @@ export function mount(options: {
   layer.append(announcer(context), answerAnnouncer(context));
   const header = headerView(context);
   const drawers = drawersView(context);
-  box.append(
-    header.element,
-    h(
-      "div",
-      { className: "sw-body" },
-      trailView(context),
-      textView(context),
-      classesView(context),
-      actionsView(context),
-      targetView(context),
-      whatIfView(context),
-    ),
-    drawers.element,
-    progressView(context),
+  const body = h(
+    "div",
+    { className: "sw-body" },
+    trailView(context),
+    textView(context),
+    classesView(context),
+    actionsView(context),
+    targetView(context),
+    whatIfView(context),
   );
+  box.append(header.element, body, drawers.element, progressView(context));
   watch(signal, () => {
     root.classList.toggle("sw-empty", store.document.value === null);
   });
+  keepFocus(context, root, body);
 
   root.addEventListener(
     "keydown",
@@ -78,4 +76,20 @@ export function mount(options: {
     { signal },
   );
   signal.addEventListener("abort", () => root.remove(), { once: true });
+}
+
+/** Another text takes the place of all that can have the focus: it goes on with the target on show, once there is one. */
+function keepFocus({ store, signal }: ViewContext, root: HTMLElement, body: HTMLElement): void {
+  let isHere = false;
+  document.addEventListener(
+    "focusin",
+    (event) => {
+      isHere = event.composedPath().includes(root);
+    },
+    { signal },
+  );
+  const hasTarget = computed(() => store.shown.value !== null);
+  watch(signal, () => {
+    if (hasTarget.value) queueMicrotask(() => isHere && !hasFocus(root) && focusTarget(body));
+  });
 }

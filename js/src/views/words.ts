@@ -48,8 +48,8 @@ export function figure({ measure }: Store, value: number): string {
   return measure.value === "raw" ? significant(value) : share(value);
 }
 
-/** Of all targets on show together, or null while it is not known of each. */
-export function probabilityOf({ steps }: Store, { cols }: Shown): number | null {
+/** Of all these targets together, or null while it is not known of each. */
+export function probabilityOf({ steps }: Store, { cols }: Pick<Shown, "cols">): number | null {
   let product = 1;
   for (let col = cols.start; col < cols.end; col++) {
     const step = steps.value[col];

@@ -8,6 +8,7 @@ import { type Ramp, STEPS, stepOf, swatchOf } from "../../color";
 import type { Span } from "../../layout";
 import { statsOf } from "../../scores";
 import type { Look } from "../../store";
+import { isHidden } from "../chosen";
 import type { ViewContext } from "../context";
 import { rested } from "../dom";
 import { BLIND, chipText, heldBy, type Item, MARKS, PLAIN, TARGET } from "./boxes";
@@ -41,7 +42,7 @@ export function createPainter(
     const { about, turned, ready, max, step } = look.value;
     if (about === null) return PLAIN;
     if (start < about.end && end > about.start) return TARGET;
-    if (store.hiddenRows.value?.[start]) return BLIND;
+    if (isHidden(store, { start, end })) return BLIND;
     if (!ready) return !turned && start > about.start ? BLIND : PLAIN;
     const own = Number.isNaN(held) ? step(end - 1) : stepOfChip(held);
     if (own === null) return BLIND;

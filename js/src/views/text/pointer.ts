@@ -20,10 +20,12 @@ export function followPointer(
 ): () => void {
   const { store, signal, tooltip, of = context.store.map } = context;
   let leaving: ReturnType<typeof setTimeout> | undefined;
+  let justPinned = false; // several targets, which stay on show until the mouse has been elsewhere
 
   function look(box: HTMLElement): void {
     const run = runOf(box);
     if (run !== null) {
+      justPinned = false;
       store.preview(null, null);
       tooltip.show(box, chipTip(store, run.start, run.end, heldBy(store, run, of.value)));
       return;
@@ -31,7 +33,8 @@ export function followPointer(
     const i = indexOf(box);
     const col = i - store.firstTarget.value;
     const { value: pinned } = store.pinnedCols;
-    store.preview(i, col >= 0 ? col : null);
+    justPinned &&= pinned !== null && col >= pinned.start && col < pinned.end;
+    store.preview(i, col >= 0 && !justPinned ? col : null);
     // A target shows its own column, and says what it weighs itself as an input of the pinned one.
     tooltip.show(
       box,
@@ -41,7 +44,7 @@ export function followPointer(
         col < 0 ? store.targetCols.value : pinned !== null && col < pinned.start ? pinned : null,
         of.value,
       ),
-      sideOf(store, i),
+      sideOf(box),
     );
   }
 
@@ -50,7 +53,10 @@ export function followPointer(
     endPreview(context);
   }
 
-  const drag = followDrag(context, root, leave);
+  const drag = followDrag(context, root, () => {
+    justPinned = true;
+    leave();
+  });
 
   function over(event: Event): void {
     if (drag.isOn()) return;
@@ -71,8 +77,11 @@ export function followPointer(
     else if (col < 0 || (event.altKey && !classes)) {
       chooseInput(store, token, event.shiftKey);
       if (col < 0) focusToken(box, store.tokens.value[token]);
-    } else if (event.shiftKey && !classes) store.pinTo(col);
-    else store.pin(store.unitCols(col).start);
+    } else if (event.shiftKey && !classes) {
+      store.pinTo(col);
+      justPinned = true;
+      look(box);
+    } else store.pin(store.unitCols(col).start);
   }
 
   function open(event: Event): void {
@@ -81,7 +90,14 @@ export function followPointer(
   }
 
   root.addEventListener("pointerover", over, { signal });
-  root.addEventListener("pointerleave", leave, { signal });
+  root.addEventListener(
+    "pointerleave",
+    () => {
+      justPinned = false;
+      leave();
+    },
+    { signal },
+  );
   root.addEventListener("click", click, { signal });
   root.addEventListener("dblclick", open, { signal });
   // The store lives on for the other views: nothing of this one may reach it later.
