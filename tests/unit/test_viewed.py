@@ -232,7 +232,7 @@ def test_a_threshold_colours_what_is_as_large_as_it_is() -> None:
     ("look", "said"),
     [
         (Look(), ["share of the norm"]),
-        (Look(raw=True, pooled="summed over words"), ["norm, summed over words"]),
+        (Look(numbers="score", pooled="summed over words"), ["norm, summed over words"]),
         (Look(scale="quantile", n_hidden=1), ["share of the norm", "colours by rank", "1 input hidden"]),
         (Look(scale="threshold", threshold=0.1, n_hidden=1200),
          ["share of the norm", "colours from 10 % of the largest", "1,200 inputs hidden"]),
