@@ -29,7 +29,7 @@ export function targetView(context: ViewContext): HTMLElement {
     unitWords.textContent = unitText(store);
     const said = store.look.value.turned ? null : noise(store);
     note.hidden = said === null;
-    note.textContent = said;
+    note.textContent = note.title = said ?? "";
   });
   return root;
 }

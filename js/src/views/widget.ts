@@ -12,6 +12,7 @@ import { headerView } from "./header";
 import { isChord } from "./input";
 import { readByNext } from "./options";
 import { progressView } from "./progress";
+import { keepSteady } from "./steady";
 import { targetView } from "./target";
 import { textView } from "./text";
 import { watchTheme } from "./theme";
@@ -56,6 +57,7 @@ export function mount(options: {
     drawers.element,
     progressView(context),
   );
+  keepSteady(box, drawers.element, signal);
   watch(signal, () => {
     root.classList.toggle("sw-empty", store.document.value === null);
   });
