@@ -392,6 +392,7 @@ describe("layers × heads", () => {
       ],
     });
     expect(el.querySelector("[aria-selected=true]")?.getAttribute("aria-label")).toContain("layer 1, head 1");
+    expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm · layer 1 · head 1"]);
   });
   it("is walked with the arrows, one tab stop, and picked with Enter", () => {
     const { el, model, cell } = opened();

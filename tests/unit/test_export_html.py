@@ -537,3 +537,12 @@ def test_a_page_of_its_own_is_whole_says_what_it_is_and_asks_for_nothing() -> No
     page.encode()
     (long,) = re.findall("<title>(.*)</title>", to_page(fake(["word "] * 300, 2)))
     assert len(long) < 100
+
+
+def test_the_head_names_the_layer_and_the_head_where_one_is_chosen() -> None:
+    """The map of one head is another than the mean of all."""
+    settings = {"layer": 0, "head": 5, "reduction": "mean"}
+    one = fake(WORDS, 5, label="Attention", unit="attention", objective=None, settings=settings)
+    assert "tiny · Attention · layer 0 · head 5 · share of the attention" in Page(to_html(one)).everything
+    every = fake(WORDS, 5, label="Attention", unit="attention", objective=None, settings={"layer": None, "head": None})
+    assert "tiny · Attention · share of the attention" in Page(to_html(every)).everything

@@ -38,6 +38,13 @@ export function unitText(store: Store, card: WireMethod | null = store.method.va
   return `${asItIs ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }
 
+/** "layer 3", "head 5": of what a map is, where it is not of all of them. */
+export function chosenParts({ map }: Store): string[] {
+  return (map.value?.info.settings ?? [])
+    .filter(([name]) => name === "layer" || name === "head")
+    .map((setting) => setting.join(" "));
+}
+
 /** Nothing where the colours are in proportion to the numbers. */
 export function scaleText({ scale, threshold }: Store): string {
   return { linear: "", quantile: "by rank", threshold: `≥ ${percent(threshold.value)}` }[scale.value];
