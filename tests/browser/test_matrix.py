@@ -95,7 +95,7 @@ def test_the_matrix_by_mouse_and_key(desk: Any) -> None:
 
 @pytest.mark.parametrize("width", [1400, 700])
 def test_no_target_that_is_previewed_moves_the_drawer_under_the_mouse(desk: Any, width: int) -> None:
-    """Some single nothing out, and say so; others have long alternatives: the sheet and the texts beside stand still."""
+    """Some single nothing out, and say so; others have long alternatives: the sheet and the texts stand still."""
     nb = desk
     nb.page.set_viewport_size({"width": width, "height": 1000})
     try:

@@ -3,7 +3,7 @@
 import { percent, plural, share, significant } from "../format";
 import type { Span } from "../layout";
 import { nameOfSpan } from "../pieces";
-import type { WireMethod } from "../protocol";
+import type { WireMethod, WireStep } from "../protocol";
 import { randomTop } from "../scale";
 import { statsOf } from "../scores";
 import type { Shown, Store } from "../store";
@@ -55,11 +55,16 @@ export function figure({ measure }: Store, value: number): string {
   return measure.value === "raw" ? significant(value) : share(value);
 }
 
+/** What is known of a target; where two maps are set against each other each has its own, and there is none of both. */
+export function stepOf({ steps, method }: Store, col: number): WireStep | undefined {
+  return method.value?.family === "difference" ? undefined : steps.value[col];
+}
+
 /** Of all targets on show together, or null while it is not known of each. */
-export function probabilityOf({ steps }: Store, { cols }: Shown): number | null {
+export function probabilityOf(store: Store, { cols }: Shown): number | null {
   let product = 1;
   for (let col = cols.start; col < cols.end; col++) {
-    const step = steps.value[col];
+    const step = stepOf(store, col);
     if (step === undefined) return null;
     product *= step.probability;
   }
