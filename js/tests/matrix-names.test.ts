@@ -57,3 +57,13 @@ it("draws nothing while it is hidden, as a host hides it between two themes", as
   await frame();
   expect(drawImage.mock.calls.length).toBeGreaterThan(before);
 });
+
+it("tells the scale of the column on show, and of several that each has its own", () => {
+  const { store, el } = opened(["a", "b", "c", "d", "e", "f", "g", "h"], { px: 600 });
+  const scale = () => el.querySelector(".sw-matrix-hint .sw-scale")?.textContent;
+  expect(scale()).toBe("0.400 for f");
+  store.pin(0, 2);
+  expect(scale()).toBe("0max");
+  store.preview(1, 1);
+  expect(scale()).toBe("0.167 for g");
+});
