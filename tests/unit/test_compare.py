@@ -473,7 +473,7 @@ def test_the_map_on_show_is_exported(page) -> None:
     p.say("hello", protocol=1)
     p.say("export", col=1, view=PLAIN)
     file = p.next("file")
-    assert file["name"] == "saliency-difference.html"
+    assert file["name"] == "saliency-A-one-B-two-difference.html"
     assert "A: one | B: two" in file["text"]
     p.say("export", col=3, view=PLAIN)
     assert p.next("failed")["message"] == "There is no column 3."

@@ -45,6 +45,12 @@ export function chosenParts({ map }: Store): string[] {
     .map((setting) => setting.join(" "));
 }
 
+/** What is explained, where the method looks at it. */
+export function objectiveText({ menu, map, method }: Store): string | undefined {
+  const asked = method.value?.uses_objective && map.value?.info.objective;
+  return menu.value?.objectives.find(({ id }) => id === asked)?.label;
+}
+
 /** Nothing where the colours are in proportion to the numbers. */
 export function scaleText({ scale, threshold }: Store): string {
   return { linear: "", quantile: "by rank", threshold: `≥ ${percent(threshold.value)}` }[scale.value];
