@@ -198,3 +198,18 @@ def test_twice_the_size_needs_no_scrolling_sideways(shown: Any, width: int) -> N
     )
     nb.command("application:toggle-left-area")
     assert beyond == [0]
+
+
+def test_side_by_side_in_a_box_they_keep_apart(shown: Any) -> None:
+    """In an HBox of ipywidgets there is a gap between two maps, and the second ends where the box does."""
+    nb, _ = shown
+    nb.begin("import ipywidgets\nw = sw.show('demo', 'The', max_new_tokens=2)\nipywidgets.HBox([w, w])")
+    nb.run_all(1)
+    boxes = nb.page.locator(".widget-hbox .sw-live")
+    boxes.nth(1).locator(".sw-gen").first.wait_for()
+    first, second, row = (nb.page.locator(at).bounding_box() for at in (
+        ".widget-hbox > :first-child .sw-live", ".widget-hbox > :last-child .sw-live", ".widget-hbox"
+    ))  # fmt: skip
+    assert second["x"] - first["x"] - first["width"] == pytest.approx(8, abs=0.5)
+    assert second["x"] + second["width"] <= row["x"] + row["width"] + 0.5
+    nb.shot("side-by-side", nb.page.locator(".widget-hbox"))
