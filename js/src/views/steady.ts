@@ -9,7 +9,7 @@ export function keepSteady(box: HTMLElement, drawers: HTMLElement, signal: Abort
   };
   const hold = () => {
     for (const line of lines)
-      if (line.style.height === "" && !line.hidden)
+      if (!line.style.height && !line.hidden)
         line.style.cssText = `height: ${line.getBoundingClientRect().height}px; overflow: clip`;
   };
   // Before the drawers hear of it and preview something; at each place, since a line may come with a preview.
