@@ -126,8 +126,11 @@ export function swatchOf(ramp: Ramp, step: number, signed: boolean): Swatch {
   return side[Math.abs(step)] as Swatch;
 }
 
-/** The ramp as a CSS gradient, for the legend. */
-export function gradient(ramp: Ramp, signed: boolean): string {
-  const stops = Array.from({ length: 9 }, (_, i) => (signed ? Math.round(((i - 4) * STEPS) / 4) : (i * STEPS) / 8));
+/** The ramp as a CSS gradient, for the legend; without colour below `least` of its length. */
+export function gradient(ramp: Ramp, signed: boolean, least = 0): string {
+  const n = signed ? 2 * STEPS : STEPS;
+  const stops = Array.from({ length: n + 1 }, (_, i) => i - n + STEPS).map((k) =>
+    Math.abs(k) < least * STEPS ? 0 : k,
+  );
   return `linear-gradient(to right, ${stops.map((k) => swatchOf(ramp, k, signed).background).join(", ")})`;
 }

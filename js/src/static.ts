@@ -95,7 +95,7 @@ function revive(map: HTMLElement): void {
       const t = (i - 1) / (legend.length - 3); // between a number at either end
       if (i === 0) part.textContent = signed ? figure(-max) : "0";
       else if (t > 1) part.textContent = figure(max);
-      else part.style.background = colored(signed ? 2 * t - 1 : t).background;
+      else part.style.background = colored(place(max * (signed ? 2 * t - 1 : t))).background;
     }
     const top = order.slice(0, 3).filter(size);
     caption?.replaceChildren(

@@ -13,7 +13,7 @@ export type Units = { spans: readonly Span[]; levels: readonly number[]; of: Int
 
 /**
  * The units of a text. Input and output are never put together, nor (in words) a special token and its neighbour. A unit
- * whose `keyOf` is in `opened` is shown by the units of the next finer kind instead.
+ * whose `keyOf` is in `opened` is shown by units of a finer kind instead: the next that cuts it.
  */
 export function unitsOf(
   tokens: readonly WireToken[],
@@ -24,11 +24,12 @@ export function unitsOf(
   const of = new Int32Array(tokens.length);
   const spans: Span[] = [];
   const levels: number[] = [];
-  function cut(start: number, end: number, level: number): void {
+  function cut(start: number, end: number, level: number, opens = false): void {
     for (let from = start; from < end; ) {
       let to = from + 1;
       while (to < end && to !== firstTarget && isOne(tokens[from], tokens[to], level)) to++;
-      if (level > 0 && opened.has(keyOf(from, level))) cut(from, to, level - 1);
+      const isUncut = opens && to - from === end - start;
+      if (level > 0 && (isUncut || opened.has(keyOf(from, level)))) cut(from, to, level - 1, true);
       else {
         of.fill(spans.length, from, to);
         spans.push({ start: from, end: to });

@@ -86,5 +86,15 @@ it("reads the colours browsers compute, and nothing in what is transparent", () 
 it("the legend shows 0 in the middle where scores are signed, at the left where not", () => {
   const ramp = makeRamp([255, 255, 255]);
   expect(gradient(ramp, false)).toMatch(/^linear-gradient\(to right, rgb\(255, 255, 255\)/);
-  expect(gradient(ramp, true).match(/rgb\([^)]*\)/g)?.[4]).toBe("rgb(255, 255, 255)");
+  expect(gradient(ramp, true).match(/rgb\([^)]*\)/g)?.[STEPS]).toBe("rgb(255, 255, 255)");
+});
+
+it("the legend has no colour below a threshold, on either side", () => {
+  const ramp = makeRamp([255, 255, 255]);
+  for (const signed of [false, true]) {
+    const [all = [], some = []] = [0, 0.5].map((least) => gradient(ramp, signed, least).match(/rgb\([^)]*\)/g) ?? []);
+    const middle = signed ? STEPS : 0;
+    expect(some).toEqual(all.map((stop, i) => (Math.abs(i - middle) < STEPS / 2 ? "rgb(255, 255, 255)" : stop)));
+    expect(some).not.toEqual(all);
+  }
 });

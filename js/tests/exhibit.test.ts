@@ -1,7 +1,19 @@
 /** Two finished maps and their difference, without a model: what stands there at once, and what is not offered. */
 
 import { describe, expect, it } from "vitest";
-import { conversation, documentOf, FIRST, METHOD, mapOf, over, press, type Said, texts, viewing } from "./help";
+import {
+  conversation,
+  documentOf,
+  FIRST,
+  METHOD,
+  mapOf,
+  over,
+  press,
+  type Said,
+  texts,
+  viewing,
+  type Wire,
+} from "./help";
 
 const view = viewing();
 const NAN = Number.NaN;
@@ -17,6 +29,9 @@ const B = [
 ];
 const DIFFERENCE = A.map((column, col) => column.map((score, row) => score - (B[col]?.[row] ?? NAN)));
 const LABELS = { a: "A: mother", b: "B: father", difference: "A − B" };
+
+/** A map goes on show. */
+const shows = (id: string): Wire => ({ ...exhibit().find(([{ map }]) => map === id)?.[0], aside: false });
 
 /** As comparison/exhibit.py tells it; `beside` and `alive` are all that makes it one. */
 function exhibit(more: Parameters<typeof documentOf>[2] = {}): Said[] {
@@ -91,6 +106,13 @@ describe("what stands side by side", () => {
     expect(texts(el, ".sw-body .sw-legend")).toEqual(["No target has a share of this."]);
     expect(texts(el, ".sw-compact-foot")[0]).toBe("no target has a share of this");
   });
+  it("tells of a target how probable it was in the map on show, and of the difference nothing", () => {
+    const { el, model } = view(exhibit());
+    const said = () => el.querySelector(".sw-target-line")?.textContent?.replace(/\s+/g, " ").trim();
+    expect(said()).toBe("Washington");
+    model.hear(shows("b"));
+    expect(said()).toBe("Washington p = .796 instead of W .088");
+  });
   it("once closed stays closed in this view, and is there again in another", () => {
     const messages = exhibit();
     const { el, model } = view(messages);
@@ -141,7 +163,7 @@ describe("what stands side by side", () => {
 
 /** Everything that can be pressed, after the reader has chosen an input. */
 function offers(alive: boolean) {
-  const { el, box, model } = view(exhibit({ alive }));
+  const { el, box, model } = view([...exhibit({ alive }), [shows("a")]]);
   const others = texts(el, ".sw-target-line .sw-input, .sw-alternative");
   const menus = el.querySelectorAll(".sw-alternative").length;
   box(2).click();

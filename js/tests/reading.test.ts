@@ -97,6 +97,9 @@ describe("the view", () => {
     expect([texts(el, ".sw-scale-name"), el.querySelector("input[type=range]")]).toEqual([[], null]);
     choose(el, "by rank (quantile)");
     expect([store.scale.value, texts(el, ".sw-scale-name")]).toEqual(["quantile", ["by rank"]]);
+    expect(texts(el, ".sw-scale")).toEqual(["by rank"]); // half of the ramp is not half of the largest
+    const ramp = () => find(el, ".sw-gradient").style.background;
+    const whole = ramp();
     choose(el, "threshold");
     const slider = find(el, "input[type=range]") as HTMLInputElement;
     slider.value = "75";
@@ -106,6 +109,7 @@ describe("the view", () => {
       "75 % of the largest",
       ["≥ 75 %"],
     ]);
+    expect(ramp()).not.toBe(whole);
   });
   it("shows raw scores as they are, in the legend, for the inputs, and in the card", () => {
     const { el } = view();
@@ -391,6 +395,7 @@ describe("layers × heads", () => {
       ],
     });
     expect(el.querySelector("[aria-selected=true]")?.getAttribute("aria-label")).toContain("layer 1, head 1");
+    expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm · layer 1 · head 1"]);
   });
   it("is walked with the arrows, one tab stop, and picked with Enter", () => {
     const { el, model, cell } = opened();

@@ -198,6 +198,8 @@ it("by rank, every number has a step of its own; from a threshold on, the others
   await revived({ scale: "threshold" }); // a half of .7
   const [paper] = [...map.querySelectorAll<HTMLElement>(".sw-key span")].slice(1).map(({ style }) => style.background);
   expect(colours()).toEqual([paper, paper, linear[2], "", ""]);
+  const key = [...map.querySelectorAll<HTMLElement>(".sw-key span")].slice(1, -1);
+  expect(key.map(({ style }) => style.background === paper)).toEqual(key.map((_, k) => k < 4)); // of 9, 0 … .7
 });
 
 it("raw scores are said as they are", async () => {

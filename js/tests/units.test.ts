@@ -76,6 +76,23 @@ describe("units", () => {
     expect(cut("sentence", [5, 2]).slice(0, 5)).toEqual(first);
     expect(cut("sentence", [5, 2, 0, 1])).toEqual(cut("sentence", [5, 2]));
   });
+  it("that are opened are cut, by the first finer kind that does: a segment may be one sentence, and that one word", () => {
+    expect(cut("segment", [8])).toEqual([
+      [0, 8],
+      [8, 9],
+      [9, 10],
+    ]);
+    fc.assert(
+      fc.property(anyTokens, fc.nat(30), fc.nat(2), fc.nat(29), (list, first, level, at) => {
+        const tokens = list.map((more) => token("x", more));
+        const granularity = (["word", "sentence", "segment"] as const)[level] ?? "word";
+        const units = unitsOf(tokens, first, granularity);
+        const { start, end } = units.spans[units.of[at] ?? -1] ?? { start: 0, end: 0 };
+        const after = unitsOf(tokens, first, granularity, opening(units, at, new Set()));
+        expect(after.spans.length > units.spans.length).toBe(end - start > 1);
+      }),
+    );
+  });
   it("tile any text, and know for each token which unit it is in", () => {
     fc.assert(
       fc.property(anyTokens, fc.nat(30), fc.nat(3), fc.array(fc.nat(29)), (list, first, level, opened) => {

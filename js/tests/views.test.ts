@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { STEPS } from "../src/color";
 import { words } from "./gestures";
 import { COLUMNS, conversation, METHOD, over, press, type Said, TEXT, texts, tokens, viewing, type Wire } from "./help";
 
@@ -261,7 +262,7 @@ describe("a signed map", () => {
     expect(channels(3)).toEqual([255, 255, 255]);
     expect(texts(el, ".sw-scale > span:not(.sw-gradient)")).toEqual(["−.500", ".500"]);
     const stops = el.querySelector<HTMLElement>(".sw-gradient")?.style.background.match(/rgb\([^)]*\)/g);
-    expect([stops?.[0], stops?.[4]]).toEqual([box(1).style.backgroundColor, box(3).style.backgroundColor]);
+    expect([stops?.[0], stops?.[STEPS]]).toEqual([box(1).style.backgroundColor, box(3).style.backgroundColor]);
   });
   it("ranks by size and keeps the sign: below, in the tooltip, and for screen readers", () => {
     const { el, box } = view(signed());

@@ -23,7 +23,7 @@ def shown(desk: Any) -> Any:
     desk.begin(SHOW)
     view = run(desk)
     yield desk, view
-    desk.page.emulate_media(forced_colors="none", reduced_motion="no-preference")
+    desk.page.emulate_media(forced_colors="none", reduced_motion="no-preference", color_scheme="light")
     desk.page.set_viewport_size({"width": 1400, "height": 1000})
     desk.theme("JupyterLab Light")
 
@@ -135,6 +135,16 @@ def test_nothing_moves_for_who_asked_for_less_motion(shown: Any) -> None:
     assert seen == [0] * len(seen)
 
 
+# Of the names of the first rows, left of the cells: the lightness of the pixel that is farthest from the ground.
+INK = """(canvas, ground) => {
+  const { data } = canvas.getContext('2d').getImageData(0, canvas.height / 4, 60, canvas.height / 4);
+  let ink = ground;
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i + 3] > 200 && Math.abs(data[i + 1] - ground) > Math.abs(ink - ground)) ink = data[i + 1];
+  return ink;
+}"""
+
+
 def test_forced_colours_keep_the_target_apart(shown: Any) -> None:
     """Where the system's colours rule, the target on show still has a line around it that no other has."""
     nb, view = shown
@@ -147,6 +157,19 @@ def test_forced_colours_keep_the_target_apart(shown: Any) -> None:
     )
     nb.shot("forced-colours", view)
     assert lines.count(lines[11]) == 1, lines
+
+
+@pytest.mark.parametrize(("scheme", "ground"), [("light", 255), ("dark", 0)])
+def test_forced_colours_rule_the_names_of_the_matrix(shown: Any, scheme: str, ground: int) -> None:
+    """Nobody forces what is drawn on a canvas: it must take the system's ink, not that of the notebook's theme."""
+    nb, view = shown
+    nb.page.emulate_media(forced_colors="active", color_scheme=scheme)
+    view.get_by_role("button", name="Matrix").click()
+    view.locator(".sw-matrix-canvas").wait_for()
+    nb.page.mouse.move(5, 5)
+    nb.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    nb.shot(f"forced-colours-matrix-{scheme}", view)
+    assert abs(view.locator(".sw-matrix-canvas").evaluate(INK, ground) - ground) == 255
 
 
 @pytest.mark.parametrize("width", [700, 420])
@@ -175,3 +198,18 @@ def test_twice_the_size_needs_no_scrolling_sideways(shown: Any, width: int) -> N
     )
     nb.command("application:toggle-left-area")
     assert beyond == [0]
+
+
+def test_side_by_side_in_a_box_they_keep_apart(shown: Any) -> None:
+    """In an HBox of ipywidgets there is a gap between two maps, and the second ends where the box does."""
+    nb, _ = shown
+    nb.begin("import ipywidgets\nw = sw.show('demo', 'The', max_new_tokens=2)\nipywidgets.HBox([w, w])")
+    nb.run_all(1)
+    boxes = nb.page.locator(".widget-hbox .sw-live")
+    boxes.nth(1).locator(".sw-gen").first.wait_for()
+    first, second, row = (nb.page.locator(at).bounding_box() for at in (
+        ".widget-hbox > :first-child .sw-live", ".widget-hbox > :last-child .sw-live", ".widget-hbox"
+    ))  # fmt: skip
+    assert second["x"] - first["x"] - first["width"] == pytest.approx(8, abs=0.5)
+    assert second["x"] + second["width"] <= row["x"] + row["width"] + 0.5
+    nb.shot("side-by-side", nb.page.locator(".widget-hbox"))

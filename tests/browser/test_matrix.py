@@ -91,3 +91,37 @@ def test_the_matrix_by_mouse_and_key(desk: Any) -> None:
     nb.theme("JupyterLab Dark")
     nb.shot("matrix-dark", view)
     nb.theme("JupyterLab Light")
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+def test_no_target_that_is_previewed_moves_the_drawer_under_the_mouse(desk: Any, width: int) -> None:
+    """Some single nothing out, and say so; others have long alternatives: the sheet and the texts stand still."""
+    nb = desk
+    nb.page.set_viewport_size({"width": width, "height": 1000})
+    try:
+        nb.begin(SHOW.replace("max_new", 'method="occlusion", max_new'))
+        view = run(nb)
+        view.get_by_role("button", name="Matrix").click()
+        sheet = view.locator(".sw-matrix-canvas")
+        sheet.wait_for()
+        box, grid = sheet.bounding_box(), view.locator(".sw-matrix-scroll").bounding_box()
+        tops, noise = set(), 0
+        for x in range(int(box["width"]) - 16, 60, -8):
+            nb.page.mouse.move(box["x"] + x, box["y"] + grid["height"] - 70)
+            tops.add(sheet.bounding_box()["y"])
+            noise += view.locator(".sw-noise").is_visible()
+        assert noise > 0, "no target that singles nothing out: choose another text"
+        assert len(tops) == 1
+        nb.shot(f"matrix-steady-{width}", view)
+        view.get_by_role("button", name="Matrix").click()
+        view.get_by_role("button", name="Compare").click()
+        view.locator(".sw-pick", has_text="Gradient").first.click()
+        targets = view.locator(".sw-compact .sw-gen")
+        targets.nth(15).wait_for()
+        tops = set()
+        for k in range(targets.count()):
+            targets.nth(k).hover()
+            tops.add(targets.first.bounding_box()["y"] - view.bounding_box()["y"])  # the page may scroll
+        assert len(tops) == 1
+    finally:
+        nb.page.set_viewport_size({"width": 1400, "height": 1000})

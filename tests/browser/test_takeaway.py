@@ -44,7 +44,7 @@ def take(nb: Any, view: Any, label: str) -> Path:
         view.locator(".sw-ways").get_by_role("button", name=label, exact=True).click()
     name = coming.value.suggested_filename
     path = Path(coming.value.path())
-    assert name.startswith("saliency-SmolLM2-135M-Instruct-saliency.") or label == "HTML", name
+    assert re.match(r"saliency-SmolLM2-135M-Instruct-(saliency|attention)\.", name), name
     view.get_by_text(f"{name} is saved.").wait_for()
     return path
 
@@ -173,7 +173,14 @@ def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> Non
     root = ET.parse(svg).getroot()
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     said = " ".join(e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text"))
-    for word in [*TEXT.split(), "John", "Kennedy", "p = .280", "share of the gradient norm"]:
+    for word in [
+        *TEXT.split(),
+        "John",
+        "Kennedy",
+        "p = .280",
+        "share of the gradient norm",
+        "· Gradient · probability",
+    ]:
         assert word in said, word
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     page = chromium.new_page(viewport={"width": round(width), "height": round(height)})
@@ -185,6 +192,21 @@ def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> Non
     size = [int.from_bytes(png[k : k + 4], "big") for k in (16, 20)]
     assert size == pytest.approx([2 * width, 2 * height], abs=1)
     (SHOTS / "taken-png.png").write_bytes(png)
+
+
+def test_a_picture_says_what_it_is_of_and_has_nothing_to_press(drawer: Any) -> None:
+    """Model, method, layer and head; and no button: who looks at a picture cannot ask for another head."""
+    nb, view = drawer
+    nb.code('w.ask("attention", layer=3, head=3); w.wait()')
+    view.get_by_text("share of the attention · layer 3 · head 3").wait_for()
+    view.locator(".sw-progress").wait_for(state="detached")
+    before = view.locator(".sw-body").bounding_box()
+    root = ET.parse(take(nb, view, "SVG")).getroot()
+    said = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert said[0] == "SmolLM2-135M-Instruct · Attention · layer 3 · head 3"
+    assert not {"layers × heads", "i"} & set(said)
+    assert view.locator(".sw-body").bounding_box() == before, "the page is as it was"
+    (SHOTS / "taken-head.png").write_bytes(take(nb, view, "PNG").read_bytes())
 
 
 def test_a_picture_is_what_is_seen(drawer: Any) -> None:

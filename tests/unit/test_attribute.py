@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import saliency_widget as sw
+from saliency_widget.attribution.attribute import check_question
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.errors import (
     BadScores,
@@ -164,3 +165,15 @@ def test_a_result_prints_as_a_table(tiny_model) -> None:
     printed = repr(sw.attribute(tiny_model, "the cab", target=" d", progress=False))
     assert "Gradient" in printed
     assert "tiny-" in printed
+
+
+@pytest.mark.parametrize(
+    ("chosen", "described"),
+    [
+        ({}, [("reduction", "mean")]),
+        ({"layer": 1}, [("layer", "1"), ("reduction", "mean")]),
+        ({"layer": 1, "head": 0}, [("layer", "1"), ("head", "0")]),  # of one head nothing is put together
+    ],
+)
+def test_a_question_is_described_by_what_was_chosen(tiny_model, chosen, described) -> None:
+    assert check_question("attention", "probability", chosen).described(tiny_model) == described

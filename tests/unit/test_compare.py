@@ -155,6 +155,17 @@ def test_asking_for_a_map_shows_it_with_its_own_probabilities(page) -> None:
     assert p.exhibit.attribution.model_name == b.model_name
 
 
+def test_the_difference_is_told_without_the_probabilities_of_either(page) -> None:
+    """She p = .346 where she is .017 in the other map would hide what the two were compared for."""
+    a, b = attributed("gpt2", "the cab", " and"), attributed("gpt2", "the bat", " and")
+    difference = page(a, b).exhibit.attribution
+    assert "p = " in a.to_html()
+    assert "instead of" in a.to_html()
+    html = difference.to_html().partition("<script")[0]
+    assert ("p = " in html, "instead of" in html) == (False, False)
+    assert (difference.step_scores, difference.alternatives) == ({}, ())
+
+
 def test_what_needs_a_model_is_refused_with_a_cure(page) -> None:
     p = page(A, B)
     p.say("hello", protocol=1)
@@ -186,7 +197,7 @@ def test_the_map_on_show_is_exported(page) -> None:
     p.say("hello", protocol=1)
     p.say("export", col=1, view=PLAIN)
     file = p.next("file")
-    assert file["name"] == "saliency-difference.html"
+    assert file["name"] == "saliency-A-one-B-two-difference.html"
     assert "A: one | B: two" in file["text"]
     for col in (3, -1):
         p.say("export", col=col, view=PLAIN)

@@ -318,7 +318,7 @@ def test_the_map_on_show_is_sent_as_a_page_of_its_own(tiny_model, harness) -> No
     h.say("export", col=3, view=PLAIN)
     h.wait_for(lambda: h.of("file"))
     file = h.last("file")
-    assert file["name"] == "saliency-saliency.html"
+    assert file["name"] == f"saliency-{tiny_model.name}-saliency.html"
     assert file["text"].startswith("<!doctype html>")
     assert shown.to_html(col=3) in file["text"]
     h.say("ask", method="attention", objective="probability", col=5)

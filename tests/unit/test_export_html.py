@@ -14,7 +14,8 @@ from saliency_widget.attribution.result import Attribution
 from saliency_widget.export import html as export
 from saliency_widget.export.color import contrast
 from saliency_widget.export.figures import share
-from saliency_widget.export.html import to_html
+from saliency_widget.export.html import PAPER, to_html
+from saliency_widget.export.look import Look
 from saliency_widget.export.page import to_page
 from saliency_widget.export.reading import label
 from saliency_widget.types import Alternative, Token
@@ -464,3 +465,18 @@ def test_a_page_of_its_own_is_whole_says_what_it_is_and_asks_for_nothing() -> No
     page.encode()
     (long,) = re.findall("<title>(.*)</title>", to_page(fake(["word "] * 300, 2)))
     assert len(long) < 100
+
+
+def test_the_head_names_the_layer_and_the_head_where_one_is_chosen() -> None:
+    """The map of one head is another than the mean of all."""
+    settings = {"layer": 0, "head": 5, "reduction": "mean"}
+    one = fake(WORDS, 5, label="Attention", unit="attention", objective=None, settings=settings)
+    assert "tiny · Attention · layer 0 · head 5 · share of the attention" in Page(to_html(one)).everything
+    every = fake(WORDS, 5, label="Attention", unit="attention", objective=None, settings={"layer": None, "head": None})
+    assert "tiny · Attention · share of the attention" in Page(to_html(every)).everything
+
+
+def test_the_legend_has_no_colour_below_the_threshold() -> None:
+    html = to_html(fake(WORDS, 5), look=Look(scale="threshold", threshold=0.5))
+    key = re.findall(r"background:(#\w+)", html.partition('class="sw-key')[2].partition("</div>")[0])
+    assert [ground == PAPER for ground in key] == [True] * 4 + [False] * 5

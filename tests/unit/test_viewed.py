@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
-from saliency_widget.attribution.viewed import page_of, viewed
+from saliency_widget.attribution.viewed import file_name, page_of, viewed
 from saliency_widget.errors import InputError
 from saliency_widget.export.boxes import boxes_of
 from saliency_widget.export.color import STEPS
@@ -290,3 +290,9 @@ def test_a_unit_that_is_long_is_called_by_its_ends() -> None:
     (name,) = Page(a.to_html()).data["inputs"]
     assert label(replace(many[0], text="w" * 100)) == "w" * 100  # a token is called by all of it
     assert name == "word0 word1 word2 word3 word4 … 7 word38 word39"
+
+
+def test_a_page_is_named_after_model_and_method() -> None:
+    """As the front end names its files; whatever a file system might not take is a dash."""
+    assert file_name("org/Qwen2.5-0.5B_x", "inseq:lime") == "saliency-org-Qwen2.5-0.5B-x-inseq-lime.html"
+    assert file_name("模型 ⁄ é", "a" * 200) == f"saliency-模型-é-{'a' * 86}.html"

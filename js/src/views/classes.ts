@@ -10,6 +10,7 @@ import { h, watch } from "./dom";
 import { probability } from "./probability";
 import { followKeys } from "./text/keyboard";
 import { followPointer } from "./text/pointer";
+import { stepOf } from "./words";
 
 const LITTLE = 0.001; // the line of the target says how little
 const FEW = 8; // so many are taken in at a glance, and stars from 1 to 5 have an order of their own
@@ -33,7 +34,7 @@ export function classesView(context: ViewContext): HTMLElement {
     const token = store.tokens.value[i];
     if (token === undefined) return nothing;
     const [shown, pinned] = [col === store.target.value, col === store.pinned.value];
-    const p = store.steps.value[col]?.probability;
+    const p = stepOf(store, col)?.probability;
     const name = labelOf(token);
     const { turned, step, signed } = store.look.value;
     const owed = turned ? step(i) : null; // to the inputs that were chosen

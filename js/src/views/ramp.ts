@@ -3,17 +3,40 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { gradient } from "../color";
 import type { ViewContext } from "./context";
+import { scaleText } from "./words";
 
-/** `title`: what its two colours mean. */
+type Ends = readonly [string, string | TemplateResult];
+
+/** `title`: what its two colours mean. `name`: of a scale that is not in proportion; `least`: see `gradient`. */
 export function rampScale(
   { ramp }: ViewContext,
   signed: boolean,
-  [from, to]: readonly [string, string | TemplateResult],
+  [from, to]: Ends,
   title: string | typeof nothing = nothing,
-  more: TemplateResult | typeof nothing = nothing,
+  name = "",
+  least = 0,
 ): TemplateResult {
   return html`<span class="sw-scale" title=${title}
-    ><span>${from}</span><span class="sw-gradient" style="background: ${gradient(ramp.value, signed)}"></span
-    ><span>${to}</span>${more}</span
+    >${from && html`<span>${from}</span>`}<span class="sw-gradient" style="background: ${gradient(ramp.value, signed, least)}"></span
+    >${to && html`<span>${to}</span>`}${name && html`<span class="sw-scale-name">${name}</span>`}</span
   >`;
+}
+
+/** The ramp on the scale of the maps; by rank its ends would say of the colours between them what is not so. */
+export function mapScale(
+  context: ViewContext,
+  signed: boolean,
+  ends: Ends,
+  title: string | typeof nothing = nothing,
+): TemplateResult {
+  const { store } = context;
+  const { value: scale } = store.scale;
+  return rampScale(
+    context,
+    signed,
+    scale === "quantile" ? ["", ""] : ends,
+    title,
+    scaleText(store),
+    scale === "threshold" ? store.threshold.value : 0,
+  );
 }

@@ -7,7 +7,7 @@ import { headsButton } from "./heads";
 import { methodCard } from "./target/card";
 import { legendView } from "./target/legend";
 import { targetLine } from "./target/line";
-import { noise, unitText } from "./words";
+import { chosenParts, noise, unitText } from "./words";
 
 export function targetView(context: ViewContext): HTMLElement {
   const { store, signal } = context;
@@ -26,10 +26,10 @@ export function targetView(context: ViewContext): HTMLElement {
   watch(signal, () => {
     root.hidden = store.shown.value === null;
     unit.hidden = store.method.value === null;
-    unitWords.textContent = unitText(store);
+    unitWords.textContent = [unitText(store), ...chosenParts(store)].join(" · ");
     const said = store.look.value.turned ? null : noise(store);
     note.hidden = said === null;
-    note.textContent = said;
+    note.textContent = note.title = said ?? "";
   });
   return root;
 }

@@ -13,6 +13,7 @@ import { headerView } from "./header";
 import { focusTarget, isChord } from "./input";
 import { readByNext } from "./options";
 import { progressView } from "./progress";
+import { keepSteady } from "./steady";
 import { targetView } from "./target";
 import { textView } from "./text";
 import { watchTheme } from "./theme";
@@ -53,6 +54,7 @@ export function mount(options: {
     whatIfView(context),
   );
   box.append(header.element, body, drawers.element, progressView(context));
+  keepSteady(box, drawers.element, signal);
   watch(signal, () => {
     root.classList.toggle("sw-empty", store.document.value === null);
   });

@@ -3,7 +3,7 @@
 import { percent, plural, share, significant } from "../format";
 import type { Span } from "../layout";
 import { nameOfSpan } from "../pieces";
-import type { WireMethod } from "../protocol";
+import type { WireMethod, WireStep } from "../protocol";
 import { randomTop } from "../scale";
 import { statsOf } from "../scores";
 import type { Shown, Store } from "../store";
@@ -38,6 +38,19 @@ export function unitText(store: Store, card: WireMethod | null = store.method.va
   return `${asItIs ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }
 
+/** "layer 3", "head 5": of what a map is, where it is not of all of them. */
+export function chosenParts({ map }: Store): string[] {
+  return (map.value?.info.settings ?? [])
+    .filter(([name]) => name === "layer" || name === "head")
+    .map((setting) => setting.join(" "));
+}
+
+/** What is explained, where the method looks at it. */
+export function objectiveText({ menu, map, method }: Store): string | undefined {
+  const asked = method.value?.uses_objective && map.value?.info.objective;
+  return menu.value?.objectives.find(({ id }) => id === asked)?.label;
+}
+
 /** Nothing where the colours are in proportion to the numbers. */
 export function scaleText({ scale, threshold }: Store): string {
   return { linear: "", quantile: "by rank", threshold: `≥ ${percent(threshold.value)}` }[scale.value];
@@ -48,11 +61,16 @@ export function figure({ measure }: Store, value: number): string {
   return measure.value === "raw" ? significant(value) : share(value);
 }
 
+/** What is known of a target; where two maps are set against each other each has its own, and there is none of both. */
+export function stepOf({ steps, method }: Store, col: number): WireStep | undefined {
+  return method.value?.family === "difference" ? undefined : steps.value[col];
+}
+
 /** Of all these targets together, or null while it is not known of each. */
-export function probabilityOf({ steps }: Store, { cols }: Pick<Shown, "cols">): number | null {
+export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): number | null {
   let product = 1;
   for (let col = cols.start; col < cols.end; col++) {
-    const step = steps.value[col];
+    const step = stepOf(store, col);
     if (step === undefined) return null;
     product *= step.probability;
   }

@@ -48,8 +48,10 @@ class Question:
 
     def described(self, model: Model) -> list[tuple[str, str]]:
         """Settings and foil as people read them; what is left to the method is left out."""
-        given = [(name, str(value)) for name, value in asdict(self.settings).items() if value is not None]
-        return given + ([] if self.foil is None else [("instead of", model.foil_text(self.foil))])
+        chosen = {name: str(value) for name, value in asdict(self.settings).items() if value is not None}
+        if {"layer", "head"} <= chosen.keys():
+            del chosen["reduction"]  # of one head nothing is put together
+        return [*chosen.items()] + ([] if self.foil is None else [("instead of", model.foil_text(self.foil))])
 
     def cols(self, document: Document) -> range:
         """The columns that are asked about. Raises: InputError where there is no such column."""

@@ -6,6 +6,7 @@ hidden is no part of what is pooled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -38,6 +39,11 @@ def page_of(attribution: Attribution, tokens: Sequence[Token], first_target: int
     wanted = first_target + col
     here = (at for at, target in enumerate(seen.cols) if 0 <= wanted - target.position < target.length)
     return to_page(seen, col=next(here, None), look=look)
+
+
+def file_name(model: str, method: str) -> str:
+    """What the page of a map is saved as: named like the files that the front end makes (views/takeaway/ways.ts)."""
+    return re.sub(r"(?:[^\w.]|_)+", "-", f"saliency-{model}-{method}")[:100] + ".html"
 
 
 def viewed(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
+from typing import Any, TypeAlias
 
 from ..attribution.methods import METHODS, Method, card_of
 from ..attribution.result import Attribution
@@ -16,9 +14,6 @@ from ..export.look import APART
 from ..widget import MapWidget, check_notebook
 from .exhibit import Exhibit, Exhibition, Shown
 from .merging import Merged, merge
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Comparable: TypeAlias = Attribution | MapWidget
 
@@ -121,15 +116,11 @@ def _difference(
 ) -> Attribution:
     """A's shares less B's, each of the whole column of its own map; NaN where one of them has none."""
     ours, theirs = (merged.spread(each.normalized(), place) for each, place in zip((a, b), merged.places, strict=True))
-    first, second = on_text
     return replace(
-        first,
+        on_text[0],
         scores=ours - theirs,
-        step_scores={
-            step: _rather(first.step_scores.get(step), second.step_scores.get(step))
-            for step in {**first.step_scores, **second.step_scores}
-        },
-        alternatives=tuple(x or y for x, y in zip(first.alternatives, second.alternatives, strict=True)),
+        step_scores={},  # each map has its own: what is told of a target would be that of one of them
+        alternatives=(),
         method=DIFFERENCE,
         objective=a.objective if a.objective == b.objective else None,
         foil=a.foil if a.foil == b.foil else None,
@@ -139,15 +130,6 @@ def _difference(
         settings={},
         seconds=0.0,
     )
-
-
-def _rather(ours: NDArray[np.float32] | None, theirs: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """A's step scores, [n_cols]; B's where A has none."""
-    if ours is None or theirs is None:
-        found = theirs if ours is None else ours
-        assert found is not None, "one of them has it"
-        return found
-    return np.where(np.isnan(ours), theirs, ours)
 
 
 # ── cards ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,7 +159,7 @@ def _difference_card(a: Attribution, b: Attribution) -> Method:
         "What only one of them has has no score: there is nothing to set it against.",
         "A share is one of a whole column: an input that one of them alone has takes from all others there.",
         "The darkest colour is the largest difference of the column, however small that is.",
-        "The probability of a target is that in A, or in B where A does not have it.",
+        "How probable a target is, and what might have stood there instead, each map says for itself.",
     ]
     if a.signed != b.signed:
         caveats.append("One map has signs and the other has none: an input against the target counts as less.")

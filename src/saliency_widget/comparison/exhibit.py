@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..attribution.viewed import page_of
+from ..attribution.viewed import file_name, page_of
 from ..checks import one_of
 from ..errors import InputError, SaliencyError
 from ..session.streaming import Send, Stream
@@ -179,4 +179,4 @@ class Exhibit:
         if not 0 <= col < n:
             raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
         text = page_of(self._on_show.map, of.tokens, of.first_target, col, view)
-        self._stream.file(f"saliency-{self._on_show.card.id}.html", text)
+        self._stream.file(file_name(of.name, self._on_show.card.id), text)

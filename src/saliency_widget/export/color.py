@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from math import cos, floor, isnan, radians, sin
 from typing import NamedTuple, TypeAlias
@@ -39,10 +40,10 @@ def swatch(share: float, largest: float, *, signed: bool) -> Swatch:
     return _at(floor(STEPS * max(-1.0, min(1.0, share / largest)) + 0.5), signed=signed)
 
 
-def legend(*, signed: bool) -> list[str]:
-    """Nine backgrounds from one end of the domain to the other."""
-    steps = [(k - 4) * STEPS // 4 for k in range(9)] if signed else [k * STEPS // 8 for k in range(9)]
-    return [_at(step, signed=signed).background for step in steps]
+def legend(place: Callable[[float], float] = float, *, signed: bool) -> list[str]:
+    """Nine backgrounds from one end of the domain, ±1, to the other; `place`: from there to the ramp, -1 … 1."""
+    domain = [(k - 4) / 4 if signed else k / 8 for k in range(9)]
+    return [_at(round(STEPS * place(at)), signed=signed).background for at in domain]
 
 
 def contrast(a: Rgb, b: Rgb) -> float:

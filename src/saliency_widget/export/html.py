@@ -265,9 +265,10 @@ def _inputs(attribution: AttributionLike, column: Column, k: int, look: Look) ->
 
 def _legend(attribution: AttributionLike, column: Column, look: Look) -> str:
     low = look.figure(-column.largest) if attribution.signed else "0"
+    place = look.scale_of(column.numbers, column.largest)
     boxes = "".join(
         f'<span style="background:{background};padding:0 8px">&nbsp;</span>'
-        for background in color.legend(signed=attribution.signed)
+        for background in color.legend(lambda at: place(at * column.largest), signed=attribution.signed)
     )
     return (
         f'<div class="sw-key sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">'

@@ -74,11 +74,12 @@ def likeliest(shown: Sequence[Column]) -> int:
 
 
 def headline(attribution: AttributionLike) -> list[str]:
-    """What was asked of which model, in the words of the menu."""
+    """What was asked of which model, in the words of the menu; and of which of its layers and heads, if not of all."""
     objective = (attribution.objective or "").replace("_", "-")
     if attribution.foil is not None:
         objective += f" less that of {attribution.foil.strip() or attribution.foil!r}"
-    said = [attribution.model_name, attribution.label, objective]
+    chosen = [f"{name} {at}" for name in ("layer", "head") if (at := attribution.settings.get(name)) is not None]
+    said = [attribution.model_name, attribution.label, *chosen, objective]
     return [words for words in said if words]
 
 

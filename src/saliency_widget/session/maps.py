@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from ..attribution import attribute as attribution
 from ..attribution.engine import Chunk, Progress, Schedule
 from ..attribution.methods import LLM, METHODS, check_applies, why_not
 from ..attribution.objectives import LABELS
-from ..attribution.viewed import page_of
+from ..attribution.viewed import file_name, page_of
 from ..errors import InputError
 from .trail import tell_steps
 
@@ -132,7 +131,7 @@ class Maps:
             raise InputError("There is no map to keep yet.", cure="Wait for its first column.")
         attribution.check_column(col, document)
         text = page_of(shown, document.tokens, document.first_target, col, view)
-        self._stream.file(f"saliency-{re.sub('[^a-z0-9_]+', '-', shown.method)}.html", text)
+        self._stream.file(file_name(shown.model_name, shown.method), text)
 
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,7 +5,7 @@ import { decimal, share } from "../../format";
 import type { Beside } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { rampScale } from "../ramp";
+import { mapScale } from "../ramp";
 import { textView } from "../text";
 import { figure } from "../words";
 import { rankCorrelation } from "./rank";
@@ -40,7 +40,7 @@ export function panelView(
   function legend(): TemplateResult {
     const { max, signed } = look.value;
     const number = (value: number) => (side.entry === null ? share(value) : figure(store, value));
-    return rampScale(context, signed, [signed ? number(-max) : "0", number(max)]);
+    return mapScale(context, signed, [signed ? number(-max) : "0", number(max)]);
   }
 
   function agreement(): TemplateResult | typeof nothing {

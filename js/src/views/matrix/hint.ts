@@ -1,12 +1,12 @@
 /** What is beside a matrix: its axes, how its colours are to be read, and by what it is sorted. */
 
-import { html, nothing, render } from "lit-html";
+import { html, render } from "lit-html";
 import { statsOf } from "../../scores";
 import type { Kind } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { rampScale } from "../ramp";
-import { figure, nameOf, scaleText } from "../words";
+import { mapScale } from "../ramp";
+import { figure, nameOf } from "../words";
 import type { Acts } from "./acts";
 import type { Model } from "./model";
 
@@ -28,17 +28,22 @@ export function hintView(context: ViewContext, model: Model, acts: Acts): HTMLEl
     const raw = store.measure.value === "raw";
     const { value: signed } = store.signed;
     const { value: by } = model.sortedBy;
-    const { value: marks } = model.marks;
-    const scores = marks.col === null ? null : model.scoresAt(marks.col);
+    const [looked] = model.marks.value.outlined;
+    const scores = looked === undefined ? null : model.scoresAt(looked.start);
     const max = raw ? model.largest.value : scores === null ? 0 : statsOf(scores).max;
-    const words = scaleText(store);
+    /** Of several columns none speaks for the others. */
+    const several = !raw && looked !== undefined && looked.end - looked.start > 1;
+    const number = (value: number) => (several ? `${value < 0 ? "−" : ""}max` : figure(store, value));
     const name = (col: number | null) =>
       html`<bdi>${nameOf(store, model.colTokens(col) ?? { start: 0, end: 0 })}</bdi>`;
     render(
       html`<div>rows: ${rows}</div>
         <div>columns: ${columns}</div>
-        <div>${raw ? "all columns on one scale" : "each column on its own scale"}${words && `, ${words}`}</div>
-        ${rampScale(context, signed, [signed ? figure(store, -max) : "0", html`${figure(store, max)}${raw ? nothing : html` for ${name(marks.col)}`}`])}
+        <div>${raw ? "all columns on one scale" : "each column on its own scale"}</div>
+        ${mapScale(context, signed, [
+          signed ? number(-max) : "0",
+          raw || several ? number(max) : html`${number(max)} for ${name(looked?.start ?? null)}`,
+        ])}
         <div>bars: what a row, a column adds up to</div>
         ${
           by === null

@@ -25,6 +25,8 @@ import { drawCells, drawMarks, within } from "./draw";
 import { drawAround, fontOf } from "./labels";
 import type { Model } from "./model";
 
+const MEASURED = 500; // names of rows, and of columns: the length of a text is no more than a hint of its width
+
 export type Sheet = ReturnType<typeof createSheet>;
 
 export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElement, model: Model) {
@@ -47,17 +49,14 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     return { left, top, width, height };
   }
 
-  /** The widest name, judged by the length of its text: measuring ten thousand would take longer than drawing. */
+  /** The widest name among the longest: measuring ten thousand would take longer than drawing. */
   function widest(spans: readonly Span[], n: number): number {
-    let [longest, length] = [spans[0], 0];
-    for (let i = 0; i < n; i++) {
-      const { start, end } = spans[i] as Span;
-      let own = 0;
-      for (const { text } of store.tokens.value.slice(start, end))
-        own += text.length * (/[\u2e80-\uffef]/u.test(text) ? 2 : 1);
-      if (own > length) [longest, length] = [spans[i], own];
-    }
-    return longest === undefined ? 0 : (pen?.measureText(nameOf(store, longest)).width ?? 0);
+    const lengthOf = ({ start, end }: Span) =>
+      store.tokens.value.slice(start, end).reduce((sum, { text }) => sum + text.length, 0);
+    const longest = spans.slice(0, n).map((span) => ({ span, length: lengthOf(span) }));
+    longest.sort((a, b) => b.length - a.length);
+    const widthOf = ({ span }: { span: Span }) => pen?.measureText(nameOf(store, span)).width ?? 0;
+    return Math.max(0, ...longest.slice(0, MEASURED).map(widthOf));
   }
 
   function gridWith(cell: number): Grid {
@@ -106,11 +105,11 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     const isLeft = model.addUp();
     if (isLeft) redraw();
     const brush = cells.getContext("2d");
-    if (pen === null || brush === null) return;
     const seen = view();
     const { width, height } = seen;
     const ratio = devicePixelRatio || 1;
     const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (pen === null || brush === null || wide * high === 0) return; // hidden, as by a host between two themes
     if (canvas.width !== wide || canvas.height !== high) {
       [canvas.width, canvas.height] = [wide, high];
       canvas.style.width = `${width}px`;

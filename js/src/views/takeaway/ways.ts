@@ -9,8 +9,8 @@ import { csv, json, shortest, tsv } from "../../takeaway/table";
 import { masked, pooled } from "../../units";
 import { copy } from "../clipboard";
 import type { ViewContext } from "../context";
-import { watch } from "../dom";
-import { nameOf } from "../words";
+import { h, watch } from "../dom";
+import { chosenParts, nameOf, objectiveText } from "../words";
 import { type Picture, pictureOf } from "./picture";
 import { download, gathered, png } from "./save";
 
@@ -79,8 +79,13 @@ function draw({ store, layer, ramp }: ViewContext): Picture {
   const parts = [".sw-text", ".sw-classes", ".sw-about"].flatMap(
     (query) => layer.parentElement?.querySelector<HTMLElement>(`.sw-body ${query}:not([hidden])`) ?? [],
   );
-  const title = `Saliency map: ${store.document.value?.model}, ${store.map.value?.info.method}`;
-  return pictureOf(parts, title, ramp.value.plain[0]?.background ?? "white");
+  const asked = [store.document.value?.model, store.method.value?.label, ...chosenParts(store), objectiveText(store)];
+  const title = asked.filter((words) => words !== undefined).join(" · ");
+  const head = h("div", {}, h("span", { className: "sw-muted" }, title));
+  parts[0]?.before(head); // for as long as it is read off: who is on the page sees it elsewhere
+  const picture = pictureOf([head, ...parts], title, ramp.value.plain[0]?.background ?? "white");
+  head.remove();
+  return picture;
 }
 
 function svg(context: ViewContext): Blob {

@@ -3,17 +3,16 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Store } from "../../store";
 import { cardOf } from "../card";
-import { pooledText, scaleText } from "../words";
+import { objectiveText, pooledText, scaleText } from "../words";
 import { meaningOfSigns } from "./legend";
 
 /** On what the map was computed: the model, what is explained, the settings; and how it is shown. */
 function conditions(store: Store): [string, string][] {
   const [document, info] = [store.document.value, store.map.value?.info];
   if (document === null || info === undefined) return [];
-  const objective = store.menu.value?.objectives.find(({ id }) => id === info.objective)?.label;
   const rows: [string, string | undefined][] = [
     ["model", `${document.model} · ${document.device} · ${document.dtype}`],
-    ["explains", store.method.value?.uses_objective ? objective : undefined],
+    ["explains", objectiveText(store)],
     ...info.settings,
     [`${store.granularity.value}s`, pooledText(store)],
     ["colours", scaleText(store)],

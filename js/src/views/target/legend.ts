@@ -5,8 +5,8 @@ import { percent } from "../../format";
 import type { Store } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { rampScale } from "../ramp";
-import { figure, nameOf, scaleText } from "../words";
+import { mapScale } from "../ramp";
+import { figure, nameOf } from "../words";
 import { contrastOf, quoted } from "./contrast";
 
 /** What the two colours of a signed map mean: most are about the target, what is said about the whole text. */
@@ -22,13 +22,11 @@ export function legendView(context: ViewContext): HTMLElement {
 
   function scale(): TemplateResult {
     const { max, signed } = store.look.value;
-    const words = scaleText(store);
-    return rampScale(
+    return mapScale(
       context,
       signed,
       [signed ? figure(store, -max) : "0", figure(store, max)],
       signed ? meaningOfSigns(store.method.value?.family) : nothing,
-      words === "" ? nothing : html`<span class="sw-scale-name">${words}</span>`,
     );
   }
 

@@ -9,7 +9,7 @@ import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
 import { createPopover } from "../popover";
 import { probability } from "../probability";
-import { nameOf, nameOfTargets, probabilityOf } from "../words";
+import { nameOf, nameOfTargets, probabilityOf, stepOf } from "../words";
 import { contrastOf, quoted, whyNot } from "./contrast";
 
 const MANY = 5;
@@ -19,16 +19,16 @@ type Other = { id: number; name: string; probability: number };
 
 /** Of a text, what else was probable; of classes, the others that are. None where several targets are one. */
 function othersOf(store: Store, { cols, token }: Shown): Other[] {
-  const { tokens, steps, firstTarget, kind } = store;
+  const { tokens, firstTarget, kind } = store;
   const own = tokens.value[token]?.id;
   if (cols.end - cols.start > 1) return [];
   const all =
     kind.value === "classes" && wayToContrast(store) !== null
       ? tokens.value
           .slice(firstTarget.value)
-          .map(({ id, text }, col) => ({ id, text, probability: steps.value[col]?.probability ?? 0 }))
+          .map(({ id, text }, col) => ({ id, text, probability: stepOf(store, col)?.probability ?? 0 }))
           .sort((a, b) => b.probability - a.probability)
-      : (steps.value[cols.start]?.alternatives ?? []);
+      : (stepOf(store, cols.start)?.alternatives ?? []);
   return all
     .filter(({ id }) => id !== own)
     .slice(0, MANY)
