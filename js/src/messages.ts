@@ -188,6 +188,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_rows: count,
   },
   file: { name: text, text },
+  heard: {},
   explainers: {
     explainers: list(explainer),
     prompts: list(prompt),

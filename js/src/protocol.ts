@@ -132,6 +132,8 @@ export type Heads = {
   n_rows: number;
   weights: Float32Array;
 };
+/** Something was asked, and is taken up. */
+export type Heard = { type: "heard" };
 export type WireFile = { type: "file"; name: string; text: string };
 
 export type WireExplainer = { id: string; name: string; where: string; is_model: boolean; guided: boolean };
@@ -213,6 +215,7 @@ export type ToPage =
   | WhatIf
   | Heads
   | WireFile
+  | Heard
   | Explainers
   | Answer
   | Comparison;

@@ -258,6 +258,8 @@ export function createStore() {
       case "file":
         file.value = message;
         return;
+      case "heard":
+        return;
       default:
         message satisfies never;
     }

@@ -20,7 +20,7 @@ export type Send = (message: ToKernel) => void;
 const FOCUS_EVERY = 50; // ms: a mouse crosses words faster than a column can be computed
 const ACKNOWLEDGED = 4; // columns at once: each acknowledgement has its cost in the kernel and here; a third of its window
 const PATIENCE = 4000; // ms until the page says that it waits for a kernel
-const WHILE_BUSY = 15_000; // ms, for one that computes: it looks up between two layers
+const WHILE_BUSY = 15_000; // ms, for one that computes: it may hold the interpreter for a while
 /** It may be gone, or its messages may wait for a cell that runs: a page cannot tell. */
 const SILENCE = {
   kind: "KernelSilent",

@@ -66,6 +66,7 @@ const TO_PAGE = [
   "failed",
   "file",
   "heads",
+  "heard",
   "hello",
   "map",
   "menu",

@@ -146,6 +146,19 @@ def test_what_was_changed_and_looked_into_is_told_in_golden_messages(stream) -> 
     assert bytes(buffer) == weights
 
 
+def test_whoever_asks_is_told_at_once_that_somebody_is_there(stream) -> None:
+    """Not who only acknowledges or looks; and the message goes on to whom it is for."""
+    stream, page = stream
+    stream.hello()
+    assert stream.heard(golden("to_kernel/ack"))
+    assert not stream.heard(golden("to_kernel/focus"))
+    page.wait_for(lambda: page.of("status"))
+    assert not page.of("heard")
+    assert not stream.heard(golden("to_kernel/cancel"))
+    page.wait_for(lambda: page.of("heard"))
+    assert page.of("heard") == [golden("to_page/heard")]
+
+
 def test_of_another_text_nothing_is_told_that_was_said_of_the_one_before(stream) -> None:
     stream, page = stream
     begin(stream)

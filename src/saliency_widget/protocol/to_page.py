@@ -211,6 +211,12 @@ class Heads(TypedDict):
     n_rows: int
 
 
+class Heard(TypedDict):
+    """Something was asked, and is taken up, however long it takes: a page need not wonder whether anybody is there."""
+
+    type: Literal["heard"]
+
+
 class File(TypedDict):
     """The map as a page of its own, to be kept."""
 
@@ -368,6 +374,7 @@ ToPage: TypeAlias = (
     | WhatIf
     | Heads
     | File
+    | Heard
     | Explainers
     | Answer
     | Comparison

@@ -300,7 +300,11 @@ class Stream:
                 self.hello()
             case "ack":
                 self.ack(message["seq"])
-            case _:
+            case "focus":
+                return False
+            case _:  # not for us, but a page that asks wants to know that somebody is there
+                with self._changed:
+                    self._tell_once({"type": "heard"})
                 return False
         return True
 
