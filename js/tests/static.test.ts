@@ -129,6 +129,7 @@ it("another theme repaints it, and keeps the target", async () => {
   expect(box(0).style.background).not.toBe(light);
   expect(caption()).toMatch(/^⏎/);
   document.body.removeAttribute("style");
+  await vi.advanceTimersByTimeAsync(500); // that is a change, too
   vi.useRealTimers();
 });
 

@@ -4,10 +4,14 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { watchTheme } from "../src/views/theme";
 
 const [WHITE, BLACK] = ["rgb(255, 255, 255)", "rgb(0, 0, 0)"];
-const life = new AbortController();
+let life: AbortController;
 
-beforeEach(() => void vi.useFakeTimers());
+beforeEach(() => {
+  life = new AbortController();
+  vi.useFakeTimers();
+});
 afterEach(() => {
+  life.abort();
   document.body.replaceChildren();
   for (const { style } of [document.documentElement, document.body]) style.cssText = "";
   vi.useRealTimers();
