@@ -52,9 +52,12 @@ def python(nb: Any, expression: str) -> Any:
 
 
 def becomes(nb: Any, expression: str, value: Any) -> bool:
-    """Whether the expression has the value soon: what the page says and what a cell asks come by two ways."""
+    """Whether the expression has the value soon: what the page says and what a cell asks come by two ways.
+
+    Until then it may have none at all: `w.value.target` of a value that is still to come.
+    """
     deadline = time.monotonic() + 5
-    while python(nb, expression) != value:
+    while nb.code(f"print(json.dumps({expression}))").strip() != json.dumps(value):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
