@@ -84,8 +84,9 @@ function revive(map: HTMLElement): void {
     const [name = "", said = "", others = "", hidden = ""] = targets[col] ?? [];
     for (const [i, box] of boxes.entries()) {
       const isTarget = cols[i] === col;
-      const title = isTarget ? `${name} · the target` : titles[rows[i] as number];
-      const swatch = isTarget || !title ? null : colored(place(numbers[rows[i] as number] as number));
+      const row = (cols[i] as number) > col ? -1 : (rows[i] as number); // its sentence may have begun before the target
+      const title = isTarget ? `${name} · the target` : titles[row];
+      const swatch = isTarget || !title ? null : colored(place(numbers[row] as number));
       box.style.background = swatch?.background ?? "";
       box.style.color = swatch?.color ?? (isTarget ? "" : ramp.dark ? "#9aa3b1" : "#5f6672");
       box.style.outline = isTarget ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";

@@ -185,6 +185,12 @@ it("a box may be a part of a row, and of a target; what is hidden is neither", a
   expect([box(1).title, box(1).style.background]).toEqual(["", ""]);
 });
 
+it("what comes after the target has no colour, though its row began before", async () => {
+  await revived({ rows: [0, 1, 2, 2, 2] });
+  expect(box(2).title).toBe("George · share .700 · rank 1 of 3");
+  expect([box(4).title, box(4).style.background]).toEqual(["", ""]);
+});
+
 it("a target says what is hidden of its column", async () => {
   over(box(4));
   expect(caption()).toMatch(/ · hidden: 23 %$/);

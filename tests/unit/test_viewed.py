@@ -164,6 +164,15 @@ def test_a_map_that_is_begun_shows_the_whole_text() -> None:
     assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George"]
 
 
+def test_what_comes_after_the_target_has_no_colour_though_its_sentence_began_before() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 2, view(by="sentence", units=[0, 7, 10])))
+    before, target, after = page.boxes[-3:]
+    assert [before["text"].strip(), target["text"].strip(), after["text"]] == ["George", "Wash", "ington"]
+    assert "share" in before["title"]
+    assert "outline" in style_of(target)
+    assert (after["title"], "background" in style_of(after)) == ("", False)
+
+
 def test_a_class_that_is_not_computed_is_no_target() -> None:
     """A contrast of one class: the others stand there, and the script counts them."""
     classes = [replace(token, role="class") for token in TOKENS[FIRST:]]

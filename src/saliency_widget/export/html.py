@@ -160,6 +160,7 @@ def _text(
     tokens = [box.token for box in boxes]
     begun = begun or any(token.role != "special" for token in tokens if token.position < first_target)
     ranks, titled = column.ranks(), _titled(column)
+    own = next(at for at, target in enumerate(attribution.cols) if target is column.target)
     place = look.scale_of(column.numbers, column.largest)
     for (token, row, col), (_, text) in zip(boxes, unprinted(tokens), strict=True):
         gap = " " if text.startswith(" ") and text.strip(" ") else ""
@@ -167,10 +168,10 @@ def _text(
         if token.position == first_target and begun:
             yield f'<span class="sw-sep sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
         style, title = [BOX] if len(tokens) <= MAX_TITLES else [], ""
-        if col >= 0 and attribution.cols[col] is column.target:
+        if col == own:
             style += [f"outline:2px solid {ACCENT}"]
             title = f"{label(column.target)} · the target"
-        elif row < 0 or np.isnan(column.numbers[row]):
+        elif row < 0 or col > own or np.isnan(column.numbers[row]):  # its sentence may have begun before the target
             style += [f"color:{QUIET}"]
         else:
             value = float(column.numbers[row])
