@@ -294,7 +294,7 @@ class Stream:
     # ── what the page says ────────────────────────────────────────────────────────────────────────────────────────
 
     def heard(self, message: to_kernel.ToKernel) -> bool:
-        """Take what a page says of the conversation itself; whether it was that."""
+        """Take what a page says of the conversation itself; whether it was that. Who asks anything else hears so."""
         match message["type"]:
             case "hello":
                 self.hello()
@@ -302,7 +302,7 @@ class Stream:
                 self.ack(message["seq"])
             case "focus":
                 return False
-            case _:  # not for us, but a page that asks wants to know that somebody is there
+            case _:  # or a page that waits for a slow answer would think that nobody is there
                 with self._changed:
                     self._tell_once({"type": "heard"})
                 return False
