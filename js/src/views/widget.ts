@@ -1,16 +1,16 @@
 /** One view of a store: everything that is drawn into one element. */
 
-import { computed } from "@preact/signals-core";
 import type { ToKernel } from "../protocol";
 import type { Store } from "../store";
 import { actionsView } from "./actions";
 import { announcer, answerAnnouncer } from "./announce";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
-import { h, hasFocus, watch } from "./dom";
+import { h, watch } from "./dom";
 import { drawersView } from "./drawers";
+import { keepFocus } from "./focus";
 import { headerView } from "./header";
-import { focusTarget, isChord } from "./input";
+import { isChord } from "./input";
 import { readByNext } from "./options";
 import { progressView } from "./progress";
 import { keepSteady } from "./steady";
@@ -78,20 +78,4 @@ export function mount(options: {
     { signal },
   );
   signal.addEventListener("abort", () => root.remove(), { once: true });
-}
-
-/** Another text takes the place of all that can have the focus: it goes on with the target on show, once there is one. */
-function keepFocus({ store, signal }: ViewContext, root: HTMLElement, body: HTMLElement): void {
-  let isHere = false;
-  document.addEventListener(
-    "focusin",
-    (event) => {
-      isHere = event.composedPath().includes(root);
-    },
-    { signal },
-  );
-  const hasTarget = computed(() => store.shown.value !== null);
-  watch(signal, () => {
-    if (hasTarget.value) queueMicrotask(() => isHere && !hasFocus(root) && focusTarget(body));
-  });
 }

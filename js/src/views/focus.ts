@@ -1,0 +1,22 @@
+/** The focus of a reader without a mouse stays in the widget. */
+
+import { computed } from "@preact/signals-core";
+import type { ViewContext } from "./context";
+import { hasFocus, watch } from "./dom";
+import { focusTarget } from "./input";
+
+/** Another text takes the place of all that can have the focus: it goes on with the target on show, once there is one. */
+export function keepFocus({ store, signal }: ViewContext, root: HTMLElement, body: HTMLElement): void {
+  let isHere = false;
+  document.addEventListener(
+    "focusin",
+    (event) => {
+      isHere = event.composedPath().includes(root);
+    },
+    { signal },
+  );
+  const hasTarget = computed(() => store.shown.value !== null);
+  watch(signal, () => {
+    if (hasTarget.value) queueMicrotask(() => isHere && !hasFocus(root) && focusTarget(body));
+  });
+}
