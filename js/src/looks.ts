@@ -76,14 +76,17 @@ export function createLooks(chain: Chain) {
   }
 
   function turnedLook(of: MapData | null, rows: Span): Look {
-    const values = Array.from({ length: nTargets.value }, (_, col) => fedBy(of, rows, unitCols(col)));
+    const first = (col: number) => unitCols(col).start;
+    // A word is one target, whatever its tokens: it has one number, at its first.
+    const owed = (col: number) => (first(col) === col ? fedBy(of, rows, unitCols(col)) : Number.NaN);
+    const values = Array.from({ length: nTargets.value }, (_, col) => owed(col));
     return looking(of, {
       about: rows,
       turned: true,
       // What no target can see has no number, however much of the map is here.
       ready: values.some((value) => !Number.isNaN(value)) || (of !== null && isWhole(of)),
       values,
-      at: (token) => (token >= firstTarget.value ? token - firstTarget.value : null),
+      at: (token) => (token >= firstTarget.value ? first(token - firstTarget.value) : null),
     });
   }
 

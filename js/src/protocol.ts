@@ -230,6 +230,7 @@ export type WireView = {
   scale: string;
   threshold: number;
   measure: string;
+  turned: [number, number] | null;
 };
 
 export type ToKernel =

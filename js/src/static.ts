@@ -12,15 +12,18 @@ type Data = {
   signed: boolean;
   scale: ScaleName;
   threshold: number;
-  /** What is told of a cell: its share, or as they are its score or its difference. */
-  numbers: "share" | "score" | "difference";
-  /** Of each box the row and the target that it belongs to, or -1. */
+  /** What is told of a number: a share that is to be made of it; or, as they are, a score, a difference, what was fed. */
+  numbers: "share" | "score" | "difference" | "fed";
+  /** What is asked about: a target, and which inputs made it; or an input, and which targets it feeds. */
+  about: "target" | "input";
+  /** What is said where all numbers are 0. */
+  nothing: string;
+  /** Of each box what has its colour, by its place in `names`, and what is asked about there, in `asked`; or -1. */
   rows: number[];
   cols: number[];
-  /** The names of the rows. */
-  inputs: string[];
+  names: string[];
   /** What stands in the line below the text, each as it is. */
-  targets: [name: string, said: string, others: string, hidden: string][];
+  asked: [name: string, said: string, others: string, hidden: string][];
   scores: string;
 };
 
@@ -50,7 +53,18 @@ function revive(map: HTMLElement): void {
   const source = map.querySelector("script.sw-data")?.textContent;
   if (source === null || source === undefined) return;
   map.dataset.swReady = "";
-  const { signed, numbers: told, scale, threshold, rows, cols, inputs, targets, ...data } = JSON.parse(source) as Data;
+  const {
+    signed,
+    numbers: told,
+    scale,
+    threshold,
+    about,
+    rows,
+    cols,
+    names,
+    asked,
+    ...data
+  } = JSON.parse(source) as Data;
   const packed = unpack(data.scores);
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
   const caption = map.querySelector(".sw-caption");
@@ -61,7 +75,7 @@ function revive(map: HTMLElement): void {
 
   /** Shares or raw scores, one a row; NaN where the target cannot see it. A column of zeros has shares of 0. */
   function numbersOf(col: number): number[] {
-    const scores = inputs.map((_, row) => packed.getFloat32(4 * (col * inputs.length + row), true));
+    const scores = names.map((_, row) => packed.getFloat32(4 * (col * names.length + row), true));
     const sum = scores.reduce((all, score) => all + Math.abs(score || 0), 0) || 1;
     return told === "share" ? scores.map((score) => score / sum) : scores;
   }
@@ -79,17 +93,18 @@ function revive(map: HTMLElement): void {
     let rank = 1;
     for (const [i, row] of order.entries()) {
       if (size(row) < size(order[i - 1] ?? row)) rank = i + 1; // equal numbers, equal ranks
-      titles[row] = `${inputs[row]} · ${told} ${figure(numbers[row] as number)} · rank ${rank} of ${order.length}`;
+      titles[row] = `${names[row]} · ${told} ${figure(numbers[row] as number)} · rank ${rank} of ${order.length}`;
     }
-    const [name = "", said = "", others = "", hidden = ""] = targets[col] ?? [];
+    const [name = "", said = "", others = "", hidden = ""] = asked[col] ?? [];
     for (const [i, box] of boxes.entries()) {
-      const isTarget = cols[i] === col;
-      const row = (cols[i] as number) > col ? -1 : (rows[i] as number); // its sentence may have begun before the target
-      const title = isTarget ? `${name} · the target` : titles[row];
-      const swatch = isTarget || !title ? null : colored(place(numbers[row] as number));
+      const isAsked = cols[i] === col;
+      // The sentence of a box after the target may have begun before it, and was seen no further.
+      const row = about === "target" && (cols[i] as number) > col ? -1 : (rows[i] as number);
+      const title = isAsked ? `${name} · the ${about}` : titles[row];
+      const swatch = isAsked || !title ? null : colored(place(numbers[row] as number));
       box.style.background = swatch?.background ?? "";
-      box.style.color = swatch?.color ?? (isTarget ? "" : ramp.dark ? "#9aa3b1" : "#5f6672");
-      box.style.outline = isTarget ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";
+      box.style.color = swatch?.color ?? (isAsked ? "" : ramp.dark ? "#9aa3b1" : "#5f6672");
+      box.style.outline = isAsked ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";
       box.title = title ?? "";
     }
     for (const [i, part] of legend.entries()) {
@@ -104,8 +119,7 @@ function revive(map: HTMLElement): void {
       said,
       make("span", others, "sw-quiet"),
       make("br", ""),
-      top.map((row) => `${inputs[row]}\u00a0${figure(numbers[row] as number)}`).join(" · ") ||
-        "Every score is 0, so there is nothing to share out.",
+      top.map((row) => `${names[row]}\u00a0${figure(numbers[row] as number)}`).join(" · ") || data.nothing,
       make("span", hidden, "sw-quiet"),
     );
   }

@@ -50,6 +50,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
       scale: "threshold",
       threshold: 0.25,
       measure: "raw",
+      turned: [3, 5],
     },
   },
   heads: { type: "heads", col: 3 },

@@ -6,12 +6,14 @@ const SCORES = [
   [0.1, 0.1, 0.1, 0.7],
 ];
 
+function packed(scores: number[]): string {
+  const bytes = new DataView(new ArrayBuffer(4 * scores.length));
+  for (const [i, score] of scores.entries()) bytes.setFloat32(4 * i, score, true);
+  return btoa(String.fromCharCode(...new Uint8Array(bytes.buffer)));
+}
+
 /** What export/html.py writes: a box a token, but for `more`. */
 function page(more: Record<string, unknown> = {}): HTMLElement {
-  const packed = new DataView(new ArrayBuffer(4 * 8));
-  SCORES.flat().forEach((score, i) => {
-    packed.setFloat32(4 * i, score, true);
-  });
   const data = {
     shown: 0,
     signed: false,
@@ -20,12 +22,14 @@ function page(more: Record<string, unknown> = {}): HTMLElement {
     numbers: "share",
     rows: [0, 1, 2, 3, -1],
     cols: [-1, -1, -1, 0, 1],
-    inputs: ["The", "first", "George", "Washington"],
-    targets: [
+    about: "target",
+    nothing: "Every score is 0, so there is nothing to share out.",
+    names: ["The", "first", "George", "Washington"],
+    asked: [
       ["Washington", " p = .796", " instead of W .088 · Bush .0045", ""],
       ["⏎", "", "", " · hidden: 23 %"],
     ],
-    scores: btoa(String.fromCharCode(...new Uint8Array(packed.buffer))),
+    scores: packed(SCORES.flat()),
     ...more,
   };
   const map = document.createElement("div");
@@ -222,4 +226,28 @@ it("a column of zeros says so", async () => {
   await revived({ scores: btoa("\0".repeat(32)) });
   expect(box(0).title).toBe("The · share .000 · rank 1 of 4");
   expect(caption()).toMatch(/Every score is 0/);
+});
+
+it("turned round, an input is asked about, and what was fed is told as it is", async () => {
+  await revived({
+    about: "input",
+    nothing: "It feeds nothing.",
+    numbers: "fed",
+    rows: [-1, -1, 0, 1, -1],
+    cols: [0, 1, 2, -1, -1],
+    names: ["George", "Washington"],
+    asked: ["The", "first", "George"].map((name) => [name, " feeds", "", ""]),
+    scores: packed([0.2, 0.6, 0, 0, Number.NaN, 0.5]),
+  });
+  expect(caption()).toBe("The feedsWashington\u00a0.600 · George\u00a0.200");
+  expect([0, 1, 2, 3].map((i) => box(i).title)).toEqual([
+    "The · the input",
+    "",
+    "George · fed .200 · rank 2 of 2",
+    "Washington · fed .600 · rank 1 of 2",
+  ]);
+  over(box(2)); // was written, and is an input of what follows
+  expect(caption()).toBe("George feedsWashington\u00a0.500");
+  over(box(1));
+  expect(caption()).toBe("first feedsIt feeds nothing.");
 });

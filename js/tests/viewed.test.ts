@@ -12,12 +12,14 @@ import { about, mounted } from "./help";
 
 /** `steps`: of the ramp, a token of the rows; null where there is nothing to say, or it is hidden. */
 type Seen = { cols: [number, number]; scores: (number | null)[]; hidden: number | null; steps: (number | null)[] };
+/** The question turned round: what each target owes to the inputs `turned`, and the step of the ramp for its tokens. */
+type Fed = { turned: [number, number]; values: (number | null)[]; steps: (number | null)[] };
 type File = {
   tokens: WireToken[];
   first_target: number;
   columns: (number | null)[][];
   /** `opened`: the tokens at which a unit is shown by its parts. */
-  views: { view: WireView; opened: number[]; targets: Seen[] }[];
+  views: { view: WireView; opened: number[]; targets: Seen[]; fed: Fed[] }[];
 };
 const FILE = join(process.cwd(), "tests/data/views.json");
 const { tokens, first_target, columns, views } = JSON.parse(readFileSync(FILE, "utf8")) as File;
@@ -58,6 +60,19 @@ function seen({ store }: ReturnType<typeof looking>): Seen[] {
   return found;
 }
 
+function fedBy({ store }: ReturnType<typeof looking>, turned: [number, number]): Fed {
+  store.turn({ start: turned[0], end: turned[1] });
+  const rows = store.inputs.value ?? { start: 0, end: 0 };
+  const values: (number | null)[] = [];
+  for (let col = 0; col < columns.length; col = store.unitCols(col).end) {
+    const value = store.fedBy(store.map.value, rows, store.unitCols(col));
+    values.push(Number.isNaN(value) ? null : Number(value.toFixed(9)));
+  }
+  const steps = tokens.map((_, i) => store.look.value.step(i));
+  expect(steps.slice(0, first_target).every((step) => step === null)).toBe(true);
+  return { turned: [rows.start, rows.end], values, steps: steps.slice(first_target) };
+}
+
 describe.each(views)("by $view.by, $view.scale, $view.measure", (each) => {
   it("what is seen is what is written", () => {
     const world = looking(each);
@@ -71,13 +86,19 @@ describe.each(views)("by $view.by, $view.scale, $view.measure", (each) => {
     expect(found).toHaveLength(each.targets.length);
     world.life.abort();
   });
-  it("the kernel is told of the view", () => {
-    const { el, model, life } = looking(each);
+  it.each(each.fed)("turned round to $turned, what is seen is what is written", (fed) => {
+    const world = looking(each);
+    expect(fedBy(world, fed.turned)).toEqual(fed);
+    world.life.abort();
+  });
+  it.each([null, ...each.fed.map(({ turned }) => turned)])("the kernel is told of the view, turned to %j", (turned) => {
+    const { el, model, store, life } = looking(each);
+    if (turned !== null) store.turn({ start: turned[0], end: turned[1] });
     const button = (name: string) =>
       [...el.querySelectorAll<HTMLElement>("button")].find(({ textContent }) => textContent?.trim() === name)?.click();
     button("Take away");
     button("HTML");
-    expect(model.sent.at(-1)).toMatchObject({ type: "export", view: each.view });
+    expect(model.sent.at(-1)).toMatchObject({ type: "export", view: { ...each.view, turned } });
     life.abort();
   });
 });

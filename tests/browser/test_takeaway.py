@@ -68,6 +68,10 @@ def opened(file: Path, chromium: Any) -> Iterator[Any]:
     context.close()
 
 
+def fed_in(box: Any) -> float:
+    return float(re.search(r"fed (\.\d+)", box.get_attribute("title"))[1])
+
+
 def table(nb: Any) -> pd.DataFrame:
     return pd.read_csv(StringIO(nb.code("print(w.attribution.to_dataframe().to_csv(index=False))")), na_filter=False)
 
@@ -162,6 +166,31 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
         expect(page.locator(".sw-static-map")).to_have_css("background-color", "rgb(22, 24, 29)")
         expect(page.locator(".sw-t[title^='good · share']")).not_to_have_css("background-color", seen["good"])
         page.screenshot(path=SHOTS / "taken-view-dark.png")
+
+
+def test_a_page_of_its_own_is_turned_round_as_its_reader_was(drawer: Any, chromium: Any) -> None:
+    """What a chosen input feeds has the widget's numbers and colours; every other input can be asked about."""
+    nb, view = drawer
+    shares = np.float64(python(nb, "w.attribution.normalized().tolist()"))
+    token(view, 2).click()
+    away(nb)
+    seen = [colour(box) for box in view.locator(".sw-gen").all()]
+    said = view.get_by_role("group", name="Chosen inputs").locator(".sw-input").all_inner_texts()
+    with opened(take(nb, view, "HTML"), chromium) as page:
+        caption, tokens = page.locator(".sw-caption"), page.locator(".sw-t")
+        assert [colour(box) for box in tokens.all()[8:]] == seen
+        name, *fed = re.split(r" feeds\n| · ", caption.inner_text().replace("\xa0", " "))
+        assert (name, fed) == ("president", said)
+        for col in range(8):
+            assert fed_in(tokens.nth(8 + col)) == pytest.approx(shares[2][col], abs=5.1e-4)
+        page.screenshot(path=SHOTS / "taken-turned.png")
+        tokens.nth(9).hover()  # was written, and is an input of what follows
+        expect(caption).to_contain_text(" feeds")
+        assert fed_in(tokens.nth(11)) == pytest.approx(shares[9][3], abs=5.1e-4)
+        page.emulate_media(color_scheme="dark")
+        page.mouse.move(5, 5)
+        expect(caption).to_have_text(re.compile("^president"))
+        page.screenshot(path=SHOTS / "taken-turned-dark.png")
 
 
 def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> None:

@@ -181,14 +181,14 @@ class Page(HTMLParser):
         """[n_rows, n_cols], decoded as the contract says."""
         d = self.data
         packed = np.frombuffer(base64.b64decode(d["scores"]), "<f4")
-        return packed.reshape(len(d["targets"]), len(d["inputs"])).T
+        return packed.reshape(len(d["asked"]), len(d["names"])).T
 
     @property
     def names(self) -> list[str]:
         """What the script calls each box: by its row, or as a target."""
         d = self.data
         pairs = zip(d["rows"], d["cols"], strict=True)
-        return [d["inputs"][row] if row >= 0 else d["targets"][col][0] for row, col in pairs]
+        return [d["names"][row] if row >= 0 else d["asked"][col][0] for row, col in pairs]
 
 
 def style_of(box: dict[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from saliency_widget.protocol import to_kernel
 TEXT, TARGET = "the cab and the d", "og barks at a bat"
 PLAIN: to_kernel.View = {
     "by": "token", "units": None, "pool": "sum", "pinned": None, "joint": "mean", "hidden": [], "scale": "linear",
-    "threshold": 0.5, "measure": "share",
+    "threshold": 0.5, "measure": "share", "turned": None,
 }  # fmt: skip
 
 

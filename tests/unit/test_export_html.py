@@ -87,7 +87,7 @@ def test_hostile_text_is_text(hostile):
     assert [t for t in page.tags if t != "span"] == [t for t in plain.tags if t != "span"]
     visible = visible_characters(hostile)
     assert visible_characters(page.text) == visible + " and " + visible
-    assert [page.data["inputs"][0], page.data["targets"][1][0]] == [label(tokens([hostile], 1)[0])] * 2
+    assert [page.data["names"][0], page.data["asked"][1][0]] == [label(tokens([hostile], 1)[0])] * 2
     assert len(page.scripts) == 2
 
 
@@ -364,7 +364,7 @@ def test_the_data_gives_the_scores_back(signed):
     d = page.data
     assert d["rows"] == [*range(9), -1]
     assert d["cols"] == [-1] * 5 + [*range(5)]
-    assert [said for _, said, _, _ in d["targets"]] == [f" p = {share(p)}" for p in a.step_scores["probability"]]
+    assert [said for _, said, _, _ in d["asked"]] == [f" p = {share(p)}" for p in a.step_scores["probability"]]
     assert (d["signed"], d["scale"], d["numbers"]) == (signed, "linear", "share")
 
 
@@ -385,13 +385,13 @@ def test_the_script_is_told_the_names_and_what_else_might_have_been_written():
     known = [Alternative(id=k, text=t, probability=p) for k, (t, p) in enumerate(zip("xyzuvw", probable, strict=True))]
     page = Page(to_html(fake(["a", " b", "\n", " y", "\0"], 3, alternatives=[known, known[:2]])))
     assert page.names == ["a", "b", "⏎", "y", "␀"]
-    others = [others for _, _, others, _ in page.data["targets"]]
+    others = [others for _, _, others, _ in page.data["asked"]]
     assert others == [" instead of x .500 · y .200 · z .100 · u .050", " instead of x .500 · y .200"]
-    assert Page(to_html(fake(WORDS, 5, alternatives=[]))).data["targets"][0][2] == ""
+    assert Page(to_html(fake(WORDS, 5, alternatives=[]))).data["asked"][0][2] == ""
 
 
 def test_a_probability_nobody_knows_is_not_told():
-    assert [said for _, said, _, _ in Page(to_html(fake(WORDS, 5, step_scores={}))).data["targets"]] == [""] * 5
+    assert [said for _, said, _, _ in Page(to_html(fake(WORDS, 5, step_scores={}))).data["asked"]] == [""] * 5
 
 
 def test_the_script_goes_along_and_cannot_end_its_element():

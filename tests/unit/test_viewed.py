@@ -22,11 +22,12 @@ from saliency_widget.export.color import STEPS
 from saliency_widget.export.figures import percent, significant
 from saliency_widget.export.html import to_html
 from saliency_widget.export.look import APART, Look
+from saliency_widget.export.question import question_of
 from saliency_widget.export.reading import columns, label
 from saliency_widget.protocol import to_kernel
 from saliency_widget.types import Alternative, Token
 
-from .export_cases import Page, style_of
+from .export_cases import Page, classes, style_of
 
 SEEN = json.loads((Path(__file__).parents[1] / "data/views.json").read_text())
 TOKENS = [
@@ -82,6 +83,26 @@ def test_what_the_page_shows_is_what_is_kept(each: dict[str, Any]) -> None:
         assert steps[:unseen] == target["steps"]
 
 
+@pytest.mark.parametrize("each", SEEN["views"], ids=lambda each: f"{each['view']['by']} {each['view']['scale']}")
+def test_what_an_input_feeds_is_what_is_kept(each: dict[str, Any]) -> None:
+    """Turned round: of each target what it owes to the input, and of its tokens the step of the ramp."""
+    for fed in each["fed"]:
+        message = to_kernel.read({"type": "export", "col": 0, "view": {**each["view"], "turned": fed["turned"]}})
+        assert message is not None
+        seen, look = viewed(MAP, TOKENS, FIRST, message["view"])
+        question = question_of(seen, columns(seen, raw=look.raw), look)
+        column = question.columns[question.first]
+        assert (column.target.position, column.target.length) == (fed["turned"][0], np.diff(fed["turned"])[0])
+        np.testing.assert_allclose(column.numbers, np.float64(fed["values"]), atol=2e-9)
+        place = look.scale_of(column.numbers, column.largest)
+        steps: list[int | None] = []
+        for box in question.boxes:
+            row = question.row_of(box, question.first)
+            step = None if row < 0 else floor(STEPS * place(float(column.numbers[row])) + 0.5)
+            steps += [step] * box.token.length
+        assert steps == [None] * FIRST + fed["steps"]
+
+
 def test_every_character_is_in_one_box() -> None:
     """Whatever is joined, opened or hidden: the text is there once, and every target can be hovered."""
     for each in SEEN["views"]:
@@ -98,7 +119,7 @@ def test_what_is_hidden_is_struck_and_said() -> None:
     assert "share of the gradient norm, summed over words · 2 inputs hidden" in page.everything
     held = (0.0365 + 0.0295) / np.nansum(np.abs(MAP.scores[:, 1]))
     assert f" · hidden: {percent(held)}" in page.everything
-    assert [hidden for *_, hidden in page.data["targets"]][1] == f" · hidden: {percent(held)}"
+    assert [hidden for *_, hidden in page.data["asked"]][1] == f" · hidden: {percent(held)}"
 
 
 def test_what_is_hidden_has_no_number_of_another_row() -> None:
@@ -108,15 +129,15 @@ def test_what_is_hidden_has_no_number_of_another_row() -> None:
 
 
 def test_what_is_hidden_is_said_where_it_is_worth_a_word() -> None:
-    said = [Page(to_html(MAP, look=Look(hidden=[held] * 4))).data["targets"][0][3] for held in (0.0004, 0.002)]
+    said = [Page(to_html(MAP, look=Look(hidden=[held] * 4))).data["asked"][0][3] for held in (0.0004, 0.002)]
     assert said == ["", " · hidden: 0.2 %"]
 
 
 def test_how_targets_were_joined_is_said_of_several_alone() -> None:
     pinned = Page(page_of(MAP, TOKENS, FIRST, 1, view(pinned=[1, 3])))
-    assert ["tokens, mean" in said for _, said, _, _ in pinned.data["targets"]] == [False, True, False]
+    assert ["tokens, mean" in said for _, said, _, _ in pinned.data["asked"]] == [False, True, False]
     words = Page(MAP.aggregate("word").to_html())  # nobody chose how its columns were joined
-    assert not any("tokens" in said for _, said, _, _ in words.data["targets"])
+    assert not any("tokens" in said for _, said, _, _ in words.data["asked"])
 
 
 def test_targets_pinned_as_one_are_one_whichever_of_them_is_asked_for() -> None:
@@ -127,7 +148,7 @@ def test_targets_pinned_as_one_are_one_whichever_of_them_is_asked_for() -> None:
         assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George", "Wash"]
         assert page.data["cols"][9:] == [0, 1, 1, 2]
         assert "George Wash p = .125 · 2 tokens, sum" in page.everything
-        assert [others for _, _, others, _ in page.data["targets"]] == [" instead of x .500", "", " instead of x .500"]
+        assert [others for _, _, others, _ in page.data["asked"]] == [" instead of x .500", "", " instead of x .500"]
 
 
 def test_a_pin_may_cut_a_word_in_two() -> None:
@@ -207,6 +228,76 @@ def test_what_was_found_of_a_map_is_said_of_no_other(changed: dict[str, Any]) ->
     known = map_of(MAP.scores, diagnostics=found)
     assert viewed(known, TOKENS, FIRST, view(scale="quantile", measure="raw"))[0].diagnostics == found
     assert viewed(known, TOKENS, FIRST, view(**changed))[0].diagnostics == {}
+
+
+# ── the question turned round ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_page_turned_round_says_what_the_input_feeds() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 0, view(turned=[4, 5])))
+    assert page.text == "".join(token.text for token in TOKENS)
+    (own,) = [box for box in page.boxes if "outline" in style_of(box)]
+    assert (own["text"], own["title"]) == ("ton", "ton · the input")
+    assert [box["title"] for box in page.boxes[FIRST:]] == [
+        "? · fed .316 · rank 2 of 4", "George · fed .141 · rank 3 of 4", "Wash · fed .376 · rank 1 of 4",
+        "ington · fed −.048 · rank 4 of 4",
+    ]  # fmt: skip
+    assert {box["title"] for at, box in enumerate(page.boxes[:FIRST]) if at != 4} == {""}
+    assert "ton feedsWash\xa0.376 · ?\xa0.316 · George\xa0.141" in page.everything
+    assert "share of the gradient norm" in page.everything
+    assert "All targets in numbers" in page.everything
+
+
+def test_every_input_of_a_page_turned_round_can_be_asked_about() -> None:
+    """Shares of the targets' own columns, as they are; what was written is asked about too, and feeds what follows."""
+    page = Page(page_of(MAP, TOKENS, FIRST, 0, view(turned=[10, 11])))
+    d = page.data
+    shares = MAP.scores / np.nansum(np.abs(MAP.scores), axis=0)
+    np.testing.assert_allclose(page.scores, shares.T, rtol=1e-6)
+    assert (d["about"], d["numbers"], d["shown"]) == ("input", "fed", 10)
+    assert (d["rows"], d["cols"]) == ([-1] * FIRST + [0, 1, 2, 3], [*range(12), -1])
+    assert d["names"] == ["?", "George", "Wash", "ington"]
+    assert d["asked"][10] == ["George", " feeds", "", ""]
+
+
+def test_inputs_that_feed_as_one_are_named_and_marked_as_one() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 0, view(by="word", units=WORDS, turned=[1, 7])))
+    assert page.data["asked"][page.data["shown"]][0] == "Washington was."
+    assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["Washington", "was."]
+    assert "share of the gradient norm, summed over words" in page.everything
+
+
+def test_raw_scores_are_owed_too() -> None:
+    page = Page(page_of(MAP, TOKENS, FIRST, 0, view(measure="raw", turned=[4, 5])))
+    assert page.boxes[9]["title"] == "? · score 0.898 · rank 1 of 4"
+    assert page.data["numbers"] == "score"
+    apart = Page(page_of(replace(MAP, unit=APART), TOKENS, FIRST, 0, view(turned=[4, 5])))
+    assert apart.data["numbers"] == "difference"
+    np.testing.assert_allclose(apart.scores, MAP.scores.T, rtol=1e-6)
+
+
+def test_an_input_that_feeds_nothing_says_so() -> None:
+    silent = MAP.scores.copy()
+    silent[4] = 0
+    page = Page(page_of(map_of(silent), TOKENS, FIRST, 0, view(turned=[4, 5])))
+    assert "ton feedsIt feeds nothing: every score is 0." in page.everything
+    assert not any("background" in style_of(box) for box in page.boxes)
+
+
+@pytest.mark.parametrize("chosen", [[12, 13], [2, 4]])
+def test_an_input_of_which_no_target_says_anything_cannot_be_taken_away(chosen: list[int]) -> None:
+    """The last token is no input; and what is hidden feeds nothing."""
+    with pytest.raises(InputError, match="feeds no target"):
+        page_of(MAP, TOKENS, FIRST, 0, view(hidden=[[2, 4]], turned=chosen))
+
+
+def test_classes_have_the_colours_of_what_they_owe_to_an_input() -> None:
+    a = classes({"NEGATIVE": 0.0123, "POSITIVE": 0.9877})
+    page = Page(to_html(a, look=Look(turned=a.rows[2])))
+    assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["gem"]
+    assert all("background" in style_of(box) and " · fed " in box["title"] for box in page.boxes[4:])
+    assert "classesNEGATIVE .012 POSITIVE .988" in page.everything
+    assert page.data["rows"] == [-1, -1, -1, -1, 0, 1]
 
 
 def test_what_is_hidden_may_end_beyond_the_text() -> None:
@@ -296,7 +387,7 @@ def test_a_unit_that_is_long_is_called_by_its_ends() -> None:
     ]
     target = Token(id=40, position=40, text=" end", role="generated", span=None, word=40, sentence=1, segment=0)
     a = sw.Attribution.from_scores(np.ones((40, 1)), many, [target], method="mine").aggregate("sentence")
-    (name,) = Page(a.to_html()).data["inputs"]
+    (name,) = Page(a.to_html()).data["names"]
     assert label(replace(many[0], text="w" * 100)) == "w" * 100  # a token is called by all of it
     assert name == "word0 word1 word2 word3 word4 … 7 word38 word39"
 

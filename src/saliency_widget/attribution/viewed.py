@@ -33,9 +33,12 @@ Span: TypeAlias = tuple[int, int]
 def page_of(attribution: Attribution, tokens: Sequence[Token], first_target: int, col: int, view: View | None) -> str:
     """The page of a map of `tokens`, of which those from `first_target` on are targets; coloured for column `col`.
 
-    `view`: how the reader looks at it; None: by tokens, nothing hidden. Raises: as `viewed`.
+    `view`: how the reader looks at it; None: by tokens, nothing hidden. Where it is turned round to an input, the
+    colours are of that one. Raises: as `viewed`.
     """
     seen, look = (attribution, None) if view is None else viewed(attribution, tokens, first_target, view)
+    if look is not None and look.turned is not None:
+        return to_page(seen, look=look)
     wanted = first_target + col
     here = (at for at, target in enumerate(seen.cols) if 0 <= wanted - target.position < target.length)
     return to_page(seen, col=next(here, None), look=look)
@@ -51,8 +54,8 @@ def viewed(
 ) -> tuple[Attribution, Look]:
     """The map of the units, and how it is looked at. The rows of `attribution` are the first of `tokens`.
 
-    Targets of which a part is not computed are left out. Raises: InputError where that leaves none, or where the view
-    is of another text.
+    Targets of which a part is not computed are left out. Raises: InputError where that leaves none, where the view is
+    of another text, or turned round to an input of which no target says anything.
     """
     n, n_rows = len(tokens), len(attribution.rows)
     units = _units(view, n)
@@ -79,6 +82,7 @@ def viewed(
     if view["units"] is not None:
         scores = pooled(scores, [range(start, min(end, n_rows)) for start, end in rows], view["pool"], axis=0)
 
+    turned = _turned(view, tokens, rows, scores)
     steps = {name: np.array([np.prod(of[group]) for group in cols]) for name, of in attribution.step_scores.items()}
     known = attribution.alternatives or [()] * len(attribution.cols)
     others = [known[group[0]] if len(group) == 1 else () for group in cols]
@@ -104,6 +108,7 @@ def viewed(
         scale=view["scale"],
         threshold=view["threshold"],
         numbers=numbers_of(attribution, "score" if view["measure"] == "raw" else "share"),
+        turned=turned,
     )
 
 
@@ -123,12 +128,26 @@ def _units(view: View, n: int) -> list[Span]:
     return list(pairwise([*starts, n]))
 
 
+def _turned(view: View, tokens: Sequence[Token], rows: Sequence[Span], scores: NDArray[np.float32]) -> Token | None:
+    """The inputs that the question is turned round to, as one. Raises: InputError where they feed no target."""
+    if view["turned"] is None:
+        return None
+    start, end = view["turned"]
+    chosen = [row for row, (begin, over) in enumerate(rows) if begin < end and start < over]
+    if np.isnan(scores[chosen]).all():
+        raise InputError("What is chosen feeds no target that is computed.", cure="Go back to the target, or wait.")
+    return joined(tokens[start:end])
+
+
 def _targets(view: View, units: Sequence[Span], first_target: int, n: int) -> list[Span]:
-    """What is a target by itself: a token, a word where words are read, or what is pinned as one."""
+    """What is a target by itself: a token, a word where words are read, or what is pinned as one.
+
+    What an input feeds is asked of each: a pin is of the question that was turned round.
+    """
     starts = (
         {start for start, _ in units if start >= first_target} if view["by"] == "word" else {*range(first_target, n)}
     )
-    if view["pinned"] is not None:
+    if view["pinned"] is not None and view["turned"] is None:
         start, end = (min(first_target + col, n) for col in view["pinned"])
         starts = {other for other in starts if not start < other < end} | {start, end}
     return list(pairwise(sorted({*starts, n})))

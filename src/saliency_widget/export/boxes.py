@@ -22,7 +22,7 @@ class Box(NamedTuple):
 def boxes_of(attribution: AttributionLike, look: Look) -> list[Box]:
     """The boxes in the order of the text, every character in one of them."""
     tokens = _tokens(attribution) if look.tokens is None else look.tokens
-    row, col = _finder(attribution.rows), _finder(attribution.cols)
+    row, col = finder(attribution.rows), finder(attribution.cols)
     return [Box(token, -1 if token.position in look.struck else row(token), col(token)) for token in tokens]
 
 
@@ -57,7 +57,7 @@ def _extent(token: TokenLike) -> range:
     return range(token.position, token.position + token.length)
 
 
-def _finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int]:
+def finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int]:
     """From a box to the unit that it begins in, or else to the first that begins in it; -1 where there is none."""
     order = sorted(range(len(units)), key=lambda k: units[k].position)
     starts = [units[k].position for k in order]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -20,16 +20,17 @@ from unicodedata import bidirectional
 import numpy as np
 
 from . import color
-from .boxes import Box, boxes_of, texts
+from .boxes import Box, texts
 from .figures import percent, share
 from .look import Look, look_of
-from .reading import Column, columns, glyphs, headline, label, likeliest, notes, part_mark, unprinted
+from .paint import INK, MAX_TITLES, PAPER, QUIET, painter
+from .question import Question, question_of
+from .reading import Column, columns, glyphs, headline, label, notes, part_mark, unprinted
 
 if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
 
 # What keeps a saved notebook small. Beyond these the page says what it leaves out.
-MAX_TITLES = 2000  # tokens that say their number, the strongest first
 MAX_TABLE_ROWS = 100  # targets in the table
 MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 5.3 bytes each
 
@@ -38,10 +39,6 @@ OTHERS = 4  # tokens that might have been written instead
 MANY_PARTS = 3  # of one character: up to here each says which one it is
 LITTLE = 0.0005  # of a column: not worth a word
 FEW_CLASSES = 8  # in the model's own order; of more the most probable come first
-INK = color.css(color.INK)
-QUIET = color.css(color.QUIET)
-PAPER = color.css(color.PAPER)
-ACCENT = "#2563c9"
 
 CARD = (
     f"background:{PAPER};color:{INK};border:1px solid #e2e5ea;border-radius:8px;padding:12px 16px;max-width:960px;"
@@ -71,35 +68,36 @@ color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp
 def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look | None = None) -> str:
     """The static map of the whole attribution, coloured for target `col` (-1 is the last).
 
-    If None it is the first one, and of classes the most probable. `look`: how a reader looks at it, if any does.
+    If None it is the first one, and of classes the most probable. `look`: how a reader looks at it, if any does; where
+    that is turned round to an input, `col` counts inputs, and None is the one that it is turned to.
     Bounded: 5,000 tokens and 32 targets stay under 1.5 MB. Always encodable as UTF-8, whatever the tokens hold.
     Raises: IndexError where there is no such target; FileNotFoundError where the front end was never built.
     """
     look = look_of(attribution) if look is None else look
-    shown = columns(attribution, raw=look.raw)
-    if not shown:
+    targets = columns(attribution, raw=look.raw)
+    if not targets:
         return f'<div class="sw-static">{BEGIN}There is no target token.</div></div>'
-    n = len(shown)
-    col = likeliest(shown) if col is None else col
+    question = question_of(attribution, targets, look)
+    n = len(question.columns)
+    col = question.first if col is None else col
     if not -n <= col < n:
-        raise IndexError(f"There is no target {col}: there are {n}, 0 … {n - 1}.")
-    boxes = boxes_of(attribution, look)
-    column = shown[col]
-    hover = attribution.scores.size <= MAX_CELLS
-    targets = [_about(attribution, shown, at, look) for at in (range(n) if hover else [col % n])]
+        raise IndexError(f"There is no {question.about} {col}: there are {n}, 0 … {n - 1}.")
+    col %= n
+    hover = n * len(question.names) <= MAX_CELLS
+    about = {at: _about(attribution, question, at, look) for at in (range(n) if hover else [col])}
     parts = [
         f'<div class="sw-static"><style>{STYLE}</style>',
         BEGIN,
         _head(attribution, look),
-        *_texts(attribution, boxes, column, look),
-        _classes(boxes, shown, column),
-        _caption(attribution, column, targets[col if hover else 0], look),
-        _legend(attribution, column, look),
-        _numbers(attribution, shown, look),
-        _left_out(len(boxes), n, hover=hover),
+        *_texts(attribution, question, col, look),
+        _classes(attribution, question, targets, col, look),
+        _caption(question, col, about[col], look),
+        _legend(attribution, question.columns[col], look),
+        _numbers(attribution, targets, look),
+        _left_out(question, len(targets), hover=hover),
     ]
     if hover:
-        data = _data(attribution, boxes, targets, col % n, look)
+        data = _data(attribution, question, list(about.values()), col, look)
         parts.append(f'<script type="application/json" class="sw-data">{data}</script>')
     return "\n".join([*parts, "</div>", *([f"<script>{_script()}</script>"] if hover else []), "</div>"])
 
@@ -114,10 +112,11 @@ def _head(attribution: AttributionLike, look: Look) -> str:
     return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}{said}</div>'
 
 
-def _texts(attribution: AttributionLike, boxes: Sequence[Box], column: Column, look: Look) -> Iterator[str]:
+def _texts(attribution: AttributionLike, question: Question, col: int, look: Look) -> Iterator[str]:
     """The text; or source and translation, each under its name and in its own direction."""
-    for at, (name, side) in enumerate(texts(attribution, boxes)):
-        prose = "".join(_text(attribution, side, column, look, begun=not name))
+    painted = painter(attribution, question, col, look)
+    for at, (name, side) in enumerate(texts(attribution, question.boxes)):
+        prose = "".join(_text(attribution, side, painted, look, begun=not name))
         if not name:
             yield f'<div class="sw-prose" dir="auto" style="{TEXT}">{prose}</div>'
             continue
@@ -130,27 +129,35 @@ def _texts(attribution: AttributionLike, boxes: Sequence[Box], column: Column, l
         )
 
 
-def _classes(boxes: Sequence[Box], shown: Sequence[Column], column: Column) -> str:
+def _classes(attribution: AttributionLike, question: Question, targets: Sequence[Column], col: int, look: Look) -> str:
     """A box a class, with its probability; in their own order, which the script counts by."""
-    classes = [(box.token, shown[box.col] if box.col >= 0 else None) for box in boxes if box.token.role == "class"]
+    classes = [box for box in question.boxes if box.token.role == "class"]
     if not classes:
         return ""
-    known = [np.nan_to_num(of.probability) if of else 0.0 for _, of in classes]
-    ranked = sorted(range(len(known)), key=lambda at: -known[at])
-    place = {at: order for order, at in enumerate(ranked)} if len(known) > FEW_CLASSES else {}
+    painted = painter(attribution, question, col, look)
+    known = {target.target.position: float(np.nan_to_num(target.probability)) for target in targets}
+    ranked = sorted(range(len(classes)), key=lambda at: -known.get(classes[at].token.position, 0))
+    place = {at: order for order, at in enumerate(ranked)} if len(classes) > FEW_CLASSES else {}
     parts = []
-    for at, (token, of) in enumerate(classes):
-        style = [BOX_OF_CLASS, f"color:{QUIET}"]
+    for at, box in enumerate(classes):
+        style, title = painted(box)
+        style = [BOX_OF_CLASS, *(style or [f"color:{QUIET}"])]
         style += [f"order:{place[at]}"] if place else []
-        style += [f"outline:2px solid {ACCENT}"] if of is column else []
-        said = f" {share(of.probability)}" if of and np.isfinite(of.probability) else ""
-        parts.append(f'<span class="sw-t"{_attribute("style", ";".join(style))}>{_called(token)}{said}</span>')
+        p = known.get(box.token.position)
+        said = "" if p is None else f" {share(p)}"
+        about = _attribute("style", ";".join(style)) + _attribute("title", title)
+        parts.append(f'<span class="sw-t"{about}>{_called(box.token)}{said}</span>')
     row = "display:flex;flex-wrap:wrap;gap:8px;margin:6px 0 12px"
     return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(parts)}</div>'
 
 
 def _text(
-    attribution: AttributionLike, boxes: Sequence[Box], column: Column, look: Look, *, begun: bool
+    attribution: AttributionLike,
+    boxes: Sequence[Box],
+    painted: Callable[[Box], tuple[list[str], str]],
+    look: Look,
+    *,
+    begun: bool,
 ) -> Iterator[str]:
     """One `<span class="sw-t">` a box, in the order of the text. The space before a word stays outside its box.
 
@@ -159,28 +166,13 @@ def _text(
     first_target = attribution.cols[0].position
     tokens = [box.token for box in boxes]
     begun = begun or any(token.role != "special" for token in tokens if token.position < first_target)
-    ranks, titled = column.ranks(), _titled(column)
-    own = next(at for at, target in enumerate(attribution.cols) if target is column.target)
-    place = look.scale_of(column.numbers, column.largest)
-    for (token, row, col), (_, text) in zip(boxes, unprinted(tokens), strict=True):
+    for box, (token, text) in zip(boxes, unprinted(tokens), strict=True):
         gap = " " if text.startswith(" ") and text.strip(" ") else ""
         yield gap
         if token.position == first_target and begun:
             yield f'<span class="sw-sep sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
-        style, title = [BOX] if len(tokens) <= MAX_TITLES else [], ""
-        if col == own:
-            style += [f"outline:2px solid {ACCENT}"]
-            title = f"{label(column.target)} · the target"
-        elif row < 0 or col > own or np.isnan(column.numbers[row]):  # its sentence may have begun before the target
-            style += [f"color:{QUIET}"]
-        else:
-            value = float(column.numbers[row])
-            swatch = color.swatch(place(value), 1, signed=attribution.signed)
-            ink = swatch.quiet if token.role == "special" else swatch.ink
-            style += [f"background:{swatch.background}"] if swatch.background != PAPER else []
-            style += [f"color:{ink}"] if ink != INK else []
-            if row in titled:
-                title = _title(attribution.rows[row], look.measured(value), int(ranks[row]), column.n_visible)
+        style, title = painted(box)
+        style = [BOX, *style] if len(tokens) <= MAX_TITLES else style
         if token.role == "special":
             style += ["font-size:75%;margin:0 2px"]
         if token.position in look.struck:
@@ -194,20 +186,9 @@ def _text(
         yield f"{printed.removesuffix(end)}</span>{end}"
 
 
-def _title(row: TokenLike, measured: str, rank: int, n: int) -> str:
-    return f"{label(row)} · {measured} · rank {rank} of {n}"
-
-
 def _mark(token: TokenLike) -> str:
     """What stands for a character that is printed already; only a dot where their numbers would drown the line."""
     return "·" if token.part and token.part[1] > MANY_PARTS else part_mark(token)
-
-
-def _titled(column: Column) -> frozenset[int]:
-    """The rows that say their number on hover: all of them, or the strongest of a long text."""
-    if len(column.numbers) <= MAX_TITLES:
-        return frozenset(range(len(column.numbers)))
-    return frozenset(column.top(MAX_TITLES))
 
 
 def _visible(text: str) -> str:
@@ -224,13 +205,15 @@ def _sign(sign: str) -> str:
 # ── the lines below it ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _about(attribution: AttributionLike, shown: Sequence[Column], col: int, look: Look) -> tuple[str, str, str, str]:
-    """What the line below the text says of target `col`.
+def _about(attribution: AttributionLike, question: Question, col: int, look: Look) -> tuple[str, str, str, str]:
+    """What the line below the text says of what is asked about.
 
-    Its name; its probability; what might have been written instead; what is hidden of its column. Each stands there as
-    it is, and is empty where there is nothing to say.
+    Its name; the probability of a target, or that an input feeds what follows; what might have been written instead;
+    what is hidden of its column. Each stands there as it is, and is empty where there is nothing to say.
     """
-    column = shown[col]
+    column = question.columns[col]
+    if question.turned:
+        return _isolated(label(column.target)), " feeds", "", ""
     said = f" p = {share(column.probability)}" if np.isfinite(column.probability) else ""
     if look.joint and column.target.length > 1:
         said += f" · {column.target.length} tokens, {look.joint}"
@@ -244,9 +227,9 @@ def _about(attribution: AttributionLike, shown: Sequence[Column], col: int, look
     )
 
 
-def _caption(attribution: AttributionLike, column: Column, about: tuple[str, str, str, str], look: Look) -> str:
+def _caption(question: Question, col: int, about: tuple[str, str, str, str], look: Look) -> str:
     name, said, others, hidden = map(escape, about)  # what cannot be seen is a sign already
-    inputs = _inputs(attribution, column, 3, look) or "Every score is 0, so there is nothing to share out."
+    inputs = _strongest(question.names, question.columns[col], 3, look) or question.nothing
     return (
         f'<div class="sw-caption"><strong>{name}</strong>{said}{_quiet(others) if others else ""}'
         f"<br>{inputs}{_quiet(hidden) if hidden else ''}</div>"
@@ -259,8 +242,8 @@ def _others(attribution: AttributionLike, column: Column, col: int) -> list[tupl
     return [(_name(a.text), a.probability) for a in known if a.text != column.target.text][:OTHERS]
 
 
-def _inputs(attribution: AttributionLike, column: Column, k: int, look: Look) -> str:
-    named = ((_called(attribution.rows[row]), look.figure(float(column.numbers[row]))) for row in column.top(k))
+def _strongest(names: Sequence[TokenLike], column: Column, k: int, look: Look) -> str:
+    named = ((_called(names[row]), look.figure(float(column.numbers[row]))) for row in column.top(k))
     return " · ".join(f"{name}&nbsp;{number}" for name, number in named)
 
 
@@ -285,7 +268,7 @@ def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) 
     body = "\n".join(
         f'<tr><td style="{CELL}">{_called(column.target)}</td>'
         f'<td style="{CELL}">{share(column.probability)}</td>'
-        f'<td style="{CELL};white-space:normal">{_inputs(attribution, column, TOP, look)}</td></tr>'
+        f'<td style="{CELL};white-space:normal">{_strongest(attribution.rows, column, TOP, look)}</td></tr>'
         for column in shown[:MAX_TABLE_ROWS]
     )
     return (
@@ -295,14 +278,15 @@ def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) 
     )
 
 
-def _left_out(n_tokens: int, n_targets: int, *, hover: bool) -> str:
+def _left_out(question: Question, n_targets: int, *, hover: bool) -> str:
+    n_tokens = len(question.boxes)
     said = []
     if n_tokens > MAX_TITLES:
         said.append(f"numbers on hover for the {MAX_TITLES:,} strongest of {n_tokens:,} tokens")
     if n_targets > MAX_TABLE_ROWS:
         said.append(f"the table for the first {MAX_TABLE_ROWS} of {n_targets:,} targets")
     if not hover:
-        said.append("colours for this one target")
+        said.append(f"colours for this one {question.about}")
     if not said:
         return ""
     return (
@@ -315,21 +299,25 @@ def _left_out(n_tokens: int, n_targets: int, *, hover: bool) -> str:
 
 
 def _data(
-    attribution: AttributionLike, boxes: Sequence[Box], targets: Sequence[Sequence[str]], col: int, look: Look
+    attribution: AttributionLike, question: Question, asked: Sequence[Sequence[str]], col: int, look: Look
 ) -> str:
     """JSON that is safe inside a script element, of ASCII alone."""
+    # Of a target the scores as they are, of which the script makes shares; what an input feeds is shares already.
+    numbers = [column.numbers for column in question.columns] if question.turned else attribution.scores.T
     about = {
         "shown": col,
         "signed": attribution.signed,
         "scale": look.scale,
         "threshold": look.threshold,
-        "numbers": look.numbers,
-        "rows": [box.row for box in boxes],
-        "cols": [box.col for box in boxes],
-        "inputs": [_isolated(label(row)) for row in attribution.rows],
-        "targets": targets,
-        # Column by column, little-endian float32, NaN where the target cannot see the row.
-        "scores": base64.b64encode(attribution.scores.T.astype("<f4").tobytes()).decode(),
+        "numbers": look.told,
+        "about": question.about,
+        "nothing": question.nothing,
+        "rows": [box.row for box in question.boxes],
+        "cols": [box.col for box in question.boxes],
+        "names": [_isolated(label(name)) for name in question.names],
+        "asked": asked,
+        # Column by column, little-endian float32, NaN where the one cannot see the other.
+        "scores": base64.b64encode(np.asarray(numbers, "<f4").tobytes()).decode(),
     }
     return re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(about, separators=(",", ":")))
 

@@ -29,7 +29,7 @@ class Look:
     of those that are hidden, `n_hidden` tokens in all; `hidden`: by column, how much of it these held, 0 … 1.
     `pooled`: how the scores of a row were made ("summed over words"), and `joint`: those of several targets ("mean").
     `scale` and `threshold`: see `scale_of`. `numbers`: what is told of a cell, its "share" of the column; or, as it is,
-    its "score" or "difference" of shares.
+    its "score" or "difference" of shares. `turned`: the input, or inputs as one, that the question is turned round to.
     """
 
     tokens: Sequence[TokenLike] | None = None
@@ -41,6 +41,12 @@ class Look:
     scale: str = "linear"
     threshold: float = 0.5
     numbers: str = "share"
+    turned: TokenLike | None = None
+
+    @property
+    def told(self) -> str:
+        """What is told of what has a colour: its share; or, of a target that owes one to an input, what it was fed."""
+        return "fed" if self.turned is not None and not self.raw else self.numbers
 
     @property
     def raw(self) -> bool:
@@ -62,7 +68,7 @@ class Look:
 
     def measured(self, value: float) -> str:
         """The same, and what it is: "share .342"."""
-        return f"{self.numbers} {self.figure(value)}"
+        return f"{self.told} {self.figure(value)}"
 
     def scale_of(self, values: NDArray[np.float64], largest: float) -> Callable[[float], float]:
         """From a value to its place on the ramp, -1 … 1, as js/src/scale.ts has it.

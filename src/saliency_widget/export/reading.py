@@ -22,7 +22,10 @@ LONG = 60  # characters of the name of a unit of several tokens
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One target and what it was made of: `numbers` [n_rows], shares or raw scores, NaN where it cannot see the row."""
+    """One target and what it was made of: `numbers` [n_rows], shares or raw scores, NaN where it cannot see the row.
+
+    Where the question is turned round, one input and what it feeds: see question.py.
+    """
 
     target: TokenLike
     probability: float

@@ -87,6 +87,7 @@ class View(TypedDict):
     columns [start, end) that are pinned as one target, where they are several. `joint`: "sum" or "mean" over the
     columns of one target. `hidden`: stretches [start, end) of tokens that do not count. `scale`: "linear", "quantile"
     or "threshold", and `threshold` which part of the largest is the least that is coloured. `measure`: "share", "raw".
+    `turned`: the tokens [start, end) of the inputs that the question is turned round to, or None.
     """
 
     by: str
@@ -98,6 +99,7 @@ class View(TypedDict):
     scale: str
     threshold: float
     measure: str
+    turned: list[int] | None
 
 
 class Export(TypedDict):
@@ -183,16 +185,20 @@ def read(content: object) -> ToKernel | None:
 
 
 def _is_view(view: dict[str, Any]) -> bool:
-    units, pinned, hidden = view.get("units"), view.get("pinned"), view.get("hidden")
+    units, hidden = view.get("units"), view.get("hidden")
     return (
         View.__required_keys__ <= view.keys()
         and all(view[name] in names for name, names in _VIEW_NAMES.items())
         and (units is None or _are_places(units))
-        and (pinned is None or (_are_places(pinned) and len(pinned) == 2))
+        and all(view[name] is None or _is_span(view[name]) for name in ("pinned", "turned"))
         and isinstance(hidden, list)
-        and all(_are_places(span) and len(span) == 2 for span in hidden)
+        and all(map(_is_span, hidden))
         and (_is(view["threshold"], int) or _is(view["threshold"], float))
     )
+
+
+def _is_span(value: object) -> bool:
+    return _are_places(value) and len(cast("list[int]", value)) == 2
 
 
 def _are_places(value: object) -> bool:

@@ -113,7 +113,7 @@ function asCsv(store: Store): Iterable<string> {
 
 /** How the map is looked at, as far as a file can say it. */
 function viewOf(store: Store): WireView {
-  const { granularity, units, pool, pinnedCols, extent, joint, hidden, scale, threshold, measure } = store;
+  const { granularity, units, pool, pinnedCols, extent, joint, hidden, scale, threshold, measure, inputs } = store;
   const ends = ({ start, end }: Span): [number, number] => [start, end];
   return {
     by: granularity.value,
@@ -125,6 +125,7 @@ function viewOf(store: Store): WireView {
     scale: scale.value,
     threshold: threshold.value,
     measure: measure.value,
+    turned: inputs.value && ends(inputs.value),
   };
 }
 
