@@ -35,7 +35,7 @@ const noPicture = (store: Store) => {
 };
 
 export const WAYS: readonly Way[] = [
-  ["HTML", "a page of its own, for every target", noColumn, page],
+  ["HTML", "a page of its own, to be hovered", noColumn, page],
   ["SVG", "text, target and legend as drawn here", noPicture, async (context) => save(context, "svg", svg(context))],
   ["PNG", "the same, at twice the size", noPicture, async (context) => save(context, "png", await png(draw(context)))],
   [
