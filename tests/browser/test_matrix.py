@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from .test_quickstart import becomes, python, run, share_in, tip
 
@@ -91,6 +92,33 @@ def test_the_matrix_by_mouse_and_key(desk: Any) -> None:
     nb.theme("JupyterLab Dark")
     nb.shot("matrix-dark", view)
     nb.theme("JupyterLab Light")
+
+
+ROWS = """line => new Set([...line.querySelectorAll('*')].map(part => part.offsetTop)).size"""
+
+
+def test_what_is_below_the_text_keeps_its_place_under_the_mouse(desk: Any) -> None:
+    """Where a target takes one line or two, room is kept for both; in a wider window there is none to keep."""
+    nb = desk
+    nb.page.set_viewport_size({"width": 700, "height": 1000})
+    try:
+        nb.begin(SHOW.replace("max_new_tokens=8", "max_new_tokens=24"))
+        view = run(nb)
+        line, drawers = view.locator(".sw-target-line"), view.locator(".sw-drawers")
+        for turn in range(2):
+            rows, tops = set(), set()
+            for target in view.locator(".sw-gen").all():
+                target.hover()
+                nb.page.wait_for_timeout(60)  # the room is kept in the next frame
+                rows.add(line.evaluate(ROWS))
+                tops.add(drawers.bounding_box()["y"])
+            assert len(rows) > 1, "all targets take as many lines: choose another text"
+            assert turn == 0 or len(tops) == 1, tops
+        nb.page.mouse.move(5, 5)
+        nb.page.set_viewport_size({"width": 1400, "height": 1000})
+        expect(line).to_have_css("height", "26px")
+    finally:
+        nb.page.set_viewport_size({"width": 1400, "height": 1000})
 
 
 @pytest.mark.parametrize("width", [1400, 700])

@@ -1,16 +1,38 @@
+import type { ViewContext } from "./context";
+import { coalesced, observed, watch } from "./dom";
+
 /**
- * What is said below the text is of the target under the mouse, and now and then a line longer. The drawers stand below it:
- * while the mouse is on them these lines keep their height, or it would come to lie on another target, and back.
+ * What is said below the text is of the target under the mouse, and now and then a line longer; the drawers stand below it.
+ * So these lines stay as tall as they came to be, for the map on show and this width. And while the mouse is on the drawers
+ * they do not grow either, or it would come to lie on another target, and back.
  */
-export function keepSteady(box: HTMLElement, drawers: HTMLElement, signal: AbortSignal): void {
+export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, drawers: HTMLElement): void {
+  const about = box.querySelectorAll<HTMLElement>(".sw-about > *");
+  let [map, width] = [store.map.peek(), 0];
+  const grow = coalesced(signal, () => {
+    const anew = map !== store.map.peek() || width !== box.clientWidth;
+    [map, width] = [store.map.peek(), box.clientWidth];
+    for (const line of about) {
+      if (anew) line.style.minHeight = "";
+      line.style.minHeight = `${line.getBoundingClientRect().height}px`;
+    }
+  });
+  for (const line of about) observed(signal, line, new ResizeObserver(grow));
+  watch(signal, () => {
+    void store.map.value;
+    grow();
+  });
+
   const lines = box.querySelectorAll<HTMLElement>(".sw-actions, .sw-about, .sw-about > *");
   const release = () => {
-    for (const { style } of lines) style.cssText = "";
+    for (const { style } of lines) style.height = style.overflow = "";
   };
   const hold = () => {
     for (const line of lines)
-      if (!line.style.height && !line.hidden)
-        line.style.cssText = `height: ${line.getBoundingClientRect().height}px; overflow: clip`;
+      if (!line.style.height && !line.hidden) {
+        line.style.height = `${line.getBoundingClientRect().height}px`;
+        line.style.overflow = "clip";
+      }
   };
   // Before the drawers hear of it and preview something; at each place, since a line may come with a preview.
   drawers.addEventListener("pointerover", hold, { signal, capture: true });

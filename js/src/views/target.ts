@@ -20,7 +20,7 @@ export function targetView(context: ViewContext): HTMLElement {
     { className: "sw-about" },
     targetLine(context),
     h("div", { className: "sw-legend-line" }, legendView(context), unit),
-    note,
+    h("div", { className: "sw-noise-line" }, note),
   );
 
   watch(signal, () => {
@@ -29,7 +29,7 @@ export function targetView(context: ViewContext): HTMLElement {
     unitWords.textContent = [unitText(store), ...chosenParts(store)].join(" · ");
     const said = store.look.value.turned ? null : noise(store);
     note.hidden = said === null;
-    note.textContent = note.title = said ?? "";
+    note.textContent = said ?? "";
   });
   return root;
 }

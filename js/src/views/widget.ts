@@ -54,7 +54,7 @@ export function mount(options: {
     whatIfView(context),
   );
   box.append(header.element, body, drawers.element, progressView(context));
-  keepSteady(box, drawers.element, signal);
+  keepSteady(context, box, drawers.element);
   watch(signal, () => {
     root.classList.toggle("sw-empty", store.document.value === null);
   });
