@@ -7,14 +7,16 @@ import { scaleText } from "./words";
 
 type Ends = readonly [string, string | TemplateResult];
 
-/** `title`: what its two colours mean. `name`: of a scale that is not in proportion; `least`: see `gradient`. */
+/** `name`: of a scale that is not in proportion; `least`: see `gradient`. */
+type Scale = { name?: string; least?: number };
+
+/** `title`: what its two colours mean. */
 export function rampScale(
   { ramp }: ViewContext,
   signed: boolean,
   [from, to]: Ends,
   title: string | typeof nothing = nothing,
-  name = "",
-  least = 0,
+  { name = "", least = 0 }: Scale = {},
 ): TemplateResult {
   return html`<span class="sw-scale" title=${title}
     >${from && html`<span>${from}</span>`}<span class="sw-gradient" style="background: ${gradient(ramp.value, signed, least)}"></span
@@ -31,12 +33,8 @@ export function mapScale(
 ): TemplateResult {
   const { store } = context;
   const { value: scale } = store.scale;
-  return rampScale(
-    context,
-    signed,
-    scale === "quantile" ? ["", ""] : ends,
-    title,
-    scaleText(store),
-    scale === "threshold" ? store.threshold.value : 0,
-  );
+  return rampScale(context, signed, scale === "quantile" ? ["", ""] : ends, title, {
+    name: scaleText(store),
+    least: scale === "threshold" ? store.threshold.value : 0,
+  });
 }
