@@ -219,6 +219,10 @@ def test_classes_stand_below_the_text_with_their_probabilities():
     assert page.names[4:] == ["NEGATIVE", "POSITIVE"]
 
 
+def test_a_class_of_which_no_probability_is_known_has_none():
+    assert "classesa b .900" in Page(to_html(classes({"a": float("nan"), "b": 0.9}))).everything
+
+
 def test_the_most_probable_class_is_shown_first():
     a = classes({"NEGATIVE": 0.0123, "POSITIVE": 0.9877})
     page = Page(to_html(a))

@@ -135,7 +135,7 @@ def _classes(attribution: AttributionLike, question: Question, targets: Sequence
     if not classes:
         return ""
     painted = painter(attribution, question, col, look)
-    known = {target.target.position: float(np.nan_to_num(target.probability)) for target in targets}
+    known = {of.target.position: of.probability for of in targets if np.isfinite(of.probability)}
     ranked = sorted(range(len(classes)), key=lambda at: -known.get(classes[at].token.position, 0))
     place = {at: order for order, at in enumerate(ranked)} if len(classes) > FEW_CLASSES else {}
     parts = []
