@@ -54,7 +54,7 @@ class Widget:
         """The last that was heard of it."""
         return [{"state": None}, *(message for message in self.of("answer") if message["id"] == number)][-1]
 
-    def until(self, condition: Any, seconds: float = 10) -> None:
+    def until(self, condition: Any, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, self.messages[-3:]
