@@ -202,7 +202,10 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   const top = computed(() => (scores.value === null ? [] : topRows(scores.value, 3)));
 
   /** One a token of the rows, with what is hidden. */
-  const tokenScores = computed(() => targetCols.value && joinedOnce(map.value, targetCols.value));
+  const tokenScores = computed(() =>
+    // A difference is of shares of units that count: it holds nothing of what is hidden, and is no sum of tokens.
+    targetCols.value && map.value?.difference === undefined ? joinedOnce(map.value, targetCols.value) : null,
+  );
   /** How much of a column lies on the rows that `counts` picks, or null where there are none to see. */
   function heldBy(all: Float32Array | null, counts: (row: number) => boolean): number | null {
     if (all === null) return null;
@@ -302,6 +305,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     batch(() => {
       granularity.value = next;
       opened.value = new Set();
+      inputs.value &&= wholeUnits(units.value, inputs.value);
     });
   }
 

@@ -141,6 +141,16 @@ describe("the question turned round", () => {
     store.turn({ start: 4, end: 6 });
     expect(store.look.value.turned).toBe(false);
   });
+  it("is about whole units, also of those that are read by later", () => {
+    const { store } = started();
+    store.turn({ start: 4, end: 5 });
+    store.readBy("sentence");
+    const whole = store.units.value.spans[store.units.value.of[4] as number];
+    expect([store.inputs.value, (whole?.end ?? 0) - (whole?.start ?? 0) > 1]).toEqual([whole, true]);
+    store.turn(null);
+    store.readBy("token");
+    expect(store.inputs.value).toBeNull();
+  });
   it("is turned back while targets are dragged over", () => {
     const { store } = started();
     store.turn({ start: 4, end: 5 });

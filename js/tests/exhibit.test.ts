@@ -99,6 +99,7 @@ describe("what stands side by side", () => {
       },
     );
     for (const [one, other] of seen) expect(one).toBe(other);
+    expect([store.hiddenShare.value, store.templateShare.value]).toEqual([null, null]); // of a difference nothing is held
     expect(new Set(seen.map(([one]) => one)).size).toBe(seen.length);
     over(box(1));
     expect(el.querySelector("[role=tooltip]")?.textContent).toContain(" less ");

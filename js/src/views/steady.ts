@@ -14,7 +14,7 @@ export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, dra
     [map, width] = [store.map.peek(), box.clientWidth];
     for (const line of about) {
       if (anew) line.style.minHeight = "";
-      line.style.minHeight = `${line.getBoundingClientRect().height}px`;
+      if (!line.hidden) line.style.minHeight = heightOf(line);
     }
   });
   for (const line of about) observed(signal, line, new ResizeObserver(grow));
@@ -30,7 +30,7 @@ export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, dra
   const hold = () => {
     for (const line of lines)
       if (!line.style.height && !line.hidden) {
-        line.style.height = `${line.getBoundingClientRect().height}px`;
+        line.style.height = heightOf(line);
         line.style.overflow = "clip";
       }
   };
@@ -38,3 +38,6 @@ export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, dra
   drawers.addEventListener("pointerover", hold, { signal, capture: true });
   drawers.addEventListener("pointerleave", release, { signal });
 }
+
+/** In its own pixels: on a page that is scaled, as slides are, those of the window are others. */
+const heightOf = (line: HTMLElement) => getComputedStyle(line).height;
