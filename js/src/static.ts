@@ -18,7 +18,10 @@ type Data = {
   about: "target" | "input";
   /** What is said where all numbers are 0. */
   nothing: string;
-  /** Of each box what has its colour, by its place in `names`, and what is asked about there, in `asked`; or -1. */
+  /**
+   * Of each box what has its colour, by its place in `names`, or -1; and what is asked about there, by its place in `asked`,
+   * or ~n where it comes after n targets and is none.
+   */
   rows: number[];
   cols: number[];
   names: string[];
@@ -97,9 +100,10 @@ function revive(map: HTMLElement): void {
     }
     const [name = "", said = "", others = "", hidden = ""] = asked[col] ?? [];
     for (const [i, box] of boxes.entries()) {
-      const isAsked = cols[i] === col;
+      const at = cols[i] as number;
+      const isAsked = at === col;
       // The sentence of a box after the target may have begun before it, and was seen no further.
-      const row = about === "target" && (cols[i] as number) > col ? -1 : (rows[i] as number);
+      const row = about === "target" && (at < 0 ? ~at : at) > col ? -1 : (rows[i] as number);
       const title = isAsked ? `${name} · the ${about}` : titles[row];
       const swatch = isAsked || !title ? null : colored(place(numbers[row] as number));
       box.style.background = swatch?.background ?? "";

@@ -186,24 +186,22 @@ describe("numbers", () => {
       [0.00996, ".010"],
       [1.2e-5, ".000012"],
       [4.2e-7, "4.2e−7"],
+      [0.0625, ".063"],
+      [-0.3125, "−.313"],
+      [2 ** -9, ".0020"],
+      [9.96e-8, "1.0e−7"],
       [Number.NaN, "–"],
       [Number.POSITIVE_INFINITY, "–"],
     ];
     for (const [value, words] of said) expect(share(value)).toBe(words);
   });
   it("of scores have three significant digits", () => {
-    expect([0.012345, -4.5678, 123456, 0.00001234, 0, Number.POSITIVE_INFINITY, 999.9].map(significant)).toEqual([
-      "0.0123",
-      "−4.57",
-      "123456",
-      "1.23e−5",
-      "0",
-      "∞",
-      "1000",
-    ]);
+    expect(
+      [0.012345, -4.5678, 123456, 0.00001234, 0, Number.POSITIVE_INFINITY, 999.9, 0.5625, 9.996].map(significant),
+    ).toEqual(["0.0123", "−4.57", "123456", "1.23e−5", "0", "∞", "1000", "0.563", "10.0"]);
   });
   it("of the rest read as people say them", () => {
-    expect([percent(0.123), percent(0.004), percent(0), percent(-0.5)]).toEqual(["12 %", "0.4 %", "0 %", "−50 %"]);
+    expect([0.125, 0.004, 0, -0.5].map(percent)).toEqual(["13 %", "0.4 %", "0 %", "−50 %"]);
     expect([bytesOf(42e6, 92.9e6), bytesOf(0, 1.2e6), bytesOf(1.24e9, 5e9)]).toEqual([
       "42 of 93 MB",
       "0 of 1 MB",

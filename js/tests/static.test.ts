@@ -23,7 +23,7 @@ function page(more: Record<string, unknown> = {}): HTMLElement {
     rows: [0, 1, 2, 3, -1],
     cols: [-1, -1, -1, 0, 1],
     about: "target",
-    nothing: "Every score is 0, so there is nothing to share out.",
+    nothing: "No input has a share of this.",
     names: ["The", "first", "George", "Washington"],
     asked: [
       ["Washington", " p = .796", " instead of W .088 · Bush .0045", ""],
@@ -225,13 +225,13 @@ it("raw scores are said as they are", async () => {
 it("a column of zeros says so", async () => {
   await revived({ scores: btoa("\0".repeat(32)) });
   expect(box(0).title).toBe("The · share .000 · rank 1 of 4");
-  expect(caption()).toMatch(/Every score is 0/);
+  expect(caption()).toMatch(/No input has a share/);
 });
 
 it("turned round, an input is asked about, and what was fed is told as it is", async () => {
   await revived({
     about: "input",
-    nothing: "It feeds nothing.",
+    nothing: "no target that has a share of this",
     numbers: "fed",
     rows: [-1, -1, 0, 1, -1],
     cols: [0, 1, 2, -1, -1],
@@ -249,5 +249,31 @@ it("turned round, an input is asked about, and what was fed is told as it is", a
   over(box(2)); // was written, and is an input of what follows
   expect(caption()).toBe("George feedsWashington\u00a0.500");
   over(box(1));
-  expect(caption()).toBe("first feedsIt feeds nothing.");
+  expect(caption()).toBe("first feedsno target that has a share of this");
+});
+
+it("a box after the target was not seen, though it may be none itself and its sentence began before", async () => {
+  await revived({ rows: [0, 1, 2, 3, 2], cols: [-1, -1, -1, 0, ~1] });
+  expect([box(2).title, box(4).title]).toEqual(["George · share .700 · rank 1 of 3", ""]);
+});
+
+it("a difference of shares is told as it is", async () => {
+  await revived({ numbers: "difference", scores: packed([0.25, -0.5, 0.125, Number.NaN, 0, 0, 0, 0]) });
+  expect(box(1).title).toBe("first · difference −.500 · rank 1 of 3");
+});
+
+it("all maps of a page are painted again when its theme changes", async () => {
+  const first = page();
+  const second = page();
+  document.body.replaceChildren(first, second);
+  vi.resetModules();
+  await import("../src/static");
+  const [light] = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-t")?.style.background);
+  document.body.style.backgroundColor = "rgb(16, 18, 22)";
+  document.body.className = "dark";
+  await new Promise((resolve) => setTimeout(resolve));
+  const dark = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-t")?.style.background);
+  document.body.removeAttribute("style");
+  expect(dark[0]).toBe(dark[1]);
+  expect(dark[0]).not.toBe(light);
 });

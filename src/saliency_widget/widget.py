@@ -13,11 +13,11 @@ import traitlets
 from ipywidgets import ValueWidget
 
 from .attribution.attribute import check_question
-from .attribution.result import first_target
 from .controller import Controller, Job
 from .errors import NoNotebook
 from .explanation.asking import Inquiry
 from .export.html import built
+from .export.reading import first_target
 from .models.document import joined
 from .protocol import to_kernel
 from .saved import SavedMap

@@ -108,7 +108,11 @@ def classes(probabilities: Mapping[str, float], **fields: Any) -> Fake:
     ]
     scores = np.random.default_rng(6).normal(size=(n, len(cols))).astype(np.float32)
     steps = {"probability": np.float32(list(probabilities.values()))}
-    return Fake(scores=scores, rows=rows, cols=cols, step_scores=steps, signed=True, **fields)
+    segments = (
+        Segment(kind="document", name="", start=0, end=n),
+        Segment(kind="target", name="classes", start=n, end=n + len(cols)),
+    )
+    return Fake(scores=scores, rows=rows, cols=cols, step_scores=steps, signed=True, segments=segments, **fields)
 
 
 def paris(**fields: Any) -> Fake:

@@ -192,6 +192,9 @@ def test_a_right_to_left_name_does_not_turn_the_numbers_beside_it():
     assert "\u2068أحب\u2069\xa0.500 · you\xa0.333 · </s>\xa0.167" in page.everything
     assert page.names == ["\u2068أحب\u2069", "you", "</s>", "\u2068שלום\u2069"]
     assert page.text == "أحب you</s> שלום"
+    titles = [box["title"] for box in page.boxes]
+    assert titles[0] == "\u2068أحب\u2069 · share .500 · rank 1 of 3"
+    assert titles[3] == "\u2068שלום\u2069 · the target"
 
 
 def test_a_split_character_at_the_start_of_the_translation_is_printed():
@@ -302,7 +305,7 @@ def test_a_column_of_zeros_has_no_colour_and_says_so():
     a = paris(scores=np.float32([[0, 1], [0, 1], [0, 1], [np.nan, 1]]))
     page = Page(to_html(a))
     assert not any("background" in style_of(box) for box in page.boxes)
-    assert "Every score is 0" in page.everything
+    assert "No input has a share of this." in page.everything
     assert page.boxes[0]["title"] == "The · share .000 · rank 1 of 3"
     assert np.array_equal(page.scores[:, 0], [0, 0, 0, np.nan], equal_nan=True)
 
@@ -376,7 +379,8 @@ def test_the_data_gives_the_scores_back(signed):
     ("value", "said"),
     [(0.342, ".342"), (1, "1.000"), (0.0, ".000"), (-0.0, ".000"), (-0.0514, "−.051"), (0.9996, "1.000"),
      (0.0021, ".0021"), (-0.00201, "−.0020"), (0.00996, ".010"), (1.2e-5, ".000012"), (4.2e-7, "4.2e−7"),
-     (float("nan"), "–"), (float("inf"), "–")],
+     (0.0625, ".063"), (-0.3125, "−.313"), (2**-9, ".0020"), (9.96e-8, "1.0e−7"), (float("nan"), "–"),
+     (float("inf"), "–")],
 )  # fmt: skip
 def test_a_share_is_written_as_the_living_widget_writes_it(value, said):
     """The same values, and the same words, in js/tests/pieces.test.ts."""
@@ -419,7 +423,7 @@ def test_a_long_text_stays_small():
     page = Page(html)
     assert page.scores.shape == (4999, 32)
     assert sum("share" in box["title"] for box in page.boxes) == 2000
-    assert "the 2,000 strongest of 5,000 tokens" in page.everything
+    assert "the 2,000 strongest of 4,999 tokens" in page.everything
 
 
 def test_a_large_matrix_stays_at_home():
@@ -436,7 +440,7 @@ def test_targets_with_gaps_are_known_by_their_boxes():
     a = fake(WORDS, 5)
     gappy = Fake(scores=a.scores[:, ::2], rows=a.rows, cols=a.cols[::2], step_scores={})
     page = Page(to_html(gappy, col=1))
-    assert page.data["cols"] == [-1] * 5 + [0, -1, 1, -1, 2]
+    assert page.data["cols"] == [-1] * 5 + [0, ~1, 1, ~2, 2]
     assert page.text == "".join(WORDS)
 
 

@@ -17,6 +17,7 @@ import pytest
 import saliency_widget as sw
 from saliency_widget.attribution.viewed import file_name, page_of, viewed
 from saliency_widget.errors import InputError
+from saliency_widget.export import color
 from saliency_widget.export.boxes import boxes_of
 from saliency_widget.export.color import STEPS
 from saliency_widget.export.figures import percent, significant
@@ -103,6 +104,35 @@ def test_what_an_input_feeds_is_what_is_kept(each: dict[str, Any]) -> None:
         assert steps == [None] * FIRST + fed["steps"]
 
 
+@pytest.mark.parametrize("each", SEEN["views"], ids=lambda each: f"{each['view']['by']} {each['view']['scale']}")
+def test_the_boxes_have_the_colours_of_their_steps(each: dict[str, Any]) -> None:
+    """Of every target, and of every input that the question is turned round to; struck, asked about or unseen: none."""
+    seen, look = viewed(MAP, TOKENS, FIRST, each["view"])
+    for col, target in enumerate(each["targets"]):
+        start, end = target["cols"]
+        assert colours(seen, look, col) == painted([*target["steps"], None], FIRST + start, FIRST + end)
+    for fed in each["fed"]:
+        seen, look = viewed(MAP, TOKENS, FIRST, {**each["view"], "turned": fed["turned"]})
+        assert colours(seen, look, None) == painted([None] * FIRST + fed["steps"], *fed["turned"])
+
+
+def colours(seen: sw.Attribution, look: Look, col: int | None) -> list[str]:
+    """Of every token the background of its box."""
+    page, none = Page(to_html(seen, col=col, look=look)), color.css(color.PAPER)
+    lengths = [box.token.length for box in boxes_of(seen, look)]
+    return [
+        style_of(box).get("background", none)
+        for box, length in zip(page.boxes, lengths, strict=True)
+        for _ in range(length)
+    ]
+
+
+def painted(steps: list[int | None], start: int, end: int) -> list[str]:
+    """Of every token the colour of its step; what is asked about has none."""
+    shown = [None if start <= at < end else step for at, step in enumerate(steps)]
+    return [color.swatch((step or 0) / STEPS, 1, signed=True).background for step in shown]
+
+
 def test_every_character_is_in_one_box() -> None:
     """Whatever is joined, opened or hidden: the text is there once, and every target can be hovered."""
     for each in SEEN["views"]:
@@ -169,11 +199,17 @@ def test_raw_scores_have_three_digits_and_say_so() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [(0.0123, "0.0123"), (-4.56, "−4.56"), (1.2e-7, "1.20e−7"), (0, "0"), (123.4, "123"), (999.6, "1000"),
-     (1e6, "1.00e6"), (0.5, "0.500"), (float("nan"), "–"), (float("-inf"), "−∞")],
+     (1e6, "1.00e6"), (0.5, "0.500"), (0.5625, "0.563"), (9.996, "10.0"), (9.996e7, "1.00e8"), (float("nan"), "–"),
+     (float("-inf"), "−∞")],
 )  # fmt: skip
 def test_a_score_is_written_as_the_living_widget_writes_it(value: float, said: str) -> None:
     """The same values, and the same words, in js/tests/pieces.test.ts."""
     assert significant(value) == said
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.125, "13 %"), (0.004, "0.4 %"), (0, "0 %"), (-0.5, "−50 %")])
+def test_a_percentage_is_written_as_the_living_widget_writes_it(value: float, said: str) -> None:
+    assert percent(value) == said
 
 
 def test_a_map_that_is_begun_shows_the_whole_text() -> None:
@@ -183,6 +219,8 @@ def test_a_map_that_is_begun_shows_the_whole_text() -> None:
     )
     assert page.text == "".join(token.text for token in TOKENS)
     assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George"]
+    assert page.boxes[-1]["title"] == "", "nor was it seen, though its sentence began before"
+    assert "Who was┊?" in page.everything, "what was written begins where it does, whatever of it is computed"
 
 
 def test_what_comes_after_the_target_has_no_colour_though_its_sentence_began_before() -> None:
@@ -201,7 +239,7 @@ def test_a_class_that_is_not_computed_is_no_target() -> None:
     one = replace(map_of(MAP.scores, cols=slice(2, 3)), scores=scores, rows=tuple(TOKENS[:FIRST]), cols=(classes[2],))
     page = Page(page_of(one, [*TOKENS[:FIRST], *classes], FIRST, 2, view()))
     assert len(page.boxes) == len(TOKENS)
-    assert page.data["cols"] == [-1] * 11 + [0, -1]
+    assert page.data["cols"] == [-1] * 11 + [0, ~1]
     assert ["outline" in style_of(box) for box in page.boxes[FIRST:]] == [False, False, True, False]
 
 
@@ -276,11 +314,37 @@ def test_raw_scores_are_owed_too() -> None:
     np.testing.assert_allclose(apart.scores, MAP.scores.T, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("n_targets", "said"), [(3, ""), (100, "colours for this one input")])
+def test_a_page_turned_round_says_what_it_leaves_out(n_targets: int, said: str) -> None:
+    """Its numbers are of targets, and each has its own; more cells than travel with a page leave one input."""
+    n = 2600
+    words = [
+        Token(id=i, position=i, text=f" w{i}", role="generated", span=None, word=i, sentence=0, segment=0)
+        for i in range(n + n_targets)
+    ]
+    scores = np.random.default_rng(2).random((n, n_targets), np.float32)
+    a = sw.Attribution.from_scores(scores, words[:n], words[n:], method="mine")
+    page = Page(to_html(a, look=Look(turned=words[7])))
+    assert ("To stay small, this copy has only " + said in page.everything) == bool(said)
+    assert "strongest of" not in page.everything
+    assert sum(" · fed " in box["title"] for box in page.boxes) == n_targets
+
+
+def test_a_target_without_shares_owes_none() -> None:
+    """A column of zeros is no column of small numbers: it has no rank among what the input feeds."""
+    zeros = MAP.scores.copy()
+    zeros[:, 1] = np.where(np.isnan(zeros[:, 1]), np.nan, 0)
+    page = Page(page_of(map_of(zeros), TOKENS, FIRST, 0, view(turned=[4, 5])))
+    assert [box["title"] for box in page.boxes[FIRST:]] == [
+        "? · fed .316 · rank 2 of 3", "", "Wash · fed .376 · rank 1 of 3", "ington · fed −.048 · rank 3 of 3",
+    ]  # fmt: skip
+
+
 def test_an_input_that_feeds_nothing_says_so() -> None:
     silent = MAP.scores.copy()
     silent[4] = 0
     page = Page(page_of(map_of(silent), TOKENS, FIRST, 0, view(turned=[4, 5])))
-    assert "ton feedsIt feeds nothing: every score is 0." in page.everything
+    assert "ton feedsno target that has a share of this" in page.everything
     assert not any("background" in style_of(box) for box in page.boxes)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import AmbiguousToken, DamagedFile, InputError, TokenNotFound
 from ..export.html import to_html
+from ..export.reading import first_target
 from ..export.table import to_dataframe, to_text
 from ..models.document import joined
 from ..types import Alternative, Role, Segment, Token
@@ -260,18 +261,6 @@ class Attribution:
 
     def _repr_html_(self) -> str:
         return self.to_html()
-
-
-def first_target(attribution: Attribution) -> int:
-    """The position of the first target of its text, which need not be among its columns: a map may be begun only.
-
-    A special token that was written first, and has no column, is taken for one that was read.
-    """
-    first = attribution.cols[0]
-    if first.role == "class":
-        return attribution.rows[-1].position + 1 if attribution.rows else first.position
-    written = (token.position for token in attribution.rows if token.role == "generated")
-    return min(next(written, first.position), first.position)
 
 
 def _tokens(given: Sequence[str | Token], first: int, role: Role) -> tuple[Token, ...]:

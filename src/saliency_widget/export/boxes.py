@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Box(NamedTuple):
-    """A token, or a unit of several. `row` and `col`: the indices of the row and of the target it belongs to, or -1."""
+    """A token, or a unit of several. `row`: the index of the row that it belongs to, or -1.
+
+    `col`: the index of the target that it belongs to; or ~n, which is below 0, where n targets end before it.
+    """
 
     token: TokenLike
     row: int
@@ -23,16 +26,23 @@ def boxes_of(attribution: AttributionLike, look: Look) -> list[Box]:
     """The boxes in the order of the text, every character in one of them."""
     tokens = _tokens(attribution) if look.tokens is None else look.tokens
     row, col = finder(attribution.rows), finder(attribution.cols)
-    return [Box(token, -1 if token.position in look.struck else row(token), col(token)) for token in tokens]
+    ends = sorted(target.position + target.length for target in attribution.cols)
+
+    def box(token: TokenLike) -> Box:
+        at = col(token)
+        own = -1 if token.position in look.struck else row(token)
+        return Box(token, own, at if at >= 0 else ~bisect_right(ends, token.position))
+
+    return [box(token) for token in tokens]
 
 
 def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str, list[Box]]]:
     """The texts and their names: one without a name; of a translation the source and what was written. No classes."""
     text = [box for box in boxes if box.token.role != "class"]
     named = {segment.kind: segment for segment in attribution.segments}
-    if "target" not in named:
+    begin = named["target"].start if "target" in named else None
+    if begin is None or all(box.token.position < begin for box in text):  # of one text, or of classes
         return [("", text)]
-    begin = named["target"].start
     sides = (
         ("source", [box for box in text if box.token.position < begin]),
         ("target", [box for box in text if box.token.position >= begin]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 
 from .reading import MINUS
 
@@ -11,11 +12,11 @@ def share(value: float) -> str:
     """A share or a probability: .342, −.051, 1.000; two digits below .01: .0021."""
     if not math.isfinite(value):
         return "–"
-    size = abs(value)
-    digits = f"{size:.3f}"
-    if 0 < size < 0.01:
-        mantissa, exponent = f"{size:.1e}".split("e")
-        digits = f"{size:.{1 - int(exponent)}f}" if size >= 1e-6 else f"{mantissa}e{MINUS}{-int(exponent)}"
+    size = abs(float(value))
+    if size == 0 or size >= 0.01:
+        digits = _fixed(size, 3)
+    else:
+        digits = f"{_precise(size, 2):f}" if size >= 1e-6 else _exponential(size, 2)
     return f"{_sign(value)}{digits.removeprefix('0')}"
 
 
@@ -23,21 +24,40 @@ def significant(value: float) -> str:
     """Three significant digits, whatever the size: 0.0123, −4.56, 1.20e−7."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else f"{_sign(value)}∞"
-    size = abs(value)
+    size = abs(float(value))
     if size == 0:
         return "0"
     if 1e-4 <= size < 1e6:
-        digits = f"{size:.0f}" if float(f"{size:.3g}") >= 1000 else f"{size:#.3g}".rstrip(".")
+        digits = _fixed(size, 0) if _precise(size, 3) >= 1000 else f"{_precise(size, 3):f}"
     else:
-        mantissa, exponent = f"{size:.2e}".split("e")
-        digits = f"{mantissa}e{_sign(int(exponent))}{abs(int(exponent))}"
+        digits = _exponential(size, 3)
     return f"{_sign(value)}{digits}"
 
 
 def percent(value: float) -> str:
     """23 %, or 0.4 % where it is less than one."""
-    size = abs(100 * value)
-    return f"{_sign(value)}{size:.{1 if 0 < size < 1 else 0}f} %"
+    size = abs(100 * float(value))
+    return f"{_sign(value)}{_fixed(size, 1 if 0 < size < 1 else 0)} %"
+
+
+# A tie goes to the larger size, as in JavaScript: Python's own formats take the even digit.
+
+
+def _fixed(size: float, decimals: int) -> str:
+    return f"{Decimal(size).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP):f}"
+
+
+def _precise(size: float, digits: int) -> Decimal:
+    exact = Decimal(size)
+    rounded = exact.quantize(Decimal(1).scaleb(exact.adjusted() - digits + 1), ROUND_HALF_UP)
+    more = rounded.adjusted() - exact.adjusted()  # 9.996 is 10.0, not 10.00
+    return rounded.quantize(rounded.scaleb(more)) if more else rounded
+
+
+def _exponential(size: float, digits: int) -> str:
+    rounded = _precise(size, digits)
+    exponent = rounded.adjusted()
+    return f"{rounded.scaleb(-exponent):f}e{_sign(exponent)}{abs(exponent)}"
 
 
 def _sign(value: float) -> str:

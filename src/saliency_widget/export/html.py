@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
-from unicodedata import bidirectional
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from .figures import percent, share
 from .look import Look, look_of
 from .paint import INK, MAX_TITLES, PAPER, QUIET, painter
 from .question import Question, question_of
-from .reading import Column, columns, glyphs, headline, label, notes, part_mark, unprinted
+from .reading import Column, columns, first_target, glyphs, headline, isolated, label, notes, part_mark, unprinted
 
 if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
@@ -163,13 +162,13 @@ def _text(
 
     `begun`: something of it was read, not written. A start token alone is no beginning.
     """
-    first_target = attribution.cols[0].position
+    first = first_target(attribution)
     tokens = [box.token for box in boxes]
-    begun = begun or any(token.role != "special" for token in tokens if token.position < first_target)
+    begun = begun or any(token.role != "special" for token in tokens if token.position < first)
     for box, (token, text) in zip(boxes, unprinted(tokens), strict=True):
         gap = " " if text.startswith(" ") and text.strip(" ") else ""
         yield gap
-        if token.position == first_target and begun:
+        if token.position == first and begun:
             yield f'<span class="sw-sep sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
         style, title = painted(box)
         style = [BOX, *style] if len(tokens) <= MAX_TITLES else style
@@ -213,14 +212,14 @@ def _about(attribution: AttributionLike, question: Question, col: int, look: Loo
     """
     column = question.columns[col]
     if question.turned:
-        return _isolated(label(column.target)), " feeds", "", ""
+        return isolated(label(column.target)), " feeds", "", ""
     said = f" p = {share(column.probability)}" if np.isfinite(column.probability) else ""
     if look.joint and column.target.length > 1:
         said += f" · {column.target.length} tokens, {look.joint}"
-    others = " · ".join(f"{_isolated(name)} {share(p)}" for name, p in _others(attribution, column, col))
+    others = " · ".join(f"{isolated(name)} {share(p)}" for name, p in _others(attribution, column, col))
     held = look.hidden[col] if look.hidden else 0.0
     return (
-        _isolated(label(column.target)),
+        isolated(label(column.target)),
         said,
         others and f" instead of {others}",
         f" · hidden: {percent(held)}" if held >= LITTLE else "",
@@ -279,10 +278,9 @@ def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) 
 
 
 def _left_out(question: Question, n_targets: int, *, hover: bool) -> str:
-    n_tokens = len(question.boxes)
     said = []
-    if n_tokens > MAX_TITLES:
-        said.append(f"numbers on hover for the {MAX_TITLES:,} strongest of {n_tokens:,} tokens")
+    if len(question.names) > MAX_TITLES:
+        said.append(f"numbers on hover for the {MAX_TITLES:,} strongest of {len(question.names):,} tokens")
     if n_targets > MAX_TABLE_ROWS:
         said.append(f"the table for the first {MAX_TABLE_ROWS} of {n_targets:,} targets")
     if not hover:
@@ -314,7 +312,7 @@ def _data(
         "nothing": question.nothing,
         "rows": [box.row for box in question.boxes],
         "cols": [box.col for box in question.boxes],
-        "names": [_isolated(label(name)) for name in question.names],
+        "names": [isolated(label(name)) for name in question.names],
         "asked": asked,
         # Column by column, little-endian float32, NaN where the one cannot see the other.
         "scores": base64.b64encode(np.asarray(numbers, "<f4").tobytes()).decode(),
@@ -340,12 +338,7 @@ def _script() -> str:
 
 def _called(token: TokenLike) -> str:
     """The name of a token in a line of ours, escaped."""
-    return _isolated(_html(label(token)))
-
-
-def _isolated(name: str) -> str:
-    """A name whose letters run from right to left between FSI and PDI, lest it turn the numbers beside it."""
-    return f"\u2068{name}\u2069" if any(bidirectional(char) in ("R", "AL") for char in name) else name
+    return isolated(_html(label(token)))
 
 
 def _html(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import color
-from .reading import label
+from .reading import isolated, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def painter(
 
     def painted(box: Box) -> tuple[list[str], str]:
         if box.col == col:
-            return [f"outline:2px solid {ACCENT}"], f"{label(column.target)} · the {question.about}"
+            return [f"outline:2px solid {ACCENT}"], f"{isolated(label(column.target))} · the {question.about}"
         row = question.row_of(box, col)
         if row < 0:
             return [f"color:{QUIET}"], ""
@@ -51,7 +51,7 @@ def painter(
 
 
 def _title(of: TokenLike, measured: str, rank: int, n: int) -> str:
-    return f"{label(of)} · {measured} · rank {rank} of {n}"
+    return f"{isolated(label(of))} · {measured} · rank {rank} of {n}"
 
 
 def _titled(column: Column) -> frozenset[int]:

@@ -39,7 +39,7 @@ class Question:
     def row_of(self, box: Box, col: int) -> int:
         """The row that says the colour of a box where `col` is asked about, or -1."""
         # The sentence of a box after the target may have begun before it, and was seen no further.
-        unseen = not self.turned and box.col > col
+        unseen = not self.turned and (box.col if box.col >= 0 else ~box.col) > col
         return -1 if unseen or (box.row >= 0 and np.isnan(self.columns[col].numbers[box.row])) else box.row
 
 
@@ -53,7 +53,7 @@ def question_of(attribution: AttributionLike, targets: Sequence[Column], look: L
         boxes=boxes_of(attribution, look),
         first=likeliest(targets),
         about="target",
-        nothing="Every score is 0, so there is nothing to share out.",
+        nothing="No input has a share of this.",
     )
 
 
@@ -63,6 +63,8 @@ def _turned(attribution: AttributionLike, targets: Sequence[Column], look: Look,
     What is `chosen` is one input, whatever its rows; each other row is one. Those without a number are left out.
     """
     numbers = np.stack([target.numbers for target in targets], axis=1)
+    if not look.raw:
+        numbers[:, [target.largest == 0 for target in targets]] = np.nan  # a column of zeros has no shares to owe
     inputs: list[tuple[TokenLike, list[int]]] = []
     for row, token in enumerate(attribution.rows):
         is_chosen = token.position < chosen.position + chosen.length and chosen.position < token.position + token.length
@@ -73,8 +75,8 @@ def _turned(attribution: AttributionLike, targets: Sequence[Column], look: Look,
     columns = []
     for token, rows in inputs:
         fed = np.where(np.isnan(numbers[rows]).all(axis=0), np.nan, np.nansum(numbers[rows], axis=0))
-        if not np.isnan(fed).all():
-            largest = float(np.nanmax(np.abs(fed)))
+        if token is chosen or not np.isnan(fed).all():
+            largest = float(np.max(np.nan_to_num(np.abs(fed)), initial=0))
             columns.append(Column(target=token, probability=float("nan"), numbers=fed, largest=largest))
     row_of, col_of = finder(attribution.cols), finder([column.target for column in columns])
     return Question(
@@ -86,5 +88,5 @@ def _turned(attribution: AttributionLike, targets: Sequence[Column], look: Look,
         ],
         first=next(at for at, column in enumerate(columns) if column.target is chosen),
         about="input",
-        nothing="It feeds nothing: every score is 0.",
+        nothing="no target that has a share of this",
     )

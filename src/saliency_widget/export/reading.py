@@ -69,6 +69,18 @@ def columns(attribution: AttributionLike, *, raw: bool = False) -> list[Column]:
     ]
 
 
+def first_target(attribution: AttributionLike) -> int:
+    """The position of the first target of its text, which need not be among its columns: a map may be begun only.
+
+    A special token that was written first, and has no column, is taken for one that was read.
+    """
+    first = attribution.cols[0]
+    if first.role == "class":
+        return attribution.rows[-1].position + 1 if attribution.rows else first.position
+    written = (token.position for token in attribution.rows if token.role == "generated")
+    return min(next(written, first.position), first.position)
+
+
 def likeliest(shown: Sequence[Column]) -> int:
     """The column to look at first: of classes the most probable, of a text the first."""
     if shown[0].target.role != "class":
@@ -141,6 +153,11 @@ def label(token: TokenLike) -> str:
 def _brief(text: str) -> str:
     """A unit's text without its middle, where it is long (as js/src/pieces.ts has it)."""
     return text if len(text) <= LONG else f"{text[: LONG // 2]} … {text[-LONG // 4 :]}"
+
+
+def isolated(name: str) -> str:
+    """A name whose letters run from right to left between FSI and PDI, lest it turn the numbers beside it."""
+    return f"\u2068{name}\u2069" if any(unicodedata.bidirectional(char) in ("R", "AL") for char in name) else name
 
 
 def part_mark(token: TokenLike) -> str:
