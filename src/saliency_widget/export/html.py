@@ -357,4 +357,4 @@ def _name(text: str) -> str:
 
 
 def _attribute(name: str, value: str) -> str:
-    return f' {name}="{_html(value)}"' if value else ""
+    return f' {name}="{escape(value)}"' if value else ""  # what cannot be seen is a sign already
