@@ -178,5 +178,7 @@ class Exhibit:
         of, n = self._of, len(self._on_show.map.cols)
         if not 0 <= col < n:
             raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
-        text = page_of(self._on_show.map, of.tokens, of.first_target, col, view)
+        sides = [shown.map for shown in of.maps if shown.card.id in of.beside]
+        is_difference = self._on_show.card.family == "difference"
+        text = page_of(self._on_show.map, of.tokens, of.first_target, col, view, sides=sides if is_difference else ())
         self._stream.file(file_name(of.name, self._on_show.card.id), text)
