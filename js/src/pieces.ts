@@ -140,7 +140,12 @@ export function labelOf({ text }: Pick<WireToken, "text">): string {
 /** The name of neighbouring tokens: their text on one line, each character once, its middle left out where it is long. */
 export function nameOfSpan(tokens: readonly WireToken[], { start, end }: Span): string {
   if (end - start === 1) return tokens[start] === undefined ? "" : labelOf(tokens[start]);
-  const texts = tokens.slice(start, end).map(({ text, part }) => (part === null || part[0] === 1 ? text : ""));
+  let printed = (tokens[start]?.span?.[0] ?? 0) + 1; // that within which they begin is of the tokens before
+  const texts = tokens.slice(start, end).map((token) => {
+    const text = (token.part?.[0] ?? 1) === 1 ? token.text : unprinted(token, printed);
+    printed = token.span?.[1] ?? printed;
+    return text;
+  });
   return visible(brief(texts.join(""), LONG)) || "∅";
 }
 

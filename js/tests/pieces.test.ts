@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesOf, glyphs, partMark, percent, plural, seconds, share, significant, visible } from "../src/format";
-import { labelOf, melts, partOf, templateRuns, toPieces } from "../src/pieces";
+import { labelOf, melts, nameOfSpan, partOf, templateRuns, toPieces } from "../src/pieces";
 import { token, tokens } from "./help";
 
 const shown = (...list: Parameters<typeof toPieces>[0][number][]) =>
@@ -48,6 +48,23 @@ describe("a character split over several tokens", () => {
   it("is named in full in its label", () => {
     const second = piece(" 機", [2, 3], [3, 5]);
     expect([labelOf(second), partOf(second)]).toEqual(["機", "part 2 of 3"]);
+  });
+  it("is in the name of a unit once, and in that of the unit it begins in", () => {
+    const list = [
+      token("a", { span: [0, 1] }),
+      piece("機", [1, 3], [1, 2]),
+      piece("機", [2, 3], [1, 2]),
+      piece("機器", [3, 3], [1, 3]),
+      piece("器", [2, 2], [2, 3]),
+    ];
+    const named = (start: number, end: number) => nameOfSpan(list, { start, end });
+    expect([named(0, 5), named(1, 5), named(1, 3), named(3, 5), named(2, 5)]).toEqual([
+      "a機器",
+      "機器",
+      "機",
+      "器",
+      "器",
+    ]);
   });
   it("is never confused with a whole character at the same place of another text", () => {
     const whole = [token("a", { role: "source", span: [0, 1] }), token("b", { span: [0, 1] })];

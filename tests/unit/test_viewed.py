@@ -141,6 +141,34 @@ def test_every_character_is_in_one_box() -> None:
         assert {col for col in page.data["cols"] if col >= 0} == set(range(len(each["targets"])))
 
 
+@pytest.mark.parametrize(
+    ("units", "hidden", "texts"),
+    [
+        (None, [], ["a", "機", "", "器", "", " b"]),
+        ([0, 1, 5], [], ["a", "機器", " b"]),
+        ([0, 1, 3, 5], [], ["a", "機", "器", " b"]),
+        ([0, 5], [[1, 2]], ["a", "機", "器", " b"]),
+        ([0, 5], [[0, 2]], ["a機", "器", " b"]),
+    ],
+)
+def test_each_character_is_printed_once_however_tokens_share_them(
+    units: list[int] | None, hidden: list[list[int]], texts: list[str]
+) -> None:
+    """The fourth token ends one character and holds the next; a unit, or what is hidden, may end within a character."""
+    shared = [("a", None, (0, 1)), ("機", (1, 3), (1, 2)), ("機", (2, 3), (1, 2)), ("機器", (3, 3), (1, 3)),
+              ("器", (2, 2), (2, 3)), (" b", None, (3, 5))]  # fmt: skip
+    tokens = [
+        Token(id=i, position=i, text=text, role="prompt" if i < 5 else "generated", span=span, word=i, sentence=0,
+              segment=0, part=part)
+        for i, (text, part, span) in enumerate(shared)
+    ]  # fmt: skip
+    a = sw.Attribution.from_scores(np.ones((5, 1)), tokens[:5], tokens[5:], method="mine")
+    by = "token" if units is None else "word"
+    page = Page(page_of(a, tokens, 5, 0, view(by=by, units=units, hidden=hidden)))
+    assert page.text == "a機器 b"
+    assert [box["text"] for box in page.boxes] == [text.strip() for text in texts]
+
+
 def test_what_is_hidden_is_struck_and_said() -> None:
     page = Page(page_of(MAP, TOKENS, FIRST, 1, view(by="word", units=WORDS, hidden=[[2, 4]])))
     struck = [box["text"] for box in page.boxes if "line-through" in style_of(box).values()]

@@ -172,18 +172,21 @@ _ABOVE = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def unprinted(tokens: Sequence[TokenLike]) -> Iterator[tuple[TokenLike, str]]:
-    """Each token with what is left of its text once the characters printed by the tokens before it are gone."""
-    printed = 0
+def unprinted(tokens: Sequence[TokenLike], printed: int = 0) -> Iterator[tuple[TokenLike, str]]:
+    """Each token with what is left of its text once the characters printed by the tokens before it are gone.
+
+    `printed`: the end of what is printed before them.
+    """
     for token in tokens:
         text = token.text
-        if token.span is not None:
-            start, end = token.span
-            if token.part is not None and printed > start:
-                text = text[printed - start :] if len(text) == end - start else ""
-            printed = 0 if token.part is None else max(printed, end)  # a whole token leaves nothing to the next
-        else:
+        if token.span is None:
             printed = 0
+        else:
+            start, end = token.span
+            is_inside = token.part is not None and token.part[0] > 1  # it begins within a character
+            if is_inside and printed > start:
+                text = text[printed - start :] if len(text) == end - start else ""
+            printed = max(printed, end) if is_inside else end
         yield token, text
 
 

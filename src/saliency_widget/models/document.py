@@ -8,6 +8,7 @@ from typing import Any
 
 from ..checks import whole_number
 from ..errors import InputError
+from ..export.reading import unprinted
 from ..types import Inputs, Role, Segment, Target, Token
 from .prompting import Encoded
 from .tokens import describe
@@ -142,7 +143,7 @@ def joined(tokens: Sequence[Token]) -> Token:
     whole = (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
     return replace(
         first,
-        text="".join(_own_text(token) for token in tokens),
+        text=_text_of(tokens),
         role=next((token.role for token in tokens if token.role != "special"), "special"),
         span=whole,
         part=None,
@@ -150,6 +151,8 @@ def joined(tokens: Sequence[Token]) -> Token:
     )
 
 
-def _own_text(token: Token) -> str:
-    """Its text, once for all tokens that share one character."""
-    return token.text if token.part is None or token.part[0] == 1 else ""
+def _text_of(tokens: Sequence[Token]) -> str:
+    """Their text, each character once; not that within which they begin: it is of the tokens before."""
+    first = tokens[0]
+    begun = first.span is not None and first.part is not None and first.part[0] > 1
+    return "".join(text for _, text in unprinted(tokens, first.span[0] + 1 if begun and first.span else 0))
