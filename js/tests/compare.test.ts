@@ -201,7 +201,10 @@ describe("side by side", () => {
     const { el, store } = compared();
     const difference = panels(el)[2] as HTMLElement;
     over(difference.querySelector(".sw-t[data-i='4']") as Element); // .4 less −.1
-    expect(texts(el, "[role=tooltip] .sw-tip-row")).toEqual([".400 less −.100: .500", "of the shares for Washington"]);
+    expect(texts(el, "[role=tooltip] div:not([class])")).toEqual([
+      ".400 less −.100: .500",
+      "of the shares for Washington",
+    ]);
     expect(feet(el)[2]).toBe("−.500.500");
     store.measure.value = "raw";
     expect([feet(el)[0], feet(el)[2]]).toEqual(["00.400", "−.500.500"]);
@@ -213,7 +216,7 @@ describe("side by side", () => {
     store.hide({ start: 2, end: 5 }); // left: .1 .2 and .4 −.1
     const difference = panels(el)[2] as HTMLElement;
     over(difference.querySelector(".sw-t[data-i='0']") as Element);
-    expect(texts(el, "[role=tooltip] .sw-tip-row")[0]).toBe(".333 less .800: −.467");
+    expect(texts(el, "[role=tooltip] div:not([class])")[0]).toBe(".333 less .800: −.467");
     store.turn({ start: 0, end: 2 });
     over(el.querySelector(".sw-text") as Element);
     store.hoverCol.value = null;

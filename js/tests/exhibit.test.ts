@@ -1,6 +1,6 @@
 /** Two finished maps and their difference, without a model: what stands there at once, and what is not offered. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   conversation,
   documentOf,
@@ -196,5 +196,33 @@ describe("what only a model could answer", () => {
     expect(el.querySelector(".sw-objective select")).toBeNull();
     press(el.querySelector(".sw-text") as Element, "e");
     expect(texts(el, ".sw-form")).toEqual(["There is no model behind it to ask."]);
+  });
+});
+
+describe("a file of a difference", () => {
+  it("tells the shares that are seen, and no probability: those are of either map", async () => {
+    const made: Blob[] = [];
+    vi.spyOn(URL, "createObjectURL").mockImplementation((blob) => `blob:${made.push(blob as Blob)}`);
+    const { el, store } = view(exhibit());
+    const take = async (label: string) => {
+      const before = made.length;
+      const buttons = [...el.querySelectorAll<HTMLElement>("button")];
+      if (before === 0) buttons.find(({ textContent }) => textContent?.includes("Take away"))?.click();
+      [...el.querySelectorAll<HTMLElement>(".sw-ways button")]
+        .find(({ textContent }) => textContent === label)
+        ?.click();
+      await vi.waitFor(() => expect(made).toHaveLength(before + 1));
+      return (await made[before]?.text()) ?? "";
+    };
+    const cells = (await take("CSV")).trim().split("\r\n").slice(1);
+    expect(cells.length).toBeGreaterThan(3);
+    for (const cell of cells) expect(cell.split(",").at(-1)).toBe(cell.split(",").at(-2));
+    store.readBy("word");
+    store.hide({ start: 3, end: 4 });
+    const { shares, cols } = JSON.parse(await take("JSON"));
+    expect(cols.every((col: object) => !("probability" in col))).toBe(true);
+    const seen = store.unitScores(store.map.value, { start: 0, end: 1 }) ?? [];
+    expect(shares[0].slice(0, 3)).toEqual(Array.from(seen, (value) => (Number.isNaN(value) ? null : expect.closeTo(value))).slice(0, 3)); // biome-ignore format: a line
+    vi.restoreAllMocks();
   });
 });

@@ -243,6 +243,14 @@ def test_a_difference_is_taken_between_the_shares_that_are_seen(page, changed: d
     np.testing.assert_allclose(found[: len(expected)], expected, atol=2e-7)
 
 
+def test_the_difference_has_no_shares_of_its_own() -> None:
+    """In a table and in print its numbers are what they are: no sum divides them once more."""
+    difference = exhibition_of(A, B).maps[-1].map
+    frame = difference.to_dataframe()
+    np.testing.assert_array_equal(frame["share"], frame["score"])
+    assert "share of the difference" not in str(difference)
+
+
 # ── the widget ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

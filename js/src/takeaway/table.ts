@@ -3,8 +3,8 @@
 import { shareOf } from "../scores";
 
 export type Entry = { text: string; position: number };
-/** What is not computed is not there. */
-export type Columns = readonly (Float32Array | undefined)[];
+/** What is not computed is not there. Each is made when it is written. */
+export type Columns = readonly (() => Float32Array | undefined)[];
 
 /** The shortest decimal that is the same float32. */
 export function shortest(value: number): number {
@@ -30,7 +30,7 @@ export function* csv(rows: readonly Entry[], cols: readonly Entry[], columns: Co
   yield "row,row_token,row_position,col,col_token,col_position,score,share\r\n";
   const starts = rows.map(start);
   for (const [col, target] of cols.map(start).entries()) {
-    const scores = columns[col] ?? new Float32Array();
+    const scores = columns[col]?.() ?? new Float32Array();
     let lines = "";
     for (const [row, score] of scores.entries())
       if (!Number.isNaN(score)) lines += `${starts[row]}${target}${number(score)},${number(shareOf(scores, row))}\r\n`;
@@ -38,18 +38,14 @@ export function* csv(rows: readonly Entry[], cols: readonly Entry[], columns: Co
   }
 }
 
-/** After `head` the scores, and the shares of what `pooled` makes of them; null for what is not computed or not visible. */
-export function* json(
-  head: object,
-  columns: Columns,
-  pooled: (scores: Float32Array) => Float32Array,
-): Generator<string> {
+/** After `head` the scores, and the shares in the columns `seen`; null for what is not computed or not visible. */
+export function* json(head: object, columns: Columns, seen: Columns): Generator<string> {
   yield JSON.stringify(head, null, 1).slice(0, -2);
-  for (const name of ["scores", "shares"]) {
+  for (const [name, all] of Object.entries({ scores: columns, shares: seen })) {
     yield `,\n "${name}": [`;
-    for (const [col, scores] of [...columns].entries()) {
-      const units = scores && name === "shares" ? pooled(scores) : null;
-      const values = units === null ? scores : Array.from(units, (_, unit) => shareOf(units, unit));
+    for (const [col, made] of all.entries()) {
+      const scores = made();
+      const values = all === seen ? scores && Array.from(scores, (_, unit) => shareOf(scores, unit)) : scores;
       yield `${col > 0 ? "," : ""}\n  ${JSON.stringify(values ? Array.from(values, shortest) : null)}`;
     }
     yield "\n ]";

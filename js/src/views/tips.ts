@@ -43,17 +43,17 @@ function weight(store: Store, row: number, cols: Span, of: MapData | null): Temp
   if (row >= first && row < store.firstTarget.value + cols.end) return nothing;
   const scores = store.unitScores(of, cols);
   const aim = html`for <bdi>${nameOfTargets(store, cols)}</bdi>`;
-  if (scores === null) return html`<div class="sw-tip-row">${aim}: not computed</div>`;
+  if (scores === null) return html`<div>${aim}: not computed</div>`;
   const unit = store.units.value.of[row] ?? 0;
   const rank = rankOf(scores, unit);
-  if (rank === null) return html`<div class="sw-tip-row">${aim}: ${silence(store, row, first)}</div>`;
+  if (rank === null) return html`<div>${aim}: ${silence(store, row, first)}</div>`;
   if (of?.difference !== undefined) {
     const [a, b] = of.difference.map((side) => share(shareOf(store.unitScores(side, cols) ?? scores, unit)));
-    return html`<div class="sw-tip-row">${a} less ${b}: <b>${share(shareOf(scores, unit))}</b></div>
-      <div class="sw-tip-row">of the shares ${aim}</div>`;
+    return html`<div>${a} less ${b}: <b>${share(shareOf(scores, unit))}</b></div>
+      <div>of the shares ${aim}</div>`;
   }
-  return html`<div class="sw-tip-row">share <b>${share(shareOf(scores, unit))}</b> · rank <b>${rank}</b> of ${statsOf(scores).visible}</div>
-    <div class="sw-tip-row">score ${significant(scores[unit] ?? Number.NaN)} ${aim}</div>`;
+  return html`<div>share <b>${share(shareOf(scores, unit))}</b> · rank <b>${rank}</b> of ${statsOf(scores).visible}</div>
+    <div>score ${significant(scores[unit] ?? Number.NaN)} ${aim}</div>`;
 }
 
 function silence({ hiddenRows }: Store, row: number, first: number): string {
@@ -79,5 +79,5 @@ export function chipTip(store: Store, start: number, end: number, held: number):
   const texts = store.tokens.value.slice(start, end).map(labelOf).join(" ");
   return html`<div class="sw-tip-head">${plural(end - start, `${store.specialName.value} token`)}</div>
     <div class="sw-tip-role"><bdi>${texts}</bdi></div>
-    ${Number.isNaN(held) ? nothing : html`<div class="sw-tip-row">together <b>${percent(held)}</b> of this column</div>`}`;
+    ${Number.isNaN(held) ? nothing : html`<div>together <b>${percent(held)}</b> of this column</div>`}`;
 }

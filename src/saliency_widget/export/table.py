@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .look import look_of
 from .reading import MINUS, Column, columns, decimals, headline, label, notes
 from .reading import width as cells
 
@@ -24,11 +25,12 @@ LABEL = 16  # cells
 
 def to_text(attribution: AttributionLike, width: int = 80) -> str:
     """What prints in a terminal: what was asked, a line a target, and a shaded matrix where `width` cells hold it."""
-    shown = columns(attribution)
+    look = look_of(attribution)
+    shown = columns(attribution, raw=look.raw)
     n_rows, n_cols = attribution.scores.shape
     lines = [
         _cut(" · ".join(headline(attribution)), width),
-        _cut(f"{_count(n_rows, 'input')}, {_count(n_cols, 'target')}; share of the {attribution.unit}", width),
+        _cut(f"{_count(n_rows, 'input')}, {_count(n_cols, 'target')}; {next(look.words(attribution.unit))}", width),
         *(_cut(note, width) for note in notes(attribution)),
         "",
         *_targets(attribution, shown, width),
@@ -44,8 +46,8 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
     """
     import pandas as pd
 
-    scores = np.asarray(attribution.scores)
-    shares = [column.numbers.astype(np.float32) for column in columns(attribution)]
+    scores, raw = np.asarray(attribution.scores), look_of(attribution).raw
+    shares = [column.numbers.astype(np.float32) for column in columns(attribution, raw=raw)]
     col, row = np.nonzero(~np.isnan(scores.T))
     rows, cols = attribution.rows, attribution.cols
     return pd.DataFrame(

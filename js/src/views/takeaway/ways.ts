@@ -3,9 +3,9 @@
 import { plural } from "../../format";
 import type { Span } from "../../layout";
 import type { WireView } from "../../protocol";
-import { rankOf, shareOf } from "../../scores";
+import { differenceOfShares, rankOf, shareOf } from "../../scores";
 import type { Store } from "../../store";
-import { csv, json, shortest, tsv } from "../../takeaway/table";
+import { type Columns, csv, json, shortest, tsv } from "../../takeaway/table";
 import { masked, pooled } from "../../units";
 import { copy } from "../clipboard";
 import type { ViewContext } from "../context";
@@ -93,18 +93,23 @@ function svg(context: ViewContext): Blob {
 }
 
 /** As they are now: what is computed later is not in a file that is being written. */
-function columnsOf({ map }: Store): (Float32Array | undefined)[] {
-  const { info, columns } = map.value ?? {};
-  return Array.from({ length: info?.n_cols ?? 0 }, (_, col) => columns?.[col]);
+function columnsOf({ map }: Store, seen = (scores: Float32Array) => scores): Columns {
+  const { value: of } = map;
+  if (of === null) return [];
+  return Array.from({ length: of.info.n_cols }, (_, col) => {
+    const [a, b] = (of.difference ?? [of]).map(({ columns }) => columns[col]);
+    return () => (a && b ? differenceOfShares(seen(a), seen(b)) : a && seen(a));
+  });
 }
 
 function rowsOf({ tokens, map }: Store) {
   return tokens.value.slice(0, map.value?.info.n_rows).map(({ text, role }, position) => ({ text, role, position }));
 }
 
-function colsOf({ tokens, firstTarget, steps }: Store) {
-  const first = firstTarget.value;
-  return tokens.value.slice(first).map(({ text }, col) => ({ text, position: first + col, ...steps.value[col] }));
+/** How probable a target is, and what might have stood there, each map says for itself; a difference is of two. */
+function colsOf({ tokens, firstTarget, steps, map }: Store) {
+  const [first, known] = [firstTarget.value, map.value?.difference ? [] : steps.value];
+  return tokens.value.slice(first).map(({ text }, col) => ({ text, position: first + col, ...known[col] }));
 }
 
 function asCsv(store: Store): Iterable<string> {
@@ -142,10 +147,11 @@ function asJson(store: Store): Iterable<string> {
     cols: colsOf(store),
     view,
   };
-  return json(head, columnsOf(store), (scores) => {
-    const seen = hidden === null ? scores : masked(scores, hidden);
-    return view.units === null ? seen : pooled(seen, units, pool);
-  });
+  const seen = (scores: Float32Array) => {
+    const counted = hidden === null ? scores : masked(scores, hidden);
+    return view.units === null ? counted : pooled(counted, units, pool);
+  };
+  return json(head, columnsOf(store), columnsOf(store, seen));
 }
 
 async function table({ store, layer }: ViewContext): Promise<string> {
