@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+import tqdm.auto
 
 import saliency_widget as sw
 from saliency_widget.attribution.attribute import check_question
@@ -177,3 +180,22 @@ def test_a_result_prints_as_a_table(tiny_model) -> None:
 )
 def test_a_question_is_described_by_what_was_chosen(tiny_model, chosen, described) -> None:
     assert check_question("attention", "probability", chosen).described(tiny_model) == described
+
+
+@pytest.mark.parametrize("asked", [{"target": " d"}, {"max_new_tokens": 3}])
+def test_a_progress_bar_that_is_done_is_full(
+    tiny_model: Any, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a notebook tqdm leaves one that is not red in the cell, as if something had failed."""
+    closed: list[tuple[float, float | None]] = []
+
+    class Bar(tqdm.auto.tqdm):  # type: ignore[type-arg]
+        def close(self) -> None:
+            if not self.disable:
+                closed.append((self.n, self.total))
+            super().close()
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    sw.attribute(tiny_model, "the cab", progress=True, **asked)
+    assert len(closed) == 2
+    assert all(n == total for n, total in closed)

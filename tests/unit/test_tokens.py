@@ -396,6 +396,8 @@ def test_words(text: str, words: list[str]) -> None:
         ("“Why?” he asked.", ["“Why?” he asked."]),
         ("我喜歡。你呢？好！", ["我喜歡。", "你呢？", "好！"]),
         ("「好。」他說。", ["「好。」", "他說。"]),
+        ("كيف الحال؟ جيد۔ نعم", ["كيف الحال؟", " جيد۔", " نعم"]),
+        ("यह अच्छा है। हाँ।", ["यह अच्छा है।", " हाँ।"]),
         ("One line\nanother line\n\nlast", ["One line\n", "another line\n\n", "last"]),
         ("1. First\n2. Second", ["1. First\n", "2. Second"]),
         ("See Fig. 3 or No. 5 there. No. I will not.", ["See Fig. 3 or No. 5 there.", " No.", " I will not."]),

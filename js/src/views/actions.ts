@@ -17,7 +17,7 @@ export function actionsView(context: ViewContext): HTMLElement {
   function doing(act: () => void): void {
     const hadFocus = hasFocus(root);
     act();
-    if (hadFocus && !hasFocus(root)) focusTarget(root);
+    if (hadFocus && !hasFocus(root)) focusTarget(context, root);
   }
 
   const button = (label: string, act: () => void, title: string): TemplateResult =>

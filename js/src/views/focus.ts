@@ -6,7 +6,8 @@ import { hasFocus, watch } from "./dom";
 import { focusTarget } from "./input";
 
 /** Another text takes the place of all that can have the focus: it goes on with the target on show, once there is one. */
-export function keepFocus({ store, signal }: ViewContext, root: HTMLElement, body: HTMLElement): void {
+export function keepFocus(context: ViewContext, root: HTMLElement, body: HTMLElement): void {
+  const { store, signal } = context;
   let isHere = false;
   document.addEventListener(
     "focusin",
@@ -17,6 +18,6 @@ export function keepFocus({ store, signal }: ViewContext, root: HTMLElement, bod
   );
   const hasTarget = computed(() => store.shown.value !== null);
   watch(signal, () => {
-    if (hasTarget.value) queueMicrotask(() => isHere && !hasFocus(root) && focusTarget(body));
+    if (hasTarget.value) queueMicrotask(() => isHere && !hasFocus(root) && focusTarget(context, body));
   });
 }

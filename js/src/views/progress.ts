@@ -79,11 +79,11 @@ export function progressView(context: ViewContext): HTMLElement {
     const said =
       before !== null
         ? `Cancelled before ${label ?? before.method} began.`
-        : explained && half === null
-          ? "Stopped explaining."
-          : map === null
-            ? "Cancelled."
-            : `Cancelled: ${map.done.value} of ${map.info.n_cols} columns are here.`;
+        : half !== null
+          ? `Cancelled: ${map?.done.value} of ${map?.info.n_cols} columns are here.`
+          : explained
+            ? "Stopped explaining."
+            : "Cancelled.";
     return html`<div class="sw-note"><span class="sw-progress-text">${said}</span>${
       rest === null
         ? nothing

@@ -36,7 +36,7 @@ export function takeAwayView(context: ViewContext): HTMLElement {
 
   watch(signal, () => {
     const { done, info } = store.map.value ?? {};
-    foot.textContent = `A file holds the text and what is computed: ${done?.value ?? 0} of ${plural(info?.n_cols ?? 0, "column")}. It goes to your disk, and nowhere else.`;
+    foot.textContent = `A file holds the text and what is computed: ${done?.value ?? 0} of ${plural(info?.n_cols ?? 0, "column")}.`;
   });
   const ways = h("div", { className: "sw-ways" }, ...WAYS.flatMap(line));
   return h("div", { className: "sw-take-away", role: "group", ariaLabel: "Take away" }, ways, foot, said);

@@ -58,7 +58,7 @@ function weight(store: Store, row: number, cols: Span, of: MapData | null): Temp
 
 function silence({ hiddenRows }: Store, row: number, first: number): string {
   if (hiddenRows.value?.[row]) return "hidden, so it does not count";
-  return row < first ? "nothing was said of it" : "comes after it, so it cannot matter";
+  return row < first ? "it has no score" : "comes after it, so it cannot matter";
 }
 
 /** Where the tip of a box stands: that of a target not over the inputs that it colours, if there are lines above it. */

@@ -1,13 +1,15 @@
 /** One tooltip a view. Out of the flow and deaf to the mouse, or it would move and cover what it speaks of. */
 
+import { signal as signalOf } from "@preact/signals-core";
 import { render, type TemplateResult } from "lit-html";
 import type { Stand } from "../layout";
-import { h } from "./dom";
+import { h, watch } from "./dom";
 import { type Anchor, lower, place, raise } from "./place";
 
 export type Side = Stand["side"];
 export type Tooltip = {
-  show(anchor: Anchor, content: TemplateResult, side?: Side): void;
+  /** What it says is drawn again when what it is made from changes: another map under a mouse that stands still. */
+  show(anchor: Anchor, content: () => TemplateResult, side?: Side): void;
   hide(): void;
 };
 
@@ -16,15 +18,20 @@ export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip 
   tip.setAttribute("popover", "manual");
   layer.append(tip);
   let described: Element | null = null;
+  const said = signalOf<(() => TemplateResult) | null>(null);
+  watch(signal, () => {
+    if (said.value !== null) render(said.value(), tip);
+  });
 
   function hide(): void {
+    said.value = null;
     lower(tip);
     described?.removeAttribute("aria-describedby");
     described = null;
   }
 
-  function show(anchor: Anchor, content: TemplateResult, side: Side = "top"): void {
-    render(content, tip);
+  function show(anchor: Anchor, content: () => TemplateResult, side: Side = "top"): void {
+    said.value = content;
     tip.style.maxHeight = "";
     raise(tip);
     described?.removeAttribute("aria-describedby");

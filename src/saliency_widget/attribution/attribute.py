@@ -334,6 +334,7 @@ def attribute(
         bar = tqdm(total=max_new_tokens, desc="writing", unit="token", disable=not progress, leave=False)
         with bar:
             document = write(loaded, prompt, max_new_tokens, lambda _, written, __: _advance(bar, len(written)))
+            bar.total = bar.n  # it stopped there, or was told what to write: tqdm.notebook shows less as a failure
         if span is not None:
             document = spanning(document, *span)
         chunks = []

@@ -290,7 +290,7 @@ def _keeps_space(text: str, at: int) -> bool:
 
 
 _END = regex.compile(
-    r"""(?P<wide>[。！？｡]+ [\p{Pe}\p{Pf}"']*)
+    r"""(?P<wide>[。！？｡؟۔।॥]+ [\p{Pe}\p{Pf}"']*)
       | (?P<dot>[.!?…]+ [\p{Pe}\p{Pf}"']* (?= \s | $ | [\p{Han}\p{Hiragana}\p{Katakana}]))
       | \n+""",
     regex.VERBOSE | regex.V1,

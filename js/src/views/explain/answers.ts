@@ -11,7 +11,7 @@ const IN_SIGHT = 3;
 
 export function answersView(context: ViewContext): HTMLElement {
   const { store, signal } = context;
-  const list = h("div", { className: "sw-answers" });
+  const list = h("div");
   const more = h("button", { type: "button", className: "sw-link sw-earlier" });
   const root = h("div", {}, list, more);
   const all = signalOf(false);

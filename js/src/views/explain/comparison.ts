@@ -11,8 +11,7 @@ import { beyondChance, manner, verdict } from "./said";
 
 const OF_WORDS =
   "Said: from −1 (negative) to 1 (positive). Each method: as a share of its own largest score, signed alike where it has a sign.";
-const OF_FIGURES =
-  "Below each figure: what shuffled words reach, their mean and [the middle 95\u00a0%]. Bold: the figure lies beyond that.";
+const OF_FIGURES = "Below each figure: what shuffled words reach, mean and [the middle 95\u00a0%]. Bold: beyond that.";
 
 type Cell = { value: number | null; title: string; signed: boolean };
 

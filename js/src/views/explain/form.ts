@@ -8,7 +8,7 @@ import { draftOf, editTemplate, type Question, questionOf } from "./draft";
 
 const PLACE = "{review}";
 const COMPARES =
-  "Asks the model on show itself to score each word, and sets that beside what the methods compute for the class that it answers.";
+  "Asks the model on show to score each word, and sets that beside what the methods compute for its answer.";
 
 export function formView({ store, send, signal }: ViewContext): HTMLElement {
   const draft = draftOf(store);

@@ -22,8 +22,8 @@ const said = (score: number | null) => (score === null ? "not said" : decimal(sc
 
 function wordTip({ text, score, uncertainty }: WireWord): TemplateResult {
   return html`<div class="sw-tip-head"><bdi>${text}</bdi></div>
-    <div class="sw-tip-row">${score === null ? "not said" : html`said <b>${decimal(score)}</b>`}</div>
-    ${uncertainty === null ? nothing : html`<div class="sw-tip-row">uncertainty <b>${percent(uncertainty)}</b> of the largest possible</div>`}`;
+    <div>${score === null ? "not said" : html`said <b>${decimal(score)}</b>`}</div>
+    ${uncertainty === null ? nothing : html`<div>uncertainty <b>${percent(uncertainty)}</b> of the largest possible</div>`}`;
 }
 
 export function wordsView(
@@ -39,7 +39,7 @@ export function wordsView(
     const box = boxOf(event);
     const word = words.value[Number(box?.dataset.k)];
     if (box === null || word === undefined) tooltip.hide();
-    else tooltip.show(box, wordTip(word));
+    else tooltip.show(box, () => wordTip(word));
   }
 
   function moveTo(to: number): void {

@@ -33,10 +33,10 @@ export function createActs(
     if (to.row === at?.row && to.col === at?.col) return;
     at = to;
     store.preview(model.rowTokens(to.row)?.start ?? null, model.cols.value[to.col ?? -1]?.start ?? null);
-    point(to, tip(to));
+    point(to);
   }
 
-  function point(to: Place, content: TemplateResult): void {
+  function point(to: Place, content = () => tip(to)): void {
     tooltip.show({ getBoundingClientRect: () => sheet.boxOf(standing(to)) }, content);
   }
 
@@ -47,14 +47,14 @@ export function createActs(
     const isShare = row !== null && store.measure.value === "share";
     const sum = (row === null ? sizes[col ?? 0] : rows[row]) ?? Number.NaN;
     return html`<div class="sw-tip-head"><bdi>${rowName(row)}${colName(col)}</bdi></div>
-      <div class="sw-tip-row">${isShare ? "shares" : "sizes"} add up to <b>${(isShare ? share : significant)(sum)}</b></div>`;
+      <div>${isShare ? "shares" : "sizes"} add up to <b>${(isShare ? share : significant)(sum)}</b></div>`;
   }
 
   /** Once cells have moved: the one that is looked at stays in sight, and its tip beside it. */
   function follow(): void {
     if (at === null) return;
     sheet.show(standing(at));
-    point(at, tip(at));
+    point(at);
   }
 
   function letGo(): void {
@@ -89,7 +89,7 @@ export function createActs(
       (reason: Error) => `Not copied: ${reason.message}.`,
     );
     say(said);
-    point(place, html`<div class="sw-tip-row">${said}</div>`);
+    point(place, () => html`<div>${said}</div>`);
   }
 
   return { looked: () => at, look, follow, letGo, pin, sort, copy, tell: () => at !== null && say(tip(at)) };

@@ -50,7 +50,12 @@ export const WAYS: readonly Way[] = [
     noColumn,
     async (context) => save(context, "json", await gathered(asJson(context.store))),
   ],
-  ["Copy as table", "this column, for a spreadsheet", noTarget, table],
+  [
+    "Copy as table",
+    "this column, for a spreadsheet",
+    (store) => (store.look.value.turned ? "this is of an input" : noTarget(store)),
+    table,
+  ],
 ];
 
 function save({ store }: ViewContext, ending: string, file: Blob): string {
@@ -76,7 +81,7 @@ function page({ store, send, signal }: ViewContext): Promise<string> {
 }
 
 function draw({ store, layer, ramp }: ViewContext): Picture {
-  const parts = [".sw-text", ".sw-classes", ".sw-about"].flatMap(
+  const parts = [".sw-text", ".sw-classes", ".sw-actions-text", ".sw-about"].flatMap(
     (query) => layer.parentElement?.querySelector<HTMLElement>(`.sw-body ${query}:not([hidden])`) ?? [],
   );
   const asked = [store.document.value?.model, store.method.value?.label, ...chosenParts(store), objectiveText(store)];

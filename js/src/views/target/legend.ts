@@ -60,7 +60,7 @@ function whyNothing(store: Store): TemplateResult | string | null {
   if (ready)
     return turned
       ? "No target has a share of this."
-      : "This column has no shares: its scores are all zero, or not finite.";
+      : "This column has no shares: its scores are all zero, missing or not finite.";
   if (about !== null && about.col !== null && (turned || about.col !== store.target.value))
     return html`This contrast is about ${quoted(about.target)} alone.`;
   return store.running.value || !store.alive.value ? "This column is on its way." : "This column was not computed.";

@@ -25,7 +25,7 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
 
   function tell(box: HTMLElement): void {
     const i = indexOf(box);
-    tooltip.show(box, tokenTip(store, i, isTarget(box) ? null : store.targetCols.value, of.value), sideOf(box));
+    tooltip.show(box, () => tokenTip(store, i, isTarget(box) ? null : store.targetCols.value, of.value), sideOf(box));
   }
 
   function focusOn(box: HTMLElement): void {

@@ -27,7 +27,7 @@ export function followPointer(
     if (run !== null) {
       justPinned = false;
       store.preview(null, null);
-      tooltip.show(box, chipTip(store, run.start, run.end, heldBy(store, run, of.value)));
+      tooltip.show(box, () => chipTip(store, run.start, run.end, heldBy(store, run, of.value)));
       return;
     }
     const i = indexOf(box);
@@ -36,16 +36,12 @@ export function followPointer(
     justPinned &&= pinned !== null && col >= pinned.start && col < pinned.end;
     store.preview(i, col >= 0 && !justPinned ? col : null);
     // A target shows its own column, and says what it weighs itself as an input of the pinned one.
-    tooltip.show(
-      box,
-      tokenTip(
-        store,
-        i,
-        col < 0 ? store.targetCols.value : pinned !== null && col < pinned.start ? pinned : null,
-        of.value,
-      ),
-      sideOf(box),
-    );
+    const seenFrom = () => {
+      if (col < 0) return store.targetCols.value;
+      const { value: cols } = store.pinnedCols;
+      return cols !== null && col < cols.start ? cols : null;
+    };
+    tooltip.show(box, () => tokenTip(store, i, seenFrom(), of.value), sideOf(box));
   }
 
   function leave(): void {

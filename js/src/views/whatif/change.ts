@@ -39,7 +39,7 @@ export function prediction(
       const own = shareOf(scores, row);
       if (Number.isNaN(own)) continue;
       sum += scores[row] ?? 0;
-      share += Math.abs(own) / (end - start);
+      share += own / (end - start);
       seen++;
     }
   }

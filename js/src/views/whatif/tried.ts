@@ -25,7 +25,7 @@ export function triedView(context: ViewContext): HTMLElement {
 
   watch(signal, () => {
     const { value: whatIf } = store.whatIf;
-    if (whatIf === null && hasFocus(bar)) focusTarget(bar);
+    if (whatIf === null && hasFocus(bar)) focusTarget(context, bar);
     bar.hidden = whatIf === null;
     render(whatIf === null ? nothing : tried(whatIf), bar);
     if (whatIf === told) return; // another target is on show
@@ -49,7 +49,7 @@ export function triedView(context: ViewContext): HTMLElement {
             html`<tr><td><bdi>${nameOfTargets(store, { start: col, end: col + 1 })}</bdi></td><td>${share(before)}</td><td>${share(after)}</td><td>${change(after - before)}</td></tr>`,
         )}
       </table>
-      <p class="sw-muted">A map is of this very text. With another the model may weigh all else anew, so the two need not agree.</p>
+      <p class="sw-muted">With another text the model may weigh all else anew: the two need not agree.</p>
     </details>`;
   return bar;
 }
