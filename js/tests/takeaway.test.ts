@@ -278,6 +278,13 @@ describe("the drawer", () => {
     expect([head, first?.[0], first?.[3]]).toEqual([["token", "share", "score", "rank"], "The", "4"]);
     expect([first?.[1], first?.[2]].map((n) => Number(n).toFixed(3))).toEqual(["0.100", "0.100"]);
   });
+  it("is of a target: not while the question is turned round", () => {
+    const { button, store } = open();
+    store.turn({ start: 1, end: 2 });
+    expect(button("Copy as table").getAttribute("aria-disabled")).toBe("true");
+    store.turn(null);
+    expect(button("Copy as table").getAttribute("aria-disabled")).toBe("false");
+  });
   it("offers nothing that is not there, and says why", () => {
     const { button, take, el } = open(conversation().filter(([{ type }]) => type !== "column"));
     expect(["HTML", "SVG", "CSV", "Copy as table"].map((label) => button(label).getAttribute("aria-disabled"))).toEqual(

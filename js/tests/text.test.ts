@@ -216,6 +216,15 @@ describe("the line below the text", () => {
     expect([bar(el).hidden, store.inputs.value]).toEqual([true, null]);
     expect(document.activeElement).toBe(box(5));
   });
+  it("leads back to all targets that are pinned as one, and the focus to the first", () => {
+    const { el, box, store } = view();
+    store.pin(0, 3);
+    click(box(2));
+    button(bar(el), "Back").focus();
+    button(bar(el), "Back").click();
+    expect(document.activeElement).toBe(box(5));
+    expect([store.shown.value?.cols, tip(el)?.hidden]).toEqual([{ start: 0, end: 3 }, true]);
+  });
   it("says so where nothing is fed", () => {
     const { el, box } = view(conversation(TEXT, FIRST, []));
     click(box(0));

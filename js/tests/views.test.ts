@@ -48,6 +48,20 @@ describe("the text", () => {
     vi.advanceTimersByTime(1000);
     expect(store.hoverCol.value).toBe(1);
   });
+  it("says under a mouse that stands still what is on show by now", () => {
+    const { el, box, store } = view();
+    const said = () => tip(el)?.textContent ?? "";
+    over(box(3));
+    expect(said()).toContain("of 5");
+    store.readBy("sentence");
+    expect(said()).not.toContain("of 5");
+    store.readBy("token");
+    over(box(5));
+    store.pin(2);
+    expect(said()).toContain("for He");
+    store.pin(0);
+    expect(said()).not.toContain("for He");
+  });
   it("pins a target with a click, keeps it when the mouse leaves, and lets it go with a second click", () => {
     const { el, box, store, model } = view();
     box(6).click();

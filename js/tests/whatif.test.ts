@@ -91,6 +91,17 @@ describe("what was tried", () => {
     model.hear(tried([4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("the map gave it 40 %");
   });
+  it("says of a signed share which way it points", () => {
+    const against = signed().map(
+      ([message, scores]): Said =>
+        message.type === "map"
+          ? [{ ...message, objective: "logit" }, scores]
+          : [message, scores?.map((score) => -score)],
+    );
+    const { el, model } = view(against);
+    model.hear(tried([4], [0.3, 0.5, 0.2]));
+    expect(said(el)).toContain("the map gave it −40 %");
+  });
   it("says nothing of the map while its column is not here", () => {
     const { el, model } = view(conversation().filter(([{ type }]) => type !== "column"));
     model.hear(tried([4], [0.3, 0.5, 0.2]));
