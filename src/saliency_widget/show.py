@@ -32,8 +32,9 @@ def show(
     """A living saliency map under the cell: hover a word the model wrote, and see which words caused it.
 
     Displays at once and returns at once; loading, writing and attributing go on behind. `wait()` gives the
-    `Attribution`. The arguments are those of `attribute`, and `explainer`: who else can be asked in the Explain drawer,
-    beside the model itself: `OpenAIClient(...)`, or whatever `load_model` takes.
+    `Attribution`. The arguments are those of `attribute` without `span`, for which several targets can be pinned, and
+    `progress`; and `explainer`: who else can be asked in the Explain drawer, beside the model itself:
+    `OpenAIClient(...)`, or whatever `load_model` takes.
 
     What is pinned can be linked and observed like any widget's value: `w.selection` is the first pinned column or None,
     `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the scores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -176,6 +177,11 @@ def test_a_page_of_its_own_is_turned_round_as_its_reader_was(drawer: Any, chromi
     away(nb)
     seen = [colour(box) for box in view.locator(".sw-gen").all()]
     said = view.get_by_role("group", name="Chosen inputs").locator(".sw-input").all_inner_texts()
+    svg = take(nb, view, "SVG")
+    drawn = " ".join(e.text or "" for e in ET.parse(svg).getroot().iter("{http://www.w3.org/2000/svg}text"))
+    assert "“ ” feeds president" in drawn  # each element by itself
+    assert all(part in drawn.split() for words in said for part in words.split()), drawn
+    shutil.copy(svg, SHOTS / "taken-turned.svg")
     with opened(take(nb, view, "HTML"), chromium) as page:
         caption, tokens = page.locator(".sw-caption"), page.locator(".sw-t")
         assert [colour(box) for box in tokens.all()[8:]] == seen
