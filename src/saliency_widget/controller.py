@@ -416,7 +416,9 @@ class Controller:
 
     def _check(self) -> None:
         """Raises to give up: for good, or (once there is a text) for something that comes first."""
-        if self._trail.text is not None and self._tasks.overtake(self._running):
+        # What was cancelled does not go on after a short answer either.
+        gives_way = self._tasks.overtake if self._cancelled.is_set() else self._tasks.interrupt
+        if self._trail.text is not None and gives_way(self._running):
             raise _Overtaken
         if self._cancelled.is_set():
             raise _cancelled_at(*self._stream.progress)

@@ -164,6 +164,31 @@ def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tin
     assert {names[key[0]] for key in h.columns} == {*entries}
 
 
+def test_what_if_is_answered_in_the_middle_of_a_map_that_goes_on(tiny_model, harness) -> None:
+    """Nobody waits for all columns to hear what a word did; and each column is computed once."""
+    h = harness(tiny_model)
+    asked = []
+
+    def strike(*_: Any) -> None:
+        entries = h.controller._maps._cache.values()
+        if not asked and any(
+            0 < len(e.done()) < len(e.question.cols(h.controller._trail.text.document)) for e in entries
+        ):
+            asked.append(1)
+            h.say("try", rows=[1])
+
+    with before_each_pass(tiny_model, strike):
+        h.start()
+        whole = h.settled()
+    assert asked
+    kinds = [m["type"] for m in h.messages]
+    last_column = len(kinds) - 1 - kinds[::-1].index("column")
+    assert kinds.index("what_if") < last_column
+    (entry,) = h.controller._maps._cache.values()
+    cols = [col for chunk in entry.chunks for col in chunk.cols]
+    assert sorted(cols) == [*range(len(whole.cols))]
+
+
 def test_cancel_keeps_what_is_done_aside_and_drops_what_waits(tiny_model, harness) -> None:
     h = harness(tiny_model)
     h.start()

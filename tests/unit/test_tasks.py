@@ -29,17 +29,17 @@ def order(tasks: Tasks) -> list:
 
 def test_another_text_comes_first_and_then_the_map_to_show_and_the_rest_in_order() -> None:
     tasks = waiting(Aside(A), AskHeads(1), Ask(A), Back(0), Branch(1, 2))
-    assert order(tasks) == [Back(0), Branch(1, 2), Ask(A), Aside(A), AskHeads(1)]
+    assert order(tasks) == [Back(0), Branch(1, 2), AskHeads(1), Ask(A), Aside(A)]
     assert tasks.take() is None
 
 
 def test_of_maps_to_show_and_changes_to_try_the_latest_is_left() -> None:
     one, two = Try(Change(rows=(1,))), Try(Change(text="a"))
-    assert order(waiting(Ask(A), one, Ask(B), two)) == [Ask(B), two]
+    assert order(waiting(Ask(A), one, Ask(B), two)) == [two, Ask(B)]
 
 
 def test_what_is_asked_for_twice_is_done_once() -> None:
-    assert order(waiting(Aside(A), AskHeads(1), Aside(A), Aside(B), AskHeads(1))) == [Aside(A), AskHeads(1), Aside(B)]
+    assert order(waiting(Aside(A), AskHeads(1), Aside(A), Aside(B), AskHeads(1))) == [AskHeads(1), Aside(A), Aside(B)]
 
 
 def test_what_is_about_to_be_tried_is_what_is_kept() -> None:
@@ -54,6 +54,16 @@ def test_a_map_is_put_aside_for_another_to_show_and_for_another_text(running) ->
     assert waiting(Back(0)).overtake(running)
     assert not waiting(Aside(B), AskHeads(1), Try(Change())).overtake(running)
     assert not waiting().overtake(running)
+
+
+@pytest.mark.parametrize("running", [Ask(A), Aside(A)])
+def test_a_map_lets_what_one_pass_answers_come_first_and_goes_on(running) -> None:
+    tasks = waiting(Aside(B), Try(Change()))
+    assert tasks.interrupt(running)
+    tasks.put_aside(running)
+    assert order(tasks) == [Try(Change()), running, Aside(B)]
+    assert not waiting(Aside(B), Export(1, None)).interrupt(running)
+    assert not waiting(AskHeads(1)).interrupt(Try(Change()))
 
 
 def test_what_is_short_is_not_put_aside() -> None:

@@ -74,13 +74,14 @@ class Export:
 
 
 Turn: TypeAlias = Branch | Back | Keep  # after which another text is on show
+Quick: TypeAlias = Try | AskHeads  # one pass, or two
 Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Export | Wish"
 
 _OF_ONE_TEXT = (Aside, Try, AskHeads)
 
 
 class Tasks:
-    """What waits: another text first, then the map to show, then the rest in the order in which it was asked for.
+    """What waits: another text first, then what one pass answers, then the map to show, then the rest in order.
 
     Its owner sees to it that one thread at a time comes in.
     """
@@ -115,8 +116,13 @@ class Tasks:
         return waiting
 
     def overtake(self, running: Task | None) -> bool:
-        """Whether a map that is being computed is to be put aside for something that waits."""
+        """Whether a map that is being computed is to be put aside for another one, or for another text."""
         return isinstance(running, Ask | Aside) and any(isinstance(task, Ask | Turn) for task in self._waiting)
+
+    def interrupt(self, running: Task | None) -> bool:
+        """Whether it is to be put aside for these, or for what somebody waits for and one pass answers."""
+        is_quick = any(isinstance(task, Quick) for task in self._waiting)
+        return self.overtake(running) or (is_quick and isinstance(running, Ask | Aside))
 
     def put_aside(self, task: Task | None) -> None:
         """What was overtaken goes on later, unless it is a map that nobody wants to see any more."""
@@ -178,4 +184,5 @@ def _of_any_text(task: Task) -> Task:
 
 
 def _rank(task: Task) -> int:
-    return 0 if isinstance(task, Turn) else 1 if isinstance(task, Ask) else 2
+    ranked = (isinstance(task, Turn), isinstance(task, Quick), isinstance(task, Ask), True)
+    return ranked.index(True)
