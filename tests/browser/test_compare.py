@@ -38,7 +38,7 @@ def test_two_methods_stand_side_by_side_while_the_map_on_show_stays(shown: Any) 
     nb, view = shown
     view.get_by_role("button", name="Compare").click()
     nb.page.keyboard.press("Escape")
-    view.get_by_text("Choose at least one more").wait_for()
+    view.get_by_text("Choose one more").wait_for()
     picks = view.get_by_role("group", name="Maps to put side by side")
     assert picks.get_by_role("button", name="Gradient", exact=True).get_attribute("aria-pressed") == "true"
     picks.get_by_role("button", name="Occlusion", exact=True).click()

@@ -12,7 +12,7 @@ import { h, keyed, watch } from "./dom";
 export function compareView(context: ViewContext): HTMLElement {
   const { store, send, signal } = context;
   const options = h("div", { className: "sw-picks", role: "group", ariaLabel: "Maps to put side by side" });
-  const hint = h("p", { className: "sw-quiet" }, "Choose at least one more, to see them side by side.");
+  const hint = h("p", { className: "sw-quiet" }, "Choose one more to see them side by side.");
   const grid = h("div", { className: "sw-panels" });
   const sides = sidesOf(store);
   const root = h("div", { className: "sw-compare" }, options, hint, grid, barsView(context, sides));

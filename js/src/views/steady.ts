@@ -8,14 +8,14 @@ import { coalesced, observed, watch } from "./dom";
  */
 export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, drawers: HTMLElement): void {
   const about = box.querySelectorAll<HTMLElement>(".sw-about > *");
-  let [map, width] = [store.map.peek(), 0];
+  let known = "";
   const grow = coalesced(signal, () => {
-    const anew = map !== store.map.peek() || width !== box.clientWidth;
-    [map, width] = [store.map.peek(), box.clientWidth];
+    const now = `${store.map.value?.info.map} ${box.clientWidth}`;
     for (const line of about) {
-      if (anew) line.style.minHeight = "";
+      if (now !== known) line.style.minHeight = "";
       if (!line.hidden) line.style.minHeight = heightOf(line);
     }
+    known = now;
   });
   for (const line of about) observed(signal, line, new ResizeObserver(grow));
   watch(signal, () => {

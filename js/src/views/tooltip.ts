@@ -1,6 +1,6 @@
 /** One tooltip a view. Out of the flow and deaf to the mouse, or it would move and cover what it speaks of. */
 
-import { signal as signalOf } from "@preact/signals-core";
+import { signal as signalOf, untracked } from "@preact/signals-core";
 import { render, type TemplateResult } from "lit-html";
 import type { Stand } from "../layout";
 import { h, watch } from "./dom";
@@ -13,14 +13,17 @@ export type Tooltip = {
   hide(): void;
 };
 
-export function createTooltip(layer: HTMLElement, signal: AbortSignal): Tooltip {
+/** `live`: reads what a tip is drawn again for. Not what is under the mouse: with that another tip comes. */
+export function createTooltip(live: () => void, layer: HTMLElement, signal: AbortSignal): Tooltip {
   const tip = h("div", { className: "sw-tip", role: "tooltip", hidden: true, id: `sw-tip-${crypto.randomUUID()}` });
   tip.setAttribute("popover", "manual");
   layer.append(tip);
   let described: Element | null = null;
   const said = signalOf<(() => TemplateResult) | null>(null);
   watch(signal, () => {
-    if (said.value !== null) render(said.value(), tip);
+    live();
+    const { value: content } = said;
+    if (content !== null) untracked(() => render(content(), tip));
   });
 
   function hide(): void {

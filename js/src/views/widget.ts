@@ -39,7 +39,8 @@ export function mount(options: {
   el.append(root);
 
   const ramp = watchTheme(root, signal);
-  const context: ViewContext = { store, send, signal, ramp, layer, tooltip: createTooltip(layer, signal) };
+  const live = () => void [store.map.value, store.units.value, store.pinnedCols.value, store.measure.value];
+  const context: ViewContext = { store, send, signal, ramp, layer, tooltip: createTooltip(live, layer, signal) };
   layer.append(announcer(context), answerAnnouncer(context));
   const header = headerView(context);
   const drawers = drawersView(context);

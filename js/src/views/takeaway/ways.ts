@@ -35,9 +35,9 @@ const noPicture = (store: Store) => {
 };
 
 export const WAYS: readonly Way[] = [
-  ["HTML", "a page of its own, to be hovered", noColumn, page],
-  ["SVG", "text, target and legend as drawn here", noPicture, async (context) => save(context, "svg", svg(context))],
-  ["PNG", "the same, at twice the size", noPicture, async (context) => save(context, "png", await png(draw(context)))],
+  ["HTML", "a page of its own to hover", noColumn, page],
+  ["SVG", "what is drawn here", noPicture, async (context) => save(context, "svg", svg(context))],
+  ["PNG", "the same, twice the size", noPicture, async (context) => save(context, "png", await png(draw(context)))],
   [
     "CSV",
     "a line for each cell, as in to_dataframe()",
