@@ -442,6 +442,13 @@ def test_a_column_of_nothing_has_no_colours_on_any_scale() -> None:
 # ── units by name ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("pool", ["sum", "mean", "max"])
+def test_an_aggregated_map_is_what_the_widget_reads_by_words(pool: str) -> None:
+    seen, _ = viewed(MAP, TOKENS, FIRST, view(by="word", units=WORDS, pool=pool))
+    words = MAP.aggregate("word", pool)
+    np.testing.assert_array_equal(words.scores, seen.scores)
+
+
 @pytest.mark.parametrize("unit", ["word", "sentence", "segment"])
 def test_an_aggregated_map_can_be_hovered_and_prints_its_text_once(unit: str) -> None:
     """`aggregate` knows no token but those of rows and columns; every target has a box, the last word its end."""

@@ -159,18 +159,22 @@ class Attribution:
 
         `pool`: "sum", "mean" or "max" over the tokens of a unit; None takes what suits the method: the sum where scores
         add up. A sum of norms favours long words, so of others say which you took (`settings` remembers). Columns are
-        pooled to words by their mean: each is a target of its own; their probability by its product.
+        pooled to words by their mean: each is a target of its own; their probability by its product. What the tokens of
+        such a target owe to each other is no answer to why it stands there, and is NaN. So the widget reads by words.
         Raises: UnknownName.
         """
         card = card_of(self.method)
         chosen = pool or (card.pool if card is not None else "sum" if self.signed else "mean")
         begin = first_target(self)
         rows = groups_of(self.rows, unit, begin)
-        scores = pooled(self.scores, rows, chosen, axis=0)
         cols = groups_of(self.cols, "word", begin) if unit == "word" else [[col] for col in range(len(self.cols))]
+        scores = pooled(self.scores, cols, "mean", axis=1)
+        for col, group in enumerate(cols):
+            own = {self.cols[i].position for i in group} if len(group) > 1 else ()
+            scores[[row for row, token in enumerate(self.rows) if token.position in own], col] = np.nan
         return replace(
             self,
-            scores=pooled(scores, cols, "mean", axis=1),
+            scores=pooled(scores, rows, chosen, axis=0),
             rows=tuple(joined([self.rows[i] for i in group]) for group in rows),
             cols=tuple(joined([self.cols[i] for i in group]) for group in cols),
             step_scores={
