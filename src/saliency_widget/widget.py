@@ -13,6 +13,7 @@ import traitlets
 from ipywidgets import ValueWidget
 
 from .attribution.attribute import check_question
+from .attribution.viewed import as_one
 from .controller import Controller, Job
 from .errors import NoNotebook
 from .explanation.asking import Inquiry
@@ -181,7 +182,9 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         attribution = self.attribution
         if attribution is None:
             return '<div class="sw-static"></div>'
-        pinned = self.selection
+        pinned, value = self.selection, self._pinned()
+        if value is not None and len(value.cols) > 1:
+            return as_one(attribution, self._begin(attribution), value.cols)
         return attribution.to_html(col=None if pinned is None else self._places(attribution).get(pinned))
 
     # ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ..errors import InputError
-from ..export.look import Look, numbers_of, pooled_words
+from ..export.html import to_html
+from ..export.look import APART, Look, numbers_of, pooled_words
 from ..export.page import to_page
 from ..models.document import joined
 from .aggregate import pooled
@@ -28,6 +29,19 @@ if TYPE_CHECKING:
     from .result import Attribution
 
 Span: TypeAlias = tuple[int, int]
+
+_AS_IT_COMES: View = {
+    "by": "token",
+    "units": None,
+    "pool": "sum",
+    "pinned": None,
+    "joint": "mean",
+    "hidden": [],
+    "scale": "linear",
+    "threshold": 0.5,
+    "measure": "share",
+    "turned": None,
+}
 
 
 def page_of(
@@ -57,6 +71,20 @@ def page_of(
     wanted = first_target + col
     here = (at for at, target in enumerate(seen.cols) if 0 <= wanted - target.position < target.length)
     return to_page(seen, col=next(here, None), look=look)
+
+
+def as_one(attribution: Attribution, first_target: int, cols: range) -> str:
+    """The static map where the targets of these columns are pinned as one, as the page shows them at first: their mean.
+
+    Of a map that lacks some of its text, or is a difference (which is no mean of differences), the first one alone.
+    """
+    known = {token.position: token for token in (*attribution.rows, *attribution.cols)}
+    first = next(at for at, col in enumerate(attribution.cols) if col.position == first_target + cols.start)
+    if attribution.unit == APART or known.keys() != {*range(len(known))}:
+        return to_html(attribution, col=first)
+    tokens = [known[position] for position in range(len(known))]
+    seen, look = viewed(attribution, tokens, first_target, {**_AS_IT_COMES, "pinned": [cols.start, cols.stop]})
+    return to_html(seen, col=[col.position for col in seen.cols].index(first_target + cols.start), look=look)
 
 
 def file_name(model: str, method: str) -> str:
