@@ -16,7 +16,7 @@ type Data = {
   numbers: "share" | "score" | "difference" | "fed";
   /** What is asked about: a target, and which inputs made it; or an input, and which targets it feeds. */
   about: "target" | "input";
-  /** What is said where all numbers are 0. */
+  /** What is said where there is no number but 0. */
   nothing: string;
   /**
    * Of each box what has its colour, by its place in `names`, or -1; and what is asked about there, by its place in `asked`,

@@ -189,7 +189,7 @@ def test_a_progress_bar_that_is_done_is_full(
     """In a notebook tqdm leaves one that is not red in the cell, as if something had failed."""
     closed: list[tuple[float, float | None]] = []
 
-    class Bar(tqdm.auto.tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm.auto.tqdm):  # type: ignore[type-arg]  # generic in its stub alone
         def close(self) -> None:
             if not self.disable:
                 closed.append((self.n, self.total))

@@ -12,7 +12,7 @@ import saliency_widget as sw
 from saliency_widget.errors import Cancelled
 
 from ..families import made
-from .harness import TARGET, TEXT, before_each_pass
+from .harness import TARGET, TEXT, Harness, before_each_pass
 
 
 def gradient_norms(model: Any, ids: list[int], target: int, foil: int) -> np.ndarray:
@@ -21,6 +21,11 @@ def gradient_norms(model: Any, ids: list[int], target: int, foil: int) -> np.nda
     p = model.model(inputs_embeds=embeddings).logits[0, -1].softmax(-1)
     (gradient,) = torch.autograd.grad(p[target] - p[foil], embeddings)
     return gradient[0].norm(dim=-1).numpy()
+
+
+def is_halfway(h: Harness, n: int) -> bool:
+    """Whether some map has a part of its n columns."""
+    return any(0 < len(entry.done()) < n for entry in h.controller._maps._cache.values())
 
 
 def test_one_column_is_computed_against_a_foil_also_where_the_foil_is_the_target_of_another(
@@ -146,7 +151,7 @@ def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tin
     begun = []
 
     def ask(*_: Any) -> None:
-        if not begun and any(0 < len(e.done()) < n for e in h.controller._maps._cache.values()):
+        if not begun and is_halfway(h, n):
             begun.append(1)
             h.say("ask", method="random", objective="probability")
 
@@ -170,10 +175,7 @@ def test_what_if_is_answered_in_the_middle_of_a_map_that_goes_on(tiny_model, har
     asked = []
 
     def strike(*_: Any) -> None:
-        entries = h.controller._maps._cache.values()
-        if not asked and any(
-            0 < len(e.done()) < len(e.question.cols(h.controller._trail.text.document)) for e in entries
-        ):
+        if not asked and is_halfway(h, len(h.controller._trail.text.document.cols)):
             asked.append(1)
             h.say("try", rows=[1])
 
@@ -195,7 +197,7 @@ def test_cancel_keeps_what_is_done_aside_and_drops_what_waits(tiny_model, harnes
     n = len(h.settled().cols)
 
     def stop(*_: Any) -> None:
-        if any(0 < len(e.done()) < n for e in h.controller._maps._cache.values()):
+        if is_halfway(h, n):
             h.say("cancel")
 
     with before_each_pass(tiny_model, stop):
@@ -216,7 +218,7 @@ def test_what_is_asked_after_a_cancel_is_done_and_what_ran_is_not_gone_on_with(t
     stopped = []
 
     def stop(*_: Any) -> None:
-        if not stopped and any(0 < len(e.done()) < n for e in h.controller._maps._cache.values()):
+        if not stopped and is_halfway(h, n):
             stopped.append(1)
             h.say("cancel")
             h.say("heads", col=1)

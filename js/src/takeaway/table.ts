@@ -45,7 +45,7 @@ export function* json(head: object, columns: Columns, seen: Columns): Generator<
     yield `,\n "${name}": [`;
     for (const [col, made] of all.entries()) {
       const scores = made();
-      const values = all === seen ? scores && Array.from(scores, (_, unit) => shareOf(scores, unit)) : scores;
+      const values = name === "shares" ? scores && Array.from(scores, (_, unit) => shareOf(scores, unit)) : scores;
       yield `${col > 0 ? "," : ""}\n  ${JSON.stringify(values ? Array.from(values, shortest) : null)}`;
     }
     yield "\n ]";

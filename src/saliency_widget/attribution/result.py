@@ -169,9 +169,10 @@ class Attribution:
         rows = groups_of(self.rows, unit, begin)
         cols = groups_of(self.cols, "word", begin) if unit == "word" else [[col] for col in range(len(self.cols))]
         scores = pooled(self.scores, cols, "mean", axis=1)
+        place = {token.position: row for row, token in enumerate(self.rows)}
         for col, group in enumerate(cols):
-            own = {self.cols[i].position for i in group} if len(group) > 1 else ()
-            scores[[row for row, token in enumerate(self.rows) if token.position in own], col] = np.nan
+            own = [self.cols[i].position for i in group] if len(group) > 1 else []
+            scores[[place[position] for position in own if position in place], col] = np.nan
         return replace(
             self,
             scores=pooled(scores, rows, chosen, axis=0),

@@ -59,15 +59,14 @@ def page_of(
     `view`: how the reader looks at it; None: by tokens, nothing hidden. Where it is turned round to an input, the
     colours are of that one. Raises: as `viewed`.
     """
-    seen, look = attribution, None
-    if view is not None:
-        seen, look = viewed(attribution, tokens, first_target, view)
-        if sides:
-            # Between the shares of what is seen: those of words are no sums of differences, and hide nothing.
-            ours, theirs = (viewed(side, tokens, first_target, view)[0].normalized() for side in sides)
-            seen, look = replace(seen, scores=ours - theirs), replace(look, hidden=())
-        if look.turned is not None:
-            return to_page(seen, look=look)
+    view = _AS_IT_COMES if view is None else view
+    seen, look = viewed(attribution, tokens, first_target, view)
+    if sides:
+        # Between the shares of what is seen: those of words are no sums of differences, and hide nothing.
+        ours, theirs = (viewed(side, tokens, first_target, view)[0].normalized() for side in sides)
+        seen, look = replace(seen, scores=ours - theirs), replace(look, hidden=())
+    if look.turned is not None:
+        return to_page(seen, look=look)
     wanted = first_target + col
     here = (at for at, target in enumerate(seen.cols) if 0 <= wanted - target.position < target.length)
     return to_page(seen, col=next(here, None), look=look)

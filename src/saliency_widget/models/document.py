@@ -153,6 +153,5 @@ def joined(tokens: Sequence[Token]) -> Token:
 
 def _text_of(tokens: Sequence[Token]) -> str:
     """Their text, each character once; not that within which they begin: it is of the tokens before."""
-    first = tokens[0]
-    begun = first.span is not None and first.part is not None and first.part[0] > 1
-    return "".join(text for _, text in unprinted(tokens, first.span[0] + 1 if begun and first.span else 0))
+    span, (k, _) = tokens[0].span, tokens[0].part or (1, 1)
+    return "".join(text for _, text in unprinted(tokens, span[0] + 1 if span and k > 1 else 0))

@@ -120,7 +120,7 @@ class Tasks:
         return isinstance(running, Ask | Aside) and any(isinstance(task, Ask | Turn) for task in self._waiting)
 
     def interrupt(self, running: Task | None) -> bool:
-        """Whether it is to be put aside for these, or for what somebody waits for and one pass answers."""
+        """Whether it is to be put aside for another map or text, or for what one pass answers."""
         is_quick = any(isinstance(task, Quick) for task in self._waiting)
         return self.overtake(running) or (is_quick and isinstance(running, Ask | Aside))
 
