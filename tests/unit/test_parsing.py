@@ -4,7 +4,6 @@ import json
 import math
 import random
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saliency_widget.explanation.parsing import MOST_PROBLEMS, Parsed, decided_class, parse_scores
+
+from ..steps import counted, lines_of
 
 DATA = Path(__file__).parents[1] / "data"
 MESSY: list[dict[str, Any]] = json.loads((DATA / "messy_answers.json").read_text(encoding="utf-8"))
@@ -178,13 +179,14 @@ PARTS = [
 ]
 
 
-def test_a_hundred_thousand_texts_are_taken() -> None:
+@pytest.mark.parametrize("size", [4_000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_thousands_of_texts_are_taken(size: int) -> None:
     """Random parts of answers in any order, and answers mutated: never an error, always finite numbers."""
     chance = random.Random(7)
     whole = [case["text"] for case in MESSY if len(case["text"]) < 150]
-    for _ in range(50_000):
+    for _ in range(size // 2):
         check("".join(chance.choices(PARTS, k=chance.randrange(1, 12))))
-    for _ in range(50_000):
+    for _ in range(size // 2):
         check(mutated(chance.choice(whole), chance))
 
 
@@ -204,31 +206,34 @@ def mutated(text: str, chance: random.Random) -> str:
     return text
 
 
-def cut_and_changed(text: str) -> Iterator[str]:
-    for at in range(0, len(text), max(len(text) // 60, 1)):
+def cut_and_changed(text: str, places: int) -> Iterator[str]:
+    for at in range(0, len(text), max(len(text) // places, 1)):
         yield text[:at]
         yield text[at:]
         yield text[:at] + text[at + 1 :]
 
 
 @pytest.mark.parametrize("swap", ["\"'", "'\"", '"“', "()", ")(", "[{", ",，", ":-", "\n "])
-def test_the_corpus_changed_everywhere_is_taken(swap: str) -> None:
-    """Each answer cut, and with a character left out, at (nearly) every place, its quotes and brackets swapped."""
+@pytest.mark.parametrize("places", [6, pytest.param(60, marks=pytest.mark.long)])
+def test_the_corpus_changed_everywhere_is_taken(swap: str, places: int) -> None:
+    """Each answer cut, and with a character left out, at many places, its quotes and brackets swapped."""
     for case in MESSY:
         check(case["text"].replace(swap[0], swap[1]))
     for case in MESSY[ord(swap[0]) % 9 :: 9]:
-        for text in cut_and_changed(case["text"].replace(swap[0], swap[1])):
+        for text in cut_and_changed(case["text"].replace(swap[0], swap[1]), places):
             check(text)
 
 
-def test_not_only_short_texts() -> None:
-    """A million characters, and the deepest brackets."""
-    check("[(" * 500_000)
-    check("".join(f'("w{at}", 0.5), ' for at in range(60_000)))
+@pytest.mark.parametrize("size", [50_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_not_only_short_texts(size: int) -> None:
+    """Many thousand characters, and the deepest brackets."""
+    check("[(" * (size // 2))
+    assert len(check("".join(f'("w{at}", 0.5), ' for at in range(size // 16))).pairs) == size // 16
 
 
-# ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── growth ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+PARSING = "saliency_widget.explanation.parsing"
 NASTY = [
     "- Label: 1\n",
     "Total: 1\n",
@@ -284,21 +289,19 @@ NASTY = [
 ]
 
 
-def seconds(work: Callable[[str], object], text: str) -> float:
-    """CPU seconds, best of three."""
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        work(text)
-        times.append(time.process_time() - start)
-        if times[-1] < 0.02:
-            break
-    return min(times)
-
-
 @pytest.mark.parametrize("part", NASTY)
-def test_time_is_linear(part: str) -> None:
-    """Ten times the text takes about ten times as long, however nasty it is."""
-    short, long = (part * (size // len(part)) for size in (20_000, 200_000))
-    for work in (parse_scores, decided_class):
-        assert seconds(work, long) < 25 * max(seconds(work, short), 0.004)
+@pytest.mark.parametrize("size", [400, pytest.param(4_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("work", [parse_scores, decided_class])
+def test_work_is_linear(work: Callable[[str], object], size: int, part: str) -> None:
+    """Four times the text takes four times the work, however nasty it is: 5 leaves room for what is bounded.
+
+    Work is the lines of Python that run and the steps of every pattern. Were it quadratic, it would be 16 times.
+    """
+    lines, steps = [], []
+    for text in (part * (size // len(part)), part * (4 * size // len(part))):
+        lines.append(lines_of(lambda text=text: work(text), PARSING))
+        with counted(PARSING) as so_far:
+            work(text)
+            steps.append(so_far())
+    assert lines[1] < 5 * max(lines[0], 200)
+    assert steps[1] < 5 * steps[0]

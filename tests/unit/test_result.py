@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -94,8 +98,6 @@ def test_normalized_columns_have_an_l1_norm_of_one_or_are_nan(scores) -> None:
 
 @given(hnp.arrays(np.float32, (3, 2), elements=st.floats(width=32, allow_infinity=False)))
 def test_save_and_load_keep_every_bit(tmp_path_factory, scores) -> None:
-    import dataclasses
-
     path = tmp_path_factory.mktemp("saved") / "a.safetensors"
     a = dataclasses.replace(full(), scores=scores)
     a.save(path)
@@ -105,6 +107,47 @@ def test_save_and_load_keep_every_bit(tmp_path_factory, scores) -> None:
     for field in dataclasses.fields(Attribution):
         if field.name not in ("scores", "step_scores"):
             assert getattr(a, field.name) == getattr(b, field.name), field.name
+
+
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda a: pickle.loads(pickle.dumps(a)),
+    "oldest pickle": lambda a: pickle.loads(pickle.dumps(a, protocol=0)),
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@given(hnp.arrays(np.float32, (3, 2), elements=st.floats(width=32, allow_infinity=False)))
+def test_a_copy_has_every_bit_and_is_as_immutable(how, scores) -> None:
+    """Pickled and read again, copied, or copied in depth: each field equal, arrays bit for bit, NaNs' bits too."""
+    a = dataclasses.replace(full(), scores=scores, diagnostics={"completeness": [0.5, -1.0]})
+    b = COPIES[how](a)
+    assert b is not a
+    assert type(b) is Attribution
+    assert a.scores.tobytes() == b.scores.tobytes()
+    assert a.step_scores["probability"].tobytes() == b.step_scores["probability"].tobytes()
+    for field in dataclasses.fields(Attribution):
+        if field.name not in ("scores", "step_scores"):
+            assert getattr(a, field.name) == getattr(b, field.name), field.name
+    for array in (b.scores, b.step_scores["probability"]):
+        assert array.dtype == np.float32
+        assert not array.flags.writeable
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+    for mapping in (b.step_scores, b.settings, b.diagnostics):
+        with pytest.raises(TypeError, match="item assignment"):
+            mapping["new"] = 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        b.method = "random"
+
+
+def test_a_copy_in_depth_shares_nothing_that_can_change() -> None:
+    """A list among the diagnostics is another list in the copy."""
+    a = dataclasses.replace(full(), diagnostics={"completeness": [0.5]})
+    b = copy.deepcopy(a)
+    b.diagnostics["completeness"].append(1.0)
+    assert a.diagnostics["completeness"] == [0.5]
 
 
 def test_a_damaged_or_newer_file_is_an_error_with_a_cure(tmp_path, monkeypatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -86,6 +86,15 @@ class Attribution:
             ("diagnostics", MappingProxyType(dict(self.diagnostics))),
         ):
             object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle, `copy.copy` and `copy.deepcopy` build the result anew, so that a copy is as immutable as this one.
+
+        The read-only mappings cannot be pickled, and a pickled array forgets that it is read-only.
+        """
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        given |= {name: dict(value) for name, value in given.items() if isinstance(value, MappingProxyType)}
+        return _rebuilt, (type(self), given)
 
     # ── made from elsewhere ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,6 +275,11 @@ class Attribution:
 
     def _repr_html_(self) -> str:
         return self.to_html()
+
+
+def _rebuilt(kind: type[Attribution], given: dict[str, Any]) -> Attribution:
+    """The result with these fields: a module-level function, as pickle wants it."""
+    return kind(**given)
 
 
 def _tokens(given: Sequence[str | Token], first: int, role: Role) -> tuple[Token, ...]:
