@@ -18,6 +18,7 @@ import torch
 
 from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, ModelNotFound, OutOfMemory, UnknownName
 from saliency_widget.models import checkpoint, gguf, loading
+from saliency_widget.models import folder as model_folder
 from saliency_widget.models.causal import CausalModel
 from saliency_widget.models.classifier import ClassifierModel
 from saliency_widget.models.loading import load_model
@@ -155,8 +156,8 @@ def cut(file: Path, keep: int) -> None:
         (lambda f: cut(f / "tokenizer.json", 500), "tokenizer.json"),
         (lambda f: cut(f / "tokenizer_config.json", 20), "tokenizer_config.json"),
         (lambda f: (f / "tokenizer.json").write_text("{}"), "tiny"),
-        (lambda f: (f / checkpoint._INDEX).write_text("{}"), "index"),
-        (lambda f: (f / checkpoint._INDEX).write_text('{"weight_map": {"a": "model-2.safetensors"}}'), "model-2"),
+        (lambda f: (f / model_folder.INDEX).write_text("{}"), "index"),
+        (lambda f: (f / model_folder.INDEX).write_text('{"weight_map": {"a": "model-2.safetensors"}}'), "model-2"),
     ],
 )
 def test_a_damaged_folder_names_the_file(folder: Path, damage: Callable[[Path], Any], names: str) -> None:

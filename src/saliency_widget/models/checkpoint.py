@@ -1,35 +1,56 @@
 """From a checkpoint (a folder, a .gguf file, a hub id) to transformers' model and tokenizer, or to what is wrong.
 
-transformers does not say which file is cut short, and makes up weights that are missing. So a folder's files are
-looked at before, what was loaded is checked after, and what is raised between is turned into cause and cure.
+transformers makes up weights that are missing. So what was loaded is checked after, and what is raised before is turned
+into cause and cure.
 """
 
 from __future__ import annotations
 
-import json
-import struct
+from collections.abc import Callable
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, OutOfMemory, SaliencyError
 
-from .kinds import kind_of
+from .folder import check_model
+from .kinds import CLASSIFIER, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 Pair: TypeAlias = tuple[Any, Any]  # the transformers model and its tokenizer
 
 
-def from_folder(folder: Path, dtype: Any, *, trust_remote_code: bool) -> Pair:
+class Wish(NamedTuple):
+    """How a model is to be loaded where an adapter comes over it. The default: as its own config says.
+
+    `name`: the adapter, for messages. `architecture`: the class it was trained over. `classes`: from the base's config
+    to the number of classes that the adapter's head has. `brings`: whether the adapter holds the weight of that name,
+    so that the base may lack it. `tokenizer`: whether the base's is wanted. `revision`: of a base on the hub.
+    """
+
+    name: str = ""
+    architecture: str = ""
+    classes: Callable[[Any], int | None] = lambda _config: None
+    brings: Callable[[str], bool] = lambda _weight: False
+    tokenizer: bool = True
+    revision: str | None = None
+
+
+AS_IT_IS = Wish()
+
+
+def from_folder(folder: Path, dtype: Any, *, trust_remote_code: bool, wish: Wish = AS_IT_IS) -> Pair:
     """A transformers folder, without one look at the network. Raises as `pretrained`; DamagedFile names the file."""
-    _inspect(folder)
-    return pretrained(str(folder), dtype, local_files_only=True, trust_remote_code=trust_remote_code)
+    check_model(folder, with_tokenizer=wish.tokenizer)
+    return pretrained(str(folder), dtype, local_files_only=True, trust_remote_code=trust_remote_code, wish=wish)
 
 
-def pretrained(where: str, dtype: Any, *, local_files_only: bool, trust_remote_code: bool) -> Pair:
+def pretrained(
+    where: str, dtype: Any, *, local_files_only: bool, trust_remote_code: bool, wish: Wish = AS_IT_IS
+) -> Pair:
     """A folder or hub id, loaded by transformers, cheapest part first.
 
     Raises: InputError (a model of another kind, or not one that this transformers knows), DamagedFile, OutOfMemory,
@@ -38,15 +59,30 @@ def pretrained(where: str, dtype: Any, *, local_files_only: bool, trust_remote_c
     import transformers
     from transformers import AutoConfig, AutoTokenizer
 
-    kwargs = {"local_files_only": local_files_only, "trust_remote_code": trust_remote_code}
-    with _explained(where, from_hub=not local_files_only):
+    kwargs = {
+        "local_files_only": local_files_only, "trust_remote_code": trust_remote_code, "revision": wish.revision
+    }  # fmt: skip
+    with explained(where, from_hub=not local_files_only):
         config = AutoConfig.from_pretrained(where, **kwargs)
-        kind = kind_of(config, (getattr(config, "architectures", None) or [""])[0], where)
-        tokenizer = AutoTokenizer.from_pretrained(where, **kwargs)
+        architecture = wish.architecture or (getattr(config, "architectures", None) or [""])[0]
+        kind = kind_of(config, architecture, wish.name or where)
+        n_classes = wish.classes(config) if kind is CLASSIFIER else None
+        other_head = n_classes not in (None, config.num_labels)
+        if other_head:
+            config.num_labels = n_classes
+        tokenizer = AutoTokenizer.from_pretrained(where, **kwargs) if wish.tokenizer else None
+        # Where peft is installed transformers looks for an adapter too: without a network for half a minute, unless
+        # it is told to look here alone.
         model, report = getattr(transformers, kind.loads).from_pretrained(
-            where, config=config, dtype=dtype, output_loading_info=True, **kwargs
+            where,
+            config=config,
+            dtype=dtype,
+            output_loading_info=True,
+            ignore_mismatched_sizes=other_head,
+            adapter_kwargs={"local_files_only": local_files_only},
+            **kwargs,
         )
-        _check_complete(report, where)
+        _check_complete(report, where, wish.brings)
     return model, tokenizer
 
 
@@ -56,7 +92,7 @@ def from_gguf(path: Path, dtype: Any, progress: Callable[[int, int], None] | Non
 
     try:
         checkpoint = gguf.read(path, progress)
-        with _explained(str(path)):
+        with explained(str(path)):
             tokenizer = gguf.tokenizer(checkpoint.metadata)
     except gguf.UnsupportedGguf:
         if find_spec("gguf") is None or find_spec("accelerate") is None:
@@ -66,7 +102,7 @@ def from_gguf(path: Path, dtype: Any, progress: Callable[[int, int], None] | Non
     from transformers import LlamaConfig, LlamaForCausalLM
 
     state = {name: torch.from_numpy(weight) for name, weight in checkpoint.state.items()}
-    with _explained(str(path)):
+    with explained(str(path)):
         model, report = LlamaForCausalLM.from_pretrained(
             None, config=LlamaConfig(**checkpoint.config), state_dict=state, dtype=dtype, output_loading_info=True
         )
@@ -79,7 +115,7 @@ def _from_other_gguf(path: Path, dtype: Any) -> Pair:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     kwargs = {"gguf_file": path.name, "local_files_only": True}
-    with _explained(str(path)):
+    with explained(str(path)):
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **kwargs)
         model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=dtype, **kwargs)
     # The weights are plain tensors by now; what follows from these marks would not be.
@@ -88,77 +124,11 @@ def _from_other_gguf(path: Path, dtype: Any) -> Pair:
     return model, tokenizer
 
 
-# ── before: are the files whole? ─────────────────────────────────────────────────────────────────────────────────
-
-_INDEX = "model.safetensors.index.json"  # of a checkpoint in several files: which weight is in which
-
-
-def _inspect(folder: Path) -> None:
-    """Raises DamagedFile for what is missing, cut short or garbled, as far as names, sizes and JSON can tell."""
-    if _json_object(folder / "config.json") is None:
-        raise _damaged(folder / "config.json", "is missing: this is no transformers model folder")
-    for name in ("tokenizer_config.json", "tokenizer.json"):
-        _json_object(folder / name)
-    weights = _weight_files(folder)
-    if not weights and not any(folder.glob("*.bin")):
-        raise _damaged(folder / "model.safetensors", "is missing: the folder holds no weights")
-    for file in weights:
-        if not file.exists():
-            raise _damaged(file, f"is missing, though {_INDEX} lists it")
-        if not _is_whole(file):
-            raise _damaged(file, "is garbled or cut short")
-    if not any(any(folder.glob(form)) for form in ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.spm")):
-        raise _damaged(folder / "tokenizer.json", "is missing: save the tokenizer there too")
-
-
-def _json_object(file: Path) -> dict[str, Any] | None:
-    """What the file holds; None where there is no file. Raises DamagedFile unless it is a JSON object."""
-    try:
-        content = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise _damaged(file, f"is garbled or cut short ({error})") from error
-    if not isinstance(content, dict):
-        raise _damaged(file, "holds no JSON object")
-    return content
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors files: those that the index lists, whether they are there or not; without an index, all."""
-    index = _json_object(folder / _INDEX)
-    if index is None:
-        return list(folder.glob("*.safetensors"))
-    weight_map = index.get("weight_map")
-    if not isinstance(weight_map, dict):
-        raise _damaged(folder / _INDEX, "lists no weights")
-    return [folder / name for name in sorted(set(map(str, weight_map.values())))]
-
-
-def _is_whole(file: Path) -> bool:
-    """Whether a safetensors file is as long as its header says; safetensors' own error does not name the file."""
-    size = file.stat().st_size
-    try:
-        with file.open("rb") as opened:
-            (length,) = struct.unpack("<Q", opened.read(8))
-            if length > size:  # no header: a number as large as garbage makes it is not read
-                return False
-            entries = json.loads(opened.read(length))
-        ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]
-        return bool(8 + length + max(ends, default=0) == size)
-    except (ValueError, struct.error, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _damaged(file: Path, why: str) -> DamagedFile:
-    return DamagedFile(f"{file} {why}.", cure="Save or download the model again.")
-
-
 # ── between: what transformers raises ────────────────────────────────────────────────────────────────────────────
 
 
 @contextmanager
-def _explained(where: str, *, from_hub: bool = False) -> Iterator[None]:
+def explained(where: str, *, from_hub: bool = False) -> Iterator[None]:
     """Turn what transformers raises while it loads into cause and cure."""
     try:
         yield
@@ -192,9 +162,10 @@ def _explanation(error: Exception, where: str, from_hub: bool) -> SaliencyError:
 # ── after: is it whole? ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_complete(report: Any, where: str) -> None:
+def _check_complete(report: Any, where: str, brings: Callable[[str], bool] = AS_IT_IS.brings) -> None:
     """Weights that a checkpoint lacks are filled with random numbers by transformers. A map of those would be a lie."""
-    missing = sorted(report["missing_keys"])
+    absent = {*report["missing_keys"], *(key for key, *_shapes in report["mismatched_keys"])}
+    missing = sorted(key for key in absent if not brings(key))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DamagedFile(

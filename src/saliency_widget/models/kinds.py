@@ -30,6 +30,7 @@ _OTHER_TASKS = (
     "ForPreTraining",
     "ForNextSentencePrediction",
     "ForTextToSpeech",
+    "ForFeatureExtraction",
 )
 
 

@@ -15,8 +15,10 @@ from weakref import WeakValueDictionary
 
 from saliency_widget.errors import DamagedFile, InputError, ModelNotFound, OutOfMemory, UnknownName
 
+from .adapter import base_named, read_adapter
 from .base import Model
-from .checkpoint import Pair, from_folder, from_gguf, pretrained
+from .checkpoint import AS_IT_IS, Pair, Wish, explained, from_folder, from_gguf, pretrained
+from .folder import ADAPTER_CONFIG, has_adapter
 from .kinds import seen
 from .translation import demo_translation_folder
 
@@ -44,8 +46,8 @@ def load_model(
     """The model that `source` means, ready to be explained.
 
     `source` is one of: "demo"; "demo-translation", a small Chinese-English translator; a folder or a .gguf file (looked
-    up before anything else, and loaded without one look at the network); a hub id; `(model, tokenizer)`; a transformers
-    pipeline; an inseq model; a Model.
+    up before anything else, and loaded without one look at the network); a folder that holds an adapter, which is put
+    over the base model it names; a hub id; `(model, tokenizer)`; a transformers pipeline; an inseq model; a Model.
 
     A model that is loaded here is in evaluation mode, on `device` (cuda, else mps, else cpu) in `dtype` (float32 on a
     CPU, else what the checkpoint says). An object stays where and as it is, so `device` and `dtype` are refused.
@@ -105,14 +107,22 @@ def _place(source: str) -> str | Path:
 
 
 def _identity(place: str | Path) -> tuple[Any, ...]:
-    """Equal for the same model. A folder whose files were written anew is another one."""
+    """Equal for the same model. A folder whose files were written anew is another one, and so is an adapter's base."""
     if isinstance(place, str):
         return (place,)
     files = place.iterdir() if place.is_dir() else [place]
-    return (str(place), max((file.stat().st_mtime_ns for file in files if file.exists()), default=0))
+    own = (str(place), max((file.stat().st_mtime_ns for file in files if file.exists()), default=0))
+    return (*own, *_identity(_base_of(place))) if has_adapter(place) else own
 
 
-def _loaded(place: str | Path, dtype: Any, *, trust_remote_code: bool, progress: Progress | None) -> tuple[str, Pair]:
+def _loaded(
+    place: str | Path,
+    dtype: Any,
+    *,
+    trust_remote_code: bool,
+    progress: Progress | None,
+    wish: Wish = AS_IT_IS,
+) -> tuple[str, Pair]:
     """A name to show, the model, and its tokenizer."""
 
     def tell(what: str, done: int = 0, total: int | None = None) -> None:
@@ -125,33 +135,46 @@ def _loaded(place: str | Path, dtype: Any, *, trust_remote_code: bool, progress:
         folder = demo_folder(progress)
         tell(f"Loading {NAME}")
         try:
-            return NAME, from_folder(folder, dtype, trust_remote_code=False)
+            return NAME, from_folder(folder, dtype, trust_remote_code=False, wish=wish)
         except DamagedFile as error:
             raise DamagedFile(error.message, cure=f"Delete {folder} and ask again: it is made anew.") from error
     if place == "demo-translation":
         tell(f"Loading {place}")
-        return place, from_folder(demo_translation_folder(), dtype, trust_remote_code=False)
+        return place, from_folder(demo_translation_folder(), dtype, trust_remote_code=False, wish=wish)
     if isinstance(place, str):
         tell(f"Asking the hub for {place}")
-        local = _only_local(place)
+        is_adapter, local = _on_hub(place)
         tell(f"Loading {place}")
-        return place, pretrained(place, dtype, local_files_only=local, trust_remote_code=trust_remote_code)
-    tell(f"Loading {place.name}")
-    if place.is_dir():
-        return place.name, from_folder(place, dtype, trust_remote_code=trust_remote_code)
-    return place.stem, from_gguf(place, dtype, lambda done, total: tell(f"Loading {place.name}", done, total))
+        if not is_adapter:
+            return place, pretrained(
+                place, dtype, local_files_only=local, trust_remote_code=trust_remote_code, wish=wish
+            )
+        name, folder = place, _fetched_adapter(place, local_files_only=local)
+    else:
+        tell(f"Loading {place.name}")
+        if place.is_file():
+            return place.stem, from_gguf(place, dtype, lambda done, total: tell(f"Loading {place.name}", done, total))
+        if not has_adapter(place):
+            return place.name, from_folder(place, dtype, trust_remote_code=trust_remote_code, wish=wish)
+        name, folder = place.name, place
+    return name, _adapted(folder, dtype, trust_remote_code=trust_remote_code, progress=progress)
 
 
-def _only_local(hub_id: str) -> bool:
-    """Ask the hub once, briefly, whether it has the model; True when it cannot be asked but the cache has it.
+def _on_hub(hub_id: str) -> tuple[bool, bool]:
+    """Whether the hub id is that of an adapter; and whether the hub cannot be asked, but the cache has it.
 
-    Without this, a machine with no network waits through 46 s of retries before it hears that there is none.
+    The hub is asked once (of an adapter, twice), and briefly: without this, a machine with no network waits through
+    46 s of retries before it hears that there is none.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HFValidationError, RepositoryNotFoundError
 
     try:
-        get_hf_file_metadata(hf_hub_url(hub_id, "config.json"), timeout=10)
+        try:
+            get_hf_file_metadata(hf_hub_url(hub_id, "config.json"), timeout=10)
+        except EntryNotFoundError:
+            get_hf_file_metadata(hf_hub_url(hub_id, ADAPTER_CONFIG), timeout=10)
+            return True, False
     except GatedRepoError as error:
         raise ModelNotFound(
             f"{hub_id!r} is on the hub, but its owners let in only whom they know.",
@@ -168,15 +191,61 @@ def _only_local(hub_id: str) -> bool:
             cure="Look for the original model; a .gguf file can be loaded by its path once it is downloaded.",
         ) from error
     except Exception as error:  # huggingface_hub 1 speaks httpx, 2 httpx2: whatever is left means out of reach
-        if isinstance(try_to_load_from_cache(hub_id, "config.json"), str):
-            return True
+        for file, is_adapter in (("config.json", False), (ADAPTER_CONFIG, True)):
+            if isinstance(try_to_load_from_cache(hub_id, file), str):
+                return is_adapter, True
         why = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelNotFound(
             f"{hub_id!r} is neither a folder here nor in the hub's cache, and the hub cannot be reached: {why}.",
             cure="Check the network, and that HF_HUB_OFFLINE is not set. Or name a model that needs no hub: a"
             ' folder on this machine, a .gguf file, or "demo".',
         ) from error
-    return False
+    return False, False
+
+
+# ── an adapter and its base ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _adapted(folder: Path, dtype: Any, *, trust_remote_code: bool, progress: Progress | None) -> Pair:
+    """The base model, loaded as if it had been named, with the adapter in it; the adapter's own tokenizer if any."""
+    adapter = read_adapter(folder)
+    base, wish = _base_of(folder), adapter.wish()
+    with _named_by(folder):
+        _, (model, tokenizer) = _loaded(base, dtype, trust_remote_code=trust_remote_code, progress=progress, wish=wish)
+    return adapter.over(model), adapter.tokenizer() or tokenizer
+
+
+def _base_of(folder: Path) -> str | Path:
+    """Where the base model of an adapter is, as `_place`. Raises: ModelNotFound, InputError."""
+    with _named_by(folder):
+        base = _place(base_named(folder))
+    if isinstance(base, Path) and has_adapter(base):
+        raise InputError(
+            f"The base model of the adapter {folder}, {base}, is an adapter itself.",
+            cure="Put that one into its own base (peft: merge_and_unload, then save_pretrained), and name the result.",
+        )
+    return base
+
+
+@contextmanager
+def _named_by(folder: Path) -> Iterator[None]:
+    """Within it, a model that is not found is said to be the base model of the adapter in `folder`."""
+    try:
+        yield
+    except ModelNotFound as error:
+        raise ModelNotFound(
+            f"The adapter {folder} lacks its base model. {error.message}",
+            cure=f"{error.cure} Where it is stands in {ADAPTER_CONFIG}, under base_model_name_or_path.",
+        ) from error
+
+
+def _fetched_adapter(hub_id: str, *, local_files_only: bool) -> Path:
+    """The folder of an adapter from the hub, with its tokenizer. Raises: DownloadFailed."""
+    from huggingface_hub import snapshot_download
+
+    names = ["adapter_*", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken"]
+    with explained(hub_id, from_hub=True):
+        return Path(snapshot_download(hub_id, allow_patterns=names, local_files_only=local_files_only))
 
 
 # ── what was handed over ─────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,192 @@
+"""An adapter: a few weights (LoRA and its kin) that were trained over a base model, in a folder of their own.
+
+`peft` knows the many kinds. It is asked for here alone, and only where a folder holds an adapter.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from saliency_widget.errors import InputError
+
+from .checkpoint import Wish, explained
+from .folder import ADAPTER_CONFIG, check_adapter, has_model, has_tokenizer, json_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import torch
+
+_INSIDE = "base_model.model."  # peft's name for the base model, before the names of its weights
+# The class that a task asks for. A task that is not here leaves the class to the base model's config.
+_CLASSES = {
+    "SEQ_CLS": "PeftModelForSequenceClassification",
+    "TOKEN_CLS": "PeftModelForTokenClassification",
+    "QUESTION_ANS": "PeftModelForQuestionAnswering",
+    "FEATURE_EXTRACTION": "PeftModelForFeatureExtraction",
+}
+_REBASE = f"Write where its base model is into base_model_name_or_path in its {ADAPTER_CONFIG}."
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter that was read, and is not yet over its base model."""
+
+    folder: Path
+    config: Any  # peft's PeftConfig
+    weights: Mapping[str, torch.Tensor]  # by peft's names
+
+    def wish(self) -> Wish:
+        """How the base model is to be loaded for this adapter."""
+        known = getattr(self.config, "auto_mapping", None) or {}
+        return Wish(
+            name=str(self.folder),
+            architecture=_CLASSES.get(str(self.config.task_type)) or known.get("base_model_class") or "",
+            classes=self._n_classes,
+            brings=lambda weight: f"{_INSIDE}{weight}" in self.weights,
+            tokenizer=not has_tokenizer(self.folder),
+            revision=self.config.revision,
+        )
+
+    def tokenizer(self) -> Any | None:
+        """The adapter's own tokenizer; None where its folder holds none. Raises: DamagedFile."""
+        from transformers import AutoTokenizer
+
+        if not has_tokenizer(self.folder):
+            return None
+        with explained(str(self.folder)):
+            return AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
+
+    def over(self, model: Any) -> Any:
+        """`model` itself, with the adapter's layers in it. Raises: InputError if they do not fit, OutOfMemory."""
+        with explained(str(self.folder)), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # peft asks for names that transformers is about to drop
+            try:
+                return self._put_over(model)
+            except (RuntimeError, ValueError) as error:
+                if "memory" in str(error):
+                    raise
+                raise self._unfit(model, _told(error)) from error
+
+    def _put_over(self, model: Any) -> Any:
+        from peft import get_peft_model
+
+        rows = self._n_rows(model)
+        if rows is not None:
+            model.resize_token_embeddings(rows, mean_resizing=False)  # the adapter brings all rows
+        whole = get_peft_model(model, self.config)
+        report = whole.load_adapter(str(self.folder), "default", torch_device="cpu")
+        without_place = [k for k in report.unexpected_keys if not _is_copy(k)]
+        if without_place:
+            raise self._unfit(model, f"the model has no place for {_listed(without_place)}")
+        lacking = _not_shared(whole, report.missing_keys)
+        if lacking:
+            raise self._unfit(model, f"the adapter has no weights for {_listed(lacking)}")
+        # The layers are in the base model by now: it gives what the whole gives, under its own class.
+        return whole.get_base_model()
+
+    def _unfit(self, model: Any, why: str) -> InputError:
+        base = self.config.base_model_name_or_path
+        return InputError(
+            f"The adapter {self.folder} does not fit {base} ({type(model).__name__}): {why}.",
+            cure=f"It was trained over another model, or another version of it. {_REBASE}",
+        )
+
+    def _n_rows(self, model: Any) -> int | None:
+        """How many tokens the adapter's own embeddings have, where it holds some and they are not the model's."""
+        embedding = model.get_input_embeddings()
+        name = next(name for name, module in model.named_modules() if module is embedding)
+        there, width = embedding.weight.shape
+        ends = [f"{_INSIDE}{name}.{end}" for end in ("weight", "base_layer.weight")]
+        sizes = {self.weights[end].shape for end in ends if end in self.weights}
+        rows = {n for n, wide in sizes if wide == width}
+        return rows.pop() if rows and rows != {there} else None
+
+    def _n_classes(self, config: Any) -> int | None:
+        """How many classes the adapter's own head has; None where it has none. peft does not write it down."""
+        import copy
+
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        marked = copy.deepcopy(config)
+        marked.num_labels = 9973  # a prime, by which the head is known: no other layer has that many rows
+        with torch.device("meta"):
+            probe = AutoModelForSequenceClassification.from_config(marked)
+        heads = [f"{_INSIDE}{name}" for name, p in probe.named_parameters() if p.shape[0] == marked.num_labels]
+        return next((len(self.weights[head]) for head in heads if head in self.weights), None)
+
+
+def base_named(folder: Path) -> str:
+    """The folder or hub id of the model that an adapter was trained over. Raises: InputError, DamagedFile."""
+    if has_model(folder):
+        raise InputError(
+            f"{folder} holds a whole model and an adapter: whether the one is in the other already cannot be seen.",
+            cure=f"If it is, delete {ADAPTER_CONFIG}; else move the adapter's files into a folder of their own.",
+        )
+    base = (json_object(folder / ADAPTER_CONFIG) or {}).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base.strip():
+        raise InputError(f"The adapter {folder} does not say which model it was trained over.", cure=_REBASE)
+    return base
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """The adapter in a folder. Raises: InputError (no peft; an adapter that cannot be explained), DamagedFile."""
+    if find_spec("peft") is None:
+        raise InputError(
+            f"{folder} holds an adapter, and the package that puts one over its model is not installed.",
+            cure='Install it: `pip install peft`, or this package with it: `pip install "saliency-widget[adapters]"`.',
+        )
+    check_adapter(folder)
+    with explained(str(folder)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of settings that a newer peft has written
+        from peft import PeftConfig
+        from peft.utils import load_peft_weights
+
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = True
+        _check_kind(config, folder)
+        return Adapter(folder, config, load_peft_weights(str(folder), device="cpu"))
+
+
+def _check_kind(config: Any, folder: Path) -> None:
+    kind = getattr(config.peft_type, "value", config.peft_type)
+    if config.is_prompt_learning:
+        raise InputError(
+            f"{folder} is an adapter of the kind {kind}: it puts virtual tokens before the text, and a map would have"
+            " no rows for them.",
+            cure="Take an adapter that changes layers (LoRA and its kin), or the base model alone.",
+        )
+    if getattr(config, "alora_invocation_tokens", None):
+        raise InputError(
+            f"{folder} is an adapter that acts only behind certain tokens, and which ones act is not followed here.",
+            cure="Take an adapter that acts on the whole text, or the base model alone.",
+        )
+
+
+def _is_copy(key: str) -> bool:
+    """Whether a saved weight is a second copy: peft writes a retrained embedding that has grown three times."""
+    return ".modules_to_save." in key or ".original_module." in key
+
+
+def _not_shared(model: Any, names: Iterable[str]) -> list[str]:
+    """The names of weights that are not some other weight under a second name."""
+    names = set(names)
+    state = model.state_dict()
+    others = {weight.data_ptr() for name, weight in state.items() if name not in names}
+    return sorted(name for name in names if state[name].data_ptr() not in others)
+
+
+def _listed(names: Iterable[str]) -> str:
+    first, *more = sorted(name.removeprefix(_INSIDE) for name in names)
+    return f"{first} and {len(more)} more" if more else first
+
+
+def _told(error: Exception) -> str:
+    """The first line that says something: torch's own first line is a headline that ends in a colon."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return next((line for line in lines if not line.endswith(":")), lines[0])[:300].rstrip(".")
