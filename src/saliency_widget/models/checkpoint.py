@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, OutOfMemory, SaliencyError
 
+from .classifier import ClassifierModel
 from .folder import check_model
-from .kinds import CLASSIFIER, kind_of
+from .kinds import kind_of, loader_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,14 +67,15 @@ def pretrained(
         config = AutoConfig.from_pretrained(where, **kwargs)
         architecture = wish.architecture or (getattr(config, "architectures", None) or [""])[0]
         kind = kind_of(config, architecture, wish.name or where)
-        n_classes = wish.classes(config) if kind is CLASSIFIER else None
+        loader = getattr(transformers, loader_of(kind, config, architecture, wish.name or where))
+        n_classes = wish.classes(config) if kind is ClassifierModel else None
         other_head = n_classes not in (None, config.num_labels)
         if other_head:
             config.num_labels = n_classes
         tokenizer = AutoTokenizer.from_pretrained(where, **kwargs) if wish.tokenizer else None
         # Where peft is installed transformers looks for an adapter too: without a network for half a minute, unless
         # it is told to look here alone.
-        model, report = getattr(transformers, kind.loads).from_pretrained(
+        model, report = loader.from_pretrained(
             where,
             config=config,
             dtype=dtype,

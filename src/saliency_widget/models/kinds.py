@@ -1,26 +1,17 @@
-"""Which of the three kinds of model something is."""
+"""Which of the three kinds of model something is, and which class of transformers loads it.
+
+No family is named here. A name is decided by transformers' own tables, an object by what it can do.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import InputError
 from .base import Model
 from .causal import CausalModel
 from .classifier import ClassifierModel
 from .seq2seq import Seq2SeqModel
-
-
-class Kind(NamedTuple):
-    """The class that sees it, and the class of transformers that loads it."""
-
-    sees: type[Model]
-    loads: str
-
-
-CAUSAL = Kind(CausalModel, "AutoModelForCausalLM")
-SEQ2SEQ = Kind(Seq2SeqModel, "AutoModelForSeq2SeqLM")
-CLASSIFIER = Kind(ClassifierModel, "AutoModelForSequenceClassification")
 
 _OTHER_TASKS = (
     "ForTokenClassification",
@@ -32,31 +23,77 @@ _OTHER_TASKS = (
     "ForTextToSpeech",
     "ForFeatureExtraction",
 )
+_CURE = (
+    'Take a model that writes text (GPT, Llama, Marian, T5 …) or a sequence classifier (BERT …); "demo" always works.'
+)
 
 
-def kind_of(config: Any, architecture: str, name: str) -> Kind:
+def kind_of(config: Any, architecture: str, name: str) -> type[Model]:
     """The kind of a model with this config and class. Raises: InputError for what cannot be explained."""
     two_parts = getattr(config, "is_encoder_decoder", False)
-    if architecture.endswith(_OTHER_TASKS) or (two_parts and architecture.endswith("ForSequenceClassification")):
-        raise InputError(
-            f"{name} is a {architecture}, whose answers cannot be explained here.",
-            cure="Take a model that writes text (GPT, Llama, Marian, T5 …) or a sequence classifier (BERT …); "
-            '"demo" always works.',
-        )
+    if architecture.endswith(_OTHER_TASKS):
+        raise neither(name, architecture)
     if architecture.endswith("ForSequenceClassification"):
-        return CLASSIFIER
-    return SEQ2SEQ if two_parts and not architecture.endswith("ForCausalLM") else CAUSAL
+        if two_parts:
+            raise InputError(f"{name} is a {architecture}, whose answers cannot be explained here.", cure=_CURE)
+        return ClassifierModel
+    return Seq2SeqModel if two_parts and not architecture.endswith("ForCausalLM") else CausalModel
+
+
+def loader_of(kind: type[Model], config: Any, architecture: str, name: str) -> str:
+    """The Auto class that loads a checkpoint of this kind: the one for text alone where there are several.
+
+    Models that see or hear are loaded whole, and read text alone.
+    Raises: InputError where transformers has none.
+    """
+    tables = _tables(kind)
+    model_type = getattr(config, "model_type", "")
+    named = [loader for loader, names in tables.items() if architecture and names.get(model_type) == architecture]
+    known = [loader for loader, names in tables.items() if model_type in names]
+    own = [loader for loader in tables if loader in (getattr(config, "auto_map", None) or {})]  # code of its own
+    found = named or own or known
+    if not found:
+        raise neither(name, architecture or type(config).__name__)
+    return found[0]
 
 
 def seen(model: Any, tokenizer: Any, name: str) -> Model:
     """A transformers model as one of ours. Raises: InputError for what cannot be explained."""
     if getattr(model, "main_input_name", "input_ids") != "input_ids":
         raise InputError(f"{name} reads no text but {model.main_input_name}.", cure="Take a model that reads text.")
-    architecture = type(model).__name__
+    inner = _inner(model)
+    architecture = type(inner).__name__
     kind = kind_of(getattr(model, "config", None), architecture, name)
-    if architecture.endswith("Model") and model.get_output_embeddings() is None:
-        raise InputError(
-            f"{name} is a {architecture} without a head: it neither writes nor classifies.",
-            cure="Load it with AutoModelForCausalLM, AutoModelForSeq2SeqLM or AutoModelForSequenceClassification.",
-        )
-    return kind.sees(model, tokenizer, name=name)
+    if architecture.endswith("Model") and inner.get_output_embeddings() is None:
+        raise neither(name, architecture)
+    return kind(model, tokenizer, name=name)
+
+
+def neither(name: str, architecture: str) -> InputError:
+    """The error for a model without a head, or with one for another task."""
+    return InputError(f"{name} is a {architecture}, which neither writes text nor classifies it.", cure=_CURE)
+
+
+def _tables(kind: type[Model]) -> dict[str, dict[str, str]]:
+    """Auto classes that may load a kind, with the class that each knows for a model type; text alone comes first."""
+    from transformers.models.auto import modeling_auto as auto
+
+    if kind is ClassifierModel:
+        return {"AutoModelForSequenceClassification": auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES}
+    text = (
+        {"AutoModelForSeq2SeqLM": auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES}
+        if kind is Seq2SeqModel
+        else {"AutoModelForCausalLM": auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES}
+    )
+    return text | {
+        "AutoModelForImageTextToText": auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+        "AutoModelForMultimodalLM": auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
+    }
+
+
+def _inner(model: Any) -> Any:
+    """The transformers model in the wrappers of torch.compile and peft: its class says what it is."""
+    compiled = getattr(model, "_modules", {}).get("_orig_mod")
+    if compiled is not None:
+        return _inner(compiled)
+    return _inner(model.get_base_model()) if hasattr(model, "get_base_model") else model

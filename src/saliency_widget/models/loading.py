@@ -253,15 +253,22 @@ def _fetched_adapter(hub_id: str, *, local_files_only: bool) -> Path:
 
 def _wrapped(source: Any) -> Model:
     """An object as it is: not moved, not converted, not put into another mode."""
-    model, tokenizer = _unpacked(source)
+    model, reader = _unpacked(source)
+    tokenizer = _tokenizer_in(reader)
     if not hasattr(model, "get_input_embeddings") or not hasattr(tokenizer, "decode"):
         raise InputError(
-            f"({type(model).__name__}, {type(tokenizer).__name__}) is not a transformers model and its tokenizer.",
+            f"({type(model).__name__}, {type(reader).__name__}) is not a transformers model and its tokenizer.",
             cure="Pass `(model, tokenizer)`, in this order.",
         )
     name = getattr(model, "name_or_path", "") or type(model).__name__
     name = Path(name).name if Path(name).is_absolute() else name
     return seen(model, tokenizer, name)
+
+
+def _tokenizer_in(reader: Any) -> Any:
+    """The tokenizer in the processor of a model that sees or hears, beside what reads pictures; else as it is."""
+    inside = getattr(reader, "tokenizer", None)
+    return inside if hasattr(inside, "convert_ids_to_tokens") else reader
 
 
 def _unpacked(source: Any) -> Pair:
@@ -271,7 +278,8 @@ def _unpacked(source: Any) -> Pair:
     # By name: neither package has to be imported to be recognised.
     homes = {tuple(cls.__module__.split(".")[:2]) for cls in type(source).__mro__}
     if homes & {("transformers", "pipelines"), ("inseq", "models")}:
-        return source.model, source.tokenizer
+        tokenizer = source.tokenizer
+        return source.model, getattr(source, "processor", None) if tokenizer is None else tokenizer
     raise InputError(
         f"An object of type {type(source).__name__} is not a model that can be loaded.",
         cure='Pass "demo", a hub id, a folder, a .gguf file, `(model, tokenizer)`, a pipeline or an inseq model.',

@@ -1,0 +1,176 @@
+"""What a model is: from transformers' own tables and from what an object can do, without a list of families."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+import saliency_widget as sw
+from saliency_widget.models import loading
+from saliency_widget.models.causal import CausalModel
+from saliency_widget.models.loading import load_model
+from saliency_widget.models.seq2seq import Seq2SeqModel
+from tests.families import byte_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TOKENIZER = byte_tokenizer(pad="<|pad|>", mask="<|mask|>")
+N = len(TOKENIZER)
+IDS, TARGET = [70, 71, 72], [40, 41]
+_TEXT = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "intermediate_size": 48, "max_position_embeddings": 128, "vocab_size": N, "bos_token_id": None,
+    "eos_token_id": None, "pad_token_id": None,
+}  # fmt: skip
+_EYE = {
+    "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 8,
+    "patch_size": 4,
+}  # fmt: skip
+_ROPE = {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1e4}
+
+
+@pytest.fixture(autouse=True)
+def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that other tests hold are not found here; and none of them is looked for on the network."""
+
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        pytest.fail("the network was used")
+
+    monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def tiny(network: str, **settings: Any) -> Any:
+    """A random model of a class of transformers, away from the flat start, where every logit is nearly the same."""
+    torch.manual_seed(0)
+    cls = getattr(transformers, network)
+    model = cls(cls.config_class(**settings)).eval()
+    for parameter in model.parameters():
+        parameter.data.normal_(0, 0.3)
+    return model
+
+
+def saved(model: Any, folder: Path) -> Path:
+    """The model in a folder, with its tokenizer and with nothing that reads pictures."""
+    model.save_pretrained(folder)
+    TOKENIZER.save_pretrained(folder)
+    return folder
+
+
+# ── models that see or hear, and read text ───────────────────────────────────────────────────────────────────────
+
+MULTIMODAL: dict[str, Callable[[], Any]] = {
+    "qwen2_vl": lambda: tiny(
+        "Qwen2VLForConditionalGeneration",
+        text_config=_TEXT | {"rope_parameters": _ROPE},
+        vision_config={"embed_dim": 16, "hidden_size": 32, "depth": 1, "num_heads": 2, "patch_size": 4},
+        image_token_id=N - 1,
+        video_token_id=N - 2,
+        vision_start_token_id=N - 3,
+        vision_end_token_id=N - 4,
+    ),
+    "smolvlm": lambda: tiny(
+        "SmolVLMForConditionalGeneration",
+        text_config=_TEXT | {"model_type": "llama"},
+        vision_config=_EYE | {"model_type": "smolvlm_vision"},
+        image_token_id=N - 1,
+        scale_factor=2,
+    ),
+    "idefics3": lambda: tiny(
+        "Idefics3ForConditionalGeneration",
+        text_config=_TEXT | {"model_type": "llama"},
+        vision_config=_EYE,
+        image_token_id=N - 1,
+        scale_factor=2,
+    ),
+    "gemma3": lambda: tiny(
+        "Gemma3ForConditionalGeneration",
+        text_config=_TEXT | {"head_dim": 8, "sliding_window": 4},
+        vision_config=_EYE | {"model_type": "siglip_vision_model"},
+        image_token_id=N - 1,
+        mm_tokens_per_image=1,
+    ),
+    "llava": lambda: tiny(
+        "LlavaForConditionalGeneration",
+        text_config=_TEXT | {"model_type": "llama"},
+        vision_config=_EYE | {"model_type": "clip_vision_model"},
+        image_token_index=N - 1,
+    ),
+    "qwen2_audio": lambda: tiny(
+        "Qwen2AudioForConditionalGeneration",
+        text_config=_TEXT | {"model_type": "qwen2"},
+        audio_config={"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16},
+        audio_token_index=N - 1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MULTIMODAL)
+def test_a_model_that_sees_or_hears_is_loaded_as_one_that_writes(name: str, tmp_path: Path) -> None:
+    """From a folder with a tokenizer and no image processor: the logits of its own plain call, to the last bit."""
+    model = MULTIMODAL[name]()
+    loaded = load_model(saved(model, tmp_path / name), device="cpu")
+    assert type(loaded) is CausalModel
+    assert type(loaded.model) is type(model)
+    ids = torch.tensor([IDS + TARGET])
+    with torch.no_grad():
+        assert torch.equal(loaded.model(input_ids=ids).logits, model(input_ids=ids).logits)
+    assert type(load_model((model, TOKENIZER))) is CausalModel
+
+
+@pytest.mark.parametrize("name", MULTIMODAL)
+def test_its_map_of_a_text_is_right(name: str) -> None:
+    """Saliency is the norm of the gradient by the embeddings that transformers itself takes as `inputs_embeds`."""
+    model = MULTIMODAL[name]().double()
+    a = sw.attribute((model, TOKENIZER), input_ids=IDS, target_ids=TARGET, progress=False)
+    x = model.get_input_embeddings()(torch.tensor([IDS + TARGET[:1]])).detach().requires_grad_()
+    probabilities = model(inputs_embeds=x).logits[0, -2:].softmax(-1)
+    for j, target in enumerate(TARGET):
+        n = len(IDS) + j
+        (gradient,) = torch.autograd.grad(probabilities[j, target], x, retain_graph=True)
+        # rtol: rotations, some norms and softmaxes are computed in float32
+        np.testing.assert_allclose(a.scores[:n, j], gradient[0, :n].norm(dim=-1), rtol=1e-4)
+        np.testing.assert_allclose(a.step_scores["probability"][j], probabilities[j, target].detach(), rtol=1e-5)
+
+
+def test_one_with_an_encoder_translates(tmp_path: Path) -> None:
+    """A model that sees, with an encoder and a decoder for text, is loaded as one that turns a text into another."""
+    text = {
+        "model_type": "bart", "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "vocab_size": N, "bos_token_id": 0,
+        "max_position_embeddings": 64, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2,
+        "forced_eos_token_id": None,
+    }  # fmt: skip
+    four = [1, 1, 1, 1]
+    eye = {"embed_dim": [8] * 4, "num_heads": four, "num_groups": four, "depths": four, "projection_dim": 32}
+    model = tiny(
+        "Florence2ForConditionalGeneration",
+        text_config=text,
+        vision_config=eye | {"window_size": 4},
+        image_token_id=N - 1,
+        is_encoder_decoder=True,
+    )
+    loaded = load_model(saved(model, tmp_path / "florence"))
+    assert type(loaded) is Seq2SeqModel
+    inputs = {"input_ids": torch.tensor([IDS]), "decoder_input_ids": torch.tensor([[2, *TARGET]])}
+    with torch.no_grad():
+        assert torch.equal(loaded.model(**inputs).logits, model(**inputs).logits)
+
+
+def test_a_processor_stands_for_its_tokenizer() -> None:
+    """People hand over what they have: the processor, which holds a tokenizer and what reads pictures."""
+    processor = type("Processor", (), {"tokenizer": TOKENIZER, "decode": TOKENIZER.decode})()
+    model = MULTIMODAL["smolvlm"]()
+    assert load_model((model, processor)).tokenizer is TOKENIZER
+    pipeline = type("ImageTextToTextPipeline", (), {"__module__": "transformers.pipelines.image_text_to_text"})()
+    pipeline.model, pipeline.tokenizer, pipeline.processor = model, None, processor
+    assert load_model(pipeline).tokenizer is TOKENIZER
