@@ -113,6 +113,11 @@ test-browser: install demo-model ## both sides together, in a real JupyterLab in
 	$(call step,JupyterLab in Chromium: tests)
 	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -m browser
 
+.PHONY: test-sweep
+test-sweep: install ## every text architecture of transformers, every method, against plain passes (long)
+	$(call step,Every architecture$(,) every method)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.sweep --out benchmarks/results/sweep.md
+
 .PHONY: bench
 bench: install demo-model bench-front-end ## speed of the engine, and of the page
 	$(call step,Benchmarks: engine)

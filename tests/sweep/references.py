@@ -1,0 +1,256 @@
+"""What a map should be, from passes of transformers alone: one pass a number, and no line of the package.
+
+Rows are the source (where there is one) and then the text, as in a map. Every column is computed on a text of its own
+that ends before the target, so nothing rests on a model being causal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from .building import Task
+
+STEPS = 2  # of integrated gradients
+
+# (number of the call, what an embedding module gave) → what it gives instead
+Answer = Callable[[int, torch.Tensor], torch.Tensor]
+
+
+class NoSuchMap(Exception):
+    """The method means nothing on this model, so a map is wrong whatever it says."""
+
+
+class Truth(NamedTuple):
+    """Scores [n] of a column, and of what size they were before they were added up: rounding is of that size."""
+
+    scores: torch.Tensor
+    size: float = 0.0
+
+
+class NoReference(Exception):
+    """There is no plain way to this number on this model."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A target, and what is read before it: ids of a source (or none) and of the text."""
+
+    source: tuple[int, ...]
+    text: tuple[int, ...]
+    target: int  # a token, or a class
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        return self.source + self.text
+
+    def with_rows(self, rows: Sequence[int]) -> Column:
+        """The same target after other ids."""
+        n = len(self.source)
+        return replace(self, source=tuple(rows[:n]), text=tuple(rows[n:]))
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A model to be run in transformers' own way. It is changed by that (some remember): give it one of its own.
+
+    `blank`: the id that stands for nothing. `several`: whether classes are there or not, each by itself. `eager`: gives
+    the same model told to compute attention so that its weights can be seen.
+    """
+
+    model: Any
+    task: Task
+    blank: int
+    several: bool = False
+    eager: Callable[[], Any] | None = None
+
+    # ── one pass ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, column: Column, model: Any = None, **options: Any) -> Any:
+        """transformers' output for a text, from ids and nothing else."""
+        model = model or self.model
+        if "use_cache" in inspect.signature(model.forward).parameters:  # with one, FSMT has no causal mask
+            options["use_cache"] = False
+        if self.task == "seq2seq":
+            options["decoder_input_ids"] = torch.tensor([column.text])
+            return model(input_ids=torch.tensor([column.source]), **options)
+        return model(input_ids=torch.tensor([column.text]), **options)
+
+    def logits(self, column: Column) -> torch.Tensor:
+        """[vocabulary], or [classes]."""
+        logits = self.run(column).logits[0]
+        return logits if self.task == "classify" else logits[-1]
+
+    def probability(self, column: Column) -> torch.Tensor:
+        """Of the target; a number with a gradient, where one is kept."""
+        logits = self.logits(column).double()
+        return (logits.sigmoid() if self.several else logits.softmax(-1))[column.target]
+
+    # ── gradients ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def saliency(self, column: Column) -> Truth:
+        """Length of the gradient of the probability at each embedding."""
+        return Truth(self._gradient(column, self._embeddings(column)).norm(dim=-1))
+
+    def input_x_gradient(self, column: Column) -> Truth:
+        """Gradient times embedding, added up."""
+        x = self._embeddings(column)
+        return _added_up(self._gradient(column, x) * self._rows(column, x))
+
+    def integrated_gradients(self, column: Column) -> Truth:
+        """The mean gradient from a text of blanks on, by the rule of Gauss and Legendre with `STEPS` nodes."""
+        x = self._embeddings(column)
+        b = self._embeddings(column.with_rows([self.blank] * len(column.rows)))
+        nodes, weights = np.polynomial.legendre.leggauss(STEPS)
+        mean: torch.Tensor | float = 0.0
+        for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+            between = [start + node * (end - start) for start, end in zip(b, x, strict=True)]
+            mean = mean + weight * self._gradient(column, between)
+        return _added_up(mean * (self._rows(column, x) - self._rows(column, b)))
+
+    def _embeddings(self, column: Column) -> list[torch.Tensor]:
+        """What the embedding modules give in a pass, call by call."""
+        given: list[torch.Tensor] = []
+
+        def keep(_call: int, out: torch.Tensor) -> torch.Tensor:
+            given.append(out.detach().clone())
+            return out
+
+        with torch.no_grad(), self._embedding_answers(keep):
+            self.run(column)
+        return given
+
+    def _gradient(self, column: Column, points: Sequence[torch.Tensor]) -> torch.Tensor:
+        """[n, d], of the probability, where the embedding modules give `points`."""
+        leaves = [point.clone().requires_grad_() for point in points]
+        with torch.enable_grad(), self._embedding_answers(lambda call, _: leaves[call].clone()):
+            probability = self.probability(column)
+            if not probability.requires_grad:
+                raise NoReference("The model cuts the gradient off.")
+            found = torch.autograd.grad(probability, leaves, materialize_grads=True)
+        return self._rows(column, found)
+
+    def _rows(self, column: Column, calls: Sequence[torch.Tensor]) -> torch.Tensor:
+        """From a tensor a call to one of the rows of the text, [n, d]: a family may pad at the end."""
+        lengths = [len(column.source), len(column.text)] if self.task == "seq2seq" else [len(column.text)]
+        if len(calls) != len(lengths):
+            raise NoReference(f"The embedding is asked {len(calls)} times in one pass.")
+        parts = [call.reshape(-1, call.shape[-1]) for call in calls]
+        if any(len(part) < n for part, n in zip(parts, lengths, strict=True)):
+            raise NoReference("The embedding gives fewer rows than there are tokens.")
+        return torch.cat([part[:n] for part, n in zip(parts, lengths, strict=True)])
+
+    @contextmanager
+    def _embedding_answers(self, answer: Answer) -> Iterator[None]:
+        calls = 0
+
+        def hook(_module: Any, _args: Any, out: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if isinstance(out, tuple):  # I-BERT gives its scale, too
+                return (answer(calls - 1, out[0]), *out[1:])
+            return answer(calls - 1, out)
+
+        with ExitStack() as stack:
+            for module in {id(m): m for m in self._embedding_modules()}.values():
+                stack.callback(module.register_forward_hook(hook).remove)
+            yield
+
+    def _embedding_modules(self) -> list[torch.nn.Module]:
+        parts = [self.model.get_encoder(), self.model.get_decoder()] if self.task == "seq2seq" else [self.model]
+        return [p.get_input_embeddings() if hasattr(p, "get_input_embeddings") else p.embed_tokens for p in parts]
+
+    # ── other texts ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def occlusion(self, column: Column) -> Truth:
+        """How far the probability falls when the id of a row is the blank one."""
+        rows = list(column.rows)
+        others = [column.with_rows([*rows[:i], self.blank, *rows[i + 1 :]]) for i in range(len(rows))]
+        with torch.no_grad():
+            whole = self.probability(column)
+            return Truth(torch.stack([whole - self.probability(other) for other in others]), float(whole))
+
+    # ── attention ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def attention(self, column: Column) -> Truth:
+        """Mean over layers and heads of the weights where the target is predicted."""
+        kinds = ("cross", "decoder") if self.task == "seq2seq" else ("self",)
+        found = self._weights(column)
+        looks = [torch.stack([layer.mean(dim=0) for layer in found[kind]]).mean(dim=0) for kind in kinds]
+        if self.task == "classify":
+            return Truth(looks[0][self._pooled(column)].mean(dim=0))
+        return Truth(torch.cat([look[-1] for look in looks]))
+
+    def attention_rollout(self, column: Column) -> Truth:
+        """Half of each layer's attention and half of what was there, multiplied through the layers."""
+        weights = {kind: [layer.mean(dim=0) for layer in layers] for kind, layers in self._weights(column).items()}
+        have, layers = len(weights.get("self", ())), self.model.config.get_text_config(decoder=True).num_hidden_layers
+        if self.task != "seq2seq" and have < layers:
+            raise NoSuchMap(f"Only {have} of {layers} layers have attention: it cannot be followed through the others.")
+        if self.task != "seq2seq":
+            flow = torch.eye(len(column.text), dtype=torch.float64)
+            for layer in weights["self"]:
+                flow = (layer @ flow + flow) / 2
+            return Truth(flow[self._pooled(column)].mean(dim=0) if self.task == "classify" else flow[-1])
+        n, m = len(column.source), len(column.text)
+        source = torch.eye(n, dtype=torch.float64)
+        for layer in weights["encoder"]:
+            source = (layer @ source + source) / 2
+        source = torch.cat([source, source.new_zeros(n, m)], dim=1)
+        text = torch.eye(n + m, dtype=torch.float64)[n:]
+        for own, cross in zip(weights["decoder"], weights["cross"], strict=True):
+            text = (own @ text + text) / 2
+            text = (cross @ source + text) / 2
+        return Truth(text[-1])
+
+    def _weights(self, column: Column) -> dict[str, list[torch.Tensor]]:
+        """By kind, the weights [heads, queries, keys] of each layer that has some. Raises: NoReference."""
+        n, m = len(column.source), len(column.text)
+        names = {"self": ("attentions", m, m)}
+        if self.task == "seq2seq":
+            names = {
+                "encoder": ("encoder_attentions", n, n),
+                "cross": ("cross_attentions", m, n),
+                "decoder": ("decoder_attentions", m, m),
+            }
+        if self.eager is None:
+            raise NoReference("There is no model that shows its attention.")
+        with torch.no_grad():
+            out = self.run(column, self.eager(), output_attentions=True)
+        return {kind: _checked(getattr(out, name, None), *shape) for kind, (name, *shape) in names.items()}
+
+    def _pooled(self, column: Column) -> list[int]:
+        """The rows of the last hidden states from which a classifier's head reads. Raises: NoReference."""
+        with torch.enable_grad():
+            out = self.run(column, output_hidden_states=True)
+            last = (getattr(out, "hidden_states", None) or [None])[-1]
+            if last is None or not last.requires_grad or last.shape[1] != len(column.text):
+                raise NoReference("The model does not show from where its head reads.")
+            (found,) = torch.autograd.grad(out.logits.sum(), last, allow_unused=True)
+        if found is None:
+            raise NoReference("The model does not show from where its head reads.")
+        return found[0].abs().sum(dim=-1).nonzero().flatten().tolist()
+
+
+def _added_up(products: torch.Tensor) -> Truth:
+    """Over the hidden axis."""
+    return Truth(products.sum(dim=-1), float(products.abs().sum(dim=-1).max()))
+
+
+def _checked(layers: Any, queries: int, keys: int) -> list[torch.Tensor]:
+    """The layers in float64, if each row of them is a distribution (or less) over all tokens."""
+    found = [layer[0].double() for layer in layers or () if layer is not None]
+    if not found:
+        raise NoReference("The model hands no attention weights out.")
+    for layer in found:
+        if layer.dim() != 3 or layer.shape[1:] != (queries, keys):
+            raise NoReference(f"The attention weights have the shape {[*layer.shape]}.")
+        if layer.min() < 0 or layer.sum(dim=-1).max() > 1 + 1e-3:
+            raise NoReference("What the model calls attention weights is no distribution.")
+    return found
