@@ -12,8 +12,10 @@ import torch
 import transformers
 
 import saliency_widget as sw
+from saliency_widget.errors import DamagedFile, InputError
 from saliency_widget.models import loading
 from saliency_widget.models.causal import CausalModel
+from saliency_widget.models.classifier import ClassifierModel
 from saliency_widget.models.loading import load_model
 from saliency_widget.models.seq2seq import Seq2SeqModel
 from tests.families import byte_tokenizer
@@ -174,3 +176,117 @@ def test_a_processor_stands_for_its_tokenizer() -> None:
     pipeline = type("ImageTextToTextPipeline", (), {"__module__": "transformers.pipelines.image_text_to_text"})()
     pipeline.model, pipeline.tokenizer, pipeline.processor = model, None, processor
     assert load_model(pipeline).tokenizer is TOKENIZER
+
+
+# ── models that neither write nor classify ───────────────────────────────────────────────────────────────────────
+
+_SMALL = {"vocab_size": N, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+_T5 = {"vocab_size": N, "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
+_BART = {
+    "vocab_size": N, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16,
+}  # fmt: skip
+_DISTIL = {"vocab_size": N, "dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16}
+UNABLE: dict[str, dict[str, Any]] = {
+    "BertModel": _SMALL,
+    "DistilBertModel": _DISTIL,
+    "T5EncoderModel": _T5,
+    "LlamaModel": _SMALL,  # its head is not its table of embeddings, so that there is none
+    "CLIPTextModel": _SMALL,
+    "BertForMaskedLM": _SMALL,
+    "BertForPreTraining": _SMALL,
+    "BertForNextSentencePrediction": _SMALL,
+    "BertForTokenClassification": _SMALL,
+    "BertForQuestionAnswering": _SMALL,
+    "BertForMultipleChoice": _SMALL,
+    "DPRQuestionEncoder": _SMALL,
+}
+
+
+@pytest.mark.parametrize("network", UNABLE)
+def test_a_model_that_neither_writes_nor_classifies_is_told_so(network: str, tmp_path: Path) -> None:
+    """From a folder, which is not damaged, and as an object: its class, what it lacks, and what to take instead."""
+    model = tiny(network, **UNABLE[network])
+    for source in (saved(model, tmp_path / "able"), (model, TOKENIZER)):
+        with pytest.raises(InputError, match=f"is a {network}, which neither writes text nor classifies it") as caught:
+            load_model(source)
+        assert "writes text" in caught.value.cure
+        assert '"demo"' in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("network", "settings"),
+    [
+        ("ViTForImageClassification", _EYE),
+        ("WhisperForConditionalGeneration", _BART | {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}),
+    ],
+)
+def test_what_reads_no_text_is_told_so(network: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    """A folder is refused by what its config says; an object by what it takes."""
+    model = tiny(network, **settings)
+    with pytest.raises(InputError, match=f"is a {network}, which neither writes"):
+        load_model(saved(model, tmp_path / "able"))
+    with pytest.raises(InputError, match=f"reads no text but {model.main_input_name}"):
+        load_model((model, TOKENIZER))
+
+
+@pytest.mark.parametrize(("network", "settings"), [("BartModel", _BART), ("GPT2Model", {"vocab_size": N, "n_embd": 8})])
+def test_a_bare_decoder_whose_head_is_its_embeddings_writes(
+    network: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """Saved without a head that holds no weights of its own, as facebook/bart-base is: nothing is missing."""
+    small = {"n_layer": 1, "n_head": 2} if network == "GPT2Model" else {}
+    model = tiny(network, **settings, **small)
+    loaded = load_model(saved(model, tmp_path / "bare"))
+    assert torch.equal(loaded.model.get_output_embeddings().weight, model.get_input_embeddings().weight)
+    with pytest.raises(InputError, match=f"is a {network}, which neither"):
+        load_model((model, TOKENIZER))  # this object has no head, as it stands
+
+
+def test_damage_beneath_the_head_is_damage(tmp_path: Path) -> None:
+    """A bare model that lacks a layer's weights is not excused by its class."""
+    from safetensors.torch import load_file, save_file
+
+    folder = saved(tiny("BartModel", **_BART), tmp_path / "bare")
+    state = load_file(folder / "model.safetensors")
+    del state["encoder.layers.0.fc1.weight"]
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(DamagedFile, match=r"lacks weights: model\.encoder\.layers\.0\.fc1\.weight"):
+        load_model(folder)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")  # peft asks for it
+def test_a_wrapper_does_not_hide_what_a_model_is() -> None:
+    """torch.compile and peft put their own class around it: a bare encoder stays one, a classifier too."""
+    from peft import LoraConfig, get_peft_model
+
+    bare, classes = (tiny(name, **_SMALL) for name in ("BertModel", "BertForSequenceClassification"))
+    for wrapped in (
+        lambda model: torch.compile(model, backend="eager"),
+        lambda model: get_peft_model(model, LoraConfig(target_modules=["query"])),
+    ):
+        with pytest.raises(InputError, match="is a BertModel, which neither"):
+            load_model((wrapped(bare), TOKENIZER))
+        assert type(load_model((wrapped(classes), TOKENIZER))) is ClassifierModel
+
+
+def test_a_model_without_token_embeddings(tmp_path: Path) -> None:
+    """CANINE hashes characters, and has no row for any: one sentence, from its folder and as an object."""
+    model = tiny("CanineForSequenceClassification", **{k: v for k, v in _SMALL.items() if k != "vocab_size"})
+    tokenizer = transformers.CanineTokenizer()
+    model.save_pretrained(tmp_path / "letters")
+    tokenizer.save_pretrained(tmp_path / "letters")
+    for source in (tmp_path / "letters", (model, tokenizer)):
+        with pytest.raises(InputError, match="no table of token embeddings") as caught:
+            load_model(source)
+        assert "vocabulary" in caught.value.cure
+
+
+def test_a_tokenizer_of_bytes_has_no_file(tmp_path: Path) -> None:
+    """A folder whose tokenizer needs no vocabulary is whole without one."""
+    tokenizer = transformers.ByT5Tokenizer()
+    model = tiny("T5ForConditionalGeneration", **_T5 | {"vocab_size": len(tokenizer)})
+    model.save_pretrained(tmp_path / "bytes")
+    tokenizer.save_pretrained(tmp_path / "bytes")
+    loaded = load_model(tmp_path / "bytes")
+    assert loaded.tokenizer("ab").input_ids == tokenizer("ab").input_ids

@@ -15,7 +15,7 @@ from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, OutO
 
 from .classifier import ClassifierModel
 from .folder import check_model
-from .kinds import kind_of, loader_of
+from .kinds import kind_of, loader_of, neither
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ def pretrained(
             adapter_kwargs={"local_files_only": local_files_only},
             **kwargs,
         )
-        _check_complete(report, where, wish.brings)
+        _check_complete(model, report, where, wish.brings, declared=architecture)
     return model, tokenizer
 
 
@@ -108,7 +108,7 @@ def from_gguf(path: Path, dtype: Any, progress: Callable[[int, int], None] | Non
         model, report = LlamaForCausalLM.from_pretrained(
             None, config=LlamaConfig(**checkpoint.config), state_dict=state, dtype=dtype, output_loading_info=True
         )
-        _check_complete(report, str(path))
+        _check_complete(model, report, str(path))
     return model, tokenizer
 
 
@@ -164,13 +164,23 @@ def _explanation(error: Exception, where: str, from_hub: bool) -> SaliencyError:
 # ── after: is it whole? ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_complete(report: Any, where: str, brings: Callable[[str], bool] = AS_IT_IS.brings) -> None:
-    """Weights that a checkpoint lacks are filled with random numbers by transformers. A map of those would be a lie."""
+def _check_complete(
+    model: Any, report: Any, where: str, brings: Callable[[str], bool] = AS_IT_IS.brings, *, declared: str = ""
+) -> None:
+    """Weights that a checkpoint lacks are filled with random numbers by transformers. A map of those would be a lie.
+
+    `declared`: the class it was saved from. If that is another one, and the head is all that is missing, nothing is
+    damaged: there never was one.
+    """
     absent = {*report["missing_keys"], *(key for key, *_shapes in report["mismatched_keys"])}
     missing = sorted(key for key in absent if not brings(key))
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DamagedFile(
-            f"The checkpoint {where} lacks weights: {missing[0]}{more}.",
-            cure="Save or download it again, from the class that it was trained with.",
-        )
+    if not missing:
+        return
+    head_alone = not any(key.startswith(f"{model.base_model_prefix}.") for key in missing)
+    if declared not in ("", type(model).__name__) and head_alone:
+        raise neither(where, declared)
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    raise DamagedFile(
+        f"The checkpoint {where} lacks weights: {missing[0]}{more}.",
+        cure="Save or download it again, from the class that it was trained with.",
+    )

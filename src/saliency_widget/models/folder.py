@@ -59,8 +59,14 @@ def has_model(folder: Path) -> bool:
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether the folder holds a vocabulary."""
-    return any(any(folder.glob(form)) for form in ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.spm"))
+    """Whether the folder holds a vocabulary, or names a tokenizer that needs none: of bytes, or of characters."""
+    import transformers
+
+    if any(any(folder.glob(form)) for form in ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.spm")):
+        return True
+    named = (json_object(folder / "tokenizer_config.json") or {}).get("tokenizer_class")
+    files = getattr(getattr(transformers, str(named), None), "vocab_files_names", None)
+    return files == {}
 
 
 def json_object(file: Path) -> dict[str, Any] | None:

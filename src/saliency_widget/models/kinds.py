@@ -64,8 +64,13 @@ def seen(model: Any, tokenizer: Any, name: str) -> Model:
     inner = _inner(model)
     architecture = type(inner).__name__
     kind = kind_of(getattr(model, "config", None), architecture, name)
-    if architecture.endswith("Model") and inner.get_output_embeddings() is None:
+    if kind is not ClassifierModel and _has_no_head(inner):
         raise neither(name, architecture)
+    if not _has_embeddings(model):
+        raise InputError(
+            f"{name} ({architecture}) has no table of token embeddings, and a map is made of what those do.",
+            cure='Take a model that looks its tokens up in a vocabulary; "demo" always works.',
+        )
     return kind(model, tokenizer, name=name)
 
 
@@ -97,3 +102,20 @@ def _inner(model: Any) -> Any:
     if compiled is not None:
         return _inner(compiled)
     return _inner(model.get_base_model()) if hasattr(model, "get_base_model") else model
+
+
+def _has_no_head(model: Any) -> bool:
+    """Whether nothing turns its vectors into words. A class of the user's own may do that in its own way."""
+    can_write = getattr(model, "can_generate", lambda: False)() or model.get_output_embeddings() is not None
+    of_transformers = type(model).__module__.startswith("transformers.")
+    return not can_write and (of_transformers or type(model).__name__.endswith("Model"))
+
+
+def _has_embeddings(model: Any) -> bool:
+    """Whether a module looks tokens up. transformers raises for a model that has none, and some give a bare tensor."""
+    from torch import nn
+
+    try:
+        return isinstance(model.get_input_embeddings(), nn.Module)
+    except (NotImplementedError, AttributeError):
+        return False
