@@ -74,6 +74,8 @@ _T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}
 class Family:
     """How a tiny model of it is made. `words`: of its tokenizer, see `byte_tokenizer`.
 
+    `dtype`: of its weights. `computes`: the coarsest type in which it adds numbers of several tokens up (in attention)
+    or hands its logits out, whatever the weights are: sums whose rounding depends on what else is in the pass.
     `scales`: whether it scales what the embedding module gives, and that of the encoder not when it is handed over.
     `forced`: whether the language is set on the generation config, and not on the tokenizer.
     """
@@ -86,6 +88,19 @@ class Family:
     starts: Literal["pad", "eos"] = "pad"  # what the decoder begins with
     causal: bool = True
     dtype: torch.dtype = torch.float64
+    computes: torch.dtype = torch.float64
+
+    @property
+    def tolerance(self) -> float:
+        """How far two ways to compute the same score may be apart, as a share of the largest.
+
+        Scores are stored in float32 (6e-8): 1e-6. Where float32 is in the computation a logit of 10 is off by 6e-7, and
+        so is the logarithm of the probability; a score is a difference of probabilities, of which it may be a
+        tenth or less: 1e-4. Where all of it is float32, a gradient is off by up to 2e-4 of itself: 1e-3.
+        """
+        if self.dtype == torch.float32:
+            return 1e-3
+        return 1e-4 if self.computes == torch.float32 else 1e-6
 
 
 FAMILIES: dict[str, Family] = {
@@ -97,6 +112,7 @@ FAMILIES: dict[str, Family] = {
     "mistral_sliding": Family(network="MistralForCausalLM", config=_LLAMA | {"sliding_window": 4}),
     "gemma2": Family(  # the soft caps are low enough to bite
         network="Gemma2ForCausalLM",
+        computes=torch.float32,
         config=_LLAMA
         | {"head_dim": 8, "sliding_window": 4, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0},
     ),
@@ -106,6 +122,7 @@ FAMILIES: dict[str, Family] = {
     "gpt_neox": Family(network="GPTNeoXForCausalLM", config=_WIDE | {"intermediate_size": 48}),
     "gpt_neo": Family(
         network="GPTNeoForCausalLM",
+        computes=torch.float32,
         config={
             "hidden_size": 32,
             "num_layers": 2,
@@ -116,10 +133,13 @@ FAMILIES: dict[str, Family] = {
         },
     ),
     "opt": Family(network="OPTForCausalLM", config=_WIDE | {"ffn_dim": 48, "word_embed_proj_dim": 32}),
-    "bloom": Family(network="BloomForCausalLM", config={"hidden_size": 32, "n_layer": 2, "n_head": 4}),
+    "bloom": Family(
+        network="BloomForCausalLM", config={"hidden_size": 32, "n_layer": 2, "n_head": 4}, computes=torch.float32
+    ),
     "falcon": Family(network="FalconForCausalLM", config=_WIDE),
     "mamba": Family(
         network="MambaForCausalLM",
+        computes=torch.float32,
         config={"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, "time_step_rank": 4},
     ),
     "bare": Family(
@@ -147,6 +167,7 @@ FAMILIES: dict[str, Family] = {
         config=_BART | {"langs": ["en", "de"], "tie_word_embeddings": False},
         starts="eos",
         dtype=torch.float32,  # its mask is written for that alone
+        computes=torch.float32,
     ),
     "t5": Family(network="T5ForConditionalGeneration", config=_T5),
     "t5_gated": Family(
@@ -272,13 +293,13 @@ def columns_of(name: str, text: str, target: str) -> list[Column]:
 
 
 def plain_logits(name: str, column: Column) -> torch.Tensor:
-    """Logits [vocabulary] there, by a call of the model with ids and nothing else."""
+    """Logits [vocabulary] there, by a call of the model with ids and nothing else; in float64 from there on."""
     model, ids = made(name).model, torch.tensor([column.ids])
     with torch.no_grad():
         if name in SEQ2SEQ:
             source = torch.tensor([column.source])
-            return model(source, decoder_input_ids=ids, use_cache=False).logits[0, -1]
-        logits = model(ids).logits[0]
+            return model(source, decoder_input_ids=ids, use_cache=False).logits[0, -1].double()
+        logits = model(ids).logits[0].double()
         return logits if name in CLASSIFIERS else logits[-1]
 
 
@@ -296,7 +317,7 @@ def plain_logits_of(name: str, column: Column, embeddings: torch.Tensor) -> torc
     """As `plain_logits`, from embeddings [n, d] that are handed over by transformers' own `inputs_embeds`."""
     model, x = made(name).model, embeddings[None]
     if name not in SEQ2SEQ:
-        logits = model(inputs_embeds=x).logits[0]
+        logits = model(inputs_embeds=x).logits[0].double()
         return logits if name in CLASSIFIERS else logits[-1]
     n = len(column.source)
     if name == "fsmt":
