@@ -27,6 +27,11 @@ _CURE = (
     'Take a model that writes text (GPT, Llama, Marian, T5 …) or a sequence classifier (BERT …); "demo" always works.'
 )
 
+_WITH_HEAD = (
+    "If its checkpoint has a head, load it with AutoModelForCausalLM, AutoModelForSeq2SeqLM or "
+    "AutoModelForSequenceClassification."
+)
+
 
 def kind_of(config: Any, architecture: str, name: str) -> type[Model]:
     """The kind of a model with this config and class. Raises: InputError for what cannot be explained."""
@@ -65,7 +70,7 @@ def seen(model: Any, tokenizer: Any, name: str) -> Model:
     architecture = type(inner).__name__
     kind = kind_of(getattr(model, "config", None), architecture, name)
     if kind is not ClassifierModel and _has_no_head(inner):
-        raise neither(name, architecture)
+        raise InputError(neither(name, architecture).message, cure=f"{_WITH_HEAD} {_CURE}")
     if not _has_embeddings(model):
         raise InputError(
             f"{name} ({architecture}) has no table of token embeddings, and a map is made of what those do.",
