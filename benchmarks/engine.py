@@ -98,12 +98,11 @@ def ours(model: Any, written: Any, method: str) -> Callable[..., None]:
     def work(*, watched: bool = False) -> None:
         """Everything that `attribute` does for a forced target; where somebody watches, until the first column."""
         schedule = Schedule(range(len(document.targets)), prefer=0 if watched else None)
-        with model.lent():
-            for chunk in attribution.columns(model, question, document, schedule):
-                if isinstance(chunk, Chunk):
-                    assert chunk.scores.shape[0] == len(document.rows)
-                    if watched:
-                        return
+        for chunk in attribution.columns(model.shadow(), question, document, schedule):
+            if isinstance(chunk, Chunk):
+                assert chunk.scores.shape[0] == len(document.rows)
+                if watched:
+                    return
 
     return work
 

@@ -19,6 +19,7 @@ from .session.maps import Maps
 from .session.streaming import Send, Stream
 from .session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Tasks, Try, bare, task_of
 from .session.trail import Trail
+from .session.turns import turn
 from .session.what_if import WhatIf
 
 if TYPE_CHECKING:
@@ -306,8 +307,8 @@ class Controller:
                 self._stream.status("done")
             case _:
                 model = self._loaded()
-                with model.lent(check=self._check, waiting=self._waiting):
-                    self._do_with(model, task)
+                with turn(model.model, check=self._check, waiting=self._waiting):
+                    self._do_with(model.shadow(self._check), task)
 
     def _do_with(self, model: Model, task: Ask | Aside | Branch | Back | Keep | Try | AskHeads) -> None:
         question = task.question if isinstance(task, Ask | Aside) else self._maps.question
@@ -335,7 +336,7 @@ class Controller:
                 self._turn(model, task)
         self._stream.status("done", what)
 
-    # ── parts of tasks, inside `model.lent()` ─────────────────────────────────────────────────────────────────────
+    # ── parts of tasks; each `model` is a shadow ─────────────────────────────────────────────────────────────────────
 
     def _loaded(self) -> Model:
         if self._model is None:
@@ -345,13 +346,14 @@ class Controller:
         return self._model
 
     def _document(self) -> Document:
-        """The text on show, written if there is none. Outside of `lent()`, too."""
+        """The text on show, written if there is none. Outside of a turn, too."""
         if self._trail.text is not None:
             return self._trail.text.document
         model = self._loaded()
-        with model.lent(check=self._check, waiting=self._waiting):
-            self._maps.offer(model, self._job.question.method)
-            return self._written(model).document
+        with turn(model.model, check=self._check, waiting=self._waiting):
+            inside = model.shadow(self._check)
+            self._maps.offer(inside, self._job.question.method)
+            return self._written(inside).document
 
     def _written(self, model: Model) -> Text:
         """The text on show, written if there is none."""

@@ -12,6 +12,7 @@ SaliencyError
 ├── DownloadFailed        something had to be fetched and could not be
 ├── OutOfMemory           not even one column fits
 ├── BadScores             scores that are NaN, infinite or all zero: an error, never a picture
+├── WeightsChanged        the weights changed while a map was computed: it would be of neither
 ├── NoNotebook            a widget was asked for where there is no notebook to show it in
 ├── ServerError           a language model server is down, slow, refuses, or answers with something else
 ├── Cancelled             the user stopped it; what was done is kept
@@ -92,6 +93,10 @@ class BadScores(SaliencyError):
     def __init__(self, message: str, *, cure: str, col: int) -> None:
         super().__init__(message, cure=cure)
         self.col = col
+
+
+class WeightsChanged(SaliencyError):
+    """The weights changed while a map was computed."""
 
 
 class NoNotebook(SaliencyError):

@@ -17,7 +17,7 @@ import torch
 import transformers as tf
 
 from saliency_widget.errors import UnsupportedMethod
-from saliency_widget.models.lending import lent
+from saliency_widget.models.inside.shadow import shadow_of
 from saliency_widget.models.relevance import relevance_rules, why_no_relevance
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def embeddings_of(model: Any) -> list[torch.nn.Module]:
 
 def forward(model: Any, rule: Any = None, ids: list[int] = IDS) -> tuple[Tensor, list[Tensor]]:
     """Outputs [k] at the last position and the embeddings [1, n, d] they depend on, source before target."""
+    model = shadow_of(model)
     leaves: list[Tensor] = []
 
     def leaf(_module: Any, _args: Any, output: Tensor) -> Tensor:
@@ -133,7 +134,7 @@ def forward(model: Any, rule: Any = None, ids: list[int] = IDS) -> tuple[Tensor,
         inputs["decoder_input_ids"] = torch.tensor([[1, 8, 6]])
     handles = [module.register_forward_hook(leaf) for module in embeddings_of(model)]
     try:
-        with lent(model), relevance_rules(model, rule) if rule else nullcontext():
+        with relevance_rules(model, rule) if rule else nullcontext():
             logits = model(**inputs).logits
     finally:
         for handle in handles:
@@ -179,16 +180,16 @@ def test_another_thread_gets_ordinary_gradients(make: Callable[[str], Any]) -> N
     x = model.get_input_embeddings()(torch.tensor([IDS])).detach().requires_grad_()
     found: list[Tensor] = []
 
-    def run() -> None:
-        found.append(torch.autograd.grad(model(inputs_embeds=x).logits[0, -1, -1], x)[0])
+    def run(network: Any) -> None:
+        found.append(torch.autograd.grad(network(inputs_embeds=x).logits[0, -1, -1], x)[0])
 
-    with lent(model):
-        run()
-        with relevance_rules(model):
-            thread = threading.Thread(target=run)
-            thread.start()
-            thread.join()
-            run()
+    run(model)
+    shadow = shadow_of(model)
+    with relevance_rules(shadow):
+        thread = threading.Thread(target=run, args=(model,))
+        thread.start()
+        thread.join()
+        run(shadow)
     assert torch.equal(found[1], found[0])
     assert not torch.allclose(found[2], found[0])
 
@@ -262,13 +263,14 @@ def with_something_else(model: Any) -> None:
 
 def with_product_that_is_used_twice(model: Any) -> None:
     """The share that a module takes has its rule, what is added beside it has not."""
-    mlp = model.model.layers[0].mlp
+    layer = model.model.layers[0]
 
-    def forward(x: Tensor) -> Tensor:
-        product = mlp.gate_proj(x) * mlp.up_proj(x)
-        return mlp.down_proj(product) + product[..., : x.shape[-1]]
+    class Twice(type(layer.mlp)):
+        def forward(self, x: Tensor) -> Tensor:
+            product = self.gate_proj(x) * self.up_proj(x)
+            return self.down_proj(product) + product[..., : x.shape[-1]]
 
-    mlp.forward = forward
+    layer.mlp.__class__ = Twice
 
 
 def with_bias_from_the_input(model: Any) -> None:
@@ -353,7 +355,7 @@ def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-9) -> No
 def through(model: Any, part: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """What `part` of the model gives, and the relevance of x, if that of the output is output · gradient."""
     x = x.requires_grad_()
-    with lent(model), relevance_rules(model):
+    with relevance_rules(model):
         y = part(x)
     (g,) = torch.autograd.grad(y, x, gradient)
     return y.detach(), (x * g).detach()
@@ -449,7 +451,7 @@ def test_attention_shares_relevance_as_two_products_and_a_softmax(family: str, t
     n, scaling = 5, 0.4
     q, k, v = (some(1, heads, n, 8 + i).roll(i, -1)[..., :8].requires_grad_() for i, heads in enumerate((4, 2, 2)))
     gradient = some(1, n, 4, 8)
-    with lent(model), relevance_rules(model):
+    with relevance_rules(model):
         attend = tf.AttentionInterface()[model.config._attn_implementation]
         mask = torch.ones(n, n, dtype=torch.bool).tril()
         bias = torch.zeros(n, n, dtype=torch.float64).masked_fill(~mask, float("-inf"))[None, None]

@@ -369,8 +369,7 @@ def test_a_model_that_was_nan_for_a_while_is_causal_afterwards(name: str) -> Non
     handle = head.register_forward_hook(lambda _m, _a, out: out * float("nan"))
     refused(model, BadScores, "gave nan", "NaN or infinite weights")
     handle.remove()
-    with model.lent():
-        assert model.is_causal
+    assert model.shadow().is_causal
 
 
 @pytest.mark.parametrize("name", ["llama", "llama_both_ways"])
@@ -378,8 +377,7 @@ def test_a_token_that_is_ruled_out_does_not_hide_whether_the_model_is_causal(nam
     """By a logit of -inf."""
     model = make(name)
     model.model.lm_head.register_forward_hook(lambda _m, _a, out: out.index_fill(-1, torch.tensor([3]), -torch.inf))
-    with model.lent():
-        assert model.is_causal == (name == "llama")
+    assert model.shadow().is_causal == (name == "llama")
 
 
 class _Detached(torch.nn.Module):

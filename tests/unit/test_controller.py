@@ -13,7 +13,7 @@ import torch
 import saliency_widget as sw
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.errors import BadScores, Cancelled, InputError, ModelNotFound, TextTooLong, WorkerDied
-from saliency_widget.models.lending import lock_of
+from saliency_widget.session.turns import lock_of
 
 from ..families import made
 from .harness import PLAIN, TARGET, TEXT, Slow, before_each_pass
@@ -209,16 +209,17 @@ def test_a_model_that_cannot_be_found_is_shown_and_raised(harness) -> None:
         h.done()
 
 
-def test_an_error_loses_nothing_that_was_there_before(tiny_model, harness) -> None:
+def test_an_error_loses_nothing_that_was_there_before(tiny_model, harness, monkeypatch) -> None:
     h = harness(tiny_model)
     c = h.start()
     whole = h.done()
     parameter = next(tiny_model.model.parameters())
-    handle = tiny_model.model.get_output_embeddings().register_forward_hook(lambda _m, _a, out: out * float("nan"))
+    kind, forward = torch.nn.Linear, torch.nn.Linear.forward
+    monkeypatch.setattr(kind, "forward", lambda linear, x: forward(linear, x) * float("nan"))
     c.ask(check_question("saliency", "logit", {}))
     with pytest.raises(BadScores, match="nan"):
         h.done()
-    handle.remove()
+    monkeypatch.undo()
     assert c.attribution is whole
     assert parameter.grad is None
     c.ask(check_question("saliency", "probability", {}))

@@ -15,7 +15,6 @@ from saliency_widget.attribution.engine import Chunk, Problem, Schedule, Target,
 from saliency_widget.attribution.gradient import saliency
 from saliency_widget.attribution.noise import RandomSettings, random
 from saliency_widget.errors import BadScores, OutOfMemory
-from saliency_widget.models.causality import is_causal
 
 N, D, V = 7, 5, 11
 
@@ -74,11 +73,6 @@ def test_a_network_that_copies_one_position_has_its_gradient_there_and_nowhere_e
     scores = matrix(Problem(network=network(copy), embeddings=embeddings(), targets=TARGETS))
     for j, (position, _) in enumerate(TARGETS):
         assert np.flatnonzero(scores[:position, j]).tolist() == [position - 3]
-
-
-def test_a_network_that_is_not_causal_is_found_out() -> None:
-    assert is_causal(network(bag_of_words), embeddings())
-    assert not is_causal(network(lambda x: bag_of_words(x) + x.mean(1, keepdim=True) @ W), embeddings())
 
 
 def test_a_network_that_is_not_causal_goes_step_by_step() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -126,6 +127,41 @@ def test_a_path_that_does_not_exist(source: str, tmp_path: Path, monkeypatch: py
     with pytest.raises(ModelNotFound, match=source.removeprefix("~").removeprefix(".") or "empty") as caught:
         load_model(source)
     assert '"demo"' in caught.value.cure
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("source", "meant"),
+    [
+        ("Demo", "demo"),
+        ("dem", "demo"),
+        (" demo ", "demo"),
+        ("demo-translaton", "demo-translation"),
+        ("demo_translation", "demo-translation"),
+        ("Demo Translation", "demo-translation"),
+    ],
+)
+def test_a_demo_that_is_mistyped(source: str, meant: str) -> None:
+    """The right name is offered, and the hub is not asked for the wrong one."""
+    with pytest.raises(ModelNotFound, match=re.escape(repr(source))) as caught:
+        load_model(source)
+    assert caught.value.cure == f'Did you mean "{meant}"?'
+
+
+@pytest.mark.parametrize("hub_id", ["gpt2", "t5-small", "bert-base-uncased", "me/demo", "Demo/demo", "opus-mt-zh-en"])
+def test_a_hub_id_is_no_mistyped_demo(hub_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other names are asked for on the hub."""
+    hub_answers(monkeypatch, ConnectionError("asked"))
+    with pytest.raises(ModelNotFound, match="asked"):
+        load_model(hub_id)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_folder_may_be_called_like_a_demo(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there is taken before anything is guessed."""
+    folder.rename(folder.parent / "Demo")
+    monkeypatch.chdir(folder.parent)
+    assert load_model("Demo").name == "Demo"
 
 
 def test_a_file_that_is_no_gguf(folder: Path) -> None:

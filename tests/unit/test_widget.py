@@ -21,8 +21,8 @@ from saliency_widget import OpenAIClient
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.controller import Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnknownName
-from saliency_widget.models.lending import lock_of
 from saliency_widget.models.prompting import check_prompt
+from saliency_widget.session.turns import lock_of
 from saliency_widget.widget import SaliencyWidget
 
 from .. import servers

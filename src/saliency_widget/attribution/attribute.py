@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..aside import aside
 from ..checks import whole_number
 from ..errors import InputError
 from ..models.classifier import ClassifierModel
@@ -147,7 +148,7 @@ def write(
     max_new_tokens: int,
     on_progress: Callable[[Encoded, list[int], list[Step]], None],
 ) -> Document:
-    """Encode the prompt and let the model write, or take the forced target. Call inside `model.lent()`.
+    """Encode the prompt and let the model write, or take the forced target. `model` is a shadow.
 
     `on_progress` hears the encoding, and the tokens written so far with their steps (none for a forced target); it may
     raise to stop.
@@ -168,7 +169,7 @@ def go_on(
     max_new_tokens: int,
     on_progress: Callable[[Encoded, list[int], list[Step]], None],
 ) -> Document:
-    """Let the model write on after `begun`, which is there of the continuation already. Call inside `model.lent()`.
+    """Let the model write on after `begun`, which is there of the continuation already. `model` is a shadow.
 
     `on_progress` as in `write`; what was begun is among the tokens, and has no steps.
     Raises: TextTooLong.
@@ -196,13 +197,17 @@ def columns(
     schedule: engine.Schedule,
     memory_budget: int | None = None,
 ) -> Iterator[engine.Chunk | engine.Progress]:
-    """Fill the columns of `schedule`. Call inside `model.lent()`. Stop iterating to cancel.
+    """Fill the columns of `schedule`. `model` is a shadow. Stop iterating to cancel.
 
-    Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory.
+    Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged, where that is why a pass failed.
     """
     check_applies(question.method, model, question.settings)
     problem = problem_of(model, question.request(model, document), document, memory_budget)
-    return engine.run(question.method.run, problem, schedule, label=question.method.label)
+    try:
+        yield from engine.run(question.method.run, problem, schedule, label=question.method.label)
+    except Exception:
+        model.check_weights()  # autograd notices weights that changed between its passes, in words of its own
+        raise
 
 
 def assemble(
@@ -237,7 +242,7 @@ def assemble(
 
 
 def probabilities(model: Model, document: Document, memory_budget: int | None = None) -> list[float]:
-    """How probable each target is, [n_cols]. Call inside `model.lent()`.
+    """How probable each target is, [n_cols]. `model` is a shadow.
 
     Cost: one forward pass for 256 of them.
     """
@@ -252,7 +257,7 @@ def probabilities(model: Model, document: Document, memory_budget: int | None = 
 def heads(
     model: Model, document: Document, col: int, memory_budget: int | None = None
 ) -> tuple[list[int], NDArray[np.float32]]:
-    """Where every head of every layer looks when it predicts one target. Call inside `model.lent()`.
+    """Where every head of every layer looks when it predicts one target. `model` is a shadow.
 
     The layers that have attention, and float32 [layers, heads, n_rows]: for each what `attention` gives with `layer=`
     and `head=`. NaN where a layer has fewer heads, and where the target cannot see the row.
@@ -320,34 +325,70 @@ def attribute(
         ModelNotFound, DamagedFile: the model cannot be loaded.
         BadScores, OutOfMemory: the map cannot be computed.
     """
-    from tqdm.auto import tqdm
-
     question = check_question(method, objective, settings, foil)
     prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
     check_max_new_tokens(max_new_tokens)
     memory.check_budget(memory_budget)
     if span is not None:
         span = check_span(span)
-    loaded = load_model(model)
-    with loaded.lent():
+    bars = _Bars(question.method.label) if progress else None
+
+    def tell(*how_far: Any) -> None:
+        if bars is not None:
+            bars.at = how_far
+
+    def work(check: Callable[[], None]) -> Attribution:
+        loaded = load_model(model).shadow(check)
         started = time.perf_counter()
-        bar = tqdm(total=max_new_tokens, desc="writing", unit="token", disable=not progress, leave=False)
-        with bar:
-            document = write(loaded, prompt, max_new_tokens, lambda _, written, __: _advance(bar, len(written)))
-            bar.total = bar.n  # it stopped there, or was told what to write: tqdm.notebook shows less as a failure
+        tell("writing", 0, max_new_tokens)
+        document = write(loaded, prompt, max_new_tokens, lambda _, ids, __: tell("writing", len(ids), max_new_tokens))
         if span is not None:
             document = spanning(document, *span)
-        chunks = []
+        chunks: list[engine.Chunk] = []
         n = len(document.targets)
-        with tqdm(total=n, desc=question.method.label, unit="token", disable=not progress, leave=False) as bar:
-            for part in columns(loaded, question, document, engine.Schedule(range(n)), memory_budget):
-                if isinstance(part, engine.Progress):
-                    _advance(bar, n * part.done // part.total)
-                    continue
-                chunks.append(part)
-                _advance(bar, sum(len(chunk.cols) for chunk in chunks))
+        for part in columns(loaded, question, document, engine.Schedule(range(n)), memory_budget):
+            check()
+            if isinstance(part, engine.Progress):
+                tell("attributing", n * part.done // part.total, n)
+                continue
+            chunks.append(part)
+            tell("attributing", sum(len(chunk.cols) for chunk in chunks), n)
+        loaded.check_weights()
         return assemble(loaded, question, document, chunks, time.perf_counter() - started)
 
+    try:
+        return aside(work, bars.draw if bars else lambda: None)
+    finally:
+        if bars is not None:
+            bars.close()
 
-def _advance(bar: Any, done: int) -> None:
-    bar.update(max(0, done - bar.n))
+
+class _Bars:
+    """A progress bar for writing, then one for attributing; drawn by the thread that waits.
+
+    `at`: the stage, and how far it is of how much; set by the thread that works.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.at: tuple[Any, ...] = ()
+        self._labels = {"writing": "writing", "attributing": label}
+        self._stage = ""
+        self._bar: Any = None
+
+    def draw(self) -> None:
+        from tqdm.auto import tqdm
+
+        if not self.at:
+            return
+        stage, done, total = self.at
+        if stage != self._stage:
+            self.close()
+            self._bar = tqdm(total=total, desc=self._labels[stage], unit="token", leave=False)
+            self._stage = stage
+        self._bar.update(max(0, done - self._bar.n))
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.total = self._bar.n  # it stopped there, or was told what to write: shown less is a failure
+            self._bar.close()
+            self._bar = None

@@ -55,7 +55,8 @@ class Problem:
     the backward pass is that of LRP.
     `read_once`: as the network, and beside its output the network as a function of other ends of the same text (see
     `models.reading.Ends`), or None. `shortened`: rows
-    to keep → the embeddings and the network of the text without the others.
+    to keep → the embeddings and the network of the text without the others. `replaced`: (rows, token) → those of the
+    text with this token at these rows; needed where `reads_ids` says that ids matter beside their embeddings.
     `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
     `bridge`: see `inseq_bridge.Inside`.
     `groups`: of each row, the number of the unit it belongs to; by the kind of unit ("word", "sentence", "segment").
@@ -74,6 +75,8 @@ class Problem:
     relevance: Callable[[Any], AbstractContextManager[None]] | None = None
     read_once: Callable[[torch.Tensor, torch.Tensor], tuple[Output, Any]] | None = None
     shortened: Callable[[Sequence[int]], tuple[torch.Tensor, Network]] | None = None
+    replaced: Callable[[Sequence[int], int], tuple[torch.Tensor, Network]] | None = None
+    reads_ids: Callable[[], bool] = lambda: False
     bridge: Any = None
     baselines: Mapping[str, Callable[[], torch.Tensor]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)

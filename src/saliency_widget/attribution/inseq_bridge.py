@@ -1,6 +1,6 @@
 """How a method of inseq fills columns of ours; which of them are offered stands in `inseq_methods`.
 
-The model is not copied and nothing of it is changed: see `inseq_view`. What a method needs beside the network stands in
+What runs is a shadow of the model: see `inseq_view`. What a method needs beside the network stands in
 `Inside`. What inseq itself gets wrong (translation models' embeddings scaled twice, labels shifted by a padding token
 inside the text, texts that come back as other ids) cannot happen on this way.
 """
@@ -39,7 +39,7 @@ class Inside(NamedTuple):
     inputs: Inputs
     plain: Callable[..., Any]  # (n, **options) → transformers' own output of one plain pass over the first n rows
     baseline: Callable[[], torch.Tensor]  # [1, n, d]
-    attention: Callable[[], None]  # from here to the end of the loan, `plain` hands out attention weights
+    attention: Callable[[], None]  # from here on `plain` hands out attention weights
 
     @property
     def n_source(self) -> int:
@@ -83,7 +83,7 @@ def _baseline(model: Model, inputs: Inputs) -> torch.Tensor:
 
 
 def _hand_out_attention(model: Model) -> None:
-    """`lent` puts the old implementation back."""
+    """Of a shadow, from here to its end."""
     with _quiet():  # architectures that know one implementation alone warn, and hand out weights all the same
         model.model.set_attn_implementation("eager")
 

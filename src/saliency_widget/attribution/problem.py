@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..errors import UnsupportedMethod
 from ..models.attention import AttentionReader
 from ..models.baselines import baselines_of
 from ..models.checkpointing import checkpointed, graph_bytes
+from ..models.inside import probe
 from ..models.reading import read_once
-from ..models.relevance import relevance_rules
+from ..models.relevance import Rule, relevance_rules
 from ..types import Inputs, Request
 from . import memory
 from .engine import Network, Output, Problem
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 
 def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> Problem:
-    """What the engine needs to answer `request`. Call inside `model.lent()`."""
+    """What the engine needs to answer `request`; `model` is a shadow."""
     inputs = Inputs(request.inputs.source, request.inputs.ids[: request.n_rows - len(request.inputs.source)])
+    first = min(target.n_seen for target in request.targets)
+    causal = model.is_causal and probe.holds_between(model, inputs, first)
     network: Network = model.network(inputs)
     embeddings = model.embed(inputs)
     budget = memory.budget(model.device) if memory_budget is None else int(memory_budget)
@@ -40,6 +44,12 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         fewer = Inputs(source, tuple(inputs.ids[row - n] for row in rows if row >= n))
         return model.embed(fewer), model.network(fewer)
 
+    def replaced(rows: Sequence[int], token: int) -> tuple[torch.Tensor, Network]:
+        n = len(inputs.source)
+        source = tuple(token if row in rows else i for row, i in enumerate(inputs.source))
+        other = Inputs(source, tuple(token if row in rows else i for row, i in enumerate(inputs.ids, start=n)))
+        return model.embed(other), model.network(other)
+
     return Problem(
         network=network,
         embeddings=embeddings,
@@ -47,13 +57,15 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         objective=request.objective,
         foil=request.foil,
         settings=request.settings,
-        causal=model.is_causal,
+        causal=causal,
         independent=model.independent,
         n_source=len(inputs.source),
-        read_once=partial(read_once, model, inputs),
+        read_once=partial(read_once, model, inputs) if causal else None,
         attention=AttentionReader(model, inputs),
-        relevance=partial(relevance_rules, model.model),
+        relevance=partial(_rules, model),
         shortened=shortened,
+        reads_ids=partial(probe.reads_ids, model),
+        replaced=replaced,
         bridge=inside_of(model, inputs),
         baselines=baselines_of(model, inputs),
         groups={
@@ -63,6 +75,15 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         },
         memory_budget=budget,
     )
+
+
+def _rules(model: Model, rule: Rule) -> AbstractContextManager[None]:
+    if probe.remembers(model):
+        raise UnsupportedMethod(
+            f"{type(model.model).__name__} keeps traces of the texts it has read, so its layers cannot be given rules.",
+            cure="Use saliency, occlusion or random.",
+        )
+    return relevance_rules(model.model, rule)
 
 
 def _within(context: Callable[[], AbstractContextManager[None]], network: Network) -> Network:

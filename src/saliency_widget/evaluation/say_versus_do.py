@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..aside import aside
 from ..attribution import attribute as attribution
 from ..attribution.aggregate import pooled
 from ..attribution.engine import Chunk, Schedule
@@ -256,16 +257,30 @@ def say_versus_do(
     reviews = [review] if isinstance(review, str) else list(review)
     if not reviews:
         raise InputError("There is no review.", cure="Give at least one text.")
-    client = LocalClient(load_model(model))
-    results = []
-    with tqdm(total=len(reviews) * (askings + len(methods)), disable=not progress, leave=False) as bar:
-        for number, text in enumerate(reviews):
+    total = len(reviews) * (askings + len(methods))
+    stage, reached = "", 0  # set by the thread that works, drawn by this one
 
-            def on_progress(what: str, done: int, _total: int, before: int = number) -> None:
-                bar.set_description(what)
-                bar.update(max(0, before * (askings + len(methods)) + done - bar.n))
+    def work(check: Callable[[], None]) -> list[SayVersusDo]:
+        client = LocalClient(load_model(model))
+        results: list[SayVersusDo] = []
 
-            results.append(compare(client, text, on_progress, methods=methods, askings=askings))
+        def on_progress(what: str, done: int, _total: int) -> None:
+            nonlocal stage, reached
+            check()
+            stage, reached = what, len(results) * (askings + len(methods)) + done
+
+        for text in reviews:
+            done = compare(client, text, on_progress, methods=methods, askings=askings)
+            results.append(done)  # which is what tells how far it is
+        return results
+
+    with tqdm(total=total, disable=not progress, leave=False) as bar:
+
+        def draw() -> None:
+            bar.set_description(stage, refresh=False)
+            bar.update(max(0, reached - bar.n))
+
+        results = aside(work, draw)
     return results[0] if isinstance(review, str) else Survey(tuple(results))
 
 
@@ -295,17 +310,18 @@ def compare(
     def tell() -> None:
         on_progress(what, len(said) + len(sides), total)
 
-    with client.model.lent(check=every(0.1, tell)):
-        for prompt in PARAPHRASES[:askings]:
-            what = "Asking for the importance of each word"
-            request = Inquiry(review=review, kind="scores", prompt=prompt, guided=True)
-            said.append(ask(client, request, lambda _news: tell()))
-        for row in rows:
-            what = row.label
-            tell()
-            done = _map(client.model, row, said[0], memory_budget)
-            sides.append(Side(done, tuple(figures(said[0].scores, done.scores[:, 0], signed=row.signed))))
+    inside = client.model.shadow(every(0.1, tell))
+    for prompt in PARAPHRASES[:askings]:
+        what = "Asking for the importance of each word"
+        request = Inquiry(review=review, kind="scores", prompt=prompt, guided=True)
+        said.append(ask(client, request, lambda _news: tell()))
+    for row in rows:
+        what = row.label
         tell()
+        done = _map(inside, row, said[0], memory_budget)
+        sides.append(Side(done, tuple(figures(said[0].scores, done.scores[:, 0], signed=row.signed))))
+    tell()
+    inside.check_weights()
     return SayVersusDo(tuple(said), tuple(sides), time.perf_counter() - started)
 
 

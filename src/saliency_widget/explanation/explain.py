@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..aside import aside
 from ..models.loading import load_model
 from ..types import ExplanationKind
 from .asking import Inquiry, ask
@@ -69,9 +71,19 @@ def explain(
         seed=seed,
     )
     client = client_of(model_or_client)
-    with tqdm(desc=f"{client.name} explains", unit=" characters", disable=not progress, leave=False) as bar:
+    written = 0  # characters; set by the thread that works, drawn by this one
 
+    def work(check: Callable[[], None]) -> Explanation:
         def on_news(news: News) -> None:
-            bar.update(max(0, len(news.text) + len(news.free or "") - bar.n))
+            nonlocal written
+            check()
+            written = len(news.text) + len(news.free or "")
 
         return ask(client, request, on_news)
+
+    with tqdm(desc=f"{client.name} explains", unit=" characters", disable=not progress, leave=False) as bar:
+
+        def draw() -> None:
+            bar.update(max(0, written - bar.n))
+
+        return aside(work, draw)

@@ -58,7 +58,8 @@ def read_scores(
 
     started = time.perf_counter()
     text = ""
-    with model.lent(check=every(_EVERY, lambda: on_text(text))), torch.no_grad():
+    model = model.shadow(every(_EVERY, lambda: on_text(text)))
+    with torch.no_grad():
         encoded = model.encode(asked(model, messages))
         longest = "".join(f"({_quoted(word)}, -1.0), " for word in words)
         model.check_length(encoded, len(model.tokenizer(longest, add_special_tokens=False)["input_ids"]) + 8)

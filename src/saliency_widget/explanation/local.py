@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedMethod
-from ..models.base import Sampling
 from ..models.causal import CausalModel
 from ..models.prompting import Prompt, check_prompt
+from ..models.writing import Sampling
 from .clients import Message, Reply
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ class LocalClient:
             text = str(model.tokenizer.decode(written, skip_special_tokens=True)).rstrip("\ufffd")
             on_text(text)
 
-        with model.lent(check=every(_EVERY, lambda: on_text(text))):
-            encoded = model.encode(asked(model, messages))
-            model.check_length(encoded, max_tokens)
-            model.generate(encoded, max_tokens, on_token, Sampling(temperature, seed))
+        inside = model.shadow(every(_EVERY, lambda: on_text(text)))
+        encoded = inside.encode(asked(model, messages))
+        inside.check_length(encoded, max_tokens)
+        inside.generate(encoded, max_tokens, on_token, Sampling(temperature, seed))
         finished = bool(written) and written[-1] in _ends(model)
         return Reply(text, finished, len(encoded.inputs.ids), len(written), time.perf_counter() - started)
 

@@ -1,25 +1,24 @@
 """Attention weights of any model, a layer at a time.
 
 Families on transformers' attention interface: a registered attention function runs the model's own eager one for a
-block of queries at a time, hands the weights to whoever handles them in this thread, and drops them. So every family
-keeps its own scaling, soft-capping, biases and sinks, and a long text costs one block, not layers x heads x n².
+block of queries at a time, hands the weights to a handler, and drops them. So every family keeps its own scaling,
+soft-capping, biases and sinks, and a long text costs one block, not layers x heads x n².
 Families with attention of their own hand their weights out when asked, all layers at once.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from ..errors import UnsupportedMethod
 from ..types import Inputs
+from .inside import probe
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +34,6 @@ Recorder = Callable[[Kind, int, int, "torch.Tensor"], None]
 # Of each attention module of an encoder-decoder model, what kind it is. All modules of other models are "self".
 Kinds = Mapping["torch.nn.Module", Kind]
 
-_NAME = "saliency_widget_attention"
 _BLOCK_CELLS = 64_000_000  # weights of one block: heads x queries x keys, 256 MB in float32
 
 # Families that never have the weights of every pair of tokens: they look through windows, or approximate.
@@ -66,8 +64,36 @@ class Call(NamedTuple):
 # What an attention layer gives for a call: [batch, n, heads, head_dim].
 Handler = Callable[[Call], "torch.Tensor"]
 
-# A context variable and not a global: a cell that runs the same model meanwhile gets plain attention.
-_handler: ContextVar[Handler | None] = ContextVar("saliency_widget_attention", default=None)
+
+class Standin(str):
+    """The name of an attention implementation that our own function answers to; its `handler` says how.
+
+    A model's code sees the name that it knows ("eager"), so that masks and sparse indices which only that name switches
+    on stay on; transformers' table of functions, which goes by hashes, finds ours. It hangs on the config of one
+    shadow, so nobody else's passes are concerned, and any thread of autograd's finds its handler.
+    """
+
+    __slots__ = ("handler", "key")
+    handler: Handler
+    key: str
+
+    def __new__(cls, name: str, key: str, handler: Handler) -> Self:
+        """`name`: that which the model's code sees; `key`: that by which our function is found."""
+        made = super().__new__(cls, name)
+        made.key, made.handler = key, handler
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, Standin) else str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __deepcopy__(self, _memo: Any) -> Standin:
+        return self
 
 
 # ── which models ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -108,7 +134,7 @@ def has_interface(model: Model) -> bool:
 
 @dataclass(frozen=True)
 class AttentionReader:
-    """The attention of a model on one text; what `attribution.attention.Reader` asks for. Use inside `model.lent()`.
+    """The attention of a shadow on one text; what `attribution.attention.Reader` asks for.
 
     Rows count source and text as one; queries are positions of the text alone.
     """
@@ -138,11 +164,12 @@ class AttentionReader:
             heard[kind] += 1
             record(kind, layer, start, weights)
 
-        if has_interface(self.model):
-            with attending(self.model.model, recording(self.kinds, hear)):
-                logits = forward(self.model, self.inputs, n, at)
+        on = self.for_a_pass()
+        if has_interface(on.model):
+            with attending(on.model.model, recording(on.kinds, hear)):
+                logits = forward(on.model, self.inputs, n, at)
         else:
-            logits = self._handed_out(n, at, hear)
+            logits = on.handed_out(n, at, hear)
         needed: set[Kind] = {"self", "cross", "encoder"} if self.model.has_source else {"self"}
         if needed - set(heard):
             raise UnsupportedMethod(
@@ -163,7 +190,11 @@ class AttentionReader:
         """What each attention module looks at; only for families on the interface."""
         return kinds_of(self.model, self.inputs)
 
-    def _handed_out(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+    def for_a_pass(self) -> AttentionReader:
+        """The same over a shadow that no text has left traces in: itself, mostly."""
+        return AttentionReader(self.model.fresh(), self.inputs) if probe.remembers(self.model) else self
+
+    def handed_out(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
         """As `run`, from what the model hands out by itself: all layers at once."""
         with _asking_for_weights(self.model.model) as outputs:
             logits = forward(self.model, self.inputs, n, at)
@@ -181,14 +212,14 @@ class AttentionReader:
 
 
 def forward(model: Model, inputs: Inputs, n: int, at: torch.Tensor) -> torch.Tensor:
-    """One plain pass over the first n rows; logits [a, vocabulary] at `at`.
+    """One pass of this very shadow over the first n rows; logits [a, vocabulary] at `at`.
 
     Nothing after them is read: a network that is not causal would look at it.
     """
     import torch
 
     with torch.no_grad():
-        return model.network(inputs)(model.embed(inputs)[:, :n], at).logits[0]
+        return model.direct(inputs, probe.access(model))(model.embed(inputs)[:, :n], at).logits[0]
 
 
 def _tell(layers: Any, kind: Kind, shape: tuple[int, int], record: Recorder, *, first: int = 0) -> None:
@@ -203,22 +234,66 @@ def _tell(layers: Any, kind: Kind, shape: tuple[int, int], record: Recorder, *, 
 
 @contextmanager
 def attending(model: Any, handler: Handler) -> Iterator[None]:
-    """Within it, `handler` answers for every attention layer of `model` in this thread.
+    """Within it, `handler` answers for every attention layer of a shadow, under the name "eager"."""
+    with answering_as(model, lambda _name: Standin("eager", registered("eager"), handler)):
+        yield
 
-    Use inside `lent`, which restores the implementation.
-    """
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import eager_mask
 
-    AttentionInterface.register(_NAME, _attend)
-    # Without a mask function of the same name the mask is silently None, and the model looks into the future.
-    AttentionMaskInterface.register(_NAME, eager_mask)
-    model.set_attn_implementation(_NAME)
-    token = _handler.set(handler)
+@contextmanager
+def answering_as(model: Any, named: Callable[[str], str]) -> Iterator[None]:
+    """Within it, each config of a shadow has the attention implementation that `named` makes of its own."""
+    before = [(config, config._attn_implementation_internal) for config in configs_of(model)]
+    for config, implementation in before:
+        config._attn_implementation_internal = named(implementation)
     try:
         yield
     finally:
-        _handler.reset(token)
+        for config, implementation in before:
+            config._attn_implementation_internal = implementation
+
+
+def configs_of(model: Any) -> list[Any]:
+    """Every config, nested ones too, that says which attention implementation is in use."""
+    found: dict[int, Any] = {}
+    queue = [getattr(module, "config", None) for module in model.modules()]
+    while queue:
+        config = queue.pop()
+        if id(config) in found or not hasattr(config, "_attn_implementation_internal"):
+            continue
+        found[id(config)] = config
+        queue += [getattr(config, name, None) for name in getattr(config, "sub_configs", {})]
+    return list(found.values())
+
+
+def registered(implementation: str) -> str:
+    """The key under which transformers finds our function, and the mask function of `implementation`.
+
+    Without a mask function of the same name the mask is silently None, and the model looks into the future.
+    """
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
+
+    key = f"saliency_widget_{implementation}"
+    entry = Standin(implementation, key, plain)
+    masks = ALL_MASK_ATTENTION_FUNCTIONS
+    AttentionInterface.register(entry, _attend)
+    if implementation == "eager" or implementation in masks:
+        AttentionMaskInterface.register(entry, eager_mask if implementation == "eager" else masks[implementation])
+    return key
+
+
+def eager_of(module: Any) -> Callable[..., tuple[torch.Tensor, torch.Tensor | None]]:
+    """The eager attention function that the code of an attention module names.
+
+    Raises: UnsupportedMethod where it names none.
+    """
+    code = inspect.unwrap(type(module).forward)
+    name = next((n for n in code.__code__.co_names if n.endswith("eager_attention_forward")), "")
+    found: Any = code.__globals__.get(name)
+    if found is None:
+        raise UnsupportedMethod(f"{type(module).__name__} does not hand out attention weights.", cure=_CURE)
+    function: Callable[..., tuple[torch.Tensor, torch.Tensor | None]] = found
+    return function
 
 
 def blocks(call: Call) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
@@ -227,9 +302,7 @@ def blocks(call: Call) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
     Gives (first query, output [batch, block, heads, head_dim], weights [batch, heads, block, keys]).
     Raises: UnsupportedMethod where the family has no eager attention to call.
     """
-    eager = getattr(sys.modules[type(call.module).__module__], "eager_attention_forward", None)
-    if eager is None:
-        raise UnsupportedMethod(f"{type(call.module).__name__} does not hand out attention weights.", cure=_CURE)
+    eager = eager_of(call.module)
     batch, heads, n = call.query.shape[:3]
     size = max(1, _BLOCK_CELLS // (batch * heads * call.key.shape[2]))
     for start in range(0, n, size):
@@ -237,7 +310,10 @@ def blocks(call: Call) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
         # A mask, or a bias (T5's), may be broadcast over the queries; then every block takes it as it is.
         mask, *biases = (_of_queries(t, n, part) for t in (call.mask, *call.options.values()))
         options = dict(zip(call.options, biases, strict=True))
-        yield start, *eager(call.module, call.query[:, :, part], call.key, call.value, mask, **options)
+        output, weights = eager(call.module, call.query[:, :, part], call.key, call.value, mask, **options)
+        if weights is None:
+            raise UnsupportedMethod(f"{type(call.module).__name__} does not hand out attention weights.", cure=_CURE)
+        yield start, output, weights
 
 
 def _of_queries(given: Any, n: int, part: slice) -> Any:
@@ -315,11 +391,12 @@ def _attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    attention_mask: torch.Tensor | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """What transformers calls for each layer."""
-    return (_handler.get() or plain)(Call(module, query, key, value, attention_mask, options)), None
+    """What transformers calls for each layer; some families give the arguments by these names."""
+    handler = module.config._attn_implementation.handler  # noqa: SLF001 (a Standin)
+    return handler(Call(module, query, key, value, attention_mask, options)), None
 
 
 # ── families with attention of their own ─────────────────────────────────────────────────────────────────────────
@@ -327,46 +404,18 @@ def _attend(
 
 @contextmanager
 def _asking_for_weights(model: Any) -> Iterator[list[Any]]:
-    """Within it, a pass of this thread is asked for its weights; what the model hands out is in the list.
-
-    Use inside `lent`, which restores the implementation.
-    """
-    thread = threading.get_ident()
+    """Within it, a pass of a shadow is asked for its weights; what the model hands out is in the list."""
     outputs: list[Any] = []
 
-    def ask(_module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
-        return (args, {**kwargs, "output_attentions": True}) if threading.get_ident() == thread else None
+    def ask(_module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return args, {**kwargs, "output_attentions": True}
 
-    def listen(_module: Any, _args: Any, output: Any) -> None:
-        if threading.get_ident() == thread:
-            outputs.append(output)
-
-    for module in model.modules():  # `set_attn_implementation` would refuse, with a warning; a mask may depend on it
-        config: Any = getattr(module, "config", None)
-        if hasattr(config, "_attn_implementation_internal"):
-            config._attn_implementation_internal = "eager"
     with ExitStack() as stack:
-        stack.enter_context(_no_capture_left(model))
+        # `set_attn_implementation` would refuse, with a warning; a mask may depend on it.
+        stack.enter_context(answering_as(model, lambda _name: "eager"))
         stack.callback(model.register_forward_pre_hook(ask, with_kwargs=True).remove)
-        stack.callback(model.register_forward_hook(listen).remove)
+        stack.callback(model.register_forward_hook(lambda _module, _args, output: outputs.append(output)).remove)
         yield outputs
-
-
-@contextmanager
-def _no_capture_left(model: Any) -> Iterator[None]:
-    """Takes away the hooks that transformers puts on a model for good when it is first asked for more than logits."""
-    flag = "_output_capturing_hooks_installed"
-    before = {module: (set(module._forward_hooks), flag in vars(module)) for module in model.modules()}  # noqa: SLF001
-    try:
-        yield
-    finally:
-        for module, (known, flagged) in before.items():
-            hooks = module._forward_hooks  # noqa: SLF001 (torch tells of hooks nowhere else)
-            for key in set(hooks) - known:
-                if hooks[key].__module__ == "transformers.utils.output_capturing":
-                    del hooks[key]
-            if not flagged and flag in vars(module):
-                delattr(module, flag)
 
 
 # ── what a classifier's head reads ───────────────────────────────────────────────────────────────────────────────
@@ -381,12 +430,11 @@ def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
     import torch
 
     last: list[torch.Tensor] = []
-    thread = threading.get_ident()
 
     def cut(_module: Any, _args: Any, output: Any) -> Any:
         """Begin the graph anew behind every layer: at the end it holds what comes behind the last."""
         hidden = output[0] if isinstance(output, tuple) else output
-        if threading.get_ident() != thread or not isinstance(hidden, torch.Tensor):
+        if not isinstance(hidden, torch.Tensor):
             return None
         if not hidden.is_floating_point() or hidden.numel() != n * hidden.shape[-1]:
             return None
@@ -399,7 +447,7 @@ def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
             stack.callback(layer.register_forward_hook(cut).remove)
         with torch.enable_grad():
             at = torch.tensor([n - 1], device=model.device)
-            logits = model.network(inputs)(model.embed(inputs)[:, :n], at).logits[0, 0]
+            logits = model.direct(inputs, probe.access(model))(model.embed(inputs)[:, :n], at).logits[0, 0]
         gradient: torch.Tensor | None = None
         if last and logits.requires_grad:
             weights = torch.linspace(1, 2, len(logits), dtype=logits.dtype, device=logits.device)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..checks import whole_text
-from ..errors import InputError, TextTooLong
+from ..errors import InputError, TextTooLong, WeightsChanged
 from ..types import Alternative, Inputs
-from .causality import is_causal
 from .document import Document, describe_text
-from .hooks import last_logits, overhearing
-from .lending import fingerprint, lent
-from .steps import Step, read_steps
+from .hooks import logits_of, overhearing
+from .inside import probe, shadow
+from .steps import Step
 from .tokens import display
+from .writing import Sampling, write
 
 if TYPE_CHECKING:
     import torch
@@ -30,11 +32,12 @@ class Forward(NamedTuple):
     head: torch.Tensor | None  # [batch, k, hidden]: what the vocabulary projection was given; None if it has no module
 
 
-class Sampling(NamedTuple):
-    """How the next token is chosen. Temperature 0: the most probable one. `seed`: the same one, the same text."""
+class Access(Enum):
+    """How logits at chosen positions are read; the first way that gives the model's own is taken, see `probe`."""
 
-    temperature: float = 0.0
-    seed: int | None = None
+    KEPT = "the model projects chosen positions only"
+    NARROWED = "a hook on the projection lets chosen positions through"
+    WHOLE = "the logits of all positions, as the model gives them"
 
 
 # (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
@@ -44,22 +47,91 @@ Network = Callable[["torch.Tensor", "torch.Tensor"], Forward]
 class Model(ABC):
     """A loaded transformer with its tokenizer; `.model` and `.tokenizer` are the transformers objects.
 
-    Run it inside `with m.lent():`, which takes the model's lock and gives it back as it was.
+    They are the user's, and never run: `m.shadow()` gives the same model over a shadow, which can be.
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str) -> None:
-        from torch import nn
-
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
-        self._is_causal: bool | None = None
-        self._embedding: nn.Module = model.get_input_embeddings()
-        head = model.get_output_embeddings()  # FSMT names what its decoder reads with
+        self._lender: Self | None = None  # of a shadow: whose it is
+        self._facts: probe.Facts | None = None
+        self._check: Callable[[], None] | None = None
+        self._owns = False
+        self._made_of = self._weights = 0  # fingerprints: of the user's model, and of the weights under the shadow
+        self._bind()
+
+    def _bind(self) -> None:
+        """Find the embedding and the head in `self.model`."""
+        from torch import nn
+
+        self._embedding: nn.Module = self.model.get_input_embeddings()
+        head = self.model.get_output_embeddings()  # FSMT names what its decoder reads with
         self._head: nn.Module | None = None if isinstance(head, nn.Embedding) else head
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {self.device}, {self.dtype_name})"
+
+    # ── the shadow ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def shadow(self, check: Callable[[], None] | None = None) -> Self:
+        """This model over a shadow of the user's, which one thread may run in any way. It is thrown away after use.
+
+        `check` is called before every part of every layer, forward and backward, and raises to give up.
+        Raises: InputError, UnsupportedMethod for a model of which no shadow can be made.
+        """
+        lender = self._lender or self
+        source = shadow.bare(lender.model)
+        facts = self._facts or probe.facts_of(source)
+
+        def writes() -> bool:
+            return probe.writes_weights(lender._over(source, facts, check))  # noqa: SLF001 (of its own class)
+
+        own = facts.once("writes_weights", writes)
+        return lender._over(source, facts, check, own=own)  # noqa: SLF001 (as above)
+
+    def fresh(self) -> Self:
+        """Another shadow beside this one: what a pass leaves in it is nobody's."""
+        return self.shadow(self._check)
+
+    def _over(self, source: Any, facts: probe.Facts, check: Callable[[], None] | None, *, own: bool = False) -> Self:
+        inside = copy.copy(self)
+        inside._enter(self, source, facts, own=own)  # noqa: SLF001 (of its own class)
+        inside._check = check  # noqa: SLF001 (as above)
+        if check is not None:
+            shadow.interruptible(inside.model, check)
+        return inside
+
+    def _enter(self, lender: Self, source: Any, facts: probe.Facts, *, own: bool) -> None:
+        self.model = shadow.shadow_of(source, own=own)
+        self._lender, self._facts, self._owns = lender, facts, own
+        self._weights = shadow.weights(self.model)
+        self._made_of = hash((shadow.weights(source), facts.structure))
+        self._bind()
+
+    @property
+    def facts(self) -> probe.Facts:
+        """What was found out about the model; of a shadow alone."""
+        assert self._facts is not None, "only a shadow is probed, and run"
+        return self._facts
+
+    def fingerprint(self) -> int:
+        """Changes when a weight, a hook, a setting or a module changes; part of every cache key.
+
+        Of a shadow: that of the user's model when the shadow was made.
+        """
+        if self._lender is not None:
+            return self._made_of
+        source = shadow.bare(self.model)
+        return hash((shadow.weights(source), shadow.structure(source)))
+
+    def check_weights(self) -> None:
+        """Raises: WeightsChanged where the weights under a shadow are not those that it was made over."""
+        if not self._owns and shadow.weights(self.model) != self._weights:
+            raise WeightsChanged(
+                f"The weights of {self.name} changed while its map was computed, so the map would be of neither.",
+                cure="Ask again when the training or loading is done.",
+            )
 
     # ── what each kind does its own way ───────────────────────────────────────────────────────────────────────────
 
@@ -69,19 +141,38 @@ class Model(ABC):
 
     @abstractmethod
     def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
-        """Greedy continuation; `on_token` hears each new id and its step as it is written, and may raise to stop."""
+        """Greedy continuation; `on_token` hears each new id and its step as it is written, and may raise to stop.
+
+        Of a shadow alone, as all that runs the model.
+        """
 
     @abstractmethod
     def embed(self, inputs: Inputs) -> torch.Tensor:
         """Input embeddings [1, n, d] as the embedding modules give them, any scale of the family included."""
 
     @abstractmethod
-    def network(self, inputs: Inputs) -> Network:
-        """The model as a function from embeddings [b, m, d], m ≤ n, and positions [k] to logits there."""
+    def direct(self, inputs: Inputs, access: Access) -> Network:
+        """As `network`, in this shadow and in this way, whatever was found out about the model."""
 
     @abstractmethod
     def run(self, inputs: Inputs, **options: Any) -> Any:
         """One plain pass over the inputs; transformers' own output."""
+
+    def network(self, inputs: Inputs) -> Network:
+        """The model as a function from embeddings [b, m, d], m ≤ n, and positions [k] to logits there.
+
+        As far as probing showed to be right: a model that cannot read several texts at once reads one after another,
+        and of one that remembers the texts it has read each pass is run in a shadow of its own.
+        """
+        way, remembers = probe.access(self), probe.remembers(self)
+
+        def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
+            one = (self.fresh() if remembers else self).direct(inputs, way)
+            if len(embeddings) == 1 or probe.batches(self):
+                return one(embeddings, positions)
+            return _joined([one(part[None], positions) for part in embeddings])
+
+        return run
 
     def document(self, encoded: Encoded, written: Sequence[int]) -> Document:
         """What was given and what was written (or forced) after it, as people read it."""
@@ -118,19 +209,11 @@ class Model(ABC):
     def n_positions(self) -> int | None:
         """How many tokens the model can tell the places of; None where there is no limit."""
         limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if limit is None or limit <= 0:  # XLNet says -1: there is none
+            return None
         table = getattr(getattr(self.model.base_model, "embeddings", None), "position_embeddings", None)
         before = getattr(table, "padding_idx", None)  # RoBERTa's places begin after that of the padding token
-        return limit if limit is None or before is None else limit - before - 1
-
-    def fingerprint(self) -> int:
-        """Changes when a weight changes; part of every cache key."""
-        return fingerprint(self.model)
-
-    def lent(
-        self, check: Callable[[], None] | None = None, waiting: Callable[[], None] | None = None
-    ) -> AbstractContextManager[None]:
-        """This thread has the model, in evaluation mode, parameters frozen; see `lending.lent`."""
-        return lent(self.model, check=check, waiting=waiting)
+        return limit if before is None else limit - before - 1
 
     def check_length(self, encoded: Encoded, new: int) -> None:
         """Raises TextTooLong when the text and `new` tokens after it are more than the model has positions for."""
@@ -193,35 +276,53 @@ class Model(ABC):
 
     @property
     def is_causal(self) -> bool:
-        """Whether a later token leaves earlier logits alone; looked at once a model, inside `lent`.
+        """Whether a later token leaves earlier logits alone; of a shadow, looked at once a model.
 
         While weights are NaN it cannot be seen, and False is the safe answer: each target gets a pass of its own.
         """
-        if self._is_causal is None:
-            self._is_causal = self._look_for_causality()
-        return bool(self._is_causal)
+        return probe.is_causal(self)
 
     def some_ids(self, n: int) -> tuple[int, ...]:
-        """Ids that the vocabulary has, spread over it: to try something out."""
+        """Ids that the vocabulary has, spread over it, none of them special: to try something out."""
         size = min(_rows(module) for module in self.embeddings)
-        return tuple(i * size // n for i in range(n))
-
-    def _look_for_causality(self) -> bool | None:
-        ids = self.some_ids(16)
-        inputs = Inputs(ids[:4], ids) if self.has_source else Inputs((), ids)
-        return is_causal(self.network(inputs), self.embed(inputs), len(inputs.source))
+        config = self.model.config
+        marks = {v for c in (config, config.get_text_config()) for k, v in vars(c).items() if k.endswith("_token_id")}
+        special = {i for i in (*self.tokenizer.all_special_ids, *marks) if isinstance(i, int)}
+        plain = [i for i in range(size) if i not in special] or list(range(size))
+        return tuple(plain[i * len(plain) // n] for i in range(n))
 
     counted = "tokens"  # what its columns are
     independent = False  # whether several classes may be there at once, each with a probability of its own
     has_source = False  # whether there is an encoder that reads a text of its own
 
-    def _project(self, call: Callable[[], torch.Tensor], positions: torch.Tensor) -> Forward:
-        """Logits and head at `positions` of a pass `call` that gives logits at all of them."""
-        with overhearing(self._head, positions) as heads:
-            logits = call()
-        if len(heads) == 1:
+    def _project(self, call: Callable[..., Any], positions: torch.Tensor, access: Access) -> Forward:
+        """Logits and head at `positions` of a pass `call`, which takes the model's own options."""
+        if access is Access.WHOLE:
+            logits = logits_of(call())
+            return Forward(logits[:, positions.to(logits.device)], None)
+        if access is Access.NARROWED:
+            with overhearing(self._head, positions) as heads:
+                logits = logits_of(call())
             return Forward(logits, heads[0])
-        return Forward(logits[:, positions], None)
+        # On a model that is spread over devices, an index on the CPU fits them all.
+        spread = len(set(getattr(self.model, "hf_device_map", {}).values())) > 1
+        with overhearing(self._head, None) as heads:
+            logits = logits_of(call(logits_to_keep=positions.cpu() if spread else positions))
+        return Forward(logits, heads[0] if len(heads) == 1 and heads[0].shape[:2] == logits.shape[:2] else None)
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """The ways to logits at chosen positions that may be tried, the fastest first."""
+        ways = [Access.KEPT] if self._takes("logits_to_keep") else []
+        return (*ways, *([] if self._head is None else [Access.NARROWED]), Access.WHOLE)
+
+    def _takes(self, option: str) -> bool:
+        """Whether the model's own code names an option of a pass."""
+        return option in inspect.signature(self.model.forward).parameters
+
+    def _uncached(self) -> dict[str, bool]:
+        """The option that keeps a pass from remembering, where it is known. FSMT leaves its causal mask out else."""
+        return {"use_cache": False} if self._takes("use_cache") else {}
 
     def _write(
         self,
@@ -230,34 +331,8 @@ class Model(ABC):
         sampling: Sampling | None = None,
         **inputs: torch.Tensor,
     ) -> None:
-        import torch
-
-        warmth, seed = sampling or Sampling()
-        tokenizer = self.tokenizer
-        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-        with torch.no_grad(), last_logits(self.model) as latest:
-
-            def heard(token: int) -> None:
-                (step,) = read_steps(latest[0], [token])
-                on_token(token, step)
-
-            # The seed is ours alone: the user's own random numbers go on as if nothing had been drawn.
-            devices = [self.device] if self.device.type == "cuda" else []
-            # Of a model with a max_length of its own it logs that ours takes precedence.
-            with _unlogged(), torch.random.fork_rng(devices, enabled=warmth > 0):
-                if warmth > 0:
-                    torch.seed() if seed is None else torch.manual_seed(seed)
-                self.model.generate(
-                    **inputs,
-                    max_new_tokens=max_new_tokens,
-                    do_sample=warmth > 0,
-                    num_beams=1,
-                    temperature=warmth or None,
-                    top_p=None,
-                    top_k=None,
-                    pad_token_id=pad,
-                    streamer=_Streamer(heard),
-                )
+        assert self._lender is not None, "only a shadow writes"
+        write(self.model, self.tokenizer, on_token, max_new_tokens, sampling or Sampling(), inputs)
 
     def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
         import torch
@@ -269,32 +344,20 @@ def _rows(embedding: torch.nn.Module) -> int:
     return int(next(embedding.parameters()).shape[0])
 
 
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Within it, transformers logs errors only."""
-    from transformers.utils import logging
+def embedded(module: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
+    """Embeddings [1, n, d] of ids [1, n] as the module gives them, apart from any graph."""
+    import torch
 
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
+    with torch.inference_mode(False), torch.no_grad():
+        given: Any = module(ids)
+        rows: torch.Tensor = given[0] if isinstance(given, tuple) else given
+        return rows.detach()
 
 
-class _Streamer:
-    """What `generate` calls with the prompt first, and then with each new token."""
+def _joined(parts: Sequence[Forward]) -> Forward:
+    """Passes over one text each as one over all of them."""
+    import torch
 
-    def __init__(self, on_token: Callable[[int], None]) -> None:
-        self._on_token = on_token
-        self._prompt_seen = False
-
-    def put(self, value: torch.Tensor) -> None:
-        if not self._prompt_seen:
-            self._prompt_seen = True
-            return
-        for token in value.reshape(-1).tolist():
-            self._on_token(token)
-
-    def end(self) -> None:
-        pass
+    heads = [part.head for part in parts]
+    known = [head for head in heads if head is not None]
+    return Forward(torch.cat([part.logits for part in parts]), torch.cat(known) if len(known) == len(parts) else None)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..types import Inputs
-from .base import Forward, Model, Network, Sampling
-from .hooks import answering, overhearing
+from .base import Access, Forward, Model, Network, embedded
+from .hooks import Answer, answering
 from .prompting import Encoded, Prompt, encode_text
+from .writing import Sampling
 
 if TYPE_CHECKING:
     import torch
@@ -42,51 +42,24 @@ class CausalModel(Model):
 
     def embed(self, inputs: Inputs) -> torch.Tensor:
         """Input embeddings [1, n, d] as the embedding module gives them, any scale of the family included."""
-        import torch
-
-        with torch.no_grad():
-            out: torch.Tensor = self._embedding(self._tensor(inputs.ids))
-            return out
+        return embedded(self._embedding, self._tensor(inputs.ids))
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
         """One plain pass over the inputs; transformers' own output."""
-        return self.model(input_ids=self._tensor(inputs.ids), use_cache=False, **options)
+        return self.model(input_ids=self._tensor(inputs.ids), **self._uncached(), **options)
 
-    def network(self, inputs: Inputs) -> Network:
-        """The model as a function from embeddings [b, m, d], m ≤ n, and positions [k] to logits there.
+    def direct(self, inputs: Inputs, access: Access) -> Network:
+        """See `Model.direct`.
 
         The model is called with ids, because several families scale inside the embedding module or take positions
         from the ids; the embedding module's answer is then replaced by what we were given.
         """
-        tensor = self._tensor(inputs.ids)
+        tensor, options = self._tensor(inputs.ids), self._uncached()
 
         def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
             batch, m = embeddings.shape[:2]
             ids = tensor[:, :m].expand(batch, -1)
-            with answering([(self._embedding, embeddings)]):
-                if not self._takes_positions:
-                    return self._project(lambda: self.model(input_ids=ids, use_cache=False).logits, positions)
-                # On a model that is spread over devices, an index on the CPU fits them all.
-                kept = positions.cpu() if self._is_spread else positions
-                with overhearing(self._head, None) as heads:
-                    logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits
-            return Forward(logits, heads[0] if len(heads) == 1 else None)
+            with answering([Answer(self._embedding, ids, embeddings)]):
+                return self._project(partial(self.model, input_ids=ids, **options), positions, access)
 
         return run
-
-    def keeps(self, look: Callable[[], bool]) -> bool:
-        """Whether it can read other ends of a text it has read (see `reading`); looked at once a model."""
-        if self._keeps is None:
-            self._keeps = look()
-        return self._keeps
-
-    _keeps: bool | None = None
-
-    @cached_property
-    def _takes_positions(self) -> bool:
-        """Whether the vocabulary can be projected at chosen positions only."""
-        return "logits_to_keep" in inspect.signature(self.model.forward).parameters
-
-    @property
-    def _is_spread(self) -> bool:
-        return len(set(getattr(self.model, "hf_device_map", {}).values())) > 1

@@ -5,7 +5,6 @@ transformers has it too, but only in training mode, where dropout acts. Source: 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def checkpointed(model: torch.nn.Module) -> Iterator[None]:
-    """Within it, a forward pass of this thread keeps only what goes into each layer; the backward pass runs it again.
+    """Within it, a forward pass of a shadow keeps only what goes into each layer; the backward pass runs it again.
 
     Hooks that change what a layer gives must still be there in the backward pass.
     """
@@ -35,13 +34,12 @@ class _Checkpointed:
 
     def __init__(self, forward: Any) -> None:
         self._forward = forward
-        self._thread = threading.get_ident()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         import torch
         from torch.utils.checkpoint import checkpoint
 
-        if threading.get_ident() != self._thread or not torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
             return self._forward(*args, **kwargs)
         return checkpoint(
             self._forward,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TextTooLong
 from ..types import Alternative, Inputs
-from .base import Forward, Model, Network
+from .base import Access, Forward, Model, Network, embedded
 from .document import Document, describe_classes
-from .hooks import answering
+from .hooks import Answer, answering, logits_of
 from .prompting import Encoded, Prompt, class_index, encode_to_classify
 
 if TYPE_CHECKING:
@@ -61,19 +60,15 @@ class ClassifierModel(Model):
 
     def embed(self, inputs: Inputs) -> torch.Tensor:
         """Input embeddings [1, n, d] as the embedding module gives them."""
-        import torch
-
-        with torch.no_grad():
-            out: torch.Tensor = self._embedding(self._tensor(inputs.ids))
-            return out
+        return embedded(self._embedding, self._tensor(inputs.ids))
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
         """One plain pass over the inputs; transformers' own output."""
         ids = self._tensor(inputs.ids)
         return self._call(ids, **options)
 
-    def network(self, inputs: Inputs) -> Network:
-        """Embeddings [b, n, d] to logits [b, k, classes], the same at each of the k positions."""
+    def direct(self, inputs: Inputs, access: Access) -> Network:  # noqa: ARG002 (a head that pools gives all it has)
+        """Embeddings [b, n, d] to logits [b, k, classes], the same at each of the k positions; see `Model.direct`."""
         tensor = self._tensor(inputs.ids)
 
         def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
@@ -85,12 +80,18 @@ class ClassifierModel(Model):
             parts = list(embeddings[:, None]) if alone else [embeddings]
             logits = []
             for part in parts:
-                with answering([(self._embedding, part)]):
-                    logits.append(self._call(tensor.expand(part.shape[0], -1)).logits)
+                ids = tensor.expand(part.shape[0], -1)
+                with answering([Answer(self._embedding, ids, part)]):
+                    logits.append(logits_of(self._call(ids)))
             whole = torch.cat(logits)[:, None]
             return Forward(whole.expand(-1, len(positions), -1), None)
 
         return run
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """One: a head that pools gives all it has."""
+        return (Access.WHOLE,)
 
     @property
     def is_causal(self) -> bool:
@@ -112,6 +113,4 @@ class ClassifierModel(Model):
     def _call(self, ids: torch.Tensor, **options: Any) -> Any:
         import torch
 
-        if "use_cache" in inspect.signature(self.model.forward).parameters:
-            options["use_cache"] = False
-        return self.model(input_ids=ids, attention_mask=torch.ones_like(ids), **options)
+        return self.model(input_ids=ids, attention_mask=torch.ones_like(ids), **self._uncached(), **options)

@@ -1,35 +1,86 @@
-"""Hooks that put embeddings in and take what is inside out, each acting in its own thread alone.
-
-A cell may run the same model at the same time: it must not notice.
-"""
+"""Hooks on a shadow that put embeddings in and take out what the vocabulary projection is given."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import UnsupportedMethod
 
 if TYPE_CHECKING:
     import torch
 
+_CURE = "Use a model that reads its text through its embedding module."
+
+
+class Answer(NamedTuple):
+    """What an embedding module is to give: `rows` [b, m, d] in the place of those of `ids` [b, m]."""
+
+    module: torch.nn.Module
+    ids: torch.Tensor
+    rows: torch.Tensor
+
 
 @contextmanager
-def answering(answers: Sequence[tuple[torch.nn.Module, torch.Tensor]]) -> Iterator[None]:
-    """Each embedding module gives the tensor beside it. A module that is named twice gives them in this order."""
-    thread = threading.get_ident()
+def answering(answers: Sequence[Answer]) -> Iterator[None]:
+    """Each embedding module gives the rows of its answer. A module that is named twice gives them in this order.
+
+    They are a copy: some families scale their embeddings in place.
+    Raises: UnsupportedMethod where a module was not called, or was asked for other ids.
+    """
     left = list(answers)
 
-    def answer(module: torch.nn.Module, _args: Any, output: torch.Tensor) -> torch.Tensor:
-        if threading.get_ident() != thread:
+    def give(module: torch.nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
+        at = next((i for i, answer in enumerate(left) if answer.module is module), None)
+        if at is None:
             return output
-        at = next((i for i, (asked, _) in enumerate(left) if asked is module), None)
-        return output if at is None else left.pop(at)[1]
+        asked = next((given for given in (*args, *kwargs.values()) if hasattr(given, "shape")), None)
+        return written_into(output, asked, left.pop(at))
 
     with ExitStack() as stack:
-        for module in {id(module): module for module, _ in answers}.values():
-            stack.callback(module.register_forward_hook(answer).remove)
+        for module in {id(answer.module): answer.module for answer in answers}.values():
+            stack.callback(module.register_forward_hook(give, with_kwargs=True).remove)
         yield
+    if left:
+        raise UnsupportedMethod(
+            f"{type(left[0].module).__name__} was not called: the model reads its token ids elsewhere.", cure=_CURE
+        )
+
+
+def written_into(output: Any, asked: Any, answer: Answer) -> Any:
+    """`output`, as an embedding module gave it for the ids `asked`, with the rows of an answer in their places.
+
+    Families pad the text to a window, put tokens of their own before it, or texts on the second axis; they give all
+    rows behind one another, or a tuple. Raises: UnsupportedMethod where the ids are not found in what was asked.
+    """
+    import torch
+
+    if isinstance(output, tuple):
+        return (written_into(output[0], asked, answer), *output[1:])
+    _, ids, rows = answer
+    batch, m, d = rows.shape
+    strange = UnsupportedMethod("The embedding module was asked for other tokens than the text has.", cure=_CURE)
+    if not isinstance(output, torch.Tensor) or asked is None or output.shape != (*asked.shape, d):
+        raise strange
+    rows = rows.to(output.device).clone()
+    if asked.shape == ids.shape and (batch != m or torch.equal(asked, ids.to(asked.device))):
+        return rows
+    if asked.numel() == ids.numel() and asked.ndim == 1:
+        return rows.reshape(output.shape)
+    turned = asked.ndim == 2 and asked.shape[1] == batch and len(asked) >= m and len(asked) != batch
+    turned = turned or (asked.shape == (m, batch) and torch.equal(asked.T, ids.to(asked.device)))
+    if asked.ndim != 2 or not (turned or (len(asked) == batch and asked.shape[1] >= m)):
+        raise strange
+    along = asked.T if turned else asked  # [b, more]
+    wanted = ids.to(asked.device)
+    starts = range(along.shape[1] - m + 1)
+    start = next((at for at in starts if torch.equal(along[:, at : at + m], wanted)), None)
+    if start is None:
+        raise strange
+    whole = output.transpose(0, 1) if turned else output
+    whole = torch.cat([whole[:, :start], rows, whole[:, start + m :]], dim=1)
+    return whole.transpose(0, 1) if turned else whole
 
 
 @contextmanager
@@ -42,16 +93,20 @@ def overhearing(head: torch.nn.Module | None, positions: torch.Tensor | None) ->
     if head is None:
         yield heard
         return
-    thread = threading.get_ident()
 
-    def listen(_module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
-        if threading.get_ident() != thread:
+    def listen(_module: torch.nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+        import torch
+
+        name = None if args else next((k for k, v in kwargs.items() if isinstance(v, torch.Tensor)), None)
+        hidden = args[0] if args else kwargs[name] if name else None
+        if not isinstance(hidden, torch.Tensor) or hidden.ndim != 3:  # flat, or with an axis more
             return None
-        hidden = args[0] if positions is None else args[0][:, positions.to(args[0].device)]
+        if positions is not None:
+            hidden = hidden[:, positions.to(hidden.device)]
         heard.append(hidden)
-        return (hidden, *args[1:])
+        return ((hidden, *args[1:]), kwargs) if name is None else (args, {**kwargs, name: hidden})
 
-    handle = head.register_forward_pre_hook(listen)
+    handle = head.register_forward_pre_hook(listen, with_kwargs=True)
     try:
         yield heard
     finally:
@@ -62,14 +117,23 @@ def overhearing(head: torch.nn.Module | None, positions: torch.Tensor | None) ->
 def last_logits(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
     """Holds the last position's logits [1, vocabulary] of the last pass: before `generate` changes them."""
     latest: list[torch.Tensor] = []
-    thread = threading.get_ident()
 
     def listen(_module: torch.nn.Module, _args: Any, output: Any) -> None:
-        if threading.get_ident() == thread:
-            latest[:] = [output.logits[:, -1]]
+        latest[:] = [logits_of(output)[:, -1]]
 
     handle = model.register_forward_hook(listen)
     try:
         yield latest
     finally:
         handle.remove()
+
+
+def logits_of(output: Any) -> torch.Tensor:
+    """The logits in what a model gave: a named output, a dict or a tuple of transformers', or the tensor itself."""
+    found: Any = output
+    if isinstance(output, dict) or hasattr(output, "logits"):
+        found = output["logits"] if isinstance(output, dict) else output.logits
+    elif isinstance(output, tuple | list):
+        found = output[0]
+    tensor: torch.Tensor = found
+    return tensor

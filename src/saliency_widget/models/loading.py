@@ -7,8 +7,10 @@ again while somebody holds it gets the same one. What was handed over as an obje
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -103,6 +105,13 @@ def _place(source: str) -> str | Path:
             f"There is no model at {str(path.absolute())!r}.",
             cure='Check the path; a hub id looks like "gpt2" or "org/name"; "demo" always works.',
         )
+    meant = (
+        []
+        if "/" in source
+        else get_close_matches(re.sub(r"[\s_]+", "-", source.strip().lower()), _BUILT_IN, n=1, cutoff=0.8)
+    )
+    if meant:  # no hub id that is as short looks like them
+        raise ModelNotFound(f"There is no model {source!r}.", cure=f'Did you mean "{meant[0]}"?')
     return source
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import UnsupportedMethod
 from ..types import Inputs
-from .base import Forward
+from .base import Access, Forward
 from .causal import CausalModel
-from .hooks import answering, overhearing
+from .hooks import Answer, answering, overhearing
+from .inside.probe import OTHER, access, is_causal, near, remembers
 
 if TYPE_CHECKING:
     import torch
@@ -35,13 +37,15 @@ class Reading(NamedTuple):
 def read_once(model: Model, inputs: Inputs, embeddings: torch.Tensor, positions: torch.Tensor) -> Reading:
     """Read `embeddings` [1, m, d], the first of `inputs`: logits and head at `positions`, and keys and values kept.
 
-    `ends` is None where the model keeps something else (sliding windows, state spaces, two texts), or does not do what
-    mask and positions say: it is tried out once a model. Call inside `lent`.
+    `ends` is None where the model keeps something else (sliding windows, state spaces, two texts) or does not do what
+    mask and positions say; that it does, is tried on a short text, and by whoever calls it on the text itself.
     """
-    if not isinstance(model, CausalModel) or not model.is_causal:
+    causal = isinstance(model, CausalModel) and is_causal(model)
+    if not causal or not model.facts.once("keeps", lambda: _keeps(model)):
         return Reading(model.network(inputs)(embeddings, positions), None)
+    assert isinstance(model, CausalModel), "no other is causal here"
     output, kept = _read(model, inputs, embeddings, positions)
-    if not model.keeps(lambda: _keeps(model)) or not _is_plain(kept):
+    if not _is_plain(model, kept):
         return Reading(output, None)
     return Reading(output, _ends(model, inputs, kept))
 
@@ -56,7 +60,8 @@ def _read(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, at: torc
 
 def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **given: Any) -> tuple[Forward, Any]:
     network, head = model.model, model.model.get_output_embeddings()
-    with answering([(network.get_input_embeddings(), embeddings)]), overhearing(head, at) as heads:
+    answer = Answer(network.get_input_embeddings(), given["input_ids"], embeddings)
+    with answering([answer]), overhearing(head, at) as heads:
         output = network(use_cache=True, **given)
     kept = output.get("past_key_values")  # a state space model has none
     if len(heads) == 1:
@@ -64,12 +69,15 @@ def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **give
     return Forward(output.logits[:, at], None), kept
 
 
-def _is_plain(kept: Any) -> bool:
-    """Whether these are the keys and values of the whole past."""
+def _is_plain(model: CausalModel, kept: Any) -> bool:
+    """Whether these are the keys and values of the whole past, of as many layers as an empty cache has."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
-    return type(kept) is DynamicCache and all(type(layer) is DynamicLayer for layer in kept.layers)
+    if type(kept) is not DynamicCache or any(type(layer) is not DynamicLayer for layer in kept.layers):
+        return False
+    own = len(DynamicCache(config=model.model.config).layers)  # without a config it grows as it is filled
+    return own in (0, len(kept.layers)) and all(layer.keys is not None for layer in kept.layers)
 
 
 def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
@@ -110,22 +118,28 @@ def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
     return read
 
 
-def _keeps(model: CausalModel) -> bool:
-    """Whether the ends of two changed texts, read in one pass, give what the whole texts give."""
+def _keeps(model: Model) -> bool:
+    """Whether the ends of three changed texts, read in one pass, give what the whole texts give."""
     import torch
 
-    inputs = Inputs((), model.some_ids(8))
-    text, at = model.embed(inputs), torch.tensor([2, 4, 6, 7], device=model.device)
-    _, kept = _read(model, inputs, text, at)
-    if not _is_plain(kept):
+    inputs = Inputs((), model.some_ids(12))
+    fresh = model.fresh()
+    if not isinstance(fresh, CausalModel) or remembers(model) or access(model) is Access.WHOLE:
         return False
-    changed = torch.cat([text, text])
-    changed[0, 2], changed[1, 4] = text[0, 5], -text[0, 1]
+    at = torch.tensor([2, 4, 6, 11], device=model.device)
+    text = fresh.embed(inputs)
+    changed = torch.cat([text, text, text])
+    changed[0, 2], changed[1, 4], changed[2, 6] = text[0, 5], -text[0, 1], text[0, 9]
+    starts = (2, 4, 6)
     try:
-        ends = _ends(model, inputs, kept)([(2, changed[0, 2:]), (4, changed[1, 4:])], at).logits[0]
-    except (TypeError, ValueError, RuntimeError):  # a family that takes no positions, or no such mask
-        return False
-    whole = model.network(inputs)(changed, at).logits
-    whole = torch.cat([whole[0], whole[1, 1:]])
-    tolerance = 1e-4 if whole.dtype in (torch.float32, torch.float64) else 5e-2
-    return bool((ends - whole).abs().max() <= tolerance * whole.abs().max())
+        with torch.no_grad():
+            _, kept = _read(fresh, inputs, text, at)
+            if not _is_plain(fresh, kept):
+                return False
+            given = [(start, changed[i, start:]) for i, start in enumerate(starts)]
+            ends = _ends(fresh, inputs, kept)(given, at).logits[0]
+            whole = fresh.network(inputs)(changed, at).logits
+    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, KeyError, UnsupportedMethod):
+        return False  # a family that takes no positions, or no such mask
+    whole = torch.cat([whole[i, [int(p) >= start for p in at]] for i, start in enumerate(starts)])
+    return near(ends, whole, model, OTHER)

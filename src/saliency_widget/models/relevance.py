@@ -9,22 +9,22 @@ keeps it. What is not linear has a rule of its own (numbers as in Achtibat et al
     y = a · b, and matrix products      half of g to each side     uniform rule, Prop. 3.2 and 3.3
     y = softmax(x)                      the ordinary gradient      Taylor expansion at x, Prop. 3.1
 
-The model's code stays as it is. During a pass of this thread, hooks and an attention function answer with the same
+The model's code stays as it is. During a pass of a shadow, hooks and an attention function answer with the same
 numbers (bit for bit) but another graph behind them, made of ordinary operations, so that batched backward passes work.
 A step for which there is no rule is never passed over: the graph of the first pass is looked through.
 """
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import UnsupportedMethod
+from .attention import Call, Standin, answering_as, eager_of, registered
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,6 @@ _LINEAR = {
     "T", "ToCopy", "Transpose", "Unbind", "Unsqueeze", "UnsafeSplit", "UnsafeView", "View",
 }  # fmt: skip
 
-_PREFIX = "saliency_widget_relevance_"
 _CURE = "Use saliency, occlusion or random."
 
 
@@ -83,36 +82,29 @@ class _Rules:
     latest: torch.Tensor | None = None  # the last answer of a module without parts
 
 
-# A context variable and not a global: a cell that runs the same model meanwhile gets its ordinary answers.
-_current: ContextVar[_Rules | None] = ContextVar("saliency_widget_relevance", default=None)
-
-
 @contextmanager
 def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
-    """Within it, a forward pass of `model` in this thread has a backward pass that carries relevance.
+    """Within it, a forward pass of a shadow has a backward pass that carries relevance.
 
     The outputs are the same, bit for bit. (gradient · embedding).sum(-1) is then the relevance [batch, n] of each
     embedding for what was differentiated; the backward pass may be batched, and may come after the context was left.
     `rule` "cp-lrp" takes the attention weights as constants: where there are no biases, relevance adds up to the logit.
-    Use inside `lent`: parameters are frozen, dropout is off.
     Raises: UnsupportedMethod where `why_no_relevance` has a reason; or during the pass, at a step without a rule.
     """
     reason = why_no_relevance(model)
     if reason is not None:
         raise UnsupportedMethod(reason, cure=_CURE)
     rules = _Rules(_SHARES[rule])
-    before = [(config, config._attn_implementation_internal) for config in _configs(model)]
     handles: list[RemovableHandle] = []
-    token = _current.set(rules)
+
+    def named(implementation: str) -> str:
+        return Standin(implementation, registered(implementation), partial(_attention, rules, str(implementation)))
+
     try:
         handles.extend(_hooks(model, rules))
-        for config, implementation in before:
-            config._attn_implementation_internal = _registered(implementation)
-        yield
+        with answering_as(model, named):
+            yield
     finally:
-        _current.reset(token)
-        for config, implementation in before:
-            config._attn_implementation_internal = implementation
         for handle in handles:
             handle.remove()
 
@@ -154,7 +146,7 @@ def _identity(x: torch.Tensor, y: torch.Tensor, slope: float) -> torch.Tensor:
     return _instead(y, x * (y / x).detach().masked_fill(x == 0, slope))
 
 
-# ── hooks, each acting in this thread alone ───────────────────────────────────────────────────────────────────────────
+# ── hooks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _hooks(model: Any, rules: _Rules) -> Iterator[RemovableHandle]:
@@ -183,11 +175,10 @@ def _activations() -> tuple[type[torch.nn.Module], ...]:
     return (*named, nn.GELU, nn.ELU)
 
 
-def _concerns(rules: _Rules, x: object) -> bool:
+def _concerns(x: object) -> bool:
     import torch
 
-    here = _current.get() is rules and torch.is_grad_enabled()
-    return here and isinstance(x, torch.Tensor) and x.requires_grad
+    return torch.is_grad_enabled() and isinstance(x, torch.Tensor) and x.requires_grad
 
 
 def _at_input(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -195,7 +186,7 @@ def _at_input(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) ->
 
     Of a gated MLP, act(gate) · up, the product is met where the next module (down) takes it: whatever their names are.
     """
-    if not args or not _concerns(rules, args[0]) or (node := args[0].grad_fn) is None:
+    if not args or not _concerns(args[0]) or (node := args[0].grad_fn) is None:
         return None
     x, latest = args[0], rules.latest
     if node.name() in _PLAIN and latest is not None and node.next_functions[0][0] is latest.grad_fn:
@@ -211,14 +202,14 @@ def _at_input(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) ->
 
 
 def _at_output(rules: _Rules, _module: torch.nn.Module, _args: Any, output: Any) -> None:
-    if _concerns(rules, output):
+    if _concerns(output):
         rules.latest = output
 
 
 def _at_activation(
     rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: torch.Tensor
 ) -> torch.Tensor | None:
-    if not args or not _concerns(rules, args[0]):
+    if not args or not _concerns(args[0]):
         return None
     if module not in rules.slopes:
         rules.slopes[module] = _slope(module, args[0])
@@ -242,7 +233,7 @@ def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: A
     """The norm's answer with the gradient size · weight. `size` is read off that answer, so whatever the ε inside."""
     import torch
 
-    if not args or not _concerns(rules, args[0]):
+    if not args or not _concerns(args[0]):
         return None
     x = args[0]
     known = module in rules.norms
@@ -292,51 +283,21 @@ def _check_norm(module: torch.nn.Module, y: torch.Tensor, again: torch.Tensor) -
 # ── attention ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _configs(model: Any) -> list[Any]:
-    """Every config that says which attention implementation a module uses: encoder and decoder may have their own."""
-    found = {id(config): config for m in model.modules() if (config := getattr(m, "config", None)) is not None}
-    return [c for c in found.values() if isinstance(getattr(c, "_attn_implementation_internal", None), str)]
-
-
-def _registered(implementation: str) -> str:
-    """The name of the attention function that shares out relevance and then does what `implementation` does."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-
-    implementation = implementation.removeprefix(_PREFIX)
-    name = _PREFIX + implementation
-    AttentionInterface.register(name, partial(_attention, implementation))
-    # Without a mask function of the same name the mask is silently None, and the model looks into the future.
-    if implementation in ALL_MASK_ATTENTION_FUNCTIONS:
-        AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[implementation])
-    return name
-
-
-def _attention(
-    implementation: str,
-    module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    **kwargs: Any,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+def _attention(rules: _Rules, implementation: str, call: Call) -> torch.Tensor:
     """As `implementation`, whose softmax, and a soft cap's tanh (Gemma 2), keep their ordinary gradients.
 
     Shapes: [batch, heads, n, head_dim] in, [batch, n, heads, head_dim] out.
     """
-    code = sys.modules[type(module).__module__]
+    code = inspect.unwrap(type(call.module).forward).__globals__
+    default = eager_of(call.module) if implementation == "eager" else None
     attend: Callable[..., tuple[torch.Tensor, torch.Tensor | None]]
-    attend = code.ALL_ATTENTION_FUNCTIONS.get_interface(implementation, getattr(code, "eager_attention_forward", None))
-    rules = _current.get()
-    if rules is None:
-        return attend(module, query, key, value, attention_mask, **kwargs)
-    parts = [_share(x, share) for x, share in zip((query, key, value), rules.shares, strict=True)]
-    output, weights = attend(module, *parts, attention_mask, **kwargs)
+    attend = code["ALL_ATTENTION_FUNCTIONS"].get_interface(implementation, default)
+    parts = [_share(x, share) for x, share in zip((call.query, call.key, call.value), rules.shares, strict=True)]
+    output, _ = attend(call.module, *parts, call.mask, **call.options)
     # A mask or a bias may depend on the input, too (Doge): then what made it needs rules of its own.
-    nodes = (getattr(x, "grad_fn", None) for x in (*parts, attention_mask, *kwargs.values()))
+    nodes = (getattr(x, "grad_fn", None) for x in (*parts, call.mask, *call.options.values()))
     _note(rules, output, tuple(node for node in nodes if node is not None))
-    return output, weights
+    return output
 
 
 # ── no step without a rule ────────────────────────────────────────────────────────────────────────────────────────────
@@ -353,7 +314,7 @@ def _note(rules: _Rules, output: torch.Tensor, before: tuple[Node, ...]) -> None
 
 
 def _at_head(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) -> None:
-    if args and _concerns(rules, args[0]):
+    if args and _concerns(args[0]):
         rules.end = args[0]
 
 
@@ -361,8 +322,6 @@ def _at_end(rules: _Rules, model: torch.nn.Module, _args: Any, output: Any) -> N
     """Looks through the graph of the first pass. Raises: UnsupportedMethod."""
     import torch
 
-    if _current.get() is not rules:
-        return
     end = rules.end if rules.end is not None else output if isinstance(output, torch.Tensor) else output[0]
     made, rules.end, rules.latest = rules.made, None, None
     if made is None or end.grad_fn is None:

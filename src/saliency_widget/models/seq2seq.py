@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..types import Inputs
-from .base import Forward, Model, Network
-from .hooks import answering
+from .base import Access, Forward, Model, Network, embedded
+from .hooks import Answer, answering
 from .prompting import Encoded, Prompt, encode_source
 
 if TYPE_CHECKING:
@@ -53,16 +53,16 @@ class Seq2SeqModel(Model):
         """Embeddings [1, n, d] of source and text, as the two embedding modules give them."""
         import torch
 
-        with torch.no_grad():
-            source, text = (module(self._tensor(ids)) for module, ids in zip(self.embeddings, inputs, strict=True))
-            return torch.cat([source, text.to(source.device)], dim=1)
+        parts = zip(self.embeddings, inputs, strict=True)
+        source, text = (embedded(module, self._tensor(ids)) for module, ids in parts)
+        return torch.cat([source, text.to(source.device)], dim=1)
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
         """One plain pass over the inputs; transformers' own output."""
         return self._call(self._tensor(inputs.source), self._tensor(inputs.ids), **options)
 
-    def network(self, inputs: Inputs) -> Network:
-        """The model as a function from embeddings [b, m, d], n_source < m ≤ n, and positions [k] to logits there."""
+    def direct(self, inputs: Inputs, access: Access) -> Network:
+        """Embeddings [b, m, d], n_source < m ≤ n, and positions [k] to logits there; see `Model.direct`."""
         source, text = self._tensor(inputs.source), self._tensor(inputs.ids)
         n = len(inputs.source)
 
@@ -70,8 +70,8 @@ class Seq2SeqModel(Model):
             batch, m = embeddings.shape[:2]
             read = [t.expand(batch, -1) for t in (source, text[:, : m - n])]
             parts = (embeddings[:, :n], embeddings[:, n:])
-            with answering(list(zip(self.embeddings, parts, strict=True))):
-                return self._project(lambda: self._call(*read).logits, positions - n)
+            with answering([Answer(*one) for one in zip(self.embeddings, read, parts, strict=True)]):
+                return self._project(partial(self._call, *read), positions - n, access)
 
         return run
 
@@ -82,14 +82,18 @@ class Seq2SeqModel(Model):
             input_ids=source,
             attention_mask=torch.ones_like(source),
             decoder_input_ids=text,
-            use_cache=False,  # FSMT leaves its causal mask out otherwise
+            **self._uncached(),
             **options,
         )
 
-    @cached_property
+    def _bind(self) -> None:
+        super()._bind()
+        self._embeddings = (_embedding_of(self.model.get_encoder()), _embedding_of(self.model.get_decoder()))
+
+    @property
     def embeddings(self) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Of the encoder and of the decoder: mostly two modules, also where they share their weights."""
-        return _embedding_of(self.model.get_encoder()), _embedding_of(self.model.get_decoder())
+        return self._embeddings
 
     @property
     def _start(self) -> tuple[int, ...]:

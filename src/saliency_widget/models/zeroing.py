@@ -12,7 +12,6 @@ That a layer is really like that, is not believed: empty slots (nothing taken ou
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +63,7 @@ def zeroing_pass(
     Raises: UnsupportedMethod where a layer lets positions see each other by other ways than attention; InputError
     where there is no such layer.
     """
+    reader = reader.for_a_pass()
     model, inputs = reader.model, reader.inputs
     slots = _Slots.of(queries, rows, n_source=len(inputs.source), width=n - len(inputs.source))
     work = _Zeroing(slots=slots.to(at.device), kinds=reader.kinds, layer=layer)
@@ -201,12 +201,11 @@ class _Zeroing:
 
     @contextmanager
     def beside_every_layer(self, root: Any) -> Iterator[None]:
-        """Within it, the layers below `root` work on slots beside the text, in this thread."""
-        thread = threading.get_ident()
+        """Within it, the layers below `root` work on slots beside the text."""
 
         def before(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             hidden: Any = args[0] if args else kwargs.get("hidden_states")
-            if threading.get_ident() != thread or not self._is_text(hidden):
+            if not self._is_text(hidden):
                 return None
             self._within, self._current = True, None
             wide = self._widened(hidden)
@@ -216,7 +215,7 @@ class _Zeroing:
             return ((wide, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": wide})
 
         def after(_module: Any, _args: Any, output: Any) -> Any:
-            if threading.get_ident() != thread or not self._within:
+            if not self._within:
                 return None
             self._within = False
             parts = output if isinstance(output, tuple) else (output,)

@@ -13,7 +13,7 @@ from ..attribution.engine import Chunk, Progress, Schedule
 from ..attribution.methods import LLM, METHODS, check_applies, why_not
 from ..attribution.objectives import LABELS
 from ..attribution.viewed import file_name, page_of
-from ..errors import InputError
+from ..errors import InputError, WeightsChanged
 from .trail import tell_steps
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _Entry:
 
 
 class Maps:
-    """Used by the worker alone, inside `model.lent()`, but for `prefer`, `question` and `attribution`.
+    """Used by the worker alone, with a shadow of the model, but for `prefer`, `question` and `attribution`.
 
     `check` raises to give up: the columns that are done stay. `finished` hears of every map on show that was completed,
     or stopped with something in it. `said` gives what an LLM said of the text on show: the id by which the pages know
@@ -187,8 +187,17 @@ class Maps:
             self._compute(model, document, entry, question)
         finally:
             self._schedule = None
+            self._forget_where_changed(model, entry)
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
                 self._publish(attribution.assemble(model, self.question, document, entry.chunks, entry.seconds))
+
+    def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
+        """Raises: WeightsChanged where the weights are not those of the shadow now: columns may be of both."""
+        try:
+            model.check_weights()
+        except WeightsChanged:
+            entry.chunks.clear()
+            raise
 
     def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
         asked = set(question.cols(document))

@@ -23,7 +23,7 @@ _NEXT_LOOK = 0.1  # seconds between two looks at a text that is being written
 
 
 class Trail:
-    """Used by the worker alone, inside `model.lent()`.
+    """Used by the worker alone, with a shadow of the model.
 
     `turned` is called when the pages are about to be told of another text. `check` raises to give up; what was written
     until then stays.

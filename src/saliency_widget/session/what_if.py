@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class WhatIf:
-    """Used by the worker alone, inside `model.lent()`. `change`: what was tried last on the text on show."""
+    """Used by the worker alone, with a shadow of the model. `change`: what was tried last on the text on show."""
 
     def __init__(self, stream: Stream, memory_budget: int | None) -> None:
         self._stream = stream

@@ -1,0 +1,141 @@
+"""How a text is gone on with: greedy, or drawn from the model's distribution, whatever its own settings say."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .hooks import last_logits
+from .steps import Step, read_steps
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Sampling(NamedTuple):
+    """How the next token is chosen. Temperature 0: the most probable one. `seed`: the same one, the same text."""
+
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+# Settings by which `generate` writes several texts, or another one than its logits say.
+_OTHER_WAYS = {
+    "do_sample": False, "num_beams": 1, "num_return_sequences": 1, "stop_strings": None, "penalty_alpha": None,
+    "prompt_lookup_num_tokens": None, "dola_layers": None, "guidance_scale": None, "watermarking_config": None,
+    "constraints": None, "force_words_ids": None, "token_healing": False, "max_time": None, "num_beam_groups": 1,
+    "diversity_penalty": 0.0, "assistant_early_exit": None, "is_assistant": False,
+}  # fmt: skip
+# Settings that have no say in a greedy text, or in how its tokens come here.
+_IDLE = {
+    "temperature": 1.0, "top_k": 50, "top_p": 1.0, "min_p": None, "top_h": None, "typical_p": 1.0,
+    "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "early_stopping": False, "length_penalty": 1.0, "max_length": None,
+    "cache_implementation": None, "cache_config": None, "return_dict_in_generate": False, "output_scores": False,
+    "output_logits": None, "output_attentions": False, "output_hidden_states": False, "compile_config": None,
+    "use_cache": True, "max_new_tokens": None, "continuous_batching_config": None,
+}  # fmt: skip
+
+
+def write(
+    model: Any,
+    tokenizer: Any,
+    on_token: Callable[[int, Step], None],
+    max_new_tokens: int,
+    sampling: Sampling,
+    inputs: Mapping[str, torch.Tensor],
+) -> None:
+    """Let a shadow write; `on_token` hears each new id and its step, read from the logits as the model gave them.
+
+    The model's own penalties, forced and forbidden tokens hold; beams, sampling, several sequences and stop strings do
+    not, which a warning says.
+    """
+    import torch
+    from transformers.utils import logging
+
+    settings = greedy(model.generation_config)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    draw = [_Drawn(sampling)] if sampling.temperature > 0 else []
+    with torch.no_grad(), last_logits(model) as latest:
+
+        def heard(token: int) -> None:
+            (step,) = read_steps(latest[0], [token])
+            on_token(token, step)
+
+        before = logging.get_verbosity()
+        logging.set_verbosity_error()  # of a limit of the model's own it logs that ours takes precedence
+        try:
+            model.generate(
+                **inputs,
+                generation_config=settings,
+                logits_processor=draw,
+                max_new_tokens=max_new_tokens,
+                pad_token_id=pad,
+                streamer=_Streamer(heard),
+            )
+        finally:
+            logging.set_verbosity(before)
+
+
+def greedy(given: Any) -> Any:
+    """A copy of a generation config that writes one text, the most probable token at each place."""
+    settings = copy.deepcopy(given)
+    changed = []
+    for name, plain in _OTHER_WAYS.items():
+        if getattr(settings, name, None) not in (None, plain, False, 1):
+            changed.append(name)
+        if hasattr(settings, name):
+            setattr(settings, name, plain)
+    for name, plain in _IDLE.items():
+        if hasattr(settings, name):
+            setattr(settings, name, plain)
+    if changed:
+        warnings.warn(
+            f"The model's generation_config asks for {', '.join(changed)}. A map explains one text: it writes the "
+            "most probable token each time all the same.",
+            stacklevel=2,
+        )
+    return settings
+
+
+class _Drawn:
+    """A logits processor after which the largest logit is a draw from the distribution (Gumbel's trick).
+
+    It draws from a generator of its own, so the user's random numbers go on as if nothing had been drawn.
+    """
+
+    def __init__(self, sampling: Sampling) -> None:
+        import torch
+
+        self._temperature = sampling.temperature
+        self._random = torch.Generator()
+        if sampling.seed is None:
+            self._random.seed()
+        else:
+            self._random.manual_seed(sampling.seed)
+
+    def __call__(self, _ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        uniform = torch.rand(scores.shape, generator=self._random, dtype=torch.float64)
+        gumbel = -(-uniform.clamp_min(1e-300).log()).log()
+        return scores.double() / self._temperature + gumbel.to(scores.device)
+
+
+class _Streamer:
+    """What `generate` calls with the prompt first, and then with each new token."""
+
+    def __init__(self, on_token: Callable[[int], None]) -> None:
+        self._on_token = on_token
+        self._prompt_seen = False
+
+    def put(self, value: torch.Tensor) -> None:
+        if not self._prompt_seen:
+            self._prompt_seen = True
+            return
+        for token in value.reshape(-1).tolist():
+            self._on_token(token)
+
+    def end(self) -> None:
+        pass
