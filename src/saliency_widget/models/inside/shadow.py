@@ -247,11 +247,12 @@ def weights(model: Any) -> int:
     samples = []
     with torch.inference_mode(False), torch.no_grad():
         for parameter in model.parameters():
-            version = 0 if parameter.is_inference() else parameter._version
-            marks.append((parameter.data_ptr(), version, parameter.shape, parameter.dtype))
-            if parameter.numel() and not parameter.is_meta:  # whose numbers are elsewhere, and come when it is run
-                flat = _plain(parameter).reshape(-1)
-                samples.append(flat[:: max(1, flat.numel() // 16)][:16].float().sum().cpu())
+            marks.append((parameter.shape, parameter.dtype))
+            if parameter.is_meta or not parameter.numel():  # of the first the numbers come when it is run
+                continue
+            marks.append((parameter.data_ptr(), 0 if parameter.is_inference() else parameter._version))
+            flat = _plain(parameter).reshape(-1)
+            samples.append(flat[:: max(1, flat.numel() // 16)][:16].float().sum().cpu())
     values = torch.stack(samples).numpy().tobytes() if samples else b""  # of NaN only the bits are equal
     return hash((tuple(marks), values))
 
