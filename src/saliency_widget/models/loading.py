@@ -105,12 +105,9 @@ def _place(source: str) -> str | Path:
             f"There is no model at {str(path.absolute())!r}.",
             cure='Check the path; a hub id looks like "gpt2" or "org/name"; "demo" always works.',
         )
-    meant = (
-        []
-        if "/" in source
-        else get_close_matches(re.sub(r"[\s_]+", "-", source.strip().lower()), _BUILT_IN, n=1, cutoff=0.8)
-    )
-    if meant:  # no hub id that is as short looks like them
+    written = re.sub(r"[\s_]+", "-", source.strip().lower())
+    meant = get_close_matches(written, _BUILT_IN, n=1, cutoff=0.8)
+    if meant and "/" not in source:
         raise ModelNotFound(f"There is no model {source!r}.", cure=f'Did you mean "{meant[0]}"?')
     return source
 
