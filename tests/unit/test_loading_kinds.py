@@ -290,3 +290,81 @@ def test_a_tokenizer_of_bytes_has_no_file(tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path / "bytes")
     loaded = load_model(tmp_path / "bytes")
     assert loaded.tokenizer("ab").input_ids == tokenizer("ab").input_ids
+
+
+# ── what a pipeline puts on the logits of a classifier ───────────────────────────────────────────────────────────
+
+
+def classifier(**settings: Any) -> Any:
+    return tiny("BertForSequenceClassification", **_SMALL | {"max_position_embeddings": 64} | settings)
+
+
+def pipeline(model: Any, **settings: Any) -> Any:
+    return transformers.pipeline("text-classification", model=model, tokenizer=TOKENIZER, **settings)
+
+
+def printed(pipe: Any, text: str) -> list[float]:
+    """The score of each class, in the order of the classes."""
+    scores = {entry["label"]: entry["score"] for entry in pipe(text, top_k=None)}
+    return [scores[label] for label in pipe.model.config.id2label.values()]
+
+
+@pytest.mark.parametrize("function", [None, "softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_labels": 3},
+        {"num_labels": 3, "problem_type": "multi_label_classification"},
+        {"num_labels": 3, "problem_type": "single_label_classification"},
+        {"num_labels": 1},
+    ],
+)
+def test_the_probability_is_the_one_that_the_pipeline_prints(function: str | None, settings: dict[str, Any]) -> None:
+    """Its function_to_apply comes before what the model was trained with, and the user's config stays as it was."""
+    model = classifier(**settings)
+    before = model.config.to_dict()
+    pipe = pipeline(model, **({} if function is None else {"function_to_apply": function}))
+    a = sw.attribute(pipe, "a cab", method="random", progress=False)
+    np.testing.assert_allclose(a.step_scores["probability"], printed(pipe, "a cab"), atol=1e-6)  # of float32
+    assert model.config.to_dict() == before
+
+
+def test_a_sigmoid_is_explained_as_one() -> None:
+    """Saliency of a pipeline with a sigmoid: the gradient of each class by itself. Without one the softmax is kept."""
+    model = classifier(num_labels=3).double()
+    ids = TOKENIZER("a cab")["input_ids"]
+    x = model.get_input_embeddings()(torch.tensor([ids])).detach().requires_grad_()
+    logits = model(inputs_embeds=x).logits[0]
+    for source, values in (
+        (pipeline(model, function_to_apply="sigmoid"), logits.sigmoid()),
+        ((model, TOKENIZER), logits.softmax(-1)),
+    ):
+        a = sw.attribute(source, "a cab", progress=False)
+        for j in range(3):
+            (gradient,) = torch.autograd.grad(values[j], x, retain_graph=True)
+            np.testing.assert_allclose(a.scores[:, j], gradient[0].norm(dim=-1), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("function", "settings", "gives"),
+    [
+        ("none", {"num_labels": 3}, "raw scores and no probabilities"),
+        ("none", {"num_labels": 1}, "a single number and no classes"),
+        (None, {"num_labels": 1, "problem_type": "regression"}, "a single number and no classes"),
+        (None, {"num_labels": 3, "problem_type": "regression"}, "raw scores and no probabilities"),
+    ],
+)
+def test_raw_scores_are_no_probabilities(function: str | None, settings: dict[str, Any], gives: str) -> None:
+    """A pipeline that prints the logits has its logits explained, and nothing that would need a probability."""
+    model = classifier(**settings).double()
+    pipe = pipeline(model, **({} if function is None else {"function_to_apply": function}))
+    for objective in ("probability", "log_probability", "entropy"):
+        with pytest.raises(InputError, match=gives) as caught:
+            sw.attribute(pipe, "a cab", objective=objective, progress=False)
+        assert 'objective="logit"' in caught.value.cure
+    a = sw.attribute(pipe, "a cab", objective="logit", progress=False)
+    x = model.get_input_embeddings()(torch.tensor([TOKENIZER("a cab")["input_ids"]])).detach().requires_grad_()
+    for j, logit in enumerate(model(inputs_embeds=x).logits[0]):
+        (gradient,) = torch.autograd.grad(logit, x, retain_graph=True)
+        np.testing.assert_allclose(a.scores[:, j], gradient[0].norm(dim=-1), rtol=1e-5)
+    assert sw.attribute(pipe, "a cab", method="attention", progress=False).scores.shape[1] == settings["num_labels"]

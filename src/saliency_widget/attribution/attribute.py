@@ -71,8 +71,8 @@ class Question:
             self._check_spans(model)
         foil = None if self.foil is None else model.foil_id(self.foil)
         self._check_foil(foil, model, document)
-        if isinstance(model, ClassifierModel) and len(model.labels) == 1:
-            self._check_regression(model)
+        if isinstance(model, ClassifierModel) and model.applied == "none":
+            self._check_raw_scores(model)
         return Request(
             inputs=document.inputs,
             targets=document.targets,
@@ -97,11 +97,13 @@ class Question:
                 cure="Set a target against another token than itself; the map shows the alternatives.",
             )
 
-    def _check_regression(self, model: Model) -> None:
+    def _check_raw_scores(self, model: ClassifierModel) -> None:
         if self.method.uses_objective and self.objective != "logit":
+            one = len(model.labels) == 1
+            gives = "a single number and no classes" if one else "raw scores and no probabilities"
             raise InputError(
-                f"{model.name} gives a single number and no classes: there is no {LABELS[self.objective]} to explain.",
-                cure='Explain the number itself with objective="logit".',
+                f"{model.name} gives {gives}: there is no {LABELS[self.objective]} to explain.",
+                cure=f'Explain {"the number itself" if one else "the scores themselves"} with objective="logit".',
             )
 
     def _check_spans(self, model: Model) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import TextTooLong
 from ..types import Alternative, Inputs
@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
     from .steps import Step
 
+Applied: TypeAlias = Literal["softmax", "sigmoid", "none"]  # what is put on logits; none: they are no probabilities
+
 
 class ClassifierModel(Model):
-    """A loaded sequence classifier with its tokenizer."""
+    """A loaded sequence classifier with its tokenizer.
+
+    `applied`: the function that somebody puts on its logits, where it is not the one that the model was trained with.
+    """
 
     counted = "classes"
+
+    def __init__(self, model: Any, tokenizer: Any, *, name: str, applied: Applied | None = None) -> None:
+        super().__init__(model, tokenizer, name=name)
+        self._applied = applied
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -30,9 +39,20 @@ class ClassifierModel(Model):
         return tuple(str(config.id2label.get(i, i)) for i in range(config.num_labels))
 
     @property
+    def applied(self) -> Applied:
+        """What makes probabilities of its logits: a pipeline's choice, or else what the model was trained with."""
+        if self._applied is not None:
+            return self._applied
+        config = self.model.config
+        problem = getattr(config, "problem_type", None)
+        if problem == "regression" or config.num_labels == 1:
+            return "none"
+        return "sigmoid" if problem == "multi_label_classification" else "softmax"
+
+    @property
     def independent(self) -> bool:  # type: ignore[override]  # there a field
-        """Whether it was trained to name any number of classes at once."""
-        return getattr(self.model.config, "problem_type", None) == "multi_label_classification"
+        """Whether each class has a probability of its own, so that several may be there at once."""
+        return self.applied == "sigmoid"
 
     def encode(self, prompt: Prompt) -> Encoded:
         """A text; its target is one class if the user named one, else all of them. Raises: InputError."""

@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import InputError
 from .base import Model
 from .causal import CausalModel
-from .classifier import ClassifierModel
+from .classifier import Applied, ClassifierModel
+from .inside.shadow import bare
 from .seq2seq import Seq2SeqModel
 
 _OTHER_TASKS = (
@@ -62,11 +63,14 @@ def loader_of(kind: type[Model], config: Any, architecture: str, name: str) -> s
     return found[0]
 
 
-def seen(model: Any, tokenizer: Any, name: str) -> Model:
-    """A transformers model as one of ours. Raises: InputError for what cannot be explained."""
+def seen(model: Any, tokenizer: Any, name: str, applied: Applied | None = None) -> Model:
+    """A transformers model as one of ours; `applied` as in `ClassifierModel`, and of no use to other kinds.
+
+    Raises: InputError for what cannot be explained; UnsupportedMethod, one of them, for virtual tokens.
+    """
     if getattr(model, "main_input_name", "input_ids") != "input_ids":
         raise InputError(f"{name} reads no text but {model.main_input_name}.", cure="Take a model that reads text.")
-    inner = _inner(model)
+    inner = bare(model)  # a wrapper's class says nothing
     architecture = type(inner).__name__
     kind = kind_of(getattr(model, "config", None), architecture, name)
     if kind is not ClassifierModel and _has_no_head(inner):
@@ -76,6 +80,8 @@ def seen(model: Any, tokenizer: Any, name: str) -> Model:
             f"{name} ({architecture}) has no table of token embeddings, and a map is made of what those do.",
             cure='Take a model that looks its tokens up in a vocabulary; "demo" always works.',
         )
+    if kind is ClassifierModel:
+        return ClassifierModel(model, tokenizer, name=name, applied=applied)
     return kind(model, tokenizer, name=name)
 
 
@@ -99,14 +105,6 @@ def _tables(kind: type[Model]) -> dict[str, dict[str, str]]:
         "AutoModelForImageTextToText": auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
         "AutoModelForMultimodalLM": auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
     }
-
-
-def _inner(model: Any) -> Any:
-    """The transformers model in the wrappers of torch.compile and peft: its class says what it is."""
-    compiled = getattr(model, "_modules", {}).get("_orig_mod")
-    if compiled is not None:
-        return _inner(compiled)
-    return _inner(model.get_base_model()) if hasattr(model, "get_base_model") else model
 
 
 def _has_no_head(model: Any) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from .classifier import Applied
     from .demo import Progress
 
 _BUILT_IN = ("demo", "demo-translation")  # names that need no hub
@@ -268,7 +269,22 @@ def _wrapped(source: Any) -> Model:
         )
     name = getattr(model, "name_or_path", "") or type(model).__name__
     name = Path(name).name if Path(name).is_absolute() else name
-    return seen(model, tokenizer, name)
+    return seen(model, tokenizer, name, _applied_by(source))
+
+
+def _applied_by(source: Any) -> Applied | None:
+    """What a pipeline for text classification puts on logits before it prints them; None for anything else.
+
+    Where its user has not said, it decides as transformers does: it prints a sigmoid also of a single class.
+    """
+    if "TextClassificationPipeline" not in {cls.__name__ for cls in type(source).__mro__}:
+        return None
+    said = getattr(source, "_postprocess_params", {}).get("function_to_apply")
+    if said is not None:
+        chosen: Applied = said.value
+        return chosen
+    config = source.model.config
+    return "sigmoid" if config.num_labels == 1 and config.problem_type != "regression" else None
 
 
 def _tokenizer_in(reader: Any) -> Any:
