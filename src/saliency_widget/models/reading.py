@@ -47,7 +47,48 @@ def read_once(model: Model, inputs: Inputs, embeddings: torch.Tensor, positions:
     output, kept = _read(model, inputs, embeddings, positions)
     if not _is_plain(model, kept):
         return Reading(output, None)
-    return Reading(output, _ends(model, inputs, kept))
+    return Reading(output, _tried(model, inputs, embeddings, _ends(model, inputs, kept)))
+
+
+def _tried(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, packed: Ends) -> Ends:
+    """`packed`, held against a plain pass over its last text whenever that reaches back farther than any did before.
+
+    A window may count places in the sequence instead of positions, or a table of them may end. Then, and from then on,
+    each text is read by itself.
+    """
+    network, facts = model.network(inputs), model.facts
+
+    def apart(texts: Sequence[tuple[int, torch.Tensor]], positions: torch.Tensor) -> Forward:
+        import torch
+
+        found = []
+        for start, rows in texts:
+            whole = torch.cat([embeddings[0, :start], rows])[None]
+            found.append(network(whole, positions).logits[:, positions >= start])
+        return Forward(torch.cat(found, dim=1), None)
+
+    def read(texts: Sequence[tuple[int, torch.Tensor]], positions: torch.Tensor) -> Forward:
+        if not facts.found["keeps"]:
+            return apart(texts, positions)
+        try:
+            output = packed(texts, positions)
+        except (IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            if "memory" in str(error):
+                raise
+            facts.found["keeps"] = False
+            return apart(texts, positions)
+        # How far a row of the last text is from the first key that it sees, counted in the sequence.
+        start = texts[-1][0]
+        reach = sum(len(rows) for _, rows in texts) + embeddings.shape[1] if start else len(texts[-1][1])
+        if reach > facts.packed:
+            last = apart(texts[-1:], positions).logits
+            if not near(output.logits[:, -last.shape[1] :], last, model, OTHER):
+                facts.found["keeps"] = False
+                return apart(texts, positions)
+            facts.packed = reach
+        return output
+
+    return read
 
 
 def _read(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, at: torch.Tensor) -> tuple[Forward, Any]:

@@ -54,7 +54,7 @@ def write(
     import torch
     from transformers.utils import logging
 
-    settings = greedy(model.generation_config)
+    model.generation_config = greedy(model.generation_config)  # given by the side, gaps are filled from the model's own
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     draw = [_Drawn(sampling)] if sampling.temperature > 0 else []
     with torch.no_grad(), last_logits(model) as latest:
@@ -68,7 +68,6 @@ def write(
         try:
             model.generate(
                 **inputs,
-                generation_config=settings,
                 logits_processor=draw,
                 max_new_tokens=max_new_tokens,
                 pad_token_id=pad,

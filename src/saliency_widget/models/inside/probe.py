@@ -31,11 +31,16 @@ OTHER = {"float64": 1e-6, "float32": 3e-5, "float16": 1e-2, "bfloat16": 1e-1}
 
 @dataclass(eq=False)
 class Facts:
-    """What is known of one structure. `spans`: lengths (from, to) between which places are told in one way."""
+    """What is known of one structure.
+
+    `spans`: lengths (from, to) between which places are told in one way. `packed`: how far a row could
+    reach back in a sequence of ends of changed texts that was right.
+    """
 
     structure: int
     found: dict[str, Any] = field(default_factory=dict)
     spans: list[tuple[int, int]] = field(default_factory=list)
+    packed: int = 0
 
     def once(self, name: str, look: Callable[[], Any]) -> Any:
         """The fact of this name, looked for if it is not known; None is not kept: it could not be seen."""
