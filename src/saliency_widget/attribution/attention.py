@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from ..checks import one_of
-from ..errors import InputError
+from ..errors import InputError, UnsupportedMethod
 from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, chunk_of, in_passes
 from .memory import is_out_of_memory, not_enough_for
 
@@ -33,6 +33,10 @@ class Reader(Protocol):
 
     def run(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
         """One pass over the first n rows, told to `record`; the logits [a, vocabulary] at `at`."""
+
+    @property
+    def n_layers(self) -> int:
+        """How many layers the network has, with attention or without."""
 
     def zeroed(
         self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
@@ -183,6 +187,11 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
         queries, of_column = _distinct(read.queries(atoms.n_read, atoms.at))
         flow = _Flow(problem.n_source, atoms.n_read, atoms.at.device)
         logits = read.run(atoms.n_read, atoms.at, flow.add)
+        if flow.calls < read.n_layers:
+            raise UnsupportedMethod(
+                f"Attention is told by {flow.calls} of {read.n_layers} layers: it cannot be followed through the others.",
+                cure="Use attention, which is the mean over those, or saliency or occlusion.",
+            )
         rows = flow.text[queries.to(atoms.at.device)].mean(dim=1).cpu()
         return chunk_of(problem, cols, rows[of_column], logits)
 
@@ -201,11 +210,13 @@ class _Flow:
         self.source = torch.eye(n_source, device=device)
         self.text = torch.eye(n, device=device)[n_source:]
         self._before = self.text
+        self.calls = 0  # of attention within the text
 
     def add(self, kind: Kind, _layer: int, start: int, weights: torch.Tensor) -> None:
         """A block of one layer: [heads, block, keys]."""
         mean = weights.float().mean(dim=0).to(self.text.device)  # [block, keys]
         rows = slice(start, start + len(mean))
+        self.calls += kind == "self" and start == 0
         if start == 0:  # the layer's other blocks need what was before it
             self._before = self.source if kind == "encoder" else self.text
         mixed = self._before[rows] / 2

@@ -34,6 +34,7 @@ Recorder = Callable[[Kind, int, int, "torch.Tensor"], None]
 # Of each attention module of an encoder-decoder model, what kind it is. All modules of other models are "self".
 Kinds = Mapping["torch.nn.Module", Kind]
 
+_ROUNDING = 0.02  # by which weights in half precision may miss a sum of 1
 _BLOCK_CELLS = 64_000_000  # weights of one block: heads x queries x keys, 256 MB in float32
 
 # Families that never have the weights of every pair of tokens: they look through windows, or approximate.
@@ -132,6 +133,28 @@ def has_interface(model: Model) -> bool:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _check_own_attention(model: Model) -> None:
+    """Raises: UnsupportedMethod where the model's eager attention, called by us, does not give its eager logits."""
+    import torch
+
+    def look() -> bool:
+        inputs = probe.short_text(model)
+        inside, eager = model.fresh(), model.fresh()
+        at = torch.tensor(probe.positions_of(inputs), device=model.device)
+        n = len(inputs.source) + len(inputs.ids)
+        with attending(inside.model, plain):
+            ours = forward(inside, inputs, n, at)
+        with answering_as(eager.model, lambda _name: "eager"):
+            own = forward(eager, inputs, n, at)
+        return probe.near(ours, own, model, probe.SAME)
+
+    if not model.facts.once("own_attention", look):
+        raise UnsupportedMethod(
+            f"{type(model.model).__name__} computes with its attention weights what cannot be seen from outside.",
+            cure=_CURE,
+        )
+
+
 @dataclass(frozen=True)
 class AttentionReader:
     """The attention of a shadow on one text; what `attribution.attention.Reader` asks for.
@@ -156,26 +179,44 @@ class AttentionReader:
     def run(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
         """One pass over the first n rows, layer by layer told to `record`; the logits [a, vocabulary] at `at`.
 
-        Raises: UnsupportedMethod where no layer tells its weights.
+        Raises: UnsupportedMethod where no layer tells its weights, or where they are no shares of the text's tokens.
         """
+        name = type(self.model.model).__name__
         heard: Counter[Kind] = Counter()
+        beyond: list[torch.Tensor] = []  # of a row of each layer: how far its weights are from shares of 1
+        n_source = len(self.inputs.source)
+        keys: dict[Kind, int] = {"self": n - n_source, "cross": n_source, "encoder": n_source}
 
         def hear(kind: Kind, layer: int, start: int, weights: torch.Tensor) -> None:
+            if weights.shape[2] != keys[kind]:
+                raise UnsupportedMethod(
+                    f"{name} looks at {weights.shape[2]} keys where the text has {keys[kind]} tokens, so its weights "
+                    "cannot be told by token.",
+                    cure=_CURE,
+                )
+            row = weights[:, -1].detach().float()
+            beyond.append((row.sum(-1) - 1).amax().maximum(-row.amin()).cpu())
             heard[kind] += 1
             record(kind, layer, start, weights)
 
         on = self.for_a_pass()
         if has_interface(on.model):
+            _check_own_attention(on.model)
             with attending(on.model.model, recording(on.kinds, hear)):
                 logits = forward(on.model, self.inputs, n, at)
         else:
             logits = on.handed_out(n, at, hear)
         needed: set[Kind] = {"self", "cross", "encoder"} if self.model.has_source else {"self"}
         if needed - set(heard):
-            raise UnsupportedMethod(
-                f"{type(self.model.model).__name__} does not hand out its attention weights.", cure=_CURE
-            )
+            raise UnsupportedMethod(f"{name} does not hand out its attention weights.", cure=_CURE)
+        if max(float(value) for value in beyond) > _ROUNDING:
+            raise UnsupportedMethod(f"What {name} hands out are no weights: they are not shares of 1.", cure=_CURE)
         return logits
+
+    @property
+    def n_layers(self) -> int:
+        """How many layers the model (of two parts, the decoder) has."""
+        return self.model.n_layers
 
     def zeroed(
         self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None

@@ -76,7 +76,7 @@ def writes_weights(model: Model) -> bool:
     """
     with shadow.guarded(model.model):
         try:
-            plain(model, _text(model))
+            plain(model, short_text(model))
         except shadow.WritesWeights:
             return True
     return False
@@ -94,9 +94,9 @@ def access(model: Model) -> Access:
 def _look_for_access(model: Model) -> Access:
     import torch
 
-    inputs = _text(model)
+    inputs = short_text(model)
     fresh = model.fresh()
-    at = torch.tensor(_positions(inputs), device=model.device)
+    at = torch.tensor(positions_of(inputs), device=model.device)
     expected = plain(fresh, inputs, at)
     name = type(model.model).__name__
     if not near(plain(fresh, inputs, at), expected, model, SAME) and not remembers(model):
@@ -130,7 +130,7 @@ def remembers(model: Model) -> bool:
     def look() -> bool:
         fresh = model.fresh()
         before = shadow.structure(fresh.model)
-        plain(fresh, _text(model))
+        plain(fresh, short_text(model))
         return shadow.structure(fresh.model) != before
 
     return bool(model.facts.once("remembers", look))
@@ -144,7 +144,7 @@ def is_causal(model: Model) -> bool:
 def _look_for_causality(model: Model) -> bool | None:
     import torch
 
-    inputs = _text(model)
+    inputs = short_text(model)
     inside = model.fresh()
     network, embeddings, n_source = inside.network(inputs), inside.embed(inputs), len(inputs.source)
     n = embeddings.shape[1]
@@ -166,11 +166,11 @@ def batches(model: Model) -> bool:
     def look() -> bool:
         import torch
 
-        inputs = _text(model)
+        inputs = short_text(model)
         inside = model.fresh()
         text = inside.embed(inputs)
         texts = torch.cat([text, text.flip(1), -text])
-        at = torch.tensor(_positions(inputs), device=model.device)
+        at = torch.tensor(positions_of(inputs), device=model.device)
         with torch.no_grad():
             one = model.fresh().direct(inputs, access(model))
             alone = torch.cat([one(part[None], at).logits for part in texts])
@@ -192,10 +192,10 @@ def reads_ids(model: Model) -> bool:
     def look() -> bool:
         import torch
 
-        inputs = _text(model)
+        inputs = short_text(model)
         inside = model.fresh()
         text = inside.embed(inputs)
-        at = torch.tensor(_positions(inputs), device=model.device)
+        at = torch.tensor(positions_of(inputs), device=model.device)
         middle = tuple(reversed(inputs.ids[1:-1]))
         source = inputs.source[:1] + tuple(reversed(inputs.source[1:-1])) + inputs.source[1:][-1:]
         other = Inputs(source, (inputs.ids[0], *middle, inputs.ids[-1]))
@@ -262,14 +262,15 @@ def precision(model: Model) -> str:
     return next((name for name in ("bfloat16", "float16", "float32") if name in names), "float64")
 
 
-def _text(model: Model) -> Inputs:
+def short_text(model: Model) -> Inputs:
     """A short text, with a source where the model reads one."""
     limit = model.n_positions or _N
     ids = model.some_ids(max(2, min(_N, limit)))
     return Inputs(ids[:4], ids) if model.has_source else Inputs((), ids)
 
 
-def _positions(inputs: Inputs) -> list[int]:
+def positions_of(inputs: Inputs) -> list[int]:
+    """Irregular rows of such a text, in its second part."""
     n, start = len(inputs.ids), len(inputs.source)
     return sorted({start + min(at, n - 1) for at in _AT})
 
