@@ -116,21 +116,23 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
 
     settings: PathSettings = problem.settings
     reduce = _REDUCTIONS[settings.reduction]
-    start = baseline(problem, settings.baseline)
-    way = problem.embeddings - start
+    kind = problem.embeddings.dtype
+    # The path, and what is added up along it, keep more digits than half precision has.
+    start, end = (_at_least_float32(x) for x in (baseline(problem, settings.baseline), problem.embeddings))
+    way = end - start
     nodes, weights = _gauss_legendre(settings.steps, way)
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
         from_b, on = start[:, : atoms.n_read], way[:, : atoms.n_read]
         with torch.no_grad():
-            logits = problem.network(torch.cat([from_b + on, from_b]), atoms.at).logits
+            logits = problem.network(torch.cat([from_b + on, from_b]).to(kind), atoms.at).logits
         at_x, at_b = per_column(worth(problem, logits, atoms.ids), atoms)
-        mean = _at_least_float32(torch.zeros_like(on))
+        mean = torch.zeros_like(on)
         at_once = _at_once(problem, len(cols))
         for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
-            gradient, _ = gradients(problem, from_b + nodes[part] * on, atoms)
-            mean = mean + (weights[part] * gradient).sum(dim=1, dtype=mean.dtype)  # [k, m, d]
+            gradient, _ = gradients(problem, (from_b + nodes[part] * on).to(kind), atoms)
+            mean = mean + (weights[part] * gradient).sum(dim=1)  # [k, m, d]
         products = mean * on
         missing = (at_x - at_b).cpu() - products.double().sum((1, 2)).cpu()
         return chunk_of(problem, cols, reduce(products), logits[0], {"completeness_error": missing.tolist()})
@@ -156,7 +158,27 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
     One forward pass, cut off after the last target, and one batched backward pass. Where the network shows the input
     of its vocabulary projection, that projection is gone through once for all targets: row a of its gradient belongs to
     atom a alone, so the sum of the objectives tells them apart.
+    In float16 the gradient of an improbable token would round to 0 on its way, so each column goes backward times a
+    power of two of its own, and a column that then overflows is done again times a smaller one. What comes back is
+    divided in float32, and is float32.
     """
+    import torch
+
+    first, *smaller = _LIFTS
+    gradient, output = _lifted(problem, points, atoms, first)
+    if not _is_float16(points, output):
+        return gradient, output
+    for lift in smaller:
+        whole = gradient.isfinite().flatten(1).all(dim=1)  # [k]
+        if bool(whole.all()) or not bool(output.logits.isfinite().all()):  # a network that gives NaN does so again
+            break
+        again, _ = _lifted(problem, points, atoms, lift)
+        gradient = torch.where(whole[:, None, None, None], gradient, again)
+    return gradient, output
+
+
+def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> tuple[torch.Tensor, Output]:
+    """As `gradients`; in float16 the largest slope of a column's logits goes backward as 2^(lift - 1) … 2^lift."""
     import torch
 
     x = points.detach().requires_grad_()
@@ -167,14 +189,47 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
         _check_steps(output.logits)
         objective = worth(problem, output.logits, atoms.ids)  # [s, a]
         head = objective if output.head is None else output.head  # [s, a] or [s, a, hidden]
-        seed = torch.ones_like(objective)
+        owner = atoms.total.to(objective)[:, None].expand(-1, len(x), -1)  # [k, s, a]
+        seed, powers = torch.ones_like(objective), None
+        if _is_float16(x, output):
+            of_atom = lift - _exponents(problem, output.logits, atoms)  # [s, a]
+            # Of a span, all atoms go times the same power: that of its largest slope.
+            powers = torch.where(owner > 0, of_atom, _MOST).amin(dim=-1)  # [k, s]
+            seed = torch.ldexp(seed, of_atom)
+            owner = torch.ldexp(owner, powers[..., None] - of_atom)
         if output.head is not None:
-            (seed,) = torch.autograd.grad(objective.sum(), head, retain_graph=True)
-        owner = atoms.total.to(seed)[:, None, :, *[None] * (seed.dim() - 2)]
+            (seed,) = torch.autograd.grad(objective, head, grad_outputs=seed, retain_graph=True)
+        outputs = owner[..., *[None] * (seed.dim() - 2)] * seed  # [k, s, a] or [k, s, a, hidden]
         (gradient,) = torch.autograd.grad(
-            head, x, grad_outputs=owner * seed, is_grads_batched=True, materialize_grads=True
+            head, x, grad_outputs=outputs.to(head), is_grads_batched=True, materialize_grads=True
         )
+    if powers is not None:
+        gradient = torch.ldexp(gradient.float(), -powers[..., None, None].to(gradient.device))
     return gradient, output
+
+
+# ── half precision ───────────────────────────────────────────────────────────────────────────────────────────────
+
+# Powers of two that a column's slopes are brought to: float16 has 15 above 1 and 24 below, and most is lost below.
+_LIFTS = (8, 4, 0, -4)
+_MOST = 110  # so that lifted powers of two are numbers of float32, as their inverses are
+
+
+def _is_float16(points: torch.Tensor, output: Output) -> bool:
+    """Whether gradients pass through numbers as small as 6e-8 at best."""
+    import torch
+
+    return torch.float16 in (points.dtype, output.logits.dtype)
+
+
+def _exponents(problem: Problem, logits: torch.Tensor, atoms: Atoms) -> torch.Tensor:
+    """Of each atom [s, a] the power of two just above the largest slope of its objective over the logits."""
+    import torch
+
+    wide = logits.detach().float().requires_grad_()
+    (slope,) = torch.autograd.grad(worth(problem, wide, atoms.ids).sum(), wide)
+    exponent: torch.Tensor = torch.frexp(slope.abs().amax(dim=-1)).exponent
+    return exponent.clamp(-_MOST, _MOST)
 
 
 def _check_steps(logits: torch.Tensor) -> None:
