@@ -45,7 +45,7 @@ class Adapter:
         known = getattr(self.config, "auto_mapping", None) or {}
         return Wish(
             name=str(self.folder),
-            architecture=_CLASSES.get(str(self.config.task_type)) or known.get("base_model_class") or "",
+            architecture=_CLASSES.get(_word(self.config.task_type)) or known.get("base_model_class") or "",
             classes=self._n_classes,
             brings=lambda weight: f"{_INSIDE}{weight}" in self.weights,
             tokenizer=not has_tokenizer(self.folder),
@@ -66,21 +66,12 @@ class Adapter:
         with explained(str(self.folder)), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # peft asks for names that transformers is about to drop
             try:
-                return self._put_over(model)
+                whole, report = self._put_over(model)
             except (RuntimeError, ValueError) as error:
-                if "memory" in str(error):
+                if "out of memory" in str(error) or "allocate memory" in str(error):
                     raise
                 raise self._unfit(model, _told(error)) from error
-
-    def _put_over(self, model: Any) -> Any:
-        from peft import get_peft_model
-
-        rows = self._n_rows(model)
-        if rows is not None:
-            model.resize_token_embeddings(rows, mean_resizing=False)  # the adapter brings all rows
-        whole = get_peft_model(model, self.config)
-        report = whole.load_adapter(str(self.folder), "default", torch_device="cpu")
-        without_place = [k for k in report.unexpected_keys if not _is_copy(k)]
+        without_place = [key for key in report.unexpected_keys if not _is_copy(key)]
         if without_place:
             raise self._unfit(model, f"the model has no place for {_listed(without_place)}")
         lacking = _not_shared(whole, report.missing_keys)
@@ -88,6 +79,16 @@ class Adapter:
             raise self._unfit(model, f"the adapter has no weights for {_listed(lacking)}")
         # The layers are in the base model by now: it gives what the whole gives, under its own class.
         return whole.get_base_model()
+
+    def _put_over(self, model: Any) -> tuple[Any, Any]:
+        """The model of peft around `model`, and its report: weights without a place, and places without a weight."""
+        from peft import get_peft_model
+
+        rows = self._n_rows(model)
+        if rows is not None:
+            model.resize_token_embeddings(rows, mean_resizing=False)  # the adapter brings all rows
+        whole = get_peft_model(model, self.config)
+        return whole, whole.load_adapter(str(self.folder), "default", torch_device="cpu")
 
     def _unfit(self, model: Any, why: str) -> InputError:
         base = self.config.base_model_name_or_path
@@ -122,7 +123,10 @@ class Adapter:
 
 
 def base_named(folder: Path) -> str:
-    """The folder or hub id of the model that an adapter was trained over. Raises: InputError, DamagedFile."""
+    """The folder or hub id of the model that an adapter was trained over.
+
+    Raises: InputError where none is named, or where a whole model lies in the same folder; DamagedFile.
+    """
     if has_model(folder):
         raise InputError(
             f"{folder} holds a whole model and an adapter: whether the one is in the other already cannot be seen.",
@@ -154,11 +158,10 @@ def read_adapter(folder: Path) -> Adapter:
 
 
 def _check_kind(config: Any, folder: Path) -> None:
-    kind = getattr(config.peft_type, "value", config.peft_type)
     if config.is_prompt_learning:
         raise InputError(
-            f"{folder} is an adapter of the kind {kind}: it puts virtual tokens before the text, and a map would have"
-            " no rows for them.",
+            f"{folder} is an adapter of the kind {_word(config.peft_type)}: it puts virtual tokens before the text, and"
+            " a map would have no rows for them.",
             cure="Take an adapter that changes layers (LoRA and its kin), or the base model alone.",
         )
     if getattr(config, "alora_invocation_tokens", None):
@@ -166,6 +169,11 @@ def _check_kind(config: Any, folder: Path) -> None:
             f"{folder} is an adapter that acts only behind certain tokens, and which ones act is not followed here.",
             cure="Take an adapter that acts on the whole text, or the base model alone.",
         )
+
+
+def _word(choice: Any) -> str:
+    """What peft writes into a file for a choice, whether it holds that or a member of an enumeration."""
+    return str(getattr(choice, "value", choice))
 
 
 def _is_copy(key: str) -> bool:
