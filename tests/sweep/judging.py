@@ -34,7 +34,9 @@ _REFERENCES: dict[str, Callable[[Plain, Column], Truth]] = {
     "occlusion": Plain.occlusion,
     "attention": Plain.attention,
     "attention_rollout": Plain.attention_rollout,
+    "value_zeroing": Plain.value_zeroing,
 }
+_DEAR = ("value_zeroing",)  # a pass a row and layer: the last column is enough
 
 # The largest difference, by the largest score of the column. Families compute rotary angles, a softmax or a state in
 # float32 whatever the weights are; what is wrong was never below .01 so far.
@@ -171,29 +173,40 @@ def compare(subject: Subject, method: str, found: Any, lent: Any = None) -> Cell
 
 
 def _compare_scores(plain: Plain, columns: Sequence[Column], method: str, scores: Any) -> Cell:
-    if method not in _REFERENCES:
-        return Cell(method=method, outcome="unchecked", detail="There is no reference for this method.")
+    outcome: Outcome = "right"
+    detail, error = "", None
     try:
-        error = max(_difference(scores[:, j], _REFERENCES[method](plain, c)) for j, c in enumerate(columns))
-    except NoReference as reason:
-        return Cell(method=method, outcome="unchecked", detail=str(reason))
+        error = _error(plain, columns, method, scores)
+        if not error < TOLERANCE:
+            outcome, detail = "wrong", "The scores are others."
     except NoSuchMap as reason:
-        return Cell(method=method, outcome="wrong", detail=str(reason))
+        outcome, detail = "wrong", str(reason)
+    except NoReference as reason:
+        outcome, detail = "unchecked", str(reason)
     except Exception as trouble:  # noqa: BLE001 (whatever transformers raises: it is told)
-        said = f"The plain way fails: {type(trouble).__name__}: {trouble}"
-        return Cell(method=method, outcome="unchecked", detail=said)
-    if not error < TOLERANCE:
-        return Cell(method=method, outcome="wrong", error=error, detail="The scores are others.")
-    return Cell(method=method, outcome="right", error=error)
+        outcome, detail = "unchecked", f"The plain way fails: {type(trouble).__name__}: {trouble}"
+    return Cell(method=method, outcome=outcome, detail=detail, error=error)
+
+
+def _error(plain: Plain, columns: Sequence[Column], method: str, scores: Any) -> float:
+    """The largest difference of the columns. Raises: NoSuchMap, NoReference."""
+    if not all(_sees(scores[:, j], len(column.rows)) for j, column in enumerate(columns)):
+        raise NoSuchMap("A column has scores of other rows than it sees.")
+    if method not in _REFERENCES:
+        raise NoReference("There is no reference for this method.")
+    checked = list(enumerate(columns))[-1 if method in _DEAR else 0 :]
+    return max(_difference(scores[: len(c.rows), j], _REFERENCES[method](plain, c)) for j, c in checked)
+
+
+def _sees(scores: Any, n: int) -> bool:
+    """Whether the first n rows have a score, and no other."""
+    return np.isfinite(scores).tolist() == [row < n for row in range(len(scores))]
 
 
 def _difference(scores: Any, truth: Truth) -> float:
-    """The largest difference, by the largest score; infinite where the column sees other rows."""
+    """The largest difference, by the largest score."""
     expected = truth.scores.detach().double().numpy()
-    seen = np.isfinite(scores)
-    if seen.tolist() != [i < len(expected) for i in range(len(scores))]:
-        return float("inf")
-    return float(np.abs(scores[seen] - expected).max() / (np.abs(expected).max() + _LEFT * truth.size))
+    return float(np.abs(scores - expected).max() / (np.abs(expected).max() + _LEFT * truth.size))
 
 
 def _answers_as_before(subject: Subject, lent: Any) -> bool:

@@ -19,6 +19,9 @@ from .building import Task
 
 STEPS = 2  # of integrated gradients
 
+_VALUES = ("v_proj", "value", "v", "v_lin", "value_proj")  # names of projections that give values
+_CROSS = ("encoder_attn", "crossattention", "cross_attn", "EncDecAttention")  # in the path of attention to a source
+
 # (number of the call, what an embedding module gave) → what it gives instead
 Answer = Callable[[int, torch.Tensor], torch.Tensor]
 
@@ -32,6 +35,14 @@ class Truth(NamedTuple):
 
     scores: torch.Tensor
     size: float = 0.0
+
+
+class Layer(NamedTuple):
+    """A block of the model, and the projections in it that give the values of its attention, to itself and a source."""
+
+    block: torch.nn.Module
+    own: torch.nn.Module | None
+    cross: torch.nn.Module | None
 
 
 class NoReference(Exception):
@@ -209,6 +220,54 @@ class Plain:
             text = (cross @ source + text) / 2
         return Truth(text[-1])
 
+    def value_zeroing(self, column: Column) -> Truth:
+        """Mean over layers of how far a layer's output turns when one row's value is zero in its attention."""
+        n, far = len(column.source), torch.zeros(len(column.rows), dtype=torch.float64)
+        at = self._pooled(column) if self.task == "classify" else [-1]
+        layers = self._layers_with_values(column)
+        with torch.no_grad():
+            for layer in layers:
+                whole = self._output(column, layer)[at]
+                for row in range(len(column.rows)):
+                    value, place = (layer.cross, row) if row < n else (layer.own, row - n)
+                    turned = self._output(column, layer, value, place)[at]
+                    far[row] += (1 - torch.cosine_similarity(turned, whole, dim=-1)).mean() / len(layers)
+        return Truth(far, 0.01)
+
+    def _output(self, column: Column, layer: Layer, value: Any = None, row: int = 0) -> torch.Tensor:
+        """[m, d] in float64: what a layer gives, where `value`, a projection in it, gives zeros for a row."""
+        given: list[torch.Tensor] = []
+
+        def zero(_module: Any, _args: Any, out: torch.Tensor) -> torch.Tensor:
+            out = out.clone()
+            out[:, row] = 0
+            return out
+
+        with ExitStack() as stack:
+            if value is not None:
+                stack.callback(value.register_forward_hook(zero).remove)
+            keep = layer.block.register_forward_hook(lambda _m, _a, out: given.append(_first(out)))
+            stack.callback(keep.remove)
+            self.run(column)
+        return given[0][0].double()
+
+    def _layers_with_values(self, column: Column) -> list[Layer]:
+        """The layers that a pass goes through. Raises: NoReference unless each is used once, with values."""
+        root = self.model.get_decoder() if self.task == "seq2seq" else self.model
+        called: list[Any] = []
+        with ExitStack() as stack:
+            for block in _blocks(root):
+                stack.callback(block.register_forward_hook(lambda m, _a, out: called.append((m, _first(out)))).remove)
+            with torch.no_grad():
+                self.run(column)
+        shape = (1, len(column.text))
+        if len({id(block) for block, _ in called}) != len(called) or any(out.shape[:2] != shape for _, out in called):
+            raise NoReference("A layer is used several times, or not on the whole text.")
+        layers = [Layer(block, *_values_in(block)) for block, _ in called]
+        if not layers or any(x.own is None or (self.task == "seq2seq" and x.cross is None) for x in layers):
+            raise NoReference("The values of a layer come from no projection of their own.")
+        return layers
+
     def _weights(self, column: Column) -> dict[str, list[torch.Tensor]]:
         """By kind, the weights [heads, queries, keys] of each layer that has some. Raises: NoReference."""
         n, m = len(column.source), len(column.text)
@@ -236,6 +295,26 @@ class Plain:
         if found is None:
             raise NoReference("The model does not show from where its head reads.")
         return found[0].abs().sum(dim=-1).nonzero().flatten().tolist()
+
+
+def _blocks(root: torch.nn.Module) -> list[torch.nn.Module]:
+    """The members of the outermost lists of modules."""
+    found: list[torch.nn.Module] = []
+    for child in root.children():
+        found += list(child) if isinstance(child, torch.nn.ModuleList) else _blocks(child)
+    return found
+
+
+def _values_in(block: torch.nn.Module) -> tuple[torch.nn.Module | None, torch.nn.Module | None]:
+    """The projection to values of attention to itself, and of attention to a source; None unless it is the only one."""
+    found = {path: part for path, part in block.named_modules() if path.rpartition(".")[2] in _VALUES}
+    cross = [part for path, part in found.items() if any(word in path for word in _CROSS)]
+    own = [part for path, part in found.items() if not any(word in path for word in _CROSS)]
+    return own[0] if len(own) == 1 else None, cross[0] if len(cross) == 1 else None
+
+
+def _first(out: Any) -> torch.Tensor:
+    return out[0] if isinstance(out, tuple) else out
 
 
 def _added_up(products: torch.Tensor) -> Truth:

@@ -120,16 +120,15 @@ RATES = _names("""
 
 _QWEN4 = {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 8, "indexer_budget": 8}
 _QWEN4 |= {"indexer_compress_ratio": 2}
+_GEMMA3N = {"num_kv_shared_layers": 0, "activation_sparsity_pattern": [0.0, 0.0]}
+_GEMMA3N |= {"layer_types": ["full_attention", "sliding_attention"], "intermediate_size": [48, 48]}
 _DOTS3 = {"1": {"num_attention_heads": HEADS, "num_key_value_heads": HEADS, "kv_lora_rank": 16, "qk_nope_head_dim": 8}}
 
 # What single families need besides. "_layers": how many there must be.
 FAMILIES: Mapping[str, Mapping[str, Any]] = {
     "bamba": {"attn_layer_indices": [1]},
-    "gemma3n_text": {
-        "num_kv_shared_layers": 0,
-        "layer_types": ["full_attention", "sliding_attention"],
-        "activation_sparsity_pattern": [0.0, 0.0],
-    },
+    "gemma3n": {"text_config": _GEMMA3N},
+    "gemma3n_text": _GEMMA3N,
     "gemma4_text": {"num_kv_shared_layers": 0, "hidden_size_per_layer_input": 8},
     "gemma4_unified_text": {"num_kv_shared_layers": 0},
     "jamba": {

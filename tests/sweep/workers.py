@@ -35,7 +35,7 @@ def rows(architectures: Iterable[Architecture], methods: Sequence[str], limit: f
         for architecture in architectures:
             yield _row(worker, architecture, methods)
     finally:
-        worker.stop()
+        worker.stop(patience=10)
 
 
 def _row(worker: _Worker, architecture: Architecture, methods: Sequence[str]) -> Row:
@@ -103,8 +103,12 @@ class _Worker:
         self.stop()
         raise _Gone(f"It took more than {self._limit:.0f} seconds.", "slow")
 
-    def stop(self) -> None:
+    def stop(self, patience: float = 0) -> None:
+        """End the process; with `patience`, seconds, it may end by itself first, and tidy up."""
         if self._process is not None:
+            assert self._pipe is not None
+            self._pipe.close()
+            self._process.join(patience)
             self._process.kill()
             self._process.join()
             self._process = None
