@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -413,7 +414,66 @@ def test_the_first_baseline_there_is_is_taken(there: tuple[str, ...], taken: str
         return BASELINE
 
     matrix(problem_of(baselines={name: lambda name=name: give(name) for name in there}))
-    assert asked == [taken]
+    assert set(asked) == {taken}
+
+
+UNKNOWN = 2  # a row of the text that is the first baseline itself
+
+
+@pytest.mark.parametrize(
+    ("others", "taken"),
+    [
+        ({"pad": 2.0, "mask": 3.0}, 2.0),
+        ({"pad": 1.0, "mask": 3.0}, 3.0),  # pad is unk: that is no other
+        ({"mean": 4.0}, 4.0),
+        ({}, 0.0),
+    ],
+)
+@pytest.mark.parametrize(
+    ("fill", "settings"), [(occlusion, OcclusionSettings()), (integrated_gradients, PathSettings())]
+)
+def test_a_token_that_is_the_baseline_itself_is_replaced_by_another(
+    fill: Any, settings: Any, others: dict[str, float], taken: float
+) -> None:
+    """Its score is what the network owes to it and not to that other; all others keep the baseline; it is told."""
+    text = embeddings()
+    text[0, UNKNOWN] = BASELINE[0, 0]
+    there = {"unk": 1.0, **others, "zero": 0.0}
+    known = {name: partial(torch.mul, BASELINE, factor) for name, factor in there.items()}
+    problem = problem_of(settings=settings, embeddings=text, baselines=known)
+    scores = matrix(problem, fill)
+    stand_in = BASELINE[0].repeat(N, 1)
+    stand_in[UNKNOWN] *= taken
+    for j, (position, (token,)) in enumerate(TARGETS):
+        expected = weighted(text[0] - stand_in)[:position, token]
+        np.testing.assert_allclose(scores[:position, j], expected, rtol=1e-6)
+        assert scores[UNKNOWN, j] != 0
+    for chunk in parts(problem, fill):
+        assert isinstance(chunk, Progress) or chunk.diagnostics["baseline_changed"] == [1.0] * len(chunk.cols)
+
+
+@pytest.mark.parametrize("fill", [occlusion, integrated_gradients])
+def test_a_baseline_that_was_chosen_stays_and_its_own_token_is_told(fill: Any) -> None:
+    """Nothing changes where a token is replaced by itself: 0, and a diagnostic of each column that sees it."""
+    settings = OcclusionSettings(baseline="unk") if fill is occlusion else PathSettings(baseline="unk")
+    text = embeddings()
+    text[0, [UNKNOWN, 4]] = BASELINE[0, 0]
+    problem = problem_of(settings=settings, embeddings=text)
+    assert (matrix(problem, fill)[UNKNOWN] == 0).all()
+    told = [c.diagnostics["baseline_in_text"] for c in parts(problem, fill) if isinstance(c, Chunk)]
+    assert [count for counts in told for count in counts] == [1 + (position > 4) for position, _ in TARGETS]
+
+
+def test_a_text_without_the_baseline_says_nothing_of_it() -> None:
+    assert all(not c.diagnostics for c in parts(problem_of()) if isinstance(c, Chunk))
+    text = embeddings()
+    text[0, UNKNOWN] = BASELINE[0, 0]
+    deleted = problem_of(
+        settings=OcclusionSettings(mode="delete"),
+        embeddings=text,
+        shortened=lambda rows: (text[:, rows], network(bag_of_words)),
+    )
+    assert all(not c.diagnostics for c in parts(deleted) if isinstance(c, Chunk))
 
 
 def test_a_baseline_that_the_tokenizer_does_not_have_names_those_it_has() -> None:

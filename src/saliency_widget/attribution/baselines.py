@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..checks import one_of
 from ..errors import InputError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 
 _NAMES = ("unk", "pad", "mask", "zero", "mean")
+_FIRST = ("unk", "pad", "zero")  # what is taken where nobody chose, the first there is
+_NEXT = ("unk", "pad", "mask", "mean", "zero")  # what is taken for a token that is the first one itself
 
 
 def check_baseline(name: str | None) -> None:
@@ -22,15 +25,57 @@ def check_baseline(name: str | None) -> None:
         one_of("baseline", name, _NAMES)
 
 
-def baseline(problem: Problem, name: str | None) -> torch.Tensor:
-    """Embeddings [1, n, d] that stand for "nothing here"; None takes the first there is of unk, pad, zero.
+class Baseline(NamedTuple):
+    """`embeddings` [1, n, d] that stand for "nothing here"; `itself` [n]: which tokens are this baseline themselves.
 
+    `changed`: whether another one stands in for these.
+    """
+
+    embeddings: torch.Tensor
+    itself: torch.Tensor
+    changed: bool
+
+    def told(self, problem: Problem, cols: Sequence[int]) -> dict[str, list[float]]:
+        """How many such tokens a column sees, a diagnostic of each column; nothing where the text has none.
+
+        `baseline_changed`: another one stands in for them; `baseline_in_text`: they score 0.
+        """
+        if not bool(self.itself.any()):
+            return {}
+        counts = [float(self.itself[: problem.targets[col].n_seen].sum()) for col in cols]
+        return {"baseline_changed" if self.changed else "baseline_in_text": counts}
+
+
+def baseline(problem: Problem, name: str | None) -> Baseline:
+    """The baseline of this name; None takes the first there is of unk, pad, zero.
+
+    A token that is the baseline itself would score 0 whatever it means. Where nobody chose, such a token gets the next
+    of unk, pad, mask, mean and zero that differs from it; a baseline that was chosen stays.
     Raises: InputError, with those that this model has.
     """
+    import torch
+
+    stand_in = _chosen(problem, name)
+    itself = left = _same(problem, stand_in)
     if name is None:
-        name = next((known for known in ("unk", "pad", "zero") if known in problem.baselines), "")
+        for other in _NEXT:
+            if bool(left.any()) and other in problem.baselines:
+                stand_in = torch.where(left[:, None], problem.baselines[other]().expand_as(stand_in), stand_in)
+                left = _same(problem, stand_in)
+    return Baseline(stand_in, itself, changed=name is None)
+
+
+def _chosen(problem: Problem, name: str | None) -> torch.Tensor:
+    if name is None:
+        name = next((known for known in _FIRST if known in problem.baselines), "")
     if name not in problem.baselines:
         raise InputError(
             f"The tokenizer has no {name} token to stand for nothing.", cure=f"Take {' or '.join(problem.baselines)}."
         )
     return problem.baselines[name]().expand_as(problem.embeddings)
+
+
+def _same(problem: Problem, stand_in: torch.Tensor) -> torch.Tensor:
+    """[n]: of which rows the stand-in is what is there already."""
+    same: torch.Tensor = (stand_in == problem.embeddings)[0].all(dim=-1)
+    return same

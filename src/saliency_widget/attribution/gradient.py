@@ -43,7 +43,8 @@ class PathSettings:
     """How the path is walked.
 
     `steps`: points of the Gauss-Legendre rule, at least 1. `baseline`: where it begins: "zero", the embedding of the
-    "pad", "unk" or "mask" token, or the "mean" of the vocabulary; None takes the first there is of unk, pad, zero.
+    "pad", "unk" or "mask" token, or the "mean" of the vocabulary; None takes the first there is of unk, pad, zero, and
+    for a token that is this one itself another: see `baselines`.
     `reduction`: as `ProductSettings`.
     """
 
@@ -118,7 +119,8 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
     reduce = _REDUCTIONS[settings.reduction]
     kind = problem.embeddings.dtype
     # The path, and what is added up along it, keep more digits than half precision has.
-    start, end = (_at_least_float32(x) for x in (baseline(problem, settings.baseline), problem.embeddings))
+    nothing = baseline(problem, settings.baseline)
+    start, end = (_at_least_float32(x) for x in (nothing.embeddings, problem.embeddings))
     way = end - start
     nodes, weights = _gauss_legendre(settings.steps, way)
 
@@ -135,7 +137,8 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
             mean = mean + (weights[part] * gradient).sum(dim=1)  # [k, m, d]
         products = mean * on
         missing = (at_x - at_b).cpu() - products.double().sum((1, 2)).cpu()
-        return chunk_of(problem, cols, reduce(products), logits[0], {"completeness_error": missing.tolist()})
+        told = {"completeness_error": missing.tolist(), **nothing.told(problem, cols)}
+        return chunk_of(problem, cols, reduce(products), logits[0], told)
 
     return in_chunks(schedule, _chunk_size(problem, settings.steps), work)
 

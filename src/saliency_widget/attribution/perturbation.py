@@ -47,7 +47,8 @@ class OcclusionSettings:
 
     `mode`: "replace" the embeddings by a baseline, or "delete" the tokens, so that the text closes up (a token without
     which there would be nothing to read is replaced all the same).
-    `baseline`: "unk", "pad", "mask", "zero" or "mean"; None takes the first there is of unk, pad, zero.
+    `baseline`: "unk", "pad", "mask", "zero" or "mean"; None takes the first there is of unk, pad, zero, and for a token
+    that is this one itself another: see `baselines`.
     `unit`: "token", "word" or "sentence" is taken away as a whole; "coarse_to_fine" takes paragraphs (or turns), then
     the sentences of those that mattered, then the words of these. The drop of a unit is dealt out evenly to its tokens.
     """
@@ -75,6 +76,7 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
     """
     import torch
 
+    stand_in = baseline(problem, problem.settings.baseline)
     while cols := schedule.take(ONE_PASS if problem.causal else 1):
         atoms = atoms_of(problem, cols)
         text = problem.embeddings[:, : atoms.n_read]
@@ -98,7 +100,8 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
                     scores[unit] = np.where(visible & wants, shares, scores[unit])
                 done += len(batch)
                 yield Progress(done, len(units))
-        yield Chunk(cols, scores, steps_of(problem, cols, logits[0]))
+        told = stand_in.told(problem, cols) if problem.settings.mode == "replace" else {}
+        yield Chunk(cols, scores, steps_of(problem, cols, logits[0]), told)
 
 
 # ── which units, and in which batches ────────────────────────────────────────────────────────────────────────────
@@ -209,7 +212,7 @@ def _changed(
     """
     import torch
 
-    stand_in = baseline(problem, problem.settings.baseline)[0]
+    stand_in = baseline(problem, problem.settings.baseline).embeddings[0]
 
     def changed(unit: list[int]) -> torch.Tensor:
         rows = text[0].clone()

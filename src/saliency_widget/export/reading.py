@@ -106,6 +106,15 @@ def notes(attribution: AttributionLike) -> Iterator[str]:
     found, whole = (attribution.diagnostics.get(name) for name in ("relevance_sum", "value"))
     if found and whole:
         yield f"The first column adds up to {found[0]:.3g} of {whole[0]:.3g}: the rules keep the rest."
+    changed, kept = (max(attribution.diagnostics.get(name) or [0]) for name in ("baseline_changed", "baseline_in_text"))
+    if changed:
+        yield f"{_tokens(changed)} the baseline itself: in their place another one stands in."
+    if kept:
+        yield f"{_tokens(kept)} the baseline itself, and so 0 by construction: another baseline would tell."
+
+
+def _tokens(count: float) -> str:
+    return "1 token is" if count == 1 else f"{count:.0f} tokens are"
 
 
 # ── characters ────────────────────────────────────────────────────────────────────────────────────────────────────

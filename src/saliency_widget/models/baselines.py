@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ..types import Inputs
@@ -20,14 +20,15 @@ def baselines_of(model: Model, inputs: Inputs) -> dict[str, Callable[[], torch.T
     """By name: what gives an embedding for each row of `inputs`, [1, n, d]: source and text may read with two tables.
 
     The tokenizer may have no unk, pad or mask token. "mean" is the mean over the vocabulary (Bastings et al. 2022
-    compare these choices for text, arXiv:2111.07367).
+    compare these choices for text, arXiv:2111.07367). Each is computed when it is first asked for, and once.
     """
     tokenizer = model.tokenizer
     special = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("unk", "pad", "mask")}
     found: dict[str, Callable[[], torch.Tensor]] = {
         name: partial(_of_token, model, inputs, int(token)) for name, token in special.items() if token is not None
     }
-    return found | {"zero": partial(_zero, model, inputs), "mean": partial(_mean, model, inputs)}
+    found |= {"zero": partial(_zero, model, inputs), "mean": partial(_mean, model, inputs)}
+    return {name: cache(give) for name, give in found.items()}
 
 
 def _of_token(model: Model, inputs: Inputs, token: int) -> torch.Tensor:
