@@ -117,7 +117,8 @@ def small_config(architecture: Architecture) -> Any:
     for part in (small, *(p for p in small.values() if isinstance(p, dict) and "model_type" in p)):
         part["pad_token_id"] = words.pad_token_id
     if task == "seq2seq" or small.get("is_encoder_decoder"):
-        small["decoder_start_token_id"] = words.pad_token_id
+        from_padding = model_type in sizes.STARTS_WITH_PADDING
+        small["decoder_start_token_id"] = words.pad_token_id if from_padding else words.eos_token_id
     if task == "classify":
         small["num_labels"] = _CLASSES
     return base(**small)

@@ -82,21 +82,25 @@ class Subject:
         return {"network": network, "dtype": self.dtype, "n_parameters": self.n_parameters, "note": self.note}
 
     @property
+    def task(self) -> building.Task:
+        """What it does: some that hear and write are in the mapping of seq2seq, and have no encoder for text."""
+        task = self.architecture.task
+        return "causal" if task == "seq2seq" and not self.model.config.is_encoder_decoder else task
+
+    @property
     def columns(self) -> list[Column]:
         """What a map of it should have for columns."""
-        if self.architecture.task == "classify":
+        if self.task == "classify":
             return [Column((), _TEXT, i) for i in range(self.model.config.num_labels)]
         source, start = (), _TEXT
-        if self.architecture.task == "seq2seq":
+        if self.task == "seq2seq":
             source, start = _TEXT, (self.model.config.decoder_start_token_id,)
         return [Column(source, start + _TARGETS[:i], target) for i, target in enumerate(_TARGETS)]
 
     def plain(self) -> Plain:
         """A copy of the model, for references."""
         several = self.model.config.problem_type == "multi_label_classification"
-        return Plain(
-            copy.deepcopy(self.model), self.architecture.task, self.tokenizer.unk_token_id, several, self._eager
-        )
+        return Plain(copy.deepcopy(self.model), self.task, self.tokenizer.unk_token_id, several, self._eager)
 
     def _eager(self) -> Any:
         return building.build(self.architecture, getattr(torch, self.dtype), "eager")
@@ -140,7 +144,7 @@ def judge(subject: Subject, method: str) -> Cell:
     """Ask for a map of a copy of the model, and hold it against the plain way."""
     lent = copy.deepcopy(subject.model)
     asked: dict[str, Any] = {"input_ids": list(_TEXT)}
-    if subject.architecture.task != "classify":
+    if subject.task != "classify":
         asked["target_ids"] = list(_TARGETS)
     try:
         found = sw.attribute(

@@ -148,25 +148,30 @@ class Plain:
         return self._rows(column, found)
 
     def _rows(self, column: Column, calls: Sequence[torch.Tensor]) -> torch.Tensor:
-        """From a tensor a call to one of the rows of the text, [n, d]: a family may pad at the end."""
-        lengths = [len(column.source), len(column.text)] if self.task == "seq2seq" else [len(column.text)]
-        if len(calls) != len(lengths):
-            raise NoReference(f"The embedding is asked {len(calls)} times in one pass.")
-        parts = [call.reshape(-1, call.shape[-1]) for call in calls]
-        if any(len(part) < n for part, n in zip(parts, lengths, strict=True)):
-            raise NoReference("The embedding gives fewer rows than there are tokens.")
-        return torch.cat([part[:n] for part, n in zip(parts, lengths, strict=True)])
+        """From a tensor a call to one of the rows of the text, [n, d]. A family may pad, at the end or by a call."""
+        asked: list[list[int]] = []
+        with torch.no_grad(), self._embedding_answers(lambda _, out: out, asked):
+            self.run(column)
+        found = []
+        for part in (column.source, column.text) if self.task == "seq2seq" else (column.text,):
+            fits = [call for ids, call in zip(asked, calls, strict=True) if ids[: len(part)] == [*part]]
+            if len(fits) != 1:
+                raise NoReference(f"{len(fits)} calls of the embedding read the text.")
+            found.append(fits[0].reshape(-1, fits[0].shape[-1])[: len(part)])
+        return torch.cat(found)
 
     @contextmanager
-    def _embedding_answers(self, answer: Answer) -> Iterator[None]:
+    def _embedding_answers(self, answer: Answer, asked: list[list[int]] | None = None) -> Iterator[None]:
+        """Within it, the embedding modules give what `answer` says; `asked` hears of the ids of each call."""
         calls = 0
 
-        def hook(_module: Any, _args: Any, out: Any) -> Any:
+        def hook(_module: Any, args: Any, out: Any) -> Any:
             nonlocal calls
             calls += 1
-            if isinstance(out, tuple):  # I-BERT gives its scale, too
-                return (answer(calls - 1, out[0]), *out[1:])
-            return answer(calls - 1, out)
+            if asked is not None:
+                asked.append(args[0].flatten().tolist())
+            given = answer(calls - 1, _first(out))
+            return (given, *out[1:]) if isinstance(out, tuple) else given  # I-BERT gives its scale, too
 
         with ExitStack() as stack:
             for module in {id(m): m for m in self._embedding_modules()}.values():

@@ -58,7 +58,8 @@ SIZES = _sizes({
     WIDTH: """
         hidden_size d_model n_embd dim emb_dim embedding_size word_embed_proj_dim embed_dim model_dim dim_model width
         cross_attention_hidden_size text_hidden_size lm_hidden_size projection_dim out_hidden_size d_embed lru_width
-        hidden_size_per_layer_input encoder_hidden_size attention_hidden_size decoder_hidden_size text_dim
+        embedding_dim
+        hidden_size_per_layer_input encoder_hidden_size decoder_hidden_size text_dim
         backbone_hidden_size projection_size hidden_size_global audio_hidden_size adapter_in_dim adapter_out_dim
         adapter_input_size entity_emb_size d_latents pooler_hidden_size router_hidden_size shape_embed_dim
         pronunciation_embed_dim input_embedding_size output_embedding_size
@@ -75,7 +76,7 @@ SIZES = _sizes({
     12: "qk_head_dim",
     8: """
         head_dim kv_channels d_kv d_head attention_head_size swa_head_dim swa_v_head_dim global_head_dim v_head_dim
-        attention_head_dim qk_nope_head_dim laurel_rank rank lora_rank o_lora_rank gate_low_rank_dim hc_lowrank
+        qk_nope_head_dim laurel_rank rank lora_rank o_lora_rank gate_low_rank_dim hc_lowrank
         block_size index_head_dim index_topk position_buckets
         mamba_d_state mamba_n_heads mamba_d_head mamba_num_heads mamba_head_dim mamba_headdim mamba_chunk_size
         ssm_state_size state_size chunk_size linear_key_head_dim linear_value_head_dim linear_head_dim
@@ -165,8 +166,26 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
     "nemotron": {"num_key_value_heads": KEY_HEADS},
     "qwen4_exp_text": _QWEN4,
     "qwen4_exp": {"text_config": _QWEN4},
+    "lilt": {"hidden_size": 48},  # each of six coordinates gets a sixth of it
+    "layoutlmv3": {"coordinate_size": 6, "shape_size": 4},
+    "minimax_m3_vl_text": {
+        "index_n_heads": 4,
+        "index_block_size": 4,
+        "index_topk_blocks": 2,
+        "layer_types": ["full_attention", "minimax_m3_sparse"],
+    },
+    "xmod": {"default_language": "en_XX"},
+    "zamba2": {
+        "attention_hidden_size": 64,
+        "attention_head_dim": 16,
+        "n_mamba_heads": 8,
+        "mamba_headdim": 8,
+        "hybrid_layer_ids": [1],
+    },
     "zamba": {
         "_layers": 4,
+        "attention_hidden_size": 64,
+        "attention_head_dim": 16,
         "layers_block_type": ["linear_attention", "hybrid", "linear_attention", "hybrid"],
         "use_mamba_kernels": False,
     },
@@ -182,6 +201,9 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
 
 # What a family needs for one task alone.
 OF_TASK: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"causal": {"reformer": {"is_decoder": True}}}
+
+# Families whose decoder begins with the padding token; that of others begins with the one that ends a text.
+STARTS_WITH_PADDING = _names("bigbird_pegasus longt5 marian mt5 pegasus pegasus_x switch_transformers t5 umt5")
 
 BOTH_WAYS = frozenset({"xlm", "xlnet"})  # writers that let earlier tokens see later ones, and cannot be told not to
 
