@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 KEY = "sk-a-key-to-the-door"
-_START = 90  # seconds in which a real server must be there
+_START = 120  # seconds after which a server is taken for one that does not come
 
 
 class Server(NamedTuple):
@@ -126,7 +126,10 @@ def served() -> Iterator[Server]:
 
 @dataclass(frozen=True)
 class Says:
-    """One response. Pieces go out one by one; `then` says what follows them: the end, nothing ("hang"), or a cut."""
+    """One response. Pieces go out one by one; `then` says what follows them: the end, nothing ("hang"), or a cut.
+
+    `meet`: nothing goes out before so many have asked that the barrier opens.
+    """
 
     pieces: Sequence[str] = ()
     status: int = 200
@@ -134,6 +137,7 @@ class Says:
     headers: Mapping[str, str] = field(default_factory=dict)
     hang: bool = False  # before the first header
     pause: float = 0.0  # seconds before each piece
+    meet: threading.Barrier | None = None
     then: str = "end"
 
 
@@ -205,6 +209,8 @@ class _Player(BaseHTTPRequestHandler):
         self.close_connection = True
         if says.hang:
             return self._hang()
+        if says.meet:
+            says.meet.wait(_START)
         self.send_response(says.status)
         for name, value in {"Content-Type": says.kind, "Transfer-Encoding": "chunked", **says.headers}.items():
             self.send_header(name, value)

@@ -18,6 +18,8 @@ from saliency_widget.controller import Controller, Job
 from saliency_widget.models.prompting import check_prompt
 from saliency_widget.protocol import to_kernel
 
+from .waiting import GUARD, wait_for
+
 TEXT, TARGET = "the cab and the d", "og barks at a bat"
 PLAIN: to_kernel.View = {
     "by": "token", "units": None, "pool": "sum", "pinned": None, "joint": "mean", "hidden": [], "scale": "linear",
@@ -76,15 +78,11 @@ class Harness:
     def last(self, kind: str) -> dict[str, Any]:
         return self.of(kind)[-1]
 
-    @staticmethod
-    def wait_for(condition: Any) -> None:
-        deadline = time.monotonic() + 5
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    def wait_for(self, condition: Any) -> None:
+        wait_for(condition, lambda: self.messages[-3:])
 
     def done(self) -> Any:
-        assert self.controller.wait(30)
+        assert self.controller.wait(GUARD)
         if self.controller.error is not None:
             raise self.controller.error
         return self.controller.attribution
@@ -97,7 +95,7 @@ class Harness:
 
     def failed(self) -> dict[str, Any]:
         """What the pages are told when all is done and something went wrong."""
-        assert self.controller.wait(30)
+        assert self.controller.wait(GUARD)
         self.wait_for(lambda: self._told() and self.last("status")["phase"] == "failed")
         return self.last("failed")
 
@@ -121,7 +119,7 @@ def harness() -> Iterator[Any]:
     for h in made:
         h.controller.close()
         if h.controller._thread.is_alive():
-            h.controller._thread.join(5)
+            h.controller._thread.join(GUARD)
             assert not h.controller._thread.is_alive()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from saliency_widget.protocol import to_kernel
 from .export_cases import Page as PrintedPage
 from .harness import PLAIN
 from .two_maps import A, B, attributed, read_back, ready
+from .waiting import wait_for
 
 # ── names and cards ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,18 +78,17 @@ class Page:
 
     def next(self, type: str) -> dict[str, Any]:
         """The next message of this type."""
-        deadline = time.monotonic() + 5
-        while not (found := [m for m in list(self.messages) if m["type"] == type]):
-            assert time.monotonic() < deadline, type
-            time.sleep(0.01)
+
+        def heard() -> list[dict[str, Any]]:
+            return [m for m in list(self.messages) if m["type"] == type]
+
+        wait_for(heard, lambda: type)
+        found = heard()
         self.messages = []
         return found[-1]
 
     def wait_for_columns(self, n: int) -> None:
-        deadline = time.monotonic() + 5
-        while len(self.columns) < n:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(lambda: len(self.columns) >= n)
 
 
 @pytest.fixture

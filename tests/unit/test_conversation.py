@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from saliency_widget.models.prompting import check_prompt
 
 from .. import servers
 from ..families import made
+from .waiting import GUARD, wait_for
 
 REVIEW = "the bad cab"
 TEXT = f"I say: {REVIEW}"
@@ -54,14 +54,11 @@ class Widget:
         """The last that was heard of it."""
         return [{"state": None}, *(message for message in self.of("answer") if message["id"] == number)][-1]
 
-    def until(self, condition: Any, seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, self.messages[-3:]
-            time.sleep(0.01)
+    def until(self, condition: Any) -> None:
+        wait_for(condition, lambda: self.messages[-3:])
 
     def settled(self) -> None:
-        assert self.controller.wait(60)
+        assert self.controller.wait(GUARD)
         self.until(lambda: self.of("status")[-1]["phase"] in ("done", "cancelled", "failed"))
 
 
@@ -78,7 +75,7 @@ def widget(monkeypatch: pytest.MonkeyPatch):
     yield make
     for each in opened:
         each.controller.close()
-        each.controller._thread.join(5)
+        each.controller._thread.join(GUARD)
         assert not each.controller._thread.is_alive()
 
 
@@ -206,12 +203,20 @@ def test_the_text_of_the_widget_is_meant_where_none_is_given(widget) -> None:
 def test_cancel_keeps_what_was_written_and_drops_what_waits(widget) -> None:
     w = widget()
     w.settled()
-    handle = made("llama").model.get_input_embeddings().register_forward_pre_hook(lambda *_: time.sleep(0.05))
+    said, passes = threading.Event(), []
+
+    def write_a_little(*_: Any) -> None:
+        passes.append(1)
+        if len(passes) > 12:
+            said.wait(GUARD)  # it goes on when the cancel has been said, and not before
+
+    handle = made("llama").model.get_input_embeddings().register_forward_pre_hook(write_a_little)
     try:
         w.controller.receive(explain())
         w.controller.receive(explain("scores"))
         w.until(lambda: w.answer()["state"] == "writing" and w.answer()["text"])
         w.controller.receive({"type": "cancel"})
+        said.set()
         w.settled()
     finally:
         handle.remove()
@@ -231,7 +236,7 @@ def test_a_map_that_is_asked_for_meanwhile_comes_after_the_answer(widget) -> Non
     handle = made("llama").model.get_input_embeddings().register_forward_pre_hook(lambda *_: begun.set())
     try:
         w.controller.receive(explain())
-        assert begun.wait(10)
+        assert begun.wait(GUARD)
         w.controller.receive({"type": "ask", "method": "occlusion", "objective": "probability"})
         w.settled()
     finally:
@@ -288,15 +293,16 @@ def test_what_goes_wrong_at_a_server_is_told_with_the_answer_and_the_map_stays(w
 
 
 def test_a_server_that_hangs_can_be_cancelled(widget) -> None:
+    """The connection is closed while the server still says nothing: it is left, and not given up as hung."""
     with servers.scripted(servers.Says(hang=True)) as server:
         w = widget(OpenAIClient("big", base_url=server.url))
         w.settled()
         w.controller.receive(explain(by="explainer"))
         w.until(lambda: server.asked)
-        started = time.monotonic()
         w.controller.receive({"type": "cancel"})
         w.settled()
-        assert time.monotonic() - started < 2
+        assert server.left.wait(GUARD)
+        assert len(server.asked) == 1
     w.until(lambda: w.answer()["state"] == "cancelled")
 
 

@@ -19,6 +19,8 @@ from saliency_widget.protocol import to_kernel, to_page
 from saliency_widget.session.streaming import Stream
 from saliency_widget.types import Alternative, Segment, Token
 
+from .waiting import GUARD
+
 GOLDEN = Path(__file__).parents[1] / "protocol"
 
 
@@ -43,7 +45,7 @@ class Page:
 
     def wait_for(self, condition: Any) -> None:
         with self.changed:
-            assert self.changed.wait_for(condition, 5), [m for m, _ in self.messages][-5:]
+            assert self.changed.wait_for(condition, GUARD), [m for m, _ in self.messages][-5:]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +13,8 @@ from transformers import PreTrainedTokenizerFast
 from saliency_widget.models.decoding import token_bytes
 from saliency_widget.models.tokens import describe, display
 from saliency_widget.types import Segment, Token
+
+from ..steps import lines_of
 
 CORPUS = [
     "The first president of the United States was George Washington, who served from 1789 to 1797.",
@@ -459,16 +460,20 @@ def test_roles_and_ids_are_passed_on() -> None:
         "👨‍👩‍👧",
     ],
 )
-def test_twenty_thousand_tokens_take_less_than_half_a_second(text: str) -> None:
-    """Also where all of it is one character, one sentence, or one blank: CPU seconds, best of three."""
+def test_work_is_linear(text: str) -> None:
+    """Four times the tokens take four times the lines of code and are shown in four times the characters.
+
+    Also where all of it is one character, one sentence, or one blank. Were it quadratic, it would be 16 times.
+    """
     tokenizer = wrapped_alphabet()
-    ids = (encode(tokenizer, text) * 20_000)[:20_000]
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        tokens_of(tokenizer, ids)
-        times.append(time.process_time() - start)
-    assert min(times) < 0.5, times
+    lines, shown = [], []
+    for size in (1_000, 4_000):
+        ids = (encode(tokenizer, text) * size)[:size]
+        tokens: list[Token] = []
+        lines.append(lines_of(lambda ids=ids, tokens=tokens: tokens.extend(tokens_of(tokenizer, ids))))
+        shown.append(sum(len(token.text) for token in tokens))
+    assert lines[1] < 5 * lines[0]
+    assert shown[1] < 5 * shown[0]
 
 
 @pytest.mark.demo

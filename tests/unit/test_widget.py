@@ -6,7 +6,6 @@ import gc
 import json
 import logging
 import threading
-import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,9 @@ from saliency_widget.widget import SaliencyWidget
 
 from .. import servers
 from ..families import made
+from ..steps import lines_of
 from .export_cases import Page, style_of
+from .waiting import GUARD, wait_for
 
 
 @pytest.fixture
@@ -44,15 +45,15 @@ def make():
     yield make
     for widget in opened:
         widget.close()
-        widget._controller._thread.join(5)
+        widget._controller._thread.join(GUARD)
 
 
 def test_wait_gives_the_map_and_ask_another_one(tiny_model, make) -> None:
     w = make(tiny_model)
-    assert w.wait(30).method == "saliency"
+    assert w.wait(GUARD).method == "saliency"
     w.ask("attention", layer=1)
-    assert w.wait(30).settings == {"layer": 1, "head": None, "reduction": "mean"}
-    assert w.attribution is w.wait(30)
+    assert w.wait(GUARD).settings == {"layer": 1, "head": None, "reduction": "mean"}
+    assert w.attribution is w.wait(GUARD)
     assert w.error is None
 
 
@@ -62,12 +63,12 @@ def test_python_asks_for_explanations_as_the_page_does(make) -> None:
     with servers.scripted(servers.writes("The review is positive."), servers.refuses("no")) as server:
         w = make(model, explainer=OpenAIClient("big", base_url=server.url, api_key="sk-secret", max_retries=0))
         w.explain(prompt="Rate {review}")
-        assert w.wait(30).method == "saliency"
+        assert w.wait(GUARD).method == "saliency"
         w.explain(prompt="Rate {review}", explainer="model", text="a bat", max_tokens=3)
-        w.wait(30)
+        w.wait(GUARD)
         w.explain()
         with pytest.raises(ServerError, match="no"):
-            w.wait(30)
+            w.wait(GUARD)
         assert [(e.model_name, e.review) for e in w.explanations] == [("big", "the cab and"), (model.name, "a bat")]
         assert w.attribution is not None
         assert "sk-secret" not in json.dumps(w.get_state(), default=str) + repr(w)
@@ -85,7 +86,7 @@ def test_wait_gives_up_after_its_time_and_the_work_goes_on(tiny_model, make) -> 
         w = make(tiny_model)
         with pytest.raises(TimeoutError, match="goes on being computed"):
             w.wait(0.3)
-    assert w.wait(30).scores.shape[1] == 4
+    assert w.wait(GUARD).scores.shape[1] == 4
 
 
 def test_cancel_is_raised_by_wait(tiny_model, make) -> None:
@@ -93,47 +94,52 @@ def test_cancel_is_raised_by_wait(tiny_model, make) -> None:
         w = make(tiny_model)
         w.cancel()
         with pytest.raises(Cancelled):
-            w.wait(5)
+            w.wait(GUARD)
 
 
-def test_a_widget_is_there_within_a_tenth_of_a_second(tiny_model, make) -> None:
-    """All that takes time goes on behind. The best of three: the machine may be busy."""
-    took = []
-    with lock_of(tiny_model.model):
-        for _ in range(3):
-            started = time.perf_counter()
-            make(tiny_model)
-            took.append(time.perf_counter() - started)
-    assert min(took) < 0.1
+def test_a_widget_is_there_at_once(tiny_model, make) -> None:
+    """All that takes time goes on behind: the model runs on another thread, and here hardly anything is done.
+
+    Hardly anything: 200 lines of our own, and 8,000 of the widgets beneath; importing torch alone takes millions.
+    """
+    ran_in: list[int] = []
+    handle = tiny_model.model.register_forward_pre_hook(lambda *_: ran_in.append(threading.get_ident()))
+    make(tiny_model).wait(GUARD)  # so that everything is imported
+    w: list[SaliencyWidget] = []
+    assert lines_of(lambda: w.append(make(tiny_model)), "") < 30_000
+    w[0].wait(GUARD)
+    handle.remove()
+    assert ran_in
+    assert threading.get_ident() not in ran_in
 
 
 def test_messages_that_are_not_ours_are_ignored(tiny_model, make) -> None:
     w = make(tiny_model)
-    before = w.wait(30)
+    before = w.wait(GUARD)
     for content in (None, "x", {"type": "cancle"}, {"type": "focus", "col": "1"}, {"type": "ask", "method": 3}):
         w._on_message(w, content, [])
-    assert w.wait(30) is before
+    assert w.wait(GUARD) is before
 
 
 def test_a_message_of_the_page_toggles_the_method(tiny_model, make) -> None:
     w = make(tiny_model)
-    w.wait(30)
+    w.wait(GUARD)
     w._on_message(w, {"type": "ask", "method": "random", "objective": "probability", "settings": {"seed": 3}}, [])
-    assert w.wait(30).settings == {"seed": 3}
+    assert w.wait(GUARD).settings == {"seed": 3}
 
 
 def test_the_pinned_column_is_computed_next(tiny_model, make) -> None:
     with lock_of(tiny_model.model):
         w = make(tiny_model)
         w.selection = 3
-    w.wait(30)
+    w.wait(GUARD)
     entry = next(iter(w._controller._maps._cache.values()))
     assert entry.chunks[0].cols == [3]
 
 
 def test_the_state_that_could_be_saved_holds_no_text_and_no_scores(tiny_model, make) -> None:
     w = make(tiny_model, text="a secret cab")
-    w.wait(30)
+    w.wait(GUARD)
     state = {k: v for k, v in w.get_state().items() if k not in ("_esm", "_css")}
     assert "secret" not in json.dumps(state)
     assert state["selection"] is None
@@ -141,10 +147,10 @@ def test_the_state_that_could_be_saved_holds_no_text_and_no_scores(tiny_model, m
 
 def test_a_closed_widget_frees_its_maps_and_can_be_closed_again(tiny_model, make) -> None:
     w = make(tiny_model)
-    scores = weakref.ref(w.wait(30).scores)
+    scores = weakref.ref(w.wait(GUARD).scores)
     assert isinstance(scores(), np.ndarray)
     w.close()
-    w._controller._thread.join(5)
+    w._controller._thread.join(GUARD)
     w.close()
     gc.collect()
     assert scores() is None
@@ -157,10 +163,10 @@ def test_a_closed_widget_is_held_by_nobody(tiny_model) -> None:
     def opened_and_closed() -> weakref.ref[SaliencyWidget]:
         question, prompt = check_question("saliency", "probability", {}), check_prompt("the cab", target=" and")
         w = SaliencyWidget(Job(model=tiny_model, prompt=prompt, question=question, max_new_tokens=4))
-        w.wait(30)
+        w.wait(GUARD)
         w.close()
-        w._controller._thread.join(5)
-        w._controller._stream._thread.join(5)
+        w._controller._thread.join(GUARD)
+        w._controller._stream._thread.join(GUARD)
         return weakref.ref(w)
 
     closed = [opened_and_closed() for _ in range(3)]
@@ -171,16 +177,9 @@ def test_a_closed_widget_is_held_by_nobody(tiny_model) -> None:
 # ── what is pinned, for others to follow ──────────────────────────────────────────────────────────────────────────
 
 
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_value_is_what_is_pinned_of_the_map_on_show(tiny_model, make) -> None:
     w = make(tiny_model)
-    a = w.wait(30)
+    a = w.wait(GUARD)
     assert w.value is None
     w.selection = 1
     assert (w.value.cols, w.value.target, w.value.tokens) == (range(1, 2), a.cols[1].text, a.cols[1:2])
@@ -198,7 +197,7 @@ def test_value_is_what_is_pinned_of_the_map_on_show(tiny_model, make) -> None:
     assert w.value is None
     w.selection, w.extent = 0, 1
     w.ask("random")
-    w.wait(30)
+    w.wait(GUARD)
     np.testing.assert_array_equal(w.value.scores, w.attribution.scores[:, :1])
     w.selection = None
     assert w.value is None
@@ -228,12 +227,12 @@ def test_what_is_pinned_before_the_map_is_there_is_told_when_it_is(tiny_model, m
 def test_nothing_new_is_not_told(tiny_model, make) -> None:
     w = make(tiny_model)
     w.selection = 1
-    w.wait(30)
+    w.wait(GUARD)
     wait_for(lambda: not [t for t in threading.enumerate() if t.name == "saliency-widget-observers"])
     heard: list[Any] = []
     w.observe(heard.append, "value")
     w.ask("saliency")
-    w.wait(30)
+    w.wait(GUARD)
     w._on_finished(w.attribution)
     w.extent = 1
     assert heard == []
@@ -244,7 +243,7 @@ def test_an_observer_may_fail_or_wait_and_the_widget_goes_on(tiny_model, make, c
     waited = []
 
     def wait_and_fail(_change: Any) -> None:
-        waited.append(w.wait(10))
+        waited.append(w.wait(GUARD))
         raise ZeroDivisionError("mine")
 
     with lock_of(tiny_model.model):
@@ -252,12 +251,12 @@ def test_an_observer_may_fail_or_wait_and_the_widget_goes_on(tiny_model, make, c
         w.selection = 1
         w.log = logging.getLogger("test")
         w.observe(wait_and_fail, "value")
-    assert w.wait(30) is w.attribution
+    assert w.wait(GUARD) is w.attribution
     wait_for(lambda: "ZeroDivisionError: mine" in caplog.text)
     assert "An observer of `value`" in caplog.text
     assert waited == [w.attribution]
     w.ask("random")
-    assert w.wait(30).method == "random"
+    assert w.wait(GUARD).method == "random"
     wait_for(lambda: len(waited) == 2)
     with pytest.raises(ZeroDivisionError):  # in the cell that causes it, as any widget's
         w.selection = 2
@@ -265,7 +264,7 @@ def test_an_observer_may_fail_or_wait_and_the_widget_goes_on(tiny_model, make, c
 
 def test_who_hears_of_a_selection_finds_its_value(tiny_model, make) -> None:
     w = make(tiny_model)
-    w.wait(30)
+    w.wait(GUARD)
     heard: list[tuple[str, Any]] = []
     w.observe(lambda change: heard.append((change["name"], w.value and w.value.cols)), ["value", "selection", "extent"])
     w.set_state({"extent": 2, "selection": 1})  # what the page sends, in one message
@@ -275,7 +274,7 @@ def test_who_hears_of_a_selection_finds_its_value(tiny_model, make) -> None:
 
 def test_the_selection_can_be_linked_with_other_widgets(tiny_model, make) -> None:
     w = make(tiny_model)
-    w.wait(30)
+    w.wait(GUARD)
     slider, label = ipywidgets.IntSlider(value=2, max=3), ipywidgets.Label()
     ipywidgets.link((slider, "value"), (w, "selection"))
     ipywidgets.dlink((w, "value"), (label, "value"), lambda s: "" if s is None else s.target)
@@ -292,7 +291,7 @@ def test_the_selection_can_be_linked_with_other_widgets(tiny_model, make) -> Non
 
 def test_interact_and_boxes_take_the_widget(tiny_model, make) -> None:
     w = make(tiny_model)
-    w.wait(30)
+    w.wait(GUARD)
     heard: list[tuple[int, Any]] = []
     ipywidgets.interactive_output(lambda s: heard.append((1, s)), {"s": w})
     whole = ipywidgets.interactive(lambda s: heard.append((2, s)), s=w)
@@ -312,9 +311,9 @@ def test_interact_and_boxes_take_the_widget(tiny_model, make) -> None:
 def test_columns_are_those_of_the_page_where_the_map_has_but_one(tiny_model, make) -> None:
     """A map of one column (or one that was stopped) has gaps: the pinned column is found by its token."""
     w = make(tiny_model)
-    whole = w.wait(30)
+    whole = w.wait(GUARD)
     w._on_message(w, {"type": "ask", "method": "random", "objective": "probability", "col": 2}, [])
-    part = w.wait(30)
+    part = w.wait(GUARD)
     assert part.cols == whole.cols[2:3]
     w.selection = 2
     assert (w.value.cols, w.value.tokens) == (range(2, 3), part.cols)
@@ -329,7 +328,7 @@ def test_columns_are_those_of_the_page_where_the_map_has_but_one(tiny_model, mak
 def test_the_saved_map_shows_all_targets_that_are_pinned_as_one(tiny_model, make) -> None:
     """Their mean, without what they owe to each other: as the page shows it before anybody chose a sum."""
     w = make(tiny_model)
-    a = w.wait(30)
+    a = w.wait(GUARD)
     w.selection, w.extent = 1, 3
     page = Page(w._static_html())
     outlined = [box["text"] for box in page.boxes if "outline" in style_of(box)]
@@ -345,13 +344,13 @@ def test_the_saved_map_shows_all_targets_that_are_pinned_as_one(tiny_model, make
 def test_another_text_takes_the_value_away(tiny_model, make) -> None:
     """A token in the place of another: what was pinned of the text before is gone, until there is a map of this one."""
     w = make(tiny_model)
-    w.wait(30)
+    w.wait(GUARD)
     w.selection = 1
     w._on_message(w, {"type": "hello", "protocol": 1}, [])
     heard: list[Any] = []
     w.observe(lambda change: heard.append(change["new"]), "value")
     w._on_message(w, {"type": "branch", "col": 1, "token": w.value.tokens[0].id + 1}, [])
-    w.wait(30)
+    w.wait(GUARD)
     wait_for(lambda: w.value is not None and w.value.tokens == w.attribution.cols[1:2])
     assert heard[-1] == w.value
 

@@ -1,0 +1,22 @@
+"""Waiting for what another thread does: by looking again and again, as long as it takes.
+
+How long is no claim of any test. A machine may be busy; only what never comes fails.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GUARD = 120  # seconds after which something is taken for lost
+
+
+def wait_for(condition: Callable[[], object], said: Callable[[], object] = lambda: None) -> None:
+    """Until it holds. `said` is what a failure tells."""
+    end = time.monotonic() + GUARD
+    while not condition():
+        assert time.monotonic() < end, said()
+        time.sleep(0.01)
