@@ -14,6 +14,7 @@ from ..checks import one_of
 from ..errors import InputError, UnsupportedMethod
 from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, chunk_of, in_passes
 from .memory import is_out_of_memory, not_enough_for
+from .spot_check import of_logits
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +90,7 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
 
         logits = read.run(atoms.n_read, atoms.at, record)
         rows = torch.cat([looks[kind].reduced() for kind in reversed(looks)], dim=1)  # the source comes first
-        return chunk_of(problem, cols, rows[of_column], logits)
+        return chunk_of(problem, cols, rows[of_column], logits, check=of_logits(problem, cols, logits))
 
     return in_passes(problem, schedule, work)
 
@@ -189,11 +190,11 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
         logits = read.run(atoms.n_read, atoms.at, flow.add)
         if flow.calls < read.n_layers:
             raise UnsupportedMethod(
-                f"Attention is told by {flow.calls} of {read.n_layers} layers: it cannot be followed through the others.",
+                f"{flow.calls} of {read.n_layers} layers tell attention, so it cannot be followed through the others.",
                 cure="Use attention, which is the mean over those, or saliency or occlusion.",
             )
         rows = flow.text[queries.to(atoms.at.device)].mean(dim=1).cpu()
-        return chunk_of(problem, cols, rows[of_column], logits)
+        return chunk_of(problem, cols, rows[of_column], logits, check=of_logits(problem, cols, logits))
 
     return in_passes(problem, schedule, work)
 
@@ -272,7 +273,8 @@ def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Prog
                 yield Progress(-(-done // len(batch)), -(-len(pairs) // len(batch)))
         assert logits is not None, "every column sees a row"
         rows = np.stack([np.mean([moved[query] for query in per], axis=0) for per in queries])
-        yield chunk_of(problem, cols, torch.from_numpy(rows), logits)
+        check = of_logits(problem, cols, logits)
+        yield chunk_of(problem, cols, torch.from_numpy(rows), logits, check=check)
         take = max(take, _COLUMNS)
 
 

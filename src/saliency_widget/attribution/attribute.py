@@ -198,7 +198,7 @@ def columns(
     document: Document,
     schedule: engine.Schedule,
     memory_budget: int | None = None,
-) -> Iterator[engine.Chunk | engine.Progress]:
+) -> Iterator[engine.Chunk | engine.Progress | engine.Spot]:
     """Fill the columns of `schedule`. `model` is a shadow. Stop iterating to cancel.
 
     Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged, where that is why a pass failed.
@@ -218,6 +218,7 @@ def assemble(
     document: Document,
     chunks: Sequence[engine.Chunk],
     seconds: float,
+    spot: engine.Spot | None = None,
 ) -> Attribution:
     """The columns that were asked for and are there, in order; fewer where the work was cancelled."""
     finished = {col: (chunk, j) for chunk in chunks for j, col in enumerate(chunk.cols)}
@@ -239,7 +240,8 @@ def assemble(
         model_name=model.name,
         settings=asdict(question.settings),
         seconds=seconds,
-        diagnostics={name: [chunk.diagnostics[name][j] for chunk, j in parts] for name in chunks[0].diagnostics},
+        diagnostics={name: [chunk.diagnostics[name][j] for chunk, j in parts] for name in chunks[0].diagnostics}
+        | ({} if spot is None else {"spot_check": spot.difference}),
     )
 
 
@@ -347,16 +349,20 @@ def attribute(
         if span is not None:
             document = spanning(document, *span)
         chunks: list[engine.Chunk] = []
+        spot: engine.Spot | None = None
         n = len(document.targets)
         for part in columns(loaded, question, document, engine.Schedule(range(n)), memory_budget):
             check()
             if isinstance(part, engine.Progress):
                 tell("attributing", n * part.done // part.total, n)
                 continue
+            if isinstance(part, engine.Spot):
+                spot = part
+                continue
             chunks.append(part)
             tell("attributing", sum(len(chunk.cols) for chunk in chunks), n)
         loaded.check_weights()
-        return assemble(loaded, question, document, chunks, time.perf_counter() - started)
+        return assemble(loaded, question, document, chunks, time.perf_counter() - started, spot)
 
     try:
         return aside(work, bars.draw if bars else lambda: None)

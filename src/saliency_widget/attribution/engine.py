@@ -59,6 +59,8 @@ class Problem:
     text with this token at these rows; needed where `reads_ids` says that ids matter beside their embeddings.
     `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
     `bridge`: see `inseq_bridge.Inside`.
+    `plain_pass`: n → the network over the first n rows alone, one text after another, with nothing of ours in it: what
+    spot checks go by. `precision`: the coarsest type of number that it computes in.
     `groups`: of each row, the number of the unit it belongs to; by the kind of unit ("word", "sentence", "segment").
     """
 
@@ -81,6 +83,8 @@ class Problem:
     baselines: Mapping[str, Callable[[], torch.Tensor]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
     memory_budget: int = 1 << 30  # bytes for one chunk
+    plain_pass: Callable[[int], Network] | None = None
+    precision: str = "float32"
 
     @property
     def n_rows(self) -> int:
@@ -88,17 +92,33 @@ class Problem:
         return max(t.n_seen for t in self.targets)
 
 
+class Spot(NamedTuple):
+    """A number of a map beside the same one by plain passes; `difference` relative, `tolerance` None: only told."""
+
+    col: int
+    claimed: float
+    measured: float
+    difference: float
+    tolerance: float | None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether they differ by more than the precision leaves open; also where one of them is no number."""
+        return self.tolerance is not None and not self.difference <= self.tolerance
+
+
 class Chunk(NamedTuple):
     """Finished columns, and the steps that the same pass showed.
 
     `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row. `diagnostics`: by name, a number a
-    column.
+    column. `check`: recomputes numbers of these columns by plain passes; of a map the first is asked.
     """
 
     cols: list[int]
     scores: NDArray[np.float32]
     steps: list[Step]
     diagnostics: Mapping[str, Sequence[float]] = {}
+    check: Callable[[], Spot] | None = None
 
 
 class Progress(NamedTuple):
@@ -198,12 +218,14 @@ class Schedule:
 Fill = Callable[[Problem, Schedule], Iterator[Chunk | Progress]]
 
 
-def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iterator[Chunk | Progress]:
+def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iterator[Chunk | Progress | Spot]:
     """Fill the columns of `schedule`, a chunk at a time, each checked. Stop iterating to cancel: what came is whole.
 
-    `fill` is a method's way to do it, `label` the method's name in errors.
+    `fill` is a method's way to do it, `label` the method's name in errors. After the first chunk a few of its numbers
+    are recomputed by plain passes.
     Raises: BadScores; OutOfMemory when one column alone does not fit.
     """
+    checked = problem.plain_pass is None
     for chunk in fill(problem, schedule):
         if isinstance(chunk, Progress):
             yield chunk
@@ -217,6 +239,23 @@ def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iter
                     yield Chunk(chunk.cols[:j], chunk.scores[:, :j], chunk.steps[:j], kept)
                 raise
         yield chunk
+        if not checked and chunk.check is not None:
+            checked = True
+            spot = chunk.check()
+            if spot.is_off:
+                raise off_the_mark(spot, label)
+            yield spot
+
+
+def off_the_mark(spot: Spot, label: str) -> BadScores:
+    """The error for a map that plain passes do not bear out."""
+    return BadScores(
+        f"{label} was checked in column {spot.col}, and is off: the map says {spot.claimed:.4g}, plain passes of the "
+        f"model say {spot.measured:.4g}.",
+        cure="The model has steps whose gradient is not their slope, or reads this text in another way than alone. "
+        "Use occlusion, or a text of another length.",
+        col=spot.col,
+    )
 
 
 def in_passes(problem: Problem, schedule: Schedule, work: Callable[[list[int]], Chunk]) -> Iterator[Chunk]:
@@ -260,13 +299,14 @@ def chunk_of(
     scores: torch.Tensor,
     logits: torch.Tensor,
     diagnostics: Mapping[str, Sequence[float]] | None = None,
+    check: Callable[[], Spot] | None = None,
 ) -> Chunk:
     """From scores [k, m] of the columns and the logits [a, vocabulary] of their atoms to a finished chunk."""
     out = blank(problem, cols)
     for j, (row, col) in enumerate(zip(scores.cpu().numpy(), cols, strict=True)):
         seen = problem.targets[col].n_seen
         out[:seen, j] = row[:seen]
-    return Chunk(cols, out, steps_of(problem, cols, logits), diagnostics or {})
+    return Chunk(cols, out, steps_of(problem, cols, logits), diagnostics or {}, check)
 
 
 def check_column(column: NDArray[np.float32], problem: Problem, col: int, label: str) -> None:

@@ -14,11 +14,12 @@ from ..checks import one_of, whole_number
 from ..errors import UnsupportedMethod
 from .baselines import baseline, check_baseline
 from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, chunk_of, in_chunks, per_column, worth
+from .spot_check import of_gradient, of_logits
 
 if TYPE_CHECKING:
     import torch
 
-    from .engine import Output
+    from .engine import Output, Spot
 
 Reduction = Literal["sum", "l2"]
 
@@ -132,13 +133,16 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
         at_x, at_b = per_column(worth(problem, logits, atoms.ids), atoms)
         mean = torch.zeros_like(on)
         at_once = _at_once(problem, len(cols))
+        check: Callable[[], Spot] | None = None
         for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
-            gradient, _ = gradients(problem, (from_b + nodes[part] * on).to(kind), atoms)
+            points = (from_b + nodes[part] * on).to(kind)
+            gradient, output = gradients(problem, points, atoms)
             mean = mean + (weights[part] * gradient).sum(dim=1)  # [k, m, d]
+            check = of_gradient(problem, cols, points[0], gradient[:, 0], output.logits[0])  # of the latest part
         products = mean * on
         missing = (at_x - at_b).cpu() - products.double().sum((1, 2)).cpu()
         told = {"completeness_error": missing.tolist(), **nothing.told(problem, cols)}
-        return chunk_of(problem, cols, reduce(products), logits[0], told)
+        return chunk_of(problem, cols, reduce(products), logits[0], told, check)
 
     return in_chunks(schedule, _chunk_size(problem, settings.steps), work)
 
@@ -272,7 +276,12 @@ def _at_the_input(
             gradient, output = gradients(problem, x, atoms)
         at = per_column(worth(problem, output.logits.detach(), atoms.ids), atoms)[0]
         scores = reduce(_at_least_float32(gradient[:, 0]), _at_least_float32(x[0]))
-        return chunk_of(problem, cols, scores, output.logits[0].detach(), {"value": at.tolist()})
+        logits = output.logits[0].detach()
+        if around is nullcontext:
+            check = of_gradient(problem, cols, x[0], gradient[:, 0], logits)
+        else:  # rules make another gradient, and must leave the logits as they are
+            check = of_logits(problem, cols, logits)
+        return chunk_of(problem, cols, scores, logits, {"value": at.tolist()}, check)
 
     return in_chunks(schedule, _chunk_size(problem, 1), work)
 

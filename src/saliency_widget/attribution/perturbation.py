@@ -20,6 +20,7 @@ from .engine import (
     Problem,
     Progress,
     Schedule,
+    Spot,
     atoms_of,
     blank,
     per_column,
@@ -27,6 +28,7 @@ from .engine import (
     worth,
 )
 from .memory import is_out_of_memory, not_enough_for
+from .spot_check import Drop, drops
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +92,7 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
         cost = partial(_rows_again, atoms.n_read, in_vain)
         seen = np.array([problem.targets[col].n_seen for col in cols])[None]
         scores = blank(problem, cols)
+        middle, fell = len(cols) // 2, _Fell()
         for units, wanted in _levels(problem, range(atoms.n_read), scores):
             done = 0
             for batch, values in _batches(units, without, cost, _rows_at_once(problem, logits.shape[-1])):
@@ -98,10 +101,45 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
                     visible = np.array(unit)[:, None] < seen  # [rows, k]
                     shares = drop / np.maximum(visible.sum(axis=0), 1)
                     scores[unit] = np.where(visible & wants, shares, scores[unit])
+                    if visible[:, middle].all() and wants[middle]:
+                        fell.note(unit, float(drop[middle]))
                 done += len(batch)
                 yield Progress(done, len(units))
         told = stand_in.told(problem, cols) if problem.settings.mode == "replace" else {}
-        yield Chunk(cols, scores, steps_of(problem, cols, logits[0]), told)
+        check = partial(_check, problem, cols[middle], fell)
+        yield Chunk(cols, scores, steps_of(problem, cols, logits[0]), told, check)
+
+
+@dataclass(eq=False)
+class _Fell:
+    """Of one column the largest drop and the last one: the units that were taken away, and by how much it fell."""
+
+    largest: tuple[list[int], float] = ([], 0.0)
+    last: tuple[list[int], float] = ([], 0.0)
+
+    def note(self, unit: list[int], drop: float) -> None:
+        self.last = (unit, drop)
+        if not self.largest[0] or abs(drop) > abs(self.largest[1]):
+            self.largest = self.last
+
+
+def _check(problem: Problem, col: int, fell: _Fell) -> Spot:
+    """Two drops of a column by plain passes over the text without the unit."""
+    noted = [one for one in (fell.largest, fell.last) if one[0]]
+    made = [Drop(drop, partial(_left, problem, col, unit), fell.largest[1]) for unit, drop in noted]
+    return drops(problem, col, made)
+
+
+def _left(problem: Problem, col: int, unit: list[int]) -> float:
+    """The objective of a column without a unit, by a pass over one text."""
+    import torch
+
+    atoms = atoms_of(problem, [col])
+    text = problem.embeddings[:, : atoms.n_read]
+    with torch.no_grad():
+        whole = worth(problem, problem.network(text, atoms.at).logits, atoms.ids)[0]
+        values = _changed(problem, atoms, text, whole, None)([unit])
+    return float(per_column(values.double(), atoms)[0, 0])
 
 
 # ── which units, and in which batches ────────────────────────────────────────────────────────────────────────────

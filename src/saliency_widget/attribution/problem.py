@@ -50,6 +50,10 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         other = Inputs(source, tuple(token if row in rows else i for row, i in enumerate(inputs.ids, start=n)))
         return model.embed(other), model.network(other)
 
+    def plain_pass(n: int) -> Network:
+        fewer = Inputs(inputs.source, inputs.ids[: n - len(inputs.source)])
+        return model.network(fewer)
+
     return Problem(
         network=network,
         embeddings=embeddings,
@@ -74,6 +78,8 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
             "segment": [token.segment for token in document.rows],
         },
         memory_budget=budget,
+        plain_pass=plain_pass,
+        precision=probe.precision(model),
     )
 
 

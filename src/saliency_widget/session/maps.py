@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..attribution import attribute as attribution
-from ..attribution.engine import Chunk, Progress, Schedule
+from ..attribution.engine import Chunk, Progress, Schedule, Spot
 from ..attribution.methods import LLM, METHODS, check_applies, why_not
 from ..attribution.objectives import LABELS
 from ..attribution.viewed import file_name, page_of
@@ -35,6 +35,7 @@ class _Entry:
     question: Question  # the last one that it answers
     chunks: list[Chunk] = field(default_factory=list)
     seconds: float = 0.0
+    spot: Spot | None = None
 
     def done(self) -> set[int]:
         return {col for chunk in self.chunks for col in chunk.cols}
@@ -189,7 +190,8 @@ class Maps:
             self._schedule = None
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
-                self._publish(attribution.assemble(model, self.question, document, entry.chunks, entry.seconds))
+                whole = attribution.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
+                self._publish(whole)
 
     def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
         """Raises: WeightsChanged where the weights are not those of the shadow now: columns may be of both."""
@@ -210,6 +212,9 @@ class Maps:
         for chunk in attribution.columns(model, question, document, self._schedule, self._memory_budget):
             if isinstance(chunk, Progress):
                 self._tell_progress(label, chunk, started)
+                continue
+            if isinstance(chunk, Spot):
+                entry.spot = chunk
                 continue
             entry.chunks.append(chunk)
             self._tell(model, entry, chunk)

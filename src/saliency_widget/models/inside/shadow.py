@@ -47,6 +47,12 @@ def bare(model: Any) -> Any:
 
 def _check_adapters(model: Any) -> None:
     active = model.active_peft_config
+    if getattr(active, "alora_invocation_tokens", None):
+        raise UnsupportedMethod(
+            f"{type(model).__name__} switches its adapter on after tokens that invoke it, and how it reads a text "
+            "depends on where they stand.",
+            cure="Explain the base model, model.get_base_model(), or an adapter that is always on, such as LoRA.",
+        )
     if not getattr(active, "is_prompt_learning", False):
         return
     n = getattr(active, "num_virtual_tokens", None)

@@ -1,0 +1,175 @@
+"""Each map recomputes a few of its numbers by plain passes: one text, one target, no short cut, the model's attention.
+
+What is off by more than the precision leaves open is an error that names both numbers. In bfloat16 it is only told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from math import inf, isnan, nan
+from typing import TYPE_CHECKING, NamedTuple
+
+from .engine import Spot, atoms_of, per_column, worth
+
+if TYPE_CHECKING:
+    import torch
+
+    from .engine import Problem
+
+# By precision. Of gradients: how far the objective (its log-odds) is to move, in steps of which one must agree, and how
+# far slope and gradient may differ. Measured on 303 architectures: no false alarm along the gradient.
+_MOVES = {"float64": (0.05, 0.01, 0.002, 0.0005, 0.0001), "float32": (0.05, 0.01, 0.002, 0.0005)}
+_HALF_MOVES = (1.0, 0.3, 0.1)
+_SLOPES = {"float64": 0.02, "float32": 0.02, "float16": 0.1, "bfloat16": 0.3}
+# Of drops: a share of the largest drop; and in log-odds, below which no half precision tells drops.
+_DROPS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
+_LOGITS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
+_ONLY_TOLD = "bfloat16"
+
+
+class Gradient(NamedTuple):
+    """A gradient [m, d] of one column's objective at a point [m, d], and the logits [a, vocabulary] there."""
+
+    col: int
+    point: torch.Tensor
+    gradient: torch.Tensor
+    logits: torch.Tensor
+
+
+def of_gradient(
+    problem: Problem, cols: Sequence[int], point: torch.Tensor, gradients: torch.Tensor, logits: torch.Tensor
+) -> Callable[[], Spot]:
+    """For `Chunk.check`: the gradients [k, m, d] of some columns at a point [m, d], and the logits [a, vocabulary]."""
+    at, col, mine = _middle(problem, cols)
+    m = problem.targets[col].n_seen
+    return partial(slope, problem, Gradient(col, point[:m], gradients[at, :m].detach().clone(), logits[mine].detach()))
+
+
+def _middle(problem: Problem, cols: Sequence[int]) -> tuple[int, int, slice]:
+    """The middle one of some columns: its place among them, its number, and the place of its atoms."""
+    at = len(cols) // 2
+    before = sum(len(problem.targets[col].ids) for col in cols[:at])
+    return at, cols[at], slice(before, before + len(problem.targets[cols[at]].ids))
+
+
+def slope(problem: Problem, made: Gradient) -> Spot:
+    """Whether the objective moves as the gradient says: along it, and along its largest row alone.
+
+    Steps that are too long for its curvature, or too short for the precision, disagree with each other, too: then
+    nothing is proved, and it is only told.
+    Cost: a pass over four texts; more where the first step is too long.
+    """
+    import torch
+
+    atoms = atoms_of(problem, [made.col])
+    x, g = made.point.double(), made.gradient.double()
+    rows = g.norm(dim=-1)
+    alone = torch.zeros_like(g)
+    alone[rows.argmax()] = g[rows.argmax()]
+    directions = [way / way.norm() for way in (g, alone)]
+    slopes = [float(g.norm()), float(rows.max())]
+    scale = _scale(problem, made.logits, atoms.ids)
+    tolerance = _SLOPES[problem.precision]
+    spots: list[Spot] = []
+    ratios: list[list[float]] = []  # measured by claimed, of each step and direction
+    for move in _MOVES.get(problem.precision, _HALF_MOVES):
+        # Rounded to what the model computes in: the difference of the two is what was really walked.
+        ends = [
+            (x + sign * move * scale / (2 * s) * way).to(made.point.dtype)
+            for way, s in zip(directions, slopes, strict=True)
+            for sign in (1, -1)
+        ]
+        values = objectives(problem, made.col, torch.stack(ends))
+        claimed = [float((g * (a.double() - b.double())).sum()) for a, b in zip(ends[::2], ends[1::2], strict=True)]
+        measured = [values[0] - values[1], values[2] - values[3]]
+        ratios.append([m / c if c else nan for m, c in zip(measured, claimed, strict=True)])
+        worst = max(range(2), key=lambda i: inf if isnan(ratios[-1][i]) else abs(ratios[-1][i] - 1))
+        spots.append(_spot(problem, made.col, claimed[worst], measured[worst], abs(ratios[-1][worst] - 1), _SLOPES))
+        if spots[-1].difference <= tolerance:
+            return spots[-1]
+    best = min(spots, key=lambda spot: inf if isnan(spot.difference) else spot.difference)
+    agree = any(
+        abs(one[i] - two[i]) <= tolerance * min(abs(one[i]), abs(two[i])) and abs(two[i] - 1) > tolerance
+        for one, two in pairwise(ratios)
+        for i in range(2)
+    )
+    return best if agree else best._replace(tolerance=None)
+
+
+class Drop(NamedTuple):
+    """A drop that a map claims; `left`: the objective after it, by a plain pass; `largest`: of the column's drops."""
+
+    drop: float
+    left: Callable[[], float]
+    largest: float
+
+
+def drops(problem: Problem, col: int, made: Sequence[Drop]) -> Spot:
+    """Whether the objective falls by what was said. The worst of the drops that are given.
+
+    Cost: a pass over the text as it is, and one a drop.
+    """
+    atoms = atoms_of(problem, [col])
+    before = objectives(problem, col, problem.embeddings[:, : atoms.n_read])[0]
+    spots = []
+    for drop, left, largest in made:
+        measured = before - left()
+        spots.append(_spot(problem, col, drop, measured, abs(measured - drop) / max(abs(largest), 1e-300), _DROPS))
+    return max(spots, key=lambda spot: spot.difference)
+
+
+def of_logits(problem: Problem, cols: Sequence[int], made: torch.Tensor) -> Callable[[], Spot]:
+    """For `Chunk.check`: the logits [a, vocabulary] of the atoms of some columns are those of the model itself."""
+    _, col, mine = _middle(problem, cols)
+    return partial(_logits, problem, col, made[mine].detach())
+
+
+def _logits(problem: Problem, col: int, made: torch.Tensor) -> Spot:
+    import torch
+
+    assert problem.plain_pass is not None, "without it nothing is checked"
+    atoms = atoms_of(problem, [col])
+    with torch.no_grad():
+        plain = problem.plain_pass(atoms.n_read)(problem.embeddings[:, : atoms.n_read], atoms.at).logits[0]
+    found, expected = made.double().cpu(), plain.double().cpu()
+    counted = expected.isfinite()
+    off = (found - expected).abs().masked_fill(~counted, 0)
+    at = int(off.argmax())
+    difference = float(off.max() / expected[counted].abs().max().clamp_min(1e-300))
+    return _spot(problem, col, float(found.flatten()[at]), float(expected.flatten()[at]), difference, _LOGITS)
+
+
+def objectives(problem: Problem, col: int, texts: torch.Tensor) -> list[float]:
+    """The objective of one column by plain passes over texts [s, m, d]."""
+    import torch
+
+    assert problem.plain_pass is not None, "without it nothing is checked"
+    atoms = atoms_of(problem, [col])
+    with torch.no_grad():
+        given = problem.plain_pass(texts.shape[1])(texts, atoms.at).logits
+        values: list[float] = per_column(worth(problem, given, atoms.ids).double(), atoms)[:, 0].tolist()
+    return values
+
+
+def _scale(problem: Problem, given: torch.Tensor, ids: torch.Tensor) -> float:
+    """How much of the objective a move of 1 in the target's log-odds is, about."""
+    import torch
+
+    p = given.double().softmax(-1)
+    ids = ids.to(p.device)
+    p = torch.stack([p.gather(-1, i[:, None])[:, 0] for i in (ids, *_foils(problem, ids))])
+    share = {"probability": p * (1 - p), "log_probability": 1 - p}.get(problem.objective, torch.ones_like(p))
+    return max(float(share.sum()), 1e-12)
+
+
+def _foils(problem: Problem, ids: torch.Tensor) -> list[torch.Tensor]:
+    return [] if problem.foil is None else [ids.new_full(ids.shape, problem.foil)]
+
+
+def _spot(
+    problem: Problem, col: int, claimed: float, measured: float, difference: float, tolerances: dict[str, float]
+) -> Spot:
+    told = problem.precision == _ONLY_TOLD
+    return Spot(col, claimed, measured, difference, None if told else tolerances[problem.precision])

@@ -1,0 +1,143 @@
+"""Each map recomputes a few of its numbers by plain passes: what is right passes, every planted fault is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+import saliency_widget as sw
+from saliency_widget.attribution import engine, gradient
+from saliency_widget.attribution.engine import Problem, Schedule
+from saliency_widget.errors import BadScores
+from saliency_widget.models import reading
+from saliency_widget.models.attention import AttentionReader
+from saliency_widget.models.base import Forward
+from saliency_widget.types import Target
+
+from ..families import CLASSIFIERS, FAMILIES, made, make
+
+ASKED: dict[str, Any] = {"text": "A cab. Bad bed", "target": "dad", "progress": False}
+
+
+def asked(name: str, method: str, **more: Any) -> sw.Attribution:
+    return sw.attribute(made(name) if isinstance(name, str) else name, method=method, **(ASKED | more))
+
+
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients", "attnlrp"])
+@pytest.mark.parametrize("objective", ["probability", "log_probability", "logit", "entropy"])
+def test_a_right_map_says_how_near_it_came(method: str, objective: str) -> None:
+    a = asked("llama", method, objective=objective)
+    assert 0 <= a.diagnostics["spot_check"] < 0.02
+
+
+@pytest.mark.parametrize("method", ["occlusion", "attention", "attention_rollout", "value_zeroing"])
+def test_what_goes_only_forward_comes_as_near_as_the_precision_allows(method: str) -> None:
+    """transformers takes the softmax of eager attention in float32."""
+    assert 0 <= asked("llama", method).diagnostics["spot_check"] < 1e-5
+
+
+def test_noise_is_not_checked() -> None:
+    assert "spot_check" not in asked("llama", "random").diagnostics
+
+
+def test_of_a_foil_and_of_a_span_too() -> None:
+    assert asked("llama", "saliency", foil="x").diagnostics["spot_check"] < 0.02
+    assert asked("llama", "saliency", span=(0, 2)).diagnostics["spot_check"] < 0.02
+
+
+# ── planted faults ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def times(factor: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda g: factor * g
+
+
+def shifted(g: torch.Tensor) -> torch.Tensor:
+    return g.roll(1, dims=2)
+
+
+def of_another_target(g: torch.Tensor) -> torch.Tensor:
+    return g.roll(1, dims=0)
+
+
+@pytest.mark.parametrize("fault", [times(1.05), times(-1), shifted, of_another_target], ids=repr)
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients"])
+def test_a_wrong_gradient_is_an_error_that_names_both_numbers(
+    fault: Callable[[torch.Tensor], torch.Tensor], method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = gradient.gradients
+
+    def wrong(*given: Any) -> Any:
+        g, output = right(*given)
+        return fault(g), output
+
+    monkeypatch.setattr(gradient, "gradients", wrong)
+    said = r"checked in column 1, and is off: the map says .*, plain passes .* say"
+    with pytest.raises(BadScores, match=said) as caught:
+        asked("llama", method)
+    assert "Use occlusion" in caught.value.cure
+
+
+def test_a_wrong_drop_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts of a pack are exchanged: each unit gets the drop of its neighbour."""
+    right = reading._ends
+
+    def exchanged(*given: Any) -> Any:
+        ends = right(*given)
+        return lambda texts, at: ends([(start, rows.flip(0)) for start, rows in texts], at)
+
+    model = make("llama")
+    asked(model, "occlusion")  # by now packs of this length are known to be right
+    monkeypatch.setattr(reading, "_ends", exchanged)
+    with pytest.raises(BadScores, match="Occlusion was checked"):
+        asked(model, "occlusion")
+
+
+def test_attention_that_changes_the_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = AttentionReader.run
+    monkeypatch.setattr(AttentionReader, "run", lambda *given: 1.1 * run(*given))
+    with pytest.raises(BadScores, match="Attention was checked"):
+        asked("llama", "attention")
+
+
+def test_columns_that_were_done_before_the_check_are_shown_and_no_others() -> None:
+    """The first chunk comes, then the check; what is off ends the map there."""
+
+    def network(x: torch.Tensor, at: torch.Tensor) -> Any:
+        return Forward(x.cumsum(1)[:, at] ** 2, None)
+
+    torch.manual_seed(0)
+    given: dict[str, Any] = {
+        "network": network,
+        "embeddings": torch.randn(1, 40, 6, dtype=torch.float64),
+        "targets": tuple(Target(at, (at % 6,)) for at in range(2, 40)),
+        "objective": "logit",
+        "precision": "float64",
+    }
+    right = Problem(**given, plain_pass=lambda _n: network)
+    fine = list(engine.run(gradient.saliency, right, Schedule(range(38)), label="Gradient"))
+    assert [type(part).__name__ for part in fine] == ["Chunk", "Spot", "Chunk", "Chunk"]
+    parts = engine.run(
+        gradient.saliency,
+        Problem(**given, plain_pass=lambda _n: lambda x, at: network(1.2 * x, at)),
+        Schedule(range(38)),
+        label="Gradient",
+    )
+    assert next(parts).cols == list(range(16))
+    with pytest.raises(BadScores, match="Gradient was checked"):
+        next(parts)
+
+
+@pytest.mark.parametrize("name", [n for n in FAMILIES if n != "fsmt"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_no_right_map_is_refused_whatever_the_precision(name: str, dtype: torch.dtype) -> None:
+    """Half precision leaves noise and float16 curvature: what proves nothing is told, and no error."""
+    target = {} if name in CLASSIFIERS else {"target": "dad"}
+    for method in ("saliency", "occlusion", "attention"):
+        if name == "mamba" and method == "attention":
+            continue
+        a = sw.attribute(made(name, dtype), "A cab. Bad bed", method=method, progress=False, **target)
+        assert a.diagnostics["spot_check"] >= 0
