@@ -142,7 +142,7 @@ def test_what_a_method_says_of_its_own_result_is_printed() -> None:
 def test_a_token_that_is_the_baseline_itself_is_told() -> None:
     """Of all columns the one that sees most of them; nothing where there is none."""
     changed = fake(["The", " cat", " sat"], 2, diagnostics={"baseline_changed": [1.0, 2.0]})
-    assert "2 tokens are the baseline itself: in their place another one stands in." in to_text(changed)
+    assert "2 tokens are the baseline itself: another one stands in there." in to_text(changed)
     kept = fake(["The", " cat", " sat"], 2, diagnostics={"baseline_in_text": [1.0]})
     assert "1 token is the baseline itself, and so 0 by construction" in to_text(kept)
     assert "1 token is the baseline itself, and so 0 by construction" in to_html(kept)

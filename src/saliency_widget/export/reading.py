@@ -108,7 +108,7 @@ def notes(attribution: AttributionLike) -> Iterator[str]:
         yield f"The first column adds up to {found[0]:.3g} of {whole[0]:.3g}: the rules keep the rest."
     changed, kept = (max(attribution.diagnostics.get(name) or [0]) for name in ("baseline_changed", "baseline_in_text"))
     if changed:
-        yield f"{_tokens(changed)} the baseline itself: in their place another one stands in."
+        yield f"{_tokens(changed)} the baseline itself: another one stands in there."
     if kept:
         yield f"{_tokens(kept)} the baseline itself, and so 0 by construction: another baseline would tell."
 

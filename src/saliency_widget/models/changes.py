@@ -105,7 +105,13 @@ def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list
     segments = encoded.segments and tuple(
         replace(s, start=_below(given, s.start), end=_below(given, s.end)) for s in encoded.segments
     )
-    fewer = replace(encoded, inputs=left, roles=tuple(encoded.roles[at] for at in given), segments=segments)
+    fewer = replace(
+        encoded,
+        inputs=left,
+        roles=tuple(encoded.roles[at] for at in given),
+        segments=segments,
+        unknown=tuple(encoded.unknown[at] for at in given if at < len(encoded.unknown)),
+    )
     shorter = model.document(fewer, [document.targets[col].ids[0] for col in cols])
     prompt = None if len(given) < first else text.prompt
     name = _short(f"without {_said([document.tokens[row] for row in sorted(rows)])}")

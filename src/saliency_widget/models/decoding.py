@@ -13,21 +13,23 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Decoder: TypeAlias = dict[str, Any]  # a decoder of the `tokenizers` package, as it serialises itself
 
 
-def token_bytes(tokenizer: Any, ids: Sequence[int]) -> list[bytes]:
+def token_bytes(tokenizer: Any, ids: Sequence[int], unknown: Mapping[int, str] | None = None) -> list[bytes]:
     """The bytes that each token contributes to the text. A special token's are those of its name, a missing id's none.
+
+    `unknown`: of some places what an unknown token there stands for: its bytes are those, as they are.
 
     Put together without the special tokens they are what `tokenizer.decode` says, except where that loses something:
     it takes all leading spaces of some SentencePiece tokenizers, where only one was added.
     """
-    special = special_ids(tokenizer)
+    special, unknown = special_ids(tokenizer), unknown or {}
     names = tokenizer.convert_ids_to_tokens(list(ids))
     out = [b"" if name is None else _utf8(name) for name in names]
-    plain = [at for at, i in enumerate(ids) if i not in special and names[at] is not None]
+    plain = [at for at, i in enumerate(ids) if at in unknown or (i not in special and names[at] is not None)]
     steps = _decoding_steps(tokenizer)
     if steps is None:
         own = _by_windows(tokenizer, [ids[at] for at in plain])
@@ -36,7 +38,7 @@ def token_bytes(tokenizer: Any, ids: Sequence[int]) -> list[bytes]:
         literal = {k for k, at in enumerate(plain) if ids[at] in added}
         own = _decoded(steps, [out[at] for at in plain], literal)
     for at, piece in zip(plain, own, strict=True):
-        out[at] = piece
+        out[at] = _utf8(unknown[at]) if at in unknown else piece
     return out
 
 

@@ -47,11 +47,11 @@ def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> D
         segments = list(encoded.segments) if encoded.segments is not None else None
         if segments:
             segments[-1] = replace(segments[-1], end=len(ids))
-        tokens, tiled = describe(ids, tokenizer, roles=roles, segments=segments)
+        tokens, tiled = describe(ids, tokenizer, roles=roles, segments=segments, unknown=encoded.unknown)
     else:
         read, read_as = encoded.segments or ()
         wrote = replace(read_as, end=n + len(ids))
-        before, _ = describe(source, tokenizer, roles=encoded.roles[:n], segments=[read])
+        before, _ = describe(source, tokenizer, roles=encoded.roles[:n], segments=[read], unknown=encoded.unknown[:n])
         behind, _ = describe(ids, tokenizer, roles=roles, segments=[replace(wrote, start=0, end=len(ids))])
         words, sentences = before[-1].word + 1, before[-1].sentence + 1
         tokens = before + [
@@ -73,7 +73,7 @@ def describe_classes(tokenizer: Any, encoded: Encoded, labels: Sequence[str]) ->
     """A text, and the classes that are asked about."""
     ids = encoded.inputs.ids
     n = len(ids)
-    tokens, segments = describe(ids, tokenizer, roles=encoded.roles)
+    tokens, segments = describe(ids, tokenizer, roles=encoded.roles, unknown=encoded.unknown)
     words, sentences = tokens[-1].word + 1, tokens[-1].sentence + 1
     classes = [
         Token(

@@ -9,6 +9,7 @@ from typing import Any
 from ..checks import whole_number, whole_text
 from ..errors import InputError
 from ..types import Inputs, Role, Segment, SegmentKind
+from .unknown import unknown_texts
 
 Message = Mapping[str, str]
 
@@ -31,13 +32,15 @@ class Encoded:
     """A prompt as the model reads it. `target` is empty where the model is to write the continuation itself.
 
     `roles`: one an input. `segments`: chat turns, or source and output, tiling the inputs; None where they are plain
-    text. For a classifier `target` are classes.
+    text. For a classifier `target` are classes. `unknown`: of the first inputs, the text that an unknown token stands
+    for, or None.
     """
 
     inputs: Inputs
     roles: tuple[Role, ...]
     segments: tuple[Segment, ...] | None
     target: tuple[int, ...]
+    unknown: tuple[str | None, ...] = ()
 
 
 def check_prompt(
@@ -116,15 +119,22 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
     """
     segments: tuple[Segment, ...] | None = None
     before: str | None
+    roles: list[Role] | None = None
     if prompt.messages is not None:
         before, ids, roles, segments = _encode_chat(tokenizer, prompt.messages)
     else:
         ids, before = _ids(tokenizer, prompt), prompt.text
-        roles = _roles(ids, tokenizer, "prompt")
+    unknown = unknown_texts(tokenizer, before, ids)
     target = prompt.target_ids
     if target is None:
         target = continuation(tokenizer, before, ids, prompt.target)
-    return Encoded(inputs=Inputs((), tuple(ids)), roles=tuple(roles), segments=segments, target=_checked_target(target))
+    return Encoded(
+        inputs=Inputs((), tuple(ids)),
+        roles=tuple(_roles(ids, tokenizer, "prompt", unknown) if roles is None else roles),
+        segments=segments,
+        target=_checked_target(target),
+        unknown=unknown,
+    )
 
 
 def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...], output: str) -> Encoded:
@@ -139,14 +149,16 @@ def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...], output
         if start[1:] and target[: len(start) - 1] == start[1:]:  # the language token is in both
             target = target[len(start) - 1 :]
     n, m = len(ids), len(ids) + len(start)
+    unknown = unknown_texts(tokenizer, prompt.text, ids)
     return Encoded(
         inputs=Inputs(tuple(ids), start),
-        roles=tuple(_roles(ids, tokenizer, "source") + ["special"] * len(start)),
+        roles=tuple(_roles(ids, tokenizer, "source", unknown) + ["special"] * len(start)),
         segments=(
             Segment(kind="source", name="source", start=0, end=n),
             Segment(kind="target", name=output, start=n, end=m),
         ),
         target=_checked_target(target),
+        unknown=unknown,
     )
 
 
@@ -158,11 +170,13 @@ def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...]) 
     ids = _ids(tokenizer, prompt)
     named = prompt.target_ids if prompt.target is None else (prompt.target,)
     chosen = tuple(class_index(labels, name) for name in named or ())
+    unknown = unknown_texts(tokenizer, prompt.text, ids)
     return Encoded(
         inputs=Inputs((), tuple(ids)),
-        roles=tuple(_roles(ids, tokenizer, "prompt")),
+        roles=tuple(_roles(ids, tokenizer, "prompt", unknown)),
         segments=None,
         target=tuple(range(len(labels))) if named is None else _checked_target(chosen),
+        unknown=unknown,
     )
 
 
@@ -193,9 +207,10 @@ def _checked_target(target: Sequence[int] | None) -> tuple[int, ...]:
     return tuple(target or ())
 
 
-def _roles(ids: Sequence[int], tokenizer: Any, role: Role) -> list[Role]:
+def _roles(ids: Sequence[int], tokenizer: Any, role: Role, unknown: Sequence[str | None]) -> list[Role]:
     special = set(tokenizer.all_special_ids)
-    return ["special" if i in special else role for i in ids]
+    known = (*unknown, *[None] * (len(ids) - len(unknown)))
+    return ["special" if i in special and said is None else role for i, said in zip(ids, known, strict=True)]
 
 
 def continuation(tokenizer: Any, before: str | None, ids: list[int], target: str | None) -> tuple[int, ...] | None:

@@ -5,8 +5,9 @@ of all tokens are put together, made into text, and each token is given the char
 
 The rules:
 
-text      What `tokenizer.decode` would say, special tokens left out. A special token ends the text before it: no
-          character, word or sentence reaches across one. Bytes that are no character are U+FFFD in it.
+text      What `tokenizer.decode` would say, special tokens left out; where the text that was read is known, an
+          unknown token stands for what it was made of. A special token ends the text before it: no character, word or
+          sentence reaches across one. Bytes that are no character are U+FFFD in it.
 character A grapheme cluster: a letter with its accents, an emoji with its joiners. (A cluster of more than 32 code
           points, and CR LF, is taken apart into its code points.)
 Token.text  All characters the token touches, whole. Bytes that are no character are shown as ⟨E6 A9⟩, and a token that
@@ -40,18 +41,24 @@ from saliency_widget.types import Role, Segment, Token
 from .decoding import bytes_inside, special_ids, token_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 def describe(
-    ids: Sequence[int], tokenizer: Any, *, roles: Sequence[Role], segments: Sequence[Segment] | None = None
+    ids: Sequence[int],
+    tokenizer: Any,
+    *,
+    roles: Sequence[Role],
+    segments: Sequence[Segment] | None = None,
+    unknown: Sequence[str | None] = (),
 ) -> tuple[list[Token], list[Segment]]:
     """The tokens as a reader sees them, and the segments they are in. Any ids go; see the module for the rules.
 
     `roles`: one a token, passed on. `segments`: tiling the tokens; paragraphs are made where it is None.
+    `unknown`: of the first tokens, the text that an unknown one stands for, or None (see `unknown`).
     """
     ids = [int(i) for i in ids]
-    seen, text = _read(ids, tokenizer)
+    seen, text = _read(ids, tokenizer, {at: said for at, said in enumerate(unknown) if said is not None})
     tiled = list(segments) if segments is not None else _paragraphs(text, [s.anchor for s in seen])
     starts = [segment.start for segment in tiled]
     tokens = [
@@ -77,13 +84,13 @@ def display(tokenizer: Any, token_id: int) -> str:
     return _Run([bytes_inside(tokenizer, token_id)]).shown_text() or name
 
 
-def _read(ids: Sequence[int], tokenizer: Any) -> tuple[list[_Seen], str]:
+def _read(ids: Sequence[int], tokenizer: Any, unknown: Mapping[int, str]) -> tuple[list[_Seen], str]:
     """The tokens with everything but their segments, and the text they make."""
-    names, pieces, special = _names(tokenizer, ids), token_bytes(tokenizer, ids), special_ids(tokenizer)
+    names, pieces, special = _names(tokenizer, ids), token_bytes(tokenizer, ids, unknown), special_ids(tokenizer)
     seen: list[_Seen] = []
     text = ""
     numbers = _Numbers()
-    for start, end, is_special in _runs([i in special for i in ids]):
+    for start, end, is_special in _runs([i in special and at not in unknown for at, i in enumerate(ids)]):
         if is_special:
             for name in names[start:end]:
                 numbers.special()
