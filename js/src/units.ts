@@ -12,8 +12,9 @@ export type Pool = "sum" | "mean" | "max";
 export type Units = { spans: readonly Span[]; levels: readonly number[]; of: Int32Array };
 
 /**
- * The units of a text. Input and output are never put together, nor (in words) a special token and its neighbour. A unit
- * whose `keyOf` is in `opened` is shown by units of a finer kind instead: the next that cuts it.
+ * The units of a text, as Python has them (models/units.py; tests/data/units.json holds both to it). Input and output are
+ * never put together, nor (in words) a special token and its neighbour. A unit whose `keyOf` is in `opened` is shown by
+ * units of a finer kind instead: the next that cuts it.
  */
 export function unitsOf(
   tokens: readonly WireToken[],

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { WireToken } from "../src/protocol";
@@ -6,6 +8,15 @@ import { type Granularity, joined, masked, opening, pooled, unitsOf, unitsWithin
 import { token } from "./help";
 
 const NAN = Number.NaN;
+
+type Case = {
+  name: string;
+  tokens: (Partial<WireToken> & { text: string })[];
+  first_target: number;
+  units: Record<Granularity, number[]>;
+};
+/** Python is held to the same file: tests/unit/test_units.py. */
+const { cases } = JSON.parse(readFileSync(join(process.cwd(), "tests/data/units.json"), "utf8")) as { cases: Case[] };
 
 /** "don't" is one word of three tokens, 東京 one of two; the second sentence begins at 6, the written text at 8. */
 const TOKENS: WireToken[] = [
@@ -39,6 +50,11 @@ const anyTokens = fc.array(
 ) as fc.Arbitrary<Partial<WireToken>[]>;
 
 describe("units", () => {
+  it.each(cases)("begin where aggregate() and occlusion have them begin: $name", ({ tokens, first_target, units }) => {
+    const text = tokens.map((about) => token(about.text, about));
+    for (const [unit, starts] of Object.entries(units))
+      expect(unitsOf(text, first_target, unit as Granularity).spans.map(({ start }) => start)).toEqual(starts);
+  });
   it("are tokens, words, sentences or segments, and never lead from the input into the output", () => {
     expect(cut("token")).toEqual(TOKENS.map((_, i) => [i, i + 1]));
     expect(cut("word")).toEqual([

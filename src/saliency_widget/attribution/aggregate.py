@@ -1,4 +1,4 @@
-"""From tokens to words, sentences or segments."""
+"""From the scores of tokens to those of words, sentences or segments; `models.units` says which tokens are one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import one_of
-from ..types import Token
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,18 +37,3 @@ def pooled(scores: NDArray[np.float32], groups: Sequence[Sequence[int]], pool: s
         whole[~hidden] = POOLS[pool](shown, axis)
         parts.append(whole)
     return np.stack(parts, axis=axis)
-
-
-def groups_of(tokens: Sequence[Token], unit: str, first_target: int) -> list[list[int]]:
-    """Indices of the tokens of each unit.
-
-    Never put together are what was read and what was written (from position `first_target` on), and in words a special
-    token and its neighbour.
-    Raises: UnknownName for a unit that does not exist.
-    """
-    one_of("unit", unit, UNITS)
-    found: dict[tuple[object, ...], list[int]] = {}
-    for at, token in enumerate(tokens):
-        kind = token.role if unit == "word" else ""
-        found.setdefault((getattr(token, unit), kind, token.position < first_target), []).append(at)
-    return list(found.values())

@@ -14,6 +14,7 @@ from ..models.checkpointing import checkpointed, graph_bytes
 from ..models.inside import probe
 from ..models.reading import read_once
 from ..models.relevance import Rule, relevance_rules
+from ..models.units import unit_numbers
 from ..types import Inputs, Request
 from . import memory
 from .engine import Network, Output, Problem
@@ -73,9 +74,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         bridge=inside_of(model, inputs),
         baselines=baselines_of(model, inputs),
         groups={
-            "word": [token.word for token in document.rows],
-            "sentence": [token.sentence for token in document.rows],
-            "segment": [token.segment for token in document.rows],
+            unit: unit_numbers(document.rows, unit, document.first_written) for unit in ("word", "sentence", "segment")
         },
         memory_budget=budget,
         plain_pass=plain_pass,

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..checks import one_of
 from ..errors import AmbiguousToken, DamagedFile, InputError, TokenNotFound
 from ..export.html import to_html
 from ..export.reading import first_target
 from ..export.table import to_dataframe, to_text
 from ..models.document import joined
+from ..models.units import units_of
 from ..types import Alternative, Role, Segment, Token
-from .aggregate import groups_of, pooled
+from .aggregate import UNITS, pooled
 from .methods import card_of
 
 if TYPE_CHECKING:
@@ -172,11 +174,12 @@ class Attribution:
         such a target owe to each other is no answer to why it stands there, and is NaN. So the widget reads by words.
         Raises: UnknownName.
         """
+        one_of("unit", unit, UNITS)
         card = card_of(self.method)
         chosen = pool or (card.pool if card is not None else "sum" if self.signed else "mean")
         begin = first_target(self)
-        rows = groups_of(self.rows, unit, begin)
-        cols = groups_of(self.cols, "word", begin) if unit == "word" else [[col] for col in range(len(self.cols))]
+        rows = units_of(self.rows, unit, begin)
+        cols = units_of(self.cols, "word" if unit == "word" else "token", begin)
         scores = pooled(self.scores, cols, "mean", axis=1)
         place = {token.position: row for row, token in enumerate(self.rows)}
         for col, group in enumerate(cols):

@@ -30,6 +30,12 @@ class Document:
         return self.tokens[: max(target.n_seen for target in self.targets)]
 
     @property
+    def first_written(self) -> int:
+        """The position of the first written token (or class): before a span that is explained there may be others."""
+        written = (token.position for token in self.tokens[: self.first_target] if token.role == "generated")
+        return next(written, self.first_target)
+
+    @property
     def cols(self) -> tuple[Token, ...]:
         """The generated tokens, or the classes."""
         return self.tokens[self.first_target :]
