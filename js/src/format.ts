@@ -63,7 +63,7 @@ export function partMark(k: number, n: number): string {
 /** A stretch of text as it is, or (`sign`) a stand-in for a character that nobody would see. */
 export type Glyph = { text: string; sign: boolean };
 
-/** The first 32 code points. Names, not control pictures (␀): few fonts have those. */
+/** The first 32 code points, as Python has them (export/reading.py; tests/data/characters.json holds both to it). Names, not control pictures (␀): few fonts have those. */
 const CONTROLS =
   "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(
     " ",

@@ -1,8 +1,14 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesOf, glyphs, partMark, percent, plural, seconds, share, significant, visible } from "../src/format";
 import { labelOf, melts, nameOfSpan, partOf, templateRuns, toPieces } from "../src/pieces";
 import { token, tokens } from "./help";
+
+/** Python is held to the same file: tests/unit/test_export_table.py. */
+type Case = { text: string; glyphs: [string, boolean][]; name: string };
+const characters = JSON.parse(readFileSync(join(process.cwd(), "tests/data/characters.json"), "utf8")) as Case[];
 
 const shown = (...list: Parameters<typeof toPieces>[0][number][]) =>
   toPieces(list).map(({ lines }) => lines.map((line) => line.map(({ text }) => text).join("")).join("\n"));
@@ -134,6 +140,10 @@ describe("pieces", () => {
 });
 
 describe("invisible characters", () => {
+  it.each(characters)("are shown as Python shows them: $name", ({ text, glyphs: runs, name }) => {
+    expect(glyphs(text).map((glyph) => [glyph.text, glyph.sign])).toEqual(runs);
+    expect(visible(text)).toBe(name);
+  });
   it("get a sign", () => {
     expect(["\t", "\u200b", "\u0000", "\ufeff", "\ud83d", "\u202e", "\u200d", "\u0085", "\u001b"].map(visible)).toEqual(
       ["⇥", "ZWSP", "NUL", "BOM", "U+D83D", "RLO", "ZWJ", "U+0085", "ESC"],

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
 import math
 import re
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from saliency_widget.export.html import to_html
-from saliency_widget.export.reading import decimals
+from saliency_widget.export.reading import decimals, glyphs, label, visible
 from saliency_widget.export.reading import width as cells
 from saliency_widget.export.table import to_dataframe, to_text
 from saliency_widget.types import Token
@@ -60,7 +64,7 @@ def test_wide_characters_stand_in_line():
     starts = {cells(line[: line.index(".") - 1]) for line in lines[4:6]}
     assert len(starts) == 1
     matrix = lines[-6:]
-    assert [line.split()[0] for line in matrix[:4]] == ["天気", "は", "🙂", "␀"]
+    assert [line.split()[0] for line in matrix[:4]] == ["天気", "は", "🙂", "NUL"]
     assert {cells(line[: first_cell(line)]) for line in matrix[:4]} == {5}
     assert cells("e\u0301") == 1
     assert cells("👩‍🔬") == 4  # as two emoji: what most terminals do
@@ -148,3 +152,16 @@ def test_a_token_that_is_the_baseline_itself_is_told() -> None:
     assert "1 token is the baseline itself, and so 0 by construction" in to_html(kept)
     none = fake(["The", " cat", " sat"], 2, diagnostics={"baseline_changed": [0.0]})
     assert "baseline" not in to_text(none)
+
+
+CHARACTERS = json.loads((Path(__file__).parents[1] / "data/characters.json").read_text())
+
+
+@pytest.mark.parametrize("case", CHARACTERS, ids=[ascii(case["text"]) for case in CHARACTERS])
+def test_characters_are_shown_as_on_the_page(case) -> None:
+    """js/tests/pieces.test.ts reads the same file: what is a sign, which one, and a token's name on one line."""
+    shown = [(sign or char, bool(sign)) for char, sign in glyphs(case["text"])]
+    runs = [["".join(text for text, _ in run), sign] for sign, run in groupby(shown, key=itemgetter(1))]
+    assert runs == case["glyphs"]
+    assert visible(case["text"]) == case["name"]
+    assert label(fake([case["text"], "a"], 1).rows[0]) == case["name"]

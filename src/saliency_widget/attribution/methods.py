@@ -254,7 +254,7 @@ LLM = Method(
     unit="importance said",
     pool="mean",
     cost="one answer of a language model",
-    reads="How much each word speaks for positive (blue) or negative (orange), as a language model says when asked.",
+    reads="How much each word speaks for positive (purple) or negative (orange), as a language model says when asked.",
     caveats=(
         "It is text like any other: nothing makes the numbers follow what was computed.",
         "It speaks of the whole answer: each column is the same.",

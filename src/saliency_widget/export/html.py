@@ -24,7 +24,19 @@ from .figures import percent, share
 from .look import Look, look_of
 from .paint import INK, MAX_TITLES, PAPER, QUIET, painter
 from .question import Question, question_of
-from .reading import Column, columns, first_target, glyphs, headline, isolated, label, notes, part_mark, unprinted
+from .reading import (
+    Column,
+    columns,
+    first_target,
+    glyphs,
+    headline,
+    isolated,
+    label,
+    notes,
+    part_mark,
+    unprinted,
+    visible,
+)
 
 if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
@@ -352,8 +364,7 @@ def _quiet(html: str) -> str:
 
 def _name(text: str) -> str:
     """An alternative's text as a label: the space before a word is not part of its name."""
-    bare = text.lstrip(" ") if text.strip() else text.replace(" ", "␣")
-    return "".join(sign or char for char, sign in glyphs(bare)) or "∅"
+    return visible(text) or "∅"
 
 
 def _attribute(name: str, value: str) -> str:

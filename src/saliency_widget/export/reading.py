@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from math import isfinite
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
 
 MINUS = "−"
-LONG = 60  # characters of the name of a unit of several tokens
+LONG = 60  # characters of the name of a unit of several tokens; of one token twice as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,49 +120,63 @@ def _tokens(count: float) -> str:
 
 # ── characters ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_SIGNS = {
-    "\t": "⇥", "\n": "⏎", "\r": "␍", "\x7f": "␡", "\xa0": "⍽", "\xad": "SHY", "\u061c": "ALM", "\u200b": "ZWSP",
+# The page has the same signs (js/src/format.ts); tests/data/characters.json holds both to them. Names, not control
+# pictures (␀): few fonts have those.
+_CONTROLS = [
+    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI",
+    "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
+]  # fmt: skip
+_SIGNS = dict(zip(map(chr, range(0x20)), _CONTROLS, strict=True)) | {
+    "\t": "⇥", "\n": "⏎", "\x7f": "DEL", "\xa0": "⍽", "\xad": "SHY", "\u061c": "ALM", "\u200b": "ZWSP",
     "\u200c": "ZWNJ", "\u200d": "ZWJ", "\u200e": "LRM", "\u200f": "RLM", "\u2028": "LS", "\u2029": "PS",
     "\u202a": "LRE", "\u202b": "RLE", "\u202c": "PDF", "\u202d": "LRO", "\u202e": "RLO", "\u2060": "WJ",
     "\u2066": "LRI", "\u2067": "RLI", "\u2068": "FSI", "\u2069": "PDI", "\ufeff": "BOM",
-}  # fmt: skip
+} | {chr(0xFDFF + n): f"VS{n}" for n in range(1, 17)}  # fmt: skip
 # They shape the letters around them (emoji families, Persian): a sign only where nothing is around.
 _JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xFE00, 0xFE10))))
+_WHITE = "\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"  # as JavaScript has it
+_BLANK = re.compile(f"[{_WHITE}]+")
+_APART = re.compile(f" +(?=[^{_WHITE}])")
 
 
 def glyphs(text: str) -> Iterator[tuple[str, str]]:
-    """Character by character: what is there, and the sign for it where nobody would see it (else "")."""
-    alone = all(char in _JOINERS for char in text)
-    for char in text:
-        yield char, "" if char in _JOINERS and not alone else sign_of(char)
+    """Character by character: what is there, and the sign for it where nobody would see it (else "").
+
+    Spaces have one only in a text of nothing but white space. A first mark that would hang on what is before the text
+    stands on a dotted circle.
+    """
+    alone, blank = all(char in _JOINERS for char in text), bool(_BLANK.fullmatch(text))
+    for at, char in enumerate(text):
+        if char in _JOINERS:
+            yield char, sign_of(char) if alone else ""
+        elif blank and char == " ":
+            yield char, "␣"
+        else:
+            hangs = at == 0 and unicodedata.category(char).startswith("M")
+            yield f"◌{char}" if hangs else char, sign_of(char)
 
 
 def sign_of(char: str) -> str:
     """The stand-in for an invisible character, or "". It says what is there without doing what it does."""
     code = ord(char)
-    if char in _SIGNS:
-        return _SIGNS[char]
-    if code < 0x20:
-        return chr(0x2400 + code)
-    hidden = 0x80 <= code < 0xA0 or 0xD800 <= code < 0xE000 or 0xE0000 <= code < 0xE0080 or char in _JOINERS
-    return f"U+{code:04X}" if hidden else ""
+    hidden = 0x80 <= code < 0xA0 or 0xD800 <= code < 0xE000 or 0xE0000 <= code < 0xE0080
+    return _SIGNS.get(char, f"U+{code:04X}" if hidden else "")
+
+
+def visible(text: str) -> str:
+    """The text on one line, for labels: without the space that only separates it from the word before."""
+    return "".join(sign or char for char, sign in glyphs(_APART.sub("", text, count=1) if text[:1] == " " else text))
 
 
 def label(token: TokenLike) -> str:
-    """A token's name on one line: without the space that only separates it from the word before."""
-    if not token.text:
-        return "∅"
-    if token.text.isspace() and set(token.text) == {" "}:
-        return "␣" * len(token.text)
-    text = _brief(token.text) if token.length > 1 else token.text
-    bare = text.lstrip(" ") if text.strip() else text
-    name = "".join(sign or char for char, sign in glyphs(bare))
+    """A token's name on one line, its middle left out where it is long; ∅ where it stands for nothing."""
+    name = visible(_brief(token.text, LONG if token.length > 1 else 2 * LONG)) or "∅"
     return f"{name} ({part_mark(token)})" if token.part else name
 
 
-def _brief(text: str) -> str:
-    """A unit's text without its middle, where it is long (as js/src/pieces.ts has it)."""
-    return text if len(text) <= LONG else f"{text[: LONG // 2]} … {text[-LONG // 4 :]}"
+def _brief(text: str, long: int) -> str:
+    """A text without its middle, where it is long (as js/src/pieces.ts has it)."""
+    return text if len(text) <= long else f"{text[: long // 2]} … {text[-long // 4 :]}"
 
 
 def isolated(name: str) -> str:
