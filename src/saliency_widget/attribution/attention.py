@@ -32,7 +32,7 @@ class Reader(Protocol):
     def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
         """The queries [a, p] from which the logits at rows `at` [a] are read; of several, the mean counts."""
 
-    def run(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
         """One pass over the first n rows, told to `record`; the logits [a, vocabulary] at `at`."""
 
     @property
@@ -187,7 +187,7 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
         atoms = atoms_of(problem, cols)
         queries, of_column = _distinct(read.queries(atoms.n_read, atoms.at))
         flow = _Flow(problem.n_source, atoms.n_read, atoms.at.device)
-        logits = read.run(atoms.n_read, atoms.at, flow.add)
+        logits = read.run(atoms.n_read, atoms.at, flow.add, once=True)
         if flow.calls < read.n_layers:
             raise UnsupportedMethod(
                 f"{flow.calls} of {read.n_layers} layers tell attention, so it cannot be followed through the others.",

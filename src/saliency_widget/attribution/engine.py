@@ -55,8 +55,9 @@ class Problem:
     the backward pass is that of LRP.
     `read_once`: as the network, and beside its output the network as a function of other ends of the same text (see
     `models.reading.Ends`), or None. `shortened`: rows
-    to keep → the embeddings and the network of the text without the others. `replaced`: (rows, token) → those of the
-    text with this token at these rows; needed where `reads_ids` says that ids matter beside their embeddings.
+    to keep → the embeddings and the network of the text without the others. `replaced`: (rows, baseline or None) →
+    those of the text with the baseline's token at these rows; needed where `reads_ids` says that ids matter beside
+    their embeddings.
     `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
     `bridge`: see `inseq_bridge.Inside`.
     `plain_pass`: n → the network over the first n rows alone, one text after another, with nothing of ours in it: what
@@ -77,7 +78,7 @@ class Problem:
     relevance: Callable[[Any], AbstractContextManager[None]] | None = None
     read_once: Callable[[torch.Tensor, torch.Tensor], tuple[Output, Any]] | None = None
     shortened: Callable[[Sequence[int]], tuple[torch.Tensor, Network]] | None = None
-    replaced: Callable[[Sequence[int], int], tuple[torch.Tensor, Network]] | None = None
+    replaced: Callable[[Sequence[int], str | None], tuple[torch.Tensor, Network]] | None = None
     reads_ids: Callable[[], bool] = lambda: False
     bridge: Any = None
     baselines: Mapping[str, Callable[[], torch.Tensor]] = field(default_factory=dict)

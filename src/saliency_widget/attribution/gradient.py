@@ -281,9 +281,15 @@ def _at_the_input(
             check = of_gradient(problem, cols, x[0], gradient[:, 0], logits)
         else:  # rules make another gradient, and must leave the logits as they are
             check = of_logits(problem, cols, logits)
-        return chunk_of(problem, cols, scores, logits, {"value": at.tolist()}, check)
+        told = {"value": at.tolist(), **_left_out(problem, cols)}
+        return chunk_of(problem, cols, scores, logits, told, check)
 
     return in_chunks(schedule, _chunk_size(problem, 1), work)
+
+
+def _left_out(problem: Problem, cols: list[int]) -> dict[str, list[float]]:
+    """A diagnostic of each column where ids are read beside the embeddings: no gradient goes that way."""
+    return {"ids_left_out": [1.0] * len(cols)} if problem.reads_ids() else {}
 
 
 def _at_least_float32(numbers: torch.Tensor) -> torch.Tensor:

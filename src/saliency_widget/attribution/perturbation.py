@@ -267,14 +267,25 @@ def _changed(
         values[later] = worth(problem, logits, atoms.ids.expand(len(units), -1)[later])
         return values
 
+    def by_id(units: list[list[int]]) -> torch.Tensor:
+        assert problem.replaced is not None, "a network with ids can be given others"
+        found = []
+        for unit in units:
+            embeddings, network = problem.replaced(unit, problem.settings.baseline)
+            found.append(worth(problem, network(embeddings[:, : atoms.n_read], atoms.at).logits, atoms.ids))
+        return torch.cat(found)
+
     def deleted(units: list[list[int]]) -> torch.Tensor:
         found = []
         for unit in units:
             values, predicted = _deleted(problem, atoms, unit)
-            found.append(values if bool(predicted.all()) else torch.where(predicted, values, replaced([unit])))
+            left = by_id if problem.reads_ids() else replaced
+            found.append(values if bool(predicted.all()) else torch.where(predicted, values, left([unit])))
         return torch.cat(found)
 
-    return deleted if problem.settings.mode == "delete" else replaced
+    if problem.settings.mode == "delete":
+        return deleted
+    return by_id if problem.reads_ids() else replaced
 
 
 def _deleted(problem: Problem, atoms: Atoms, unit: list[int]) -> tuple[torch.Tensor, torch.Tensor]:

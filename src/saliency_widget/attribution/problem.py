@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedMethod
 from ..models.attention import AttentionReader
-from ..models.baselines import baselines_of
+from ..models.baselines import baselines_of, stand_in
 from ..models.checkpointing import checkpointed, graph_bytes
 from ..models.inside import probe
 from ..models.reading import read_once
@@ -45,10 +45,14 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         fewer = Inputs(source, tuple(inputs.ids[row - n] for row in rows if row >= n))
         return model.embed(fewer), model.network(fewer)
 
-    def replaced(rows: Sequence[int], token: int) -> tuple[torch.Tensor, Network]:
-        n = len(inputs.source)
-        source = tuple(token if row in rows else i for row, i in enumerate(inputs.source))
-        other = Inputs(source, tuple(token if row in rows else i for row, i in enumerate(inputs.ids, start=n)))
+    def replaced(rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
+        n, changed = len(inputs.source), set(rows)
+
+        def at(row: int, token: int) -> int:
+            return stand_in(model, token, baseline) if row in changed else token
+
+        source = tuple(at(row, token) for row, token in enumerate(inputs.source))
+        other = Inputs(source, tuple(at(row, token) for row, token in enumerate(inputs.ids, start=n)))
         return model.embed(other), model.network(other)
 
     def plain_pass(n: int) -> Network:

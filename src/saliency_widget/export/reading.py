@@ -107,6 +107,8 @@ def notes(attribution: AttributionLike) -> Iterator[str]:
     found, whole = (attribution.diagnostics.get(name) for name in ("relevance_sum", "value"))
     if found and whole:
         yield f"The first column adds up to {found[0]:.3g} of {whole[0]:.3g}: the rules keep the rest."
+    if attribution.diagnostics.get("ids_left_out"):
+        yield "This model also reads token ids elsewhere than in the embedding: the gradient leaves that way out."
     changed, kept = (max(attribution.diagnostics.get(name) or [0]) for name in ("baseline_changed", "baseline_in_text"))
     if changed:
         yield f"{_tokens(changed)} the baseline itself: another one stands in there."

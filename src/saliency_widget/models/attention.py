@@ -176,10 +176,11 @@ class AttentionReader:
             return _pooled(self.model, self.inputs, n).to(at.device).expand(len(at), -1)
         return (at - len(self.inputs.source))[:, None]
 
-    def run(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
         """One pass over the first n rows, layer by layer told to `record`; the logits [a, vocabulary] at `at`.
 
-        Raises: UnsupportedMethod where no layer tells its weights, or where they are no shares of the text's tokens.
+        Raises: UnsupportedMethod where no layer tells its weights, or where they are no shares of the text's tokens;
+        and, if each layer is to tell them `once`, where one has two attentions (DiffLlama).
         """
         name = type(self.model.model).__name__
         heard: Counter[Kind] = Counter()
@@ -194,15 +195,28 @@ class AttentionReader:
                     "cannot be told by token.",
                     cure=_CURE,
                 )
+            where = (kind, in_layer[0] or layer)  # handed out after the pass, or while it is in a layer
+            if once and start == 0 and where in told:
+                raise UnsupportedMethod(f"{name} looks more than once in a layer.", cure=_CURE)
+            told.add(where)
             row = weights[:, -1].detach().float()
             beyond.append((row.sum(-1) - 1).amax().maximum(-row.amin()).cpu())
             heard[kind] += 1
             record(kind, layer, start, weights)
 
         on = self.for_a_pass()
+        in_layer = [0]  # how many layers were entered
+        told: set[tuple[Kind, int]] = set()
+
+        def enter(*_: Any) -> None:
+            in_layer[0] += 1
+
         if has_interface(on.model):
             _check_own_attention(on.model)
-            with attending(on.model.model, recording(on.kinds, hear)):
+            with ExitStack() as stack:
+                for layer in layers_in(on.model.model):
+                    stack.callback(layer.register_forward_pre_hook(enter).remove)
+                stack.enter_context(attending(on.model.model, recording(on.kinds, hear)))
                 logits = forward(on.model, self.inputs, n, at)
         else:
             logits = on.handed_out(n, at, hear)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from ..types import Inputs
 
 if TYPE_CHECKING:
@@ -29,6 +30,23 @@ def baselines_of(model: Model, inputs: Inputs) -> dict[str, Callable[[], torch.T
     }
     found |= {"zero": partial(_zero, model, inputs), "mean": partial(_mean, model, inputs)}
     return {name: cache(give) for name, give in found.items()}
+
+
+def stand_in(model: Model, token: int, baseline: str | None) -> int:
+    """The id that takes the place of a token: that of the baseline; where nobody chose, another one than its own.
+
+    Raises: InputError where the baseline is no token.
+    """
+    names = ("unk", "pad", "mask", "eos") if baseline is None else (baseline,)
+    found = [getattr(model.tokenizer, f"{name}_token_id", None) for name in names]
+    ids = [int(i) for i in found if i is not None and (baseline is not None or i != token)]
+    if not ids:
+        raise InputError(
+            f"{type(model.model).__name__} reads token ids beside their embeddings, so a token is replaced by another "
+            f"token, and its tokenizer has none for {baseline or 'an unknown one'}.",
+            cure='Take baseline="unk", "pad" or "mask" if the tokenizer has it, or mode="delete".',
+        )
+    return ids[0]
 
 
 def _of_token(model: Model, inputs: Inputs, token: int) -> torch.Tensor:

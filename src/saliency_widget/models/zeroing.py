@@ -69,7 +69,15 @@ def zeroing_pass(
     work = _Zeroing(slots=slots.to(at.device), kinds=reader.kinds, layer=layer)
     root = model.model.get_decoder() if model.has_source else model.model
     with attending(model.model, work.attend), work.beside_every_layer(root):
-        logits = forward(model, inputs, n, at)
+        try:
+            logits = forward(model, inputs, n, at)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            if "memory" in str(error):
+                raise
+            raise UnsupportedMethod(
+                f"The layers of {type(model.model).__name__} do not work on more texts than the model was given.",
+                cure=_CURE,
+            ) from error
     if work.total is None and work.there:
         raise InputError(f"Layer {layer} of {model.name} has no attention.", cure="Leave layer= out.")
     if work.total is None or not work.holds(work.total[len(rows) :] / work.layers):

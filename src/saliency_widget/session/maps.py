@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..attribution import attribute as attribution
 from ..attribution.engine import Chunk, Progress, Schedule, Spot
-from ..attribution.methods import LLM, METHODS, check_applies, why_not
+from ..attribution.methods import LLM, METHODS, check_applies, on, why_not
 from ..attribution.objectives import LABELS
 from ..attribution.viewed import file_name, page_of
 from ..errors import InputError, WeightsChanged
@@ -145,7 +145,8 @@ class Maps:
     def tell_menu(self, model: Model) -> None:
         """Again, after something was said or forgotten."""
         there = set() if self._said() is None else {LLM}
-        self._stream.menu({m: None if m in there else why_not(m, model) for m in self._offered}, LABELS)
+        reasons = {on(m, model): None if m in there else why_not(m, model) for m in self._offered}
+        self._stream.menu(reasons, LABELS)
 
     def _show_said(self, model: Model, question: Question) -> None:
         said = self._said()
@@ -184,9 +185,12 @@ class Maps:
             self._tell(model, entry, chunk)
 
     def _fill(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
+        known = model.facts.found.get("reads_ids")
         try:
             self._compute(model, document, entry, question)
         finally:
+            if model.facts.found.get("reads_ids") != known:  # the cards say so from now on
+                self.tell_menu(model)
             self._schedule = None
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
