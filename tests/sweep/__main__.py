@@ -6,6 +6,7 @@ Ends with 1 where something is wrong or crashes.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -25,8 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = {row.architecture: row for row in table.read(_json(options.out))} if options.resume else {}
     done = [row for row in before.values() if row.architecture in wanted and _is_whole(row, methods)]
     todo = [a for a in wanted if a not in {row.architecture for row in done}]
+    rows = workers.rows(todo, methods, limit=options.limit, jobs=options.jobs)
     started = time.monotonic()
-    for number, row in enumerate(workers.rows(todo, methods, options.limit), start=1):
+    for number, row in enumerate(rows, start=1):
         done.append(row)
         minutes = (time.monotonic() - started) / 60
         print(f"{number:>4}/{len(todo)}  {minutes:5.1f} min  {table.line(row, methods)}", flush=True)
@@ -45,6 +47,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="where the table goes (.md, and .json beside it)")
     parser.add_argument("--resume", action="store_true", help="keep the rows that --out already has")
     parser.add_argument("--limit", type=float, default=60, help="seconds for one method on one model (60)")
+    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="processes (one a core, up to 4)")
     return parser.parse_args(arguments)
 
 

@@ -22,7 +22,6 @@ _MAPPINGS: dict[Task, str] = {
 _MOST_PARAMETERS = 30_000_000
 _MOST_LAYERS = 4
 _CLASSES = 3
-_SPREAD = 0.25  # of the weights: far enough from the flat start, where every gradient is nearly the same
 
 
 class CannotBuild(Exception):
@@ -71,7 +70,7 @@ def build(architecture: Architecture, dtype: torch.dtype = torch.float64, attent
         raise CannotBuild(f"It has {size / 1e6:.0f} million parameters, however small its config.")
     torch.manual_seed(0)
     model = network._from_config(_config_for(network, architecture), attn_implementation=attention)
-    _draw(model)
+    _draw(model, sizes.SPREADS.get(architecture.model_type, sizes.SPREAD))
     return model.to(dtype).eval()
 
 
@@ -153,7 +152,7 @@ def shrunk(full: Mapping[str, Any], *, layers: int | None = None, senses: bool =
     """
     had = next((full[name] for name in full if name in sizes.LAYERS and _is_number(full[name])), None)
     kinds = [len(set(value)) for value in full.values() if had and _is_per_layer(value, had)]
-    layers = layers or min(_MOST_LAYERS, max(2, *kinds, 2))
+    layers = layers or min(_MOST_LAYERS, max([2, *kinds]))
     small: dict[str, Any] = {}
     for name, value in full.items():
         if name in sizes.LEFT_OUT:
@@ -229,7 +228,7 @@ def _id_beyond_the_tokenizer(name: str) -> int:
 # ── weights ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _draw(model: torch.nn.Module) -> None:
+def _draw(model: torch.nn.Module, spread: float) -> None:
     """Random matrices; norms, biases and other vectors near 1 or near 0, whichever they were; rates near 0."""
     torch.manual_seed(0)
     for name, parameter in model.named_parameters():
@@ -238,7 +237,7 @@ def _draw(model: torch.nn.Module) -> None:
         if name.rpartition(".")[2] in sizes.RATES:
             parameter.data.normal_(0, 0.1)
         elif parameter.dim() >= 2:
-            parameter.data.normal_(0, _SPREAD)
+            parameter.data.normal_(0, spread)
         else:
             middle = 1.0 if parameter.data.mean() > 0.5 else 0.0
             parameter.data.normal_(middle, 0.1)

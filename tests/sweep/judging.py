@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,7 +15,7 @@ import torch
 import saliency_widget as sw
 from saliency_widget.errors import SaliencyError
 
-from . import building, references
+from . import building, references, sizes
 from .building import Architecture
 from .references import Column, NoReference, NoSuchMap, Plain, Truth
 
@@ -59,7 +59,9 @@ class Cell:
     error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+        """What there is to say; one digit of the error, the others are another machine's."""
+        error = None if self.error is None else float(f"{self.error:.0e}")
+        return {name: value for name, value in (asdict(self) | {"error": error}).items() if value not in ("", None)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,7 @@ class Subject:
 def subject_of(architecture: Architecture) -> Subject:
     """The model, in float64 if a plain pass works in it, else in float32. Raises: CannotBuild."""
     troubles = []
-    for dtype in (torch.float64, torch.float32):
+    for dtype in (torch.float64, torch.float32)[architecture.model_type in sizes.FLOAT32 :]:
         model = building.build(architecture, dtype)
         subject = Subject(
             architecture=architecture,
@@ -122,19 +124,18 @@ def subject_of(architecture: Architecture) -> Subject:
             return _tried(subject)
         except Exception as error:  # noqa: BLE001 (whatever transformers raises: it is told)
             troubles.append(f"A plain pass over ids fails: {type(error).__name__}: {error}")
-    return Subject(**{**vars(subject), "note": troubles[-1], "answers": False})
+    return replace(subject, note=troubles[-1], answers=False)
 
 
 def _tried(subject: Subject) -> Subject:
-    """The subject, after two plain passes over its longest text."""
-    column = subject.columns[-1]
+    """The subject, after two plain passes over each of its texts."""
     with torch.no_grad():
-        first, second = (subject.plain().logits(column) for _ in range(2))
-    if not first.isfinite().all():
+        first, second = ([subject.plain().logits(column) for column in subject.columns] for _ in range(2))
+    if not all(logits.isfinite().all() for logits in first):
         raise ArithmeticError("the logits are not finite")
-    if torch.equal(first, second):
+    if all(map(torch.equal, first, second)):
         return subject
-    return Subject(**{**vars(subject), "note": "Two plain passes over one text differ.", "is_random": True})
+    return replace(subject, note="Two plain passes over one text differ.", is_random=True)
 
 
 # ── the cell ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -148,16 +148,17 @@ class Plain:
         return self._rows(column, found)
 
     def _rows(self, column: Column, calls: Sequence[torch.Tensor]) -> torch.Tensor:
-        """From a tensor a call to one of the rows of the text, [n, d]. A family may pad, at the end or by a call."""
+        """From a tensor a call to one of the rows of the text, [n, d]: families pad, or put a prompt before it."""
         asked: list[list[int]] = []
         with torch.no_grad(), self._embedding_answers(lambda _, out: out, asked):
             self.run(column)
         found = []
         for part in (column.source, column.text) if self.task == "seq2seq" else (column.text,):
-            fits = [call for ids, call in zip(asked, calls, strict=True) if ids[: len(part)] == [*part]]
+            fits = [(call, at) for ids, call in zip(asked, calls, strict=True) for at in _places(part, ids)]
             if len(fits) != 1:
-                raise NoReference(f"{len(fits)} calls of the embedding read the text.")
-            found.append(fits[0].reshape(-1, fits[0].shape[-1])[: len(part)])
+                raise NoReference(f"The embedding reads the text {len(fits)} times in a pass.")
+            (call, at) = fits[0]
+            found.append(call.reshape(-1, call.shape[-1])[at : at + len(part)])
         return torch.cat(found)
 
     @contextmanager
@@ -291,15 +292,17 @@ class Plain:
 
     def _pooled(self, column: Column) -> list[int]:
         """The rows of the last hidden states from which a classifier's head reads. Raises: NoReference."""
-        with torch.enable_grad():
+        heard: list[torch.Tensor] = []
+        hook = self.model.base_model.register_forward_hook(lambda _m, _a, out: heard.append(out[0]))
+        with torch.enable_grad(), ExitStack() as stack:
+            stack.callback(hook.remove)
             out = self.run(column, output_hidden_states=True)
-            last = (getattr(out, "hidden_states", None) or [None])[-1]
-            if last is None or not last.requires_grad or last.shape[1] != len(column.text):
-                raise NoReference("The model does not show from where its head reads.")
-            (found,) = torch.autograd.grad(out.logits.sum(), last, allow_unused=True)
-        if found is None:
-            raise NoReference("The model does not show from where its head reads.")
-        return found[0].abs().sum(dim=-1).nonzero().flatten().tolist()
+            for last in (*(getattr(out, "hidden_states", None) or ())[-1:], *heard):
+                if last.requires_grad and last.shape[:2] == (1, len(column.text)):
+                    (found,) = torch.autograd.grad(out.logits.sum(), last, retain_graph=True, allow_unused=True)
+                    if found is not None:
+                        return found[0].abs().sum(dim=-1).nonzero().flatten().tolist()
+        raise NoReference("The model does not show from where its head reads.")
 
 
 def _blocks(root: torch.nn.Module) -> list[torch.nn.Module]:
@@ -316,6 +319,11 @@ def _values_in(block: torch.nn.Module) -> tuple[torch.nn.Module | None, torch.nn
     cross = [part for path, part in found.items() if any(word in path for word in _CROSS)]
     own = [part for path, part in found.items() if not any(word in path for word in _CROSS)]
     return own[0] if len(own) == 1 else None, cross[0] if len(cross) == 1 else None
+
+
+def _places(part: Sequence[int], ids: Sequence[int]) -> list[int]:
+    """Where the part begins in the ids, as often as it is there."""
+    return [at for at in range(len(ids) - len(part) + 1) if ids[at : at + len(part)] == [*part]]
 
 
 def _first(out: Any) -> torch.Tensor:

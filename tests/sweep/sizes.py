@@ -202,6 +202,12 @@ FAMILIES: Mapping[str, Mapping[str, Any]] = {
 # What a family needs for one task alone.
 OF_TASK: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"causal": {"reformer": {"is_decoder": True}}}
 
+# How large random weights are; without norms, or with a large scale, a family needs smaller ones to stay undecided.
+SPREAD = 0.25  # far enough from the flat start, where every gradient is nearly the same
+SPREADS: Mapping[str, float] = {"mobilebert": 0.05, "minicpm3": 0.1}
+
+FLOAT32 = _names("prophetnet")  # families whose masks overflow in float64
+
 # Families whose decoder begins with the padding token; that of others begins with the one that ends a text.
 STARTS_WITH_PADDING = _names("bigbird_pegasus longt5 marian mt5 pegasus pegasus_x switch_transformers t5 umt5")
 

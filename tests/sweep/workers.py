@@ -7,8 +7,10 @@ import multiprocessing
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from queue import Queue
 from typing import Any
 
 from .building import Architecture, CannotBuild
@@ -28,14 +30,27 @@ class Row:
     cells: dict[str, Cell] = field(default_factory=dict)  # by method
 
 
-def rows(architectures: Iterable[Architecture], methods: Sequence[str], limit: float) -> Iterator[Row]:
-    """The row of each architecture, in order. A cell gets `limit` seconds."""
-    worker = _Worker(limit)
+def rows(architectures: Iterable[Architecture], methods: Sequence[str], *, limit: float, jobs: int) -> Iterator[Row]:
+    """The row of each architecture, in order, by so many processes. A cell gets `limit` seconds."""
+    idle: Queue[_Worker] = Queue()
+    workers = [_Worker(limit) for _ in range(jobs)]
+    for worker in workers:
+        idle.put(worker)
+
+    def row(architecture: Architecture) -> Row:
+        worker = idle.get()
+        try:
+            return _row(worker, architecture, methods)
+        finally:
+            idle.put(worker)
+
+    pool = ThreadPoolExecutor(jobs)
     try:
-        for architecture in architectures:
-            yield _row(worker, architecture, methods)
+        yield from pool.map(row, architectures)
     finally:
-        worker.stop(patience=10)
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.stop(patience=10)
 
 
 def _row(worker: _Worker, architecture: Architecture, methods: Sequence[str]) -> Row:
@@ -85,7 +100,7 @@ class _Worker:
             self._process = context.Process(target=_work, args=(theirs,), daemon=True)
             self._process.start()
             theirs.close()
-            self.heard()  # it is awake
+            self._pipe.recv()  # it is awake: importing everything is no part of a cell
         assert self._pipe is not None
         self._pipe.send(work)
 
