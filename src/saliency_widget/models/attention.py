@@ -148,7 +148,7 @@ def _check_own_attention(model: Model) -> None:
             own = forward(eager, inputs, n, at)
         return probe.near(ours, own, model, probe.SAME)
 
-    if not model.facts.once("own_attention", look):
+    if not model.facts.once("own_attention", look, model.check_weights):
         raise UnsupportedMethod(
             f"{type(model.model).__name__} computes with its attention weights what cannot be seen from outside.",
             cure=_CURE,

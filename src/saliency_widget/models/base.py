@@ -83,12 +83,10 @@ class Model(ABC):
         lender = self._lender or self
         source = shadow.bare(lender.model)
         facts = self._facts or probe.facts_of(source)
-
-        def writes() -> bool:
-            return probe.writes_weights(lender._over(source, facts, check))  # noqa: SLF001 (of its own class)
-
-        own = facts.once("writes_weights", writes)
-        return lender._over(source, facts, check, own=own)  # noqa: SLF001 (as above)
+        if "writes_weights" not in facts.found:
+            first = lender._over(source, facts, check)  # noqa: SLF001 (of its own class)
+            facts.once("writes_weights", lambda: probe.writes_weights(first), first.check_weights)
+        return lender._over(source, facts, check, own=facts.found["writes_weights"])  # noqa: SLF001 (as above)
 
     def fresh(self) -> Self:
         """Another shadow beside this one: what a pass leaves in it is nobody's."""

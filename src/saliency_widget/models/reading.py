@@ -41,7 +41,7 @@ def read_once(model: Model, inputs: Inputs, embeddings: torch.Tensor, positions:
     mask and positions say; that it does, is tried on a short text, and by whoever calls it on the text itself.
     """
     causal = isinstance(model, CausalModel) and is_causal(model)
-    if not causal or not model.facts.once("keeps", lambda: _keeps(model)):
+    if not causal or not model.facts.once("keeps", lambda: _keeps(model), model.check_weights):
         return Reading(model.network(inputs)(embeddings, positions), None)
     assert isinstance(model, CausalModel), "no other is causal here"
     output, kept = _read(model, inputs, embeddings, positions)
@@ -75,6 +75,7 @@ def _tried(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, packed:
         except (IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
             if "memory" in str(error):
                 raise
+            model.check_weights()
             facts.found["keeps"] = False
             return apart(texts, positions)
         # How far a row of the last text is from the first key that it sees, counted in the sequence.
@@ -83,6 +84,7 @@ def _tried(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, packed:
         if reach > facts.packed:
             last = apart(texts[-1:], positions).logits
             if not near(output.logits[:, -last.shape[1] :], last, model, OTHER):
+                model.check_weights()
                 facts.found["keeps"] = False
                 return apart(texts, positions)
             facts.packed = reach

@@ -82,7 +82,7 @@ def greedy(given: Any) -> Any:
     settings = copy.deepcopy(given)
     changed = []
     for name, plain in _OTHER_WAYS.items():
-        if getattr(settings, name, None) not in (None, plain, False, 1):
+        if getattr(settings, name, None) not in (None, plain):
             changed.append(name)
         if hasattr(settings, name):
             setattr(settings, name, plain)

@@ -42,10 +42,16 @@ class Facts:
     spans: list[tuple[int, int]] = field(default_factory=list)
     packed: int = 0
 
-    def once(self, name: str, look: Callable[[], Any]) -> Any:
-        """The fact of this name, looked for if it is not known; None is not kept: it could not be seen."""
+    def once(self, name: str, look: Callable[[], Any], check: Callable[[], None]) -> Any:
+        """The fact of this name, looked for if it is not known; None is not kept: it could not be seen.
+
+        `check` raises where the weights changed meanwhile: what was seen then is no fact.
+        """
         if name not in self.found:
-            value = look()
+            try:
+                value = look()
+            finally:
+                check()
             if value is None:
                 return None
             self.found[name] = value
@@ -87,7 +93,7 @@ def access(model: Model) -> Access:
 
     Raises: UnsupportedMethod where none has, and where the model answers otherwise each time.
     """
-    found: Access = model.facts.once("access", lambda: _look_for_access(model))
+    found: Access = model.facts.once("access", lambda: _look_for_access(model), model.check_weights)
     return found
 
 
@@ -133,12 +139,12 @@ def remembers(model: Model) -> bool:
         plain(fresh, short_text(model))
         return shadow.structure(fresh.model) != before
 
-    return bool(model.facts.once("remembers", look))
+    return bool(model.facts.once("remembers", look, model.check_weights))
 
 
 def is_causal(model: Model) -> bool:
     """Whether a changed later token leaves all earlier logits alone; False, which is safe, while weights are NaN."""
-    return bool(model.facts.once("is_causal", lambda: _look_for_causality(model)))
+    return bool(model.facts.once("is_causal", lambda: _look_for_causality(model), model.check_weights))
 
 
 def _look_for_causality(model: Model) -> bool | None:
@@ -180,7 +186,7 @@ def batches(model: Model) -> bool:
                 return False
         return near(together, alone, model, OTHER)
 
-    return bool(model.facts.once("batches", look))
+    return bool(model.facts.once("batches", look, model.check_weights))
 
 
 def reads_ids(model: Model) -> bool:
@@ -204,7 +210,7 @@ def reads_ids(model: Model) -> bool:
             changed = inside.network(other)(text, at).logits
         return not near(changed, same, model, SAME)
 
-    return bool(model.facts.once("reads_ids", look))
+    return bool(model.facts.once("reads_ids", look, model.check_weights))
 
 
 def holds_between(model: Model, inputs: Inputs, first: int) -> bool:
@@ -228,6 +234,7 @@ def holds_between(model: Model, inputs: Inputs, first: int) -> bool:
         if shadow.structure(inside.model) != before:
             model.facts.found["remembers"] = True
         own = alone.network(shorter)(alone.embed(shorter), at).logits
+    model.check_weights()
     if not near(whole, own, model, OTHER) and bool(own.isfinite().all()):
         return False
     low, high = first, n
