@@ -78,7 +78,7 @@ def test_a_wrong_gradient_is_an_error_that_names_both_numbers(
     said = r"checked in column 1, and is off: the map says .*, plain passes .* say"
     with pytest.raises(BadScores, match=said) as caught:
         asked("llama", method)
-    assert "Use occlusion" in caught.value.cure
+    assert "Take another method" in caught.value.cure
 
 
 def test_a_wrong_drop_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

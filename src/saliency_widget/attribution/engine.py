@@ -253,8 +253,8 @@ def off_the_mark(spot: Spot, label: str) -> BadScores:
     return BadScores(
         f"{label} was checked in column {spot.col}, and is off: the map says {spot.claimed:.4g}, plain passes of the "
         f"model say {spot.measured:.4g}.",
-        cure="The model has steps whose gradient is not their slope, or reads this text in another way than alone. "
-        "Use occlusion, or a text of another length.",
+        cure="Take another method: this model has steps whose gradient is not their slope, or reads a text otherwise "
+        "when it reads others beside it.",
         col=spot.col,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -189,7 +189,7 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
     import torch
 
     x = points.detach().requires_grad_()
-    with torch.enable_grad():
+    with torch.enable_grad(), _refused_by_the_model():
         output = problem.network(x, atoms.at)
         if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
             return x.new_zeros(len(atoms.total), *x.shape), output
@@ -213,6 +213,21 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
     if powers is not None:
         gradient = torch.ldexp(gradient.float(), -powers[..., None, None].to(gradient.device))
     return gradient, output
+
+
+@contextmanager
+def _refused_by_the_model() -> Iterator[None]:
+    """A model whose code asserts that it is in training, to go backward, has no gradient here (Reformer).
+
+    Raises: UnsupportedMethod.
+    """
+    try:
+        yield
+    except AssertionError as error:
+        raise UnsupportedMethod(
+            f"The model does not go backward as it is: {str(error).rstrip('.') or 'its code says no more'}.",
+            cure="Use occlusion.",
+        ) from error
 
 
 # ── half precision ───────────────────────────────────────────────────────────────────────────────────────────────

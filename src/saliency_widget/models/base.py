@@ -284,8 +284,9 @@ class Model(ABC):
         """Ids that the vocabulary has, spread over it, none of them special: to try something out."""
         size = min(_rows(module) for module in self.embeddings)
         config = self.model.config
-        marks = {v for c in (config, config.get_text_config()) for k, v in vars(c).items() if k.endswith("_token_id")}
-        special = {i for i in (*self.tokenizer.all_special_ids, *marks) if isinstance(i, int)}
+        named = (v for c in (config, config.get_text_config()) for k, v in vars(c).items() if k.endswith("_token_id"))
+        marks = (i for value in named for i in (value if isinstance(value, list) else [value]))
+        special = {*self.tokenizer.all_special_ids, *(i for i in marks if isinstance(i, int))}
         plain = [i for i in range(size) if i not in special] or list(range(size))
         return tuple(plain[i * len(plain) // n] for i in range(n))
 

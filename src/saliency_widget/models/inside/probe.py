@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 _N = 16  # tokens of the text that is tried
 _AT = (2, 7, 12)  # irregular: a head that mixes positions shows
 
+# Errors by which the code of a model says that it cannot do what it was asked for.
+_OF_A_MODEL = (
+    AssertionError, AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+
 # How far logits may differ, as a share of the largest one: of passes of one shape, and of passes of several. Measured
 # on some 300 families: right ways stay a magnitude below, wrong ones differ by 0.3 and more.
 SAME = {"float64": 1e-5, "float32": 1e-5, "float16": 1e-3, "bfloat16": 1e-3}
@@ -78,13 +83,21 @@ def facts_of(source: Any) -> Facts:
 def writes_weights(model: Model) -> bool:
     """Whether a pass writes to the weights, as RWKV's does; nothing is written. Runs `model` itself, unlike the others.
 
-    Then a shadow has weights of its own.
+    Then a shadow has weights of its own. Raises: UnsupportedMethod where the model does not read ids alone.
     """
     with shadow.guarded(model.model):
         try:
             plain(model, short_text(model))
         except shadow.WritesWeights:
             return True
+        except _OF_A_MODEL as error:
+            if "memory" in str(error):
+                raise
+            said = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
+            raise UnsupportedMethod(
+                f"{type(model.model).__name__} cannot read a text of token ids alone: {said}.",
+                cure="Explain a model that reads nothing but text, or the language model inside this one.",
+            ) from error
     return False
 
 
@@ -116,7 +129,7 @@ def _look_for_access(model: Model) -> Access:
         try:
             with torch.no_grad():
                 given = inside.direct(inputs, way)(inside.embed(inputs), at).logits[0]
-        except (UnsupportedMethod, TypeError, ValueError, IndexError, RuntimeError, AttributeError) as error:
+        except (UnsupportedMethod, *_OF_A_MODEL) as error:
             refusal = error
             continue
         if near(given, expected, model, SAME) or not bool(expected.isfinite().any()):
@@ -182,7 +195,7 @@ def batches(model: Model) -> bool:
             alone = torch.cat([one(part[None], at).logits for part in texts])
             try:
                 together = inside.direct(inputs, access(model))(texts, at).logits
-            except (TypeError, ValueError, IndexError, RuntimeError, UnsupportedMethod):
+            except (UnsupportedMethod, *_OF_A_MODEL):
                 return False
         return near(together, alone, model, OTHER)
 
