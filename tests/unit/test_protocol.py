@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import struct
 import threading
@@ -16,6 +17,7 @@ import pytest
 from saliency_widget import protocol
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.protocol import to_kernel, to_page
+from saliency_widget.session import streaming
 from saliency_widget.session.streaming import Stream
 from saliency_widget.types import Alternative, Segment, Token
 
@@ -286,6 +288,26 @@ def test_a_page_that_comes_later_gets_everything_in_an_order_it_can_understand(s
     page.wait_for(lambda: len(page.of("column")) == 4)
     again = [m["type"] for m, _ in page.messages[first:]]
     assert again == ["hello", "document", "tokens", "map", "status", "column", "column"]
+
+
+def test_news_of_the_pause_is_sent_after_it_however_late_the_thread_is(monkeypatch) -> None:
+    """On a clock that goes on by most of the pause whenever it is asked, as it does for a thread that is held up."""
+    asked = itertools.count()
+    monkeypatch.setattr(streaming.time, "monotonic", lambda: next(asked) * 0.75 * streaming._PAUSE)
+    page = Page()
+
+    def send(content: dict[str, Any], buffers: list[memoryview]) -> None:
+        page.send(content, buffers)
+        if content["type"] == "status" and content["done"] < 5:
+            stream.status("attributing", "Gradient", content["done"] + 1, 5)
+
+    stream = Stream(send)
+    stream.start()
+    try:
+        stream.hello()
+        page.wait_for(lambda: [m["done"] for m in page.of("status")] == [0, 1, 2, 3, 4, 5])
+    finally:
+        stream.close()
 
 
 def test_at_most_a_window_of_columns_is_unacknowledged(stream) -> None:

@@ -355,9 +355,12 @@ class Stream:
         small_at = 0.0
         while True:
             with self._changed:
-                while not (messages := self._next(time.monotonic() >= small_at)) and not self._closed:
-                    pause = small_at - time.monotonic()
-                    self._changed.wait(pause if self._news and pause > 0 else None)
+                while True:
+                    now = time.monotonic()  # asked once: did the pause end between two answers, nobody would wake us
+                    messages = self._next(now >= small_at)
+                    if messages or self._closed:
+                        break
+                    self._changed.wait(small_at - now if self._news and now < small_at else None)
                 if self._closed:
                     return
             for content, buffers in messages:
