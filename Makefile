@@ -14,6 +14,10 @@ STATIC := src/saliency_widget/static
 BUNDLE := $(STATIC)/static.js
 NOTEBOOK := example_notebooks/01_quickstart.ipynb
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
+# One thread each, also for the kernels and servers that tests start, so two processes take half as long. The tests of a
+# file stay together: what it starts, it starts once.
+WORKERS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 NO_NEWS := '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}'
 FRONT_END_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null)
 , := ,
@@ -106,7 +110,12 @@ test-js: install ## the tests of the front end alone
 .PHONY: test-py
 test-py: install demo-model ## the tests of the Python side
 	$(call step,Python: tests)
-	$(BIN)/python -m pytest -m 'not browser'
+	$(PYTEST) -m 'not browser and not long'
+
+.PHONY: test-long
+test-long: install demo-model ## what test-py claims, on many more examples (minutes more)
+	$(call step,Python: the long forms of its tests)
+	$(PYTEST) -m long
 
 .PHONY: test-browser
 test-browser: install demo-model ## both sides together, in a real JupyterLab in a real Chromium

@@ -7,5 +7,10 @@ const litHtml = fileURLToPath(new URL("node_modules/lit-html/lit-html.js", impor
 export default defineConfig({
   define: { BUILD: JSON.stringify("of the tests") },
   resolve: { alias: [{ find: /^lit-html$/, replacement: litHtml }] },
-  test: { environment: "happy-dom", include: ["js/tests/**/*.test.ts"] },
+  test: {
+    environment: "happy-dom",
+    include: ["js/tests/**/*.test.ts"],
+    setupFiles: ["js/tests/setup.ts"],
+    testTimeout: 60_000, // a guard against what never ends, no claim: a machine may be busy
+  },
 });

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def threads(request: Any) -> None:
-    """One for tiny models: on a busy machine two wait for each other most of the time."""
-    torch.set_num_threads(2 if request.node.get_closest_marker("demo") else 1)
+def threads() -> None:
+    """One: on a busy machine two wait for each other most of the time, and two processes share the tests."""
+    torch.set_num_threads(1)
 
 
 def tiny(family: str, dtype: torch.dtype = torch.float64) -> CausalModel:

@@ -24,7 +24,7 @@ pytestmark = [
 
 def run(name: str) -> Any:
     notebook = nbformat.read(EXAMPLES / name, as_version=4)
-    NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": EXAMPLES}}).execute()
+    NotebookClient(notebook, timeout=800, kernel_name="python3", resources={"metadata": {"path": EXAMPLES}}).execute()
     return notebook
 
 
