@@ -131,6 +131,23 @@ def test_columns_that_were_done_before_the_check_are_shown_and_no_others() -> No
         next(parts)
 
 
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients", "occlusion"])
+def test_a_column_that_is_truly_zero_is_shown_and_takes_no_other_with_it(method: str) -> None:
+    """Of one target the model is certain beyond its precision: nothing that was read moves its probability."""
+    model = make("gpt2")
+    sure = 1e5 * model.model.lm_head.weight.detach()[77]
+
+    def certain(_module: Any, _args: Any, hidden: Any) -> Any:
+        return torch.cat([hidden[:, :3], sure.expand(len(hidden), 1, -1), hidden[:, 4:]], 1)[:, : hidden.shape[1]]
+
+    model.model.transformer.ln_f.register_forward_hook(certain)
+    a = sw.attribute(model, input_ids=[70, 71, 72], target_ids=[74, 77], method=method, progress=False)
+    assert a.step_scores["probability"][1] == 1
+    assert a.scores[:3, 0].any()
+    assert (a.scores[:4, 1] == 0).all()
+    assert "1 column is 0 throughout: the objective does not move there" in a.to_html()
+
+
 @pytest.mark.parametrize("name", [n for n in FAMILIES if n != "fsmt"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_no_right_map_is_refused_whatever_the_precision(name: str, dtype: torch.dtype) -> None:

@@ -206,7 +206,9 @@ def columns(
     check_applies(question.method, model, question.settings)
     problem = problem_of(model, question.request(model, document), document, memory_budget)
     try:
-        yield from engine.run(question.method.run, problem, schedule, label=question.method.label)
+        yield from engine.run(
+            question.method.run, problem, schedule, label=question.method.label, explains=question.method.uses_objective
+        )
     except Exception:
         model.check_weights()  # autograd notices weights that changed between its passes, in words of its own
         raise

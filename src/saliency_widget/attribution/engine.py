@@ -219,11 +219,14 @@ class Schedule:
 Fill = Callable[[Problem, Schedule], Iterator[Chunk | Progress]]
 
 
-def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iterator[Chunk | Progress | Spot]:
+def run(
+    fill: Fill, problem: Problem, schedule: Schedule, *, label: str, explains: bool = True
+) -> Iterator[Chunk | Progress | Spot]:
     """Fill the columns of `schedule`, a chunk at a time, each checked. Stop iterating to cancel: what came is whole.
 
-    `fill` is a method's way to do it, `label` the method's name in errors. After the first chunk a few of its numbers
-    are recomputed by plain passes.
+    `fill` is a method's way to do it, `label` the method's name in errors; `explains`: whether it looks at the
+    objective, so that a column of zeros is right where the objective does not move. After the first chunk a few of its
+    numbers are recomputed by plain passes.
     Raises: BadScores; OutOfMemory when one column alone does not fit.
     """
     checked = problem.plain_pass is None
@@ -233,7 +236,7 @@ def run(fill: Fill, problem: Problem, schedule: Schedule, *, label: str) -> Iter
             continue
         for j, col in enumerate(chunk.cols):
             try:
-                check_column(chunk.scores[:, j], problem, col, label)
+                check_column(chunk.scores[:, j], problem, col, label, may_be_zero=explains)
             except BadScores:
                 if j:  # the good ones before it are kept
                     kept = {name: values[:j] for name, values in chunk.diagnostics.items()}
@@ -310,8 +313,15 @@ def chunk_of(
     return Chunk(cols, out, steps_of(problem, cols, logits), diagnostics or {}, check)
 
 
-def check_column(column: NDArray[np.float32], problem: Problem, col: int, label: str) -> None:
-    """A score that is NaN, infinite or all zero is an error, never a picture. Raises: BadScores."""
+def check_column(
+    column: NDArray[np.float32], problem: Problem, col: int, label: str, *, may_be_zero: bool = False
+) -> None:
+    """A score that is NaN or infinite is an error, never a picture; so are zeros alone, unless plain passes agree.
+
+    Raises: BadScores.
+    """
+    from .spot_check import is_flat  # which is made of what stands here
+
     visible = column[: problem.targets[col].n_seen]
     if not np.isfinite(visible).all():
         row = int(np.flatnonzero(~np.isfinite(visible))[0])
@@ -320,7 +330,7 @@ def check_column(column: NDArray[np.float32], problem: Problem, col: int, label:
             cure="Look for NaN or infinite weights; in float16 an overflow is likely: load the model in float32.",
             col=col,
         )
-    if not visible.any():
+    if not visible.any() and not (may_be_zero and is_flat(problem, col)):
         raise BadScores(
             f"{label} gave only zeros in column {col}.",
             cure="The model cuts the gradient (detached code, integer arithmetic), or is certain beyond its precision: "

@@ -27,6 +27,7 @@ _SLOPES = {"float64": 0.02, "float32": 0.02, "float16": 0.1, "bfloat16": 0.3}
 _DROPS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 _LOGITS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 _ONLY_TOLD = "bfloat16"
+_A_LITTLE = 0.01
 
 
 class Gradient(NamedTuple):
@@ -66,6 +67,8 @@ def slope(problem: Problem, made: Gradient) -> Spot:
     atoms = atoms_of(problem, [made.col])
     x, g = made.point.double(), made.gradient.double()
     rows = g.norm(dim=-1)
+    if not rows.any():  # which was looked at before: see `is_flat`
+        return _spot(problem, made.col, 0.0, 0.0, 0.0, _SLOPES)
     alone = torch.zeros_like(g)
     alone[rows.argmax()] = g[rows.argmax()]
     directions = [way / way.norm() for way in (g, alone)]
@@ -118,6 +121,21 @@ def drops(problem: Problem, col: int, made: Sequence[Drop]) -> Spot:
         measured = before - left()
         spots.append(_spot(problem, col, drop, measured, abs(measured - drop) / max(abs(largest), 1e-300), _DROPS))
     return max(spots, key=lambda spot: spot.difference)
+
+
+def is_flat(problem: Problem, col: int) -> bool:
+    """Whether the objective of a column does not move, as a column of zeros says, by plain passes over changed texts.
+
+    They go a hundredth of the way to other embeddings: to each row's neighbour, and to its mirror image.
+    """
+    import torch
+
+    if problem.plain_pass is None:
+        return False
+    x = problem.embeddings[0, : atoms_of(problem, [col]).n_read]
+    texts = torch.stack([x, x + _A_LITTLE * (x.roll(1, 0) - x), x + _A_LITTLE * (x.roll(1, -1) - x), x - _A_LITTLE * x])
+    values = objectives(problem, col, texts)
+    return max(values) - min(values) <= 1e-5 * max(map(abs, values))
 
 
 def of_logits(problem: Problem, cols: Sequence[int], made: torch.Tensor) -> Callable[[], Spot]:

@@ -209,7 +209,8 @@ class Model(ABC):
         limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if limit is None or limit <= 0:  # XLNet says -1: there is none
             return None
-        table = getattr(getattr(self.model.base_model, "embeddings", None), "position_embeddings", None)
+        base = getattr(self.model, "base_model", self.model)
+        table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
         before = getattr(table, "padding_idx", None)  # RoBERTa's places begin after that of the padding token
         return limit if before is None else limit - before - 1
 

@@ -85,9 +85,10 @@ def writes_weights(model: Model) -> bool:
 
     Then a shadow has weights of its own. Raises: UnsupportedMethod where the model does not read ids alone.
     """
+    inputs = short_text(model)
     with shadow.guarded(model.model):
         try:
-            plain(model, short_text(model))
+            plain(model, inputs)
         except shadow.WritesWeights:
             return True
         except _OF_A_MODEL as error:
