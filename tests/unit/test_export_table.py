@@ -148,8 +148,8 @@ def test_a_token_that_is_the_baseline_itself_is_told() -> None:
     changed = fake(["The", " cat", " sat"], 2, diagnostics={"baseline_changed": [1.0, 2.0]})
     assert "2 tokens are the baseline itself: another one stands in there." in to_text(changed)
     kept = fake(["The", " cat", " sat"], 2, diagnostics={"baseline_in_text": [1.0]})
-    assert "1 token is the baseline itself, and so 0 by construction" in to_text(kept)
-    assert "1 token is the baseline itself, and so 0 by construction" in to_html(kept)
+    assert "1 token is the baseline itself and scores 0: another baseline would tell." in to_text(kept)
+    assert "1 token is the baseline itself and scores 0: another baseline would tell." in to_html(kept)
     none = fake(["The", " cat", " sat"], 2, diagnostics={"baseline_changed": [0.0]})
     assert "baseline" not in to_text(none)
 

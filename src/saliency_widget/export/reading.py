@@ -113,7 +113,14 @@ def notes(attribution: AttributionLike) -> Iterator[str]:
     if changed:
         yield f"{_tokens(changed)} the baseline itself: another one stands in there."
     if kept:
-        yield f"{_tokens(kept)} the baseline itself, and so 0 by construction: another baseline would tell."
+        score = "scores" if kept == 1 else "score"
+        yield f"{_tokens(kept)} the baseline itself and {score} 0: another baseline would tell."
+    noise = np.array(attribution.diagnostics.get("precision_noise") or [])
+    lost = int(sum(np.nanmedian(np.abs(column)) <= n for column, n in zip(attribution.scores.T, noise, strict=False)))
+    if lost:
+        yield f"Half precision leaves scores uncertain by up to {noise.max():.1g}."
+        told = "That is" if len(noise) == 1 else f"For {lost} of {len(noise)} targets that is"
+        yield f"{told} as much as most are: load the model in float32."
 
 
 def _tokens(count: float) -> str:
