@@ -63,7 +63,9 @@ def of_another_target(g: torch.Tensor) -> torch.Tensor:
     return g.roll(1, dims=0)
 
 
-@pytest.mark.parametrize("fault", [times(1.05), times(-1), shifted, of_another_target], ids=repr)
+@pytest.mark.parametrize(
+    "fault", [times(1.05), times(-1), shifted, of_another_target], ids=["factor", "sign", "shifted", "other target"]
+)
 @pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients"])
 def test_a_wrong_gradient_is_an_error_that_names_both_numbers(
     fault: Callable[[torch.Tensor], torch.Tensor], method: str, monkeypatch: pytest.MonkeyPatch
