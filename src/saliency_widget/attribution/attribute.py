@@ -243,7 +243,8 @@ def assemble(
         settings=asdict(question.settings),
         seconds=seconds,
         diagnostics={name: [chunk.diagnostics[name][j] for chunk, j in parts] for name in chunks[0].diagnostics}
-        | ({} if spot is None else {"spot_check": spot.difference}),
+        | ({} if spot is None else {"spot_check": spot.difference})
+        | ({} if spot is None or spot.proves else {"spot_check_proves": False}),
     )
 
 

@@ -36,6 +36,8 @@ class Output(Protocol):
         """[batch, k, hidden], the input of the vocabulary projection: logits at k depend on row k alone. Or None."""
 
 
+_TOLD = 0.3  # by which a number that proves nothing may be off and not be told
+
 # Targets that one forward pass serves where nothing goes backward: so many rows of the vocabulary are held at a time.
 ONE_PASS = 256
 
@@ -94,13 +96,21 @@ class Problem:
 
 
 class Spot(NamedTuple):
-    """A number of a map beside the same one by plain passes; `difference` relative, `tolerance` None: only told."""
+    """A number of a map beside the same one by plain passes.
+
+    `difference`: relative. `tolerance`: None where the precision leaves too much open, so that it is only told.
+    """
 
     col: int
     claimed: float
     measured: float
     difference: float
     tolerance: float | None
+
+    @property
+    def proves(self) -> bool:
+        """Whether the check says something: for the map, or against it."""
+        return self.tolerance is not None or self.difference <= _TOLD
 
     @property
     def is_off(self) -> bool:

@@ -109,6 +109,16 @@ def notes(attribution: AttributionLike) -> Iterator[str]:
         yield f"The first column adds up to {found[0]:.3g} of {whole[0]:.3g}: the rules keep the rest."
     if attribution.diagnostics.get("ids_left_out"):
         yield "This model also reads token ids elsewhere than in the embedding: the gradient leaves that way out."
+    checked, proves = (attribution.diagnostics.get(name) for name in ("spot_check", "spot_check_proves"))
+    if checked is not None and proves is False:
+        yield f"Its spot check came out {checked:.0%} off, which in this precision proves nothing: float32 would tell."
+    zero = sum(not np.nan_to_num(column).any() for column in attribution.scores.T)
+    if zero:
+        columns = "1 column is" if zero == 1 else f"{zero} columns are"
+        yield (
+            f"{columns} 0 throughout: the objective does not move there, which plain passes confirm. Where the model "
+            "is certain beyond its precision, the logit still moves."
+        )
     changed, kept = (max(attribution.diagnostics.get(name) or [0]) for name in ("baseline_changed", "baseline_in_text"))
     if changed:
         yield f"{_tokens(changed)} the baseline itself: another one stands in there."
