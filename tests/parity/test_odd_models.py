@@ -28,7 +28,6 @@ RIGHT = [
     ("causal", "glm_moe_dsa", "attention_rollout"),
     ("causal", "gemma3n_text", "occlusion"),  # every layer reads ids
     ("causal", "gemma4_text", "occlusion"),
-    ("causal", "hrm_text", "occlusion"),  # fewer layers than entries in its cache
     ("causal", "cpmant", "saliency"),  # tokens of its own before the text
     ("causal", "prophetnet", "saliency"),  # its head sees an axis more
     ("causal", "rwkv", "saliency"),  # writes to its weights

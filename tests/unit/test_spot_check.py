@@ -150,10 +150,7 @@ def test_a_column_that_is_truly_zero_is_shown_and_takes_no_other_with_it(method:
     assert "1 column is 0 throughout: the objective does not move there" in a.to_html()
 
 
-@pytest.mark.parametrize("name", [n for n in FAMILIES if n != "fsmt"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_no_right_map_is_refused_whatever_the_precision(name: str, dtype: torch.dtype) -> None:
-    """Half precision leaves noise and float16 curvature: what proves nothing is told, and no error."""
+def check_no_right_map_is_refused(name: str, dtype: torch.dtype) -> None:
     target = {} if name in CLASSIFIERS else {"target": "dad"}
     for method in ("saliency", "occlusion", "attention"):
         if name == "mamba" and method == "attention":
@@ -163,3 +160,20 @@ def test_no_right_map_is_refused_whatever_the_precision(name: str, dtype: torch.
         assert off >= 0
         assert told == (a.diagnostics.get("spot_check_proves") is False)
         assert told if off > 0.3 else not told
+
+
+DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+
+
+@DTYPES
+@pytest.mark.parametrize("name", ["llama", "gemma2", "mamba", "t5", "bert"])
+def test_no_right_map_is_refused_whatever_the_precision(name: str, dtype: torch.dtype) -> None:
+    """Half precision leaves noise, and float16 curvature: what proves nothing is told, and no error."""
+    check_no_right_map_is_refused(name, dtype)
+
+
+@pytest.mark.long
+@DTYPES
+@pytest.mark.parametrize("name", [n for n in FAMILIES if n != "fsmt"])
+def test_no_right_map_of_any_family_is_refused(name: str, dtype: torch.dtype) -> None:
+    check_no_right_map_is_refused(name, dtype)
