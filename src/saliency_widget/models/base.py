@@ -103,8 +103,8 @@ class Model(ABC):
     def _enter(self, lender: Self, source: Any, facts: probe.Facts, *, own: bool) -> None:
         self.model = shadow.shadow_of(source, own=own)
         self._lender, self._facts, self._owns = lender, facts, own
-        self._weights = shadow.weights(self.model)
-        self._made_of = hash((shadow.weights(source), facts.structure))
+        self._weights = shadow.weights(source if own else self.model)  # the same where they are shared
+        self._made_of = hash((self._weights, facts.structure))
         self._bind()
 
     @property
