@@ -12,10 +12,18 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.attribution.attribute import check_question
-from saliency_widget.errors import BadScores, Cancelled, InputError, ModelNotFound, TextTooLong, WorkerDied
+from saliency_widget.errors import (
+    BadScores,
+    Cancelled,
+    InputError,
+    ModelNotFound,
+    TextTooLong,
+    WeightsChanged,
+    WorkerDied,
+)
 from saliency_widget.session.turns import lock_of
 
-from ..families import made
+from ..families import made, make
 from .harness import PLAIN, TARGET, TEXT, Slow, before_each_pass
 from .waiting import GUARD
 
@@ -74,6 +82,33 @@ def test_changed_weights_are_never_answered_from_the_cache(tiny_model, harness) 
     assert not np.allclose(before.scores, after.scores)
     np.testing.assert_allclose(after.scores, fresh.scores, rtol=1e-6)
     np.testing.assert_array_equal(after.step_scores["probability"], fresh.step_scores["probability"])
+
+
+@pytest.mark.parametrize("method", ["saliency", "attention"])
+def test_weights_that_change_under_a_map_end_it_and_nothing_of_it_is_kept(harness, method: str) -> None:
+    """By autograd's own notice, or when the map ends; asked again, the map is that of the weights as they are now."""
+    model = make("gpt2")
+    h = harness(model)
+    c = h.controller
+    passes = []
+
+    def change(*_: Any) -> None:
+        passes.append(1)
+        if len(passes) == 2:
+            for parameter in model.model.parameters():
+                parameter.data.mul_(1.1)
+
+    h.start()
+    h.done()
+    with before_each_pass(model, change):
+        passes.clear()
+        c.ask(check_question(method, "logit" if method == "saliency" else "probability", {}))
+        with pytest.raises(WeightsChanged, match="changed while its map was computed"):
+            h.done()
+    assert list(c._maps._cache.values())[-1].chunks == []
+    c.ask(check_question(method, "probability", {}))
+    expected = sw.attribute(model, TEXT, target=TARGET, method=method, progress=False)
+    np.testing.assert_allclose(h.done().scores, expected.scores, rtol=1e-6)
 
 
 def test_cancel_keeps_what_is_done_and_asking_again_goes_on_from_there(tiny_model, harness) -> None:
