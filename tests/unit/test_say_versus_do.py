@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy as np
@@ -182,6 +185,24 @@ def test_several_reviews_give_a_table_with_intervals(model: Any) -> None:
     assert line["reviews"] == 2
     assert survey.reviews()["review"].tolist() == [REVIEW, OTHER]
     assert "spearman" in survey._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda found: pickle.loads(pickle.dumps(found))], ids=["copy", "deep", "pickle"]
+)
+def test_what_was_said_and_done_can_be_copied_and_pickled(again: Any, result: SayVersusDo) -> None:
+    """All askings, figures and maps are equal to those of the original, and none can be changed."""
+    found = again(result)
+    assert (found.askings, repr(found)) == (result.askings, repr(result))
+    for mine, side in zip(found.sides, result.sides, strict=True):
+        assert mine.figures == side.figures
+        assert mine.map.scores.tobytes() == side.map.scores.tobytes()
+        assert not mine.map.scores.flags.writeable
+    assert repr(again(sw.agreement([side.map for side in result.sides]))) == repr(
+        sw.agreement([side.map for side in result.sides])
+    )
+    with pytest.raises(FrozenInstanceError):
+        found.explanation.text = ""
 
 
 def test_the_model_comes_back_as_it_was(model: Any, as_lent: Any) -> None:
