@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -100,7 +100,7 @@ class Subject:
         return [Column(source, start + _TARGETS[:i], target) for i, target in enumerate(_TARGETS)]
 
     def plain(self) -> Plain:
-        """A copy of the model, for references."""
+        """A copy of the model as it was built, for the references of one column: some remember longer texts."""
         several = self.model.config.problem_type == "multi_label_classification"
         return Plain(copy.deepcopy(self.model), self.task, self.tokenizer.unk_token_id, several, self._eager)
 
@@ -164,24 +164,24 @@ def judge(subject: Subject, method: str) -> Cell:
 
 def compare(subject: Subject, method: str, found: Any, lent: Any = None) -> Cell:
     """A map against the plain way; `lent` is the model that it was made with."""
-    plain, columns = subject.plain(), subject.columns
+    columns = subject.columns
     if [token.id for token in found.rows] != [*columns[-1].rows]:
         return Cell(method=method, outcome="wrong", detail="The rows of the map are other tokens.")
     with torch.no_grad():
-        truth = np.array([float(plain.probability(column)) for column in columns])
+        truth = np.array([float(subject.plain().probability(column)) for column in columns])
     off = float(np.abs(found.step_scores["probability"] / truth - 1).max())
     if not off < TOLERANCE:
         return Cell(method=method, outcome="wrong", error=off, detail="The probability beside the map is another.")
     if lent is not None and not _answers_as_before(subject, lent):
         return Cell(method=method, outcome="wrong", detail="Afterwards the model answers otherwise than before.")
-    return _compare_scores(plain, columns, method, found.scores)
+    return _compare_scores(subject, method, found.scores)
 
 
-def _compare_scores(plain: Plain, columns: Sequence[Column], method: str, scores: Any) -> Cell:
+def _compare_scores(subject: Subject, method: str, scores: Any) -> Cell:
     outcome: Outcome = "right"
     detail, error = "", None
     try:
-        error = _error(plain, columns, method, scores)
+        error = _error(subject, method, scores)
         if not error < TOLERANCE:
             outcome, detail = "wrong", "The scores are others."
     except NoSuchMap as reason:
@@ -193,14 +193,15 @@ def _compare_scores(plain: Plain, columns: Sequence[Column], method: str, scores
     return Cell(method=method, outcome=outcome, detail=detail, error=error)
 
 
-def _error(plain: Plain, columns: Sequence[Column], method: str, scores: Any) -> float:
+def _error(subject: Subject, method: str, scores: Any) -> float:
     """The largest difference of the columns. Raises: NoSuchMap, NoReference."""
+    columns = subject.columns
     if not all(_sees(scores[:, j], len(column.rows)) for j, column in enumerate(columns)):
         raise NoSuchMap("A column has scores of other rows than it sees.")
     if method not in _REFERENCES:
         raise NoReference("There is no reference for this method.")
     checked = list(enumerate(columns))[-1 if method in _DEAR else 0 :]
-    return max(_difference(scores[: len(c.rows), j], _REFERENCES[method](plain, c)) for j, c in checked)
+    return max(_difference(scores[: len(c.rows), j], _REFERENCES[method](subject.plain(), c)) for j, c in checked)
 
 
 def _sees(scores: Any, n: int) -> bool:

@@ -224,7 +224,13 @@ ROPE: Mapping[str, Any] = {
 # Configs that are common and that no default shows: by task, then (model type, name of the variant).
 VARIANTS: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]] = {
     "causal": {
+        ("falcon", "alibi"): {"alibi": True},
         ("llama", "both ways"): {"is_causal": False},
+        ("llama", "dynamic rope"): {
+            "max_position_embeddings": BORDER,
+            "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0},
+        },
+        ("opt", "narrow embeddings"): {"word_embed_proj_dim": WIDTH // 2},
         ("phi3", "longrope"): {
             "original_max_position_embeddings": BORDER,
             "rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0, **ROPE},
@@ -240,5 +246,13 @@ VARIANTS: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]] = {
             "tie_word_embeddings": False,
         },
     },
-    "classify": {("bert", "several at once"): {"problem_type": "multi_label_classification"}},
+    "classify": {
+        ("bert", "several at once"): {"problem_type": "multi_label_classification"},
+        ("deberta-v2", "relative"): {
+            "relative_attention": True,
+            "position_buckets": 8,
+            "pos_att_type": ["p2c", "c2p"],
+            "norm_rel_ebd": "layer_norm",
+        },
+    },
 }
