@@ -19,7 +19,13 @@ from .building import Task
 
 STEPS = 2  # of integrated gradients
 
-_VALUES = ("v_proj", "value", "v", "v_lin", "value_proj")  # names of projections that give values
+# Names of projections that give values: alone, behind all queries and keys, behind those of each head, or behind the
+# keys that come from a latent vector.
+_VALUES = ("v_proj", "value", "v", "v_lin", "value_proj", "Wv")
+_VALUES_LAST = ("c_attn", "qkv_proj", "Wqkv")
+_VALUES_BETWEEN = ("query_key_value",)
+_VALUES_LATENT = ("kv_b_proj",)
+_ORDERED_OTHERWISE = ("codegen", "falcon", "gpt_bigcode")  # families with such names, and another order
 _CROSS = ("encoder_attn", "crossattention", "cross_attn", "EncDecAttention")  # in the path of attention to a source
 
 # (number of the call, what an embedding module gave) → what it gives instead
@@ -37,12 +43,19 @@ class Truth(NamedTuple):
     size: float = 0.0
 
 
+class Values(NamedTuple):
+    """A projection, and which columns of what it gives are values."""
+
+    module: torch.nn.Module
+    columns: slice | torch.Tensor
+
+
 class Layer(NamedTuple):
-    """A block of the model, and the projections in it that give the values of its attention, to itself and a source."""
+    """A block of the model, and where the values of its attention come from, to itself and to a source."""
 
     block: torch.nn.Module
-    own: torch.nn.Module | None
-    cross: torch.nn.Module | None
+    own: Values | None
+    cross: Values | None
 
 
 class NoReference(Exception):
@@ -240,18 +253,19 @@ class Plain:
                     far[row] += (1 - torch.cosine_similarity(turned, whole, dim=-1)).mean() / len(layers)
         return Truth(far, 0.01)
 
-    def _output(self, column: Column, layer: Layer, value: Any = None, row: int = 0) -> torch.Tensor:
-        """[m, d] in float64: what a layer gives, where `value`, a projection in it, gives zeros for a row."""
+    def _output(self, column: Column, layer: Layer, value: Values | None = None, row: int = 0) -> torch.Tensor:
+        """[m, d] in float64: what a layer gives, where `value` of a row is zero."""
         given: list[torch.Tensor] = []
 
         def zero(_module: Any, _args: Any, out: torch.Tensor) -> torch.Tensor:
+            assert value is not None
             out = out.clone()
-            out[:, row] = 0
+            out[..., row, value.columns] = 0
             return out
 
         with ExitStack() as stack:
             if value is not None:
-                stack.callback(value.register_forward_hook(zero).remove)
+                stack.callback(value.module.register_forward_hook(zero).remove)
             keep = layer.block.register_forward_hook(lambda _m, _a, out: given.append(_first(out)))
             stack.callback(keep.remove)
             self.run(column)
@@ -269,7 +283,7 @@ class Plain:
         shape = (1, len(column.text))
         if len({id(block) for block, _ in called}) != len(called) or any(out.shape[:2] != shape for _, out in called):
             raise NoReference("A layer is used several times, or not on the whole text.")
-        layers = [Layer(block, *_values_in(block)) for block, _ in called]
+        layers = [Layer(block, *_values_in(block, self.model.config.get_text_config())) for block, _ in called]
         if not layers or any(x.own is None or (self.task == "seq2seq" and x.cross is None) for x in layers):
             raise NoReference("The values of a layer come from no projection of their own.")
         return layers
@@ -313,12 +327,30 @@ def _blocks(root: torch.nn.Module) -> list[torch.nn.Module]:
     return found
 
 
-def _values_in(block: torch.nn.Module) -> tuple[torch.nn.Module | None, torch.nn.Module | None]:
-    """The projection to values of attention to itself, and of attention to a source; None unless it is the only one."""
-    found = {path: part for path, part in block.named_modules() if path.rpartition(".")[2] in _VALUES}
-    cross = [part for path, part in found.items() if any(word in path for word in _CROSS)]
-    own = [part for path, part in found.items() if not any(word in path for word in _CROSS)]
+def _values_in(block: torch.nn.Module, config: Any) -> tuple[Values | None, Values | None]:
+    """The values of attention to itself, and of attention to a source; None unless one projection gives them."""
+    found = {path: _values_of(path.rpartition(".")[2], part, config) for path, part in block.named_modules()}
+    known = {path: values for path, values in found.items() if values is not None}
+    cross = [values for path, values in known.items() if any(word in path for word in _CROSS)]
+    own = [values for path, values in known.items() if not any(word in path for word in _CROSS)]
     return own[0] if len(own) == 1 else None, cross[0] if len(cross) == 1 else None
+
+
+def _values_of(name: str, part: torch.nn.Module, config: Any) -> Values | None:
+    """Which columns of a projection of this name are values; None where it gives none, or nobody knows which."""
+    if name in _VALUES:
+        return Values(part, slice(None))
+    if name not in _VALUES_LAST + _VALUES_BETWEEN + _VALUES_LATENT or config.model_type in _ORDERED_OTHERWISE:
+        return None
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    n = part.nf if hasattr(part, "nf") else part.out_features  # GPT-2's projections are turned round
+    if name in _VALUES_LAST:
+        return Values(part, slice(n - (n - heads * width) // 2, n))
+    of_heads = torch.arange(n).view(heads, -1)
+    if name in _VALUES_LATENT:
+        return Values(part, of_heads[:, config.qk_nope_head_dim :].flatten())
+    return Values(part, of_heads[:, 2 * width :].flatten())
 
 
 def _places(part: Sequence[int], ids: Sequence[int]) -> list[int]:

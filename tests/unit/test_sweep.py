@@ -18,7 +18,15 @@ from ..sweep.judging import Cell, Subject
 from ..sweep.workers import Row
 
 _GPT2 = Architecture("causal", "gpt2")
-_METHODS = ("saliency", "input_x_gradient", "integrated_gradients", "occlusion", "attention", "attention_rollout")
+_METHODS = (
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+    "occlusion",
+    "attention",
+    "attention_rollout",
+    "value_zeroing",
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +85,11 @@ def test_what_needs_a_package_that_is_not_there_is_told_as_such() -> None:
 
 @pytest.mark.parametrize("method", _METHODS)
 def test_a_right_map_is_called_right_and_one_off_by_a_hundredth_wrong(gpt2: Subject, method: str) -> None:
-    """The scores as they come are right; with the largest of a column a hundredth larger they are wrong."""
+    """The scores as they come are right; with the largest of the last column a hundredth larger they are wrong."""
     found = _map(gpt2, method)
     assert judging.compare(gpt2, method, found).outcome == "right"
     planted = np.array(found.scores)
-    planted[np.nanargmax(np.abs(planted[:, 1])), 1] *= 1.01
+    planted[np.nanargmax(np.abs(planted[:, -1])), -1] *= 1.01
     cell = judging.compare(gpt2, method, replace(found, scores=planted))
     assert cell.outcome == "wrong"
     assert cell.error == pytest.approx(0.01, rel=0.2)  # less the little that the size of the parts adds to the largest
