@@ -113,7 +113,7 @@ def notes(attribution: AttributionLike) -> Iterator[str]:
     if checked is not None and proves is False:
         yield f"Its spot check came out {checked:.0%} off, which in this precision proves nothing: float32 would tell."
     zero = sum(not np.nan_to_num(column).any() for column in attribution.scores.T)
-    if zero:
+    if zero and checked is not None:
         columns = "1 column is" if zero == 1 else f"{zero} columns are"
         yield (
             f"{columns} 0 throughout: the objective does not move there, which plain passes confirm. Where the model "
