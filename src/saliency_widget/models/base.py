@@ -89,7 +89,12 @@ class Model(ABC):
         return lender._over(source, facts, check, own=facts.found["writes_weights"])  # noqa: SLF001 (as above)
 
     def fresh(self) -> Self:
-        """Another shadow beside this one: what a pass leaves in it is nobody's."""
+        """Another shadow beside this one: what a pass leaves in it is nobody's.
+
+        Raises: WeightsChanged where the user's model was given other parts since.
+        """
+        if self._lender is not None and shadow.structure(shadow.bare(self._lender.model)) != self.facts.structure:
+            raise self._changed()
         return self.shadow(self._check)
 
     def _over(self, source: Any, facts: probe.Facts, check: Callable[[], None] | None, *, own: bool = False) -> Self:
@@ -126,10 +131,13 @@ class Model(ABC):
     def check_weights(self) -> None:
         """Raises: WeightsChanged where the weights under a shadow are not those that it was made over."""
         if not self._owns and shadow.weights(self.model) != self._weights:
-            raise WeightsChanged(
-                f"The weights of {self.name} changed while its map was computed, so the map would be of neither.",
-                cure="Ask again when the training or loading is done.",
-            )
+            raise self._changed()
+
+    def _changed(self) -> WeightsChanged:
+        return WeightsChanged(
+            f"The weights of {self.name} changed while its map was computed, so the map would be of neither.",
+            cure="Ask again when the training or loading is done.",
+        )
 
     # ── what each kind does its own way ───────────────────────────────────────────────────────────────────────────
 
