@@ -15,9 +15,9 @@ BUNDLE := $(STATIC)/static.js
 NOTEBOOK := example_notebooks/01_quickstart.ipynb
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings/overrides.json
 # One thread each, also for the kernels and servers that tests start, so two processes take half as long. The tests of a
-# file stay together: what it starts, it starts once.
+# file stay together (what it starts, it starts once), and files keep their order: the first one takes longest.
 WORKERS ?= 2
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 NO_NEWS := '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}'
 FRONT_END_SOURCES := $(shell find js/src js/scripts -type f 2>/dev/null)
 , := ,

@@ -164,7 +164,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "fsmt": Family(
         network="FSMTForConditionalGeneration",
-        config=_BART | {"langs": ["en", "de"], "tie_word_embeddings": False},
+        config=_BART | {"langs": ["en", "de"], "tie_word_embeddings": False, "num_beams": 1},
         starts="eos",
         dtype=torch.float32,  # its mask is written for that alone
         computes=torch.float32,
