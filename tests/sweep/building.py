@@ -59,6 +59,8 @@ def tokenizer() -> Any:
 
 def build(architecture: Architecture, dtype: torch.dtype = torch.float64, attention: str | None = None) -> Any:
     """A tiny model in evaluation mode; `attention`: the implementation it is told to use. Raises: CannotBuild."""
+    if architecture.model_type in sizes.NOT_ALONE:
+        raise CannotBuild(sizes.NOT_ALONE[architecture.model_type])
     try:
         network = _network(architecture)
         config = _config_for(network, architecture)

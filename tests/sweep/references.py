@@ -220,9 +220,7 @@ class Plain:
     def attention_rollout(self, column: Column) -> Truth:
         """Half of each layer's attention and half of what was there, multiplied through the layers."""
         weights = {kind: [layer.mean(dim=0) for layer in layers] for kind, layers in self._weights(column).items()}
-        have, layers = len(weights.get("self", ())), self.model.config.get_text_config(decoder=True).num_hidden_layers
-        if self.task != "seq2seq" and have < layers:
-            raise NoSuchMap(f"Only {have} of {layers} layers have attention: it cannot be followed through the others.")
+        self._check_all_attend(len(weights.get("self", ())))
         if self.task != "seq2seq":
             flow = torch.eye(len(column.text), dtype=torch.float64)
             for layer in weights["self"]:
@@ -244,6 +242,7 @@ class Plain:
         n, far = len(column.source), torch.zeros(len(column.rows), dtype=torch.float64)
         at = self._pooled(column) if self.task == "classify" else [-1]
         layers = self._layers_with_values(column)
+        self._check_all_attend(len(self._weights(column).get("self", ())))
         with torch.no_grad():
             for layer in layers:
                 whole = self._output(column, layer)[at]
@@ -287,6 +286,12 @@ class Plain:
         if not layers or any(x.own is None or (self.task == "seq2seq" and x.cross is None) for x in layers):
             raise NoReference("The values of a layer come from no projection of their own.")
         return layers
+
+    def _check_all_attend(self, have: int) -> None:
+        """Raises: NoSuchMap where a model without a source has layers in which tokens reach each other otherwise."""
+        layers = self.model.config.get_text_config(decoder=True).num_hidden_layers
+        if self.task != "seq2seq" and have < layers:
+            raise NoSuchMap(f"Only {have} of {layers} layers have attention, so this method does not say it all.")
 
     def _weights(self, column: Column) -> dict[str, list[torch.Tensor]]:
         """By kind, the weights [heads, queries, keys] of each layer that has some. Raises: NoReference."""

@@ -125,6 +125,11 @@ _GEMMA3N = {"num_kv_shared_layers": 0, "activation_sparsity_pattern": [0.0, 0.0]
 _GEMMA3N |= {"layer_types": ["full_attention", "sliding_attention"], "intermediate_size": [48, 48]}
 _DOTS3 = {"1": {"num_attention_heads": HEADS, "num_key_value_heads": HEADS, "kv_lora_rank": 16, "qk_nope_head_dim": 8}}
 
+# Families of which no model can stand alone.
+NOT_ALONE: Mapping[str, str] = dict.fromkeys(
+    ("gemma4_assistant", "gemma4_unified_assistant"), "It drafts for another model, whose keys and values it reads."
+)
+
 # What single families need besides. "_layers": how many there must be.
 FAMILIES: Mapping[str, Mapping[str, Any]] = {
     "bamba": {"attn_layer_indices": [1]},
