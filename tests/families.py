@@ -214,6 +214,23 @@ FAMILIES: dict[str, Family] = {
     ),
     "llama_classifier_padded": Family(network="LlamaForSequenceClassification", config=_LLAMA | {"num_labels": 3}),
 }
+# More decoders that have attention of their own, for tests of that alone.
+MORE: dict[str, Family] = {
+    "codegen": Family(network="CodeGenForCausalLM", config=_GPT2 | {"rotary_dim": 4}),
+    "ctrl": Family(network="CTRLLMHeadModel", config=_GPT2 | {"dff": 48}),
+    "falcon_alibi": Family(
+        network="FalconForCausalLM", config=_WIDE | {"alibi": True, "bias": True, "multi_query": False}
+    ),
+    "gptj": Family(network="GPTJForCausalLM", config=_GPT2 | {"rotary_dim": 4}),
+    "mpt": Family(network="MptForCausalLM", config={"d_model": 32, "n_heads": 4, "n_layers": 2, "max_seq_len": 128}),
+    "xglm": Family(
+        network="XGLMForCausalLM",
+        config={"d_model": 32, "ffn_dim": 48, "num_layers": 2, "attention_heads": 4, "max_position_embeddings": 128},
+        words=_LOW_PAD,
+        dtype=torch.float32,  # its mask is written for that alone
+    ),
+    "xlnet": Family(network="XLNetLMHeadModel", config={"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48}),
+}
 CLASSIFIERS = tuple(name for name, f in FAMILIES.items() if f.network.endswith("ForSequenceClassification"))
 SEQ2SEQ = tuple(
     name for name, f in FAMILIES.items() if "ConditionalGeneration" in f.network or f.network == "MarianMTModel"
@@ -227,7 +244,7 @@ def make(name: str, dtype: torch.dtype | None = None) -> Model:
 
     from saliency_widget.models.kinds import seen
 
-    family = FAMILIES[name]
+    family = (FAMILIES | MORE)[name]
     tokenizer = byte_tokenizer(**({"pad": "<|pad|>", "mask": "<|mask|>"} | family.words))
     size: dict[str, Any] = {"vocab_size": len(tokenizer), "bos_token_id": None, "eos_token_id": None}
     size["pad_token_id"] = tokenizer.pad_token_id

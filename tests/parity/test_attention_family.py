@@ -10,6 +10,7 @@ import inspect
 import logging
 import threading
 import warnings
+from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,20 +19,22 @@ import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers.models.bloom import modeling_bloom
 
 import saliency_widget as sw
 from saliency_widget.attribution.attention import AttentionSettings
 from saliency_widget.attribution.attribute import check_question, columns
-from saliency_widget.attribution.engine import Progress, Schedule
+from saliency_widget.attribution.engine import Chunk, Progress, Schedule
 from saliency_widget.attribution.methods import METHODS, why_not
 from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
 from saliency_widget.models import attention as models_attention
-from saliency_widget.models.attention import attending
+from saliency_widget.models.inside import interface
+from saliency_widget.models.inside.interface import attending
 from saliency_widget.models.kinds import seen
 from saliency_widget.models.prompting import Prompt
 
 from ..conftest import state_of
-from ..families import CLASSIFIERS, FAMILIES, SEQ2SEQ, byte_tokenizer, columns_of, made, make
+from ..families import CLASSIFIERS, FAMILIES, MORE, SEQ2SEQ, byte_tokenizer, columns_of, made, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +49,8 @@ SHOWN = [
     "llama", "gpt2", "gemma2", "bloom", "falcon", "gpt_neo", "bert_lm", "marian", "t5", "bart", "mbart", "fsmt",
     "bert", "distilbert", "roberta", "deberta_v2", "gpt2_classifier", "llama_classifier_padded",
 ]  # fmt: skip
-ZEROED = ["llama", "gpt2", "gemma2", "marian", "t5", "bart", "bert", "distilbert", "gpt2_classifier"]
+ON_THE_INTERFACE = ["llama", "gpt2", "gemma2", "marian", "t5", "bart", "bert", "distilbert", "gpt2_classifier"]
+OWN = [*MORE, "bloom", "falcon", "gpt_neo", "fsmt", "deberta_v2"]  # families with attention of their own
 
 
 def of(name: str, method: str, **asked: Any) -> Attribution:
@@ -80,6 +84,10 @@ def called(network: Any, column: Column, **options: Any) -> Any:
         if not column.source:
             return network(ids, **options)
         return network(torch.tensor([column.source]), decoder_input_ids=ids, **options)
+
+
+def in_float32(name: str) -> bool:
+    return (FAMILIES | MORE)[name].dtype == torch.float32
 
 
 def read_at(name: str) -> int:
@@ -124,8 +132,8 @@ def columns_with(name: str, a: Attribution) -> Iterator[tuple[Column, np.ndarray
 
 
 def assert_equal(name: str, scores: np.ndarray, expected: torch.Tensor) -> None:
-    """FSMT can only compute in float32: to 1e-4 of the largest."""
-    tolerance = 1e-4 if FAMILIES[name].dtype == torch.float32 else 1e-6
+    """FSMT and XGLM can only compute in float32: to 1e-4 of the largest."""
+    tolerance = 1e-4 if in_float32(name) else 1e-6
     np.testing.assert_allclose(scores, expected.numpy(), rtol=tolerance, atol=tolerance * float(expected.max()))
 
 
@@ -166,6 +174,54 @@ def assert_attention(name: str, a: Attribution, reduce: Callable[[torch.Tensor],
         assert_equal(name, scores, torch.cat(rows))
 
 
+@pytest.mark.parametrize("name", [name for name in OWN if name != "falcon_alibi"])
+@pytest.mark.parametrize("method", ["attention", "attention_rollout"])
+def test_weights_that_are_seen_in_a_pass_are_those_that_are_handed_out(
+    name: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Families with attention of their own hand their weights out; a model that did not would show the same.
+
+    Falcon's own attention is torch's fused one, whose weights are worked out anew.
+    """
+    told = of(name, method)
+    monkeypatch.setattr(models_attention, "_hands_out", lambda _model: False)
+    np.testing.assert_allclose(of(name, method).scores, told.scores, rtol=1e-4 if in_float32(name) else 1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "bert", "t5", "marian"])
+@pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing"])
+def test_attention_that_is_seen_as_a_product_is_that_of_the_interface(
+    name: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On families that have it: the same layers, read as if they had attention of their own, fused or not."""
+    expected = of(name, method).scores
+    for fact in ("has_interface", "_hands_out"):
+        monkeypatch.setattr(models_attention, fact, lambda _model: False)
+    for implementation in ("sdpa", "eager"):
+        model = make(name)
+        model.model.set_attn_implementation(implementation)
+        own = {} if name in CLASSIFIERS else {"target": TARGET}
+        found = sw.attribute(model, TEXT, method=method, progress=False, **own).scores
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_falcons_alibi_is_that_of_its_own_attention() -> None:
+    """Its eager attention adds the biases twice, so what it hands out is of another model. By formula, in layer 0."""
+    model = made("falcon_alibi")
+    a = sw.attribute(model, TEXT, target=TARGET, method="attention", layer=0, progress=False)
+    assert why_not(METHODS["attention"], model) is None
+    layer = model.model.transformer.h[0]
+    for column, scores in columns_with("falcon_alibi", a):
+        with torch.no_grad():
+            x = layer.input_layernorm(model.model.get_input_embeddings()(torch.tensor(column.ids)))
+            qkv = layer.self_attention.query_key_value(x).view(-1, 4, 3, 8)  # [n, heads, 3, head_dim]
+        n = len(column.ids)
+        alibi = torch.tensor([2.0 ** (-8 * (head + 1) / 4) for head in range(4)]).double()
+        scored = qkv[-1, :, 0, None] @ qkv[:, :, 1].permute(1, 2, 0)  # [heads, 1, n]
+        weights = ((scored[:, 0] + alibi[:, None] * torch.arange(n)) / 8**0.5).softmax(-1)
+        np.testing.assert_allclose(scores, weights.mean(0), rtol=1e-5)
+
+
 def test_a_head_that_pools_the_mean_of_all_positions_has_the_mean_of_their_attention() -> None:
     model = mean_pooled()
     a = sw.attribute(model, TEXT, method="attention", progress=False)
@@ -183,7 +239,7 @@ def test_a_head_that_pools_the_mean_of_all_positions_has_the_mean_of_their_atten
 def test_a_text_read_in_blocks_has_the_same_map(name: str, method: str, monkeypatch: Any) -> None:
     """Two queries at a time, or one where slots are beside the text; masks and T5's biases are cut with them."""
     whole = of(name, method)
-    monkeypatch.setattr(models_attention, "_BLOCK_CELLS", 2 * 4 * len(whole.rows))
+    monkeypatch.setattr(interface, "_BLOCK_CELLS", 2 * 4 * len(whole.rows))
     np.testing.assert_allclose(of(name, method).scores, whole.scores, rtol=1e-6, atol=1e-10)
 
 
@@ -258,11 +314,27 @@ VALUES = {
     "marian": ("self_attn.v_proj", "encoder_attn.v_proj"), "bart": ("self_attn.v_proj", "encoder_attn.v_proj"),
     "t5": ("layer.0.SelfAttention.v", "layer.1.EncDecAttention.v"), "bert": ("attention.self.value", ""),
     "distilbert": ("attention.v_lin", ""), "gpt2_classifier": ("attn.c_attn", ""),
+    "bloom": ("self_attention.query_key_value", ""), "falcon": ("self_attention.query_key_value", ""),
+    "falcon_alibi": ("self_attention.query_key_value", ""), "gpt_neo": ("attn.attention.v_proj", ""),
+    "gptj": ("attn.v_proj", ""), "codegen": ("attn.qkv_proj", ""), "mpt": ("attn.Wqkv", ""),
+    "ctrl": ("multi_head_attention.Wv", ""), "xglm": ("self_attn.v_proj", ""),
+    "fsmt": ("self_attn.v_proj", "encoder_attn.v_proj"), "deberta_v2": ("attention.self.value_proj", ""),
 }  # fmt: skip
 LAYERS = {
     "llama": "model.layers", "gemma2": "model.layers", "gpt2": "transformer.h", "marian": "model.decoder.layers",
     "bart": "model.decoder.layers", "t5": "decoder.block", "bert": "bert.encoder.layer",
-    "distilbert": "distilbert.transformer.layer", "gpt2_classifier": "transformer.h",
+    "distilbert": "distilbert.transformer.layer", "gpt2_classifier": "transformer.h", "bloom": "transformer.h",
+    "falcon": "transformer.h", "falcon_alibi": "transformer.h", "gpt_neo": "transformer.h", "gptj": "transformer.h",
+    "codegen": "transformer.h", "mpt": "transformer.blocks", "ctrl": "transformer.h", "xglm": "model.layers",
+    "xlnet": "transformer.layer", "fsmt": "model.decoder.layers", "deberta_v2": "deberta.encoder.layer",
+}  # fmt: skip
+# Where queries, keys and values come from one projection: which of its outputs are values, by their numbers.
+OF_VALUES = {
+    "gpt2": range(64, 96), "gpt2_classifier": range(64, 96), "mpt": range(64, 96),
+    "bloom": [i for i in range(96) if i // 8 % 3 == 2],  # of each head its query, key and value
+    "falcon_alibi": [i for i in range(96) if i // 8 % 3 == 2],
+    "falcon": range(40, 48),  # one for all heads
+    "codegen": [i for i in range(96) if i // 8 % 3 == 1],  # in four parts: query, value, key
 }  # fmt: skip
 
 
@@ -276,7 +348,8 @@ def zeroed_by_hand(name: str, column: Column) -> torch.Tensor:
     calls: list[tuple[Any, Any, torch.Tensor]] = []
 
     def hidden(output: Any) -> torch.Tensor:
-        return (output[0] if isinstance(output, tuple) else output)[0, read_at(name)].clone()
+        given: torch.Tensor = output[0] if isinstance(output, tuple) else output
+        return given.reshape(-1, given.shape[-1])[read_at(name)].double()  # [1, m, d], or [m, 1, d]
 
     def note(_module: Any, args: Any, kwargs: Any, output: Any) -> None:
         calls.append((args, kwargs, hidden(output)))
@@ -289,33 +362,56 @@ def zeroed_by_hand(name: str, column: Column) -> torch.Tensor:
     distances = torch.zeros(len(layers), len(column.rows), dtype=torch.float64)
     for i, (layer, (args, kwargs, before)) in enumerate(zip(layers, calls, strict=True)):
         for row in range(len(column.rows)):
-            path = VALUES[name][1] if row < n_source else VALUES[name][0]
-            at = row if row < n_source else row - n_source
-
-            def zero(_module: Any, _args: Any, output: torch.Tensor, at: int = at) -> torch.Tensor:
-                output = output.clone()
-                output[:, at, -output.shape[-1] // (3 if name.startswith("gpt2") else 1) :] = 0
-                return output
-
-            handle = layer.get_submodule(path).register_forward_hook(zero)
-            with torch.no_grad():
+            at, cross = (row, True) if row < n_source else (row - n_source, False)
+            with torch.no_grad(), without_value(name, layer, at, cross=cross):
                 after = hidden(layer(*args, **kwargs))
-            handle.remove()
             distances[i, row] = 1 - torch.cosine_similarity(before, after, dim=0)
     return distances
 
 
-@pytest.mark.parametrize("name", ZEROED)
+@contextmanager
+def without_value(name: str, layer: Any, at: int, *, cross: bool) -> Iterator[None]:
+    """Within it, a layer's attention to the text, or to the source, gets 0 for the value of one row."""
+    if name == "xlnet":  # which has no projection as a module
+        core = layer.rel_attn.rel_attn_core
+
+        def rel_attn_core(q: Any, k: Any, v: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            v = v.clone()
+            v[at] = 0
+            return core(q, k, v, *args, **kwargs)
+
+        layer.rel_attn.rel_attn_core = rel_attn_core
+        try:
+            yield
+        finally:
+            del layer.rel_attn.rel_attn_core
+        return
+
+    def zero(_module: Any, _args: Any, output: torch.Tensor) -> torch.Tensor:
+        rows = output.reshape(-1, output.shape[-1]).clone()
+        rows[at, list(OF_VALUES.get(name, range(rows.shape[-1])))] = 0
+        return rows.view(output.shape)
+
+    handle = layer.get_submodule(VALUES[name][cross]).register_forward_hook(zero)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@pytest.mark.parametrize("name", [*ON_THE_INTERFACE, *OWN])
 def test_value_zeroing_is_each_layer_called_again_without_one_value(name: str) -> None:
     """By another way: no batch, no arithmetic on outputs, the value itself is 0, and the model's own attention.
 
     That is sdpa in some; eager attention takes its softmax in float32 in many: to 1e-5. 1 - cos loses 1e-16 of 1.
+    Where all is float32, the vectors are off by some 1e-6, and the distance of two by that times its root: to 1e-3.
     """
+    rtol, atol = (1e-3, 1e-7) if in_float32(name) else (1e-5, 1e-12)
     mean, first = of(name, "value_zeroing"), of(name, "value_zeroing", layer=0)
     for (column, scores), (_, of_first) in zip(columns_with(name, mean), columns_with(name, first), strict=True):
         expected = zeroed_by_hand(name, column)
-        np.testing.assert_allclose(scores, expected.mean(0), rtol=1e-5, atol=1e-12)
-        np.testing.assert_allclose(of_first, expected[0], rtol=1e-5, atol=1e-12)
+        np.testing.assert_allclose(scores, expected.mean(0), rtol=rtol, atol=atol)
+        np.testing.assert_allclose(of_first, expected[0], rtol=rtol, atol=atol)
 
 
 @pytest.mark.filterwarnings("ignore:.*model_config.yaml:pytest.PytestUnraisableExceptionWarning")
@@ -355,7 +451,8 @@ def test_a_small_memory_budget_changes_nothing_but_the_number_of_passes(pooled: 
     told = [part for part in parts if isinstance(part, Progress)]
     n = len(whole.rows)
     assert told == ([Progress(i, n) for i in range(1, n)] if pooled else [])
-    np.testing.assert_allclose(parts[-1].scores, whole.scores, rtol=1e-6)
+    (chunk,) = (part for part in parts if isinstance(part, Chunk))
+    np.testing.assert_allclose(chunk.scores, whole.scores, rtol=1e-6)
 
 
 def test_a_layer_whose_tokens_reach_each_other_by_another_way_is_found_out() -> None:
@@ -398,7 +495,7 @@ def state(model: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing"])
 def test_the_model_comes_back_as_it_was_also_after_an_error(name: str, method: str) -> None:
     """XGLM's code asks transformers to put hooks on the model for good: they go, too."""
-    model = xglm() if name == "xglm" else made(name)
+    model = made(name)
     if why_not(METHODS[method], model) is not None:
         return
     before = state(model.model)
@@ -415,15 +512,6 @@ def test_the_model_comes_back_as_it_was_also_after_an_error(name: str, method: s
         sw.attribute(model, TEXT, method=method, progress=False, **asked)
     handle.remove()
     assert state(model.model) == before
-
-
-def xglm() -> Model:
-    """It computes its mask in float32 only."""
-    from transformers import XGLMConfig, XGLMForCausalLM
-
-    tokenizer = byte_tokenizer()
-    config = XGLMConfig(vocab_size=len(tokenizer), d_model=32, ffn_dim=48, num_layers=2, attention_heads=4)
-    return seen(XGLMForCausalLM(config).eval(), tokenizer, "xglm")
 
 
 def test_a_cell_that_runs_the_model_meanwhile_gets_its_ordinary_answers() -> None:
@@ -479,7 +567,7 @@ def test_no_layer_waits_for_the_device(method: str) -> None:
     ("name", "lacking", "why"),
     [
         ("mamba", {"attention", "attention_rollout", "value_zeroing"}, "has no attention"),
-        ("bloom", {"value_zeroing"}, "in its own code"),
+        ("bloom", set(), ""),
         ("llama", set(), ""),
     ],
 )
@@ -495,9 +583,97 @@ def test_a_method_that_cannot_run_names_those_that_can() -> None:
         of("mamba", "attention")
 
 
-def test_a_model_that_keeps_its_weights_to_itself_is_an_error_and_not_zeros() -> None:
-    """Code that knows no output_attentions, and no interface either."""
+def nothing_handed_out(_module: Any, _args: Any, output: Any) -> Any:
+    """A hook: what code gives that knows no output_attentions."""
+    return type(output)(logits=output.logits)
+
+
+@pytest.mark.parametrize("method", ["attention", "attention_rollout"])
+def test_a_model_that_hands_nothing_out_is_looked_into(method: str) -> None:
     model = make("bloom")
-    model.model.register_forward_hook(lambda _m, _a, out: type(out)(logits=out.logits))
-    with pytest.raises(UnsupportedMethod, match="does not hand out"):
-        sw.attribute(model, TEXT, target=TARGET, method="attention", progress=False)
+    model.model.register_forward_hook(nothing_handed_out)
+    a = sw.attribute(model, TEXT, target=TARGET, method=method, progress=False)
+    np.testing.assert_allclose(a.scores, of("bloom", method).scores, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize(("method", "why"), [("attention", "does not hand out"), ("value_zeroing", "no layer is seen")])
+def test_a_model_that_keeps_its_weights_to_itself_is_an_error_and_not_zeros(
+    method: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that knows no output_attentions, no interface, and no softmax either: it takes exponentials by itself."""
+
+    def by_hand(scores: torch.Tensor, dim: int, dtype: torch.dtype) -> torch.Tensor:
+        shares = (scores - scores.amax(dim, keepdim=True)).exp()
+        return (shares / shares.sum(dim, keepdim=True)).to(dtype)
+
+    model = make("bloom")
+    model.model.register_forward_hook(nothing_handed_out)
+    monkeypatch.setattr(modeling_bloom, "F", SimpleNamespace(softmax=by_hand, dropout=torch.nn.functional.dropout))
+    with pytest.raises(UnsupportedMethod, match=why):
+        sw.attribute(model, TEXT, target=TARGET, method=method, progress=False)
+
+
+class OneOfOnesOwn(torch.nn.Module):
+    """A layer of a user's: torch's fused attention, by hand."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.qkv = torch.nn.Linear(width, 3 * width)
+        self.out = torch.nn.Linear(width, width)
+        self.norm = torch.nn.LayerNorm(width)
+        self.heads = heads
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in self.qkv(self.norm(x)).chunk(3, dim=-1))
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return x + self.out(y.transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing", "attnlrp"])
+def test_a_layer_of_a_users_own_is_looked_into(method: str) -> None:
+    """It replaces those of a GPT-2, which has the same weights: its maps are those of that GPT-2 without its MLPs."""
+    theirs, own = make("gpt2"), make("gpt2")
+    for layers in (theirs.model.transformer.h, own.model.transformer.h):
+        for layer in layers:
+            for part in (layer.mlp.c_proj.weight, layer.mlp.c_proj.bias):
+                part.data.zero_()
+    for i, layer in enumerate(own.model.transformer.h):
+        mine = OneOfOnesOwn(32, 4).double().eval()
+        mine.norm.load_state_dict(layer.ln_1.state_dict())
+        for new, old in ((mine.qkv, layer.attn.c_attn), (mine.out, layer.attn.c_proj)):
+            new.weight.data, new.bias.data = old.weight.data.T.clone(), old.bias.data.clone()
+        own.model.transformer.h[i] = Wrapped(mine)
+    maps = [sw.attribute(m, TEXT, target=TARGET, method=method, progress=False).scores for m in (theirs, own)]
+    np.testing.assert_allclose(maps[1], maps[0], rtol=1e-5, atol=1e-9)
+
+
+class Wrapped(torch.nn.Module):
+    """Takes what GPT-2's code gives its layers."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        return self.layer(x)
+
+
+class InParts(torch.nn.Module):
+    """A layer as XLM has it: attention in one list, what comes behind it in another, added up between them."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.attentions, self.behind = torch.nn.ModuleList([layer]), torch.nn.ModuleList([torch.nn.Tanh()])
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        hidden, *rest = self.attentions[0](x, *args, **kwargs)
+        return (self.behind[0](x + hidden), *rest)
+
+
+def test_a_layer_in_parts_is_found_out() -> None:
+    """What its attention gives is not what the layer gives."""
+    model = make("bloom")
+    body = model.model.transformer
+    body.h = torch.nn.Sequential(*(InParts(layer) for layer in body.h))
+    with pytest.raises(UnsupportedMethod, match="several modules"):
+        sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)

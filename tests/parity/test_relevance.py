@@ -6,6 +6,7 @@ the tolerances are relative to the largest relevance.
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 import warnings
@@ -15,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 import transformers as tf
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from saliency_widget.errors import UnsupportedMethod
+from saliency_widget.models import relevance as models_relevance
+from saliency_widget.models.checkpointing import checkpointed
 from saliency_widget.models.inside.shadow import shadow_of
 from saliency_widget.models.relevance import relevance_rules, why_no_relevance
 
@@ -34,8 +38,41 @@ _SIZES = {
     "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
     "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "word_embed_proj_dim": 32, "dim": 32, "hidden_dim": 48, "n_layers": 2,
     "n_heads": 4, "query_pre_attn_scalar": 8, "num_decoder_layers": 2, "pad_token_id": 0, "bos_token_id": 1,
-    "eos_token_id": 2, "decoder_start_token_id": 1, "sliding_window": 4,
+    "eos_token_id": 2, "decoder_start_token_id": 1, "sliding_window": 4, "emb_dim": 32, "dff": 48, "d_inner": 48,
+    "embedding_size": 32, "input_embedding_size": 32, "output_embedding_size": 32, "src_vocab_size": 32,
+    "tgt_vocab_size": 32, "attention_heads": 4, "n_embed": 32, "max_seq_len": 32,
 }  # fmt: skip
+
+_RELATIVE = {
+    "relative_attention": True, "position_buckets": 4, "pos_att_type": ["p2c", "c2p"], "norm_rel_ebd": "layer_norm",
+    "max_relative_positions": -1, "position_biased_input": False,
+}  # fmt: skip
+
+# Of families without transformers' attention interface: those that have their own.
+OWN: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "bloom": ("BloomForCausalLM", "eager", {}),
+    "falcon": ("FalconForCausalLM", "sdpa", {}),
+    "falcon eager": ("FalconForCausalLM", "eager", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    "falcon alibi": ("FalconForCausalLM", "sdpa", {"alibi": True, "bias": True, "parallel_attn": False}),
+    "gpt-neo": ("GPTNeoForCausalLM", "eager", {"attention_types": [[["global", "local"], 1]], "window_size": 4}),
+    "gpt-neox-japanese": ("GPTNeoXJapaneseForCausalLM", "eager", {}),
+    "gptj": ("GPTJForCausalLM", "eager", {"rotary_dim": 4}),
+    "codegen": ("CodeGenForCausalLM", "eager", {"rotary_dim": 4}),
+    "mpt": ("MptForCausalLM", "eager", {}),
+    "ctrl": ("CTRLLMHeadModel", "eager", {}),
+    "gpt": ("OpenAIGPTLMHeadModel", "eager", {}),
+    "xglm": ("XGLMForCausalLM", "eager", {}),
+    "xlnet": ("XLNetLMHeadModel", "eager", {}),
+    "xlm": ("XLMForSequenceClassification", "eager", {}),
+    "deberta": ("DebertaForSequenceClassification", "eager", _RELATIVE),
+    "deberta v2": ("DebertaV2ForSequenceClassification", "eager", _RELATIVE),
+    "megatron-bert": ("MegatronBertForSequenceClassification", "eager", {}),
+    "mpnet": ("MPNetForSequenceClassification", "eager", {"max_position_embeddings": 34}),
+    "rembert": ("RemBertForSequenceClassification", "eager", {}),
+    "roformer": ("RoFormerForSequenceClassification", "eager", {}),
+    "fsmt": ("FSMTForConditionalGeneration", "eager", {"langs": ["en", "de"], "tie_word_embeddings": False}),
+}
+_FLOAT32 = ("fsmt", "xglm")  # their masks are written for that alone
 
 # Architecture, attention implementation, and what its config says beside the sizes.
 FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -87,15 +124,16 @@ def one_thread() -> Iterator[None]:
 @functools.cache
 def tiny(family: str) -> Any:
     """A random model of two layers in float64. Its config takes of the sizes those that it knows."""
-    name, attention, more = FAMILIES[family]
+    name, attention, more = (FAMILIES | OWN)[family]
     architecture = getattr(tf, name)
     kind = architecture.config_class
     names = {*vars(kind()), *getattr(kind, "attribute_map", {})}
     torch.manual_seed(0)
-    model = architecture(kind(**{k: v for k, v in _SIZES.items() if k in names} | more)).double().eval()
+    config = kind(**{k: v for k, v in _SIZES.items() if k in names} | more)
+    model = architecture._from_config(config, attn_implementation=attention).eval()
+    model.to(torch.float32 if family in _FLOAT32 else torch.float64)
     for parameter in model.parameters():
         parameter.data.normal_(0, 0.3)
-    model.set_attn_implementation(attention)
     if not hasattr(model, "generation_config"):
         model.generation_config = tf.GenerationConfig()  # `as_lent` looks at it
     return model
@@ -116,7 +154,8 @@ def make(as_lent: Callable[[Any], None]) -> Iterator[Callable[[str], Any]]:
 def embeddings_of(model: Any) -> list[torch.nn.Module]:
     if not model.config.is_encoder_decoder:
         return [model.get_input_embeddings()]
-    modules = [model.get_encoder().get_input_embeddings(), model.get_decoder().get_input_embeddings()]
+    parts = (model.get_encoder(), model.get_decoder())
+    modules = [part.embed_tokens if hasattr(part, "embed_tokens") else part.get_input_embeddings() for part in parts]
     return list(dict.fromkeys(modules))
 
 
@@ -127,7 +166,7 @@ def forward(model: Any, rule: Any = None, ids: list[int] = IDS) -> tuple[Tensor,
 
     def leaf(_module: Any, _args: Any, output: Tensor) -> Tensor:
         leaves.append(output.detach().requires_grad_())
-        return leaves[-1]
+        return leaves[-1].clone()  # CTRL writes into it
 
     inputs = {"input_ids": torch.tensor([ids])}
     if model.config.is_encoder_decoder and "Classification" not in type(model).__name__:
@@ -153,7 +192,7 @@ def relevance(model: Any, rule: Any, token: int = -1) -> tuple[Tensor, Tensor]:
 # ── the model is as it was ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAMILIES | OWN)
 def test_numbers_stay_and_the_gradient_comes_back(make: Callable[[str], Any], family: str) -> None:
     """Bit for bit: within the context the outputs, after it also the ordinary gradients. No family has a step left over
     for which there is no rule: the pass would say so.
@@ -223,7 +262,6 @@ def test_half_precision_keeps_its_numbers_too() -> None:
     ("name", "config", "reason"),
     [
         ("MambaForCausalLM", {"hidden_size": 16, "state_size": 4, "num_hidden_layers": 1}, "rule for Mamba"),
-        ("BloomForCausalLM", {"hidden_size": 16, "n_head": 2, "n_layer": 1}, "attention interface"),
         ("MixtralForCausalLM", {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
                                 "num_attention_heads": 2, "num_key_value_heads": 1}, "rule for MixtralExperts"),
         ("FNetForMaskedLM", {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}, "has no attention"),
@@ -305,6 +343,23 @@ def test_a_step_without_rule_is_found_in_the_pass(change: Callable[[Any], None],
     forward(model)
 
 
+def with_two_softmaxes(model: Any) -> None:
+    """The shares of the first are multiplied with values, those of the second with nothing: it is no attention."""
+
+    class Twice(type(model.transformer.h[0].mlp)):
+        def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+            return super().forward(x.softmax(-1), residual)
+
+    model.transformer.h[0].mlp.__class__ = Twice
+
+
+def test_a_softmax_that_nothing_is_multiplied_with_has_no_rule() -> None:
+    model = tf.BloomForCausalLM(tiny("bloom").config).double().eval()
+    with_two_softmaxes(model)
+    with pytest.raises(UnsupportedMethod, match="SoftmaxBackward0"):
+        forward(model, "attnlrp")
+
+
 # ── relevance adds up ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -314,6 +369,143 @@ def test_without_biases_and_with_frozen_attention_relevance_adds_up_to_the_logit
     for token in (5, 20):
         found, logit = relevance(tiny(family), "cp-lrp", token)
         assert float(found.sum()) == pytest.approx(float(logit), rel=0, abs=1e-6 * float(found.abs().sum()))
+
+
+# Position embeddings, and biases, which take a share and keep it.
+_KEEP = ("bias", "position_embeddings", "wpe")
+
+
+@pytest.mark.parametrize(
+    "family", ["bloom", "falcon", "falcon eager", "gpt-neo", "gptj", "codegen", "mpt", "deberta v2"]
+)
+def test_so_it_does_in_families_with_attention_of_their_own(family: str) -> None:
+    """Once what keeps a share is 0. Bloom and GPT-Neo take their softmax in float32, hence 1e-6."""
+    model = copy.deepcopy(tiny(family))
+    for name, parameter in model.named_parameters():
+        if any(part in name for part in _KEEP):
+            parameter.data.zero_()
+    for token in (0, 1):
+        found, logit = relevance(model, "cp-lrp", token)
+        assert float(found.sum()) == pytest.approx(float(logit), rel=0, abs=1e-6 * float(found.abs().sum()))
+
+
+# ── attention of a family's own, and on the interface ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp"])
+@pytest.mark.parametrize(
+    "family",
+    ["gpt2", "gpt2 eager", "llama", "llama eager", "qwen3", "bert", "bert eager", "t5", "t5 gated", "marian", "bart"],
+)
+def test_products_that_are_heard_have_the_rules_of_the_interface(
+    family: str, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Families on the interface, whose own code is left to compute attention: their products, or torch's fused one."""
+    expected = [relevance(tiny(family), rule, token)[0] for token in (0, 1)]
+    monkeypatch.setattr(models_relevance, "answering_as", lambda _model, _named: nullcontext())
+    monkeypatch.setattr(models_relevance, "_attention", None)
+    for token, of_interface in enumerate(expected):
+        assert_close(relevance(tiny(family), rule, token)[0], of_interface)
+
+
+def neox(family: str) -> Any:
+    """A GPT-NeoX that computes what a tiny GPT-J or Falcon does.
+
+    Both norms are their one; GPT-J turns neighbours, GPT-NeoX halves: the same pairs, in another order.
+    """
+    own = tiny(family)
+    body = own.transformer
+    rotary = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5 if family == "gptj" else 1.0}
+    config = tf.GPTNeoXConfig(
+        **{k: _SIZES[k] for k in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")},
+        max_position_embeddings=32, intermediate_size=128, use_parallel_residual=True, rope_parameters=rotary,
+        hidden_act="gelu_new" if family == "gptj" else "gelu", pad_token_id=0, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    model = tf.GPTNeoXForCausalLM._from_config(config, attn_implementation="eager").double().eval()
+    model.gpt_neox.embed_in.weight = own.get_input_embeddings().weight
+    model.get_output_embeddings().weight = own.lm_head.weight
+    model.gpt_neox.final_layer_norm.load_state_dict(body.ln_f.state_dict())
+    for layer, mine in zip(model.gpt_neox.layers, body.h, strict=True):
+        norm = mine.ln_1 if family == "gptj" else mine.input_layernorm
+        layer.input_layernorm.load_state_dict(norm.state_dict())
+        layer.post_attention_layernorm.load_state_dict(norm.state_dict())
+        if family == "gptj":
+            order = [0, 2, 1, 3, 4, 5, 6, 7]  # of the first four, which are turned
+            q, k = (p.weight.view(4, 8, 32)[:, order] for p in (mine.attn.q_proj, mine.attn.k_proj))
+            qkv = torch.stack([q, k, mine.attn.v_proj.weight.view(4, 8, 32)], dim=1)  # [heads, 3, head_dim, hidden]
+            dense, up, down = mine.attn.out_proj, mine.mlp.fc_in, mine.mlp.fc_out
+        else:  # one key and one value for all heads
+            q, kv = mine.self_attention.query_key_value.weight.split([32, 16])
+            qkv = torch.cat([q.view(4, 1, 8, 32), kv.view(1, 2, 8, 32).expand(4, -1, -1, -1)], dim=1)
+            dense, up, down = mine.self_attention.dense, mine.mlp.dense_h_to_4h, mine.mlp.dense_4h_to_h
+        for new, old in (
+            (layer.attention.query_key_value, qkv.reshape(96, 32)),
+            (layer.attention.dense, dense.weight), (layer.mlp.dense_h_to_4h, up.weight),
+            (layer.mlp.dense_4h_to_h, down.weight),
+        ):  # fmt: skip
+            new.weight.data = old.detach().clone()
+            new.bias.data.zero_()
+        for new, old in ((layer.mlp.dense_h_to_4h, up), (layer.mlp.dense_4h_to_h, down)):
+            if old.bias is not None:
+                new.bias.data = old.bias.detach().clone()
+    return model
+
+
+def gpt2_of_gpt_neo() -> tuple[Any, Any]:
+    """A GPT-Neo without local layers, and the GPT-2 that computes the same: its scores are not scaled."""
+    config = copy.deepcopy(tiny("gpt-neo").config)
+    config.attention_layers = ["global", "global"]
+    own = tf.GPTNeoForCausalLM(config).double().eval()
+    own.load_state_dict(tiny("gpt-neo").state_dict())
+    sizes = {k: _SIZES[k] for k in ("vocab_size", "n_embd", "n_layer", "n_head", "n_positions")}
+    same = tf.GPT2Config(**sizes, n_inner=48, scale_attn_weights=False)
+    model = tf.GPT2LMHeadModel._from_config(same, attn_implementation="eager").double().eval()
+    body, mine = model.transformer, own.transformer
+    for new, old in ((body.wte, mine.wte), (body.wpe, mine.wpe), (body.ln_f, mine.ln_f)):
+        new.load_state_dict(old.state_dict())
+    for block, other in zip(body.h, mine.h, strict=True):
+        attention = other.attn.attention
+        block.ln_1.load_state_dict(other.ln_1.state_dict())
+        block.ln_2.load_state_dict(other.ln_2.state_dict())
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+        block.attn.c_attn.weight.data = torch.cat([p.weight for p in projections]).T.detach().clone()
+        block.attn.c_attn.bias.data.zero_()
+        mlp = (block.mlp.c_fc, other.mlp.c_fc), (block.mlp.c_proj, other.mlp.c_proj)
+        pairs = ((block.attn.c_proj, attention.out_proj), *mlp)
+        for new, old in pairs:
+            new.weight.data, new.bias.data = old.weight.T.detach().clone(), old.bias.detach().clone()
+    return own, model
+
+
+@pytest.mark.parametrize("family", ["gptj", "falcon", "gpt-neo"])
+@pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp"])
+def test_a_family_of_its_own_has_the_relevance_of_one_on_the_interface_that_computes_the_same(
+    family: str, rule: str
+) -> None:
+    """With the same weights: of GPT-NeoX, of GPT-2. GPT-Neo and rotary positions compute in float32: to 1e-6."""
+    own, same = gpt2_of_gpt_neo() if family == "gpt-neo" else (tiny(family), neox(family))
+    outputs, expected = (forward(model)[0].detach() for model in (own, same))
+    bias = own.lm_head.bias.detach() if family == "gptj" else 0
+    assert_close(outputs - bias, expected, 1e-6)
+    for token in (5, 20):
+        assert_close(relevance(own, rule, token)[0], relevance(same, rule, token)[0], 1e-6)
+
+
+@pytest.mark.parametrize("family", ["bloom", "falcon", "gptj", "xglm", "deberta v2", "llama"])
+def test_layers_that_run_again_in_the_backward_pass_have_their_rules(family: str) -> None:
+    """Checkpointing drops a layer's graph, and makes it anew where no mode of the first pass is in force."""
+    model = tiny(family)
+    expected, _ = relevance(model, "attnlrp")
+    shadow = shadow_of(model)
+    layers = [m for m in shadow.modules() if isinstance(m, GradientCheckpointingLayer)]
+    assert layers
+    x = shadow.get_input_embeddings()(torch.tensor([IDS])).detach().requires_grad_()
+    with relevance_rules(shadow):
+        with checkpointed(shadow):
+            logits = shadow(inputs_embeds=x, **({} if "deberta" in family else {"use_cache": False})).logits
+        (gradient,) = torch.autograd.grad(logits.reshape(-1, logits.shape[-1])[-1, -1], x)
+    assert_close((gradient * x).sum(-1)[0].detach(), expected, 1e-5 if family in _FLOAT32 else 1e-9)
+    assert not any("forward" in vars(layer) for layer in layers)
 
 
 # ── rule by rule, written as in the paper ─────────────────────────────────────────────────────────────────────────────
@@ -467,6 +659,40 @@ def test_attention_shares_relevance_as_two_products_and_a_softmax(family: str, t
                 total[at] += part
     for a, b in zip(found, expected, strict=True):
         assert_close(a, b, tolerance)
+
+
+def test_scores_of_relative_positions_are_linear_in_queries_and_keys() -> None:
+    """DeBERTa adds two products with constants to q·k: they are linear steps, and nothing of them is halved.
+
+    It takes the root of its scale in float32, hence 1e-7.
+    """
+    model = shadow_of(tiny("deberta v2"))  # whose weights are constants
+    encoder = model.deberta.encoder
+    attention, positions = encoder.layer[0].attention.self, encoder.get_rel_embedding().detach()
+    x, gradient = some(5, 32), some(1, 5, 32)
+    mask = torch.ones(1, 1, 5, 5)
+    _, found = through(model, lambda x: attention(x, mask, rel_embeddings=positions)[0], x[None], gradient)
+    x = x.detach()
+    projections = (attention.query_proj, attention.key_proj, attention.value_proj)
+    flat = [p(x).detach() for p in projections]
+    q, k, v = (y.view(5, 4, 8).transpose(0, 1) for y in flat)  # [heads, n, width]
+
+    def bias(q: Tensor, k: Tensor) -> Tensor:
+        return attention.disentangled_attention_bias(q, k, None, positions, 3)
+
+    root = (8 * 3) ** 0.5
+    scores = (q @ k.transpose(1, 2) / root + bias(q, k)).detach()
+    a = scores.softmax(-1)
+    share = gradient[0].view(5, 4, 8).transpose(0, 1) / 2  # r / (2 · output)
+    r_a, r_v = a * (share @ v.transpose(1, 2)), v * (a.transpose(1, 2) @ share)
+    slope = r_a - a * r_a.sum(-1, keepdim=True)  # r_scores / scores
+    _, (of_q, of_k) = torch.autograd.functional.vjp(bias, (q, k), slope)
+    r_q = q * (slope @ k / (2 * root) + of_q)
+    r_k = k * (slope.transpose(1, 2) @ q / (2 * root) + of_k)
+    expected = torch.zeros_like(x)
+    for projection, y, r in zip(projections, flat, (r_q, r_k, r_v), strict=True):
+        expected += linear_rule(x, projection.weight.detach(), y, r.transpose(0, 1).reshape(5, 32))
+    assert_close(found[0], expected, 1e-7)
 
 
 # ── whole models, layer by layer and without autograd ─────────────────────────────────────────────────────────────────
@@ -626,7 +852,23 @@ def test_a_whole_gpt2_is_that_of_the_formulas(family: str) -> None:
 
 
 @pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp"])
-@pytest.mark.parametrize("family", ["gpt2", "llama", "llama eager", "gemma2", "phi3", "t5 gated", "bert", "roberta lm"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "gpt2",
+        "llama",
+        "llama eager",
+        "gemma2",
+        "phi3",
+        "t5 gated",
+        "bert",
+        "roberta lm",
+        "bloom",
+        "falcon",
+        "xlnet",
+        "deberta v2",
+    ],
+)
 def test_many_outputs_at_once_are_those_one_by_one(make: Callable[[str], Any], family: str, rule: str) -> None:
     """torch has a batching rule for every step, or it would warn. The context has been left by then."""
     outputs, leaves = forward(make(family), rule)

@@ -1,24 +1,25 @@
 """Attention weights of any model, a layer at a time.
 
-Families on transformers' attention interface: a registered attention function runs the model's own eager one for a
-block of queries at a time, hands the weights to a handler, and drops them. So every family keeps its own scaling,
-soft-capping, biases and sinks, and a long text costs one block, not layers x heads x n².
-Families with attention of their own hand their weights out when asked, all layers at once.
+Families on transformers' attention interface: a function of ours answers in the model's own eager one's place, see
+`inside.interface`. Families with attention of their own hand their weights out when asked, all layers at once. Where
+they do not, a softmax that is multiplied with values shows them, see `inside.products`.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UnsupportedMethod
 from ..types import Inputs
 from .inside import probe
+from .inside.calls import Call, Handler, multiplied, plain
+from .inside.interface import answering_as, attending
+from .inside.products import weighing
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +36,6 @@ Recorder = Callable[[Kind, int, int, "torch.Tensor"], None]
 Kinds = Mapping["torch.nn.Module", Kind]
 
 _ROUNDING = 0.02  # by which weights in half precision may miss a sum of 1
-_BLOCK_CELLS = 64_000_000  # weights of one block: heads x queries x keys, 256 MB in float32
 
 # Families that never have the weights of every pair of tokens: they look through windows, or approximate.
 _NO_MATRIX = (
@@ -49,52 +49,6 @@ _OTHER_MIXERS = (
 )  # fmt: skip
 
 _CURE = "Use saliency, occlusion or random."
-
-
-class Call(NamedTuple):
-    """One call of an attention layer. `query`, `key`, `value` are [batch, heads, n, head_dim]."""
-
-    module: Any
-    query: torch.Tensor
-    key: torch.Tensor
-    value: torch.Tensor
-    mask: torch.Tensor | None
-    options: dict[str, Any]
-
-
-# What an attention layer gives for a call: [batch, n, heads, head_dim].
-Handler = Callable[[Call], "torch.Tensor"]
-
-
-class Standin(str):
-    """The name of an attention implementation that our own function answers to; its `handler` says how.
-
-    A model's code sees the name that it knows ("eager"), so that masks and sparse indices which only that name switches
-    on stay on; transformers' table of functions, which goes by hashes, finds ours. It hangs on the config of one
-    shadow, so nobody else's passes are concerned, and any thread of autograd's finds its handler.
-    """
-
-    __slots__ = ("handler", "key")
-    handler: Handler
-    key: str
-
-    def __new__(cls, name: str, key: str, handler: Handler) -> Self:
-        """`name`: that which the model's code sees; `key`: that by which our function is found."""
-        made = super().__new__(cls, name)
-        made.key, made.handler = key, handler
-        return made
-
-    def __eq__(self, other: object) -> bool:
-        return self.key == other.key if isinstance(other, Standin) else str.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __deepcopy__(self, _memo: Any) -> Standin:
-        return self
 
 
 # ── which models ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,28 +79,27 @@ def why_no_rollout(model: Model) -> str | None:
     return None
 
 
-def has_interface(model: Model) -> bool:
-    """Whether the family is written on transformers' attention interface."""
-    return bool(model.model._can_set_attn_implementation())
-
-
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _check_own_attention(model: Model) -> None:
-    """Raises: UnsupportedMethod where the model's eager attention, called by us, does not give its eager logits."""
+    """Raises: UnsupportedMethod where attention, called by us, does not give the model's logits.
+
+    On the interface it is the model's eager attention; else weights that were seen, times values.
+    """
     import torch
 
     def look() -> bool:
         inputs = probe.short_text(model)
-        inside, eager = model.fresh(), model.fresh()
+        inside, own = model.fresh(), model.fresh()
         at = torch.tensor(probe.positions_of(inputs), device=model.device)
         n = len(inputs.source) + len(inputs.ids)
-        with attending(inside.model, plain):
+        of_interface = has_interface(model)
+        with answering(inside, plain if of_interface else multiplied):
             ours = forward(inside, inputs, n, at)
-        with answering_as(eager.model, lambda _name: "eager"):
-            own = forward(eager, inputs, n, at)
-        return probe.near(ours, own, model, probe.SAME)
+        with answering_as(own.model, lambda name: "eager" if of_interface else _seen_into(name)):
+            expected = forward(own, inputs, n, at)
+        return probe.near(ours, expected, model, probe.SAME)
 
     if not model.facts.once("own_attention", look, model.check_weights):
         raise UnsupportedMethod(
@@ -186,21 +139,25 @@ class AttentionReader:
         heard: Counter[Kind] = Counter()
         beyond: list[torch.Tensor] = []  # of a row of each layer: how far its weights are from shares of 1
         n_source = len(self.inputs.source)
+        queries: dict[Kind, int] = {"self": n - n_source, "cross": n - n_source, "encoder": n_source}
         keys: dict[Kind, int] = {"self": n - n_source, "cross": n_source, "encoder": n_source}
 
         def hear(kind: Kind, layer: int, start: int, weights: torch.Tensor) -> None:
-            if weights.shape[2] != keys[kind]:
-                raise UnsupportedMethod(
-                    f"{name} looks at {weights.shape[2]} keys where the text has {keys[kind]} tokens, so its weights "
-                    "cannot be told by token.",
-                    cure=_CURE,
-                )
+            for found, there, what in (
+                (weights.shape[2], keys[kind], "at {} keys"),
+                (max(start + weights.shape[1], queries[kind]), queries[kind], "from {} places"),
+            ):
+                if found != there:
+                    raise UnsupportedMethod(
+                        f"{name} looks {what.format(found)} where the text has {there} tokens, so its weights cannot "
+                        "be told by token.",
+                        cure=_CURE,
+                    )
             where = (kind, in_layer[0] or layer)  # handed out after the pass, or while it is in a layer
             if once and start == 0 and where in told:
                 raise UnsupportedMethod(f"{name} looks more than once in a layer.", cure=_CURE)
             told.add(where)
-            row = weights[:, -1].detach().float()
-            beyond.append((row.sum(-1) - 1).amax().maximum(-row.amin()).cpu())
+            beyond.append(_beyond_shares(weights[:, -1]).cpu())
             heard[kind] += 1
             record(kind, layer, start, weights)
 
@@ -211,17 +168,16 @@ class AttentionReader:
         def enter(*_: Any) -> None:
             in_layer[0] += 1
 
-        if has_interface(on.model):
+        if not has_interface(on.model) and _hands_out(on.model):
+            logits = on.handed_out(n, at, hear)
+        else:
             _check_own_attention(on.model)
             with ExitStack() as stack:
                 for layer in layers_in(on.model.model):
                     stack.callback(layer.register_forward_pre_hook(enter).remove)
-                stack.enter_context(attending(on.model.model, recording(on.kinds, hear)))
+                stack.enter_context(answering(on.model, recording(on.kinds, hear)))
                 logits = forward(on.model, self.inputs, n, at)
-        else:
-            logits = on.handed_out(n, at, hear)
-        needed: set[Kind] = {"self", "cross", "encoder"} if self.model.has_source else {"self"}
-        if needed - set(heard):
+        if _needed(self.model) - set(heard):
             raise UnsupportedMethod(f"{name} does not hand out its attention weights.", cure=_CURE)
         if max(float(value) for value in beyond) > _ROUNDING:
             raise UnsupportedMethod(f"What {name} hands out are no weights: they are not shares of 1.", cure=_CURE)
@@ -266,6 +222,43 @@ class AttentionReader:
         return logits
 
 
+def _needed(model: Model) -> set[Kind]:
+    return {"self", "cross", "encoder"} if model.has_source else {"self"}
+
+
+def _beyond_shares(weights: torch.Tensor) -> torch.Tensor:
+    """How far some rows of weights [..., keys] are from shares of 1, at worst."""
+    rows = weights.detach().float()
+    return (rows.sum(-1) - 1).amax().maximum(-rows.amin())
+
+
+def _hands_out(model: Model) -> bool:
+    """Whether a shadow hands its weights out when it is asked for them; looked at once a model.
+
+    They must be shares, and the pass that hands them out must give the model's logits (Falcon's eager attention adds
+    its biases twice).
+    """
+    import torch
+
+    def look() -> bool:
+        heard: dict[Kind, float] = {}
+
+        def hear(kind: Kind, _layer: int, _start: int, weights: torch.Tensor) -> None:
+            heard[kind] = max(heard.get(kind, 0.0), float(_beyond_shares(weights)))
+
+        inputs, inside = probe.short_text(model), model.fresh()
+        n = len(inputs.source) + len(inputs.ids)
+        at = torch.tensor(probe.positions_of(inputs), device=model.device)
+        try:
+            logits = AttentionReader(model.fresh(), inputs).handed_out(n, at, hear)
+        except (TypeError, ValueError, AttributeError):  # code that knows no output_attentions, or gives a tuple
+            return False
+        shares = not _needed(model) - heard.keys() and max(heard.values()) <= _ROUNDING
+        return shares and probe.near(logits, forward(inside, inputs, n, at), model, probe.OTHER)
+
+    return bool(model.facts.once("hands_out", look, model.check_weights))
+
+
 def forward(model: Model, inputs: Inputs, n: int, at: torch.Tensor) -> torch.Tensor:
     """One pass of this very shadow over the first n rows; logits [a, vocabulary] at `at`.
 
@@ -284,103 +277,46 @@ def _tell(layers: Any, kind: Kind, shape: tuple[int, int], record: Recorder, *, 
             record(kind, layer, 0, weights[0])
 
 
-# ── attention functions of our own ───────────────────────────────────────────────────────────────────────────────
+# ── every attention of a pass ────────────────────────────────────────────────────────────────────────────────────
 
 
 @contextmanager
-def attending(model: Any, handler: Handler) -> Iterator[None]:
-    """Within it, `handler` answers for every attention layer of a shadow, under the name "eager"."""
-    with answering_as(model, lambda _name: Standin("eager", registered("eager"), handler)):
-        yield
+def answering(model: Model, handler: Handler, n_texts: Callable[[], int] = lambda: 1) -> Iterator[None]:
+    """Within it, `handler` answers for every attention of a shadow.
 
-
-@contextmanager
-def answering_as(model: Any, named: Callable[[str], str]) -> Iterator[None]:
-    """Within it, each config of a shadow has the attention implementation that `named` makes of its own."""
-    before = [(config, config._attn_implementation_internal) for config in configs_of(model)]
-    for config, implementation in before:
-        config._attn_implementation_internal = named(implementation)
-    try:
-        yield
-    finally:
-        for config, implementation in before:
-            config._attn_implementation_internal = implementation
-
-
-def configs_of(model: Any) -> list[Any]:
-    """Every config, nested ones too, that says which attention implementation is in use."""
-    found: dict[int, Any] = {}
-    queue = [getattr(module, "config", None) for module in model.modules()]
-    while queue:
-        config = queue.pop()
-        if id(config) in found or not hasattr(config, "_attn_implementation_internal"):
-            continue
-        found[id(config)] = config
-        queue += [getattr(config, name, None) for name in getattr(config, "sub_configs", {})]
-    return list(found.values())
-
-
-def registered(implementation: str) -> str:
-    """The key under which transformers finds our function, and the mask function of `implementation`.
-
-    Without a mask function of the same name the mask is silently None, and the model looks into the future.
+    On the interface under the name "eager"; else in the model's own way, unless that is a kernel that nobody looks
+    into. `n_texts`: how many texts there are in what a layer is given now.
     """
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
-
-    key = f"saliency_widget_{implementation}"
-    entry = Standin(implementation, key, plain)
-    masks = ALL_MASK_ATTENTION_FUNCTIONS
-    AttentionInterface.register(entry, _attend)
-    if implementation == "eager" or implementation in masks:
-        AttentionMaskInterface.register(entry, eager_mask if implementation == "eager" else masks[implementation])
-    return key
+    if has_interface(model):
+        with attending(model.model, handler):
+            yield
+    else:
+        with answering_as(model.model, _seen_into), weighing(model.model, handler, n_texts):
+            yield
 
 
-def eager_of(module: Any) -> Callable[..., tuple[torch.Tensor, torch.Tensor | None]]:
-    """The eager attention function that the code of an attention module names.
-
-    Raises: UnsupportedMethod where it names none.
-    """
-    code = inspect.unwrap(type(module).forward)
-    name = next((n for n in code.__code__.co_names if n.endswith("eager_attention_forward")), "")
-    found: Any = code.__globals__.get(name)
-    if found is None:
-        raise UnsupportedMethod(f"{type(module).__name__} does not hand out attention weights.", cure=_CURE)
-    function: Callable[..., tuple[torch.Tensor, torch.Tensor | None]] = found
-    return function
+def _seen_into(implementation: str | None) -> str | None:
+    return implementation if implementation in (None, "eager", "sdpa") else "eager"
 
 
-def blocks(call: Call) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """The model's own eager attention, a block of queries at a time.
-
-    Gives (first query, output [batch, block, heads, head_dim], weights [batch, heads, block, keys]).
-    Raises: UnsupportedMethod where the family has no eager attention to call.
-    """
-    eager = eager_of(call.module)
-    batch, heads, n = call.query.shape[:3]
-    size = max(1, _BLOCK_CELLS // (batch * heads * call.key.shape[2]))
-    for start in range(0, n, size):
-        part = slice(start, start + size)
-        # A mask, or a bias (T5's), may be broadcast over the queries; then every block takes it as it is.
-        mask, *biases = (_of_queries(t, n, part) for t in (call.mask, *call.options.values()))
-        options = dict(zip(call.options, biases, strict=True))
-        output, weights = eager(call.module, call.query[:, :, part], call.key, call.value, mask, **options)
-        if weights is None:
-            raise UnsupportedMethod(f"{type(call.module).__name__} does not hand out attention weights.", cure=_CURE)
-        yield start, output, weights
-
-
-def _of_queries(given: Any, n: int, part: slice) -> Any:
-    """The part of [batch, heads, n, keys] for some queries; anything else as it is."""
-    return given[:, :, part] if getattr(given, "ndim", 0) == 4 and given.shape[2] == n else given
-
-
-def plain(call: Call) -> torch.Tensor:
-    """The answer of a model that nobody looks into."""
+def has_interface(model: Model) -> bool:
+    """Whether the code of a shadow asks transformers' attention interface; looked at once a model."""
     import torch
 
-    return torch.cat([output for _, output, _ in blocks(call)], dim=1)
+    def look() -> bool:
+        heard: list[Any] = []
+
+        def hear(call: Call) -> torch.Tensor:
+            heard.append(call.module)
+            return plain(call)
+
+        inputs, inside = probe.short_text(model), model.fresh()
+        n = len(inputs.source) + len(inputs.ids)
+        with attending(inside.model, hear):
+            forward(inside, inputs, n, torch.tensor([n - 1], device=model.device))
+        return bool(heard)
+
+    return bool(model.facts.once("has_interface", look, model.check_weights))
 
 
 def recording(kinds: Kinds, record: Recorder) -> Handler:
@@ -393,7 +329,7 @@ def recording(kinds: Kinds, record: Recorder) -> Handler:
         kind = kinds.get(call.module, "self")
         layer = number(call.module, kind)
         outputs = []
-        for start, output, weights in blocks(call):
+        for start, output, weights in call.blocks():
             record(kind, layer, start, weights[0])
             outputs.append(output)
         return torch.cat(outputs, dim=1)
@@ -426,32 +362,18 @@ def kinds_of(model: Model, inputs: Inputs) -> Kinds:
     found: dict[Any, Kind] = {}
 
     def handle(call: Call) -> torch.Tensor:
-        keys = call.key.shape[2]
-        if keys > 2:
+        if call.n_keys > 2:
             raise UnsupportedMethod(
                 f"{type(call.module).__name__} looks at source and text in one, so they cannot be told apart.",
                 cure=_CURE,
             )
-        found[call.module] = "encoder" if call.module in encoder else "self" if keys == 1 else "cross"
+        found[call.module] = "encoder" if call.module in encoder else "self" if call.n_keys == 1 else "cross"
         return plain(call)
 
-    probe = Inputs(inputs.ids[:1] * 2, inputs.ids[:1])
-    with attending(model.model, handle):
-        forward(model, probe, 3, torch.tensor([2], device=model.device))
+    shortest = Inputs(inputs.ids[:1] * 2, inputs.ids[:1])
+    with answering(model, handle):
+        forward(model, shortest, 3, torch.tensor([2], device=model.device))
     return found
-
-
-def _attend(
-    module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None = None,
-    **options: Any,
-) -> tuple[torch.Tensor, None]:
-    """What transformers calls for each layer; some families give the arguments by these names."""
-    handler = module.config._attn_implementation.handler  # noqa: SLF001 (a Standin)
-    return handler(Call(module, query, key, value, attention_mask, options)), None
 
 
 # ── families with attention of their own ─────────────────────────────────────────────────────────────────────────
@@ -488,13 +410,15 @@ def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
 
     def cut(_module: Any, _args: Any, output: Any) -> Any:
         """Begin the graph anew behind every layer: at the end it holds what comes behind the last."""
-        hidden = output[0] if isinstance(output, tuple) else output
+        hidden = output[0] if isinstance(output, tuple | list) else output
         if not isinstance(hidden, torch.Tensor):
             return None
         if not hidden.is_floating_point() or hidden.numel() != n * hidden.shape[-1]:
             return None
         last[:] = [hidden.detach().requires_grad_()]
         given = last[0].clone()  # XLM writes into it
+        if isinstance(output, list):
+            return [given, *output[1:]]
         return (given, *output[1:]) if isinstance(output, tuple) else given
 
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""AttnLRP: a forward pass whose backward pass carries relevance, for the families on transformers' attention interface.
+"""AttnLRP: a forward pass whose backward pass carries relevance.
 
 The relevance of a feature x is x · g, where g is a gradient that a few steps have changed (Arras et al. 2025,
 arXiv:2502.15886, write all of LRP so). With ε = 0 a linear step keeps its ordinary gradient; a bias takes its share and
@@ -9,9 +9,10 @@ keeps it. What is not linear has a rule of its own (numbers as in Achtibat et al
     y = a · b, and matrix products      half of g to each side     uniform rule, Prop. 3.2 and 3.3
     y = softmax(x)                      the ordinary gradient      Taylor expansion at x, Prop. 3.1
 
-The model's code stays as it is. During a pass of a shadow, hooks and an attention function answer with the same
-numbers (bit for bit) but another graph behind them, made of ordinary operations, so that batched backward passes work.
-A step for which there is no rule is never passed over: the graph of the first pass is looked through.
+The model's code stays as it is. During a pass of a shadow, hooks, an attention function and a mode that hears products
+of matrices answer with the same numbers (bit for bit) but another graph behind them, made of ordinary operations, so
+that batched backward passes work. A step for which there is no rule is never passed over: the graph of the first pass
+is looked through.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import UnsupportedMethod
-from .attention import Call, Standin, answering_as, eager_of, registered
+from .inside.interface import InterfaceCall, Standin, answering_as, eager_of, registered
+from .inside.products import Product, answering, unheard
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 Rule = Literal["attnlrp", "cp-lrp"]
 
 # What query, key and value keep of their gradients. softmax(q·k)·v: half of the relevance goes to v, half through the
-# softmax to q·k, and half of that to each. CP-LRP (Ali et al. 2022, arXiv:2202.07304) takes the weights as constants.
+# softmax to q·k, and half of that to each: what the rules of two products and a softmax make together. CP-LRP (Ali et
+# al. 2022, arXiv:2202.07304) takes the weights as constants.
 _SHARES: dict[Rule, tuple[float, float, float]] = {"attnlrp": (0.25, 0.25, 0.5), "cp-lrp": (0.0, 0.0, 1.0)}
 
 # A module whose class name ends so normalises over its last axis; whether it really does is tried out (`_probe`).
@@ -49,12 +52,20 @@ _NO_RULE = (
     "BigBird", "DogeAttention", "Gemma3n", "Lfm2", "LongT5", "PegasusX",
 )  # fmt: skip
 
-# Steps that are linear in what depends on the input, as autograd calls them; a ReLU's gradient is its identity rule.
+# Steps that are linear in what depends on the input, as autograd calls them; a ReLU's gradient is its identity rule,
+# and so is that of the larger of two where one is a constant (the least score that a mask leaves).
 _LINEAR = {
-    "torch::autograd::AccumulateGrad", "Add", "Addmm", "Alias", "AsStrided", "Bmm", "Cat", "Clone", "ConstantPadNd",
-    "Copy", "Div", "Expand", "Gather", "Index", "IndexSelect", "Mean", "Mm", "Mul", "Neg", "Permute", "Relu", "Repeat",
-    "Reshape", "ReshapeAlias", "Rsub", "Select", "Slice", "Split", "SplitWithSizes", "Squeeze", "Stack", "Sub", "Sum",
-    "T", "ToCopy", "Transpose", "Unbind", "Unsqueeze", "UnsafeSplit", "UnsafeView", "View",
+    "torch::autograd::AccumulateGrad", "Add", "Addmm", "Alias", "AsStrided", "Baddbmm", "Bmm", "Cat", "Clone",
+    "ConstantPadNd", "Convolution", "Copy", "Div", "Expand", "Gather", "Index", "IndexSelect", "MaskedFill", "Maximum",
+    "Mean", "Mm", "Mul", "Neg", "Permute", "Relu", "Repeat", "Reshape", "ReshapeAlias", "Rsub", "Select", "Slice",
+    "Split", "SplitWithSizes", "Squeeze", "Stack", "Sub", "Sum", "T", "ToCopy", "Transpose", "Unbind", "Unsqueeze",
+    "UnsafeSplit", "UnsafeView", "View", "Where",
+}  # fmt: skip
+
+# Of these the numbers of the inputs of which at most one may depend on the input.
+_PRODUCTS = {
+    "Addmm": (1, 2), "Baddbmm": (1, 2), "Bmm": (0, 1), "Convolution": (0, 1), "Maximum": (0, 1), "Mm": (0, 1),
+    "Mul": (0, 1),
 }  # fmt: skip
 
 _CURE = "Use saliency, occlusion or random."
@@ -81,6 +92,11 @@ class _Rules:
     end: torch.Tensor | None = None
     latest: torch.Tensor | None = None  # the last answer of a module without parts
 
+    @property
+    def constant_weights(self) -> bool:
+        """Whether nothing goes back through attention weights."""
+        return self.shares[0] == 0
+
 
 @contextmanager
 def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
@@ -97,12 +113,14 @@ def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
     rules = _Rules(_SHARES[rule])
     handles: list[RemovableHandle] = []
 
-    def named(implementation: str) -> str:
+    def named(implementation: str | None) -> str | None:
+        if implementation is None:
+            return None
         return Standin(implementation, registered(implementation), partial(_attention, rules, str(implementation)))
 
     try:
         handles.extend(_hooks(model, rules))
-        with answering_as(model, named):
+        with answering_as(model, named), answering(model, partial(_at_product, rules)):
             yield
     finally:
         for handle in handles:
@@ -119,9 +137,8 @@ def why_no_relevance(model: Any) -> str | None:
     for kind in kinds:
         if any(part in kind for part in _NO_RULE):
             return f"There is no relevance rule for {kind}, so relevance cannot be propagated through {name}."
-    if not getattr(model, "_can_set_attn_implementation", lambda: False)():
-        return f"{name} is not written on transformers' attention interface, without which its attention has no rule."
-    if not any("Attention" in kind for kind in kinds):
+    heads = getattr(model.config.get_text_config(), "num_attention_heads", 0)
+    if not heads and not any("Attention" in kind for kind in kinds):
         return f"{name} has no attention, and there is no relevance rule for what it has instead."
     return None
 
@@ -162,6 +179,8 @@ def _hooks(model: Any, rules: _Rules) -> Iterator[RemovableHandle]:
             yield module.register_forward_hook(partial(_at_norm, rules))
         elif isinstance(module, activations):
             yield module.register_forward_hook(partial(_at_activation, rules))
+        elif next(module.parameters(), None) is None:
+            yield module.register_forward_hook(partial(_at_unknown, rules), with_kwargs=True)
         yield module.register_forward_hook(partial(_at_output, rules))
     yield model.register_forward_hook(partial(_at_end, rules))
 
@@ -217,16 +236,38 @@ def _at_activation(
     return None if slope is None else _identity(args[0], y, slope)
 
 
+def _at_unknown(
+    rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], y: Any
+) -> torch.Tensor | None:
+    """A module without weights that nobody names: an activation, if it takes each element by itself (Bloom's)."""
+    if len(args) != 1 or kwargs or not _concerns(args[0]) or not _concerns(y) or y is args[0]:
+        return None
+    if module not in rules.slopes and not _is_by_element(module, args[0], y):
+        rules.slopes[module] = None
+    return _at_activation(rules, module, args, y)
+
+
+def _is_by_element(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> bool:
+    """Whether every second element of y = f(x) stays as it is while the others of x are 0."""
+    import torch
+
+    if y.shape != x.shape:
+        return False
+    odd = (torch.arange(x.numel(), device=x.device) % 2 == 1).view(x.shape)
+    with torch.no_grad():
+        return all(torch.equal(module.forward(x * kept)[kept], y[kept]) for kept in (odd, ~odd))
+
+
 def _slope(module: torch.nn.Module, like: torch.Tensor) -> float | None:
     """f'(0); None where f(0) is not 0, so that f(x) / x has no limit (a sigmoid)."""
     import torch
 
-    zero = like.new_zeros(1).requires_grad_()
+    zero = torch.zeros_like(like).requires_grad_()
     # Hidden from checkpointing, which counts what each run of a layer saves: this is done in the first alone.
     with torch.autograd.graph.saved_tensors_hooks(lambda saved: saved, lambda saved: saved):
         y = module.forward(zero)
         (slope,) = torch.autograd.grad(y, zero, torch.ones_like(y))
-    return None if y.any() else float(slope)
+    return None if y.any() else float(slope.flatten()[0])
 
 
 def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: Any) -> torch.Tensor | None:
@@ -238,7 +279,10 @@ def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: A
     x = args[0]
     known = module in rules.norms
     if not known:
-        rules.norms[module] = _probe(module, x)
+        try:
+            rules.norms[module] = _probe(module, x)
+        except (RuntimeError, IndexError) as error:  # it wants its rows in another shape (SqueezeBERT's)
+            raise _no_norm(module) from error
     weight, bias, centred = rules.norms[module]
     inner = x - x.mean(-1, keepdim=True) if centred else x
     with torch.no_grad():
@@ -276,14 +320,17 @@ def _check_norm(module: torch.nn.Module, y: torch.Tensor, again: torch.Tensor) -
 
     tolerance = max(torch.finfo(y.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
     if (y - again).abs().max() > tolerance * y.abs().max():
-        kind = type(module).__name__
-        raise UnsupportedMethod(f"{kind} is not a norm for which there is a relevance rule.", cure=_CURE)
+        raise _no_norm(module)
+
+
+def _no_norm(module: torch.nn.Module) -> UnsupportedMethod:
+    return UnsupportedMethod(f"{type(module).__name__} is not a norm for which there is a relevance rule.", cure=_CURE)
 
 
 # ── attention ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _attention(rules: _Rules, implementation: str, call: Call) -> torch.Tensor:
+def _attention(rules: _Rules, implementation: str, call: InterfaceCall) -> torch.Tensor:
     """As `implementation`, whose softmax, and a soft cap's tanh (Gemma 2), keep their ordinary gradients.
 
     Shapes: [batch, heads, n, head_dim] in, [batch, n, heads, head_dim] out.
@@ -293,10 +340,38 @@ def _attention(rules: _Rules, implementation: str, call: Call) -> torch.Tensor:
     attend: Callable[..., tuple[torch.Tensor, torch.Tensor | None]]
     attend = code["ALL_ATTENTION_FUNCTIONS"].get_interface(implementation, default)
     parts = [_share(x, share) for x, share in zip((call.query, call.key, call.value), rules.shares, strict=True)]
-    output, _ = attend(call.module, *parts, call.mask, **call.options)
+    with unheard():  # the shares are those of all its products
+        output, _ = attend(call.module, *parts, call.mask, **call.options)
     # A mask or a bias may depend on the input, too (Doge): then what made it needs rules of its own.
     nodes = (getattr(x, "grad_fn", None) for x in (*parts, call.mask, *call.options.values()))
     _note(rules, output, tuple(node for node in nodes if node is not None))
+    return output
+
+
+# ── products ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _at_product(rules: _Rules, product: Product) -> torch.Tensor | None:
+    """The uniform rule for a product of matrices that both depend on the input, wherever the model's code takes it.
+
+    A product with a constant is a linear step. A softmax whose shares are multiplied keeps its ordinary gradient.
+    """
+    depends = [_concerns(x) for x in product.operands]
+    if not any(depends) or not (all(depends) or product.is_attention):
+        return None
+    if product.fused:
+        shares: tuple[float, ...] = rules.shares
+    elif rules.constant_weights and product.is_attention:
+        shares = tuple(0.0 if made_of else 1.0 for made_of in product.shares)
+    else:
+        shares = (0.5, 0.5) if all(depends) else (1.0, 1.0)
+    parts = [_share(x, share) for x, share in zip(product.operands, shares, strict=True)]
+    output = product.of(*parts)
+    nodes = [getattr(x, "grad_fn", None) for x in (*parts, *product.others)]
+    _note(rules, output, tuple(node for node in nodes if node is not None))
+    for softmax in (softmax for made_of in product.shares for softmax in made_of):
+        if rules.made is not None and softmax.made is not None:
+            rules.made[softmax.made] = () if softmax.given is None else (softmax.given,)
     return output
 
 
@@ -340,9 +415,9 @@ def _without_rule(end: Node, made: dict[Node, tuple[Node, ...]]) -> str | None:
         node = queue.pop()
         before = made.get(node)
         if before is None:
-            before = _before(node)
+            before, ways = _before(node), node.next_functions
             kind = node.name().split("Backward")[0]
-            product = kind in {"Mul", "Bmm"} and len(before) > 1
+            product = sum(at < len(ways) and ways[at][0] is not None for at in _PRODUCTS.get(kind, ())) > 1
             quotient = kind == "Div" and node.next_functions[1][0] is not None
             if kind not in _LINEAR or product or quotient:
                 return node.name()

@@ -2,10 +2,10 @@
 
 In a transformer layer only attention lets positions see each other. So what comes behind it may be computed for any
 set of positions side by side, and "position i without token j" is a position of its own: a slot. Every layer gets the
-text as it is, and behind it in the batch as many texts full of slots as are needed, each slot with the hidden state of
-its position. In attention a slot gets what its position got, less weight(i, j) · value(j): the weights stay. The rest
-of the layer sees nothing strange; after it the slots are compared with their positions and dropped. So every layer
-starts from the true hidden states, and n changed outputs cost one more text in the batch, not n.
+text as it is, and then texts full of slots, as many as are needed, each slot with the hidden state of its position. In
+attention a slot gets what its position got, less weight(i, j) · value(j): the weights stay. The rest of the layer sees
+nothing strange; the slots are compared with their positions and dropped. So every layer starts from the true hidden
+states, and n changed outputs cost one more text, not n.
 
 That a layer is really like that, is not believed: empty slots (nothing taken out) must come out as their positions.
 """
@@ -15,40 +15,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError, UnsupportedMethod
-from .attention import (
-    AttentionReader,
-    Call,
-    Kinds,
-    attending,
-    blocks,
-    forward,
-    has_interface,
-    layers_in,
-    numbering,
-    plain,
-    why_no_rollout,
-)
+from .attention import AttentionReader, Kind, Kinds, answering, forward, layers_in, numbering, why_no_rollout
+from .inside import probe
+from .inside.calls import Block, Call, plain
+from .inside.interface import InterfaceCall
 
 if TYPE_CHECKING:
     import torch
 
     from .base import Model
 
-# Families whose decoder layers take it that source and texts come in equal numbers; in others one source does for all.
-_ONE_BATCH = ("UMT5",)
-
 _CURE = "Use saliency, occlusion or random."
 
 
 def why_no_zeroing(model: Model) -> str | None:
     """Why no value can be taken out of this model's attention, in one sentence; None where no reason is known."""
-    reason = why_no_rollout(model)
-    if reason is None and not has_interface(model):
-        reason = f"{type(model.model).__name__} computes attention in its own code, where no value can be taken out."
-    return reason
+    return why_no_rollout(model)
 
 
 def zeroing_pass(
@@ -64,29 +49,102 @@ def zeroing_pass(
     where there is no such layer.
     """
     reader = reader.for_a_pass()
-    model, inputs = reader.model, reader.inputs
-    slots = _Slots.of(queries, rows, n_source=len(inputs.source), width=n - len(inputs.source))
-    work = _Zeroing(slots=slots.to(at.device), kinds=reader.kinds, layer=layer)
-    root = model.model.get_decoder() if model.has_source else model.model
-    with attending(model.model, work.attend), work.beside_every_layer(root):
-        try:
-            logits = forward(model, inputs, n, at)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            if "memory" in str(error):
-                raise
-            raise UnsupportedMethod(
-                f"The layers of {type(model.model).__name__} do not work on more texts than the model was given.",
-                cure=_CURE,
-            ) from error
-    if work.total is None and work.there:
-        raise InputError(f"Layer {layer} of {model.name} has no attention.", cure="Leave layer= out.")
-    if work.total is None or not work.holds(work.total[len(rows) :] / work.layers):
+    name = type(reader.model.model).__name__
+    if _masks_by_input(reader.model):
         raise UnsupportedMethod(
-            f"In {type(model.model).__name__} tokens reach each other not by attention alone, so there is more to take "
-            "out than values.",
+            f"{name} makes masks of what its tokens say, so a value cannot be taken out while the weights stay.",
+            cure=_CURE,
+        )
+    work = _work(reader, n, queries, rows, layer, _layout_of(reader.model))
+    try:
+        logits = work.run(reader, n, at)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        if work.n_texts is None or "memory" in str(error):
+            raise
+        raise UnsupportedMethod(
+            f"The layers of {name} do not work on other hidden states than those of the text.", cure=_CURE
+        ) from error
+    if work.total is None and work.there:
+        raise InputError(f"Layer {layer} of {reader.model.name} has no attention.", cure="Leave layer= out.")
+    if work.total is None:
+        raise UnsupportedMethod(f"In {name} no layer is seen to multiply its attention with values.", cure=_CURE)
+    if layer is None and work.layers < reader.n_layers:
+        raise UnsupportedMethod(
+            f"{work.layers} of {reader.n_layers} layers multiply attention with values, so what tokens give each other "
+            "in the others stays.",
+            cure="Choose one of them (layer=), or use saliency or occlusion.",
+        )
+    if work.in_parts:
+        raise UnsupportedMethod(f"In {name} a layer is several modules, so what it gives is not seen.", cure=_CURE)
+    if not work.holds(work.total[len(rows) :] / work.layers):
+        raise UnsupportedMethod(
+            f"In {name} tokens reach each other not by attention alone, so there is more to take out than values.",
             cure=_CURE,
         )
     return work.total[: len(rows)] / work.layers, logits
+
+
+def _masks_by_input(model: Model) -> bool:
+    """Whether a mask or a bias of a shadow's attention depends on the input, as Doge's on values; looked at once."""
+    import torch
+
+    def look() -> bool:
+        found: list[bool] = []
+
+        def hear(call: Call) -> torch.Tensor:
+            if isinstance(call, InterfaceCall):
+                found.extend(bool(getattr(x, "requires_grad", False)) for x in (call.mask, *call.options.values()))
+            return plain(call)
+
+        inputs, inside = probe.short_text(model), model.fresh()
+        at = torch.tensor(probe.positions_of(inputs), device=model.device)
+        with torch.enable_grad(), answering(inside, hear):
+            inside.direct(inputs, probe.access(model))(inside.embed(inputs).requires_grad_(), at)
+        return any(found)
+
+    return bool(model.facts.once("masks_by_input", look, model.check_weights))
+
+
+class _Layout(NamedTuple):
+    """How the layers of a model take hidden states."""
+
+    texts_first: bool = True  # [texts, m, d]; else [m, texts, d], as in FSMT and XLNet
+    several: bool = True  # whether several texts, with whatever else a layer is given made for one of them
+
+
+def _layout_of(model: Model) -> _Layout:
+    """How the layers of a shadow take slots: all texts of them at once, or one after another; tried once a model."""
+    import torch
+
+    def look() -> _Layout:
+        inputs = probe.short_text(model)
+        m, n_source = len(inputs.ids), len(inputs.source)
+        at = torch.tensor([n_source + m - 1], device=model.device)
+        queries = torch.arange(m).repeat(2)
+        rows = torch.cat([torch.arange(m) + n_source, torch.zeros(m, dtype=torch.long)])
+        texts_first = True
+        for layout in (_Layout(), _Layout(texts_first=False)):
+            reader = AttentionReader(model.fresh(), inputs)
+            work = _work(reader, n_source + m, queries, rows, None, layout)
+            try:
+                work.run(reader, n_source + m, at)
+            except (RuntimeError, ValueError, IndexError, TypeError):
+                texts_first = layout.texts_first
+                break
+            if work.total is not None:
+                return layout._replace(several=work.holds(work.total[2 * m :] / work.layers))
+        return _Layout(texts_first, several=False)
+
+    found: _Layout = model.facts.once("layout_of_layers", look, model.check_weights)
+    return found
+
+
+def _work(
+    reader: AttentionReader, n: int, queries: torch.Tensor, rows: torch.Tensor, layer: int | None, layout: _Layout
+) -> _Zeroing:
+    n_source = len(reader.inputs.source)
+    slots = _Slots.of(queries, rows, n_source=n_source, width=n - n_source)
+    return _Zeroing(slots=slots.to(reader.model.device), kinds=reader.kinds, layer=layer, layout=layout)
 
 
 @dataclass(frozen=True)
@@ -126,6 +184,7 @@ class _Zeroing:
     slots: _Slots
     kinds: Kinds
     layer: int | None
+    layout: _Layout
     total: torch.Tensor | None = None  # [s] distances, added up over layers
     layers: int = 0
     there: set[int] = field(default_factory=set)  # layers that have attention
@@ -134,64 +193,89 @@ class _Zeroing:
         default_factory=list
     )  # shares of outputs that are not weights times values
     _number: Any = field(default_factory=numbering)
-    _within: bool = False  # a layer is at work on slots
+    _given: tuple[torch.Tensor, Any, Any] | None = None  # slots of, and with, what the layer at work was given
+    _texts: slice | None = None  # the texts of slots that it is at work on; None while it is on the text itself
     _current: int | None = None  # the layer whose attention was heard last; None before it was
+    _changed: torch.Tensor | None = None  # [s, heads, head_dim]: what its slots get from attention
+    _latest: torch.Tensor | None = None  # what the layer before gave, if it has attention
+    _other: torch.Tensor | None = None  # whether the layer at work was given something else
+    _apart: list[torch.Tensor] = field(default_factory=list)  # the same of layers without attention
+
+    def run(self, reader: AttentionReader, n: int, at: torch.Tensor) -> torch.Tensor:
+        """The pass; logits [a, vocabulary] at `at`."""
+        model = reader.model
+        root = model.model.get_decoder() if model.has_source else model.model
+        with answering(model, self.attend, lambda: self.n_texts or 1), self.beside_every_layer(root):
+            return forward(model, reader.inputs, n, at)
+
+    @property
+    def n_texts(self) -> int | None:
+        """How many texts of slots a layer is at work on; None while none is."""
+        return None if self._texts is None else self._texts.stop - self._texts.start
 
     # ── in attention ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def attend(self, call: Call) -> torch.Tensor:
         """The model's own attention, and for the slots that of their positions, less what is missing."""
         kind = self.kinds.get(call.module, "self")
-        if not self._within or kind == "encoder":
+        if self._given is None or kind == "encoder":
             return plain(call)
+        if self._texts is not None:
+            return self._of_slots(call, kind, self._texts)
         if kind == "cross":
-            return self._cross(call)
+            return plain(call)
         if self._current is not None:
             raise UnsupportedMethod(f"{type(call.module).__name__} is used twice in a layer.", cure=_CURE)
         self._current = self._number(call.module, kind)
         self.there.add(self._current)
-        return self._self(call)
+        return self._of_text(call)
 
-    def _self(self, call: Call) -> torch.Tensor:
-        """Only the text itself is computed: slots have the queries of other positions than where they stand."""
+    def _of_text(self, call: Call) -> torch.Tensor:
+        """The text's own; and what each slot gets, whose query is that of another position than where it stands."""
         import torch
 
-        call = call._replace(query=call.query[:1], key=call.key[:1], value=call.value[:1])
-        slots, values = self.slots.to(call.query.device), _of_heads(call)
-        missing = torch.zeros((), device=call.query.device)
+        slots, values = self.slots.to(call.values.device), call.values[0]  # [heads, keys, head_dim]
+        missing = torch.zeros((), device=values.device)
         outputs = []
-        for start, output, weights in blocks(call):
-            self._explain(output, weights, values)
-            at, size = slots.queries - start, weights.shape[2]
+        for block in call.blocks():
+            self._explain(block, values)
+            at, size = slots.queries - block.start, block.weights.shape[2]
             here = (at >= 0) & (at < size) & (slots.text >= 0)
-            taken = weights[0, :, at.clamp(0, size - 1), slots.text.clamp(min=0)] * here  # [heads, s]
+            taken = block.weights[0, :, at.clamp(0, size - 1), slots.text.clamp(min=0)] * here  # [heads, s]
             missing = missing + taken[..., None] * values[:, slots.text.clamp(min=0)]  # [heads, s, head_dim]
-            outputs.append(output)
+            outputs.append(block.output)
         output = torch.cat(outputs, dim=1)  # [1, width, heads, head_dim]
-        changed = output[0, slots.queries] - missing.transpose(0, 1)
-        return torch.cat([output, changed.view(-1, *output.shape[1:])])
+        self._changed = output[0, slots.queries] - missing.transpose(0, 1)
+        return output
 
-    def _cross(self, call: Call) -> torch.Tensor:
+    def _of_slots(self, call: Call, kind: Kind, texts: slice) -> torch.Tensor:
+        """[texts, width, heads, head_dim]."""
+        if kind == "cross":
+            return self._cross(call, texts)
+        assert self._changed is not None, "a layer is first at work on the text"
+        return self._changed.view(-1, self.slots.width, *self._changed.shape[1:])[texts]
+
+    def _cross(self, call: Call, texts: slice) -> torch.Tensor:
         """Slots that lack a token of the text already look at the source in another way: all have queries of theirs."""
         import torch
 
-        call = call._replace(key=call.key[:1], value=call.value[:1])
-        slots, values = self.slots.to(call.query.device), _of_heads(call)
-        rows = slots.source.view(-1, slots.width)  # [texts, width]
+        call = call.of_first_text(queries=False)
+        slots, values = self.slots.to(call.values.device), call.values[0]
+        rows = slots.source.view(-1, slots.width)[texts]  # [texts, width]
         outputs = []
-        for start, output, weights in blocks(call):
-            self._explain(output, weights, values)
-            part = rows[:, start : start + weights.shape[2]]
-            index = part.clamp(min=0)[:, None, :, None].expand(-1, weights.shape[1], -1, -1)
-            taken = weights[1:].gather(-1, index)[..., 0] * (part >= 0)[:, None]  # [texts, heads, block]
+        for block in call.blocks():
+            self._explain(block, values)
+            part = rows[:, block.start : block.start + block.weights.shape[2]]
+            index = part.clamp(min=0)[:, None, :, None].expand(-1, block.weights.shape[1], -1, -1)
+            taken = block.weights.gather(-1, index)[..., 0] * (part >= 0)[:, None]  # [texts, heads, block]
             missing = taken[..., None] * values[:, part.clamp(min=0)].transpose(0, 1)
-            outputs.append(torch.cat([output[:1], output[1:] - missing.transpose(1, 2)]))
+            outputs.append(block.output - missing.transpose(1, 2))
         return torch.cat(outputs, dim=1)
 
-    def _explain(self, output: torch.Tensor, weights: torch.Tensor, values: torch.Tensor) -> None:
+    def _explain(self, block: Block, values: torch.Tensor) -> None:
         """Looks, at the last query of a block, whether the output is weights times values."""
-        given = _wide(output[0, -1])  # [heads, head_dim]
-        made = (_wide(weights[0, :, -1:]) @ _wide(values))[:, 0]
+        given = _wide(block.output[0, -1])  # [heads, head_dim]
+        made = (_wide(block.weights[0, :, -1:]) @ _wide(values))[:, 0]
         self._unexplained.append((given - made).abs().max() / given.abs().max().clamp(min=1e-30))
 
     def holds(self, empty: torch.Tensor) -> bool:
@@ -205,75 +289,93 @@ class _Zeroing:
         worst = torch.stack([empty.amax().sqrt(), *(share.to(empty) for share in self._unexplained)]).amax()
         return float(worst) <= 50 * eps
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether a module without attention follows one with it and reads something else: both are parts of a layer.
+
+        XLM has lists of attentions, norms and networks, and adds up what they give by itself.
+        """
+        return any(bool(apart) for apart in self._apart)
+
     # ── around every layer ───────────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
     def beside_every_layer(self, root: Any) -> Iterator[None]:
-        """Within it, the layers below `root` work on slots beside the text."""
+        """Within it, the layers below `root` are also at work on slots, after the text."""
 
-        def before(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            hidden: Any = args[0] if args else kwargs.get("hidden_states")
-            if not self._is_text(hidden):
-                return None
-            self._within, self._current = True, None
-            wide = self._widened(hidden)
-            if type(module).__name__.startswith(_ONE_BATCH):
-                args = tuple(self._repeated(given) for given in args)
-                kwargs = {name: self._repeated(given) for name, given in kwargs.items()}
-            return ((wide, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": wide})
+        def before(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if self._texts is None:
+                hidden: Any = args[0] if args else kwargs.get("hidden_states")
+                self._given = None
+                if self._is_text(hidden):
+                    self._given = (self._slots_of(hidden), args, kwargs)
+                    latest = self._latest
+                    self._other = None if latest is None else (latest.to(hidden.device) != hidden).any()
+                self._current = self._changed = None
 
-        def after(_module: Any, _args: Any, output: Any) -> Any:
-            if not self._within:
-                return None
-            self._within = False
-            parts = output if isinstance(output, tuple) else (output,)
-            self._compare(parts[0])
-            texts = len(parts[0])
-            own = tuple(p[:1] if getattr(p, "ndim", 0) and len(p) == texts else p for p in parts)
-            return own if isinstance(output, tuple) else own[0]
+        def after(module: Any, _args: Any, _kwargs: Any, output: Any) -> None:
+            if self._texts is not None or self._given is None:
+                return
+            if self._current is not None and self.layer in (None, self._current):
+                self._compare(module, self._given, output)
+            if self._current is None and self._other is not None:
+                self._apart.append(self._other)
+            self._given = None
+            self._latest = None if self._current is None else _first(output)
 
         with ExitStack() as stack:
             for layer in layers_in(root):
-                stack.callback(layer.register_forward_pre_hook(before, with_kwargs=True).remove)
-                stack.callback(layer.register_forward_hook(after).remove)
+                # Before hooks of the user's, which change what a layer is given each time that it is at work.
+                stack.callback(layer.register_forward_pre_hook(before, with_kwargs=True, prepend=True).remove)
+                stack.callback(layer.register_forward_hook(after, with_kwargs=True).remove)
             yield
 
     def _is_text(self, hidden: Any) -> bool:
-        return getattr(hidden, "ndim", 0) == 3 and hidden.shape[:2] == (1, self.slots.width)
+        one = (1, self.slots.width) if self.layout.texts_first else (self.slots.width, 1)
+        return getattr(hidden, "ndim", 0) == 3 and hidden.shape[:2] == one
 
-    def _widened(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The text [1, width, d], and slots behind it: [1 + texts, width, d]."""
-        import torch
-
-        slots = hidden[0, self.slots.queries.to(hidden.device)].view(-1, *hidden.shape[1:])
-        return torch.cat([hidden, slots])
-
-    def _repeated(self, given: Any) -> Any:
-        """A source [1, n, d], once for each text."""
-        texts = len(self.slots.queries) // self.slots.width + 1
-        return given.expand(texts, -1, -1) if getattr(given, "ndim", 0) == 3 and len(given) == 1 else given
-
-    def _compare(self, hidden: torch.Tensor) -> None:
+    def _compare(self, layer: Any, given: tuple[torch.Tensor, Any, Any], output: Any) -> None:
         """How far each slot of a layer's output is from its position: 1 - cos = ½‖u - v‖² of unit vectors.
 
         So written, it loses nothing where they are close.
         """
         import torch
 
-        if self._current is None or self.layer not in (None, self._current):
-            return
-        self.eps = max(self.eps, torch.finfo(hidden.dtype).eps)
-        unit = torch.nn.functional.normalize(_wide(hidden), dim=-1)
-        own = unit[0, self.slots.queries.to(hidden.device)]  # [s, d]
-        distance = (unit[1:].reshape(own.shape) - own).square().sum(dim=-1) / 2
+        slots, args, kwargs = given
+        at = self.slots.queries.view(slots.shape[:2]).to(slots.device)
+        own = self._unit(output)[0]  # [m, d]
+        at_once = len(slots) if self.layout.several else 1
+        distances = []
+        for first in range(0, len(slots), at_once):
+            self._texts = part = slice(first, first + at_once)
+            hidden = self._laid(slots[part])
+            again = layer(hidden, *args[1:], **kwargs) if args else layer(**{**kwargs, "hidden_states": hidden})
+            distances.append((self._unit(again) - own[at[part]]).square().sum(dim=-1) / 2)
+        self._texts = None
+        distance = torch.cat(distances).flatten()
+        # Parts of a layer compute in float32 in many families, whatever its weights are.
+        self.eps = max(self.eps, torch.finfo(slots.dtype).eps, torch.finfo(torch.float32).eps)
         self.total = distance if self.total is None else self.total + distance.to(self.total.device)
         self.layers += 1
 
+    def _slots_of(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Of hidden states of the text those of the slots: [texts, width, d]."""
+        slots: torch.Tensor = self._laid(hidden)[0, self.slots.queries.to(hidden.device)]
+        return slots.view(-1, self.slots.width, slots.shape[-1])
 
-def _of_heads(call: Call) -> torch.Tensor:
-    """Values [heads, keys, head_dim] of the text; where several heads share them, once for each."""
-    values = call.value[0]
-    return values.repeat_interleave(call.query.shape[1] // len(values), dim=0)
+    def _laid(self, hidden: torch.Tensor) -> torch.Tensor:
+        """[texts, m, d] as a layer has it, and back."""
+        return hidden if self.layout.texts_first else hidden.transpose(0, 1)
+
+    def _unit(self, output: Any) -> torch.Tensor:
+        """What a layer gives, as unit vectors [texts, m, d]."""
+        import torch
+
+        return torch.nn.functional.normalize(_wide(self._laid(_first(output))), dim=-1)
+
+
+def _first(output: Any) -> Any:
+    return output[0] if isinstance(output, tuple | list) else output
 
 
 def _wide(t: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,60 @@
+"""A call of an attention layer, wherever it was seen: on transformers' interface, or as a product of a softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Block(NamedTuple):
+    """Some queries of a call."""
+
+    start: int  # the first of them
+    output: torch.Tensor  # [batch, block, heads, head_dim]
+    weights: torch.Tensor  # [batch, heads, block, keys]
+
+
+class Call(Protocol):
+    """Weights times values."""
+
+    @property
+    def module(self) -> Any:
+        """The module that computes it."""
+
+    @property
+    def n_keys(self) -> int:
+        """How many tokens are looked at."""
+
+    @property
+    def values(self) -> torch.Tensor:
+        """[batch, heads, keys, head_dim]; where heads share values, once for each."""
+
+    def blocks(self) -> Iterator[Block]:
+        """What the model's own code gives, for some queries after others.
+
+        Raises: UnsupportedMethod where that code hands out no weights.
+        """
+
+    def of_first_text(self, *, queries: bool) -> Call:
+        """The keys and values of the first text of the batch alone; with `queries` also its queries alone."""
+
+
+# What an attention layer gives for a call: [batch, n, heads, head_dim].
+Handler = Callable[[Call], "torch.Tensor"]
+
+
+def plain(call: Call) -> torch.Tensor:
+    """The answer of a model that nobody looks into."""
+    import torch
+
+    return torch.cat([block.output for block in call.blocks()], dim=1)
+
+
+def multiplied(call: Call) -> torch.Tensor:
+    """The answer that weights times values make: the model's own, if they are what they are taken for."""
+    import torch
+
+    return torch.cat([(block.weights @ call.values).transpose(1, 2) for block in call.blocks()], dim=1)

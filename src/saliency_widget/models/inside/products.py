@@ -1,0 +1,366 @@
+"""Products of matrices in a pass, and which of them are attention. No family is named, and no code of a model changed.
+
+A mode hears each function of torch that a pass calls in its thread. A softmax over the last axis makes shares; cast,
+reshaped, masked or dropped out they are shares still. What they are multiplied with is values, and that product an
+attention: so it is seen in families that are written without transformers' attention interface.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .calls import Block, Handler
+
+if TYPE_CHECKING:
+    import torch
+    from torch.autograd.graph import Node
+
+# Of each function its arguments by name, in their order, and which of them are multiplied.
+_FUNCTIONS: dict[str, tuple[tuple[str, ...], slice]] = {
+    "matmul": (("input", "other"), slice(0, 2)),
+    "__matmul__": (("input", "other"), slice(0, 2)),
+    "mm": (("input", "mat2"), slice(0, 2)),
+    "bmm": (("input", "mat2"), slice(0, 2)),
+    "addmm": (("input", "mat1", "mat2"), slice(1, 3)),
+    "baddbmm": (("input", "batch1", "batch2"), slice(1, 3)),
+    "scaled_dot_product_attention": (("query", "key", "value"), slice(0, 3)),
+}
+
+
+class Softmax(NamedTuple):
+    """A softmax in autograd's graph, where there is one: what it was given, and what it made."""
+
+    given: Node | None
+    made: Node | None
+
+
+Shares = tuple[Softmax, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A call of a function that multiplies tensors: two, or queries, keys and values in one."""
+
+    function: Callable[..., Any]
+    name: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    operands: tuple[torch.Tensor, ...]
+    shares: tuple[Shares, ...]  # of each operand the softmaxes that made it; none for what is no shares
+    _places: tuple[int | str, ...]  # of the operands among the arguments
+
+    @property
+    def fused(self) -> bool:
+        """Whether it is a whole attention, of queries, keys and values."""
+        return len(self.operands) == 3
+
+    @property
+    def is_attention(self) -> bool:
+        """Whether shares are multiplied."""
+        return self.fused or any(self.shares)
+
+    @property
+    def others(self) -> list[Any]:
+        """The arguments that are not multiplied: what is added, a mask."""
+        named = (*enumerate(self.args), *self.kwargs.items())
+        return [value for place, value in named if place not in self._places]
+
+    def of(self, *operands: torch.Tensor) -> torch.Tensor:
+        """The same function of other operands."""
+        args, kwargs = list(self.args), dict(self.kwargs)
+        for place, operand in zip(self._places, operands, strict=True):
+            if isinstance(place, int):
+                args[place] = operand
+            else:
+                kwargs[place] = operand
+        output: torch.Tensor = self.function(*args, **kwargs)
+        return output
+
+
+# What is given instead of a product; None for what it is by itself.
+Answer = Callable[[Product], "torch.Tensor | None"]
+
+
+def _product(
+    function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], shares: Mapping[torch.Tensor, Shares]
+) -> Product | None:
+    """The product that a call of a function of torch is; None where it is none."""
+    import torch
+
+    name: str = getattr(function, "__name__", "")
+    places: tuple[int | str, ...]
+    if name == "einsum":
+        args = (args[0], *args[1]) if len(args) > 1 and isinstance(args[1], list | tuple) else args
+        places = (1, 2)
+        if len(args) != 3 or not isinstance(args[0], str):
+            return None
+    elif name in _FUNCTIONS:
+        names, multiplied = _FUNCTIONS[name]
+        places = tuple(at if at < len(args) else arg for at, arg in enumerate(names))[multiplied]
+    else:
+        return None
+    given = [args[place] if isinstance(place, int) else kwargs.get(place) for place in places]
+    operands = tuple(operand for operand in given if isinstance(operand, torch.Tensor))
+    if len(operands) < len(given):
+        return None
+    of_each = tuple(shares.get(operand, ()) for operand in operands)
+    return Product(function, name, args, kwargs, operands, of_each, places)
+
+
+# ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def answering(model: Any, answer: Answer) -> Iterator[None]:
+    """Within it, `answer` is asked about each product that this thread computes.
+
+    Also about those of layers of `model` that autograd runs again, in whichever thread.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    ear = _ear(answer)
+    with ExitStack() as stack:
+        for layer in model.modules():
+            if isinstance(layer, GradientCheckpointingLayer):
+                stack.callback(_put_back, layer, layer.__dict__.get("forward"))
+                layer.forward = functools.wraps(layer.forward)(functools.partial(_heard, ear, layer.forward))
+        stack.enter_context(ear)
+        yield
+
+
+def _heard(ear: Any, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A layer, whose products are heard: autograd runs it where the mode is not in force."""
+    if ear.hears:
+        return forward(*args, **kwargs)
+    with ear:
+        return forward(*args, **kwargs)
+
+
+def _put_back(layer: Any, own: Any) -> None:
+    if own is None:  # it has that of its class
+        del layer.forward
+    else:
+        layer.forward = own
+
+
+def unheard() -> Any:
+    """A context: what is computed in it is heard by no mode."""
+    import torch
+
+    return torch._C.DisableTorchFunction()  # noqa: SLF001 (torch offers no other way)
+
+
+def _ear(answer: Answer) -> Any:
+    """The mode."""
+    from torch import Tensor
+    from torch.overrides import TorchFunctionMode
+    from torch.utils.weak import WeakTensorKeyDictionary
+
+    class Ear(TorchFunctionMode):
+        hears = False  # not while it is at work, nor in what a function does inside
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._shares = WeakTensorKeyDictionary()
+
+        def __enter__(self) -> Any:
+            self.hears = True
+            return super().__enter__()  # type: ignore[no-untyped-call]  # torch
+
+        def __exit__(self, *error: object) -> None:
+            super().__exit__(*error)  # type: ignore[no-untyped-call]  # torch
+            self.hears = False
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.hears = False
+            try:
+                return self._answer(func, args, kwargs or {})
+            finally:
+                self.hears = True
+
+        def _answer(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            product = _product(function, args, kwargs, self._shares)
+            if product is not None:
+                given = answer(product)
+                return function(*args, **kwargs) if given is None else given
+            tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+            known = [(x.numel(), self._shares[x]) for x in tensors if len(self._shares) and x in self._shares]
+            is_softmax = getattr(function, "__name__", "") == "softmax"
+            before = tensors[0].grad_fn if is_softmax else None
+            output = function(*args, **kwargs)
+            if isinstance(output, Tensor):
+                if is_softmax and _is_over_last_axis(output, args, kwargs):
+                    self._shares[output] = (Softmax(before, output.grad_fn),)
+                elif shares := [one for numel, made_of in known if numel == output.numel() for one in made_of]:
+                    self._shares[output] = tuple(dict.fromkeys(shares))
+            return output
+
+    return Ear()
+
+
+def _is_over_last_axis(output: torch.Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
+    return axis in (-1, output.ndim - 1)
+
+
+# ── attention ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class WeighingCall:
+    """An attention that was seen as a product. It is a `Call`, of one block."""
+
+    module: Any
+    values: torch.Tensor  # [batch, heads, keys, head_dim]
+    _weights: Callable[[], torch.Tensor]  # [batch, heads, n, keys]
+    _output: Callable[[], torch.Tensor]  # [batch, n, heads, head_dim]
+    _queries: slice  # of which texts of the batch
+
+    @property
+    def n_keys(self) -> int:
+        """See `Call`."""
+        return int(self.values.shape[2])
+
+    def blocks(self) -> Iterator[Block]:
+        """See `Call`."""
+        yield Block(0, self._output()[self._queries], self._weights()[self._queries])
+
+    def of_first_text(self, *, queries: bool) -> WeighingCall:
+        """See `Call`."""
+        own = slice(1) if queries else self._queries
+        return WeighingCall(self.module, self.values[:1], self._weights, self._output, own)
+
+
+@contextmanager
+def weighing(model: Any, handler: Handler, n_texts: Callable[[], int] = lambda: 1) -> Iterator[None]:
+    """Within it, `handler` answers for every attention of a shadow that is a product of a softmax.
+
+    `n_texts`: how many texts there are in what a layer is given now.
+    """
+    entered: list[Any] = []
+
+    def enter(module: Any, _args: Any) -> None:
+        entered.append(module)
+
+    def leave(*_: Any) -> None:
+        entered.pop()
+
+    def answer(product: Product) -> torch.Tensor | None:
+        layout, module = _layout(product), entered[-1] if entered else model
+        return None if layout is None else layout.answered(product, module, handler, n_texts())
+
+    with ExitStack() as stack:
+        for module in model.modules():
+            stack.callback(module.register_forward_pre_hook(enter).remove)
+            stack.callback(module.register_forward_hook(leave).remove)
+        stack.enter_context(answering(model, answer))
+        yield
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How weights, values and their product lie in memory. Axes that both have are heads, and texts before them."""
+
+    values: torch.Tensor  # [..., keys, head_dim]
+    weights: Callable[[], torch.Tensor]  # [..., n, keys]
+    here: Callable[[torch.Tensor], torch.Tensor]  # a product as the model has it → [..., n, head_dim]
+    there: Callable[[torch.Tensor], torch.Tensor]  # and back
+
+    def answered(self, product: Product, module: Any, handler: Handler, n_texts: int) -> torch.Tensor | None:
+        """What `handler` gives for it, as the model's code wants it; None where it is not of so many texts."""
+        shape = self.values.shape[:-2]
+        if math.prod(shape) % n_texts:
+            return None
+
+        def by_text(t: torch.Tensor) -> torch.Tensor:
+            return t.reshape(n_texts, -1, *t.shape[-2:])
+
+        call = WeighingCall(
+            module,
+            by_text(self.values),
+            lambda: by_text(self.weights()),
+            lambda: by_text(self.here(product.of(*product.operands))).transpose(1, 2),
+            slice(None),
+        )
+        given = handler(call).transpose(1, 2)  # [texts, heads, n, head_dim]
+        return self.there(given.reshape(*shape, *given.shape[-2:])).contiguous()
+
+
+def _layout(product: Product) -> _Layout | None:
+    """None where a product is no attention, or one that is not known to be."""
+    if product.fused:
+        query, key, value = product.operands
+        if product.kwargs.get("enable_gqa"):
+            key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
+        return _matrices(lambda: _weights(query, key, product), value, query.shape[:-2])
+    if not product.is_attention:
+        return None
+    if product.name == "einsum":
+        return _letters(product)
+    # (shares [n, keys]) · (values [keys, head_dim]); with nothing added
+    left, right = product.operands
+    by_itself = product.name not in ("addmm", "baddbmm")
+    if not (by_itself and product.shares[0] and min(left.ndim, right.ndim) > 1):
+        return None
+    return _matrices(lambda: left, right, left.shape[:-2])
+
+
+def _matrices(weights: Callable[[], torch.Tensor], values: torch.Tensor, heads: torch.Size) -> _Layout:
+    """Of a product of matrices: weights [*heads, n, keys], values that may be shared between heads."""
+    import torch
+
+    shape = torch.broadcast_shapes(heads, values.shape[:-2])  # type: ignore[no-untyped-call]  # torch
+
+    def of_each(t: torch.Tensor) -> torch.Tensor:
+        return t.expand(*shape, *t.shape[-2:])
+
+    def as_it_is(output: torch.Tensor) -> torch.Tensor:
+        return output
+
+    return _Layout(of_each(values), lambda: of_each(weights()), as_it_is, as_it_is)
+
+
+def _letters(product: Product) -> _Layout | None:
+    """Of a product in einsum's letters, such as "bnij,jbnd->ibnd" (XLNet)."""
+    sides, arrow, after = product.args[0].replace(" ", "").partition("->")
+    letters = sides.split(",")
+    which = 0 if product.shares[0] else 1
+    of_weights, of_values = letters[which], letters[1 - which]
+    both = [x for x in of_weights if x in of_values and x in after]
+    summed = [x for x in of_weights if x in of_values and x not in after]
+    queries, dims = ([x for x in side if x in after and x not in both] for side in (of_weights, of_values))
+    known = arrow and "." not in sides and len(summed) == len(queries) == len(dims) == 1
+    if not known or {*of_weights, *of_values} != {*both, *summed, *queries, *dims}:
+        return None
+
+    def permuted(t: torch.Tensor, before: str, wanted: list[str]) -> torch.Tensor:
+        return t.permute([before.index(x) for x in wanted])
+
+    inside = [*both, *queries, *dims]
+    return _Layout(
+        permuted(product.operands[1 - which], of_values, [*both, *summed, *dims]),
+        lambda: permuted(product.operands[which], of_weights, [*both, *queries, *summed]),
+        lambda output: permuted(output, after, inside),
+        lambda output: permuted(output, "".join(inside), list(after)),
+    )
+
+
+def _weights(query: torch.Tensor, key: torch.Tensor, product: Product) -> torch.Tensor:
+    """Of a fused attention, as torch's manual writes them: [..., n, keys]."""
+    import torch
+
+    named = dict(zip(("attn_mask", "dropout_p", "is_causal"), product.args[3:], strict=False)) | {**product.kwargs}
+    scale = named.get("scale")
+    scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    mask = named.get("attn_mask")
+    if named.get("is_causal"):
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if mask is not None:
+        scores = scores + mask if mask.is_floating_point() else scores.masked_fill(~mask, -math.inf)
+    weights: torch.Tensor = scores.softmax(-1)
+    return weights
