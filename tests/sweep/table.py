@@ -78,15 +78,22 @@ def markdown(rows: Sequence[Row], methods: Sequence[str], versions: Mapping[str,
 
 
 def as_json(rows: Sequence[Row], methods: Sequence[str], versions: Mapping[str, str]) -> str:
-    """The whole result, one line a model."""
-    found = ",\n".join(json.dumps(_row_as_dict(row), ensure_ascii=False) for row in rows)
+    """The whole result, one line a model; a sentence that many cells have is written once, and cells have its number."""
+    sentences = list(dict.fromkeys(cell.detail for row in rows for cell in row.cells.values() if cell.detail))
+    numbers = {sentence: number for number, sentence in enumerate(sentences)}
+    lines = {
+        "sentences": [json.dumps(sentence, ensure_ascii=False) for sentence in sentences],
+        "rows": [json.dumps(_row_as_dict(row, numbers), ensure_ascii=False) for row in rows],
+    }
     head = json.dumps({"versions": dict(versions), "methods": list(methods), "counts": counts(rows)})
-    return f'{head[:-1]}, "rows": [\n{found}\n]}}\n'
+    parts = [f'"{name}": [\n{",\n".join(found)}\n]' for name, found in lines.items()]
+    return f"{head[:-1]}, {', '.join(parts)}}}\n"
 
 
 def read(path: Path) -> list[Row]:
     """The rows that `as_json` wrote."""
-    return [_row_of_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return [_row_of_dict(row, found["sentences"]) for row in found["rows"]]
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,12 +146,16 @@ def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "\\<")[:500]
 
 
-def _row_as_dict(row: Row) -> dict[str, Any]:
+def _row_as_dict(row: Row, numbers: Mapping[str, int]) -> dict[str, Any]:
     facts = {name: value for name, value in vars(row).items() if name not in ("architecture", "cells") and value}
-    return {**row.architecture._asdict(), **facts, "cells": [cell.as_dict() for cell in row.cells.values()]}
+    cells = [cell.as_dict() for cell in row.cells.values()]
+    for cell in cells:
+        if "detail" in cell:
+            cell["detail"] = numbers[cell["detail"]]
+    return {**row.architecture._asdict(), **facts, "cells": cells}
 
 
-def _row_of_dict(found: dict[str, Any]) -> Row:
+def _row_of_dict(found: dict[str, Any], sentences: Sequence[str]) -> Row:
     architecture = Architecture(*(found.pop(name) for name in Architecture._fields))
-    cells = {cell["method"]: Cell(**cell) for cell in found.pop("cells")}
-    return Row(architecture=architecture, cells=cells, **found)
+    cells = [{**cell, "detail": sentences[cell["detail"]]} if "detail" in cell else cell for cell in found.pop("cells")]
+    return Row(architecture=architecture, cells={cell["method"]: Cell(**cell) for cell in cells}, **found)
