@@ -78,7 +78,7 @@ def markdown(rows: Sequence[Row], methods: Sequence[str], versions: Mapping[str,
 
 
 def as_json(rows: Sequence[Row], methods: Sequence[str], versions: Mapping[str, str]) -> str:
-    """The whole result, one line a model; a sentence that many cells have is written once, and cells have its number."""
+    """The whole result, one line a model. A sentence that many cells have is written once; cells have its number."""
     sentences = list(dict.fromkeys(cell.detail for row in rows for cell in row.cells.values() if cell.detail))
     numbers = {sentence: number for number, sentence in enumerate(sentences)}
     lines = {
@@ -86,7 +86,7 @@ def as_json(rows: Sequence[Row], methods: Sequence[str], versions: Mapping[str, 
         "rows": [json.dumps(_row_as_dict(row, numbers), ensure_ascii=False) for row in rows],
     }
     head = json.dumps({"versions": dict(versions), "methods": list(methods), "counts": counts(rows)})
-    parts = [f'"{name}": [\n{",\n".join(found)}\n]' for name, found in lines.items()]
+    parts = ['"' + name + '": [\n' + ",\n".join(found) + "\n]" for name, found in lines.items()]
     return f"{head[:-1]}, {', '.join(parts)}}}\n"
 
 
