@@ -464,6 +464,51 @@ def test_a_layer_whose_tokens_reach_each_other_by_another_way_is_found_out() -> 
     shift.remove()
 
 
+class NoAttention(torch.nn.Module):
+    """In the place of attention: half of what was there."""
+
+    def forward(self, hidden_states: torch.Tensor, **_: Any) -> tuple[torch.Tensor, None]:
+        return hidden_states / 2, None
+
+
+def test_a_layer_without_attention_is_told_and_the_others_can_be_chosen() -> None:
+    model, whole = make("llama"), make("llama")
+    model.model.model.layers[1].self_attn = NoAttention()
+    asked: dict[str, Any] = {"target": TARGET, "method": "value_zeroing", "progress": False}
+    with pytest.raises(UnsupportedMethod, match="1 of 2 layers multiply"):
+        sw.attribute(model, TEXT, **asked)
+    first = sw.attribute(whole, TEXT, layer=0, **asked).scores
+    np.testing.assert_allclose(sw.attribute(model, TEXT, layer=0, **asked).scores, first, rtol=1e-9)
+
+
+def test_a_mask_that_is_made_of_the_input_is_found_out() -> None:
+    """As Doge's: a value that is taken out would change the weights, too."""
+    model = make("llama")
+
+    def add_mask(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        bias = kwargs["hidden_states"].mean(-1)[:, None, None]  # [1, 1, 1, keys]
+        n = bias.shape[-1]
+        return args, {**kwargs, "attention_mask": bias + torch.full((n, n), -1e9).triu(1)}
+
+    model.model.model.layers[0].self_attn.register_forward_pre_hook(add_mask, with_kwargs=True)
+    with pytest.raises(UnsupportedMethod, match="makes masks of what its tokens say"):
+        sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)
+    sw.attribute(model, TEXT, target=TARGET, method="attention", progress=False)
+
+
+def test_layers_that_cannot_be_run_on_slots_are_found_out() -> None:
+    """XLM's keep keys and values of what they have read, whatever they are asked."""
+    from transformers import XLMConfig, XLMWithLMHeadModel
+
+    tokenizer = byte_tokenizer(pad='"')
+    config = XLMConfig(
+        n_words=len(tokenizer), vocab_size=len(tokenizer), emb_dim=32, n_layers=2, n_heads=4, pad_index=1, causal=True
+    )
+    model = seen(XLMWithLMHeadModel(config).eval(), tokenizer, "xlm")
+    with pytest.raises(UnsupportedMethod, match="do not work on other hidden states"):
+        sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)
+
+
 def test_attention_whose_output_is_not_weights_times_values_is_found_out() -> None:
     """Granite's sliding variant scales the output after the weights: by how much it looks at nothing."""
     from transformers import GraniteSWAConfig, GraniteSWAForCausalLM
