@@ -213,9 +213,10 @@ def test_numbers_stay_and_the_gradient_comes_back(make: Callable[[str], Any], fa
     assert all(torch.equal(a, b) for a, b in zip(again, ordinary, strict=True))
 
 
-def test_another_thread_gets_ordinary_gradients(make: Callable[[str], Any]) -> None:
-    """A cell may run the model while the engine has it."""
-    model = make("llama")
+@pytest.mark.parametrize("family", ["llama", "bloom"])
+def test_another_thread_gets_ordinary_gradients(make: Callable[[str], Any], family: str) -> None:
+    """A cell may run the model while the engine has it. What hears products hears those of one thread."""
+    model = make(family)
     x = model.get_input_embeddings()(torch.tensor([IDS])).detach().requires_grad_()
     found: list[Tensor] = []
 
