@@ -169,6 +169,16 @@ def test_a_model_that_writes_to_its_weights_runs_on_a_copy_of_them() -> None:
     assert a.step_scores["probability"][2] == pytest.approx(float(p), rel=1e-5)
 
 
+def test_a_model_that_casts_its_weights_in_a_pass_casts_those_of_the_shadow() -> None:
+    """As the router of Switch Transformers does: that is no change of the user's weights, and no error."""
+    model = make("gpt2")
+    expected = ask(make("gpt2"))
+    model.model.transformer.h[0].mlp.register_forward_pre_hook(lambda mlp, _args: mlp._apply(torch.clone) and None)
+    before = state_of(model.model)
+    np.testing.assert_array_equal(ask(model).scores, expected.scores)
+    assert state_of(model.model) == before
+
+
 def test_a_model_that_answers_otherwise_each_time_is_refused() -> None:
     model = make("gpt2")
     model.model.lm_head.register_forward_hook(lambda _m, _a, out: out + torch.rand_like(out))

@@ -129,8 +129,13 @@ class Model(ABC):
         return hash((shadow.weights(source), shadow.structure(source)))
 
     def check_weights(self) -> None:
-        """Raises: WeightsChanged where the weights under a shadow are not those that it was made over."""
-        if not self._owns and shadow.weights(self.model) != self._weights:
+        """Raises: WeightsChanged where the weights under a shadow are not those that it was made over.
+
+        Not where the user's model alone has others (it was converted), nor the shadow alone (its code casts them).
+        """
+        if self._lender is None or self._owns or shadow.weights(self.model) == self._weights:
+            return
+        if shadow.weights(shadow.bare(self._lender.model)) != self._weights:
             raise self._changed()
 
     def _changed(self) -> WeightsChanged:
