@@ -82,7 +82,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         },
         memory_budget=budget,
         plain_pass=plain_pass,
-        precision=probe.precision(model),
+        precision="bfloat16" if probe.rounds_steps(model) else probe.precision(model),
     )
 
 

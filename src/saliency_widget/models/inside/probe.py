@@ -283,6 +283,13 @@ def precision(model: Model) -> str:
     return next((name for name in ("bfloat16", "float16", "float32") if name in names), "float64")
 
 
+def rounds_steps(model: Model) -> bool:
+    """Whether layers round what they are given to 8 bit, so that a small step moves nothing or too much."""
+    import torch
+
+    return any(p.dtype == torch.int8 for p in model.model.parameters())
+
+
 def short_text(model: Model) -> Inputs:
     """A short text, with a source where the model reads one."""
     limit = model.n_positions or _N
