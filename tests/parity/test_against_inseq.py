@@ -111,10 +111,10 @@ def test_attention_is_what_the_model_hands_out_itself(tiny_model: CausalModel) -
 
 
 def test_a_long_text_read_in_blocks_has_the_same_attention(tiny_model: CausalModel, monkeypatch: Any) -> None:
-    from saliency_widget.models import attention
+    from saliency_widget.models.inside import interface
 
     whole = sw.attribute(tiny_model, TEXT, target=TARGET, method="attention", progress=False)
-    monkeypatch.setattr(attention, "_BLOCK_CELLS", 3 * 4 * len(whole.rows))  # three queries at a time
+    monkeypatch.setattr(interface, "_BLOCK_CELLS", 3 * 4 * len(whole.rows))  # three queries at a time
     blocks = sw.attribute(tiny_model, TEXT, target=TARGET, method="attention", progress=False)
     np.testing.assert_allclose(blocks.scores, whole.scores, rtol=1e-6)
 
