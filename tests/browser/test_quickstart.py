@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,16 @@ SHOW = (
     "import saliency_widget as sw, json\n"
     'w = sw.show("demo", "The first president of the United States was George", max_new_tokens=8)'
 )
-BUSY = "import time\nend = time.time() + 6\nwhile time.time() < end: pass"
+ROOT = Path(__file__).parents[2]
+BUSY = "import os\nwhile os.path.exists('busy'):\n    for _ in range(10**6): pass"  # a file in the notebook's folder
+BEGIN = """code => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({ code: `print('begun', flush=True)\n${code}` });
+  window.ended = future.done.then(reply => reply.content.ename ?? '');
+  return new Promise(begun => {
+    future.onIOPub = message => message.header.msg_type === 'stream' && begun();
+  });
+}"""
 
 
 def live(nb: Any) -> Any:
@@ -56,7 +66,7 @@ def becomes(nb: Any, expression: str, value: Any) -> bool:
 
     Until then it may have none at all: `w.value.target` of a value that is still to come.
     """
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while nb.code(f"print(json.dumps({expression}))").strip() != json.dumps(value):
         if time.monotonic() > deadline:
             return False
@@ -180,15 +190,15 @@ def test_cancel_gets_through_while_another_cell_is_busy(notebook: Any) -> None:
     nb.run_all(1)
     view = live(nb)
     view.get_by_text(re.compile(r"Gradient: [1-9]\d* of 64")).wait_for(timeout=60_000)
-    nb.page.evaluate(
-        "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}); }", BUSY
-    )
-    time.sleep(0.5)
-    started = time.monotonic()
-    view.get_by_role("button", name="Cancel").click()
-    view.get_by_text(re.compile(r"Cancelled: \d+ of 64 columns are here")).wait_for()
-    took = time.monotonic() - started
-    assert took < 1, f"{took:.2f} s"
+    busy = nb.lab.root / "busy"
+    busy.touch()
+    try:
+        nb.page.evaluate(BEGIN, BUSY)
+        view.get_by_role("button", name="Cancel").click()
+        view.get_by_text(re.compile(r"Cancelled: \d+ of 64 columns are here")).wait_for(timeout=60_000)
+    finally:
+        busy.unlink()
+    assert nb.page.evaluate("() => window.ended") == ""
     assert nb.code("print(type(w.error).__name__)").strip() == "Cancelled"
     done = python(nb, "w.attribution.scores.shape[1]")
     assert 0 < done < 64
@@ -305,23 +315,22 @@ def test_interrupting_the_kernel_ends_the_wait_and_not_the_work(notebook: Any) -
     nb = notebook(f'import saliency_widget as sw, json\nw = sw.show("demo", {text!r}, target={target!r})')
     nb.run_all(1)
     live(nb).get_by_text(re.compile(r"Gradient: [1-9]\d* of 32")).wait_for(timeout=60_000)
-    nb.page.evaluate(
-        "() => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
-        " window.waited = k.requestExecute({code: 'w.wait()'}).done.then(r => r.content.ename); }"
-    )
-    time.sleep(0.5)
+    nb.page.evaluate(BEGIN, "w.wait()")
     nb.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
-    assert nb.page.evaluate("() => window.waited") == "KeyboardInterrupt"
+    assert nb.page.evaluate("() => window.ended") == "KeyboardInterrupt"
     assert python(nb, "w.error") is None
     assert python(nb, "w.wait().scores.shape[1]") == 32
 
 
 def test_show_returns_at_once(notebook: Any) -> None:
-    """Within a tenth of a second where the model is in memory; the map comes later. The best of three."""
+    """Where the model is in memory hardly anything is done before it returns: the map comes later.
+
+    Hardly anything: some ten thousand lines of Python, most of them of the widgets beneath; a map takes millions.
+    """
     nb = notebook(SHOW)
     run(nb)
-    seconds = nb.code(
-        "import time\ntook = []\nfor i in range(3):\n    t = time.perf_counter()\n"
-        "    w2 = sw.show('demo', 'Hello there')\n    took.append(time.perf_counter() - t)\nprint(min(took))"
+    lines = nb.code(
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.steps import lines_of\n"
+        "print(lines_of(lambda: sw.show('demo', 'Hello there'), ''))"
     )
-    assert float(seconds.split()[-1]) < 0.1
+    assert int(lines.split()[-1]) < 100_000, lines
