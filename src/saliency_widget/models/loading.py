@@ -21,6 +21,8 @@ from .adapter import base_named, read_adapter
 from .base import Model
 from .checkpoint import AS_IT_IS, Pair, Wish, explained, from_folder, from_gguf, pretrained
 from .folder import ADAPTER_CONFIG, has_adapter
+from .inside import probe
+from .inside.shadow import bare
 from .kinds import seen
 from .translation import demo_translation_folder
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _BUILT_IN = ("demo", "demo-translation")  # names that need no hub
 
 _shared: WeakValueDictionary[tuple[Any, ...], Model] = WeakValueDictionary()
+_known: dict[tuple[Any, ...], probe.Facts] = {}  # of each checkpoint: it need not be probed again when loaded again
 _turn = threading.Lock()  # transformers' loading is not reentrant; and equal requests, one after another, load once
 
 
@@ -75,6 +78,7 @@ def load_model(
         name, (model, tokenizer) = _loaded(place, numbers, trust_remote_code=trust_remote_code, progress=progress)
         made = seen(_placed(model, target, name), tokenizer, name)
         _shared[key] = made
+        _known[key] = probe.recall(bare(made.model), _known.get(key))
         return made
 
 

@@ -76,6 +76,14 @@ def facts_of(source: Any) -> Facts:
     return facts
 
 
+def recall(source: Any, before: Facts | None) -> Facts:
+    """What is known of a bare model that was just loaded: what was found out when it was loaded `before`, if it was."""
+    facts = facts_of(source)
+    if before is not None:
+        facts.found, facts.spans, facts.packed = before.found, before.spans, before.packed
+    return facts
+
+
 # ── the facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Each takes a shadow, and runs others.
 
