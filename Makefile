@@ -120,7 +120,7 @@ test-long: install demo-model ## what test-py claims, on many more examples (min
 .PHONY: test-browser
 test-browser: install demo-model ## both sides together, in a real JupyterLab in a real Chromium
 	$(call step,JupyterLab in Chromium: tests)
-	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(BIN)/python -m pytest -m browser
+	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(PYTEST) -m browser
 
 .PHONY: test-sweep
 test-sweep: install ## every text architecture of transformers, every method, against plain passes (long)

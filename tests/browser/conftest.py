@@ -18,6 +18,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from jupyter_client import BlockingKernelClient
 from playwright.sync_api import sync_playwright
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
@@ -59,6 +60,17 @@ EXECUTE = """async ([code, milliseconds]) => {
   const late = new Promise(resolve => setTimeout(() => resolve(out + '<timeout>'), milliseconds));
   return Promise.race([future.done.then(() => out), late]);
 }"""
+
+# In the kernel, before the first notebook and between two.
+WARM_UP = "import saliency_widget as sw\nsw.load_model('demo')\ndel sw"
+FORGET = """
+import ipywidgets
+ipywidgets.Widget.close_all()
+get_ipython().reset()
+import gc
+gc.collect()
+del gc
+"""
 
 
 def chromium_path() -> str:
@@ -128,15 +140,59 @@ class Lab:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
 
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """What the server's REST interface answers."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/api/{path}", data=data, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read() or "null")
+
     def jupyter(self, *arguments: str) -> None:
         subprocess.run([sys.executable, "-m", "jupyter", *arguments], env=self.env, check=True, capture_output=True)
+
+
+class Kernel:
+    """A kernel that has imported everything and serves one notebook after another, each in an empty namespace."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab, self.id, self.session = lab, "", ""
+
+    def serve(self, name: str) -> None:
+        """Be the kernel of the notebook of this name. It is started where there is none, or none that answers."""
+        if not self.id or not self._forgets():
+            self._start(name)
+        else:
+            self.lab.ask("PATCH", f"sessions/{self.session}", {"path": name})
+
+    def _start(self, name: str) -> None:
+        asked = {"path": name, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
+        made = self.lab.ask("POST", "sessions", asked)
+        self.session, self.id = made["id"], made["kernel"]["id"]
+        assert self._runs(WARM_UP), "the kernel does not answer"
+
+    def _forgets(self) -> bool:
+        known = {kernel["id"] for kernel in self.lab.ask("GET", "kernels")}
+        return self.id in known and self._runs(FORGET)
+
+    def _runs(self, code: str) -> bool:
+        client = BlockingKernelClient(connection_file=str(self.lab.home / "runtime" / f"kernel-{self.id}.json"))
+        client.load_connection_file()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=60)
+            reply = client.execute(code, silent=True, reply=True, timeout=120)
+        except (RuntimeError, TimeoutError):
+            return False
+        finally:
+            client.stop_channels()
+        return bool(reply["content"]["status"] == "ok")
 
 
 class Notebook:
     """A notebook open in a page."""
 
-    def __init__(self, lab: Lab, page: Any, name: str) -> None:
-        self.lab, self.page, self.name, self.file = lab, page, name, lab.root / name
+    def __init__(self, lab: Lab, page: Any, name: str, kernel: Kernel | None = None) -> None:
+        self.lab, self.page, self.name, self.file, self.kernel = lab, page, name, lab.root / name, kernel
         self.expected: list[str] = []  # what JupyterLab itself may log in this test, as patterns
 
     def open(self, *, kernel: bool = True) -> None:
@@ -151,6 +207,16 @@ class Notebook:
         )
         notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
         nbformat.write(notebook, self.file)
+
+    def end(self) -> None:
+        """End its kernel; one that serves many notebooks only leaves it."""
+        for session in self.lab.ask("GET", "sessions"):
+            if session["path"] != self.name:
+                continue
+            if self.kernel is not None and session["id"] == self.kernel.session:
+                self.kernel.serve("none.ipynb")
+            else:
+                self.lab.ask("DELETE", f"sessions/{session['id']}")
 
     def command(self, name: str, arguments: Any = None, *, wait: bool = False) -> None:
         """Wait only for commands that surely end."""
@@ -206,21 +272,32 @@ def chromium() -> Any:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def kernel(lab: Lab) -> Kernel:
+    return Kernel(lab)
+
+
 @pytest.fixture
-def notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
+def notebook(lab: Lab, kernel: Kernel, chromium: Any, request: pytest.FixtureRequest) -> Any:
     """Makes a notebook of cells and opens it. At the end the page must have logged no error and no warning."""
+    yield from notebooks_in(lab, chromium, request.node.name, kernel)
+
+
+@pytest.fixture
+def first_notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
+    """As `notebook`, with a kernel of its own that has imported nothing yet."""
     yield from notebooks_in(lab, chromium, request.node.name)
 
 
 @pytest.fixture(scope="module")
-def desk(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
-    """One notebook and one kernel for all tests of a file: each begins with a cell of its own, see `Notebook.begin`."""
-    notebooks = notebooks_in(lab, chromium, request.module.__name__.rpartition(".")[2])
+def desk(lab: Lab, kernel: Kernel, chromium: Any, request: pytest.FixtureRequest) -> Any:
+    """One notebook for all tests of a file: each begins with a cell of its own, see `Notebook.begin`."""
+    notebooks = notebooks_in(lab, chromium, request.module.__name__.rpartition(".")[2], kernel)
     yield next(notebooks)("import saliency_widget as sw, json, numpy as np")
     next(notebooks, None)
 
 
-def notebooks_in(lab: Lab, chromium: Any, name: str) -> Iterator[Callable[..., Notebook]]:
+def notebooks_in(lab: Lab, chromium: Any, name: str, kernel: Kernel | None = None) -> Iterator[Callable[..., Notebook]]:
     page = chromium.new_page(viewport={"width": 1400, "height": 1000}, device_scale_factor=2)
     page.set_default_timeout(20_000)
     problems: list[str] = []
@@ -231,9 +308,11 @@ def notebooks_in(lab: Lab, chromium: Any, name: str) -> Iterator[Callable[..., N
     page.on("requestfailed", lambda r: problems.append(r.url) if r.failure != "net::ERR_ABORTED" else None)
 
     def make(*cells: str) -> Notebook:
-        made = Notebook(lab, page, f"{name}.ipynb")
+        made = Notebook(lab, page, f"{name}.ipynb", kernel)
         notebooks.append(made)
         made.write(*cells)
+        if kernel is not None:
+            kernel.serve(made.name)
         made.open()
         return made
 
@@ -241,6 +320,7 @@ def notebooks_in(lab: Lab, chromium: Any, name: str) -> Iterator[Callable[..., N
     expected = [pattern for made in notebooks for pattern in made.expected]
     # Looked at before the kernel goes: its end makes noise.
     seen = [problem for problem in problems if not any(re.search(pattern, problem) for pattern in expected)]
-    page.evaluate("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll(); }")
     page.context.close()
+    for made in notebooks:
+        made.end()
     assert seen == []

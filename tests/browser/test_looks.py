@@ -23,6 +23,14 @@ TEXTS = {
         "# 3\u200b\n\n\n</style><script>alert(1)</script>",
     ),
 }
+# A model of random weights: of five thousand tokens the page is looked at, not the map.
+TINY = (
+    "import saliency_widget as sw\n"
+    "from transformers import LlamaConfig, LlamaForCausalLM\n"
+    'tokenizer = sw.load_model("demo").tokenizer\n'
+    "model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32,\n"
+    "    num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=8192, tie_word_embeddings=True))"
+)
 CHAT = (
     "import saliency_widget as sw\n"
     'w = sw.show("demo", messages=[{"role": "system", "content": "You are a film critic."}, '
@@ -163,7 +171,7 @@ def test_a_chat_shows_its_turns_and_folds_its_template(notebook: Any) -> None:
 
 def test_five_thousand_tokens_stay_usable(notebook: Any) -> None:
     text = "".join(f"{i}. The quick brown fox jumps over the lazy dog near the river bank.\n" for i in range(310))
-    nb = notebook(f"import saliency_widget as sw\nw = sw.show('demo', {text!r}, target=' The end.', method='random')")
+    nb = notebook(TINY + f"\nw = sw.show((model, tokenizer), {text!r}, target=' The end.', method='random')")
     nb.run_all(1)
     assert int(nb.code("print(len(w.wait().rows))", 120_000)) >= 5000
     view = live(nb)

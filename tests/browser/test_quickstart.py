@@ -84,8 +84,8 @@ def read_shares(view: Any, rows: int) -> list[float]:
     return shares
 
 
-def test_a_person_reads_the_map(notebook: Any) -> None:
-    nb = notebook(SHOW)
+def test_a_person_reads_the_map(first_notebook: Any) -> None:
+    nb = first_notebook(SHOW)
     view = run(nb)
     # The first new word, and how probable it was.
     first = view.locator(".sw-gen").first

@@ -24,8 +24,8 @@ def save_and_shut(nb: Any, *, trusted: bool, with_state: bool = False) -> None:
     nb.command("docmanager:save", wait=True)
     # JupyterLab's own words about a kernel that is not there, and requests that leaving the page cuts off.
     nb.expected += ["/api/", "widget model not found", "debugger state", "Failed to load model class", "No exact match"]
-    nb.page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); }")
     nb.page.goto("about:blank")
+    nb.end()
     document = json.loads(nb.file.read_text())
     assert ("widgets" in document["metadata"]) == with_state, "widget state is not saved by default"
     if not with_state:  # reopening must not bring a kernel to life

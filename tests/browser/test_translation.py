@@ -66,34 +66,35 @@ def test_machine_comes_from_machine_in_two_clicks(notebook: Any) -> None:
 
 
 def test_the_menu_shows_every_method_and_why_some_cannot(notebook: Any) -> None:
-    """Bloom is not on transformers' attention interface: two methods say so; what an LLM says waits to be asked for."""
+    """Mamba has no attention: what looks at attention says so; what an LLM says waits to be asked for."""
     nb = notebook(
         "import json, torch, saliency_widget as sw\n"
-        "from transformers import BloomConfig, BloomForCausalLM\n"
+        "from transformers import MambaConfig, MambaForCausalLM\n"
         'tokenizer = sw.load_model("demo-translation").tokenizer\n'
         "torch.manual_seed(0)\n"
-        "config = BloomConfig(vocab_size=len(tokenizer), hidden_size=32, n_layer=2, n_head=2)\n"
-        "model = BloomForCausalLM(config)\n"
+        "config = MambaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, state_size=4)\n"
+        "model = MambaForCausalLM(config)\n"
         "w = sw.show((model, tokenizer), input_ids=[5, 6, 7, 8], max_new_tokens=3)"
     )
     view = run(nb)
-    assert view.locator(".sw-methods-at-hand button").all_inner_texts() == ["Gradient", "Attention", "Occlusion"]
+    at_hand = view.locator(".sw-methods-at-hand button").all_inner_texts()
+    assert at_hand == ["Gradient", "Occlusion", "Input × gradient"]
     view.locator(".sw-more").click()
     items = nb.page.get_by_role("menuitemradio")
     named = items.locator("span").all_inner_texts()
     every = python(nb, "[[entry.method.label, entry.reason] for entry in sw.methods(w._controller._model)]")
     ours = [(label, reason) for label, reason in every if "(inseq)" not in label]
-    assert set(named) == {label for label, _ in ours[3:]}
+    assert set(named) == {label for label, _ in ours} - set(at_hand)
     reasons = {label: reason for label, reason in ours if reason is not None}
-    assert set(reasons) == {"AttnLRP", "Value zeroing", "LLM says"}
+    assert {"Attention", "AttnLRP", "Value zeroing", "LLM says"} <= set(reasons) <= set(named)
     for label, reason in reasons.items():
-        item = items.filter(has_text=label)
+        item = items.filter(has=nb.page.get_by_text(label, exact=True))
         assert item.get_attribute("aria-disabled") == "true"
         assert reason in item.inner_text()
     nb.shot("menu", live(nb))
-    items.filter(has_text="Input × gradient").click()
+    items.filter(has_text="Integrated gradients").click()
     view.get_by_text("share of the contribution").wait_for()
-    assert nb.code("print(w.wait().method)").strip() == "input_x_gradient"
+    assert nb.code("print(w.wait().method)").strip() == "integrated_gradients"
 
 
 def test_a_classifiers_classes_are_targets(notebook: Any) -> None:

@@ -271,7 +271,7 @@ def test_what_was_found_out_is_kept_while_the_structure_is_the_same() -> None:
     model = make("llama")
     sw.attribute(model, input_ids=IDS, target_ids=TARGET, progress=False)
     known = probe.facts_of(model.model)
-    assert {"access", "is_causal", "writes_weights"} <= set(known.found)
+    assert {"read", "remembers", "writes_weights"} <= set(known.found)
     sw.attribute(model, input_ids=IDS, target_ids=TARGET, method="occlusion", progress=False)
     assert probe.facts_of(model.model) is known
     model.model.model.layers[0].register_forward_hook(lambda *_: None)
