@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from .test_looks import TINY
 from .test_quickstart import becomes, python, read_shares, run, tip, token
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
@@ -177,8 +178,8 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
     """Among five thousand tokens / and a few letters lead to the place, Enter to the next, Escape to its token."""
     nb, view = begin(
         desk,
-        "import saliency_widget as sw, json, numpy as np\n"
-        f'text = "{LONG}"\nw = sw.show("demo", text, target=" The end.", method="random")',
+        f'{TINY}\nimport json, numpy as np\ntext = "{LONG}"\n'
+        'w = sw.show((model, tokenizer), text, target=" The end.", method="random")',
     )
     assert python(nb, "len(w.attribution.rows)") > 5000
     view.locator(".sw-gen").first.focus()

@@ -313,7 +313,7 @@ def why_not(method: Method, model: Model) -> str | None:
 def on(method: Method, model: Model) -> Method:
     """The row as it is read on a model, as far as the model is known: its card also says what it leaves out there."""
     facts = model._facts  # noqa: SLF001 (None of a model that was not run)
-    if facts is None or not facts.found.get("reads_ids") or method.family not in ("gradient", "relevance"):
+    if facts is None or not facts.reads_ids or method.family not in ("gradient", "relevance"):
         return method
     left_out = "On this model it leaves out what token ids do elsewhere than in the embedding: see occlusion."
     return dataclasses.replace(method, caveats=(*method.caveats, left_out))

@@ -58,7 +58,8 @@ class Model(ABC):
         self._facts: probe.Facts | None = None
         self._check: Callable[[], None] | None = None
         self._owns = False
-        self._made_of = self._weights = 0  # fingerprints: of the user's model, and of the weights under the shadow
+        self._made_of = 0  # the fingerprint of the user's model when this shadow of it was made
+        self.weights_fingerprint = 0  # of a shadow: of the weights under it
         self._bind()
 
     def _bind(self) -> None:
@@ -85,7 +86,7 @@ class Model(ABC):
         facts = self._facts or probe.facts_of(source)
         if "writes_weights" not in facts.found:
             first = lender._over(source, facts, check)  # noqa: SLF001 (of its own class)
-            facts.once("writes_weights", lambda: probe.writes_weights(first), first.check_weights)
+            probe.writes_weights(first)
         return lender._over(source, facts, check, own=facts.found["writes_weights"])  # noqa: SLF001 (as above)
 
     def fresh(self) -> Self:
@@ -108,8 +109,8 @@ class Model(ABC):
     def _enter(self, lender: Self, source: Any, facts: probe.Facts, *, own: bool) -> None:
         self.model = shadow.shadow_of(source, own=own)
         self._lender, self._facts, self._owns = lender, facts, own
-        self._weights = shadow.weights(source if own else self.model)  # the same where they are shared
-        self._made_of = hash((self._weights, facts.structure))
+        self.weights_fingerprint = shadow.weights(source if own else self.model)  # the same where they are shared
+        self._made_of = hash((self.weights_fingerprint, facts.structure))
         self._bind()
 
     @property
@@ -133,9 +134,9 @@ class Model(ABC):
 
         Not where the user's model alone has others (it was converted), nor the shadow alone (its code casts them).
         """
-        if self._lender is None or self._owns or shadow.weights(self.model) == self._weights:
+        if self._lender is None or self._owns or shadow.weights(self.model) == self.weights_fingerprint:
             return
-        if shadow.weights(shadow.bare(self._lender.model)) != self._weights:
+        if shadow.weights(shadow.bare(self._lender.model)) != self.weights_fingerprint:
             raise self._changed()
 
     def _changed(self) -> WeightsChanged:

@@ -185,11 +185,11 @@ class Maps:
             self._tell(model, entry, chunk)
 
     def _fill(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
-        known = model.facts.found.get("reads_ids")
+        known = model.facts.reads_ids
         try:
             self._compute(model, document, entry, question)
         finally:
-            if model.facts.found.get("reads_ids") != known:  # the cards say so from now on
+            if model.facts.reads_ids != known:  # the cards say so from now on
                 self.tell_menu(model)
             self._schedule = None
             self._forget_where_changed(model, entry)

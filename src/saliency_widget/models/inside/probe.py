@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UnsupportedMethod
 from ...types import Inputs
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..base import Access, Model
 
 _N = 16  # tokens of the text that is tried
-_AT = (2, 7, 12)  # irregular: a head that mixes positions shows
 
 # Errors by which the code of a model says that it cannot do what it was asked for.
 _OF_A_MODEL = (
@@ -38,14 +37,21 @@ OTHER = {"float64": 1e-6, "float32": 3e-5, "float16": 1e-2, "bfloat16": 1e-1}
 class Facts:
     """What is known of one structure.
 
-    `spans`: lengths (from, to) between which places are told in one way. `packed`: how far a row could
-    reach back in a sequence of ends of changed texts that was right.
+    `first`: under which weights the first pass gave which logits; the next look need not run it again. `spans`:
+    lengths (from, to) between which places are told in one way. `packed`: how far a row could reach back in a sequence
+    of ends of changed texts that was right.
     """
 
     structure: int
     found: dict[str, Any] = field(default_factory=dict)
+    first: tuple[int, torch.Tensor] | None = None
     spans: list[tuple[int, int]] = field(default_factory=list)
     packed: int = 0
+
+    @property
+    def reads_ids(self) -> bool:
+        """Whether it is known that token ids matter beside their embeddings."""
+        return "read" in self.found and self.found["read"].reads_ids
 
     def once(self, name: str, look: Callable[[], Any], check: Callable[[], None]) -> Any:
         """The fact of this name, looked for if it is not known; None is not kept: it could not be seen.
@@ -93,21 +99,39 @@ def writes_weights(model: Model) -> bool:
 
     Then a shadow has weights of its own. Raises: UnsupportedMethod where the model does not read ids alone.
     """
-    inputs = short_text(model)
-    with shadow.guarded(model.model):
-        try:
-            plain(model, inputs)
-        except shadow.WritesWeights:
-            return True
-        except _OF_A_MODEL as error:
-            if "memory" in str(error):
-                raise
-            said = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
-            raise UnsupportedMethod(
-                f"{type(model.model).__name__} cannot read a text of token ids alone: {said}.",
-                cure="Explain a model that reads nothing but text, or the language model inside this one.",
-            ) from error
-    return False
+
+    def look() -> bool:
+        before = shadow.structure(model.model)
+        with shadow.guarded(model.model):
+            try:
+                logits = _plain_of_short_text(model)
+            except shadow.WritesWeights:
+                return True
+            except _OF_A_MODEL as error:
+                if "memory" in str(error):
+                    raise
+                said = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
+                raise UnsupportedMethod(
+                    f"{type(model.model).__name__} cannot read a text of token ids alone: {said}.",
+                    cure="Explain a model that reads nothing but text, or the language model inside this one.",
+                ) from error
+        model.facts.first = (model.weights_fingerprint, logits)
+        model.facts.found["remembers"] = shadow.structure(model.model) != before
+        return False
+
+    return bool(model.facts.once("writes_weights", look, model.check_weights))
+
+
+def remembers(model: Model) -> bool:
+    """Whether a pass leaves traces in the modules: then each pass has a shadow of its own."""
+
+    def look() -> bool:
+        fresh = model.fresh()
+        before = shadow.structure(fresh.model)
+        _plain_of_short_text(fresh)
+        return shadow.structure(fresh.model) != before
+
+    return bool(model.facts.once("remembers", look, model.check_weights))
 
 
 def access(model: Model) -> Access:
@@ -115,34 +139,112 @@ def access(model: Model) -> Access:
 
     Raises: UnsupportedMethod where none has, and where the model answers otherwise each time.
     """
-    found: Access = model.facts.once("access", lambda: _look_for_access(model), model.check_weights)
-    return found
+    return _read_of(model).access
 
 
-def _look_for_access(model: Model) -> Access:
+def is_causal(model: Model) -> bool:
+    """Whether a changed later token leaves all earlier logits alone; False, which is safe, while weights are NaN."""
+    return _read_of(model).is_causal
+
+
+def batches(model: Model) -> bool:
+    """Whether several texts in one pass give what each gives alone; Doge puts their rows together."""
+    return _read_of(model).batches
+
+
+def reads_ids(model: Model) -> bool:
+    """Whether token ids matter beside their embeddings, as where every layer has a table of its own (Gemma 3n).
+
+    Then a token is replaced by its id, and a gradient at the embeddings leaves out what the ids do elsewhere.
+    """
+    return _read_of(model).reads_ids
+
+
+class _Read(NamedTuple):
+    """How a model reads embeddings that are put in: facts that few passes over one short text show together."""
+
+    access: Access
+    is_causal: bool = False
+    batches: bool = False
+    reads_ids: bool = False
+
+
+def _read_of(model: Model) -> _Read:
+    """What was seen of it; not kept while the weights are NaN, which hide how it reads."""
+    seen: list[_Read] = []
+
+    def look() -> _Read | None:
+        read, visible = _look(model)
+        seen.append(read)
+        return read if visible else None
+
+    kept: _Read | None = model.facts.once("read", look, model.check_weights)
+    return kept or seen[0]
+
+
+def _look(model: Model) -> tuple[_Read, bool]:
+    """How the model reads, and whether that was visible. Cost: four passes where it reads as most models do."""
     import torch
 
     inputs = short_text(model)
-    fresh = model.fresh()
+    way, text = _look_for_access(model)
     at = torch.tensor(positions_of(inputs), device=model.device)
-    expected = plain(fresh, inputs, at)
-    name = type(model.model).__name__
-    if not near(plain(fresh, inputs, at), expected, model, SAME) and not remembers(model):
-        raise UnsupportedMethod(
-            f"{name} gives other numbers each time it reads the same text, so no map of it would hold.",
-            cure="Switch off what is random in it, if its config lets you.",
-        )
+    anew = remembers(model)
+    inside = model.fresh()
+
+    def logits(texts: torch.Tensor, ids: Inputs = inputs) -> torch.Tensor:
+        with torch.no_grad():
+            return (model.fresh() if anew else inside).direct(ids, way)(texts, at).logits
+
+    embeddings, start = inside.embed(inputs), len(inputs.source)
+    n = embeddings.shape[1]
+    later = start + max(1, (n - start) // 2)
+    changed = embeddings.clone()
+    changed[:, later:] = -2 * embeddings[:, later:].flip(1) + embeddings[:, start : start + 1]
+    other = logits(changed)
+    reads_ids = not near(logits(embeddings, _other_ids(inputs)), text, model, SAME)
+    try:
+        together = logits(torch.cat([embeddings, changed, -embeddings]))[:2]
+    except (UnsupportedMethod, *_OF_A_MODEL):
+        together = text[:0]
+    batches = near(together, torch.cat([text, other]), model, OTHER)
+    if not (anew or batches) and not near(logits(embeddings), text, model, SAME):
+        model.facts.found["remembers"] = True  # in a way that its structure does not show
+        return _look(model)
+    causal = near(other[:, at < later], text[:, at < later], model, OTHER, at_least=1e-4)
+    visible = not bool((text.isnan() | other.isnan()).any())
+    return _Read(way, causal and visible, batches, reads_ids), visible
+
+
+def _look_for_access(model: Model) -> tuple[Access, torch.Tensor]:
+    """The way to logits, and those of the short text in this way, [1, k, vocabulary]."""
+    import torch
+
+    inputs = short_text(model)
+    at = torch.tensor(positions_of(inputs), device=model.device)
+    weights, expected = model.facts.first or (None, None)
+    model.facts.first = None
+    if expected is None or weights != model.weights_fingerprint:
+        expected = _plain_of_short_text(model.fresh())
     refusal: Exception | None = None
     for way in model.accesses:
         inside = model.fresh()
         try:
             with torch.no_grad():
-                given = inside.direct(inputs, way)(inside.embed(inputs), at).logits[0]
+                given = inside.direct(inputs, way)(inside.embed(inputs), at).logits
         except (UnsupportedMethod, *_OF_A_MODEL) as error:
             refusal = error
             continue
-        if near(given, expected, model, SAME) or not bool(expected.isfinite().any()):
-            return way
+        if near(given[0], expected, model, SAME) or not bool(expected.isfinite().any()):
+            return way, given
+    name = type(model.model).__name__
+    fresh = model.fresh()
+    _plain_of_short_text(fresh)
+    if not near(_plain_of_short_text(fresh), expected, model, SAME) and not remembers(model):
+        raise UnsupportedMethod(
+            f"{name} gives other numbers each time it reads the same text, so no map of it would hold.",
+            cure="Switch off what is random in it, if its config lets you.",
+        )
     if isinstance(refusal, UnsupportedMethod):
         raise refusal
     raise UnsupportedMethod(
@@ -152,87 +254,10 @@ def _look_for_access(model: Model) -> Access:
     ) from refusal
 
 
-def remembers(model: Model) -> bool:
-    """Whether a pass leaves traces in the modules: then each pass has a shadow of its own."""
-
-    def look() -> bool:
-        fresh = model.fresh()
-        before = shadow.structure(fresh.model)
-        plain(fresh, short_text(model))
-        return shadow.structure(fresh.model) != before
-
-    return bool(model.facts.once("remembers", look, model.check_weights))
-
-
-def is_causal(model: Model) -> bool:
-    """Whether a changed later token leaves all earlier logits alone; False, which is safe, while weights are NaN."""
-    return bool(model.facts.once("is_causal", lambda: _look_for_causality(model), model.check_weights))
-
-
-def _look_for_causality(model: Model) -> bool | None:
-    import torch
-
-    inputs = short_text(model)
-    inside = model.fresh()
-    network, embeddings, n_source = inside.network(inputs), inside.embed(inputs), len(inputs.source)
-    n = embeddings.shape[1]
-    if n == n_source + 1:
-        return True
-    changed = embeddings.clone()
-    changed[:, -1] = -2 * embeddings[:, -1] + embeddings[:, n_source]
-    positions = torch.arange(n_source, n - 1, device=embeddings.device)
-    with torch.no_grad():
-        before, after = network(embeddings, positions).logits, network(changed, positions).logits
-    if bool((before.isnan() | after.isnan()).any()):
-        return None
-    return near(after, before, model, OTHER, at_least=1e-4)
-
-
-def batches(model: Model) -> bool:
-    """Whether several texts in one pass give what each gives alone; Doge puts their rows together."""
-
-    def look() -> bool:
-        import torch
-
-        inputs = short_text(model)
-        inside = model.fresh()
-        text = inside.embed(inputs)
-        texts = torch.cat([text, text.flip(1), -text])
-        at = torch.tensor(positions_of(inputs), device=model.device)
-        with torch.no_grad():
-            one = model.fresh().direct(inputs, access(model))
-            alone = torch.cat([one(part[None], at).logits for part in texts])
-            try:
-                together = inside.direct(inputs, access(model))(texts, at).logits
-            except (UnsupportedMethod, *_OF_A_MODEL):
-                return False
-        return near(together, alone, model, OTHER)
-
-    return bool(model.facts.once("batches", look, model.check_weights))
-
-
-def reads_ids(model: Model) -> bool:
-    """Whether token ids matter beside their embeddings, as where every layer has a table of its own (Gemma 3n).
-
-    Then a token is replaced by its id, and a gradient at the embeddings leaves out what the ids do elsewhere.
-    """
-
-    def look() -> bool:
-        import torch
-
-        inputs = short_text(model)
-        inside = model.fresh()
-        text = inside.embed(inputs)
-        at = torch.tensor(positions_of(inputs), device=model.device)
-        middle = tuple(reversed(inputs.ids[1:-1]))
-        source = inputs.source[:1] + tuple(reversed(inputs.source[1:-1])) + inputs.source[1:][-1:]
-        other = Inputs(source, (inputs.ids[0], *middle, inputs.ids[-1]))
-        with torch.no_grad():
-            same = model.fresh().network(inputs)(text, at).logits
-            changed = inside.network(other)(text, at).logits
-        return not near(changed, same, model, SAME)
-
-    return bool(model.facts.once("reads_ids", look, model.check_weights))
+def _other_ids(inputs: Inputs) -> Inputs:
+    """The same text with the ids between its ends turned round."""
+    source = inputs.source[:1] + tuple(reversed(inputs.source[1:-1])) + inputs.source[1:][-1:]
+    return Inputs(source, (inputs.ids[0], *reversed(inputs.ids[1:-1]), inputs.ids[-1]))
 
 
 def holds_between(model: Model, inputs: Inputs, first: int) -> bool:
@@ -306,19 +331,19 @@ def short_text(model: Model) -> Inputs:
 
 
 def positions_of(inputs: Inputs) -> list[int]:
-    """Irregular rows of such a text, in its second part."""
+    """Irregular rows of such a text, in its second part: a head that mixes positions shows."""
     n, start = len(inputs.ids), len(inputs.source)
-    return sorted({start + min(at, n - 1) for at in _AT})
+    return sorted({start + at for at in (0, 2, n // 2 - 1, n - 4, n - 1) if 0 <= at < n})
 
 
-def plain(model: Model, inputs: Inputs, at: torch.Tensor | None = None) -> torch.Tensor:
-    """Logits [k, vocabulary] of a plain call with ids, at rows `at` of source and text; the classes at each of them."""
+def _plain_of_short_text(model: Model) -> torch.Tensor:
+    """Logits [k, vocabulary] of a plain call with ids, at the positions that are looked at; a classifier's at each."""
     import torch
 
+    inputs = short_text(model)
     with torch.no_grad():
-        logits = logits_of(model.run(inputs))
-    whole = logits[0]
-    at = at if at is not None else torch.arange(1, device=logits.device)
+        whole = logits_of(model.run(inputs))[0]
+    at = torch.tensor(positions_of(inputs), device=whole.device)
     if whole.ndim == 1:
         return whole.expand(len(at), -1)
-    return whole[(at - len(inputs.source) if len(inputs.source) else at).clamp_min(0).to(whole.device)]
+    return whole[at - len(inputs.source)]
