@@ -515,10 +515,16 @@ def _seconds(model: Any, method: str) -> float:
     return time.perf_counter() - started
 
 
+# Python itself swallows an interrupt that comes while it calls back for something that died, and says so.
+SWALLOWED = "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
+
+
+@pytest.mark.filterwarnings(SWALLOWED)
 def test_interrupts_leave_nothing_behind() -> None:
     interrupts(40)
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings(SWALLOWED)
 def test_a_thousand_interrupts_leave_nothing_behind() -> None:
     interrupts(1000)

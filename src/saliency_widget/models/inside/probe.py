@@ -209,6 +209,7 @@ def _look(model: Model) -> tuple[_Read, bool]:
         together = text[:0]
     batches = near(together, torch.cat([text, other]), model, OTHER)
     if not (anew or batches) and not near(logits(embeddings), text, model, SAME):
+        model.check_weights()
         model.facts.found["remembers"] = True  # in a way that its structure does not show
         return _look(model)
     causal = near(other[:, at < later], text[:, at < later], model, OTHER, at_least=1e-4)
