@@ -12,10 +12,11 @@ import numpy as np
 from ..aside import aside
 from ..checks import whole_number
 from ..errors import InputError
+from ..models.chat import Message
 from ..models.classifier import ClassifierModel
 from ..models.document import check_span, spanning
 from ..models.loading import load_model
-from ..models.prompting import Encoded, Message, Prompt, check_max_new_tokens, check_prompt
+from ..models.prompting import Encoded, Prompt, check_max_new_tokens, check_prompt
 from ..types import Inputs, Objective, Request
 from . import engine, memory
 from .attention import every_head
@@ -295,6 +296,8 @@ def attribute(
     *,
     target: str | None = None,
     messages: Sequence[Message] | None = None,
+    tools: Sequence[Any] | None = None,
+    template: Mapping[str, Any] | None = None,
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
     method: str = "saliency",
@@ -312,7 +315,10 @@ def attribute(
         model: whatever `load_model` takes: "demo", a hub id, a folder, (model, tokenizer), a pipeline, …
         text: what the model reads. Exactly one of `text`, `messages` (a chat), `input_ids` is given.
         target: a continuation that is taken instead of letting the model write one; or `target_ids`.
-        messages: a chat in the OpenAI form, rendered with the model's own template.
+        messages: a chat in the OpenAI form, tool calls and results too, rendered with the model's own template. What
+            the template leaves out is an error that names it.
+        tools: JSON schemas of the tools that the chat may call, or functions with a docstring, for the template.
+        template: further variables of the template, `{"enable_thinking": False}`.
         input_ids: token ids, taken as they are.
         target_ids: as `target`, in ids.
         method: an id of `methods()`.
@@ -333,7 +339,15 @@ def attribute(
         BadScores, OutOfMemory: the map cannot be computed.
     """
     question = check_question(method, objective, settings, foil)
-    prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
+    prompt = check_prompt(
+        text,
+        messages=messages,
+        tools=tools,
+        template=template,
+        input_ids=input_ids,
+        target=target,
+        target_ids=target_ids,
+    )
     check_max_new_tokens(max_new_tokens)
     memory.check_budget(memory_budget)
     if span is not None:

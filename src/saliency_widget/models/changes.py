@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..checks import whole_text
 from ..errors import InputError
 from ..types import Inputs
+from .chat import last_of_user, with_last_of_user
 from .document import joined
 from .prompting import Encoded, Prompt, check_prompt
 
@@ -57,9 +59,7 @@ def editable(prompt: Prompt | None) -> str | None:
     """What of it can be written anew: the text, or the last turn of a user; None where it was given as ids."""
     if prompt is None:
         return None
-    if prompt.messages is None:
-        return prompt.text
-    return next((content for role, content in reversed(prompt.messages) if role == "user"), None)
+    return prompt.text if prompt.chat is None else last_of_user(prompt.chat)
 
 
 def changed(model: Model, text: Text, change: Change) -> tuple[Text, list[int]]:
@@ -76,13 +76,11 @@ def _rewritten(model: Model, text: Text, new: str) -> Text:
     prompt, targets = text.prompt, tuple(target.ids[0] for target in text.document.targets)
     if prompt is None or editable(prompt) is None:
         raise InputError("This text is known by its ids alone: it cannot be written anew.", cure="Strike tokens out.")
-    if prompt.messages is None:
+    if prompt.chat is None:
         prompt = check_prompt(new, target_ids=targets)
     else:
-        chat = [{"role": role, "content": content} for role, content in prompt.messages]
-        last = max(at for at, message in enumerate(chat) if message["role"] == "user")
-        chat[last]["content"] = new
-        prompt = check_prompt(None, messages=chat, target_ids=targets)
+        whole_text("A chat message", new)
+        prompt = replace(prompt, chat=with_last_of_user(prompt.chat, new), target=None, target_ids=targets)
     encoded = model.encode(prompt)
     model.check_length(encoded, len(targets))
     return Text(name="edited", prompt=prompt, encoded=encoded, document=model.document(encoded, targets))
