@@ -25,6 +25,7 @@ _TURNS: dict[str, SegmentKind] = {
     "ipython": "tool", "function": "tool",
 }  # fmt: skip
 _OURS = ("conversation", "messages", "tools", "tokenize", "return_tensors", "return_dict", "documents")
+_OF_TOKENIZERS = ("add_generation_prompt", "continue_final_message", "chat_template")
 _LABELS = ("role", "type", "id", "tool_call_id", "name", "index")  # of a message or a call: no text for the model
 _THINKING = ("reasoning_content", "reasoning", "thinking")
 _ENDS_THINKING = re.compile(r"</think(?:ing)?>|\[/THINK\]")
@@ -142,10 +143,21 @@ def write_chat(tokenizer: Any, chat: Chat) -> Written:
     """
     if not getattr(tokenizer, "chat_template", None):
         raise InputError("This model has no chat template.", cure="Give text= instead of messages=.")
+    _check_variables(tokenizer, chat)
     chat, text = _readable(tokenizer, chat)
     found = _places(tokenizer, chat, text)
     _check_dropped(chat, found)
     return Written(text, _given(found), _turns(tokenizer, chat, text, found))
+
+
+def _check_variables(tokenizer: Any, chat: Chat) -> None:
+    """Raises: InputError for a variable that the template never looks at."""
+    template = str(chat.variables.get("chat_template", tokenizer.chat_template))
+    for name in chat.variables:
+        if name not in _OF_TOKENIZERS and not re.search(rf"\b{re.escape(str(name))}\b", template):
+            raise InputError(
+                f"The chat template of this model knows no {name!r}.", cure="Look for the name in its chat_template."
+            )
 
 
 def _render(tokenizer: Any, chat: Chat) -> str:
