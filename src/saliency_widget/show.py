@@ -16,7 +16,7 @@ from .widget import SaliencyWidget, check_notebook
 
 def show(
     model: Any,
-    text: str | None = None,
+    text: str | tuple[str, str] | None = None,
     *,
     target: str | None = None,
     messages: Sequence[Message] | None = None,

@@ -17,7 +17,7 @@ from ..models.classifier import ClassifierModel
 from ..models.document import check_span, spanning
 from ..models.loading import load_model
 from ..models.prompting import Encoded, Prompt, check_max_new_tokens, check_prompt
-from ..types import Inputs, Objective, Request
+from ..types import Objective, Request
 from . import engine, memory
 from .attention import every_head
 from .methods import Method, check_applies, method_named, objective_named, settings_of
@@ -188,8 +188,8 @@ def go_on(
         on_progress(encoded, written, steps)
 
     if max_new_tokens:
-        source, ids = encoded.inputs
-        model.generate(replace(encoded, inputs=Inputs(source, (*ids, *begun))), max_new_tokens, on_token)
+        read = encoded.inputs
+        model.generate(replace(encoded, inputs=read._replace(ids=(*read.ids, *begun))), max_new_tokens, on_token)
     return model.document(encoded, written)
 
 
@@ -292,7 +292,7 @@ def check_column(col: int, document: Document) -> None:
 
 def attribute(
     model: Any,
-    text: str | None = None,
+    text: str | tuple[str, str] | None = None,
     *,
     target: str | None = None,
     messages: Sequence[Message] | None = None,
@@ -313,7 +313,8 @@ def attribute(
 
     Args:
         model: whatever `load_model` takes: "demo", a hub id, a folder, (model, tokenizer), a pipeline, …
-        text: what the model reads. Exactly one of `text`, `messages` (a chat), `input_ids` is given.
+        text: what the model reads; a pair (first, second) for a classifier of pairs. Exactly one of `text`, `messages`
+            (a chat), `input_ids` is given.
         target: a continuation that is taken instead of letting the model write one; or `target_ids`.
         messages: a chat in the OpenAI form, tool calls and results too, rendered with the model's own template. What
             the template leaves out is an error that names it.

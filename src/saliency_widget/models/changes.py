@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ..checks import whole_text
 from ..errors import InputError
-from ..types import Inputs
 from .chat import last_of_user, with_last_of_user
 from .document import joined
 from .prompting import Encoded, Prompt, check_prompt
@@ -94,8 +93,7 @@ def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list
         raise InputError(f"There is no input token {missing[0]}.", cure=f"There are {n}: 0 … {n - 1}.")
     given = [position for position in range(first) if position not in rows]
     cols = [col for col, target in enumerate(document.targets) if target.position not in rows]
-    ids = document.inputs.all
-    left = Inputs(tuple(ids[at] for at in given if at < n_source), tuple(ids[at] for at in given if at >= n_source))
+    left = encoded.inputs.at(given)
     if not left.ids or (n_source and not left.source):
         raise InputError(
             f"Without these tokens there is nothing left for {model.name} to read.", cure="Leave one of them in."

@@ -10,6 +10,7 @@ from ..checks import whole_number, whole_text
 from ..errors import InputError
 from ..types import Inputs, Role, Segment
 from .chat import Chat, Message, chat_tokens, check_chat, write_chat
+from .pairs import pair_of, second_of, second_of_ids, types_of_ids
 from .unknown import unknown_texts
 
 
@@ -18,6 +19,7 @@ class Prompt:
     """What the user gave, checked for contradictions but not yet encoded."""
 
     text: str | None = None
+    second: str | None = None  # of a pair
     chat: Chat | None = None
     input_ids: tuple[int, ...] | None = None
     target: str | None = None
@@ -41,7 +43,7 @@ class Encoded:
 
 
 def check_prompt(
-    text: str | None,
+    text: str | tuple[str, str] | None,
     *,
     messages: Sequence[Message] | None = None,
     tools: Sequence[Any] | None = None,
@@ -63,6 +65,9 @@ def check_prompt(
         )
     if target is not None and target_ids is not None:
         raise InputError("There are two kinds of target: target and target_ids.", cure="Give one of them.")
+    second: str | None = None
+    if isinstance(text, tuple | list) and len(text) == 2 and all(isinstance(part, str) for part in text):
+        text, second = text
     if text is not None and not isinstance(text, str):
         raise InputError(
             f"The text is a {type(text).__name__}, not a string.", cure="Give messages= for a chat, input_ids= for ids."
@@ -75,9 +80,11 @@ def check_prompt(
     if text == "" or ids == ():
         raise InputError(f"The {given[0]} is empty.", cure="Give at least one token for the model to read.")
     whole_text("The text", text or "")
+    whole_text("The second text", second or "")
     whole_text("The target", target or "")
     return Prompt(
         text=text,
+        second=second,
         chat=None if messages is None else check_chat(messages, tools, template),
         input_ids=ids,
         target=target,
@@ -152,22 +159,35 @@ def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...], output
     )
 
 
-def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...]) -> Encoded:
+def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...], *, types: bool = False) -> Encoded:
     """What a classifier is to read. The target is the class that the user named, else all of them.
 
+    Of a pair, each text is a segment. `types`: whether the model is to be told token types.
     Raises: InputError for a chat, a text that makes no token, or a class that is not there.
     """
-    ids = _ids(tokenizer, prompt)
+    ids, second = _ids_of_texts(tokenizer, prompt)
     named = prompt.target_ids if prompt.target is None else (prompt.target,)
     chosen = tuple(class_index(labels, name) for name in named or ())
-    unknown = unknown_texts(tokenizer, prompt.text, ids)
+    unknown = unknown_texts(tokenizer, prompt.text, ids[:second])
+    if prompt.second is not None and second is not None:
+        behind = unknown_texts(tokenizer, prompt.second, ids[second:])
+        unknown = (*unknown, *[None] * (second - len(unknown)), *behind) if behind else unknown
     return Encoded(
-        inputs=Inputs((), tuple(ids)),
+        inputs=Inputs((), tuple(ids), tuple(types_of_ids(tokenizer, ids, second)) if types else ()),
         roles=tuple(_roles(ids, tokenizer, "prompt", unknown)),
-        segments=None,
+        segments=None if second is None else pair_of(second, len(ids)),
         target=tuple(range(len(labels))) if named is None else _checked_target(chosen),
         unknown=unknown,
     )
+
+
+def _ids_of_texts(tokenizer: Any, prompt: Prompt) -> tuple[list[int], int | None]:
+    """Ids of a text or a pair, and where the second text begins."""
+    if prompt.second is not None:
+        second = second_of(tokenizer, str(prompt.text))
+        return list(tokenizer(prompt.text, prompt.second)["input_ids"]), second
+    ids = _ids(tokenizer, prompt)
+    return ids, second_of_ids(tokenizer, ids) if prompt.input_ids is not None else None
 
 
 def class_index(labels: tuple[str, ...], wanted: str | int) -> int:
@@ -183,6 +203,8 @@ def _ids(tokenizer: Any, prompt: Prompt) -> list[int]:
     """Ids of a text that is no chat, special tokens included. Raises: InputError."""
     if prompt.chat is not None:
         raise InputError("This model takes no chat.", cure="Give text= instead of messages=.")
+    if prompt.second is not None:
+        raise InputError("This model reads one text, not a pair.", cure="Give one text, or a classifier.")
     ids = list(prompt.input_ids) if prompt.input_ids is not None else _ids_of_text(tokenizer, str(prompt.text))
     if not ids:
         raise InputError("The text makes no token at all.", cure="Give at least one token for the model to read.")
