@@ -54,7 +54,8 @@ export type WireToken = {
 };
 export type WireSegment = { kind: SegmentKind; name: string; start: number; end: number };
 export type WireAlternative = { id: number; text: string; probability: number };
-export type WireStep = { probability: number; alternatives: WireAlternative[] };
+/** One of `probability` and `value` is null. */
+export type WireStep = { probability: number | null; value: number | null; alternatives: WireAlternative[] };
 export type WireMethod = {
   id: string;
   label: string;

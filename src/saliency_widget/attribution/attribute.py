@@ -72,7 +72,7 @@ class Question:
             self._check_spans(model)
         foil = None if self.foil is None else model.foil_id(self.foil)
         self._check_foil(foil, model, document)
-        if isinstance(model, ClassifierModel) and model.applied == "none":
+        if isinstance(model, ClassifierModel) and model.raw:
             self._check_raw_scores(model)
         return Request(
             inputs=document.inputs,
@@ -233,7 +233,8 @@ def assemble(
         rows=document.rows,
         cols=tuple(document.cols[col] for col in cols),
         segments=document.segments,
-        step_scores={"probability": np.array([step.probability for step in steps])},
+        step_scores={"probability": np.array([step.probability for step in steps])}
+        | ({"value": np.array([step.value for step in steps])} if model.raw else {}),
         alternatives=tuple(model.alternatives(step) for step in steps),
         method=question.method.id,
         objective=question.objective if question.method.uses_objective else None,

@@ -66,6 +66,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         settings=request.settings,
         causal=causal,
         independent=model.independent,
+        raw=model.raw,
         n_source=len(inputs.source),
         read_once=partial(read_once, model, inputs) if causal else None,
         attention=AttentionReader(model, inputs),

@@ -25,6 +25,8 @@ LONG = 60  # characters of the name of a unit of several tokens; of one token tw
 class Column:
     """One target and what it was made of: `numbers` [n_rows], shares or raw scores, NaN where it cannot see the row.
 
+    `probability` is NaN where it is not known; `value` is the number that a model gives in its place, or NaN.
+
     Where the question is turned round, one input and what it feeds: see question.py.
     """
 
@@ -32,6 +34,7 @@ class Column:
     probability: float
     numbers: NDArray[np.float64]
     largest: float
+    value: float = float("nan")
 
     @property
     def n_visible(self) -> int:
@@ -58,11 +61,13 @@ def columns(attribution: AttributionLike, *, raw: bool = False) -> list[Column]:
     if not raw:
         sums = np.nansum(np.abs(numbers), axis=0)
         numbers /= np.where(sums > 0, sums, 1)
-    probabilities = attribution.step_scores.get("probability")
+    unknown = np.full(len(attribution.cols), np.nan)
+    probabilities, values = (attribution.step_scores.get(name, unknown) for name in ("probability", "value"))
     return [
         Column(
             target=target,
-            probability=float("nan") if probabilities is None else float(probabilities[col]),
+            probability=float(probabilities[col]),
+            value=float(values[col]),
             numbers=numbers[:, col],
             largest=float(np.max(np.nan_to_num(np.abs(numbers[:, col])), initial=0)),
         )
@@ -83,10 +88,11 @@ def first_target(attribution: AttributionLike) -> int:
 
 
 def likeliest(shown: Sequence[Column]) -> int:
-    """The column to look at first: of classes the most probable, of a text the first."""
+    """The column to look at first: of classes the most probable or that of the largest value, of a text the first."""
     if shown[0].target.role != "class":
         return 0
-    return int(np.argmax(np.nan_to_num([column.probability for column in shown])))
+    known = [c.probability if np.isnan(c.value) else c.value for c in shown]
+    return int(np.argmax(np.nan_to_num(known, nan=-np.inf)))
 
 
 def headline(attribution: AttributionLike) -> list[str]:

@@ -54,6 +54,11 @@ class ClassifierModel(Model):
         """Whether each class has a probability of its own, so that several may be there at once."""
         return self.applied == "sigmoid"
 
+    @property
+    def raw(self) -> bool:  # type: ignore[override]  # there a field
+        """Whether its numbers are no probabilities, as in regression."""
+        return self.applied == "none"
+
     def encode(self, prompt: Prompt) -> Encoded:
         """A text, or a pair; its target is one class if the user named one, else all of them. Raises: InputError."""
         types = self._takes("token_type_ids") and "token_type_ids" in self.tokenizer.model_input_names

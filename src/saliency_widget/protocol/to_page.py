@@ -38,9 +38,13 @@ class WireAlternative(TypedDict):
 
 
 class WireStep(TypedDict):
-    """How probable one target was, and what else the model could have written."""
+    """How probable one target was, and what else the model could have written.
 
-    probability: float
+    `value`: the number that a model gives where it gives no probability: one of the two is None.
+    """
+
+    probability: float | None
+    value: float | None
     alternatives: list[WireAlternative]
 
 

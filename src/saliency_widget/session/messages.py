@@ -71,10 +71,10 @@ def status_message(
     }
 
 
-def wire_step(probability: float, alternatives: Sequence[Alternative]) -> to_page.WireStep:
-    """How probable a target was, and what else the model could have written."""
+def wire_step(probability: float, value: float | None, alternatives: Sequence[Alternative]) -> to_page.WireStep:
+    """How probable a target was, or the value that the model gives, and what else it could have written."""
     wire = [cast("to_page.WireAlternative", asdict(a)) for a in alternatives]
-    return {"probability": probability, "alternatives": wire}
+    return {"probability": probability if value is None else None, "value": value, "alternatives": wire}
 
 
 def runs(cols: Iterable[int]) -> Iterator[range]:

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol import PROTOCOL, WINDOW, to_kernel, to_page
-from ..types import Alternative, Objective, Phase, Segment, Token
-from .messages import encodable, runs, status_message, wire_method, wire_step, wire_token
+from ..types import Objective, Phase, Segment, Token
+from .messages import encodable, runs, status_message, wire_method, wire_token
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,11 +163,10 @@ class Stream:
             self._tokens_from = min(self._tokens_from, same)
             self._tell("tokens")
 
-    def steps(self, steps: Mapping[int, tuple[float, Sequence[Alternative]]]) -> None:
+    def steps(self, steps: Mapping[int, to_page.WireStep]) -> None:
         """By column: the target's probability, and what else the model could have written."""
         with self._changed:
-            for col, (probability, alternatives) in steps.items():
-                self._steps[col] = wire_step(probability, alternatives)
+            self._steps.update(steps)
             self._steps_untold.update(steps)
             self._tell("steps")
 
