@@ -129,6 +129,11 @@ def check_question(
 ) -> Question:
     """Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil in vain."""
     row = method_named(method)
+    if isinstance(foil, list | tuple | set):
+        raise InputError(
+            f"There are {len(foil)} foils, and a map is against one.",
+            cure="Ask for one after another: [sw.attribute(model, text, foil=foil) for foil in foils].",
+        )
     if foil is not None and not isinstance(foil, str):
         foil = whole_number("foil", foil, cure="Give a token (or a class) as text, or its id.")
     question = Question(

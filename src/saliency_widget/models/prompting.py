@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,8 +67,15 @@ def check_prompt(
     if target is not None and target_ids is not None:
         raise InputError("There are two kinds of target: target and target_ids.", cure="Give one of them.")
     second: str | None = None
-    if isinstance(text, tuple | list) and len(text) == 2 and all(isinstance(part, str) for part in text):
+    if isinstance(text, tuple) and len(text) == 2 and all(isinstance(part, str) for part in text):
         text, second = text
+    several: Any = text
+    if hasattr(several, "__len__") and not isinstance(several, str | Mapping):
+        pair = " A pair for a classifier is a tuple: (first, second)." if len(several) == 2 else ""
+        raise InputError(
+            f"There are {len(several)} texts, and a map is of one.",
+            cure=f"Ask for one after another: [sw.attribute(model, text) for text in texts].{pair}",
+        )
     if text is not None and not isinstance(text, str):
         raise InputError(
             f"The text is a {type(text).__name__}, not a string.", cure="Give messages= for a chat, input_ids= for ids."
@@ -99,6 +107,11 @@ def check_max_new_tokens(n: int) -> None:
 
 def _whole_numbers(name: str, ids: Any) -> tuple[int, ...]:
     cure = "Give the ids of one text, one after another: tokenizer(text).input_ids."
+    ids = ids.tolist() if hasattr(ids, "tolist") else ids
+    if isinstance(ids, list | tuple) and ids and all(isinstance(row, list | tuple) for row in ids):
+        if len(ids) > 1:
+            raise InputError(f"{name} holds {len(ids)} texts, and a map is of one.", cure=f"Give {name}[0], say.")
+        (ids,) = ids  # as a tokenizer gives them for a model: [1, n]
     if isinstance(ids, str) or not hasattr(ids, "__len__"):
         raise InputError(f"{name} is a {type(ids).__name__}, not a list of token ids.", cure=cure)
     return tuple(whole_number(f"A token id in {name}", i, cure=cure) for i in ids)
@@ -243,10 +256,31 @@ def continuation(tokenizer: Any, before: str | None, ids: list[int], target: str
         return None
     if before is not None:
         bare = _bare(tokenizer, before)
+        _check_beginning(tokenizer, before, target)
         together = _bare(tokenizer, before + target)
         if ids[-len(bare) :] == bare and together[: len(bare)] == bare:
             return tuple(together[len(bare) :])
     return tuple(_bare(tokenizer, target))
+
+
+def _check_beginning(tokenizer: Any, before: str, target: str) -> None:
+    """Raises: InputError for a word without its space, where it would be read as more of the word before.
+
+    Only where the space makes fewer tokens of it: the rest of a word may well be asked about.
+    """
+    if not (_is_spaced(before[-1:]) and _is_spaced(target[:1])):
+        return
+    if len(_bare(tokenizer, " " + target)) < len(_bare(tokenizer, target)):
+        word, begun = target.split(maxsplit=1)[0], before.rsplit(maxsplit=1)[-1]
+        raise InputError(
+            f"“{word}” would continue the word “{begun}”, and be read in other tokens than the word “ {word}”.",
+            cure=f"Did you mean target={' ' + target!r}? If not, give target_ids=.",
+        )
+
+
+def _is_spaced(letter: str) -> bool:
+    """Whether it is a letter of a script that sets words apart by spaces."""
+    return letter.isalpha() and unicodedata.name(letter, "").startswith(("LATIN", "GREEK", "CYRILLIC", "ARMENIAN"))
 
 
 def _bare(tokenizer: Any, text: str) -> list[int]:
