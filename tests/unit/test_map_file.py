@@ -444,7 +444,7 @@ PER_COLUMN = (
 )
 ABOUT = parts_of(OLD.read_bytes())[1] | {
     "settings": {"unit": "word", "pool": "sum", "layer": 1, "head": None},
-    "diagnostics": {**dict.fromkeys(PER_COLUMN, [0.5, -1.0]), "spot_check": 0.1, "spot_check_proves": False},
+    "diagnostics": {**{name: [0.5, -1.0] for name in PER_COLUMN}, "spot_check": 0.1, "spot_check_proves": False},
 }
 STRANGE = st.one_of(
     st.sampled_from([REMOVED, None, True, [], {}, "", "class", "special", "word", -1, 0, 1, 2, 3, 2**23, HUGE, DEEP]),

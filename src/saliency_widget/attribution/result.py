@@ -201,7 +201,11 @@ class Attribution:
     # ── taken away ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a visible cell: row, row_token, row_position, col, col_token, col_position, score, share."""
+        """One line a visible cell: row, row_token, row_position, col, col_token, col_position, score, share.
+
+        Tokens are as they are. The CSV that the page saves has an apostrophe before those that a spreadsheet would run
+        ("=1+1"); the docstring of `export.table.to_dataframe` says how to take it away.
+        """
         return to_dataframe(self)
 
     def to_html(self, *, col: int | None = None) -> str:
