@@ -165,7 +165,7 @@ def unharmed(path: Path) -> bool:
 def test_a_bit_that_fell_over_is_noticed(saved: bytes, tmp_path: Path, n: int) -> None:
     """n bits with a fixed seed, and every one of the length, the padding and the names of the header, the digest too.
 
-    Not one gives another map; few are nothing to it: none, where the digest covers them.
+    Each file is refused: none gives another map, and none the same by luck.
     """
     (end,) = struct.unpack("<Q", saved[:8])
     padding = len(saved[8 : 8 + end]) - len(saved[8 : 8 + end].rstrip(b" "))
