@@ -121,6 +121,9 @@ def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any) -> None:
         files[label] = Path(coming.value.path())
     texts = [row["text"] for row in json.loads(files["JSON"].read_text())["rows"]][1:]
     assert texts[:n] == python(nb, "[t.text for t in w.attribution.rows]")[1 : n + 1]
+    table = files["CSV"].read_text()
+    assert ""","' =1+1",""" in table, "marked: a spreadsheet would run it"
+    assert """," =1+1",""" not in table
     for label in ("HTML", "SVG"):
         page_file = files[label].with_suffix(f".{label.lower()}")
         page_file.write_bytes(files[label].read_bytes())

@@ -41,9 +41,13 @@ def to_text(attribution: AttributionLike, width: int = 80) -> str:
 
 
 def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
-    """One line a visible cell, target by target.
+    r"""One line a visible cell, target by target.
 
     Columns: row, row_token, row_position, col, col_token, col_position, score, share.
+
+    Tokens are as they are. A spreadsheet that opens a CSV runs text that begins with = + - @, a tab or a line break:
+    the CSV that the page saves marks such tokens by an apostrophe before them. To undo that, replace what matches
+    `^'(?=["' ]*[=+\-@\t\r\n＝＋－＠])` by nothing.
     """
     import pandas as pd
 
