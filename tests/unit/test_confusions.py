@@ -14,13 +14,15 @@ from saliency_widget.models.prompting import check_prompt, encode_text
 from tests.families import byte_tokenizer
 
 
-def test_a_word_without_its_space_is_asked_about() -> None:
-    """d is a token of its own; d behind a letter is one too: only what takes more tokens is in doubt."""
-    tokenizer = byte_tokenizer()
+@pytest.mark.demo
+def test_a_word_without_its_space_is_asked_about(demo: Any) -> None:
+    """One token with its space, two without; the rest of a word is taken as it is."""
     with pytest.raises(InputError) as caught:
-        encode_text(tokenizer, check_prompt("was very", target="the end"))
-    assert "“the” would continue the word “very”" in caught.value.message
-    assert caught.value.cure == "Did you mean target=' the end'? If not, give target_ids=."
+        demo.encode(check_prompt("The dog was very", target="cute and"))
+    assert "“cute” would continue the word “very”" in caught.value.message
+    assert caught.value.cure == "Did you mean target=' cute and'? If not, give target_ids=."
+    for text, target in (("The dog was very", " cute"), ("He lives in Wash", "ington"), ("The dog was very", "!")):
+        assert len(demo.encode(check_prompt(text, target=target)).target) == 1
 
 
 @pytest.mark.parametrize(
