@@ -24,6 +24,7 @@ def show(
     template: Mapping[str, Any] | None = None,
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
+    segments: Mapping[str, str | tuple[int, int]] | None = None,
     method: str = "saliency",
     objective: str = "probability",
     foil: str | int | None = None,
@@ -57,6 +58,7 @@ def show(
         input_ids=input_ids,
         target=target,
         target_ids=target_ids,
+        segments=segments,
     )
     check_max_new_tokens(max_new_tokens)
     check_budget(memory_budget)

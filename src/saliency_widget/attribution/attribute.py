@@ -306,6 +306,7 @@ def attribute(
     template: Mapping[str, Any] | None = None,
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
+    segments: Mapping[str, str | tuple[int, int]] | None = None,
     method: str = "saliency",
     objective: str = "probability",
     foil: str | int | None = None,
@@ -328,6 +329,8 @@ def attribute(
         template: further variables of the template, `{"enable_thinking": False}`.
         input_ids: token ids, taken as they are.
         target_ids: as `target`, in ids.
+        segments: stretches of the text that are units of their own, `{"contract": "the words themselves"}` or, in
+            characters, `{"contract": (start, end)}`.
         method: an id of `methods()`.
         objective: what is explained: "probability", "log_probability" or "logit" of the target token, or the "entropy"
             of the whole distribution at its place.
@@ -354,6 +357,7 @@ def attribute(
         input_ids=input_ids,
         target=target,
         target_ids=target_ids,
+        segments=segments,
     )
     check_max_new_tokens(max_new_tokens)
     memory.check_budget(memory_budget)

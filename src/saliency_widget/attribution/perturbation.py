@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Without = Callable[[list[list[int]]], torch.Tensor]
 
 _MODES = ("replace", "delete")
-_UNITS = ("token", "word", "sentence", "coarse_to_fine")
+_UNITS = ("token", "word", "sentence", "segment", "coarse_to_fine")
 _LEVELS = ("segment", "sentence", "word")  # of coarse to fine
 _ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
 
@@ -52,13 +52,14 @@ class OcclusionSettings:
     which there would be nothing to read is replaced all the same).
     `baseline`: "unk", "pad", "mask", "zero" or "mean"; None takes the first there is of unk, pad, zero, and for a token
     that is this one itself another: see `baselines`.
-    `unit`: "token", "word" or "sentence" is taken away as a whole; "coarse_to_fine" takes paragraphs (or turns), then
-    the sentences of those that mattered, then the words of these. The drop of a unit is dealt out evenly to its tokens.
+    `unit`: "token", "word", "sentence" or "segment" is taken away as a whole; "coarse_to_fine" takes paragraphs (or
+    turns), then the sentences of those that mattered, then the words of these. The drop of a unit is dealt out evenly
+    to its tokens.
     """
 
     mode: Literal["replace", "delete"] = "replace"
     baseline: str | None = None
-    unit: Literal["token", "word", "sentence", "coarse_to_fine"] = "token"
+    unit: Literal["token", "word", "sentence", "segment", "coarse_to_fine"] = "token"
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, _MODES)

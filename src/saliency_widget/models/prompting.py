@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..types import Inputs, Role, Segment
 from .chat import Chat, Message, chat_tokens, check_chat, write_chat
 from .pairs import pair_of, second_of, second_of_ids, types_of_ids
+from .stretches import Named, check_named
 from .unknown import unknown_texts
 
 
@@ -25,6 +26,7 @@ class Prompt:
     input_ids: tuple[int, ...] | None = None
     target: str | None = None
     target_ids: tuple[int, ...] | None = None
+    named: tuple[Named, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Encoded:
     segments: tuple[Segment, ...] | None
     target: tuple[int, ...]
     unknown: tuple[str | None, ...] = ()
+    named: tuple[Named, ...] = ()
 
 
 def check_prompt(
@@ -52,6 +55,7 @@ def check_prompt(
     input_ids: Sequence[int] | None = None,
     target: str | None = None,
     target_ids: Sequence[int] | None = None,
+    segments: Mapping[str, str | tuple[int, int]] | None = None,
 ) -> Prompt:
     """Exactly one of `text`, `messages`, `input_ids`, and at most one of `target`, `target_ids`, none of them empty.
 
@@ -97,6 +101,7 @@ def check_prompt(
         input_ids=ids,
         target=target,
         target_ids=None if target_ids is None else _whole_numbers("target_ids", target_ids),
+        named=() if segments is None else check_named(segments),
     )
 
 
@@ -144,6 +149,7 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
         segments=segments,
         target=_checked_target(target),
         unknown=unknown,
+        named=prompt.named,
     )
 
 
@@ -169,6 +175,7 @@ def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...], output
         ),
         target=_checked_target(target),
         unknown=unknown,
+        named=prompt.named,
     )
 
 
@@ -191,6 +198,7 @@ def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...], 
         segments=None if second is None else pair_of(second, len(ids)),
         target=tuple(range(len(labels))) if named is None else _checked_target(chosen),
         unknown=unknown,
+        named=prompt.named,
     )
 
 
