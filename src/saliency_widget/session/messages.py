@@ -34,6 +34,14 @@ def encodable(content: Any) -> Any:
     return content
 
 
+def growth(answer: to_page.Answer, told: str | None) -> to_page.Answer:
+    """The answer without the beginning of its text that was told; whole where it did not grow from there."""
+    if not told or answer["state"] != "writing" or not answer["text"].startswith(told):
+        return answer
+    start = len(encodable(told).encode("utf-16-le")) // 2
+    return {**answer, "start": start, "text": answer["text"][len(told) :], "free": None}
+
+
 def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
     """The card of a method. `reason`: why it cannot be used here, or None."""
     return {
