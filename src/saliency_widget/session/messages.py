@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
+from ..characters import sign_of
 from ..checks import SURROGATE
-from ..export.reading import sign_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
