@@ -203,6 +203,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     kind: oneOf(EXPLANATION_KINDS),
     guided: flag,
     state: oneOf(ANSWER_STATES),
+    start: count,
     text,
     free: orNull(text),
     label: orNull(label),

@@ -158,6 +158,8 @@ export type Answer = {
   kind: ExplanationKind;
   guided: boolean;
   state: AnswerState;
+  /** The text follows so many letters of what was told before; above 0, `free` stays what it was. */
+  start: number;
   text: string;
   free: string | null;
   label: Label | null;

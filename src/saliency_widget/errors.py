@@ -26,11 +26,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .characters import plain
+
 
 class SaliencyError(Exception):
-    """Base of all errors of this package. `message` says what happened, `cure` what to do about it."""
+    """Base of all errors of this package. `message` says what happened, `cure` what to do about it.
+
+    Both are one line: characters that a terminal would obey, which names from outside may have, are signs in them.
+    """
 
     def __init__(self, message: str, *, cure: str) -> None:
+        message, cure = plain(message), plain(cure)
         super().__init__(f"{message} {cure}")
         self.message = message
         self.cure = cure

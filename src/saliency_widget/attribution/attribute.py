@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..aside import aside
+from ..characters import bar_name
 from ..checks import whole_number
 from ..errors import InputError
 from ..models.chat import Message
@@ -407,7 +408,7 @@ class _Bars:
 
     def __init__(self, label: str) -> None:
         self.at: tuple[Any, ...] = ()
-        self._labels = {"writing": "writing", "attributing": label}
+        self._labels = {"writing": "writing", "attributing": bar_name(label)}
         self._stage = ""
         self._bar: Any = None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
+from ..characters import sign_of
 from ..checks import SURROGATE
-from ..export.reading import sign_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +32,14 @@ def encodable(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return type(content)(encodable(value) for value in content)
     return content
+
+
+def growth(answer: to_page.Answer, told: str | None) -> to_page.Answer:
+    """The answer without the beginning of its text that was told; whole where it did not grow from there."""
+    if not told or answer["state"] != "writing" or not answer["text"].startswith(told):
+        return answer
+    start = len(encodable(told).encode("utf-16-le")) // 2
+    return {**answer, "start": start, "text": answer["text"][len(told) :], "free": None}
 
 
 def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
