@@ -128,7 +128,7 @@ def test_a_seed_that_is_none(seed: Any) -> None:
 @pytest.mark.parametrize(
     ("method", "setting", "wrong", "known"),
     [
-        ("occlusion", "unit", "words", "Did you mean word? Known: token, word, sentence, coarse_to_fine."),
+        ("occlusion", "unit", "words", "Did you mean word? Known: token, word, sentence, segment, coarse_to_fine."),
         ("occlusion", "mode", "remove", "Known: replace, delete."),
         ("occlusion", "baseline", "padding", "Known: unk, pad, mask, zero, mean."),
         ("integrated_gradients", "baseline", "padd", "Did you mean pad? Known: unk, pad, mask, zero, mean."),
