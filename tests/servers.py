@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 KEY = "sk-a-key-to-the-door"
 _START = 120  # seconds after which a server is taken for one that does not come
@@ -248,3 +248,67 @@ def scripted(*script: Says, models: Sequence[str] = ()) -> Iterator[Scripted]:
             server.over.set()
             server.shutdown()
             thread.join()
+
+
+# ── a server that says any bytes ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Raw(NamedTuple):
+    """A server of plain sockets. `over`: set when the test is over, or when it is to stop what it sends."""
+
+    url: str
+    over: threading.Event
+
+
+@contextmanager
+def raw(say: Callable[[socket.socket, threading.Event], None]) -> Iterator[Raw]:
+    """A server that hears a request and then lets `say` send what it likes, until whoever asked has gone."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve(connection: socket.socket) -> None:
+            with connection, suppress(ConnectionError):
+                heard = connection.makefile("rb")
+                head = b"".join(iter(heard.readline, b"\r\n")).lower()
+                _, _, length = head.partition(b"content-length:")
+                heard.read(int(length.split(b"\r\n")[0] or 0))
+                say(connection, over)
+
+        def listen() -> None:
+            with suppress(OSError):  # the door is shut
+                while True:
+                    threads.append(threading.Thread(target=serve, args=[door.accept()[0]], daemon=True))
+                    threads[-1].start()
+
+        threads = [threading.Thread(target=listen, daemon=True)]
+        threads[0].start()
+        try:
+            yield Raw(f"http://127.0.0.1:{door.getsockname()[1]}/v1", over)
+        finally:
+            over.set()
+            door.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join(_START)
+
+
+def head(kind: str = "text/event-stream", *, status: str = "200 OK", more: str = "") -> bytes:
+    """The headers of an answer in chunks."""
+    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n{more}\r\n".encode("latin1")
+
+
+def chunk(data: bytes) -> bytes:
+    """A chunk; an empty one is the last."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def event(data: object) -> bytes:
+    """A server-sent event with JSON, or with bytes as they are, in a chunk."""
+    return chunk(b"data: " + (data if isinstance(data, bytes) else json.dumps(data).encode()) + b"\n\n")
+
+
+def said(text: str) -> bytes:
+    """The event of a part of an answer."""
+    return event({"choices": [{"index": 0, "delta": {"content": text}}]})
+
+
+END = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}) + event(b"[DONE]") + chunk(b"")

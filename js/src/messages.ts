@@ -92,7 +92,7 @@ const token = shape<WireToken>({
 });
 const segment = shape<WireSegment>({ kind: oneOf(SEGMENT_KINDS), name: text, start: count, end: count });
 const alternative = shape<WireAlternative>({ id: count, text, probability: real });
-const step = shape<WireStep>({ probability: real, alternatives: list(alternative) });
+const step = shape<WireStep>({ probability: orNull(real), value: orNull(real), alternatives: list(alternative) });
 const method = shape<WireMethod>({
   id: text,
   label: text,
@@ -203,6 +203,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     kind: oneOf(EXPLANATION_KINDS),
     guided: flag,
     state: oneOf(ANSWER_STATES),
+    start: count,
     text,
     free: orNull(text),
     label: orNull(label),

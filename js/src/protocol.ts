@@ -54,7 +54,8 @@ export type WireToken = {
 };
 export type WireSegment = { kind: SegmentKind; name: string; start: number; end: number };
 export type WireAlternative = { id: number; text: string; probability: number };
-export type WireStep = { probability: number; alternatives: WireAlternative[] };
+/** One of `probability` and `value` is null. */
+export type WireStep = { probability: number | null; value: number | null; alternatives: WireAlternative[] };
 export type WireMethod = {
   id: string;
   label: string;
@@ -157,6 +158,8 @@ export type Answer = {
   kind: ExplanationKind;
   guided: boolean;
   state: AnswerState;
+  /** The text follows so many letters of what was told before; above 0, `free` stays what it was. */
+  start: number;
   text: string;
   free: string | null;
   label: Label | null;

@@ -368,7 +368,7 @@ function shifted({ start, end }: Span, by: number): Span {
 
 /** The first of the largest probabilities; 0 while none is known. */
 function likeliest(steps: readonly (WireStep | undefined)[]): number {
-  const probabilities = Array.from(steps, (step) => step?.probability ?? Number.NEGATIVE_INFINITY);
+  const probabilities = Array.from(steps, (step) => step?.value ?? step?.probability ?? Number.NEGATIVE_INFINITY);
   return Math.max(0, probabilities.indexOf(Math.max(...probabilities)));
 }
 

@@ -180,8 +180,13 @@ export function createStore() {
   }
 
   function addAnswer(answer: Answer): void {
-    const others = answers.value.filter(({ id }) => id !== answer.id);
-    answers.value = [...others, answer].sort((a, b) => a.id - b.id);
+    const before = answers.value.find(({ id }) => id === answer.id);
+    const { start } = answer;
+    if ((before?.text.length ?? 0) < start) return; // its beginning comes once hello is heard
+    const text = (before?.text ?? "").slice(0, start) + answer.text;
+    const free = answer.free ?? before?.free ?? null; // once there, it stays
+    const others = answers.value.filter((other) => other !== before);
+    answers.value = [...others, { ...answer, text, free }].sort((a, b) => a.id - b.id);
   }
 
   /** What was said of one text stays when another begins; its words are not on the new one's maps. */

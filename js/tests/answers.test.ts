@@ -52,6 +52,26 @@ describe("an answer", () => {
     expect(texts(el, ".sw-answer .sw-said")).toContain(evil);
     expect(texts(el, ".sw-word")).toEqual([`${evil}: 1.00`]);
   });
+  it("grows by what is new of it, and is whole only once its beginning was heard", () => {
+    const { find, hear, el } = view(EXPLAINERS);
+    const grows = (start: number, text: string) => hear({ ...PROSE, state: "writing", start, text, free: null });
+    grows(4, "sky"); // to a page that came later, before it is told the whole
+    expect(el.querySelector(".sw-said")).toBeNull();
+    grows(0, "The 🙂");
+    grows(6, " sky");
+    expect(find(".sw-said").textContent).toBe("The 🙂 sky");
+    grows(6, "!");
+    expect(find(".sw-said").textContent).toBe("The 🙂!");
+    grows(99, "?");
+    expect(find(".sw-said").textContent).toBe("The 🙂!");
+    hear({ ...PROSE, state: "done", start: 0, text: "Whole." });
+    expect(find(".sw-said").textContent).toBe("Whole.");
+  });
+  it("keeps what was written freely while the list grows", () => {
+    const { find, hear } = view(EXPLAINERS, { ...ANSWER, state: "writing", text: "[", free: "It is good." });
+    hear({ ...ANSWER, state: "writing", start: 1, text: "(", free: null });
+    expect(find(".sw-answer-body").textContent).toContain("It is good.");
+  });
   it("streams into the same text, and follows it unless the reader looks back", () => {
     const { find, hear } = view(EXPLAINERS, { ...PROSE, state: "waiting", text: "", seconds: 0 });
     expect(find(".sw-answer-body").textContent?.trim()).toBe("Waiting for gemini-2.0-flash …");

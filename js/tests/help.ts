@@ -144,6 +144,7 @@ export function about(
         start: 0,
         steps: Array.from({ length: nCols }, (_, col) => ({
           probability: probabilities[col] ?? 0.796 / (col + 1),
+          value: null,
           alternatives: classes
             ? []
             : [

@@ -84,7 +84,7 @@ describe("the chain from messages to what is shown", () => {
     expect(told([0.1, 0.45, 0.45]).shown.value?.col).toBe(1);
     const { store, model } = started(about(classes, 2, []).filter(([message]) => message.type !== "steps"));
     expect([store.kind.value, store.shown.value?.col]).toEqual(["classes", 0]);
-    model.hear({ type: "steps", doc: 1, start: 2, steps: [{ probability: 0.2, alternatives: [] }] });
+    model.hear({ type: "steps", doc: 1, start: 2, steps: [{ probability: 0.2, value: null, alternatives: [] }] });
     expect(store.shown.value?.col).toBe(2);
     store.pin(0);
     expect(store.shown.value?.col).toBe(0);

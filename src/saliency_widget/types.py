@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -95,15 +97,29 @@ class NoSettings:
 
 
 class Inputs(NamedTuple):
-    """What a model reads: the ids of a source (encoder-decoder models alone have one), and of the text itself."""
+    """What a model reads: the ids of a source (encoder-decoder models alone have one), and of the text itself.
+
+    `types`: token types, one an id of the text, which tell a pair of texts apart; empty where the model is told none.
+    """
 
     source: tuple[int, ...]
     ids: tuple[int, ...]
+    types: tuple[int, ...] = ()
 
     @property
     def all(self) -> tuple[int, ...]:
         """One id a row: source first."""
         return self.source + self.ids
+
+    def at(self, rows: Iterable[int]) -> Inputs:
+        """These rows alone, in their order."""
+        n, rows = len(self.source), list(rows)
+        kept = [row - n for row in rows if row >= n]
+        return Inputs(
+            tuple(self.source[row] for row in rows if row < n),
+            tuple(self.ids[row] for row in kept),
+            tuple(self.types[row] for row in kept) if self.types else (),
+        )
 
 
 class Target(NamedTuple):

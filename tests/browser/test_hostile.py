@@ -121,6 +121,9 @@ def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any) -> None:
         files[label] = Path(coming.value.path())
     texts = [row["text"] for row in json.loads(files["JSON"].read_text())["rows"]][1:]
     assert texts[:n] == python(nb, "[t.text for t in w.attribution.rows]")[1 : n + 1]
+    table = files["CSV"].read_text()
+    assert ""","' =1+1",""" in table, "marked: a spreadsheet would run it"
+    assert """," =1+1",""" not in table
     for label in ("HTML", "SVG"):
         page_file = files[label].with_suffix(f".{label.lower()}")
         page_file.write_bytes(files[label].read_bytes())
@@ -143,3 +146,63 @@ def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any) -> None:
     assert "<script>alert(1)</script>" in saved.evaluate("e => e.textContent")
     assert saved.locator("img, b >> text=bold").count() == 0
     assert dialogs == []
+
+
+# A name as a server, a folder or a file may have it: markup, and what a terminal would obey.
+NAME = "<img src=x onerror=alert(1)>\x1b[31m\x1b]0;owned\x07\u202e"
+NAMED = r"""
+import time, saliency_widget as sw
+from IPython.display import HTML, display
+from saliency_widget.errors import SaliencyError
+from saliency_widget.explanation.clients import Reply
+
+class Client:
+    name = where = NAME
+    def answer(self, messages, *, on_text, **how):
+        for _ in range(5):  # the progress bar begins, and goes on
+            on_text(NAME)
+            time.sleep(0.2)
+        return Reply(NAME, True, None, None, 0.0)
+
+said = sw.explain(Client(), "a film")
+how = {"method": NAME, "unit": NAME, "model_name": NAME}
+one, other = (sw.Attribution.from_scores([[1.0], [x]], ["a", NAME], [NAME], **how) for x in (2, 3))
+for shown in (said, one, sw.agreement([one, other])):
+    display(shown)
+    print(shown)
+display(HTML(one.to_dataframe().to_html()))
+for broken in (lambda: sw.load_model(f"none/{NAME}.gguf"), lambda: sw.attribute("demo", "a", method=NAME)):
+    try:
+        broken()
+    except SaliencyError as error:
+        print(error)
+        get_ipython().showtraceback()
+w = sw.compare(one, other, names=(NAME, "other"))
+"""
+
+
+def test_hostile_names_are_text_everywhere(desk: Any) -> None:
+    """Of models, servers, methods, units and files: no script runs, and no output has what a terminal would obey."""
+    nb = desk
+    dialogs: list[str] = []
+    nb.page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
+    nb.begin(f"import json\nNAME = json.loads({json.dumps(NAME)!r})" + NAMED)
+    view = run(nb)
+    view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
+    assert dialogs == []
+    outputs = nb.page.locator(".jp-OutputArea-output")
+    assert outputs.locator("img").count() == 0
+    said = " ".join(outputs.all_inner_texts())
+    assert said.count("onerror=alert(1)>ESC[31m") >= 6
+    assert view.locator(".sw-compact-head").first.inner_text().startswith("A: <img src=x")
+    nb.shot("hostile-names")
+    nb.command("docmanager:save", wait=True)
+    [cell] = json.loads(nb.file.read_text())["cells"]
+    kinds = {output["output_type"] for output in cell["outputs"]}
+    assert {"stream", "display_data", "error"} <= kinds
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        texts = [output.get("text", ""), data.get("text/plain", ""), output.get("evalue", "")]
+        texts += output.get("traceback", [])
+        for text in map("".join, texts):
+            assert [sign for sign in ("\x1b]", "\x07", "\u202e") if sign in text] == []

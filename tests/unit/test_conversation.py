@@ -13,6 +13,7 @@ from saliency_widget.attribution.attribute import check_question
 from saliency_widget.controller import Controller, Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
 from saliency_widget.explanation.asking import Inquiry
+from saliency_widget.explanation.clients import Reply
 from saliency_widget.models.prompting import check_prompt
 
 from .. import servers
@@ -28,6 +29,7 @@ class Widget:
 
     def __init__(self, model: Any, explainer: Any = None, text: str = TEXT) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.told: list[int] = []  # letters of each message about an answer
         self.columns: dict[tuple[str, int], np.ndarray] = {}
         prompt = check_prompt(text) if model.counted == "classes" else check_prompt(text, target=" a cab")
         job = Job(
@@ -42,6 +44,8 @@ class Widget:
         self.controller.start()
 
     def hear(self, message: dict[str, Any], buffers: list[Any]) -> None:
+        if message["type"] == "answer":
+            message = self.whole(message)
         self.messages.append(message)
         if message["type"] == "column":
             self.columns[message["map"], message["col"]] = np.frombuffer(buffers[0], dtype="<f4")
@@ -53,6 +57,15 @@ class Widget:
     def answer(self, number: int = 1) -> dict[str, Any]:
         """The last that was heard of it."""
         return [{"state": None}, *(message for message in self.of("answer") if message["id"] == number)][-1]
+
+    def whole(self, message: dict[str, Any]) -> dict[str, Any]:
+        """An answer with what was told of it before, as a page puts it together."""
+        self.told.append(len(message["text"]))
+        if message["start"] == 0:
+            return message
+        before = self.answer(message["id"])
+        start = before["text"].encode("utf-16-le")[: 2 * message["start"]].decode("utf-16-le")
+        return {**message, "text": start + message["text"], "free": before["free"]}
 
     def until(self, condition: Any) -> None:
         wait_for(condition, lambda: self.messages[-3:])
@@ -111,6 +124,48 @@ def test_an_answer_streams_and_is_kept(widget) -> None:
     assert last["words"] is None
     assert last["card"]["about"][0] == ("model", made("llama").name)
     assert w.controller.attribution is not None
+
+
+def test_an_answer_is_told_by_what_is_new_of_it(widget, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All messages of a growing answer have its letters twice at most, however many: as it grew, and whole at its end.
+
+    Letters that take two units in UTF-16 are no hindrance; a page that says hello hears the whole.
+    """
+    pieces = ["h\U0001f642" * 100, "é" * 100, "\ud83d", "\U0001f642" * 100, "end"]
+    heard = threading.Semaphore(0)
+
+    class Writer:
+        name, where = "writer", "here"
+
+        def answer(self, _messages: Any, *, on_text: Any, **_: Any) -> Reply:
+            for n in range(1, len(pieces) + 1):
+                on_text("".join(pieces[:n]))
+                assert heard.acquire(timeout=GUARD)
+            return Reply("".join(pieces), True, None, None, 0.0)
+
+    w = widget(Writer())
+    w.settled()
+    seen: list[str] = []
+    tell = w.controller._stream._send
+
+    def send(message: dict[str, Any], buffers: list[Any]) -> None:
+        tell(message, buffers)
+        if message["type"] == "answer" and message["state"] == "writing":
+            seen.append(w.answer()["text"])
+            if seen[-1] not in seen[:-1]:
+                heard.release()
+
+    monkeypatch.setattr(w.controller._stream, "_send", send)
+    w.controller.receive(explain(by="explainer"))
+    w.until(lambda: len(seen) >= 2)
+    w.settled()
+    w.until(lambda: w.answer()["state"] == "done")
+    whole = "".join(pieces).replace("\ud83d", "U+D83D")
+    assert seen == ["".join(pieces[:n]).replace("\ud83d", "U+D83D") for n in range(1, len(pieces) + 1)]
+    assert w.answer()["text"] == whole
+    assert sum(w.told) == 2 * len(whole)
+    w.controller.receive({"type": "hello", "protocol": 1})
+    w.until(lambda: sum(w.told) == 3 * len(whole))
 
 
 def test_scores_become_a_map_of_the_same_text_that_can_be_asked_for(widget) -> None:

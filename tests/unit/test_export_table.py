@@ -165,3 +165,28 @@ def test_characters_are_shown_as_on_the_page(case) -> None:
     assert runs == case["glyphs"]
     assert visible(case["text"]) == case["name"]
     assert label(fake([case["text"], "a"], 1).rows[0]) == case["name"]
+
+
+def test_the_mark_of_a_csv_is_taken_away_as_the_docstring_says():
+    """Of what the page's own tests mark (js/tests/takeaway.test.ts), and of nothing that only looks like it."""
+    undone = re.search("`(\\^.+)`", to_dataframe.__doc__)[1]
+    for text in (
+        "=1+1",
+        "-",
+        "+1",
+        "@SUM(1)",
+        "\tindented",
+        "\r",
+        "\n",
+        "＝1",
+        "＋1",
+        "－1",
+        "＠a",
+        " =1",
+        "'=1",
+        '"=1',
+        "' '-",
+    ):
+        assert re.sub(undone, "", f"'{text}") == text
+    for text in ("'s", "'quoted'", "a=1", "' a", "''", "=1"):
+        assert re.sub(undone, "", text) == text

@@ -180,6 +180,7 @@ def test_a_converted_folder_is_a_transformers_model(tmp_path: Path) -> None:
     source, folder = tiny_gguf(tmp_path / "m.gguf"), tmp_path / "out" / "model"
     ticks: list[tuple[int, int]] = []
     gguf.convert(source, folder, lambda done, total: ticks.append((done, total)))
+    assert len({file.stat().st_mode for file in folder.iterdir()}) == 1, "whoever may read one may read all"
     model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]

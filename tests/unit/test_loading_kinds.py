@@ -13,6 +13,7 @@ import transformers
 
 import saliency_widget as sw
 from saliency_widget.errors import DamagedFile, InputError
+from saliency_widget.export.figures import significant
 from saliency_widget.models import loading
 from saliency_widget.models.causal import CausalModel
 from saliency_widget.models.classifier import ClassifierModel
@@ -364,7 +365,13 @@ def test_raw_scores_are_no_probabilities(function: str | None, settings: dict[st
         assert 'objective="logit"' in caught.value.cure
     a = sw.attribute(pipe, "a cab", objective="logit", progress=False)
     x = model.get_input_embeddings()(torch.tensor([TOKENIZER("a cab")["input_ids"]])).detach().requires_grad_()
-    for j, logit in enumerate(model(inputs_embeds=x).logits[0]):
+    logits = model(inputs_embeds=x).logits[0]
+    np.testing.assert_allclose(a.step_scores["value"], logits.detach(), rtol=1e-6)
+    assert np.isnan(a.step_scores["probability"]).all()
+    shown = [significant(logit) for logit in logits.detach().float().tolist()]
+    assert all(number in repr(a) and f" = {number}" in a.to_html() for number in shown[:1])
+    assert "p = " not in a.to_html()
+    for j, logit in enumerate(logits):
         (gradient,) = torch.autograd.grad(logit, x, retain_graph=True)
         np.testing.assert_allclose(a.scores[:, j], gradient[0].norm(dim=-1), rtol=1e-5)
     assert sw.attribute(pipe, "a cab", method="attention", progress=False).scores.shape[1] == settings["num_labels"]

@@ -66,7 +66,10 @@ def test_a_system_message_that_the_template_adds_is_the_templates(demo) -> None:
         ({"text": "a", "input_ids": [1]}, "2 kinds of text: text and input_ids"),
         ({"text": "a", "target": "b", "target_ids": [1]}, "two kinds of target"),
         ({"text": None, "messages": [{"role": "user"}]}, "lacks its role or its content"),
-        ({"text": None, "messages": [{"role": "user", "content": [1]}]}, "must be text"),
+        (
+            {"text": None, "messages": [{"role": "user", "content": [1]}]},
+            r"messages\[0\] has content that is no text \(int\)",
+        ),
     ],
 )
 def test_a_prompt_that_contradicts_itself_is_refused(given, message) -> None:

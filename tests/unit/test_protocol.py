@@ -18,6 +18,7 @@ from saliency_widget import protocol
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.protocol import to_kernel, to_page
 from saliency_widget.session import streaming
+from saliency_widget.session.messages import wire_step
 from saliency_widget.session.streaming import Stream
 from saliency_widget.types import Alternative, Segment, Token
 
@@ -104,7 +105,7 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
     begin(stream)
     stream.tokens(tokens(), SEGMENTS)
     (step,) = golden("to_page/steps")["steps"]
-    stream.steps({0: (step["probability"], [Alternative(**a) for a in step["alternatives"]])})
+    stream.steps({0: wire_step(step["probability"], None, [Alternative(**a) for a in step["alternatives"]])})
     cards = golden("to_page/menu")["methods"]
     methods = {
         dataclasses.replace(
@@ -180,7 +181,7 @@ def test_of_another_text_nothing_is_told_that_was_said_of_the_one_before(stream)
 def test_steps_that_come_out_of_order_are_told_in_runs(stream) -> None:
     stream, page = stream
     begin(stream)
-    stream.steps(dict.fromkeys([7, 0, 3, 4, 5], (0.5, [])))
+    stream.steps(dict.fromkeys([7, 0, 3, 4, 5], wire_step(0.5, None, [])))
     stream.hello()
     page.wait_for(lambda: len(page.of("steps")) == 3)
     assert [(m["start"], len(m["steps"])) for m in page.of("steps")] == [(0, 1), (3, 3), (7, 1)]
@@ -364,7 +365,7 @@ def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
     texts = ("\ud800", "a\udc80b", "機", "👩\udfff")
     halves = [dataclasses.replace(token, text=text) for token, text in zip(tokens(), texts, strict=True)]
     stream.tokens(halves, [Segment(kind="user", name="\ud800", start=0, end=4)])
-    stream.steps({0: (0.5, [Alternative(id=3, text=" \udbff", probability=0.5)])})
+    stream.steps({0: wire_step(0.5, None, [Alternative(id=3, text=" \udbff", probability=0.5)])})
     stream.failed("InputError", "No \ud800.", "Yes.")
     stream.show("m2", method="llm", objective="", settings=[("prompt", "\ud800")], n_rows=4, n_cols=2)
     stream.hello()

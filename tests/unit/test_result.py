@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from saliency_widget import Attribution
-from saliency_widget.errors import AmbiguousToken, DamagedFile, InputError, TokenNotFound
+from saliency_widget.errors import AmbiguousToken, InputError, TokenNotFound
 from saliency_widget.types import Alternative, Segment, Token
 
 SCORES = np.array([[0.5, 0.1], [1.5, 0.2], [np.nan, -0.7]], dtype=np.float32)
@@ -148,23 +148,6 @@ def test_a_copy_in_depth_shares_nothing_that_can_change() -> None:
     b = copy.deepcopy(a)
     b.diagnostics["completeness"].append(1.0)
     assert a.diagnostics["completeness"] == [0.5]
-
-
-def test_a_damaged_or_newer_file_is_an_error_with_a_cure(tmp_path, monkeypatch) -> None:
-    path = tmp_path / "a.safetensors"
-    with pytest.raises(DamagedFile, match="There is no file"):
-        Attribution.load(path)
-    full().save(path)
-    whole = path.read_bytes()
-    for size in (0, 7, 100, len(whole) - 1):
-        path.write_bytes(whole[:size])
-        with pytest.raises(DamagedFile, match="not a whole saved attribution"):
-            Attribution.load(path)
-    monkeypatch.setattr("saliency_widget.attribution.result.FORMAT", 2)
-    full().save(path)
-    monkeypatch.undo()
-    with pytest.raises(DamagedFile, match="newer version"):
-        Attribution.load(path)
 
 
 def test_scores_that_do_not_fit_their_labels_are_refused() -> None:

@@ -77,7 +77,7 @@ def test_a_wrong_gradient_is_an_error_that_names_both_numbers(
         return fault(g), output
 
     monkeypatch.setattr(gradient, "gradients", wrong)
-    said = r"checked in column 1, and is off: the map says .*, plain passes .* say"
+    said = r"checked in column 0, and is off: the map says .*, plain passes .* say"
     with pytest.raises(BadScores, match=said) as caught:
         asked("llama", method)
     assert "Take another method" in caught.value.cure

@@ -20,12 +20,26 @@ function number(value: number): string {
   return Number.isNaN(value) ? "" : String(shortest(value)).replace("Infinity", "inf");
 }
 
-/** Always in quotes, so that no comma, line break or sign at the start is anything but text. */
-function start({ text, position }: Entry, at: number): string {
-  return `${at},"${text.replaceAll('"', '""')}",${position},`;
+/** What makes a spreadsheet run a text that begins with it, in full width too; quotes and spaces may stand before it. */
+const RUNS = /^["' ]*[=+\-@\t\r\n＝＋－＠]/;
+
+/**
+ * A text that no spreadsheet takes for a formula: one that it would run has an apostrophe before it.
+ * To undo that, take one apostrophe away wherever a text begins with one and matches `RUNS`.
+ */
+export function inert(text: string): string {
+  return text.replace(RUNS, "'$&");
 }
 
-/** RFC 4180; a line a visible cell, target by target, with the columns of `to_dataframe()`. */
+/** Always in quotes, so that no comma or line break is anything but text; marked where it would be run. */
+function start({ text, position }: Entry, at: number): string {
+  return `${at},"${inert(text).replaceAll('"', '""')}",${position},`;
+}
+
+/**
+ * RFC 4180; a line a visible cell, target by target, with the columns of `to_dataframe()`.
+ * The tokens are marked as `inert` has it; numbers are as they are.
+ */
 export function* csv(rows: readonly Entry[], cols: readonly Entry[], columns: Columns): Generator<string> {
   yield "row,row_token,row_position,col,col_token,col_position,score,share\r\n";
   const starts = rows.map(start);
@@ -54,6 +68,6 @@ export function* json(head: object, columns: Columns, seen: Columns): Generator<
 }
 
 /** One line a row, for a spreadsheet: a name with a tab or a line break in it would be more than one cell. */
-export function tsv(rows: readonly (readonly (string | number)[])[]): string {
-  return rows.map((row) => row.map((value) => String(value).replace(/[\t\r\n]+/g, " ")).join("\t")).join("\n");
+export function tsv(rows: readonly (readonly [name: string, ...cells: (string | number)[]])[]): string {
+  return rows.map(([name, ...cells]) => [inert(name.replace(/[\t\r\n]+/g, " ")), ...cells].join("\t")).join("\n");
 }

@@ -10,7 +10,7 @@ import { h, watch } from "./dom";
 import { probability } from "./probability";
 import { followKeys } from "./text/keyboard";
 import { followPointer } from "./text/pointer";
-import { stepOf } from "./words";
+import { numberOf, stepOf } from "./words";
 
 const LITTLE = 0.001; // the line of the target says how little
 const FEW = 8; // so many are taken in at a glance, and stars from 1 to 5 have an order of their own
@@ -18,7 +18,7 @@ const FEW = 8; // so many are taken in at a glance, and stars from 1 to 5 have a
 /** The columns in the order in which their classes stand. */
 function classOrder({ steps, nTargets }: Store): number[] {
   const cols = Array.from({ length: nTargets.value }, (_, col) => col);
-  const p = (col: number) => steps.value[col]?.probability ?? 0;
+  const p = (col: number) => steps.value[col]?.value ?? steps.value[col]?.probability ?? 0;
   return cols.length <= FEW ? cols : cols.sort((a, b) => p(b) - p(a));
 }
 
@@ -34,7 +34,8 @@ export function classesView(context: ViewContext): HTMLElement {
     const token = store.tokens.value[i];
     if (token === undefined) return nothing;
     const [shown, pinned] = [col === store.target.value, col === store.pinned.value];
-    const p = stepOf(store, col)?.probability;
+    const p = stepOf(store, col)?.probability ?? null;
+    const number = numberOf(store, { cols: { start: col, end: col + 1 } });
     const name = labelOf(token);
     const { turned, step, signed } = store.look.value;
     const owed = turned ? step(i) : null; // to the inputs that were chosen
@@ -46,9 +47,9 @@ export function classesView(context: ViewContext): HTMLElement {
       data-i=${i}
       tabindex=${shown ? 0 : -1}
       aria-pressed=${pinned}
-      ><span class="sw-unseen">class ${name}${p === undefined ? nothing : `, p = ${share(p)}`}</span
+      ><span class="sw-unseen">class ${name}${number === null ? nothing : `, ${number}`}</span
       ><span aria-hidden="true"
-        ><bdi>${name}</bdi>${p === undefined ? nothing : probability(p, p < LITTLE ? "<.001" : share(p))}</span
+        ><bdi>${name}</bdi>${p === null ? html` ${number}` : probability(p, p < LITTLE ? "<.001" : share(p))}</span
     ></span>`;
   }
 

@@ -71,10 +71,18 @@ export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): numb
   let product = 1;
   for (let col = cols.start; col < cols.end; col++) {
     const step = stepOf(store, col);
-    if (step === undefined) return null;
+    if (step === undefined || step.probability === null) return null;
     product *= step.probability;
   }
   return product;
+}
+
+/** What stands beside a target: "p = .342", or the number that a model gives in its place; null while it is not known. */
+export function numberOf(store: Store, shown: Pick<Shown, "cols">): string | null {
+  const p = probabilityOf(store, shown);
+  if (p !== null) return `p = ${share(p)}`;
+  const value = stepOf(store, shown.cols.start)?.value ?? null;
+  return value === null ? null : `= ${significant(value)}`;
 }
 
 const FEW = 4; // of three rows the largest share of noise is a half: below that nothing can be told

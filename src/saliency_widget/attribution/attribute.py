@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..aside import aside
+from ..characters import bar_name
 from ..checks import whole_number
 from ..errors import InputError
+from ..models.chat import Message
 from ..models.classifier import ClassifierModel
 from ..models.document import check_span, spanning
 from ..models.loading import load_model
-from ..models.prompting import Encoded, Message, Prompt, check_max_new_tokens, check_prompt
-from ..types import Inputs, Objective, Request
+from ..models.prompting import Encoded, Prompt, check_max_new_tokens, check_prompt
+from ..types import Objective, Request
 from . import engine, memory
 from .attention import every_head
 from .methods import Method, check_applies, method_named, objective_named, settings_of
@@ -71,7 +73,7 @@ class Question:
             self._check_spans(model)
         foil = None if self.foil is None else model.foil_id(self.foil)
         self._check_foil(foil, model, document)
-        if isinstance(model, ClassifierModel) and model.applied == "none":
+        if isinstance(model, ClassifierModel) and model.raw:
             self._check_raw_scores(model)
         return Request(
             inputs=document.inputs,
@@ -128,6 +130,11 @@ def check_question(
 ) -> Question:
     """Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil in vain."""
     row = method_named(method)
+    if isinstance(foil, list | tuple | set):
+        raise InputError(
+            f"There are {len(foil)} foils, and a map is against one.",
+            cure="Ask for one after another: [sw.attribute(model, text, foil=foil) for foil in foils].",
+        )
     if foil is not None and not isinstance(foil, str):
         foil = whole_number("foil", foil, cure="Give a token (or a class) as text, or its id.")
     question = Question(
@@ -187,8 +194,8 @@ def go_on(
         on_progress(encoded, written, steps)
 
     if max_new_tokens:
-        source, ids = encoded.inputs
-        model.generate(replace(encoded, inputs=Inputs(source, (*ids, *begun))), max_new_tokens, on_token)
+        read = encoded.inputs
+        model.generate(replace(encoded, inputs=read._replace(ids=(*read.ids, *begun))), max_new_tokens, on_token)
     return model.document(encoded, written)
 
 
@@ -232,7 +239,8 @@ def assemble(
         rows=document.rows,
         cols=tuple(document.cols[col] for col in cols),
         segments=document.segments,
-        step_scores={"probability": np.array([step.probability for step in steps])},
+        step_scores={"probability": np.array([step.probability for step in steps])}
+        | ({"value": np.array([step.value for step in steps])} if model.raw else {}),
         alternatives=tuple(model.alternatives(step) for step in steps),
         method=question.method.id,
         objective=question.objective if question.method.uses_objective else None,
@@ -291,12 +299,15 @@ def check_column(col: int, document: Document) -> None:
 
 def attribute(
     model: Any,
-    text: str | None = None,
+    text: str | tuple[str, str] | None = None,
     *,
     target: str | None = None,
     messages: Sequence[Message] | None = None,
+    tools: Sequence[Any] | None = None,
+    template: Mapping[str, Any] | None = None,
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
+    segments: Mapping[str, str | tuple[int, int]] | None = None,
     method: str = "saliency",
     objective: str = "probability",
     foil: str | int | None = None,
@@ -310,11 +321,17 @@ def attribute(
 
     Args:
         model: whatever `load_model` takes: "demo", a hub id, a folder, (model, tokenizer), a pipeline, …
-        text: what the model reads. Exactly one of `text`, `messages` (a chat), `input_ids` is given.
+        text: what the model reads; a pair (first, second) for a classifier of pairs. Exactly one of `text`, `messages`
+            (a chat), `input_ids` is given.
         target: a continuation that is taken instead of letting the model write one; or `target_ids`.
-        messages: a chat in the OpenAI form, rendered with the model's own template.
+        messages: a chat in the OpenAI form, tool calls and results too, rendered with the model's own template. What
+            the template leaves out is an error that names it.
+        tools: JSON schemas of the tools that the chat may call, or functions with a docstring, for the template.
+        template: further variables of the template, `{"enable_thinking": False}`.
         input_ids: token ids, taken as they are.
         target_ids: as `target`, in ids.
+        segments: stretches of the text that are units of their own, `{"contract": "the words themselves"}` or, in
+            characters, `{"contract": (start, end)}`.
         method: an id of `methods()`.
         objective: what is explained: "probability", "log_probability" or "logit" of the target token, or the "entropy"
             of the whole distribution at its place.
@@ -333,7 +350,16 @@ def attribute(
         BadScores, OutOfMemory: the map cannot be computed.
     """
     question = check_question(method, objective, settings, foil)
-    prompt = check_prompt(text, messages=messages, input_ids=input_ids, target=target, target_ids=target_ids)
+    prompt = check_prompt(
+        text,
+        messages=messages,
+        tools=tools,
+        template=template,
+        input_ids=input_ids,
+        target=target,
+        target_ids=target_ids,
+        segments=segments,
+    )
     check_max_new_tokens(max_new_tokens)
     memory.check_budget(memory_budget)
     if span is not None:
@@ -382,7 +408,7 @@ class _Bars:
 
     def __init__(self, label: str) -> None:
         self.at: tuple[Any, ...] = ()
-        self._labels = {"writing": "writing", "attributing": label}
+        self._labels = {"writing": "writing", "attributing": bar_name(label)}
         self._stage = ""
         self._bar: Any = None
 

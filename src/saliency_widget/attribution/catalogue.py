@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..characters import plain
 from ..models.loading import load_model
 from .inseq_methods import BRIDGED
 from .methods import LLM, METHODS, Method, why_not
@@ -58,7 +59,7 @@ class Catalogue(Sequence[Entry]):
 
     def __repr__(self) -> str:
         id_width = max(len(method.id) for method, _ in self)
-        lines = [f"{method.id:<{id_width}}  {reason or method.cost}" for method, reason in self]
+        lines = [f"{method.id:<{id_width}}  {plain(reason or method.cost)}" for method, reason in self]
         return "\n".join([self._title, "", *lines])
 
     def _repr_html_(self) -> str:
@@ -73,7 +74,7 @@ class Catalogue(Sequence[Entry]):
         if self._model_name is None:
             return f"{len(self)} methods; methods(model) says which of them a model allows."
         able = sum(reason is None for _, reason in self)
-        return f"{able} of {len(self)} methods apply to {self._model_name}."
+        return f"{able} of {len(self)} methods apply to {plain(self._model_name)}."
 
 
 def methods(model: Any = None) -> Catalogue:
@@ -94,7 +95,7 @@ def _row(entry: Entry) -> str:
     caveats = "".join(f"<li>{escape(caveat)}</li>" for caveat in method.caveats)
     reads = f"{escape(method.reads)}<ul>{caveats}</ul><small>{escape(method.reference)}</small>"
     if reason is not None:
-        reads = f"<b>Not here:</b> {escape(reason)}"
+        reads = f"<b>Not here:</b> {escape(plain(reason))}"
     cells = (
         f"<b>{escape(method.label)}</b><br><code>{escape(method.id)}</code><br><small>{method.family}, {sign}</small>",
         reads,

@@ -75,6 +75,7 @@ class Problem:
     settings: Any = field(default_factory=NoSettings)
     causal: bool = True
     independent: bool = False  # whether each class is there or not, whatever the others are
+    raw: bool = False  # whether the logits of classes are no probabilities and shall not be made any
     n_source: int = 0  # how many of the rows are a source
     attention: Any = None
     relevance: Callable[[Any], AbstractContextManager[None]] | None = None
@@ -175,6 +176,10 @@ def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> lis
     import torch
 
     ids = [token for col in cols for token in problem.targets[col].ids]
+    if problem.raw:
+        assert all(len(problem.targets[col].ids) == 1 for col in cols), "classes make no span"
+        values = logits.detach().float()[range(len(ids)), ids].tolist()
+        return [Step(float("nan"), (), (), number) for number in values]
     if problem.independent:
         logits, ids = alone(logits, torch.tensor(ids, device=logits.device)), [0] * len(ids)
     found = iter(read_steps(logits, ids))

@@ -51,7 +51,7 @@ def inside_of(model: Model, inputs: Inputs) -> Inside:
     """For `Problem.bridge`. Nothing is computed yet."""
 
     def plain(n: int, **options: Any) -> Any:
-        return model.run(Inputs(inputs.source, inputs.ids[: n - len(inputs.source)]), **options)
+        return model.run(inputs.at(range(n)), **options)
 
     return Inside(
         module=model.model,
@@ -76,7 +76,7 @@ def _baseline(model: Model, inputs: Inputs) -> torch.Tensor:
             f"The tokenizer of {model.name} has no unknown, padding or end token to stand for nothing.",
             cure="Use a method without a baseline, such as inseq:saliency, or ours with baseline='zero'.",
         )
-    source, text = (tuple(i if i in ends else nothing for i in ids) for ids in inputs)
+    source, text = (tuple(i if i in ends else nothing for i in ids) for ids in inputs[:2])
     if source:
         text = (inputs.ids[0], *text[1:])
     return model.embed(Inputs(source, text))

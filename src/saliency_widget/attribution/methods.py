@@ -296,10 +296,18 @@ def objective_named(name: str) -> Objective:
     return cast("Objective", name)
 
 
+_OF_TOKENIZERS = ("truncation", "max_length", "padding", "max_tokens", "stride")
+
+
 def settings_of(method: Method, given: Mapping[str, Any]) -> Any:
-    """The method's own frozen settings. Raises: UnknownName for a setting it does not have."""
+    """The method's own frozen settings. Raises: UnknownName for a setting it does not have, InputError for a cut."""
     known = [field.name for field in dataclasses.fields(method.settings)]
     for name in given:
+        if name in _OF_TOKENIZERS and name not in known:
+            raise InputError(
+                f"{name}= is a tokenizer's: a map is of the whole text, and nothing is cut off or added.",
+                cure="Cut the text itself, or give input_ids=tokenizer(text, truncation=True, max_length=…).input_ids.",
+            )
         one_of(f"setting of {method.id}", name, known)
     # NumPy's numbers as Python's: settings are compared, hashed and written down.
     return method.settings(**{k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()})

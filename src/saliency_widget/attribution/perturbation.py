@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Without = Callable[[list[list[int]]], torch.Tensor]
 
 _MODES = ("replace", "delete")
-_UNITS = ("token", "word", "sentence", "coarse_to_fine")
+_UNITS = ("token", "word", "sentence", "segment", "coarse_to_fine")
 _LEVELS = ("segment", "sentence", "word")  # of coarse to fine
 _ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
 
@@ -52,13 +52,14 @@ class OcclusionSettings:
     which there would be nothing to read is replaced all the same).
     `baseline`: "unk", "pad", "mask", "zero" or "mean"; None takes the first there is of unk, pad, zero, and for a token
     that is this one itself another: see `baselines`.
-    `unit`: "token", "word" or "sentence" is taken away as a whole; "coarse_to_fine" takes paragraphs (or turns), then
-    the sentences of those that mattered, then the words of these. The drop of a unit is dealt out evenly to its tokens.
+    `unit`: "token", "word", "sentence" or "segment" is taken away as a whole; "coarse_to_fine" takes paragraphs (or
+    turns), then the sentences of those that mattered, then the words of these. The drop of a unit is dealt out evenly
+    to its tokens.
     """
 
     mode: Literal["replace", "delete"] = "replace"
     baseline: str | None = None
-    unit: Literal["token", "word", "sentence", "coarse_to_fine"] = "token"
+    unit: Literal["token", "word", "sentence", "segment", "coarse_to_fine"] = "token"
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, _MODES)
@@ -128,22 +129,23 @@ class _Fell:
 
 
 def _check(problem: Problem, col: int, fell: _Fell) -> Spot:
-    """Two drops of a column by plain passes over the text without the unit."""
-    noted = [one for one in (fell.largest, fell.last) if one[0]]
-    made = [Drop(drop, partial(_left, problem, col, unit), fell.largest[1]) for unit, drop in noted]
-    return drops(problem, col, made)
+    """Two drops of a column, by a plain pass over its own text as it is and without each of the two units.
 
-
-def _left(problem: Problem, col: int, unit: list[int]) -> float:
-    """The objective of a column without a unit, by a pass over one text."""
+    Nothing is packed, read once for several texts, or longer than this column needs.
+    """
     import torch
 
+    assert problem.plain_pass is not None, "without it nothing is checked"
+    noted = [fell.largest] if fell.last[0] == fell.largest[0] else [fell.largest, fell.last]
     atoms = atoms_of(problem, [col])
     text = problem.embeddings[:, : atoms.n_read]
+    plain = replace(problem, network=problem.plain_pass(atoms.n_read))
     with torch.no_grad():
-        whole = worth(problem, problem.network(text, atoms.at).logits, atoms.ids)[0]
-        values = _changed(problem, atoms, text, whole, None)([unit])
-    return float(per_column(values.double(), atoms)[0, 0])
+        unknown = text.new_full((len(atoms.ids),), float("nan"))  # of what nothing is read anew
+        values = _changed(plain, atoms, text, unknown, None)([[], *(unit for unit, _ in noted)])
+    before, *left = per_column(values.double(), atoms)[:, 0].tolist()
+    fallen = zip(noted, left, strict=True)
+    return drops(problem, col, [Drop(drop, before - one, fell.largest[1]) for (_, drop), one in fallen])
 
 
 # ── which units, and in which batches ────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from ..models.inside import probe
 from ..models.reading import read_once
 from ..models.relevance import Rule, relevance_rules
 from ..models.units import unit_numbers
-from ..types import Inputs, Request
+from ..types import Request
 from . import memory
 from .engine import Network, Output, Problem
 from .inseq_bridge import inside_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> Problem:
     """What the engine needs to answer `request`; `model` is a shadow."""
-    inputs = Inputs(request.inputs.source, request.inputs.ids[: request.n_rows - len(request.inputs.source)])
+    inputs = request.inputs.at(range(request.n_rows))
     first = min(target.n_seen for target in request.targets)
     causal = model.is_causal and probe.holds_between(model, inputs, first)
     network: Network = model.network(inputs)
@@ -40,9 +40,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         network = _within(partial(checkpointed, model.model), network)
 
     def shortened(rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
-        n = len(inputs.source)
-        source = tuple(inputs.source[row] for row in rows if row < n)
-        fewer = Inputs(source, tuple(inputs.ids[row - n] for row in rows if row >= n))
+        fewer = inputs.at(rows)
         return model.embed(fewer), model.network(fewer)
 
     def replaced(rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
@@ -52,12 +50,12 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
             return stand_in(model, token, baseline) if row in changed else token
 
         source = tuple(at(row, token) for row, token in enumerate(inputs.source))
-        other = Inputs(source, tuple(at(row, token) for row, token in enumerate(inputs.ids, start=n)))
+        ids = tuple(at(row, token) for row, token in enumerate(inputs.ids, start=n))
+        other = inputs._replace(source=source, ids=ids)
         return model.embed(other), model.network(other)
 
     def plain_pass(n: int) -> Network:
-        fewer = Inputs(inputs.source, inputs.ids[: n - len(inputs.source)])
-        return model.network(fewer)
+        return model.network(inputs.at(range(n)))
 
     return Problem(
         network=network,
@@ -68,6 +66,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         settings=request.settings,
         causal=causal,
         independent=model.independent,
+        raw=model.raw,
         n_source=len(inputs.source),
         read_once=partial(read_once, model, inputs) if causal else None,
         attention=AttentionReader(model, inputs),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -12,21 +11,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..checks import one_of
-from ..errors import AmbiguousToken, DamagedFile, InputError, TokenNotFound
+from ..errors import AmbiguousToken, InputError, TokenNotFound
 from ..export.html import to_html
 from ..export.reading import first_target
 from ..export.table import to_dataframe, to_text
 from ..models.document import joined
 from ..models.units import units_of
 from ..types import Alternative, Role, Segment, Token
+from . import map_file
 from .aggregate import UNITS, pooled
 from .methods import card_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
-
-FORMAT = 1  # of saved files; a file with a higher number comes from a newer version
 
 Key: TypeAlias = int | str | Token
 
@@ -203,7 +201,11 @@ class Attribution:
     # ── taken away ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a visible cell: row, row_token, row_position, col, col_token, col_position, score, share."""
+        """One line a visible cell: row, row_token, row_position, col, col_token, col_position, score, share.
+
+        Tokens are as they are. The CSV that the page saves has an apostrophe before those that a spreadsheet would run
+        ("=1+1"); the docstring of `export.table.to_dataframe` says how to take it away.
+        """
         return to_dataframe(self)
 
     def to_html(self, *, col: int | None = None) -> str:
@@ -211,59 +213,22 @@ class Attribution:
         return to_html(self, col=col)
 
     def save(self, path: str | Path) -> None:
-        """Write everything to one safetensors file, lossless."""
-        from safetensors.numpy import save_file
+        """Write everything to one safetensors file, lossless and with a checksum.
 
-        about = {
-            "format": FORMAT,
-            "rows": [asdict(t) for t in self.rows],
-            "cols": [asdict(t) for t in self.cols],
-            "segments": [asdict(s) for s in self.segments],
-            "alternatives": [[asdict(a) for a in column] for column in self.alternatives],
-            "method": self.method,
-            "objective": self.objective,
-            "foil": self.foil,
-            "signed": self.signed,
-            "unit": self.unit,
-            "model_name": self.model_name,
-            "settings": dict(self.settings),
-            "seconds": self.seconds,
-            "diagnostics": dict(self.diagnostics),
-        }
-        arrays = {"scores": self.scores} | {f"step.{name}": v for name, v in self.step_scores.items()}
-        save_file(
-            {name: np.ascontiguousarray(a) for name, a in arrays.items()}, path, {"attribution": json.dumps(about)}
-        )
+        Where that fails, a file that was there before is there still. A symbolic link stays one; a new file has the
+        permissions that the umask leaves.
+        Raises: FileError where the system does not let us write; InputError where a field is not what it should be.
+        """
+        map_file.write(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Attribution:
-        """Read what `save` wrote. Raises: DamagedFile when it is cut short, no such file, or from a newer version."""
-        from safetensors import SafetensorError, safe_open
+        """Read what `save` wrote.
 
-        if not Path(path).is_file():
-            raise DamagedFile(f"There is no file {path}.", cure="Check the path.")
-        try:
-            with safe_open(path, "np") as file:
-                about = json.loads((file.metadata() or {})["attribution"])
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            raise DamagedFile(
-                f"{path} is not a whole saved attribution.", cure="Save it again, or copy it again if a copy broke off."
-            ) from error
-        if about["format"] > FORMAT:
-            raise DamagedFile(
-                f"{path} was saved by a newer version of saliency-widget.", cure="Upgrade with pip install -U."
-            )
-        del about["format"]
-        return cls(
-            scores=arrays["scores"],
-            step_scores={n.removeprefix("step."): a for n, a in arrays.items() if n.startswith("step.")},
-            rows=tuple(_token(t) for t in about.pop("rows")),
-            cols=tuple(_token(t) for t in about.pop("cols")),
-            segments=tuple(Segment(**s) for s in about.pop("segments")),
-            alternatives=tuple(tuple(Alternative(**a) for a in column) for column in about.pop("alternatives")),
-            **about,
-        )
+        Raises: DamagedFile for any other content, by checksum, types, shapes and ranges, and for a file of a newer
+        version; NoSuchFile, FileError where there is none to read.
+        """
+        return cls(**map_file.read(path))
 
     # ── shown ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -295,12 +260,6 @@ def _tokens(given: Sequence[str | Token], first: int, role: Role) -> tuple[Token
                 Token(id=-1, position=first + i, text=item, role=role, span=None, word=first + i, sentence=0, segment=0)
             )
     return tuple(tokens)
-
-
-def _token(about: dict[str, Any]) -> Token:
-    for name in ("span", "part"):
-        about[name] = tuple(about[name]) if about[name] is not None else None
-    return Token(**about)
 
 
 def _find(tokens: Sequence[Token], key: Key, kind: str) -> int:

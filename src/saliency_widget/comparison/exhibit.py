@@ -11,13 +11,14 @@ import numpy as np
 from ..attribution.viewed import file_name, page_of
 from ..checks import one_of
 from ..errors import InputError, SaliencyError
+from ..session.messages import wire_step
 from ..session.streaming import Send, Stream
 
 if TYPE_CHECKING:
     from ..attribution.methods import Method
     from ..attribution.result import Attribution
-    from ..protocol import to_kernel
-    from ..types import Alternative, Segment, Token
+    from ..protocol import to_kernel, to_page
+    from ..types import Segment, Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,13 +166,17 @@ class Exhibit:
             self._stream.steps({**self._steps(*self._of.maps), **self._steps(shown)})
 
     @staticmethod
-    def _steps(*of: Shown) -> dict[int, tuple[float, Sequence[Alternative]]]:
-        """By column the probability and the alternatives, of the first map that knows them."""
-        found: dict[int, tuple[float, Sequence[Alternative]]] = {}
+    def _steps(*of: Shown) -> dict[int, to_page.WireStep]:
+        """By column the probability, or the value, and the alternatives, of the first map that knows them."""
+        found: dict[int, to_page.WireStep] = {}
         for shown in reversed(of):
-            probabilities = shown.map.step_scores.get("probability", np.empty(0))
-            for col in np.flatnonzero(~np.isnan(probabilities)).tolist():  # NaN: its own text has no such target
-                found[col] = float(probabilities[col]), shown.map.alternatives[col] if shown.map.alternatives else ()
+            scores, unknown = shown.map.step_scores, np.full(len(shown.map.cols), np.nan)
+            probabilities, values = (scores.get(name, unknown) for name in ("probability", "value"))
+            for col in range(len(unknown)):
+                p, value = float(probabilities[col]), float(values[col])
+                if not np.isnan((p, value)).all():  # its own text has such a target
+                    others = shown.map.alternatives[col] if shown.map.alternatives else ()
+                    found[col] = wire_step(p, None if np.isnan(value) else value, others)
         return found
 
     def _export(self, col: int, view: to_kernel.View) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 import numpy as np
 
 from ..attribution.result import Attribution
+from ..characters import plain
 from ..errors import InputError
 from ..export.reading import decimals
 from .measures import DRAWS, FEWEST_DRAWS, MEASURES, Figure, figures
@@ -59,7 +60,7 @@ class Agreement:
         name = max((len(row.figure.label) for row in self.figures), default=0)
         lines = [_LEGEND.format(mark="A star")]
         for (a, b), rows in self._pairs():
-            lines += ["", f"{a} – {b} ({_extent(rows)})"]
+            lines += ["", f"{plain(a)} – {plain(b)} ({_extent(rows)})"]
             for figure in (row.figure for row in rows):
                 said = f"  {figure.label:<{name}}  {_number(figure.value):>6}{'*' if figure.outside else ' '}  "
                 lines.append((said + (figure.reason or _floor(figure))).rstrip())
@@ -169,7 +170,9 @@ _NUMBER = _CELL + ";font-variant-numeric:tabular-nums;white-space:nowrap"
 
 
 def _pair_html(a: str, b: str, rows: Sequence[Row]) -> str:
-    title = f"{escape(a)} – {escape(b)} <span style='opacity:.7;font-weight:normal'>{_extent(rows)}</span>"
+    title = (
+        f"{escape(plain(a))} – {escape(plain(b))} <span style='opacity:.7;font-weight:normal'>{_extent(rows)}</span>"
+    )
     head = f"<tr><th colspan='3' style='{_CELL};padding-top:10px;border-bottom:1px solid'>{title}</th></tr>"
     return head + "".join(_figure_html(row.figure) for row in rows)
 

@@ -21,6 +21,7 @@ from ..attribution.aggregate import pooled
 from ..attribution.engine import Chunk, Schedule
 from ..attribution.methods import LLM, Method, method_named, why_not
 from ..attribution.result import Attribution
+from ..characters import bar_name, plain_lines
 from ..checks import whole_number
 from ..errors import InputError, UnsupportedMethod
 from ..explanation.asking import Inquiry, ask
@@ -219,7 +220,7 @@ class Survey:
         )
 
     def __repr__(self) -> str:
-        return f"{self.reviews()}\n\n{self.to_dataframe()}"
+        return plain_lines(f"{self.reviews()}\n\n{self.to_dataframe()}")
 
     def _repr_html_(self) -> str:
         tables = (self.reviews(), self.to_dataframe())
@@ -277,7 +278,7 @@ def say_versus_do(
     with tqdm(total=total, disable=not progress, leave=False) as bar:
 
         def draw() -> None:
-            bar.set_description(stage, refresh=False)
+            bar.set_description(bar_name(stage), refresh=False)
             bar.update(max(0, reached - bar.n))
 
         results = aside(work, draw)

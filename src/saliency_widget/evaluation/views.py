@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..characters import plain
 from ..export.color import swatch
 from ..export.reading import MINUS, decimals
 
@@ -57,10 +58,11 @@ def aside(result: SayVersusDo) -> str:
 def to_text(result: SayVersusDo) -> str:
     """A line a word, and a line a measure."""
     names = ["said", *(side.map.label for side in result.sides)]
-    width = max(len(word) for word in result.explanation.words)
+    words = [plain(word) for word in result.explanation.words]
+    width = max(map(len, words))
     lines = [verdict(result), aside(result), "", f"{'':<{width}}  " + "  ".join(f"{name:>16}" for name in names)]
     columns = [result.explanation.scores, *(side.map.scores[:, 0] for side in result.sides)]
-    for i, word in enumerate(result.explanation.words):
+    for i, word in enumerate(words):
         lines.append(f"{word:<{width}}  " + "  ".join(f"{column[i]:>16.3g}" for column in columns))
     for side in result.sides:
         lines += ["", side.map.label]
@@ -78,7 +80,7 @@ def to_html(result: SayVersusDo) -> str:
     rows = []
     for i, word in enumerate(result.explanation.words):
         cells = "".join(_cell(float(column[i]), largest, signed=signed) for _, column, largest, signed in sources)
-        rows.append(f"<tr><td style='{_CELL}' dir='auto'>{escape(word)}</td>{cells}</tr>")
+        rows.append(f"<tr><td style='{_CELL}' dir='auto'>{escape(plain(word))}</td>{cells}</tr>")
     for measure in SHOWN:
         figures = [result.figure(side.map.method, measure) for side in result.sides]
         cells = "".join(f"<td style='{_CELL}'>{_figure(figure)}</td>" for figure in figures)
@@ -100,7 +102,7 @@ def plot(result: SayVersusDo) -> Plot:
     for side in result.sides:
         figure = result.figure(side.map.method, "spearman")
         labels.append(f"{side.map.label}\nρ = {'–' if figure.value is None else f'{figure.value:.2f}'}")
-    words = result.explanation.words
+    words = [_drawn(word) for word in result.explanation.words]
     size = (1.6 * len(labels) + 1.5, 0.3 * len(words) + 1)
     canvas, axes = plt.subplots(figsize=size, layout="constrained")
     plt.close(canvas)  # whoever asked shows it; pyplot would show it once more
@@ -110,6 +112,11 @@ def plot(result: SayVersusDo) -> Plot:
     axes.xaxis.tick_top()
     canvas.colorbar(image, ax=axes, label="share of the largest")
     return canvas
+
+
+def _drawn(word: str) -> str:
+    """A word as a label: what is between two dollar signs would be mathematics."""
+    return plain(word).replace("$", r"\$")
 
 
 def _scaled(column: NDArray[np.float32]) -> NDArray[np.float32]:

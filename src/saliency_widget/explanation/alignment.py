@@ -31,6 +31,7 @@ from ..types import Fate
 MOST_PIECES = 8  # pairs that together spell one word
 LONGEST_PHRASE = 24  # words that one pair names
 MOST_NOTES = 5
+_CHECKED = 1_000  # pairs between two looks at whether to go on
 REACH = 4  # how many of the next words are looked at before all of them
 
 
@@ -76,10 +77,13 @@ def words_of(text: str) -> list[Word]:
     return words
 
 
-def align(review: str, pairs: Sequence[tuple[str, float]]) -> Alignment:
-    """What each pair (word, finite value) means in the review; see the module for the rules. Never raises."""
+def align(review: str, pairs: Sequence[tuple[str, float]], check: Callable[[], None] = lambda: None) -> Alignment:
+    """What each pair (word, finite value) means in the review; see the module for the rules. Never raises.
+
+    `check` is called at every thousandth pair, and may raise to stop.
+    """
     words = words_of(review)
-    aligner = _Aligner([word.text for word in words])
+    aligner = _Aligner([word.text for word in words], check)
     fates = aligner.run(pairs)
     given = tuple(Pair(word, value, fate, at) for (word, value), (fate, at) in zip(pairs, fates, strict=True))
     problems = [*_problems(given, aligner.scores), *aligner.notes[:MOST_NOTES]]
@@ -192,7 +196,8 @@ class _Index:
 class _Aligner:
     """Gives pairs to words, one pair after another."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], check: Callable[[], None]) -> None:
+        self._check = check
         self.scores: list[float | None] = [None] * len(words)
         self.notes: list[str] = []
         self._shown = words
@@ -205,10 +210,17 @@ class _Aligner:
     def run(self, pairs: Sequence[tuple[str, float]]) -> list[tuple[Fate, int | None]]:
         """Of each pair, its fate and the first word that it means."""
         fates: list[tuple[Fate, int | None]] = []
-        keys = [self._keys(word) for word, _ in pairs]
-        pieces = [_alike(_piece(word)) for word, _ in pairs]
+        keys: list[list[tuple[_Index, Key]]] = []
+        pieces: list[str] = []
+        for at, (given, _) in enumerate(pairs):
+            if at % _CHECKED == 0:
+                self._check()
+            keys.append(self._keys(given))
+            pieces.append(_alike(_piece(given)))
         while len(fates) < len(pairs):
             at = len(fates)
+            if at % _CHECKED == 0:  # most pairs come alone, so that most of these are met
+                self._check()
             word, count = self._find(keys[at], pieces[at : at + MOST_PIECES])
             values = [value for _, value in pairs[at : at + count]]
             if word is None:

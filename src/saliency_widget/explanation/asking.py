@@ -21,11 +21,12 @@ from .result import Explanation
 if TYPE_CHECKING:
     from typing import Literal
 
-    from .alignment import Alignment
     from .prompts import Order
 
 _PROSE = 384  # tokens an answer may have
 _ENOUGH = 0.5  # of the words scored: then what was written freely is taken
+_READ = 200_000  # letters of an answer that are read for a list: that of a review of 8,000 words
+_MOST_PAIRS = 1_000  # that are set beside the words, and ten for each word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def ask(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Ex
     """
     if request.kind == "answer":
         reply = _free(client, request, on_news, request.max_tokens or _PROSE)
-        return _explained(client, request, reply, label=decided_class(reply.text))
+        return _explained(client, request, reply, label=decided_class(reply.text[:_READ]))
     if isinstance(client, LocalClient):
         return _scores_of_local(client, request, on_news)
     return _scores_of_server(client, request, on_news)
@@ -115,7 +116,7 @@ def _scores_of_local(client: LocalClient, request: Inquiry, on_news: Callable[[N
     if request.guided is not True:
         words = len(words_of(request.review))
         reply = _free(client, request, on_news, request.max_tokens or min(256, 32 + 12 * words))
-        said = _read(client, request, reply)
+        said = _read(client, request, reply, on_news)
         alignment = said.alignment
         if request.guided is False or (alignment is not None and alignment.covered >= _ENOUGH):
             return said
@@ -157,7 +158,7 @@ def _scores_of_server(client: Client, request: Inquiry, on_news: Callable[[News]
     words = len(words_of(request.review))
     limit = request.max_tokens or 256 + 32 * words
     reply = _free(client, request, on_news, limit, schema=schema)
-    said = _read(client, request, reply)
+    said = _read(client, request, reply, on_news)
     if said.alignment is not None and said.alignment.covered > 0:
         return said
     complaint = f"{' '.join(said.problems) or 'No word of the review has a number.'} {_REPAIR}"
@@ -167,7 +168,7 @@ def _scores_of_server(client: Client, request: Inquiry, on_news: Callable[[News]
         {"role": "user", "content": complaint},
     ]
     second = _together(reply, _free(client, request, on_news, limit, messages=again))
-    repaired = _read(client, request, second, free=reply.text)
+    repaired = _read(client, request, second, on_news, free=reply.text)
     if repaired.alignment is not None and repaired.alignment.covered > 0:
         return repaired
     return replace(said, problems=(*said.problems, "Asked once more, it gave no list either."))
@@ -205,9 +206,22 @@ _REPAIR = (
 )
 
 
-def _read(client: Client, request: Inquiry, reply: Reply, *, free: str | None = None) -> Explanation:
-    parsed = parse_scores(reply.text)
-    alignment: Alignment = align(request.review, parsed.pairs)
+def _read(
+    client: Client, request: Inquiry, reply: Reply, on_news: Callable[[News], None], *, free: str | None = None
+) -> Explanation:
+    """What was written, read. `on_news` is called all the while: it raises to stop."""
+
+    def check() -> None:
+        on_news(News(reply.text, free))
+
+    parsed = parse_scores(reply.text[:_READ], check)
+    most = _MOST_PAIRS + 10 * len(words_of(request.review))
+    alignment = align(request.review, parsed.pairs[:most], check)
+    problems: list[str] = []
+    if len(reply.text) > _READ:
+        problems.append(f"Only the first {_READ:,} letters were read.")
+    if len(parsed.pairs) > most:
+        problems.append(f"Only the first {most:,} pairs were taken.")
     return _explained(
         client,
         request,
@@ -216,7 +230,7 @@ def _read(client: Client, request: Inquiry, reply: Reply, *, free: str | None = 
         guided=_follows_schema(reply.text),
         free=free,
         alignment=alignment,
-        problems=(*parsed.problems, *alignment.problems),
+        problems=(*problems, *parsed.problems, *alignment.problems),
     )
 
 

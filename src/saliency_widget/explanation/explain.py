@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..aside import aside
+from ..characters import bar_name
 from ..models.loading import load_model
 from ..types import ExplanationKind
 from .asking import Inquiry, ask
@@ -81,7 +82,7 @@ def explain(
 
         return ask(client, request, on_news)
 
-    with tqdm(desc=f"{client.name} explains", unit=" characters", disable=not progress, leave=False) as bar:
+    with tqdm(desc=f"{bar_name(client.name)} explains", unit=" characters", disable=not progress, leave=False) as bar:
 
         def draw() -> None:
             bar.update(max(0, written - bar.n))

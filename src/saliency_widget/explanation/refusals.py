@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SaliencyError, ServerError, TextTooLong
+from .sealing import origin, single
 
 _LONGEST = 400  # letters of what a server says: some say whole pages
+_READ = 10_000  # letters of it that are looked through
+_NESTED = 20  # levels of it
 _OFFERED = 12  # names of models in one sentence
+_NAME = 80  # letters of such a name
 
 _CURES = {
     400: "Change what the server objects to, or choose another model.",
@@ -53,12 +57,12 @@ class Asked:
             return self._too_long(body)
         said = self._clean(reason(body)) or "It gave no reason."
         refuses = f"{self.where} refuses" if status is None else f"{self.where} refuses with status {status}"
-        names = [self._clean(name) for name in offered if name != self.model]
+        names = [self._clean(name, _NAME) for name in offered[: _OFFERED + 2] if name != self.model]
         if names and self.model not in offered:
             more = ", …" if len(names) > _OFFERED else ""
             cure = f"Name a model that it offers: {', '.join(names[:_OFFERED])}{more}."
         else:
-            later = f"in {retry_after} s" if retry_after.isdecimal() else "later"
+            later = f"in {retry_after} s" if re.fullmatch("[0-9]{1,6}", retry_after) else "later"
             cure = _cure(404 if self.is_unknown(status, body) else status)
             cure = cure.format(key_from=self.key_from, later=later)
         return ServerError(f"{refuses}: {said}", cure=cure, status=status)
@@ -75,9 +79,26 @@ class Asked:
         if kind.startswith("Connect"):
             return ServerError(f"No server can be reached at {self.where}: {why or kind}.", cure=_ADDRESS)
         if "Timeout" in kind:
-            cure = "Ask again, give OpenAIClient a longer timeout, or look at the server's own log."
-            return ServerError(f"Nothing came from {self.where} for {timeout:g} seconds.", cure=cure)
+            return self.silent(timeout)
+        if why == "Receive buffer too long":  # httpcore's limit, in h11's words: only headers are held there
+            return self.too_much("headers of more than 100 kB")
         return self.broke_off(why or kind)
+
+    def silent(self, timeout: float) -> ServerError:
+        """The error for a server from which nothing comes, or nothing new."""
+        cure = "Ask again, give OpenAIClient a longer timeout, or look at the server's own log."
+        return ServerError(f"Nothing came from {self.where} for {timeout:g} seconds.", cure=cure)
+
+    def too_much(self, what: str) -> ServerError:
+        """The error for more than was asked for. `what` names the limit."""
+        return ServerError(f"{self.where} sends {self._clean(what)}.", cure=_SPEAKS)
+
+    def unforeseen(self, error: BaseException) -> ServerError:
+        """The error for one that nobody foresaw, with its type, its message, and where in the code it arose."""
+        causes = "; ".join(f"{type(one).__name__}: {self._clean(str(one))}".rstrip(": .") for one in single(error))
+        told = ServerError(f"The answer of {self.where} cannot be read: {causes}.", cure=_SPEAKS)
+        told.add_note(f"It arose {origin(error)}.")
+        return told
 
     def broke_off(self, why: str) -> ServerError:
         """The error for an answer that ends before its end."""
@@ -94,31 +115,47 @@ class Asked:
             return TextTooLong(f"The text is longer than {self.model} can read: {said}", cure=_TOO_LONG)
         return TextTooLong(f"The text makes {asked:,} tokens; {self.model} reads at most {limit:,}.", cure=_TOO_LONG)
 
-    def _clean(self, said: str) -> str:
+    def _clean(self, said: str, longest: int = _LONGEST) -> str:
         """Without the key, on one line, and not too long."""
-        said = said.replace(self.secret, "[key]") if self.secret else said
+        said = self._without_key(said)[:_READ]
         said = " ".join(re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", said, flags=re.DOTALL | re.IGNORECASE).split())
-        return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
+        said = self._without_key(said)  # what stood between its letters may be gone
+        return said if len(said) <= longest else f"{said[:longest]}…"
+
+    def _without_key(self, said: str) -> str:
+        return re.sub(" ?".join(map(re.escape, self.secret)), "[key]", said) if self.secret else said
 
 
 def reason(body: object) -> str:
-    """The words in what a server says; each kind of server puts them elsewhere."""
+    """The words in what a server says, the first 10,000 letters; each kind of server puts them elsewhere."""
+    return _reason(body, _NESTED)[:_READ]
+
+
+def _reason(body: object, levels: int) -> str:
     if isinstance(body, Mapping):
         for name in ("message", "detail", "error", "msg"):
-            if body.get(name):
+            if body.get(name) and levels:
                 at = ".".join(map(str, body["loc"])) + ": " if isinstance(body.get("loc"), list | tuple) else ""
-                return at + reason(body[name])
-        return json.dumps(dict(body), default=str) if body else ""
+                return at + _reason(body[name], levels - 1)
+        return _written(dict(body)) if body else ""
     if isinstance(body, list | tuple):
-        return "; ".join(map(reason, body))
+        return "; ".join(_reason(one, levels - 1) for one in body) if levels else _written(body)
     return "" if body is None else str(body)
 
 
+def _written(body: object) -> str:
+    """As JSON; what is nested too deeply for that is only named."""
+    try:
+        return json.dumps(body, default=str)
+    except RecursionError:
+        return "something that is nested too deeply"
+
+
 def read(text: str) -> object:
-    """JSON as what it means, anything else as it is."""
+    """JSON as what it means, anything else as it is, and JSON that is nested too deeply."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -159,5 +196,5 @@ def _numbers(body: object) -> tuple[int | None, int | None]:
         and isinstance(body.get("n_ctx"), int)
     ):
         return body["n_prompt_tokens"], body["n_ctx"]
-    numbers = re.findall(r"(\d+) (?:input |prompt )?tokens", reason(body))
+    numbers = re.findall(r"(?<![0-9])([0-9]{1,12}) (?:input |prompt )?tokens", reason(body))
     return (int(numbers[1]), int(numbers[0])) if len(numbers) > 1 else (None, None)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..attribution.methods import LLM
 from ..attribution.result import Attribution
+from ..characters import plain, plain_lines
 from ..errors import InputError
 from ..types import ExplanationKind, Segment, Token
 from .alignment import Alignment
@@ -196,20 +197,21 @@ class Explanation:
         )
 
     def __repr__(self) -> str:
-        head = f"{self.model_name}: {self.class_name}{' (constrained)' if self.guided else ''}"
-        lines = [head, self.text.strip()]
+        head = f"{plain(self.model_name)}: {self.class_name}{' (constrained)' if self.guided else ''}"
+        lines = [head, plain_lines(self.text.strip())]
         if self.alignment is not None:
-            lines += [self.summary, *self.problems]
+            lines += [plain(line) for line in (self.summary, *self.problems)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         badge = " · constrained" if self.guided else ""
-        parts = [f"<div><b>{escape(self.class_name)}</b> · {escape(self.model_name)}{badge}</div>"]
-        parts.append(f'<div dir="auto" style="white-space: pre-wrap; margin: .5em 0">{escape(self.text.strip())}</div>')
+        text = escape(plain_lines(self.text.strip()))
+        parts = [f"<div><b>{escape(self.class_name)}</b> · {escape(plain(self.model_name))}{badge}</div>"]
+        parts.append(f'<div dir="auto" style="white-space: pre-wrap; margin: .5em 0">{text}</div>')
         if self.alignment is not None:
             if not np.isnan(self.scores).all():
                 parts.append(self.attribution.to_html())
-            parts += [f"<div>{escape(line)}</div>" for line in (self.summary, *self.problems)]
+            parts += [f"<div>{escape(plain(line))}</div>" for line in (self.summary, *self.problems)]
         return "".join(parts)
 
 

@@ -11,14 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..checks import whole_number
+from ..checks import SURROGATE, whole_number
 from ..errors import InputError, SaliencyError
-from . import refusals
+from . import limits, refusals
 from .clients import Message, Reply
+from .sealing import sealed
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -28,6 +30,7 @@ _GOODBYE = 0.5  # seconds that closing a connection may take
 _CONNECT = 10.0  # seconds after which a machine that says nothing at all is not there
 _GLANCE = 2.0  # seconds for the list of models, which only makes an error better
 _STRAY = 4000  # letters kept of an answer that is none
+_MOST_TOKENS = 10**9
 _NO_KEY = "none"  # sent where there is no key: openai wants one, servers at home mostly do not
 _VARIABLE = "OPENAI_API_KEY"
 
@@ -49,8 +52,9 @@ class OpenAIClient:
         `base_url`: http or https, with the path, as in "http://127.0.0.1:8080/v1"; None for what the environment
         variable OPENAI_BASE_URL says, and else OpenAI's. `api_key`: the key, or something that is called for it before
         every answer and may raise; None for what OPENAI_API_KEY says at that time. No key is needed where a base_url
-        is given. `timeout`: the seconds of silence after which a server counts as hung, above 0. `max_retries`: how
-        often a busy, failing or silent server is asked again before the answer begins, from 0 on.
+        is given. `timeout`: the seconds without anything new after which a server counts as hung, above 0: signs of
+        life without words are not new. `max_retries`: how often a busy, failing or silent server is asked again before
+        the answer begins, from 0 on.
         Raises: InputError.
         """
         own = base_url or os.environ.get("OPENAI_BASE_URL")
@@ -79,7 +83,10 @@ class OpenAIClient:
         seed: int | None = None,
         schema: Mapping[str, Any] | None = None,
     ) -> Reply:
-        """See `Client.answer`. Also raises what a callable `api_key` raises."""
+        """See `Client.answer`. What a server sends beyond what was asked for is a ServerError that names the limit.
+
+        Also raises what a callable `api_key` raises. No error takes along a frame in which the key stood.
+        """
         request: dict[str, Any] = {
             "model": self.name,
             "messages": [dict(message) for message in messages],
@@ -95,7 +102,7 @@ class OpenAIClient:
             request["response_format"] = {"type": "json_schema", "json_schema": held}
         began = time.monotonic()
         heard = _Heard()
-        call = _Call(self._converse(request, heard))
+        call = _Call(self._converse(request, heard, limits.limits_of(max_tokens, self._timeout)))
         try:
             while not call.ended.wait(_TICK):
                 on_text(heard.text)
@@ -108,34 +115,44 @@ class OpenAIClient:
         seconds = time.monotonic() - began
         return Reply(heard.text, heard.finish != "length", heard.prompt_tokens, heard.completion_tokens, seconds)
 
-    async def _converse(self, request: dict[str, Any], heard: _Heard) -> None:
+    async def _converse(self, request: dict[str, Any], heard: _Heard, held_to: limits.Limits) -> None:
         """Ask, and hear the answer, on the thread of a call. Raises: ServerError, TextTooLong, InputError."""
-        import openai
-
         key = await asyncio.to_thread(self._key)  # what is called for it may take its time
         asked = refusals.Asked(self.where, self.name, self._key_from(key), key)
+        try:
+            await self._listened_to(request, heard, asked, held_to)
+        except SaliencyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told without the frames that hold the key
+            if not _is_connection(error):
+                raise asked.unforeseen(error) from None
+            if heard.finish is None:  # else only the count of tokens is missing
+                raise asked.failed(error, self._timeout) from None
+
+    async def _listened_to(
+        self, request: dict[str, Any], heard: _Heard, asked: refusals.Asked, held_to: limits.Limits
+    ) -> None:
+        import openai
+
         async with openai.AsyncOpenAI(
-            api_key=key or _NO_KEY,
+            api_key=asked.secret or _NO_KEY,
             base_url=self._url,
-            timeout=openai.Timeout(self._timeout, connect=min(self._timeout, _CONNECT)),
+            http_client=_http_client(held_to, asked),
             max_retries=self._max_retries,
-            default_headers={"Connection": "close"},  # some servers close it after a refusal, and do not say so
+            default_headers={
+                "Connection": "close",  # some servers close it after a refusal, and do not say so
+                "Accept-Encoding": "identity",  # a stream that is packed comes late
+            },
         ) as client:
             while True:
                 try:
                     async with client.chat.completions.with_streaming_response.create(**request) as response:
-                        return await _listen(response, heard, asked)
+                        return await _listen(response, heard, asked, held_to)
                 except openai.APIStatusError as error:
                     other = refusals.otherwise(request, error.status_code, error.body)
                     if other is None:
                         raise await _refusal(error, client, asked) from None
                     request = other
-                except Exception as error:
-                    if not _is_connection(error):
-                        raise
-                    if heard.finish is None:  # else only the count of tokens is missing
-                        raise asked.failed(error, self._timeout) from None
-                    return None
 
     def _key(self) -> str:
         """The key as it is now; empty where none is needed. Raises: InputError, and what is called for it raises."""
@@ -158,39 +175,68 @@ class OpenAIClient:
 class _Heard:
     """What has come so far. Written by the thread of the call, and read by the one that asked."""
 
-    text: str = ""
+    parts: list[str] = field(default_factory=list)
+    letters: int = 0  # in the parts, and in what it declined with
     finish: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     declined: str = ""
     called: bool = False
 
-    def take(self, chunk: dict[str, Any]) -> None:
-        """Add a chunk. Raises: AttributeError or TypeError, where it is made otherwise than chunks are."""
+    @property
+    def text(self) -> str:
+        """The text. Half a character is replaced: its other half may come, or never."""
+        text = "".join(self.parts)
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if SURROGATE.search(text) else text
+
+    def take(self, chunk: dict[str, Any]) -> bool:
+        """Add a chunk; whether it says anything. Raises: AttributeError, TypeError: it is none."""
         usage = chunk.get("usage") or {}  # with the last chunk, or in one of its own that has no choices
-        self.prompt_tokens = usage.get("prompt_tokens", self.prompt_tokens)
-        self.completion_tokens = usage.get("completion_tokens", self.completion_tokens)
+        self.prompt_tokens = _count(usage.get("prompt_tokens"), self.prompt_tokens)
+        self.completion_tokens = _count(usage.get("completion_tokens"), self.completion_tokens)
+        is_new = bool(usage)
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
-            self.text += delta.get("content") or ""
-            self.declined += delta.get("refusal") or ""
+            content, declined = _text(delta.get("content")), _text(delta.get("refusal"))
+            self.letters += len(content) + len(declined)
+            if content:
+                self.parts.append(content)
+            self.declined += declined
             self.called |= bool(delta.get("tool_calls"))
-            self.finish = choice.get("finish_reason") or self.finish
+            finish = _text(choice.get("finish_reason"))
+            self.finish = finish or self.finish
+            is_new |= bool(finish) or any(value for name, value in delta.items() if name != "role")  # thoughts, too
+        return is_new
 
 
-async def _listen(response: Any, heard: _Heard, asked: refusals.Asked) -> None:
+def _text(value: object) -> str:
+    """A text, or "" for none. Raises: TypeError."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(value)
+    return value or ""
+
+
+def _count(value: object, otherwise: int | None) -> int | None:
+    """A number of tokens, where it can be one."""
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else otherwise
+
+
+async def _listen(response: Any, heard: _Heard, asked: refusals.Asked, held_to: limits.Limits) -> None:
     """Hear a streamed answer to its end. Raises: ServerError, TextTooLong; what httpx raises."""
     done, stray = False, ""
-    async for line in response.iter_lines():
+    clock = limits.Clock(held_to.seconds, lambda: asked.silent(held_to.seconds))
+    async for line in limits.lines(response.iter_bytes(), asked.too_much, clock):
         field, _, value = line.partition(":")
         if field == "data":
             done = value.strip() == "[DONE]"
             if done:
                 break
-            _take(refusals.read(value), heard, asked)
+            if _take(refusals.read(value), heard, asked):
+                clock.wind()
+            limits.held_to_letters(heard.letters, held_to, asked.too_much)
         elif field not in {"", "event", "id", "retry"} and len(stray) < _STRAY:  # a comment has an empty one
-            stray += f"{line}\n"
-    if heard.text:
+            stray += f"{line[:_STRAY]}\n"
+    if heard.parts:
         if not done and heard.finish is None:
             raise asked.broke_off("the answer has no end")
     elif heard.declined:
@@ -199,16 +245,43 @@ async def _listen(response: Any, heard: _Heard, asked: refusals.Asked) -> None:
         raise asked.strange(_instead(response.headers.get("content-type", ""), stray, heard))
 
 
-def _take(chunk: object, heard: _Heard, asked: refusals.Asked) -> None:
-    """Add a chunk of the answer, or raise the error that came in its place."""
+def _take(chunk: object, heard: _Heard, asked: refusals.Asked) -> bool:
+    """Add a chunk of the answer, or raise the error that came in its place; whether it says anything."""
     if isinstance(chunk, dict) and chunk.get("error"):
         error = chunk["error"]
         code = error.get("code") if isinstance(error, dict) else None
-        raise asked.refused(code if isinstance(code, int) else None, error)
+        raise asked.refused(code if type(code) is int and 100 <= code < 600 else None, error)
     try:
-        heard.take(chunk)  # type: ignore[arg-type]  # whatever it is: what it is not, it cannot do
+        return heard.take(chunk)  # type: ignore[arg-type]  # whatever it is: what it is not, it cannot do
     except (AttributeError, TypeError) as error:
         raise asked.strange(f"a part that cannot be read: {chunk}") from error
+
+
+def _http_client(held_to: limits.Limits, asked: refusals.Asked) -> Any:
+    """What openai sends with, a client of httpx or of its successor, but it neither reads nor waits without end."""
+    import openai
+
+    mro = openai.DefaultAsyncHttpxClient.__mro__
+    httpx = import_module(next(kind.__module__ for kind in mro if kind.__name__ == "AsyncClient"))
+    connect = min(held_to.seconds, _CONNECT)
+
+    class Client(openai.DefaultAsyncHttpxClient):
+        async def send(self, *args: Any, **how: Any) -> Any:
+            """As it does, but that all headers must be there in time: it looks at the time between two pieces only."""
+            try:
+                async with asyncio.timeout(connect + held_to.seconds):
+                    return await super().send(*args, **how)
+            except TimeoutError:
+                raise httpx.ReadTimeout("The headers did not come in time.") from None
+
+    async def bound(response: Any) -> None:
+        if response.request.method == "POST" and response.is_success:
+            limits.bounded(response, held_to.stream, asked.too_much, None)  # who reads the lines looks at the clock
+            return
+        clock = limits.Clock(held_to.seconds, lambda: asked.silent(held_to.seconds))
+        limits.bounded(response, limits.LONGEST_PAGE, asked.too_much, clock)
+
+    return Client(timeout=openai.Timeout(held_to.seconds, connect=connect), event_hooks={"response": [bound]})
 
 
 def _instead(kind: str, stray: str, heard: _Heard) -> str:
@@ -230,9 +303,7 @@ async def _refusal(error: APIStatusError, client: AsyncOpenAI, asked: refusals.A
 
 async def _offered(client: AsyncOpenAI) -> list[str]:
     """The names of the models there, if the server is quick to tell."""
-    import openai
-
-    with suppress(openai.OpenAIError, TimeoutError, ValueError):
+    with suppress(Exception):  # whatever is wrong with the list: there is another error to tell
         async with asyncio.timeout(_GLANCE):
             page = await client.with_options(max_retries=0).models.list()
             return [str(model.id) for model in getattr(page, "data", None) or () if hasattr(model, "id")]
@@ -259,10 +330,10 @@ class _Call:
         try:
             self._loop.run_until_complete(self._task)
         except SaliencyError as error:
-            error.__traceback__ = error.__context__ = error.__cause__ = None  # they hold the request, and so the key
-            self.error = error
+            error.__context__ = error.__cause__ = None
+            self.error = sealed(error)
         except BaseException as error:  # noqa: BLE001 - raised where it was asked; being ended is nobody's error
-            self.error = error
+            self.error = sealed(error)  # it is of what is called for the key, whose frames hold it
         finally:
             try:
                 self._loop.run_until_complete(self._loop.shutdown_asyncgens())

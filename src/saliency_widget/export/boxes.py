@@ -56,11 +56,30 @@ def _tokens(attribution: AttributionLike) -> list[TokenLike]:
     A row is printed as the targets within it where these are all of it (a sentence of words that were written; the
     beginning of a word whose end no target could see), and else whole.
     """
-    written = {place for col in attribution.cols for place in _extent(col)}
-    whole = [row for row in attribution.rows if not written.issuperset(_extent(row))]
-    printed = {place for row in whole for place in _extent(row)}
-    rest = (col for col in attribution.cols if col.position not in printed)
+    written = _covered(attribution.cols)
+    whole = [row for row in attribution.rows if not written(_extent(row))]
+    printed = _covered(whole)
+    rest = (col for col in attribution.cols if not printed(range(col.position, col.position + 1)))
     return sorted([*whole, *rest], key=lambda token: token.position)
+
+
+def _covered(units: Sequence[TokenLike]) -> Callable[[range], bool]:
+    """Whether each of some positions is within one of the units, however long these are."""
+    starts: list[int] = []
+    ends: list[int] = []  # of units that touch, the last one's
+    for unit in sorted(units, key=lambda unit: unit.position):
+        extent = _extent(unit)
+        if not ends or extent.start > ends[-1]:
+            starts.append(extent.start)
+            ends.append(extent.stop)
+        else:
+            ends[-1] = max(ends[-1], extent.stop)
+
+    def are_within(places: range) -> bool:
+        at = bisect_right(starts, places.start) - 1
+        return at >= 0 and places.stop <= ends[at]
+
+    return are_within
 
 
 def _extent(token: TokenLike) -> range:

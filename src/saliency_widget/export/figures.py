@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_HALF_UP, Decimal
 
-from .reading import MINUS
+from .reading import MINUS, Column
 
 
 def share(value: float) -> str:
@@ -32,6 +32,11 @@ def significant(value: float) -> str:
     else:
         digits = _exponential(size, 3)
     return f"{_sign(value)}{digits}"
+
+
+def number(column: Column) -> str:
+    """The probability of a target, or the value that the model gives in its place; a dash where neither is known."""
+    return share(column.probability) if math.isnan(column.value) else significant(column.value)
 
 
 def percent(value: float) -> str:

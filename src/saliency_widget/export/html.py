@@ -20,7 +20,7 @@ import numpy as np
 
 from . import color
 from .boxes import Box, texts
-from .figures import percent, share
+from .figures import number, percent, share
 from .look import Look, look_of
 from .paint import INK, MAX_TITLES, PAPER, QUIET, painter
 from .question import Question, question_of
@@ -146,20 +146,24 @@ def _classes(attribution: AttributionLike, question: Question, targets: Sequence
     if not classes:
         return ""
     painted = painter(attribution, question, col, look)
-    known = {of.target.position: of.probability for of in targets if np.isfinite(of.probability)}
-    ranked = sorted(range(len(classes)), key=lambda at: -known.get(classes[at].token.position, 0))
+    known = {of.target.position: of for of in targets if np.isfinite((of.probability, of.value)).any()}
+    ranked = sorted(range(len(classes)), key=lambda at: -_size(known.get(classes[at].token.position)))
     place = {at: order for order, at in enumerate(ranked)} if len(classes) > FEW_CLASSES else {}
     parts = []
     for at, box in enumerate(classes):
         style, title = painted(box)
         style = [BOX_OF_CLASS, *(style or [f"color:{QUIET}"])]
         style += [f"order:{place[at]}"] if place else []
-        p = known.get(box.token.position)
-        said = "" if p is None else f" {share(p)}"
+        column = known.get(box.token.position)
+        said = "" if column is None else f" {number(column)}"
         about = _attribute("style", ";".join(style)) + _attribute("title", title)
         parts.append(f'<span class="sw-t"{about}>{_called(box.token)}{said}</span>')
     row = "display:flex;flex-wrap:wrap;gap:8px;margin:6px 0 12px"
     return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(parts)}</div>'
+
+
+def _size(column: Column | None) -> float:
+    return 0.0 if column is None else column.probability if np.isnan(column.value) else column.value
 
 
 def _text(
@@ -225,7 +229,8 @@ def _about(attribution: AttributionLike, question: Question, col: int, look: Loo
     column = question.columns[col]
     if question.turned:
         return isolated(label(column.target)), " feeds", "", ""
-    said = f" p = {share(column.probability)}" if np.isfinite(column.probability) else ""
+    is_known = np.isfinite((column.probability, column.value)).any()
+    said = f" {'p ' if np.isnan(column.value) else ''}= {number(column)}" if is_known else ""
     if look.joint and column.target.length > 1:
         said += f" · {column.target.length} tokens, {look.joint}"
     others = " · ".join(f"{isolated(name)} {share(p)}" for name, p in _others(attribution, column, col))
@@ -275,10 +280,11 @@ def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) 
     """Every target with its probability and its strongest inputs, folded away."""
     one, all_of_them = ("class", "All classes") if shown[0].target.role == "class" else ("target", "All targets")
     said = f"strongest inputs, and their {look.numbers}s"
-    head = "".join(f'<th style="{CELL}">{name}</th>' for name in (one, "p", said))
+    figure = "p" if np.isnan(shown[0].value) else "value"
+    head = "".join(f'<th style="{CELL}">{name}</th>' for name in (one, figure, said))
     body = "\n".join(
         f'<tr><td style="{CELL}">{_called(column.target)}</td>'
-        f'<td style="{CELL}">{share(column.probability)}</td>'
+        f'<td style="{CELL}">{number(column)}</td>'
         f'<td style="{CELL};white-space:normal">{_strongest(attribution.rows, column, TOP, look)}</td></tr>'
         for column in shown[:MAX_TABLE_ROWS]
     )

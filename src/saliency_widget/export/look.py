@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..characters import plain
 from .figures import percent, share, significant
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Look:
 
     def words(self, unit: str) -> Iterator[str]:
         """What the numbers and colours are, for the head of a page. `unit`: what the map's scores are."""
+        unit = plain(unit)
         yield ", ".join(said for said in (unit if self.raw else f"share of the {unit}", self.pooled) if said)
         if self.scale != "linear":
             least = f"from {percent(self.threshold)} of the largest"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..characters import JOINERS, plain, sign_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,6 +27,8 @@ LONG = 60  # characters of the name of a unit of several tokens; of one token tw
 class Column:
     """One target and what it was made of: `numbers` [n_rows], shares or raw scores, NaN where it cannot see the row.
 
+    `probability` is NaN where it is not known; `value` is the number that a model gives in its place, or NaN.
+
     Where the question is turned round, one input and what it feeds: see question.py.
     """
 
@@ -32,6 +36,7 @@ class Column:
     probability: float
     numbers: NDArray[np.float64]
     largest: float
+    value: float = float("nan")
 
     @property
     def n_visible(self) -> int:
@@ -58,11 +63,13 @@ def columns(attribution: AttributionLike, *, raw: bool = False) -> list[Column]:
     if not raw:
         sums = np.nansum(np.abs(numbers), axis=0)
         numbers /= np.where(sums > 0, sums, 1)
-    probabilities = attribution.step_scores.get("probability")
+    unknown = np.full(len(attribution.cols), np.nan)
+    probabilities, values = (attribution.step_scores.get(name, unknown) for name in ("probability", "value"))
     return [
         Column(
             target=target,
-            probability=float("nan") if probabilities is None else float(probabilities[col]),
+            probability=float(probabilities[col]),
+            value=float(values[col]),
             numbers=numbers[:, col],
             largest=float(np.max(np.nan_to_num(np.abs(numbers[:, col])), initial=0)),
         )
@@ -83,10 +90,11 @@ def first_target(attribution: AttributionLike) -> int:
 
 
 def likeliest(shown: Sequence[Column]) -> int:
-    """The column to look at first: of classes the most probable, of a text the first."""
+    """The column to look at first: of classes the most probable or that of the largest value, of a text the first."""
     if shown[0].target.role != "class":
         return 0
-    return int(np.argmax(np.nan_to_num([column.probability for column in shown])))
+    known = [c.probability if np.isnan(c.value) else c.value for c in shown]
+    return int(np.argmax(np.nan_to_num(known, nan=-np.inf)))
 
 
 def headline(attribution: AttributionLike) -> list[str]:
@@ -96,7 +104,7 @@ def headline(attribution: AttributionLike) -> list[str]:
         objective += f" less that of {attribution.foil.strip() or attribution.foil!r}"
     chosen = [f"{name} {at}" for name in ("layer", "head") if (at := attribution.settings.get(name)) is not None]
     said = [attribution.model_name, attribution.label, *chosen, objective]
-    return [words for words in said if words]
+    return [plain(words) for words in said if words]
 
 
 def notes(attribution: AttributionLike) -> Iterator[str]:
@@ -139,20 +147,6 @@ def _tokens(count: float) -> str:
 
 # ── characters ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# The page has the same signs (js/src/format.ts); tests/data/characters.json holds both to them. Names, not control
-# pictures (␀): few fonts have those.
-_CONTROLS = [
-    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI",
-    "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
-]  # fmt: skip
-_SIGNS = dict(zip(map(chr, range(0x20)), _CONTROLS, strict=True)) | {
-    "\t": "⇥", "\n": "⏎", "\x7f": "DEL", "\xa0": "⍽", "\xad": "SHY", "\u061c": "ALM", "\u200b": "ZWSP",
-    "\u200c": "ZWNJ", "\u200d": "ZWJ", "\u200e": "LRM", "\u200f": "RLM", "\u2028": "LS", "\u2029": "PS",
-    "\u202a": "LRE", "\u202b": "RLE", "\u202c": "PDF", "\u202d": "LRO", "\u202e": "RLO", "\u2060": "WJ",
-    "\u2066": "LRI", "\u2067": "RLI", "\u2068": "FSI", "\u2069": "PDI", "\ufeff": "BOM",
-} | {chr(0xFDFF + n): f"VS{n}" for n in range(1, 17)}  # fmt: skip
-# They shape the letters around them (emoji families, Persian): a sign only where nothing is around.
-_JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xFE00, 0xFE10))))
 _WHITE = "\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"  # as JavaScript has it
 _BLANK = re.compile(f"[{_WHITE}]+")
 _APART = re.compile(f" +(?=[^{_WHITE}])")
@@ -164,22 +158,15 @@ def glyphs(text: str) -> Iterator[tuple[str, str]]:
     Spaces have one only in a text of nothing but white space. A first mark that would hang on what is before the text
     stands on a dotted circle.
     """
-    alone, blank = all(char in _JOINERS for char in text), bool(_BLANK.fullmatch(text))
+    alone, blank = all(char in JOINERS for char in text), bool(_BLANK.fullmatch(text))
     for at, char in enumerate(text):
-        if char in _JOINERS:
+        if char in JOINERS:
             yield char, sign_of(char) if alone else ""
         elif blank and char == " ":
             yield char, "␣"
         else:
             hangs = at == 0 and unicodedata.category(char).startswith("M")
             yield f"◌{char}" if hangs else char, sign_of(char)
-
-
-def sign_of(char: str) -> str:
-    """The stand-in for an invisible character, or "". It says what is there without doing what it does."""
-    code = ord(char)
-    hidden = 0x80 <= code < 0xA0 or 0xD800 <= code < 0xE000 or 0xE0000 <= code < 0xE0080
-    return _SIGNS.get(char, f"U+{code:04X}" if hidden else "")
 
 
 def visible(text: str) -> str:
@@ -237,7 +224,7 @@ def width(text: str) -> int:
     """Terminal cells: wide characters and emoji take two, combining marks and joiners none."""
     cells = 0
     for char in text:
-        if unicodedata.combining(char) or char in _JOINERS or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        if unicodedata.combining(char) or char in JOINERS or unicodedata.category(char) in ("Mn", "Me", "Cf"):
             continue
         cells += 2 if unicodedata.east_asian_width(char) in "WF" else 1
     return cells

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .figures import significant
 from .look import look_of
 from .reading import MINUS, Column, columns, decimals, headline, label, notes
 from .reading import width as cells
@@ -40,9 +41,13 @@ def to_text(attribution: AttributionLike, width: int = 80) -> str:
 
 
 def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
-    """One line a visible cell, target by target.
+    r"""One line a visible cell, target by target.
 
     Columns: row, row_token, row_position, col, col_token, col_position, score, share.
+
+    Tokens are as they are. A spreadsheet that opens a CSV runs text that begins with = + - @, a tab or a line break:
+    the CSV that the page saves marks such tokens by an apostrophe before them. To undo that, replace what matches
+    `^'(?=["' ]*[=+\-@\t\r\n＝＋－＠])` by nothing.
     """
     import pandas as pd
 
@@ -67,13 +72,18 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
 def _targets(attribution: AttributionLike, shown: Sequence[Column], width: int) -> Iterator[str]:
     number = len(str(len(shown)))
     name = max([6, *(min(LABEL, cells(label(c.target))) for c in shown[:MAX_TARGETS])])
-    yield _cut(f"{'':{number}}  {_pad('target', name)}      p  strongest inputs", width)
+    called = "p" if all(np.isnan(column.value) for column in shown) else "value"
+    yield _cut(f"{'':{number}}  {_pad('target', name)}  {called:>5}  strongest inputs", width)
     for col, column in enumerate(shown[:MAX_TARGETS]):
         said = [f"{label(attribution.rows[r])} {decimals(float(column.numbers[r]))}" for r in column.top(TOP)]
-        start = f"{col + 1:{number}}  {_pad(label(column.target), name)}  {decimals(column.probability):>5}  "
+        start = f"{col + 1:{number}}  {_pad(label(column.target), name)}  {_number(column):>5}  "
         yield start + _cut(" · ".join(said) or "every score is 0", width - cells(start))
     if len(shown) > MAX_TARGETS:
         yield f"… and {_count(len(shown) - MAX_TARGETS, 'more target')}; to_dataframe() has them all"
+
+
+def _number(column: Column) -> str:
+    return decimals(column.probability) if np.isnan(column.value) else significant(column.value)
 
 
 def _matrix(attribution: AttributionLike, shown: Sequence[Column], width: int) -> Iterator[str]:

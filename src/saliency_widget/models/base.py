@@ -306,6 +306,7 @@ class Model(ABC):
         return tuple(plain[i * len(plain) // n] for i in range(n))
 
     counted = "tokens"  # what its columns are
+    raw = False  # whether its classes have numbers of their own and no probabilities
     independent = False  # whether several classes may be there at once, each with a probability of its own
     has_source = False  # whether there is an encoder that reads a text of its own
 

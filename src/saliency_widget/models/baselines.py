@@ -62,7 +62,7 @@ def _zero(model: Model, inputs: Inputs) -> torch.Tensor:
 def _mean(model: Model, inputs: Inputs) -> torch.Tensor:
     import torch
 
-    lengths = [len(ids) for ids in inputs][-len(model.embeddings) :]
+    lengths = [len(ids) for ids in inputs[:2]][-len(model.embeddings) :]
     means = (_mean_of(module, model.device) for module in model.embeddings)
     return torch.cat([mean.expand(1, n, -1) for mean, n in zip(means, lengths, strict=True)], dim=1)
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..checks import whole_text
 from ..errors import InputError
-from ..types import Inputs
+from .chat import last_of_user, with_last_of_user
 from .document import joined
 from .prompting import Encoded, Prompt, check_prompt
 
@@ -57,9 +58,7 @@ def editable(prompt: Prompt | None) -> str | None:
     """What of it can be written anew: the text, or the last turn of a user; None where it was given as ids."""
     if prompt is None:
         return None
-    if prompt.messages is None:
-        return prompt.text
-    return next((content for role, content in reversed(prompt.messages) if role == "user"), None)
+    return prompt.text if prompt.chat is None else last_of_user(prompt.chat)
 
 
 def changed(model: Model, text: Text, change: Change) -> tuple[Text, list[int]]:
@@ -76,13 +75,11 @@ def _rewritten(model: Model, text: Text, new: str) -> Text:
     prompt, targets = text.prompt, tuple(target.ids[0] for target in text.document.targets)
     if prompt is None or editable(prompt) is None:
         raise InputError("This text is known by its ids alone: it cannot be written anew.", cure="Strike tokens out.")
-    if prompt.messages is None:
+    if prompt.chat is None:
         prompt = check_prompt(new, target_ids=targets)
     else:
-        chat = [{"role": role, "content": content} for role, content in prompt.messages]
-        last = max(at for at, message in enumerate(chat) if message["role"] == "user")
-        chat[last]["content"] = new
-        prompt = check_prompt(None, messages=chat, target_ids=targets)
+        whole_text("A chat message", new)
+        prompt = replace(prompt, chat=with_last_of_user(prompt.chat, new), target=None, target_ids=targets)
     encoded = model.encode(prompt)
     model.check_length(encoded, len(targets))
     return Text(name="edited", prompt=prompt, encoded=encoded, document=model.document(encoded, targets))
@@ -96,8 +93,7 @@ def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list
         raise InputError(f"There is no input token {missing[0]}.", cure=f"There are {n}: 0 … {n - 1}.")
     given = [position for position in range(first) if position not in rows]
     cols = [col for col, target in enumerate(document.targets) if target.position not in rows]
-    ids = document.inputs.all
-    left = Inputs(tuple(ids[at] for at in given if at < n_source), tuple(ids[at] for at in given if at >= n_source))
+    left = encoded.inputs.at(given)
     if not left.ids or (n_source and not left.source):
         raise InputError(
             f"Without these tokens there is nothing left for {model.name} to read.", cure="Leave one of them in."

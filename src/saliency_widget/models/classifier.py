@@ -54,9 +54,15 @@ class ClassifierModel(Model):
         """Whether each class has a probability of its own, so that several may be there at once."""
         return self.applied == "sigmoid"
 
+    @property
+    def raw(self) -> bool:  # type: ignore[override]  # there a field
+        """Whether its numbers are no probabilities, as in regression."""
+        return self.applied == "none"
+
     def encode(self, prompt: Prompt) -> Encoded:
-        """A text; its target is one class if the user named one, else all of them. Raises: InputError."""
-        encoded = encode_to_classify(self.tokenizer, prompt, self.labels)
+        """A text, or a pair; its target is one class if the user named one, else all of them. Raises: InputError."""
+        types = self._takes("token_type_ids") and "token_type_ids" in self.tokenizer.model_input_names
+        encoded = encode_to_classify(self.tokenizer, prompt, self.labels, types=types)
         self.check_ids(encoded.inputs.ids)
         return encoded
 
@@ -84,12 +90,13 @@ class ClassifierModel(Model):
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
         """One plain pass over the inputs; transformers' own output."""
-        ids = self._tensor(inputs.ids)
-        return self._call(ids, **options)
+        types = {"token_type_ids": self._tensor(inputs.types)} if inputs.types else {}
+        return self._call(self._tensor(inputs.ids), **types, **options)
 
     def direct(self, inputs: Inputs, access: Access) -> Network:  # noqa: ARG002 (a head that pools gives all it has)
         """Embeddings [b, n, d] to logits [b, k, classes], the same at each of the k positions; see `Model.direct`."""
-        tensor = self._tensor(inputs.ids)
+        given = {"input_ids": inputs.ids, **({"token_type_ids": inputs.types} if inputs.types else {})}
+        tensors = {name: self._tensor(numbers) for name, numbers in given.items()}
 
         def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
             import torch
@@ -100,9 +107,9 @@ class ClassifierModel(Model):
             parts = list(embeddings[:, None]) if alone else [embeddings]
             logits = []
             for part in parts:
-                ids = tensor.expand(part.shape[0], -1)
+                ids, *types = (tensor.expand(part.shape[0], -1) for tensor in tensors.values())
                 with answering([Answer(self._embedding, ids, part)]):
-                    logits.append(logits_of(self._call(ids)))
+                    logits.append(logits_of(self._call(ids, **dict(zip(("token_type_ids",), types, strict=False)))))
             whole = torch.cat(logits)[:, None]
             return Forward(whole.expand(-1, len(positions), -1), None)
 

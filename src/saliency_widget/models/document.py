@@ -43,7 +43,7 @@ class Document:
 
 def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> Document:
     """A prompt, or a source, and what was written (or forced) after it."""
-    source, given = encoded.inputs
+    source, given, _ = encoded.inputs
     ids = (*given, *written)
     special = set(tokenizer.all_special_ids)
     after: list[Role] = ["special" if i in special else "generated" for i in written]
@@ -53,18 +53,26 @@ def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> D
         segments = list(encoded.segments) if encoded.segments is not None else None
         if segments:
             segments[-1] = replace(segments[-1], end=len(ids))
-        tokens, tiled = describe(ids, tokenizer, roles=roles, segments=segments, unknown=encoded.unknown)
+        tokens, tiled = describe(
+            ids, tokenizer, roles=roles, segments=segments, unknown=encoded.unknown, named=encoded.named,
+            n_given=len(given),
+        )  # fmt: skip
     else:
         read, read_as = encoded.segments or ()
         wrote = replace(read_as, end=n + len(ids))
-        before, _ = describe(source, tokenizer, roles=encoded.roles[:n], segments=[read], unknown=encoded.unknown[:n])
+        before, tiles = describe(
+            source, tokenizer, roles=encoded.roles[:n], segments=[read], unknown=encoded.unknown[:n],
+            named=encoded.named,
+        )  # fmt: skip
         behind, _ = describe(ids, tokenizer, roles=roles, segments=[replace(wrote, start=0, end=len(ids))])
         words, sentences = before[-1].word + 1, before[-1].sentence + 1
         tokens = before + [
-            replace(t, position=t.position + n, word=t.word + words, sentence=t.sentence + sentences, segment=1)
+            replace(
+                t, position=t.position + n, word=t.word + words, sentence=t.sentence + sentences, segment=len(tiles)
+            )
             for t in behind
         ]
-        tiled = [read, wrote]
+        tiled = [*tiles, wrote]
     first = n + len(given)
     return Document(
         inputs=Inputs(source, ids),
@@ -79,7 +87,9 @@ def describe_classes(tokenizer: Any, encoded: Encoded, labels: Sequence[str]) ->
     """A text, and the classes that are asked about."""
     ids = encoded.inputs.ids
     n = len(ids)
-    tokens, segments = describe(ids, tokenizer, roles=encoded.roles, unknown=encoded.unknown)
+    tokens, segments = describe(
+        ids, tokenizer, roles=encoded.roles, segments=encoded.segments, unknown=encoded.unknown, named=encoded.named
+    )
     words, sentences = tokens[-1].word + 1, tokens[-1].sentence + 1
     classes = [
         Token(
@@ -127,10 +137,9 @@ def spanning(document: Document, start: int, stop: int) -> Document:
         raise InputError("A span is a stretch of written tokens; classes have none.", cure="Leave span= out.")
     chosen = document.cols[start:stop]
     first, last = document.first_target + start, document.first_target + stop - 1
-    source, ids = document.inputs
     return replace(
         document,
-        inputs=Inputs(source, ids[: last + 1 - len(source)]),
+        inputs=document.inputs.at(range(last + 1)),
         first_target=last,
         targets=(Target(first, tuple(t.id for t in chosen)),),
         tokens=(*document.tokens[:last], joined(chosen)),

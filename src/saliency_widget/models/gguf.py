@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -354,6 +355,7 @@ def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | Non
             own = tokenizer(checkpoint.metadata)
         own.save_pretrained(made)
         save_file(checkpoint.state, made / "model.safetensors", metadata={"format": "pt"})
+        shutil.copymode(made / "config.json", made / "model.safetensors")  # safetensors writes for our eyes only
         if progress:
             progress(len(checkpoint.state), len(checkpoint.state))
         try:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..checks import whole_number, whole_text
 from ..errors import InputError
-from ..types import Inputs, Role, Segment, SegmentKind
+from ..types import Inputs, Role, Segment
+from .chat import Chat, Message, chat_tokens, check_chat, write_chat
+from .pairs import pair_of, second_of, second_of_ids, types_of_ids
+from .stretches import Named, check_named
 from .unknown import unknown_texts
-
-Message = Mapping[str, str]
-
-_TURNS: dict[str, SegmentKind] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +21,12 @@ class Prompt:
     """What the user gave, checked for contradictions but not yet encoded."""
 
     text: str | None = None
-    messages: tuple[tuple[str, str], ...] | None = None  # (role, content)
+    second: str | None = None  # of a pair
+    chat: Chat | None = None
     input_ids: tuple[int, ...] | None = None
     target: str | None = None
     target_ids: tuple[int, ...] | None = None
+    named: tuple[Named, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +43,19 @@ class Encoded:
     segments: tuple[Segment, ...] | None
     target: tuple[int, ...]
     unknown: tuple[str | None, ...] = ()
+    named: tuple[Named, ...] = ()
 
 
 def check_prompt(
-    text: str | None,
+    text: str | tuple[str, str] | None,
     *,
     messages: Sequence[Message] | None = None,
+    tools: Sequence[Any] | None = None,
+    template: Mapping[str, Any] | None = None,
     input_ids: Sequence[int] | None = None,
     target: str | None = None,
     target_ids: Sequence[int] | None = None,
+    segments: Mapping[str, str | tuple[int, int]] | None = None,
 ) -> Prompt:
     """Exactly one of `text`, `messages`, `input_ids`, and at most one of `target`, `target_ids`, none of them empty.
 
@@ -64,6 +70,16 @@ def check_prompt(
         )
     if target is not None and target_ids is not None:
         raise InputError("There are two kinds of target: target and target_ids.", cure="Give one of them.")
+    second: str | None = None
+    if isinstance(text, tuple) and len(text) == 2 and all(isinstance(part, str) for part in text):
+        text, second = text
+    several: Any = text
+    if hasattr(several, "__len__") and not isinstance(several, str | Mapping):
+        pair = " A pair for a classifier is a tuple: (first, second)." if len(several) == 2 else ""
+        raise InputError(
+            f"There are {len(several)} texts, and a map is of one.",
+            cure=f"Ask for one after another: [sw.attribute(model, text) for text in texts].{pair}",
+        )
     if text is not None and not isinstance(text, str):
         raise InputError(
             f"The text is a {type(text).__name__}, not a string.", cure="Give messages= for a chat, input_ids= for ids."
@@ -71,16 +87,21 @@ def check_prompt(
     if target is not None and not isinstance(target, str):
         raise InputError(f"The target is a {type(target).__name__}, not a string.", cure="Give target_ids= for ids.")
     ids = None if input_ids is None else _whole_numbers("input_ids", input_ids)
-    if text == "" or (messages is not None and not messages) or ids == ():
+    if messages is None and (tools is not None or template is not None):
+        raise InputError("tools= and template= are for a chat, and there is none.", cure="Give messages=.")
+    if text == "" or ids == ():
         raise InputError(f"The {given[0]} is empty.", cure="Give at least one token for the model to read.")
     whole_text("The text", text or "")
+    whole_text("The second text", second or "")
     whole_text("The target", target or "")
     return Prompt(
         text=text,
-        messages=None if messages is None else tuple(_checked(m) for m in messages),
+        second=second,
+        chat=None if messages is None else check_chat(messages, tools, template),
         input_ids=ids,
         target=target,
         target_ids=None if target_ids is None else _whole_numbers("target_ids", target_ids),
+        named=() if segments is None else check_named(segments),
     )
 
 
@@ -91,22 +112,14 @@ def check_max_new_tokens(n: int) -> None:
 
 def _whole_numbers(name: str, ids: Any) -> tuple[int, ...]:
     cure = "Give the ids of one text, one after another: tokenizer(text).input_ids."
+    ids = ids.tolist() if hasattr(ids, "tolist") else ids
+    if isinstance(ids, list | tuple) and ids and all(isinstance(row, list | tuple) for row in ids):
+        if len(ids) > 1:
+            raise InputError(f"{name} holds {len(ids)} texts, and a map is of one.", cure=f"Give {name}[0], say.")
+        (ids,) = ids  # as a tokenizer gives them for a model: [1, n]
     if isinstance(ids, str) or not hasattr(ids, "__len__"):
         raise InputError(f"{name} is a {type(ids).__name__}, not a list of token ids.", cure=cure)
     return tuple(whole_number(f"A token id in {name}", i, cure=cure) for i in ids)
-
-
-def _checked(message: Message) -> tuple[str, str]:
-    try:
-        role, content = message["role"], message["content"]
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            "A chat message lacks its role or its content.", cure='Write it as {"role": "user", "content": "…"}.'
-        ) from error
-    if not isinstance(role, str) or not isinstance(content, str):
-        raise InputError("A chat message's role and content must be text.", cure="Images and tools are not read here.")
-    whole_text("A chat message", content)
-    return role, content
 
 
 # ── from text to ids. Nothing is decoded and encoded again on the way ────────────────────────────────────────────
@@ -120,8 +133,10 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
     segments: tuple[Segment, ...] | None = None
     before: str | None
     roles: list[Role] | None = None
-    if prompt.messages is not None:
-        before, ids, roles, segments = _encode_chat(tokenizer, prompt.messages)
+    if prompt.chat is not None:
+        written = write_chat(tokenizer, prompt.chat)
+        before = written.text
+        ids, roles, segments = chat_tokens(tokenizer, written)
     else:
         ids, before = _ids(tokenizer, prompt), prompt.text
     unknown = unknown_texts(tokenizer, before, ids)
@@ -134,6 +149,7 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
         segments=segments,
         target=_checked_target(target),
         unknown=unknown,
+        named=prompt.named,
     )
 
 
@@ -159,25 +175,40 @@ def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...], output
         ),
         target=_checked_target(target),
         unknown=unknown,
+        named=prompt.named,
     )
 
 
-def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...]) -> Encoded:
+def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...], *, types: bool = False) -> Encoded:
     """What a classifier is to read. The target is the class that the user named, else all of them.
 
+    Of a pair, each text is a segment. `types`: whether the model is to be told token types.
     Raises: InputError for a chat, a text that makes no token, or a class that is not there.
     """
-    ids = _ids(tokenizer, prompt)
+    ids, second = _ids_of_texts(tokenizer, prompt)
     named = prompt.target_ids if prompt.target is None else (prompt.target,)
     chosen = tuple(class_index(labels, name) for name in named or ())
-    unknown = unknown_texts(tokenizer, prompt.text, ids)
+    unknown = unknown_texts(tokenizer, prompt.text, ids[:second])
+    if prompt.second is not None and second is not None:
+        behind = unknown_texts(tokenizer, prompt.second, ids[second:])
+        unknown = (*unknown, *[None] * (second - len(unknown)), *behind) if behind else unknown
     return Encoded(
-        inputs=Inputs((), tuple(ids)),
+        inputs=Inputs((), tuple(ids), tuple(types_of_ids(tokenizer, ids, second)) if types else ()),
         roles=tuple(_roles(ids, tokenizer, "prompt", unknown)),
-        segments=None,
+        segments=None if second is None else pair_of(second, len(ids)),
         target=tuple(range(len(labels))) if named is None else _checked_target(chosen),
         unknown=unknown,
+        named=prompt.named,
     )
+
+
+def _ids_of_texts(tokenizer: Any, prompt: Prompt) -> tuple[list[int], int | None]:
+    """Ids of a text or a pair, and where the second text begins."""
+    if prompt.second is not None:
+        second = second_of(tokenizer, str(prompt.text))
+        return list(tokenizer(prompt.text, prompt.second)["input_ids"]), second
+    ids = _ids(tokenizer, prompt)
+    return ids, second_of_ids(tokenizer, ids) if prompt.input_ids is not None else None
 
 
 def class_index(labels: tuple[str, ...], wanted: str | int) -> int:
@@ -191,12 +222,22 @@ def class_index(labels: tuple[str, ...], wanted: str | int) -> int:
 
 def _ids(tokenizer: Any, prompt: Prompt) -> list[int]:
     """Ids of a text that is no chat, special tokens included. Raises: InputError."""
-    if prompt.messages is not None:
+    if prompt.chat is not None:
         raise InputError("This model takes no chat.", cure="Give text= instead of messages=.")
-    ids = list(prompt.input_ids) if prompt.input_ids is not None else list(tokenizer(prompt.text)["input_ids"])
+    if prompt.second is not None:
+        raise InputError("This model reads one text, not a pair.", cure="Give one text, or a classifier.")
+    ids = list(prompt.input_ids) if prompt.input_ids is not None else _ids_of_text(tokenizer, str(prompt.text))
     if not ids:
         raise InputError("The text makes no token at all.", cure="Give at least one token for the model to read.")
     return ids
+
+
+def _ids_of_text(tokenizer: Any, text: str) -> list[int]:
+    """Ids of a text. The token that begins every text comes once, also where the text, a rendered chat, has it."""
+    ids, bare = list(tokenizer(text)["input_ids"]), _bare(tokenizer, text)
+    before = len(ids) - len(bare)
+    start = next((n for n in range(1, before + 1) if ids[n : n + len(bare)] == bare), 0)
+    return ids[start:] if start and bare[:start] == ids[:start] else ids
 
 
 def _checked_target(target: Sequence[int] | None) -> tuple[int, ...]:
@@ -223,98 +264,32 @@ def continuation(tokenizer: Any, before: str | None, ids: list[int], target: str
         return None
     if before is not None:
         bare = _bare(tokenizer, before)
+        _check_beginning(tokenizer, before, target)
         together = _bare(tokenizer, before + target)
         if ids[-len(bare) :] == bare and together[: len(bare)] == bare:
             return tuple(together[len(bare) :])
     return tuple(_bare(tokenizer, target))
 
 
+def _check_beginning(tokenizer: Any, before: str, target: str) -> None:
+    """Raises: InputError for a word without its space, where it would be read as more of the word before.
+
+    Only where the space makes fewer tokens of it: the rest of a word may well be asked about.
+    """
+    if not (_is_spaced(before[-1:]) and _is_spaced(target[:1])):
+        return
+    if len(_bare(tokenizer, " " + target)) < len(_bare(tokenizer, target)):
+        word, begun = target.split(maxsplit=1)[0], before.rsplit(maxsplit=1)[-1]
+        raise InputError(
+            f"“{word}” would continue the word “{begun}”, and be read in other tokens than the word “ {word}”.",
+            cure=f"Did you mean target={' ' + target!r}? If not, give target_ids=.",
+        )
+
+
+def _is_spaced(letter: str) -> bool:
+    """Whether it is a letter of a script that sets words apart by spaces."""
+    return letter.isalpha() and unicodedata.name(letter, "").startswith(("LATIN", "GREEK", "CYRILLIC", "ARMENIAN"))
+
+
 def _bare(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-# ── chats ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _encode_chat(
-    tokenizer: Any, messages: tuple[tuple[str, str], ...]
-) -> tuple[str, list[int], list[Role], tuple[Segment, ...]]:
-    if not getattr(tokenizer, "chat_template", None):
-        raise InputError("This model has no chat template.", cure="Give text= instead of messages=.")
-    rendered = _render(tokenizer, messages)
-    contents = _find_contents(tokenizer, rendered, messages)
-    encoding = tokenizer(rendered, add_special_tokens=False, return_offsets_mapping=True)
-    ids: list[int] = list(encoding["input_ids"])
-    offsets: list[tuple[int, int]] = list(encoding["offset_mapping"])
-    roles: list[Role] = [
-        "prompt" if any(a < end and start < b for start, end in contents) else "special" for a, b in offsets
-    ]
-    starting = _turn_starts(tokenizer, rendered, contents, [*(role for role, _ in messages), "assistant"])
-    turns = [(at, _TURNS.get(role, "document"), role) for at, (role, _) in zip(starting, messages, strict=False)]
-    turns.append((starting[-1], "assistant", "assistant"))
-    if _is_empty(tokenizer, rendered[: turns[0][0]]):  # nothing but a token that begins every text
-        turns[0] = (0, *turns[0][1:])
-    else:  # the template speaks first: a system message of its own
-        turns.insert(0, (0, "system", "template"))
-    starts = [next((i for i, (a, _) in enumerate(offsets) if a >= at), len(ids)) for at, _, _ in turns]
-    ends = [*starts[1:], len(ids)]
-    segments = tuple(
-        Segment(kind=kind, name=name, start=start, end=end)
-        for (_, kind, name), start, end in zip(turns, starts, ends, strict=True)
-    )
-    return rendered, ids, roles, segments
-
-
-def _render(tokenizer: Any, messages: Sequence[tuple[str, str]]) -> str:
-    chat = [{"role": role, "content": content} for role, content in messages]
-    try:
-        return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
-    except Exception as error:  # a template is a program of the model's author: it raises what it likes
-        raise InputError(
-            f"The chat template of this model refuses these messages: {error}",
-            cure="Most want user and assistant in turn, with at most one system message first.",
-        ) from error
-
-
-def _find_contents(tokenizer: Any, rendered: str, messages: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
-    """Where each message's content stands in the rendered chat, as half-open character ranges.
-
-    The template is rendered once more with marks in place of the contents: what stands between the marks is its own.
-    """
-    marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
-    glue = _render(tokenizer, [(role, mark) for (role, _), mark in zip(messages, marks, strict=True)])
-    found, at = [], 0
-    for mark, (_, content) in zip(marks, messages, strict=True):
-        own, found_mark, glue = glue.partition(mark)
-        if not found_mark:  # the template leaves this message out
-            found.append((at, at))
-            continue
-        start = at + len(own) if rendered.startswith(own, at) else rendered.find(content.strip(), at)
-        text = next((t for t in (content, content.strip()) if rendered.startswith(t, start)), None)
-        if start < 0 or text is None:
-            raise InputError(
-                "The chat template rewrites the messages, so their tokens cannot be told from its own.",
-                cure="Render the chat yourself and give it as text=.",
-            )
-        found.append((start, start + len(text)))
-        at = start + len(text)
-    return found
-
-
-def _turn_starts(tokenizer: Any, rendered: str, contents: Sequence[tuple[int, int]], roles: Sequence[str]) -> list[int]:
-    """Where each turn begins, the reply's too: at the last special token before its role's name, or its content."""
-    specials = [t for t in tokenizer.all_special_tokens if t]
-    starts, previous = [], 0
-    for (start, end), role in zip([*contents, (len(rendered), len(rendered))], roles, strict=True):
-        named = rendered.rfind(role, previous, start)
-        before = start if named < 0 else named
-        last = max((rendered.rfind(token, previous, before) for token in specials), default=-1)
-        starts.append(previous if last < 0 else last)
-        previous = end
-    return starts
-
-
-def _is_empty(tokenizer: Any, text: str) -> bool:
-    for token in tokenizer.all_special_tokens:
-        text = text.replace(token, "")
-    return not text.strip()

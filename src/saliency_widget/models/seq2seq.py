@@ -53,7 +53,7 @@ class Seq2SeqModel(Model):
         """Embeddings [1, n, d] of source and text, as the two embedding modules give them."""
         import torch
 
-        parts = zip(self.embeddings, inputs, strict=True)
+        parts = zip(self.embeddings, inputs[:2], strict=True)
         source, text = (embedded(module, self._tensor(ids)) for module, ids in parts)
         return torch.cat([source, text.to(source.device)], dim=1)
 

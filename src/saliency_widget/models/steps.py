@@ -12,11 +12,16 @@ N_ALTERNATIVES = 8
 
 
 class Step(NamedTuple):
-    """One target. `ids` and `probabilities`: the most probable tokens at its place, first the largest."""
+    """One target. `ids` and `probabilities`: the most probable tokens at its place, first the largest.
+
+    `value`: what the model gives for a class where that is no probability, as in regression; else None. Then
+    `probability` is NaN.
+    """
 
     probability: float
     ids: tuple[int, ...]
     probabilities: tuple[float, ...]
+    value: float | None = None
 
 
 def read_steps(logits: torch.Tensor, targets: Sequence[int]) -> list[Step]:

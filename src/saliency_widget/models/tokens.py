@@ -36,9 +36,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import regex
 
-from saliency_widget.types import Role, Segment, Token
-
+from ..types import Role, Segment, Token
 from .decoding import bytes_inside, special_ids, token_bytes
+from .stretches import Named, stretched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,15 +51,25 @@ def describe(
     roles: Sequence[Role],
     segments: Sequence[Segment] | None = None,
     unknown: Sequence[str | None] = (),
+    named: Sequence[Named] = (),
+    n_given: int | None = None,
 ) -> tuple[list[Token], list[Segment]]:
     """The tokens as a reader sees them, and the segments they are in. Any ids go; see the module for the rules.
 
     `roles`: one a token, passed on. `segments`: tiling the tokens; paragraphs are made where it is None.
-    `unknown`: of the first tokens, the text that an unknown one stands for, or None (see `unknown`).
+    `unknown`: of the first tokens, the text that an unknown one stands for, or None (see `unknown`). `named`: stretches
+    of the first `n_given` tokens that are segments of their own. Raises: InputError for one that is not there.
     """
     ids = [int(i) for i in ids]
     seen, text = _read(ids, tokenizer, {at: said for at, said in enumerate(unknown) if said is not None})
-    tiled = list(segments) if segments is not None else _paragraphs(text, [s.anchor for s in seen])
+    anchors = [s.anchor for s in seen]
+    if named:
+        read = seen[:n_given]
+        end = max((s.span[1] for s in read if s.span is not None), default=0)
+        whole = [Segment(kind="paragraph", name="the rest", start=0, end=len(ids))] if segments is None else segments
+        tiled = stretched(whole, named, text[:end], anchors[: len(read)])
+    else:
+        tiled = list(segments) if segments is not None else _paragraphs(text, anchors)
     starts = [segment.start for segment in tiled]
     tokens = [
         Token(

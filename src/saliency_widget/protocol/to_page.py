@@ -38,9 +38,13 @@ class WireAlternative(TypedDict):
 
 
 class WireStep(TypedDict):
-    """How probable one target was, and what else the model could have written."""
+    """How probable one target was, and what else the model could have written.
 
-    probability: float
+    `value`: the number that a model gives where it gives no probability: one of the two is None.
+    """
+
+    probability: float | None
+    value: float | None
     alternatives: list[WireAlternative]
 
 
@@ -289,8 +293,10 @@ class WireCard(TypedDict):
 
 
 class Answer(TypedDict):
-    """What an LLM says or said, whole as far as it is there; the same `id` replaces the one before.
+    """What an LLM says or said, as far as it is there; the same `id` replaces the one before.
 
+    `text` follows the first `start` UTF-16 units of the text that was told before: of an answer that grows only what
+    is new is sent. Where `start` is above 0, `free` is None, and stays what it was.
     `label`: 1 positive, -1 negative, None where it did not decide. `words` and `pairs` are None for prose. `free`: what
     the same prompt gave when it could write as it liked, where the numbers were read from its distribution. `mapped`:
     whether its words are on the map as the method `llm`. `failure`: cause and cure where it failed.
@@ -303,6 +309,7 @@ class Answer(TypedDict):
     kind: ExplanationKind
     guided: bool
     state: Literal["waiting", "writing", "done", "cancelled", "failed"]
+    start: int
     text: str
     free: str | None
     label: Literal[1, -1] | None

@@ -39,7 +39,7 @@ def explainers_message(
 
 
 def answer_message(talk: Talk) -> to_page.Answer:
-    """An answer as far as it is there."""
+    """An answer, whole as far as it is there."""
     said, news = talk.explanation, talk.news
     scored = said is not None and said.kind == "scores" and said.alignment is not None
     return {
@@ -50,6 +50,7 @@ def answer_message(talk: Talk) -> to_page.Answer:
         "kind": talk.request.kind,
         "guided": said.guided if said else False,
         "state": talk.state,
+        "start": 0,
         "text": said.text if said else news.text if news else "",
         "free": said.free if said else news.free if news else None,
         "label": said.label if said else None,

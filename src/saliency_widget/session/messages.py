@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
+from ..characters import sign_of
 from ..checks import SURROGATE
-from ..export.reading import sign_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +32,14 @@ def encodable(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return type(content)(encodable(value) for value in content)
     return content
+
+
+def growth(answer: to_page.Answer, told: str | None) -> to_page.Answer:
+    """The answer without the beginning of its text that was told; whole where it did not grow from there."""
+    if not told or answer["state"] != "writing" or not answer["text"].startswith(told):
+        return answer
+    start = len(encodable(told).encode("utf-16-le")) // 2
+    return {**answer, "start": start, "text": answer["text"][len(told) :], "free": None}
 
 
 def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
@@ -71,10 +79,10 @@ def status_message(
     }
 
 
-def wire_step(probability: float, alternatives: Sequence[Alternative]) -> to_page.WireStep:
-    """How probable a target was, and what else the model could have written."""
+def wire_step(probability: float, value: float | None, alternatives: Sequence[Alternative]) -> to_page.WireStep:
+    """How probable a target was, or the value that the model gives, and what else it could have written."""
     wire = [cast("to_page.WireAlternative", asdict(a)) for a in alternatives]
-    return {"probability": probability, "alternatives": wire}
+    return {"probability": probability if value is None else None, "value": value, "alternatives": wire}
 
 
 def runs(cols: Iterable[int]) -> Iterator[range]:

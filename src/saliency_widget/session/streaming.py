@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol import PROTOCOL, WINDOW, to_kernel, to_page
-from ..types import Alternative, Objective, Phase, Segment, Token
-from .messages import encodable, runs, status_message, wire_method, wire_step, wire_token
+from ..types import Objective, Phase, Segment, Token
+from .messages import encodable, growth, runs, status_message, wire_method, wire_token
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,7 @@ class Stream:
         self._explainers: to_page.Explainers | None = None
         self._answers: dict[int, to_page.Answer] = {}
         self._answers_untold: set[int] = set()
+        self._texts_told: dict[int, str] = {}  # of answers that grow, the text that every page has
         self._comparison: to_page.Comparison | None = None
         self._matrices: dict[str, _Matrix] = {}
         self._maps_untold: set[str] = set()
@@ -163,11 +164,10 @@ class Stream:
             self._tokens_from = min(self._tokens_from, same)
             self._tell("tokens")
 
-    def steps(self, steps: Mapping[int, tuple[float, Sequence[Alternative]]]) -> None:
+    def steps(self, steps: Mapping[int, to_page.WireStep]) -> None:
         """By column: the target's probability, and what else the model could have written."""
         with self._changed:
-            for col, (probability, alternatives) in steps.items():
-                self._steps[col] = wire_step(probability, alternatives)
+            self._steps.update(steps)
             self._steps_untold.update(steps)
             self._tell("steps")
 
@@ -338,7 +338,7 @@ class Stream:
             self._closed = True
             self._document = self._current = None
             self._matrices, self._tokens, self._steps = {}, [], {}
-            self._answers, self._comparison = {}, None
+            self._answers, self._texts_told, self._comparison = {}, {}, None
             self._trail = self._what_if = None
             self._once = []
             self._changed.notify_all()
@@ -376,7 +376,7 @@ class Stream:
             self._greet = False
             self._acked = self._seq
             self._tokens_from, self._steps_untold, self._maps_untold = 0, set(self._steps), set(self._matrices)
-            self._answers_untold = set(self._answers)
+            self._answers_untold, self._texts_told = set(self._answers), {}
             for matrix in self._matrices.values():
                 matrix.sent.clear()
             self._news = {"hello", "trail", "document", "tokens", "menu", "steps", "maps", "what_if"}
@@ -434,7 +434,10 @@ class Stream:
         messages: list[to_page.ToPage] = []
         if "explainers" in news and self._explainers is not None:
             messages.append(self._explainers)
-        messages += [self._answers[number] for number in sorted(self._answers_untold)]
+        for number in sorted(self._answers_untold):
+            answer = self._answers[number]
+            messages.append(growth(answer, self._texts_told.get(number)))
+            self._texts_told[number] = answer["text"] if answer["state"] == "writing" else ""
         self._answers_untold = set()
         if "comparison" in news and self._comparison is not None:
             messages.append(self._comparison)

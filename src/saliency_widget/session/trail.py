@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..attribution import attribute as attribution
 from ..errors import InputError
 from ..models.changes import Change, Text, changed, editable, name_of
+from .messages import wire_step
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -199,4 +200,5 @@ class Trail:
 
 def tell_steps(stream: Stream, model: Model, cols: Iterable[int], steps: Sequence[Step]) -> None:
     """Of each column, how probable its target was and what else could stand there."""
-    stream.steps({col: (step.probability, model.alternatives(step)) for col, step in zip(cols, steps, strict=True)})
+    told = (wire_step(step.probability, step.value, model.alternatives(step)) for step in steps)
+    stream.steps(dict(zip(cols, told, strict=True)))

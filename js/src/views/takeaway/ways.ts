@@ -161,7 +161,7 @@ function asJson(store: Store): Iterable<string> {
 
 async function table({ store, layer }: ViewContext): Promise<string> {
   const scores = store.shown.value?.scores ?? new Float32Array();
-  const rows = store.units.value.spans.flatMap((span, unit) => {
+  const rows = store.units.value.spans.flatMap<[string, ...number[]]>((span, unit) => {
     const rank = rankOf(scores, unit);
     return rank === null
       ? []

@@ -9,7 +9,7 @@ import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
 import { createPopover } from "../popover";
 import { probability } from "../probability";
-import { nameOf, nameOfTargets, probabilityOf, stepOf } from "../words";
+import { nameOf, nameOfTargets, numberOf, stepOf } from "../words";
 import { contrastOf, quoted, whyNot } from "./contrast";
 
 const MANY = 5;
@@ -89,14 +89,14 @@ export function targetLine(context: ViewContext): HTMLElement {
     root.hidden = shown === null || store.look.value.turned;
     if (shown === null || root.hidden) return;
     const { cols } = shown;
-    const p = probabilityOf(store, shown);
+    const number = numberOf(store, shown);
     const others = othersOf(store, shown);
     const hadFocus = hasFocus(root);
     for (const [k, other] of others.entries())
       render(html`<bdi>${other.name}</bdi>${probability(other.probability)}`, chips[k] as HTMLElement);
     render(
       html`<bdi class="sw-target-name">${nameOfTargets(store, shown.cols)}</bdi>
-        ${p === null ? nothing : html`<span class="sw-probability">p = ${share(p)}</span>`}
+        ${number === null ? nothing : html`<span class="sw-probability">${number}</span>`}
         ${cols.end - cols.start === 1 ? nothing : html`<span class="sw-muted">${plural(cols.end - cols.start, "token")}, ${store.joint.value}</span>`}
         ${
           others.length === 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .classes import Label, stated_classes
@@ -24,15 +25,16 @@ class Parsed:
     problems: list[str]
 
 
-def parse_scores(text: str) -> Parsed:
+def parse_scores(text: str, check: Callable[[], None] = lambda: None) -> Parsed:
     """The pairs and the class in a model's answer. Takes any text, never raises, takes time linear in its length.
 
     `problems`: short sentences on all that was missing, guessed or left out; at most 20, and how many more there are.
+    `check` is called before each time that the text is gone over, and may raise to stop.
     """
     answer, thinking = _without_thinking(text)
-    parsed = _parse(answer)
+    parsed = _parse(answer, check)
     if thinking.strip() and not parsed.pairs and parsed.label is None:
-        drafted = _parse(thinking)
+        drafted = _parse(thinking, check)
         if drafted.pairs or drafted.label is not None or not answer.strip():
             problems = ["Nothing follows the thinking; this is from the thinking itself.", *drafted.problems]
             parsed = Parsed(drafted.pairs, drafted.label, problems)
@@ -49,8 +51,9 @@ def decided_class(text: str) -> Label | None:
     return stated[-1] if len(set(stated)) == 1 else None
 
 
-def _parse(text: str) -> Parsed:
-    lists = lists_in(text)
+def _parse(text: str, check: Callable[[], None]) -> Parsed:
+    lists = lists_in(text, check)
+    check()
     label, about_class = _label(_outside(text, lists))
     if not lists:
         return Parsed([], label, [*_no_list(text), *about_class])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .classes import KEY, NEGATIVE, POSITIVE
@@ -52,14 +52,18 @@ class FoundList:
         return self.entries[-1].end
 
 
-def lists_in(text: str) -> list[FoundList]:
+def lists_in(text: str, check: Callable[[], None]) -> list[FoundList]:
     """The lists of the reader that found the longest one, in order; of several as long, of the one that knows most.
 
-    What is written without brackets has to be longer by two.
+    What is written without brackets has to be longer by two. `check` is called before each reader.
     """
+
+    def found_by(reader: Callable[[str], Iterator[list[Entry]]]) -> list[FoundList]:
+        check()
+        return list(_worth_it(text, reader(text)))
+
     strict, loose = (
-        max((list(_worth_it(text, reader(text))) for reader in readers), key=_longest)
-        for readers in (_WITH_BRACKETS, _WITHOUT_BRACKETS)
+        max((found_by(reader) for reader in readers), key=_longest) for readers in (_WITH_BRACKETS, _WITHOUT_BRACKETS)
     )
     return loose if _longest(loose) > _longest(strict) + bool(strict) else strict
 

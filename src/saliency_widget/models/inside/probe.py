@@ -272,8 +272,7 @@ def holds_between(model: Model, inputs: Inputs, first: int) -> bool:
     n = len(inputs.source) + len(inputs.ids)
     if n <= first or any(low <= first and n <= high for low, high in model.facts.spans):
         return True
-    start = len(inputs.source)
-    shorter = Inputs(inputs.source, inputs.ids[: first - start])
+    shorter = inputs.at(range(first))
     at = torch.tensor([first - 1], device=model.device)
     with torch.no_grad():
         inside, alone = model.fresh(), model.fresh()

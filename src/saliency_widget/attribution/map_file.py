@@ -1,0 +1,221 @@
+"""A saved map: one safetensors file, of which every field, number and letter is checked when it is read.
+
+The tensors are `scores` [n_rows, n_cols] and one `step.<name>` [n_cols] for each of the step scores, all float32. The
+metadata hold `attribution`, a JSON object of the fields that are no arrays, and `sha256`, the digest of all of these
+(see `_digest`); files of before there was a digest have none. The file begins with the length of its header, 8 bytes,
+little-endian; then come the header, JSON, and the bytes of the tensors. Format source: safetensors 0.8, README.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import DamagedFile, InputError
+from ..files import read_part, size_of, write_whole
+from .map_fields import CERTAIN, LARGEST, Wrong, brief, entry_of, fields_of, list_of, string_of, whole_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .result import Attribution
+
+FORMAT = 1  # of the files that are written; a file with a higher number comes from a newer version
+
+_LONGEST_HEADER = 100_000_000  # bytes; safetensors reads none that is longer
+
+
+class _Tensor(NamedTuple):
+    """Where the float32 numbers of a tensor stand among the bytes after the header."""
+
+    shape: list[int]
+    start: int
+    end: int
+
+
+# ── write and read ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write(attribution: Attribution, path: str | Path) -> None:
+    """Write a map, whole or not at all. Raises: InputError where `read` would refuse it; FileError."""
+    from safetensors.numpy import save
+
+    about = {
+        "format": FORMAT,
+        "rows": [asdict(token) for token in attribution.rows],
+        "cols": [asdict(token) for token in attribution.cols],
+        "segments": [asdict(segment) for segment in attribution.segments],
+        "alternatives": [[asdict(other) for other in column] for column in attribution.alternatives],
+        **{name: getattr(attribution, name) for name in ("method", "objective", "foil", "signed", "unit")},
+        "model_name": attribution.model_name,
+        "settings": dict(attribution.settings),
+        "seconds": attribution.seconds,
+        "diagnostics": dict(attribution.diagnostics),
+    }
+    arrays = {"scores": attribution.scores} | {f"step.{name}": of for name, of in attribution.step_scores.items()}
+    arrays = {name: np.asarray(array, "<f4", order="C") for name, array in arrays.items()}
+    try:
+        text = _written(about)
+        _check_arrays(arrays, fields_of(_json(text)))
+    except Wrong as wrong:
+        raise InputError(
+            f"This map cannot be saved: {wrong}.", cure="Make it of what the docstrings of its fields say."
+        ) from wrong
+    digest = _digest(
+        text, {name: (array.shape, array.reshape(-1).view(np.uint8).data) for name, array in arrays.items()}
+    )
+    write_whole(path, save(arrays, {"attribution": text, "sha256": digest}))
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The fields of the map in a file. Raises: DamagedFile, NoSuchFile, FileError."""
+    size = size_of(path)
+    try:
+        return _read(path, size)
+    except Wrong as wrong:
+        raise DamagedFile(
+            f"{path} is not a whole saved attribution: {wrong}.",
+            cure="Save it again, or copy it again if a copy broke off.",
+        ) from wrong
+
+
+def _read(path: str | Path, size: int) -> dict[str, Any]:
+    n = int.from_bytes(read_part(path, 0, 8), "little")
+    if n > min(size - 8, _LONGEST_HEADER):
+        raise Wrong("it ends before its header does")
+    header = entry_of(_json(_text(read_part(path, 8, n))), "its header", ("__metadata__",), None)
+    metadata = entry_of(header.pop("__metadata__"), "its metadata", ("attribution",), ("sha256",))
+    text = string_of(metadata["attribution"], "attribution")
+    about = entry_of(_json(text), "attribution", ("format",), None)
+    if whole_of(about["format"], "format", 1, LARGEST) > FORMAT:
+        raise DamagedFile(
+            f"{path} was saved by a newer version of saliency-widget, in its format {about['format']}.",
+            cure="Upgrade with pip install -U saliency-widget.",
+        )
+    tensors = _tensors(header, size - 8 - n)
+    data = memoryview(read_part(path, 8 + n, size))
+    if len(data) != size - 8 - n:
+        raise Wrong("it changed while it was read")
+    parts = {name: (of.shape, data[of.start : of.end]) for name, of in tensors.items()}
+    if "sha256" in metadata and metadata["sha256"] != _digest(text, parts):
+        raise Wrong("its checksum is that of other contents")
+    known = fields_of(about)
+    arrays = {name: np.frombuffer(values, "<f4") for name, (_, values) in parts.items()}
+    _check_arrays(arrays, known, {name: shape for name, (shape, _) in parts.items()})
+    scores = arrays.pop("scores").reshape(len(known["rows"]), len(known["cols"]))
+    return {**known, "scores": scores, "step_scores": {name.removeprefix("step."): of for name, of in arrays.items()}}
+
+
+def _digest(text: str, tensors: Mapping[str, tuple[Sequence[int], memoryview]]) -> str:
+    """SHA-256 of the JSON, then of name, shape and bytes of each tensor by the order of names, each after its length.
+
+    The order of the header, in which safetensors may change, is not in it.
+    """
+    whole = sha256()
+    parts: list[bytes | memoryview] = [text.encode("utf-8", "surrogatepass")]
+    for name, (shape, values) in sorted(tensors.items()):
+        parts += [json.dumps([name, list(shape)]).encode(), values]
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "little"))
+        whole.update(part)
+    return whole.hexdigest()
+
+
+# ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _written(about: dict[str, Any]) -> str:
+    try:
+        return json.dumps(about)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Wrong(f"JSON has no form for a value in it ({error})") from error
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise Wrong("its JSON is too deep") from error
+    except ValueError as error:
+        raise Wrong(f"its JSON is garbled ({error})") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object in which each name stands once. Raises: Wrong."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise Wrong("a name stands twice in its JSON")
+    return made
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Wrong("its header is no text") from error
+
+
+# ── numbers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tensors(header: dict[str, Any], size: int) -> dict[str, _Tensor]:
+    """What the header says of each tensor; together they are the `size` bytes after it, each of them once."""
+    found = {}
+    for name, entry in header.items():
+        where = f"tensor {brief(name)}"
+        entry_of(entry, where, ("dtype", "shape", "data_offsets"), ())
+        if entry["dtype"] != "F32":
+            raise Wrong(f"the dtype of {where} is {brief(entry['dtype'])}, and must be F32")
+        shape = [whole_of(n, f"the shape of {where}", 0, LARGEST) for n in list_of(entry["shape"], where)]
+        ends = [whole_of(n, f"an offset of {where}", 0, size) for n in list_of(entry["data_offsets"], where)]
+        if len(shape) > 2 or len(ends) != 2 or ends[1] - ends[0] != 4 * math.prod(shape):
+            raise Wrong(f"{where} has not the bytes that its shape asks for")
+        found[name] = _Tensor(shape, *ends)
+    end = 0
+    for tensor in sorted(found.values(), key=lambda tensor: (tensor.start, tensor.end)):
+        if tensor.start != end:
+            raise Wrong("its tensors overlap, or leave gaps")
+        end = tensor.end
+    if end != size:
+        raise Wrong(f"{size:,} bytes are after its header where it says {end:,}")
+    return found
+
+
+def _check_arrays(
+    arrays: Mapping[str, NDArray[np.float32]],
+    known: Mapping[str, Any],
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> None:
+    """Whether names, shapes and values fit the other fields. `shapes`: where the arrays have not got theirs yet."""
+    n_rows, n_cols = len(known["rows"]), len(known["cols"])
+    if "scores" not in arrays:
+        raise Wrong("it has no scores")
+    for name, array in arrays.items():
+        if name != "scores" and not name.startswith("step."):
+            raise Wrong(f"nobody knows its tensor {brief(name)}")
+        if not _is_text(name):
+            raise Wrong(f"the name of its tensor {name!r} is no text")
+        wanted = [n_rows, n_cols] if name == "scores" else [n_cols]
+        shape = list(array.shape if shapes is None else shapes[name])
+        if shape != wanted:
+            raise Wrong(f"{name} has the shape {brief(shape)}, and must have {wanted}")
+    if np.isinf(arrays["scores"]).any():
+        raise Wrong("there is an infinite score")
+    probability = arrays.get("step.probability", np.zeros(0, np.float32))
+    if ((probability < 0) | (probability > CERTAIN)).any():
+        raise Wrong("there is a probability outside [0, 1]")
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

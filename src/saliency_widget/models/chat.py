@@ -1,0 +1,442 @@
+"""A chat as a model's own template writes it, and where in it the words of each message stand.
+
+The template is rendered a second time with marks around every text that the user gave. A template is a program: what it
+leaves out is an error that names it, and only the thinking of earlier turns, which models never read again, is a
+warning.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from ..checks import whole_text
+from ..errors import InputError
+from ..types import Role, Segment, SegmentKind
+
+Message = Mapping[str, Any]
+
+_TURNS: dict[str, SegmentKind] = {
+    "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
+    "ipython": "tool", "function": "tool",
+}  # fmt: skip
+_OURS = ("conversation", "messages", "tools", "tokenize", "return_tensors", "return_dict", "documents")
+_OF_TOKENIZERS = ("add_generation_prompt", "continue_final_message", "chat_template")
+_LABELS = ("role", "type", "id", "tool_call_id", "name", "index")  # of a message or a call: no text for the model
+_THINKING = ("reasoning_content", "reasoning", "thinking")
+_ENDS_THINKING = re.compile(r"</think(?:ing)?>|\[/THINK\]")
+# Around each text, with its number between them: no text has these.
+_OPEN, _OPENED, _CLOSE, _CLOSED = (chr(0xF0000 + i) for i in range(4))
+_MARK = re.compile(f"{_OPEN}(\\d+){_OPENED}|{_CLOSE}(\\d+){_CLOSED}")
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """`messages` and `tools` in the OpenAI form; `variables`: what else the template is told, as enable_thinking is."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Any, ...] | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Written(NamedTuple):
+    """A chat as text. `given`: where in it texts of the user stand, [start, end); `turns`: where each begins."""
+
+    text: str
+    given: list[tuple[int, int]]
+    turns: list[tuple[int, SegmentKind, str]]
+
+
+def check_chat(messages: Any, tools: Any, template: Any) -> Chat:
+    """A chat of text. Raises: InputError for what is no chat, holds no text, or is not read here."""
+    if isinstance(messages, str | Mapping) or not isinstance(messages, Sequence):
+        raise InputError(
+            f"messages is a {type(messages).__name__}, not a list of messages.", cure="Give text= for a plain text."
+        )
+    if not messages:
+        raise InputError("The messages is empty.", cure="Give at least one token for the model to read.")
+    for at, message in enumerate(messages):
+        _check_message(at, message)
+    if tools is not None and (isinstance(tools, str | Mapping) or not isinstance(tools, Sequence)):
+        raise InputError(f"tools is a {type(tools).__name__}, not a list.", cure="Give tools=[{…}, …].")
+    if template is not None and not isinstance(template, Mapping):
+        raise InputError(
+            f"template is a {type(template).__name__}, not the variables of the chat template.",
+            cure='Give template={"enable_thinking": False}, say.',
+        )
+    ours = [name for name in template or () if name in _OURS]
+    if ours:
+        raise InputError(f"{ours[0]!r} is no variable of a chat template.", cure="Give messages= and tools= instead.")
+    chat = Chat(
+        messages=tuple(copy.deepcopy(dict(message)) for message in messages),
+        tools=tuple(_described(tool) for tool in tools) if tools else None,
+        variables=dict(template or {}),
+    )
+    for _, text in _texts(chat):
+        whole_text("A chat message", text)
+    return chat
+
+
+def _check_message(at: int, message: Any) -> None:
+    if not isinstance(message, Mapping) or "role" not in message or "content" not in {*message, *_instead(message)}:
+        raise InputError(
+            "A chat message lacks its role or its content.", cure='Write it as {"role": "user", "content": "…"}.'
+        )
+    role, content = message["role"], message.get("content")
+    if not isinstance(role, str):
+        raise InputError("A chat message's role must be text.", cure='Write it as {"role": "user", "content": "…"}.')
+    if content is None or isinstance(content, str):
+        return
+    parts = content if isinstance(content, Sequence) else [content]
+    for part in parts:
+        if not isinstance(part, Mapping) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+            raise InputError(
+                f"messages[{at}] has content that is no text ({kind}).",
+                cure='Give text: "content": "…", or [{"type": "text", "text": "…"}]. Pictures and sound are not read.',
+            )
+
+
+def _instead(message: Mapping[str, Any]) -> tuple[str, ...]:
+    """A message that calls tools needs no content."""
+    return ("content",) if message.get("tool_calls") else ()
+
+
+def _described(tool: Any) -> Any:
+    """A tool as the template is given it; of a function, what its signature and docstring say."""
+    if not callable(tool):
+        return copy.deepcopy(tool)
+    from transformers.utils import get_json_schema
+
+    try:
+        return get_json_schema(tool)
+    except Exception as error:  # of its own kinds, for a docstring that lacks something
+        raise InputError(f"A function in tools= cannot be described: {error}", cure="Give its JSON schema.") from error
+
+
+def last_of_user(chat: Chat) -> str | None:
+    """The last turn of a user, where it is one text; else None."""
+    content = next((m["content"] for m in reversed(chat.messages) if m["role"] == "user"), None)
+    return content if isinstance(content, str) else None
+
+
+def with_last_of_user(chat: Chat, text: str) -> Chat:
+    """The chat with another last turn of a user."""
+    last = max(at for at, message in enumerate(chat.messages) if message["role"] == "user")
+    changed = [{**m, "content": text} if at == last else m for at, m in enumerate(chat.messages)]
+    return replace(chat, messages=tuple(changed))
+
+
+# ── from a chat to text ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_chat(tokenizer: Any, chat: Chat) -> Written:
+    """The chat in the words of the model's template.
+
+    Raises: InputError where there is none, where it refuses the chat, and where it leaves out what the user gave.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise InputError("This model has no chat template.", cure="Give text= instead of messages=.")
+    _check_variables(tokenizer, chat)
+    chat, text = _readable(tokenizer, chat)
+    found = _places(tokenizer, chat, text)
+    _check_dropped(chat, found)
+    return Written(text, _given(found), _turns(tokenizer, chat, text, found))
+
+
+def _check_variables(tokenizer: Any, chat: Chat) -> None:
+    """Raises: InputError for a variable that the template never looks at."""
+    template = str(chat.variables.get("chat_template", tokenizer.chat_template))
+    for name in chat.variables:
+        if name not in _OF_TOKENIZERS and not re.search(rf"\b{re.escape(str(name))}\b", template):
+            raise InputError(
+                f"The chat template of this model knows no {name!r}.", cure="Look for the name in its chat_template."
+            )
+
+
+def _render(tokenizer: Any, chat: Chat) -> str:
+    given: dict[str, Any] = {"add_generation_prompt": True, **chat.variables}
+    tools = list(chat.tools) if chat.tools else None
+    messages = copy.deepcopy([*chat.messages])
+    try:
+        return str(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, **given))
+    except Exception as error:  # a template is a program of the model's author: it raises what it likes
+        raise InputError(
+            f"The chat template of this model refuses these messages: {error}",
+            cure="Most want user and assistant in turn, with at most one system message first.",
+        ) from error
+
+
+def _readable(tokenizer: Any, chat: Chat) -> tuple[Chat, str]:
+    """The chat in a form that the template knows, and its text.
+
+    Not every template knows content that is None, or a list of parts: these fail, or print Python's own form of it.
+    """
+    simple = replace(chat, messages=tuple(_simple(message) for message in chat.messages))
+    if simple == chat:
+        return chat, _render(tokenizer, chat)
+    try:
+        text = _render(tokenizer, chat)
+    except InputError:
+        return simple, _render(tokenizer, simple)
+    lists = [m["content"] for m in chat.messages if isinstance(m.get("content"), Sequence)]
+    if any(not isinstance(content, str) and str(content) in text for content in lists):
+        return simple, _render(tokenizer, simple)
+    other = _render(tokenizer, simple)
+    if text != other and text.replace("None", "") == other.replace("None", ""):
+        return simple, other
+    return chat, text
+
+
+def _simple(message: Message) -> Message:
+    content = message.get("content", "")
+    if isinstance(content, str) and "content" in message:
+        return message
+    parts = [content] if isinstance(content, str) else [part["text"] for part in content or ()]
+    return {**message, "content": "\n".join(parts)}
+
+
+# ── where each text stands ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _texts(chat: Chat) -> list[tuple[Path, str]]:
+    """The texts of the user, in order: (path, text). A path is ("messages", 1, "content"), say."""
+    whole = {"messages": chat.messages, "tools": chat.tools or ()}
+    return [(path, text) for path, text in _leaves(whole, ()) if text.strip()]
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        if not _is_label(path):
+            yield path, value
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _leaves(part, (*path, key))
+    elif isinstance(value, Sequence):
+        for at, part in enumerate(value):
+            yield from _leaves(part, (*path, at))
+
+
+def _is_label(path: Path) -> bool:
+    """Whether it names or numbers something. What a called function is given has names of the user's own."""
+    label = path[-1] in _LABELS or "required" in path or "enum" in path
+    return label and "arguments" not in path and path[-2:] != ("function", "name")
+
+
+def _replaced(value: Any, path: Path, new: Callable[[Path, str], str]) -> Any:
+    """The same with each text replaced, as `_leaves` names them."""
+    if isinstance(value, str):
+        return new(path, value)
+    if isinstance(value, Mapping):
+        return {key: _replaced(part, (*path, key), new) for key, part in value.items()}
+    if isinstance(value, Sequence):
+        return [_replaced(part, (*path, at), new) for at, part in enumerate(value)]
+    return value
+
+
+Places = dict[Path, list[tuple[int, int]]]
+
+
+def _places(tokenizer: Any, chat: Chat, text: str) -> Places:
+    """Of each text of the user: where it stands in the rendered one, [start, end), in any number of places."""
+    for opened, closed in ((True, True), (False, True), (True, False)):
+        found = _by_marks(tokenizer, chat, text, opened=opened, closed=closed)
+        if found is not None:
+            return found
+    return _by_search(chat, text)
+
+
+def _by_marks(tokenizer: Any, chat: Chat, text: str, *, opened: bool, closed: bool) -> Places | None:
+    """By rendering the chat with marks; None where the template then writes another text (it looks at beginnings, say).
+
+    The marks are within the white space around a text, which templates take away.
+    """
+    texts = _texts(chat)
+    numbers = {path: number for number, (path, _) in enumerate(texts)}
+
+    def mark(path: Path, given: str) -> str:
+        if path not in numbers:
+            return given
+        core = given.strip()
+        before, _, after = given.partition(core)
+        number = numbers[path]
+        start = f"{_OPEN}{number}{_OPENED}" if opened else ""
+        end = f"{_CLOSE}{number}{_CLOSED}" if closed else ""
+        return f"{before}{start}{core}{end}{after}"
+
+    marked = replace(
+        chat,
+        messages=tuple(_replaced(chat.messages, ("messages",), mark)),
+        tools=None if chat.tools is None else tuple(_replaced(chat.tools, ("tools",), mark)),
+    )
+    try:
+        written = _render(tokenizer, marked)
+    except InputError:
+        return None
+    if _MARK.sub("", written) != text:
+        return None
+    found: Places = {path: [] for path, _ in texts}
+    for number, start, end in _pairs(written):
+        path, given = texts[number]
+        found[path].append(_between(given.strip(), text, start, end))
+    return found
+
+
+def _between(given: str, text: str, start: int, end: int) -> tuple[int, int]:
+    """From mark to mark; where one is missing (−1), as far from the other as the text is what was given."""
+    spoken = _spoken(given)
+    if start < 0 and text[:end].endswith(spoken):
+        return end - len(spoken), end
+    if start < 0:
+        return end - _common(given[::-1], text[:end][::-1]), end
+    return start, start + _common(given, text[start:]) if end < 0 else end
+
+
+def _spoken(given: str) -> str:
+    """What is said after thinking, which many templates cut off."""
+    return _ENDS_THINKING.split(given)[-1].strip()
+
+
+def _pairs(written: str) -> Iterator[tuple[int, int, int]]:
+    """(number, start, end) of each marked text, in a text without marks; −1 for a mark that is not there."""
+    begun: dict[int, int] = {}
+    marks = 0  # characters of marks so far
+    for one in _MARK.finditer(written):
+        at = one.start() - marks
+        marks += len(one[0])
+        if one[1] is not None:
+            begun[int(one[1])] = at
+        else:
+            yield int(one[2]), begun.pop(int(one[2]), -1), at
+    for number, start in begun.items():
+        yield number, start, -1
+
+
+def _common(one: str, two: str) -> int:
+    """How many characters both begin with."""
+    return next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+
+
+def _by_search(chat: Chat, text: str) -> Places:
+    """Each text where it first stands behind the one before. What is written otherwise is nowhere."""
+    found: Places = {}
+    at = 0
+    for path, given in _texts(chat):
+        core = given.strip()
+        start = text.find(core, at) if path[0] == "messages" else text.find(core)
+        found[path] = [] if start < 0 else [(start, start + len(core))]
+        if start >= 0 and path[0] == "messages":
+            at = start + len(core)
+    return found
+
+
+def _given(found: Places) -> list[tuple[int, int]]:
+    """Where texts of the user stand. A tool, and a call of one, is one text, with the signs between its parts."""
+    whole: dict[Path, tuple[int, int]] = {}
+    for path, places in found.items():
+        of_tool = path[0] == "tools" or path[2] == "tool_calls"
+        for number, (start, end) in enumerate(places):
+            key = (*path[: 2 if path[0] == "tools" else 4], number) if of_tool else (*path, number)
+            a, b = whole.get(key, (start, end))
+            whole[key] = (min(a, start), max(b, end))
+    return list(whole.values())
+
+
+def _check_dropped(chat: Chat, found: Places) -> None:
+    """Raises: InputError for what the template leaves out. Warns of thinking that it leaves out."""
+    left_out = [path for path, places in found.items() if not places]
+    tools = {path[1] for path in found if path[0] == "tools"}
+    for number in sorted(tools):
+        if all(not places for path, places in found.items() if path[:2] == ("tools", number)):
+            raise _dropped(("tools", number))
+    for path in left_out:
+        if path[0] == "messages" and path[2] not in _THINKING:
+            raise _dropped(path)
+    thinking = [path for path in left_out if path[0] == "messages"]
+    given = dict(_texts(chat))
+    for path, places in found.items():
+        longest, whole = max((b - a for a, b in places), default=0), given[path].strip()
+        if not places or path[-1] != "content" or longest == len(whole):
+            continue
+        if longest > len(_spoken(whole)) or longest == 0:
+            raise InputError(
+                f"The chat template rewrites {_name(path)}, so its tokens cannot be told from the template's own.",
+                cure="Render the chat yourself and give it as text=.",
+            )
+        thinking.append(path)
+    for path in thinking:
+        warnings.warn(
+            f"The chat template leaves out the thinking in {_name(path)}: the model does not read it, and the map does "
+            "not show it.",
+            stacklevel=2,
+        )
+
+
+def _dropped(path: Path) -> InputError:
+    where = _name(path)
+    cure = (
+        "Leave tools= out, or take a model whose template knows tools."
+        if path[0] == "tools"
+        else f"Take {where} out of the chat, or render the chat yourself and give it as text=."
+    )
+    return InputError(f"The chat template of this model leaves out {where}: the model would not read it.", cure=cure)
+
+
+def _name(path: Path) -> str:
+    return str(path[0]) + "".join(f"[{part!r}]" for part in path[1:])
+
+
+# ── turns ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _turns(tokenizer: Any, chat: Chat, text: str, found: Places) -> list[tuple[int, SegmentKind, str]]:
+    """Where each turn begins, the reply's too: at the last special token before its role's name, or its text."""
+    specials = [t for t in tokenizer.all_special_tokens if t]
+    begun: list[tuple[int, SegmentKind, str]] = []
+    previous = 0
+    ranges: list[tuple[str, int, int]] = []
+    for number, message in enumerate(chat.messages):
+        own = [place for path, places in found.items() if path[:2] == ("messages", number) for place in places]
+        at = ranges[-1][2] if ranges else 0
+        start, end = (min(a for a, _ in own), max(b for _, b in own)) if own else (at, at)
+        ranges.append((str(message["role"]), start, end))
+    if chat.variables.get("add_generation_prompt", True):
+        ranges.append(("assistant", len(text), len(text)))
+    for role, start, end in sorted(ranges, key=lambda one: one[1]):
+        named = text.rfind(role, previous, start)
+        before = start if named < 0 else named
+        last = max((text.rfind(token, previous, before) for token in specials), default=-1)
+        begun.append((previous if last < 0 else last, _TURNS.get(role, "document"), role))
+        previous = max(previous, end)
+    first = text[: begun[0][0]]
+    for token in specials:
+        first = first.replace(token, "")
+    if first.strip():  # the template speaks first: a system message of its own
+        begun.insert(0, (0, "system", "template"))
+    else:  # nothing but a token that begins every text
+        begun[0] = (0, *begun[0][1:])
+    return begun
+
+
+def chat_tokens(tokenizer: Any, written: Written) -> tuple[list[int], list[Role], tuple[Segment, ...]]:
+    """The ids of a written chat, their roles, and its turns as segments that tile them."""
+    encoding = tokenizer(written.text, add_special_tokens=False, return_offsets_mapping=True)
+    ids: list[int] = list(encoding["input_ids"])
+    offsets: list[tuple[int, int]] = list(encoding["offset_mapping"])
+    roles: list[Role] = [
+        "prompt" if any(a < end and start < b for start, end in written.given) else "special" for a, b in offsets
+    ]
+    starts = [next((i for i, (a, _) in enumerate(offsets) if a >= at), len(ids)) for at, _, _ in written.turns]
+    ends = [*starts[1:], len(ids)]
+    segments = tuple(
+        Segment(kind=kind, name=name, start=start, end=end)
+        for (_, kind, name), start, end in zip(written.turns, starts, ends, strict=True)
+        if start < end or end == len(ids)
+    )
+    return ids, roles, segments

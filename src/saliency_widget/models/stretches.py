@@ -1,0 +1,84 @@
+"""Stretches of a text that the reader has named: a contract, a question, a quotation. Each is a segment of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from ..checks import whole_number
+from ..errors import InputError
+from ..types import Segment
+
+# A name, and the words themselves or the characters [start, end) of the text.
+Named: TypeAlias = tuple[str, str | tuple[int, int]]
+
+
+def check_named(segments: Any) -> tuple[Named, ...]:
+    """`{"contract": "the words" or (start, end)}` as pairs. Raises: InputError for anything else."""
+    cure = 'Write it as {"contract": "the words themselves"}, or {"contract": (start, end)} in characters.'
+    if not isinstance(segments, Mapping) or not segments:
+        raise InputError("segments= names no stretches of the text.", cure=cure)
+    found: list[Named] = []
+    for name, where in segments.items():
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"A segment is called {name!r}, and must have a name.", cure=cure)
+        if isinstance(where, str) and where.strip():
+            found.append((name, where))
+        elif isinstance(where, tuple | list) and len(where) == 2:
+            start, end = (whole_number(f"In the segment {name!r} an end", one, least=0, cure=cure) for one in where)
+            found.append((name, (start, end)))
+        else:
+            raise InputError(f"The segment {name!r} is {where!r}: neither words nor (start, end).", cure=cure)
+    return tuple(found)
+
+
+def stretched(tiles: Sequence[Segment], named: Sequence[Named], text: str, anchors: Sequence[int]) -> list[Segment]:
+    """The tiles with the named stretches cut out of them, all in order. `anchors`: where each token of `text` begins.
+
+    Raises: InputError for a stretch that is not in the text, there several times, without a token, or over another one.
+    """
+    stretches = sorted((_tokens(name, where, text, anchors) for name, where in named), key=lambda one: one.start)
+    for one, two in pairwise(stretches):
+        if two.start < one.end:
+            raise InputError(f"The segments {one.name!r} and {two.name!r} overlap.", cure="Give stretches apart.")
+    cuts = sorted({edge for one in stretches for edge in (one.start, one.end)})
+    found: list[Segment] = []
+    for tile in tiles:
+        edges = [tile.start, *(cut for cut in cuts if tile.start < cut < tile.end), tile.end]
+        for start, end in pairwise(edges):
+            within = next((one for one in stretches if one.start <= start < one.end), None)
+            part = replace(tile, start=start, end=end) if within is None else replace(within, start=start, end=end)
+            if found and within is not None and found[-1].name == within.name and found[-1].end == start:
+                part = replace(found.pop(), end=end)  # it goes on over the edge of a tile
+            found.append(part)
+    return found
+
+
+def _tokens(name: str, where: str | tuple[int, int], text: str, anchors: Sequence[int]) -> Segment:
+    start, end = _characters(name, where, text)
+    inside = [at for at, anchor in enumerate(anchors) if start <= anchor < end]
+    if not inside:
+        raise InputError(f"The segment {name!r} holds no token.", cure="Give a longer stretch.")
+    return Segment(kind="document", name=name, start=inside[0], end=inside[-1] + 1)
+
+
+def _characters(name: str, where: str | tuple[int, int], text: str) -> tuple[int, int]:
+    if isinstance(where, tuple):
+        start, end = where
+        if not start < end <= len(text):
+            raise InputError(
+                f"The segment {name!r} is {where}, and the text has {len(text)} characters.",
+                cure="Give (start, end) with start < end.",
+            )
+        return start, end
+    places = [at for at in range(len(text)) if text.startswith(where, at)]
+    if not places:
+        raise InputError(f"The words of the segment {name!r} are not in the text.", cure="Copy them from the text.")
+    if len(places) > 1:
+        listed = ", ".join(str((at, at + len(where))) for at in places[:4])
+        raise InputError(
+            f"The words of the segment {name!r} are in the text {len(places)} times.", cure=f"Give one of {listed}."
+        )
+    return places[0], places[0] + len(where)
