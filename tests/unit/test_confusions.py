@@ -1,4 +1,4 @@
-"""What was seen to confuse: an error says what would have happened, and what was meant."""
+"""Common mistakes: the error says what would have happened, and what was probably meant."""
 
 from __future__ import annotations
 
@@ -70,3 +70,9 @@ def test_several_foils_point_to_a_loop(tiny_model: Any) -> None:
 def test_nothing_is_cut_off(name: str, tiny_model: Any) -> None:
     with pytest.raises(InputError, match=f"{name}= is a tokenizer's: a map is of the whole text"):
         sw.attribute(tiny_model, "the cab", progress=False, **{name: True})
+
+
+@pytest.mark.parametrize("text", [b"the cab", np.array("the cab"), {"text": "the cab"}, 5])
+def test_what_is_no_text_is_not_taken_for_several(text: Any) -> None:
+    with pytest.raises(InputError, match=r"The text is a \w+, not a string"):
+        check_prompt(text)

@@ -133,7 +133,7 @@ def test_what_the_system_refuses_is_said_with_cause_and_cure(tmp_path: Path) -> 
 def test_a_save_that_breaks_off_leaves_the_old_file_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: str, error: BaseException
 ) -> None:
-    """Whether the system or the user ends it, and wherever it is by then."""
+    """The system or the user may end it at any step."""
 
     def fails(*_: object) -> None:
         raise error
@@ -168,7 +168,7 @@ for name in sys.argv[2:]:
 
 
 def saving(free: Path, limit: str, *paths: Path) -> list[str]:
-    """What comes of saving a map at each path where `limit` was run before; `free`: a folder for what it needs."""
+    """The outcomes of saving a map at each path after `limit` was run; `free`: a folder for what it needs."""
     asked = [sys.executable, "-W", "error", "-c", SAVES.format(limit=limit), str(free), *map(str, paths)]
     done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr

@@ -199,7 +199,7 @@ def test_classes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_errors_say_it_on_one_line() -> None:
-    """Whoever raises them, with whatever name; pickled and copied, too."""
+    """Errors of any class with any name in them; pickled and copied, too."""
     made_up = [
         errors.SaliencyError(EVIL, cure=EVIL),
         errors.UnknownName(EVIL, EVIL, [EVIL, EVIL[:-1]]),

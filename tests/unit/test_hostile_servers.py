@@ -1,4 +1,4 @@
-"""Whatever a server sends: the key is in no error, and nothing is read, or waited for, without an end."""
+"""Hostile servers: the key is in no error, and nothing is read, or waited for, without an end."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def shown(error: BaseException) -> str:
 
 @pytest.mark.parametrize("strange", STRANGE)
 def test_no_error_takes_the_key_along(strange: str) -> None:
-    """Whatever goes wrong is an error of ours that names the server; no traceback with local variables has the key."""
+    """Each failure is an error of ours that names the server; no traceback with local variables has the key."""
     with raw(STRANGE[strange]) as server:
         client = at(server)
         with pytest.raises(ServerError) as caught:
@@ -362,11 +362,11 @@ def test_memory_is_held_to_what_was_asked_for(what: str) -> None:
 
 
 class Stop(Exception):
-    """What is raised to end an explanation."""
+    """An exception that ends an explanation."""
 
 
 def test_an_answer_that_is_being_read_can_be_left() -> None:
-    """Whoever asked is heard before each time the text is gone over, and every thousand pairs."""
+    """The check is called before each time the text is gone over, and every thousand pairs."""
     text = "- good: 0.1\n" * 100_000
     looks = 0
 

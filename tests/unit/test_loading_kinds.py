@@ -355,7 +355,9 @@ def test_a_sigmoid_is_explained_as_one() -> None:
         (None, {"num_labels": 3, "problem_type": "regression"}, "raw scores and no probabilities"),
     ],
 )
-def test_raw_scores_are_no_probabilities(function: str | None, settings: dict[str, Any], gives: str) -> None:
+def test_raw_scores_are_no_probabilities(
+    function: str | None, settings: dict[str, Any], gives: str, tmp_path: Path
+) -> None:
     """A pipeline that prints the logits has its logits explained, and nothing that would need a probability."""
     model = classifier(**settings).double()
     pipe = pipeline(model, **({} if function is None else {"function_to_apply": function}))
@@ -371,6 +373,10 @@ def test_raw_scores_are_no_probabilities(function: str | None, settings: dict[st
     shown = [significant(logit) for logit in logits.detach().float().tolist()]
     assert all(number in repr(a) and f" = {number}" in a.to_html() for number in shown[:1])
     assert "p = " not in a.to_html()
+    a.save(tmp_path / "map.safetensors")
+    np.testing.assert_array_equal(
+        sw.Attribution.load(tmp_path / "map.safetensors").step_scores["value"], a.step_scores["value"]
+    )
     for j, logit in enumerate(logits):
         (gradient,) = torch.autograd.grad(logit, x, retain_graph=True)
         np.testing.assert_allclose(a.scores[:, j], gradient[0].norm(dim=-1), rtol=1e-5)

@@ -152,7 +152,7 @@ def test_a_map_that_could_not_be_read_again_is_not_saved(tmp_path: Path) -> None
 
 
 def unharmed(path: Path) -> bool:
-    """Whether the map in the file is the one that was saved; a damaged one is refused by DamagedFile alone."""
+    """Is the map in the file the one that was saved? A damaged one is refused by DamagedFile alone."""
     try:
         a = Attribution.load(path)
     except DamagedFile:
@@ -212,7 +212,7 @@ def test_numbers_of_another_map_are_noticed(saved: bytes, tmp_path: Path) -> Non
 
 
 def test_a_newer_file_says_so(saved: bytes, tmp_path: Path) -> None:
-    """Whatever else a newer format may hold, or lack."""
+    """A newer format may hold more fields, or lack some."""
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of({"__metadata__": {"attribution": '{"format": 2, "new": 1}'}, "cells": 1}, b""))
     with pytest.raises(DamagedFile, match="newer version of saliency-widget, in its format 2. Upgrade"):
@@ -469,7 +469,7 @@ def shown(a: Attribution) -> None:
 def test_a_file_is_refused_or_its_map_can_be_shown_and_saved(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[tuple[str | int, ...], Any]]
 ) -> None:
-    """Whatever stands in its fields: a damaged file, or a map that prints, is a page, a table, and is saved again."""
+    """Any values of its fields give a damaged file, or a map that prints, is a page, a table, and is saved again."""
     about = ABOUT
     for way, value in changes:
         try:

@@ -10,7 +10,10 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError
+from saliency_widget.models.changes import Change, Text, changed
+from saliency_widget.models.kinds import seen
 from saliency_widget.models.pairs import second_of_ids, types_of_ids
+from saliency_widget.models.prompting import check_prompt
 
 FIRST, SECOND = "how many people live here", "nine live here"
 WORDS = f"[PAD] [UNK] [CLS] [SEP] [MASK] {FIRST} nine".split()
@@ -124,3 +127,17 @@ def test_three_texts_in_ids_are_refused() -> None:
 def test_a_model_that_reads_one_text_takes_no_pair(tiny_model: Any) -> None:
     with pytest.raises(InputError, match="reads one text, not a pair"):
         sw.attribute(tiny_model, ("the cab", "a bat"), progress=False)
+
+
+def test_a_first_text_that_is_edited_keeps_its_second() -> None:
+    tokenizer = tokenizer_of(*BERT)
+    model = seen(classifier(tokenizer, 4), tokenizer, "tiny")
+    prompt = check_prompt((FIRST, SECOND))
+    encoded = model.encode(prompt)
+    text = Text(name="", prompt=prompt, encoded=encoded, document=model.document(encoded, ()))
+    edited, _ = changed(model, text, Change(text="nine people"))
+    assert list(edited.encoded.inputs.ids) == tokenizer("nine people", SECOND)["input_ids"]
+    assert list(edited.encoded.inputs.types) == tokenizer("nine people", SECOND)["token_type_ids"]
+    struck, _ = changed(model, text, Change(rows=(2,)))
+    types = list(encoded.inputs.types)
+    assert list(struck.encoded.inputs.types) == types[:2] + types[3:]

@@ -10,6 +10,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError
+from saliency_widget.models.changes import Change, Text, changed
 from saliency_widget.models.prompting import check_prompt
 from tests.families import made
 
@@ -95,3 +96,19 @@ def test_a_stretch_is_a_unit(method: str, tiny_model: Any) -> None:
 def test_a_stretch_that_cannot_be_is_said(segments: Any, message: str, tiny_model: Any) -> None:
     with pytest.raises(InputError, match=message):
         sw.attribute(tiny_model, TEXT, target=" d", segments=segments, progress=False)
+
+
+@pytest.mark.parametrize("family", ["llama", "marian"])
+def test_a_text_with_stretches_can_be_struck_and_edited(family: str) -> None:
+    """What is left of a stretch keeps its name; words that are still there after an edit do, too."""
+    model = made(family)
+    prompt = check_prompt(TEXT, target=" d", segments={"who": "the dad", "tools": (24, 37), "end": "the dab"})
+    encoded = model.encode(prompt)
+    text = Text(name="", prompt=prompt, encoded=encoded, document=model.document(encoded, encoded.target))
+    who, end = (next(s for s in text.document.segments if s.name == name) for name in ("who", "end"))
+    struck, _ = changed(model, text, Change(rows=(who.start, *range(end.start, end.end))))
+    left = {s.name: s.end - s.start for s in struck.document.segments if s.name in ("who", "tools", "end")}
+    tools = next(s for s in text.document.segments if s.name == "tools")
+    assert left == {"who": who.end - who.start - 1, "tools": tools.end - tools.start}
+    edited, _ = changed(model, text, Change(text="so the dad had the dab"))
+    assert [s.name for s in edited.document.segments if s.name in ("who", "tools", "end")] == ["who", "end"]

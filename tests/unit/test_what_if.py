@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import torch
 
 from saliency_widget.errors import Cancelled
+from saliency_widget.models.classifier import ClassifierModel
 
 from ..families import CLASSIFIERS, SEQ2SEQ, Column, made, plain_logits
 
@@ -173,6 +175,19 @@ def test_a_change_that_cannot_be_is_said_and_the_one_before_holds(opened, name: 
     assert h.last("what_if") == before
     h.say("ask", method="random", objective="probability")
     assert h.settled().method == "random"
+
+
+def test_a_model_that_gives_numbers_is_not_told_in_probabilities(harness) -> None:
+    """Its map is there, its steps hold the numbers, and a change is refused in words."""
+    bert = made("bert")
+    model = ClassifierModel(bert.model, bert.tokenizer, name="numbers", applied="none")
+    h = harness(model, text=SOURCE, objective="logit")
+    h.start()
+    h.settled()
+    steps = [step for message in h.of("steps") for step in message["steps"]]
+    assert all(step["probability"] is None and math.isfinite(step["value"]) for step in steps)
+    h.say("try", rows=[1])
+    assert "gives numbers and no probabilities" in h.failed()["message"]
 
 
 def test_a_text_given_as_ids_cannot_be_written_anew(opened) -> None:

@@ -20,7 +20,7 @@ function number(value: number): string {
   return Number.isNaN(value) ? "" : String(shortest(value)).replace("Infinity", "inf");
 }
 
-/** What makes a spreadsheet run a text that begins with it, in full width too; quotes and spaces may stand before it. */
+/** A spreadsheet runs a text that begins with one of these signs, in full width too, also behind quotes and spaces. */
 const RUNS = /^["' ]*[=+\-@\t\r\n＝＋－＠]/;
 
 /**

@@ -13,7 +13,7 @@ import type { ViewContext } from "./context";
 import { liveRegion, rested, watch } from "./dom";
 import { classOf, explainerName, summary, verdict } from "./explain/said";
 import { contrastOf } from "./target/contrast";
-import { figure, nameOf, nameOfTargets, noise, probabilityOf } from "./words";
+import { figure, nameOf, nameOfTargets, noise, numberOf, probabilityOf } from "./words";
 
 const REST = 500; // ms
 
@@ -34,6 +34,7 @@ function aboutTarget(store: Store): string {
   const name = (of: typeof token) => [labelOf(of), partOf(of)].filter((text) => text !== "").join(", ");
   const { cols, scores } = shown;
   const p = probabilityOf(store, shown);
+  const said = p === null ? numberOf(store, shown)?.replace("=", "Value") : `Probability ${share(p)}`;
   const { value: granularity } = store.granularity;
   const target = cols.end - cols.start > 1 ? nameOfTargets(store, shown.cols) : name(token);
   const inputs =
@@ -50,7 +51,7 @@ function aboutTarget(store: Store): string {
   const foil = about !== null && (about.col ?? shown.col) === shown.col ? ` and not ${about.foil}` : "";
   return [
     `${token.role === "class" ? "Class" : "Target"} ${target}${foil}.`,
-    p === null ? "" : `Probability ${share(p)}.`,
+    said === undefined ? "" : `${said}.`,
     inputs.length > 0
       ? `Most important${granularity === "token" ? "" : ` ${granularity}s`}: ${inputs.join(", ")}.`
       : "Not computed yet.",

@@ -77,7 +77,7 @@ export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): numb
   return product;
 }
 
-/** What stands beside a target: "p = .342", or the number that a model gives in its place; null while it is not known. */
+/** The label beside a target: "p = .342", or "= 1.73" from a model without probabilities; null while neither is known. */
 export function numberOf(store: Store, shown: Pick<Shown, "cols">): string | null {
   const p = probabilityOf(store, shown);
   if (p !== null) return `p = ${share(p)}`;

@@ -34,7 +34,7 @@ _Kind = TypeVar("_Kind")
 
 
 class Wrong(Exception):
-    """What is wrong with a map that is read or written."""
+    """A fault in a map that is read or written; the message names the field."""
 
 
 def fields_of(given: Any) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _alternative(given: Any, where: str) -> Alternative:
 
 
 def _settings(given: Any) -> dict[str, Any]:
-    """Whatever JSON holds; of an aggregated map also how it was made, in the words of `Attribution.aggregate`."""
+    """Settings may hold any JSON; `pool` and `unit` of an aggregated map are those of `Attribution.aggregate`."""
     settings = entry_of(given, "settings", (), None)
     _check_depth(settings, "settings")
     if "pool" in settings:
@@ -116,7 +116,7 @@ def _settings(given: Any) -> dict[str, Any]:
 
 
 def _diagnostics(given: Any, n_cols: int) -> dict[str, Any]:
-    """Whatever JSON holds; what a map reads when it shows itself has the form that it is read in."""
+    """Diagnostics may hold any JSON. The entries that a map reads when it shows itself are checked."""
     diagnostics = entry_of(given, "diagnostics", (), None)
     _check_depth(diagnostics, "diagnostics")
     for name in _A_NUMBER_A_COLUMN:

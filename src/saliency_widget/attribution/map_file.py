@@ -33,7 +33,7 @@ _LONGEST_HEADER = 100_000_000  # bytes; safetensors reads none that is longer
 
 
 class _Tensor(NamedTuple):
-    """Where the float32 numbers of a tensor stand among the bytes after the header."""
+    """The shape of a float32 tensor, and its bytes [start, end) after the header."""
 
     shape: list[int]
     start: int
@@ -166,7 +166,7 @@ def _text(data: bytes) -> str:
 
 
 def _tensors(header: dict[str, Any], size: int) -> dict[str, _Tensor]:
-    """What the header says of each tensor; together they are the `size` bytes after it, each of them once."""
+    """The tensors that the header names. Raises: Wrong unless they cover the `size` bytes after it, each once."""
     found = {}
     for name, entry in header.items():
         where = f"tensor {brief(name)}"
@@ -193,7 +193,7 @@ def _check_arrays(
     known: Mapping[str, Any],
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Whether names, shapes and values fit the other fields. `shapes`: where the arrays have not got theirs yet."""
+    """Raises: Wrong unless names, shapes and values fit the other fields. `shapes`: of arrays that are still flat."""
     n_rows, n_cols = len(known["rows"]), len(known["cols"])
     if "scores" not in arrays:
         raise Wrong("it has no scores")

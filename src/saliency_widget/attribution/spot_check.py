@@ -111,7 +111,7 @@ class Drop(NamedTuple):
 
 
 def drops(problem: Problem, col: int, made: Sequence[Drop]) -> Spot:
-    """Whether the objective falls by what was said: the worst of the drops that are given."""
+    """The drop that is farthest from its measurement, as a spot."""
     spots = (
         _spot(problem, col, drop, measured, abs(measured - drop) / max(abs(largest), 1e-300), _DROPS)
         for drop, measured, largest in made

@@ -78,7 +78,7 @@ def words_of(text: str) -> list[Word]:
 
 
 def align(review: str, pairs: Sequence[tuple[str, float]], check: Callable[[], None] = lambda: None) -> Alignment:
-    """What each pair (word, finite value) means in the review; see the module for the rules. Never raises.
+    """Give each pair (word, finite value) its words of the review, by the rules of the module. Never raises.
 
     `check` is called at every thousandth pair, and may raise to stop.
     """

@@ -209,7 +209,7 @@ _REPAIR = (
 def _read(
     client: Client, request: Inquiry, reply: Reply, on_news: Callable[[News], None], *, free: str | None = None
 ) -> Explanation:
-    """What was written, read. `on_news` is called all the while: it raises to stop."""
+    """Read the list in an answer. `on_news` is called meanwhile, and raises to stop."""
 
     def check() -> None:
         on_news(News(reply.text, free))

@@ -1,4 +1,4 @@
-"""How much of a server is listened to: bounded by what was asked for, whatever it sends, and for how long.
+"""Limits of size and time for what a server sends, set by what was asked for.
 
 A server may be broken, or not be one at all: it may send a line without an end, a gigabyte that was packed into one
 megabyte, or a byte a second. What is over a limit is an error that names the limit, and is never held in memory.
@@ -38,14 +38,14 @@ class Limits:
 
 
 def limits_of(max_tokens: int, timeout: float) -> Limits:
-    """What an answer of so many tokens needs, with much to spare."""
+    """The limits of an answer of so many tokens, with much to spare."""
     return Limits(
         letters=_SPARE_LETTERS + _LETTERS * max_tokens, stream=_SPARE_BYTES + _BYTES * max_tokens, seconds=timeout
     )
 
 
 class Clock:
-    """When something new came last. A server that sends, and says nothing, is as silent as one that sends nothing."""
+    """A clock that is wound when something new comes. A server that sends nothing new counts as silent."""
 
     def __init__(self, seconds: float, late: Callable[[], ServerError]) -> None:
         self._seconds = seconds

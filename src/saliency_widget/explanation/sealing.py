@@ -19,7 +19,7 @@ def sealed(error: BaseException) -> BaseException:
 
 
 def origin(error: BaseException) -> str:
-    """Where it arose, without what stood in variables there: "in read, line 7 of refusals.py"."""
+    """The place in the code at which an error arose, without local variables: "in read, line 7 of refusals.py"."""
     ends = [list(traceback.walk_tb(one.__traceback__))[-1:] for one in (*single(error), error)]
     frames = [frame for end in ends for frame in end]
     codes = [(frame.f_code, line) for frame, line in frames]

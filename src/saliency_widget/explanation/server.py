@@ -258,7 +258,7 @@ def _take(chunk: object, heard: _Heard, asked: refusals.Asked) -> bool:
 
 
 def _http_client(held_to: limits.Limits, asked: refusals.Asked) -> Any:
-    """What openai sends with, a client of httpx or of its successor, but it neither reads nor waits without end."""
+    """An HTTP client for openai that reads and waits within limits; of httpx, or of its successor."""
     import openai
 
     mro = openai.DefaultAsyncHttpxClient.__mro__

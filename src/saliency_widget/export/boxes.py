@@ -64,7 +64,7 @@ def _tokens(attribution: AttributionLike) -> list[TokenLike]:
 
 
 def _covered(units: Sequence[TokenLike]) -> Callable[[range], bool]:
-    """Whether each of some positions is within one of the units, however long these are."""
+    """A flag for each position: is it within one of the units?"""
     starts: list[int] = []
     ends: list[int] = []  # of units that touch, the last one's
     for unit in sorted(units, key=lambda unit: unit.position):

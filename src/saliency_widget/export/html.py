@@ -146,8 +146,9 @@ def _classes(attribution: AttributionLike, question: Question, targets: Sequence
     if not classes:
         return ""
     painted = painter(attribution, question, col, look)
-    known = {of.target.position: of for of in targets if np.isfinite((of.probability, of.value)).any()}
-    ranked = sorted(range(len(classes)), key=lambda at: -_size(known.get(classes[at].token.position)))
+    known = {of.target.position: of for of in targets if np.isfinite(of.figure)}
+    figures = [known[box.token.position].figure if box.token.position in known else 0.0 for box in classes]
+    ranked = sorted(range(len(classes)), key=lambda at: -figures[at])
     place = {at: order for order, at in enumerate(ranked)} if len(classes) > FEW_CLASSES else {}
     parts = []
     for at, box in enumerate(classes):
@@ -160,10 +161,6 @@ def _classes(attribution: AttributionLike, question: Question, targets: Sequence
         parts.append(f'<span class="sw-t"{about}>{_called(box.token)}{said}</span>')
     row = "display:flex;flex-wrap:wrap;gap:8px;margin:6px 0 12px"
     return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(parts)}</div>'
-
-
-def _size(column: Column | None) -> float:
-    return 0.0 if column is None else column.probability if np.isnan(column.value) else column.value
 
 
 def _text(
@@ -229,8 +226,7 @@ def _about(attribution: AttributionLike, question: Question, col: int, look: Loo
     column = question.columns[col]
     if question.turned:
         return isolated(label(column.target)), " feeds", "", ""
-    is_known = np.isfinite((column.probability, column.value)).any()
-    said = f" {'p ' if np.isnan(column.value) else ''}= {number(column)}" if is_known else ""
+    said = f" {'p ' if np.isnan(column.value) else ''}= {number(column)}" if np.isfinite(column.figure) else ""
     if look.joint and column.target.length > 1:
         said += f" · {column.target.length} tokens, {look.joint}"
     others = " · ".join(f"{isolated(name)} {share(p)}" for name, p in _others(attribution, column, col))

@@ -28,7 +28,6 @@ class Column:
     """One target and what it was made of: `numbers` [n_rows], shares or raw scores, NaN where it cannot see the row.
 
     `probability` is NaN where it is not known; `value` is the number that a model gives in its place, or NaN.
-
     Where the question is turned round, one input and what it feeds: see question.py.
     """
 
@@ -37,6 +36,11 @@ class Column:
     numbers: NDArray[np.float64]
     largest: float
     value: float = float("nan")
+
+    @property
+    def figure(self) -> float:
+        """The probability of the target, or its value; NaN where neither is known."""
+        return self.probability if np.isnan(self.value) else self.value
 
     @property
     def n_visible(self) -> int:
@@ -93,8 +97,7 @@ def likeliest(shown: Sequence[Column]) -> int:
     """The column to look at first: of classes the most probable or that of the largest value, of a text the first."""
     if shown[0].target.role != "class":
         return 0
-    known = [c.probability if np.isnan(c.value) else c.value for c in shown]
-    return int(np.argmax(np.nan_to_num(known, nan=-np.inf)))
+    return int(np.argmax(np.nan_to_num([column.figure for column in shown], nan=-np.inf)))
 
 
 def headline(attribution: AttributionLike) -> list[str]:

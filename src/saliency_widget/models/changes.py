@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from ..errors import InputError
 from .chat import last_of_user, with_last_of_user
 from .document import joined
 from .prompting import Encoded, Prompt, check_prompt
+from .stretches import Named
 
 if TYPE_CHECKING:
     from ..types import Token
@@ -76,10 +77,12 @@ def _rewritten(model: Model, text: Text, new: str) -> Text:
     if prompt is None or editable(prompt) is None:
         raise InputError("This text is known by its ids alone: it cannot be written anew.", cure="Strike tokens out.")
     if prompt.chat is None:
-        prompt = check_prompt(new, target_ids=targets)
+        fresh = check_prompt(new if prompt.second is None else (new, prompt.second), target_ids=targets)
     else:
         whole_text("A chat message", new)
-        prompt = replace(prompt, chat=with_last_of_user(prompt.chat, new), target=None, target_ids=targets)
+        fresh = replace(prompt, chat=with_last_of_user(prompt.chat, new), target=None, target_ids=targets)
+    # Words are looked for again; characters that were counted in the old text mean nothing in the new one.
+    prompt = replace(fresh, named=tuple((name, where) for name, where in prompt.named if isinstance(where, str)))
     encoded = model.encode(prompt)
     model.check_length(encoded, len(targets))
     return Text(name="edited", prompt=prompt, encoded=encoded, document=model.document(encoded, targets))
@@ -107,11 +110,21 @@ def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list
         roles=tuple(encoded.roles[at] for at in given),
         segments=segments,
         unknown=tuple(encoded.unknown[at] for at in given if at < len(encoded.unknown)),
+        named=tuple(_left_of(text, given)),
     )
     shorter = model.document(fewer, [document.targets[col].ids[0] for col in cols])
     prompt = None if len(given) < first else text.prompt
     name = _short(f"without {_said([document.tokens[row] for row in sorted(rows)])}")
     return Text(name=name, prompt=prompt, encoded=fewer, document=shorter), cols
+
+
+def _left_of(text: Text, given: list[int]) -> Iterator[Named]:
+    """The named stretches of a text, as what is left of their tokens."""
+    names = {name for name, _ in text.encoded.named}
+    for segment in text.document.segments:
+        left = range(_below(given, segment.start), _below(given, segment.end))
+        if segment.name in names and left:
+            yield segment.name, left
 
 
 def _below(positions: list[int], end: int) -> int:

@@ -24,7 +24,7 @@ _TURNS: dict[str, SegmentKind] = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
     "ipython": "tool", "function": "tool",
 }  # fmt: skip
-_OURS = ("conversation", "messages", "tools", "tokenize", "return_tensors", "return_dict", "documents")
+_OURS = ("conversation", "messages", "tools", "tokenize", "return_tensors", "return_dict")
 _OF_TOKENIZERS = ("add_generation_prompt", "continue_final_message", "chat_template")
 _LABELS = ("role", "type", "id", "tool_call_id", "name", "index")  # of a message or a call: no text for the model
 _THINKING = ("reasoning_content", "reasoning", "thinking")
@@ -43,6 +43,11 @@ class Chat:
     messages: tuple[Message, ...]
     tools: tuple[Any, ...] | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def documents(self) -> Any:
+        """The documents that templates for answers from documents take: a variable that is text of the user."""
+        return self.variables.get("documents", ())
 
 
 class Written(NamedTuple):
@@ -72,7 +77,7 @@ def check_chat(messages: Any, tools: Any, template: Any) -> Chat:
         )
     ours = [name for name in template or () if name in _OURS]
     if ours:
-        raise InputError(f"{ours[0]!r} is no variable of a chat template.", cure="Give messages= and tools= instead.")
+        raise InputError(f"{ours[0]!r} is no variable of a chat template.", cure="Leave it out of template=.")
     chat = Chat(
         messages=tuple(copy.deepcopy(dict(message)) for message in messages),
         tools=tuple(_described(tool) for tool in tools) if tools else None,
@@ -84,7 +89,11 @@ def check_chat(messages: Any, tools: Any, template: Any) -> Chat:
 
 
 def _check_message(at: int, message: Any) -> None:
-    if not isinstance(message, Mapping) or "role" not in message or "content" not in {*message, *_instead(message)}:
+    # A message that calls tools needs no content.
+    is_whole = (
+        isinstance(message, Mapping) and "role" in message and ("content" in message or message.get("tool_calls"))
+    )
+    if not is_whole:
         raise InputError(
             "A chat message lacks its role or its content.", cure='Write it as {"role": "user", "content": "…"}.'
         )
@@ -101,11 +110,6 @@ def _check_message(at: int, message: Any) -> None:
                 f"messages[{at}] has content that is no text ({kind}).",
                 cure='Give text: "content": "…", or [{"type": "text", "text": "…"}]. Pictures and sound are not read.',
             )
-
-
-def _instead(message: Mapping[str, Any]) -> tuple[str, ...]:
-    """A message that calls tools needs no content."""
-    return ("content",) if message.get("tool_calls") else ()
 
 
 def _described(tool: Any) -> Any:
@@ -207,7 +211,7 @@ def _simple(message: Message) -> Message:
 
 def _texts(chat: Chat) -> list[tuple[Path, str]]:
     """The texts of the user, in order: (path, text). A path is ("messages", 1, "content"), say."""
-    whole = {"messages": chat.messages, "tools": chat.tools or ()}
+    whole = {"messages": chat.messages, "tools": chat.tools or (), "documents": chat.documents}
     return [(path, text) for path, text in _leaves(whole, ()) if text.strip()]
 
 
@@ -224,7 +228,7 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _is_label(path: Path) -> bool:
-    """Whether it names or numbers something. What a called function is given has names of the user's own."""
+    """Is this leaf a label, such as a role or an id, and no text? Arguments of a call are always text."""
     label = path[-1] in _LABELS or "required" in path or "enum" in path
     return label and "arguments" not in path and path[-2:] != ("function", "name")
 
@@ -274,6 +278,10 @@ def _by_marks(tokenizer: Any, chat: Chat, text: str, *, opened: bool, closed: bo
         chat,
         messages=tuple(_replaced(chat.messages, ("messages",), mark)),
         tools=None if chat.tools is None else tuple(_replaced(chat.tools, ("tools",), mark)),
+        variables={
+            name: _replaced(value, (name,), mark) if name == "documents" else value
+            for name, value in chat.variables.items()
+        },
     )
     try:
         written = _render(tokenizer, marked)
@@ -299,7 +307,7 @@ def _between(given: str, text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _spoken(given: str) -> str:
-    """What is said after thinking, which many templates cut off."""
+    """The part of a content after its thinking, which many templates cut off."""
     return _ENDS_THINKING.split(given)[-1].strip()
 
 
@@ -319,7 +327,7 @@ def _pairs(written: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _common(one: str, two: str) -> int:
-    """How many characters both begin with."""
+    """The length of the beginning that both texts share."""
     return next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
 
 
@@ -337,12 +345,12 @@ def _by_search(chat: Chat, text: str) -> Places:
 
 
 def _given(found: Places) -> list[tuple[int, int]]:
-    """Where texts of the user stand. A tool, and a call of one, is one text, with the signs between its parts."""
+    """Ranges [start, end) of the user's texts. A tool, or a call of one, is one range with all between its parts."""
     whole: dict[Path, tuple[int, int]] = {}
     for path, places in found.items():
-        of_tool = path[0] == "tools" or path[2] == "tool_calls"
+        whole_at = 2 if path[0] == "tools" else 4 if "tool_calls" in path[2:3] else len(path)
         for number, (start, end) in enumerate(places):
-            key = (*path[: 2 if path[0] == "tools" else 4], number) if of_tool else (*path, number)
+            key = (*path[:whole_at], number)
             a, b = whole.get(key, (start, end))
             whole[key] = (min(a, start), max(b, end))
     return list(whole.values())
@@ -351,10 +359,10 @@ def _given(found: Places) -> list[tuple[int, int]]:
 def _check_dropped(chat: Chat, found: Places) -> None:
     """Raises: InputError for what the template leaves out. Warns of thinking that it leaves out."""
     left_out = [path for path, places in found.items() if not places]
-    tools = {path[1] for path in found if path[0] == "tools"}
-    for number in sorted(tools):
-        if all(not places for path, places in found.items() if path[:2] == ("tools", number)):
-            raise _dropped(("tools", number))
+    beside = dict.fromkeys(path[:2] for path in found if path[0] != "messages")  # tools and documents
+    for one in beside:
+        if all(not places for path, places in found.items() if path[:2] == one):
+            raise _dropped(one)
     for path in left_out:
         if path[0] == "messages" and path[2] not in _THINKING:
             raise _dropped(path)
@@ -381,8 +389,8 @@ def _check_dropped(chat: Chat, found: Places) -> None:
 def _dropped(path: Path) -> InputError:
     where = _name(path)
     cure = (
-        "Leave tools= out, or take a model whose template knows tools."
-        if path[0] == "tools"
+        f"Leave {path[0]} out, or take a model whose template knows them."
+        if path[0] != "messages"
         else f"Take {where} out of the chat, or render the chat yourself and give it as text=."
     )
     return InputError(f"The chat template of this model leaves out {where}: the model would not read it.", cure=cure)
@@ -396,7 +404,7 @@ def _name(path: Path) -> str:
 
 
 def _turns(tokenizer: Any, chat: Chat, text: str, found: Places) -> list[tuple[int, SegmentKind, str]]:
-    """Where each turn begins, the reply's too: at the last special token before its role's name, or its text."""
+    """Starts of the turns, the reply's too: the last special token before the name of the role, or before the text."""
     specials = [t for t in tokenizer.all_special_tokens if t]
     begun: list[tuple[int, SegmentKind, str]] = []
     previous = 0
@@ -426,6 +434,11 @@ def _turns(tokenizer: Any, chat: Chat, text: str, found: Places) -> list[tuple[i
 
 def chat_tokens(tokenizer: Any, written: Written) -> tuple[list[int], list[Role], tuple[Segment, ...]]:
     """The ids of a written chat, their roles, and its turns as segments that tile them."""
+    if not getattr(tokenizer, "is_fast", False):
+        raise InputError(
+            "This tokenizer does not say where in a text its tokens stand, so a chat cannot be told from its template.",
+            cure="Load the fast tokenizer of this model, or render the chat yourself and give it as text=.",
+        )
     encoding = tokenizer(written.text, add_special_tokens=False, return_offsets_mapping=True)
     ids: list[int] = list(encoding["input_ids"])
     offsets: list[tuple[int, int]] = list(encoding["offset_mapping"])

@@ -56,7 +56,7 @@ class ClassifierModel(Model):
 
     @property
     def raw(self) -> bool:  # type: ignore[override]  # there a field
-        """Whether its numbers are no probabilities, as in regression."""
+        """Are its numbers no probabilities, as in regression?"""
         return self.applied == "none"
 
     def encode(self, prompt: Prompt) -> Encoded:

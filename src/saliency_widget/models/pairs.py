@@ -29,7 +29,7 @@ def pair_of(second: int, n: int) -> tuple[Segment, Segment]:
 
 
 def second_of(tokenizer: Any, first: str) -> int:
-    """Where the second text of a pair begins. Raises: InputError where the tokenizer joins no texts."""
+    """The first token of the second text of a pair. Raises: InputError where the tokenizer joins no texts."""
     frame = _frame(tokenizer, "a", "b")
     if frame is None:
         raise InputError("The tokenizer of this model takes no pair of texts.", cure="Give one text.")
@@ -38,7 +38,7 @@ def second_of(tokenizer: Any, first: str) -> int:
 
 
 def second_of_ids(tokenizer: Any, ids: Sequence[int]) -> int | None:
-    """Where a second text begins in ids that the tokenizer made of a pair; None in those of one text.
+    """The first token of the second text in ids of a pair; None in ids of one text.
 
     Raises: InputError where more than two texts stand apart.
     """
@@ -74,7 +74,7 @@ def types_of_ids(tokenizer: Any, ids: Sequence[int], second: int | None) -> list
 
 
 def _frame(tokenizer: Any, *texts: str) -> _Frame | None:
-    """How the tokenizer frames these texts; None where it does not take so many."""
+    """The frame that the tokenizer puts around these texts; None where it does not take so many."""
     encoding = tokenizer(*texts)
     ids = list(encoding["input_ids"])
     types = list(encoding.get("token_type_ids") or [0] * len(ids))

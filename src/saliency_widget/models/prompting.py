@@ -74,7 +74,8 @@ def check_prompt(
     if isinstance(text, tuple) and len(text) == 2 and all(isinstance(part, str) for part in text):
         text, second = text
     several: Any = text
-    if hasattr(several, "__len__") and not isinstance(several, str | Mapping):
+    is_one = isinstance(several, str | bytes | Mapping) or getattr(several, "ndim", 1) == 0
+    if hasattr(several, "__len__") and not is_one:
         pair = " A pair for a classifier is a tuple: (first, second)." if len(several) == 2 else ""
         raise InputError(
             f"There are {len(several)} texts, and a map is of one.",
@@ -287,7 +288,7 @@ def _check_beginning(tokenizer: Any, before: str, target: str) -> None:
 
 
 def _is_spaced(letter: str) -> bool:
-    """Whether it is a letter of a script that sets words apart by spaces."""
+    """Is it a letter of a script that sets words apart by spaces?"""
     return letter.isalpha() and unicodedata.name(letter, "").startswith(("LATIN", "GREEK", "CYRILLIC", "ARMENIAN"))
 
 

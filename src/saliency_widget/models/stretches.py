@@ -11,8 +11,8 @@ from ..checks import whole_number
 from ..errors import InputError
 from ..types import Segment
 
-# A name, and the words themselves or the characters [start, end) of the text.
-Named: TypeAlias = tuple[str, str | tuple[int, int]]
+# A name, and the words themselves, the characters [start, end) of the text, or its tokens.
+Named: TypeAlias = tuple[str, str | tuple[int, int] | range]
 
 
 def check_named(segments: Any) -> tuple[Named, ...]:
@@ -56,7 +56,9 @@ def stretched(tiles: Sequence[Segment], named: Sequence[Named], text: str, ancho
     return found
 
 
-def _tokens(name: str, where: str | tuple[int, int], text: str, anchors: Sequence[int]) -> Segment:
+def _tokens(name: str, where: str | tuple[int, int] | range, text: str, anchors: Sequence[int]) -> Segment:
+    if isinstance(where, range):
+        return Segment(kind="document", name=name, start=where.start, end=where.stop)
     start, end = _characters(name, where, text)
     inside = [at for at, anchor in enumerate(anchors) if start <= anchor < end]
     if not inside:

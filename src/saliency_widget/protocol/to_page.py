@@ -38,7 +38,7 @@ class WireAlternative(TypedDict):
 
 
 class WireStep(TypedDict):
-    """How probable one target was, and what else the model could have written.
+    """The probability of one target, and the alternatives to it.
 
     `value`: the number that a model gives where it gives no probability: one of the two is None.
     """
@@ -293,7 +293,7 @@ class WireCard(TypedDict):
 
 
 class Answer(TypedDict):
-    """What an LLM says or said, as far as it is there; the same `id` replaces the one before.
+    """An answer of an LLM, as far as it is there; the same `id` replaces the one before.
 
     `text` follows the first `start` UTF-16 units of the text that was told before: of an answer that grows only what
     is new is sent. Where `start` is above 0, `free` is None, and stays what it was.

@@ -80,7 +80,7 @@ def status_message(
 
 
 def wire_step(probability: float, value: float | None, alternatives: Sequence[Alternative]) -> to_page.WireStep:
-    """How probable a target was, or the value that the model gives, and what else it could have written."""
+    """The probability of a target, or the value that the model gives, and the alternatives."""
     wire = [cast("to_page.WireAlternative", asdict(a)) for a in alternatives]
     return {"probability": probability if value is None else None, "value": value, "alternatives": wire}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..attribution.attribute import probabilities
+from ..errors import InputError
 from ..models.changes import Change, Text, changed
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class WhatIf:
             self._stream.what_if((), None, (), ())
             self.change = change
             return
+        if model.raw:
+            raise InputError(
+                f"{model.name} gives numbers and no probabilities, and what a change does is told in probabilities.",
+                cure="Set two texts side by side: sw.compare(a, b).",
+            )
         other, cols = changed(model, text, change)
         before = self._probabilities(model, text)
         left = dict(zip(cols, probabilities(model, other.document, self._memory_budget), strict=True))

@@ -50,7 +50,7 @@ class Facts:
 
     @property
     def reads_ids(self) -> bool:
-        """Whether it is known that token ids matter beside their embeddings."""
+        """Is it known that token ids matter beside their embeddings?"""
         return "read" in self.found and self.found["read"].reads_ids
 
     def once(self, name: str, look: Callable[[], Any], check: Callable[[], None]) -> Any:
@@ -83,7 +83,7 @@ def facts_of(source: Any) -> Facts:
 
 
 def recall(source: Any, before: Facts | None) -> Facts:
-    """What is known of a bare model that was just loaded: what was found out when it was loaded `before`, if it was."""
+    """The facts of a bare model that was just loaded; those found when it was loaded `before`, if there are any."""
     facts = facts_of(source)
     if before is not None:
         facts.found, facts.spans, facts.packed = before.found, before.spans, before.packed
@@ -143,7 +143,7 @@ def access(model: Model) -> Access:
 
 
 def is_causal(model: Model) -> bool:
-    """Whether a changed later token leaves all earlier logits alone; False, which is safe, while weights are NaN."""
+    """Does a changed later token leave all earlier logits alone? False, which is safe, while weights are NaN."""
     return _read_of(model).is_causal
 
 
@@ -161,7 +161,7 @@ def reads_ids(model: Model) -> bool:
 
 
 class _Read(NamedTuple):
-    """How a model reads embeddings that are put in: facts that few passes over one short text show together."""
+    """Facts about a model that reads embeddings from outside; four passes over one short text show all of them."""
 
     access: Access
     is_causal: bool = False
@@ -170,20 +170,21 @@ class _Read(NamedTuple):
 
 
 def _read_of(model: Model) -> _Read:
-    """What was seen of it; not kept while the weights are NaN, which hide how it reads."""
-    seen: list[_Read] = []
-
-    def look() -> _Read | None:
+    """The facts of a model. They are not kept while its weights are NaN, which hide them."""
+    known: _Read | None = model.facts.found.get("read")
+    if known is not None:
+        return known
+    try:
         read, visible = _look(model)
-        seen.append(read)
-        return read if visible else None
-
-    kept: _Read | None = model.facts.once("read", look, model.check_weights)
-    return kept or seen[0]
+    finally:
+        model.check_weights()
+    if visible:
+        model.facts.found["read"] = read
+    return read
 
 
 def _look(model: Model) -> tuple[_Read, bool]:
-    """How the model reads, and whether that was visible. Cost: four passes where it reads as most models do."""
+    """The facts of a model, and whether its weights let them be seen. Cost: four passes for most models."""
     import torch
 
     inputs = short_text(model)
