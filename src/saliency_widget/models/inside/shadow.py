@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 import types
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ _HOOKS = (
     "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks",
 )  # fmt: skip
 _FIXED = (bool, int, float, str, bytes, type(None))
+_CONTAINERS = (dict, OrderedDict, set, list)
 
 
 def bare(model: Any) -> Any:
@@ -116,6 +118,8 @@ def _attributes(module: Any) -> Memo:
             memo[id(value)] = value  # a copy would double the weights
         elif name == "_hf_hook":
             memo |= {id(kept): kept for kept in _offloaded(value)}
+        elif type(value) in _CONTAINERS and not value:  # of hooks, ten of each module: copied one by one they cost most
+            memo[id(value)] = type(value)()
     return memo
 
 
