@@ -19,6 +19,7 @@ from saliency_widget.evaluation.say_versus_do import SayVersusDo, Survey
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place
+from saliency_widget.export.color import swatch
 
 from ..families import made
 
@@ -172,6 +173,26 @@ def test_it_shows_itself(result: SayVersusDo) -> None:
         "said",
         *(side.map.label for side in result.sides),
     ]
+
+
+def test_the_picture_has_the_colours_of_the_live_map(result: SayVersusDo) -> None:
+    """Purple speaks for, orange against, and a source without signs is blue: cell for cell the colour of its share."""
+    signs = [True, *(side.map.signed for side in result.sides)]
+    columns = [result.explanation.scores, *(side.map.scores[:, 0] for side in result.sides)]
+    canvas = result.plot()
+    axes = canvas.axes[0]
+    drawn = [image.to_rgba(image.get_array()) for image in axes.images]
+    assert len(drawn) == len(set(signs)) == 2
+    for col, (signed, column) in enumerate(zip(signs, columns, strict=True)):
+        (visible,) = [image[:, col] for image in drawn if image[:, col, 3].any()]
+        largest = 1.0 if col == 0 else float(np.nanmax(np.abs(column)))
+        for cell, score in zip(visible, column, strict=True):
+            if np.isnan(score):
+                assert cell[3] == 0
+                continue
+            expected = swatch(float(score) / largest, 1.0, signed=signed).background
+            wanted = [int(expected[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+            np.testing.assert_allclose(cell[:3], wanted, atol=0.02)  # one step of the ramp
 
 
 def test_several_reviews_give_a_table_with_intervals(model: Any) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..characters import plain
-from ..export.color import swatch
+from ..export.color import STEPS, swatch
 from ..export.reading import MINUS, decimals
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Colormap as Ramp
     from matplotlib.figure import Figure as Plot
     from numpy.typing import NDArray
 
@@ -94,10 +95,14 @@ def to_html(result: SayVersusDo) -> str:
 
 
 def plot(result: SayVersusDo) -> Plot:
-    """Words by sources, each source on its own scale; under each its rank correlation with what was said."""
+    """Words by sources in the colours of the live map, each on its own scale; under each its rank correlation.
+
+    Purple speaks for the class, orange against it; a source without signs is blue.
+    """
     from matplotlib import pyplot as plt
 
     columns = [result.explanation.scores, *(_scaled(side.map.scores[:, 0]) for side in result.sides)]
+    signed = np.array([True, *(side.map.signed for side in result.sides)])
     labels = ["said"]
     for side in result.sides:
         figure = result.figure(side.map.method, "spearman")
@@ -106,12 +111,24 @@ def plot(result: SayVersusDo) -> Plot:
     size = (1.6 * len(labels) + 1.5, 0.3 * len(words) + 1)
     canvas, axes = plt.subplots(figsize=size, layout="constrained")
     plt.close(canvas)  # whoever asked shows it; pyplot would show it once more
-    image = axes.imshow(np.stack(columns, axis=1), cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
+    shares = np.stack(columns, axis=1)
+    for kind, label in ((True, "share of the largest"), (False, "without a sign")):
+        if (signed == kind).any():
+            of_this_kind = np.where(signed == kind, shares, np.nan)
+            image = axes.imshow(of_this_kind, cmap=_ramp(signed=kind), vmin=-1 if kind else 0, vmax=1, aspect="auto")
+            canvas.colorbar(image, ax=axes, label=label)
     axes.set_xticks(range(len(labels)), labels)
     axes.set_yticks(range(len(words)), words)
     axes.xaxis.tick_top()
-    canvas.colorbar(image, ax=axes, label="share of the largest")
     return canvas
+
+
+def _ramp(*, signed: bool) -> Ramp:
+    """The colours of the live map as one of matplotlib's; what has no number is left transparent."""
+    from matplotlib.colors import ListedColormap
+
+    shares = np.linspace(-1 if signed else 0, 1, 2 * STEPS + 1 if signed else STEPS + 1)
+    return ListedColormap([swatch(float(share), 1.0, signed=signed).background for share in shares])
 
 
 def _drawn(word: str) -> str:
