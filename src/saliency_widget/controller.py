@@ -25,7 +25,7 @@ from .session.what_if import WhatIf
 if TYPE_CHECKING:
     from .attribution.attribute import Question
     from .attribution.result import Attribution
-    from .evaluation.say_versus_do import SayVersusDo
+    from .evaluation.result import SayVersusDo
     from .explanation.clients import Client
     from .explanation.result import Explanation
     from .models.base import Model

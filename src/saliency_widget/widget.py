@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .attribution.result import Attribution
-    from .evaluation.say_versus_do import SayVersusDo
+    from .evaluation.result import SayVersusDo
     from .explanation.result import Explanation
 
 

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ..aside import aside
 from ..attribution import attribute as attribution
 from ..attribution.aggregate import pooled
 from ..attribution.engine import Chunk, Schedule
-from ..attribution.methods import LLM, Method, method_named, why_not
+from ..attribution.methods import Method, method_named, why_not
 from ..attribution.result import Attribution
-from ..characters import bar_name, plain_lines
+from ..characters import bar_name
 from ..checks import whole_number
 from ..errors import InputError, UnsupportedMethod
 from ..explanation.asking import Inquiry, ask
@@ -29,15 +26,13 @@ from ..explanation.guided import CLASSES
 from ..explanation.local import LocalClient, asked, every
 from ..explanation.placing import place
 from ..explanation.prompts import PARAPHRASES
-from ..explanation.result import CLASS_NAMES, Card, Explanation
+from ..explanation.result import CLASS_NAMES, Explanation
 from ..models.loading import load_model
 from ..models.prompting import continuation
-from .measures import Figure, figures, interval
+from .measures import figures
+from .result import SayVersusDo, Side, Survey
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Plot
-
     from ..models.causal import CausalModel
     from ..models.document import Document
 
@@ -45,188 +40,6 @@ DEFAULT_METHODS = ("saliency", "input_x_gradient", "occlusion", "attention")
 
 # Hears what is being done, and how many steps of how many are; may raise to stop.
 OnProgress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What one method computed for the class that was answered.
-
-    `map`: a row a word, one column; of a signed method above 0 where the word speaks for positive, as in what is said.
-    """
-
-    map: Attribution
-    figures: tuple[Figure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SayVersusDo:
-    """What a model said of one review beside what it computed.
-
-    `askings`: the same question in several wordings; the first is the one that is compared. `sides`: one a method.
-    """
-
-    askings: tuple[Explanation, ...]
-    sides: tuple[Side, ...]
-    seconds: float
-
-    @property
-    def explanation(self) -> Explanation:
-        """What was said at the first asking."""
-        return self.askings[0]
-
-    @property
-    def review(self) -> str:
-        """What it is about."""
-        return self.explanation.review
-
-    @property
-    def said(self) -> Attribution:
-        """What was said as a map: a row a word, one column."""
-        return self.explanation.attribution
-
-    @property
-    def spread(self) -> np.ndarray:
-        """Standard deviation of each word's score over the askings, [words]; NaN where there was just one."""
-        if len(self.askings) < 2:
-            return np.full(len(self.said.rows), np.nan)
-        spread: np.ndarray = np.std([asking.scores for asking in self.askings], axis=0)
-        return spread
-
-    @property
-    def stability(self) -> float | None:
-        """Mean rank correlation (Spearman) between any two askings, in [-1, 1]; None where there is none."""
-        values = [_spearman(a, b) for a, b in combinations(self.askings, 2)]
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known else None
-
-    @property
-    def levels(self) -> int:
-        """How many distinct numbers it used, as they would be written: to one digit behind the point."""
-        return len({round(float(score), 1) for score in self.explanation.scores if not np.isnan(score)})
-
-    @property
-    def zeros(self) -> float:
-        """The share of scores that are 0 as they would be written."""
-        return float(np.mean(np.round(self.explanation.scores, 1) == 0))
-
-    def figure(self, method: str, measure: str) -> Figure:
-        """One figure of agreement. Raises: InputError where there is none."""
-        for side in self.sides:
-            for found in side.figures:
-                if (side.map.method, found.measure) == (method, measure):
-                    return found
-        known = ", ".join(side.map.method for side in self.sides)
-        raise InputError(f"There is no {measure} of {method}.", cure=f"The methods compared are {known}.")
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """One line a method and measure: method, measure, value, random_mean, random_low, random_high, n."""
-        import pandas as pd
-
-        names = ("measure", "value", "random_mean", "random_low", "random_high", "n")
-        return pd.DataFrame(
-            [
-                {"method": side.map.method, **{name: getattr(found, name) for name in names}}
-                for side in self.sides
-                for found in side.figures
-            ]
-        )
-
-    def words(self) -> pd.DataFrame:
-        """One line a word: word, said, spread, and a column a method with its raw scores."""
-        import pandas as pd
-
-        scores = {side.map.method: side.map.scores[:, 0] for side in self.sides}
-        return pd.DataFrame(
-            {"word": self.explanation.words, "said": self.explanation.scores, "spread": self.spread, **scores}
-        )
-
-    @property
-    def card(self) -> Card:
-        """What was computed and on what, how to read it, what it does not prove."""
-        said = self.explanation.card.about
-        asked_often = ("askings", f"{len(self.askings)}, in other words each")
-        target = ("target of the maps", f"{self.explanation.class_name}, against the other class (logits)")
-        return Card((*said, asked_often, target), _READS, _CAVEATS, LLM.reference)
-
-    def plot(self) -> Plot:
-        """Words by sources as a picture: a matplotlib figure."""
-        from .views import plot
-
-        return plot(self)
-
-    def __repr__(self) -> str:
-        from .views import to_text
-
-        return to_text(self)
-
-    def _repr_html_(self) -> str:
-        from .views import to_html
-
-        return to_html(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What a model said beside what it computed, on several reviews."""
-
-    results: tuple[SayVersusDo, ...]
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """One line a method and measure over all reviews.
-
-        method, measure, mean, low, high (95 % bootstrap interval over reviews), random_mean, outside (the share of
-        reviews where the figure lies outside its random interval), reviews.
-        """
-        import pandas as pd
-
-        lines = []
-        sides = self.results[0].sides
-        for method, measure in [(side.map.method, figure.measure) for side in sides for figure in side.figures]:
-            found = [result.figure(method, measure) for result in self.results]
-            known = [(figure.value, figure) for figure in found if figure.value is not None]
-            if not known:
-                continue
-            mean, low, high = interval([value for value, _ in known])
-            lines.append(
-                {
-                    "method": method,
-                    "measure": measure,
-                    "mean": mean,
-                    "low": low,
-                    "high": high,
-                    "random_mean": float(np.mean([figure.random_mean or 0.0 for _, figure in known])),
-                    "outside": float(np.mean([figure.outside for _, figure in known])),
-                    "reviews": len(known),
-                }
-            )
-        return pd.DataFrame(lines)
-
-    def reviews(self) -> pd.DataFrame:
-        """One line a review: review, class, probability, levels, zeros, stability."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "review": result.review,
-                    "class": result.explanation.class_name,
-                    "probability": result.explanation.label_probability,
-                    "levels": result.levels,
-                    "zeros": result.zeros,
-                    "stability": result.stability,
-                }
-                for result in self.results
-            ]
-        )
-
-    def __repr__(self) -> str:
-        return plain_lines(f"{self.reviews()}\n\n{self.to_dataframe()}")
-
-    def _repr_html_(self) -> str:
-        tables = (self.reviews(), self.to_dataframe())
-        return "".join(
-            table.to_html(float_format=lambda value: f"{value:.2f}", index=False, border=0) for table in tables
-        )
 
 
 def say_versus_do(
@@ -381,19 +194,3 @@ def _classes(model: CausalModel, ids: Sequence[int], label: int | None) -> tuple
         f"{model.name} writes both classes with the same first token.",
         cure="Ask another model: this one cannot be compared.",
     )
-
-
-def _spearman(a: Explanation, b: Explanation) -> float | None:
-    found = figures(a.scores, b.scores, signed=True, draws=1)
-    return next(figure.value for figure in found if figure.measure == "spearman")
-
-
-_READS = (
-    "Left what the model says of each word, right what gradients, occlusion and attention find in the same model for "
-    "the class that it answered. A figure in bold lies outside the middle 95 % of what shuffled words reach."
-)
-_CAVEATS = (
-    "Where said and computed agree, it may be for other reasons; where not, one of them does not show what decided.",
-    "The maps disagree among themselves, too: no single one is the truth.",
-    "Of a small model the numbers said are nearly all the same: then ranks rest on small differences.",
-)

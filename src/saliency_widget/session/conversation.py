@@ -19,7 +19,7 @@ from .explanation_messages import THE_MODEL, THE_OTHER, answer_message, comparis
 
 if TYPE_CHECKING:
     from ..attribution.result import Attribution
-    from ..evaluation.say_versus_do import SayVersusDo
+    from ..evaluation.result import SayVersusDo
     from ..explanation.clients import Client
     from ..explanation.result import Explanation
     from ..models.base import Model

@@ -9,7 +9,7 @@ from ..explanation.prompts import TEMPLATES
 
 if TYPE_CHECKING:
     from ..evaluation.measures import Figure
-    from ..evaluation.say_versus_do import SayVersusDo
+    from ..evaluation.result import SayVersusDo
     from ..explanation.asking import Inquiry
     from ..explanation.clients import Client
     from ..explanation.result import Card, Explanation
