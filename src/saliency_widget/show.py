@@ -9,9 +9,10 @@ from .attribution.attribute import check_question
 from .attribution.memory import check_budget
 from .controller import Job
 from .explanation.explain import client_of
+from .hosts import check_notebook
 from .models.chat import Message
 from .models.prompting import check_max_new_tokens, check_prompt
-from .widget import SaliencyWidget, check_notebook
+from .widget import SaliencyWidget
 
 
 def show(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -12,10 +10,10 @@ import anywidget
 import traitlets
 from ipywidgets import ValueWidget
 
+from . import hosts
 from .attribution.attribute import check_question
 from .attribution.viewed import as_one
 from .controller import Controller, Job
-from .errors import NoNotebook
 from .explanation.asking import Inquiry
 from .export.html import built
 from .export.reading import first_target
@@ -26,10 +24,6 @@ from .session.streaming import Send
 from .types import ExplanationKind, Selection
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from IPython.core.interactiveshell import InteractiveShell
-
     from .attribution.result import Attribution
     from .evaluation.result import SayVersusDo
     from .explanation.result import Explanation
@@ -100,10 +94,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         self._saved = SavedMap(self._static_html)
         self._shown_by: str | None = None
         self._first_target: int | None = None  # of the text on show, where a page was told of it
-        # ipykernel 7 takes a page's message on the thread where the kernel last spoke: that of the running cell.
-        # Taken where the page asks, Cancel and hover get through while a cell runs.
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = None
+        hosts.hear_in_cells(self.comm)
         self._backend = backend(self._tell, self._on_finished)
         self.on_msg(self._on_message)
         self.observe(self._on_selection, ["selection", "extent"])
@@ -154,15 +145,15 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         """Display a view of this widget now. A cell that ends with the widget does not show it a second time."""
         self._shown_by = None
         self._display()
-        self._shown_by = _running_cell()
+        self._shown_by = hosts.running_cell()
 
     def _ipython_display_(self) -> None:
-        if self._shown_by is not None and self._shown_by == _running_cell() and _is_last_line():
+        if self._shown_by is not None and self._shown_by == hosts.running_cell() and hosts.is_last_line():
             return
         self._display()
 
     def _display(self) -> None:
-        marimo = running_marimo()
+        marimo = hosts.marimo()
         if marimo is not None:
             # It shows widgets itself, and what it saves is the code. A cell's last line takes the place of this.
             marimo.output.append(self)
@@ -194,7 +185,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         self.send(content, buffers)
         if content["type"] == "document":  # another text is on show, and no map of it yet
             self._first_target = content["first_target"]
-            _soon(self._follow_map)
+            hosts.soon(self._follow_map)
 
     def _on_message(self, _widget: Any, content: object, _buffers: object) -> None:
         message = to_kernel.read(content)
@@ -204,7 +195,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     def _on_finished(self, _attribution: Attribution) -> None:
         """A map on show is complete, or as far as it will come. Called on the thread that computes."""
         self._saved.follow()
-        _soon(self._follow_map)
+        hosts.soon(self._follow_map)
 
     # ── what is pinned ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -306,57 +297,3 @@ class SaliencyWidget(MapWidget):
     def comparison(self) -> SayVersusDo | None:
         """What was said beside what was computed, the last one, or None."""
         return self._controller.comparison
-
-
-def running_marimo() -> Any:
-    """The module, where marimo runs the cell that calls; None in any other place."""
-    marimo = sys.modules.get("marimo")
-    return marimo if marimo is not None and marimo.running_in_notebook() else None
-
-
-def check_notebook() -> None:
-    """Raises: NoNotebook where no widget can be shown."""
-    from IPython import get_ipython
-
-    shell: InteractiveShell | None = get_ipython()
-    if not hasattr(shell, "kernel") and running_marimo() is None:
-        raise NoNotebook(
-            "There is no notebook here to show a widget in.",
-            cure="Use attribute(model, text): its result prints as a table, and to_html() makes a page of it.",
-        )
-
-
-def _soon(call: Callable[[], None]) -> None:
-    """Have it called, neither here nor now.
-
-    The worker must not run what observers of `value` do: it holds the model, and `wait()` waits for it. So the kernel
-    does, between two cells, as it does for what a page sends; pyplot and `Output` expect that thread. Where there is no
-    kernel a thread of its own does.
-    """
-    from IPython import get_ipython
-
-    loop = getattr(getattr(get_ipython(), "kernel", None), "io_loop", None)
-    if loop is not None:
-        loop.add_callback(call)
-    else:
-        threading.Thread(target=call, name="saliency-widget-observers", daemon=True).start()
-
-
-def _running_cell() -> str | None:
-    """The message that runs the cell; None outside a cell."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    parent: dict[str, Any] = getattr(getattr(shell, "kernel", None), "get_parent", dict)()
-    message: str | None = parent.get("header", {}).get("msg_id")
-    return message
-
-
-def _is_last_line() -> bool:
-    """Whether IPython is showing the value of a cell's last line, and not running a call of `display`."""
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001 (there is no other way to ask who calls)
-    while frame is not None:
-        if frame.f_globals.get("__name__") == "IPython.core.displayhook":
-            return True
-        frame = frame.f_back
-    return False

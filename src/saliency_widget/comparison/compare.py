@@ -11,7 +11,8 @@ from ..attribution.methods import METHODS, Method, card_of
 from ..attribution.result import Attribution
 from ..errors import InputError
 from ..export.look import APART
-from ..widget import MapWidget, check_notebook
+from ..hosts import check_notebook
+from ..widget import MapWidget
 from .exhibit import Exhibit, Exhibition, Shown
 from .merging import Merged, merge
 
