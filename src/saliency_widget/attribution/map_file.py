@@ -25,8 +25,6 @@ from .map_fields import CERTAIN, LARGEST, Wrong, brief, entry_of, fields_of, lis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .result import Attribution
-
 FORMAT = 1  # of the files that are written; a file with a higher number comes from a newer version
 
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors reads none that is longer
@@ -43,23 +41,18 @@ class _Tensor(NamedTuple):
 # ── write and read ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write(attribution: Attribution, path: str | Path) -> None:
-    """Write a map, whole or not at all. Raises: InputError where `read` would refuse it; FileError."""
+def write(fields: Mapping[str, Any], path: str | Path) -> None:
+    """Write the fields of a map, whole or not at all. Raises: InputError where `read` would refuse it; FileError."""
     from safetensors.numpy import save
 
     about = {
         "format": FORMAT,
-        "rows": [asdict(token) for token in attribution.rows],
-        "cols": [asdict(token) for token in attribution.cols],
-        "segments": [asdict(segment) for segment in attribution.segments],
-        "alternatives": [[asdict(other) for other in column] for column in attribution.alternatives],
-        **{name: getattr(attribution, name) for name in ("method", "objective", "foil", "signed", "unit")},
-        "model_name": attribution.model_name,
-        "settings": dict(attribution.settings),
-        "seconds": attribution.seconds,
-        "diagnostics": dict(attribution.diagnostics),
+        **{name: [asdict(entry) for entry in fields[name]] for name in ("rows", "cols", "segments")},
+        "alternatives": [[asdict(other) for other in column] for column in fields["alternatives"]],
+        **{name: fields[name] for name in ("method", "objective", "foil", "signed", "unit", "model_name", "seconds")},
+        **{name: dict(fields[name]) for name in ("settings", "diagnostics")},
     }
-    arrays = {"scores": attribution.scores} | {f"step.{name}": of for name, of in attribution.step_scores.items()}
+    arrays = {"scores": fields["scores"]} | {f"step.{name}": of for name, of in fields["step_scores"].items()}
     arrays = {name: np.asarray(array, "<f4", order="C") for name, array in arrays.items()}
     try:
         text = _written(about)

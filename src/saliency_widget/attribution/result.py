@@ -219,7 +219,7 @@ class Attribution:
         permissions that the umask leaves.
         Raises: FileError where the system does not let us write; InputError where a field is not what it should be.
         """
-        map_file.write(self, path)
+        map_file.write({field.name: getattr(self, field.name) for field in fields(self)}, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Attribution:
