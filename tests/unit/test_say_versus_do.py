@@ -202,7 +202,7 @@ def test_several_reviews_give_a_table_with_intervals(model: Any) -> None:
     line = frame[(frame["method"] == "saliency") & (frame["measure"] == "spearman")].iloc[0]
     values = [one.figure("saliency", "spearman").value for one in survey.results]
     assert line["mean"] == pytest.approx(np.mean(values))
-    assert min(values) - 1e-9 <= line["low"] <= line["mean"] <= line["high"] <= max(values) + 1e-9
+    assert np.isnan([line["low"], line["high"]]).all()  # two reviews have no interval
     assert line["reviews"] == 2
     assert survey.reviews()["review"].tolist() == [REVIEW, OTHER]
     assert "spearman" in survey._repr_html_()

@@ -160,8 +160,8 @@ class Survey:
     def to_dataframe(self) -> pd.DataFrame:
         """One line a method and measure over all reviews.
 
-        method, measure, mean, low, high (95 % bootstrap interval over reviews), random_mean, outside (the share of
-        reviews where the figure lies outside its random interval), reviews.
+        method, measure, mean, low, high (95 % bootstrap interval over reviews; NaN for fewer than five), random_mean,
+        outside (the share of reviews where the figure lies outside its random interval), reviews.
         """
         import pandas as pd
 
@@ -211,7 +211,8 @@ class Survey:
     def _repr_html_(self) -> str:
         tables = (self.reviews(), self.to_dataframe())
         return "".join(
-            table.to_html(float_format=lambda value: f"{value:.2f}", index=False, border=0) for table in tables
+            table.to_html(float_format=lambda value: f"{value:.2f}", index=False, border=0, na_rep="–")
+            for table in tables
         )
 
 
