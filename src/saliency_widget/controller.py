@@ -16,7 +16,7 @@ from .explanation.asking import Inquiry
 from .models.loading import load_model
 from .session.conversation import Comparing, Conversation, Host, Talk
 from .session.maps import Maps
-from .session.messages import failed, heads, status
+from .session.messages import failed, heads, refusal, status
 from .session.sender import Send, Sender
 from .session.shelf import Shelf
 from .session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Quick, Tasks, Try, bare, task_of
@@ -117,6 +117,7 @@ class Controller:
                     self._put(task_of(message))
         except SaliencyError as error:
             self._fail(type(error).__name__, error.message, error.cure)
+            self._sender.tell(*refusal(message))
 
     def explain(self, request: Inquiry, explainer: str | None = None, *, of_widget: bool = False) -> None:
         """Let an LLM explain, after what is waiting already.

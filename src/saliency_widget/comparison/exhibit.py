@@ -12,7 +12,7 @@ from ..attribution.viewed import file_name, page_of
 from ..checks import one_of
 from ..errors import InputError, SaliencyError
 from ..protocol import to_page
-from ..session.messages import failed, menu_message, status, step_message, tokens_message
+from ..session.messages import failed, menu_message, refusal, status, step_message, tokens_message
 from ..session.sender import Send, Sender
 from ..session.shelf import Shelf
 
@@ -80,14 +80,7 @@ class Exhibit:
             status("done"),
         )  # fmt: skip
         for shown in of.maps:
-            self._shelf.begin(
-                shown.card.id,
-                method=shown.card.id,
-                objective=shown.map.objective or "",
-                shape=shown.map.scores.shape,
-                settings=shown.about,
-                aside=shown is not self._on_show,
-            )
+            self._begin(shown, aside=shown is not self._on_show)
             self._shelf.fill(shown.card.id, range(len(shown.map.cols)), shown.map.scores)
         self._tell_steps(self._on_show)
         self._sender.start()
@@ -95,7 +88,7 @@ class Exhibit:
     def show(self, name: str) -> None:
         """Put a map on show. Raises: UnknownName."""
         self._on_show = shown = self._named(name)
-        self._shelf.show(name, shown.map.objective or "")
+        self._begin(shown)
         self._tell_steps(shown)
         self._sender.tell(status("done", shown.card.label))
         self._finished(shown.map)
@@ -107,9 +100,7 @@ class Exhibit:
         try:
             self._receive(message)
         except SaliencyError as error:
-            self._sender.tell(failed(type(error).__name__, error.message, error.cure))
-            if message["type"] in ("try", "heads"):
-                self._sender.tell({"type": "unanswered", "request": message["request"]})
+            self._sender.tell(failed(type(error).__name__, error.message, error.cure), *refusal(message))
 
     def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
@@ -118,8 +109,9 @@ class Exhibit:
             case "cancel":
                 pass  # nothing runs
             case "ask" if not message.get("settings") and "foil" not in message:
-                self._named(message["method"])
-                if not message.get("aside", False):  # else it is there
+                if message.get("aside", False):
+                    self._begin(self._named(message["method"]), aside=True)
+                else:
                     self.show(message["method"])
             case "export":
                 self._export(message["col"], message["view"])
@@ -156,6 +148,10 @@ class Exhibit:
     def _named(self, name: str) -> Shown:
         one_of("map", name, self._maps)
         return self._maps[name]
+
+    def _begin(self, shown: Shown, *, aside: bool = False) -> None:
+        name, objective, shape = shown.card.id, shown.map.objective or "", shown.map.scores.shape
+        self._shelf.begin(name, method=name, objective=objective, shape=shape, settings=shown.about, aside=aside)
 
     def _tell_steps(self, shown: Shown) -> None:
         """By column the probability, or the value, and the alternatives: of this map, or of the first that has them."""

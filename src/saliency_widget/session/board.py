@@ -146,8 +146,8 @@ class Board:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether columns have to wait for it."""
-        return any(kind.urgent and self._new[name] for name, kind in _KINDS.items())
+        """Whether columns, or a page that asked, would have to wait for it."""
+        return bool(self._once) or any(kind.urgent and self._new[name] for name, kind in _KINDS.items())
 
     @property
     def is_told(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..characters import sign_of
 from ..checks import SURROGATE
-from ..protocol import to_page
+from ..protocol import to_kernel, to_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +77,11 @@ def heads(doc: int, asked: AskHeads, layers: Sequence[int], shape: tuple[int, ..
 def failed(kind: str, message: str, cure: str) -> to_page.Failed:
     """What went wrong, in two sentences."""
     return {"type": "failed", "kind": kind, "message": message, "cure": cure}
+
+
+def refusal(asked: to_kernel.ToKernel) -> tuple[to_page.Unanswered, ...]:
+    """That no reply will come to this message of a page, if it waits for one."""
+    return ({"type": "unanswered", "request": asked["request"]},) if asked["type"] in ("try", "heads") else ()
 
 
 def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
