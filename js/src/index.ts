@@ -7,8 +7,9 @@
  */
 
 import type { Initialize, Render } from "@anywidget/types";
+import type { Wire } from "./requests";
 import { createStore } from "./store";
-import { connect, type Host, type Wire } from "./transport";
+import { connect, type Host } from "./transport";
 import "./styles.css";
 import { mount } from "./views/widget";
 

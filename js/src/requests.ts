@@ -5,9 +5,12 @@ import type { Replies, ToKernel, ToPage } from "./protocol";
 type Asked<K> = Omit<Extract<ToKernel, { type: K }>, "request">;
 /** Rejects where no reply comes: the kernel says why itself, or the page is gone. */
 export type Request = <K extends keyof Replies>(question: Asked<K> & { type: K }) => Promise<Replies[K]>;
+export type Send = (message: ToKernel) => void;
+/** The way from a page to its kernel. */
+export type Wire = { send: Send; request: Request };
 
 /** `hear` takes a reply, and ignores one that nothing here waits for: every page hears every reply. */
-export function createRequests(send: (message: ToKernel) => void, signal: AbortSignal) {
+export function createRequests(send: Send, signal: AbortSignal) {
   type Waiting = { resolve: (reply: never) => void; reject: (why: Error) => void };
   const open = new Map<number, Waiting>();
   // Each page begins elsewhere, and so does a page after a reload: a number is given once.

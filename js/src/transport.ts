@@ -3,7 +3,7 @@
 import { batch, effect } from "@preact/signals-core";
 import { readToPage } from "./messages";
 import { PROTOCOL, ProtocolError, type ToKernel } from "./protocol";
-import { createRequests, type Request } from "./requests";
+import { createRequests, type Send, type Wire } from "./requests";
 import type { Store } from "./store";
 
 /** What we use of an anywidget model, typed; the fake ones of the tests and of the gallery have it too. */
@@ -15,9 +15,6 @@ export type Host = {
   on(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void;
   off(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void;
 };
-
-export type Send = (message: ToKernel) => void;
-export type Wire = { send: Send; request: Request };
 
 const FOCUS_EVERY = 50; // ms: a mouse crosses words faster than a column can be computed
 const ACKNOWLEDGED = 4; // columns at once: each acknowledgement has its cost in the kernel and here; a third of its window

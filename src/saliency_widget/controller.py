@@ -211,7 +211,8 @@ class Controller:
 
     def idle(self) -> bool:
         """Whether nothing is to do, and the pages have heard of all that was done."""
-        return not self._busy and self._sender.idle()
+        with self._changed:
+            return not self._busy and self._sender.idle()
 
     def wait(self, timeout: float | None) -> bool:
         """Block until nothing is to do, or for `timeout` seconds; whether nothing is to do."""

@@ -2,8 +2,8 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { Ramp } from "../color";
+import type { Wire } from "../requests";
 import type { MapData, Store } from "../store";
-import type { Wire } from "../transport";
 import type { Tooltip } from "./tooltip";
 
 export type ViewContext = Wire & {

@@ -1,7 +1,7 @@
 /** One view of a store: everything that is drawn into one element. */
 
+import type { Wire } from "../requests";
 import type { Store } from "../store";
-import type { Wire } from "../transport";
 import { actionsView } from "./actions";
 import { announcer, answerAnnouncer } from "./announce";
 import { classesView } from "./classes";
