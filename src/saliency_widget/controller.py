@@ -350,7 +350,8 @@ class Controller:
                 what = "Heads"
                 self._sender.tell(status("attributing", what, unit=""))
                 layers, weights = attribution.heads(model, text.document, task.col, self._job.memory_budget)
-                self._sender.tell(heads(self._sender.doc, task, layers, weights.shape), numbers=[weights])
+                reply = heads(task.request, self._sender.doc, task.col, layers, weights.shape)
+                self._sender.tell(reply, numbers=[weights])
             case _:
                 self._turn(model, task)
         self._sender.tell(status("done", what))

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from ..attribution.methods import Method
     from ..types import Alternative, Objective, Phase, Segment, Token
-    from .tasks import AskHeads
 
 
 def wire_token(token: Token) -> to_page.WireToken:
@@ -66,9 +65,9 @@ def menu_message(methods: Mapping[Method, str | None], objectives: Mapping[Objec
     return {"type": "menu", "methods": cards, "objectives": [{"id": k, "label": v} for k, v in objectives.items()]}
 
 
-def heads(doc: int, asked: AskHeads, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
+def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
     """Where heads look, to be sent with the weights. `shape`: that of the weights, [layers, heads, n_rows]."""
-    col, request, (_, n_heads, n_rows) = asked.col, asked.request, shape
+    _, n_heads, n_rows = shape
     return to_page.Heads(
         type="heads", request=request, doc=doc, col=col, layers=list(layers), n_heads=n_heads, n_rows=n_rows
     )

@@ -92,7 +92,7 @@ class Sender:
                 case "focus":
                     return False
                 case _:  # or a page that waits for a slow answer would think that nobody is there
-                    self._board.post({"type": "heard"})
+                    self.tell({"type": "heard"})
             self._changed.notify_all()
             return message["type"] in ("hello", "ack")
 
