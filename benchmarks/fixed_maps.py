@@ -16,7 +16,8 @@ from saliency_widget.attribution.methods import METHODS
 from saliency_widget.attribution.result import Attribution
 from saliency_widget.comparison.exhibit import Exhibit, Exhibition, Shown
 from saliency_widget.export.html import built
-from saliency_widget.session.streaming import Send, Stream
+from saliency_widget.session.sender import Send, Sender
+from saliency_widget.session.shelf import Shelf
 from saliency_widget.types import Alternative, Token
 from saliency_widget.widget import MapWidget
 
@@ -82,25 +83,29 @@ class Finished(MapWidget):
         super().__init__(partial(Exhibit, of))
 
 
-class _Holding(Stream):
+class _Holding(Sender):
     """Keeps the columns back until it is told to let them go."""
 
     def __init__(self, send: Send) -> None:
         super().__init__(send)
         self._held: list[Any] = []
 
-    def column(self, map_id: str, col: int, scores: Any) -> None:
-        self._held.append((map_id, col, scores))
+    def tell(self, *messages: Any, numbers: Any = ()) -> None:
+        if messages and messages[0]["type"] == "column":
+            self._held.append((messages[0], numbers))
+        else:
+            super().tell(*messages, numbers=numbers)
 
     def let_go(self) -> None:
-        for held in self._held:
-            super().column(*held)
+        for column, numbers in self._held:
+            super().tell(column, numbers=numbers)
 
 
 class _Held(Exhibit):
     def __init__(self, of: Exhibition, send: Send, finished: Callable[[Attribution], None]) -> None:
         super().__init__(of, send, finished)
-        self._stream = self.stream = _Holding(send)
+        self._sender = self.holding = _Holding(send)
+        self._shelf = Shelf(self.holding)
 
 
 class Held(MapWidget):
@@ -113,7 +118,7 @@ class Held(MapWidget):
         """The kernel has all columns now. The time on its clock, in seconds."""
         now = time.time()
         assert isinstance(self._backend, _Held)
-        self._backend.stream.let_go()
+        self._backend.holding.let_go()
         return now
 
 

@@ -3,7 +3,7 @@
  * index.html?only=chat&theme=dark shows one of them. `window.gallery[name]` is the fake model: `sent`, `hear(message)`.
  */
 
-import type { ToKernel } from "../src/protocol";
+import type { ToKernel, WhatIf } from "../src/protocol";
 import { PROTOCOL } from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
@@ -195,8 +195,11 @@ class FakeModel implements Host {
     this.selection = value;
   }
   save_changes() {}
+  /** Of replies the last that it was given, whatever is asked. */
+  private reply: Wire | null = null;
   send(content: ToKernel) {
     this.sent.push(content);
+    if (content.type === "heads" && this.reply !== null) this.tell({ ...this.reply, request: content.request });
   }
   on(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void) {
     this.heard.set(name, callback);
@@ -205,6 +208,10 @@ class FakeModel implements Host {
     this.heard.delete(name);
   }
   hear(message: Wire, columns?: Scene["columns"]) {
+    if (message.type === "heads") this.reply = message;
+    else this.tell(message, columns);
+  }
+  private tell(message: Wire, columns?: Scene["columns"]) {
     const scores =
       message.type === "column" ? columns?.(message.col as number, message.map as string) : weightsOf(message);
     this.heard.get("msg:custom")?.(message, scores ? [new DataView(scores.buffer)] : []);
@@ -232,9 +239,11 @@ for (const [name, make] of Object.entries(SCENES)) {
   gallery[name] = model;
   const store = createStore();
   const { signal } = new AbortController();
-  const send = connect(model, store, signal);
-  mount({ store, send, signal, el });
-  for (const message of messages) model.hear(message, columns);
+  mount({ store, ...connect(model, store, signal), signal, el });
+  for (const message of messages) {
+    if (message.type === "what_if") store.tried(message as WhatIf);
+    else model.hear(message, columns);
+  }
   store.beside.value = chosen ?? [];
   const toggles = [...el.querySelectorAll<HTMLElement>(".sw-drawer-toggle")];
   if (drawer) toggles.find(({ textContent }) => textContent === (drawer === true ? "Matrix" : drawer))?.click();

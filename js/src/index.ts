@@ -7,8 +7,9 @@
  */
 
 import type { Initialize, Render } from "@anywidget/types";
+import type { Wire } from "./requests";
 import { createStore } from "./store";
-import { connect, type Host, type Send } from "./transport";
+import { connect, type Host } from "./transport";
 import "./styles.css";
 import { mount } from "./views/widget";
 
@@ -19,15 +20,15 @@ type Module = () => { initialize: Initialize; render: Render };
 
 function widget(): ReturnType<Module> {
   const store = createStore();
-  let send: Send = () => {};
+  let wire: Wire;
   return {
     /** Once a model. Awaits nothing: messages are held back until it is done. */
     initialize({ model, signal }) {
-      send = connect(model as Host, store, signal);
+      wire = connect(model as Host, store, signal);
     },
     /** Once an output; what the store has is on the page when it returns. */
     render({ el, signal }) {
-      mount({ store, send, signal, el });
+      mount({ store, ...wire, signal, el });
     },
   };
 }

@@ -10,6 +10,8 @@ import type { MapBegins } from "./protocol";
 export type MapData = {
   info: MapBegins;
   columns: (Float32Array | undefined)[];
+  /** The standard errors of a column's scores, where they are known. */
+  errors: (Float32Array | null | undefined)[];
   done: Signal<number>;
   difference?: readonly [MapData, MapData];
 };

@@ -129,7 +129,7 @@ const side = shape<WireSide>({
 });
 
 /** What a message holds besides its type and its buffer. */
-type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "weights">;
+type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "errors" | "weights">;
 const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
   hello: { protocol: count, session: text },
   document: {
@@ -174,6 +174,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
   },
   failed: { kind: text, message: text, cure: text },
   what_if: {
+    request: count,
     doc: count,
     rows: list(count),
     text: orNull(text),
@@ -181,6 +182,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     after: list(orNull(real)),
   },
   heads: {
+    request: count,
     doc: count,
     col: count,
     layers: list(count),
@@ -188,6 +190,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_rows: count,
   },
   file: { name: text, text },
+  unanswered: { request: count },
   heard: {},
   explainers: {
     explainers: list(explainer),
@@ -242,7 +245,7 @@ export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number, what = 
   return new Float32Array(view.slice().buffer);
 }
 
-type WithoutBuffer = Exclude<ToPage, Column | Heads> | Omit<Column, "scores"> | Omit<Heads, "weights">;
+type WithoutBuffer = Exclude<ToPage, Column | Heads> | Omit<Column, "scores" | "errors"> | Omit<Heads, "weights">;
 
 /**
  * The message in `content` and `buffers`, checked field by field. null where it is not one of ours (a later protocol
@@ -255,9 +258,12 @@ export function readToPage(content: unknown, buffers: readonly (ArrayBufferView 
   const checks: Checks<Fields> = BODIES[type as ToPage["type"]];
   const message = { ...shape(checks)(content, type), type } as WithoutBuffer;
   if (message.type !== "column" && message.type !== "heads") return message;
-  const buffer = buffers[0];
+  const [buffer, errors] = buffers;
   if (buffer === undefined) throw new ProtocolError(`${type}: no buffer`);
-  if (message.type === "column") return { ...message, scores: float32(buffer, message.n_rows) };
+  if (message.type === "column") {
+    const { n_rows } = message;
+    return { ...message, scores: float32(buffer, n_rows), errors: errors ? float32(errors, n_rows) : null };
+  }
   const n = message.layers.length * message.n_heads * message.n_rows;
   return { ...message, weights: float32(buffer, n, "heads") };
 }

@@ -100,8 +100,19 @@ export type MapBegins = {
   n_rows: number;
   n_cols: number;
 };
-/** `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row. */
-export type Column = { type: "column"; map: string; seq: number; col: number; n_rows: number; scores: Float32Array };
+/**
+ * `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row; `errors` is buffer 1, their
+ * standard errors, or null where these are not known.
+ */
+export type Column = {
+  type: "column";
+  map: string;
+  seq: number;
+  col: number;
+  n_rows: number;
+  scores: Float32Array;
+  errors: Float32Array | null;
+};
 export type Status = {
   type: "status";
   phase: Phase;
@@ -117,6 +128,7 @@ export type Failed = { type: "failed"; kind: string; message: string; cure: stri
 /** `after` is null for a target that is struck out itself. */
 export type WhatIf = {
   type: "what_if";
+  request: number;
   doc: number;
   rows: number[];
   text: string | null;
@@ -126,6 +138,7 @@ export type WhatIf = {
 /** `weights` is buffer 0, copied: float32 [layers, n_heads, n_rows], NaN where a layer has fewer heads. */
 export type Heads = {
   type: "heads";
+  request: number;
   doc: number;
   col: number;
   layers: number[];
@@ -133,6 +146,8 @@ export type Heads = {
   n_rows: number;
   weights: Float32Array;
 };
+/** No reply will come to this request. */
+export type Unanswered = { type: "unanswered"; request: number };
 /** Something was asked, and is taken up. */
 export type Heard = { type: "heard" };
 export type WireFile = { type: "file"; name: string; text: string };
@@ -217,6 +232,7 @@ export type ToPage =
   | Failed
   | WhatIf
   | Heads
+  | Unanswered
   | WireFile
   | Heard
   | Explainers
@@ -236,6 +252,11 @@ export type WireView = {
   turned: [number, number] | null;
 };
 
+/** Tokens struck out, or a text written anew, or (undo) neither. */
+export type Change = { rows?: number[]; text?: string };
+/** The reply to each kind of request. */
+export type Replies = { try: WhatIf; heads: Heads };
+
 export type ToKernel =
   | { type: "hello"; protocol: number }
   | { type: "ack"; seq: number }
@@ -251,9 +272,9 @@ export type ToKernel =
     }
   | { type: "branch"; col: number; token: number }
   | { type: "back"; to: number }
-  | { type: "try"; rows?: number[]; text?: string }
-  | { type: "keep" }
-  | { type: "heads"; col: number }
+  | ({ type: "try"; request: number } & Change)
+  | ({ type: "keep" } & Change)
+  | { type: "heads"; request: number; col: number }
   | { type: "export"; col: number; view: WireView }
   | { type: "cancel" }
   | { type: "explain"; explainer: string; kind: string; prompt: string; review: string }

@@ -6,9 +6,14 @@
  */
 export type ColumnStats = { l1: number; max: number; visible: number };
 
+/** Whether two columns hold the same numbers, NaN in the same places. */
+export function isSame(a: Float32Array | null, b: Float32Array | null): boolean {
+  return a === b || (a !== null && b !== null && a.every((value, row) => Object.is(value, b[row])));
+}
+
 const known = new WeakMap<Float32Array, ColumnStats>();
 
-/** Columns never change once they are here, so each is summed up once. */
+/** The numbers of a column never change (a better one is another column), so each is summed up once. */
 export function statsOf(scores: Float32Array): ColumnStats {
   const found = known.get(scores);
   if (found !== undefined) return found;

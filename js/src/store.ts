@@ -14,7 +14,6 @@ import {
   type DocumentBegins,
   type Explainers,
   type Failed,
-  type Heads,
   type MapBegins,
   type Menu,
   PROTOCOL,
@@ -30,6 +29,7 @@ import {
   type WireToken,
 } from "./protocol";
 import { createReading } from "./reading";
+import { isSame } from "./scores";
 
 export type { Look } from "./looks";
 export type { MapData, Measure } from "./map";
@@ -73,7 +73,6 @@ export function createStore() {
   const comparison = signal<Comparison | null>(null);
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
-  const heads = signal<Heads | null>(null);
   /** The last page that was made to be kept. */
   const file = signal<WireFile | null>(null);
   /** Why nothing can be shown: another version, an unreadable message, no kernel. */
@@ -124,7 +123,6 @@ export function createStore() {
     asked.value = null;
     failure.value = null;
     whatIf.value = null;
-    heads.value = null;
     questions.clear();
     beside.value = beside.value.filter(({ map }) => map === undefined); // the methods can be asked of any text
     reading.forgetChoices();
@@ -144,17 +142,18 @@ export function createStore() {
     forgetDocument();
   }
 
-  function addColumn({ map: id, col, n_rows, scores }: Column): void {
+  function addColumn({ map: id, col, n_rows, scores, errors }: Column): void {
     const data = maps.value.get(id);
     if (data === undefined) return;
     if (n_rows !== data.info.n_rows || col >= data.info.n_cols)
       throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${data.info.n_rows} × ${data.info.n_cols}`);
-    const isNew = data.columns[col] === undefined;
-    // Equal in a replay: keep the old array, so that nothing derived from it changes.
-    if (isNew) {
-      data.columns[col] = scores;
-      data.done.value++;
-    }
+    const before = data.columns[col];
+    // Equal in a replay: keep the old arrays, so that nothing derived from them changes.
+    if (before && isSame(before, scores) && isSame(data.errors[col] ?? null, errors)) return;
+    data.columns[col] = scores;
+    data.errors[col] = errors;
+    if (before === undefined) data.done.value++;
+    else maps.value = new Map(maps.value).set(id, { ...data }); // another map: what is derived from the old one is not of it
   }
 
   /** A difference that the kernel tells is worked out like those of this page, so that all say the same. */
@@ -170,7 +169,8 @@ export function createStore() {
     const columns = keep ? old.columns.slice(0, info.n_cols) : [];
     const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
     // Who holds the old one goes on to see what comes.
-    const same = keep && old.info.n_cols === info.n_cols ? old : { columns, done: signal(done) };
+    const errors = keep ? old.errors.slice(0, info.n_cols) : [];
+    const same = keep && old.info.n_cols === info.n_cols ? old : { columns, errors, done: signal(done) };
     maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
     if (asked.value !== null) questions.set(info.map, asked.value);
@@ -254,16 +254,13 @@ export function createStore() {
       case "trail":
         trail.value = message;
         return;
-      case "what_if":
-        if (message.doc === document.value?.doc) whatIf.value = message.before.length > 0 ? message : null;
-        return;
-      case "heads":
-        if (message.doc === document.value?.doc) heads.value = message;
-        return;
       case "file":
         file.value = message;
         return;
       case "heard":
+      case "what_if": // replies go to the one who asked
+      case "heads":
+      case "unanswered":
         return;
       default:
         message satisfies never;
@@ -330,6 +327,11 @@ export function createStore() {
     });
   }
 
+  /** What came of a change that the reader tried; of none: all is as it was. */
+  function tried(reply: WhatIf): void {
+    if (reply.doc === document.value?.doc) whatIf.value = reply.before.length > 0 ? reply : null;
+  }
+
   /** The reader asked an LLM. What went wrong before is no longer of interest. */
   function explain(): void {
     batch(() => {
@@ -353,7 +355,6 @@ export function createStore() {
     comparison,
     trail,
     whatIf,
-    heads,
     file,
     notice,
     asked,
@@ -372,6 +373,7 @@ export function createStore() {
     mapBeside,
     questionOf,
     giveUp,
+    tried,
     explain,
   };
 }

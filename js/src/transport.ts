@@ -3,6 +3,7 @@
 import { batch, effect } from "@preact/signals-core";
 import { readToPage } from "./messages";
 import { PROTOCOL, ProtocolError, type ToKernel } from "./protocol";
+import { createRequests, type Send, type Wire } from "./requests";
 import type { Store } from "./store";
 
 /** What we use of an anywidget model, typed; the fake ones of the tests and of the gallery have it too. */
@@ -14,8 +15,6 @@ export type Host = {
   on(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void;
   off(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void;
 };
-
-export type Send = (message: ToKernel) => void;
 
 const FOCUS_EVERY = 50; // ms: a mouse crosses words faster than a column can be computed
 const ACKNOWLEDGED = 4; // columns at once: each acknowledgement has its cost in the kernel and here; a third of its window
@@ -29,7 +28,7 @@ const SILENCE = {
 };
 
 /** Binds the store to the model until `signal` aborts; says hello. */
-export function connect(model: Host, store: Store, signal: AbortSignal): Send {
+export function connect(model: Host, store: Store, signal: AbortSignal): Wire {
   let patience: ReturnType<typeof setTimeout> | undefined;
 
   function giveUp(): void {
@@ -54,6 +53,7 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Send {
     }
   };
   const acknowledge = acknowledger(send);
+  const requests = createRequests(send, signal);
 
   const hear = (content: unknown, buffers?: readonly DataView[]) => {
     hush();
@@ -62,7 +62,8 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Send {
       const message = readToPage(content, buffers);
       if (message === null) return;
       if (message.type === "hello") acknowledge.forget();
-      store.receive(message);
+      if ("request" in message) requests.hear(message);
+      else store.receive(message);
       // Also for a map that is unknown here: the kernel counts what is on its way, not what is liked.
       if (message.type === "column") acknowledge.add(message.seq);
     } catch (error) {
@@ -81,7 +82,7 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Send {
     unfollow();
   });
   send({ type: "hello", protocol: PROTOCOL });
-  return send;
+  return { send, request: requests.request };
 }
 
 /**

@@ -45,8 +45,16 @@ export class FakeModel implements Host {
     for (const listener of [...(this.listeners.get(name) ?? [])]) listener(content, buffers);
   }
   /** A message from the kernel. */
-  hear(message: Wire, scores?: readonly number[]): void {
-    this.emit("msg:custom", message, scores ? [new DataView(Float32Array.from(scores).buffer)] : []);
+  hear(message: Wire, ...buffers: (readonly number[] | undefined)[]): void {
+    const given = buffers.filter((numbers) => numbers !== undefined);
+    const views = given.map((numbers) => new DataView(Float32Array.from(numbers).buffer));
+    this.emit("msg:custom", message, views);
+  }
+  /** The reply to what was asked last. */
+  async reply(message: Wire, ...buffers: readonly number[][]): Promise<void> {
+    const { request } = this.sent.findLast((one) => "request" in one) as { request: number };
+    this.hear({ ...message, request }, ...buffers);
+    await Promise.resolve();
   }
   listening(): number {
     return [...this.listeners.values()].reduce((n, set) => n + set.size, 0);
@@ -163,16 +171,16 @@ export function started(messages: readonly Said[] = conversation()) {
   const model = new FakeModel();
   const store = createStore();
   const life = new AbortController();
-  const send = connect(model, store, life.signal);
+  const wire = connect(model, store, life.signal);
   for (const [message, scores] of messages) model.hear(message, scores);
-  return { model, store, send, life };
+  return { model, store, ...wire, life };
 }
 
 export function mounted(messages?: readonly Said[]) {
   const world = started(messages);
   const el = document.createElement("div");
   document.body.replaceChildren(el);
-  mount({ store: world.store, send: world.send, signal: world.life.signal, el });
+  mount({ ...world, signal: world.life.signal, el });
   const box = (i: number) => {
     const found = el.querySelector<HTMLElement>(`.sw-t[data-i="${i}"]`);
     if (found === null) throw new Error(`no token ${i}`);

@@ -92,6 +92,7 @@ describe("the model of a matrix", () => {
       col: 2,
       n_rows: 7,
       scores: Float32Array.from(COLUMNS[2] ?? []),
+      errors: null,
     });
     expect(model.addUp()).toBe(false);
     expect(model.scaleAt(scores)(1)).toBe(1 / 4);

@@ -53,10 +53,10 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
       turned: [3, 5],
     },
   },
-  heads: { type: "heads", col: 3 },
-  keep: { type: "keep" },
+  heads: { type: "heads", request: 7, col: 3 },
+  keep: { type: "keep", rows: [1, 2], text: "a b" },
   say_versus_do: { type: "say_versus_do", review: REVIEW },
-  try: { type: "try", rows: [1, 2], text: "a b" },
+  try: { type: "try", request: 2 ** 52, rows: [1, 2], text: "a b" },
 };
 const TO_PAGE = [
   "answer",
@@ -75,6 +75,7 @@ const TO_PAGE = [
   "steps",
   "tokens",
   "trail",
+  "unanswered",
   "what_if",
 ];
 
@@ -88,8 +89,15 @@ describe("the golden files", () => {
   });
   it.each(Object.entries(BUFFERS))("to_page/%s is read with its buffer", (name, numbers) => {
     const { [numbers]: read, ...header } = readToPage(json("to_page", name), [bytes(name)]) as Record<string, unknown>;
-    expect(header).toEqual(json("to_page", name));
+    expect(header).toEqual({ ...json("to_page", name), ...(name === "column" ? { errors: null } : {}) });
     expect(read).toEqual(new Float32Array(bytes(name).buffer));
+  });
+  it("to_page/column is read with its errors", () => {
+    const both = [bytes(), bytes("column.errors")];
+    const read = readToPage(json("to_page", "column"), both);
+    expect(read).toMatchObject({ scores: new Float32Array(both[0]?.buffer as ArrayBuffer) });
+    expect(read).toMatchObject({ errors: new Float32Array([0.125, 0.0625, 0, Number.NaN]) });
+    expect(() => readToPage(json("to_page", "column"), [bytes(), bytes().slice(4)])).toThrow("12 bytes for 4 numbers");
   });
   it.each(Object.entries(TO_KERNEL))("to_kernel/%s is what we write", (name, message) => {
     expect(message).toEqual(json("to_kernel", name));

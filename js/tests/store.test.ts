@@ -127,6 +127,22 @@ describe("the chain from messages to what is shown", () => {
     expect(store.map.value?.done.value).toBe(3);
     expect(store.tokens.value).toHaveLength(8);
   });
+  it("takes a column that comes again in the place of the one before, with its errors, in all that is made of it", () => {
+    const { store, model } = started();
+    store.pin(0, 2);
+    const joint = () => store.shown.value?.scores?.slice(0, 2);
+    expect([joint(), store.map.value?.errors[0]]).toEqual([new Float32Array([0.55, 0.6]), null]);
+    const better = [0.3, 0.4, 0.3, 0, 0.4, Number.NaN, Number.NaN];
+    const errors = better.map((score) => score / 10);
+    model.hear({ type: "column", map: "m1", seq: 4, col: 0, n_rows: 7 }, better, errors);
+    expect(joint()).toEqual(new Float32Array([0.65, 0.7]));
+    expect([store.map.value?.done.value, store.map.value?.errors[0]]).toEqual([3, new Float32Array(errors)]);
+    const { value: map } = store.map;
+    model.hear({ type: "column", map: "m1", seq: 5, col: 0, n_rows: 7 }, better, errors);
+    expect(store.map.value).toBe(map);
+    model.hear({ type: "column", map: "m1", seq: 6, col: 0, n_rows: 7 }, better);
+    expect(store.map.value?.errors[0]).toBeNull();
+  });
   it("goes on to fill a map that begins again, for whoever holds it", () => {
     const { store, model } = started(conversation().filter(([message]) => message.col !== 2));
     const { value: held } = store.map;

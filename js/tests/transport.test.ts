@@ -233,3 +233,39 @@ it("two models of one module share nothing, two views of one model share everyth
   ]);
   expect(first.sent.filter(({ type }) => type === "hello")).toHaveLength(1);
 });
+
+describe("a request", () => {
+  const HEADS = { type: "heads", doc: 1, col: 0, layers: [0], n_heads: 1, n_rows: 2 };
+  const numbers = ({ sent }: FakeModel) => sent.flatMap((message) => ("request" in message ? [message.request] : []));
+
+  it("has the reply that carries its number, whatever others hear, and no second one", async () => {
+    const { model, request } = started();
+    const [one, two] = [request({ type: "heads", col: 0 }), request({ type: "heads", col: 1 })];
+    const [first = 0, second = 0] = numbers(model);
+    expect(second).not.toBe(first);
+    for (const other of [0, second + 1]) model.hear({ ...HEADS, request: other }, [1, 1]);
+    model.hear({ ...HEADS, request: second, col: 1 }, [0.25, 0.75]);
+    model.hear({ ...HEADS, request: second, col: 7 }, [9, 9]);
+    model.hear({ ...HEADS, request: first }, [0.5, 0.5]);
+    expect(await two).toMatchObject({ col: 1, weights: new Float32Array([0.25, 0.75]) });
+    expect(await one).toMatchObject({ col: 0, weights: new Float32Array([0.5, 0.5]) });
+  });
+  it("is rejected where no reply will come, and where the page goes", async () => {
+    const { model, request, life } = started();
+    const one = request({ type: "heads", col: 0 });
+    model.hear({ type: "unanswered", request: numbers(model)[0] });
+    await expect(one).rejects.toThrow("no answer");
+    const two = request({ type: "try" });
+    life.abort();
+    await expect(two).rejects.toBe(life.signal.reason);
+    await expect(request({ type: "try" })).rejects.toBe(life.signal.reason);
+    expect(numbers(model)).toHaveLength(2);
+  });
+  it("is numbered as no other page numbers its own", () => {
+    const [a, b] = [started(), started()].map(({ model, request }) => {
+      request({ type: "try" });
+      return numbers(model)[0];
+    });
+    expect(a).not.toBe(b);
+  });
+});

@@ -203,6 +203,19 @@ describe("the tooltip", () => {
     leave(el);
     expect(tip(el)?.hidden).toBe(true);
   });
+  it("says how sure the score of one token is for one target, where that is known, and of no sum", () => {
+    const { el, box, store, model } = view();
+    const said = () => tip(el)?.textContent?.replace(/\s+/g, " ");
+    over(box(4));
+    const [scores = []] = COLUMNS;
+    model.hear({ type: "column", map: "m1", seq: 4, col: 0, n_rows: 7 }, scores, [1, 1, 1, 1, 0.0125, Number.NaN, 1]);
+    expect(said()).toContain("score 0.400 ± 0.0125 for Washington");
+    store.pin(0, 2);
+    expect(said()).not.toContain("±");
+    model.hear({ type: "column", map: "m1", seq: 5, col: 0, n_rows: 7 }, scores);
+    store.pin(0);
+    expect(said()).toContain("score 0.400 for Washington");
+  });
   it("says how probable a target was, and what it weighs for the pinned one", () => {
     const { el, box } = view();
     box(7).click();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { WhatIf } from "../src/protocol";
 import { mostChanged, together } from "../src/views/whatif/change";
 import { COLUMNS, conversation, documentOf, over, press, type Said, tokens, viewing } from "./help";
 
@@ -16,8 +17,9 @@ const signed = (): Said[] =>
   conversation().map(([message, scores]) =>
     message.type === "map" ? [{ ...message, method: "occlusion" }, scores] : [message, scores],
   );
-const tried = (rows: number[], after: (number | null)[], text: string | null = null) => ({
+const tried = (rows: number[], after: (number | null)[], text: string | null = null): WhatIf => ({
   type: "what_if",
+  request: 1,
   doc: 1,
   rows,
   text,
@@ -40,37 +42,37 @@ describe("what was tried", () => {
     expect(bar(view().el)?.hidden).toBe(true);
   });
   it("says what is missing, and how probable the target on show was and is", () => {
-    const { el, model } = view();
-    model.hear(tried([1, 2], [0.3, 0.5, 0.2]));
+    const { el, store } = view();
+    store.tried(tried([1, 2], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("Without “first president”: Washington p .800 → .300 (−.500)");
   });
   it("names what stands apart one after the other", () => {
-    const { el, model } = view();
-    model.hear(tried([0, 2, 3], [0.9, 0.5, 0.2]));
+    const { el, store } = view();
+    store.tried(tried([0, 2, 3], [0.9, 0.5, 0.2]));
     expect(said(el)).toContain("Without “The”, “president was”:");
     expect(said(el)).toContain("(+.100)");
   });
   it("follows the target under the mouse", () => {
-    const { el, box, model } = view();
-    model.hear(tried([1], [0.3, 0.4, 0.2]));
+    const { el, box, store } = view();
+    store.tried(tried([1], [0.3, 0.4, 0.2]));
     over(box(7));
     expect(said(el)).toContain("He p .250 → .200 (−.050)");
   });
   it("takes several targets together", () => {
-    const { el, store, model } = view();
-    model.hear(tried([1], [0.4, 0.5, 0.2]));
+    const { el, store } = view();
+    store.tried(tried([1], [0.4, 0.5, 0.2]));
     store.pin(0, 2);
     expect(said(el)).toContain("Washington. p .400 → .200");
     expect(together([0.5, null], { start: 0, end: 2 })).toBeNull();
   });
   it("sets beside it the share that the map gave, where its scores are no parts of the probability", () => {
-    const { el, model } = view();
-    model.hear(tried([4], [0.3, 0.5, 0.2]));
+    const { el, store } = view();
+    store.tried(tried([4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("the map gave it 40 % of this column");
   });
   it("sets beside it the change that a signed map predicted", () => {
-    const { el, model } = view(signed());
-    model.hear(tried([2, 4], [0.3, 0.5, 0.2]));
+    const { el, store } = view(signed());
+    store.tried(tried([2, 4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("the map predicted −.700");
   });
   it("predicts no change from scores that set a target against another token", () => {
@@ -78,8 +80,8 @@ describe("what was tried", () => {
       ([message, scores]): Said =>
         message.type === "map" ? [{ ...message, foil: " Bush", col: 0 }, scores] : [message, scores],
     );
-    const { el, model } = view(against);
-    model.hear(tried([2, 4], [0.3, 0.5, 0.2]));
+    const { el, store } = view(against);
+    store.tried(tried([2, 4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("the map gave them 70 % of this column");
   });
   it("predicts no change from scores of another objective, nor of several targets", () => {
@@ -87,8 +89,8 @@ describe("what was tried", () => {
       ([message, scores]): Said =>
         message.type === "map" ? [{ ...message, objective: "logit" }, scores] : [message, scores],
     );
-    const { el, model } = view(logit);
-    model.hear(tried([4], [0.3, 0.5, 0.2]));
+    const { el, store } = view(logit);
+    store.tried(tried([4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("the map gave it 40 %");
   });
   it("says of a signed share which way it points", () => {
@@ -98,21 +100,21 @@ describe("what was tried", () => {
           ? [{ ...message, objective: "logit" }, scores]
           : [message, scores?.map((score) => -score)],
     );
-    const { el, model } = view(against);
-    model.hear(tried([4], [0.3, 0.5, 0.2]));
+    const { el, store } = view(against);
+    store.tried(tried([4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("the map gave it −40 %");
   });
   it("says nothing of the map while its column is not here", () => {
-    const { el, model } = view(conversation().filter(([{ type }]) => type !== "column"));
-    model.hear(tried([4], [0.3, 0.5, 0.2]));
+    const { el, model, store } = view(conversation().filter(([{ type }]) => type !== "column"));
+    store.tried(tried([4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("p .800 → .300");
     expect(said(el)).not.toContain("the map gave");
     model.hear({ type: "column", map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
     expect(said(el)).toContain("the map gave it 40 %");
   });
   it("says that a target is struck out itself", () => {
-    const { el, model, box } = view();
-    model.hear(tried([5], [null, 0.4, 0.2]));
+    const { el, box, store } = view();
+    store.tried(tried([5], [null, 0.4, 0.2]));
     expect(said(el)).toContain("Washington is struck out itself");
     over(box(6));
     expect(said(el)).toContain(". p .500 → .400");
@@ -120,10 +122,10 @@ describe("what was tried", () => {
   it("lists the targets that changed most, those that are gone left out", () => {
     const after = [null, 0.1, 0.2, 0.9, 0.5];
     const before = [0.8, 0.12, 0.9, 0.9, 0.4];
-    const most = mostChanged({ type: "what_if", doc: 1, rows: [5], text: null, before, after }, 2);
+    const most = mostChanged({ type: "what_if", request: 1, doc: 1, rows: [5], text: null, before, after }, 2);
     expect(most.map(({ col }) => col)).toEqual([2, 4]);
-    const { el, model } = view();
-    model.hear(tried([1], [0.3, 0.4, 0.25]));
+    const { el, store } = view();
+    store.tried(tried([1], [0.3, 0.4, 0.25]));
     expect([...el.querySelectorAll(".sw-changes tr")].map((row) => row.textContent)).toEqual([
       "most changedbeforeafterchange",
       "Washington.800.300−.500",
@@ -131,22 +133,27 @@ describe("what was tried", () => {
     ]);
   });
   it("strikes the tokens through, and no longer once it is undone", () => {
-    const { el, box, model } = view();
-    model.hear(tried([1, 2], [0.3, 0.5, 0.2]));
+    const { el, box, store } = view();
+    store.tried(tried([1, 2], [0.3, 0.5, 0.2]));
     const struck = () => [0, 1, 2, 3].map((i) => box(i).classList.contains("sw-struck"));
     expect(struck()).toEqual([false, true, true, false]);
-    model.hear({ ...tried([], []), before: [] });
+    store.tried({ ...tried([], []), before: [] });
     expect(struck()).toEqual([false, false, false, false]);
     expect(bar(el)?.hidden).toBe(true);
   });
   it("is undone by its button and by key, and kept by the other", () => {
-    const { el, box, model } = view();
-    model.hear(tried([1], [0.3, 0.5, 0.2]));
+    const { el, box, model, store } = view();
+    store.tried(tried([1], [0.3, 0.5, 0.2]));
     press1(el, "Undo");
     press(box(5), "u");
     press1(el, "Show its map");
-    expect(model.sent.slice(-3)).toEqual([{ type: "try" }, { type: "try" }, { type: "keep" }]);
-    model.hear({ ...tried([], []), before: [] });
+    const { request } = model.sent.at(-3) as { request: number };
+    expect(model.sent.slice(-3)).toEqual([
+      { type: "try", request },
+      { type: "try", request: request + 1 },
+      { type: "keep", rows: [1] },
+    ]);
+    store.tried({ ...tried([], []), before: [] });
     expect(document.activeElement).toBe(box(5)); // the button is gone
     const { length } = model.sent;
     press(box(5), "u");
@@ -154,8 +161,8 @@ describe("what was tried", () => {
   });
   it("is read aloud once, and hostile names are text", () => {
     const list = ["<b>x</b>", " \u0000", " y", " z"];
-    const { el, model, box } = view(conversation(list, 2, [[1, 1, Number.NaN], [1, 1, 1]])); // biome-ignore format: short
-    model.hear({ ...tried([0, 1], [0.4, 0.5]), before: [0.8, 0.5] });
+    const { el, box, store } = view(conversation(list, 2, [[1, 1, Number.NaN], [1, 1, 1]])); // biome-ignore format: short
+    store.tried({ ...tried([0, 1], [0.4, 0.5]), before: [0.8, 0.5] });
     const live = () =>
       [...el.querySelectorAll("[role=status]")]
         .map(({ textContent }) => textContent)
@@ -200,13 +207,13 @@ describe("the text, edited", () => {
     press1(el, "Try");
     press(area, "Enter", { ctrlKey: true });
     const wanted = { type: "try", text: "The first president was Abraham" };
-    expect(model.sent.filter(({ type }) => type === "try")).toEqual([wanted, wanted]);
+    expect(model.sent.filter(({ type }) => type === "try")).toMatchObject([wanted, wanted]);
     expect(press(area, "Enter").defaultPrevented).toBe(false);
   });
   it("closes once it is on show, and has no prediction", () => {
-    const { el, model } = opened();
+    const { el, store } = opened();
     press1(el, "Try");
-    model.hear(tried([], [0.3, 0.5, 0.2], "Well"));
+    store.tried(tried([], [0.3, 0.5, 0.2], "Well"));
     expect(el.querySelector(".sw-editor textarea")).toBeNull();
     expect(said(el)).toContain("With the edited text: Washington p .800 → .300 (−.500) an edit has no prediction");
     press1(el, "Edit the text");

@@ -16,8 +16,10 @@ from .explanation.asking import Inquiry
 from .models.loading import load_model
 from .session.conversation import Comparing, Conversation, Host, Talk
 from .session.maps import Maps
-from .session.streaming import Send, Stream
-from .session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Tasks, Try, bare, task_of
+from .session.messages import failed, heads, refusal, status
+from .session.sender import Send, Sender
+from .session.shelf import Shelf
+from .session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Quick, Tasks, Try, bare, task_of
 from .session.trail import Trail
 from .session.turns import turn
 from .session.what_if import WhatIf
@@ -60,9 +62,9 @@ class Controller:
 
     def __init__(self, job: Job, send: Send, finished: Callable[[Attribution], None]) -> None:
         self._job = job
-        self._stream = stream = Stream(send)
+        self._sender = sender = Sender(send)
         self._changed = threading.Condition()
-        self._tasks = Tasks()
+        self._tasks = Tasks(self._drop)
         self._tasks.put(Ask(job.question))
         self._running: Task | None = None
         self._busy = True
@@ -73,11 +75,12 @@ class Controller:
         self._failure: tuple[str, str, str] | None = None  # what the pages are told of it
         self._model: Model | None = None
         budget, check = job.memory_budget, self._check
-        self._trail = Trail(stream, job.prompt, job.max_new_tokens, check=check, turned=self._turned)
+        shelf = Shelf(sender)
+        self._trail = Trail(sender, job.prompt, job.max_new_tokens, check=check, turned=self._turned)
         host = Host(loaded=self._loaded, document=self._document, check=check, memory_budget=budget)
-        self._conversation = said = Conversation(stream, job.explainer, host)
-        self._maps = Maps(stream, job.question, budget, check=check, finished=finished, said=lambda: said.said)
-        self._what_if = WhatIf(stream, budget)
+        self._conversation = said = Conversation(sender, shelf, job.explainer, host)
+        self._maps = Maps(sender, shelf, job.question, budget, check=check, finished=finished, said=lambda: said.said)
+        self._what_if = WhatIf(sender, budget)
         self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
     # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
@@ -86,12 +89,12 @@ class Controller:
         """Begin to work."""
         # A thread that is deep in a library when the interpreter ends takes the process down with a crash.
         atexit.register(self._end)
-        self._stream.start()
+        self._sender.start()
         self._thread.start()
 
     def receive(self, message: to_kernel.ToKernel) -> None:
         """A message of the page. Only sets flags: it may come on a thread beside a running cell."""
-        if self._stream.heard(message):
+        if self._sender.heard(message):
             return
         match message["type"]:
             case "focus":
@@ -114,6 +117,7 @@ class Controller:
                     self._put(task_of(message))
         except SaliencyError as error:
             self._fail(type(error).__name__, error.message, error.cure)
+            self._sender.tell(*refusal(message))
 
     def explain(self, request: Inquiry, explainer: str | None = None, *, of_widget: bool = False) -> None:
         """Let an LLM explain, after what is waiting already.
@@ -143,7 +147,7 @@ class Controller:
 
     def prefer(self, col: int) -> None:
         """The user looks at this column: compute and send it next."""
-        self._stream.prefer(col)
+        self._sender.prefer(col)
         self._maps.prefer(col)
 
     def cancel(self) -> None:
@@ -151,18 +155,20 @@ class Controller:
         with self._changed:
             if not self._busy:
                 return
-            self._drop_all()
+            self._tasks.clear()
             self._cancelled.set()
             if self._model is None and not isinstance(self._running, Talk | Comparing):
                 self._error = _cancelled_at(0, None)  # loading cannot be interrupted; nobody has to wait for it
                 self._busy = False
-                self._stream.status("cancelled")
+                self._sender.tell(status("cancelled"))
             self._changed.notify_all()
 
-    def _drop_all(self) -> None:
-        for task in self._tasks.clear():
-            if isinstance(task, Talk):
-                self._conversation.drop(task)
+    def _drop(self, task: Task | None) -> None:
+        """It will not be done: whoever waits for it is told."""
+        if isinstance(task, Talk):
+            self._conversation.drop(task)
+        elif isinstance(task, Quick):
+            self._sender.tell({"type": "unanswered", "request": task.request})
 
     def close(self) -> None:
         """End both threads and free what they held."""
@@ -171,8 +177,13 @@ class Controller:
             self._tasks.clear()
             self._cancelled.set()
             self._changed.notify_all()
-        self._stream.close()
+        self._sender.close()
         atexit.unregister(self._end)
+
+    def join(self, timeout: float) -> bool:
+        """Wait for both threads to end after `close`; whether they have."""
+        self._thread.join(timeout)
+        return self._sender.join(timeout) and not self._thread.is_alive()
 
     def _end(self) -> None:
         self.close()
@@ -197,6 +208,11 @@ class Controller:
     def error(self) -> BaseException | None:
         """What failed first of all that was to do, or None."""
         return self._error
+
+    def idle(self) -> bool:
+        """Whether nothing is to do, and the pages have heard of all that was done."""
+        with self._changed:
+            return not self._busy and self._sender.idle()
 
     def wait(self, timeout: float | None) -> bool:
         """Block until nothing is to do, or for `timeout` seconds; whether nothing is to do."""
@@ -232,8 +248,9 @@ class Controller:
             "The thread behind this widget ended without finishing.",
             cure="What it had computed is kept; run the cell again to start a new one.",
         )
-        self._stream.failed(type(error).__name__, error.message, error.cure)
+        self._sender.tell(failed(type(error).__name__, error.message, error.cure))
         with self._changed:
+            self._drop(self._running)
             self._tasks.clear()
             self._error, self._busy = error, False
             self._changed.notify_all()
@@ -255,6 +272,8 @@ class Controller:
         with self._changed:
             # Where something newer is to be shown, its end is the one to tell.
             newer = self._tasks.overtake(self._running) or (isinstance(error, Cancelled) and bool(self._tasks))
+            if error is not None and isinstance(self._running, Quick):
+                self._drop(self._running)
             self._running = None
             if not newer:
                 self._error = self._error or error
@@ -263,7 +282,7 @@ class Controller:
             self._cancelled.clear()
             self._busy = False
             if self._failure is not None:  # what was done after it has taken it off the page
-                self._stream.failed(*self._failure)
+                self._sender.tell(failed(*self._failure))
             self._changed.notify_all()
 
     def _try(self, task: Task | None) -> BaseException | None:
@@ -274,11 +293,11 @@ class Controller:
             with self._changed:
                 self._tasks.put_aside(task)
         except Cancelled as error:
-            self._stream.status("cancelled", "", *self._stream.progress)
+            self._sender.tell(status("cancelled", "", *self._progress()))
             return error
         except SaliencyError as error:
             if isinstance(task, Talk):  # its answer says what went wrong, and the map stays as it was
-                self._stream.status("done")
+                self._sender.tell(status("done"))
             else:
                 self._fail(type(error).__name__, error.message, error.cure)
             return error
@@ -290,7 +309,7 @@ class Controller:
 
     def _fail(self, kind: str, message: str, cure: str) -> None:
         self._failure = self._failure or (kind, message, cure)
-        self._stream.failed(kind, message, cure)
+        self._sender.tell(failed(kind, message, cure))
 
     def _do(self, task: Task | None) -> None:
         match task:
@@ -300,11 +319,11 @@ class Controller:
                 self._conversation.fulfil(task)
                 if self._model is not None:
                     self._maps.tell_menu(self._model)  # what was said may be a map by now
-                self._stream.status("done")
+                self._sender.tell(status("done"))
             case Export():
                 text = self._trail.text
                 self._maps.export(None if text is None else text.document, task.col, task.view)
-                self._stream.status("done")
+                self._sender.tell(status("done"))
             case _:
                 model = self._loaded()
                 with turn(model.model, check=self._check, waiting=self._waiting):
@@ -325,22 +344,23 @@ class Controller:
                 self._maps.compute_aside(model, text.document, question)
             case Try():
                 what = "What if"
-                self._stream.status("attributing", what, unit="")
-                self._what_if.consider(model, text, task.change)
+                self._sender.tell(status("attributing", what, unit=""))
+                self._what_if.consider(model, text, task.change, task.request)
             case AskHeads():
                 what = "Heads"
-                self._stream.status("attributing", what, unit="")
+                self._sender.tell(status("attributing", what, unit=""))
                 layers, weights = attribution.heads(model, text.document, task.col, self._job.memory_budget)
-                self._stream.heads(task.col, layers, weights)
+                reply = heads(task.request, self._sender.doc, task.col, layers, weights.shape)
+                self._sender.tell(reply, numbers=[weights])
             case _:
                 self._turn(model, task)
-        self._stream.status("done", what)
+        self._sender.tell(status("done", what))
 
     # ── parts of tasks; each `model` is a shadow ─────────────────────────────────────────────────────────────────────
 
     def _loaded(self) -> Model:
         if self._model is None:
-            self._stream.status("loading", "Loading")
+            self._sender.tell(status("loading", "Loading"))
             self._model = load_model(self._job.model, progress=self._loading)
             self._check()
         return self._model
@@ -372,8 +392,7 @@ class Controller:
             case Back():
                 self._go(model, lambda: self._trail.back(model, task.to))
             case Keep():
-                change = self._what_if.change if task.change is None else task.change
-                self._go(model, lambda: self._trail.keep(model, change))
+                self._go(model, lambda: self._trail.keep(model, task.change))
         if self._trail.text is not before:
             self._follow()
 
@@ -423,15 +442,20 @@ class Controller:
         if self._trail.text is not None and gives_way(self._running):
             raise _Overtaken
         if self._cancelled.is_set():
-            raise _cancelled_at(*self._stream.progress)
+            raise _cancelled_at(*self._progress())
+
+    def _progress(self) -> tuple[int, int | None]:
+        """How far the work is: done, and of how many."""
+        told = self._sender.latest("status")["status"]
+        return told["done"], told["total"]
 
     def _loading(self, what: str, done: int, total: int | None) -> None:
         if not self._tasks:  # else what was asked after the cancel needs the model, too
             self._check()
-        self._stream.status("loading", what, done, total)
+        self._sender.tell(status("loading", what, done, total))
 
     def _waiting(self) -> None:
-        self._stream.status("waiting", "Waiting for another map on this model")
+        self._sender.tell(status("waiting", "Waiting for another map on this model"))
 
 
 def _cancelled_at(done: int, total: int | None) -> Cancelled:

@@ -20,7 +20,7 @@ from .export.reading import first_target
 from .models.document import joined
 from .protocol import to_kernel
 from .saved import SavedMap
-from .session.streaming import Send
+from .session.sender import Send
 from .types import ExplanationKind, Selection
 
 if TYPE_CHECKING:

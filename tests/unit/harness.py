@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,7 @@ class Harness:
         self.columns: dict[tuple[str, int], np.ndarray] = {}
         self.heads: np.ndarray | None = None
         self.finished: list[Any] = []
+        self.requests = itertools.count(1)
         prompt = prompt or {"text": TEXT, "target": TARGET}
         job = Job(
             model=model,
@@ -67,7 +69,9 @@ class Harness:
         return self.controller
 
     def say(self, type: str, **fields: Any) -> None:
-        """What a page says, through the same door."""
+        """What a page says, through the same door. Each request has a number of its own."""
+        if type in ("try", "heads"):
+            fields = {"request": next(self.requests), **fields}
         message = to_kernel.read({"type": type, **fields})
         assert message is not None
         self.controller.receive(message)
@@ -90,20 +94,14 @@ class Harness:
     def settled(self) -> Any:
         """Done, and the pages have heard of everything."""
         shown = self.done()
-        self.wait_for(self._told)
+        self.wait_for(self.controller.idle)
         return shown
 
     def failed(self) -> dict[str, Any]:
         """What the pages are told when all is done and something went wrong."""
         assert self.controller.wait(GUARD)
-        self.wait_for(lambda: self._told() and self.last("status")["phase"] == "failed")
+        self.wait_for(lambda: self.controller.idle() and self.last("status")["phase"] == "failed")
         return self.last("failed")
-
-    def _told(self) -> bool:
-        stream = self.controller._stream
-        columns = {(name, col) for name, matrix in list(stream._matrices.items()) for col in list(matrix.columns)}
-        rests = self.of("status") and self.last("status")["phase"] in ("done", "cancelled", "failed")
-        return bool(rests and not stream._news and columns <= self.columns.keys())
 
 
 @pytest.fixture
@@ -118,9 +116,7 @@ def harness() -> Iterator[Any]:
     yield make
     for h in made:
         h.controller.close()
-        if h.controller._thread.is_alive():
-            h.controller._thread.join(GUARD)
-            assert not h.controller._thread.is_alive()
+        assert h.controller.join(GUARD)
 
 
 @contextmanager

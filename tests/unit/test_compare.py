@@ -103,7 +103,6 @@ def page() -> Iterator[Any]:
     yield page
     for each in opened:
         each.exhibit.close()
-        each.exhibit._stream._thread.join(5)
 
 
 def test_a_page_is_told_everything_and_again_when_it_says_hello_again(page) -> None:
@@ -173,9 +172,9 @@ def test_what_needs_a_model_is_refused_with_a_cure(page) -> None:
     for message in (
         {"type": "branch", "col": 0, "token": 3},
         {"type": "back", "to": 0},
-        {"type": "try", "rows": [0]},
+        {"type": "try", "request": 1, "rows": [0]},
         {"type": "keep"},
-        {"type": "heads", "col": 0},
+        {"type": "heads", "request": 2, "col": 0},
         {"type": "explain", "explainer": "model", "kind": "answer", "prompt": "", "review": ""},
         {"type": "say_versus_do", "review": ""},
         {"type": "ask", "method": "a", "objective": "", "foil": 3},
@@ -190,6 +189,14 @@ def test_what_needs_a_model_is_refused_with_a_cure(page) -> None:
     p.say("focus", col=1)
     p.say("ask", method="a", objective="")
     assert p.next("status")["phase"] == "done"
+
+
+def test_a_request_that_needs_a_model_is_known_to_have_no_reply(page) -> None:
+    p = page(A, B)
+    p.say("hello", protocol=1)
+    for message in ({"type": "try", "request": 1}, {"type": "heads", "request": 2, "col": 0}):
+        p.say(**message)
+        assert p.next("unanswered")["request"] == message["request"]
 
 
 def test_the_map_on_show_is_exported(page) -> None:

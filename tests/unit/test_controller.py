@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import saliency_widget as sw
+from saliency_widget import controller
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.errors import (
     BadScores,
@@ -21,6 +22,7 @@ from saliency_widget.errors import (
     WeightsChanged,
     WorkerDied,
 )
+from saliency_widget.session.sender import Sender
 from saliency_widget.session.turns import lock_of
 
 from ..families import made, make
@@ -293,10 +295,7 @@ def test_closing_ends_the_threads_and_frees_the_maps(tiny_model, harness) -> Non
     c = h.start()
     h.done()
     c.close()
-    c._thread.join(GUARD)
-    c._stream._thread.join(GUARD)
-    assert not c._thread.is_alive()
-    assert not c._stream._thread.is_alive()
+    assert c.join(GUARD)
     assert c.attribution is None
     assert not c._maps._cache
     c.ask(check_question("random", "probability", {}))
@@ -328,19 +327,18 @@ def test_a_method_of_inseq_that_is_asked_for_is_in_the_menu_and_has_its_card(har
 
 
 def test_classes_are_counted_as_such(harness, monkeypatch) -> None:
+    said: list[Any] = []  # also what is merged before a page hears of it
+
+    class Telling(Sender):
+        def tell(self, *messages: Any, **numbers: Any) -> None:
+            said.extend(messages)
+            super().tell(*messages, **numbers)
+
+    monkeypatch.setattr(controller, "Sender", Telling)
     h = harness(made("bert"), text="the cab")
-    stream = h.controller._stream
-    said: list[dict[str, Any]] = []
-    tell = stream.status
-
-    def status(*args: Any, **kwargs: Any) -> None:
-        tell(*args, **kwargs)
-        said.append(dict(stream._status))
-
-    monkeypatch.setattr(stream, "status", status)
     h.start()
     assert h.done().cols[0].role == "class"
-    assert {s["unit"] for s in said if s["phase"] == "attributing"} == {"classes"}
+    assert {m["unit"] for m in said if m["type"] == "status" and m["phase"] == "attributing"} == {"classes"}
 
 
 # ── a page to keep ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class Widget:
     def __init__(self, model: Any, explainer: Any = None, text: str = TEXT) -> None:
         self.messages: list[dict[str, Any]] = []
         self.told: list[int] = []  # letters of each message about an answer
+        self.on_answer: Callable[[dict[str, Any]], None] = lambda _answer: None
         self.columns: dict[tuple[str, int], np.ndarray] = {}
         prompt = check_prompt(text) if model.counted == "classes" else check_prompt(text, target=" a cab")
         job = Job(
@@ -47,6 +49,8 @@ class Widget:
         if message["type"] == "answer":
             message = self.whole(message)
         self.messages.append(message)
+        if message["type"] == "answer":
+            self.on_answer(message)
         if message["type"] == "column":
             self.columns[message["map"], message["col"]] = np.frombuffer(buffers[0], dtype="<f4")
             self.controller.receive({"type": "ack", "seq": message["seq"]})
@@ -88,8 +92,7 @@ def widget(monkeypatch: pytest.MonkeyPatch):
     yield make
     for each in opened:
         each.controller.close()
-        each.controller._thread.join(GUARD)
-        assert not each.controller._thread.is_alive()
+        assert each.controller.join(GUARD)
 
 
 def explain(kind: str = "answer", review: str = REVIEW, prompt: str = "Rate {review}", by: str = "model") -> Any:
@@ -126,7 +129,7 @@ def test_an_answer_streams_and_is_kept(widget) -> None:
     assert w.controller.attribution is not None
 
 
-def test_an_answer_is_told_by_what_is_new_of_it(widget, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_told_by_what_is_new_of_it(widget) -> None:
     """All messages of a growing answer have its letters twice at most, however many: as it grew, and whole at its end.
 
     Letters that take two units in UTF-16 are no hindrance; a page that says hello hears the whole.
@@ -146,16 +149,14 @@ def test_an_answer_is_told_by_what_is_new_of_it(widget, monkeypatch: pytest.Monk
     w = widget(Writer())
     w.settled()
     seen: list[str] = []
-    tell = w.controller._stream._send
 
-    def send(message: dict[str, Any], buffers: list[Any]) -> None:
-        tell(message, buffers)
-        if message["type"] == "answer" and message["state"] == "writing":
-            seen.append(w.answer()["text"])
+    def on_answer(message: dict[str, Any]) -> None:
+        if message["state"] == "writing":
+            seen.append(message["text"])
             if seen[-1] not in seen[:-1]:
                 heard.release()
 
-    monkeypatch.setattr(w.controller._stream, "_send", send)
+    w.on_answer = on_answer
     w.controller.receive(explain(by="explainer"))
     w.until(lambda: len(seen) >= 2)
     w.settled()
@@ -398,8 +399,7 @@ def test_what_was_said_is_a_map_of_every_text_that_it_is_about(widget) -> None:
     assert shown is not None
     assert (shown.method, shown.cols[0].id) == ("llm", 70)
     np.testing.assert_allclose(shown.aggregate("word")[" bad", 0], w.controller.explanations[0].scores[1], rtol=1e-6)
-    w.controller.receive({"type": "try", "text": "a dad"})
-    w.controller.receive({"type": "keep"})
+    w.controller.receive({"type": "keep", "text": "a dad"})
     w.settled()
     w.until(lambda: not w.answer()["mapped"] and w.of("explainers")[-1]["review"] == "a dad")
     assert w.controller.attribution.method == "saliency"  # nothing was said of it

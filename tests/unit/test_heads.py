@@ -50,10 +50,10 @@ def test_each_head_is_what_attention_gives_for_it_alone(harness, as_lent, hybrid
     h = harness(model, text=TEXT, **own)
     h.start()
     rows = h.settled().rows
-    h.say("heads", col=1)
+    h.say("heads", col=1, request=7)
     h.settled()
-    h.wait_for(lambda: h.heads is not None)
     told = h.last("heads")
+    assert told["request"] == 7
     assert told["layers"] == ([1, 2] if name == "lfm2" else [0, 1])
     assert h.heads.shape == (2, 4, len(rows)) == (len(told["layers"]), told["n_heads"], told["n_rows"])
     assert (told["doc"], told["col"]) == (1, 1)
@@ -85,8 +85,9 @@ def test_where_there_is_no_attention_the_reason_is_said(harness) -> None:
     h = harness(made("mamba"), text=TEXT, target=TARGET)
     h.start()
     h.settled()
-    h.say("heads", col=0)
+    h.say("heads", col=0, request=7)
     assert "has no attention" in h.failed()["message"]
+    assert h.of("unanswered") == [{"type": "unanswered", "request": 7}]
 
 
 def test_more_heads_than_can_be_looked_at_are_refused(tiny_model, harness, monkeypatch) -> None:

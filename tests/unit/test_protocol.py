@@ -17,9 +17,10 @@ import pytest
 from saliency_widget import protocol
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.protocol import to_kernel, to_page
-from saliency_widget.session import streaming
-from saliency_widget.session.messages import wire_step
-from saliency_widget.session.streaming import Stream
+from saliency_widget.session import sender as sending
+from saliency_widget.session.messages import failed, heads, menu_message, status, step_message, tokens_message
+from saliency_widget.session.sender import Sender
+from saliency_widget.session.shelf import Shelf
 from saliency_widget.types import Alternative, Segment, Token
 
 from .waiting import GUARD
@@ -52,12 +53,13 @@ class Page:
 
 
 @pytest.fixture
-def stream():
+def sender():
     page = Page()
-    stream = Stream(page.send)
-    stream.start()
-    yield stream, page
-    stream.close()
+    sender = Sender(page.send)
+    sender.start()
+    yield sender, page
+    sender.close()
+    assert sender.join(GUARD)
 
 
 def as_json(message: dict[str, Any]) -> Any:
@@ -67,17 +69,19 @@ def as_json(message: dict[str, Any]) -> Any:
 SETTINGS = [("layer", "3"), ("instead of", " Bush")]
 
 
-def begin(stream: Stream, n_cols: int = 2) -> None:
-    stream.document(
-        model="SmolLM2-135M-Instruct",
-        device="cpu",
-        dtype="float32",
-        first_target=3,
-        editable="a\u2003機",
-        beside=["saliency", "attention"],
-    )
-    about = {"method": "saliency", "objective": "probability", "settings": SETTINGS, "foil": " Bush"}
-    stream.show("m1", **about, n_rows=4, n_cols=n_cols)
+def begin(sender: Sender, n_cols: int = 2) -> Shelf:
+    sender.tell({**golden("to_page/document"), "doc": sender.doc + 1})
+    shelf, about = Shelf(sender), {"objective": "probability", "settings": SETTINGS, "foil": " Bush"}
+    shelf.begin("m1", method="saliency", shape=(4, n_cols), **about)
+    return shelf
+
+
+def hello(sender: Sender) -> None:
+    assert sender.heard(golden("to_kernel/hello"))
+
+
+def ack(sender: Sender, seq: int) -> None:
+    assert sender.heard({"type": "ack", "seq": seq})
 
 
 def tokens() -> list[Token]:
@@ -100,12 +104,12 @@ SEGMENTS = [
 ]
 
 
-def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
-    stream, page = stream
-    begin(stream)
-    stream.tokens(tokens(), SEGMENTS)
+def test_what_is_sent_is_the_golden_messages(sender) -> None:
+    sender, page = sender
+    shelf = begin(sender)
+    sender.tell(tokens_message(1, tokens(), SEGMENTS))
     (step,) = golden("to_page/steps")["steps"]
-    stream.steps({0: wire_step(step["probability"], None, [Alternative(**a) for a in step["alternatives"]])})
+    sender.tell(step_message(1, 0, step["probability"], None, [Alternative(**a) for a in step["alternatives"]]))
     cards = golden("to_page/menu")["methods"]
     methods = {
         dataclasses.replace(
@@ -113,13 +117,13 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
         ): card["reason"]
         for card in cards
     }
-    stream.menu(methods, {"probability": "probability"})
+    sender.tell(menu_message(methods, {"probability": "probability"}))
     column = np.array([0.5, -0.25, 0.0, np.nan], dtype=np.float32)
-    stream.column("m1", 0, column)
-    stream.status("attributing", "Gradient", 14, 32, 0.8)
-    failed = golden("to_page/failed")
-    stream.failed(failed["kind"], failed["message"], failed["cure"])
-    stream.hello()
+    shelf.fill("m1", [0], column[:, None], np.array([0.125, 0.0625, 0.0, np.nan], dtype=np.float32)[:, None])
+    sender.tell(status("attributing", "Gradient", 14, 32, 0.8))
+    wrong = golden("to_page/failed")
+    sender.tell(failed(wrong["kind"], wrong["message"], wrong["cure"]))
+    hello(sender)
     page.wait_for(lambda: page.of("column"))
     for kind in ("document", "map", "steps", "menu", "failed"):
         assert as_json(page.of(kind)[-1]) == golden(f"to_page/{kind}")
@@ -127,70 +131,67 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
     assert page.of("hello")[0]["protocol"] == golden("to_page/hello")["protocol"] == protocol.PROTOCOL
     whole = as_json(page.of("tokens")[-1])
     assert {**whole, "start": 1, "tokens": whole["tokens"][1:]} == golden("to_page/tokens")
-    (message, buffers), *_ = [(m, b) for m, b in page.messages if m["type"] == "column"]
+    (message, (scores, errors)), *_ = [(m, b) for m, b in page.messages if m["type"] == "column"]
     assert {**message, "seq": 7} == golden("to_page/column")
-    assert bytes(buffers[0]) == (GOLDEN / "to_page/column.bin").read_bytes()
-    assert struct.unpack("<3f", buffers[0][:12]) == (0.5, -0.25, 0.0)
+    assert bytes(scores) == (GOLDEN / "to_page/column.bin").read_bytes()
+    assert bytes(errors) == (GOLDEN / "to_page/column.errors.bin").read_bytes()
+    assert struct.unpack("<3f", scores[:12]) == (0.5, -0.25, 0.0)
+    assert struct.unpack("<3f", errors[:12]) == (0.125, 0.0625, 0.0)
 
 
-def test_what_was_changed_and_looked_into_is_told_in_golden_messages(stream) -> None:
-    stream, page = stream
-    trail, what_if, heads, file = (golden(f"to_page/{kind}") for kind in ("trail", "what_if", "heads", "file"))
-    weights = (GOLDEN / "to_page/heads.bin").read_bytes()
-    begin(stream)
-    stream.hello()
-    stream.trail(trail["names"], trail["at"])
-    stream.what_if(what_if["rows"], what_if["text"], what_if["before"], what_if["after"])
-    shape = (len(heads["layers"]), heads["n_heads"], heads["n_rows"])
-    stream.heads(heads["col"], heads["layers"], np.frombuffer(weights, "<f4").reshape(shape))
-    stream.file(file["name"], file["text"])
-    page.wait_for(lambda: page.of("file"))
-    for message in (trail, what_if, heads, file):
-        assert as_json(page.of(message["type"])[-1]) == message
+def test_a_reply_is_a_golden_message_and_told_once(sender) -> None:
+    sender, page = sender
+    told = golden("to_page/heads")
+    weights = np.frombuffer((GOLDEN / "to_page/heads.bin").read_bytes(), "<f4")
+    shape = (len(told["layers"]), told["n_heads"], told["n_rows"])
+    hello(sender)
+    sender.tell(heads(told["request"], told["doc"], told["col"], told["layers"], shape), numbers=[weights])
+    page.wait_for(lambda: page.of("heads"))
+    hello(sender)
+    page.wait_for(lambda: len(page.of("hello")) == 2 and sender.idle())
+    assert as_json(page.of("heads")) == [told]
     (buffer,) = next(buffers for message, buffers in page.messages if message["type"] == "heads")
-    assert bytes(buffer) == weights
+    assert bytes(buffer) == weights.tobytes()
 
 
-def test_whoever_asks_is_told_at_once_that_somebody_is_there(stream) -> None:
+def test_whoever_asks_is_told_at_once_that_somebody_is_there(sender) -> None:
     """Not who only acknowledges or looks; and the message goes on to whom it is for."""
-    stream, page = stream
-    stream.hello()
-    assert stream.heard(golden("to_kernel/ack"))
-    assert not stream.heard(golden("to_kernel/focus"))
+    sender, page = sender
+    hello(sender)
+    assert sender.heard(golden("to_kernel/ack"))
+    assert not sender.heard(golden("to_kernel/focus"))
     page.wait_for(lambda: page.of("status"))
     assert not page.of("heard")
-    assert not stream.heard(golden("to_kernel/cancel"))
+    assert not sender.heard(golden("to_kernel/cancel"))
     page.wait_for(lambda: page.of("heard"))
     assert page.of("heard") == [golden("to_page/heard")]
 
 
-def test_of_another_text_nothing_is_told_that_was_said_of_the_one_before(stream) -> None:
-    stream, page = stream
-    begin(stream)
-    stream.tokens(tokens(), SEGMENTS)
-    stream.what_if([1], None, [0.5], [None])
-    stream.column("m1", 0, np.zeros(4, np.float32))
-    begin(stream)
-    stream.hello()
+def test_of_another_text_nothing_is_told_that_was_said_of_the_one_before(sender) -> None:
+    sender, page = sender
+    shelf = begin(sender)
+    sender.tell(tokens_message(1, tokens(), SEGMENTS), step_message(1, 0, 0.5, None, []))
+    shelf.fill("m1", [0], np.zeros((4, 1), np.float32))
+    begin(sender)
+    hello(sender)
     page.wait_for(lambda: page.of("status"))
-    assert [m["type"] for m, _ in page.messages] == ["hello", "document", "tokens", "map", "status"]
-    assert page.of("tokens")[0]["tokens"] == []
-    assert page.of("document")[0]["doc"] == 2
+    assert [m["type"] for m, _ in page.messages] == ["hello", "document", "map", "status"]
+    assert page.of("document")[0]["doc"] == page.of("map")[0]["doc"] == 2
 
 
-def test_steps_that_come_out_of_order_are_told_in_runs(stream) -> None:
-    stream, page = stream
-    begin(stream)
-    stream.steps(dict.fromkeys([7, 0, 3, 4, 5], wire_step(0.5, None, [])))
-    stream.hello()
+def test_steps_that_come_out_of_order_are_told_in_runs(sender) -> None:
+    sender, page = sender
+    begin(sender)
+    sender.tell(*(step_message(1, col, 0.5, None, []) for col in (7, 0, 3, 4, 5)))
+    hello(sender)
     page.wait_for(lambda: len(page.of("steps")) == 3)
     assert [(m["start"], len(m["steps"])) for m in page.of("steps")] == [(0, 1), (3, 3), (7, 1)]
 
 
-def test_a_status_message_is_the_golden_one(stream) -> None:
-    stream, page = stream
-    stream.hello()
-    stream.status("attributing", "Gradient", 14, 32, 0.8)
+def test_a_status_message_is_the_golden_one(sender) -> None:
+    sender, page = sender
+    hello(sender)
+    sender.tell(status("attributing", "Gradient", 14, 32, 0.8))
     page.wait_for(lambda: any(m["phase"] == "attributing" for m in page.of("status")))
     assert page.of("status")[-1] == golden("to_page/status")
 
@@ -241,7 +242,9 @@ def test_there_is_a_golden_message_for_each_type_of_the_page() -> None:
         {"type": "ack", "seq": "7"},
         {"type": "ack", "seq": True},
         {"type": ["ack"]},
-        {"type": "try", "rows": "1"},
+        {"type": "try", "request": 1, "rows": "1"},
+        {"type": "try", "rows": [1]},
+        {"type": "heads", "request": "1", "col": 0},
     ],
 )
 def test_what_is_no_message_of_ours_is_ignored(content: object) -> None:
@@ -268,24 +271,22 @@ def test_a_view_is_read_field_by_field(wrong: dict[str, Any]) -> None:
     assert to_kernel.read({"type": "export", "col": 3}) is None
 
 
-def test_nothing_is_sent_before_a_page_says_hello(stream) -> None:
-    stream, page = stream
-    begin(stream)
-    stream.column("m1", 0, np.zeros(4, np.float32))
+def test_nothing_is_sent_before_a_page_says_hello(sender) -> None:
+    sender, page = sender
+    begin(sender).fill("m1", [0], np.zeros((4, 1), np.float32))
     threading.Event().wait(0.15)
     assert page.messages == []
 
 
-def test_a_page_that_comes_later_gets_everything_in_an_order_it_can_understand(stream) -> None:
-    stream, page = stream
-    begin(stream)
-    stream.tokens(tokens(), SEGMENTS)
-    for col in range(2):
-        stream.column("m1", col, np.full(4, col, np.float32))
-    stream.hello()
+def test_a_page_that_comes_later_gets_everything_in_an_order_it_can_understand(sender) -> None:
+    sender, page = sender
+    shelf = begin(sender)
+    sender.tell(tokens_message(1, tokens(), SEGMENTS))
+    shelf.fill("m1", [0, 1], np.zeros((4, 2), np.float32))
+    hello(sender)
     page.wait_for(lambda: len(page.of("column")) == 2)
     first = len(page.messages)
-    stream.hello()
+    hello(sender)
     page.wait_for(lambda: len(page.of("column")) == 4)
     again = [m["type"] for m, _ in page.messages[first:]]
     assert again == ["hello", "document", "tokens", "map", "status", "column", "column"]
@@ -294,81 +295,120 @@ def test_a_page_that_comes_later_gets_everything_in_an_order_it_can_understand(s
 def test_news_of_the_pause_is_sent_after_it_however_late_the_thread_is(monkeypatch) -> None:
     """On a clock that goes on by most of the pause whenever it is asked, as it does for a thread that is held up."""
     asked = itertools.count()
-    monkeypatch.setattr(streaming.time, "monotonic", lambda: next(asked) * 0.75 * streaming._PAUSE)
+    monkeypatch.setattr(sending.time, "monotonic", lambda: next(asked) * 0.75 * sending.PAUSE)
     page = Page()
 
     def send(content: dict[str, Any], buffers: list[memoryview]) -> None:
         page.send(content, buffers)
         if content["type"] == "status" and content["done"] < 5:
-            stream.status("attributing", "Gradient", content["done"] + 1, 5)
+            sender.tell(status("attributing", "Gradient", content["done"] + 1, 5))
 
-    stream = Stream(send)
-    stream.start()
+    sender = Sender(send)
+    sender.start()
     try:
-        stream.hello()
+        hello(sender)
         page.wait_for(lambda: [m["done"] for m in page.of("status")] == [0, 1, 2, 3, 4, 5])
     finally:
-        stream.close()
+        sender.close()
 
 
-def test_at_most_a_window_of_columns_is_unacknowledged(stream) -> None:
-    stream, page = stream
-    begin(stream, n_cols=40)
-    stream.hello()
-    for col in range(40):
-        stream.column("m1", col, np.zeros(4, np.float32))
+def test_at_most_a_window_of_columns_is_unacknowledged(sender) -> None:
+    sender, page = sender
+    shelf = begin(sender, n_cols=40)
+    hello(sender)
+    shelf.fill("m1", range(40), np.zeros((4, 40), np.float32))
     page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW)
     threading.Event().wait(0.1)
     assert len(page.of("column")) == protocol.WINDOW
-    stream.ack(5)
+    assert not sender.idle()
+    ack(sender, 5)
     page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW + 5)
-    stream.ack(10**9)  # nobody can acknowledge what was not sent
+    ack(sender, 10**9)  # nobody can acknowledge what was not sent
     page.wait_for(lambda: len(page.of("column")) == 2 * protocol.WINDOW + 5)
 
 
-def test_a_lost_page_blocks_nothing_for_the_next_one(stream) -> None:
+def test_a_lost_page_blocks_nothing_for_the_next_one(sender) -> None:
     """A reload in the middle of a stream: the old page's acknowledgements never come."""
-    stream, page = stream
-    begin(stream, n_cols=30)
-    stream.hello()
-    for col in range(30):
-        stream.column("m1", col, np.zeros(4, np.float32))
+    sender, page = sender
+    shelf = begin(sender, n_cols=30)
+    hello(sender)
+    shelf.fill("m1", range(30), np.zeros((4, 30), np.float32))
     page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW)
-    stream.hello()
+    hello(sender)
     seen: set[int] = set()
 
     def all_there() -> bool:
         columns = page.of("column")[protocol.WINDOW :]
         seen.update(m["col"] for m in columns)
         if columns:
-            stream.ack(columns[-1]["seq"])
+            ack(sender, columns[-1]["seq"])
         return len(seen) == 30
 
     page.wait_for(all_there)
 
 
-def test_the_column_the_user_looks_at_is_sent_first(stream) -> None:
-    stream, page = stream
-    begin(stream, n_cols=30)
-    for col in range(30):
-        stream.column("m1", col, np.zeros(4, np.float32))
-    stream.prefer(20)
-    stream.hello()
+def test_the_column_the_user_looks_at_is_sent_first(sender) -> None:
+    sender, page = sender
+    begin(sender, n_cols=30).fill("m1", range(30), np.zeros((4, 30), np.float32))
+    sender.prefer(20)
+    hello(sender)
     page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW)
     assert [m["col"] for m in page.of("column")[:5]] == [20, 19, 21, 18, 22]
 
 
-def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
+def test_of_a_column_that_comes_again_the_latest_is_sent_and_a_later_page_hears_no_other(sender) -> None:
+    """With its errors; one that no page has heard of yet is not sent at all."""
+    sender, page = sender
+    shelf = begin(sender)
+
+    def estimate(value: float, error: float) -> None:
+        shelf.fill("m1", [1], np.full((4, 1), value, np.float32), np.full((4, 1), error, np.float32))
+
+    def heard() -> list[tuple[float, float]]:
+        columns = [buffers for message, buffers in page.messages if message["type"] == "column"]
+        return [(np.frombuffer(a, "<f4")[0], np.frombuffer(b, "<f4")[0]) for a, b in columns]
+
+    estimate(1, 0.5)
+    estimate(2, 0.25)
+    hello(sender)
+    page.wait_for(lambda: len(page.of("column")) == 1)
+    estimate(3, 0.125)
+    page.wait_for(lambda: len(page.of("column")) == 2)
+    hello(sender)
+    page.wait_for(lambda: len(page.of("column")) == 3)
+    page.wait_for(lambda: len(page.of("hello")) == 2)
+    assert heard() == [(2, 0.25), (3, 0.125), (3, 0.125)]
+
+
+def test_one_map_is_on_show_and_its_columns_come_first(sender) -> None:
+    sender, page = sender
+    shelf = begin(sender)
+    for name, aside in (("m2", True), ("m3", False), ("m3", True)):  # what is on show stays there
+        shelf.begin(name, method="random", objective="", shape=(4, 2), aside=aside)
+    shelf.show("m1", "logit")
+    shelf.show("m3", "logit")
+    for name in ("m1", "m2", "m3"):
+        shelf.fill(name, [0, 1], np.zeros((4, 2), np.float32))
+    hello(sender)
+    page.wait_for(lambda: len(page.of("column")) == 6)
+    assert [(m["map"], m["aside"]) for m in page.of("map")] == [("m1", True), ("m2", True), ("m3", False)]
+    assert [m["objective"] for m in page.of("map")] == ["logit", "", "logit"]
+    assert [m["map"] for m in page.of("column")] == ["m3", "m3", "m1", "m1", "m2", "m2"]
+
+
+def test_a_lone_surrogate_is_sent_as_a_sign(sender) -> None:
     """UTF-8 has no bytes for one: a message with it would end the thread that sends, and some would arrive broken."""
-    stream, page = stream
-    begin(stream)
+    sender, page = sender
+    shelf = begin(sender)
     texts = ("\ud800", "a\udc80b", "機", "👩\udfff")
     halves = [dataclasses.replace(token, text=text) for token, text in zip(tokens(), texts, strict=True)]
-    stream.tokens(halves, [Segment(kind="user", name="\ud800", start=0, end=4)])
-    stream.steps({0: wire_step(0.5, None, [Alternative(id=3, text=" \udbff", probability=0.5)])})
-    stream.failed("InputError", "No \ud800.", "Yes.")
-    stream.show("m2", method="llm", objective="", settings=[("prompt", "\ud800")], n_rows=4, n_cols=2)
-    stream.hello()
+    sender.tell(
+        tokens_message(1, halves, [Segment(kind="user", name="\ud800", start=0, end=4)]),
+        step_message(1, 0, 0.5, None, [Alternative(id=3, text=" \udbff", probability=0.5)]),
+        failed("InputError", "No \ud800.", "Yes."),
+    )
+    shelf.begin("m2", method="llm", objective="", settings=[("prompt", "\ud800")], shape=(4, 2))
+    hello(sender)
     page.wait_for(lambda: page.of("failed") and page.of("steps"))
     for message, _ in page.messages:
         json.dumps(message, ensure_ascii=False).encode()
@@ -379,12 +419,12 @@ def test_a_lone_surrogate_is_sent_as_a_sign(stream) -> None:
     assert page.of("map")[-1]["settings"] == [("prompt", "U+D800")]
 
 
-def test_only_tokens_that_changed_are_sent_again(stream) -> None:
-    stream, page = stream
-    begin(stream)
-    stream.hello()
-    stream.tokens(tokens()[:3], SEGMENTS[:1])
+def test_only_tokens_that_changed_are_sent_again(sender) -> None:
+    sender, page = sender
+    begin(sender)
+    hello(sender)
+    sender.tell(tokens_message(1, tokens()[:3], SEGMENTS[:1]))
     page.wait_for(lambda: page.of("tokens"))
-    stream.tokens(tokens(), SEGMENTS)
+    sender.tell(tokens_message(1, tokens(), SEGMENTS))
     page.wait_for(lambda: len(page.of("tokens")[-1]["tokens"]) == 1)
     assert page.of("tokens")[-1]["start"] == 3

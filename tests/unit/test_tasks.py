@@ -6,15 +6,17 @@ import pytest
 
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.models.changes import Change
-from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Tasks, Try, bare
+from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Tasks, Try, bare
 
 from .harness import PLAIN
 
+HEADS, TRY = AskHeads(1, 7), Try(Change(), 8)
 A, B = (check_question(method, "logit", {}, foil=5, col=2) for method in ("saliency", "occlusion"))
 
 
-def waiting(*asked) -> Tasks:
-    tasks = Tasks()
+def waiting(*asked, dropped: list | None = None) -> Tasks:
+    dropped = [] if dropped is None else dropped
+    tasks = Tasks(dropped.append)
     for task in asked:
         tasks.put(task)
     return tasks
@@ -28,46 +30,44 @@ def order(tasks: Tasks) -> list:
 
 
 def test_another_text_comes_first_and_then_the_map_to_show_and_the_rest_in_order() -> None:
-    tasks = waiting(Aside(A), AskHeads(1), Ask(A), Back(0), Branch(1, 2))
-    assert order(tasks) == [Back(0), Branch(1, 2), AskHeads(1), Ask(A), Aside(A)]
+    tasks = waiting(Aside(A), HEADS, Ask(A), Back(0), Branch(1, 2))
+    assert order(tasks) == [Back(0), Branch(1, 2), HEADS, Ask(A), Aside(A)]
     assert tasks.take() is None
 
 
-def test_of_maps_to_show_and_changes_to_try_the_latest_is_left() -> None:
-    one, two = Try(Change(rows=(1,))), Try(Change(text="a"))
-    assert order(waiting(Ask(A), one, Ask(B), two)) == [two, Ask(B)]
+def test_of_maps_to_show_and_requests_of_a_kind_the_latest_is_left_and_the_others_are_known_to_be_dropped() -> None:
+    one, two, other = Try(Change(rows=(1,)), 1), Try(Change(text="a"), 2), AskHeads(1, 4)
+    dropped: list = []
+    assert order(waiting(Ask(A), one, HEADS, Ask(B), two, other, dropped=dropped)) == [two, other, Ask(B)]
+    assert dropped == [Ask(A), one, HEADS]
+    waiting(two, Back(0), dropped=dropped).clear()
+    assert dropped[3:] == [two, Back(0)]
 
 
-def test_what_is_asked_for_twice_is_done_once() -> None:
-    assert order(waiting(Aside(A), AskHeads(1), Aside(A), Aside(B), AskHeads(1))) == [AskHeads(1), Aside(A), Aside(B)]
-
-
-def test_what_is_about_to_be_tried_is_what_is_kept() -> None:
-    change = Change(rows=(1,))
-    assert order(waiting(Try(change), Keep())) == [Keep(change)]
-    assert order(waiting(Keep())) == [Keep(None)]
+def test_a_map_that_is_asked_for_twice_is_made_once() -> None:
+    assert order(waiting(Aside(A), Aside(A), Aside(B))) == [Aside(A), Aside(B)]
 
 
 @pytest.mark.parametrize("running", [Ask(A), Aside(A)])
 def test_a_map_is_put_aside_for_another_to_show_and_for_another_text(running) -> None:
     assert waiting(Ask(B)).overtake(running)
     assert waiting(Back(0)).overtake(running)
-    assert not waiting(Aside(B), AskHeads(1), Try(Change())).overtake(running)
+    assert not waiting(Aside(B), HEADS, TRY).overtake(running)
     assert not waiting().overtake(running)
 
 
 @pytest.mark.parametrize("running", [Ask(A), Aside(A)])
 def test_a_map_lets_what_one_pass_answers_come_first_and_goes_on(running) -> None:
-    tasks = waiting(Aside(B), Try(Change()))
+    tasks = waiting(Aside(B), TRY)
     assert tasks.interrupt(running)
     tasks.put_aside(running)
-    assert order(tasks) == [Try(Change()), running, Aside(B)]
+    assert order(tasks) == [TRY, running, Aside(B)]
     assert not waiting(Aside(B), Export(1, None)).interrupt(running)
-    assert not waiting(AskHeads(1)).interrupt(Try(Change()))
+    assert not waiting(HEADS).interrupt(TRY)
 
 
 def test_what_is_short_is_not_put_aside() -> None:
-    for running in (AskHeads(1), Try(Change()), Back(0), Branch(1, 2), None):
+    for running in (HEADS, TRY, Back(0), Branch(1, 2), None):
         assert not waiting(Ask(B), Back(0)).overtake(running)
 
 
@@ -82,8 +82,10 @@ def test_what_was_put_aside_goes_on_before_what_was_asked_later() -> None:
 
 
 def test_on_another_text_what_was_asked_of_places_makes_no_sense() -> None:
-    tasks = waiting(Aside(A), AskHeads(1), Try(Change()), Ask(A), Export(1, PLAIN))
+    dropped: list = []
+    tasks = waiting(Aside(A), HEADS, TRY, Ask(A), Export(1, PLAIN), dropped=dropped)
     tasks.turn_the_page()
+    assert dropped == [Aside(A), HEADS, TRY]
     assert order(tasks) == [Ask(bare(A)), Export(1, None)]  # a page waits for the file
     assert (bare(A).foil, bare(A).col) == (None, None)
 

@@ -124,26 +124,22 @@ def test_template_tokens_can_be_struck_and_the_turns_close_up(opened) -> None:
     told = tried(h, rows=special)
     expected = [probability("llama", c.changed(dict.fromkeys(special))) for c in columns_of(h)]
     assert told["after"] == pytest.approx(expected, abs=1e-6)
-    h.say("keep")
+    h.say("keep", rows=special)
     kept = h.settled()
     assert [s.kind for s in kept.segments] == ["user", "assistant"]
     assert [s.end for s in kept.segments][-1] == len(kept.rows) + 1
 
 
-def test_what_is_tried_is_told_to_a_later_page_until_it_is_undone(opened) -> None:
+def test_what_is_tried_is_told_to_the_page_that_asked_and_to_no_later_one(opened) -> None:
     h = opened("llama")
-    told = tried(h, rows=[2, 1, 2])
-    assert told["rows"] == [1, 2]
+    told = tried(h, rows=[2, 1, 2], request=2**52)
+    assert (told["request"], told["rows"]) == (2**52, [1, 2])
+    assert tried(h, request=9) == {**told, "request": 9, "rows": [], "before": [], "after": []}  # undone
     h.messages.clear()
     h.say("hello", protocol=1)
-    h.wait_for(lambda: h.of("what_if"))
-    assert h.last("what_if") == told
-    order = [m["type"] for m in h.messages]
-    assert order.index("map") < order.index("what_if") < order.index("explainers")
-    nothing = {"type": "what_if", "doc": told["doc"], "rows": [], "text": None, "before": [], "after": []}
-    assert tried(h) == nothing
-    h.say("keep")
-    assert "Nothing was tried" in h.failed()["message"]
+    h.settled()
+    assert h.of("map")
+    assert not h.of("what_if")
 
 
 @pytest.mark.parametrize(
@@ -163,16 +159,14 @@ def test_what_is_tried_is_told_to_a_later_page_until_it_is_undone(opened) -> Non
         ("llama", {"rows": [1], "text": "a"}, "struck out and the text is written anew"),
     ],
 )
-def test_a_change_that_cannot_be_is_said_and_the_one_before_holds(opened, name: str, change: Any, message: str) -> None:
+def test_a_change_that_cannot_be_is_said_and_has_no_reply(opened, name: str, change: Any, message: str) -> None:
     h = opened(name)
-    before = tried(h, rows=[1])
-    h.say("try", **change)
+    h.say("try", **change, request=8)
     failed = h.failed()
     assert message in failed["message"]
     assert failed["cure"]
-    h.say("hello", protocol=1)
-    h.wait_for(lambda: len(h.of("hello")) == 2 and h.of("what_if")[-1:])
-    assert h.last("what_if") == before
+    assert h.of("unanswered") == [{"type": "unanswered", "request": 8}]
+    assert not h.of("what_if")
     h.say("ask", method="random", objective="probability")
     assert h.settled().method == "random"
 
@@ -198,27 +192,25 @@ def test_a_text_given_as_ids_cannot_be_written_anew(opened) -> None:
     tried(h, rows=[1])
 
 
-def test_cancel_in_the_middle_of_a_try_keeps_what_was_tried_before(opened) -> None:
+def test_a_try_that_is_cancelled_has_no_reply_and_the_map_stays(opened) -> None:
     h = opened("llama")
-    before = tried(h, rows=[1])
     network = made("llama").model
     handle = network.get_input_embeddings().register_forward_pre_hook(lambda *_: (h.controller.cancel(), None)[1])
-    h.say("try", rows=[2])
+    h.say("try", rows=[2], request=8)
     with pytest.raises(Cancelled):
         h.done()
     handle.remove()
-    assert h.last("what_if") == before
+    h.wait_for(h.controller.idle)
+    assert h.of("unanswered") == [{"type": "unanswered", "request": 8}]
+    assert not h.of("what_if")
     assert h.controller.attribution is not None
-    h.say("keep")
-    h.settled()
-    assert h.last("trail")["at"] == 1
 
 
-def test_only_the_last_of_several_changes_that_wait_is_worth_doing(opened) -> None:
+def test_only_the_last_of_several_changes_that_wait_is_worth_doing_and_each_is_answered(opened) -> None:
     h = opened("llama")
-    n = len(h.of("what_if"))
     with torch.no_grad(), h.controller._changed:  # nothing is taken meanwhile
         for row in range(1, 5):
-            h.say("try", rows=[row])
+            h.say("try", rows=[row], request=row)
     h.settled()
-    assert [m["rows"] for m in h.of("what_if")[n:]] == [[4]]
+    assert [(m["request"], m["rows"]) for m in h.of("what_if")] == [(4, [4])]
+    assert [m["request"] for m in h.of("unanswered")] == [1, 2, 3]

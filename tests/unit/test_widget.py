@@ -165,8 +165,7 @@ def test_a_closed_widget_is_held_by_nobody(tiny_model) -> None:
         w = SaliencyWidget(Job(model=tiny_model, prompt=prompt, question=question, max_new_tokens=4))
         w.wait(GUARD)
         w.close()
-        w._controller._thread.join(GUARD)
-        w._controller._stream._thread.join(GUARD)
+        assert w._controller.join(GUARD)
         return weakref.ref(w)
 
     closed = [opened_and_closed() for _ in range(3)]

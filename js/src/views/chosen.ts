@@ -2,6 +2,7 @@
 
 import { share, significant } from "../format";
 import type { Span } from "../layout";
+import type { Change } from "../protocol";
 import type { Store } from "../store";
 import { unitAt, wholeUnits } from "../units";
 import type { ViewContext } from "./context";
@@ -54,8 +55,13 @@ export function toggleHidden(store: Store, rows: Span): void {
   else store.hide(rows);
 }
 
-export function strikeOut({ send }: Pick<ViewContext, "send">, { start, end }: Span): void {
-  send({ type: "try", rows: Array.from({ length: end - start }, (_, k) => start + k) });
+/** Asks what would be if this were changed; of nothing: undoes what was. Why there is no answer, the kernel says itself. */
+export function tryOut({ store, request }: Pick<ViewContext, "store" | "request">, change: Change): void {
+  request({ type: "try", ...change }).then(store.tried, () => {});
+}
+
+export function strikeOut(context: Pick<ViewContext, "store" | "request">, { start, end }: Span): void {
+  tryOut(context, { rows: Array.from({ length: end - start }, (_, k) => start + k) });
 }
 
 /** Whether the unit of a token is shown as one though it has parts. */

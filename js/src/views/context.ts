@@ -2,13 +2,12 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { Ramp } from "../color";
-import type { ToKernel } from "../protocol";
+import type { Wire } from "../requests";
 import type { MapData, Store } from "../store";
 import type { Tooltip } from "./tooltip";
 
-export type ViewContext = {
+export type ViewContext = Wire & {
   store: Store;
-  send: (message: ToKernel) => void;
   /** Aborts when the view goes; every listener and effect hangs on it. */
   signal: AbortSignal;
   ramp: ReadonlySignal<Ramp>;

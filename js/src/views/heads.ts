@@ -3,6 +3,7 @@
  * over it lies a grid of cells that can be pointed at, walked through and picked.
  */
 
+import { signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { share } from "../format";
 import type { Heads } from "../protocol";
@@ -31,7 +32,7 @@ const keyOf = ({ layer, head }: Settings) => [layer, head].join();
 
 /** The button that opens the grid; there only while a map of attention is. */
 export function headsButton(context: ViewContext): HTMLElement {
-  const { store, send, signal } = context;
+  const { store, request, signal } = context;
   const button = h("button", { type: "button", className: "sw-plain sw-heads-toggle" }, "layers × heads");
   const title = h("h3", { className: "sw-card-title" });
   const canvas = h("canvas", { ariaHidden: "true" });
@@ -41,6 +42,8 @@ export function headsButton(context: ViewContext): HTMLElement {
   const scroller = h("div", { className: "sw-head-scroll" }, h("div", { className: "sw-head-room" }, canvas, grid));
   const panel = h("div", { className: "sw-heads", role: "dialog", ariaLabel: "Layers and heads" });
   panel.append(title, scroller, said);
+  /** Of the text on show, and the column that the reader rested on. */
+  const answer = signalOf<Heads | null>(null);
   let at: Place = { row: 0, col: 0 };
   let told: Place | null = null; // the cell that the line below speaks of
 
@@ -51,13 +54,17 @@ export function headsButton(context: ViewContext): HTMLElement {
 
   function want(): void {
     const { value: col } = store.target;
-    if (col !== null && store.heads.value?.col !== col) send({ type: "heads", col });
+    if (col !== null && answer.value?.col !== col) request({ type: "heads", col }).then(take, () => {});
+  }
+
+  function take(reply: Heads): void {
+    if (reply.doc === store.document.value?.doc) answer.value = reply;
   }
 
   const wantSoon = rested(signal, SETTLE, want);
 
   function pick(place: Place): void {
-    const { value: heads } = store.heads;
+    const { value: heads } = answer;
     const objective = mapOnShow(store)?.objective;
     if (heads === null || objective === undefined || (place.col > 0 && peakAt(heads, place) === null)) return;
     askFor(context, {
@@ -102,7 +109,7 @@ export function headsButton(context: ViewContext): HTMLElement {
   }
 
   function draw(): void {
-    const { value: heads } = store.heads;
+    const { value: heads } = answer;
     const stale = heads?.col !== store.target.value;
     grid.setAttribute("aria-busy", String(stale));
     scroller.classList.toggle("sw-stale", stale);
@@ -114,7 +121,7 @@ export function headsButton(context: ViewContext): HTMLElement {
   }
 
   function say(): void {
-    const { value: heads } = store.heads;
+    const { value: heads } = answer;
     said.textContent = told === null || heads === null ? HINT : describe(heads, told);
   }
 
@@ -126,7 +133,7 @@ export function headsButton(context: ViewContext): HTMLElement {
   }
 
   function moveTo({ row, col }: Place): void {
-    const { value: heads } = store.heads;
+    const { value: heads } = answer;
     if (heads === null) return;
     const own = nearest(row, heads.layers.length + 1);
     cellAt(at)?.setAttribute("tabindex", "-1");
@@ -167,11 +174,14 @@ export function headsButton(context: ViewContext): HTMLElement {
     if (button.hidden) popover.close();
   });
   watch(signal, () => {
+    if (answer.value?.doc !== store.document.value?.doc) answer.value = null;
+  });
+  watch(signal, () => {
     void [store.target.value, store.document.value?.doc];
     if (panel.isConnected) wantSoon();
   });
   watch(signal, () => {
-    void [store.heads.value, store.target.value, store.asked.value, store.map.value, context.ramp.value];
+    void [answer.value, store.target.value, store.asked.value, store.map.value, context.ramp.value];
     if (panel.isConnected) draw();
   });
   return button;

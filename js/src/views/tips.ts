@@ -53,7 +53,15 @@ function weight(store: Store, row: number, cols: Span, of: MapData | null): Temp
       <div>of the shares ${aim}</div>`;
   }
   return html`<div>share <b>${share(shareOf(scores, unit))}</b> · rank <b>${rank}</b> of ${statsOf(scores).visible}</div>
-    <div>score ${significant(scores[unit] ?? Number.NaN)} ${aim}</div>`;
+    <div>score ${significant(scores[unit] ?? Number.NaN)}${plusMinus(store, row, cols, of)} ${aim}</div>`;
+}
+
+/** The standard error of the score of one token for one target, where it is known: of no sum, for errors are not added. */
+function plusMinus(store: Store, row: number, { start, end }: Span, of: MapData | null): string {
+  const unit = unitAt(store.units.value, row);
+  const error = of?.errors[start]?.[row];
+  const isOne = end - start === 1 && unit !== null && unit.end - unit.start === 1;
+  return isOne && error !== undefined && !Number.isNaN(error) ? ` ± ${significant(error)}` : "";
 }
 
 function silence({ hiddenRows }: Store, row: number, first: number): string {

@@ -1,6 +1,6 @@
 /** One view of a store: everything that is drawn into one element. */
 
-import type { ToKernel } from "../protocol";
+import type { Wire } from "../requests";
 import type { Store } from "../store";
 import { actionsView } from "./actions";
 import { announcer, answerAnnouncer } from "./announce";
@@ -24,13 +24,8 @@ import { undoWhatIf, whatIfView } from "./whatif";
 /** Who writes needs these keys, with Ctrl or Alt too: JupyterLab would undo in a cell what was written here. */
 const EDITS = /^([acvxyz]|Enter|Backspace|Delete|Home|End|Arrow\w+)$/i;
 
-export function mount(options: {
-  store: Store;
-  send: (message: ToKernel) => void;
-  signal: AbortSignal;
-  el: HTMLElement;
-}): void {
-  const { store, send, signal, el } = options;
+export function mount(options: Wire & { store: Store; signal: AbortSignal; el: HTMLElement }): void {
+  const { store, send, request, signal, el } = options;
   const layer = h("div", { className: "sw-layer" });
   const box = h("div", { className: "sw-box" });
   const root = h("div", { className: "sw-live" }, box, layer);
@@ -40,7 +35,8 @@ export function mount(options: {
 
   const ramp = watchTheme(root, signal);
   const live = () => void [store.map.value, store.units.value, store.pinnedCols.value, store.measure.value];
-  const context: ViewContext = { store, send, signal, ramp, layer, tooltip: createTooltip(live, layer, signal) };
+  const tooltip = createTooltip(live, layer, signal);
+  const context: ViewContext = { store, send, request, signal, ramp, layer, tooltip };
   layer.append(announcer(context), answerAnnouncer(context));
   const header = headerView(context);
   const drawers = drawersView(context);

@@ -11,13 +11,15 @@ import numpy as np
 from ..attribution.viewed import file_name, page_of
 from ..checks import one_of
 from ..errors import InputError, SaliencyError
-from ..session.messages import wire_step
-from ..session.streaming import Send, Stream
+from ..protocol import to_page
+from ..session.messages import failed, menu_message, refusal, status, step_message, tokens_message
+from ..session.sender import Send, Sender
+from ..session.shelf import Shelf
 
 if TYPE_CHECKING:
     from ..attribution.methods import Method
     from ..attribution.result import Attribution
-    from ..protocol import to_kernel, to_page
+    from ..protocol import to_kernel
     from ..types import Segment, Token
 
 
@@ -59,50 +61,46 @@ class Exhibit:
     def __init__(self, exhibition: Exhibition, send: Send, finished: Callable[[Attribution], None]) -> None:
         self._of = exhibition
         self._finished = finished
-        self._stream = Stream(send)
+        self._sender = Sender(send)
+        self._shelf = Shelf(self._sender)
         self._maps = {shown.card.id: shown for shown in exhibition.maps}
         self._on_show = exhibition.maps[-1]
 
     def start(self) -> None:
         """Hang the maps, and begin to send."""
-        stream, of = self._stream, self._of
-        stream.menu({shown.card: None for shown in of.maps}, {})
-        stream.document(
-            model=of.name,
-            device=of.where,
-            dtype=of.what,
-            first_target=of.first_target,
-            editable=None,
-            alive=False,
-            beside=of.beside,
-        )
-        stream.tokens(of.tokens, of.segments)
-        reason = " ".join(of.closed)
-        stream.explainers(
-            {"type": "explainers", "explainers": [], "prompts": [], "review": "", "compares": False, "reason": reason}
-        )
+        of, reason = self._of, " ".join(self._of.closed)
+        self._sender.tell(
+            menu_message({shown.card: None for shown in of.maps}, {}),
+            to_page.Document(
+                type="document", doc=1, model=of.name, device=of.where, dtype=of.what, first_target=of.first_target,
+                editable=None, alive=False, beside=list(of.beside)
+            ),
+            tokens_message(1, of.tokens, of.segments),
+            {"type": "explainers", "explainers": [], "prompts": [], "review": "", "compares": False, "reason": reason},
+            status("done"),
+        )  # fmt: skip
         for shown in of.maps:
             self._begin(shown, aside=shown is not self._on_show)
-            for col in range(len(shown.map.cols)):
-                stream.column(shown.card.id, col, shown.map.scores[:, col].copy())
-        stream.status("done")
-        stream.start()
+            self._shelf.fill(shown.card.id, range(len(shown.map.cols)), shown.map.scores)
+        self._tell_steps(self._on_show)
+        self._sender.start()
 
     def show(self, name: str) -> None:
         """Put a map on show. Raises: UnknownName."""
-        self._begin(self._named(name), aside=False)
-        self._on_show = self._named(name)
-        self._stream.status("done", self._on_show.card.label)
-        self._finished(self._on_show.map)
+        self._on_show = shown = self._named(name)
+        self._begin(shown)
+        self._tell_steps(shown)
+        self._sender.tell(status("done", shown.card.label))
+        self._finished(shown.map)
 
     def receive(self, message: to_kernel.ToKernel) -> None:
         """A message of the page."""
-        if self._stream.heard(message):
+        if self._sender.heard(message):
             return
         try:
             self._receive(message)
         except SaliencyError as error:
-            self._stream.failed(type(error).__name__, error.message, error.cure)
+            self._sender.tell(failed(type(error).__name__, error.message, error.cure), *refusal(message))
 
     def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
@@ -122,14 +120,14 @@ class Exhibit:
 
     def prefer(self, col: int) -> None:
         """The user looks at this column: send it next."""
-        self._stream.prefer(col)
+        self._sender.prefer(col)
 
     def cancel(self) -> None:
         """Nothing runs: nothing happens."""
 
     def close(self) -> None:
         """End the thread that sends."""
-        self._stream.close()
+        self._sender.close()
 
     def wait(self, timeout: float | None) -> bool:  # noqa: ARG002 (whoever waits for a widget may have a limit)
         """Nothing is to do."""
@@ -151,33 +149,22 @@ class Exhibit:
         one_of("map", name, self._maps)
         return self._maps[name]
 
-    def _begin(self, shown: Shown, *, aside: bool) -> None:
-        """Say that this map is there; the probabilities are those of the map on show, as far as it has any."""
-        self._stream.show(
-            shown.card.id,
-            method=shown.card.id,
-            objective=shown.map.objective or "",
-            n_rows=len(shown.map.rows),
-            n_cols=len(shown.map.cols),
-            settings=shown.about,
-            aside=aside,
-        )
-        if not aside:
-            self._stream.steps({**self._steps(*self._of.maps), **self._steps(shown)})
+    def _begin(self, shown: Shown, *, aside: bool = False) -> None:
+        name, objective, shape = shown.card.id, shown.map.objective or "", shown.map.scores.shape
+        self._shelf.begin(name, method=name, objective=objective, shape=shape, settings=shown.about, aside=aside)
 
-    @staticmethod
-    def _steps(*of: Shown) -> dict[int, to_page.WireStep]:
-        """By column the probability, or the value, and the alternatives, of the first map that knows them."""
-        found: dict[int, to_page.WireStep] = {}
-        for shown in reversed(of):
-            scores, unknown = shown.map.step_scores, np.full(len(shown.map.cols), np.nan)
+    def _tell_steps(self, shown: Shown) -> None:
+        """By column the probability, or the value, and the alternatives: of this map, or of the first that has them."""
+        found: dict[int, to_page.Steps] = {}
+        for each in (*reversed(self._of.maps), shown):
+            scores, unknown = each.map.step_scores, np.full(len(each.map.cols), np.nan)
             probabilities, values = (scores.get(name, unknown) for name in ("probability", "value"))
             for col in range(len(unknown)):
                 p, value = float(probabilities[col]), float(values[col])
                 if not np.isnan((p, value)).all():  # its own text has such a target
-                    others = shown.map.alternatives[col] if shown.map.alternatives else ()
-                    found[col] = wire_step(p, None if np.isnan(value) else value, others)
-        return found
+                    others = each.map.alternatives[col] if each.map.alternatives else ()
+                    found[col] = step_message(1, col, p, None if np.isnan(value) else value, others)
+        self._sender.tell(*found.values())
 
     def _export(self, col: int, view: to_kernel.View) -> None:
         of, n = self._of, len(self._on_show.map.cols)
@@ -186,4 +173,4 @@ class Exhibit:
         sides = [shown.map for shown in of.maps if shown.card.id in of.beside]
         is_difference = self._on_show.card.family == "difference"
         text = page_of(self._on_show.map, of.tokens, of.first_target, col, view, sides=sides if is_difference else ())
-        self._stream.file(file_name(of.name, self._on_show.card.id), text)
+        self._sender.tell({"type": "file", "name": file_name(of.name, self._on_show.card.id), "text": text})

@@ -5,9 +5,13 @@ either side knows the wire format. For each message tests/protocol/ has one gold
 write.
 
 A conversation: the page says `hello` (once per page, and again after a reload); the kernel answers with `hello` and
-then everything it has: `trail`, `document`, `tokens`, `menu`, `steps`, `map`, its columns, `what_if`, `explainers`,
-every `answer`, `comparison`, `status`, `failed`. After that it sends what is new, `heads` and `file` only then. Every
-message is idempotent: a page that hears one twice is not changed by the second.
+then everything it has: `trail`, `document`, `tokens`, `menu`, `steps`, `map`, `explainers`, every `answer`,
+`comparison`, `status`, `failed`, and columns. After that it sends what is new. Every message is idempotent: a page that
+hears one twice is not changed by the second.
+
+A question that has one answer is a request: the page gives it a number that no other page gives, and the kernel sends
+one reply with this number, or `unanswered`. Every page hears every reply: it ignores a number that it does not wait
+for. A page that says hello does not hear old replies again, nor a `file`.
 
 Column messages carry a running `seq`; the page acknowledges the highest it has, and the kernel keeps at most `WINDOW`
 unacknowledged ones in flight.

@@ -59,23 +59,27 @@ class Back(TypedDict):
 
 
 class Try(TypedDict):
-    """What if these tokens were not there, or the text were this one? Of neither: undo. The answer is `what_if`."""
+    """What if these tokens were not there, or the text were this one? Of neither: undo. The reply is `what_if`."""
 
     type: Literal["try"]
+    request: int
     rows: NotRequired[list[int]]
     text: NotRequired[str]
 
 
 class Keep(TypedDict):
-    """Make what was tried the text on show, with a map of its own."""
+    """Make the text with this change, which was tried, the one on show, with a map of its own."""
 
     type: Literal["keep"]
+    rows: NotRequired[list[int]]
+    text: NotRequired[str]
 
 
 class AskHeads(TypedDict):
-    """Where does each head look? The answer is `heads`."""
+    """Where does each head look? The reply is `heads`."""
 
     type: Literal["heads"]
+    request: int
     col: int
 
 
@@ -152,9 +156,9 @@ _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "ask": {"method": str, "objective": str},
     "branch": {"col": int, "token": int},
     "back": {"to": int},
-    "try": {},
+    "try": {"request": int},
     "keep": {},
-    "heads": {"col": int},
+    "heads": {"request": int, "col": int},
     "export": {"col": int, "view": dict},
     "cancel": {},
     "explain": {"explainer": str, "kind": str, "prompt": str, "review": str},

@@ -155,7 +155,11 @@ class Map(TypedDict):
 
 
 class Column(TypedDict):
-    """One column. Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row."""
+    """One column; it takes the place of one that was sent before, of which this is a better estimate.
+
+    Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, where it is known: the
+    standard errors of these scores, likewise.
+    """
 
     type: Literal["column"]
     map: str
@@ -186,13 +190,14 @@ class Failed(TypedDict):
 
 
 class WhatIf(TypedDict):
-    """How probable the same targets are after a change of what was read; both lists are empty after undo.
+    """Reply to `try`: how probable the same targets are after a change; both lists are empty after undo.
 
     `rows`: the tokens struck out; `text`: what was written in place of `editable`; one of the two. `before`, `after`: a
     probability a column; None for a target that is struck out itself.
     """
 
     type: Literal["what_if"]
+    request: int
     doc: int
     rows: list[int]
     text: str | None
@@ -201,18 +206,26 @@ class WhatIf(TypedDict):
 
 
 class Heads(TypedDict):
-    """Where each head of each layer looks when it predicts the target of `col`.
+    """Reply to `heads`: where each head of each layer looks when it predicts the target of `col`.
 
     `layers`: the indices of those that have attention. Buffer 0: float32, little-endian, [layers, n_heads, n_rows];
     NaN where a layer has fewer heads.
     """
 
     type: Literal["heads"]
+    request: int
     doc: int
     col: int
     layers: list[int]
     n_heads: int
     n_rows: int
+
+
+class Unanswered(TypedDict):
+    """No reply will come: it failed, was cancelled, or a newer request took its place."""
+
+    type: Literal["unanswered"]
+    request: int
 
 
 class Heard(TypedDict):
@@ -380,6 +393,7 @@ ToPage: TypeAlias = (
     | Failed
     | WhatIf
     | Heads
+    | Unanswered
     | File
     | Heard
     | Explainers

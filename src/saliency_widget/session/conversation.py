@@ -16,6 +16,7 @@ from ..explanation.asking import Inquiry, News, ask
 from ..explanation.local import LocalClient, why_not_local
 from ..explanation.placing import place, review_of
 from .explanation_messages import THE_MODEL, THE_OTHER, answer_message, comparison_message, explainers_message
+from .messages import status
 
 if TYPE_CHECKING:
     from ..attribution.result import Attribution
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from ..explanation.result import Explanation
     from ..models.base import Model
     from ..models.document import Document
-    from .streaming import Stream
+    from .sender import Sender
+    from .shelf import Shelf
 
 State: TypeAlias = Literal["waiting", "writing", "done", "cancelled", "failed"]
 
@@ -74,8 +76,9 @@ class Host:
 class Conversation:
     """Wishes are fulfilled one after another by the worker; `ask_for` and `drop` may be called from any thread."""
 
-    def __init__(self, stream: Stream, other: Client | None, host: Host) -> None:
-        self._stream = stream
+    def __init__(self, sender: Sender, shelf: Shelf, other: Client | None, host: Host) -> None:
+        self._sender = sender
+        self._shelf = shelf
         self._other = other
         self._host = host
         self._numbers = itertools.count(1)
@@ -112,7 +115,7 @@ class Conversation:
         reason = why_not_local(model)
         own = LocalClient(model) if reason is None else None
         review = review_of(self._host.document().tokens)
-        self._stream.explainers(explainers_message(own, self._other, review, reason))
+        self._sender.tell(explainers_message(own, self._other, review, reason))
         self.said = None
         if self._placed is not None:
             talk = self._talks[self._placed]
@@ -136,7 +139,7 @@ class Conversation:
             client = self._client(talk.explainer)
             talk = replace(talk, name=client.name, where=client.where)
             self._tell(talk)
-            self._stream.status("explaining", f"{client.name} explains", unit="")
+            self._sender.tell(status("explaining", f"{client.name} explains", unit=""))
             request = replace(talk.request, review=self._shown()) if talk.of_widget else talk.request
             said = ask(client, request, on_news)
         except Cancelled:
@@ -160,7 +163,7 @@ class Conversation:
 
     def _tell(self, talk: Talk) -> None:
         self._talks[talk.id] = talk
-        self._stream.answer(answer_message(talk))
+        self._sender.tell(answer_message(talk))
 
     def _client(self, explainer: str) -> Client:
         if explainer == THE_OTHER:
@@ -181,19 +184,10 @@ class Conversation:
             return False
         whole = said.on(document.rows, document.cols, document.segments, groups)
         map_id = uuid.uuid4().hex[:12]
-        n_rows, n_cols = whole.scores.shape
         self.said = (map_id, whole)
-        self._stream.show(
-            map_id,
-            method=LLM.id,
-            objective="probability",
-            n_rows=n_rows,
-            n_cols=n_cols,
-            settings=said.card.about,
-            aside=True,
-        )
-        for col in range(n_cols):
-            self._stream.column(map_id, col, whole.scores[:, col].copy())
+        about, shape = said.card.about, whole.scores.shape
+        self._shelf.begin(map_id, method=LLM.id, objective="probability", shape=shape, settings=about, aside=True)
+        self._shelf.fill(map_id, range(len(whole.cols)), whole.scores)
         return True
 
     def _compare(self, wish: Comparing) -> None:
@@ -202,7 +196,7 @@ class Conversation:
 
         def on_progress(what: str, done: int, total: int) -> None:
             self._host.check()
-            self._stream.status("explaining", what, done, total, unit="steps")
+            self._sender.tell(status("explaining", what, done, total, unit="steps"))
 
         self.comparison = compare(client, review, on_progress, memory_budget=self._host.memory_budget)
-        self._stream.comparison(comparison_message(self.comparison))
+        self._sender.tell(comparison_message(self.comparison))

@@ -14,6 +14,7 @@ from ..attribution.methods import LLM, METHODS, check_applies, on, why_not
 from ..attribution.objectives import LABELS
 from ..attribution.viewed import file_name, page_of
 from ..errors import InputError, WeightsChanged
+from .messages import menu_message, status
 from .trail import tell_steps
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from ..models.document import Document
     from ..protocol.to_kernel import View
     from ..types import Request
-    from .streaming import Stream
+    from .sender import Sender
+    from .shelf import Shelf
 
 
 @dataclass(eq=False)
@@ -51,7 +53,8 @@ class Maps:
 
     def __init__(
         self,
-        stream: Stream,
+        sender: Sender,
+        shelf: Shelf,
         question: Question,
         memory_budget: int | None,
         *,
@@ -59,7 +62,8 @@ class Maps:
         finished: Callable[[Attribution], None],
         said: Callable[[], tuple[str, Attribution] | None],
     ) -> None:
-        self._stream = stream
+        self._sender = sender
+        self._shelf = shelf
         self._memory_budget = memory_budget
         self._check = check
         self._finished = finished
@@ -132,7 +136,7 @@ class Maps:
             raise InputError("There is no map to keep yet.", cure="Wait for its first column.")
         attribution.check_column(col, document)
         text = page_of(shown, document.tokens, document.first_target, col, view)
-        self._stream.file(file_name(shown.model_name, shown.method), text)
+        self._sender.tell({"type": "file", "name": file_name(shown.model_name, shown.method), "text": text})
 
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -146,7 +150,7 @@ class Maps:
         """Again, after something was said or forgotten."""
         there = set() if self._said() is None else {LLM}
         reasons = {on(m, model): None if m in there else why_not(m, model) for m in self._offered}
-        self._stream.menu(reasons, LABELS)
+        self._sender.tell(menu_message(reasons, LABELS))
 
     def _show_said(self, model: Model, question: Question) -> None:
         said = self._said()
@@ -154,8 +158,7 @@ class Maps:
             check_applies(LLM, model, question.settings)
             return
         map_id, whole = said
-        n_rows, n_cols = whole.scores.shape
-        self._stream.show(map_id, method=LLM.id, objective=question.objective, n_rows=n_rows, n_cols=n_cols)
+        self._shelf.show(map_id, question.objective)
         self._shown, self.question = None, question
         self._publish(whole)
 
@@ -170,12 +173,11 @@ class Maps:
 
     def _begin(self, model: Model, document: Document, entry: _Entry, *, aside: bool = False) -> None:
         question = entry.question
-        is_new = self._stream.show(
+        is_new = self._shelf.begin(
             entry.map_id,
             method=question.method.id,
             objective=question.objective,
-            n_rows=len(document.rows),
-            n_cols=len(document.cols),
+            shape=(len(document.rows), len(document.cols)),
             settings=question.described(model),
             foil=None if question.foil is None else model.foil_text(question.foil),
             col=question.col,
@@ -211,7 +213,7 @@ class Maps:
         self._schedule = Schedule(todo, prefer=self._preferred or 0)
         if not todo:
             return
-        self._stream.status("attributing", label, n - len(todo), n, unit=model.counted)
+        self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))
         started, before, spent = time.perf_counter(), n - len(todo), entry.seconds
         for chunk in attribution.columns(model, question, document, self._schedule, self._memory_budget):
             if isinstance(chunk, Progress):
@@ -226,18 +228,17 @@ class Maps:
             done, elapsed = n - len(todo), time.perf_counter() - started
             entry.seconds = spent + elapsed
             left = elapsed / (done - before) * len(todo)
-            self._stream.status("attributing", label, done, n, left, model.counted)
+            self._sender.tell(status("attributing", label, done, n, left, model.counted))
             self._check()
 
     def _tell(self, model: Model, entry: _Entry, chunk: Chunk) -> None:
-        tell_steps(self._stream, model, chunk.cols, chunk.steps)
-        for j, col in enumerate(chunk.cols):
-            self._stream.column(entry.map_id, col, chunk.scores[:, j].copy())
+        tell_steps(self._sender, model, chunk.cols, chunk.steps)
+        self._shelf.fill(entry.map_id, chunk.cols, chunk.scores)
 
     def _tell_progress(self, label: str, progress: Progress, started: float) -> None:
         done, total = progress
         left = (time.perf_counter() - started) / done * (total - done) if done else None
-        self._stream.status("attributing", label, done, total, left, unit="passes")
+        self._sender.tell(status("attributing", label, done, total, left, unit="passes"))
         self._check()
 
     def _publish(self, whole: Attribution) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..characters import sign_of
 from ..checks import SURROGATE
+from ..protocol import to_kernel, to_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..attribution.methods import Method
-    from ..protocol import to_page
-    from ..types import Alternative, Phase, Token
+    from ..types import Alternative, Objective, Phase, Segment, Token
 
 
 def wire_token(token: Token) -> to_page.WireToken:
@@ -34,32 +34,63 @@ def encodable(content: Any) -> Any:
     return content
 
 
-def growth(answer: to_page.Answer, told: str | None) -> to_page.Answer:
+def growth(answer: dict[str, Any], told: dict[str, Any] | None) -> dict[str, Any]:
     """The answer without the beginning of its text that was told; whole where it did not grow from there."""
-    if not told or answer["state"] != "writing" or not answer["text"].startswith(told):
+    before = told["text"] if told and told["state"] == answer["state"] == "writing" else ""
+    if not before or not answer["text"].startswith(before):
         return answer
-    start = len(encodable(told).encode("utf-16-le")) // 2
-    return {**answer, "start": start, "text": answer["text"][len(told) :], "free": None}
+    start = len(encodable(before).encode("utf-16-le")) // 2
+    return {**answer, "start": start, "text": answer["text"][len(before) :], "free": None}
+
+
+def tokens_message(doc: int, tokens: Sequence[Token], segments: Sequence[Segment]) -> to_page.Tokens:
+    """All tokens of a text as far as it is there."""
+    named = [cast("to_page.WireSegment", asdict(segment)) for segment in segments]
+    return {"type": "tokens", "doc": doc, "start": 0, "tokens": [wire_token(t) for t in tokens], "segments": named}
+
+
+def step_message(
+    doc: int, col: int, probability: float, value: float | None, alternatives: Sequence[Alternative]
+) -> to_page.Steps:
+    """The probability of one target, or the value that the model gives, and the alternatives."""
+    others = [cast("to_page.WireAlternative", asdict(other)) for other in alternatives]
+    known = probability if value is None else None
+    step: to_page.WireStep = {"probability": known, "value": value, "alternatives": others}
+    return {"type": "steps", "doc": doc, "start": col, "steps": [step]}
+
+
+def menu_message(methods: Mapping[Method, str | None], objectives: Mapping[Objective, str]) -> to_page.Menu:
+    """What can be asked of a model: methods with the reason why one cannot be used, objectives with their labels."""
+    cards = [wire_method(method, reason) for method, reason in methods.items()]
+    return {"type": "menu", "methods": cards, "objectives": [{"id": k, "label": v} for k, v in objectives.items()]}
+
+
+def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
+    """Where heads look, to be sent with the weights. `shape`: that of the weights, [layers, heads, n_rows]."""
+    _, n_heads, n_rows = shape
+    return to_page.Heads(
+        type="heads", request=request, doc=doc, col=col, layers=list(layers), n_heads=n_heads, n_rows=n_rows
+    )
+
+
+def failed(kind: str, message: str, cure: str) -> to_page.Failed:
+    """What went wrong, in two sentences."""
+    return {"type": "failed", "kind": kind, "message": message, "cure": cure}
+
+
+def refusal(asked: to_kernel.ToKernel) -> tuple[to_page.Unanswered, ...]:
+    """That no reply will come to this message of a page, if it waits for one."""
+    return ({"type": "unanswered", "request": asked["request"]},) if asked["type"] in ("try", "heads") else ()
 
 
 def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
     """The card of a method. `reason`: why it cannot be used here, or None."""
-    return {
-        "id": method.id,
-        "label": method.label,
-        "family": method.family,
-        "signed": method.signed,
-        "uses_objective": method.uses_objective,
-        "unit": method.unit,
-        "cost": method.cost,
-        "reads": method.reads,
-        "caveats": list(method.caveats),
-        "reference": method.reference,
-        "reason": reason,
-    }
+    fields = to_page.WireMethod.__required_keys__ - {"caveats", "reason"}
+    card = {name: getattr(method, name) for name in fields}
+    return cast("to_page.WireMethod", {**card, "caveats": list(method.caveats), "reason": reason})
 
 
-def status_message(
+def status(
     phase: Phase,
     what: str = "",
     done: int = 0,
@@ -68,31 +99,6 @@ def status_message(
     unit: str = "tokens",
 ) -> to_page.Status:
     """What is going on."""
-    return {
-        "type": "status",
-        "phase": phase,
-        "what": what,
-        "done": done,
-        "total": total,
-        "seconds_left": seconds_left,
-        "unit": unit,
-    }
-
-
-def wire_step(probability: float, value: float | None, alternatives: Sequence[Alternative]) -> to_page.WireStep:
-    """The probability of a target, or the value that the model gives, and the alternatives."""
-    wire = [cast("to_page.WireAlternative", asdict(a)) for a in alternatives]
-    return {"probability": probability if value is None else None, "value": value, "alternatives": wire}
-
-
-def runs(cols: Iterable[int]) -> Iterator[range]:
-    """The columns as ranges without gaps, ascending."""
-    start = end = -1
-    for col in sorted(cols):
-        if col != end:
-            if end > start:
-                yield range(start, end)
-            start = col
-        end = col + 1
-    if end > start:
-        yield range(start, end)
+    return to_page.Status(
+        type="status", phase=phase, what=what, done=done, total=total, seconds_left=seconds_left, unit=unit
+    )

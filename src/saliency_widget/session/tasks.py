@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -46,9 +47,9 @@ class Back:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Show the text with this change; None: with the one that was tried last."""
+    """Show the text with this change."""
 
-    change: Change | None = None
+    change: Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Try:
     """What if the text on show were changed so?"""
 
     change: Change
+    request: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class AskHeads:
     """Where does each head look?"""
 
     col: int
+    request: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +80,25 @@ Turn: TypeAlias = Branch | Back | Keep  # after which another text is on show
 Quick: TypeAlias = Try | AskHeads  # one pass, or two
 Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Export | Wish"
 
-_OF_ONE_TEXT = (Aside, Try, AskHeads)
-
 
 class Tasks:
     """What waits: another text first, then what one pass answers, then the map to show, then the rest in order.
 
-    Its owner sees to it that one thread at a time comes in.
+    Its owner sees to it that one thread at a time comes in. `dropped` is called with each task that will not be done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Callable[[Task], None]) -> None:
+        self._dropped = dropped
         self._waiting: list[Task] = []
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
     def put(self, task: Task) -> None:
-        """Add one. Of maps to show, and of changes to try, only the latest is worth doing."""
-        if isinstance(task, Ask | Try):
-            self._waiting = [other for other in self._waiting if type(other) is not type(task)]
-        elif isinstance(task, Keep):  # it keeps what is about to be tried
-            tried = [other for other in self._waiting if isinstance(other, Try)]
-            self._waiting = [other for other in self._waiting if not isinstance(other, Try)]
-            task = Keep(tried[0].change) if tried else task
-        elif isinstance(task, Aside | AskHeads) and task in self._waiting:
+        """Add one. Of maps to show, and of requests of one kind, only the latest is worth doing."""
+        if isinstance(task, Ask | Quick):
+            self._drop(lambda other: type(other) is type(task))
+        elif isinstance(task, Aside) and task in self._waiting:
             return
         self._waiting.append(task)
 
@@ -110,10 +108,15 @@ class Tasks:
             return None
         return self._waiting.pop(min(range(len(self._waiting)), key=lambda at: (_rank(self._waiting[at]), at)))
 
-    def clear(self) -> list[Task]:
-        """Take all of them."""
-        waiting, self._waiting = self._waiting, []
-        return waiting
+    def clear(self) -> None:
+        """Drop all of them."""
+        self._drop(lambda _task: True)
+
+    def _drop(self, is_dropped: Callable[[Task], bool]) -> None:
+        waiting = self._waiting
+        self._waiting = [task for task in waiting if not is_dropped(task)]
+        for task in filter(is_dropped, waiting):
+            self._dropped(task)
 
     def overtake(self, running: Task | None) -> bool:
         """Whether a map that is being computed is to be put aside for another one, or for another text."""
@@ -132,8 +135,8 @@ class Tasks:
 
     def turn_the_page(self) -> None:
         """Another text is on show: what was asked of a place in the one before makes no sense."""
-        kept = [task for task in self._waiting if not isinstance(task, _OF_ONE_TEXT)]
-        self._waiting = [_of_any_text(task) for task in kept]
+        self._drop(lambda task: isinstance(task, Aside | Quick))
+        self._waiting = [_of_any_text(task) for task in self._waiting]
 
     def follow(self, question: Question) -> None:
         """Show this map next, unless another is to be shown."""
@@ -152,13 +155,11 @@ def task_of(message: to_kernel.ToKernel) -> Task:
         case "back":
             task = Back(message["to"])
         case "try":
-            cure = "Name the tokens to strike out by their places, from 0 on."
-            rows = tuple(whole_number("A row", row, cure=cure) for row in message.get("rows", []))
-            task = Try(Change(rows=rows, text=message.get("text")))
+            task = Try(_change_of(message), message["request"])
         case "keep":
-            task = Keep()
+            task = Keep(_change_of(message))
         case "heads":
-            task = AskHeads(message["col"])
+            task = AskHeads(message["col"], message["request"])
         case "export":
             task = Export(message["col"], message["view"])
         case kind:
@@ -170,6 +171,12 @@ def _map_of(message: to_kernel.Ask) -> Ask | Aside:
     settings, foil, col = message.get("settings", {}), message.get("foil"), message.get("col")
     question = check_question(message["method"], message["objective"], settings, foil, col=col)
     return Aside(question) if message.get("aside", False) else Ask(question)
+
+
+def _change_of(message: to_kernel.Try | to_kernel.Keep) -> Change:
+    cure = "Name the tokens to strike out by their places, from 0 on."
+    rows = tuple(whole_number("A row", row, cure=cure) for row in message.get("rows", []))
+    return Change(rows=rows, text=message.get("text"))
 
 
 def bare(question: Question) -> Question:

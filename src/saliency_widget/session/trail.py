@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..attribution import attribute as attribution
 from ..errors import InputError
 from ..models.changes import Change, Text, changed, editable, name_of
-from .messages import wire_step
+from ..protocol import to_page
+from .messages import status, step_message, tokens_message
 
 if TYPE_CHECKING:
     from ..models.base import Model
     from ..models.document import Document
     from ..models.prompting import Encoded, Prompt
     from ..models.steps import Step
-    from .streaming import Stream
+    from .sender import Sender
 
     OnProgress: TypeAlias = Callable[[Encoded, list[int], list[Step]], None]
 
@@ -32,14 +33,14 @@ class Trail:
 
     def __init__(
         self,
-        stream: Stream,
+        sender: Sender,
         prompt: Prompt,
         max_new_tokens: int,
         *,
         check: Callable[[], None],
         turned: Callable[[], None],
     ) -> None:
-        self._stream = stream
+        self._sender = sender
         self._prompt = prompt
         self._max_new_tokens = max_new_tokens
         self._check = check
@@ -121,18 +122,20 @@ class Trail:
 
     def _begin(self, model: Model, texts: Sequence[Text], at: int, n_same: int = 0) -> None:
         self._turned()
-        text = texts[at]
-        self._stream.trail([t.name for t in texts], at)
-        self._stream.document(
-            model=model.name,
-            device=str(model.device),
-            dtype=model.dtype_name,
-            first_target=text.document.first_target,
-            editable=editable(text.prompt),
-            tokens=text.document.tokens,
-            segments=text.document.segments,
-            n_same=n_same,
-        )
+        text, doc = texts[at], self._sender.doc + 1
+        steps = self._sender.latest("steps").items()
+        self._sender.tell(
+            {"type": "trail", "names": [t.name for t in texts], "at": at},
+            to_page.Document(
+                type="document", doc=doc, model=model.name, device=str(model.device), dtype=model.dtype_name,
+                first_target=text.document.first_target, editable=editable(text.prompt), alive=True, beside=[],
+            ),
+            tokens_message(doc, text.document.tokens, text.document.segments),
+            *(cast("to_page.Steps", {**step, "doc": doc}) for col, step in steps if col < n_same),
+        )  # fmt: skip
+
+    def _tell_tokens(self, document: Document) -> None:
+        self._sender.tell(tokens_message(self._sender.doc, document.tokens, document.segments))
 
     def _here(self) -> Text:
         return self._texts[self._at]
@@ -141,7 +144,7 @@ class Trail:
         """It follows the one on show; what followed that before is dropped."""
         self._texts = [*self._texts[: self._at + 1], text]
         self._at += 1
-        self._stream.tokens(text.document.tokens, text.document.segments)
+        self._tell_tokens(text.document)
 
     def _write(
         self,
@@ -177,12 +180,12 @@ class Trail:
                 self._announce(model, text_of(encoded, document), max(0, n_begun - 1))
                 latest = encoded, written
             else:
-                self._stream.tokens(document.tokens, document.segments)
-            tell_steps(self._stream, model, range(n_begun + told, n_begun + len(steps)), steps[told:])
+                self._tell_tokens(document)
+            tell_steps(self._sender, model, range(n_begun + told, n_begun + len(steps)), steps[told:])
             told = len(steps)
             if len(written) == n_begun + told:  # else it is given
                 left = (now - started) / told * (total - len(written)) if told > 1 else None
-                self._stream.status("generating", "Writing", len(written), total, left)
+                self._sender.tell(status("generating", "Writing", len(written), total, left))
             looked = now
             # A long text takes long to look at: spend no more than a fifth of the time on it.
             next_look = max(_NEXT_LOOK, 5 * (time.perf_counter() - now))
@@ -198,7 +201,7 @@ class Trail:
         self._add(text_of(latest[0], document))
 
 
-def tell_steps(stream: Stream, model: Model, cols: Iterable[int], steps: Sequence[Step]) -> None:
+def tell_steps(sender: Sender, model: Model, cols: Iterable[int], steps: Sequence[Step]) -> None:
     """Of each column, how probable its target was and what else could stand there."""
-    told = (wire_step(step.probability, step.value, model.alternatives(step)) for step in steps)
-    stream.steps(dict(zip(cols, told, strict=True)))
+    doc, columns = sender.doc, zip(cols, steps, strict=True)
+    sender.tell(*(step_message(doc, col, s.probability, s.value, model.alternatives(s)) for col, s in columns))

@@ -6,34 +6,34 @@ from typing import TYPE_CHECKING
 
 from ..attribution.attribute import probabilities
 from ..errors import InputError
-from ..models.changes import Change, Text, changed
+from ..models.changes import changed
+from ..protocol import to_page
 
 if TYPE_CHECKING:
     from ..models.base import Model
-    from .streaming import Stream
+    from ..models.changes import Change, Text
+    from .sender import Sender
 
 
 class WhatIf:
-    """Used by the worker alone, with a shadow of the model. `change`: what was tried last on the text on show."""
+    """Used by the worker alone, with a shadow of the model."""
 
-    def __init__(self, stream: Stream, memory_budget: int | None) -> None:
-        self._stream = stream
+    def __init__(self, sender: Sender, memory_budget: int | None) -> None:
+        self._sender = sender
         self._memory_budget = memory_budget
         self._before: tuple[int, list[float]] | None = None  # fingerprint of the weights, and what they gave
-        self.change = Change()
 
     def forget(self) -> None:
         """Another text is on show."""
-        self._before, self.change = None, Change()
+        self._before = None
 
-    def consider(self, model: Model, text: Text, change: Change) -> None:
-        """Tell the pages how probable the targets are after the change; of none: that all is as it was.
+    def consider(self, model: Model, text: Text, change: Change, request: int) -> None:
+        """Tell the page that asked how probable the targets are after the change; of none: that all is as it was.
 
-        Raises: InputError, TextTooLong; then what was tried before holds.
+        Raises: InputError, TextTooLong.
         """
         if not change:
-            self._stream.what_if((), None, (), ())
-            self.change = change
+            self._reply(request, change, [], [])
             return
         if model.raw:
             raise InputError(
@@ -47,8 +47,14 @@ class WhatIf:
         first = min(change.rows, default=0)
         targets = text.document.targets
         after = [before[col] if t.position < first else left.get(col) for col, t in enumerate(targets)]
-        self._stream.what_if(sorted(set(change.rows)), change.text, before, after)
-        self.change = change
+        self._reply(request, change, before, after)
+
+    def _reply(self, request: int, change: Change, before: list[float], after: list[float | None]) -> None:
+        doc, rows = self._sender.doc, sorted(set(change.rows))
+        about = to_page.WhatIf(
+            type="what_if", request=request, doc=doc, rows=rows, text=change.text, before=before, after=after
+        )
+        self._sender.tell(about)
 
     def _probabilities(self, model: Model, text: Text) -> list[float]:
         """As they are now; computed once a text."""

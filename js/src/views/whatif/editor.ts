@@ -2,10 +2,12 @@
 
 import { signal as signalOf } from "@preact/signals-core";
 import { html, render } from "lit-html";
+import { tryOut } from "../chosen";
 import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
 
-export function editorView({ store, send, signal }: ViewContext): HTMLElement {
+export function editorView(context: ViewContext): HTMLElement {
+  const { store, signal } = context;
   const root = h("div", { className: "sw-editor" });
   const open = signalOf(false);
   const area = () => root.querySelector("textarea");
@@ -20,7 +22,7 @@ export function editorView({ store, send, signal }: ViewContext): HTMLElement {
 
   /** It stays open until what is tried is on show: what cannot be tried may be mended. */
   function attempt(): void {
-    send({ type: "try", text: area()?.value ?? "" });
+    tryOut(context, { text: area()?.value ?? "" });
   }
 
   root.addEventListener(

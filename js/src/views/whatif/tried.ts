@@ -2,8 +2,9 @@
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent, share } from "../../format";
-import type { WhatIf } from "../../protocol";
+import type { Change, WhatIf } from "../../protocol";
 import type { Store } from "../../store";
+import { tryOut } from "../chosen";
 import type { ViewContext } from "../context";
 import { h, hasFocus, liveRegion, watch } from "../dom";
 import { focusTarget } from "../input";
@@ -12,8 +13,8 @@ import { mostChanged, prediction, struckNames, together } from "./change";
 
 const MOST = 5;
 
-export function undoWhatIf({ store, send }: ViewContext): void {
-  if (store.whatIf.value !== null) send({ type: "try" });
+export function undoWhatIf(context: ViewContext): void {
+  if (context.store.whatIf.value !== null) tryOut(context, {});
 }
 
 export function triedView(context: ViewContext): HTMLElement {
@@ -37,7 +38,7 @@ export function triedView(context: ViewContext): HTMLElement {
       <span class="sw-effect"><span>${cause(store, whatIf)}</span> ${effect(store, whatIf)}</span>
       <span class="sw-actions-buttons">
         <button type="button" class="sw-button" @click=${() => undoWhatIf(context)}>Undo</button>
-        <button type="button" class="sw-button" @click=${() => send({ type: "keep" })}>Show its map</button>
+        <button type="button" class="sw-button" @click=${() => send({ type: "keep", ...changeOf(whatIf) })}>Show its map</button>
       </span>
     </div>
     <details class="sw-fold">
@@ -53,6 +54,8 @@ export function triedView(context: ViewContext): HTMLElement {
     </details>`;
   return bar;
 }
+
+const changeOf = ({ rows, text }: WhatIf): Change => (text === null ? { rows } : { text });
 
 function cause(store: Store, { rows, text }: WhatIf): TemplateResult {
   return text !== null

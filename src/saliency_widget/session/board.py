@@ -1,0 +1,200 @@
+"""The latest message of each kind: all that a page has to hear, and in which order it understands it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..protocol import PROTOCOL
+from .messages import growth, status
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..protocol import to_page
+
+Message: TypeAlias = dict[str, Any]
+Post: TypeAlias = "tuple[Any, Sequence[NDArray[np.float32]]]"  # a message, and the numbers of its buffers
+
+
+def _all(news: list[Message], _told: dict[Any, Message]) -> list[Message]:
+    return news
+
+
+def _changed_tokens(news: list[Message], told: dict[Any, Message]) -> list[Message]:
+    """From the first token on that is another than before."""
+    (whole,) = news
+    new: list[Any] = whole["tokens"]
+    old: list[Any] = told[whole["type"]]["tokens"] if told else []
+    shorter = min(len(old), len(new))
+    start = next((i for i in range(shorter) if old[i] != new[i]), shorter)
+    return [{**whole, "start": start, "tokens": new[start:]}]
+
+
+def _runs_of_steps(news: list[Message], _told: dict[Any, Message]) -> list[Message]:
+    """One message for columns that follow each other."""
+    runs: list[Message] = []
+    for message in sorted(news, key=lambda message: message["start"]):
+        if runs and runs[-1]["start"] + len(runs[-1]["steps"]) == message["start"]:
+            runs[-1]["steps"] += message["steps"]
+        else:
+            runs.append({**message, "steps": [*message["steps"]]})
+    return runs
+
+
+def _grown_answers(news: list[Message], told: dict[Any, Message]) -> list[Message]:
+    return [growth(answer, told.get(answer["id"])) for answer in news]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """How the messages of one kind are kept.
+
+    `key`: of each value of this field the latest message is kept. `of_text`: they are forgotten when another text
+    begins. `urgent`: columns must not overtake them. `tell`: makes of what is new, given what was told before, the
+    messages to send.
+    """
+
+    key: str = "type"
+    of_text: bool = False
+    urgent: bool = False
+    tell: Callable[[list[Message], dict[Any, Message]], list[Message]] = _all
+
+
+# In the order in which a page that comes later gets them; columns follow. What is not here is told once, to the pages
+# that are there: replies, and files.
+_KINDS = {
+    "hello": _Kind(urgent=True),
+    "trail": _Kind(),
+    "document": _Kind(urgent=True),
+    "tokens": _Kind(of_text=True, tell=_changed_tokens),
+    "menu": _Kind(),
+    "steps": _Kind(key="start", of_text=True, tell=_runs_of_steps),
+    "map": _Kind(key="map", of_text=True, urgent=True),
+    "explainers": _Kind(),
+    "answer": _Kind(key="id", tell=_grown_answers),
+    "comparison": _Kind(),
+    "status": _Kind(),
+    "failed": _Kind(),
+}
+
+
+class Board:
+    """Its owner sees to it that one thread at a time comes in. `preferred`: the column that the user looks at."""
+
+    def __init__(self) -> None:
+        self.preferred = 0
+        self._latest: dict[str, dict[Any, Message]] = {kind: {} for kind in _KINDS}
+        self._told: dict[str, dict[Any, Message]] = {kind: {} for kind in _KINDS}
+        self._new: dict[str, set[Any]] = {kind: set() for kind in _KINDS}
+        self._once: list[Post] = []
+        self._columns: dict[str, dict[int, Post]] = {}  # by map
+        self._new_columns: dict[str, set[int]] = {}
+        self._on_show: str | None = None  # which of the maps
+        self.post({"type": "hello", "protocol": PROTOCOL, "session": uuid.uuid4().hex[:12]})
+        self.post(status("idle"))
+
+    def post(self, message: to_page.ToPage, numbers: Sequence[NDArray[np.float32]] = ()) -> None:
+        """Put it up in the place of the one before. `numbers`: float32, one array a buffer.
+
+        A column has to be of a map that is up. An error stays until something runs.
+        """
+        match message["type"]:
+            case "column":
+                self._columns[message["map"]][message["col"]] = message, numbers
+                self._new_columns[message["map"]].add(message["col"])
+                return
+            case "document":
+                self._forget(*(name for name, kind in _KINDS.items() if kind.of_text))
+                self._columns, self._new_columns, self._on_show = {}, {}, None
+            case "map" if not self._begin(message):
+                return
+            case "status" if message["phase"] not in ("failed", "idle"):
+                self._forget("failed")
+            case "failed":
+                self.post(status("failed", self._latest["status"]["status"]["what"]))
+        name = message["type"]
+        if name not in _KINDS:
+            self._once.append((message, numbers))
+            return
+        content: Message = {**message}
+        key = content[_KINDS[name].key]
+        self._latest[name][key] = content
+        self._new[name].add(key)
+
+    def latest(self, kind: str) -> dict[Any, Message]:
+        """By key what is up of this kind."""
+        return dict(self._latest[kind])
+
+    # ── taken by the one who sends ────────────────────────────────────────────────────────────────────────────────
+
+    def greet(self) -> None:
+        """A page is there that knows nothing: all is new."""
+        for kind, latest in self._latest.items():
+            self._told[kind].clear()
+            self._new[kind].update(latest)
+        for name, columns in self._columns.items():
+            self._new_columns[name].update(columns)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything but columns is to be told."""
+        return any(self._new.values()) or bool(self._once)
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether columns, or a page that asked, would have to wait for it."""
+        return bool(self._once) or any(kind.urgent and self._new[name] for name, kind in _KINDS.items())
+
+    @property
+    def is_told(self) -> bool:
+        """Whether nothing is new."""
+        return not (self.has_news or any(self._new_columns.values()))
+
+    def news(self) -> list[Post]:
+        """Take all that is new, but for columns."""
+        messages: list[Message] = []
+        for name, kind in _KINDS.items():
+            new, told = self._new[name], self._told[name]
+            if new:
+                fresh = {key: message for key, message in self._latest[name].items() if key in new}
+                messages += kind.tell(list(fresh.values()), told)
+                told.update(fresh)
+                new.clear()
+        posts: list[Post] = [*((message, ()) for message in messages), *self._once]
+        self._once = []
+        return posts
+
+    def column(self) -> Post | None:
+        """Take the next column: of the map on show first, nearest to where the user looks."""
+        for name in sorted(self._new_columns, key=lambda name: name != self._on_show):
+            new = self._new_columns[name]
+            if new:
+                col = min(new, key=lambda col: (abs(col - self.preferred), col))
+                new.remove(col)
+                return self._columns[name][col]
+        return None
+
+    # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _forget(self, *kinds: str) -> None:
+        for kind in kinds:
+            for kept in (self._latest[kind], self._told[kind], self._new[kind]):
+                kept.clear()
+
+    def _begin(self, header: to_page.Map) -> bool:
+        """Make room for a map's columns, and keep one map on show; whether that is to be told."""
+        name = header["map"]
+        if header["aside"] and name == self._on_show:
+            return False
+        if not header["aside"]:
+            if self._on_show is not None:
+                maps = self._latest["map"]
+                maps[self._on_show] = {**maps[self._on_show], "aside": True}
+            self._on_show = name
+        self._columns.setdefault(name, {})
+        self._new_columns.setdefault(name, set())
+        return True

@@ -1,0 +1,135 @@
+"""The thread that tells the pages what is on the board, and how much of it may be on its way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..protocol import WINDOW, to_kernel, to_page
+from .board import Board
+from .messages import encodable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .board import Post
+
+Send = Callable[[dict[str, Any], list[memoryview]], None]
+
+PAUSE = 0.04  # seconds between two rounds of news: faster than this nobody can see
+
+
+class Sender:
+    """Tells the pages all that it is told. Its methods may be called from any thread; all but `join` return at once.
+
+    What comes faster than it can be looked at is merged; columns are kept until a page has room for them. A page that
+    says hello is told everything from the start.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._board = Board()
+        self._changed = threading.Condition()
+        self._listening = False  # whether any page has said hello: nothing is sent to nobody
+        self._sending = False
+        self._closed = False
+        self._news_at = 0.0  # when the next news may be sent
+        self._seq = self._acked = 0
+        self._thread = threading.Thread(target=self._run, name="saliency-widget-sender", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and forget everything."""
+        with self._changed:
+            self._closed, self._board = True, Board()
+            self._changed.notify_all()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end, which was started; whether it has."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def tell(self, *messages: to_page.ToPage, numbers: Sequence[NDArray[np.float32]] = ()) -> None:
+        """Let every page hear of this, in one go; the latest of each kind counts. `numbers`: buffers of the last."""
+        with self._changed:
+            if not self._closed:
+                for message in messages:
+                    self._board.post(message, numbers if message is messages[-1] else ())
+                self._changed.notify_all()
+
+    def latest(self, kind: str) -> dict[Any, dict[str, Any]]:
+        """What the pages are to know of this kind, by its key."""
+        with self._changed:
+            return self._board.latest(kind)
+
+    @property
+    def doc(self) -> int:
+        """The number of the text on show; 0 before there is any."""
+        return next((int(document["doc"]) for document in self.latest("document").values()), 0)
+
+    def idle(self) -> bool:
+        """Whether the pages have heard of everything."""
+        with self._changed:
+            return self._board.is_told and not self._sending
+
+    # ── what the page says ────────────────────────────────────────────────────────────────────────────────────────
+
+    def heard(self, message: to_kernel.ToKernel) -> bool:
+        """Take what a page says of the conversation itself; whether it was that. Who asks anything else hears so."""
+        with self._changed:
+            match message["type"]:
+                case "hello":  # acknowledgements that a lost page owes are forgotten
+                    self._listening, self._acked = True, self._seq
+                    self._board.greet()
+                case "ack":
+                    self._acked = max(self._acked, min(message["seq"], self._seq))
+                case "focus":
+                    return False
+                case _:  # or a page that waits for a slow answer would think that nobody is there
+                    self.tell({"type": "heard"})
+            self._changed.notify_all()
+            return message["type"] in ("hello", "ack")
+
+    def prefer(self, col: int) -> None:
+        """The user looks at this column: send it before others."""
+        with self._changed:
+            self._board.preferred = col
+
+    # ── the thread ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        while posts := self._wait():
+            for content, numbers in posts:
+                self._send(encodable(content), [memoryview(array.astype("<f4").tobytes()) for array in numbers])
+
+    def _wait(self) -> list[Post]:
+        """What is to be sent now; nothing once it is closed."""
+        with self._changed:
+            self._sending = False
+            while not self._closed:
+                now = time.monotonic()  # asked once: did the pause end between two answers, nobody would wake us
+                if posts := self._take(now):
+                    self._sending = True
+                    return posts
+                paused = self._listening and self._board.has_news
+                self._changed.wait(self._news_at - now if paused else None)
+            return []
+
+    def _take(self, now: float) -> list[Post]:
+        board = self._board
+        if not self._listening:
+            return []
+        if board.is_urgent or (board.has_news and now >= self._news_at):
+            self._news_at = now + PAUSE
+            return board.news()
+        column = board.column() if self._seq - self._acked < WINDOW else None
+        if column is None:
+            return []
+        self._seq += 1
+        return [({**column[0], "seq": self._seq}, column[1])]

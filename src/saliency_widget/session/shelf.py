@@ -1,0 +1,67 @@
+"""The one way by which a map reaches the pages, whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from ..protocol import to_page
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .sender import Sender
+
+
+class Shelf:
+    """The maps of the text on show, as the pages know them; one of them is on show."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def begin(
+        self,
+        name: str,
+        *,
+        method: str,
+        objective: str,
+        shape: tuple[int, ...],
+        settings: Sequence[tuple[str, str]] = (),
+        foil: str | None = None,
+        col: int | None = None,
+        aside: bool = False,
+    ) -> bool:
+        """Put this map on show, without columns if it is not there yet. Gives whether it is new.
+
+        `objective`: it may be another than the one the map was computed with: attention has none. `shape`: rows and
+        columns. `aside`: it is not put on show, but is there to be asked for.
+        """
+        (n_rows, n_cols), doc, known = shape, self._sender.doc, self._sender.latest("map")
+        self._sender.tell(
+            to_page.Map(
+                type="map", map=name, doc=doc, method=method, objective=objective, settings=list(settings), foil=foil,
+                col=col, aside=aside, n_rows=n_rows, n_cols=n_cols,
+            )
+        )  # fmt: skip
+        return name not in known
+
+    def fill(
+        self,
+        name: str,
+        cols: Sequence[int],
+        scores: NDArray[np.float32],
+        errors: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Finished columns of a map: float32 [n_rows, len(cols)]. One that is there already is replaced by this one.
+
+        `errors`: the standard errors of the scores, in the same shape, where they are known.
+        """
+        for at, col in enumerate(cols):
+            column: to_page.Column = {"type": "column", "map": name, "seq": 0, "col": col, "n_rows": len(scores)}
+            self._sender.tell(column, numbers=[of[:, at].copy() for of in (scores, errors) if of is not None])
+
+    def show(self, name: str, objective: str) -> None:
+        """Put a map on show that is there."""
+        header = self._sender.latest("map")[name]
+        self._sender.tell(cast("to_page.Map", {**header, "objective": objective, "aside": False}))
