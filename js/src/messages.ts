@@ -142,7 +142,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     alive: flag,
     beside: list(text),
   },
-  trail: { names: list(text), at: count },
+  trail: { names: list(text), at: count, as_chat: flag },
   tokens: {
     doc: count,
     start: count,

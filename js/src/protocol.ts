@@ -83,7 +83,7 @@ export type DocumentBegins = {
   alive: boolean;
   beside: string[];
 };
-export type Trail = { type: "trail"; names: string[]; at: number };
+export type Trail = { type: "trail"; names: string[]; at: number; as_chat: boolean };
 export type Tokens = { type: "tokens"; doc: number; start: number; tokens: WireToken[]; segments: WireSegment[] };
 export type Steps = { type: "steps"; doc: number; start: number; steps: WireStep[] };
 export type Menu = { type: "menu"; methods: WireMethod[]; objectives: WireObjective[] };
@@ -251,6 +251,7 @@ export type ToKernel =
     }
   | { type: "branch"; col: number; token: number }
   | { type: "back"; to: number }
+  | { type: "as_chat" }
   | { type: "try"; rows?: number[]; text?: string }
   | { type: "keep" }
   | { type: "heads"; col: number }

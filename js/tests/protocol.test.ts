@@ -31,6 +31,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
     col: 0,
     aside: true,
   },
+  as_chat: { type: "as_chat" },
   back: { type: "back", to: 0 },
   branch: { type: "branch", col: 0, token: 8501 },
   cancel: { type: "cancel" },

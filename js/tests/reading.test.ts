@@ -2,7 +2,20 @@
 
 import { describe, expect, it, vi } from "vitest";
 import { randomTop } from "../src/scale";
-import { about, conversation, METHOD, mapOf, over, press, type Said, texts, tokens, viewing, type Wire } from "./help";
+import {
+  about,
+  conversation,
+  documentOf,
+  METHOD,
+  mapOf,
+  over,
+  press,
+  type Said,
+  texts,
+  tokens,
+  viewing,
+  type Wire,
+} from "./help";
 
 const view = viewing();
 const NAN = Number.NaN;
@@ -277,7 +290,7 @@ describe("why this and not that", () => {
 });
 
 describe("the texts that were shown", () => {
-  const trail = (names: string[], at: number) => ({ type: "trail", names, at });
+  const trail = (names: string[], at: number) => ({ type: "trail", names, at, as_chat: false });
   it("are a line of names once there is more than one, the one on show marked", () => {
     const { el, model } = view();
     expect(find(el, ".sw-trail").hidden).toBe(true);
@@ -301,6 +314,54 @@ describe("the texts that were shown", () => {
     model.hear(trail(["a", "b"], 0));
     press(box(5), "b");
     expect(back()).toEqual([{ type: "back", to: 0 }]);
+  });
+});
+
+describe("a text that was over at once", () => {
+  const trail = (as_chat: boolean, names = ["What is it?"]) => ({
+    type: "trail",
+    names,
+    at: names.length - 1,
+    as_chat,
+  });
+  const aloud = (el: Element) => [...el.querySelectorAll("[aria-live=polite]")].map(said).join("");
+  it("is said to have been read as plain text, and can be asked as a chat, where the kernel says so", () => {
+    const { el, model } = view();
+    expect(find(el, ".sw-as-chat").hidden).toBe(true);
+    model.hear(trail(false));
+    expect([find(el, ".sw-as-chat").hidden, aloud(el)]).toEqual([true, ""]);
+    model.hear(trail(true));
+    expect([find(el, ".sw-as-chat").hidden, said(find(el, ".sw-as-chat"))]).toEqual([
+      false,
+      "Read as plain text · ask it as a chat",
+    ]);
+    expect(aloud(el)).toContain("Read as plain text. You can ask it as a chat.");
+    const offer = button(el, "ask it as a chat");
+    expect([offer.tagName, offer.tabIndex]).toEqual(["BUTTON", 0]);
+    offer.click();
+    expect(model.sent.at(-1)).toEqual({ type: "as_chat" });
+    model.hear(trail(false, ["What is it?", "as a chat"]));
+    expect([find(el, ".sw-as-chat").hidden, aloud(el)]).toEqual([true, ""]);
+  });
+  it("is not offered where there is no model to ask", () => {
+    const { el, model } = view();
+    model.hear(trail(true));
+    model.hear(documentOf(1, 5, { alive: false }));
+    expect(find(el, ".sw-as-chat").hidden).toBe(true);
+  });
+});
+
+describe("the target before any is chosen", () => {
+  const roles = (...special: number[]) => Object.fromEntries(special.map((at) => [at, "special" as const]));
+  const first = (...special: number[]) => {
+    const written = tokens(["Why", "?", "<|end|>", " Be", "cause"], 2, roles(...special));
+    return view(about(written, 2, [])).store.shown.value?.col;
+  };
+  it("is the first word that was written, no special token before it", () => {
+    expect([first(), first(2), first(2, 3)]).toEqual([0, 1, 2]);
+  });
+  it("is a special token where nothing else was written", () => {
+    expect(first(2, 3, 4)).toBe(0);
   });
 });
 

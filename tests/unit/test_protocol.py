@@ -139,7 +139,7 @@ def test_what_was_changed_and_looked_into_is_told_in_golden_messages(stream) -> 
     weights = (GOLDEN / "to_page/heads.bin").read_bytes()
     begin(stream)
     stream.hello()
-    stream.trail(trail["names"], trail["at"])
+    stream.trail(trail["names"], trail["at"], as_chat=trail["as_chat"])
     stream.what_if(what_if["rows"], what_if["text"], what_if["before"], what_if["after"])
     shape = (len(heads["layers"]), heads["n_heads"], heads["n_rows"])
     stream.heads(heads["col"], heads["layers"], np.frombuffer(weights, "<f4").reshape(shape))

@@ -4,6 +4,7 @@ import type { ToKernel } from "../protocol";
 import type { Store } from "../store";
 import { actionsView } from "./actions";
 import { announcer, answerAnnouncer } from "./announce";
+import { asChatView } from "./as-chat";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
@@ -49,6 +50,7 @@ export function mount(options: {
     { className: "sw-body" },
     trailView(context),
     textView(context),
+    asChatView(context),
     classesView(context),
     actionsView(context),
     targetView(context),

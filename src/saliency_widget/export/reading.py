@@ -94,10 +94,15 @@ def first_target(attribution: AttributionLike) -> int:
 
 
 def likeliest(shown: Sequence[Column]) -> int:
-    """The column to look at first: of classes the most probable or that of the largest value, of a text the first."""
+    """The column to look at first: of classes the most probable or that of the largest value; else see `first_word`."""
     if shown[0].target.role != "class":
-        return 0
+        return first_word([column.target for column in shown])
     return int(np.argmax(np.nan_to_num([column.figure for column in shown], nan=-np.inf)))
+
+
+def first_word(targets: Sequence[TokenLike]) -> int:
+    """The index of the first target that is no special token, such as the end of the text; 0 where all are."""
+    return next((col for col, token in enumerate(targets) if token.role != "special"), 0)
 
 
 def headline(attribution: AttributionLike) -> list[str]:

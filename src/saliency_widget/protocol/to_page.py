@@ -100,11 +100,15 @@ class Document(TypedDict):
 
 
 class Trail(TypedDict):
-    """The texts that were shown, from the first to the newest, by what was done to get there; `at`: the one on show."""
+    """The texts that were shown, from the first to the newest, by what was done to get there; `at`: the one on show.
+
+    `as_chat`: the one on show was read as plain text, the model ended it at once, and can be asked the same as a chat.
+    """
 
     type: Literal["trail"]
     names: list[str]
     at: int
+    as_chat: bool
 
 
 class Tokens(TypedDict):

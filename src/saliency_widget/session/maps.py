@@ -14,6 +14,7 @@ from ..attribution.methods import LLM, METHODS, check_applies, on, why_not
 from ..attribution.objectives import LABELS
 from ..attribution.viewed import file_name, page_of
 from ..errors import InputError, WeightsChanged
+from ..export.reading import first_word
 from .trail import tell_steps
 
 if TYPE_CHECKING:
@@ -208,7 +209,8 @@ class Maps:
     def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
         asked = set(question.cols(document))
         n, label, todo = len(asked), question.method.label, asked - entry.done()
-        self._schedule = Schedule(todo, prefer=self._preferred or 0)
+        first = first_word(document.cols) if self._preferred is None else self._preferred
+        self._schedule = Schedule(todo, prefer=first)
         if not todo:
             return
         self._stream.status("attributing", label, n - len(todo), n, unit=model.counted)

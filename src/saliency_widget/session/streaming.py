@@ -106,10 +106,10 @@ class Stream:
             self._comparison = message
             self._tell("comparison")
 
-    def trail(self, names: Sequence[str], at: int) -> None:
-        """The texts that were shown, and the one on show."""
+    def trail(self, names: Sequence[str], at: int, *, as_chat: bool = False) -> None:
+        """The texts that were shown, and the one on show; whether that one can be asked as a chat."""
         with self._changed:
-            self._trail = {"type": "trail", "names": list(names), "at": at}
+            self._trail = {"type": "trail", "names": list(names), "at": at, "as_chat": as_chat}
             self._tell("trail")
 
     def document(

@@ -45,6 +45,11 @@ class Back:
 
 
 @dataclass(frozen=True, slots=True)
+class AsChat:
+    """Ask the text on show as a chat."""
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """Show the text with this change; None: with the one that was tried last."""
 
@@ -73,7 +78,7 @@ class Export:
     view: to_kernel.View | None
 
 
-Turn: TypeAlias = Branch | Back | Keep  # after which another text is on show
+Turn: TypeAlias = Branch | Back | AsChat | Keep  # after which another text is on show
 Quick: TypeAlias = Try | AskHeads  # one pass, or two
 Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Export | Wish"
 
@@ -151,6 +156,8 @@ def task_of(message: to_kernel.ToKernel) -> Task:
             task = Branch(message["col"], message["token"])
         case "back":
             task = Back(message["to"])
+        case "as_chat":
+            task = AsChat()
         case "try":
             cure = "Name the tokens to strike out by their places, from 0 on."
             rows = tuple(whole_number("A row", row, cure=cure) for row in message.get("rows", []))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..attribution import attribute as attribution
 from ..errors import InputError
+from ..models.as_chat import as_chat, may_answer_as_chat
 from ..models.changes import Change, Text, changed, editable, name_of
 from .messages import wire_step
 
@@ -67,6 +69,25 @@ class Trail:
 
         self._write(model, None, prompt, write)
 
+    def ask_as_chat(self, model: Model) -> None:
+        """What was given as plain text, as the one turn of a user; nothing where it was read so already.
+
+        Raises: InputError, TextTooLong.
+        """
+        here = self._here()
+        if here.prompt is None:
+            raise InputError(
+                "This text is known by its ids alone: it cannot be asked as a chat.", cure="Give messages=."
+            )
+        if here.prompt.chat is not None:  # two clicks, of which the first was heard
+            return
+        prompt, total = as_chat(here.prompt), self._max_new_tokens
+
+        def write(on_progress: OnProgress) -> Document:
+            return attribution.write(model, prompt, total, on_progress)
+
+        self._write(model, "as a chat", prompt, write)
+
     def branch(self, model: Model, col: int, token: int) -> None:
         """The text up to the target of `col`, another token in its place; from there the model goes on.
 
@@ -122,7 +143,7 @@ class Trail:
     def _begin(self, model: Model, texts: Sequence[Text], at: int, n_same: int = 0) -> None:
         self._turned()
         text = texts[at]
-        self._stream.trail([t.name for t in texts], at)
+        self._stream.trail([t.name for t in texts], at, as_chat=text.as_chat)
         self._stream.document(
             model=model.name,
             device=str(model.device),
@@ -142,6 +163,8 @@ class Trail:
         self._texts = [*self._texts[: self._at + 1], text]
         self._at += 1
         self._stream.tokens(text.document.tokens, text.document.segments)
+        if text.as_chat:  # which is known only now that it is written
+            self._stream.trail([t.name for t in self._texts], self._at, as_chat=True)
 
     def _write(
         self,
@@ -195,7 +218,9 @@ class Trail:
                 self._add(text_of(encoded, model.document(encoded, written)))
             raise
         assert latest is not None, "whoever writes tells of it"
-        self._add(text_of(latest[0], document))
+        whole = text_of(latest[0], document)
+        ids = [target.ids[0] for target in document.targets]
+        self._add(replace(whole, as_chat=not n_begun and may_answer_as_chat(model, prompt, ids)))
 
 
 def tell_steps(stream: Stream, model: Model, cols: Iterable[int], steps: Sequence[Step]) -> None:
