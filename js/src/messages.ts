@@ -17,6 +17,7 @@ import {
   type WireExplainer,
   type WireFigure,
   type WireMethod,
+  type WireNote,
   type WireObjective,
   type WirePair,
   type WirePrompt,
@@ -106,6 +107,7 @@ const method = shape<WireMethod>({
   reference: text,
   reason: orNull(text),
 });
+const note = shape<WireNote>({ text, cols: orNull(list(count)) });
 const objective = shape<WireObjective>({ id: text, label: text });
 const explainer = shape<WireExplainer>({ id: text, name: text, where: text, is_model: flag, guided: flag });
 const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATION_KINDS), text });
@@ -163,6 +165,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_rows: count,
     n_cols: count,
   },
+  notes: { map: text, notes: list(note) },
   column: { map: text, seq: count, col: count, n_rows: count },
   status: {
     phase: oneOf(PHASES),

@@ -100,6 +100,9 @@ export type MapBegins = {
   n_rows: number;
   n_cols: number;
 };
+/** What a method says of its own result. `cols`: the columns that it concerns; null: the map as a whole. */
+export type WireNote = { text: string; cols: number[] | null };
+export type Notes = { type: "notes"; map: string; notes: WireNote[] };
 /** `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row. */
 export type Column = { type: "column"; map: string; seq: number; col: number; n_rows: number; scores: Float32Array };
 export type Status = {
@@ -212,6 +215,7 @@ export type ToPage =
   | Steps
   | Menu
   | MapBegins
+  | Notes
   | Column
   | Status
   | Failed

@@ -25,6 +25,7 @@ import {
   type WhatIf,
   type WireFile,
   type WireMethod,
+  type WireNote,
   type WireSegment,
   type WireStep,
   type WireToken,
@@ -64,6 +65,8 @@ export function createStore() {
   const steps = signal<readonly (WireStep | undefined)[]>([]);
   const menu = signal<Menu | null>(null);
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
+  /** By map, what its method says of the result. */
+  const notes = signal<ReadonlyMap<string, readonly WireNote[]>>(new Map());
   const mapId = signal<string | null>(null);
   const status = signal<Status>(IDLE);
   const failure = signal<Failed | null>(null);
@@ -120,6 +123,7 @@ export function createStore() {
     segments.value = [];
     steps.value = [];
     maps.value = new Map();
+    notes.value = new Map();
     mapId.value = null;
     asked.value = null;
     failure.value = null;
@@ -230,6 +234,9 @@ export function createStore() {
         return;
       case "map":
         beginMap(message);
+        return;
+      case "notes":
+        if (maps.value.has(message.map)) notes.value = new Map(notes.value).set(message.map, message.notes);
         return;
       case "column":
         addColumn(message);
@@ -346,6 +353,7 @@ export function createStore() {
     steps,
     menu,
     maps,
+    notes,
     status,
     failure,
     explainers,

@@ -72,6 +72,7 @@ const TO_PAGE = [
   "hello",
   "map",
   "menu",
+  "notes",
   "status",
   "steps",
   "tokens",

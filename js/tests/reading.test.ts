@@ -289,6 +289,59 @@ describe("why this and not that", () => {
   });
 });
 
+describe("what a method says of its own result", () => {
+  const WHOLE = { text: "Each column adds up to the change of the objective, but for at most 0.0041.", cols: null };
+  const SOME = { text: "<b>Half precision</b> leaves scores uncertain by up to 0.2.", cols: [1, 2] };
+  const notes = (map = "m1", list: Wire[] = [WHOLE, SOME]) => ({ type: "notes", map, notes: list });
+  const aloud = (el: Element) => {
+    vi.advanceTimersByTime(1000);
+    return [...el.querySelectorAll("[aria-live=polite]")].map(said);
+  };
+  it("stands below the colours, as text, of the columns that it concerns alone", () => {
+    const { el, model, box, store } = view();
+    expect(texts(el, ".sw-notes > div")).toEqual([]);
+    model.hear(notes());
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text]);
+    over(box(6));
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text, SOME.text]);
+    store.preview(null, null);
+    store.pin(0, 2); // the second of two
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text, SOME.text]);
+    store.turn({ start: 4, end: 5 });
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text]);
+  });
+  it("is of the map on show: another has its own, a later word replaces an earlier one, another text has none", () => {
+    const { el, model } = view();
+    model.hear(notes());
+    model.hear(notes("unknown", [{ text: "Of no map.", cols: null }]));
+    model.hear(mapOf("m2", { method: "occlusion" }));
+    expect(texts(el, ".sw-notes > div")).toEqual([]);
+    model.hear(notes("m2", [{ text: "Of another.", cols: null }]));
+    expect(texts(el, ".sw-notes > div")).toEqual(["Of another."]);
+    model.hear(notes("m2", []));
+    expect(texts(el, ".sw-notes > div")).toEqual([]);
+    model.hear(mapOf("m1"));
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text]);
+    model.hear(documentOf(2, 5));
+    expect(texts(el, ".sw-notes > div")).toEqual([]);
+  });
+  it("is read aloud once the reader rests, and not again with every target", () => {
+    const { el, model, box } = view();
+    const live = aloud(el).length;
+    model.hear(notes());
+    expect(aloud(el)).toContain(WHOLE.text);
+    const [region] = [...el.querySelectorAll("[aria-live=polite]")].filter((one) => said(one) === WHOLE.text);
+    const changes: MutationRecord[] = [];
+    const observer = new MutationObserver((records) => changes.push(...records));
+    observer.observe(region as Element, { childList: true, characterData: true, subtree: true });
+    model.hear(notes("m1", [WHOLE]));
+    over(box(7));
+    expect(aloud(el).length).toBe(live);
+    expect([observer.takeRecords(), changes]).toEqual([[], []]);
+    observer.disconnect();
+  });
+});
+
 describe("the texts that were shown", () => {
   const trail = (names: string[], at: number) => ({ type: "trail", names, at, as_chat: false });
   it("are a line of names once there is more than one, the one on show marked", () => {

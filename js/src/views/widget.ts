@@ -3,7 +3,7 @@
 import type { ToKernel } from "../protocol";
 import type { Store } from "../store";
 import { actionsView } from "./actions";
-import { announcer, answerAnnouncer } from "./announce";
+import { announcer, answerAnnouncer, noteAnnouncer } from "./announce";
 import { asChatView } from "./as-chat";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
@@ -42,7 +42,7 @@ export function mount(options: {
   const ramp = watchTheme(root, signal);
   const live = () => void [store.map.value, store.units.value, store.pinnedCols.value, store.measure.value];
   const context: ViewContext = { store, send, signal, ramp, layer, tooltip: createTooltip(live, layer, signal) };
-  layer.append(announcer(context), answerAnnouncer(context));
+  layer.append(announcer(context), noteAnnouncer(context), answerAnnouncer(context));
   const header = headerView(context);
   const drawers = drawersView(context);
   const body = h(

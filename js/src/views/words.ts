@@ -85,6 +85,14 @@ export function numberOf(store: Store, shown: Pick<Shown, "cols">): string | nul
   return value === null ? null : `= ${significant(value)}`;
 }
 
+/** What the method says of its own result, as far as it concerns the targets on show; turned round, the map as a whole. */
+export function notesOn({ notes, map, look, targetCols }: Store): string[] {
+  const { value: shown } = targetCols;
+  const isShown = (col: number) => !look.value.turned && shown !== null && col >= shown.start && col < shown.end;
+  const known = notes.value.get(map.value?.info.map ?? "") ?? [];
+  return known.filter(({ cols }) => cols === null || cols.some(isShown)).map(({ text }) => text);
+}
+
 const FEW = 4; // of three rows the largest share of noise is a half: below that nothing can be told
 
 /** Says so where the column on show singles nothing out. */

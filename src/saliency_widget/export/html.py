@@ -119,7 +119,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look 
 def _head(attribution: AttributionLike, look: Look) -> str:
     first, *others = headline(attribution)
     rest = "".join(f" · {_html(words)}" for words in (*others, *look.words(attribution.unit)))
-    said = "".join(f"<br>{_quiet(_html(note))}" for note in notes(attribution))
+    said = "".join(f"<br>{_quiet(_html(note.text))}" for note in notes(attribution))
     return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}{said}</div>'
 
 

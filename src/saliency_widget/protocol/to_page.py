@@ -158,6 +158,21 @@ class Map(TypedDict):
     n_cols: int
 
 
+class WireNote(TypedDict):
+    """A sentence that a method says of its own result. `cols`: the columns it concerns; None: the map as a whole."""
+
+    text: str
+    cols: list[int] | None
+
+
+class Notes(TypedDict):
+    """What there is to say of the numbers of a map, as far as it is computed; in place of what was said before."""
+
+    type: Literal["notes"]
+    map: str
+    notes: list[WireNote]
+
+
 class Column(TypedDict):
     """One column. Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row."""
 
@@ -379,6 +394,7 @@ ToPage: TypeAlias = (
     | Steps
     | Menu
     | Map
+    | Notes
     | Column
     | Status
     | Failed

@@ -15,6 +15,7 @@ from ..attribution.objectives import LABELS
 from ..attribution.viewed import file_name, page_of
 from ..errors import InputError, WeightsChanged
 from ..export.reading import first_word
+from .messages import wire_notes
 from .trail import tell_steps
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ class Maps:
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
                 whole = attribution.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
+                self._stream.notes(entry.map_id, wire_notes(whole, document.first_target))
                 self._publish(whole)
 
     def _forget_where_changed(self, model: Model, entry: _Entry) -> None:

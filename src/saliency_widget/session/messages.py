@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..characters import sign_of
 from ..checks import SURROGATE
+from ..export.reading import notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..attribution.methods import Method
+    from ..attribution.result import Attribution
     from ..protocol import to_page
     from ..types import Alternative, Phase, Token
 
@@ -57,6 +59,15 @@ def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
         "reference": method.reference,
         "reason": reason,
     }
+
+
+def wire_notes(attribution: Attribution, first_target: int) -> list[to_page.WireNote]:
+    """What a method says of its own result, its columns counted as the page counts them."""
+    at = [token.position - first_target for token in attribution.cols]
+    return [
+        {"text": note.text, "cols": None if note.cols is None else [at[col] for col in note.cols]}
+        for note in notes(attribution)
+    ]
 
 
 def status_message(

@@ -35,6 +35,7 @@ class _Matrix:
     """A map as far as it is known, and which of its columns are on their way."""
 
     header: to_page.Map
+    notes: to_page.Notes | None = None
     columns: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     sent: set[int] = field(default_factory=set)
 
@@ -62,6 +63,7 @@ class Stream:
         self._comparison: to_page.Comparison | None = None
         self._matrices: dict[str, _Matrix] = {}
         self._maps_untold: set[str] = set()
+        self._notes_untold: set[str] = set()
         self._current: str | None = None
         self._what_if: to_page.WhatIf | None = None
         self._once: list[Sent] = []  # what is told to the pages that are there, and to no later one
@@ -146,7 +148,8 @@ class Stream:
             self._tokens, self._segments, self._tokens_from = [], [], 0
             self._steps = {col: step for col, step in self._steps.items() if col < n_same}
             self._steps_untold = set(self._steps)
-            self._matrices, self._maps_untold, self._current, self._what_if = {}, set(), None, None
+            self._matrices, self._maps_untold, self._notes_untold = {}, set(), set()
+            self._current = self._what_if = None
             self._tell("document")
             if tokens:
                 self.tokens(tokens, segments)
@@ -218,6 +221,17 @@ class Stream:
             self._maps_untold.add(map_id)
             self._tell("maps")
             return is_new
+
+    def notes(self, map_id: str, notes: Sequence[to_page.WireNote]) -> None:
+        """What there is to say of the numbers of a map; it replaces what was said before."""
+        with self._changed:
+            matrix = self._matrices[map_id]
+            message: to_page.Notes = {"type": "notes", "map": map_id, "notes": list(notes)}
+            if message == matrix.notes or not (notes or matrix.notes):
+                return
+            matrix.notes = message
+            self._notes_untold.add(map_id)
+            self._tell("maps")
 
     def column(self, map_id: str, col: int, scores: NDArray[np.float32]) -> None:
         """A finished column, float32 [n_rows]."""
@@ -376,6 +390,7 @@ class Stream:
             self._greet = False
             self._acked = self._seq
             self._tokens_from, self._steps_untold, self._maps_untold = 0, set(self._steps), set(self._matrices)
+            self._notes_untold = set(self._matrices)
             self._answers_untold, self._texts_told = set(self._answers), {}
             for matrix in self._matrices.values():
                 matrix.sent.clear()
@@ -425,7 +440,10 @@ class Stream:
             messages.append({"type": "steps", "doc": doc, "start": run.start, "steps": steps})
         self._steps_untold = set()
         messages += [m.header for name, m in self._matrices.items() if name in self._maps_untold]
-        self._maps_untold = set()
+        messages += [
+            m.notes for name, m in self._matrices.items() if name in self._notes_untold and m.notes is not None
+        ]
+        self._maps_untold, self._notes_untold = set(), set()
         if "what_if" in news and self._what_if is not None:
             messages.append(self._what_if)
         return messages
