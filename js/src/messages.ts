@@ -141,6 +141,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     dtype: text,
     first_target: count,
     editable: orNull(text),
+    raw: flag,
     alive: flag,
     beside: list(text),
   },

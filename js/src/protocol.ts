@@ -80,6 +80,7 @@ export type DocumentBegins = {
   dtype: string;
   first_target: number;
   editable: string | null;
+  raw: boolean;
   alive: boolean;
   beside: string[];
 };

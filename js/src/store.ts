@@ -97,6 +97,10 @@ export function createStore() {
   const running = computed(() => RUNNING.has(status.value.phase));
   /** Whether there is a model to ask: where there is none, nothing is offered that only a model can answer. */
   const alive = computed(() => document.value?.alive !== false);
+  /** Whether the classes are outputs of a model that gives numbers and no probabilities, as a regression does. */
+  const raw = computed(() => document.value?.raw === true);
+  /** Whether a change of what was read can be tried: what it does is told in probabilities. */
+  const canTry = computed(() => alive.value && !raw.value);
   /** An LLM is being asked, or about to be: one at a time. */
   const explaining = computed(
     () => wantsAnswer.value || status.value.phase === "explaining" || answers.value.some(isUnderWay),
@@ -368,6 +372,8 @@ export function createStore() {
     pieces,
     running,
     alive,
+    raw,
+    canTry,
     explaining,
     map,
     method,

@@ -50,7 +50,7 @@ function aboutTarget(store: Store): string {
   const about = contrastOf(store);
   const foil = about !== null && (about.col ?? shown.col) === shown.col ? ` and not ${about.foil}` : "";
   return [
-    `${token.role === "class" ? "Class" : "Target"} ${target}${foil}.`,
+    `${token.role !== "class" ? "Target" : store.raw.value ? "Output" : "Class"} ${target}${foil}.`,
     said === undefined ? "" : `${said}.`,
     inputs.length > 0
       ? `Most important${granularity === "token" ? "" : ` ${granularity}s`}: ${inputs.join(", ")}.`

@@ -66,6 +66,12 @@ export function stepOf({ steps, method }: Store, col: number): WireStep | undefi
   return method.value?.family === "difference" ? undefined : steps.value[col];
 }
 
+/** What the columns of a classifier are called: one of them, and above all of them. */
+export function outputsOf({ raw, nTargets }: Store): { one: string; label: string } {
+  if (!raw.value) return { one: "class", label: "classes" };
+  return { one: "output", label: nTargets.value === 1 ? "output" : "outputs" };
+}
+
 /** Of all these targets together, or null while it is not known of each. */
 export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): number | null {
   let product = 1;

@@ -73,6 +73,7 @@ class Exhibit:
             dtype=of.what,
             first_target=of.first_target,
             editable=None,
+            raw=any("value" in shown.map.step_scores for shown in of.maps),
             alive=False,
             beside=of.beside,
         )

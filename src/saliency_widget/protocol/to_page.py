@@ -84,6 +84,7 @@ class Document(TypedDict):
 
     The target of column c is token `first_target + c`; the rows of a map are the tokens 0 … n_rows - 1. `editable`:
     what of it can be written anew (the text, the source, the last turn of a user), or None where it was given as ids.
+    `raw`: whether the model gives numbers for its classes and no probabilities, as a regression does.
     `alive`: whether there is a model to ask; where there is none, nothing is offered but what is there. `beside`: the
     methods whose maps stand side by side before the reader chooses any; a map of the family "difference" is theirs.
     """
@@ -95,6 +96,7 @@ class Document(TypedDict):
     dtype: str
     first_target: int
     editable: str | None
+    raw: bool
     alive: bool
     beside: list[str]
 

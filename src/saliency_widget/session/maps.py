@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..attribution import attribute as attribution
 from ..attribution.engine import Chunk, Progress, Schedule, Spot
 from ..attribution.methods import LLM, METHODS, check_applies, on, why_not
-from ..attribution.objectives import LABELS
+from ..attribution.objectives import labels
 from ..attribution.viewed import file_name, page_of
 from ..errors import InputError, WeightsChanged
 from ..export.reading import first_word
@@ -148,7 +148,7 @@ class Maps:
         """Again, after something was said or forgotten."""
         there = set() if self._said() is None else {LLM}
         reasons = {on(m, model): None if m in there else why_not(m, model) for m in self._offered}
-        self._stream.menu(reasons, LABELS)
+        self._stream.menu(reasons, labels(raw=model.raw))
 
     def _show_said(self, model: Model, question: Question) -> None:
         said = self._said()

@@ -122,6 +122,7 @@ class Stream:
         dtype: str,
         first_target: int,
         editable: str | None,
+        raw: bool = False,
         alive: bool = True,
         beside: Sequence[str] = (),
         tokens: Sequence[Token] = (),
@@ -142,6 +143,7 @@ class Stream:
                 "dtype": dtype,
                 "first_target": first_target,
                 "editable": editable,
+                "raw": raw,
                 "alive": alive,
                 "beside": list(beside),
             }

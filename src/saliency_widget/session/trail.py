@@ -150,6 +150,7 @@ class Trail:
             dtype=model.dtype_name,
             first_target=text.document.first_target,
             editable=editable(text.prompt),
+            raw=model.raw,
             tokens=text.document.tokens,
             segments=text.document.segments,
             n_same=n_same,

@@ -41,7 +41,7 @@ export function editorView({ store, send, signal }: ViewContext): HTMLElement {
   });
   watch(signal, () => {
     const text = store.whatIf.value?.text ?? store.document.value?.editable ?? null;
-    root.hidden = text === null;
+    root.hidden = text === null || !store.canTry.value;
     const hadFocus = hasFocus(root);
     render(
       open.value
