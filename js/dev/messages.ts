@@ -150,6 +150,7 @@ export function scene(
         dtype: "float32",
         first_target: firstTarget,
         editable: null,
+        raw: false,
         alive: true,
         beside: [],
       },

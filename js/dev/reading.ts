@@ -6,6 +6,7 @@ export const TRAIL = {
   type: "trail",
   names: ["The first president of the United States was George", "Bush", "the United Kingdom of Great Britain"],
   at: 1,
+  as_chat: false,
 };
 
 /** Why "Washington" and not "Bush": the first column alone. */

@@ -8,6 +8,7 @@ const DOCUMENT = {
   dtype: "float32",
   first_target: 9,
   editable: "The first president of the United States was George",
+  raw: false,
   alive: true,
   beside: [],
 };

@@ -17,6 +17,7 @@ import {
   type WireExplainer,
   type WireFigure,
   type WireMethod,
+  type WireNote,
   type WireObjective,
   type WirePair,
   type WirePrompt,
@@ -106,6 +107,7 @@ const method = shape<WireMethod>({
   reference: text,
   reason: orNull(text),
 });
+const note = shape<WireNote>({ text, cols: orNull(list(count)) });
 const objective = shape<WireObjective>({ id: text, label: text });
 const explainer = shape<WireExplainer>({ id: text, name: text, where: text, is_model: flag, guided: flag });
 const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATION_KINDS), text });
@@ -139,10 +141,11 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     dtype: text,
     first_target: count,
     editable: orNull(text),
+    raw: flag,
     alive: flag,
     beside: list(text),
   },
-  trail: { names: list(text), at: count },
+  trail: { names: list(text), at: count, as_chat: flag },
   tokens: {
     doc: count,
     start: count,
@@ -163,6 +166,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_rows: count,
     n_cols: count,
   },
+  notes: { map: text, notes: list(note) },
   column: { map: text, seq: count, col: count, n_rows: count },
   status: {
     phase: oneOf(PHASES),

@@ -80,10 +80,11 @@ export type DocumentBegins = {
   dtype: string;
   first_target: number;
   editable: string | null;
+  raw: boolean;
   alive: boolean;
   beside: string[];
 };
-export type Trail = { type: "trail"; names: string[]; at: number };
+export type Trail = { type: "trail"; names: string[]; at: number; as_chat: boolean };
 export type Tokens = { type: "tokens"; doc: number; start: number; tokens: WireToken[]; segments: WireSegment[] };
 export type Steps = { type: "steps"; doc: number; start: number; steps: WireStep[] };
 export type Menu = { type: "menu"; methods: WireMethod[]; objectives: WireObjective[] };
@@ -100,6 +101,9 @@ export type MapBegins = {
   n_rows: number;
   n_cols: number;
 };
+/** What a method says of its own result. `cols`: the columns that it concerns; null: the map as a whole. */
+export type WireNote = { text: string; cols: number[] | null };
+export type Notes = { type: "notes"; map: string; notes: WireNote[] };
 /**
  * `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row; `errors` is buffer 1, their
  * standard errors, or null where these are not known.
@@ -227,6 +231,7 @@ export type ToPage =
   | Steps
   | Menu
   | MapBegins
+  | Notes
   | Column
   | Status
   | Failed
@@ -272,6 +277,7 @@ export type ToKernel =
     }
   | { type: "branch"; col: number; token: number }
   | { type: "back"; to: number }
+  | { type: "as_chat" }
   | ({ type: "try"; request: number } & Change)
   | ({ type: "keep" } & Change)
   | { type: "heads"; request: number; col: number }

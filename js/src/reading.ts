@@ -96,10 +96,17 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   // ── the targets on show ─────────────────────────────────────────────────────────────────────────────────────────
 
   const pinned = computed(() => inRange(selection.value, nTargets.value));
-  /** The column to look at before anything is chosen: a text is read from its first word, of classes the likeliest counts. */
+  /**
+   * The column to look at before anything is chosen: a text is read from its first word, which is no special token where
+   * there is any other; of classes the likeliest counts.
+   */
   const atRest = computed(() => {
     if (nTargets.value === 0) return null;
-    return kind.value === "classes" ? likeliest(steps.value.slice(0, nTargets.value)) : 0;
+    if (kind.value === "classes") return likeliest(steps.value.slice(0, nTargets.value));
+    return Math.max(
+      0,
+      tokens.value.slice(firstTarget.value).findIndex(({ role }) => role !== "special"),
+    );
   });
 
   /** The columns of the unit that a column belongs to. */

@@ -24,6 +24,7 @@ import {
   type WhatIf,
   type WireFile,
   type WireMethod,
+  type WireNote,
   type WireSegment,
   type WireStep,
   type WireToken,
@@ -64,6 +65,8 @@ export function createStore() {
   const steps = signal<readonly (WireStep | undefined)[]>([]);
   const menu = signal<Menu | null>(null);
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
+  /** By map, what its method says of the result. */
+  const notes = signal<ReadonlyMap<string, readonly WireNote[]>>(new Map());
   const mapId = signal<string | null>(null);
   const status = signal<Status>(IDLE);
   const failure = signal<Failed | null>(null);
@@ -93,6 +96,10 @@ export function createStore() {
   const running = computed(() => RUNNING.has(status.value.phase));
   /** Whether there is a model to ask: where there is none, nothing is offered that only a model can answer. */
   const alive = computed(() => document.value?.alive !== false);
+  /** Whether the classes are outputs of a model that gives numbers and no probabilities, as a regression does. */
+  const raw = computed(() => document.value?.raw === true);
+  /** Whether a change of what was read can be tried: what it does is told in probabilities. */
+  const canTry = computed(() => alive.value && !raw.value);
   /** An LLM is being asked, or about to be: one at a time. */
   const explaining = computed(
     () => wantsAnswer.value || status.value.phase === "explaining" || answers.value.some(isUnderWay),
@@ -119,6 +126,7 @@ export function createStore() {
     segments.value = [];
     steps.value = [];
     maps.value = new Map();
+    notes.value = new Map();
     mapId.value = null;
     asked.value = null;
     failure.value = null;
@@ -230,6 +238,9 @@ export function createStore() {
         return;
       case "map":
         beginMap(message);
+        return;
+      case "notes":
+        if (maps.value.has(message.map)) notes.value = new Map(notes.value).set(message.map, message.notes);
         return;
       case "column":
         addColumn(message);
@@ -348,6 +359,7 @@ export function createStore() {
     steps,
     menu,
     maps,
+    notes,
     status,
     failure,
     explainers,
@@ -361,6 +373,8 @@ export function createStore() {
     pieces,
     running,
     alive,
+    raw,
+    canTry,
     explaining,
     map,
     method,

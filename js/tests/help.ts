@@ -105,7 +105,7 @@ export function conversation(
 
 /** A text begins. */
 export function documentOf(doc: number, first_target: number, more: Partial<DocumentBegins> = {}): DocumentBegins {
-  const about = { model: "tiny", device: "cpu", dtype: "float32", editable: null, alive: true, beside: [] };
+  const about = { model: "tiny", device: "cpu", dtype: "float32", editable: null, raw: false, alive: true, beside: [] };
   return { type: "document", doc, first_target, ...about, ...more };
 }
 

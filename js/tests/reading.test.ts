@@ -2,7 +2,20 @@
 
 import { describe, expect, it, vi } from "vitest";
 import { randomTop } from "../src/scale";
-import { about, conversation, METHOD, mapOf, over, press, type Said, texts, tokens, viewing, type Wire } from "./help";
+import {
+  about,
+  conversation,
+  documentOf,
+  METHOD,
+  mapOf,
+  over,
+  press,
+  type Said,
+  texts,
+  tokens,
+  viewing,
+  type Wire,
+} from "./help";
 
 const view = viewing();
 const NAN = Number.NaN;
@@ -276,8 +289,61 @@ describe("why this and not that", () => {
   });
 });
 
+describe("what a method says of its own result", () => {
+  const WHOLE = { text: "Each column adds up to the change of the objective, but for at most 0.0041.", cols: null };
+  const SOME = { text: "<b>Half precision</b> leaves scores uncertain by up to 0.2.", cols: [1, 2] };
+  const notes = (map = "m1", list: Wire[] = [WHOLE, SOME]) => ({ type: "notes", map, notes: list });
+  const aloud = (el: Element) => {
+    vi.advanceTimersByTime(1000);
+    return [...el.querySelectorAll("[aria-live=polite]")].map(said);
+  };
+  it("stands below the colours, as text, of the columns that it concerns alone", () => {
+    const { el, model, box, store } = view();
+    expect(texts(el, ".sw-notes > div")).toEqual([]);
+    model.hear(notes());
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text]);
+    over(box(6));
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text, SOME.text]);
+    store.preview(null, null);
+    store.pin(0, 2); // the second of two
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text, SOME.text]);
+    store.turn({ start: 4, end: 5 });
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text]);
+  });
+  it("is of the map on show: another has its own, a later word replaces an earlier one, another text has none", () => {
+    const { el, model } = view();
+    model.hear(notes());
+    model.hear(notes("unknown", [{ text: "Of no map.", cols: null }]));
+    model.hear(mapOf("m2", { method: "occlusion" }));
+    expect(texts(el, ".sw-notes > div")).toEqual([]);
+    model.hear(notes("m2", [{ text: "Of another.", cols: null }]));
+    expect(texts(el, ".sw-notes > div")).toEqual(["Of another."]);
+    model.hear(notes("m2", []));
+    expect(texts(el, ".sw-notes > div")).toEqual([]);
+    model.hear(mapOf("m1"));
+    expect(texts(el, ".sw-notes > div")).toEqual([WHOLE.text]);
+    model.hear(documentOf(2, 5));
+    expect(texts(el, ".sw-notes > div")).toEqual([]);
+  });
+  it("is read aloud once the reader rests, and not again with every target", () => {
+    const { el, model, box } = view();
+    const live = aloud(el).length;
+    model.hear(notes());
+    expect(aloud(el)).toContain(WHOLE.text);
+    const [region] = [...el.querySelectorAll("[aria-live=polite]")].filter((one) => said(one) === WHOLE.text);
+    const changes: MutationRecord[] = [];
+    const observer = new MutationObserver((records) => changes.push(...records));
+    observer.observe(region as Element, { childList: true, characterData: true, subtree: true });
+    model.hear(notes("m1", [WHOLE]));
+    over(box(7));
+    expect(aloud(el).length).toBe(live);
+    expect([observer.takeRecords(), changes]).toEqual([[], []]);
+    observer.disconnect();
+  });
+});
+
 describe("the texts that were shown", () => {
-  const trail = (names: string[], at: number) => ({ type: "trail", names, at });
+  const trail = (names: string[], at: number) => ({ type: "trail", names, at, as_chat: false });
   it("are a line of names once there is more than one, the one on show marked", () => {
     const { el, model } = view();
     expect(find(el, ".sw-trail").hidden).toBe(true);
@@ -301,6 +367,54 @@ describe("the texts that were shown", () => {
     model.hear(trail(["a", "b"], 0));
     press(box(5), "b");
     expect(back()).toEqual([{ type: "back", to: 0 }]);
+  });
+});
+
+describe("a text that was over at once", () => {
+  const trail = (as_chat: boolean, names = ["What is it?"]) => ({
+    type: "trail",
+    names,
+    at: names.length - 1,
+    as_chat,
+  });
+  const aloud = (el: Element) => [...el.querySelectorAll("[aria-live=polite]")].map(said).join("");
+  it("is said to have been read as plain text, and can be asked as a chat, where the kernel says so", () => {
+    const { el, model } = view();
+    expect(find(el, ".sw-as-chat").hidden).toBe(true);
+    model.hear(trail(false));
+    expect([find(el, ".sw-as-chat").hidden, aloud(el)]).toEqual([true, ""]);
+    model.hear(trail(true));
+    expect([find(el, ".sw-as-chat").hidden, said(find(el, ".sw-as-chat"))]).toEqual([
+      false,
+      "Read as plain text · ask it as a chat",
+    ]);
+    expect(aloud(el)).toContain("Read as plain text. You can ask it as a chat.");
+    const offer = button(el, "ask it as a chat");
+    expect([offer.tagName, offer.tabIndex]).toEqual(["BUTTON", 0]);
+    offer.click();
+    expect(model.sent.at(-1)).toEqual({ type: "as_chat" });
+    model.hear(trail(false, ["What is it?", "as a chat"]));
+    expect([find(el, ".sw-as-chat").hidden, aloud(el)]).toEqual([true, ""]);
+  });
+  it("is not offered where there is no model to ask", () => {
+    const { el, model } = view();
+    model.hear(trail(true));
+    model.hear(documentOf(1, 5, { alive: false }));
+    expect(find(el, ".sw-as-chat").hidden).toBe(true);
+  });
+});
+
+describe("the target before any is chosen", () => {
+  const roles = (...special: number[]) => Object.fromEntries(special.map((at) => [at, "special" as const]));
+  const first = (...special: number[]) => {
+    const written = tokens(["Why", "?", "<|end|>", " Be", "cause"], 2, roles(...special));
+    return view(about(written, 2, [])).store.shown.value?.col;
+  };
+  it("is the first word that was written, no special token before it", () => {
+    expect([first(), first(2), first(2, 3)]).toEqual([0, 1, 2]);
+  });
+  it("is a special token where nothing else was written", () => {
+    expect(first(2, 3, 4)).toBe(0);
   });
 });
 

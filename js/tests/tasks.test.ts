@@ -2,7 +2,7 @@
 
 import { describe, expect, it, vi } from "vitest";
 import type { Role, WireSegment } from "../src/protocol";
-import { about, over, press, type Said, texts, tokens, viewing } from "./help";
+import { about, over, press, type Said, texts, tokens, viewing, type Wire } from "./help";
 
 const view = viewing();
 const NAN = Number.NaN;
@@ -125,6 +125,28 @@ const FEELINGS = () => classified(["NEGATIVE", "POSITIVE"], [0.0123, 0.9877]);
 const classBox = (el: Element, name: string) =>
   [...el.querySelectorAll<HTMLElement>(".sw-class")].find((box) => box.querySelector("bdi")?.textContent === name);
 
+/** A regression: a number for each class, as many as are given. */
+function numbers(...values: number[]): Said[] {
+  const steps = values.map((value) => ({ probability: null, value, alternatives: [] }));
+  return FEELINGS().flatMap(([message, ...rest]): Said[] => {
+    const { type } = message;
+    if (type === "document") return [[{ ...message, raw: true }, ...rest]];
+    if (type === "tokens")
+      return [[{ ...message, tokens: (message.tokens as Wire[]).slice(0, 4 + values.length) }, ...rest]];
+    if (type === "menu") return [[{ ...message, objectives: [{ id: "logit", label: "the number itself" }] }, ...rest]];
+    if (type === "steps") return [[{ ...message, steps }, ...rest]];
+    if (type === "map") return [[{ ...message, objective: "logit", n_cols: values.length }, ...rest]];
+    if (type === "column" && (message.col as number) >= values.length) return [];
+    return [[message, ...rest]];
+  });
+}
+/** The same, given as a text that can be edited. */
+const editable = (messages: Said[]) =>
+  messages.map(
+    ([message, ...rest]): Said =>
+      message.type === "document" ? [{ ...message, editable: "a gem" }, ...rest] : [message, ...rest],
+  );
+
 describe("a classifier", () => {
   it("shows its classes below the text, each with its probability, and none of them in the text", () => {
     const { el } = view(FEELINGS());
@@ -137,26 +159,45 @@ describe("a classifier", () => {
     expect(texts(el, ".sw-class .sw-unseen")).toEqual(["class NEGATIVE, p = .012", "class POSITIVE, p = .988"]);
     expect(el.querySelector(".sw-split")).toBeNull();
   });
-  it("shows the number that a model gives where it gives no probability", () => {
-    const said = FEELINGS().map(
+  it("shows the number that a model gives where it gives no probability, and calls its classes outputs", () => {
+    const { el, box } = view(numbers(-1.73, 4.5));
+    expect(texts(el, ".sw-classes .sw-label, .sw-class [aria-hidden]")).toEqual([
+      "outputs",
+      "NEGATIVE = −1.73",
+      "POSITIVE = 4.50",
+    ]);
+    expect(texts(el, ".sw-class .sw-unseen")).toEqual(["output NEGATIVE, = −1.73", "output POSITIVE, = 4.50"]);
+    expect(el.querySelector(".sw-classes")?.getAttribute("aria-label")).toBe("Outputs");
+    expect(said(el.querySelector(".sw-target-line"))).toBe("POSITIVE = 4.50 beside NEGATIVE −1.73");
+    expect(el.querySelector(".sw-bar-below")).toBeNull();
+    expect(el.textContent).not.toContain("p =");
+    over(box(1));
+    expect(el.textContent).not.toContain("class");
+    expect(texts(view(numbers(-1.73)).el, ".sw-classes .sw-label")).toEqual(["output"]);
+  });
+  it("offers nothing to try where what that does cannot be told in probabilities", () => {
+    const offered = (messages: Said[]) => {
+      const { el, box, model } = view(messages);
+      const editor = el.querySelector<HTMLElement>(".sw-editor");
+      box(1).click();
+      const buttons = texts(el, ".sw-actions button");
+      press(box(1), "s");
+      return [editor?.hidden, buttons.includes("Strike out"), model.sent.some(({ type }) => type === "try")];
+    };
+    expect(offered(editable(FEELINGS()))).toEqual([false, true, true]);
+    expect(offered(editable(numbers(-1.73, 4.5)))).toEqual([true, false, false]);
+  });
+  it("asks another method for what it can explain, whatever the map on show came with", () => {
+    const attention = numbers(-1.73).map(
       ([message, ...rest]): Said =>
-        message.type === "steps"
-          ? [
-              {
-                ...message,
-                steps: [
-                  { probability: null, value: -1.73, alternatives: [] },
-                  { probability: null, value: 4.5, alternatives: [] },
-                ],
-              },
-              ...rest,
-            ]
+        message.type === "map"
+          ? [{ ...message, method: "attention", objective: "probability" }, ...rest]
           : [message, ...rest],
     );
-    const { el } = view(said);
-    expect(texts(el, ".sw-class [aria-hidden]")).toEqual(["NEGATIVE = −1.73", "POSITIVE = 4.50"]);
-    expect(texts(el, ".sw-target-name, .sw-probability")).toEqual(["POSITIVE", "= 4.50"]);
-    expect(el.textContent).not.toContain("p =");
+    const { el, model } = view(attention);
+    expect(el.querySelector("select[aria-label='What is explained']")).toBeNull();
+    [...el.querySelectorAll<HTMLElement>(".sw-method")].find((one) => said(one) === "Gradient")?.click();
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "saliency", objective: "logit" });
   });
   it("begins with the most probable class, and colours all that was read for it", () => {
     const { el, box } = view(FEELINGS());

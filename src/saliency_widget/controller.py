@@ -19,7 +19,22 @@ from .session.maps import Maps
 from .session.messages import failed, heads, refusal, status
 from .session.sender import Send, Sender
 from .session.shelf import Shelf
-from .session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Quick, Tasks, Try, bare, task_of
+from .session.tasks import (
+    AsChat,
+    Aside,
+    Ask,
+    AskHeads,
+    Back,
+    Branch,
+    Export,
+    Keep,
+    Quick,
+    Tasks,
+    Try,
+    Turn,
+    bare,
+    task_of,
+)
 from .session.trail import Trail
 from .session.turns import turn
 from .session.what_if import WhatIf
@@ -329,11 +344,11 @@ class Controller:
                 with turn(model.model, check=self._check, waiting=self._waiting):
                     self._do_with(model.shadow(self._check), task)
 
-    def _do_with(self, model: Model, task: Ask | Aside | Branch | Back | Keep | Try | AskHeads) -> None:
+    def _do_with(self, model: Model, task: Ask | Aside | Turn | Try | AskHeads) -> None:
         question = task.question if isinstance(task, Ask | Aside) else self._maps.question
         self._maps.offer(model, question.method)
         text = self._written(model)
-        what = "" if isinstance(task, Branch | Back | Keep) else question.method.label
+        what = "" if isinstance(task, Turn) else question.method.label
         match task:
             case Ask():
                 self._forget_other_weights(model)
@@ -383,7 +398,7 @@ class Controller:
         assert text is not None, "a text that cannot be written is an error"
         return text
 
-    def _turn(self, model: Model, task: Branch | Back | Keep) -> None:
+    def _turn(self, model: Model, task: Turn) -> None:
         """Another text, and the map that was on show, of that one."""
         before = self._trail.text
         match task:
@@ -391,6 +406,8 @@ class Controller:
                 self._go(model, lambda: self._trail.branch(model, task.col, task.token))
             case Back():
                 self._go(model, lambda: self._trail.back(model, task.to))
+            case AsChat():
+                self._go(model, lambda: self._trail.ask_as_chat(model))
             case Keep():
                 self._go(model, lambda: self._trail.keep(model, task.change))
         if self._trail.text is not before:

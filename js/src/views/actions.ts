@@ -31,7 +31,7 @@ export function actionsView(context: ViewContext): HTMLElement {
         ${hidden ? nothing : targets}</span
       ><span class="sw-actions-buttons">
         ${button(hidden ? "Show" : "Hide", () => toggleHidden(store, rows), "Share out the column among the other inputs (h)")}
-        ${store.alive.value ? button("Strike out", () => strikeOut(context, rows), "What if the model had not read this? (s)") : nothing}
+        ${store.canTry.value ? button("Strike out", () => strikeOut(context, rows), "What if the model had not read this? (s)") : nothing}
         ${canOpen(store, rows.start) ? button("Open", () => store.open(rows.start), "Show its parts (o)") : nothing}
         ${button("Back", () => store.turn(null), "Back to the target (Esc)")}
       </span>`;

@@ -1,6 +1,6 @@
 /**
- * Tells screen readers, once the reader has come to rest, what the target is and what mattered most for it; and, when an
- * LLM has had its say, what it was.
+ * Tells screen readers, once the reader has come to rest, what the target is, what mattered most for it and how sure that
+ * is; and, when an LLM has had its say, what it was.
  */
 
 import { share } from "../format";
@@ -13,7 +13,7 @@ import type { ViewContext } from "./context";
 import { liveRegion, rested, watch } from "./dom";
 import { classOf, explainerName, summary, verdict } from "./explain/said";
 import { contrastOf } from "./target/contrast";
-import { figure, nameOf, nameOfTargets, noise, numberOf, probabilityOf } from "./words";
+import { figure, nameOf, nameOfTargets, noise, notesOn, numberOf, probabilityOf } from "./words";
 
 const REST = 500; // ms
 
@@ -50,7 +50,7 @@ function aboutTarget(store: Store): string {
   const about = contrastOf(store);
   const foil = about !== null && (about.col ?? shown.col) === shown.col ? ` and not ${about.foil}` : "";
   return [
-    `${token.role === "class" ? "Class" : "Target"} ${target}${foil}.`,
+    `${token.role !== "class" ? "Target" : store.raw.value ? "Output" : "Class"} ${target}${foil}.`,
     said === undefined ? "" : `${said}.`,
     inputs.length > 0
       ? `Most important${granularity === "token" ? "" : ` ${granularity}s`}: ${inputs.join(", ")}.`
@@ -61,17 +61,27 @@ function aboutTarget(store: Store): string {
     .join(" ");
 }
 
-export function announcer({ store, signal }: ViewContext): HTMLElement {
+/** Said once the reader has come to rest, and not again while it is the same. */
+function restful({ store, signal }: ViewContext, words: (store: Store) => string): HTMLElement {
   const root = liveRegion();
   let text = "";
   const say = rested(signal, REST, () => {
     if (root.textContent !== text) root.textContent = text;
   });
   watch(signal, () => {
-    text = announcement(store);
+    text = words(store);
     say();
   });
   return root;
+}
+
+export function announcer(context: ViewContext): HTMLElement {
+  return restful(context, announcement);
+}
+
+/** Apart from what is said of each target: what concerns the whole map is said once. */
+export function noteAnnouncer(context: ViewContext): HTMLElement {
+  return restful(context, (store) => notesOn(store).join(" "));
 }
 
 /** Not the text, which the reader finds in the drawer: an answer can be a page long. */

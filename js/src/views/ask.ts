@@ -8,12 +8,19 @@ export function mapOnShow({ asked, map, questionOf }: Store): Asked | null {
   return asked.value ?? (map.value === null ? null : questionOf(map.value));
 }
 
+/** What is explained now, if that can be asked of another method too: attention knows no objective, and came with any. */
+export function objectiveOf(store: Store): string | undefined {
+  const offered = store.menu.value?.objectives ?? [];
+  const now = mapOnShow(store)?.objective;
+  return offered.length === 0 || offered.some(({ id }) => id === now) ? now : offered[0]?.id;
+}
+
 /** Another method keeps the objective, unless one is given; and what the target is set against, if it can. */
 export function askMap(context: ViewContext, method: string, objective?: string): void {
   const { store } = context;
   const now = mapOnShow(store);
   const { foil, col } = now ?? {};
-  const chosen = objective ?? now?.objective ?? store.menu.value?.objectives[0]?.id;
+  const chosen = objective ?? objectiveOf(store);
   if (chosen === undefined) return;
   const isContrast = foil !== undefined && col !== undefined && store.usesObjective(method) && looksAtOne(chosen);
   askFor(context, { method, objective: chosen, ...(isContrast && { foil, col }) });

@@ -1,4 +1,7 @@
-/** The classes of a classifier, each a target with its probability on it. Of many, the most probable come first. */
+/**
+ * The classes of a classifier, each a target with its probability on it; or the outputs of a regression, with their
+ * numbers. Of many, the most probable come first.
+ */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { swatchOf } from "../color";
@@ -10,7 +13,7 @@ import { h, watch } from "./dom";
 import { probability } from "./probability";
 import { followKeys } from "./text/keyboard";
 import { followPointer } from "./text/pointer";
-import { numberOf, stepOf } from "./words";
+import { numberOf, outputsOf, stepOf } from "./words";
 
 const LITTLE = 0.001; // the line of the target says how little
 const FEW = 8; // so many are taken in at a glance, and stars from 1 to 5 have an order of their own
@@ -47,7 +50,7 @@ export function classesView(context: ViewContext): HTMLElement {
       data-i=${i}
       tabindex=${shown ? 0 : -1}
       aria-pressed=${pinned}
-      ><span class="sw-unseen">class ${name}${number === null ? nothing : `, ${number}`}</span
+      ><span class="sw-unseen">${outputsOf(store).one} ${name}${number === null ? nothing : `, ${number}`}</span
       ><span aria-hidden="true"
         ><bdi>${name}</bdi>${p === null ? html` ${number}` : probability(p, p < LITTLE ? "<.001" : share(p))}</span
     ></span>`;
@@ -56,9 +59,11 @@ export function classesView(context: ViewContext): HTMLElement {
   watch(signal, () => {
     root.hidden = store.kind.value !== "classes";
     if (root.hidden) return;
+    const { label } = outputsOf(store);
+    root.setAttribute("aria-label", label[0]?.toUpperCase() + label.slice(1));
     root.classList.toggle("sw-pending", store.shown.value?.scores === null);
     render(
-      html`<div class="sw-label">classes</div><div class="sw-class-row">${classOrder(store).map(classBox)}</div>`,
+      html`<div class="sw-label">${label}</div><div class="sw-class-row">${classOrder(store).map(classBox)}</div>`,
       root,
     );
   });

@@ -28,7 +28,7 @@ export function matrixView(context: ViewContext): HTMLElement {
 
   sheet.scroller.setAttribute("aria-roledescription", "heat map");
   watch(signal, () => {
-    const [rows, columns] = axesOf(store.kind.value);
+    const [rows, columns] = axesOf(store);
     sheet.scroller.setAttribute(
       "aria-label",
       `Matrix: rows are ${rows}, columns ${columns}. Arrow keys move, Enter pins a column, R sorts by it.`,

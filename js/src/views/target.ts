@@ -1,4 +1,4 @@
-/** Below the text: the target (target/line), what its colours mean (target/legend), and what was computed. */
+/** Below the text: the target (target/line), what its colours mean (target/legend), what was computed, how well. */
 
 import { cardButton } from "./card";
 import type { ViewContext } from "./context";
@@ -7,20 +7,21 @@ import { headsButton } from "./heads";
 import { methodCard } from "./target/card";
 import { legendView } from "./target/legend";
 import { targetLine } from "./target/line";
-import { chosenParts, noise, unitText } from "./words";
+import { chosenParts, noise, notesOn, unitText } from "./words";
 
 export function targetView(context: ViewContext): HTMLElement {
   const { store, signal } = context;
   const unitWords = h("span");
   const info = cardButton(context, "About this method", () => methodCard(store));
   const unit = h("div", { className: "sw-unit" }, unitWords, headsButton(context), info);
-  const note = h("div", { className: "sw-muted sw-noise" });
+  const noiseLine = h("div", { className: "sw-muted sw-noise" });
+  const notes = h("div", { className: "sw-muted sw-notes" });
   const root = h(
     "div",
     { className: "sw-about" },
     targetLine(context),
     h("div", { className: "sw-legend-line" }, legendView(context), unit),
-    h("div", { className: "sw-noise-line" }, note),
+    h("div", { className: "sw-noise-line" }, noiseLine, notes),
   );
 
   watch(signal, () => {
@@ -28,8 +29,11 @@ export function targetView(context: ViewContext): HTMLElement {
     unit.hidden = store.method.value === null;
     unitWords.textContent = [unitText(store), ...chosenParts(store)].join(" · ");
     const said = store.look.value.turned ? null : noise(store);
-    note.hidden = said === null;
-    note.textContent = said ?? "";
+    noiseLine.hidden = said === null;
+    noiseLine.textContent = said ?? "";
+  });
+  watch(signal, () => {
+    notes.replaceChildren(...notesOn(store).map((text) => h("div", {}, text)));
   });
   return root;
 }

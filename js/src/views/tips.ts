@@ -10,19 +10,23 @@ import type { MapData, Store } from "../store";
 import { unitAt } from "../units";
 import { isTarget } from "./text/boxes";
 import type { Side } from "./tooltip";
-import { nameOf, nameOfTargets, probabilityOf } from "./words";
+import { nameOf, nameOfTargets, outputsOf, probabilityOf } from "./words";
 
-const ROLE_NAMES: Record<Exclude<Role, "special">, string> = {
+const ROLE_NAMES: Record<Exclude<Role, "special" | "class">, string> = {
   source: "source",
   prompt: "prompt",
   generated: "written by the model",
-  class: "class",
 };
 
 function heading(store: Store, token: WireToken, row: number): TemplateResult {
   const unit = unitAt(store.units.value, row) ?? { start: row, end: row + 1 };
   const part = unit.end - unit.start > 1 ? "" : partOf(token);
-  const role = token.role === "special" ? store.specialName.value : ROLE_NAMES[token.role];
+  const role =
+    token.role === "special"
+      ? store.specialName.value
+      : token.role === "class"
+        ? outputsOf(store).one
+        : ROLE_NAMES[token.role];
   return html`<div class="sw-tip-head"><bdi>${nameOf(store, unit)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
     <div class="sw-tip-role">${probability(store, row, unit) ?? role} · position ${row}</div>`;
 }

@@ -3,7 +3,8 @@
 import type { Wire } from "../requests";
 import type { Store } from "../store";
 import { actionsView } from "./actions";
-import { announcer, answerAnnouncer } from "./announce";
+import { announcer, answerAnnouncer, noteAnnouncer } from "./announce";
+import { asChatView } from "./as-chat";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
@@ -37,7 +38,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
   const live = () => void [store.map.value, store.units.value, store.pinnedCols.value, store.measure.value];
   const tooltip = createTooltip(live, layer, signal);
   const context: ViewContext = { store, send, request, signal, ramp, layer, tooltip };
-  layer.append(announcer(context), answerAnnouncer(context));
+  layer.append(announcer(context), answerAnnouncer(context), noteAnnouncer(context));
   const header = headerView(context);
   const drawers = drawersView(context);
   const body = h(
@@ -45,6 +46,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
     { className: "sw-body" },
     trailView(context),
     textView(context),
+    asChatView(context),
     classesView(context),
     actionsView(context),
     targetView(context),

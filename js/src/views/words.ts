@@ -66,6 +66,12 @@ export function stepOf({ steps, method }: Store, col: number): WireStep | undefi
   return method.value?.family === "difference" ? undefined : steps.value[col];
 }
 
+/** What the columns of a classifier are called: one of them, and above all of them. */
+export function outputsOf({ raw, nTargets }: Store): { one: string; label: string } {
+  if (!raw.value) return { one: "class", label: "classes" };
+  return { one: "output", label: nTargets.value === 1 ? "output" : "outputs" };
+}
+
 /** Of all these targets together, or null while it is not known of each. */
 export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): number | null {
   let product = 1;
@@ -83,6 +89,14 @@ export function numberOf(store: Store, shown: Pick<Shown, "cols">): string | nul
   if (p !== null) return `p = ${share(p)}`;
   const value = stepOf(store, shown.cols.start)?.value ?? null;
   return value === null ? null : `= ${significant(value)}`;
+}
+
+/** What the method says of its own result, as far as it concerns the targets on show; turned round, the map as a whole. */
+export function notesOn({ notes, map, look, targetCols }: Store): string[] {
+  const { value: shown } = targetCols;
+  const isShown = (col: number) => !look.value.turned && shown !== null && col >= shown.start && col < shown.end;
+  const known = notes.value.get(map.value?.info.map ?? "") ?? [];
+  return known.filter(({ cols }) => cols === null || cols.some(isShown)).map(({ text }) => text);
 }
 
 const FEW = 4; // of three rows the largest share of noise is a half: below that nothing can be told

@@ -93,3 +93,8 @@ LABELS: dict[Objective, str] = {
     "logit": "logit",
     "entropy": "entropy",
 }
+
+
+def labels(*, raw: bool) -> dict[Objective, str]:
+    """What can be explained, and its name as people read it. `raw`: of a model that gives numbers, no probabilities."""
+    return {"logit": "the number itself"} if raw else LABELS

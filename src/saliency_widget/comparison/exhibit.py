@@ -73,7 +73,8 @@ class Exhibit:
             menu_message({shown.card: None for shown in of.maps}, {}),
             to_page.Document(
                 type="document", doc=1, model=of.name, device=of.where, dtype=of.what, first_target=of.first_target,
-                editable=None, alive=False, beside=list(of.beside)
+                editable=None, raw=any("value" in shown.map.step_scores for shown in of.maps), alive=False,
+                beside=list(of.beside),
             ),
             tokens_message(1, of.tokens, of.segments),
             {"type": "explainers", "explainers": [], "prompts": [], "review": "", "compares": False, "reason": reason},

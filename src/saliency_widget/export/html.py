@@ -119,7 +119,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look 
 def _head(attribution: AttributionLike, look: Look) -> str:
     first, *others = headline(attribution)
     rest = "".join(f" · {_html(words)}" for words in (*others, *look.words(attribution.unit)))
-    said = "".join(f"<br>{_quiet(_html(note))}" for note in notes(attribution))
+    said = "".join(f"<br>{_quiet(_html(note.text))}" for note in notes(attribution))
     return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}{said}</div>'
 
 
@@ -160,7 +160,8 @@ def _classes(attribution: AttributionLike, question: Question, targets: Sequence
         about = _attribute("style", ";".join(style)) + _attribute("title", title)
         parts.append(f'<span class="sw-t"{about}>{_called(box.token)}{said}</span>')
     row = "display:flex;flex-wrap:wrap;gap:8px;margin:6px 0 12px"
-    return f'<div class="sw-quiet" style="{LABEL}">classes</div><div style="{row}">{" ".join(parts)}</div>'
+    name = "classes" if np.isnan(targets[0].value) else "output" if len(classes) == 1 else "outputs"
+    return f'<div class="sw-quiet" style="{LABEL}">{name}</div><div style="{row}">{" ".join(parts)}</div>'
 
 
 def _text(
@@ -275,6 +276,8 @@ def _legend(attribution: AttributionLike, column: Column, look: Look) -> str:
 def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) -> str:
     """Every target with its probability and its strongest inputs, folded away."""
     one, all_of_them = ("class", "All classes") if shown[0].target.role == "class" else ("target", "All targets")
+    if not np.isnan(shown[0].value):
+        one, all_of_them = "output", "All outputs"
     said = f"strongest inputs, and their {look.numbers}s"
     figure = "p" if np.isnan(shown[0].value) else "value"
     head = "".join(f'<th style="{CELL}">{name}</th>' for name in (one, figure, said))

@@ -13,7 +13,7 @@ import numpy as np
 from ..characters import JOINERS, plain, sign_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -94,10 +94,15 @@ def first_target(attribution: AttributionLike) -> int:
 
 
 def likeliest(shown: Sequence[Column]) -> int:
-    """The column to look at first: of classes the most probable or that of the largest value, of a text the first."""
+    """The column to look at first: of classes the most probable or that of the largest value; else see `first_word`."""
     if shown[0].target.role != "class":
-        return 0
+        return first_word([column.target for column in shown])
     return int(np.argmax(np.nan_to_num([column.figure for column in shown], nan=-np.inf)))
+
+
+def first_word(targets: Sequence[TokenLike]) -> int:
+    """The index of the first target that is no special token, such as the end of the text; 0 where all are."""
+    return next((col for col, token in enumerate(targets) if token.role != "special"), 0)
 
 
 def headline(attribution: AttributionLike) -> list[str]:
@@ -110,38 +115,56 @@ def headline(attribution: AttributionLike) -> list[str]:
     return [plain(words) for words in said if words]
 
 
-def notes(attribution: AttributionLike) -> Iterator[str]:
-    """What the method says of its own result, a sentence each."""
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence that a method says of its own result. `cols`: the columns it concerns; None: the map as a whole."""
+
+    text: str
+    cols: tuple[int, ...] | None = None
+
+
+def notes(attribution: AttributionLike) -> Iterator[Note]:
+    """What the method says of its own result, in the order in which it is told."""
     missing = attribution.diagnostics.get("completeness_error")
     if missing:
-        yield f"Each column adds up to the change of the objective, but for at most {max(map(abs, missing)):.2g}."
+        yield Note(f"Each column adds up to the change of the objective, but for at most {max(map(abs, missing)):.2g}.")
     found, whole = (attribution.diagnostics.get(name) for name in ("relevance_sum", "value"))
     if found and whole:
-        yield f"The first column adds up to {found[0]:.3g} of {whole[0]:.3g}: the rules keep the rest."
+        yield Note(f"The first column adds up to {found[0]:.3g} of {whole[0]:.3g}: the rules keep the rest.", (0,))
     if attribution.diagnostics.get("ids_left_out"):
-        yield "This model also reads token ids elsewhere than in the embedding: the gradient leaves that way out."
+        yield Note("This model also reads token ids elsewhere than in the embedding: the gradient leaves that way out.")
     checked, proves = (attribution.diagnostics.get(name) for name in ("spot_check", "spot_check_proves"))
     if checked is not None and proves is False:
-        yield f"Its spot check came out {checked:.0%} off, which in this precision proves nothing: float32 would tell."
-    zero = sum(not np.nan_to_num(column).any() for column in attribution.scores.T)
-    if zero and checked is not None:
-        columns = "1 column is" if zero == 1 else f"{zero} columns are"
-        yield (
-            f"{columns} 0 throughout: the objective does not move there, which plain passes confirm. Where the model "
-            "is certain beyond its precision, the logit still moves."
+        yield Note(
+            f"Its spot check came out {checked:.0%} off, which in this precision proves nothing: float32 would tell."
         )
-    changed, kept = (max(attribution.diagnostics.get(name) or [0]) for name in ("baseline_changed", "baseline_in_text"))
-    if changed:
-        yield f"{_tokens(changed)} the baseline itself: another one stands in there."
-    if kept:
-        score = "scores" if kept == 1 else "score"
-        yield f"{_tokens(kept)} the baseline itself and {score} 0: another baseline would tell."
+    zero = _which(not np.nan_to_num(column).any() for column in attribution.scores.T)
+    if zero and checked is not None:
+        columns = "1 column is" if len(zero) == 1 else f"{len(zero)} columns are"
+        yield Note(
+            f"{columns} 0 throughout: the objective does not move there, which plain passes confirm. Where the model "
+            "is certain beyond its precision, the logit still moves.",
+            zero,
+        )
+    changed, kept = (attribution.diagnostics.get(name) or [0] for name in ("baseline_changed", "baseline_in_text"))
+    if any(changed):
+        said = f"{_tokens(max(changed))} the baseline itself: another one stands in there."
+        yield Note(said, _which(changed))
+    if any(kept):
+        score = "scores" if max(kept) == 1 else "score"
+        said = f"{_tokens(max(kept))} the baseline itself and {score} 0: another baseline would tell."
+        yield Note(said, _which(kept))
     noise = np.array(attribution.diagnostics.get("precision_noise") or [])
-    lost = int(sum(np.nanmedian(np.abs(column)) <= n for column, n in zip(attribution.scores.T, noise, strict=False)))
+    lost = _which(0 < n >= np.nanmedian(np.abs(column)) for column, n in zip(attribution.scores.T, noise, strict=False))
     if lost:
-        yield f"Half precision leaves scores uncertain by up to {noise.max():.1g}."
-        told = "That is" if len(noise) == 1 else f"For {lost} of {len(noise)} targets that is"
-        yield f"{told} as much as most are: load the model in float32."
+        yield Note(f"Half precision leaves scores uncertain by up to {noise.max():.1g}.", lost)
+        told = "That is" if len(noise) == 1 else f"For {len(lost)} of {len(noise)} targets that is"
+        yield Note(f"{told} as much as most are: load the model in float32.", lost)
+
+
+def _which(holds: Iterable[object]) -> tuple[int, ...]:
+    """The columns of which it holds."""
+    return tuple(col for col, one in enumerate(holds) if one)
 
 
 def _tokens(count: float) -> str:

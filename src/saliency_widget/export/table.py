@@ -32,7 +32,7 @@ def to_text(attribution: AttributionLike, width: int = 80) -> str:
     lines = [
         _cut(" · ".join(headline(attribution)), width),
         _cut(f"{_count(n_rows, 'input')}, {_count(n_cols, 'target')}; {next(look.words(attribution.unit))}", width),
-        *(_cut(note, width) for note in notes(attribution)),
+        *(_cut(note.text, width) for note in notes(attribution)),
         "",
         *_targets(attribution, shown, width),
     ]

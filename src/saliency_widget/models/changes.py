@@ -25,13 +25,15 @@ _NAME = 28  # characters of a text's name
 class Text:
     """A document, and what it was made from. `prompt`: what the user gave, or None where ids were taken out of it.
 
-    `name`: what was done to get there, in a few words.
+    `name`: what was done to get there, in a few words. `as_chat`: whether the model, asked the same as a chat, may say
+    more.
     """
 
     name: str
     prompt: Prompt | None
     encoded: Encoded
     document: Document
+    as_chat: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ either side knows the wire format. For each message tests/protocol/ has one gold
 write.
 
 A conversation: the page says `hello` (once per page, and again after a reload); the kernel answers with `hello` and
-then everything it has: `trail`, `document`, `tokens`, `menu`, `steps`, `map`, `explainers`, every `answer`,
+then everything it has: `trail`, `document`, `tokens`, `menu`, `steps`, `map`, `notes`, `explainers`, every `answer`,
 `comparison`, `status`, `failed`, and columns. After that it sends what is new. Every message is idempotent: a page that
 hears one twice is not changed by the second.
 

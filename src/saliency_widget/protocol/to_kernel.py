@@ -58,6 +58,12 @@ class Back(TypedDict):
     to: int
 
 
+class AsChat(TypedDict):
+    """Ask the text on show as the one turn of a user, in the model's own template. Comes to nothing where it is one."""
+
+    type: Literal["as_chat"]
+
+
 class Try(TypedDict):
     """What if these tokens were not there, or the text were this one? Of neither: undo. The reply is `what_if`."""
 
@@ -138,7 +144,20 @@ class SayVersusDo(TypedDict):
 
 
 ToKernel: TypeAlias = (
-    ToKernelHello | Ack | Focus | Ask | Branch | Back | Try | Keep | AskHeads | Export | Cancel | Explain | SayVersusDo
+    ToKernelHello
+    | Ack
+    | Focus
+    | Ask
+    | Branch
+    | Back
+    | AsChat
+    | Try
+    | Keep
+    | AskHeads
+    | Export
+    | Cancel
+    | Explain
+    | SayVersusDo
 )
 
 _MAY_BE_LEFT_OUT: dict[str, type] = {
@@ -156,6 +175,7 @@ _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "ask": {"method": str, "objective": str},
     "branch": {"col": int, "token": int},
     "back": {"to": int},
+    "as_chat": {},
     "try": {"request": int},
     "keep": {},
     "heads": {"request": int, "col": int},

@@ -84,6 +84,7 @@ class Document(TypedDict):
 
     The target of column c is token `first_target + c`; the rows of a map are the tokens 0 … n_rows - 1. `editable`:
     what of it can be written anew (the text, the source, the last turn of a user), or None where it was given as ids.
+    `raw`: whether the model gives numbers for its classes and no probabilities, as a regression does.
     `alive`: whether there is a model to ask; where there is none, nothing is offered but what is there. `beside`: the
     methods whose maps stand side by side before the reader chooses any; a map of the family "difference" is theirs.
     """
@@ -95,16 +96,21 @@ class Document(TypedDict):
     dtype: str
     first_target: int
     editable: str | None
+    raw: bool
     alive: bool
     beside: list[str]
 
 
 class Trail(TypedDict):
-    """The texts that were shown, from the first to the newest, by what was done to get there; `at`: the one on show."""
+    """The texts that were shown, from the first to the newest, by what was done to get there; `at`: the one on show.
+
+    `as_chat`: the one on show was read as plain text, the model ended it at once, and can be asked the same as a chat.
+    """
 
     type: Literal["trail"]
     names: list[str]
     at: int
+    as_chat: bool
 
 
 class Tokens(TypedDict):
@@ -152,6 +158,21 @@ class Map(TypedDict):
     aside: bool
     n_rows: int
     n_cols: int
+
+
+class WireNote(TypedDict):
+    """A sentence that a method says of its own result. `cols`: the columns it concerns; None: the map as a whole."""
+
+    text: str
+    cols: list[int] | None
+
+
+class Notes(TypedDict):
+    """What there is to say of the numbers of a map, as far as it is computed; in place of what was said before."""
+
+    type: Literal["notes"]
+    map: str
+    notes: list[WireNote]
 
 
 class Column(TypedDict):
@@ -388,6 +409,7 @@ ToPage: TypeAlias = (
     | Steps
     | Menu
     | Map
+    | Notes
     | Column
     | Status
     | Failed

@@ -74,6 +74,7 @@ _KINDS = {
     "menu": _Kind(),
     "steps": _Kind(key="start", of_text=True, tell=_runs_of_steps),
     "map": _Kind(key="map", of_text=True, urgent=True),
+    "notes": _Kind(key="map", of_text=True),
     "explainers": _Kind(),
     "answer": _Kind(key="id", tell=_grown_answers),
     "comparison": _Kind(),

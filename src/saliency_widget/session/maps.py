@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from ..attribution import attribute as attribution
 from ..attribution.engine import Chunk, Progress, Schedule, Spot
 from ..attribution.methods import LLM, METHODS, check_applies, on, why_not
-from ..attribution.objectives import LABELS
+from ..attribution.objectives import labels
 from ..attribution.viewed import file_name, page_of
 from ..errors import InputError, WeightsChanged
-from .messages import menu_message, status
+from ..export.reading import first_word
+from .messages import menu_message, notes_message, status
 from .trail import tell_steps
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Maps:
         """Again, after something was said or forgotten."""
         there = set() if self._said() is None else {LLM}
         reasons = {on(m, model): None if m in there else why_not(m, model) for m in self._offered}
-        self._sender.tell(menu_message(reasons, LABELS))
+        self._sender.tell(menu_message(reasons, labels(raw=model.raw)))
 
     def _show_said(self, model: Model, question: Question) -> None:
         said = self._said()
@@ -197,6 +198,10 @@ class Maps:
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
                 whole = attribution.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
+                notes = notes_message(entry.map_id, whole, document.first_target)
+                told = self._sender.latest("notes").get(entry.map_id)
+                if notes["notes"] != (told["notes"] if told else []):
+                    self._sender.tell(notes)
                 self._publish(whole)
 
     def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
@@ -210,7 +215,8 @@ class Maps:
     def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
         asked = set(question.cols(document))
         n, label, todo = len(asked), question.method.label, asked - entry.done()
-        self._schedule = Schedule(todo, prefer=self._preferred or 0)
+        first = first_word(document.cols) if self._preferred is None else self._preferred
+        self._schedule = Schedule(todo, prefer=first)
         if not todo:
             return
         self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..characters import sign_of
 from ..checks import SURROGATE
+from ..export.reading import notes
 from ..protocol import to_kernel, to_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..attribution.methods import Method
+    from ..attribution.result import Attribution
     from ..types import Alternative, Objective, Phase, Segment, Token
 
 
@@ -88,6 +90,16 @@ def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
     fields = to_page.WireMethod.__required_keys__ - {"caveats", "reason"}
     card = {name: getattr(method, name) for name in fields}
     return cast("to_page.WireMethod", {**card, "caveats": list(method.caveats), "reason": reason})
+
+
+def notes_message(name: str, attribution: Attribution, first_target: int) -> to_page.Notes:
+    """What a method says of its own result; its columns are counted as the page counts them."""
+    at = [token.position - first_target for token in attribution.cols]
+    told: list[to_page.WireNote] = [
+        {"text": note.text, "cols": None if note.cols is None else [at[col] for col in note.cols]}
+        for note in notes(attribution)
+    ]
+    return {"type": "notes", "map": name, "notes": told}
 
 
 def status(

@@ -46,6 +46,11 @@ class Back:
 
 
 @dataclass(frozen=True, slots=True)
+class AsChat:
+    """Ask the text on show as a chat."""
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """Show the text with this change."""
 
@@ -76,7 +81,7 @@ class Export:
     view: to_kernel.View | None
 
 
-Turn: TypeAlias = Branch | Back | Keep  # after which another text is on show
+Turn: TypeAlias = Branch | Back | AsChat | Keep  # after which another text is on show
 Quick: TypeAlias = Try | AskHeads  # one pass, or two
 Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Export | Wish"
 
@@ -154,6 +159,8 @@ def task_of(message: to_kernel.ToKernel) -> Task:
             task = Branch(message["col"], message["token"])
         case "back":
             task = Back(message["to"])
+        case "as_chat":
+            task = AsChat()
         case "try":
             task = Try(_change_of(message), message["request"])
         case "keep":

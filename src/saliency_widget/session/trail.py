@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..attribution import attribute as attribution
 from ..errors import InputError
+from ..models.as_chat import as_chat, may_answer_as_chat
 from ..models.changes import Change, Text, changed, editable, name_of
 from ..protocol import to_page
 from .messages import status, step_message, tokens_message
@@ -68,6 +70,25 @@ class Trail:
 
         self._write(model, None, prompt, write)
 
+    def ask_as_chat(self, model: Model) -> None:
+        """What was given as plain text, as the one turn of a user; nothing where it was read so already.
+
+        Raises: InputError, TextTooLong.
+        """
+        here = self._here()
+        if here.prompt is None:
+            raise InputError(
+                "This text is known by its ids alone: it cannot be asked as a chat.", cure="Give messages=."
+            )
+        if here.prompt.chat is not None:  # two clicks, of which the first was heard
+            return
+        prompt, total = as_chat(here.prompt), self._max_new_tokens
+
+        def write(on_progress: OnProgress) -> Document:
+            return attribution.write(model, prompt, total, on_progress)
+
+        self._write(model, "as a chat", prompt, write)
+
     def branch(self, model: Model, col: int, token: int) -> None:
         """The text up to the target of `col`, another token in its place; from there the model goes on.
 
@@ -125,14 +146,19 @@ class Trail:
         text, doc = texts[at], self._sender.doc + 1
         steps = self._sender.latest("steps").items()
         self._sender.tell(
-            {"type": "trail", "names": [t.name for t in texts], "at": at},
+            self._trail_message(texts, at),
             to_page.Document(
                 type="document", doc=doc, model=model.name, device=str(model.device), dtype=model.dtype_name,
-                first_target=text.document.first_target, editable=editable(text.prompt), alive=True, beside=[],
+                first_target=text.document.first_target, editable=editable(text.prompt), raw=model.raw, alive=True,
+                beside=[],
             ),
             tokens_message(doc, text.document.tokens, text.document.segments),
             *(cast("to_page.Steps", {**step, "doc": doc}) for col, step in steps if col < n_same),
         )  # fmt: skip
+
+    @staticmethod
+    def _trail_message(texts: Sequence[Text], at: int) -> to_page.Trail:
+        return {"type": "trail", "names": [t.name for t in texts], "at": at, "as_chat": texts[at].as_chat}
 
     def _tell_tokens(self, document: Document) -> None:
         self._sender.tell(tokens_message(self._sender.doc, document.tokens, document.segments))
@@ -145,6 +171,8 @@ class Trail:
         self._texts = [*self._texts[: self._at + 1], text]
         self._at += 1
         self._tell_tokens(text.document)
+        if text.as_chat:  # which is known only now that it is written
+            self._sender.tell(self._trail_message(self._texts, self._at))
 
     def _write(
         self,
@@ -198,7 +226,9 @@ class Trail:
                 self._add(text_of(encoded, model.document(encoded, written)))
             raise
         assert latest is not None, "whoever writes tells of it"
-        self._add(text_of(latest[0], document))
+        whole = text_of(latest[0], document)
+        ids = [target.ids[0] for target in document.targets]
+        self._add(replace(whole, as_chat=not n_begun and may_answer_as_chat(model, prompt, ids)))
 
 
 def tell_steps(sender: Sender, model: Model, cols: Iterable[int], steps: Sequence[Step]) -> None:

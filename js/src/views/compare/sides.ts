@@ -2,7 +2,7 @@
 
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import type { Beside, MapData, Store } from "../../store";
-import { mapOnShow } from "../ask";
+import { objectiveOf } from "../ask";
 import { unitText } from "../words";
 
 /** One that can be chosen. `reason`: why its method cannot run here, or null. */
@@ -40,10 +40,6 @@ function settingsOf(map: MapData | null | undefined): string[] {
   return (map?.info.settings ?? []).map((setting) => setting.join(" "));
 }
 
-function objectiveOf(store: Store): string {
-  return mapOnShow(store)?.objective ?? store.menu.value?.objectives[0]?.id ?? "";
-}
-
 /** The maps that the reader chose; before that, the one on show. */
 export function chosenOf(store: Store): readonly Beside[] {
   const { value: map } = store.map;
@@ -55,7 +51,7 @@ export function chosenOf(store: Store): readonly Beside[] {
 
 /** All methods, for what is explained now; then what else is chosen or here: with other settings, against another token. */
 export function optionsOf(store: Store): Option[] {
-  const objective = objectiveOf(store);
+  const objective = objectiveOf(store) ?? "";
   const named = [
     ...(store.menu.value?.methods ?? []).map(({ id: method }) => ({ method, objective })),
     ...chosenOf(store),

@@ -2,29 +2,29 @@
 
 import { html, render } from "lit-html";
 import { statsOf } from "../../scores";
-import type { Kind } from "../../store";
+import type { Kind, Store } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { mapScale } from "../ramp";
-import { figure, nameOf } from "../words";
+import { figure, nameOf, outputsOf } from "../words";
 import type { Acts } from "./acts";
 import type { Model } from "./model";
 
 /** What the rows are, and the columns. */
-const AXES: Record<Kind, readonly [string, string]> = {
+const AXES: Record<Exclude<Kind, "classes">, readonly [string, string]> = {
   text: ["what the model read", "what it wrote"],
   pair: ["the source, and below the line what was written", "what was written"],
-  classes: ["what the model read", "the classes"],
 };
-export function axesOf(kind: Kind): readonly [string, string] {
-  return AXES[kind];
+export function axesOf(store: Store): readonly [string, string] {
+  const { value: kind } = store.kind;
+  return kind === "classes" ? ["what the model read", `the ${outputsOf(store).label}`] : AXES[kind];
 }
 
 export function hintView(context: ViewContext, model: Model, acts: Acts): HTMLElement {
   const { store, signal } = context;
   const hint = h("div", { className: "sw-matrix-hint" });
   watch(signal, () => {
-    const [rows, columns] = AXES[store.kind.value];
+    const [rows, columns] = axesOf(store);
     const raw = store.measure.value === "raw";
     const { value: signed } = store.signed;
     const { value: by } = model.sortedBy;

@@ -1,7 +1,7 @@
 /** The target in one line: what was written, how probable it was, what else it might have been. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { plural, share } from "../../format";
+import { plural, share, significant } from "../../format";
 import { labelOf } from "../../pieces";
 import type { Shown, Store } from "../../store";
 import { askFor, wayToContrast } from "../ask";
@@ -14,8 +14,8 @@ import { contrastOf, quoted, whyNot } from "./contrast";
 
 const MANY = 5;
 
-/** What might have stood in the place of a target. */
-type Other = { id: number; name: string; probability: number };
+/** What might have stood in the place of a target, and how probable it was; or the number of another output. */
+type Other = { id: number; name: string; number: number };
 
 /** Of a text, what else was probable; of classes, the others that are. None where several targets are one. */
 function othersOf(store: Store, { cols, token }: Shown): Other[] {
@@ -26,13 +26,17 @@ function othersOf(store: Store, { cols, token }: Shown): Other[] {
     kind.value === "classes" && wayToContrast(store) !== null
       ? tokens.value
           .slice(firstTarget.value)
-          .map(({ id, text }, col) => ({ id, text, probability: stepOf(store, col)?.probability ?? 0 }))
+          .map(({ id, text }, col) => ({
+            id,
+            text,
+            probability: stepOf(store, col)?.value ?? stepOf(store, col)?.probability ?? 0,
+          }))
           .sort((a, b) => b.probability - a.probability)
       : (stepOf(store, cols.start)?.alternatives ?? []);
   return all
     .filter(({ id }) => id !== own)
     .slice(0, MANY)
-    .map(({ id, text, probability: p }) => ({ id, name: labelOf({ text }), probability: p }));
+    .map(({ id, text, probability }) => ({ id, name: labelOf({ text }), number: probability }));
 }
 
 export function targetLine(context: ViewContext): HTMLElement {
@@ -93,7 +97,14 @@ export function targetLine(context: ViewContext): HTMLElement {
     const others = othersOf(store, shown);
     const hadFocus = hasFocus(root);
     for (const [k, other] of others.entries())
-      render(html`<bdi>${other.name}</bdi>${probability(other.probability)}`, chips[k] as HTMLElement);
+      render(
+        html`<bdi>${other.name}</bdi>${
+          store.raw.value
+            ? html` <span class="sw-muted">${significant(other.number)}</span>`
+            : probability(other.number)
+        }`,
+        chips[k] as HTMLElement,
+      );
     render(
       html`<bdi class="sw-target-name">${nameOfTargets(store, shown.cols)}</bdi>
         ${number === null ? nothing : html`<span class="sw-probability">${number}</span>`}
@@ -101,12 +112,13 @@ export function targetLine(context: ViewContext): HTMLElement {
         ${
           others.length === 0
             ? nothing
-            : html`<span class="sw-muted">instead of</span>
+            : html`<span class="sw-muted">${store.raw.value ? "beside" : "instead of"}</span>
               ${
                 store.alive.value
                   ? html`<span class="sw-alternatives">${chips.slice(0, others.length)}</span>`
                   : html`<span class="sw-inputs">${others.map(
-                      ({ name, probability: p }) => html`<span class="sw-input"><bdi>${name}</bdi> ${share(p)}</span>`,
+                      ({ name, number: of }) =>
+                        html`<span class="sw-input"><bdi>${name}</bdi> ${store.raw.value ? significant(of) : share(of)}</span>`,
                     )}</span>`
               }`
         }

@@ -1,0 +1,49 @@
+"""How sure the numbers of a map are: said below the colours, of the target on show, and read by axe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .test_looks import axe
+from .test_quickstart import ROOT, python, run
+
+pytestmark = pytest.mark.browser
+
+# A model that is certain of its second target, beyond its precision: nothing that was read moves that.
+CERTAIN = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.unit.test_notes import IDS, certain_of_the_second
+import saliency_widget as sw, json
+w = sw.show(certain_of_the_second(), **IDS, method="integrated_gradients")
+w"""
+
+
+def test_what_is_to_be_said_of_a_column_stands_below_it_and_below_no_other(desk: Any) -> None:
+    """The sentences of the static map: one of the whole map, and one of the column that is truly zero."""
+    nb = desk
+    nb.begin(CERTAIN)
+    view = run(nb)
+    whole, zero = python(nb, "[n['text'] for n in w._controller._stream._matrices"
+                             "[w._controller._stream._current].notes['notes']]")  # fmt: skip
+    assert python(nb, f"[{whole!r} in w.attribution.to_html(), {zero!r} in w.attribution.to_html()]") == [True, True]
+    said = view.locator(".sw-notes > div")
+    said.first.wait_for()
+    assert said.all_inner_texts() == [whole]
+    view.locator(".sw-gen").nth(1).hover()
+    assert said.all_inner_texts() == [whole, zero]
+    assert "This column has no shares" in view.locator(".sw-legend").inner_text()
+    nb.page.get_by_role("status").filter(has_text=zero).wait_for()
+    view.locator(".sw-gen").nth(1).click()
+    nb.page.mouse.move(5, 5)
+    for theme in ("Light", "Dark"):
+        nb.theme(f"JupyterLab {theme}")
+        found = axe(nb)
+        assert found["violations"] == []
+        assert "color-contrast" in found["passes"]
+        nb.shot(f"notes-{theme.lower()}", view)
+    nb.theme("JupyterLab Light")
+    view.locator(".sw-gen").first.hover()
+    assert said.all_inner_texts() == [whole]
