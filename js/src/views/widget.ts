@@ -42,7 +42,7 @@ export function mount(options: {
   const ramp = watchTheme(root, signal);
   const live = () => void [store.map.value, store.units.value, store.pinnedCols.value, store.measure.value];
   const context: ViewContext = { store, send, signal, ramp, layer, tooltip: createTooltip(live, layer, signal) };
-  layer.append(announcer(context), noteAnnouncer(context), answerAnnouncer(context));
+  layer.append(announcer(context), answerAnnouncer(context), noteAnnouncer(context));
   const header = headerView(context);
   const drawers = drawersView(context);
   const body = h(
