@@ -121,7 +121,7 @@ _PIECE_MARKS = ("##", "▁", "Ġ")  # how tokenizers write that a piece goes on,
 Key: TypeAlias = tuple[str, ...]
 
 
-def _alike(word: str) -> str:
+def alike(word: str) -> str:
     """The same for words that differ in case, width or kind of quotes only."""
     return unicodedata.normalize("NFKC", word).translate(_QUOTES).casefold()
 
@@ -202,7 +202,7 @@ class _Aligner:
         self.notes: list[str] = []
         self._shown = words
         self._taken = [False] * len(words)
-        self._alike = [_alike(word) for word in words]
+        self._alike = [alike(word) for word in words]
         self._exact = _Index(words, self._taken)
         self._loose = _Index(self._alike, self._taken)
         self._next = 0  # the word after the last one that was meant
@@ -216,7 +216,7 @@ class _Aligner:
             if at % _CHECKED == 0:
                 self._check()
             keys.append(self._keys(given))
-            pieces.append(_alike(_piece(given)))
+            pieces.append(alike(_piece(given)))
         while len(fates) < len(pairs):
             at = len(fates)
             if at % _CHECKED == 0:  # most pairs come alone, so that most of these are met
@@ -242,8 +242,8 @@ class _Aligner:
         tries = [
             (self._exact, (word,)),  # alone, a word of the review can be two: what is around it joins it
             (self._exact, _key(word, str)),
-            (self._loose, _key(word, _alike)),
-            (self._loose, _key(_bare(word), _alike)),
+            (self._loose, _key(word, alike)),
+            (self._loose, _key(_bare(word), alike)),
         ]
         return [each for at, each in enumerate(tries) if each[1] and each not in tries[:at]]
 

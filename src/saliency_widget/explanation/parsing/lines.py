@@ -6,37 +6,57 @@ import re
 from collections.abc import Iterator
 
 from .entries import Entry
-from .literals import BRACKETS, LONGEST_LINE, NUMBER, OPEN_QUOTES, QUOTES, numbered_lines, undressed, value_of
+from .literals import (
+    ARROW,
+    BRACKETS,
+    EMOJI,
+    LONGEST_LINE,
+    NUMBER,
+    OPEN_QUOTES,
+    QUOTES,
+    as_number,
+    is_fractional,
+    numbered_lines,
+    undressed,
+    value_of,
+)
 
-_BULLET = re.compile(r"\s*+(?P<mark>(?:[-*•·+‣◦–—]|\(?\d{1,4}[.)、])\s++)?+(?P<rest>.*)")
+_BULLET = re.compile(r"\s*+(?P<mark>(?:[-*•·+‣◦–—▪●○]|\(?\d{1,4}[.)、])\s++)?+(?P<rest>.*)")
 _LINE = re.compile(
     rf"""
-    (?: (?:[-=]>|→|[:：=,，|\t]|[-–—](?=\s))[ \t*_]*+[(（\[{OPEN_QUOTES}*_]*+
-      | (?P<round>[(（])[ ]?
+    (?: (?:{ARROW}|[:：=,，;|\t]|[-–—](?=\s)) (?:[ \t*_(（\[{OPEN_QUOTES}]|{EMOJI})*+
+      | (?P<round>[(（\[])[ ]?[*_]{{0,2}}
       | (?<!\s)\s++(?=[-+−]?\d*\.\d|[-+−]\d) )
     {NUMBER}
-    (?(round)[ ]?[)）]) [ ]?[)）\]{QUOTES}*_]*+ [ ]?
-    (?: [,;.，；。]?+[ \r]*+\Z | [(（\[] | [-–—:：#,]\s | // )""",
+    [*_]*+ (?(round)[ ]?[)）\]]) [ ]?[)）\]{QUOTES}*_]*+ [ ]? (?:{EMOJI}{{1,3}}[ ]?)?
+    (?: [,;.，；。]?+[ \r]*+\Z | [(（\[|] | [-–—:：#,]\s | // | {ARROW} )""",
     re.VERBOSE,
+)
+_NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
+_NUMBER_FIRST = re.compile(
+    rf"[*_(（]{{0,3}}{NUMBER}[*_)）]{{0,3}}[ ]?(?:{ARROW}|[:：=,|\t]|[-–—](?=\s)|(?=\s))[ \t]?(?P<word>\S.{{0,60}})"
 )
 _HEADING = re.compile(
     r"[^\d\n]{0,60}(?:positive|negative|neutral|words?\b|punctuation)[^\d\n]{0,60}[:*#]\s*", re.IGNORECASE
 )
 _NO_NUMBER = re.compile(r"(?P<word>[^:：]{1,40})[:：][^\d]{1,20}")
+_SEVERAL = re.compile(rf"(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}])(?:[,，、]\s(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}]))+")
+_AND_THE_NEXT = re.compile(r"[,，、]\s")
 _IN_ONE_LINE = re.compile(
-    rf"""(?<![^\s,;，；、])(?P<word>[^\s,;，；、()（）\[\]{{}}]{{1,40}}?|[,;，；、])
-    [ ]?(?: [:：=][ ]? | [(（](?P<round>)[ ]? ) {NUMBER} (?(round)[ ]?[)）]) (?=[\s,;.，；、。]|\Z)""",
+    rf"""(?<![^\s,;,；、])(?P<word>[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])
+    (?: [ ]?(?:[:：=]|{ARROW})[ ]? | [ ]?(?P<round>[(（\[{{<])[ ]? | /(?=[-+−]?\d*[.]\d|[-+−]\d|[01]\b) )
+    {NUMBER} (?(round)[ ]?[)）\]}}>]) (?=[\s,;.，；、。]|\Z)""",
     re.VERBOSE,
 )
 
 
 def in_lines(text: str) -> Iterator[list[Entry]]:
-    """- film: 0.5, a line each, with or without bullets or numbers."""
+    """Yield lines like "- film: 0.5" or "- 0.5: film", with or without bullets or numbers."""
     block: list[Entry] = []
     for at, line in numbered_lines(text):
-        entry = _line(at, line)
-        if entry and (entry.value is not None or block):
-            block.append(entry)
+        entries = _line(at, line)
+        if entries and (entries[0].value is not None or block):
+            block += entries
         elif line.strip() and block and not _HEADING.fullmatch(line):
             yield block
             block = []
@@ -44,27 +64,46 @@ def in_lines(text: str) -> Iterator[list[Entry]]:
         yield block
 
 
-def _line(at: int, line: str) -> Entry | None:
+def _line(at: int, line: str) -> list[Entry]:
     parts = _BULLET.match(line) if len(line) <= LONGEST_LINE else None
-    if not parts or not parts["rest"].strip():
-        return None
-    for found in _LINE.finditer(parts["rest"]):
-        word, quoted = undressed(parts["rest"][: found.start()].rstrip("*_ "))
+    if not parts or not parts["rest"].strip() or _NO_LINE.match(parts["rest"]):
+        return []
+    rest, end = parts["rest"], at + len(line)
+    for found in _LINE.finditer(rest):
+        raw = rest[: found.start()].rstrip("*_ ")
+        word, quoted = undressed(raw)
         word = word.removeprefix("**") or word
         if not word:
             continue  # the separator itself is the word, as in ":: 0.1"
+        if as_number(word) is not None and (first := _number_first(rest, at, end, bool(parts["mark"]))):
+            return [first]
+        value, marked = value_of(found["number"]), quoted or bool(parts["mark"])
+        if _SEVERAL.fullmatch(raw):  # The, is, . : 0.0
+            words = (undressed(each)[0] for each in _AND_THE_NEXT.split(raw))
+            return [Entry(word, value, at, end, marked, name=True) for word in words]
         if len(word.split()) > 4 or len(word) > 40 or (len(word) > 1 and word[0] in BRACKETS):
-            return None
-        value = value_of(found["number"])
-        return Entry(word, value, at, at + len(line), quoted or bool(parts["mark"]), name=True)
-    found_none = _NO_NUMBER.fullmatch(parts["rest"].strip()) if parts["mark"] else None
-    if not found_none:
+            return []
+        return [Entry(word, value, at, end, marked, name=True)]
+    first = _number_first(rest, at, end, bool(parts["mark"]))
+    if first:
+        return [first]
+    found_none = _NO_NUMBER.fullmatch(rest.strip()) if parts["mark"] else None
+    return [Entry(undressed(found_none["word"])[0], None, at, end, True, name=True)] if found_none else []
+
+
+def _number_first(rest: str, at: int, end: int, marked: bool) -> Entry | None:
+    """Return the pair of "0.5: film". A whole number before a word is where it stands, not its importance."""
+    found = _NUMBER_FIRST.fullmatch(rest.strip())
+    if not found or not is_fractional(found["number"]):
         return None
-    return Entry(undressed(found_none["word"])[0], None, at, at + len(line), True, name=True)
+    word, quoted = undressed(found["word"])
+    if as_number(word) is not None or len(word.split()) > 2 or len(word) > 40:
+        return None
+    return Entry(word, value_of(found["number"]), at, end, quoted or marked, name=True)
 
 
 def in_one_line(text: str) -> Iterator[list[Entry]]:
-    """This (0.1), film (0.2) and This: 0.1, film: 0.2, in one line."""
+    """Yield This (0.1), film (0.2); This: 0.1, film: 0.2; and This/0.1 film/0.2, of one line each."""
     for at, line in numbered_lines(text):
         if line.lstrip().startswith(("{", "[", "(")):
             continue

@@ -27,29 +27,71 @@ CLOSERS = re.escape("".join(BRACKETS.values()))
 
 # ── numbers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-PLAIN = str.maketrans("−–﹣－＋．％﹪٪", "----+.%%%")
-_SIGN = r"[-+−–﹣－＋]"
-_DIGITS = rf"(?:\d++(?:[.．]\d*+)?+|[.．]\d++)(?:[eE]{_SIGN}?\d++)?+"
-NUMBER = rf"(?P<number>(?:{_SIGN}[ ]?)?{_DIGITS}[ ]?[%％﹪٪]?)(?![A-Za-z0-9_])(?![.．]\d)"
-_WHOLE_NUMBER = re.compile(NUMBER)
+PLAIN = str.maketrans("−–﹣－‐‑‒⁻＋．٫％﹪٪", "--------+..%%%")
+_SIGN = r"[-+−–﹣－‐‑‒⁻＋]"
+_PERCENT = "[%％﹪٪]"
+# A comma is decimal where a digit follows at once: lists are written "0, 8".
+_DIGITS = rf"(?:\d++(?:[.．٫]\d*+|,\d++)?+|[.．]\d++)(?:[eE]{_SIGN}?\d++)?+"
+_ABOUT = r"(?:[~≈∼≃]|(?:about|around|roughly|approximately|approx\.|circa|ca\.)[ ])[ ]?"
+_CALL = r"(?:(?:np|numpy|torch|jnp|tf)\.)?(?:float(?:16|32|64)?|tensor|Decimal|double)\([\"']?"
+# "9/10", "9 out of 10", "0.5 ± 0.1". What is divided by has to be whole: in "10/0.4" the 10 is a word.
+_OF = r"[ ]?/[ ]?\d{1,4}(?![\d.,]*\d)|[ ]out[ ]of[ ]\d{1,4}\b"
+_GIVE_OR_TAKE = rf"[ ]?(?:±|\+/[-−]|\\pm)[ ]?{_DIGITS}[ ]?{_PERCENT}?"
+
+
+def number_as(group: str) -> str:
+    """Return the pattern of a number, as a group of that name: with a sign, percent, a fraction, in a call of float()."""
+    return (
+        rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?(?:{_SIGN}[ ]?)?{_DIGITS}[ ]?{_PERCENT}?"
+        rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))(?![A-Za-z0-9_])(?![.．,]\d)"
+    )
+
+
+NUMBER = number_as("number")
+_MAIN = re.compile(
+    rf"(?P<main>(?:{_SIGN}[ ]?)?{_DIGITS})[ ]?(?P<percent>{_PERCENT})?(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
+)
+EMOJI = r"(?:[\u2460-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]\ufe0f?)"
+# A number in a cell or a string: with an emoji on either side, and a remark after it.
+_REMARK = re.compile(
+    rf"(?:{EMOJI}{{1,3}}[ ]?)?(?P<round>[(（])?{NUMBER}(?(round)[)）])"
+    rf"(?:[ ]?{EMOJI}{{1,3}})?(?:[ ]?[(（\[][^()（）\[\]]{{0,80}}[)）\]]|[ ][-–—][ ].{{0,80}})?"
+)
 
 
 def value_of(number: str) -> float | None:
-    """What a number is worth that `NUMBER` matches, or None where it is too big to be one."""
-    plain = number.translate(PLAIN).replace(" ", "")
-    if len(plain) > 64:
+    """Return the value of a number that `NUMBER` matched, or None where it is too big, or divided by 0."""
+    start = number.find("(") + 1  # after float( or the like
+    found = _MAIN.search(number, start) if len(number) <= 128 else None
+    if found is None:
         return None
-    value = float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
+    main = found["main"].translate(PLAIN).replace(" ", "").replace(",", ".")
+    if len(main) > 64:
+        return None
+    whole = (100 if found["percent"] else 1) * int(found["of"] or 1)
+    value = float(main) / whole if whole else math.inf
     return value if math.isfinite(value) else None
 
 
+_FRACTIONAL = re.compile(r"[.,．%％/]|^[-+−＋]")
+
+
+def is_fractional(number: str) -> bool:
+    """Whether a number before a word can be its importance: a whole one without a sign is where the word stands."""
+    return bool(_FRACTIONAL.search(number))
+
+
 def as_number(value: str | float | None) -> float | None:
-    """Also of a number in quotes."""
+    """Return a number as it is, and the value of one in a string; a remark in brackets may follow it."""
     if not isinstance(value, str):
         return value
-    found = _WHOLE_NUMBER.fullmatch(value.strip())
+    found = _REMARK.fullmatch(value.strip()) if len(value) <= LONGEST_LINE else None
     return value_of(found["number"]) if found else None
 
+
+# ── arrows ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ARROW = r"(?:[-=~]{1,2}>|[→⇒⟶⟹↦⇨➔➜➝➞➡►▶]\ufe0f?|\\(?:to|rightarrow|Rightarrow|mapsto)\b)"
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
