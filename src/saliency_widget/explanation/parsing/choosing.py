@@ -27,6 +27,9 @@ NEARLY = 0.8  # of the best list's score: then the last counts
 _CORRECTED = 0.5  # the same for one that is called a correction
 _SHARED = 0.25  # of the words of the shorter of two lists: those with more are versions of one
 _BEFORE = 200  # characters before a list that may say what it is
+_MOST_PARTS = 50
+_HEADING = re.compile(r"[^\n]{0,80}[:：*]|[#*_][^\n]{0,80}")
+_SENTENCE_ENDS = frozenset(".!?…。！？;；:：")
 _LONGEST_GAP = 400  # between the parts of a list
 _MOST_UNKNOWN = 1_000  # words that are looked for inside the words of the text
 
@@ -194,10 +197,19 @@ def _goes_on(answer: str, run: Sequence[FoundList], more: FoundList, words: _Wor
         return told >= len(more.pairs) / 2 and words.share(run, more) <= _SHARED
     if _CORRECTION.search(gap) or _EXCERPT.search(gap) or "```" in gap or stated_classes(gap, labels)[0]:
         return False
+    heading = gap.strip(" \t\r\n,，;()[]{}")
+    if heading and not _HEADING.fullmatch(heading):
+        return False
+    if not heading and not _ends_within_text(run[0], last, more):
+        return False
     return words.share(run, more) <= (NEARLY - 0.05 if _PART.search(gap) else _SHARED)
 
 
-_MOST_PARTS = 50
+def _ends_within_text(first: FoundList, last: FoundList, more: FoundList) -> bool:
+    """Whether a list breaks off where the text goes on: after a sentence, or before a small letter."""
+    if last.pairs[-1][0].strip()[-1:] in _SENTENCE_ENDS:
+        return True
+    return first.pairs[0][0][:1].isupper() and more.pairs[0][0][:1].islower()
 
 
 def _best(answer: str, runs: Sequence[Sequence[FoundList]], words: _Words) -> int:
@@ -218,4 +230,4 @@ def _best(answer: str, runs: Sequence[Sequence[FoundList]], words: _Words) -> in
 
 
 def _is_example(answer: str, found: FoundList) -> bool:
-    return bool(_EXAMPLE.search(answer, max(found.start - 60, 0), found.start)) and len(found.pairs) <= 4
+    return bool(_EXAMPLE.search(answer[max(found.start - 60, 0) : found.start])) and len(found.pairs) <= 4

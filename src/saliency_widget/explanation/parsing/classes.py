@@ -44,7 +44,7 @@ class Labels(Generic[L]):
 
     def of(self, written: str) -> L | None:
         """Return the label that is written so, or None."""
-        plain = " ".join(re.split(r"[\s_]+", written.casefold()))
+        plain = _spaced(written)
         if plain in self.names:
             return self.names[plain]
         try:
@@ -81,7 +81,7 @@ def labels_of(given: Iterable[L] | Mapping[L, float]) -> Labels[L]:
     names: dict[str, L] = {}
     numbers: dict[float, L] = {}
     for label in given:
-        names[" ".join(re.split(r"[\s_]+", str(label).casefold().strip()))] = label
+        names[_spaced(str(label).strip())] = label
         if isinstance(given, Mapping):
             numbers[float(given[label])] = label
         elif isinstance(label, int | float):
@@ -94,9 +94,16 @@ def labels_of(given: Iterable[L] | Mapping[L, float]) -> Labels[L]:
     return Labels(names, numbers)
 
 
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
+
+
+def _spaced(name: str) -> str:
+    return " ".join(_BETWEEN_WORDS.split(name.casefold()))
+
+
 def _bounded(name: str) -> str:
     """Return the pattern of a name: with spaces, hyphens or underlines between its words."""
-    pattern = r"[\s_-]".join(re.escape(word) for word in re.split(r"[\s_-]+", name))
+    pattern = r"[\s_-]".join(re.escape(word) for word in _BETWEEN_WORDS.split(name))
     cased = [letter.lower() != letter.upper() for letter in (name[0], name[-1])]
     before, after = rf"(?<![{_LETTER}])" * cased[0], rf"(?![{_LETTER}])" * cased[1]
     return before + pattern + after
@@ -130,17 +137,17 @@ def _patterns(name: str, number: str) -> _Patterns:
     decor = r"""[*_"'`<(\[「“$ ]{0,6}(?:\\(?:boxed|text|mathbf)\{)?"""
     stated = rf"""{key}{after_key}
         (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
-        (?: [*_"'`\] ]{{0,6}}(?:[:：=]|[ ](?:is|was|ist|es|est|è|é)[ :])(?:[^\n]{{0,40}}?{ARROW}[ ]?)?{decor}\n?[ ]{{0,2}}{EMOJI}?[ ]?{decor}
-          | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]?> | [ ]?{ARROW}[ ]? | [ ]+ | 为|為|是 )
+        (?: [*_"'`\] >]{{0,6}}(?:[:：=]|[ ](?:is|was|would[ ]be|will[ ]be|should[ ]be|ist|es|est|è|é)[ :])(?:[^\n]{{0,40}}?{ARROW}[ ]?)?{decor}\n?[ ]{{0,2}}{EMOJI}?[ ]?{decor}
+          | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]?> | [ ]{{0,2}}{ARROW}[ ]{{0,2}} | [,;\t][ ]?(?=[^\n]{{1,20}}(?:\n|\Z)) | [ ]+ | 为|為|是 )
         {value}"""
     in_words = rf"""{key}{after_key}[*_"'` ]{{0,4}}[:：=][^\n\d:：()（）]{{1,40}}[(（](?P<value>{number})[)）][*_"'`. ]{{0,6}}(?=\n|\Z)"""
-    bare = rf"""(?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡])*+(?:[=-]>\s)?(?:\\(?:boxed|text)\{{)?
+    bare = rf"""(?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡∴]|\\[\[(])*+(?:[=-]>\s)?(?:\\(?:boxed|text)\{{)?
         (?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?(?:{EMOJI}[ ]?)?[*_"'`<(]{{0,4}}
         {value}[*_"'`)>]{{0,4}}
-        (?:\s{{0,2}}[:：=(（\[#,-]{{1,2}}\s?(?P<second>{number}|{name})|[ ](?:{ARROW}|[-–—])[ ](?P<third>{name}))?
-        (?:[.\s*_"'`>)）】\]」”。!！,}}$]|{EMOJI})*+(?:\#.*)?"""
-    either = rf"""\s{{0,3}}(?:\([-+−]?\d\))?[*"]{{0,3}}\s{{0,3}}(?:or|and|/|\||,|、|或|和|vs|oder|und|ou|o|y)\s{{0,3}}["*]{{0,3}}(?:[-+−]?[01]\b|{name})"""
-    confident = rf"""\s*[*_`]{{0,2}}[(\[（]\s?["']?(?P<value>{number}|{name})["']?\s?[,，:;]\s?(?:0?\.\d{{1,8}}|1\.0{{0,8}}|\d{{1,3}}(?:\.\d{{1,4}})?%)\s?[)\]）][*_`]{{0,2}}\s*"""
+        (?:\s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s))\s?(?P<second>{number}|{name})|[ ](?:{ARROW}|[-–—])[ ](?P<third>{name}))?
+        (?:[.\s*_"'`>)）】\]」”。!！,}}$]|{EMOJI}|\\[\])])*+(?:\#.*)?"""
+    either = rf"""\s{{0,3}}(?:\([-+−]?\d\))?[*"]{{0,3}}\s{{0,3}}(?:or|and|/|\||,|、|或|和|vs|oder|und|ou|o|y)\s{{0,3}}["*]{{0,3}}(?:[-+−]?[01]\b(?![.,]\d)|{name})"""
+    confident = rf"""\s*[*_`]{{0,2}}(?:[^\n():：]{{0,40}}{key}{after_key}[*_ ]{{0,4}}[:：=]?[*_ ]{{0,4}})?[(\[（]\s?["']?(?P<value>{number}|{name})["']?\s?[,，:;]\s?(?:0?\.\d{{1,8}}|1\.0{{0,8}}|\d{{1,3}}(?:\.\d{{1,4}})?%)\s?[)\]）][*_`]{{0,2}}\s*"""
     flags = re.VERBOSE | re.IGNORECASE
     return _Patterns(*(re.compile(each, flags) for each in (stated, in_words, bare, either, confident)))
 

@@ -23,7 +23,7 @@ VALUE_KEYS = frozenset(
 )
 CLASS_KEYS = frozenset(
     """class classification label labels sentiment polarity prediction predicted verdict category result answer decision
-    conclusion outcome clase clasificación clasificacion sentimiento polaridad etiqueta veredicto resultado klasse
+    conclusion outcome clase classement bewertung gesamtbewertung urteil clasificación clasificacion sentimiento polaridad etiqueta veredicto resultado klasse
     klassifikation klassifizierung stimmung ergebnis classe sentiment étiquette résultat classificazione sentimento
     risultato classificação classificacao класс классификация тональность итог 分类 分類 类别 類別 情感 情绪 情緒 结果
     結果 结论 結論 判定 感情 极性 極性 분류 감정 감성 결과 레이블 تصنيف التصنيف वर्गीकरण""".split()

@@ -21,7 +21,9 @@ from .literals import (
     value_of,
 )
 
-_BULLET = re.compile(r"\s*+(?P<mark>(?:[-*•·+‣◦–—▪●○]|\(?\d{1,4}[.)、])\s++)?+(?P<rest>.*)")
+_BULLET = re.compile(r"\s*+(?P<mark>(?:[-*•·+‣◦–—▪●○]|\\item|\(?\d{1,4}[.)、])\s++)?+(?P<rest>.*)")
+_LEADING_TAGS = re.compile(r"\s*(?:<(?:li|p|div|ul|ol|br)\b[^<>]{0,80}>\s*)+", re.IGNORECASE)
+_TRAILING_TAGS = re.compile(r"(?:</(?:li|p|div|ul|ol)>|<br\s?/?>|\s)+\Z", re.IGNORECASE)
 _LINE = re.compile(
     rf"""
     (?: (?:{ARROW}|[:：=,，;|\t]|[-–—](?=\s)) (?:[ \t*_(（\[{OPEN_QUOTES}]|{EMOJI})*+
@@ -33,6 +35,7 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
+_HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
 _NUMBER_FIRST = re.compile(
     rf"[*_(（]{{0,3}}{NUMBER}[*_)）]{{0,3}}[ ]?(?:{ARROW}|[:：=,|\t]|[-–—](?=\s)|(?=\s))[ \t]?(?P<word>\S.{{0,60}})"
 )
@@ -40,12 +43,12 @@ _HEADING = re.compile(
     r"[^\d\n]{0,60}(?:positive|negative|neutral|words?\b|punctuation)[^\d\n]{0,60}[:*#]\s*", re.IGNORECASE
 )
 _NO_NUMBER = re.compile(r"(?P<word>[^:：]{1,40})[:：][^\d]{1,20}")
-_SEVERAL = re.compile(rf"(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}])(?:[,，、]\s(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}]))+")
-_AND_THE_NEXT = re.compile(r"[,，、]\s")
+_SEVERAL = re.compile(rf"(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}])(?:(?:[,，、]|\s/)\s(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}]))+")
+_AND_THE_NEXT = re.compile(r"(?:[,，、]|\s/)\s")
 _IN_ONE_LINE = re.compile(
     rf"""(?<![^\s,;,；、])(?P<word>[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])
-    (?: [ ]?(?:[:：=]|{ARROW})[ ]? | [ ]?(?P<round>[(（\[{{<])[ ]? | /(?=[-+−]?\d*[.]\d|[-+−]\d|[01]\b) )
-    {NUMBER} (?(round)[ ]?[)）\]}}>]) (?=[\s,;.，；、。]|\Z)""",
+    (?: [ ]?(?:[:：=]|{ARROW})[ ]? | [ ]?(?P<round>[(（\[{{<])[ ]? | [/|_^](?=[-+−]?\d*[.]\d|[-+−]\d|[01]\b) | <(?P<script>su[bp]|small)> )
+    {NUMBER} (?(round)[ ]?[)）\]}}>]) (?(script)</\w{{3,5}}>) (?=[\s,;.，；、。]|\Z)""",
     re.VERBOSE,
 )
 
@@ -83,6 +86,8 @@ def _line(at: int, line: str) -> list[Entry]:
             return [Entry(word, value, at, end, marked, name=True) for word in words]
         if len(word.split()) > 4 or len(word) > 40 or (len(word) > 1 and word[0] in BRACKETS):
             return []
+        if not quoted and _HALF_QUOTED.match(word):
+            return []  # "film" - score: 0.5 is about the word, but not a word
         return [Entry(word, value, at, end, marked, name=True)]
     first = _number_first(rest, at, end, bool(parts["mark"]))
     if first:

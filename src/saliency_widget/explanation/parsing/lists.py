@@ -127,6 +127,6 @@ def _is_sum(entries: list[Entry], at: int) -> bool:
 
 def _stands_apart(answer: str, entries: list[Entry], at: int) -> bool:
     """Whether there is an empty line between an entry and its neighbours."""
-    before = at == 0 or _BLANK_LINE.search(answer, entries[at - 1].end, entries[at].start)
-    after = at + 1 == len(entries) or _BLANK_LINE.search(answer, entries[at].end, entries[at + 1].start)
+    before = at == 0 or _BLANK_LINE.search(answer[entries[at - 1].end : entries[at].start])
+    after = at + 1 == len(entries) or _BLANK_LINE.search(answer[entries[at].end : entries[at + 1].start])
     return len(entries) > 1 and bool(before and after)

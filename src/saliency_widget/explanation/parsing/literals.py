@@ -42,14 +42,14 @@ _GIVE_OR_TAKE = rf"[ ]?(?:±|\+/[-−]|\\pm)[ ]?{_DIGITS}[ ]?{_PERCENT}?"
 def number_as(group: str) -> str:
     """Return the pattern of a number, as a group of that name: with a sign, percent, a fraction, in a call of float()."""
     return (
-        rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?(?:{_SIGN}[ ]?)?{_DIGITS}[ ]?{_PERCENT}?"
+        rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?(?:{_SIGN}[ ]?)?{_DIGITS}(?:[ ]?{_PERCENT})?"
         rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))(?![A-Za-z0-9_])(?![.．,]\d)"
     )
 
 
 NUMBER = number_as("number")
 _MAIN = re.compile(
-    rf"(?P<main>(?:{_SIGN}[ ]?)?{_DIGITS})[ ]?(?P<percent>{_PERCENT})?(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
+    rf"(?P<main>(?:{_SIGN}[ ]?)?{_DIGITS})(?:[ ]?(?P<percent>{_PERCENT}))?(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
 )
 EMOJI = r"(?:[\u2460-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]\ufe0f?)"
 # A number in a cell or a string: with an emoji on either side, and a remark after it.
@@ -106,6 +106,7 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v
 _ESCAPED |= {mark: mark for mark in QUOTES + "\\/"}
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _DRESS = re.compile(r"(\*\*|__|`|\*)(.{1,300})\1")
+_TAGGED = re.compile(r"<(b|strong|em|i|u|code|mark|span|q)>([^<>]{1,300})</\1>", re.IGNORECASE)
 
 
 def unescaped(word: str) -> str:
@@ -129,11 +130,14 @@ def undressed(raw: str) -> tuple[str, bool]:
     quoted = False
     for _ in range(3):  # bold around quotes around code
         dressed = _DRESS.fullmatch(word)
+        tagged = _TAGGED.fullmatch(word)
         inner = _unquoted(word)
         if inner is not None:
             word, quoted = inner, True
         elif dressed and dressed[2].strip("*_`"):
             word, quoted = dressed[2].strip(), quoted or dressed[1] == "`"
+        elif tagged and tagged[2].strip():
+            word = tagged[2].strip()
         else:
             break
     return word, quoted

@@ -23,7 +23,7 @@ _PART = re.compile(
     | (?<![\w.])(?P<lone>[-+−]?\d++(?:\.\d*+)?+(?:[eE][-+]?\d++)?+)(?![\w.])""",
     re.VERBOSE,
 )
-_NEXT_MEMBER = re.compile(r"[^\[\]{}]*+|(?!.*\n\s*\n)[\s,，;{}]*+", re.DOTALL)
+_NEXT_MEMBER = re.compile(r"[^\[\]{}]*+|\s*+\[\[[\w.]{1,30}\]\]\s*+|(?!.*\n\s*\n)[\s,，;{}]*+", re.DOTALL)
 _BETWEEN_FIELDS = 4  # of an object without brackets: "word", then at most so many, then its number
 
 
@@ -120,7 +120,10 @@ def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) ->
     if frame.key is not None and kind_of_key(frame.key) == "class" and not frame.entries:
         return
     if frame.bracket != "{" and not frame.fields and not frame.entries:
-        _keep_array(frame, parent, lists)
+        if frame.key is not None and frame.quoted and len(frame.numbers) == 1 and kind_of_key(frame.key) is None:
+            parent.entries.append(_entry(frame.key, frame.numbers[0], frame, end, False))  # "film": [0.5, "a noun"]
+        else:
+            _keep_array(frame, parent, lists)
         return
     single = _object(frame, end)
     if single:

@@ -25,7 +25,7 @@ _ELSEWHERE = _words("about of that which who by than because between for with fr
 _BOTH = _words("mix mixture both")
 _NOT_IN_CHINESE = frozenset("不非没沒无無")
 
-_SENTENCE = re.compile(r"[.!?](?=\s|$)|[\n。！？]")
+_SENTENCE = re.compile(r"[.!?;](?=\s|$)|[\n。！？；]")
 _TOKEN = r"[a-z]++(?:['’][a-z]++)?+|-?\d++|[\u4e00-\u9fff]"
 _CONCLUDING = re.compile(
     r"\W{0,9}(?:in conclusion|in summary|to sum up|overall|therefore|thus|hence|so),?\s", re.IGNORECASE
@@ -35,6 +35,7 @@ _CHINESE = r"""(?:(?:评论|評論|影评|影評|评价|評價|情感|态度|態
     | (?:这|這|此|本)[^。\n，,]{0,8}?(?:是|为|為|属于|屬於)[^。\n，,]{0,6}?)"""
 _NAME_AND_NUMBER = r"(?P<name>{name})(?:[ ](?:review|sentiment|class|label|overall))?(?:评论|評論|影评|影評|评价|評價|的)*[ ]?[*_]*[(（\[]\s?(?P<number>{number})\s?[)）\]]"
 _QUOTE = re.compile(r"[\"“”„«»「」`]|(?<!\w)'\w")
+_LISTED = re.compile(r"\s*(?:[-*•]|\d{1,4}[.)])\s")
 _OPENING_WORD = r"""[*_"'`\s]{{0,9}}(?P<name>{name})(?=[*_"'`]{{0,3}}(?:\s{{0,3}}[.:,;!(\n]|\s{{1,3}}[-–—]\s|\s{{0,3}}$|\s(?:review|because|as)\b))"""
 
 
@@ -95,7 +96,7 @@ def _sentence(sentence: str, prose: _Prose[L]) -> set[L | None]:
 def _name_and_number(sentence: str, prose: _Prose[L]) -> bool:
     """Whether a class is written with its number, "negative (-1)", in a sentence that quotes no word."""
     agreeing = any(prose.labels.of(m["name"]) == prose.labels.of(m["number"]) for m in prose.named.finditer(sentence))
-    return agreeing and not _QUOTE.search(sentence)
+    return agreeing and not _QUOTE.search(sentence) and not _LISTED.match(sentence)
 
 
 def _negated(tokens: list[str], at: int) -> bool:

@@ -20,8 +20,9 @@ class _Row(NamedTuple):
     end: int
 
 
-_CELL_END = re.compile(r"(?<!\\)[|｜]")
-_RULE = re.compile(r"[\s|｜:\-–—+=─━┼│]+")
+_BARS = "|｜│┃║"
+_CELL_END = re.compile(rf"(?<!\\)[{_BARS}]")
+_RULE = re.compile(rf"[\s{_BARS}:\-–—+=\u2500-\u257f]+")
 _LATEX_END = re.compile(r"\\\\\s*(?:\\hline|\\(?:top|mid|bottom)rule)?\s*|\\hline|\\(?:top|mid|bottom)rule")
 _AMPERSAND = re.compile(r"(?<!\\)&")
 _HTML_ROW = re.compile(r"<tr\b[^<>]{0,200}>(?P<cells>.*?)(?=</tr>|<tr\b|</table>|\Z)", re.IGNORECASE | re.DOTALL)
@@ -32,7 +33,7 @@ _CSV_QUOTED = re.compile(r'\s?"((?:[^"]|"")*+)"\s?')
 
 def in_tables(text: str) -> Iterator[list[Entry]]:
     """Yield a list for each table."""
-    for barred, lines in groupby(numbered_lines(text), lambda line: "|" in line[1] or "｜" in line[1]):
+    for barred, lines in groupby(numbered_lines(text), lambda line: bool(_CELL_END.search(line[1]))):
         if barred:
             yield from _read(_Row(_cells(line), at, at + len(line)) for at, line in lines if not _RULE.fullmatch(line))
     if "&" in text:
@@ -115,7 +116,15 @@ def _read(rows: Iterable[_Row]) -> Iterator[list[Entry]]:
     """Yield the pairs: by the columns that the table's head names, or else the last number and the cell before it."""
     found: list[Entry] = []
     columns: list[tuple[int, int]] = []
+    words: list[str] = []  # of a table on its side: a row of words above a row of numbers
     for row in rows:
+        first = kind_of_key(row.cells[0]) if row.cells else None
+        if first == "word" and not columns and not _columns(row.cells):
+            words = row.cells
+        elif first == "value" and len(words) == len(row.cells) > 1:
+            numbers = [as_number(cell) for cell in row.cells]
+            found += [Entry(w, n, row.start, row.end, False) for w, n in list(zip(words, numbers, strict=True))[1:]]
+            continue
         named = _columns(row.cells)
         if named and (not columns or named == columns):
             columns = named  # a head, which may be repeated
