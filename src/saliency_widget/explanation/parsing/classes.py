@@ -26,7 +26,9 @@ NEGATIVE = frozenset(
 ) | {"tiêu cực", "thumbs down"}
 NEITHER = frozenset({"neutral", "mixed"})
 
-KEY = "(?:" + "|".join(sorted(map(re.escape, CLASS_KEYS), key=len, reverse=True)) + ")"
+KEY = "(?:" + "|".join(sorted(map(re.escape, CLASS_KEYS | {"final"}), key=len, reverse=True)) + ")"
+# What models call a label that is no sentiment.
+_ANY_KEY = rf"(?:{KEY}|topic|theme|subject|genre|intent|emotion|rating|stars?|language|type|group|tag|thema|tema|sujet|主题|主題)"
 _SIGN = "[-+−–－‐‑＋]"
 _LETTER = "A-Za-zÀ-ɏΑ-ωЀ-ӿ"
 
@@ -67,7 +69,7 @@ class Labels(Generic[L]):
     @cached_property
     def patterns(self) -> _Patterns:
         """What the reader of classes looks for."""
-        return _patterns(self.name, self.number)
+        return _patterns(self.name, self.number, KEY if self.homework else _ANY_KEY)
 
 
 def homework_labels() -> Labels[Label]:
@@ -130,9 +132,9 @@ class _Patterns:
     confident: re.Pattern[str]
 
 
-def _patterns(name: str, number: str) -> _Patterns:
+def _patterns(name: str, number: str, keys: str) -> _Patterns:
     value = rf"(?P<value>{number}|{name})"
-    key = rf"(?:(?<![{_LETTER}])|(?<=[a-z])(?=[A-Z])){KEY}"
+    key = rf"(?:(?<![{_LETTER}])|(?<=[a-z])(?=[A-Z])){keys}"
     after_key = r"(?:[ _](?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果))?(?:结果|結果)?"
     decor = r"""[*_"'`<(\[「“$ ]{0,6}(?:\\(?:boxed|text|mathbf)\{)?"""
     stated = rf"""{key}{after_key}

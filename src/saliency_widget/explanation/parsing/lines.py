@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .entries import Entry
+from .entries import Entry, kind_of_key
 from .literals import (
     ARROW,
     BRACKETS,
     EMOJI,
     LONGEST_LINE,
+    LONGEST_WORD,
     NUMBER,
     OPEN_QUOTES,
     QUOTES,
@@ -36,6 +37,16 @@ _LINE = re.compile(
 )
 _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
 _HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
+_LONGEST_PHRASE = 8  # words
+_LABELLED = re.compile(
+    rf"""(?P<word>[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
+    (?:(?:[:：,，|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
+    (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\bis\b|of\b)[ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?
+    (?:[)）\]]|[.,;。，；]?[ \r]*+\Z|[(（\[|,;])""",
+    re.VERBOSE,
+)
+_TITLE = re.compile(r"\s*+(?:[-*•]|\d{1,4}[.)]|#{1,6})\s++(?P<word>[^\s\d:：]{1,40})[:：]?[*]{0,2}[:：]?\s*")
+_ABOUT_A_WORD = re.compile(r"\s*+(?:[-*•]\s)?[*_]{0,2}(?:reason|explanation|rationale|why|comment|note)\b", re.IGNORECASE)
 _NUMBER_FIRST = re.compile(
     rf"[*_(（]{{0,3}}{NUMBER}[*_)）]{{0,3}}[ ]?(?:{ARROW}|[:：=,|\t]|[-–—](?=\s)|(?=\s))[ \t]?(?P<word>\S.{{0,60}})"
 )
@@ -54,46 +65,76 @@ _IN_ONE_LINE = re.compile(
 
 
 def in_lines(text: str) -> Iterator[list[Entry]]:
-    """Yield lines like "- film: 0.5" or "- 0.5: film", with or without bullets or numbers."""
+    """Yield lines like "- film: 0.5" or "- 0.5: film", with or without bullets or numbers.
+
+    A word can also stand alone, as a heading, and its number below it: "Importance: 0.5".
+    """
     block: list[Entry] = []
+    title: tuple[str, int] | None = None
     for at, line in numbered_lines(text):
         entries = _line(at, line)
+        if title and len(entries) == 1 and kind_of_key(entries[0].word) == "value":
+            entries = [entries[0]._replace(word=title[0], start=title[1], quoted=True)]
+            title = None
         if entries and (entries[0].value is not None or block):
             block += entries
-        elif line.strip() and block and not _HEADING.fullmatch(line):
-            yield block
-            block = []
+        elif line.strip():
+            title = _title(at, line)
+            if block and not title and not _HEADING.fullmatch(line) and not _ABOUT_A_WORD.match(line):
+                yield block
+                block = []
     if block:
         yield block
 
 
+def _title(at: int, line: str) -> tuple[str, int] | None:
+    """Return the word that a line consists of, and where the line begins, if it is a heading or a bullet."""
+    found = _TITLE.fullmatch(line) if len(line) <= LONGEST_WORD else None
+    return (undressed(found["word"])[0], at) if found else None
+
+
 def _line(at: int, line: str) -> list[Entry]:
-    parts = _BULLET.match(line) if len(line) <= LONGEST_LINE else None
+    if len(line) > LONGEST_LINE:
+        return []
+    end = at + len(line)
+    parts = _BULLET.match(_TRAILING_TAGS.sub("", _LEADING_TAGS.sub("- ", line) if "<" in line else line))
     if not parts or not parts["rest"].strip() or _NO_LINE.match(parts["rest"]):
         return []
-    rest, end = parts["rest"], at + len(line)
+    rest, marked = parts["rest"], bool(parts["mark"])
+    labelled = _LABELLED.match(rest)
+    if labelled and kind_of_key(labelled["label"]) == "value":
+        word, quoted = undressed(labelled["word"].rstrip("*_ :："))
+        if _is_word(word, labelled["word"], marked):
+            return [Entry(word, value_of(labelled["number"]), at, end, quoted or marked, name=True)]
     for found in _LINE.finditer(rest):
         raw = rest[: found.start()].rstrip("*_ ")
         word, quoted = undressed(raw)
         word = word.removeprefix("**") or word
         if not word:
             continue  # the separator itself is the word, as in ":: 0.1"
-        if as_number(word) is not None and (first := _number_first(rest, at, end, bool(parts["mark"]))):
+        if as_number(word) is not None and (first := _number_first(rest, at, end, marked)):
             return [first]
-        value, marked = value_of(found["number"]), quoted or bool(parts["mark"])
+        value = value_of(found["number"])
         if _SEVERAL.fullmatch(raw):  # The, is, . : 0.0
             words = (undressed(each)[0] for each in _AND_THE_NEXT.split(raw))
-            return [Entry(word, value, at, end, marked, name=True) for word in words]
-        if len(word.split()) > 4 or len(word) > 40 or (len(word) > 1 and word[0] in BRACKETS):
+            return [Entry(word, value, at, end, quoted or marked, name=True) for word in words]
+        if not quoted and not _is_word(word, raw, marked):
             return []
-        if not quoted and _HALF_QUOTED.match(word):
-            return []  # "film" - score: 0.5 is about the word, but not a word
-        return [Entry(word, value, at, end, marked, name=True)]
-    first = _number_first(rest, at, end, bool(parts["mark"]))
+        return [Entry(word, value, at, end, quoted or marked, name=True)]
+    first = _number_first(rest, at, end, marked)
     if first:
         return [first]
-    found_none = _NO_NUMBER.fullmatch(rest.strip()) if parts["mark"] else None
+    found_none = _NO_NUMBER.fullmatch(rest.strip()) if marked else None
     return [Entry(undressed(found_none["word"])[0], None, at, end, True, name=True)] if found_none else []
+
+
+def _is_word(word: str, raw: str, marked: bool) -> bool:
+    """Whether what stands before a number can be a word, or with a bullet before it a phrase."""
+    if len(word) > 1 and word[0] in BRACKETS and raw[:1] == word[0]:
+        return False
+    if _HALF_QUOTED.match(word):
+        return False  # "film" - score: 0.5 is about the word, but not a word
+    return len(word.split()) <= (_LONGEST_PHRASE if marked else 4) and len(word) <= (LONGEST_WORD if marked else 40)
 
 
 def _number_first(rest: str, at: int, end: int, marked: bool) -> Entry | None:

@@ -46,6 +46,7 @@ class _Prose(Generic[L]):
         name, number = labels.name, labels.number
         self.labels = labels
         self.about = _ABOUT if labels.homework else _ABOUT | _ABOUT_ANY
+        self.elsewhere = _ELSEWHERE if labels.homework else _ELSEWHERE - {"about", "of"}  # "is about cooking"
         self.token = re.compile(rf"(?P<name>{name})|{_TOKEN}", re.IGNORECASE)
         self.chinese = re.compile(rf"{_CHINESE}(?P<value>{name})", re.VERBOSE | re.IGNORECASE)
         self.named = re.compile(_NAME_AND_NUMBER.format(name=name, number=number), re.IGNORECASE)
@@ -90,7 +91,7 @@ def _sentence(sentence: str, prose: _Prose[L]) -> set[L | None]:
         return decided | ({None} if meant and not _BOTH.isdisjoint(tokens) else set())
     if _name_and_number(sentence, prose) and sum(named) == len(meant):
         return decided | {meanings[meant[0]]}
-    return decided | {meanings[at] for at in meant if _is_about_review(tokens, named, at, prose.about)}
+    return decided | {meanings[at] for at in meant if _is_about_review(tokens, named, at, prose)}
 
 
 def _name_and_number(sentence: str, prose: _Prose[L]) -> bool:
@@ -109,11 +110,11 @@ def _negated(tokens: list[str], at: int) -> bool:
     return False
 
 
-def _is_about_review(tokens: list[str], named: list[bool], at: int, about: frozenset[str]) -> bool:
+def _is_about_review(tokens: list[str], named: list[bool], at: int, prose: _Prose[L]) -> bool:
     """Whether what comes before says that the review is so, rather than that something in it is."""
     verb = next((back for back in range(at - 1, max(at - 8, -1), -1) if tokens[back] in _IS), None)
-    if verb is None or not _ELSEWHERE.isdisjoint(tokens[verb:at]):
+    if verb is None or not prose.elsewhere.isdisjoint(tokens[verb:at]):
         return False
     if tokens[verb] in _HAS and _TONE.isdisjoint(tokens[at + 1 : at + 2]):
         return False  # "has a negative side"
-    return any(tokens[back] in about and not named[back - 1] for back in range(verb, max(verb - 20, -1), -1))
+    return any(tokens[back] in prose.about and not named[back - 1] for back in range(verb, max(verb - 20, -1), -1))
