@@ -120,7 +120,12 @@ _ENTITIES = {"&quot;": '"', "&#34;": '"'}
 def _plain(answer: str) -> str:
     """Return the answer without LaTeX's commands around words, and with quotes that are no HTML entities."""
     answer = _IN_LATEX.sub(r"\1", answer) if "\\" in answer else answer
+    if answer.count('\\"') > 3 and 2 * answer.count('\\"') > answer.count('"'):  # written as one string
+        answer = answer.replace('\\"', '"').replace("\\n", "\n")
     return _ENTITY.sub(lambda found: _ENTITIES.get(found[0], "'"), answer) if "&" in answer else answer
+
+
+_BULLET = re.compile(r"(?:(?<=\n)|\A)[^\S\n]{0,8}(?:[-*•]|\(?\d{1,4}[.)、])[^\S\n]{0,8}\Z")  # of the list's first line
 
 
 def _outside(answer: str, chosen: Chosen) -> str:
@@ -128,7 +133,7 @@ def _outside(answer: str, chosen: Chosen) -> str:
     parts: list[str] = []
     at = 0
     for found in chosen.found:
-        parts.append(answer[at : found.start])
+        parts.append(_BULLET.sub("", answer[at : found.start]))
         at = found.end
     return "\n".join([*parts, answer[at:]])
 

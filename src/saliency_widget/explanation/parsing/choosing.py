@@ -82,7 +82,8 @@ def choose(answer: str, text: str | None, labels: Labels[L], check: Callable[[],
     best = _best(answer, runs, words)
     chosen = runs[best]
     reader = chosen[0].rank
-    said = [run for run in runs if run is chosen or run[0].rank == reader or sum(len(x.pairs) for x in run) > 1]
+    half = max(sum(len(part.pairs) for part in chosen) / 2, 2)
+    said = [run for run in runs if run[0].rank == reader or sum(len(part.pairs) for part in run) >= half]
     problems = []
     if len(said) > 1:
         problems.append(f"There are {len(said)} lists; {_why(said, chosen, text is not None)} is taken.")

@@ -26,7 +26,7 @@ NEGATIVE = frozenset(
 ) | {"tiêu cực", "thumbs down"}
 NEITHER = frozenset({"neutral", "mixed"})
 
-KEY = "(?:" + "|".join(sorted(map(re.escape, CLASS_KEYS | {"final"}), key=len, reverse=True)) + ")"
+KEY = "(?:" + "|".join(sorted(map(re.escape, CLASS_KEYS | {"final", "overall"}), key=len, reverse=True)) + ")"
 # What models call a label that is no sentiment.
 _ANY_KEY = rf"(?:{KEY}|topic|theme|subject|genre|intent|emotion|rating|stars?|language|type|group|tag|thema|tema|sujet|主题|主題)"
 _SIGN = "[-+−–－‐‑＋]"
@@ -140,13 +140,15 @@ def _patterns(name: str, number: str, keys: str) -> _Patterns:
     stated = rf"""{key}{after_key}
         (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
         (?: [*_"'`\] >]{{0,6}}(?:[:：=]|[ ](?:is|was|would[ ]be|will[ ]be|should[ ]be|ist|es|est|è|é)[ :])(?:[^\n]{{0,40}}?{ARROW}[ ]?)?{decor}\n?[ ]{{0,2}}{EMOJI}?[ ]?{decor}
-          | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]?> | [ ]{{0,2}}{ARROW}[ ]{{0,2}} | [,;\t][ ]?(?=[^\n]{{1,20}}(?:\n|\Z)) | [ ]+ | 为|為|是 )
+          | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]?> | [ ]{{0,2}}{ARROW}[ ]{{0,2}} | [*_"'`]{{0,3}}[ ]?[,;|｜\t][ ]?[*_]{{0,3}}(?=[^\n]{{1,20}}(?:\n|\Z)) | [ ]+ | 为|為|是 )
         {value}"""
-    in_words = rf"""{key}{after_key}[*_"'` ]{{0,4}}[:：=][^\n\d:：()（）]{{1,40}}[(（](?P<value>{number})[)）][*_"'`. ]{{0,6}}(?=\n|\Z)"""
+    in_words = rf"""(?<!not[ ])\b(?:classified|labell?ed|rated|categori[sz]ed)[ ](?:\w{{1,20}}[ ]){{0,3}}?as[ ]{decor}(?P<verb>{number}|{name})
+        | {key}{after_key}[*_"'` ]{{0,4}}[:：=][^\n\d:：()（）]{{1,40}}[(（](?P<value>{number})[)）][*_"'`. ]{{0,6}}(?=\n|\Z)"""
     bare = rf"""(?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡∴]|\\[\[(])*+(?:[=-]>\s)?(?:\\(?:boxed|text)\{{)?
         (?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?(?:{EMOJI}[ ]?)?[*_"'`<(]{{0,4}}
         {value}[*_"'`)>]{{0,4}}
         (?:\s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s))\s?(?P<second>{number}|{name})|[ ](?:{ARROW}|[-–—])[ ](?P<third>{name}))?
+        (?:[ ]?[(（](?:confidence:?[ ])?\d{{1,3}}(?:\.\d{{1,4}})?[ ]?%[)）])?
         (?:[.\s*_"'`>)）】\]」”。!！,}}$]|{EMOJI}|\\[\])])*+(?:\#.*)?"""
     either = rf"""\s{{0,3}}(?:\([-+−]?\d\))?[*"]{{0,3}}\s{{0,3}}(?:or|and|/|\||,|、|或|和|vs|oder|und|ou|o|y)\s{{0,3}}["*]{{0,3}}(?:[-+−]?[01]\b(?![.,]\d)|{name})"""
     confident = rf"""\s*[*_`]{{0,2}}(?:[^\n():：]{{0,40}}{key}{after_key}[*_ ]{{0,4}}[:：=]?[*_ ]{{0,4}})?[(\[（]\s?["']?(?P<value>{number}|{name})["']?\s?[,，:;]\s?(?:0?\.\d{{1,8}}|1\.0{{0,8}}|\d{{1,3}}(?:\.\d{{1,4}})?%)\s?[)\]）][*_`]{{0,2}}\s*"""
@@ -160,7 +162,11 @@ def stated_classes(text: str, labels: Labels[L]) -> tuple[list[L], list[str]]:
     found: list[tuple[int, str]] = [
         (m.start(), m["value"]) for m in patterns.stated.finditer(text) if not patterns.either.match(text, m.end())
     ]
-    found += [(m.start(), m["value"]) for m in patterns.in_words.finditer(text)]
+    found += [
+        (m.start(), m["value"] or m["verb"])
+        for m in patterns.in_words.finditer(text)
+        if not patterns.either.match(text, m.end())
+    ]
     listed: list[tuple[int, str]] = []
     problems: list[str] = []
     for at, line in numbered_lines(text):

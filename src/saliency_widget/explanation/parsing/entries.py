@@ -26,11 +26,12 @@ CLASS_KEYS = frozenset(
     conclusion outcome clase classement bewertung gesamtbewertung urteil clasificación clasificacion sentimiento polaridad etiqueta veredicto resultado klasse
     klassifikation klassifizierung stimmung ergebnis classe sentiment étiquette résultat classificazione sentimento
     risultato classificação classificacao класс классификация тональность итог 分类 分類 类别 類別 情感 情绪 情緒 结果
-    結果 结论 結論 判定 感情 极性 極性 분류 감정 감성 결과 레이블 تصنيف التصنيف वर्गीकरण""".split()
+    結果 结论 結論 判定 判断 判斷 感情 极性 極性 분류 감정 감성 결과 레이블 تصنيف التصنيف वर्गीकरण""".split()
 )
 _OTHER_KEYS = frozenset(
     """confidence probability prob certainty index idx id position pos rank start end count total sum reason
-    explanation rationale comment""".split()
+    explanation rationale comment summary statistics stats counts totals metrics distribution probabilities meta
+    metadata legend scale range""".split()
 )
 
 KeyKind: TypeAlias = Literal["word", "value", "class"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .entries import Entry, kind_of_key
+from .entries import Entry, grouped, kind_of_key
 from .literals import (
     ARROW,
     BRACKETS,
@@ -32,8 +32,18 @@ _LINE = re.compile(
       | (?<!\s)\s++(?=[-+−]?\d*\.\d|[-+−]\d) )
     {NUMBER}
     [*_]*+ (?(round)[ ]?[)）\]]) [ ]?[)）\]{QUOTES}*_]*+ [ ]? (?:{EMOJI}{{1,3}}[ ]?)?
-    (?: [,;.，；。]?+[ \r]*+\Z | [(（\[|] | [-–—:：#,]\s | // | {ARROW} )""",
+    (?= [,;.，；。]?+[ \r]*+\Z | [(（\[|] | [-–—:：#,]\s | // | {ARROW} )""",
     re.VERBOSE,
+)
+_ANOTHER_NUMBER = re.compile(rf"\s?[:：=][ ]?{NUMBER}[\s.,;]*")
+_WORD_AND_REMARK = re.compile(r"(?P<word>[^:：=]{1,40})[:：=]\s(?:(?P<remark>[^\d:：]{1,60})|.{1,80})")
+_BARS = re.compile(r"[\s\u2580-\u259f]+\Z")
+_NAMED_LINE = re.compile(
+    r"[\s*_\-•]*+(?P<key>[^\W\d_][\w ]{0,20})[*_]{0,2}\s?[:：=][*_]{0,2}\s*+[\[(]?(?P<items>[^\[\]]+)[\])]?\s*;?\s*"
+)
+_BETWEEN_ITEMS = re.compile(r"[,，、]\s|\s?[|;]\s?")
+_SENTENCE = re.compile(
+    rf"(?P<word>[\"“„«「`][^\"”“»」`\n]{{1,40}}[\"”“»」`])[ ](?:[^\W\d]{{1,30}},?[ ]){{1,8}}?[*]{{0,2}}{NUMBER}(?=[\s,;.)*]|\Z)"
 )
 _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
 _HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
@@ -42,7 +52,7 @@ _LABELLED = re.compile(
     rf"""(?P<word>[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
     (?:(?:[:：,，|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
     (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\bis\b|of\b)[ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?
-    (?:[)）\]]|[.,;。，；]?[ \r]*+\Z|[(（\[|,;])""",
+    (?:[)）\]]?[.,;。，；]?[ \r]*+\Z|[)）\]]\s*+[-–—:]|[)）\]]?\s*+[(（\[|])""",
     re.VERBOSE,
 )
 _TITLE = re.compile(r"\s*+(?:[-*•]|\d{1,4}[.)]|#{1,6})\s++(?P<word>[^\s\d:：]{1,40})[:：]?[*]{0,2}[:：]?\s*")
@@ -58,7 +68,7 @@ _SEVERAL = re.compile(rf"(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}])(?:(
 _AND_THE_NEXT = re.compile(r"(?:[,，、]|\s/)\s")
 _IN_ONE_LINE = re.compile(
     rf"""(?<![^\s,;,；、])(?P<word>[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])
-    (?: [ ]?(?:[:：=]|{ARROW})[ ]? | [ ]?(?P<round>[(（\[{{<])[ ]? | [/|_^](?=[-+−]?\d*[.]\d|[-+−]\d|[01]\b) | <(?P<script>su[bp]|small)> )
+    (?: [ ]?(?:[:：=]|{ARROW})[ ]? | [ ]?(?P<round>[(（\[{{<])[ ]?(?:(?P<label>[^\W\d_]{{3,16}})[:=：][ ]?)? | [/|_^](?=[-+−]?\d*[.]\d|[-+−]\d|[01]\b) | <(?P<script>su[bp]|small)> )
     {NUMBER} (?(round)[ ]?[)）\]}}>]) (?(script)</\w{{3,5}}>) (?=[\s,;.，；、。]|\Z)""",
     re.VERBOSE,
 )
@@ -107,17 +117,22 @@ def _line(at: int, line: str) -> list[Entry]:
         if _is_word(word, labelled["word"], marked):
             return [Entry(word, value_of(labelled["number"]), at, end, quoted or marked, name=True)]
     for found in _LINE.finditer(rest):
-        raw = rest[: found.start()].rstrip("*_ ")
+        raw = _BARS.sub("", rest[: found.start()]).rstrip("*_ ")
         word, quoted = undressed(raw)
         word = word.removeprefix("**") or word
         if not word:
             continue  # the separator itself is the word, as in ":: 0.1"
+        if _ANOTHER_NUMBER.fullmatch(rest, found.end("number")):
+            continue  # 7:30: 0.1
         if as_number(word) is not None and (first := _number_first(rest, at, end, marked)):
             return [first]
         value = value_of(found["number"])
         if _SEVERAL.fullmatch(raw):  # The, is, . : 0.0
             words = (undressed(each)[0] for each in _AND_THE_NEXT.split(raw))
             return [Entry(word, value, at, end, quoted or marked, name=True) for word in words]
+        about = None if quoted else _WORD_AND_REMARK.fullmatch(word)
+        if about:  # film: neutral (0.0); but in "film: 0.8 to 0.9" is no number
+            word, value = undressed(about["word"])[0], value if about["remark"] else None
         if not quoted and not _is_word(word, raw, marked):
             return []
         return [Entry(word, value, at, end, quoted or marked, name=True)]
@@ -156,6 +171,35 @@ def in_one_line(text: str) -> Iterator[list[Entry]]:
         entries = [
             Entry(undressed(m["word"])[0], value_of(m["number"]), at + m.start(), at + m.end(), False, name=True)
             for m in _IN_ONE_LINE.finditer(line)
+            if not m["label"] or kind_of_key(m["label"]) == "value"
         ]
         if entries:
             yield entries
+
+
+def in_two_lines(text: str) -> Iterator[list[Entry]]:
+    """Yield the pairs of "Words: This, film" and "Scores: 0.1, 0.5", one line below the other, of as many each."""
+    words: tuple[list[str], int] | None = None
+    for at, line in numbered_lines(text):
+        found = _NAMED_LINE.fullmatch(line)
+        kind = kind_of_key(found["key"]) if found else None
+        if not found or kind not in ("word", "value"):
+            continue
+        items = [item.strip() for item in _BETWEEN_ITEMS.split(found["items"])]
+        if kind == "word":
+            words = [undressed(item)[0] for item in items], at
+            continue
+        values = [as_number(item) for item in items]
+        if words and len(words[0]) == len(values) > 1 and None not in values:
+            yield [Entry(w, v, words[1], at + len(line), True) for w, v in zip(words[0], values, strict=True)]
+        words = None
+
+
+def in_sentences(text: str) -> Iterator[list[Entry]]:
+    """Yield the pairs of sentences: The word "film" has an importance of 0.5."""
+    entries = (
+        Entry(found["word"][1:-1].strip(), value_of(found["number"]), found.start(), found.end(), True)
+        for found in _SENTENCE.finditer(text)
+        if is_fractional(found["number"])
+    )
+    return grouped(text, entries, lambda gap: "\n\n" in gap)

@@ -17,7 +17,9 @@ _OPENS = re.compile(rf"[\[{{［【｛]\s*+[{OPENERS}{OPEN_QUOTES}]?+\Z")
 _CLOSES = re.compile(r"[\s,，、.…]*+[\]}］】｝]")
 _CLASS_KEY = re.compile(rf"[#*_ ]{{0,6}}(?:\w{{1,20}}\s)?{KEY}[*_ ]{{0,3}}[:：=]", re.IGNORECASE)
 _OVERALL = re.compile(r"\**(?:overall|final|total|average|sum|net)\b", re.IGNORECASE)
+_NEVER_WORDS = frozenset({"classification", "final classification", "int classification", "prediction"})
 _CONFIDENCE = frozenset({"confidence", "probability", "certainty", "konfidenz", "confianza", "置信度"})
+_CUT = re.compile(r"\d[.．]\Z")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*+\n")
 
 
@@ -56,21 +58,35 @@ def lists_of(
     `known` says whether a word is in the text that the answer speaks of, or None where that is not given.
     """
     for given in lists:
-        entries = [entry for entry in given if not _is_template(entry)]
+        entries = [_if_whole(answer, entry) for entry in given if not _is_template(entry)]
         entries = _without_class(answer, entries, known, labels)
         pairs = [(entry.word, entry.value) for entry in entries if entry.value is not None]
         if all(_is_no_word(word, labels) for word, _ in pairs) and not (pairs and all(known(word) for word, _ in pairs)):
             continue  # also where there are no pairs
         brackets = _opened(answer, entries[0].start, entries[-1].end)
         alone = len(pairs) == 1 and not any(entry.quoted for entry in entries if entry.value is not None)
-        numbers = all(_ONLY_NUMBERS.fullmatch(word) for word, _ in pairs) and (alone or len(pairs) > 1)
+        numbers = all(_ONLY_NUMBERS.fullmatch(word) for word, _ in pairs) and not _are_words(pairs, known)
         if not (numbers or (alone and not brackets)):  # (as here, 1) in prose is alone
             yield FoundList(entries, pairs, brackets, rank)
+
+
+def _are_words(pairs: Sequence[tuple[str, float]], known: Callable[[str], bool | None]) -> bool:
+    """Whether words that are all numbers are words: they are in the text, or no places from 1 on, with fractions."""
+    if all(known(word) for word, _ in pairs):
+        return True
+    places = [word.strip(" .") for word, _ in pairs]
+    counted = places in ([str(at) for at in range(len(pairs))], [str(at) for at in range(1, len(pairs) + 1)])
+    return len(pairs) > 1 and not counted and any(value != int(value) for _, value in pairs)
 
 
 def _is_no_word(word: str, labels: Labels[L]) -> bool:
     plain = word.casefold().strip(" *_\"'#")
     return plain in _NO_WORDS or plain in labels.names
+
+
+def _if_whole(answer: str, entry: Entry) -> Entry:
+    """Return the entry without its number where the answer's end has cut that behind the point."""
+    return entry._replace(value=None) if entry.end == len(answer) and _CUT.search(answer[-8:]) else entry
 
 
 def _is_template(entry: Entry) -> bool:
@@ -103,7 +119,7 @@ def _states_class(
     answer: str, entries: list[Entry], at: int, known: Callable[[str], bool | None], labels: Labels[L]
 ) -> bool:
     entry = entries[at]
-    if not entry.name:
+    if not entry.name and not (at == len(entries) - 1 and entry.word.casefold() in _NEVER_WORDS):
         return False
     word = entry.word.casefold().strip(" *_#")
     parts = word.split()

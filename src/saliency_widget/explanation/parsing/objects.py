@@ -24,6 +24,7 @@ _PART = re.compile(
     re.VERBOSE,
 )
 _NEXT_MEMBER = re.compile(r"[^\[\]{}]*+|\s*+\[\[[\w.]{1,30}\]\]\s*+|(?!.*\n\s*\n)[\s,，;{}]*+", re.DOTALL)
+_PLURALS = frozenset({"words", "tokens", "scores", "values", "weights", "importances"})  # of lists without brackets
 _BETWEEN_FIELDS = 4  # of an object without brackets: "word", then at most so many, then its number
 
 
@@ -100,7 +101,8 @@ def _field(found: re.Match[str]) -> _Field:
     if found["string"]:
         value = _literal(found["string"])
     elif found["number"]:
-        value = found["number"] if kind_of_key(key) == "word" else value_of(found["number"])
+        whole = found["number"].isdecimal() and kind_of_key(key) == "word"
+        value = found["number"] if whole else value_of(found["number"])  # "word": 10
     elif found["none"] and not found["key"] and kind_of_key(key) == "word":
         value = found["none"]  # word: film, without quotes
     comma = bool(found["number"]) and "," in found["number"]
@@ -117,7 +119,7 @@ def _literal(written: str) -> str:
 def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) -> None:
     """Hand what is in a bracket to the one around it; a list that has a name of its own is complete."""
     frame.end = end
-    if frame.key is not None and kind_of_key(frame.key) == "class" and not frame.entries:
+    if frame.key is not None and not frame.entries and (kind_of_key(frame.key) == "class" or is_other_key(frame.key)):
         return
     if frame.bracket != "{" and not frame.fields and not frame.entries:
         if frame.key is not None and frame.quoted and len(frame.numbers) == 1 and kind_of_key(frame.key) is None:
@@ -142,6 +144,10 @@ def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) ->
 def _keep_array(frame: _Frame, parent: _Frame, lists: list[list[Entry]]) -> None:
     """Keep a list of words until the list of numbers that belongs to it comes, or the other way round."""
     kind = kind_of_key(frame.key) if frame.key else None
+    if kind == "value" and frame.texts and not frame.numbers:
+        numbers = [as_number(text) for text in frame.texts]
+        frame.numbers = [number for number in numbers if number is not None]
+        frame.texts = [] if None not in numbers else frame.texts
     if bool(frame.texts) == bool(frame.numbers) or (frame.key and kind != ("word" if frame.texts else "value")):
         return
     for other in parent.arrays[-1:]:
@@ -163,7 +169,7 @@ def _object(frame: _Frame, end: int) -> Entry | None:
     words = [f for f, kind in zip(frame.fields, kinds, strict=True) if kind == "word" and isinstance(f.value, str)]
     given = [f for f, kind in zip(frame.fields, kinds, strict=True) if kind in ("value", "class")]
     given.sort(key=lambda f: (as_number(f.value) is None, kind_of_key(f.key) == "class"))
-    if words and (given or words[0].quoted):
+    if words and (given or (words[0].quoted and as_number(words[0].value) is None)):
         value = as_number(given[0].value) if given else None
         return _entry(words[0].value, value, frame, end, bool(given) and given[0].comma)
     if frame.key is not None and frame.quoted and len(frame.fields) <= 8 and not words:
@@ -216,11 +222,11 @@ def _flush_object(outside: _Frame) -> None:
     if last.quoted:
         return
     kind = kind_of_key(last.key)
-    if kind not in ("word", "value"):
+    if kind not in ("word", "value") or last.key.casefold() in _PLURALS:
         return
     wanted = "value" if kind == "word" else "word"
     for other in outside.fields[: -_BETWEEN_FIELDS - 2 : -1]:
-        if kind_of_key(other.key) == wanted and not other.quoted:
+        if kind_of_key(other.key) == wanted and not other.quoted and other.key.casefold() not in _PLURALS:
             word, number = (other, last) if kind == "value" else (last, other)
             if isinstance(word.value, str):
                 value = as_number(number.value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from .entries import Entry
-from .lines import in_lines, in_one_line
+from .lines import in_lines, in_one_line, in_sentences, in_two_lines
 from .markup import in_markup
 from .objects import in_objects
 from .tables import in_tables
@@ -31,4 +31,6 @@ READERS: tuple[Reader, ...] = (
     Reader(in_tables, brackets=False),
     Reader(in_lines, brackets=False),
     Reader(in_one_line, brackets=False),
+    Reader(in_two_lines, brackets=True),
+    Reader(in_sentences, brackets=False),
 )
