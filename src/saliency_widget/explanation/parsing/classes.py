@@ -57,7 +57,11 @@ class Labels(Generic[L]):
     @cached_property
     def name(self) -> str:
         """The pattern of any name; a letter on either side makes another word of it."""
-        return "(?:" + "|".join(_bounded(each) for each in sorted(self.names, key=len, reverse=True)) + ")"
+        ordered = sorted(self.names, key=len, reverse=True)
+        cased = [_pattern_of(name) for name in ordered if _is_cased(name)]
+        others = [_pattern_of(name) for name in ordered if not _is_cased(name)]
+        whole = rf"(?<![{_LETTER}])(?:{'|'.join(cased)})(?![{_LETTER}])" if cased else "(?!)"
+        return "(?:" + "|".join([whole, *others]) + ")"
 
     @cached_property
     def number(self) -> str:
@@ -103,12 +107,14 @@ def _spaced(name: str) -> str:
     return " ".join(_BETWEEN_WORDS.split(name.casefold()))
 
 
-def _bounded(name: str) -> str:
+def _pattern_of(name: str) -> str:
     """Return the pattern of a name: with spaces, hyphens or underlines between its words."""
-    pattern = r"[\s_-]".join(re.escape(word) for word in _BETWEEN_WORDS.split(name))
-    cased = [letter.lower() != letter.upper() for letter in (name[0], name[-1])]
-    before, after = rf"(?<![{_LETTER}])" * cased[0], rf"(?![{_LETTER}])" * cased[1]
-    return before + pattern + after
+    return r"[\s_-]".join(re.escape(word) for word in _BETWEEN_WORDS.split(name))
+
+
+def _is_cased(name: str) -> bool:
+    """Whether a script with small and capital letters writes the name: those put spaces between words."""
+    return name.lower() != name.upper()
 
 
 def _digits(number: float) -> str:
@@ -134,7 +140,7 @@ class _Patterns:
 
 def _patterns(name: str, number: str, keys: str) -> _Patterns:
     value = rf"(?P<value>{number}|{name})"
-    key = rf"(?:(?<![{_LETTER}])|(?<=[a-z])(?=[A-Z])){keys}"
+    key = rf"(?:(?<![{_LETTER}])|(?-i:(?<=[a-z])(?=[A-Z]))){keys}"
     after_key = r"(?:[ _](?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果))?(?:结果|結果)?"
     decor = r"""[*_"'`<(\[「“$ ]{0,6}(?:\\(?:boxed|text|mathbf)\{)?"""
     stated = rf"""{key}{after_key}

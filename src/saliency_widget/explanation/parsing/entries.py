@@ -61,8 +61,8 @@ def kind_of_key(key: str) -> KeyKind | None:
 
     Where it has several parts, the last that is known decides: "word score" is a score.
     """
-    if key in _KINDS:
-        return _KINDS[key]
+    if key in _KINDS or (key.isalpha() and key.islower()):
+        return _KINDS.get(key)
     key = _CAMEL.sub(" ", _IN_BRACKETS.sub("", key[:100])).casefold().strip(" *_:：`\"'")
     if key in _KINDS:
         return _KINDS[key]

@@ -48,6 +48,8 @@ _SENTENCE = re.compile(
 _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
 _HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
 _LONGEST_PHRASE = 8  # words
+_DIGIT = re.compile(r"\d")
+_A_LABEL = re.compile(r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|\bis|of)[ ]?[*_]{0,2}[ ]?[-+−~≈]?[ ]?[.]?\d")
 _LABELLED = re.compile(
     rf"""(?P<word>[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
     (?:(?:[:：,，|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
@@ -107,11 +109,15 @@ def _line(at: int, line: str) -> list[Entry]:
     if len(line) > LONGEST_LINE:
         return []
     end = at + len(line)
-    parts = _BULLET.match(_TRAILING_TAGS.sub("", _LEADING_TAGS.sub("- ", line) if "<" in line else line))
+    if "<" in line:
+        line = _TRAILING_TAGS.sub("", _LEADING_TAGS.sub("- ", line))
+    parts = _BULLET.match(line)
     if not parts or not parts["rest"].strip() or _NO_LINE.match(parts["rest"]):
         return []
     rest, marked = parts["rest"], bool(parts["mark"])
-    labelled = _LABELLED.match(rest)
+    if not _DIGIT.search(rest) and not (marked and ":" in rest.replace("：", ":")):
+        return []
+    labelled = _LABELLED.match(rest) if _A_LABEL.search(rest) else None
     if labelled and kind_of_key(labelled["label"]) == "value":
         word, quoted = undressed(labelled["word"].rstrip("*_ :："))
         if _is_word(word, labelled["word"], marked):
@@ -130,7 +136,7 @@ def _line(at: int, line: str) -> list[Entry]:
         if _SEVERAL.fullmatch(raw):  # The, is, . : 0.0
             words = (undressed(each)[0] for each in _AND_THE_NEXT.split(raw))
             return [Entry(word, value, at, end, quoted or marked, name=True) for word in words]
-        about = None if quoted else _WORD_AND_REMARK.fullmatch(word)
+        about = None if quoted or len(word) < 3 else _WORD_AND_REMARK.fullmatch(word)
         if about:  # film: neutral (0.0); but in "film: 0.8 to 0.9" is no number
             word, value = undressed(about["word"])[0], value if about["remark"] else None
         if not quoted and not _is_word(word, raw, marked):

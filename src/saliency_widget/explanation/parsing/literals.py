@@ -48,6 +48,7 @@ def number_as(group: str) -> str:
 
 
 NUMBER = number_as("number")
+_PLAIN = re.compile(r"[-+]?[0-9]{1,16}(?:\.[0-9]{0,16})?")  # most are
 _MAIN = re.compile(
     rf"(?P<main>(?:{_SIGN}[ ]?)?{_DIGITS})(?:[ ]?(?P<percent>{_PERCENT}))?(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
 )
@@ -61,6 +62,8 @@ _REMARK = re.compile(
 
 def value_of(number: str) -> float | None:
     """Return the value of a number that `NUMBER` matched, or None where it is too big, or divided by 0."""
+    if _PLAIN.fullmatch(number):
+        return float(number)
     start = number.find("(") + 1  # after float( or the like
     found = _MAIN.search(number, start) if len(number) <= 128 else None
     if found is None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .entries import Entry, grouped, is_other_key, kind_of_key, noted, shown
+from .entries import Entry, KeyKind, grouped, is_other_key, kind_of_key, noted, shown
 from .literals import LITERAL, NUMBER, as_number, number_as, unescaped, value_of
 
 _PART = re.compile(
@@ -38,6 +38,7 @@ class _Field:
     end: int
     quoted: bool  # a bare name is no word
     comma: bool = False  # in its number
+    kind: KeyKind | None = None  # what its key names
 
 
 @dataclass(slots=True)
@@ -97,16 +98,17 @@ def _field(found: re.Match[str]) -> _Field:
         word = unescaped(found["item"][1:-1])
         return _Field(word, value_of(found["given"]), found.start(), found.end(), True)
     key = _literal(found["key"]) if found["key"] else found["name"]
+    kind = kind_of_key(key)
     value: str | float | None = None
     if found["string"]:
         value = _literal(found["string"])
     elif found["number"]:
-        whole = found["number"].isdecimal() and kind_of_key(key) == "word"
+        whole = found["number"].isdecimal() and kind == "word"
         value = found["number"] if whole else value_of(found["number"])  # "word": 10
-    elif found["none"] and not found["key"] and kind_of_key(key) == "word":
+    elif found["none"] and not found["key"] and kind == "word":
         value = found["none"]  # word: film, without quotes
     comma = bool(found["number"]) and "," in found["number"]
-    return _Field(key, value, found.start(), found.end(), bool(found["key"]), comma)
+    return _Field(key, value, found.start(), found.end(), bool(found["key"]), comma, kind)
 
 
 def _literal(written: str) -> str:
@@ -165,10 +167,9 @@ def _keep_array(frame: _Frame, parent: _Frame, lists: list[list[Entry]]) -> None
 
 def _object(frame: _Frame, end: int) -> Entry | None:
     """Return the pair that an object is: by its names, or by what else it holds."""
-    kinds = [kind_of_key(each.key) for each in frame.fields]
-    words = [f for f, kind in zip(frame.fields, kinds, strict=True) if kind == "word" and isinstance(f.value, str)]
-    given = [f for f, kind in zip(frame.fields, kinds, strict=True) if kind in ("value", "class")]
-    given.sort(key=lambda f: (as_number(f.value) is None, kind_of_key(f.key) == "class"))
+    words = [f for f in frame.fields if f.kind == "word" and isinstance(f.value, str)]
+    given = [f for f in frame.fields if f.kind in ("value", "class")]
+    given.sort(key=lambda f: (as_number(f.value) is None, f.kind == "class"))
     if words and (given or (words[0].quoted and as_number(words[0].value) is None)):
         value = as_number(given[0].value) if given else None
         return _entry(words[0].value, value, frame, end, bool(given) and given[0].comma)
@@ -176,12 +177,12 @@ def _object(frame: _Frame, end: int) -> Entry | None:
         numbers = [f for f in given if as_number(f.value) is not None]
         if numbers and kind_of_key(frame.key) is None:  # "film": {"score": 0.5, "reason": "…"}
             return _entry(frame.key, as_number(numbers[0].value), frame, end, numbers[0].comma)
-    return _unnamed(frame, end, kinds)
+    return _unnamed(frame, end)
 
 
-def _unnamed(frame: _Frame, end: int, kinds: list[str | None]) -> Entry | None:
+def _unnamed(frame: _Frame, end: int) -> Entry | None:
     """Return the pair of an object with one string and one number under names that are not known."""
-    if frame.key is not None or len(frame.fields) != 2 or "class" in kinds or any(not f.quoted for f in frame.fields):
+    if frame.key is not None or len(frame.fields) != 2 or any(f.kind == "class" or not f.quoted for f in frame.fields):
         return None
     word = next((f for f in frame.fields if isinstance(f.value, str) and as_number(f.value) is None), None)
     number = next((f for f in frame.fields if isinstance(f.value, float)), None)
@@ -203,7 +204,7 @@ def _dictionary(frame: _Frame) -> list[Entry]:
     return [
         _of_field(f)
         for f in frame.fields
-        if f.quoted or (frame.bracket == "{" and kind_of_key(f.key) is None and not is_other_key(f.key))
+        if f.quoted or (frame.bracket == "{" and f.kind is None and not is_other_key(f.key))
     ]
 
 
@@ -219,14 +220,12 @@ def _of_field(f: _Field) -> Entry:
 def _flush_object(outside: _Frame) -> None:
     """Where the last member names a value, and one of those before it a word, they are an object: YAML, or named fields."""
     last = outside.fields[-1]
-    if last.quoted:
-        return
-    kind = kind_of_key(last.key)
-    if kind not in ("word", "value") or last.key.casefold() in _PLURALS:
+    kind = last.kind
+    if last.quoted or kind not in ("word", "value") or last.key.casefold() in _PLURALS:
         return
     wanted = "value" if kind == "word" else "word"
     for other in outside.fields[: -_BETWEEN_FIELDS - 2 : -1]:
-        if kind_of_key(other.key) == wanted and not other.quoted and other.key.casefold() not in _PLURALS:
+        if other.kind == wanted and not other.quoted and other.key.casefold() not in _PLURALS:
             word, number = (other, last) if kind == "value" else (last, other)
             if isinstance(word.value, str):
                 value = as_number(number.value)

@@ -47,6 +47,7 @@ class _Prose(Generic[L]):
         self.labels = labels
         self.about = _ABOUT if labels.homework else _ABOUT | _ABOUT_ANY
         self.elsewhere = _ELSEWHERE if labels.homework else _ELSEWHERE - {"about", "of"}  # "is about cooking"
+        self.named_at_all = re.compile(rf"{name}|\b(?:{'|'.join(sorted(NEITHER))})\b", re.IGNORECASE)
         self.token = re.compile(rf"(?P<name>{name})|{_TOKEN}", re.IGNORECASE)
         self.chinese = re.compile(rf"{_CHINESE}(?P<value>{name})", re.VERBOSE | re.IGNORECASE)
         self.named = re.compile(_NAME_AND_NUMBER.format(name=name, number=number), re.IGNORECASE)
@@ -75,6 +76,8 @@ def class_by_prose(text: str, labels: Labels[L]) -> L | None:
 def _sentence(sentence: str, prose: _Prose[L]) -> set[L | None]:
     """Return the classes (None: neither) that a sentence decides on: none where it speaks of both, or of what might be."""
     labels = prose.labels
+    if not prose.named_at_all.search(sentence):
+        return set()
     decided: set[L | None] = {
         labels.of(m["value"]) for m in prose.chinese.finditer(sentence) if _NOT_IN_CHINESE.isdisjoint(m[0])
     }

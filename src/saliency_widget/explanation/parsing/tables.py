@@ -141,7 +141,9 @@ def _columns(cells: list[str]) -> list[tuple[int, int]]:
 
     The first column that names a value counts: "Word | Score | Weight of evidence".
     """
-    kinds = [kind_of_key(cell) if as_number(cell) is None else None for cell in cells[:40]]
+    kinds = [kind_of_key(cell) for cell in cells[:40]]
+    if kinds.count(None) == len(kinds) or any(as_number(cell) is not None for cell in cells[:40]):
+        return []
     words = [at for at, kind in enumerate(kinds) if kind == "word"]
     pairs: list[tuple[int, int]] = []
     for at, end in pairwise([*words, len(kinds)]):
