@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, overload
 
 from .choosing import Chosen, choose
@@ -26,6 +26,7 @@ class Parsed(Generic[L]):
     pairs: list[tuple[str, float]]
     label: L | None
     problems: list[str]
+    is_dictionary: bool = field(default=False, compare=False)  # which can name a word only once, for all its places
 
 
 @overload
@@ -90,11 +91,11 @@ def _read(answer: str, text: str | None, labels: Labels[L], check: Callable[[], 
         drafted = _parse(thinking, text, labels, check)
         if parsed.label is None and (drafted.pairs or drafted.label is not None or not said.strip()):
             problems = ["Nothing follows the thinking; this is from the thinking itself.", *drafted.problems]
-            parsed = Parsed(drafted.pairs, drafted.label, problems)
+            parsed = replace(drafted, problems=problems)
         elif drafted.pairs:
             problems = ["The list is from the thinking; only the class comes after it.", *drafted.problems]
-            parsed = Parsed(drafted.pairs, parsed.label, problems)
-    return Parsed(parsed.pairs, parsed.label, _few(parsed.problems))
+            parsed = replace(drafted, label=parsed.label, problems=problems)
+    return replace(parsed, problems=_few(parsed.problems))
 
 
 def _parse(answer: str, text: str | None, labels: Labels[L], check: Callable[[], None]) -> Parsed[L]:
@@ -109,7 +110,8 @@ def _parse(answer: str, text: str | None, labels: Labels[L], check: Callable[[],
             if entry.value is None:
                 problems.append(f"There is no number for {shown(entry.word)}.")
             problems += [entry.note] if entry.note else []
-    return Parsed(chosen.pairs, label, [*problems, *_end_of_list(answer, chosen.parts[-1]), *about_class])
+    problems += [*_end_of_list(answer, chosen.parts[-1]), *about_class]
+    return Parsed(chosen.pairs, label, problems, chosen.is_dictionary)
 
 
 _IN_LATEX = re.compile(r"\\(?:text(?:bf|it|tt|rm|sf)?|math(?:rm|it|bf|tt)|emph)\{([^{}\\]{1,80})\}")

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from ..alignment import alike, words_of
 from .classes import L, Labels, stated_classes
 from .lists import FoundList, lists_of
+from .objects import in_objects
 from .readers import READERS
 
 NEARLY = 0.8  # of the best list's score: then the last counts
@@ -65,6 +66,12 @@ class Chosen:
     def pairs(self) -> list[tuple[str, float]]:
         """The pairs of all parts, in order."""
         return [pair for part in self.parts for pair in part.pairs]
+
+    @property
+    def is_dictionary(self) -> bool:
+        """Whether the words are the keys of dictionaries."""
+        entries = [entry for part in self.parts for entry in part.entries if READERS[part.rank].read is in_objects]
+        return bool(entries) and all(entry.name for entry in entries)
 
 
 def choose(answer: str, text: str | None, labels: Labels[L], check: Callable[[], None]) -> Chosen:
