@@ -165,7 +165,9 @@ def alike(word: str) -> str:
 _ACCENT = re.compile("[\u0300-\u036f]+")
 _DASHES = re.compile("-{2,}")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
-_BESIDE = re.compile(r"(?P<word>.{0,80}?\S)\s?(?:[(\[]\s?(?:[x×#]\s?)?(?P<count>\d{1,3})?[^()\[\]]{0,40}[)\]]|[x×#]\s?(?P<times>\d{1,3}))")
+_BESIDE = re.compile(
+    r"(?P<word>.{0,80}?\S)\s?(?:[(\[]\s?(?:[x×#]\s?)?(?P<count>\d{1,3})?[^()\[\]]{0,40}[)\]]|[x×#]\s?(?P<times>\d{1,3}))"
+)
 
 
 def folded(word: str) -> str:

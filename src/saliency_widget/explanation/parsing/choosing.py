@@ -171,7 +171,9 @@ def _disjoint(found: Sequence[FoundList]) -> list[FoundList]:
     """Return lists that do not overlap, in order: those with the most pairs, and of equals the reader that knows most."""
     places: list[tuple[int, int]] = []
     kept: list[FoundList] = []
-    for each in sorted(found, key=lambda each: (-len(each.pairs) - READERS[each.rank].brackets, each.rank, -each.start)):
+    for each in sorted(
+        found, key=lambda each: (-len(each.pairs) - READERS[each.rank].brackets, each.rank, -each.start)
+    ):
         at = bisect_right(places, (each.start, len(places) + each.end))
         before = at > 0 and places[at - 1][1] > each.start
         after = at < len(places) and places[at][0] < each.end

@@ -141,7 +141,9 @@ class _Patterns:
 def _patterns(name: str, number: str, keys: str) -> _Patterns:
     value = rf"(?P<value>{number}|{name})"
     key = rf"(?:(?<![{_LETTER}])|(?-i:(?<=[a-z])(?=[A-Z]))){keys}"
-    after_key = r"(?:[ _](?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果))?(?:结果|結果)?"
+    after_key = (
+        r"(?:[ _](?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果))?(?:结果|結果)?"
+    )
     decor = r"""[*_"'`<(\[「“$ ]{0,6}(?:\\(?:boxed|text|mathbf)\{)?"""
     stated = rf"""{key}{after_key}
         (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
@@ -189,7 +191,9 @@ def stated_classes(text: str, labels: Labels[L]) -> tuple[list[L], list[str]]:
         if bare and second and bare["value"][-1].isdecimal() == second[-1].isdecimal():
             continue  # two numbers, or two classes
         if bare and bare["mark"] and bare["mark"][0] == "-" and bare["value"][0].isdecimal():
-            problems.append(f'A class is written "- {bare["value"]}", which can be {bare["value"]} or -{bare["value"]}.')
+            problems.append(
+                f'A class is written "- {bare["value"]}", which can be {bare["value"]} or -{bare["value"]}.'
+            )
         elif bare and (second or bare["mark"]):
             listed += [(at, bare["value"]), (at, second or bare["value"])]
         elif bare:

@@ -58,7 +58,9 @@ _LABELLED = re.compile(
     re.VERBOSE,
 )
 _TITLE = re.compile(r"\s*+(?:[-*•]|\d{1,4}[.)]|#{1,6})\s++(?P<word>[^\s\d:：]{1,40})[:：]?[*]{0,2}[:：]?\s*")
-_ABOUT_A_WORD = re.compile(r"\s*+(?:[-*•]\s)?[*_]{0,2}(?:reason|explanation|rationale|why|comment|note)\b", re.IGNORECASE)
+_ABOUT_A_WORD = re.compile(
+    r"\s*+(?:[-*•]\s)?[*_]{0,2}(?:reason|explanation|rationale|why|comment|note)\b", re.IGNORECASE
+)
 _NUMBER_FIRST = re.compile(
     rf"[*_(（]{{0,3}}{NUMBER}[*_)）]{{0,3}}[ ]?(?:{ARROW}|[:：=,|\t]|[-–—](?=\s)|(?=\s))[ \t]?(?P<word>\S.{{0,60}})"
 )
@@ -66,7 +68,9 @@ _HEADING = re.compile(
     r"[^\d\n]{0,60}(?:positive|negative|neutral|words?\b|punctuation)[^\d\n]{0,60}[:*#]\s*", re.IGNORECASE
 )
 _NO_NUMBER = re.compile(r"(?P<word>[^:：]{1,40})[:：][^\d]{1,20}")
-_SEVERAL = re.compile(rf"(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}])(?:(?:[,，、]|\s/)\s(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}]))+")
+_SEVERAL = re.compile(
+    rf"(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}])(?:(?:[,，、]|\s/)\s(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}]))+"
+)
 _AND_THE_NEXT = re.compile(r"(?:[,，、]|\s/)\s")
 _IN_ONE_LINE = re.compile(
     rf"""(?<![^\s,;,；、])(?P<word>[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])

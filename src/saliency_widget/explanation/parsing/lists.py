@@ -61,7 +61,9 @@ def lists_of(
         entries = [_if_whole(answer, entry) for entry in given if not _is_template(entry)]
         entries = _without_class(answer, entries, known, labels)
         pairs = [(entry.word, entry.value) for entry in entries if entry.value is not None]
-        if all(_is_no_word(word, labels) for word, _ in pairs) and not (pairs and all(known(word) for word, _ in pairs)):
+        if all(_is_no_word(word, labels) for word, _ in pairs) and not (
+            pairs and all(known(word) for word, _ in pairs)
+        ):
             continue  # also where there are no pairs
         brackets = _opened(answer, entries[0].start, entries[-1].end)
         alone = len(pairs) == 1 and not any(entry.quoted for entry in entries if entry.value is not None)
