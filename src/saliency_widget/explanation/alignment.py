@@ -12,8 +12,8 @@ order     A pair means the next free word after the last one that was meant, and
           one: repeated words are met one after another, and pairs out of order still meet theirs.
 several   "machine learning" gives each of its words its value. "do" and "n't", one after another, give "don't" the
           strongest of their values, and that is said.
-repeats   "very (2)", where that is the only pair for "very", is a count: it means the first two. A dictionary names each
-          word once: with `everywhere`, its value is given to all places of the word.
+repeats   "very (2)", where that is the only pair for "very", is a count: it means the first two. A dictionary names
+          each word once: with `everywhere`, its value is given to all places of the word.
 clipped   A score is in [-1, 1]; a value beyond is "out of range" and counts as -1 or 1.
 
 Takes time n log n in words and pairs.
@@ -405,9 +405,9 @@ class _Aligner:
         filled: Counter[str] = Counter()
         for at, score in enumerate(self.scores):
             word = self._shown[at]
-            value = exact.get(word, loose.get(folded(word)))
-            if score is None and value is not None:
-                self.scores[at] = value
+            known = exact[word] if word in exact else loose.get(folded(word))
+            if score is None and known is not None:
+                self.scores[at] = known
                 filled[word] += 1
         self.notes += [
             f'"{word}" is named once; its value is taken for {count} more place{"s" * (count > 1)}.'

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, overload
 
 from .choosing import Chosen, choose
-from .classes import L, Label, Labels, homework_labels, labels_of, stated_classes
+from .classes import stated_classes
 from .entries import shown
-from .literals import CLOSERS, LONGEST_WORD, OPEN_QUOTES, OPENERS
+from .labels import L, Label, Labels, homework_labels, labels_of
 from .lists import FoundList
+from .literals import CLOSERS, LONGEST_WORD, OPEN_QUOTES, OPENERS
 from .prose import class_by_prose
 from .thinking import without_thinking
 from .tuples import each_tuple
@@ -58,7 +59,7 @@ def parse_scores(
 
     Args:
         answer: what the model wrote, its thinking included.
-        text: what the answer speaks of. With several lists in the answer, the one that names the words of the text counts.
+        text: what the answer speaks of. Of several lists, the one that names the words of the text counts.
         labels: the names of the classes, or {name: number}; `label` is one of the names. None: the homework's positive
             and negative, and `label` is 1 or -1.
         check: called before each time that the answer is gone over; it may raise to stop.
@@ -101,7 +102,13 @@ def _read(answer: str, text: str | None, labels: Labels[L], check: Callable[[], 
 def _parse(answer: str, text: str | None, labels: Labels[L], check: Callable[[], None]) -> Parsed[L]:
     answer = _plain(answer)
     chosen = choose(answer, text, labels, check)
-    label, about_class = _label(_outside(answer, chosen), labels)
+    outside = _outside(answer, chosen)
+    stated, about_class = stated_classes(outside, labels)
+    label = stated[-1] if stated else class_by_prose(outside, labels)
+    if len(set(stated)) > 1:
+        about_class.append("The classes contradict each other; the last counts.")
+    elif label is None:
+        about_class.append("There is no class.")
     if not chosen.parts:
         return Parsed([], label, [*_no_list(answer), *about_class])
     problems = list(chosen.problems)
@@ -138,15 +145,6 @@ def _outside(answer: str, chosen: Chosen) -> str:
         parts.append(_BULLET.sub("", answer[at : found.start]))
         at = found.end
     return "\n".join([*parts, answer[at:]])
-
-
-def _label(text: str, labels: Labels[L]) -> tuple[L | None, list[str]]:
-    """Return the class in what is no list, and what is wrong with it."""
-    stated, problems = stated_classes(text, labels)
-    if stated:
-        return stated[-1], problems + ["The classes contradict each other; the last counts."] * (len(set(stated)) > 1)
-    label = class_by_prose(text, labels)
-    return label, problems + ["There is no class."] * (label is None)
 
 
 # ── problems ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..alignment import alike, words_of
-from .classes import L, Labels, stated_classes
+from .classes import stated_classes
+from .labels import L, Labels
 from .lists import FoundList, lists_of
 from .objects import in_objects
 from .readers import READERS
@@ -27,6 +28,7 @@ from .readers import READERS
 NEARLY = 0.8  # of the best list's score: then the last counts
 _CORRECTED = 0.5  # the same for one that is called a correction
 _SHARED = 0.25  # of the words of the shorter of two lists: those with more are versions of one
+_SHARED_BY_PARTS = 0.75  # the same where they are called sentences, or parts
 _BEFORE = 200  # characters before a list that may say what it is
 _MOST_PARTS = 50
 _HEADING = re.compile(r"[^\n]{0,80}[:：*]|[#*_][^\n]{0,80}")
@@ -56,7 +58,7 @@ _PART = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The list that counts, in its parts; `others`: all that were found, to be left out where the class is looked for."""
+    """The list that counts, in its parts. `found`: all lists, which are left out where the class is looked for."""
 
     parts: tuple[FoundList, ...]
     found: tuple[FoundList, ...]
@@ -75,12 +77,12 @@ class Chosen:
 
 
 def choose(answer: str, text: str | None, labels: Labels[L], check: Callable[[], None]) -> Chosen:
-    """Return the list that an answer gives. `text` is what the answer speaks of. `check` is called before each reader."""
+    """Return the list that an answer gives. `text`: what the answer speaks of. `check` is called before each reader."""
     words = _Words(text)
     found: list[FoundList] = []
-    for rank, reader in enumerate(READERS):
+    for rank, (read, _) in enumerate(READERS):
         check()
-        found += lists_of(answer, reader.read(answer), rank, words.known, labels)
+        found += lists_of(answer, read(answer), rank, words.known, labels)
     check()
     lists = _disjoint(found)
     if not lists:
@@ -150,7 +152,7 @@ class _Words:
         return said - (size - said) / 2 if self._counts is not None else size
 
     def share(self, lists: Sequence[FoundList], more: FoundList) -> float:
-        """Return the share of the words that two lists both name, of those in the shorter: 1 for two versions of one."""
+        """Return the share of the shorter list's words that both lists name: 1 for two versions of one."""
         one, other = self.said(lists), self.said([more])
         if self._counts is None:
             one, other = (Counter({w: 1 for w in said if w.isalnum()}) or said for said in (one, other))
@@ -167,8 +169,12 @@ class _Words:
 # ── the three steps ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _priority(found: FoundList) -> tuple[int, int, int]:
+    return -len(found.pairs) - READERS[found.rank].brackets, found.rank, -found.start
+
+
 def _disjoint(found: Sequence[FoundList]) -> list[FoundList]:
-    """Return lists that do not overlap, in order: those with the most pairs, and of equals the reader that knows most."""
+    """Return lists that do not overlap, in order: the longest, and of equals that of the reader that knows most."""
     places: list[tuple[int, int]] = []
     kept: list[FoundList] = []
     for each in sorted(
@@ -198,9 +204,9 @@ def _goes_on(answer: str, run: Sequence[FoundList], more: FoundList, words: _Wor
     """Whether a list is a further part of those before it."""
     last = run[-1]
     gap = answer[last.end : more.start]
-    if last.rank != more.rank or len(gap) > _LONGEST_GAP or _is_example(answer, last) or _is_example(answer, more):
+    if last.rank != more.rank or len(gap) > _LONGEST_GAP or len(run) > _MOST_PARTS:
         return False
-    if len(run) > _MOST_PARTS:
+    if _is_example(answer, last) or _is_example(answer, more):
         return False
     if words.known("") is not None:
         told = words.said([more]).total()
@@ -208,11 +214,8 @@ def _goes_on(answer: str, run: Sequence[FoundList], more: FoundList, words: _Wor
     if _CORRECTION.search(gap) or _EXCERPT.search(gap) or "```" in gap or stated_classes(gap, labels)[0]:
         return False
     heading = gap.strip(" \t\r\n,，;()[]{}")
-    if heading and not _HEADING.fullmatch(heading):
-        return False
-    if not heading and not _ends_within_text(run[0], last, more):
-        return False
-    return words.share(run, more) <= (NEARLY - 0.05 if _PART.search(gap) else _SHARED)
+    follows = _HEADING.fullmatch(heading) if heading else _ends_within_text(run[0], last, more)
+    return bool(follows) and words.share(run, more) <= (_SHARED_BY_PARTS if _PART.search(gap) else _SHARED)
 
 
 def _ends_within_text(first: FoundList, last: FoundList, more: FoundList) -> bool:

@@ -1,11 +1,12 @@
-"""The readers of pairs without brackets or quotes: a line each, or many in one."""
+"""The reader of pairs without brackets or quotes, a line each."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from .entries import Entry, grouped, kind_of_key
+from .entries import Entry, kind_of_key
 from .literals import (
     ARROW,
     BRACKETS,
@@ -38,13 +39,6 @@ _LINE = re.compile(
 _ANOTHER_NUMBER = re.compile(rf"\s?[:：=][ ]?{NUMBER}[\s.,;]*")
 _WORD_AND_REMARK = re.compile(r"(?P<word>[^:：=]{1,40})[:：=]\s(?:(?P<remark>[^\d:：]{1,60})|.{1,80})")
 _BARS = re.compile(r"[\s\u2580-\u259f]+\Z")
-_NAMED_LINE = re.compile(
-    r"[\s*_\-•]*+(?P<key>[^\W\d_][\w ]{0,20})[*_]{0,2}\s?[:：=][*_]{0,2}\s*+[\[(]?(?P<items>[^\[\]]+)[\])]?\s*;?\s*"
-)
-_BETWEEN_ITEMS = re.compile(r"[,，、]\s|\s?[|;]\s?")
-_SENTENCE = re.compile(
-    rf"(?P<word>[\"“„«「`][^\"”“»」`\n]{{1,40}}[\"”“»」`])[ ](?:[^\W\d]{{1,30}},?[ ]){{1,8}}?[*]{{0,2}}{NUMBER}(?=[\s,;.)*]|\Z)"
-)
 _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
 _HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
 _LONGEST_PHRASE = 8  # words
@@ -68,16 +62,9 @@ _HEADING = re.compile(
     r"[^\d\n]{0,60}(?:positive|negative|neutral|words?\b|punctuation)[^\d\n]{0,60}[:*#]\s*", re.IGNORECASE
 )
 _NO_NUMBER = re.compile(r"(?P<word>[^:：]{1,40})[:：][^\d]{1,20}")
-_SEVERAL = re.compile(
-    rf"(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}])(?:(?:[,，、]|\s/)\s(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}]))+"
-)
+_ONE = rf"(?:[^\s,，、]{{1,40}}|[{OPEN_QUOTES}].[{QUOTES}])"
+_SEVERAL = re.compile(rf"{_ONE}(?:(?:[,，、]|\s/)\s{_ONE})+")
 _AND_THE_NEXT = re.compile(r"(?:[,，、]|\s/)\s")
-_IN_ONE_LINE = re.compile(
-    rf"""(?<![^\s,;,；、])(?P<word>[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])
-    (?: [ ]?(?:[:：=]|{ARROW})[ ]? | [ ]?(?P<round>[(（\[{{<])[ ]?(?:(?P<label>[^\W\d_]{{3,16}})[:=：][ ]?)? | [/|_^](?=[-+−]?\d*[.]\d|[-+−]\d|[01]\b) | <(?P<script>su[bp]|small)> )
-    {NUMBER} (?(round)[ ]?[)）\]}}>]) (?(script)</\w{{3,5}}>) (?=[\s,;.，；、。]|\Z)""",
-    re.VERBOSE,
-)
 
 
 def in_lines(text: str) -> Iterator[list[Entry]]:
@@ -110,22 +97,42 @@ def _title(at: int, line: str) -> tuple[str, int] | None:
 
 
 def _line(at: int, line: str) -> list[Entry]:
-    if len(line) > LONGEST_LINE:
-        return []
+    """Return the pairs in a line: one, or several words with one number."""
     end = at + len(line)
     if "<" in line:
         line = _TRAILING_TAGS.sub("", _LEADING_TAGS.sub("- ", line))
-    parts = _BULLET.match(line)
-    if not parts or not parts["rest"].strip() or _NO_LINE.match(parts["rest"]):
+    parts = _BULLET.match(line) if len(line) <= LONGEST_LINE else None
+    if not parts or _NO_LINE.match(parts["rest"]):
         return []
     rest, marked = parts["rest"], bool(parts["mark"])
-    if not _DIGIT.search(rest) and not (marked and ":" in rest.replace("：", ":")):
-        return []
-    labelled = _LABELLED.match(rest) if _A_LABEL.search(rest) else None
-    if labelled and kind_of_key(labelled["label"]) == "value":
-        word, quoted = undressed(labelled["word"].rstrip("*_ :："))
-        if _is_word(word, labelled["word"], marked):
-            return [Entry(word, value_of(labelled["number"]), at, end, quoted or marked, name=True)]
+    read = _with_number if _DIGIT.search(rest) else _without_number
+    pair = read(rest, marked)
+    return [Entry(word, pair.value, at, end, pair.quoted or marked, name=True) for word in pair.words] if pair else []
+
+
+class _Pair(NamedTuple):
+    """The words of a line, and their number."""
+
+    words: list[str]
+    value: float | None
+    quoted: bool
+
+
+def _with_number(rest: str, marked: bool) -> _Pair | None:
+    return _labelled(rest, marked) or _plain(rest, marked)
+
+
+def _labelled(rest: str, marked: bool) -> _Pair | None:
+    """Read "film (importance: 0.5)", "film: a noun, score 0.5"."""
+    found = _LABELLED.match(rest) if _A_LABEL.search(rest) else None
+    if not found or kind_of_key(found["label"]) != "value":
+        return None
+    word, quoted = undressed(found["word"].rstrip("*_ :："))
+    return _Pair([word], value_of(found["number"]), quoted) if _is_word(word, found["word"], marked) else None
+
+
+def _plain(rest: str, marked: bool) -> _Pair | None:
+    """Read "film: 0.5", "film (0.5)", "0.5: film"."""
     for found in _LINE.finditer(rest):
         raw = _BARS.sub("", rest[: found.start()]).rstrip("*_ ")
         word, quoted = undressed(raw)
@@ -134,23 +141,24 @@ def _line(at: int, line: str) -> list[Entry]:
             continue  # the separator itself is the word, as in ":: 0.1"
         if _ANOTHER_NUMBER.fullmatch(rest, found.end("number")):
             continue  # 7:30: 0.1
-        if as_number(word) is not None and (first := _number_first(rest, at, end, marked)):
-            return [first]
-        value = value_of(found["number"])
-        if _SEVERAL.fullmatch(raw):  # The, is, . : 0.0
-            words = (undressed(each)[0] for each in _AND_THE_NEXT.split(raw))
-            return [Entry(word, value, at, end, quoted or marked, name=True) for word in words]
-        about = None if quoted or len(word) < 3 else _WORD_AND_REMARK.fullmatch(word)
-        if about:  # film: neutral (0.0); but in "film: 0.8 to 0.9" is no number
-            word, value = undressed(about["word"])[0], value if about["remark"] else None
-        if not quoted and not _is_word(word, raw, marked):
-            return []
-        return [Entry(word, value, at, end, quoted or marked, name=True)]
-    first = _number_first(rest, at, end, marked)
-    if first:
-        return [first]
-    found_none = _NO_NUMBER.fullmatch(rest.strip()) if marked else None
-    return [Entry(undressed(found_none["word"])[0], None, at, end, True, name=True)] if found_none else []
+        first = _number_first(rest) if as_number(word) is not None else None
+        return first or _word_first(word, raw, quoted, value_of(found["number"]), marked)
+    return _number_first(rest) or _without_number(rest, marked)
+
+
+def _without_number(rest: str, marked: bool) -> _Pair | None:
+    """Read "- film: high", which has a word only."""
+    found = _NO_NUMBER.fullmatch(rest.strip()) if marked else None
+    return _Pair([undressed(found["word"])[0]], None, True) if found else None
+
+
+def _word_first(word: str, raw: str, quoted: bool, value: float | None, marked: bool) -> _Pair | None:
+    if _SEVERAL.fullmatch(raw):  # The, is, . : 0.0
+        return _Pair([undressed(each)[0] for each in _AND_THE_NEXT.split(raw)], value, quoted)
+    about = None if quoted or len(word) < 3 else _WORD_AND_REMARK.fullmatch(word)
+    if about:  # film: neutral (0.0); but in "film: 0.8 to 0.9" is no number
+        word, value = undressed(about["word"])[0], value if about["remark"] else None
+    return _Pair([word], value, quoted) if quoted or _is_word(word, raw, marked) else None
 
 
 def _is_word(word: str, raw: str, marked: bool) -> bool:
@@ -162,54 +170,12 @@ def _is_word(word: str, raw: str, marked: bool) -> bool:
     return len(word.split()) <= (_LONGEST_PHRASE if marked else 4) and len(word) <= (LONGEST_WORD if marked else 40)
 
 
-def _number_first(rest: str, at: int, end: int, marked: bool) -> Entry | None:
-    """Return the pair of "0.5: film". A whole number before a word is where it stands, not its importance."""
+def _number_first(rest: str) -> _Pair | None:
+    """Read "0.5: film". A whole number before a word is where it stands, not its importance."""
     found = _NUMBER_FIRST.fullmatch(rest.strip())
     if not found or not is_fractional(found["number"]):
         return None
     word, quoted = undressed(found["word"])
     if as_number(word) is not None or len(word.split()) > 2 or len(word) > 40:
         return None
-    return Entry(word, value_of(found["number"]), at, end, quoted or marked, name=True)
-
-
-def in_one_line(text: str) -> Iterator[list[Entry]]:
-    """Yield This (0.1), film (0.2); This: 0.1, film: 0.2; and This/0.1 film/0.2, of one line each."""
-    for at, line in numbered_lines(text):
-        if line.lstrip().startswith(("{", "[", "(")):
-            continue
-        entries = [
-            Entry(undressed(m["word"])[0], value_of(m["number"]), at + m.start(), at + m.end(), False, name=True)
-            for m in _IN_ONE_LINE.finditer(line)
-            if not m["label"] or kind_of_key(m["label"]) == "value"
-        ]
-        if entries:
-            yield entries
-
-
-def in_two_lines(text: str) -> Iterator[list[Entry]]:
-    """Yield the pairs of "Words: This, film" and "Scores: 0.1, 0.5", one line below the other, of as many each."""
-    words: tuple[list[str], int] | None = None
-    for at, line in numbered_lines(text):
-        found = _NAMED_LINE.fullmatch(line)
-        kind = kind_of_key(found["key"]) if found else None
-        if not found or kind not in ("word", "value"):
-            continue
-        items = [item.strip() for item in _BETWEEN_ITEMS.split(found["items"])]
-        if kind == "word":
-            words = [undressed(item)[0] for item in items], at
-            continue
-        values = [as_number(item) for item in items]
-        if words and len(words[0]) == len(values) > 1 and None not in values:
-            yield [Entry(w, v, words[1], at + len(line), True) for w, v in zip(words[0], values, strict=True)]
-        words = None
-
-
-def in_sentences(text: str) -> Iterator[list[Entry]]:
-    """Yield the pairs of sentences: The word "film" has an importance of 0.5."""
-    entries = (
-        Entry(found["word"][1:-1].strip(), value_of(found["number"]), found.start(), found.end(), True)
-        for found in _SENTENCE.finditer(text)
-        if is_fractional(found["number"])
-    )
-    return grouped(text, entries, lambda gap: "\n\n" in gap)
+    return _Pair([word], value_of(found["number"]), quoted)

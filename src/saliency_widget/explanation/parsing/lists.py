@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .classes import KEY, NEITHER, L, Labels
+from .classes import KEY
 from .entries import CLASS_KEYS, VALUE_KEYS, Entry
+from .labels import NEITHER, L, Labels
 from .literals import OPEN_QUOTES, OPENERS
 
 _TEMPLATE = re.compile(r"<[^<>]{1,60}>|(?:word or punctuation|float importance|int classification)", re.IGNORECASE)

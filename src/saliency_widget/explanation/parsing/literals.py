@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 LONGEST_WORD = 80  # of one that is not properly quoted
 LONGEST_LINE = 300  # that can be a pair, or a class
@@ -16,6 +16,16 @@ def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
     for line in text.split("\n"):
         yield at, line
         at += len(line) + 1
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text that lists them."""
+    return frozenset(text.split())
+
+
+def alternatives(names: Iterable[str]) -> str:
+    """Return the pattern of any of the names, the longest first."""
+    return "(?:" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + ")"
 
 
 # ── brackets ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -40,7 +50,7 @@ _GIVE_OR_TAKE = rf"[ ]?(?:±|\+/[-−]|\\pm)[ ]?{_DIGITS}[ ]?{_PERCENT}?"
 
 
 def number_as(group: str) -> str:
-    """Return the pattern of a number, as a group of that name: with a sign, percent, a fraction, in a call of float()."""
+    """Return the pattern of a number, as a group of that name: also of a fraction, a percentage, float(0.5)."""
     return (
         rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?(?:{_SIGN}[ ]?)?{_DIGITS}(?:[ ]?{_PERCENT})?"
         rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))(?![A-Za-z0-9_])(?![.．,]\d)"

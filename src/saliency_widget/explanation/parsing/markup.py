@@ -20,7 +20,7 @@ _LONGEST_GAP = 300
 
 
 def in_markup(text: str) -> Iterator[list[Entry]]:
-    """Yield <word importance="0.5">film</word>, <item word="film" score="0.5"/> and <word>film</word><score>0.5</score>."""
+    """Yield pairs: <word importance="0.5">film</word>, <item word="film" score="0.5"/>, <word>film</word><score>…."""
     return grouped(text, _each(text), lambda gap: len(gap) > _LONGEST_GAP)
 
 

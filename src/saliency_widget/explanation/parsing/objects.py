@@ -68,23 +68,14 @@ def in_objects(text: str) -> Iterator[list[Entry]]:
         if found["open"]:
             key, quoted, start = pending or (None, False, found.start())
             stack.append(_Frame(key, quoted, found["open"], start))
+        elif found["close"] and len(stack) > 1:
+            _close(stack.pop(), stack[-1], found.end(), lists)
         elif found["close"]:
-            if len(stack) > 1:
-                _close(stack.pop(), stack[-1], found.end(), lists)
-            else:
-                _flush(outside)
-        elif found["text"]:
-            stack[-1].texts.append(unescaped(found["text"][1:-1]))
-        elif found["lone"]:
-            stack[-1].numbers.append(float(found["lone"].replace("−", "-")))
-        elif found["inside"] is not None:
-            pending = (_literal(found["key"]) if found["key"] else found["name"], bool(found["key"]), found.start())
-            continue
-        elif len(stack) == 1 or found.end() < len(text):  # else the end may have cut the number
-            stack[-1].fields.append(_field(found))
-            if len(stack) == 1:
-                _flush_object(outside)
-        pending = None
+            _flush(outside)
+        elif found["inside"] is None and (len(stack) == 1 or found.end() < len(text)):
+            _add(found, stack[-1])  # at the end of the text, that may have cut the number
+        is_key = found["inside"] is not None
+        pending = (_key(found), bool(found["key"]), found.start()) if is_key else None
     while len(stack) > 1:
         _close(stack.pop(), stack[-1], len(text), lists)
     _flush(outside)
@@ -93,11 +84,27 @@ def in_objects(text: str) -> Iterator[list[Entry]]:
     yield from grouped(text, outside.entries, lambda gap: not _NEXT_MEMBER.fullmatch(gap) or "```" in gap)
 
 
+def _add(found: re.Match[str], frame: _Frame) -> None:
+    """Add a string, a number or a member to what stands in a bracket."""
+    if found["text"]:
+        frame.texts.append(unescaped(found["text"][1:-1]))
+    elif found["lone"]:
+        frame.numbers += [value for value in (value_of(found["lone"]),) if value is not None]
+    else:
+        frame.fields.append(_field(found))
+        if not frame.bracket:
+            _flush_object(frame)
+
+
+def _key(found: re.Match[str]) -> str:
+    return _literal(found["key"]) if found["key"] else found["name"]
+
+
 def _field(found: re.Match[str]) -> _Field:
     if found["item"]:
         word = unescaped(found["item"][1:-1])
         return _Field(word, value_of(found["given"]), found.start(), found.end(), True)
-    key = _literal(found["key"]) if found["key"] else found["name"]
+    key = _key(found)
     kind = kind_of_key(key)
     value: str | float | None = None
     if found["string"]:
@@ -121,8 +128,6 @@ def _literal(written: str) -> str:
 def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) -> None:
     """Hand what is in a bracket to the one around it; a list that has a name of its own is complete."""
     frame.end = end
-    if frame.key is not None and not frame.entries and (kind_of_key(frame.key) == "class" or is_other_key(frame.key)):
-        return
     if frame.bracket != "{" and not frame.fields and not frame.entries:
         if frame.key is not None and frame.quoted and len(frame.numbers) == 1 and kind_of_key(frame.key) is None:
             parent.entries.append(_entry(frame.key, frame.numbers[0], frame, end, False))  # "film": [0.5, "a noun"]
@@ -132,6 +137,8 @@ def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) ->
     single = _object(frame, end)
     if single:
         parent.entries.append(single)
+        return
+    if frame.key is not None and not frame.entries and (kind_of_key(frame.key) == "class" or is_other_key(frame.key)):
         return
     entries = frame.entries + ([] if frame.holds_lists else _dictionary(frame))
     if frame.key is not None and len(entries) > 1:
@@ -218,7 +225,7 @@ def _of_field(f: _Field) -> Entry:
 
 
 def _flush_object(outside: _Frame) -> None:
-    """Where the last member names a value, and one of those before it a word, they are an object: YAML, or named fields."""
+    """Take the last member and one before it for an object, if they name a value and a word: YAML, or named fields."""
     last = outside.fields[-1]
     kind = last.kind
     if last.quoted or kind not in ("word", "value") or last.key.casefold() in _PLURALS:

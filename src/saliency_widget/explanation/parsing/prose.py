@@ -5,38 +5,40 @@ from __future__ import annotations
 import re
 from typing import Generic
 
-from .classes import NEITHER, L, Labels
+from .labels import NEITHER, L, Labels
+from .literals import words
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_ABOUT_ANY = _words("passage article document message topic category class label sentence answer post comment question")
-_ABOUT = _words("review sentiment text opinion verdict impression classification it this it's tone")
-_HAS = _words("has have conveys expresses")
-_IS = _words("is was it's as seems appears be reads leans remains") | _HAS
-_TONE = _words("tone sentiment opinion view feeling message assessment impression attitude review outlook")
-_NOT = _words("not no never neither nor without hardly isn't doesn't don't wasn't cannot can't lacks lack than instead")
-_MAYBE = _words(
+_ABOUT_ANY = words("passage article document message topic category class label sentence answer post comment question")
+_ABOUT = words("review sentiment text opinion verdict impression classification it this it's tone")
+_HAS = words("has have conveys expresses")
+_IS = words("is was it's as seems appears be reads leans remains") | _HAS
+_TONE = words("tone sentiment opinion view feeling message assessment impression attitude review outlook")
+_NOT = words("not no never neither nor without hardly isn't doesn't don't wasn't cannot can't lacks lack than instead")
+_MAYBE = words(
     "whether if would could might may should can perhaps possibly possible sometimes either assuming suppose"
 )
-_ELSEWHERE = _words("about of that which who by than because between for with from")
-_BOTH = _words("mix mixture both")
+_ELSEWHERE = words("about of that which who by than because between for with from")
+_BOTH = words("mix mixture both")
 _NOT_IN_CHINESE = frozenset("不非没沒无無")
 
 _SENTENCE = re.compile(r"[.!?;](?=\s|$)|[\n。！？；]")
-_TOKEN = r"[a-z]++(?:['’][a-z]++)?+|-?\d++|[\u4e00-\u9fff]"
+_ENGLISH_OR_CHINESE = r"[a-z]++(?:['’][a-z]++)?+|-?\d++|[\u4e00-\u9fff]"
 _CONCLUDING = re.compile(
     r"\W{0,9}(?:in conclusion|in summary|to sum up|overall|therefore|thus|hence|so),?\s", re.IGNORECASE
 )
 _SAYING = re.compile(r"\bI(?: would|['’]d| can| could| should)\b|\bcan be (?=class|categ|label|consid)", re.IGNORECASE)
-_CHINESE = r"""(?:(?:评论|評論|影评|影評|评价|評價|情感|态度|態度|观点|觀點|文本|文章)[^。\n]{0,12}?(?:是|为|為|属于|屬於|偏)[^。\n，,]{0,6}?
-    | (?:这|這|此|本)[^。\n，,]{0,8}?(?:是|为|為|属于|屬於)[^。\n，,]{0,6}?)"""
-_NAME_AND_NUMBER = r"(?P<name>{name})(?:[ ](?:review|sentiment|class|label|overall))?(?:评论|評論|影评|影評|评价|評價|的)*[ ]?[*_]*[(（\[]\s?(?P<number>{number})\s?[)）\]]"
+_IN_CHINESE = r"""
+    (?: (?:评论|評論|影评|影評|评价|評價|情感|态度|態度|观点|觀點|文本|文章)[^。\n]{0,12}?(?:是|为|為|属于|屬於|偏)
+      | (?:这|這|此|本)[^。\n，,]{0,8}?(?:是|为|為|属于|屬於) )
+    [^。\n，,]{0,6}?"""
+_NAME_AND_NUMBER = r"""
+    (?P<name>{name})(?:[ ](?:review|sentiment|class|label|overall))?(?:评论|評論|影评|影評|评价|評價|的)*[ ]?[*_]*
+    [(（\[]\s?(?P<number>{number})\s?[)）\]]"""
 _QUOTE = re.compile(r"[\"“”„«»「」`]|(?<!\w)'\w")
 _LISTED = re.compile(r"\s*(?:[-*•]|\d{1,4}[.)])\s")
-_OPENING_WORD = r"""[*_"'`\s]{{0,9}}(?P<name>{name})(?=[*_"'`]{{0,3}}(?:\s{{0,3}}[.:,;!(\n]|\s{{1,3}}[-–—]\s|\s{{0,3}}$|\s(?:review|because|as)\b))"""
+_OPENING_WORD = r"""
+    [*_"'`\s]{{0,9}}(?P<name>{name})
+    (?=[*_"'`]{{0,3}}(?:\s{{0,3}}[.:,;!(\n]|\s{{1,3}}[-–—]\s|\s{{0,3}}$|\s(?:review|because|as)\b))"""
 
 
 class _Prose(Generic[L]):
@@ -48,10 +50,11 @@ class _Prose(Generic[L]):
         self.about = _ABOUT if labels.homework else _ABOUT | _ABOUT_ANY
         self.elsewhere = _ELSEWHERE if labels.homework else _ELSEWHERE - {"about", "of"}  # "is about cooking"
         self.named_at_all = re.compile(rf"{name}|\b(?:{'|'.join(sorted(NEITHER))})\b", re.IGNORECASE)
-        self.token = re.compile(rf"(?P<name>{name})|{_TOKEN}", re.IGNORECASE)
-        self.chinese = re.compile(rf"{_CHINESE}(?P<value>{name})", re.VERBOSE | re.IGNORECASE)
-        self.named = re.compile(_NAME_AND_NUMBER.format(name=name, number=number), re.IGNORECASE)
-        self.opening = re.compile(_OPENING_WORD.format(name=name), re.IGNORECASE)
+        self.token = re.compile(rf"(?P<name>{name})|{_ENGLISH_OR_CHINESE}", re.IGNORECASE)
+        flags = re.VERBOSE | re.IGNORECASE
+        self.chinese = re.compile(rf"{_IN_CHINESE}(?P<value>{name})", flags)
+        self.named = re.compile(_NAME_AND_NUMBER.format(name=name, number=number), flags)
+        self.opening = re.compile(_OPENING_WORD.format(name=name), flags)
 
 
 def class_by_prose(text: str, labels: Labels[L]) -> L | None:
@@ -74,7 +77,7 @@ def class_by_prose(text: str, labels: Labels[L]) -> L | None:
 
 
 def _sentence(sentence: str, prose: _Prose[L]) -> set[L | None]:
-    """Return the classes (None: neither) that a sentence decides on: none where it speaks of both, or of what might be."""
+    """Return the classes (None: neither) that a sentence decides on; none if it speaks of both, or of what might be."""
     labels = prose.labels
     if not prose.named_at_all.search(sentence):
         return set()

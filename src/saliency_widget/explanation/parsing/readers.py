@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from .entries import Entry
-from .lines import in_lines, in_one_line, in_sentences, in_two_lines
+from .lines import in_lines
 from .markup import in_markup
 from .objects import in_objects
+from .running import in_one_line, in_sentences, in_two_lines
 from .tables import in_tables
 from .tuples import in_tuples
 

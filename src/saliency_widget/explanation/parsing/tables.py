@@ -55,7 +55,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _is_latex(line: str) -> bool:
-    return "&" in line and "\\\\" in line or line.strip().startswith(("\\hline", "\\toprule", "\\midrule"))
+    return ("&" in line and "\\\\" in line) or line.strip().startswith(("\\hline", "\\toprule", "\\midrule"))
 
 
 def _latex_rows(lines: Iterable[tuple[int, str]]) -> Iterator[_Row]:
@@ -137,7 +137,7 @@ def _read(rows: Iterable[_Row]) -> Iterator[list[Entry]]:
 
 
 def _columns(cells: list[str]) -> list[tuple[int, int]]:
-    """Return the column of the words and that of the numbers, once or several times beside each other, if this is a head.
+    """Return the columns of words and numbers that a head names, several where pairs stand side by side; else none.
 
     The first column that names a value counts: "Word | Score | Weight of evidence".
     """

@@ -74,6 +74,7 @@ def _strict(text: str, at: int) -> Entry | None:
         return None
     word, number = unescaped(found["word"][1:-1]), found["number"]
     value = value_of(number)
+    note: str | None
     if "," in number:
         note = f"The comma in the number of {shown(word)} is read as a decimal point."
     elif found["between"] or (found["more"] or "").strip(" ,，、;"):
