@@ -18,10 +18,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..alignment import alike, words_of
+from ..alignment import folded, words_of
 from .classes import stated_classes
 from .labels import L, Labels
 from .lists import FoundList, lists_of
+from .literals import LONGEST_WORD
 from .objects import in_objects
 from .readers import READERS
 
@@ -34,7 +35,7 @@ _MOST_PARTS = 50
 _HEADING = re.compile(r"[^\n]{0,80}[:：*]|[#*_][^\n]{0,80}")
 _SENTENCE_ENDS = frozenset(".!?…。！？;；:：")
 _LONGEST_GAP = 400  # between the parts of a list
-_MOST_UNKNOWN = 1_000  # words that are looked for inside the words of the text
+_MOST_UNKNOWN = 1_000  # pieces that are looked for inside the words of the text
 
 _CORRECTION = re.compile(
     r"\b(?:wait|correct(?:ed|ion)?|actually|revis(?:ed|ion)|instead|updated?|fixed|sorry|apologi|mistake|oops|redo|"
@@ -115,15 +116,15 @@ class _Words:
     """The words of the text that an answer speaks of, if it is given."""
 
     def __init__(self, text: str | None) -> None:
-        self._text = None if text is None else alike(text)
-        self._counts = None if text is None else Counter(alike(word.text) for word in words_of(text))
+        self._text = None if text is None else folded(text)
+        self._counts = None if text is None else Counter(folded(word.text) for word in words_of(text))
         self._pieces: dict[str, tuple[str, ...]] = {}
         self._inside: dict[str, bool] = {}
 
     def pieces(self, word: str) -> tuple[str, ...]:
         """Return the words in a word of a list, as they are compared."""
         if word not in self._pieces:
-            self._pieces[word] = tuple(alike(part.text) for part in words_of(word.strip())) or ("",)
+            self._pieces[word] = tuple(folded(part.text) for part in words_of(word.strip())) or ("",)
         return self._pieces[word]
 
     def known(self, word: str) -> bool | None:
@@ -132,9 +133,11 @@ class _Words:
             return None
         if all(piece in self._counts for piece in self.pieces(word)):
             return True
-        whole = alike(word.strip())
-        if whole not in self._inside and len(self._inside) < _MOST_UNKNOWN and 0 < len(whole) <= 80:
-            self._inside[whole] = whole in self._text
+        whole = folded(word.strip())
+        if "'" not in whole or len(whole) > LONGEST_WORD:
+            return False
+        if whole not in self._inside and len(self._inside) < _MOST_UNKNOWN:
+            self._inside[whole] = whole in self._text  # n't, 's
         return self._inside.get(whole, False)
 
     def said(self, lists: Sequence[FoundList]) -> Counter[str]:
