@@ -3,12 +3,17 @@
 The rules:
 
 word      By the Unicode word boundaries (UAX #29): "don't" and "3.5" are one word, "well-made" is three, a Chinese
-          character is one, a punctuation mark (or several alike) is one. White space is none.
-same      As written; else in another case, another width, other quotes, with quotes around or a tokenizer's marks.
+          character is one, a punctuation mark (or several alike) is one, a tag of HTML and an entity are one. White
+          space is none.
+same      As written; else in another case, another width, other quotes, with quotes around or a tokenizer's marks; else
+          with other dashes or accents, in simplified or traditional Chinese, as an HTML entity, with a tag, a number
+          or a remark beside it ("very (2)"); else, where none is like it, joined or split in another way ("isnt").
 order     A pair means the next free word after the last one that was meant, and where there is none, the first free
           one: repeated words are met one after another, and pairs out of order still meet theirs.
-several   "machine learning" gives each of its words its value. "do" and "n't", one after another, give "don't" their
-          mean.
+several   "machine learning" gives each of its words its value. "do" and "n't", one after another, give "don't" the
+          strongest of their values, and that is said.
+repeats   "very (2)", where that is the only pair for "very", is a count: it means the first two. A dictionary names
+          each word once: with `everywhere`, its value is given to all places of the word.
 clipped   A score is in [-1, 1]; a value beyond is "out of range" and counts as -1 or 1.
 
 Takes time n log n in words and pairs.
@@ -16,19 +21,22 @@ Takes time n log n in words and pairs.
 
 from __future__ import annotations
 
-import math
+import re
 import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import unescape
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from ..models.tokens import word_starts
 from ..types import Fate
+from .chinese import TO_SIMPLIFIED
 
 MOST_PIECES = 8  # pairs that together spell one word
+MOST_JOINED = 4  # words of the review that a pair writes as one
 LONGEST_PHRASE = 24  # words that one pair names
 MOST_NOTES = 5
 _CHECKED = 1_000  # pairs between two looks at whether to go on
@@ -67,28 +75,50 @@ class Alignment:
         return sum(score is not None for score in self.scores) / len(self.scores) if self.scores else 1.0
 
 
+# A tag and an entity are one unit each: <br />, <b>, &amp;.
+_UNIT = re.compile(
+    r"""</?[A-Za-z][A-Za-z0-9]{0,15}(?:\s{1,4}[\w:-]{1,30}\s?=\s?(?:"[^"<>]{0,200}"|'[^'<>]{0,200}'))*+\s{0,4}/?>
+    | &(?:[A-Za-z]{2,8}|\#\d{1,6}|\#x[0-9a-fA-F]{1,6});""",
+    re.VERBOSE,
+)
+
+
 def words_of(text: str) -> list[Word]:
     """The words and punctuation marks in it, in order; see the module for what a word is."""
+    starts: list[int] = list(word_starts(text))
+    units = [found.span() for found in _UNIT.finditer(text)] if "<" in text or "&" in text else []
+    if units:
+        inside = {at for start, end in units for at in range(start + 1, end)}
+        starts = sorted({at for at in starts if at not in inside}.union(*units) - {len(text)})
     words = []
-    for start, end in pairwise([*word_starts(text), len(text)]):
+    for start, end in pairwise([*starts, len(text)]):
         bare = text[start:end].lstrip()  # a word of the map has the space before it
         if bare:
             words.append(Word(bare, (end - len(bare), end)))
     return words
 
 
-def align(review: str, pairs: Sequence[tuple[str, float]], check: Callable[[], None] = lambda: None) -> Alignment:
+def align(
+    review: str,
+    pairs: Sequence[tuple[str, float]],
+    check: Callable[[], None] = lambda: None,
+    *,
+    everywhere: bool = False,
+) -> Alignment:
     """Give each pair (word, finite value) its words of the review, by the rules of the module. Never raises.
 
-    `check` is called at every thousandth pair, and may raise to stop.
+    `check` is called at every thousandth pair, and may raise to stop. `everywhere`: the pairs are those of a
+    dictionary, which cannot name a word twice, so that each is meant for all places of its word.
     """
     words = words_of(review)
     aligner = _Aligner([word.text for word in words], check)
     fates = aligner.run(pairs)
+    if everywhere:
+        aligner.fill(pairs, fates)
     given = tuple(Pair(word, value, fate, at) for (word, value), (fate, at) in zip(pairs, fates, strict=True))
     problems = [*_problems(given, aligner.scores), *aligner.notes[:MOST_NOTES]]
     if len(aligner.notes) > MOST_NOTES:
-        problems.append(f"… and {len(aligner.notes) - MOST_NOTES} more words from pieces.")
+        problems.append(f"… and {len(aligner.notes) - MOST_NOTES} more notes of this kind.")
     return Alignment(tuple(words), tuple(aligner.scores), given, tuple(problems))
 
 
@@ -121,9 +151,44 @@ _PIECE_MARKS = ("##", "▁", "Ġ")  # how tokenizers write that a piece goes on,
 Key: TypeAlias = tuple[str, ...]
 
 
-def _alike(word: str) -> str:
-    """The same for words that differ in case, width or kind of quotes only."""
-    return unicodedata.normalize("NFKC", word).translate(_QUOTES).casefold()
+_UNSEEN = dict.fromkeys(map(ord, "\ufe0e\ufe0f\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"))  # selectors, joiners
+
+
+def alike(word: str) -> str:
+    """Return the same for words that differ in case, width, kind of quotes or by unseen characters only."""
+    if word.isascii():
+        return word.translate(_QUOTES).casefold()
+    word = unicodedata.normalize("NFKC", word)
+    return (word.translate(_UNSEEN) or word).translate(_QUOTES).casefold()
+
+
+_ACCENT = re.compile("[\u0300-\u036f]+")
+_DASHES = re.compile("-{2,}")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
+_BESIDE = re.compile(
+    r"(?P<word>.{0,80}?\S)\s?(?:[(\[]\s?(?:[x×#]\s?)?(?P<count>\d{1,3})?[^()\[\]]{0,40}[)\]]|[x×#]\s?(?P<times>\d{1,3}))"
+)
+
+
+def folded(word: str) -> str:
+    """Return the same for words that differ in accents, dashes, or between simplified and traditional Chinese, too."""
+    word = alike(word)
+    if word.isascii():
+        return '"' if word in ("''", "``") else _DASHES.sub("-", word)
+    plain = _ACCENT.sub("", unicodedata.normalize("NFD", word)) or word
+    return _DASHES.sub("-", unicodedata.normalize("NFC", plain)).translate(TO_SIMPLIFIED)
+
+
+def _letters(word: str) -> str:
+    """Return the letters and digits of a word, folded: the same for "isn't" and "isnt"."""
+    return "".join(filter(str.isalnum, folded(word)))
+
+
+def _stripped(word: str) -> str:
+    """Return a word without what a model may write around it: entities, tags, marks of Markdown, quotes."""
+    word = unescape(word) if "&" in word else word
+    word = (_TAG.sub("", word) or word) if "<" in word else word
+    return _bare(word.strip("*_ ") or word)
 
 
 def _piece(word: str) -> str:
@@ -148,10 +213,14 @@ def _key(word: str, same: Callable[[str], str]) -> Key:
 
 
 class _Index:
-    """Where stretches of words occur in the review, and which of them is free."""
+    """Where stretches of words occur in the review, and which of them is free.
 
-    def __init__(self, words: Sequence[str], taken: Sequence[bool]) -> None:
+    `span`: how many words of the review each of `words` is joined from.
+    """
+
+    def __init__(self, words: Sequence[str], taken: Sequence[bool], span: int = 1) -> None:
         self._words = words
+        self.span = span
         self._taken = taken
         self._places: dict[int, dict[Key, list[int]]] = {}  # of each length, where each stretch begins
         self._skips: dict[Key, list[int]] = {}  # from each place, one at which no free place has been passed
@@ -182,7 +251,7 @@ class _Index:
             if skips[at] != at:
                 passed.append(at)
                 at = skips[at]
-            elif any(self._taken[places[at] : places[at] + len(key)]):  # and will be for ever
+            elif any(self._taken[places[at] : places[at] + len(key) + self.span - 1]):  # and will be for ever
                 passed.append(at)
                 skips[at] = at + 1
                 at += 1
@@ -202,9 +271,11 @@ class _Aligner:
         self.notes: list[str] = []
         self._shown = words
         self._taken = [False] * len(words)
-        self._alike = [_alike(word) for word in words]
+        self._alike = [alike(word) for word in words]
         self._exact = _Index(words, self._taken)
         self._loose = _Index(self._alike, self._taken)
+        self._folded = _Index([folded(word) for word in words], self._taken)
+        self._joined: list[_Index] | None = None  # of one word, two, three, four: made when first asked for
         self._next = 0  # the word after the last one that was meant
 
     def run(self, pairs: Sequence[tuple[str, float]]) -> list[tuple[Fate, int | None]]:
@@ -212,16 +283,20 @@ class _Aligner:
         fates: list[tuple[Fate, int | None]] = []
         keys: list[list[tuple[_Index, Key]]] = []
         pieces: list[str] = []
+        counts = self._counts(pairs)
         for at, (given, _) in enumerate(pairs):
             if at % _CHECKED == 0:
                 self._check()
             keys.append(self._keys(given))
-            pieces.append(_alike(_piece(given)))
+            pieces.append(alike(_piece(given)))
         while len(fates) < len(pairs):
             at = len(fates)
             if at % _CHECKED == 0:  # most pairs come alone, so that most of these are met
                 self._check()
             word, count = self._find(keys[at], pieces[at : at + MOST_PIECES])
+            if word is None:
+                keys[at] += self._far_keys(pairs[at][0])
+                word = self._anywhere(keys[at])
             values = [value for _, value in pairs[at : at + count]]
             if word is None:
                 known = any(index.places(key) for index, key in keys[at])
@@ -230,10 +305,16 @@ class _Aligner:
             size = 1
             if count > 1:
                 spelled = " + ".join(f'"{given}"' for given, _ in pairs[at : at + count])
-                self.notes.append(f'{spelled} are read as one word, "{self._shown[word]}", with their mean.')
+                self.notes.append(f'{spelled} are read as one word, "{self._shown[word]}", with the strongest value.')
             else:
-                size = next(len(key) for index, key in keys[at] if index.free(key, word) == word)
+                size = next(len(key) + index.span - 1 for index, key in keys[at] if index.free(key, word) == word)
             self._give(word, size, [_clipped(value) for value in values])
+            places = 1
+            while places < counts.get(at, 1) and (again := self._anywhere(keys[at])) is not None:
+                self._give(again, size, [_clipped(value) for value in values])  # very (2): the next one as well
+                places += 1
+            if places > 1:
+                self.notes.append(f'"{pairs[at][0]}" is read as a count: it is for {places} places.')
             fates += [("aligned" if abs(value) <= 1 else "out of range", word) for value in values]
         return fates
 
@@ -242,10 +323,42 @@ class _Aligner:
         tries = [
             (self._exact, (word,)),  # alone, a word of the review can be two: what is around it joins it
             (self._exact, _key(word, str)),
-            (self._loose, _key(word, _alike)),
-            (self._loose, _key(_bare(word), _alike)),
+            (self._loose, _key(word, alike)),
+            (self._loose, _key(_bare(word), alike)),
+            (self._folded, _key(_bare(word), folded)),
         ]
+        stripped = _stripped(word)
+        if stripped != word:
+            tries.append((self._folded, _key(stripped, folded)))
         return [each for at, each in enumerate(tries) if each[1] and each not in tries[:at]]
+
+    def _far_keys(self, word: str) -> list[tuple[_Index, Key]]:
+        """Return what to look for where no word of the review is like it: without what is beside it, or joined."""
+        if self._joined is None:
+            letters = [_letters(word) for word in self._shown]
+            self._joined = [_Index(_windows(letters, span), self._taken, span) for span in range(1, MOST_JOINED + 1)]
+        beside = _BESIDE.fullmatch(_stripped(word))
+        bare = beside["word"] if beside else _stripped(word).strip(".,;:!?") or word
+        tries = [(self._folded, _key(bare, folded))]
+        letters_of = _letters(bare)
+        if letters_of:
+            tries += [(index, (letters_of,)) for index in self._joined]
+        return [each for each in tries if each[1]]
+
+    def _counts(self, pairs: Sequence[tuple[str, float]]) -> dict[int, int]:
+        """Return how many words each pair that is written with a count means, "very (2)", by its index.
+
+        Where another pair names the same word, the number says which one it is, and each means one.
+        """
+        counted: dict[int, tuple[str, int]] = {}
+        named: Counter[str] = Counter()
+        for at, (word, _) in enumerate(pairs):
+            found = _BESIDE.fullmatch(word.strip()) if word[-1:].isdigit() or word.strip()[-1:] in (")", "]") else None
+            number = found and (found["count"] or found["times"])
+            named[folded(found["word"] if found else word)] += 1
+            if found and number and not self._loose.places(_key(word, alike)):
+                counted[at] = folded(found["word"]), int(number)
+        return {at: number for at, (word, number) in counted.items() if named[word] == 1 and number > 1}
 
     def _find(self, keys: list[tuple[_Index, Key]], pieces: list[str]) -> tuple[int | None, int]:
         """The word that is meant, and how many pairs, from the first on, mean it."""
@@ -255,11 +368,9 @@ class _Aligner:
                 return at, 1
             if not self._taken[at] and self._alike[at] in spelled:
                 return at, spelled[self._alike[at]]
-        for start in (self._next, 0):
-            for index, key in keys:
-                found = index.free(key, start)
-                if found is not None:
-                    return found, 1
+        found = self._anywhere(keys)
+        if found is not None:
+            return found, 1
         for start in (self._next, 0):
             for whole, count in spelled.items():
                 found = self._loose.free((whole,), start)
@@ -267,12 +378,47 @@ class _Aligner:
                     return found, count
         return None, 1
 
+    def _anywhere(self, keys: Sequence[tuple[_Index, Key]]) -> int | None:
+        """Return the next free place of any of the keys, or the first where there is none after the last one meant."""
+        for start in (self._next, 0):
+            for index, key in keys:
+                found = index.free(key, start)
+                if found is not None:
+                    return found
+        return None
+
     def _give(self, word: int, size: int, values: Sequence[float]) -> None:
-        """The mean of the values to `size` words from `word` on."""
+        """Give `size` words from `word` on the strongest of the values."""
         for at in range(word, word + size):
             self._taken[at] = True
-            self.scores[at] = math.fsum(values) / len(values)
+            self.scores[at] = max(values, key=abs)
         self._next = word + size
+
+    def fill(self, pairs: Sequence[tuple[str, float]], fates: Sequence[tuple[Fate, int | None]]) -> None:
+        """Give each word without a score that of a pair that names it, as written or else alike; and say so."""
+        exact: dict[str, float] = {}
+        loose: dict[str, float] = {}
+        for (word, value), (_, at) in zip(pairs, fates, strict=True):
+            if at is not None:
+                exact.setdefault(word, _clipped(value))
+                loose.setdefault(folded(word), _clipped(value))
+        filled: Counter[str] = Counter()
+        for at, score in enumerate(self.scores):
+            word = self._shown[at]
+            known = exact[word] if word in exact else loose.get(folded(word))
+            if score is None and known is not None:
+                self.scores[at] = known
+                filled[word] += 1
+        self.notes += [
+            f'"{word}" is named once; its value is taken for {count} more place{"s" * (count > 1)}.'
+            for word, count in filled.items()
+        ]
+
+
+def _windows(letters: Sequence[str], span: int) -> list[str]:
+    """Return the letters of so many words from each on; nothing where the first or the last of them has none."""
+    last = len(letters) - span + 1
+    return ["".join(letters[at : at + span]) if letters[at] and letters[at + span - 1] else "" for at in range(last)]
 
 
 def _spelled(pieces: Sequence[str]) -> dict[str, int]:

@@ -214,9 +214,9 @@ def _read(
     def check() -> None:
         on_news(News(reply.text, free))
 
-    parsed = parse_scores(reply.text[:_READ], check)
+    parsed = parse_scores(reply.text[:_READ], request.review, check=check)
     most = _MOST_PAIRS + 10 * len(words_of(request.review))
-    alignment = align(request.review, parsed.pairs[:most], check)
+    alignment = align(request.review, parsed.pairs[:most], check, everywhere=parsed.is_dictionary)
     problems: list[str] = []
     if len(reply.text) > _READ:
         problems.append(f"Only the first {_READ:,} letters were read.")

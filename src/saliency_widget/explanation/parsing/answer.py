@@ -3,86 +3,148 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, overload
 
-from .classes import Label, stated_classes
+from .choosing import Chosen, choose
+from .classes import stated_classes
 from .entries import shown
-from .lists import FoundList, lists_in
+from .labels import L, Label, Labels, homework_labels, labels_of
+from .lists import FoundList
 from .literals import CLOSERS, LONGEST_WORD, OPEN_QUOTES, OPENERS
 from .prose import class_by_prose
+from .thinking import without_thinking
 from .tuples import each_tuple
 
 MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Generic[L]):
     """What was read: the pairs in order (finite, as written, not clipped), the class, and what was wrong."""
 
     pairs: list[tuple[str, float]]
-    label: Label | None
+    label: L | None
     problems: list[str]
+    is_dictionary: bool = field(default=False, compare=False)  # which can name a word only once, for all its places
 
 
-def parse_scores(text: str, check: Callable[[], None] = lambda: None) -> Parsed:
-    """The pairs and the class in a model's answer. Takes any text, never raises, takes time linear in its length.
+@overload
+def parse_scores(
+    answer: str, text: str | None = None, labels: None = None, *, check: Callable[[], None] = ...
+) -> Parsed[Label]: ...
 
-    `problems`: short sentences on all that was missing, guessed or left out; at most 20, and how many more there are.
-    `check` is called before each time that the text is gone over, and may raise to stop.
+
+@overload
+def parse_scores(
+    answer: str,
+    text: str | None = None,
+    labels: Iterable[Hashable] | Mapping[Hashable, float] = ...,
+    *,
+    check: Callable[[], None] = ...,
+) -> Parsed[Hashable]: ...
+
+
+def parse_scores(
+    answer: str,
+    text: str | None = None,
+    labels: Iterable[Any] | Mapping[Any, float] | None = None,
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> Parsed[Any]:
+    """Read the pairs (word, number) and the class in a model's answer. Any answer is taken; none raises.
+
+    The time is linear in the length of the answer.
+
+    Args:
+        answer: what the model wrote, its thinking included.
+        text: what the answer speaks of. Of several lists, the one that names the words of the text counts.
+        labels: the names of the classes, or {name: number}; `label` is one of the names. None: the homework's positive
+            and negative, and `label` is 1 or -1.
+        check: called before each time that the answer is gone over; it may raise to stop.
+
+    Returns:
+        Parsed: `problems` are short sentences on all that was missing, guessed or left out: at most 20, and how many
+        more there are.
     """
-    answer, thinking = _without_thinking(text)
-    parsed = _parse(answer, check)
-    if thinking.strip() and not parsed.pairs and parsed.label is None:
-        drafted = _parse(thinking, check)
-        if drafted.pairs or drafted.label is not None or not answer.strip():
-            problems = ["Nothing follows the thinking; this is from the thinking itself.", *drafted.problems]
-            parsed = Parsed(drafted.pairs, drafted.label, problems)
-    return Parsed(parsed.pairs, parsed.label, _few(parsed.problems))
+    if labels is None:
+        return _read(answer, text, homework_labels(), check)
+    return _read(answer, text, labels_of(labels), check)
 
 
 def decided_class(text: str) -> Label | None:
-    """The class that free prose decides on: 1, -1, or None where it decides on none or contradicts itself."""
-    answer, thinking = _without_thinking(text)
+    """Return the class that free prose decides on: 1, -1, or None where it decides on none or contradicts itself."""
+    answer, thinking = without_thinking(text)
     said = answer if answer.strip() else thinking
-    stated, _ = stated_classes(said)
+    labels = homework_labels()
+    stated, _ = stated_classes(said, labels)
     if not stated:
-        return class_by_prose(said)
+        return class_by_prose(said, labels)
     return stated[-1] if len(set(stated)) == 1 else None
 
 
-def _parse(text: str, check: Callable[[], None]) -> Parsed:
-    lists = lists_in(text, check)
-    check()
-    label, about_class = _label(_outside(text, lists))
-    if not lists:
-        return Parsed([], label, [*_no_list(text), *about_class])
-    best = max(lists, key=lambda found: (len(found.pairs), found.start))
-    problems = [f"There are {len(lists)} lists; the longest is taken."] if len(lists) > 1 else []
-    for entry in best.entries:
-        if entry.value is None:
-            problems.append(f"There is no number for {shown(entry.word)}.")
-        problems += [entry.note] if entry.note else []
-    return Parsed(best.pairs, label, [*problems, *_end_of_list(text, best), *about_class])
+def _read(answer: str, text: str | None, labels: Labels[L], check: Callable[[], None]) -> Parsed[L]:
+    """Read the answer, and where there is no list in it, the thinking before it."""
+    said, thinking = without_thinking(answer)
+    parsed = _parse(said, text, labels, check)
+    if thinking.strip() and not parsed.pairs:
+        drafted = _parse(thinking, text, labels, check)
+        if parsed.label is None and (drafted.pairs or drafted.label is not None or not said.strip()):
+            problems = ["Nothing follows the thinking; this is from the thinking itself.", *drafted.problems]
+            parsed = replace(drafted, problems=problems)
+        elif drafted.pairs:
+            problems = ["The list is from the thinking; only the class comes after it.", *drafted.problems]
+            parsed = replace(drafted, label=parsed.label, problems=problems)
+    return replace(parsed, problems=_few(parsed.problems))
 
 
-def _outside(text: str, lists: list[FoundList]) -> str:
-    """The text without the lists, each of which becomes a line's end."""
+def _parse(answer: str, text: str | None, labels: Labels[L], check: Callable[[], None]) -> Parsed[L]:
+    answer = _plain(answer)
+    chosen = choose(answer, text, labels, check)
+    outside = _outside(answer, chosen)
+    stated, about_class = stated_classes(outside, labels)
+    label = stated[-1] if stated else class_by_prose(outside, labels)
+    if len(set(stated)) > 1:
+        about_class.append("The classes contradict each other; the last counts.")
+    elif label is None:
+        about_class.append("There is no class.")
+    if not chosen.parts:
+        return Parsed([], label, [*_no_list(answer), *about_class])
+    problems = list(chosen.problems)
+    for part in chosen.parts:
+        for entry in part.entries:
+            if entry.value is None:
+                problems.append(f"There is no number for {shown(entry.word)}.")
+            problems += [entry.note] if entry.note else []
+    problems += [*_end_of_list(answer, chosen.parts[-1]), *about_class]
+    return Parsed(chosen.pairs, label, problems, chosen.is_dictionary)
+
+
+_IN_LATEX = re.compile(r"\\(?:text(?:bf|it|tt|rm|sf)?|math(?:rm|it|bf|tt)|emph)\{([^{}\\]{1,80})\}")
+_ENTITY = re.compile(r"&(?:quot|#34|#39|apos|#x27);")
+_ENTITIES = {"&quot;": '"', "&#34;": '"'}
+
+
+def _plain(answer: str) -> str:
+    """Return the answer without LaTeX's commands around words, and with quotes that are no HTML entities."""
+    answer = _IN_LATEX.sub(r"\1", answer) if "\\" in answer else answer
+    if answer.count('\\"') > 3 and 2 * answer.count('\\"') > answer.count('"'):  # written as one string
+        answer = answer.replace('\\"', '"').replace("\\n", "\n")
+    return _ENTITY.sub(lambda found: _ENTITIES.get(found[0], "'"), answer) if "&" in answer else answer
+
+
+_BULLET = re.compile(r"(?:(?<=\n)|\A)[^\S\n]{0,8}(?:[-*•]|\(?\d{1,4}[.)、])[^\S\n]{0,8}\Z")  # of the list's first line
+
+
+def _outside(answer: str, chosen: Chosen) -> str:
+    """Return the answer without the lists, each of which becomes a line's end."""
     parts: list[str] = []
     at = 0
-    for found in lists:
-        parts.append(text[at : found.start])
+    for found in chosen.found:
+        parts.append(_BULLET.sub("", answer[at : found.start]))
         at = found.end
-    return "\n".join([*parts, text[at:]])
-
-
-def _label(text: str) -> tuple[Label | None, list[str]]:
-    """The class in what is no list, and what is wrong with it."""
-    stated, problems = stated_classes(text)
-    if stated:
-        return stated[-1], problems + ["The classes contradict each other; the last counts."] * (len(set(stated)) > 1)
-    label = class_by_prose(text)
-    return label, problems + ["There is no class."] * (label is None)
+    return "\n".join([*parts, answer[at:]])
 
 
 # ── problems ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,30 +179,3 @@ def _few(problems: list[str]) -> list[str]:
     problems = list(dict.fromkeys(problems))
     more = len(problems) - MOST_PROBLEMS
     return [*problems[:MOST_PROBLEMS], f"… and {more} more."] if more > 0 else problems
-
-
-# ── thinking ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-# An opening tag begins a line and a closing one is not within quotes: both can be words of a review.
-_THINK = re.compile(
-    r"""(?P<open>(?:^|\n)[^\S\n]{0,8}<(?:think|thinking|thought|reasoning)>)
-      | (?P<close></(?:think|thinking|thought|reasoning)>)(?!["'”’])""",
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-def _without_thinking(text: str) -> tuple[str, str]:
-    """The answer, and what was thought before it. A closing tag without an opening one ends what the prompt began."""
-    answer: list[str] = []
-    thoughts: list[str] = []
-    at, inside = 0, False
-    for tag in _THINK.finditer(text):
-        part, at = text[at : tag.start()], tag.end()
-        if tag["close"] and not inside:  # all before it was thought, whatever it looked like
-            thoughts += [*answer, part]
-            answer = []
-        else:
-            (thoughts if inside else answer).append(part)
-        inside = bool(tag["open"])
-    (thoughts if inside else answer).append(text[at:])
-    return "\n".join(answer), "\n".join(thoughts)

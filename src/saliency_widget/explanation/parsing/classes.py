@@ -1,77 +1,116 @@
-"""The class where it is explicitly stated."""
+"""Where a class is explicitly stated."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from .literals import LONGEST_LINE, PLAIN, numbered_lines
+from .entries import CLASS_KEYS
+from .labels import LETTER, L, Labels
+from .literals import ARROW, EMOJI, LONGEST_LINE, alternatives, numbered_lines, words
 
-Label: TypeAlias = Literal[1, -1]
-
-POSITIVE = {"positive", "pos", "正面", "积极", "積極", "正向", "好评", "好評"}
-NEGATIVE = {"negative", "neg", "负面", "負面", "消极", "消極", "负向", "負向", "差评", "差評"}
-CLASS_WORD = "(?:" + "|".join(sorted(POSITIVE | NEGATIVE)) + ")"
-KEY = (
-    r"(?:class(?:ification)?|sentiment|label|polarity|verdict|prediction|answer|result|"
-    r"分类|分類|情感|类别|類別|结果|結果)"
-)
-_ONE = r"[-+−–－＋]?[1１](?:\.0{1,6})?(?![\d.,]?\d)"
-_VALUE = rf"(?P<value>{_ONE}|(?<![a-z]){CLASS_WORD}(?![a-z])|(?<![-\d.])0(?:\.0{{1,6}})?(?![.,]?\d))"
-_STATED = re.compile(
-    rf"""{KEY}(?:[ _](?:class|label|polarity|category|of[ ]the[ ]review|分类|分類))?
-    (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
-    (?: [*_"'`\] ]{{0,6}}(?:[:：=]|[ ](?:is|was)[ :])[*_"'`<(\[「“ ]{{0,6}}\n?[ ]{{0,2}}
-      | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]+ | 为|為|是 )
-    {_VALUE}""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_EITHER = re.compile(
-    r"""\s{0,3}(?:\([-+−]?\d\))?[*"]{0,3}\s{0,3}(?:or|and|/|\||,|、|或|和|vs)\s{0,3}["*]{0,3}(?:[-+−]?[01]\b|"""
-    + CLASS_WORD
-    + ")",
-    re.IGNORECASE,
-)
-_BARE = re.compile(
-    rf"""[\])}}>，,.\s*_"'`#<(（【「“$]{{0,20}}+(?:\\boxed\{{)?(?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?[*_"'`<(]{{0,4}}
-    {_VALUE}[*_"'`)>]{{0,4}}
-    (?:\s{{0,2}}[:：=(#,-]{{1,2}}\s?(?P<second>{_ONE}|{CLASS_WORD}))?
-    [.\s*_"'`>)）】\]」”。!！,}}$]{{0,20}}+(?:\#.*)?""",
-    re.VERBOSE | re.IGNORECASE,
+KEY = alternatives(CLASS_KEYS | {"final", "overall"})
+# What models call a label that is no sentiment.
+_ANY_KEY = alternatives(
+    CLASS_KEYS
+    | {"final", "overall"}
+    | words(
+        "topic theme subject genre intent emotion rating star stars language type group tag thema tema sujet 主题 主題"
+    )
 )
 
 
-def stated_classes(text: str) -> tuple[list[Label], list[str]]:
-    """The classes that are explicitly stated, in order, and what else is in their place."""
-    found: list[tuple[int, str]] = [
-        (m.start(), m["value"]) for m in _STATED.finditer(text) if not _EITHER.match(text, m.end())
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """What is looked for: a class after a key, in words, on a line of its own, with a confidence; an alternative."""
+
+    stated: re.Pattern[str]
+    in_words: re.Pattern[str]
+    bare: re.Pattern[str]
+    either: re.Pattern[str]
+    confident: re.Pattern[str]
+
+
+def _patterns(labels: Labels[L]) -> _Patterns:
+    name, number = labels.name, labels.number
+    value = rf"(?P<value>{number}|{name})"
+    of_key = r"(?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果)"
+    key = rf"""(?:(?<![{LETTER}])|(?-i:(?<=[a-z])(?=[A-Z]))){KEY if labels.homework else _ANY_KEY}
+        (?:[ _]{of_key})?(?:结果|結果)?"""
+    dress = r"""[*_"'`<(\[「“$ ]{0,6}(?:\\(?:boxed|text|mathbf)\{)?"""
+    verb = r"(?:[:：=]|[ ](?:is|was|would[ ]be|will[ ]be|should[ ]be|ist|es|est|è|é)[ :])"
+    stated = rf"""{key}
+        (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
+        (?: [*_"'`\] >]{{0,6}}{verb}(?:[^\n]{{0,40}}?{ARROW}[ ]?)?{dress}\n?[ ]{{0,2}}{EMOJI}?[ ]?{dress}
+          | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]?> | [ ]{{0,2}}{ARROW}[ ]{{0,2}}
+          | [*_"'`]{{0,3}}[ ]?[,;|｜\t][ ]?[*_]{{0,3}}(?=[^\n]{{1,20}}(?:\n|\Z))
+          | [ ]+ | 为|為|是 )
+        {value}"""
+    in_words = rf"""(?<!not[ ])\b(?:classified|labell?ed|rated|categori[sz]ed)[ ](?:\w{{1,20}}[ ]){{0,3}}?as[ ]
+        {dress}(?P<verb>{number}|{name})
+      | {key}[*_"'` ]{{0,4}}[:：=][^\n\d:：()（）]{{1,40}}[(（](?P<value>{number})[)）][*_"'`. ]{{0,6}}(?=\n|\Z)"""
+    second = rf"(?P<second>{number}|{name})"
+    bare = rf"""(?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡∴]|\\[\[(])*+(?:[=-]>\s)?(?:\\(?:boxed|text)\{{)?
+        (?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?(?:{EMOJI}[ ]?)?[*_"'`<(]{{0,4}}
+        {value}[*_"'`)>]{{0,4}}
+        (?: \s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s))\s?{second} | [ ](?:{ARROW}|[-–—])[ ](?P<third>{name}) )?
+        (?:[ ]?[(（](?:confidence:?[ ])?\d{{1,3}}(?:\.\d{{1,4}})?[ ]?%[)）])?
+        (?:[.\s*_"'`>)）】\]」”。!！,}}$]|{EMOJI}|\\[\])])*+(?:\#.*)?"""
+    either = rf"""\s{{0,3}}(?:\([-+−]?\d\))?[*"]{{0,3}}\s{{0,3}}
+        (?:or|and|/|\||,|、|或|和|vs|oder|und|ou|o|y)\s{{0,3}}["*]{{0,3}}(?:[-+−]?[01]\b(?![.,]\d)|{name})"""
+    share = r"(?:0?\.\d{1,8}|1\.0{0,8}|\d{1,3}(?:\.\d{1,4})?%)"
+    confident = rf"""\s*[*_`]{{0,2}}(?:[^\n():：]{{0,40}}{key}[*_ ]{{0,4}}[:：=]?[*_ ]{{0,4}})?
+        [(\[（]\s?["']?{value}["']?\s?[,，:;]\s?{share}\s?[)\]）][*_`]{{0,2}}\s*"""
+    flags = re.VERBOSE | re.IGNORECASE
+    return _Patterns(*(re.compile(each, flags) for each in (stated, in_words, bare, either, confident)))
+
+
+class _Stated(NamedTuple):
+    """A class as it is written, and where. `listed`: as one of several that are enumerated."""
+
+    at: int
+    written: str
+    listed: bool = False
+
+
+def stated_classes(text: str, labels: Labels[L]) -> tuple[list[L], list[str]]:
+    """Return the classes that are explicitly stated, in order, and what else is in their place."""
+    patterns = _patterns(labels)
+    found = [
+        _Stated(m.start(), m[m.lastgroup or "value"])
+        for pattern in (patterns.stated, patterns.in_words)
+        for m in pattern.finditer(text)
+        if not patterns.either.match(text, m.end())
     ]
-    listed: list[tuple[int, str]] = []
     problems: list[str] = []
     for at, line in numbered_lines(text):
-        bare = _BARE.fullmatch(line) if len(line) <= LONGEST_LINE else None
-        if bare and bare["second"] and bare["value"][-1].isdecimal() == bare["second"][-1].isdecimal():
-            continue  # two numbers, or two classes
-        if bare and bare["mark"] and bare["mark"][0] == "-" and bare["value"][0].isdecimal():
-            problems.append('A class is written "- 1", which can be 1 or -1.')
-        elif bare and (bare["second"] or bare["mark"]):
-            listed += [(at, bare["value"]), (at, bare["second"] or bare["value"])]
-        elif bare:
-            found.append((at, bare["value"]))
-    if len({class_of(value) for _, value in listed}) == 1:
-        found += listed
-    elif listed:
+        if len(line) <= LONGEST_LINE:
+            found += _on_a_line(at, line, labels, patterns, problems)
+    several = {labels.of(each.written) for each in found if each.listed}
+    if len(several) > 1:
         problems.append("The classes are listed, not chosen between.")
-    found.sort(key=lambda place: place[0])
-    classes = [class_of(value) for _, value in found]
+        found = [each for each in found if not each.listed]
+    classes = [labels.of(each.written) for each in sorted(found, key=lambda each: each.at)]
     if None in classes:
         problems.append("A class is 0, which is neither 1 nor -1.")
     return [c for c in classes if c is not None], problems
 
 
-def class_of(value: str) -> Label | None:
-    """1 or -1; None for 0."""
-    value = value.casefold().translate(PLAIN)
-    if value[0] == "0":
-        return None
-    return -1 if value in NEGATIVE or value.startswith("-") else 1
+def _on_a_line(at: int, line: str, labels: Labels[L], patterns: _Patterns, problems: list[str]) -> list[_Stated]:
+    """Return the class that a line consists of; what makes it none is added to the problems."""
+    sure = patterns.confident.fullmatch(line)
+    if sure and labels.homework and labels.of(sure["value"]) is None:
+        problems.append("The class is 0, with a confidence beside it: it is read as negative.")
+        return [_Stated(at, "-1")]
+    bare = None if sure else patterns.bare.fullmatch(line)
+    if not bare:
+        return [_Stated(at, sure["value"])] if sure else []
+    value, second = bare["value"], bare["second"] or bare["third"]
+    if second and value[-1].isdecimal() == second[-1].isdecimal():
+        return []  # two numbers, or two classes
+    if bare["mark"] and bare["mark"][0] == "-" and value[0].isdecimal():
+        problems.append(f'A class is written "- {value}", which can be {value} or -{value}.')
+        return []
+    listed = bool(second or bare["mark"])
+    return [_Stated(at, value, listed)] + ([_Stated(at, second, listed)] if second else [])

@@ -1,17 +1,51 @@
-"""What every reader gives: pairs, each with its place in the text, in the lists they are written in."""
+"""What every reader gives: pairs, each with its place in the answer; and the names that models give to their parts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
-# What models call the word and its number, in objects and at the head of tables.
-WORD_KEYS = {"word", "token", "text", "punctuation", "word or punctuation"}
-VALUE_KEYS = {"importance", "score", "value", "weight", "attribution", "float importance"}
+from .literals import words
+
+# What models call the word, its number and the class: in objects, at the head of tables, in attributes.
+WORD_KEYS = words("""
+    word words token tokens text term feature element item w t tok unit segment symbol phrase piece subword punctuation
+    character char name key string surface mot mots palabra palabras término termino wort wörter parola parole palavra
+    palavras słowo slovo woord ord kelime kata từ слово слова токен 词 詞 词语 詞語 单词 單詞 字 字词 字詞 词汇 詞彙
+    文字 单字 單字 词或标点 单词或标点 単語 言葉 語 トークン 形態素 단어 토큰 어절 كلمة الكلمة शब्द
+""")
+VALUE_KEYS = words("""
+    importance importances score scores value values weight weights attribution attributions s v imp
+    saliency salience contribution relevance influence impact strength rating wert werte wichtigkeit gewicht gewichtung
+    bedeutung relevanz importancia puntuación puntuacion puntaje peso pesos valor valores relevancia poids valeur note
+    importanza punteggio valore importância pontuação pontuacao ważność waga önem puan belang vikt skor важность оценка
+    вес значимость значение 重要性 重要度 重要程度 分数 分數 得分 评分 評分 权重 權重 值 数值 數值 スコア 数値 点数 重み
+    중요도 점수 값 가중치 أهمية الأهمية درجة महत्व
+""")
+CLASS_KEYS = words("""
+    class classification label labels sentiment polarity prediction predicted verdict category result answer decision
+    conclusion outcome clase clasificación clasificacion sentimiento polaridad etiqueta veredicto resultado klasse
+    klassifikation klassifizierung stimmung ergebnis bewertung gesamtbewertung urteil classe classement étiquette
+    résultat classificazione sentimento risultato classificação classificacao класс классификация тональность итог
+    分类 分類 类别 類別 情感 情绪 情緒 结果 結果 结论 結論 判定 判断 判斷 感情 极性 極性 분류 감정 감성 결과 레이블
+    تصنيف التصنيف वर्गीकरण
+""")
+_OTHER_KEYS = words("""
+    confidence probability prob certainty index idx id position pos rank start end count total sum reason
+    explanation rationale comment summary statistics stats counts totals metrics distribution probabilities meta
+    metadata legend scale range
+""")
+
+KeyKind: TypeAlias = Literal["word", "value", "class"]
+
+_KEY_PART = re.compile(r"[^\W\d_]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_IN_BRACKETS = re.compile(r"[(（\[][^()（）\[\]]{0,80}[)）\]]")
 
 
 class Entry(NamedTuple):
-    """A pair at [start, end) of the text; without `value` where its number cannot be read.
+    """A pair at [start, end) of the answer; without `value` where its number cannot be read.
 
     `name`: it is written "name: value", so that it can be the class as well.
     """
@@ -25,18 +59,46 @@ class Entry(NamedTuple):
     name: bool = False
 
 
+def kind_of_key(key: str) -> KeyKind | None:
+    """Return what a key or the head of a column names: "importance_score" a value, "Word (or mark)" a word.
+
+    Where it has several parts, the last that is known decides: "word score" is a score.
+    """
+    if key in _KINDS or (key.isalpha() and key.islower()):
+        return _KINDS.get(key)
+    key = _CAMEL.sub(" ", _IN_BRACKETS.sub("", key[:100])).casefold().strip(" *_:：`\"'")
+    if key in _KINDS:
+        return _KINDS[key]
+    known = (_KINDS[part] for part in reversed(_KEY_PART.findall(key)) if part in _KINDS and part not in _SHORT)
+    return next(known, None)
+
+
+_KINDS: dict[str, KeyKind | None] = {
+    **dict.fromkeys(CLASS_KEYS, "class"),
+    **dict.fromkeys(VALUE_KEYS, "value"),
+    **dict.fromkeys(WORD_KEYS, "word"),
+    **dict.fromkeys(_OTHER_KEYS),
+}
+_SHORT = frozenset("wtsv")  # names of their own, never a part of one
+
+
+def is_other_key(key: str) -> bool:
+    """Whether a key names what is neither a word, nor its number, nor the class: a confidence, a position, a reason."""
+    return any(part in _OTHER_KEYS for part in _KEY_PART.findall(_CAMEL.sub(" ", key[:100]).casefold()))
+
+
 def noted(word: str, value: float | None) -> str | None:
-    """The note on a pair that has nothing but a number."""
+    """Return the note on a pair that has nothing but a number."""
     return None if word or value is None else "An entry has no word."
 
 
 def shown(word: str) -> str:
-    """A word as problems and notes name it."""
+    """Return a word as problems and notes name it."""
     return f'"{word}"' if len(word) <= 40 else f'"{word[:39]}…"'
 
 
 def grouped(text: str, entries: Iterable[Entry], parted: Callable[[str], bool]) -> Iterator[list[Entry]]:
-    """Entries in lists: a new one begins where `parted` says so of what is between two entries."""
+    """Yield the entries in lists: a new one begins where `parted` says so of what is between two entries."""
     group: list[Entry] = []
     for entry in entries:
         gap = text[group[-1].end : entry.start] if group else ""

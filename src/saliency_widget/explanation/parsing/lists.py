@@ -1,38 +1,32 @@
-"""Which readers there are, and which of the lists that they find count."""
+"""Which of the lists that a reader finds are about words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .classes import KEY, NEGATIVE, POSITIVE
-from .entries import VALUE_KEYS, Entry
-from .lines import in_lines, in_one_line
+from .classes import KEY
+from .entries import CLASS_KEYS, VALUE_KEYS, Entry
+from .labels import NEITHER, L, Labels
 from .literals import OPEN_QUOTES, OPENERS
-from .objects import in_objects
-from .tables import in_tables
-from .tuples import in_tuples
-
-# Each goes over the whole text and gives the lists of entries it finds, in order. Who knows most of what it reads comes
-# first. Those without brackets are a kind of their own: they take a number that was cut for a whole one.
-_WITH_BRACKETS = (in_objects, in_tuples)
-_WITHOUT_BRACKETS = (in_tables, in_lines, in_one_line)
 
 _TEMPLATE = re.compile(r"<[^<>]{1,60}>|(?:word or punctuation|float importance|int classification)", re.IGNORECASE)
-_ONLY_NUMBERS = re.compile(r"[\d.,．%％\s\-+]+")
-_NO_WORDS = POSITIVE | NEGATIVE | VALUE_KEYS
-_NO_WORDS |= {"neutral", "mixed", "中性", "sentiment", "classification", "class", "label"}
+_ONLY_NUMBERS = re.compile(r"[\d.,．%％\s\-+/]+")
+_NO_WORDS = VALUE_KEYS | CLASS_KEYS | NEITHER | {"中性", "confidence", "probability"}
 _OPENS = re.compile(rf"[\[{{［【｛]\s*+[{OPENERS}{OPEN_QUOTES}]?+\Z")
 _CLOSES = re.compile(r"[\s,，、.…]*+[\]}］】｝]")
-_CLASS_KEYS = {"class", "classification", "label", "sentiment", "polarity", "prediction", "分类", "分類", "情感"}
-_CLASS_KEY = re.compile(rf"(?:\w{{1,20}}\s)?{KEY}[*_ ]{{0,3}}[:：=]", re.IGNORECASE)
-_OVERALL = re.compile(r"(?:overall|final|total|average)\b", re.IGNORECASE)
+_CLASS_KEY = re.compile(rf"[#*_ ]{{0,6}}(?:\w{{1,20}}\s)?{KEY}[*_ ]{{0,3}}[:：=]", re.IGNORECASE)
+_OVERALL = re.compile(r"\**(?:overall|final|total|average|sum|net)\b", re.IGNORECASE)
+_NEVER_WORDS = frozenset({"classification", "final classification", "int classification", "prediction"})
+_CONFIDENCE = frozenset({"confidence", "probability", "certainty", "konfidenz", "confianza", "置信度"})
+_CUT = re.compile(r"\d[.．]\Z")
+_BLANK_LINE = re.compile(r"\n[^\S\n]*+\n")
 
 
 @dataclass(frozen=True, slots=True)
 class FoundList:
-    """Entries that belong together, at least one with a number.
+    """Entries that belong together, at least one with a number. `rank`: which reader found them.
 
     `brackets`: a bracket was opened before them, and not closed after them.
     """
@@ -40,6 +34,7 @@ class FoundList:
     entries: list[Entry]
     pairs: list[tuple[str, float]]
     brackets: bool
+    rank: int
 
     @property
     def start(self) -> int:
@@ -52,38 +47,49 @@ class FoundList:
         return self.entries[-1].end
 
 
-def lists_in(text: str, check: Callable[[], None]) -> list[FoundList]:
-    """The lists of the reader that found the longest one, in order; of several as long, of the one that knows most.
+def lists_of(
+    answer: str,
+    lists: Iterable[Sequence[Entry]],
+    rank: int,
+    known: Callable[[str], bool | None],
+    labels: Labels[L],
+) -> Iterator[FoundList]:
+    """Yield the lists that are about words: no legends of classes, no numbers alone, no lone pair in prose.
 
-    What is written without brackets has to be longer by two. `check` is called before each reader.
+    `known` says whether a word is in the text that the answer speaks of, or None where that is not given.
     """
-
-    def found_by(reader: Callable[[str], Iterator[list[Entry]]]) -> list[FoundList]:
-        check()
-        return list(_worth_it(text, reader(text)))
-
-    strict, loose = (
-        max((found_by(reader) for reader in readers), key=_longest) for readers in (_WITH_BRACKETS, _WITHOUT_BRACKETS)
-    )
-    return loose if _longest(loose) > _longest(strict) + bool(strict) else strict
-
-
-def _longest(lists: list[FoundList]) -> int:
-    return max((len(found.pairs) for found in lists), default=0)
-
-
-def _worth_it(text: str, lists: Iterable[list[Entry]]) -> Iterator[FoundList]:
-    """Those that are about words."""
     for given in lists:
-        entries = _without_class([entry for entry in given if not _is_template(entry)])
+        entries = [_if_whole(answer, entry) for entry in given if not _is_template(entry)]
+        entries = _without_class(answer, entries, known, labels)
         pairs = [(entry.word, entry.value) for entry in entries if entry.value is not None]
-        if all(word.casefold().strip(" *_\"'") in _NO_WORDS for word, _ in pairs):
+        if all(_is_no_word(word, labels) for word, _ in pairs) and not (
+            pairs and all(known(word) for word, _ in pairs)
+        ):
             continue  # also where there are no pairs
-        brackets = _opened(text, entries[0].start, entries[-1].end)
+        brackets = _opened(answer, entries[0].start, entries[-1].end)
         alone = len(pairs) == 1 and not any(entry.quoted for entry in entries if entry.value is not None)
-        numbers = all(_ONLY_NUMBERS.fullmatch(word) for word, _ in pairs) and (alone or len(pairs) > 1)
+        numbers = all(_ONLY_NUMBERS.fullmatch(word) for word, _ in pairs) and not _are_words(pairs, known)
         if not (numbers or (alone and not brackets)):  # (as here, 1) in prose is alone
-            yield FoundList(entries, pairs, brackets)
+            yield FoundList(entries, pairs, brackets, rank)
+
+
+def _are_words(pairs: Sequence[tuple[str, float]], known: Callable[[str], bool | None]) -> bool:
+    """Whether words that are all numbers are words: they are in the text, or no places from 1 on, with fractions."""
+    if all(known(word) for word, _ in pairs):
+        return True
+    places = [word.strip(" .") for word, _ in pairs]
+    counted = places in ([str(at) for at in range(len(pairs))], [str(at) for at in range(1, len(pairs) + 1)])
+    return len(pairs) > 1 and not counted and any(value != int(value) for _, value in pairs)
+
+
+def _is_no_word(word: str, labels: Labels[L]) -> bool:
+    plain = word.casefold().strip(" *_\"'#")
+    return plain in _NO_WORDS or plain in labels.names
+
+
+def _if_whole(answer: str, entry: Entry) -> Entry:
+    """Return the entry without its number where the answer's end has cut that behind the point."""
+    return entry._replace(value=None) if entry.end == len(answer) and _CUT.search(answer[-8:]) else entry
 
 
 def _is_template(entry: Entry) -> bool:
@@ -97,15 +103,49 @@ def _opened(text: str, start: int, end: int) -> bool:
     return bool(_OPENS.search(before)) and not _CLOSES.match(text, end)
 
 
-def _without_class(entries: list[Entry]) -> list[Entry]:
-    """Without the class at either end of a list, which is written like a pair there: "Classification: 1"."""
-    words = [at for at, entry in enumerate(entries) if not _states_class(entry)]
-    return entries[words[0] : words[-1] + 1] if words else []
+# ── the class at the end of a list ───────────────────────────────────────────────────────────────────────────────
 
 
-def _states_class(entry: Entry) -> bool:
-    if not entry.name:
+def _without_class(
+    answer: str, entries: list[Entry], known: Callable[[str], bool | None], labels: Labels[L]
+) -> list[Entry]:
+    """Return the entries without the class at either end, which is written like a pair there: "Classification: 1"."""
+    first, last = 0, len(entries)
+    while first < last and _states_class(answer, entries, first, known, labels):
+        first += 1
+    while first < last and _states_class(answer, entries, last - 1, known, labels):
+        last -= 1
+    return entries[first:last]
+
+
+def _states_class(
+    answer: str, entries: list[Entry], at: int, known: Callable[[str], bool | None], labels: Labels[L]
+) -> bool:
+    entry = entries[at]
+    if not entry.name and not (at == len(entries) - 1 and entry.word.casefold() in _NEVER_WORDS):
         return False
-    last = entry.word.casefold().split(" ")[-1]
-    named = last in _CLASS_KEYS or _CLASS_KEY.match(entry.word)
-    return bool(named and entry.value in {None, 0, 1, -1}) or bool(_OVERALL.match(entry.word))
+    word = entry.word.casefold().strip(" *_#")
+    parts = word.split()
+    is_label = entry.value is None or entry.value in labels.numbers or (entry.value == 0 and at > 0)
+    if is_label and (_CLASS_KEY.match(entry.word) or (parts and parts[-1] in CLASS_KEYS)):
+        return not known(entry.word) or len(parts) > 1
+    if known(entry.word):
+        return False
+    if word in _CONFIDENCE:
+        return len(entries) > 1
+    if _OVERALL.match(entry.word):
+        return len(parts) > 1 or entry.word.strip("*_")[:1].isupper() or _is_sum(entries, at)
+    return is_label and word in labels.names and _stands_apart(answer, entries, at)
+
+
+def _is_sum(entries: list[Entry], at: int) -> bool:
+    value = entries[at].value
+    others = sum(entry.value or 0.0 for i, entry in enumerate(entries) if i != at)
+    return value is not None and abs(others - value) < 1e-6
+
+
+def _stands_apart(answer: str, entries: list[Entry], at: int) -> bool:
+    """Whether there is an empty line between an entry and its neighbours."""
+    before = at == 0 or _BLANK_LINE.search(answer[entries[at - 1].end : entries[at].start])
+    after = at + 1 == len(entries) or _BLANK_LINE.search(answer[entries[at].end : entries[at + 1].start])
+    return len(entries) > 1 and bool(before and after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 LONGEST_WORD = 80  # of one that is not properly quoted
 LONGEST_LINE = 300  # that can be a pair, or a class
@@ -18,6 +18,16 @@ def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
         at += len(line) + 1
 
 
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text that lists them."""
+    return frozenset(text.split())
+
+
+def alternatives(names: Iterable[str]) -> str:
+    """Return the pattern of any of the names, the longest first."""
+    return "(?:" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + ")"
+
+
 # ── brackets ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 BRACKETS = dict(zip("([{（［【｛〈《「<", ")]}）］】｝〉》」>", strict=True))
@@ -27,29 +37,74 @@ CLOSERS = re.escape("".join(BRACKETS.values()))
 
 # ── numbers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-PLAIN = str.maketrans("−–﹣－＋．％﹪٪", "----+.%%%")
-_SIGN = r"[-+−–﹣－＋]"
-_DIGITS = rf"(?:\d++(?:[.．]\d*+)?+|[.．]\d++)(?:[eE]{_SIGN}?\d++)?+"
-NUMBER = rf"(?P<number>(?:{_SIGN}[ ]?)?{_DIGITS}[ ]?[%％﹪٪]?)(?![A-Za-z0-9_])(?![.．]\d)"
-_WHOLE_NUMBER = re.compile(NUMBER)
+PLAIN = str.maketrans("−–﹣－‐‑‒⁻＋．٫％﹪٪", "--------+..%%%")
+_SIGN = r"[-+−–﹣－‐‑‒⁻＋]"
+_PERCENT = "[%％﹪٪]"
+# A comma is decimal where a digit follows at once: lists are written "0, 8".
+_DIGITS = rf"(?:\d++(?:[.．٫]\d*+|,\d++)?+|[.．]\d++)(?:[eE]{_SIGN}?\d++)?+"
+_ABOUT = r"(?:[~≈∼≃]|(?:about|around|roughly|approximately|approx\.|circa|ca\.)[ ])[ ]?"
+_CALL = r"(?:(?:np|numpy|torch|jnp|tf)\.)?(?:float(?:16|32|64)?|tensor|Decimal|double)\([\"']?"
+# "9/10", "9 out of 10", "0.5 ± 0.1". What is divided by has to be whole: in "10/0.4" the 10 is a word.
+_OF = r"[ ]?/[ ]?\d{1,4}(?![\d.,]*\d)|[ ]out[ ]of[ ]\d{1,4}\b"
+_GIVE_OR_TAKE = rf"[ ]?(?:±|\+/[-−]|\\pm)[ ]?{_DIGITS}[ ]?{_PERCENT}?"
+
+
+def number_as(group: str) -> str:
+    """Return the pattern of a number, as a group of that name: also of a fraction, a percentage, float(0.5)."""
+    return (
+        rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?(?:{_SIGN}[ ]?)?{_DIGITS}(?:[ ]?{_PERCENT})?"
+        rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))(?![A-Za-z0-9_])(?![.．,]\d)"
+    )
+
+
+NUMBER = number_as("number")
+_PLAIN = re.compile(r"[-+]?[0-9]{1,16}(?:\.[0-9]{0,16})?")  # most are
+_MAIN = re.compile(
+    rf"(?P<main>(?:{_SIGN}[ ]?)?{_DIGITS})(?:[ ]?(?P<percent>{_PERCENT}))?(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
+)
+EMOJI = r"(?:[\u2460-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]\ufe0f?)"
+# A number in a cell or a string: with an emoji on either side, and a remark after it.
+_REMARK = re.compile(
+    rf"(?:{EMOJI}{{1,3}}[ ]?)?(?P<round>[(（])?{NUMBER}(?(round)[)）])"
+    rf"(?:[ ]?{EMOJI}{{1,3}})?(?:[ ]?[(（\[][^()（）\[\]]{{0,80}}[)）\]]|[ ][-–—][ ].{{0,80}})?"
+)
 
 
 def value_of(number: str) -> float | None:
-    """What a number is worth that `NUMBER` matches, or None where it is too big to be one."""
-    plain = number.translate(PLAIN).replace(" ", "")
-    if len(plain) > 64:
+    """Return the value of a number that `NUMBER` matched, or None where it is too big, or divided by 0."""
+    if _PLAIN.fullmatch(number):
+        return float(number)
+    start = number.find("(") + 1  # after float( or the like
+    found = _MAIN.search(number, start) if len(number) <= 128 else None
+    if found is None:
         return None
-    value = float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
+    main = found["main"].translate(PLAIN).replace(" ", "").replace(",", ".")
+    if len(main) > 64:
+        return None
+    whole = (100 if found["percent"] else 1) * int(found["of"] or 1)
+    value = float(main) / whole if whole else math.inf
     return value if math.isfinite(value) else None
 
 
+_FRACTIONAL = re.compile(r"[.,．%％/]|^[-+−＋]")
+
+
+def is_fractional(number: str) -> bool:
+    """Whether a number before a word can be its importance: a whole one without a sign is where the word stands."""
+    return bool(_FRACTIONAL.search(number))
+
+
 def as_number(value: str | float | None) -> float | None:
-    """Also of a number in quotes."""
+    """Return a number as it is, and the value of one in a string; a remark in brackets may follow it."""
     if not isinstance(value, str):
         return value
-    found = _WHOLE_NUMBER.fullmatch(value.strip())
+    found = _REMARK.fullmatch(value.strip()) if len(value) <= LONGEST_LINE else None
     return value_of(found["number"]) if found else None
 
+
+# ── arrows ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ARROW = r"(?:[-=~]{1,2}>|[→⇒⟶⟹↦⇨➔➜➝➞➡►▶]\ufe0f?|\\(?:to|rightarrow|Rightarrow|mapsto)\b)"
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -64,6 +119,7 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v
 _ESCAPED |= {mark: mark for mark in QUOTES + "\\/"}
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _DRESS = re.compile(r"(\*\*|__|`|\*)(.{1,300})\1")
+_TAGGED = re.compile(r"<(b|strong|em|i|u|code|mark|span|q)>([^<>]{1,300})</\1>", re.IGNORECASE)
 
 
 def unescaped(word: str) -> str:
@@ -87,11 +143,14 @@ def undressed(raw: str) -> tuple[str, bool]:
     quoted = False
     for _ in range(3):  # bold around quotes around code
         dressed = _DRESS.fullmatch(word)
+        tagged = _TAGGED.fullmatch(word)
         inner = _unquoted(word)
         if inner is not None:
             word, quoted = inner, True
         elif dressed and dressed[2].strip("*_`"):
             word, quoted = dressed[2].strip(), quoted or dressed[1] == "`"
+        elif tagged and tagged[2].strip():
+            word = tagged[2].strip()
         else:
             break
     return word, quoted

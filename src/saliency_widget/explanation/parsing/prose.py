@@ -3,76 +3,107 @@
 from __future__ import annotations
 
 import re
+from typing import Generic
 
-from .classes import CLASS_WORD, Label, class_of
+from .labels import NEITHER, L, Labels
+from .literals import words
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_ABOUT = _words("review sentiment text opinion verdict impression classification it this it's tone")
-_HAS = _words("has have conveys expresses")
-_IS = _words("is was it's as seems appears be reads leans remains") | _HAS
-_TONE = _words("tone sentiment opinion view feeling message assessment impression attitude review outlook")
-_NOT = _words("not no never neither nor without hardly isn't doesn't don't wasn't cannot can't lacks lack than instead")
-_MAYBE = _words(
+_ABOUT_ANY = words("passage article document message topic category class label sentence answer post comment question")
+_ABOUT = words("review sentiment text opinion verdict impression classification it this it's tone")
+_HAS = words("has have conveys expresses")
+_IS = words("is was it's as seems appears be reads leans remains") | _HAS
+_TONE = words("tone sentiment opinion view feeling message assessment impression attitude review outlook")
+_NOT = words("not no never neither nor without hardly isn't doesn't don't wasn't cannot can't lacks lack than instead")
+_MAYBE = words(
     "whether if would could might may should can perhaps possibly possible sometimes either assuming suppose"
 )
-_ELSEWHERE = _words("about of that which who by than because between for with from")
-_BOTH = _words("mix mixture both")
+_ELSEWHERE = words("about of that which who by than because between for with from")
+_BOTH = words("mix mixture both")
 _NOT_IN_CHINESE = frozenset("不非没沒无無")
-_SENTIMENTS: dict[str, int] = {"positive": 1, "negative": -1, "neutral": 0, "mixed": 0}
 
-_SENTENCE = re.compile(r"[.!?](?=\s|$)|[\n。！？]")
-_TOKEN = re.compile(r"[a-z]++(?:['’][a-z]++)?+|-?\d++|[\u4e00-\u9fff]", re.IGNORECASE)
+_SENTENCE = re.compile(r"[.!?;](?=\s|$)|[\n。！？；]")
+_ENGLISH_OR_CHINESE = r"[a-z]++(?:['’][a-z]++)?+|-?\d++|[\u4e00-\u9fff]"
 _CONCLUDING = re.compile(
     r"\W{0,9}(?:in conclusion|in summary|to sum up|overall|therefore|thus|hence|so),?\s", re.IGNORECASE
 )
 _SAYING = re.compile(r"\bI(?: would|['’]d| can| could| should)\b|\bcan be (?=class|categ|label|consid)", re.IGNORECASE)
-_CHINESE = re.compile(
-    rf"""(?:评论|評論|影评|影評|评价|評價|情感|态度|態度|观点|觀點)[^。\n]{{0,12}}?(?:是|为|為|属于|屬於|偏)
-    [^。\n，,]{{0,6}}?(?P<value>{CLASS_WORD})""",
-    re.VERBOSE,
-)
-_OPENING_WORD = re.compile(
-    r"""[*_"'`\s]{0,9}(positive|negative)(?=[*_"'`]{0,3}(?:\s{0,3}[.:,;!(\n]|\s{1,3}[-–—]\s|\s{0,3}$|\s(?:review|because|as)\b))""",
-    re.IGNORECASE,
-)
+_IN_CHINESE = r"""
+    (?: (?:评论|評論|影评|影評|评价|評價|情感|态度|態度|观点|觀點|文本|文章)[^。\n]{0,12}?(?:是|为|為|属于|屬於|偏)
+      | (?:这|這|此|本)[^。\n，,]{0,8}?(?:是|为|為|属于|屬於) )
+    [^。\n，,]{0,6}?"""
+_NAME_AND_NUMBER = r"""
+    (?P<name>{name})(?:[ ](?:review|sentiment|class|label|overall))?(?:评论|評論|影评|影評|评价|評價|的)*[ ]?[*_]*
+    [(（\[]\s?(?P<number>{number})\s?[)）\]]"""
+_QUOTE = re.compile(r"[\"“”„«»「」`]|(?<!\w)'\w")
+_LISTED = re.compile(r"\s*(?:[-*•]|\d{1,4}[.)])\s")
+_OPENING_WORD = r"""
+    [*_"'`\s]{{0,9}}(?P<name>{name})
+    (?=[*_"'`]{{0,3}}(?:\s{{0,3}}[.:,;!(\n]|\s{{1,3}}[-–—]\s|\s{{0,3}}$|\s(?:review|because|as)\b))"""
 
 
-def class_by_prose(text: str) -> Label | None:
-    """The class that all sentences which decide on one agree on; only those that conclude, where there are such."""
-    decided: set[int] = set()
-    concluded: set[int] = set()
+class _Prose(Generic[L]):
+    """What is looked for in the prose about given labels."""
+
+    def __init__(self, labels: Labels[L]) -> None:
+        name, number = labels.name, labels.number
+        self.labels = labels
+        self.about = _ABOUT if labels.homework else _ABOUT | _ABOUT_ANY
+        self.elsewhere = _ELSEWHERE if labels.homework else _ELSEWHERE - {"about", "of"}  # "is about cooking"
+        self.named_at_all = re.compile(rf"{name}|\b(?:{'|'.join(sorted(NEITHER))})\b", re.IGNORECASE)
+        self.token = re.compile(rf"(?P<name>{name})|{_ENGLISH_OR_CHINESE}", re.IGNORECASE)
+        flags = re.VERBOSE | re.IGNORECASE
+        self.chinese = re.compile(rf"{_IN_CHINESE}(?P<value>{name})", flags)
+        self.named = re.compile(_NAME_AND_NUMBER.format(name=name, number=number), flags)
+        self.opening = re.compile(_OPENING_WORD.format(name=name), flags)
+
+
+def class_by_prose(text: str, labels: Labels[L]) -> L | None:
+    """Return the class that all sentences which decide on one agree on; only those that conclude, if there are any."""
+    prose = _Prose(labels)
+    decided: set[L | None] = set()  # None: neither
+    concluded: set[L | None] = set()
     at = 0
     for end in [*(m.end() for m in _SENTENCE.finditer(text)), len(text)]:
         sentence, at = text[at:end], end
-        said = _sentence(sentence)
+        said = _sentence(sentence, prose)
         decided |= said
         if said and _CONCLUDING.match(sentence):
             concluded |= said
-    opening = _OPENING_WORD.match(text)
+    opening = prose.opening.match(text)
     if opening:
-        decided.add(_SENTIMENTS[opening[1].casefold()])
+        decided.add(labels.of(opening["name"]))
     decided = concluded or decided
-    if decided == {1}:
-        return 1
-    return -1 if decided == {-1} else None
+    return decided.pop() if len(decided) == 1 else None
 
 
-def _sentence(sentence: str) -> set[int]:
-    """The classes (0: neither) that a sentence decides on: none where it speaks of both, or of what might be."""
-    decided: set[int] = {
-        class_of(m["value"]) or 0 for m in _CHINESE.finditer(sentence) if _NOT_IN_CHINESE.isdisjoint(m[0])
+def _sentence(sentence: str, prose: _Prose[L]) -> set[L | None]:
+    """Return the classes (None: neither) that a sentence decides on; none if it speaks of both, or of what might be."""
+    labels = prose.labels
+    if not prose.named_at_all.search(sentence):
+        return set()
+    decided: set[L | None] = {
+        labels.of(m["value"]) for m in prose.chinese.finditer(sentence) if _NOT_IN_CHINESE.isdisjoint(m[0])
     }
-    tokens = [token.casefold().replace("’", "'") for token in _TOKEN.findall(_SAYING.sub(" ", sentence))]
+    tokens: list[str] = []
+    meanings: list[L | None] = []
+    for found in prose.token.finditer(_SAYING.sub(" ", sentence)):
+        tokens.append(found[0].casefold().replace("’", "'"))
+        meanings.append(labels.of(found["name"]) if found["name"] else None)
     if not _MAYBE.isdisjoint(tokens):
         return decided
-    meant = [at for at, token in enumerate(tokens) if token in _SENTIMENTS and not _negated(tokens, at)]
-    if len({_SENTIMENTS[tokens[at]] for at in meant}) != 1:
-        return decided | ({0} if meant and not _BOTH.isdisjoint(tokens) else set())
-    return decided | {_SENTIMENTS[tokens[at]] for at in meant if _is_about_review(tokens, at)}
+    named = [m is not None or (labels.homework and token in NEITHER) for m, token in zip(meanings, tokens, strict=True)]
+    meant = [at for at, is_name in enumerate(named) if is_name and not _negated(tokens, at)]
+    if len({meanings[at] for at in meant}) != 1:
+        return decided | ({None} if meant and not _BOTH.isdisjoint(tokens) else set())
+    if _name_and_number(sentence, prose) and sum(named) == len(meant):
+        return decided | {meanings[meant[0]]}
+    return decided | {meanings[at] for at in meant if _is_about_review(tokens, named, at, prose)}
+
+
+def _name_and_number(sentence: str, prose: _Prose[L]) -> bool:
+    """Whether a class is written with its number, "negative (-1)", in a sentence that quotes no word."""
+    agreeing = any(prose.labels.of(m["name"]) == prose.labels.of(m["number"]) for m in prose.named.finditer(sentence))
+    return agreeing and not _QUOTE.search(sentence) and not _LISTED.match(sentence)
 
 
 def _negated(tokens: list[str], at: int) -> bool:
@@ -85,13 +116,11 @@ def _negated(tokens: list[str], at: int) -> bool:
     return False
 
 
-def _is_about_review(tokens: list[str], at: int) -> bool:
+def _is_about_review(tokens: list[str], named: list[bool], at: int, prose: _Prose[L]) -> bool:
     """Whether what comes before says that the review is so, rather than that something in it is."""
     verb = next((back for back in range(at - 1, max(at - 8, -1), -1) if tokens[back] in _IS), None)
-    if verb is None or not _ELSEWHERE.isdisjoint(tokens[verb:at]):
+    if verb is None or not prose.elsewhere.isdisjoint(tokens[verb:at]):
         return False
     if tokens[verb] in _HAS and _TONE.isdisjoint(tokens[at + 1 : at + 2]):
         return False  # "has a negative side"
-    return any(
-        tokens[back] in _ABOUT and tokens[back - 1] not in _SENTIMENTS for back in range(verb, max(verb - 20, -1), -1)
-    )
+    return any(tokens[back] in prose.about and not named[back - 1] for back in range(verb, max(verb - 20, -1), -1))

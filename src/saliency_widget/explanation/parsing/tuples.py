@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .entries import Entry, grouped, noted, shown
 from .literals import (
+    ARROW,
     BRACKETS,
     CLOSERS,
     LITERAL,
@@ -14,15 +15,15 @@ from .literals import (
     NUMBER,
     OPEN_QUOTES,
     OPENERS,
-    PLAIN,
     QUOTES,
+    is_fractional,
     undressed,
     unescaped,
     value_of,
 )
 
 _OPENING = re.compile(rf"[{OPENERS}]")
-_SEPARATOR = r"(?:[,，、:：;；=|]|[-=]>|→)"
+_SEPARATOR = rf"(?:[,，、:：;；=|]|{ARROW})"
 _TUPLE = re.compile(
     rf"""[{OPENERS}]\s*+(?:\d{{1,6}}\s*+[,，]\s*+)?(?P<word>{LITERAL})
     (?: \s*+ (?: {_SEPARATOR}\s*+ | [-–—][ ]++ ) | \s++ )
@@ -31,6 +32,9 @@ _TUPLE = re.compile(
     (?P<more>[ ]?[,，、;:|][^{OPENERS}{CLOSERS}\n]{{0,80}}+)?+
     (?: \s*+[{QUOTES}]?+\s*+[{CLOSERS}] | (?=\s*+[,，、]?+\s*+[(\[（［]) | (?=[ \t\r,，]*+\n) )""",
     re.VERBOSE,
+)
+_REVERSED = re.compile(
+    rf"[{OPENERS}]\s*+[{OPEN_QUOTES}]?+{NUMBER}[{QUOTES}]?+\s*+{_SEPARATOR}\s*+(?P<word>{LITERAL})\s*+[{CLOSERS}]"
 )
 # How a pair ends, if its word is not properly quoted.
 _ENDING = re.compile(rf"{_SEPARATOR}\s*+[{OPEN_QUOTES}]?+{NUMBER}[ ]?[{QUOTES}]?+\s*+(?P<close>[{CLOSERS}])")
@@ -43,7 +47,6 @@ _NO_NUMBER = re.compile(
 )
 _NOTHING_LIKE_IT = re.compile(rf"[(（]\s*+(?P<word>{LITERAL})\s*+[,，:](?:[^()（）\n]{{0,80}}+(?:[)）]|(?=[(（\n])))")
 _BARE_NO_NUMBER = re.compile(r"[(（]\s*+(?P<word>[^()（）\[\]{}\n,，]{1,40}+)[,，][^()（）\[\]{}\n,，]{0,40}+[)）]")
-_COMMA = re.compile(r"[,，](\d{1,6})\s*")
 _NEW_LIST = re.compile(r"[\[\]{}［］【】]|```|\n[^\S\n]*+\n\s*+[^\s(（]")
 
 
@@ -58,7 +61,7 @@ def each_tuple(text: str) -> Iterator[Entry]:
     found = _OPENING.search(text)
     while found:
         at = found.start()
-        entry = _strict(text, at) or endings.entry(at) or _numberless(text, at)
+        entry = _strict(text, at) or _reversed(text, at) or endings.entry(at) or _numberless(text, at)
         if entry:
             yield entry
         found = _OPENING.search(text, entry.end if entry else at + 1)
@@ -70,15 +73,24 @@ def _strict(text: str, at: int) -> Entry | None:
     if not found:
         return None
     word, number = unescaped(found["word"][1:-1]), found["number"]
-    note = None
-    comma = _COMMA.fullmatch(found["more"] or "")
-    if comma and number.translate(PLAIN).lstrip("+- ").isdigit():
-        number = f"{number}.{comma[1]}"
+    value = value_of(number)
+    note: str | None
+    if "," in number:
         note = f"The comma in the number of {shown(word)} is read as a decimal point."
     elif found["between"] or (found["more"] or "").strip(" ,，、;"):
         note = f"There is more than a number with {shown(word)}."
-    value = value_of(number)
-    return Entry(word, value, at, found.end(), True, note or noted(word, value))
+    else:
+        note = noted(word, value)
+    return Entry(word, value, at, found.end(), True, note)
+
+
+def _reversed(text: str, at: int) -> Entry | None:
+    """A pair with its number first: (0.5, "film")."""
+    found = _REVERSED.match(text, at)
+    if not found or not is_fractional(found["number"]):
+        return None  # (0, "film") is where the word stands
+    word, value = unescaped(found["word"][1:-1]), value_of(found["number"])
+    return Entry(word, value, at, found.end(), True, noted(word, value))
 
 
 class _Endings:
