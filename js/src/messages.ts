@@ -187,7 +187,6 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_heads: count,
     n_rows: count,
   },
-  file: { name: text, text },
   heard: {},
   explainers: {
     explainers: list(explainer),

@@ -135,7 +135,6 @@ export type Heads = {
 };
 /** Something was asked, and is taken up. */
 export type Heard = { type: "heard" };
-export type WireFile = { type: "file"; name: string; text: string };
 
 export type WireExplainer = { id: string; name: string; where: string; is_model: boolean; guided: boolean };
 export type WirePrompt = { id: string; label: string; kind: ExplanationKind; text: string };
@@ -217,24 +216,10 @@ export type ToPage =
   | Failed
   | WhatIf
   | Heads
-  | WireFile
   | Heard
   | Explainers
   | Answer
   | Comparison;
-
-export type WireView = {
-  by: string;
-  units: number[] | null;
-  pool: string;
-  pinned: [number, number] | null;
-  joint: string;
-  hidden: [number, number][];
-  scale: string;
-  threshold: number;
-  measure: string;
-  turned: [number, number] | null;
-};
 
 export type ToKernel =
   | { type: "hello"; protocol: number }
@@ -254,7 +239,6 @@ export type ToKernel =
   | { type: "try"; rows?: number[]; text?: string }
   | { type: "keep" }
   | { type: "heads"; col: number }
-  | { type: "export"; col: number; view: WireView }
   | { type: "cancel" }
   | { type: "explain"; explainer: string; kind: string; prompt: string; review: string }
   | { type: "say_versus_do"; review: string };

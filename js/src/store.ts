@@ -23,7 +23,6 @@ import {
   type ToPage,
   type Trail,
   type WhatIf,
-  type WireFile,
   type WireMethod,
   type WireSegment,
   type WireStep,
@@ -74,8 +73,6 @@ export function createStore() {
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
   const heads = signal<Heads | null>(null);
-  /** The last page that was made to be kept. */
-  const file = signal<WireFile | null>(null);
   /** Why nothing can be shown: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
@@ -137,7 +134,6 @@ export function createStore() {
     answers.value = [];
     comparison.value = null;
     trail.value = null;
-    file.value = null;
     wantsAnswer.value = false;
     beside.value = [];
     status.value = IDLE;
@@ -260,9 +256,6 @@ export function createStore() {
       case "heads":
         if (message.doc === document.value?.doc) heads.value = message;
         return;
-      case "file":
-        file.value = message;
-        return;
       case "heard":
         return;
       default:
@@ -354,7 +347,6 @@ export function createStore() {
     trail,
     whatIf,
     heads,
-    file,
     notice,
     asked,
     pieces,

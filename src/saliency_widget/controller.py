@@ -17,7 +17,7 @@ from .models.loading import load_model
 from .session.conversation import Comparing, Conversation, Host, Talk
 from .session.maps import Maps
 from .session.streaming import Send, Stream
-from .session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Keep, Tasks, Try, bare, task_of
+from .session.tasks import Aside, Ask, AskHeads, Back, Branch, Keep, Tasks, Try, bare, task_of
 from .session.trail import Trail
 from .session.turns import turn
 from .session.what_if import WhatIf
@@ -300,10 +300,6 @@ class Controller:
                 self._conversation.fulfil(task)
                 if self._model is not None:
                     self._maps.tell_menu(self._model)  # what was said may be a map by now
-                self._stream.status("done")
-            case Export():
-                text = self._trail.text
-                self._maps.export(None if text is None else text.document, task.col, task.view)
                 self._stream.status("done")
             case _:
                 model = self._loaded()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..attribution.viewed import file_name, page_of
 from ..checks import one_of
 from ..errors import InputError, SaliencyError
 from ..session.messages import wire_step
@@ -115,8 +114,6 @@ class Exhibit:
                     self._begin(self._named(message["method"]), aside=True)
                 else:
                     self.show(message["method"])
-            case "export":
-                self._export(message["col"], message["view"])
             case _:
                 raise InputError(self._of.closed[0], cure=self._of.closed[1])
 
@@ -178,12 +175,3 @@ class Exhibit:
                     others = shown.map.alternatives[col] if shown.map.alternatives else ()
                     found[col] = wire_step(p, None if np.isnan(value) else value, others)
         return found
-
-    def _export(self, col: int, view: to_kernel.View) -> None:
-        of, n = self._of, len(self._on_show.map.cols)
-        if not 0 <= col < n:
-            raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
-        sides = [shown.map for shown in of.maps if shown.card.id in of.beside]
-        is_difference = self._on_show.card.family == "difference"
-        text = page_of(self._on_show.map, of.tokens, of.first_target, col, view, sides=sides if is_difference else ())
-        self._stream.file(file_name(of.name, self._on_show.card.id), text)

@@ -256,12 +256,6 @@ class Stream:
             }
             self._tell_once(message, _float32(weights))
 
-    def file(self, name: str, text: str) -> None:
-        """A page to be kept. Told once."""
-        with self._changed:
-            message: to_page.File = {"type": "file", "name": name, "text": text}
-            self._tell_once(message)
-
     def status(
         self,
         phase: Phase,

@@ -65,17 +65,9 @@ class AskHeads:
     col: int
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
-    """Make a page of the map on show, as it is looked at; None: as it comes."""
-
-    col: int
-    view: to_kernel.View | None
-
-
 Turn: TypeAlias = Branch | Back | Keep  # after which another text is on show
 Quick: TypeAlias = Try | AskHeads  # one pass, or two
-Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Export | Wish"
+Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Wish"
 
 _OF_ONE_TEXT = (Aside, Try, AskHeads)
 
@@ -133,7 +125,7 @@ class Tasks:
     def turn_the_page(self) -> None:
         """Another text is on show: what was asked of a place in the one before makes no sense."""
         kept = [task for task in self._waiting if not isinstance(task, _OF_ONE_TEXT)]
-        self._waiting = [_of_any_text(task) for task in kept]
+        self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in kept]
 
     def follow(self, question: Question) -> None:
         """Show this map next, unless another is to be shown."""
@@ -159,8 +151,6 @@ def task_of(message: to_kernel.ToKernel) -> Task:
             task = Keep()
         case "heads":
             task = AskHeads(message["col"])
-        case "export":
-            task = Export(message["col"], message["view"])
         case kind:
             raise AssertionError(f"{kind} asks for nothing that waits")
     return task
@@ -175,12 +165,6 @@ def _map_of(message: to_kernel.Ask) -> Ask | Aside:
 def bare(question: Question) -> Question:
     """The question as it can be put to any text: tokens and columns are those of one."""
     return replace(question, foil=None, col=None)
-
-
-def _of_any_text(task: Task) -> Task:
-    if isinstance(task, Ask):
-        return Ask(bare(task.question))
-    return replace(task, view=None) if isinstance(task, Export) else task
 
 
 def _rank(task: Task) -> int:
