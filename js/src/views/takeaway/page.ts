@@ -191,7 +191,7 @@ function classesOf(store: Store, classes: readonly Drawn[]): HTMLElement[] {
 function keyOf(): HTMLElement {
   const steps = Array.from({ length: STEPS_OF_KEY }, () => made("span", "padding: 0 8px", {}, "\u00a0"));
   const key = made("div", `${QUIET}; font-size: 13px; margin-top: 6px`, { className: "sw-key sw-quiet" });
-  key.append(h("span"), ...steps, h("span"));
+  key.append(h("span"), " ", ...steps, " ", h("span"));
   return key;
 }
 
