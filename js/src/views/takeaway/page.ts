@@ -116,8 +116,11 @@ type Drawn = { start: number; gap: boolean; element: HTMLElement; breaks: boolea
 function textsOf(store: Store, { boxes }: Seen): HTMLElement[] {
   const { kind, firstTarget, targetStart, segments } = store;
   const all = boxes.map((box) => drawnBox(store, box));
-  const prose = (own: readonly Drawn[]) =>
-    made("div", TEXT, { className: "sw-prose", dir: "auto" }, ...own.flatMap((box) => inLine(store, box)));
+  const prose = (own: readonly Drawn[]) => {
+    const element = made("div", TEXT, { className: "sw-prose", dir: "auto" });
+    for (const box of own) element.append(...inLine(store, box));
+    return element;
+  };
   if (kind.value === "classes") {
     const isText = ({ start }: Drawn) => start < firstTarget.value;
     return [prose(all.filter(isText)), ...classesOf(store, all.slice(all.filter(isText).length))];
