@@ -280,6 +280,33 @@ describe("the drawer", () => {
     expect(read.shares[0]).toEqual([expect.closeTo(0.2), null, null, 0, expect.closeTo(0.8), null, null]);
     expect(read.scores[0]).toEqual([0.1, 0.2, 0.3, 0, 0.4, null, null]);
   });
+  it("says in JSON how the map is looked at, all of it", async () => {
+    const { take, store } = open();
+    store.readBy("sentence");
+    store.open(0);
+    store.pool.value = "max";
+    store.joint.value = "sum";
+    store.pin(1, 2);
+    store.hide({ start: 1, end: 3 });
+    store.scale.value = "threshold";
+    store.threshold.value = 0.25;
+    store.measure.value = "raw";
+    store.inputs.value = { start: 3, end: 5 };
+    take("JSON");
+    await done();
+    expect(JSON.parse((await saved[0]?.blob.text()) ?? "").view).toEqual({
+      by: "sentence",
+      units: [0, 1, 2, 3, 4, 5], // the first is shown by its words
+      pool: "max",
+      pinned: [1, 3],
+      joint: "sum",
+      hidden: [[1, 3]],
+      scale: "threshold",
+      threshold: 0.25,
+      measure: "raw",
+      turned: [3, 5],
+    });
+  });
   it("saves the page of the target on show by itself, also where no kernel is there", async () => {
     const { take, said, store, model } = open();
     store.pin(1);
