@@ -28,9 +28,10 @@ module.exports = {
     from(
       "views-read-the-store",
       "^js/src/views/",
-      "^js/src/(views/|takeaway/|(store|map|protocol|requests|pieces|units|scale|scores|color|layout|format)\\.ts$)",
+      "^js/src/(views/|takeaway/|(store|map|protocol|requests|pieces|units|scale|scores|color|layout|format|hover)\\.ts$)",
     ),
-    from("static-stands-alone", "^js/src/static\\.ts$", "^js/src/(color|format|scale)\\.ts$"),
+    from("static-stands-alone", "^js/src/static\\.ts$", "^js/src/(color|hover)\\.ts$"),
+    from("hover-paints-numbers", "^js/src/hover\\.ts$", "^js/src/(color|format|scale)\\.ts$"),
     { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
     { name: "no-orphans", severity: "error", from: { orphan: true, pathNot: "css" }, to: {} },
     {

@@ -126,7 +126,7 @@ class Inert(anywidget.AnyWidget):  # type: ignore[misc] # ipywidgets is not type
     """A widget of the same bundle that makes nothing of it: what a host keeps of any widget of this size."""
 
     _esm = re.sub(
-        r"export ?\{\w+ as default\};?\s*$",
+        r"export ?\{[\w$]+ as default\};?\s*$",
         "export default { render: ({ el }) => el.classList.add('inert') };",
         _BUNDLE,
     )

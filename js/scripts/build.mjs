@@ -2,40 +2,29 @@
 import { createHash } from "node:crypto";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
-import { minify } from "terser";
+import { report } from "./size.mjs";
 
 const shared = { bundle: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning" };
+const out = "src/saliency_widget/static";
 
 const BUILD = "of the code itself"; // stands in for its hash until there is one
 
-/** Every saved notebook carries what is built: terser makes it 6 % smaller than esbuild does. */
-async function shrink(file) {
-  const { code } = await minify(await readFile(file, "utf8"), {
-    module: true,
-    ecma: 2020,
-    // No getter is pure: to read a signal's `value` is to follow it, also where nothing is done with it.
-    // Constants stay on the right of a comparison: `===void 0` is written 200 times, and gzip sees it.
-    compress: { passes: 3, pure_getters: false, unsafe: true, unsafe_arrows: true, lhs_constants: false },
-    format: { comments: false },
-  });
-  // What is left of line breaks is the indentation of templates, which HTML reads as a space.
-  const small = code.replace(/\n\s+/g, " ");
-  const hash = createHash("sha256").update(small).digest("hex").slice(0, 12);
-  await writeFile(file, small.replaceAll(BUILD, hash));
+/** The script of the static map: a file for Python, and a string for the page, which puts it into the files it makes. */
+async function hoverScript(outdir) {
+  await build({ ...shared, entryPoints: { static: "js/src/static.ts" }, format: "iife", outdir });
+  return JSON.stringify(await readFile(`${outdir}/static.js`, "utf8"));
 }
 
 if (process.argv[2] === "dev") {
-  await build({ ...shared, minify: false, entryPoints: ["js/dev/fixture.ts"], format: "esm", outdir: "build/dev" });
-  await cp("js/dev/index.html", "build/dev/index.html");
+  const outdir = "build/dev";
+  const define = { HOVER: await hoverScript(outdir) };
+  await build({ ...shared, minify: false, define, entryPoints: ["js/dev/fixture.ts"], format: "esm", outdir });
+  await cp("js/dev/index.html", `${outdir}/index.html`);
 } else {
-  const out = "src/saliency_widget/static";
-  const plain = { ...shared, minifySyntax: false, minifyIdentifiers: false, outdir: out };
-  await build({
-    ...plain,
-    define: { BUILD: JSON.stringify(BUILD) },
-    entryPoints: { widget: "js/src/index.ts" },
-    format: "esm",
-  });
-  await build({ ...plain, entryPoints: { static: "js/src/static.ts" }, format: "iife" });
-  for (const name of ["widget", "static"]) await shrink(`${out}/${name}.js`);
+  const define = { BUILD: JSON.stringify(BUILD), HOVER: await hoverScript(out) };
+  await build({ ...shared, define, entryPoints: { widget: "js/src/index.ts" }, format: "esm", outdir: out });
+  const code = await readFile(`${out}/widget.js`, "utf8");
+  const hash = createHash("sha256").update(code).digest("hex").slice(0, 12);
+  await writeFile(`${out}/widget.js`, code.replaceAll(BUILD, hash));
+  await report();
 }

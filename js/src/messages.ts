@@ -193,7 +193,6 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_heads: count,
     n_rows: count,
   },
-  file: { name: text, text },
   unanswered: { request: count },
   heard: {},
   explainers: {

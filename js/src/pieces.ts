@@ -20,6 +20,8 @@ export type Piece = {
    * parts that their numbers would drown the line; in the middle of a joined word a `link`, which keeps it joined.
    */
   mark: "" | "part" | "tick" | "link";
+  /** What it prints of the token's text, all of it, with the space before it; nothing where there is a mark. */
+  text: string;
 };
 
 const MANY_PARTS = 3; // up to here each part says which one it is
@@ -73,6 +75,7 @@ export function toPieces(tokens: readonly WireToken[], known: Cut = { tokens: []
       breaks: mark === "" && /[\n\r\u2028\u2029]$/u.test(bare),
       newline,
       mark,
+      text,
     });
     spaced = tail;
     previous = token;
@@ -147,6 +150,19 @@ export function nameOfSpan(tokens: readonly WireToken[], { start, end }: Span): 
     return text;
   });
   return visible(brief(texts.join(""), LONG)) || "∅";
+}
+
+/** What stands for a piece whose character is printed already, where nothing joins it to its neighbours. */
+export function signOfPart(token: WireToken, { mark }: Piece): string {
+  return markText(token, mark === "link" ? "part" : mark);
+}
+
+/** Names whose letters run from right to left: U+0590 … U+08FF and the other blocks of such scripts. */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** A name in plain text, where it must not turn the numbers beside it: between FSI and PDI if it runs to the left. */
+export function isolated(name: string): string {
+  return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
 }
 
 /** "機, part 2 of 3", or nothing for a token that holds its characters whole. */

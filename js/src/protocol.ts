@@ -154,7 +154,6 @@ export type Heads = {
 export type Unanswered = { type: "unanswered"; request: number };
 /** Something was asked, and is taken up. */
 export type Heard = { type: "heard" };
-export type WireFile = { type: "file"; name: string; text: string };
 
 export type WireExplainer = { id: string; name: string; where: string; is_model: boolean; guided: boolean };
 export type WirePrompt = { id: string; label: string; kind: ExplanationKind; text: string };
@@ -238,24 +237,10 @@ export type ToPage =
   | WhatIf
   | Heads
   | Unanswered
-  | WireFile
   | Heard
   | Explainers
   | Answer
   | Comparison;
-
-export type WireView = {
-  by: string;
-  units: number[] | null;
-  pool: string;
-  pinned: [number, number] | null;
-  joint: string;
-  hidden: [number, number][];
-  scale: string;
-  threshold: number;
-  measure: string;
-  turned: [number, number] | null;
-};
 
 /** Tokens struck out, or a text written anew, or (undo) neither. */
 export type Change = { rows?: number[]; text?: string };
@@ -281,7 +266,6 @@ export type ToKernel =
   | ({ type: "try"; request: number } & Change)
   | ({ type: "keep" } & Change)
   | { type: "heads"; request: number; col: number }
-  | { type: "export"; col: number; view: WireView }
   | { type: "cancel" }
   | { type: "explain"; explainer: string; kind: string; prompt: string; review: string }
   | { type: "say_versus_do"; review: string };

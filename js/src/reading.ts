@@ -209,10 +209,10 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   const top = computed(() => (scores.value === null ? [] : topRows(scores.value, 3)));
 
   /** One a token of the rows, with what is hidden. */
-  const tokenScores = computed(() =>
+  function tokenScores(cols: Span | null): Float32Array | null {
     // A difference is of shares of units that count: it holds nothing of what is hidden, and is no sum of tokens.
-    targetCols.value && map.value?.difference === undefined ? joinedOnce(map.value, targetCols.value) : null,
-  );
+    return cols !== null && map.value?.difference === undefined ? joinedOnce(map.value, cols) : null;
+  }
   /** How much of a column lies on the rows that `counts` picks, or null where there are none to see. */
   function heldBy(all: Float32Array | null, counts: (row: number) => boolean): number | null {
     if (all === null) return null;
@@ -227,15 +227,16 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   }
   /** How much of the column, without what is hidden, lies on tokens of the template. */
   const templateShare = computed(() => {
-    const [{ value: all }, { value: rows }, { value: column }] = [tokens, hiddenRows, tokenScores];
+    const [{ value: all }, { value: rows }, column] = [tokens, hiddenRows, tokenScores(targetCols.value)];
     const seen = column === null || rows === null ? column : masked(column, rows);
     return heldBy(seen, (row) => all[row]?.role === "special");
   });
-  /** How much of it lies on what is hidden: the shares that are shown are of the rest. */
-  const hiddenShare = computed(() => {
+  /** How much of the columns `cols` lies on what is hidden: the shares that are shown are of the rest. */
+  function hiddenShareOf(cols: Span | null): number | null {
     const { value: rows } = hiddenRows;
-    return rows === null ? null : heldBy(tokenScores.value, (row) => rows[row] === 1);
-  });
+    return rows === null ? null : heldBy(tokenScores(cols), (row) => rows[row] === 1);
+  }
+  const hiddenShare = computed(() => hiddenShareOf(targetCols.value));
 
   const chain = { units, unitCols, unitScores, targetCols, firstTarget, nTargets, measure, scale, threshold };
   const looks = createLooks({
@@ -355,6 +356,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     templateShare,
     hiddenRows,
     hiddenShare,
+    hiddenShareOf,
     look,
     nRowUnits: (of: MapData | null) => unitsWithin(units.value, of?.info.n_rows ?? 0),
     preview,

@@ -22,7 +22,6 @@ import {
   type ToPage,
   type Trail,
   type WhatIf,
-  type WireFile,
   type WireMethod,
   type WireNote,
   type WireSegment,
@@ -76,8 +75,6 @@ export function createStore() {
   const comparison = signal<Comparison | null>(null);
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
-  /** The last page that was made to be kept. */
-  const file = signal<WireFile | null>(null);
   /** Why nothing can be shown: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
@@ -143,7 +140,6 @@ export function createStore() {
     answers.value = [];
     comparison.value = null;
     trail.value = null;
-    file.value = null;
     wantsAnswer.value = false;
     beside.value = [];
     status.value = IDLE;
@@ -265,9 +261,6 @@ export function createStore() {
       case "trail":
         trail.value = message;
         return;
-      case "file":
-        file.value = message;
-        return;
       case "heard":
       case "what_if": // replies go to the one who asked
       case "heads":
@@ -367,7 +360,6 @@ export function createStore() {
     comparison,
     trail,
     whatIf,
-    file,
     notice,
     asked,
     pieces,

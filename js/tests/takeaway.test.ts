@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { tag, xml } from "../src/takeaway/svg";
 import { type Columns, csv, inert, json, shortest, tsv } from "../src/takeaway/table";
-import { conversation, mounted, texts } from "./help";
+import { pageOf } from "../src/views/takeaway/page";
+import { conversation, documentOf, mapOf, mounted, texts } from "./help";
 
 const HOSTILE = [
   "<script>alert(1)</script>",
@@ -279,40 +280,64 @@ describe("the drawer", () => {
     expect(read.shares[0]).toEqual([expect.closeTo(0.2), null, null, 0, expect.closeTo(0.8), null, null]);
     expect(read.scores[0]).toEqual([0.1, 0.2, 0.3, 0, 0.4, null, null]);
   });
-  it("asks the kernel for the page of the target on show, waits for it, and saves it once", async () => {
-    const { take, store, model, button, el } = open();
-    store.pin(1);
-    take("HTML");
-    take("HTML");
-    expect(model.sent.filter(({ type }) => type === "export")).toEqual([
-      { type: "export", col: 1, view: expect.objectContaining({ by: "token", units: null, pinned: null }) },
-    ]);
-    expect([button("HTML").getAttribute("aria-disabled"), texts(el, ".sw-ways .sw-muted")[0]]).toEqual([
-      "true",
-      "preparing …",
-    ]);
-    model.hear({ type: "file", name: "map.html", text: "<p>" });
+  it("says in JSON how the map is looked at, all of it", async () => {
+    const { take, store } = open();
+    store.readBy("sentence");
+    store.open(0);
+    store.pool.value = "max";
+    store.joint.value = "sum";
+    store.pin(1, 2);
+    store.hide({ start: 1, end: 3 });
+    store.scale.value = "threshold";
+    store.threshold.value = 0.25;
+    store.measure.value = "raw";
+    store.inputs.value = { start: 3, end: 5 };
+    take("JSON");
     await done();
-    model.hear({ type: "file", name: "for somebody else.html", text: "<p>" });
-    await vi.waitFor(() => expect(button("HTML").getAttribute("aria-disabled")).toBe("false"));
-    take("HTML"); // another page than the one that came last
-    await Promise.resolve();
-    expect(saved.map(({ name }) => name)).toEqual(["map.html"]);
+    expect(JSON.parse((await saved[0]?.blob.text()) ?? "").view).toEqual({
+      by: "sentence",
+      units: [0, 1, 2, 3, 4, 5], // the first is shown by its words
+      pool: "max",
+      pinned: [1, 3],
+      joint: "sum",
+      hidden: [[1, 3]],
+      scale: "threshold",
+      threshold: 0.25,
+      measure: "raw",
+      turned: [3, 5],
+    });
   });
-  it("says why a page did not come", async () => {
-    const { take, model, said } = open();
-    take("HTML");
-    model.hear({ type: "failed", kind: "InputError", message: "There is no map.", cure: "Ask for one." });
-    await vi.waitFor(() => expect(said()).toBe("HTML: There is no map."));
-  });
-  it("says that a page does not come from a kernel that is not there, each time it is asked", async () => {
-    const { take, model, button, said } = open();
+  it("saves the page of the target on show by itself, also where no kernel is there", async () => {
+    const { take, said, store, model } = open();
+    store.pin(1);
     model.connected = false;
+    const asked = model.sent.length;
+    take("HTML");
+    await done();
+    expect(saved[0]?.name).toBe("saliency-tiny-saliency.html");
+    expect(await saved[0]?.blob.text()).toBe(pageOf(store));
+    expect(said()).toBe("saliency-tiny-saliency.html is saved.");
+    expect(model.sent).toHaveLength(asked);
+  });
+  it("says why a page cannot be made, each time it is asked", async () => {
+    const { take, store, button, said } = open();
+    store.turn({ start: 7, end: 8 }); // the last token, which is no input
     for (const _ of [1, 2]) {
       take("HTML");
       await vi.waitFor(() => expect(button("HTML").getAttribute("aria-disabled")).toBe("false"));
-      expect(said()).toBe("HTML: The kernel does not answer.");
+      expect(said()).toBe("HTML: What is chosen feeds no target that is computed: go back to the target, or wait.");
     }
+    expect(saved).toEqual([]);
+  });
+  it("names a file after model and method; whatever a file system might not take is a dash", async () => {
+    const { take } = open([
+      ...conversation(),
+      [documentOf(1, 5, { model: "org/模型 ⁄ Qwen2.5-0.5B_x" })],
+      [mapOf("m1", { method: "inseq:lime" })],
+    ]);
+    take("HTML");
+    await done();
+    expect(saved[0]?.name).toBe("saliency-org-模型-Qwen2.5-0.5B-x-inseq-lime.html");
   });
   it("copies the column on show as a table", async () => {
     const written: string[] = [];

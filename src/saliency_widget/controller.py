@@ -26,7 +26,6 @@ from .session.tasks import (
     AskHeads,
     Back,
     Branch,
-    Export,
     Keep,
     Quick,
     Tasks,
@@ -334,10 +333,6 @@ class Controller:
                 self._conversation.fulfil(task)
                 if self._model is not None:
                     self._maps.tell_menu(self._model)  # what was said may be a map by now
-                self._sender.tell(status("done"))
-            case Export():
-                text = self._trail.text
-                self._maps.export(None if text is None else text.document, task.col, task.view)
                 self._sender.tell(status("done"))
             case _:
                 model = self._loaded()

@@ -44,7 +44,7 @@ class SavedMap:
         self._fill()
 
     def renew(self) -> None:
-        """The map that is there is looked at in another way. From any thread."""
+        """Another target is pinned on the map that is there. From any thread."""
         with self._lock:
             if self._filled:
                 self._wait()

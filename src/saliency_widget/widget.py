@@ -12,7 +12,6 @@ from ipywidgets import ValueWidget
 
 from . import hosts
 from .attribution.attribute import check_question
-from .attribution.viewed import as_one
 from .controller import Controller, Job
 from .explanation.asking import Inquiry
 from .export.html import built
@@ -173,9 +172,9 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         attribution = self.attribution
         if attribution is None:
             return '<div class="sw-static"></div>'
-        pinned, value = self.selection, self._pinned()
-        if value is not None and len(value.cols) > 1:
-            return as_one(attribution, self._begin(attribution), value.cols)
+        # As it comes, and coloured for the (first) pinned target. What else a reader chose is the page's to show: none
+        # need be open while this is computed, and what is saved is bounded, whoever looks at it and however.
+        pinned = self.selection
         return attribution.to_html(col=None if pinned is None else self._places(attribution).get(pinned))
 
     # ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -73,6 +74,13 @@ def fed_in(box: Any) -> float:
     return float(re.search(r"fed (\.\d+)", box.get_attribute("title"))[1])
 
 
+def scores_in(page: Any) -> np.ndarray:
+    """The numbers that travel with a page, [n_rows, n_cols]."""
+    about = json.loads(page.locator("script.sw-data").text_content())
+    packed = np.frombuffer(base64.b64decode(about["scores"]), "<f4")
+    return packed.reshape(len(about["asked"]), len(about["names"])).T
+
+
 def table(nb: Any) -> pd.DataFrame:
     return pd.read_csv(StringIO(nb.code("print(w.attribution.to_dataframe().to_csv(index=False))")), na_filter=False)
 
@@ -107,9 +115,12 @@ def test_a_page_of_its_own_can_be_hovered_without_a_network(drawer: Any, chromiu
     """The HTML opens with no network, asks for nothing, and shows the column of the target under the mouse."""
     nb, view = drawer
     shares = python(nb, "w.attribution.normalized().tolist()")
+    frame = table(nb)
     with opened(take(nb, view, "HTML"), chromium) as page:
-        tokens = page.locator(".sw-t")
+        tokens, scores = page.locator(".sw-t"), scores_in(page)
         assert tokens.count() == 16
+        np.testing.assert_allclose(scores[frame["row"], frame["col"]], frame["score"], rtol=1e-6)
+        assert np.isnan(scores).sum() == scores.size - len(frame)
         assert share_in(tokens.nth(2).get_attribute("title")) == pytest.approx(shares[2][0], abs=5.1e-4)
         before = colour(tokens.nth(0))
         tokens.nth(11).hover()
@@ -118,6 +129,23 @@ def test_a_page_of_its_own_can_be_hovered_without_a_network(drawer: Any, chromiu
         page.screenshot(path=SHOTS / "taken-html.png")
         page.emulate_media(color_scheme="dark")
         page.screenshot(path=SHOTS / "taken-html-dark.png")
+
+
+def test_a_page_read_by_words_holds_the_map_that_python_makes_of_them(drawer: Any, chromium: Any) -> None:
+    """`aggregate("word")` pools rows and columns as the widget does, number for number."""
+    nb, view = drawer
+    view.get_by_role("combobox", name="Read by").select_option("word")
+    for pool in ("sum", "mean", "max"):
+        view.get_by_role("button", name="view", exact=False).last.click()
+        view.get_by_role("group", name="Tokens of a word").get_by_role("radio", name=pool).check()
+        nb.page.keyboard.press("Escape")
+        words = f'w.attribution.aggregate("word", "{pool}")'
+        with opened(take(nb, view, "HTML"), chromium) as page:
+            about = json.loads(page.locator("script.sw-data").text_content())
+            assert about["names"] == python(nb, f"[t.text.strip() for t in {words}.rows]")
+            assert [name for name, *_ in about["asked"]] == python(nb, f"[t.text.strip() for t in {words}.cols]")
+            theirs = np.float32(python(nb, f"{words}.scores.tolist()"))
+            np.testing.assert_allclose(scores_in(page), theirs, rtol=1e-6)
 
 
 def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -> None:

@@ -22,10 +22,6 @@ from saliency_widget.protocol import to_kernel
 from .waiting import GUARD, wait_for
 
 TEXT, TARGET = "the cab and the d", "og barks at a bat"
-PLAIN: to_kernel.View = {
-    "by": "token", "units": None, "pool": "sum", "pinned": None, "joint": "mean", "hidden": [], "scale": "linear",
-    "threshold": 0.5, "measure": "share", "turned": None,
-}  # fmt: skip
 
 
 class Harness:

@@ -16,8 +16,6 @@ from saliency_widget.comparison.merging import merge
 from saliency_widget.errors import InputError, NoNotebook, UnknownName
 from saliency_widget.protocol import to_kernel
 
-from .export_cases import Page as PrintedPage
-from .harness import PLAIN
 from .two_maps import A, B, attributed, read_back, ready
 from .waiting import wait_for
 
@@ -197,56 +195,6 @@ def test_a_request_that_needs_a_model_is_known_to_have_no_reply(page) -> None:
     for message in ({"type": "try", "request": 1}, {"type": "heads", "request": 2, "col": 0}):
         p.say(**message)
         assert p.next("unanswered")["request"] == message["request"]
-
-
-def test_the_map_on_show_is_exported(page) -> None:
-    p = page(A, B)
-    p.say("hello", protocol=1)
-    p.say("export", col=1, view=PLAIN)
-    file = p.next("file")
-    assert file["name"] == "saliency-A-one-B-two-difference.html"
-    assert "A: one | B: two" in file["text"]
-    for col in (3, -1):
-        p.say("export", col=col, view=PLAIN)
-        assert p.next("failed")["message"] == f"There is no column {col}."
-
-
-def test_a_page_to_keep_shows_what_its_reader_sees(page) -> None:
-    p = page(A, B)
-    p.say("hello", protocol=1)
-    p.say("export", col=1, view={**PLAIN, "hidden": [[0, 1]], "scale": "quantile"})
-    text = p.next("file")["text"]
-    assert "1 input hidden" in text
-    assert "colours by rank" in text
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{}, {"by": "word", "units": [0, 2, 3, 4]}, {"by": "word", "units": [0, 2, 3, 4], "pool": "mean"},
-     {"hidden": [[1, 2]]}, {"pinned": [0, 2]}, {"pinned": [0, 2], "joint": "sum"}],
-    ids=["tokens", "words", "mean of words", "hidden", "several targets", "their sum"],
-)  # fmt: skip
-def test_a_difference_is_taken_between_the_shares_that_are_seen(page, changed: dict[str, Any]) -> None:
-    """Reckoned here cell by cell: join the columns, take out what is hidden, pool, make shares, subtract."""
-    rng = np.random.default_rng(3)
-    one, two = (ready("a|b|c", "d|e", rng.normal(size=(3, 2))) for _ in range(2))
-    p = page(one, two)
-    p.say("hello", protocol=1)
-    p.say("export", col=0, view={**PLAIN, **changed})
-    found = PrintedPage(p.next("file")["text"]).scores[:, 0]
-
-    def share(scores: np.ndarray) -> list[float]:
-        column = scores[:, 0]
-        if "pinned" in changed:
-            column = scores.sum(axis=1) / (1 if changed.get("joint") == "sum" else 2)
-        column = np.array([np.nan if [k, k + 1] in changed.get("hidden", []) else x for k, x in enumerate(column)])
-        if "units" in changed:
-            first = column[0] + column[1]
-            column = np.array([first / 2 if changed.get("pool") == "mean" else first, column[2]])
-        return list(column / sum(abs(x) for x in column if not np.isnan(x)))
-
-    expected = [a - b for a, b in zip(share(one.scores), share(two.scores), strict=True)]
-    np.testing.assert_allclose(found[: len(expected)], expected, atol=2e-7)
 
 
 def test_the_difference_has_no_shares_of_its_own() -> None:

@@ -26,7 +26,7 @@ from saliency_widget.session.sender import Sender
 from saliency_widget.session.turns import lock_of
 
 from ..families import made, make
-from .harness import PLAIN, TARGET, TEXT, Slow, before_each_pass
+from .harness import TARGET, TEXT, Slow, before_each_pass
 from .waiting import GUARD
 
 
@@ -339,52 +339,3 @@ def test_classes_are_counted_as_such(harness, monkeypatch) -> None:
     h.start()
     assert h.done().cols[0].role == "class"
     assert {m["unit"] for m in said if m["type"] == "status" and m["phase"] == "attributing"} == {"classes"}
-
-
-# ── a page to keep ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_the_map_on_show_is_sent_as_a_page_of_its_own(tiny_model, harness) -> None:
-    h = harness(tiny_model)
-    h.start()
-    shown = h.settled()
-    h.say("export", col=3, view=PLAIN)
-    h.wait_for(lambda: h.of("file"))
-    file = h.last("file")
-    assert file["name"] == f"saliency-{tiny_model.name}-saliency.html"
-    assert file["text"].startswith("<!doctype html>")
-    assert shown.to_html(col=3) in file["text"]
-    h.say("ask", method="attention", objective="probability", col=5)
-    h.say("export", col=3, view=PLAIN)  # which has no such column: it shows the one it has
-    h.wait_for(lambda: len(h.of("file")) == 2)
-    (target,) = h.controller.attribution.cols
-    assert f'title="{target.text.strip()} · the target"' in h.last("file")["text"]
-    h.messages.clear()
-    h.say("hello", protocol=1)
-    h.settled()
-    assert not h.of("file")
-
-
-def test_a_page_shows_what_its_reader_sees(tiny_model, harness) -> None:
-    h = harness(tiny_model)
-    h.start()
-    h.settled()
-    h.say("export", col=3, view={**PLAIN, "pinned": [2, 5], "hidden": [[0, 2]], "scale": "quantile"})
-    h.wait_for(lambda: h.of("file"))
-    for said in ("3 tokens, mean", "2 inputs hidden", "colours by rank"):
-        assert said in h.last("file")["text"]
-    h.say("export", col=3, view={**PLAIN, "by": "word", "units": [0, 10**6]})
-    assert h.failed()["message"] == "The text is another one now."
-    h.say("export", col=99, view=PLAIN)
-    h.wait_for(lambda: "no column 99" in h.last("failed")["message"])
-
-
-def test_where_there_is_no_map_yet_there_is_nothing_to_send(tiny_model, harness) -> None:
-    h = harness(tiny_model, text=TEXT)
-    h.controller.receive({"type": "hello", "protocol": 1})
-    h.controller.cancel()
-    h.controller.start()
-    with pytest.raises(Cancelled):
-        h.done()
-    h.say("export", col=0, view=PLAIN)
-    assert "no map to keep yet" in h.failed()["message"]

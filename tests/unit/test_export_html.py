@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from math import isnan
 from pathlib import Path
@@ -14,9 +15,7 @@ from saliency_widget.attribution.result import Attribution
 from saliency_widget.export import html as export
 from saliency_widget.export.color import contrast
 from saliency_widget.export.figures import share
-from saliency_widget.export.html import PAPER, to_html
-from saliency_widget.export.look import Look
-from saliency_widget.export.page import to_page
+from saliency_widget.export.html import to_html
 from saliency_widget.export.reading import label
 from saliency_widget.types import Alternative, Token
 
@@ -372,7 +371,7 @@ def test_the_data_gives_the_scores_back(signed):
     assert d["rows"] == [*range(9), -1]
     assert d["cols"] == [-1] * 5 + [*range(5)]
     assert [said for _, said, _, _ in d["asked"]] == [f" p = {share(p)}" for p in a.step_scores["probability"]]
-    assert (d["signed"], d["scale"], d["numbers"]) == (signed, "linear", "share")
+    assert (d["signed"], d["numbers"]) == (signed, "share")
 
 
 @pytest.mark.parametrize(
@@ -461,20 +460,6 @@ def test_an_attribution_shows_itself():
     assert page.data["cols"] == [-1, -1, 0, 1]
 
 
-def test_a_page_of_its_own_is_whole_says_what_it_is_and_asks_for_nothing() -> None:
-    a = fake(["</title>", " <b>", " & 機", "\n sat"], 2)
-    page = to_page(a, col=1)
-    assert page.startswith("<!doctype html>\n<html>")
-    assert '<meta charset="utf-8">' in page
-    assert to_html(a, col=1) in page
-    (title,) = re.findall("<title>(.*)</title>", page)
-    assert title == f"{a.model_name}: &lt;/title&gt; &lt;b&gt; &amp; 機 sat"
-    assert not re.search(r"(src|href|srcset)\s*=|url\(|@import|https?:", page.replace(SCRIPT, ""))
-    page.encode()
-    (long,) = re.findall("<title>(.*)</title>", to_page(fake(["word "] * 300, 2)))
-    assert len(long) < 100
-
-
 def test_the_head_names_the_layer_and_the_head_where_one_is_chosen() -> None:
     """The map of one head is another than the mean of all."""
     settings = {"layer": 0, "head": 5, "reduction": "mean"}
@@ -484,7 +469,85 @@ def test_the_head_names_the_layer_and_the_head_where_one_is_chosen() -> None:
     assert "tiny · Attention · share of the attention" in Page(to_html(every)).everything
 
 
-def test_the_legend_has_no_colour_below_the_threshold() -> None:
-    html = to_html(fake(WORDS, 5), look=Look(scale="threshold", threshold=0.5))
-    key = re.findall(r"background:(#\w+)", html.partition('class="sw-key')[2].partition("</div>")[0])
-    assert [ground == PAPER for ground in key] == [True] * 4 + [False] * 5
+def test_a_difference_of_shares_is_told_as_it_is() -> None:
+    """No sum divides it: in its title, in its legend, and for the script."""
+    page = Page(
+        to_html(
+            paris(
+                signed=True,
+                unit="difference of shares",
+                scores=np.float32([[0.25, 0], [-0.5, 0], [0.125, 0], [np.nan, 0]]),
+            )
+        )
+    )
+    assert page.boxes[1]["title"] == "capital · difference −.500 · rank 1 of 3"
+    assert "tiny · Gradient · probability · difference of shares" in page.everything
+    assert "−.500 " in page.everything
+    assert page.data["numbers"] == "difference"
+
+
+# ── units ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+UNITS = [("<|user|>", 0, 0), (" Wa", 1, 0), ("sh", 1, 0), ("ington", 1, 0), (" was", 2, 0), (".", 2, 0), (" Who", 3, 1),
+         ("?", 4, 1), (" George", 5, 2), (" Wash", 6, 2), ("ington", 6, 2)]  # fmt: skip
+
+
+def in_units(cols: slice = slice(None)) -> Attribution:
+    """A text whose tokens are parts of words and of sentences, which are segments too; of its targets only `cols`."""
+    plain = tokens([text for text, _, _ in UNITS], 7, special=(0,))
+    listed = [
+        replace(token, word=word, sentence=sentence, segment=sentence)
+        for token, (_, word, sentence) in zip(plain, UNITS, strict=True)
+    ]
+    scores = np.random.default_rng(4).normal(size=(10, 4)).astype(np.float32)
+    scores[np.arange(10)[:, None] >= 7 + np.arange(4)] = np.nan
+    return Attribution.from_scores(scores[:, cols], listed[:10], listed[7:][cols], method="mine")
+
+
+@pytest.mark.parametrize("unit", ["word", "sentence", "segment"])
+def test_an_aggregated_map_can_be_hovered_and_prints_its_text_once(unit: str) -> None:
+    """`aggregate` knows no token but those of rows and columns; every target has a box, the last word its end."""
+    words = in_units().aggregate(unit)
+    page = Page(words.to_html())
+    assert page.text == "".join(text for text, _, _ in UNITS)
+    assert [col for col in page.data["cols"] if col >= 0] == [*range(len(words.cols))]
+    assert {row for row in page.data["rows"] if row >= 0} == {*range(len(words.rows))}
+    assert f"share of the score, summed over {unit}s" in page.everything
+
+
+def test_of_several_tokens_as_one_target_nothing_is_said_of_how_they_were_joined() -> None:
+    """Nobody chose it."""
+    words = Page(in_units().aggregate("word").to_html())
+    assert not any("tokens" in said for _, said, _, _ in words.data["asked"])
+
+
+def test_what_comes_after_the_target_has_no_colour_though_its_sentence_began_before() -> None:
+    before, target, after = Page(in_units().aggregate("sentence").to_html(col=2)).boxes[-3:]
+    assert [before["text"].strip(), target["text"].strip(), after["text"]] == ["George", "Wash", "ington"]
+    assert "share" in before["title"]
+    assert "outline" in style_of(target)
+    assert (after["title"], "background" in style_of(after)) == ("", False)
+
+
+def test_several_tokens_explained_as_one_stand_in_their_text_once() -> None:
+    """`attribute(span=…)`: rows within the span are part of its target."""
+    a = in_units()
+    span = Token(**{**_fields(a.cols[1]), "text": " George Wash", "length": 2})
+    page = Page(Attribution.from_scores(a.scores[:9, :1], a.rows[:9], [span], method="mine").to_html())
+    assert page.text == "".join(text for text, _, _ in UNITS[:10])
+
+
+def test_a_row_that_is_partly_a_target_is_printed_whole() -> None:
+    """A sentence of which one word alone was computed: nobody has the rest of its words."""
+    page = Page(in_units(slice(2, 3)).aggregate("sentence").to_html())
+    assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George Wash"]
+    assert page.text == "".join(text for text, _, _ in UNITS[:10])
+
+
+def test_a_unit_that_is_long_is_called_by_its_ends() -> None:
+    many = tokens([f" word{i}" for i in range(41)], 40)
+    a = Attribution.from_scores(np.ones((40, 1)), many[:40], many[40:], method="mine").aggregate("segment")
+    (name,) = Page(a.to_html()).data["names"]
+    assert name == "word0 word1 word2 word3 word4 … 7 word38 word39"
+    assert label(tokens(["w" * 100, "!"], 1)[0]) == "w" * 100  # a token is called by all of it

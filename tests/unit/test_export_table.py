@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from saliency_widget.export.figures import significant
 from saliency_widget.export.html import to_html
 from saliency_widget.export.reading import decimals, glyphs, label, visible
 from saliency_widget.export.reading import width as cells
@@ -131,6 +132,17 @@ def test_positions_are_the_tokens_own():
 )  # fmt: skip
 def test_three_decimals(value, said):
     assert decimals(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0123, "0.0123"), (-4.56, "−4.56"), (1.2e-7, "1.20e−7"), (0, "0"), (123.4, "123"), (999.6, "1000"),
+     (1e6, "1.00e6"), (0.5, "0.500"), (0.5625, "0.563"), (9.996, "10.0"), (9.996e7, "1.00e8"), (float("nan"), "–"),
+     (float("-inf"), "−∞")],
+)  # fmt: skip
+def test_a_value_is_written_as_the_living_widget_writes_it(value: float, said: str) -> None:
+    """The same values, and the same words, in js/tests/pieces.test.ts."""
+    assert significant(value) == said
 
 
 def test_what_a_method_says_of_its_own_result_is_printed() -> None:

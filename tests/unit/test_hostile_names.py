@@ -25,7 +25,6 @@ from saliency_widget.evaluation.say_versus_do import Survey
 from saliency_widget.explanation.asking import Inquiry, ask
 from saliency_widget.explanation.clients import Reply
 from saliency_widget.explanation.local import LocalClient
-from saliency_widget.export.page import to_page
 from saliency_widget.models.classifier import ClassifierModel
 
 from ..families import made, make
@@ -110,7 +109,6 @@ def test_a_map_from_elsewhere(named: str) -> None:
     a = sw.Attribution.from_scores([[0.2, 0.1], [0.5, -1.0]], *words, **how)
     assert acting(repr(a)) == set()
     inert(a.to_html())
-    inert(to_page(a))
     inert(a._repr_html_())
 
 

@@ -251,26 +251,6 @@ def test_what_is_no_message_of_ours_is_ignored(content: object) -> None:
     assert to_kernel.read(content) is None
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"by": "letter"}, {"pool": None}, {"joint": "max"}, {"scale": 3}, {"measure": "rank"}, {"units": "all"},
-        {"units": [0, 2, 2]}, {"units": [0, -1]}, {"units": [0, "1"]}, {"pinned": [1]}, {"pinned": [4, 1]},
-        {"hidden": None}, {"hidden": [[1, 2, 3]]}, {"hidden": [3]}, {"threshold": "a half"}, {"threshold": True},
-        {"turned": [2]}, {"turned": 3},
-    ],
-)  # fmt: skip
-def test_a_view_is_read_field_by_field(wrong: dict[str, Any]) -> None:
-    export = golden("to_kernel/export")
-    for name in wrong:
-        assert to_kernel.read({**export, "view": {**export["view"], **wrong}}) is None
-        assert to_kernel.read({**export, "view": {k: v for k, v in export["view"].items() if k != name}}) is None
-    assert to_kernel.read(
-        {**export, "view": {**export["view"], "units": None, "pinned": None, "turned": None, "threshold": 1}}
-    )
-    assert to_kernel.read({"type": "export", "col": 3}) is None
-
-
 def test_nothing_is_sent_before_a_page_says_hello(sender) -> None:
     sender, page = sender
     begin(sender).fill("m1", [0], np.zeros((4, 1), np.float32))

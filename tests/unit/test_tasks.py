@@ -6,9 +6,7 @@ import pytest
 
 from saliency_widget.attribution.attribute import check_question
 from saliency_widget.models.changes import Change
-from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Export, Tasks, Try, bare
-
-from .harness import PLAIN
+from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Tasks, Try, bare
 
 HEADS, TRY = AskHeads(1, 7), Try(Change(), 8)
 A, B = (check_question(method, "logit", {}, foil=5, col=2) for method in ("saliency", "occlusion"))
@@ -62,7 +60,7 @@ def test_a_map_lets_what_one_pass_answers_come_first_and_goes_on(running) -> Non
     assert tasks.interrupt(running)
     tasks.put_aside(running)
     assert order(tasks) == [TRY, running, Aside(B)]
-    assert not waiting(Aside(B), Export(1, None)).interrupt(running)
+    assert not waiting(Aside(B)).interrupt(running)
     assert not waiting(HEADS).interrupt(TRY)
 
 
@@ -83,10 +81,10 @@ def test_what_was_put_aside_goes_on_before_what_was_asked_later() -> None:
 
 def test_on_another_text_what_was_asked_of_places_makes_no_sense() -> None:
     dropped: list = []
-    tasks = waiting(Aside(A), HEADS, TRY, Ask(A), Export(1, PLAIN), dropped=dropped)
+    tasks = waiting(Aside(A), HEADS, TRY, Ask(A), Back(0), dropped=dropped)
     tasks.turn_the_page()
     assert dropped == [Aside(A), HEADS, TRY]
-    assert order(tasks) == [Ask(bare(A)), Export(1, None)]  # a page waits for the file
+    assert order(tasks) == [Back(0), Ask(bare(A))]
     assert (bare(A).foil, bare(A).col) == (None, None)
 
 

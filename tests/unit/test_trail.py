@@ -13,7 +13,7 @@ from saliency_widget.attribution.attribute import check_question
 from saliency_widget.errors import Cancelled, InputError
 
 from ..families import made, make
-from .harness import PLAIN, TARGET, TEXT, before_each_pass
+from .harness import TARGET, TEXT, before_each_pass
 
 
 @pytest.fixture
@@ -236,7 +236,6 @@ def test_a_page_that_comes_later_hears_the_trail_before_the_text(opened, tiny_mo
         ("llama", {"type": "back", "to": -1}, "no text -1"),
         ("llama", {"type": "keep"}, "Nothing was tried"),
         ("llama", {"type": "heads", "col": 8}, "no column 8"),
-        ("llama", {"type": "export", "col": -1, "view": PLAIN}, "no column -1"),
         ("llama", {"type": "ask", "method": "saliency", "objective": "probability", "col": 99}, "no column 99"),
         ("llama", {"type": "ask", "method": "saliency", "objective": "logit", "foil": 10**6}, "not in the vocabulary"),
         ("bert", {"type": "ask", "method": "saliency", "objective": "logit", "foil": 3, "col": 0}, "no class 3"),

@@ -19,7 +19,7 @@ const LITTLE = 0.001; // the line of the target says how little
 const FEW = 8; // so many are taken in at a glance, and stars from 1 to 5 have an order of their own
 
 /** The columns in the order in which their classes stand. */
-function classOrder({ steps, nTargets }: Store): number[] {
+export function classOrder({ steps, nTargets }: Store): number[] {
   const cols = Array.from({ length: nTargets.value }, (_, col) => col);
   const p = (col: number) => steps.value[col]?.value ?? steps.value[col]?.probability ?? 0;
   return cols.length <= FEW ? cols : cols.sort((a, b) => p(b) - p(a));

@@ -51,6 +51,14 @@ export function objectiveText({ menu, map, method }: Store): string | undefined 
   return menu.value?.objectives.find(({ id }) => id === asked)?.label;
 }
 
+/** What was asked of which model, and of which of its layers and heads, if not of all: the head of a file. */
+export function headline(store: Store): string[] {
+  const { document, method, map, alive } = store;
+  // Of finished maps no method is asked anything: what theirs explained, the map says itself.
+  const objective = objectiveText(store) ?? (alive.value ? "" : map.value?.info.objective.replaceAll("_", "-"));
+  return [document.value?.model, method.value?.label, ...chosenParts(store), objective].flatMap((words) => words || []);
+}
+
 /** Nothing where the colours are in proportion to the numbers. */
 export function scaleText({ scale, threshold }: Store): string {
   return { linear: "", quantile: "by rank", threshold: `≥ ${percent(threshold.value)}` }[scale.value];
@@ -83,12 +91,18 @@ export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): numb
   return product;
 }
 
+/** A probability, or the value that a model gives in its place: how it is called, "p" or nothing, and ".342" or "1.73". */
+export function worthOf(store: Store, shown: Pick<Shown, "cols">): { name: string; said: string } | null {
+  const p = probabilityOf(store, shown);
+  if (p !== null) return { name: "p", said: share(p) };
+  const value = stepOf(store, shown.cols.start)?.value ?? null;
+  return value === null ? null : { name: "", said: significant(value) };
+}
+
 /** The label beside a target: "p = .342", or "= 1.73" from a model without probabilities; null while neither is known. */
 export function numberOf(store: Store, shown: Pick<Shown, "cols">): string | null {
-  const p = probabilityOf(store, shown);
-  if (p !== null) return `p = ${share(p)}`;
-  const value = stepOf(store, shown.cols.start)?.value ?? null;
-  return value === null ? null : `= ${significant(value)}`;
+  const worth = worthOf(store, shown);
+  return worth && `${worth.name} = ${worth.said}`.trimStart();
 }
 
 /** What the method says of its own result, as far as it concerns the targets on show; turned round, the map as a whole. */

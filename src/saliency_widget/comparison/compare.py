@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from ..attribution.methods import METHODS, Method, card_of
 from ..attribution.result import Attribution
 from ..errors import InputError
-from ..export.look import APART
+from ..export.reading import APART
 from ..hosts import check_notebook
 from ..widget import MapWidget
 from .exhibit import Exhibit, Exhibition, Shown

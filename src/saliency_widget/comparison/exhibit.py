@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..attribution.viewed import file_name, page_of
 from ..checks import one_of
 from ..errors import InputError, SaliencyError
 from ..protocol import to_page
@@ -114,8 +113,6 @@ class Exhibit:
                     self._begin(self._named(message["method"]), aside=True)
                 else:
                     self.show(message["method"])
-            case "export":
-                self._export(message["col"], message["view"])
             case _:
                 raise InputError(self._of.closed[0], cure=self._of.closed[1])
 
@@ -166,12 +163,3 @@ class Exhibit:
                     others = each.map.alternatives[col] if each.map.alternatives else ()
                     found[col] = step_message(1, col, p, None if np.isnan(value) else value, others)
         self._sender.tell(*found.values())
-
-    def _export(self, col: int, view: to_kernel.View) -> None:
-        of, n = self._of, len(self._on_show.map.cols)
-        if not 0 <= col < n:
-            raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
-        sides = [shown.map for shown in of.maps if shown.card.id in of.beside]
-        is_difference = self._on_show.card.family == "difference"
-        text = page_of(self._on_show.map, of.tokens, of.first_target, col, view, sides=sides if is_difference else ())
-        self._sender.tell({"type": "file", "name": file_name(of.name, self._on_show.card.id), "text": text})

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
-    from .look import Look
 
 
 class Box(NamedTuple):
@@ -22,18 +21,16 @@ class Box(NamedTuple):
     col: int
 
 
-def boxes_of(attribution: AttributionLike, look: Look) -> list[Box]:
+def boxes_of(attribution: AttributionLike) -> list[Box]:
     """The boxes in the order of the text, every character in one of them."""
-    tokens = _tokens(attribution) if look.tokens is None else look.tokens
-    row, col = finder(attribution.rows), finder(attribution.cols)
+    row, col = _finder(attribution.rows), _finder(attribution.cols)
     ends = sorted(target.position + target.length for target in attribution.cols)
 
     def box(token: TokenLike) -> Box:
         at = col(token)
-        own = -1 if token.position in look.struck else row(token)
-        return Box(token, own, at if at >= 0 else ~bisect_right(ends, token.position))
+        return Box(token, row(token), at if at >= 0 else ~bisect_right(ends, token.position))
 
-    return [box(token) for token in tokens]
+    return [box(token) for token in _tokens(attribution)]
 
 
 def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str, list[Box]]]:
@@ -86,7 +83,7 @@ def _extent(token: TokenLike) -> range:
     return range(token.position, token.position + token.length)
 
 
-def finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int]:
+def _finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int]:
     """From a box to the unit that it begins in, or else to the first that begins in it; -1 where there is none."""
     order = sorted(range(len(units)), key=lambda k: units[k].position)
     starts = [units[k].position for k in order]

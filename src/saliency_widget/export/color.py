@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from math import cos, floor, isnan, radians, sin
 from typing import NamedTuple, TypeAlias
@@ -40,10 +39,10 @@ def swatch(share: float, largest: float, *, signed: bool) -> Swatch:
     return _at(floor(STEPS * max(-1.0, min(1.0, share / largest)) + 0.5), signed=signed)
 
 
-def legend(place: Callable[[float], float] = float, *, signed: bool) -> list[str]:
-    """Nine backgrounds from one end of the domain, ±1, to the other; `place`: from there to the ramp, -1 … 1."""
+def legend(*, signed: bool) -> list[str]:
+    """Nine backgrounds from one end of the domain, ±1 (or 0), to the other."""
     domain = [(k - 4) / 4 if signed else k / 8 for k in range(9)]
-    return [_at(round(STEPS * place(at)), signed=signed).background for at in domain]
+    return [_at(round(STEPS * at), signed=signed).background for at in domain]
 
 
 def contrast(a: Rgb, b: Rgb) -> float:

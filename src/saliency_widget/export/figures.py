@@ -39,12 +39,6 @@ def number(column: Column) -> str:
     return share(column.probability) if math.isnan(column.value) else significant(column.value)
 
 
-def percent(value: float) -> str:
-    """23 %, or 0.4 % where it is less than one."""
-    size = abs(100 * float(value))
-    return f"{_sign(value)}{_fixed(size, 1 if 0 < size < 1 else 0)} %"
-
-
 # A tie goes to the larger size, as in JavaScript: Python's own formats take the even digit.
 
 

@@ -14,16 +14,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from . import color
-from .boxes import Box, texts
-from .figures import number, percent, share
-from .look import Look, look_of
+from .boxes import Box, boxes_of, texts
+from .figures import number, share
 from .paint import INK, MAX_TITLES, PAPER, QUIET, painter
-from .question import Question, question_of
 from .reading import (
     Column,
     columns,
@@ -32,14 +30,19 @@ from .reading import (
     headline,
     isolated,
     label,
+    likeliest,
+    measured,
     notes,
     part_mark,
+    told,
     unprinted,
     visible,
 )
 
 if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
+
+Painted: TypeAlias = Callable[[Box], tuple[list[str], str]]  # see `painter`
 
 # What keeps a saved notebook small. Beyond these the page says what it leaves out.
 MAX_TABLE_ROWS = 100  # targets in the table
@@ -48,7 +51,6 @@ MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 5.3 bytes
 TOP = 5  # inputs a target in the table
 OTHERS = 4  # tokens that might have been written instead
 MANY_PARTS = 3  # of one character: up to here each says which one it is
-LITTLE = 0.0005  # of a column: not worth a word
 FEW_CLASSES = 8  # in the model's own order; of more the most probable come first
 
 CARD = (
@@ -76,39 +78,37 @@ color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp
 .sw-static-map[data-sw-ready] :is(.sw-quiet:not(.sw-key), .sw-key > :is(:first-child, :last-child)) { opacity: .75 }"""
 
 
-def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look | None = None) -> str:
-    """The static map of the whole attribution, coloured for target `col` (-1 is the last).
+def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
+    """The static map of the whole attribution as it comes, coloured for target `col` (-1 is the last).
 
-    If None it is the first one, and of classes the most probable. `look`: how a reader looks at it, if any does; where
-    that is turned round to an input, `col` counts inputs, and None is the one that it is turned to.
+    If None it is the first one, and of classes the most probable. What a reader chose to see is a file of the page's
+    (js/src/views/takeaway/page.ts), which writes the same markup.
     Bounded: 5,000 tokens and 32 targets stay under 1.5 MB. Always encodable as UTF-8, whatever the tokens hold.
     Raises: IndexError where there is no such target; FileNotFoundError where the front end was never built.
     """
-    look = look_of(attribution) if look is None else look
-    targets = columns(attribution, raw=look.raw)
+    targets = columns(attribution)
     if not targets:
         return f'<div class="sw-static">{BEGIN}There is no target token.</div></div>'
-    question = question_of(attribution, targets, look)
-    n = len(question.columns)
-    col = question.first if col is None else col
+    n, boxes = len(targets), boxes_of(attribution)
+    col = likeliest(targets) if col is None else col
     if not -n <= col < n:
-        raise IndexError(f"There is no {question.about} {col}: there are {n}, 0 … {n - 1}.")
+        raise IndexError(f"There is no target {col}: there are {n}, 0 … {n - 1}.")
     col %= n
-    hover = n * len(question.names) <= MAX_CELLS
-    about = {at: _about(attribution, question, at, look) for at in (range(n) if hover else [col])}
+    hover = n * len(attribution.rows) <= MAX_CELLS
+    painted = painter(attribution, targets[col], col)
     parts = [
         f'<div class="sw-static"><style>{STYLE}</style>',
         BEGIN,
-        _head(attribution, look),
-        *_texts(attribution, question, col, look),
-        _classes(attribution, question, targets, col, look),
-        _caption(question, col, about[col], look),
-        _legend(attribution, question.columns[col], look),
-        _numbers(attribution, targets, look),
-        _left_out(question, len(targets), hover=hover),
+        _head(attribution),
+        *_texts(attribution, boxes, painted),
+        _classes(boxes, targets, painted),
+        _caption(attribution, targets[col], _about(attribution, targets[col], col)),
+        _legend(attribution, targets[col]),
+        _numbers(attribution, targets),
+        _left_out(attribution, hover=hover),
     ]
     if hover:
-        data = _data(attribution, question, list(about.values()), col, look)
+        data = _data(attribution, targets, boxes, col)
         parts.append(f'<script type="application/json" class="sw-data">{data}</script>')
     return "\n".join([*parts, "</div>", *([f"<script>{_script()}</script>"] if hover else []), "</div>"])
 
@@ -116,18 +116,17 @@ def to_html(attribution: AttributionLike, *, col: int | None = None, look: Look 
 # ── the text ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _head(attribution: AttributionLike, look: Look) -> str:
+def _head(attribution: AttributionLike) -> str:
     first, *others = headline(attribution)
-    rest = "".join(f" · {_html(words)}" for words in (*others, *look.words(attribution.unit)))
+    rest = "".join(f" · {_html(words)}" for words in (*others, measured(attribution)))
     said = "".join(f"<br>{_quiet(_html(note.text))}" for note in notes(attribution))
     return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}{said}</div>'
 
 
-def _texts(attribution: AttributionLike, question: Question, col: int, look: Look) -> Iterator[str]:
+def _texts(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted) -> Iterator[str]:
     """The text; or source and translation, each under its name and in its own direction."""
-    painted = painter(attribution, question, col, look)
-    for at, (name, side) in enumerate(texts(attribution, question.boxes)):
-        prose = "".join(_text(attribution, side, painted, look, begun=not name))
+    for at, (name, side) in enumerate(texts(attribution, boxes)):
+        prose = "".join(_text(attribution, side, painted, begun=not name))
         if not name:
             yield f'<div class="sw-prose" dir="auto" style="{TEXT}">{prose}</div>'
             continue
@@ -140,12 +139,11 @@ def _texts(attribution: AttributionLike, question: Question, col: int, look: Loo
         )
 
 
-def _classes(attribution: AttributionLike, question: Question, targets: Sequence[Column], col: int, look: Look) -> str:
+def _classes(boxes: Sequence[Box], targets: Sequence[Column], painted: Painted) -> str:
     """A box a class, with its probability; in their own order, which the script counts by."""
-    classes = [box for box in question.boxes if box.token.role == "class"]
+    classes = [box for box in boxes if box.token.role == "class"]
     if not classes:
         return ""
-    painted = painter(attribution, question, col, look)
     known = {of.target.position: of for of in targets if np.isfinite(of.figure)}
     figures = [known[box.token.position].figure if box.token.position in known else 0.0 for box in classes]
     ranked = sorted(range(len(classes)), key=lambda at: -figures[at])
@@ -164,14 +162,7 @@ def _classes(attribution: AttributionLike, question: Question, targets: Sequence
     return f'<div class="sw-quiet" style="{LABEL}">{name}</div><div style="{row}">{" ".join(parts)}</div>'
 
 
-def _text(
-    attribution: AttributionLike,
-    boxes: Sequence[Box],
-    painted: Callable[[Box], tuple[list[str], str]],
-    look: Look,
-    *,
-    begun: bool,
-) -> Iterator[str]:
+def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, *, begun: bool) -> Iterator[str]:
     """One `<span class="sw-t">` a box, in the order of the text. The space before a word stays outside its box.
 
     `begun`: something of it was read, not written. A start token alone is no beginning.
@@ -188,8 +179,6 @@ def _text(
         style = [BOX, *style] if len(tokens) <= MAX_TITLES else style
         if token.role == "special":
             style += ["font-size:75%;margin:0 2px"]
-        if token.position in look.struck:
-            style += ["text-decoration:line-through"]
         # The letters of a special token say nothing about the direction of the text.
         direction = "ltr" if token.role == "special" else ""
         about = (("dir", direction), ("style", ";".join(style)), ("title", title))
@@ -218,35 +207,21 @@ def _sign(sign: str) -> str:
 # ── the lines below it ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _about(attribution: AttributionLike, question: Question, col: int, look: Look) -> tuple[str, str, str, str]:
-    """What the line below the text says of what is asked about.
+def _about(attribution: AttributionLike, column: Column, col: int) -> tuple[str, str, str, str]:
+    """What the line below the text says of target `col`.
 
-    Its name; the probability of a target, or that an input feeds what follows; what might have been written instead;
-    what is hidden of its column. Each stands there as it is, and is empty where there is nothing to say.
+    Its name; its probability; what might have been written instead; what is hidden of it, which here is nothing. Each
+    stands there as it is, and is empty where there is nothing to say.
     """
-    column = question.columns[col]
-    if question.turned:
-        return isolated(label(column.target)), " feeds", "", ""
     said = f" {'p ' if np.isnan(column.value) else ''}= {number(column)}" if np.isfinite(column.figure) else ""
-    if look.joint and column.target.length > 1:
-        said += f" · {column.target.length} tokens, {look.joint}"
     others = " · ".join(f"{isolated(name)} {share(p)}" for name, p in _others(attribution, column, col))
-    held = look.hidden[col] if look.hidden else 0.0
-    return (
-        isolated(label(column.target)),
-        said,
-        others and f" instead of {others}",
-        f" · hidden: {percent(held)}" if held >= LITTLE else "",
-    )
+    return isolated(label(column.target)), said, others and f" instead of {others}", ""
 
 
-def _caption(question: Question, col: int, about: tuple[str, str, str, str], look: Look) -> str:
-    name, said, others, hidden = map(escape, about)  # what cannot be seen is a sign already
-    inputs = _strongest(question.names, question.columns[col], 3, look) or question.nothing
-    return (
-        f'<div class="sw-caption"><strong>{name}</strong>{said}{_quiet(others) if others else ""}'
-        f"<br>{inputs}{_quiet(hidden) if hidden else ''}</div>"
-    )
+def _caption(attribution: AttributionLike, column: Column, about: tuple[str, str, str, str]) -> str:
+    name, said, others, _ = map(escape, about)  # what cannot be seen is a sign already
+    inputs = _strongest(attribution.rows, column, 3) or "No input has a share of this."
+    return f'<div class="sw-caption"><strong>{name}</strong>{said}{_quiet(others) if others else ""}<br>{inputs}</div>'
 
 
 def _others(attribution: AttributionLike, column: Column, col: int) -> list[tuple[str, float]]:
@@ -255,36 +230,35 @@ def _others(attribution: AttributionLike, column: Column, col: int) -> list[tupl
     return [(_name(a.text), a.probability) for a in known if a.text != column.target.text][:OTHERS]
 
 
-def _strongest(names: Sequence[TokenLike], column: Column, k: int, look: Look) -> str:
-    named = ((_called(names[row]), look.figure(float(column.numbers[row]))) for row in column.top(k))
+def _strongest(names: Sequence[TokenLike], column: Column, k: int) -> str:
+    named = ((_called(names[row]), share(float(column.numbers[row]))) for row in column.top(k))
     return " · ".join(f"{name}&nbsp;{number}" for name, number in named)
 
 
-def _legend(attribution: AttributionLike, column: Column, look: Look) -> str:
-    low = look.figure(-column.largest) if attribution.signed else "0"
-    place = look.scale_of(column.numbers, column.largest)
+def _legend(attribution: AttributionLike, column: Column) -> str:
+    low = share(-column.largest) if attribution.signed else "0"
     boxes = "".join(
         f'<span style="background:{background};padding:0 8px">&nbsp;</span>'
-        for background in color.legend(lambda at: place(at * column.largest), signed=attribution.signed)
+        for background in color.legend(signed=attribution.signed)
     )
     return (
         f'<div class="sw-key sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">'
-        f"<span>{low}</span> {boxes} <span>{look.figure(column.largest)}</span></div>"
+        f"<span>{low}</span> {boxes} <span>{share(column.largest)}</span></div>"
     )
 
 
-def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) -> str:
+def _numbers(attribution: AttributionLike, shown: Sequence[Column]) -> str:
     """Every target with its probability and its strongest inputs, folded away."""
     one, all_of_them = ("class", "All classes") if shown[0].target.role == "class" else ("target", "All targets")
     if not np.isnan(shown[0].value):
         one, all_of_them = "output", "All outputs"
-    said = f"strongest inputs, and their {look.numbers}s"
+    said = f"strongest inputs, and their {told(attribution)}s"
     figure = "p" if np.isnan(shown[0].value) else "value"
     head = "".join(f'<th style="{CELL}">{name}</th>' for name in (one, figure, said))
     body = "\n".join(
         f'<tr><td style="{CELL}">{_called(column.target)}</td>'
         f'<td style="{CELL}">{number(column)}</td>'
-        f'<td style="{CELL};white-space:normal">{_strongest(attribution.rows, column, TOP, look)}</td></tr>'
+        f'<td style="{CELL};white-space:normal">{_strongest(attribution.rows, column, TOP)}</td></tr>'
         for column in shown[:MAX_TABLE_ROWS]
     )
     return (
@@ -294,14 +268,15 @@ def _numbers(attribution: AttributionLike, shown: Sequence[Column], look: Look) 
     )
 
 
-def _left_out(question: Question, n_targets: int, *, hover: bool) -> str:
+def _left_out(attribution: AttributionLike, *, hover: bool) -> str:
+    n_rows, n_cols = len(attribution.rows), len(attribution.cols)
     said = []
-    if len(question.names) > MAX_TITLES:
-        said.append(f"numbers on hover for the {MAX_TITLES:,} strongest of {len(question.names):,} tokens")
-    if n_targets > MAX_TABLE_ROWS:
-        said.append(f"the table for the first {MAX_TABLE_ROWS} of {n_targets:,} targets")
+    if n_rows > MAX_TITLES:
+        said.append(f"numbers on hover for the {MAX_TITLES:,} strongest of {n_rows:,} tokens")
+    if n_cols > MAX_TABLE_ROWS:
+        said.append(f"the table for the first {MAX_TABLE_ROWS} of {n_cols:,} targets")
     if not hover:
-        said.append(f"colours for this one {question.about}")
+        said.append("colours for this one target")
     if not said:
         return ""
     return (
@@ -313,26 +288,18 @@ def _left_out(question: Question, n_targets: int, *, hover: bool) -> str:
 # ── what the script reads ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _data(
-    attribution: AttributionLike, question: Question, asked: Sequence[Sequence[str]], col: int, look: Look
-) -> str:
-    """JSON that is safe inside a script element, of ASCII alone."""
-    # Of a target the scores as they are, of which the script makes shares; what an input feeds is shares already.
-    numbers = [column.numbers for column in question.columns] if question.turned else attribution.scores.T
+def _data(attribution: AttributionLike, targets: Sequence[Column], boxes: Sequence[Box], col: int) -> str:
+    """JSON that is safe inside a script element, of ASCII alone; js/src/hover.ts says what each field means."""
     about = {
         "shown": col,
         "signed": attribution.signed,
-        "scale": look.scale,
-        "threshold": look.threshold,
-        "numbers": look.told,
-        "about": question.about,
-        "nothing": question.nothing,
-        "rows": [box.row for box in question.boxes],
-        "cols": [box.col for box in question.boxes],
-        "names": [isolated(label(name)) for name in question.names],
-        "asked": asked,
-        # Column by column, little-endian float32, NaN where the one cannot see the other.
-        "scores": base64.b64encode(np.asarray(numbers, "<f4").tobytes()).decode(),
+        "numbers": told(attribution),
+        "rows": [box.row for box in boxes],
+        "cols": [box.col for box in boxes],
+        "names": [isolated(label(row)) for row in attribution.rows],
+        "asked": [_about(attribution, column, at) for at, column in enumerate(targets)],
+        # Column by column, little-endian float32, NaN where the target cannot see the row.
+        "scores": base64.b64encode(np.asarray(attribution.scores.T, "<f4").tobytes()).decode(),
     }
     return re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(about, separators=(",", ":")))
 

@@ -1,19 +1,20 @@
-"""What a box of a page looks like, and what it says on hover, where one target or input is asked about."""
+"""What a box of a page looks like, and what it says on hover, where one target is asked about."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from . import color
-from .reading import isolated, label
+from .figures import share
+from .reading import isolated, label, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from . import AttributionLike, TokenLike
+    from . import AttributionLike
     from .boxes import Box
-    from .look import Look
-    from .question import Question
     from .reading import Column
 
 MAX_TITLES = 2000  # tokens that say their number, the strongest first: what keeps a saved notebook small
@@ -24,34 +25,28 @@ PAPER = color.css(color.PAPER)
 ACCENT = "#2563c9"
 
 
-def painter(
-    attribution: AttributionLike, question: Question, col: int, look: Look
-) -> Callable[[Box], tuple[list[str], str]]:
-    """From a box to its declarations of style, where it is no plain text, and to its title."""
-    column = question.columns[col]
-    ranks, titled = column.ranks(), _titled(column)
-    place = look.scale_of(column.numbers, column.largest)
+def painter(attribution: AttributionLike, column: Column, col: int) -> Callable[[Box], tuple[list[str], str]]:
+    """From a box to its declarations of style, where it is no plain text, and to its title; target `col` is on show."""
+    ranks, titled, kind = column.ranks(), _titled(column), told(attribution)
 
     def painted(box: Box) -> tuple[list[str], str]:
         if box.col == col:
-            return [f"outline:2px solid {ACCENT}"], f"{isolated(label(column.target))} · the {question.about}"
-        row = question.row_of(box, col)
-        if row < 0:
+            return [f"outline:2px solid {ACCENT}"], f"{isolated(label(column.target))} · the target"
+        # The sentence of a box after the target may have begun before it, and was seen no further.
+        is_after = (box.col if box.col >= 0 else ~box.col) > col
+        if is_after or box.row < 0 or np.isnan(column.numbers[box.row]):
             return [f"color:{QUIET}"], ""
-        value = float(column.numbers[row])
-        swatch = color.swatch(place(value), 1, signed=attribution.signed)
+        value = float(column.numbers[box.row])
+        swatch = color.swatch(value, column.largest, signed=attribution.signed)
         ink = swatch.quiet if box.token.role == "special" else swatch.ink
         style = [f"background:{swatch.background}"] if swatch.background != PAPER else []
         style += [f"color:{ink}"] if ink != INK else []
-        if row not in titled:
+        if box.row not in titled:
             return style, ""
-        return style, _title(question.names[row], look.measured(value), int(ranks[row]), column.n_visible)
+        name, rank = isolated(label(attribution.rows[box.row])), ranks[box.row]
+        return style, f"{name} · {kind} {share(value)} · rank {rank} of {column.n_visible}"
 
     return painted
-
-
-def _title(of: TokenLike, measured: str, rank: int, n: int) -> str:
-    return f"{isolated(label(of))} · {measured} · rank {rank} of {n}"
 
 
 def _titled(column: Column) -> frozenset[int]:

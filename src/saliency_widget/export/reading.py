@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
 
 MINUS = "−"
+APART = "difference of shares"  # the unit of a map whose scores are shares already: its shares would mean nothing
+_POOLED = {"sum": "summed over {}s", "mean": "averaged over {}s", "max": "the largest of each {}"}
 LONG = 60  # characters of the name of a unit of several tokens; of one token twice as much
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One target and what it was made of: `numbers` [n_rows], shares or raw scores, NaN where it cannot see the row.
+    """One target and what it was made of: `numbers` [n_rows], shares or differences, NaN where it cannot see the row.
 
     `probability` is NaN where it is not known; `value` is the number that a model gives in its place, or NaN.
-    Where the question is turned round, one input and what it feeds: see question.py.
     """
 
     target: TokenLike
@@ -61,10 +62,22 @@ class Column:
         return [int(row) for row in order if weights[row] > 0]
 
 
-def columns(attribution: AttributionLike, *, raw: bool = False) -> list[Column]:
-    """Every column, in shares or `raw`. A column of zeros has shares of 0, so that it is not taken for unseen."""
+def told(attribution: AttributionLike) -> str:
+    """What is told of a cell: its "share" of the column; of a "difference" of shares, which has none, itself."""
+    return "difference" if attribution.unit == APART else "share"
+
+
+def measured(attribution: AttributionLike) -> str:
+    """What the numbers and colours are: "share of the gradient norm, summed over words"."""
+    unit, settings = plain(attribution.unit), attribution.settings
+    pooled = _POOLED[settings["pool"]].format(settings["unit"]) if "pool" in settings else ""
+    return ", ".join(said for said in (unit if unit == APART else f"share of the {unit}", pooled) if said)
+
+
+def columns(attribution: AttributionLike) -> list[Column]:
+    """Every column, in what is told of it. A column of zeros has shares of 0, so that it is not taken for unseen."""
     numbers = attribution.scores.astype(np.float64)
-    if not raw:
+    if told(attribution) == "share":
         sums = np.nansum(np.abs(numbers), axis=0)
         numbers /= np.where(sums > 0, sums, 1)
     unknown = np.full(len(attribution.cols), np.nan)

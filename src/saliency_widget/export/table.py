@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .figures import significant
-from .look import look_of
-from .reading import MINUS, Column, columns, decimals, headline, label, notes
+from .reading import MINUS, Column, columns, decimals, headline, label, measured, notes
 from .reading import width as cells
 
 if TYPE_CHECKING:
@@ -26,12 +25,11 @@ LABEL = 16  # cells
 
 def to_text(attribution: AttributionLike, width: int = 80) -> str:
     """What prints in a terminal: what was asked, a line a target, and a shaded matrix where `width` cells hold it."""
-    look = look_of(attribution)
-    shown = columns(attribution, raw=look.raw)
+    shown = columns(attribution)
     n_rows, n_cols = attribution.scores.shape
     lines = [
         _cut(" · ".join(headline(attribution)), width),
-        _cut(f"{_count(n_rows, 'input')}, {_count(n_cols, 'target')}; {next(look.words(attribution.unit))}", width),
+        _cut(f"{_count(n_rows, 'input')}, {_count(n_cols, 'target')}; {measured(attribution)}", width),
         *(_cut(note.text, width) for note in notes(attribution)),
         "",
         *_targets(attribution, shown, width),
@@ -51,8 +49,8 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
     """
     import pandas as pd
 
-    scores, raw = np.asarray(attribution.scores), look_of(attribution).raw
-    shares = [column.numbers.astype(np.float32) for column in columns(attribution, raw=raw)]
+    scores = np.asarray(attribution.scores)
+    shares = [column.numbers.astype(np.float32) for column in columns(attribution)]
     col, row = np.nonzero(~np.isnan(scores.T))
     rows, cols = attribution.rows, attribution.cols
     return pd.DataFrame(

@@ -11,7 +11,7 @@ hears one twice is not changed by the second.
 
 A question that has one answer is a request: the page gives it a number that no other page gives, and the kernel sends
 one reply with this number, or `unanswered`. Every page hears every reply: it ignores a number that it does not wait
-for. A page that says hello does not hear old replies again, nor a `file`.
+for. A page that says hello does not hear old replies again.
 
 Column messages carry a running `seq`; the page acknowledges the highest it has, and the kernel keeps at most `WINDOW`
 unacknowledged ones in flight.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
 
 
@@ -89,37 +88,6 @@ class AskHeads(TypedDict):
     col: int
 
 
-class View(TypedDict):
-    """How the reader looks at a map.
-
-    `by`: "token", "word", "sentence" or "segment". `units`: the tokens that the units begin with, which are finer where
-    one is opened; None where they are tokens. `pool`: "sum", "mean" or "max" over the tokens of a unit. `pinned`: the
-    columns [start, end) that are pinned as one target, where they are several. `joint`: "sum" or "mean" over the
-    columns of one target. `hidden`: stretches [start, end) of tokens that do not count. `scale`: "linear", "quantile"
-    or "threshold", and `threshold` which part of the largest is the least that is coloured. `measure`: "share", "raw".
-    `turned`: the tokens [start, end) of the inputs that the question is turned round to, or None.
-    """
-
-    by: str
-    units: list[int] | None
-    pool: str
-    pinned: list[int] | None
-    joint: str
-    hidden: list[list[int]]
-    scale: str
-    threshold: float
-    measure: str
-    turned: list[int] | None
-
-
-class Export(TypedDict):
-    """Make a page of the map on show as the reader sees it, coloured for the target of `col`. The answer is `file`."""
-
-    type: Literal["export"]
-    col: int
-    view: View
-
-
 class Cancel(TypedDict):
     """Stop what is running; keep what is done."""
 
@@ -144,20 +112,7 @@ class SayVersusDo(TypedDict):
 
 
 ToKernel: TypeAlias = (
-    ToKernelHello
-    | Ack
-    | Focus
-    | Ask
-    | Branch
-    | Back
-    | AsChat
-    | Try
-    | Keep
-    | AskHeads
-    | Export
-    | Cancel
-    | Explain
-    | SayVersusDo
+    ToKernelHello | Ack | Focus | Ask | Branch | Back | AsChat | Try | Keep | AskHeads | Cancel | Explain | SayVersusDo
 )
 
 _MAY_BE_LEFT_OUT: dict[str, type] = {
@@ -179,17 +134,9 @@ _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "try": {"request": int},
     "keep": {},
     "heads": {"request": int, "col": int},
-    "export": {"col": int, "view": dict},
     "cancel": {},
     "explain": {"explainer": str, "kind": str, "prompt": str, "review": str},
     "say_versus_do": {"review": str},
-}
-_VIEW_NAMES: dict[str, tuple[str, ...]] = {
-    "by": ("token", "word", "sentence", "segment"),
-    "pool": ("sum", "mean", "max"),
-    "joint": ("sum", "mean"),
-    "scale": ("linear", "quantile", "threshold"),
-    "measure": ("share", "raw"),
 }
 
 
@@ -203,33 +150,7 @@ def read(content: object) -> ToKernel | None:
     given = _MAY_BE_LEFT_OUT.keys() & content.keys()
     if not all(_is(content[name], _MAY_BE_LEFT_OUT[name]) for name in given):
         return None
-    if "view" in fields and not _is_view(content["view"]):
-        return None
     return cast("ToKernel", content)
-
-
-def _is_view(view: dict[str, Any]) -> bool:
-    units, hidden = view.get("units"), view.get("hidden")
-    return (
-        View.__required_keys__ <= view.keys()
-        and all(view[name] in names for name, names in _VIEW_NAMES.items())
-        and (units is None or _are_places(units))
-        and all(view[name] is None or _is_span(view[name]) for name in ("pinned", "turned"))
-        and isinstance(hidden, list)
-        and all(map(_is_span, hidden))
-        and (_is(view["threshold"], int) or _is(view["threshold"], float))
-    )
-
-
-def _is_span(value: object) -> bool:
-    return _are_places(value) and len(cast("list[int]", value)) == 2
-
-
-def _are_places(value: object) -> bool:
-    """Whether it is a list of places in a text, each behind the one before."""
-    if not isinstance(value, list) or not all(_is(place, int) and place >= 0 for place in value):
-        return False
-    return all(before < after for before, after in pairwise(value))
 
 
 def _is(value: object, kind: type) -> bool:

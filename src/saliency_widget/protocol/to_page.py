@@ -255,14 +255,6 @@ class Heard(TypedDict):
     type: Literal["heard"]
 
 
-class File(TypedDict):
-    """The map as a page of its own, to be kept."""
-
-    type: Literal["file"]
-    name: str
-    text: str
-
-
 class WireExplainer(TypedDict):
     """An LLM that can be asked. `is_model`: the one whose map is on show. `guided`: whether its numbers can be read."""
 
@@ -416,7 +408,6 @@ ToPage: TypeAlias = (
     | WhatIf
     | Heads
     | Unanswered
-    | File
     | Heard
     | Explainers
     | Answer

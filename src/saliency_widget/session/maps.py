@@ -12,8 +12,7 @@ from ..attribution import attribute as attribution
 from ..attribution.engine import Chunk, Progress, Schedule, Spot
 from ..attribution.methods import LLM, METHODS, check_applies, on, why_not
 from ..attribution.objectives import labels
-from ..attribution.viewed import file_name, page_of
-from ..errors import InputError, WeightsChanged
+from ..errors import WeightsChanged
 from ..export.reading import first_word
 from .messages import menu_message, notes_message, status
 from .trail import tell_steps
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from ..attribution.result import Attribution
     from ..models.base import Model
     from ..models.document import Document
-    from ..protocol.to_kernel import View
     from ..types import Request
     from .sender import Sender
     from .shelf import Shelf
@@ -126,18 +124,6 @@ class Maps:
         for (fingerprint, request), entry in self._cache.items():
             if (fingerprint, request.inputs, request.targets) == about and entry.chunks:
                 self._begin(model, document, entry, aside=True)
-
-    def export(self, document: Document | None, col: int, view: View | None) -> None:
-        """Send the map on show as a page of its own, as it is looked at.
-
-        Raises: InputError where there is none, no such column, or no such text.
-        """
-        shown = self.attribution
-        if document is None or shown is None:
-            raise InputError("There is no map to keep yet.", cure="Wait for its first column.")
-        attribution.check_column(col, document)
-        text = page_of(shown, document.tokens, document.first_target, col, view)
-        self._sender.tell({"type": "file", "name": file_name(shown.model_name, shown.method), "text": text})
 
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -73,17 +73,9 @@ class AskHeads:
     request: int
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
-    """Make a page of the map on show, as it is looked at; None: as it comes."""
-
-    col: int
-    view: to_kernel.View | None
-
-
 Turn: TypeAlias = Branch | Back | AsChat | Keep  # after which another text is on show
 Quick: TypeAlias = Try | AskHeads  # one pass, or two
-Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Export | Wish"
+Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Wish"
 
 
 class Tasks:
@@ -141,7 +133,7 @@ class Tasks:
     def turn_the_page(self) -> None:
         """Another text is on show: what was asked of a place in the one before makes no sense."""
         self._drop(lambda task: isinstance(task, Aside | Quick))
-        self._waiting = [_of_any_text(task) for task in self._waiting]
+        self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting]
 
     def follow(self, question: Question) -> None:
         """Show this map next, unless another is to be shown."""
@@ -167,8 +159,6 @@ def task_of(message: to_kernel.ToKernel) -> Task:
             task = Keep(_change_of(message))
         case "heads":
             task = AskHeads(message["col"], message["request"])
-        case "export":
-            task = Export(message["col"], message["view"])
         case kind:
             raise AssertionError(f"{kind} asks for nothing that waits")
     return task
@@ -189,12 +179,6 @@ def _change_of(message: to_kernel.Try | to_kernel.Keep) -> Change:
 def bare(question: Question) -> Question:
     """The question as it can be put to any text: tokens and columns are those of one."""
     return replace(question, foil=None, col=None)
-
-
-def _of_any_text(task: Task) -> Task:
-    if isinstance(task, Ask):
-        return Ask(bare(task.question))
-    return replace(task, view=None) if isinstance(task, Export) else task
 
 
 def _rank(task: Task) -> int:

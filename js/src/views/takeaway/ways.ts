@@ -2,15 +2,15 @@
 
 import { plural } from "../../format";
 import type { Span } from "../../layout";
-import type { WireView } from "../../protocol";
 import { differenceOfShares, rankOf, shareOf } from "../../scores";
 import type { Store } from "../../store";
 import { type Columns, csv, json, shortest, tsv } from "../../takeaway/table";
 import { masked, pooled } from "../../units";
 import { copy } from "../clipboard";
 import type { ViewContext } from "../context";
-import { h, watch } from "../dom";
-import { chosenParts, nameOf, objectiveText } from "../words";
+import { h } from "../dom";
+import { headline, nameOf } from "../words";
+import { pageOf } from "./page";
 import { type Picture, pictureOf } from "./picture";
 import { download, gathered, png } from "./save";
 
@@ -35,7 +35,7 @@ const noPicture = (store: Store) => {
 };
 
 export const WAYS: readonly Way[] = [
-  ["HTML", "a page of its own to hover", noColumn, page],
+  ["HTML", "a page of its own to hover", noColumn, async (context) => save(context, "html", page(context))],
   ["SVG", "what is drawn here", noPicture, async (context) => save(context, "svg", svg(context))],
   ["PNG", "the same, twice the size", noPicture, async (context) => save(context, "png", await png(draw(context)))],
   [
@@ -63,29 +63,15 @@ function save({ store }: ViewContext, ending: string, file: Blob): string {
   return download(`${name.replace(/[^\p{L}\p{N}.]+/gu, "-").slice(0, 100)}.${ending}`, file);
 }
 
-/** The kernel makes it. */
-function page({ store, send, signal }: ViewContext): Promise<string> {
-  const [file, failure] = [store.file.peek(), store.failure.peek()];
-  send({ type: "export", col: store.target.peek() ?? 0, view: viewOf(store) });
-  return new Promise((resolve, reject) => {
-    const heard = new AbortController();
-    watch(AbortSignal.any([signal, heard.signal]), () => {
-      const [made, failed] = [store.file.value, store.failure.value];
-      if (heard.signal.aborted) return;
-      if (made !== null && made !== file) resolve(download(made.name, new Blob([made.text])));
-      else if (failed !== null && failed !== failure) reject(new Error(failed.message));
-      else return;
-      queueMicrotask(() => heard.abort()); // not from within the effect that it ends
-    });
-  });
+function page({ store }: ViewContext): Blob {
+  return new Blob([pageOf(store)]);
 }
 
 function draw({ store, layer, ramp }: ViewContext): Picture {
   const parts = [".sw-text", ".sw-classes", ".sw-actions-text", ".sw-about"].flatMap(
     (query) => layer.parentElement?.querySelector<HTMLElement>(`.sw-body ${query}:not([hidden])`) ?? [],
   );
-  const asked = [store.document.value?.model, store.method.value?.label, ...chosenParts(store), objectiveText(store)];
-  const title = asked.filter((words) => words !== undefined).join(" · ");
+  const title = headline(store).join(" · ");
   const head = h("div", {}, h("span", { className: "sw-muted" }, title));
   parts[0]?.before(head); // for as long as it is read off: who is on the page sees it elsewhere
   const picture = pictureOf([head, ...parts], title, ramp.value.plain[0]?.background ?? "white");
@@ -121,8 +107,8 @@ function asCsv(store: Store): Iterable<string> {
   return csv(rowsOf(store), colsOf(store), columnsOf(store));
 }
 
-/** How the map is looked at, as far as a file can say it. */
-function viewOf(store: Store): WireView {
+/** How the map is looked at, as the JSON file says it. */
+function viewOf(store: Store) {
   const { granularity, units, pool, pinnedCols, extent, joint, hidden, scale, threshold, measure, inputs } = store;
   const ends = ({ start, end }: Span): [number, number] => [start, end];
   return {

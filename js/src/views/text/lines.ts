@@ -152,7 +152,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   /** The space before a box, and before the first target the stroke between what was read and what was written. */
   function gapBefore(start: number, spaced: boolean): ChildNode[] {
     const gap: ChildNode[] = spaced ? [document.createTextNode(" ")] : [];
-    if (start === store.firstTarget.value && hasPrompt())
+    if (start === store.firstTarget.value && hasPrompt(store))
       gap.push(
         h("span", { className: "sw-split", ariaHidden: "true" }),
         document.createTextNode(spaced ? " " : "\u200a"),
@@ -164,13 +164,13 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     return store.tokens.value[token]?.role === "special";
   }
 
-  /** Whether something was read in the text that is written; a start token alone is no beginning of it. */
-  function hasPrompt(): boolean {
-    const [begin, end] = [store.targetStart.value, store.firstTarget.value];
-    return begin === null ? end > 0 : store.tokens.value.slice(begin, end).some(({ role }) => role !== "special");
-  }
-
   return { items, itemAt, changed, rebuild, unfold: (start) => unfolded.add(start), joinUnits };
+}
+
+/** Whether something was read in the text that is written; a start token alone is no beginning of it. */
+export function hasPrompt({ targetStart, firstTarget, tokens }: Store): boolean {
+  const [begin, end] = [targetStart.value, firstTarget.value];
+  return begin === null ? end > 0 : tokens.value.slice(begin, end).some(({ role }) => role !== "special");
 }
 
 /** Two boxes that touch: parts of one word, or neighbours. */

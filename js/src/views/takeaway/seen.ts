@@ -1,0 +1,170 @@
+/** What a file shows of a map: what is asked about, what has numbers, and the boxes of the text, as the reader sees them. */
+
+import { partMark, percent, share } from "../../format";
+import type { Asked, Told } from "../../hover";
+import { firstWhere, type Span } from "../../layout";
+import { isolated, labelOf } from "../../pieces";
+import type { Store } from "../../store";
+import { nameOf, numberOf, stepOf } from "../words";
+
+/** A target, its columns as one, and the score of each unit of the rows. */
+export type Target = { cols: Span; name: string; scores: Float32Array };
+/** A box of the text: tokens that lie within one unit and one target, and are hidden or not. */
+export type Box = Span & { struck: boolean };
+
+/**
+ * `told`: which box has which numbers, and how they are told. `numbers`: of each that can be asked about, one a name.
+ * `shown`: what is asked about now. `targets`: those that are computed whole, whatever is asked about; `inputs`: the names of
+ * their rows.
+ */
+export type Seen = {
+  told: Told;
+  numbers: readonly ArrayLike<number>[];
+  shown: number;
+  boxes: readonly Box[];
+  targets: readonly Target[];
+  inputs: readonly string[];
+};
+
+const OTHERS = 4; // tokens that might have been written instead
+const LITTLE = 0.0005; // of a column: not worth a word
+
+/** Throws where nothing of what is looked at is computed. */
+export function seenOf(store: Store): Seen {
+  const { units, nRowUnits, map, hiddenRows, isSigned, scale, threshold, firstTarget, inputs: chosen } = store;
+  const { value: first } = firstTarget;
+  const spans = units.value.spans.slice(0, nRowUnits(map.value));
+  const all = targetsOf(store);
+  const targets = all.flatMap((cols): Target[] => {
+    const scores = store.unitScores(map.value, cols);
+    return scores === null ? [] : [{ cols, name: nameInText(store, moved(cols, first)), scores }];
+  });
+  if (targets.length === 0)
+    throw new Error("No target is computed whole: read by tokens, let go of what is pinned as one, or wait.");
+  const inputs = spans.map((span) => nameInText(store, span));
+  const boxes = boxesOf(store, all);
+  const question =
+    chosen.value === null ? aboutTargets(store, targets, inputs) : aboutInputs(store, targets, spans, chosen.value);
+  const { rowAt, askedAt, ...about } = question;
+  const told: Told = {
+    signed: map.value !== null && isSigned(map.value),
+    scale: scale.value,
+    threshold: threshold.value,
+    rows: boxes.map(({ start }) => (hiddenRows.value?.[start] ? -1 : rowAt(start))),
+    cols: boxes.map(({ start }) => askedAt(start)),
+    ...about.told,
+  };
+  return { ...about, told, boxes, targets, inputs };
+}
+
+/** A target each: a token, a word where words are read, or what is pinned as one, which may cut a word in two. */
+function targetsOf({ nTargets, unitCols, pinnedCols, extent, inputs }: Store): Span[] {
+  const starts = new Set([nTargets.value]);
+  for (let col = 0; col < nTargets.value; col = unitCols(col).end) starts.add(col);
+  // What an input feeds is asked of each: the pin is of the question that was turned round.
+  const pin = extent.value > 1 && inputs.value === null ? pinnedCols.value : null;
+  if (pin !== null) {
+    for (let col = pin.start + 1; col < pin.end; col++) starts.delete(col);
+    starts.add(pin.start).add(pin.end);
+  }
+  return tiles(starts);
+}
+
+/** Every token is in one box. */
+function boxesOf({ tokens, units, hidden, hiddenRows, firstTarget }: Store, targets: readonly Span[]): Box[] {
+  const { length: n } = tokens.value;
+  const ends = [...units.value.spans, ...hidden.value, ...targets.map((cols) => moved(cols, firstTarget.value))];
+  const edges = new Set(ends.flatMap(({ start, end }) => [Math.min(start, n), Math.min(end, n)]));
+  return tiles(edges).map((span) => ({ ...span, struck: hiddenRows.value?.[span.start] === 1 }));
+}
+
+/** What is asked about and what answers: the numbers, and by the first token of a box which of them are its own. */
+type Question = Pick<Seen, "numbers" | "shown"> & {
+  told: Pick<Told, "about" | "numbers" | "names" | "asked">;
+  rowAt: (token: number) => number;
+  askedAt: (token: number) => number;
+};
+
+/** Which inputs made a target? */
+function aboutTargets(store: Store, targets: readonly Target[], names: readonly string[]): Question {
+  const { units, firstTarget, target, measure, map } = store;
+  const told = map.value?.difference !== undefined ? "difference" : measure.value === "raw" ? "score" : "share";
+  const at = placesOf(targets.map(({ cols }) => cols));
+  return {
+    told: { about: "target", numbers: told, names, asked: targets.map((one) => asked(store, one)) },
+    numbers: targets.map(({ scores }) => scores),
+    shown: Math.max(0, at(target.value ?? 0)),
+    rowAt: (token) => within(units.value.of[token], names.length),
+    askedAt: (token) => at(token - firstTarget.value),
+  };
+}
+
+/** The question turned round: what each target owes to an input. What is `chosen` is one, whatever its units. */
+function aboutInputs(store: Store, targets: readonly Target[], spans: readonly Span[], chosen: Span): Question {
+  const { firstTarget, fedBy, measure, map } = store;
+  const rest = spans.filter(({ start, end }) => end <= chosen.start || start >= chosen.end);
+  const inputs = [chosen, ...rest]
+    .sort((a, b) => a.start - b.start)
+    .map((span) => ({ span, fed: targets.map(({ cols }) => fedBy(map.value, span, cols)) }))
+    .filter(({ fed }) => fed.some((value) => !Number.isNaN(value)));
+  const shown = inputs.findIndex(({ span }) => span === chosen);
+  if (shown < 0) throw new Error("What is chosen feeds no target that is computed: go back to the target, or wait.");
+  const as = measure.value === "raw" ? "score" : "fed";
+  const [col, row] = [placesOf(inputs.map(({ span }) => span)), placesOf(targets.map(({ cols }) => cols))];
+  return {
+    told: {
+      about: "input",
+      numbers: map.value?.difference === undefined ? as : "difference",
+      names: targets.map(({ name }) => name),
+      asked: inputs.map(({ span }) => [nameInText(store, span), " feeds", "", ""]),
+    },
+    numbers: inputs.map(({ fed }) => fed),
+    shown,
+    rowAt: (token) => Math.max(-1, row(token - firstTarget.value)),
+    askedAt: col,
+  };
+}
+
+/** What the line below the text says of a target. */
+function asked(store: Store, { cols, name }: Target): Asked {
+  const [n, number] = [cols.end - cols.start, numberOf(store, { cols })];
+  const held = store.hiddenShareOf(cols) ?? 0;
+  const own = store.tokens.value[store.firstTarget.value + cols.start]?.id;
+  const others = (n > 1 ? [] : (stepOf(store, cols.start)?.alternatives ?? []))
+    .filter(({ id }) => id !== own)
+    .slice(0, OTHERS)
+    .map(({ text, probability }) => `${isolated(labelOf({ text }))} ${share(probability)}`);
+  return [
+    name,
+    `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${n} tokens, ${store.joint.value}` : ""}`,
+    others.length === 0 ? "" : ` instead of ${others.join(" · ")}`,
+    held < LITTLE ? "" : ` · hidden: ${percent(held)}`,
+  ];
+}
+
+/** In plain text: which part of a character it is, and to which side it runs. */
+function nameInText(store: Store, span: Span): string {
+  const part = span.end - span.start === 1 ? store.tokens.value[span.start]?.part : null;
+  return isolated(`${nameOf(store, span)}${part ? ` (${partMark(...part)})` : ""}`);
+}
+
+function tiles(edges: Iterable<number>): Span[] {
+  const sorted = [...edges].sort((a, b) => a - b);
+  return sorted.slice(1).map((end, k) => ({ start: sorted[k] ?? 0, end }));
+}
+
+function moved({ start, end }: Span, by: number): Span {
+  return { start: start + by, end: end + by };
+}
+
+function within(place: number | undefined, n: number): number {
+  return place !== undefined && place < n ? place : -1;
+}
+
+/** Which of these spans, in order, holds a place; ~n where none does and n of them end before it. */
+function placesOf(spans: readonly Span[]): (place: number) => number {
+  return (place) => {
+    const ended = firstWhere(spans.length, (k) => (spans[k]?.end ?? 0) > place);
+    return (spans[ended]?.start ?? place + 1) <= place ? ended : ~ended;
+  };
+}
