@@ -53,6 +53,15 @@ function washington(columns = SIGNED, map: Partial<MapBegins> = {}): Store {
   return started([...about(WASHINGTON, AT, columns, { probabilities: PROBABILITIES }), [signed]]).store;
 }
 
+it("the page says what the live one says of the map's numbers, and of no other map", () => {
+  const store = washington();
+  store.receive({ type: "notes", map: "m1", notes: [{ text: "Half of <it> is noise.", cols: null }] });
+  store.receive({ type: "notes", map: "m2", notes: [{ text: "Another.", cols: [0] }] });
+  const head = new DOMParser().parseFromString(pageOf(store), "text/html").querySelector(".sw-head")?.textContent;
+  expect(head).toContain("Half of <it> is noise.");
+  expect(head).not.toContain("Another.");
+});
+
 // ── what is in a page ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 function read(html: string) {
@@ -657,6 +666,41 @@ describe("classes", () => {
     const store = classified([0.2, 0.3, 0.5], [[1, 2, 3]]);
     const { boxes, data } = pageIn(store);
     expect([boxes.length, data.cols]).toEqual([6, [-1, -1, -1, 0, ~1, ~1]]);
+  });
+  it("that are plain numbers of a model are its outputs", () => {
+    const tokens = [token("a"), token(" gem"), token("A", { role: "class" }), token("B", { role: "class" })];
+    const messages = about(
+      tokens,
+      2,
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      {},
+    );
+    const { store } = started(
+      messages.map(([message, ...rest]) =>
+        message.type === "document"
+          ? [{ ...message, raw: true }, ...rest]
+          : message.type === "steps"
+            ? [
+                {
+                  ...message,
+                  steps: [
+                    { probability: null, value: -1.5, alternatives: [] },
+                    { probability: null, value: 2.25, alternatives: [] },
+                  ],
+                },
+                ...rest,
+              ]
+            : [message, ...rest],
+      ),
+    );
+    const html = pageOf(store);
+    expect(html).toContain(">outputs<");
+    expect(html).toContain("All outputs in numbers");
+    expect(html).toContain("−1.5");
+    expect(html).not.toContain("class<");
   });
   it("have the colours of what they owe to an input", () => {
     const store = classified([0.4, 0.6]);

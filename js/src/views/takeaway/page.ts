@@ -12,7 +12,7 @@ import type { Store } from "../../store";
 import { classOrder } from "../classes";
 import { h } from "../dom";
 import { hasPrompt } from "../text/lines";
-import { headline, unitText, worthOf } from "../words";
+import { headline, outputsOf, unitText, worthOf } from "../words";
 import { type Box, type Seen, seenOf } from "./seen";
 
 /** The script that goes along, as text: the build puts it here. */
@@ -106,7 +106,9 @@ function headOf(store: Store): HTMLElement {
     hidden === 0 ? "" : `${plural(hidden, "input")} hidden`,
   ];
   const rest = words.filter((said) => said !== "").map((said) => ` · ${said}`);
-  return h("div", { className: "sw-head" }, h("strong", {}, model), quiet(rest.join("")));
+  const notes = store.notes.value.get(store.map.value?.info.map ?? "") ?? [];
+  const told = notes.flatMap(({ text }) => [h("br"), quiet(visible(text))]);
+  return h("div", { className: "sw-head" }, h("strong", {}, model), quiet(rest.join("")), ...told);
 }
 
 /** A box as an element, and what stands around it: the space before a word, the line break at the end. */
@@ -185,7 +187,7 @@ function classesOf(store: Store, classes: readonly Drawn[]): HTMLElement[] {
   }
   const row = "display: flex; flex-wrap: wrap; gap: 8px; margin: 6px 0 12px";
   const boxes = made("div", row, {}, ...classes.map(({ element }) => element));
-  return [made("div", LABEL, { className: "sw-quiet" }, "classes"), boxes];
+  return [made("div", LABEL, { className: "sw-quiet" }, outputsOf(store).label), boxes];
 }
 
 // ── below it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,7 +202,8 @@ function keyOf(): HTMLElement {
 
 /** Every target with its probability and its strongest inputs, folded away. */
 function tableOf(store: Store, { targets, inputs }: Seen): HTMLElement {
-  const noun = store.kind.value === "classes" ? "class" : "target";
+  const [noun, all] =
+    store.kind.value === "classes" ? [outputsOf(store).one, outputsOf(store).label] : ["target", "targets"];
   const difference = store.map.value?.difference !== undefined;
   const raw = store.measure.value === "raw" && !difference;
   const worths = targets.map(({ cols }) => worthOf(store, { cols }));
@@ -215,8 +218,13 @@ function tableOf(store: Store, { targets, inputs }: Seen): HTMLElement {
   const head = row("th", noun, worths[0]?.name === "" ? "value" : "p", `strongest inputs, and their ${kind}s`);
   const table = h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows));
   table.style.cssText = "border-collapse: collapse; font-size: 13px; margin: 6px 0";
-  const all = noun === "class" ? "All classes in numbers" : "All targets in numbers";
-  return made("details", "margin-top: 6px", { className: "sw-numbers" }, h("summary", {}, quiet(all)), table);
+  return made(
+    "details",
+    "margin-top: 6px",
+    { className: "sw-numbers" },
+    h("summary", {}, quiet(`All ${all} in numbers`)),
+    table,
+  );
 }
 
 // ── elements ──────────────────────────────────────────────────────────────────────────────────────────────────────────
