@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .entries import Entry, KeyKind, grouped, is_other_key, kind_of_key, noted, shown
 from .literals import LITERAL, NUMBER, as_number, number_as, unescaped, value_of
@@ -133,6 +133,12 @@ def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) ->
             parent.entries.append(_entry(frame.key, frame.numbers[0], frame, end, False))  # "film": [0.5, "a noun"]
         else:
             _keep_array(frame, parent, lists)
+        return
+    numbers = [f for f in frame.fields if isinstance(f.value, float) and f.kind == "value"]
+    if frame.key is not None and kind_of_key(frame.key) == "value" and len(numbers) == 1 and not frame.entries:
+        parent.fields.append(
+            replace(numbers[0], key=frame.key, start=frame.start, end=end)
+        )  # "importance": {"score": 1}
         return
     single = _object(frame, end)
     if single:
