@@ -14,8 +14,8 @@ _OUTPUT = r"(?:output|int)(?![^\w\n]*\n)"  # "Output: 1"; but below "Output:" st
 KEY = rf"(?:{alternatives(CLASS_KEYS | {'final', 'overall'})}|{_OUTPUT})"
 # What models call a label that is no sentiment.
 _OTHER_NAMES = words("""
-    topic theme subject genre intent stance position opinion mood domain emotion rating star stars language type group tag
-    thema tema 主题 主題
+    topic theme subject genre intent stance position opinion mood domain emotion rating star stars language type group
+    tag thema tema 主题 主題
 """)
 _ANY_KEY = rf"(?:{KEY}|{alternatives(_OTHER_NAMES)})"
 
