@@ -31,6 +31,7 @@ PARTS = [
         "3.5",
         "\n",
     ),
+    *("<br>", "&amp;", "very (2)", "—", "café", "电影"),
     *("ﬁlm", "FILM", "n't", "do", "👍", "e\u0301", "\x00", "machine learning", "- ", "''"),
 ]
 texts = st.lists(st.sampled_from(PARTS), max_size=30).map("".join)
@@ -132,6 +133,24 @@ def test_values_beyond_the_range_are_clipped() -> None:
 @pytest.mark.parametrize(
     ("review", "word"),
     [
+        ("❤️", "❤"),
+        ("—", "--"),
+        ("don‑t", "don-t"),
+        ("café", "cafe"),
+        ("naive", "naïve"),
+        ("電影", "电影"),
+        ("无聊", "無聊"),
+        ("&", "&amp;"),
+        ('"', "&quot;"),
+        ("''", '"'),
+        ("film", "<b>film</b>"),
+        ("film", "**film**"),
+        ("film", "film (noun)"),
+        ("film", "film."),
+        ("isn't", "isnt"),
+        ("mind-blowing", "mindblowing"),
+        ("mind-blowing", "mind blowing"),
+        ("at all", "atall"),
         ("Film", "film"),
         ("it’s", "it's"),
         ("it's", "IT’S"),
@@ -163,15 +182,52 @@ def test_a_pair_of_several_words_scores_each() -> None:
     ]
 
 
-def test_pieces_of_a_word_give_it_their_mean() -> None:
+def test_pieces_of_a_word_give_it_the_strongest_value() -> None:
     """ "do" and "n't" are "don't", also where there is another "do" further on; so are a tokenizer's pieces."""
     aligned = align("I don't do unbelievable", [("I", 0.0), ("do", 0.2), ("n't", -0.6), ("do", 0.5)])
-    assert aligned.scores[:3] == (0.0, pytest.approx(-0.2), 0.5)
+    assert aligned.scores[:3] == (0.0, -0.6, 0.5)
     assert fates(aligned) == [("aligned", 0), ("aligned", 1), ("aligned", 1), ("aligned", 2)]
     assert any('"don\'t"' in problem for problem in aligned.problems)
     pieces = align("so unbelievable", [("un", 1.0), ("##bel", 3.0), ("##ievable", 1.0)])
     assert pieces.scores == (None, 1.0)
     assert [pair.fate for pair in pieces.pairs] == ["aligned", "out of range", "aligned"]
+
+
+def test_joined_words_are_met_only_where_none_is_like_it() -> None:
+    """ "its" is its, not it's, though the letters are the same; with no "its", it is it's."""
+    assert align("it's long, its end", [("its", 0.5)]).pairs[0].at == 3
+    assert align("it's long", [("its", 0.5)]).pairs[0].at == 0
+
+
+def test_a_tag_is_one_unit() -> None:
+    """Markup and entities are one word each, and a pair with them names them; a lesser sign is none."""
+    review = 'a <b class="x">dull</b> film<br /> &amp; 1 < 2'
+    assert [word.text for word in words_of(review)] == [
+        *("a", '<b class="x">', "dull", "</b>", "film", "<br />", "&amp;", "1", "<", "2")
+    ]
+    aligned = align(review, [('<b class="x">dull</b>', -0.5), ("<br />", 0.1), ("&", 0.2)])
+    assert fates(aligned) == [("aligned", 1), ("aligned", 5), ("aligned", 6)]
+    assert aligned.scores[1:7] == (-0.5, -0.5, -0.5, None, 0.1, 0.2)
+
+
+def test_counted_repeats() -> None:
+    """ "very (2)" alone means two places, and says so; beside "very (1)" it means the second."""
+    review = "very very very good"
+    counted = align(review, [("very (2)", 0.3), ("good", 0.9)])
+    assert counted.scores == (0.3, 0.3, None, 0.9)
+    assert any("very (2)" in problem and "2 places" in problem for problem in counted.problems)
+    assert align(review, [("very ×3", 0.3)]).scores == (0.3, 0.3, 0.3, None)
+    assert align(review, [("very (1)", 0.1), ("very (2)", 0.2), ("very (3)", 0.3)]).scores == (0.1, 0.2, 0.3, None)
+    assert align("see page (2)", [("page (2)", 0.3)]).scores == (None, 0.3, 0.3, 0.3, 0.3)
+
+
+def test_a_dictionary_means_all_places() -> None:
+    """Where each word can be named once only, its value is for all its places, and that is said."""
+    pairs = [("the", 0.1), ("film", 2.0), ("invented", 0.5)]
+    aligned = align("The film, the end, the film", pairs, everywhere=True)
+    assert aligned.scores == (0.1, 1.0, None, 0.1, None, None, 0.1, 1.0)
+    assert any('"film" is named once' in problem for problem in aligned.problems)
+    assert align("the the", [("the", 0.1)]).scores == (0.1, None)
 
 
 def test_nothing_at_all() -> None:
@@ -197,11 +253,15 @@ def test_the_review_s_own_words_cover_it(review: str, data: st.DataObject) -> No
     assert aligned.covered == 1
 
 
-@given(texts | st.text(max_size=40), st.lists(st.tuples(texts | st.text(max_size=6), values), max_size=25))
+@given(
+    texts | st.text(max_size=40), st.lists(st.tuples(texts | st.text(max_size=6), values), max_size=25), st.booleans()
+)
 @settings(max_examples=500, deadline=None)
-def test_every_word_and_every_pair_is_accounted_for(review: str, pairs: list[tuple[str, float]]) -> None:
+def test_every_word_and_every_pair_is_accounted_for(
+    review: str, pairs: list[tuple[str, float]], everywhere: bool
+) -> None:
     """A word has a score in [-1, 1] or none, a pair has one fate, and a word only where it means one."""
-    aligned = align(review, pairs)
+    aligned = align(review, pairs, everywhere=everywhere)
     assert [(pair.word, pair.value) for pair in aligned.pairs] == pairs
     assert len(aligned.scores) == len(aligned.words)
     assert all(score is None or -1 <= score <= 1 for score in aligned.scores)
@@ -229,7 +289,7 @@ def test_repeated_words_stay_in_order(words: list[str], chance: random.Random) -
 
 
 @pytest.mark.parametrize("review", ["the ", "a b ", "no two ", "."])
-@pytest.mark.parametrize("kind", ["same", "backwards", "none", "pieces", "pairs"])
+@pytest.mark.parametrize("kind", ["same", "backwards", "none", "pieces", "pairs", "counted", "joined"])
 @pytest.mark.parametrize("size", [250, pytest.param(5_000, marks=pytest.mark.long)])
 def test_work_is_linear(review: str, kind: str, size: int) -> None:
     """Where all words are alike, none is there, or all are in pieces: four times as many take four times the lines.
@@ -245,6 +305,8 @@ def test_work_is_linear(review: str, kind: str, size: int) -> None:
             "none": ["x"] * size,
             "pieces": ["t", "he"] * (size // 2),
             "pairs": ["the the"] * size,
+            "counted": [f"the ({at})" for at in range(1, size + 1)],
+            "joined": ["nottwo"] * size,
         }[kind]
         return lines_of(lambda: align(review * size, [(word, 0.5) for word in given_words]))
 

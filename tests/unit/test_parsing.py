@@ -90,7 +90,10 @@ def test_no_real_pair_is_lost(at: int) -> None:
 # ── the styles of models ─────────────────────────────────────────────────────────────────────────────────────────
 
 # Answers that are not read as they are meant, each with the reason. The tests hold that none is wrong in silence.
-KNOWN_MISSES: dict[str, str] = {}
+KNOWN_MISSES = {
+    "class contradictory prose": "The sentence names both classes; that its second half decides is not looked for.",
+    "third: 68": "'Not sport but cooking.' says nothing of the text, so no class is taken from it.",
+}
 
 
 def reading(case: dict[str, Any]) -> Parsed[Any]:

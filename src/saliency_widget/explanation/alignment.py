@@ -172,7 +172,7 @@ _BESIDE = re.compile(
 
 def folded(word: str) -> str:
     """Return the same for words that differ in accents, dashes, or between simplified and traditional Chinese, too."""
-    word = alike(word)
+    word = alike(unescape(word) if word[:1] == "&" else word)
     if word.isascii():
         return '"' if word in ("''", "``") else _DASHES.sub("-", word)
     plain = _ACCENT.sub("", unicodedata.normalize("NFD", word)) or word

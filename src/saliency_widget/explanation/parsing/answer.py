@@ -141,6 +141,7 @@ def _outside(answer: str, chosen: Chosen) -> str:
     """Return the answer without the lists, each of which becomes a line's end."""
     parts: list[str] = []
     at = 0
+    answer = answer[: chosen.end]
     for found in chosen.found:
         parts.append(_BULLET.sub("", answer[at : found.start]))
         at = found.end

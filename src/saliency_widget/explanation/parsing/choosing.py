@@ -63,6 +63,7 @@ class Chosen:
 
     parts: tuple[FoundList, ...]
     found: tuple[FoundList, ...]
+    end: int  # of what is about the text: a list about another one begins here, or the answer ends
     problems: tuple[str, ...]
 
     @property
@@ -87,7 +88,7 @@ def choose(answer: str, text: str | None, labels: Labels[L], check: Callable[[],
     check()
     lists = _disjoint(found)
     if not lists:
-        return Chosen((), (), ())
+        return Chosen((), (), len(answer), ())
     runs = _runs(answer, lists, words, labels)
     best = _best(answer, runs, words)
     chosen = runs[best]
@@ -99,7 +100,9 @@ def choose(answer: str, text: str | None, labels: Labels[L], check: Callable[[],
         problems.append(f"There are {len(said)} lists; {_why(said, chosen, text is not None)} is taken.")
     if len(chosen) > 1:
         problems.append(f"The list is in {len(chosen)} parts, which are put together.")
-    return Chosen(tuple(chosen), tuple(part for run in said for part in run), tuple(problems))
+    found = [part for run in said for part in run]
+    foreign = (run[0].start for run in runs[best + 1 :] if text is not None and not words.said(run))
+    return Chosen(tuple(chosen), tuple(found), next(foreign, len(answer)), tuple(problems))
 
 
 def _why(runs: Sequence[Sequence[FoundList]], chosen: Sequence[FoundList], with_text: bool) -> str:

@@ -10,15 +10,14 @@ from .entries import CLASS_KEYS
 from .labels import LETTER, L, Labels
 from .literals import ARROW, EMOJI, LONGEST_LINE, alternatives, numbered_lines, words
 
-KEY = alternatives(CLASS_KEYS | {"final", "overall"})
+_OUTPUT = r"(?:output|int)(?![^\w\n]*\n)"  # "Output: 1"; but below "Output:" stands the list
+KEY = rf"(?:{alternatives(CLASS_KEYS | {'final', 'overall'})}|{_OUTPUT})"
 # What models call a label that is no sentiment.
-_ANY_KEY = alternatives(
-    CLASS_KEYS
-    | {"final", "overall"}
-    | words(
-        "topic theme subject genre intent emotion rating star stars language type group tag thema tema sujet 主题 主題"
-    )
-)
+_OTHER_NAMES = words("""
+    topic theme subject genre intent stance position opinion mood domain emotion rating star stars language type group
+    tag thema tema 主题 主題
+""")
+_ANY_KEY = rf"(?:{KEY}|{alternatives(_OTHER_NAMES)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +42,22 @@ def _patterns(labels: Labels[L]) -> _Patterns:
     stated = rf"""{key}
         (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
         (?: [*_"'`\] >]{{0,6}}{verb}(?:[^\n]{{0,40}}?{ARROW}[ ]?)?{dress}\n?[ ]{{0,2}}{EMOJI}?[ ]?{dress}
+            (?:\(?[A-Z][).][ ])?
           | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]?> | [ ]{{0,2}}{ARROW}[ ]{{0,2}}
           | [*_"'`]{{0,3}}[ ]?[,;|｜\t][ ]?[*_]{{0,3}}(?=[^\n]{{1,20}}(?:\n|\Z))
           | [ ]+ | 为|為|是 )
         {value}"""
-    in_words = rf"""(?<!not[ ])\b(?:classified|labell?ed|rated|categori[sz]ed)[ ](?:\w{{1,20}}[ ]){{0,3}}?as[ ]
+    in_words = rf"""(?<!not[ ])\b(?:classified|labell?ed|rated|categori[sz]ed)[ ](?:(?:\w{{1,20}}[ ]){{0,3}}?as[ ])?
         {dress}(?P<verb>{number}|{name})
       | {key}[*_"'` ]{{0,4}}[:：=][^\n\d:：()（）]{{1,40}}[(（](?P<value>{number})[)）][*_"'`. ]{{0,6}}(?=\n|\Z)"""
     second = rf"(?P<second>{number}|{name})"
-    bare = rf"""(?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡∴]|\\[\[(])*+(?:[=-]>\s)?(?:\\(?:boxed|text)\{{)?
+    bare = rf"""(?:(?:print|return)[ ]?(?=[(\d+-]))?
+        (?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡∴]|\\[\[(]|</?[\w-]{{1,20}}>)*+(?:[=-]>\s)?(?:\\(?:boxed|text)\{{)?
         (?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?(?:{EMOJI}[ ]?)?[*_"'`<(]{{0,4}}
-        {value}[*_"'`)>]{{0,4}}
+        (?P<round>[\[{{]\s?)?{value}(?(round)\s?[\]}}])[*_"'`)>]{{0,4}}
         (?: \s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s))\s?{second} | [ ](?:{ARROW}|[-–—])[ ](?P<third>{name}) )?
         (?:[ ]?[(（](?:confidence:?[ ])?\d{{1,3}}(?:\.\d{{1,4}})?[ ]?%[)）])?
-        (?:[.\s*_"'`>)）】\]」”。!！,}}$]|{EMOJI}|\\[\])])*+(?:\#.*)?"""
+        (?:[.\s*_"'`>)）】\]」”。!！,;}}$]|{EMOJI}|\\[\])]|</[\w-]{{1,20}}>)*+(?:\#.*)?"""
     either = rf"""\s{{0,3}}(?:\([-+−]?\d\))?[*"]{{0,3}}\s{{0,3}}
         (?:or|and|/|\||,|、|或|和|vs|oder|und|ou|o|y)\s{{0,3}}["*]{{0,3}}(?:[-+−]?[01]\b(?![.,]\d)|{name})"""
     share = r"(?:0?\.\d{1,8}|1\.0{0,8}|\d{1,3}(?:\.\d{1,4})?%)"

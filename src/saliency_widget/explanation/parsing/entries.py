@@ -10,31 +10,31 @@ from .literals import words
 
 # What models call the word, its number and the class: in objects, at the head of tables, in attributes.
 WORD_KEYS = words("""
-    word words token tokens text term feature element item w t tok unit segment symbol phrase piece subword punctuation
-    character char name key string surface mot mots palabra palabras término termino wort wörter parola parole palavra
-    palavras słowo slovo woord ord kelime kata từ слово слова токен 词 詞 词语 詞語 单词 單詞 字 字词 字詞 词汇 詞彙
-    文字 单字 單字 词或标点 单词或标点 単語 言葉 語 トークン 形態素 단어 토큰 어절 كلمة الكلمة शब्द
+    word words token tokens tok toks text term feature element item w t unit segment symbol phrase piece subword
+    punctuation character char name key string surface mot mots palabra palabras término termino wort wörter parola
+    parole palavra palavras słowo slovo woord ord kelime kata từ слово слова токен 词 詞 词语 詞語 单词 單詞 字 字词
+    字詞 词汇 詞彙 文字 单字 單字 词或标点 单词或标点 単語 言葉 語 トークン 形態素 단어 토큰 어절 كلمة الكلمة शब्द
 """)
 VALUE_KEYS = words("""
-    importance importances score scores value values weight weights attribution attributions s v imp
-    saliency salience contribution relevance influence impact strength rating wert werte wichtigkeit gewicht gewichtung
+    importance importances score scores value values weight weights attribution attributions s v val vals imp saliency
+    salience contribution relevance influence impact strength rating wert werte wichtigkeit gewicht gewichtung
     bedeutung relevanz importancia puntuación puntuacion puntaje peso pesos valor valores relevancia poids valeur note
-    importanza punteggio valore importância pontuação pontuacao ważność waga önem puan belang vikt skor важность оценка
-    вес значимость значение 重要性 重要度 重要程度 分数 分數 得分 评分 評分 权重 權重 值 数值 數值 スコア 数値 点数 重み
-    중요도 점수 값 가중치 أهمية الأهمية درجة महत्व
+    importanza punteggio valore importância pontuação pontuacao ważność waga önem puan belang vikt skor важность
+    оценка вес значимость значение 重要性 重要度 重要程度 分数 分數 得分 评分 評分 权重 權重 值 数值 數值 スコア 数値
+    点数 重み 중요도 점수 값 가중치 أهمية الأهمية درجة महत्व
 """)
 CLASS_KEYS = words("""
     class classification label labels sentiment polarity prediction predicted verdict category result answer decision
     conclusion outcome clase clasificación clasificacion sentimiento polaridad etiqueta veredicto resultado klasse
-    klassifikation klassifizierung stimmung ergebnis bewertung gesamtbewertung urteil classe classement étiquette
-    résultat classificazione sentimento risultato classificação classificacao класс классификация тональность итог
-    分类 分類 类别 類別 情感 情绪 情緒 结果 結果 结论 結論 判定 判断 判斷 感情 极性 極性 분류 감정 감성 결과 레이블
-    تصنيف التصنيف वर्गीकरण
+    klassifikation klassifizierung stimmung ergebnis bewertung gesamtbewertung urteil gesamturteil cls classe
+    classement étiquette catégorie categoría categoria kategorie категория вердикт вывод résultat classificazione
+    sentimento risultato classificação classificacao класс классификация тональность итог 分类 分類 类别 類別 情感
+    情绪 情緒 结果 結果 结论 結論 判定 判断 判斷 感情 极性 極性 분류 감정 감성 결과 레이블 تصنيف التصنيف वर्गीकरण
 """)
 _OTHER_KEYS = words("""
-    confidence probability prob certainty index idx id position pos rank start end count total sum reason
-    explanation rationale comment summary statistics stats counts totals metrics distribution probabilities meta
-    metadata legend scale range
+    confidence probability prob certainty index idx id position pos rank start end count total sum reason explanation
+    rationale comment summary statistics stats counts totals metrics distribution probabilities meta metadata legend
+    scale range
 """)
 
 KeyKind: TypeAlias = Literal["word", "value", "class"]

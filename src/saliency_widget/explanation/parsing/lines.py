@@ -11,6 +11,7 @@ from .literals import (
     ARROW,
     BRACKETS,
     EMOJI,
+    LITERAL,
     LONGEST_LINE,
     LONGEST_WORD,
     NUMBER,
@@ -38,16 +39,19 @@ _LINE = re.compile(
 )
 _ANOTHER_NUMBER = re.compile(rf"\s?[:：=][ ]?{NUMBER}[\s.,;]*")
 _WORD_AND_REMARK = re.compile(r"(?P<word>[^:：=]{1,40})[:：=]\s(?:(?P<remark>[^\d:：]{1,60})|.{1,80})")
-_BARS = re.compile(r"[\s\u2580-\u259f]+\Z")
+_WORD_AND_KIND = re.compile(r"(?P<word>\S{1,40}) [(（][^()（）\d]{2,40}[)）]")  # film (noun)
+_BARS = re.compile(r"(?:[\s\u2580-\u259f]|\.{4,}|_{3,})+\Z")  # and what else leads to a number in a row
+_QUOTED = re.compile(LITERAL)
+_AND_MORE = frozenset(",，、")
 _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
 _HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
 _LONGEST_PHRASE = 8  # words
 _DIGIT = re.compile(r"\d")
-_A_LABEL = re.compile(r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|\bis|of)[ ]?[*_]{0,2}[ ]?[-+−~≈]?[ ]?[.]?\d")
+_A_LABEL = re.compile(r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|\bis|of)?[ ]?[*_]{0,2}[ ]?[-+−~≈]?[ ]?[.]?\d")
 _LABELLED = re.compile(
     rf"""(?P<word>[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
     (?:(?:[:：,，|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
-    (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\bis\b|of\b)[ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?
+    (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\bis\b|of\b)?[ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?
     (?:[)）\]]?[.,;。，；]?[ \r]*+\Z|[)）\]]\s*+[-–—:]|[)）\]]?\s*+[(（\[|])""",
     re.VERBOSE,
 )
@@ -133,7 +137,9 @@ def _labelled(rest: str, marked: bool) -> _Pair | None:
 
 def _plain(rest: str, marked: bool) -> _Pair | None:
     """Read "film: 0.5", "film (0.5)", "0.5: film"."""
-    for found in _LINE.finditer(rest):
+    literal = _QUOTED.match(rest)
+    start = literal.end() if literal and _LINE.search(rest, literal.end()) else 0  # "," may be the word
+    for found in _LINE.finditer(rest, start):
         raw = _BARS.sub("", rest[: found.start()]).rstrip("*_ ")
         word, quoted = undressed(raw)
         word = word.removeprefix("**") or word
@@ -142,6 +148,8 @@ def _plain(rest: str, marked: bool) -> _Pair | None:
         if _ANOTHER_NUMBER.fullmatch(rest, found.end("number")):
             continue  # 7:30: 0.1
         first = _number_first(rest) if as_number(word) is not None else None
+        if not quoted and rest[found.end() : found.end() + 1] in _AND_MORE and _WORD_AND_REMARK.fullmatch(word):
+            return None  # Positive: good (0.8), great (0.9)
         return first or _word_first(word, raw, quoted, value_of(found["number"]), marked)
     return _number_first(rest) or _without_number(rest, marked)
 
@@ -155,6 +163,8 @@ def _without_number(rest: str, marked: bool) -> _Pair | None:
 def _word_first(word: str, raw: str, quoted: bool, value: float | None, marked: bool) -> _Pair | None:
     if _SEVERAL.fullmatch(raw):  # The, is, . : 0.0
         return _Pair([undressed(each)[0] for each in _AND_THE_NEXT.split(raw)], value, quoted)
+    kind = None if quoted else _WORD_AND_KIND.fullmatch(word)
+    word = kind["word"] if kind else word
     about = None if quoted or len(word) < 3 else _WORD_AND_REMARK.fullmatch(word)
     if about:  # film: neutral (0.0); but in "film: 0.8 to 0.9" is no number
         word, value = undressed(about["word"])[0], value if about["remark"] else None

@@ -12,7 +12,7 @@ from .labels import NEITHER, L, Labels
 from .literals import OPEN_QUOTES, OPENERS
 
 _TEMPLATE = re.compile(r"<[^<>]{1,60}>|(?:word or punctuation|float importance|int classification)", re.IGNORECASE)
-_ONLY_NUMBERS = re.compile(r"[\d.,．%％\s\-+/]+")
+_ONLY_NUMBERS = re.compile(r"(?=.*\d)[\d.,．%％\s\-+/]+", re.DOTALL)
 _NO_WORDS = VALUE_KEYS | CLASS_KEYS | NEITHER | {"中性", "confidence", "probability"}
 _OPENS = re.compile(rf"[\[{{［【｛]\s*+[{OPENERS}{OPEN_QUOTES}]?+\Z")
 _CLOSES = re.compile(r"[\s,，、.…]*+[\]}］】｝]")
@@ -127,7 +127,7 @@ def _states_class(
     word = entry.word.casefold().strip(" *_#")
     parts = word.split()
     is_label = entry.value is None or entry.value in labels.numbers or (entry.value == 0 and at > 0)
-    if is_label and (_CLASS_KEY.match(entry.word) or (parts and parts[-1] in CLASS_KEYS)):
+    if is_label and (_CLASS_KEY.match(entry.word) or (parts and parts[-1] in CLASS_KEYS | {"output"})):
         return not known(entry.word) or len(parts) > 1
     if known(entry.word):
         return False

@@ -53,7 +53,7 @@ def number_as(group: str) -> str:
     """Return the pattern of a number, as a group of that name: also of a fraction, a percentage, float(0.5)."""
     return (
         rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?(?:{_SIGN}[ ]?)?{_DIGITS}(?:[ ]?{_PERCENT})?"
-        rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))(?![A-Za-z0-9_])(?![.．,]\d)"
+        rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))[fF]?(?![A-Za-z0-9_])(?![.．,]\d)"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .entries import Entry, KeyKind, grouped, is_other_key, kind_of_key, noted, shown
 from .literals import LITERAL, NUMBER, as_number, number_as, unescaped, value_of
@@ -134,11 +134,17 @@ def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) ->
         else:
             _keep_array(frame, parent, lists)
         return
+    numbers = [f for f in frame.fields if isinstance(f.value, float) and f.kind == "value"]
+    if frame.key is not None and kind_of_key(frame.key) == "value" and len(numbers) == 1 and not frame.entries:
+        parent.fields.append(
+            replace(numbers[0], key=frame.key, start=frame.start, end=end)
+        )  # "importance": {"score": 1}
+        return
     single = _object(frame, end)
     if single:
         parent.entries.append(single)
         return
-    if frame.key is not None and not frame.entries and (kind_of_key(frame.key) == "class" or is_other_key(frame.key)):
+    if not frame.entries and _is_no_list(frame):
         return
     entries = frame.entries + ([] if frame.holds_lists else _dictionary(frame))
     if frame.key is not None and len(entries) > 1:
@@ -148,6 +154,14 @@ def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) ->
     else:
         parent.entries += entries
         parent.holds_lists |= frame.holds_lists
+
+
+def _is_no_list(frame: _Frame) -> bool:
+    """Whether a dictionary is about the class, or a summary: "classification": {"label": "negative", "value": -1}."""
+    if frame.key is None or is_other_key(frame.key):
+        return frame.key is not None
+    words = [f for f in frame.fields if f.quoted and f.kind is None and not is_other_key(f.key)]
+    return kind_of_key(frame.key) == "class" and len(words) < 2
 
 
 def _keep_array(frame: _Frame, parent: _Frame, lists: list[list[Entry]]) -> None:

@@ -32,7 +32,8 @@ _IN_CHINESE = r"""
       | (?:这|這|此|本)[^。\n，,]{0,8}?(?:是|为|為|属于|屬於) )
     [^。\n，,]{0,6}?"""
 _NAME_AND_NUMBER = r"""
-    (?P<name>{name})(?:[ ](?:review|sentiment|class|label|overall))?(?:评论|評論|影评|影評|评价|評價|的)*[ ]?[*_]*
+    (?P<name>{name})(?:[ ](?:review|sentiment|class|label|overall))?(?:评论|評論|影评|影評|评价|評價|的)*
+    (?:です|である|입니다|이다)?[ ]?[*_]*
     [(（\[]\s?(?P<number>{number})\s?[)）\]]"""
 _QUOTE = re.compile(r"[\"“”„«»「」`]|(?<!\w)'\w")
 _LISTED = re.compile(r"\s*(?:[-*•]|\d{1,4}[.)])\s")
@@ -123,4 +124,6 @@ def _is_about_review(tokens: list[str], named: list[bool], at: int, prose: _Pros
         return False
     if tokens[verb] in _HAS and _TONE.isdisjoint(tokens[at + 1 : at + 2]):
         return False  # "has a negative side"
-    return any(tokens[back] in prose.about and not named[back - 1] for back in range(verb, max(verb - 20, -1), -1))
+    return any(
+        tokens[back] in prose.about and not (back and named[back - 1]) for back in range(verb, max(verb - 20, -1), -1)
+    )

@@ -37,7 +37,8 @@ def in_tables(text: str) -> Iterator[list[Entry]]:
         if barred:
             yield from _read(_Row(_cells(line), at, at + len(line)) for at, line in lines if not _RULE.fullmatch(line))
     if "&" in text:
-        for latex, lines in groupby(numbered_lines(text), lambda line: bool(_is_latex(line[1]))):
+        inside = "\\begin{" in text  # then the last row may end without \\\\
+        for latex, lines in groupby(numbered_lines(text), lambda line: _is_latex(line[1], inside)):
             if latex:
                 yield from _read(_latex_rows(lines))
     if "<tr" in text or "<TR" in text:
@@ -54,8 +55,10 @@ def _cells(line: str) -> list[str]:
     return [undressed(cell.replace("\\|", "|"))[0] for cell in cells]
 
 
-def _is_latex(line: str) -> bool:
-    return ("&" in line and "\\\\" in line) or line.strip().startswith(("\\hline", "\\toprule", "\\midrule"))
+def _is_latex(line: str, inside: bool) -> bool:
+    return ("&" in line and (inside or "\\\\" in line)) or line.strip().startswith(
+        ("\\hline", "\\toprule", "\\midrule")
+    )
 
 
 def _latex_rows(lines: Iterable[tuple[int, str]]) -> Iterator[_Row]:
