@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .attribution import attribute as attribution
-from .attribution.methods import LLM
+from .attribution.cards import LLM
 from .errors import Cancelled, SaliencyError, WorkerDied
 from .explanation.asking import Inquiry
 from .models.loading import load_model
@@ -312,9 +312,9 @@ class Controller:
 
     def _do_with(self, model: Model, task: Ask | Aside | Branch | Back | Keep | Try | AskHeads) -> None:
         question = task.question if isinstance(task, Ask | Aside) else self._maps.question
-        self._maps.offer(model, question.method)
+        self._maps.offer(model, question.card)
         text = self._written(model)
-        what = "" if isinstance(task, Branch | Back | Keep) else question.method.label
+        what = "" if isinstance(task, Branch | Back | Keep) else question.card.label
         match task:
             case Ask():
                 self._forget_other_weights(model)
@@ -352,7 +352,7 @@ class Controller:
         model = self._loaded()
         with turn(model.model, check=self._check, waiting=self._waiting):
             inside = model.shadow(self._check)
-            self._maps.offer(inside, self._job.question.method)
+            self._maps.offer(inside, self._job.question.card)
             return self._written(inside).document
 
     def _written(self, model: Model) -> Text:
@@ -399,7 +399,7 @@ class Controller:
     def _follow(self) -> None:
         """What was on show is asked of the text that is on show now."""
         question = self._maps.question
-        if question.method is LLM and self._conversation.said is None:  # it was said of another text
+        if question.card is LLM and self._conversation.said is None:  # it was said of another text
             question = self._job.question
         with self._changed:
             self._check()

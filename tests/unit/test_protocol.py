@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from saliency_widget import protocol
-from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.cards import OURS
 from saliency_widget.protocol import to_kernel, to_page
 from saliency_widget.session import streaming
 from saliency_widget.session.messages import wire_step
@@ -109,7 +109,7 @@ def test_what_the_stream_sends_is_the_golden_messages(stream) -> None:
     cards = golden("to_page/menu")["methods"]
     methods = {
         dataclasses.replace(
-            METHODS[card["id"]], **{k: tuple(v) if k == "caveats" else v for k, v in card.items() if k != "reason"}
+            OURS[card["id"]], **{k: tuple(v) if k == "caveats" else v for k, v in card.items() if k != "reason"}
         ): card["reason"]
         for card in cards
     }

@@ -14,6 +14,7 @@ from ..checks import one_of
 from ..errors import InputError, UnsupportedMethod
 from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, chunk_of, in_passes
 from .memory import is_out_of_memory, not_enough_for
+from .settings import Settings, check_index
 from .spot_check import of_logits
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..models.attention import Kind, Recorder
+    from ..models.base import Model
 
 _KINDS: tuple[Kind, ...] = ("self", "cross")
 _COLUMNS = 8  # that value zeroing does at a time, so that the map fills while one looks
@@ -49,7 +51,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionSettings:
+class AttentionSettings(Settings):
     """Which attention to show.
 
     `layer`, `head`: an index from 0, or None for all of them. `reduction`: how all are put together: their "mean", or
@@ -62,6 +64,18 @@ class AttentionSettings:
 
     def __post_init__(self) -> None:
         one_of("reduction", self.reduction, ("mean", "max"))
+
+    def described(self) -> dict[str, str]:
+        """Of one head of one layer nothing is put together."""
+        chosen = Settings.described(self)
+        if {"layer", "head"} <= chosen.keys():
+            del chosen["reduction"]
+        return chosen
+
+    def check(self, model: Model) -> None:
+        """Raises: InputError for a layer or head that does not exist."""
+        check_index("layer", self.layer, model.n_layers, model)
+        check_index("head", self.head, model.n_heads, model)
 
 
 def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -238,10 +252,14 @@ class _Flow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZeroingSettings:
+class ZeroingSettings(Settings):
     """`layer`: an index from 0, or None for the mean over all of them."""
 
     layer: int | None = None
+
+    def check(self, model: Model) -> None:
+        """Raises: InputError for a layer that does not exist."""
+        check_index("layer", self.layer, model.n_layers, model)
 
 
 def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:

@@ -21,10 +21,12 @@ from ..models.prompting import Encoded, Prompt, check_max_new_tokens, check_prom
 from ..types import Objective, Request
 from . import engine, memory
 from .attention import every_head
-from .methods import Method, check_applies, method_named, objective_named, settings_of
+from .cards import Card
+from .methods import card_named, method_for, method_of, objective_named, settings_of
 from .objectives import LABELS
 from .problem import problem_of
 from .result import Attribution
+from .settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,23 +40,21 @@ _MOST_WEIGHTS = 4_000_000  # of all heads on one text that a page is sent: 16 MB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked of a document: names checked against the tables, so far without a model.
+    """What is asked of a document, by the card of its map: names checked against the tables, so far without a model.
 
     `col`: the only column that is asked about, or None for all of them.
     """
 
-    method: Method
+    card: Card
     objective: Objective
     foil: str | int | None
-    settings: Any
+    settings: Settings
     col: int | None = None
 
     def described(self, model: Model) -> list[tuple[str, str]]:
         """Settings and foil as people read them; what is left to the method is left out."""
-        chosen = {name: str(value) for name, value in asdict(self.settings).items() if value is not None}
-        if {"layer", "head"} <= chosen.keys():
-            del chosen["reduction"]  # of one head nothing is put together
-        return [*chosen.items()] + ([] if self.foil is None else [("instead of", model.foil_text(self.foil))])
+        against = [] if self.foil is None else [("instead of", model.foil_text(self.foil))]
+        return [*self.settings.described().items(), *against]
 
     def cols(self, document: Document) -> range:
         """The columns that are asked about. Raises: InputError where there is no such column."""
@@ -78,9 +78,9 @@ class Question:
         return Request(
             inputs=document.inputs,
             targets=document.targets,
-            method=self.method.id,
+            method=self.card.id,
             # Methods that do not use the objective give the same map for each: one cache entry.
-            objective=self.objective if self.method.uses_objective else "probability",
+            objective=self.objective if self.card.uses_objective else "probability",
             foil=foil,
             settings=self.settings,
         )
@@ -100,7 +100,7 @@ class Question:
             )
 
     def _check_raw_scores(self, model: ClassifierModel) -> None:
-        if self.method.uses_objective and self.objective != "logit":
+        if self.card.uses_objective and self.objective != "logit":
             one = len(model.labels) == 1
             gives = "a single number and no classes" if one else "raw scores and no probabilities"
             raise InputError(
@@ -109,9 +109,10 @@ class Question:
             )
 
     def _check_spans(self, model: Model) -> None:
-        if not self.method.spans:
+        method = method_of(self.card)
+        if method is None or not method.spans:
             raise InputError(
-                f"{self.method.label} knows single targets only.", cure="Leave span= out, or ask a gradient method."
+                f"{self.card.label} knows single targets only.", cure="Leave span= out, or ask a gradient method."
             )
         if not model.is_causal:
             raise InputError(
@@ -129,7 +130,7 @@ def check_question(
     col: int | None = None,
 ) -> Question:
     """Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil in vain."""
-    row = method_named(method)
+    card = card_named(method)
     if isinstance(foil, list | tuple | set):
         raise InputError(
             f"There are {len(foil)} foils, and a map is against one.",
@@ -138,11 +139,11 @@ def check_question(
     if foil is not None and not isinstance(foil, str):
         foil = whole_number("foil", foil, cure="Give a token (or a class) as text, or its id.")
     question = Question(
-        method=row, objective=objective_named(objective), foil=foil, settings=settings_of(row, settings), col=col
+        card=card, objective=objective_named(objective), foil=foil, settings=settings_of(card, settings), col=col
     )
-    if foil is not None and not row.uses_objective:
+    if foil is not None and not card.uses_objective:
         raise InputError(
-            f"{row.label} does not look at the objective, so a foil changes nothing.", cure="Leave foil= out."
+            f"{card.label} does not look at the objective, so a foil changes nothing.", cure="Leave foil= out."
         )
     if foil is not None and objective == "entropy":
         raise InputError(
@@ -210,11 +211,11 @@ def columns(
 
     Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged, where that is why a pass failed.
     """
-    check_applies(question.method, model, question.settings)
+    method = method_for(question.card, model, question.settings)
     problem = problem_of(model, question.request(model, document), document, memory_budget)
     try:
         yield from engine.run(
-            question.method.run, problem, schedule, label=question.method.label, explains=question.method.uses_objective
+            method.run, problem, schedule, label=method.card.label, explains=method.card.uses_objective
         )
     except Exception:
         model.check_weights()  # autograd notices weights that changed between its passes, in words of its own
@@ -242,11 +243,11 @@ def assemble(
         step_scores={"probability": np.array([step.probability for step in steps])}
         | ({"value": np.array([step.value for step in steps])} if model.raw else {}),
         alternatives=tuple(model.alternatives(step) for step in steps),
-        method=question.method.id,
-        objective=question.objective if question.method.uses_objective else None,
+        method=question.card.id,
+        objective=question.objective if question.card.uses_objective else None,
         foil=None if question.foil is None else model.foil_text(question.foil),
-        signed=question.method.signed and getattr(question.settings, "reduction", "sum") != "l2",  # a norm has no sign
-        unit=question.method.unit,
+        signed=question.card.signed and question.settings.is_signed,
+        unit=question.card.unit,
         model_name=model.name,
         settings=asdict(question.settings),
         seconds=seconds,
@@ -280,7 +281,7 @@ def heads(
     """
     check_column(col, document)
     question = check_question("attention", "probability", {}, col=col)
-    check_applies(question.method, model, question.settings)
+    method_for(question.card, model, question.settings)
     n = model.n_layers * model.n_heads * len(document.rows)
     if n > _MOST_WEIGHTS:
         raise InputError(
@@ -364,7 +365,7 @@ def attribute(
     memory.check_budget(memory_budget)
     if span is not None:
         span = check_span(span)
-    bars = _Bars(question.method.label) if progress else None
+    bars = _Bars(question.card.label) if progress else None
 
     def tell(*how_far: Any) -> None:
         if bars is not None:

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..errors import BadScores
 from ..models.steps import Step, read_steps
-from ..types import NoSettings, Objective, Target
+from ..types import Objective, Target
 from .memory import is_out_of_memory, not_enough_for
 from .objectives import alone, value
+from .settings import Settings
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +73,7 @@ class Problem:
     targets: tuple[Target, ...]
     objective: Objective = "probability"
     foil: int | None = None
-    settings: Any = field(default_factory=NoSettings)
+    settings: Any = field(default_factory=Settings)
     causal: bool = True
     independent: bool = False  # whether each class is there or not, whatever the others are
     raw: bool = False  # whether the logits of classes are no probabilities and shall not be made any

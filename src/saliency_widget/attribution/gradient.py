@@ -14,6 +14,7 @@ from ..checks import one_of, whole_number
 from ..errors import UnsupportedMethod
 from .baselines import baseline, check_baseline
 from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, chunk_of, in_chunks, per_column, worth
+from .settings import Settings
 from .spot_check import of_gradient, of_logits
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProductSettings:
+class ProductSettings(Settings):
     """`reduction`: how the hidden axis is put together: "sum" keeps the sign; "l2", a norm, is what inseq shows."""
 
     reduction: Reduction = "sum"
@@ -38,9 +39,14 @@ class ProductSettings:
     def __post_init__(self) -> None:
         one_of("reduction", self.reduction, _REDUCTIONS)
 
+    @property
+    def is_signed(self) -> bool:
+        """A norm has no sign."""
+        return self.reduction == "sum"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathSettings:
+class PathSettings(Settings):
     """How the path is walked.
 
     `steps`: points of the Gauss-Legendre rule, at least 1. `baseline`: where it begins: "zero", the embedding of the
@@ -58,9 +64,14 @@ class PathSettings:
         check_baseline(self.baseline)
         one_of("reduction", self.reduction, _REDUCTIONS)
 
+    @property
+    def is_signed(self) -> bool:
+        """A norm has no sign."""
+        return self.reduction == "sum"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelevanceSettings:
+class RelevanceSettings(Settings):
     """`rule`: "attnlrp", or "cp-lrp", which takes the attention weights for constants."""
 
     rule: str = "attnlrp"

@@ -29,6 +29,7 @@ from .engine import (
 )
 from .memory import is_out_of_memory, not_enough_for
 from .precision import drop_noise
+from .settings import Settings
 from .spot_check import Drop, drops
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OcclusionSettings:
+class OcclusionSettings(Settings):
     """What is taken away, and how.
 
     `mode`: "replace" the embeddings by a baseline, or "delete" the tokens, so that the text closes up (a token without

@@ -15,7 +15,7 @@ from ..session.messages import wire_step
 from ..session.streaming import Send, Stream
 
 if TYPE_CHECKING:
-    from ..attribution.methods import Method
+    from ..attribution.cards import Card
     from ..attribution.result import Attribution
     from ..protocol import to_kernel, to_page
     from ..types import Segment, Token
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Shown:
     """A map, the card that says how to read it (its id is how it is asked for), and on what it was computed."""
 
-    card: Method
+    card: Card
     map: Attribution
     about: Sequence[tuple[str, str]]
 

@@ -18,8 +18,10 @@ import numpy as np
 from ..aside import aside
 from ..attribution import attribute as attribution
 from ..attribution.aggregate import pooled
+from ..attribution.cards import LLM
+from ..attribution.cards import Card as MapCard
 from ..attribution.engine import Chunk, Schedule
-from ..attribution.methods import LLM, Method, method_named, why_not
+from ..attribution.methods import card_named, why_not
 from ..attribution.result import Attribution
 from ..characters import bar_name, plain_lines
 from ..checks import whole_number
@@ -295,15 +297,15 @@ def compare(
     memory_budget: int | None = None,
 ) -> SayVersusDo:
     """As `say_versus_do` for one review; `on_progress` hears of askings and maps, and may raise to stop."""
-    rows = [method_named(name) for name in methods]
-    for row in rows:
-        reason = why_not(row, client.model)
+    cards = [card_named(name) for name in methods]
+    for card in cards:
+        reason = why_not(card, client.model)
         if reason is not None:
             raise UnsupportedMethod(reason, cure="Leave it out of methods=.")
     whole_number("askings", askings, least=1, cure="Ask once, or up to three times.")
     if askings > len(PARAPHRASES):
         raise InputError(f"There are {len(PARAPHRASES)} wordings.", cure=f"Ask at most {len(PARAPHRASES)} times.")
-    started, total = time.perf_counter(), askings + len(rows)
+    started, total = time.perf_counter(), askings + len(cards)
     said: list[Explanation] = []
     sides: list[Side] = []
     what = ""
@@ -316,17 +318,17 @@ def compare(
         what = "Asking for the importance of each word"
         request = Inquiry(review=review, kind="scores", prompt=prompt, guided=True)
         said.append(ask(client, request, lambda _news: tell()))
-    for row in rows:
-        what = row.label
+    for card in cards:
+        what = card.label
         tell()
-        done = _map(inside, row, said[0], memory_budget)
-        sides.append(Side(done, tuple(figures(said[0].scores, done.scores[:, 0], signed=row.signed))))
+        done = _map(inside, card, said[0], memory_budget)
+        sides.append(Side(done, tuple(figures(said[0].scores, done.scores[:, 0], signed=card.signed))))
     tell()
     inside.check_weights()
     return SayVersusDo(tuple(said), tuple(sides), time.perf_counter() - started)
 
 
-def _map(model: CausalModel, card: Method, said: Explanation, memory_budget: int | None) -> Attribution:
+def _map(model: CausalModel, card: MapCard, said: Explanation, memory_budget: int | None) -> Attribution:
     """Why the class that was answered and not the other one: by word of the review, signed towards positive."""
     prompt = asked(model, [{"role": "user", "content": said.prompt}])
     encoded = model.encode(prompt)

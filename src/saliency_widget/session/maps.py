@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..attribution import attribute as attribution
+from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Chunk, Progress, Schedule, Spot
-from ..attribution.methods import LLM, METHODS, check_applies, on, why_not
+from ..attribution.methods import method_for, on, why_not
 from ..attribution.objectives import LABELS
 from ..attribution.viewed import file_name, page_of
 from ..errors import InputError, WeightsChanged
@@ -18,7 +19,7 @@ from .trail import tell_steps
 
 if TYPE_CHECKING:
     from ..attribution.attribute import Question
-    from ..attribution.methods import Method
+    from ..attribution.cards import Card
     from ..attribution.result import Attribution
     from ..models.base import Model
     from ..models.document import Document
@@ -64,7 +65,7 @@ class Maps:
         self._check = check
         self._finished = finished
         self._said = said
-        self._offered: list[Method] = []
+        self._offered: list[Card] = []
         self._cache: dict[tuple[int | None, Request], _Entry] = {}
         self._fingerprint: int | None = None
         self._schedule: Schedule | None = None
@@ -99,7 +100,7 @@ class Maps:
 
     def show(self, model: Model, document: Document, question: Question) -> None:
         """Put this map on show, and fill it. Raises: see `attribute.columns`."""
-        if question.method is LLM:
+        if question.card is LLM:
             self._show_said(model, question)
             return
         entry = self._entry(model, document, question)
@@ -109,7 +110,7 @@ class Maps:
 
     def compute_aside(self, model: Model, document: Document, question: Question) -> None:
         """Fill this map beside the one on show. Raises: see `attribute.columns`."""
-        if question.method is LLM and self._said() is not None:  # it is there already
+        if question.card is LLM and self._said() is not None:  # it is there already
             return
         entry = self._entry(model, document, question)
         self._begin(model, document, entry, aside=True)
@@ -136,22 +137,22 @@ class Maps:
 
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def offer(self, model: Model, asked: Method) -> None:
+    def offer(self, model: Model, asked: Card) -> None:
         """Tell the pages what can be asked; what was asked is among it, though inseq's methods are not in our table."""
         if asked not in self._offered:
-            self._offered = [*METHODS.values(), LLM] + [asked] * (asked.id not in {*METHODS, LLM.id})
+            self._offered = [*OURS.values(), LLM] + [asked] * (asked.id not in {*OURS, LLM.id})
             self.tell_menu(model)
 
     def tell_menu(self, model: Model) -> None:
         """Again, after something was said or forgotten."""
         there = set() if self._said() is None else {LLM}
-        reasons = {on(m, model): None if m in there else why_not(m, model) for m in self._offered}
+        reasons = {on(card, model): None if card in there else why_not(card, model) for card in self._offered}
         self._stream.menu(reasons, LABELS)
 
     def _show_said(self, model: Model, question: Question) -> None:
         said = self._said()
         if said is None:
-            check_applies(LLM, model, question.settings)
+            method_for(LLM, model, question.settings)
             return
         map_id, whole = said
         n_rows, n_cols = whole.scores.shape
@@ -162,7 +163,7 @@ class Maps:
     # ── filling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _entry(self, model: Model, document: Document, question: Question) -> _Entry:
-        check_applies(question.method, model, question.settings)  # before the pages hear of a map that will not come
+        method_for(question.card, model, question.settings)  # before the pages hear of a map that will not come
         key = (self._fingerprint, question.request(model, document))
         entry = self._cache.setdefault(key, _Entry(uuid.uuid4().hex[:12], question))
         entry.question = question
@@ -172,7 +173,7 @@ class Maps:
         question = entry.question
         is_new = self._stream.show(
             entry.map_id,
-            method=question.method.id,
+            method=question.card.id,
             objective=question.objective,
             n_rows=len(document.rows),
             n_cols=len(document.cols),
@@ -207,7 +208,7 @@ class Maps:
 
     def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
         asked = set(question.cols(document))
-        n, label, todo = len(asked), question.method.label, asked - entry.done()
+        n, label, todo = len(asked), question.card.label, asked - entry.done()
         self._schedule = Schedule(todo, prefer=self._preferred or 0)
         if not todo:
             return

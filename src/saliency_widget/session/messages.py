@@ -11,7 +11,7 @@ from ..checks import SURROGATE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..attribution.methods import Method
+    from ..attribution.cards import Card
     from ..protocol import to_page
     from ..types import Alternative, Phase, Token
 
@@ -42,19 +42,19 @@ def growth(answer: to_page.Answer, told: str | None) -> to_page.Answer:
     return {**answer, "start": start, "text": answer["text"][len(told) :], "free": None}
 
 
-def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
-    """The card of a method. `reason`: why it cannot be used here, or None."""
+def wire_method(card: Card, reason: str | None) -> to_page.WireMethod:
+    """A card for the menu. `reason`: why it cannot be used here, or None."""
     return {
-        "id": method.id,
-        "label": method.label,
-        "family": method.family,
-        "signed": method.signed,
-        "uses_objective": method.uses_objective,
-        "unit": method.unit,
-        "cost": method.cost,
-        "reads": method.reads,
-        "caveats": list(method.caveats),
-        "reference": method.reference,
+        "id": card.id,
+        "label": card.label,
+        "family": card.family,
+        "signed": card.signed,
+        "uses_objective": card.uses_objective,
+        "unit": card.unit,
+        "cost": card.cost,
+        "reads": card.reads,
+        "caveats": list(card.caveats),
+        "reference": card.reference,
         "reason": reason,
     }
 

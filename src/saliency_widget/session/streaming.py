@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..attribution.methods import Method
+    from ..attribution.cards import Card
 
 Send = Callable[[dict[str, Any], list[memoryview]], None]
 Sent = tuple[dict[str, Any], list[memoryview]]
@@ -77,12 +77,12 @@ class Stream:
 
     # ── what the worker says ──────────────────────────────────────────────────────────────────────────────────────
 
-    def menu(self, methods: Mapping[Method, str | None], objectives: Mapping[Objective, str]) -> None:
+    def menu(self, cards: Mapping[Card, str | None], objectives: Mapping[Objective, str]) -> None:
         """What can be asked of this model: methods with the reason why one cannot be used, objectives with labels."""
         with self._changed:
             self._menu = {
                 "type": "menu",
-                "methods": [wire_method(method, reason) for method, reason in methods.items()],
+                "methods": [wire_method(card, reason) for card, reason in cards.items()],
                 "objectives": [{"id": name, "label": label} for name, label in objectives.items()],
             }
             self._tell("menu")
