@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .attribution import attribute as attribution
+from .attribution import pipeline
 from .attribution.cards import LLM
 from .errors import Cancelled, SaliencyError, WorkerDied
 from .explanation.asking import Inquiry
@@ -23,7 +23,7 @@ from .session.turns import turn
 from .session.what_if import WhatIf
 
 if TYPE_CHECKING:
-    from .attribution.attribute import Question
+    from .attribution.pipeline import Question
     from .attribution.result import Attribution
     from .evaluation.say_versus_do import SayVersusDo
     from .explanation.clients import Client
@@ -330,7 +330,7 @@ class Controller:
             case AskHeads():
                 what = "Heads"
                 self._stream.status("attributing", what, unit="")
-                layers, weights = attribution.heads(model, text.document, task.col, self._job.memory_budget)
+                layers, weights = pipeline.heads(model, text.document, task.col, self._job.memory_budget)
                 self._stream.heads(task.col, layers, weights)
             case _:
                 self._turn(model, task)

@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 from ipywidgets import ValueWidget
 
-from .attribution.attribute import check_question
+from .attribution.pipeline import check_question
 from .attribution.viewed import as_one
 from .controller import Controller, Job
 from .errors import NoNotebook

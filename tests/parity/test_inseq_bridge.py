@@ -16,16 +16,16 @@ import pytest
 import torch
 
 import saliency_widget as sw
-from saliency_widget.attribution.attribute import check_question, columns, write
 from saliency_widget.attribution.engine import Problem, Schedule, run
-from saliency_widget.attribution.inseq_bridge import Inside
 from saliency_widget.attribution.inseq_methods import REFUSED
 from saliency_widget.attribution.methods import BRIDGED, METHODS, card_named, method_for
+from saliency_widget.attribution.pipeline import check_question, columns, write
 from saliency_widget.attribution.settings import Settings
 from saliency_widget.errors import BadScores, Cancelled, InputError, UnknownName, UnsupportedMethod
 from saliency_widget.models.prompting import check_prompt
 from saliency_widget.types import Inputs, Target
 from tests.families import columns_of, made, make, plain_embeddings, plain_logits_of
+from tests.toys import allowing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -284,7 +284,7 @@ def test_deeplift_adds_up_where_it_has_a_rule_for_every_part() -> None:
         targets=(Target(3, (2,)), Target(4, (5,))),
         objective="logit",
         settings=BRIDGED["inseq:deeplift"].settings(),
-        bridge=Inside(net, Inputs((), (0, 1, 2, 3)), lambda *_: None, lambda: b, lambda: None),
+        access=allowing(module=net, ids=(0, 1, 2, 3), unknown=lambda: b),
     )
     chunks = list(run(BRIDGED["inseq:deeplift"].run, problem, Schedule(range(2)), label="DeepLIFT"))
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import saliency_widget as sw
 from saliency_widget.attribution import engine
-from saliency_widget.attribution.attribute import check_question, columns, write
 from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.pipeline import check_question, columns, write
 from saliency_widget.models.prompting import check_prompt
 
 from ..conftest import state_of

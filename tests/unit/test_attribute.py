@@ -10,8 +10,8 @@ import torch
 import tqdm.auto
 
 import saliency_widget as sw
-from saliency_widget.attribution.attribute import check_question
 from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.errors import (
     BadScores,
     InputError,

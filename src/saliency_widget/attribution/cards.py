@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 Family = Literal["gradient", "attention", "perturbation", "relevance", "explanation", "baseline", "difference"]
-Pool = Literal["sum", "mean", "max"]
 READY = "none: it is there already"  # the cost of a map that came from elsewhere
 
 
@@ -21,14 +20,14 @@ class Card:
     id: str
     label: str
     family: Family
-    signed: bool
-    uses_objective: bool
+    signed: bool = False
+    uses_objective: bool = True
     unit: str
-    pool: Pool
+    pool: Literal["sum", "mean", "max"] = "sum"
     cost: str
     reads: str
-    caveats: tuple[str, ...]
-    reference: str
+    caveats: tuple[str, ...] = ()
+    reference: str = ""
 
 
 OURS: dict[str, Card] = {
@@ -38,10 +37,7 @@ OURS: dict[str, Card] = {
             id="saliency",
             label="Gradient",
             family="gradient",
-            signed=False,
-            uses_objective=True,
             unit="gradient norm",
-            pool="sum",
             cost="one backward pass per target",
             reads="How much the objective moves when this token's embedding moves a little, in whichever direction "
             "moves it most.",
@@ -56,10 +52,8 @@ OURS: dict[str, Card] = {
             id="attention",
             label="Attention",
             family="attention",
-            signed=False,
             uses_objective=False,
             unit="attention",
-            pool="sum",
             cost="one forward pass for all targets",
             reads="How much the position that predicts the word looks at this token, averaged over all heads and "
             "layers unless one is chosen.",
@@ -75,9 +69,7 @@ OURS: dict[str, Card] = {
             label="Occlusion",
             family="perturbation",
             signed=True,
-            uses_objective=True,
             unit="drop",
-            pool="sum",
             cost="one forward pass per input token, for all targets",
             reads="How far the objective falls when this token is replaced by an unknown one. Purple: the word needs "
             "it; orange: the word would be likelier without it.",
@@ -93,9 +85,7 @@ OURS: dict[str, Card] = {
             label="Input × gradient",
             family="gradient",
             signed=True,
-            uses_objective=True,
             unit="contribution",
-            pool="sum",
             cost="one backward pass per target",
             reads="What this token's embedding would have contributed if the model were linear: its gradient times "
             "itself. Purple speaks for the word, orange against it.",
@@ -110,9 +100,7 @@ OURS: dict[str, Card] = {
             label="Integrated gradients",
             family="gradient",
             signed=True,
-            uses_objective=True,
             unit="contribution",
-            pool="sum",
             cost="one backward pass per target and step (50 steps)",
             reads="The gradient added up while the text fades in from a baseline of unknown tokens. The scores sum to "
             "the change of the objective between the two.",
@@ -128,9 +116,7 @@ OURS: dict[str, Card] = {
             label="AttnLRP",
             family="relevance",
             signed=True,
-            uses_objective=True,
             unit="relevance",
-            pool="sum",
             cost="one backward pass per target",
             reads="The objective is handed back, layer by layer, to what made it, by rules for each kind of layer.",
             caveats=(
@@ -144,10 +130,8 @@ OURS: dict[str, Card] = {
             id="attention_rollout",
             label="Attention rollout",
             family="attention",
-            signed=False,
             uses_objective=False,
             unit="attention flow",
-            pool="sum",
             cost="one forward pass for all targets",
             reads="How much of this token arrives where the word is predicted, if in every layer half of what a "
             "position has stays there, and half is handed over as attention says.",
@@ -162,10 +146,8 @@ OURS: dict[str, Card] = {
             id="value_zeroing",
             label="Value zeroing",
             family="attention",
-            signed=False,
             uses_objective=False,
             unit="change",
-            pool="sum",
             cost="a column adds one text to a batched forward pass",
             reads="How far a layer's result, where the word is predicted, turns when this token gives it nothing; "
             "averaged over all layers unless one is chosen.",
@@ -180,14 +162,12 @@ OURS: dict[str, Card] = {
             id="random",
             label="Random",
             family="baseline",
-            signed=False,
             uses_objective=False,
             unit="noise",
             pool="mean",
             cost="one forward pass, for the probabilities alone",
             reads="Seeded noise. It explains nothing: it is the floor that every other map has to beat.",
             caveats=("If another map looks no better than this one, believe neither.",),
-            reference="",
         ),
     )
 }
@@ -216,45 +196,33 @@ LLM = Card(
 
 _SAME = "Ours of the same name is the same and faster; this one is here to compare with."
 
+
+def _inseq(name: str, **about: Any) -> Card:
+    """The card of a method of inseq: as ours of its name (else as input × gradient), but for what is given."""
+    ours = OURS.get(name, OURS["input_x_gradient"])
+    label = about.pop("label", ours.label)
+    return replace(ours, id=f"inseq:{name}", label=f"{label} (inseq)", **about)
+
+
 OF_INSEQ: dict[str, Card] = {
     card.id: card
     for card in (
-        Card(
-            id="inseq:saliency",
-            label="Gradient (inseq)",
-            family="gradient",
-            signed=False,
-            uses_objective=True,
-            unit="gradient norm",
-            pool="sum",
+        _inseq(
+            "saliency",
             cost="two forward passes and one backward pass per target",
             reads="How much the objective moves when this token's embedding moves a little: the L2 norm over the "
             "hidden axis, as inseq shows it.",
             caveats=(_SAME, "It has no sign, and is nearly 0 when the model is almost certain."),
-            reference="Simonyan et al. 2014, arXiv:1312.6034",
         ),
-        Card(
-            id="inseq:input_x_gradient",
-            label="Input × gradient (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
+        _inseq(
+            "input_x_gradient",
             cost="two forward passes and one backward pass per target",
             reads="What this token's embedding would have contributed if the model were linear; summed over the hidden "
             'axis, or as inseq shows it with reduction="l2".',
             caveats=(_SAME, "The model is not linear."),
-            reference="Shrikumar et al. 2016, arXiv:1605.01713",
         ),
-        Card(
-            id="inseq:integrated_gradients",
-            label="Integrated gradients (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
+        _inseq(
+            "integrated_gradients",
             cost="50 backward passes per target (n_steps)",
             reads="The gradient added up while the text fades in from unknown tokens; the scores sum to the change of "
             "the objective between the two.",
@@ -263,16 +231,10 @@ OF_INSEQ: dict[str, Card] = {
                 "End-of-text tokens, and what a decoder begins with, are their own baseline here: they score 0.",
                 "With too few steps the sum misses the change; the diagnostics say by how much.",
             ),
-            reference="Sundararajan et al. 2017, arXiv:1703.01365",
         ),
-        Card(
-            id="inseq:sequential_integrated_gradients",
-            label="Sequential integrated gradients (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
+        _inseq(
+            "sequential_integrated_gradients",
+            label="Sequential integrated gradients",
             cost="50 backward passes per target and token (n_steps)",
             reads="For each token a path of its own: it fades in from the unknown token while all others stay. With "
             "enough steps its score is the drop of the objective when it alone becomes unknown.",
@@ -282,14 +244,9 @@ OF_INSEQ: dict[str, Card] = {
             ),
             reference="Enguehard 2023, arXiv:2305.15853",
         ),
-        Card(
-            id="inseq:gradient_shap",
-            label="GradientSHAP (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
+        _inseq(
+            "gradient_shap",
+            label="GradientSHAP",
             cost="5 backward passes per target (n_samples)",
             reads="The gradient at a few random points between unknown tokens and the text, times the way between: "
             "integrated gradients by drawing lots.",
@@ -300,14 +257,9 @@ OF_INSEQ: dict[str, Card] = {
             ),
             reference="Lundberg & Lee 2017, arXiv:1705.07874; Erion et al. 2021, arXiv:1906.10670",
         ),
-        Card(
-            id="inseq:deeplift",
-            label="DeepLIFT (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
+        _inseq(
+            "deeplift",
+            label="DeepLIFT",
             cost="one backward pass of two texts per target",
             reads="The gradient times the way from unknown tokens, with DeepLIFT's rule for differences where the "
             "model has a ReLU, ELU, tanh, sigmoid or softplus module.",
@@ -318,14 +270,9 @@ OF_INSEQ: dict[str, Card] = {
             ),
             reference="Shrikumar et al. 2017, arXiv:1704.02685",
         ),
-        Card(
-            id="inseq:layer_gradient_x_activation",
-            label="Layer gradient × activation (inseq)",
-            family="gradient",
-            signed=True,
-            uses_objective=True,
-            unit="contribution",
-            pool="sum",
+        _inseq(
+            "layer_gradient_x_activation",
+            label="Layer gradient × activation",
             cost="two forward passes and one backward pass per target",
             reads="What a layer's output at this token's place would have contributed if all after it were linear; the "
             "embedding's unless target_layer names another.",
@@ -335,14 +282,10 @@ OF_INSEQ: dict[str, Card] = {
             ),
             reference="Kokhlikyan et al. 2020, arXiv:2009.07896",
         ),
-        Card(
-            id="inseq:occlusion",
-            label="Occlusion (inseq)",
-            family="perturbation",
+        _inseq(
+            "occlusion",
             signed=False,
-            uses_objective=True,
             unit="change",
-            pool="sum",
             cost="one forward pass per target and token",
             reads="How far the objective moves, up or down, when this token becomes the unknown token.",
             caveats=(
@@ -351,14 +294,8 @@ OF_INSEQ: dict[str, Card] = {
             ),
             reference="Zeiler & Fergus 2014, arXiv:1311.2901",
         ),
-        Card(
-            id="inseq:attention",
-            label="Attention (inseq)",
-            family="attention",
-            signed=False,
-            uses_objective=False,
-            unit="attention",
-            pool="sum",
+        _inseq(
+            "attention",
             cost="one forward pass per target",
             reads="How much the position that predicts the word looks at this token, averaged over heads and layers.",
             caveats=(
@@ -366,7 +303,6 @@ OF_INSEQ: dict[str, Card] = {
                 "Of a translation model, source and text each sum to 1: by two kinds of attention.",
                 "Looking is not using: high weight proves no influence (Jain & Wallace 2019).",
             ),
-            reference="Bahdanau et al. 2015, arXiv:1409.0473; Jain & Wallace 2019, arXiv:1902.10186",
         ),
     )
 }
@@ -388,6 +324,4 @@ def card_of(method: str, *, signed: bool, unit: str) -> Card:
         pool="sum" if signed else "mean",
         cost=READY,
         reads="Scores that were not computed here.",
-        caveats=(),
-        reference="",
     )

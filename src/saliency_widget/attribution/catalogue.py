@@ -42,20 +42,9 @@ class Catalogue(Sequence[Entry]):
         """One line a method: id, label, family, signed, cost, reads, caveats, reference, reason."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "id": method.id,
-                "label": method.label,
-                "family": method.family,
-                "signed": method.signed,
-                "cost": method.cost,
-                "reads": method.reads,
-                "caveats": " ".join(method.caveats),
-                "reference": method.reference,
-                "reason": reason,
-            }
-            for method, reason in self
-        )
+        names = ("id", "label", "family", "signed", "cost", "reads", "caveats", "reference")
+        lines = ({name: getattr(card, name) for name in names} | {"reason": reason} for card, reason in self)
+        return pd.DataFrame({**line, "caveats": " ".join(line["caveats"])} for line in lines)
 
     def __repr__(self) -> str:
         id_width = max(len(method.id) for method, _ in self)

@@ -20,7 +20,8 @@ from .spot_check import of_gradient, of_logits
 if TYPE_CHECKING:
     import torch
 
-    from .engine import Output, Spot
+    from .access import Output
+    from .engine import Spot
 
 Reduction = Literal["sum", "l2"]
 
@@ -109,8 +110,7 @@ def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: as saliency, with hooks.
     Source: Achtibat et al. 2024, arXiv:2402.05602; "cp-lrp": Ali et al. 2022, arXiv:2202.07304.
     """
-    assert problem.relevance is not None, "a method is offered only where it can run"
-    rules = partial(problem.relevance, problem.settings.rule)
+    rules = partial(problem.access.relevance, problem.settings.rule)
     for chunk in _at_the_input(problem, schedule, lambda gradient, x: (gradient * x).sum(dim=-1), rules):
         sums = [float(np.nansum(column, dtype=np.float64)) for column in chunk.scores.T]
         yield chunk._replace(diagnostics={**chunk.diagnostics, "relevance_sum": sums})
@@ -315,7 +315,7 @@ def _at_the_input(
 
 def _left_out(problem: Problem, cols: list[int]) -> dict[str, list[float]]:
     """A diagnostic of each column where ids are read beside the embeddings: no gradient goes that way."""
-    return {"ids_left_out": [1.0] * len(cols)} if problem.reads_ids() else {}
+    return {"ids_left_out": [1.0] * len(cols)} if problem.access.reads_ids else {}
 
 
 def _at_least_float32(numbers: torch.Tensor) -> torch.Tensor:

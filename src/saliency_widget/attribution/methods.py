@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from ..errors import InputError, UnsupportedMethod
 from ..models.attention import why_no_attention, why_no_rollout
 from ..models.relevance import why_no_relevance
 from ..models.zeroing import why_no_zeroing
-from ..types import Objective
 from . import attention, gradient, noise, perturbation
 from .cards import LLM, OF_INSEQ, OURS, Card
 from .gradient import ProductSettings
@@ -30,7 +29,6 @@ from .inseq_bridge import (
     norm,
 )
 from .inseq_methods import REFUSED, why_no_deeplift, why_no_inseq, why_no_layer, why_no_weights
-from .objectives import OBJECTIVES
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -119,20 +117,13 @@ def card_named(name: str) -> Card:
     if isinstance(name, str) and name.startswith("inseq:"):
         if name in REFUSED:
             reason, instead = REFUSED[name]
-            known = [other for other in instead if other in METHODS or other in BRIDGED]
-            raise UnsupportedMethod(f"{name} is not offered: {reason}.", cure=f"Use {' or '.join(known)}.")
+            raise UnsupportedMethod(f"{name} is not offered: {reason}.", cure=f"Use {' or '.join(instead)}.")
         one_of("method", name, OF_INSEQ)
         return OF_INSEQ[name]
     if name == LLM.id:
         return LLM
     one_of("method", name, OURS)
     return OURS[name]
-
-
-def objective_named(name: str) -> Objective:
-    """Raises: UnknownName, with the nearest names."""
-    one_of("objective", name, OBJECTIVES)
-    return cast("Objective", name)
 
 
 _OF_TOKENIZERS = ("truncation", "max_length", "padding", "max_tokens", "stride")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from .engine import ONE_PASS, Chunk, Problem, Progress, Schedule, Spot, blank, p
 from .masking import OPERATORS, by_plain_passes, objectives, read
 from .precision import drop_noise
 from .settings import Settings
-from .spot_check import Drop, drops
+from .spot_check import drops
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
         text = read(problem, cols, settings.baseline)
         seen = np.array([problem.targets[col].n_seen for col in cols])[None]
         scores, middle = blank(problem, cols), len(cols) // 2
-        fell: list[_Drop] = []
+        fell: list[tuple[list[int], float]] = []
         for units, wanted in _levels(problem, range(text.atoms.n_read), scores):
             done = 0
             for values in objectives(text, _without(units, text.atoms.n_read), settings.mode):
@@ -77,7 +77,7 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
                     shares = drop / np.maximum(visible.sum(axis=0), 1)
                     scores[unit] = np.where(visible & wants, shares, scores[unit])
                     if visible[:, middle].all() and wants[middle]:
-                        fell.append(_Drop(unit, float(drop[middle])))
+                        fell.append((unit, float(drop[middle])))
                 done += len(batch)
                 yield Progress(done, len(units))
         told = stand_in.told(problem, cols) if settings.mode == "replace" else {}
@@ -96,25 +96,17 @@ def _without(units: list[list[int]], n: int) -> NDArray[np.bool_]:
     return keep
 
 
-class _Drop(NamedTuple):
-    """A unit that was taken away, and by how much the objective of a column fell."""
-
-    unit: list[int]
-    drop: float
-
-
-def _check(problem: Problem, col: int, fell: list[_Drop]) -> Spot:
-    """The largest drop of a column and the last one, by plain passes with and without the two units."""
-    last = fell[-1] if fell else _Drop([], 0.0)
-    largest = max(fell, key=lambda one: abs(one.drop), default=last)
-    noted = [largest] if last.unit == largest.unit else [largest, last]
-    keep = _without([[], *(unit for unit, _ in noted)], problem.n_rows)
+def _check(problem: Problem, col: int, fell: list[tuple[list[int], float]]) -> Spot:
+    """The largest drop of a column and the last one, by plain passes; `fell`: each unit, and by how much it fell."""
+    last = fell[-1] if fell else ([], 0.0)
+    largest = max(fell, key=lambda noted: abs(noted[1]), default=last)
+    units, claimed = zip(*([largest] if last[0] == largest[0] else [largest, last]), strict=True)
+    keep = _without([[], *units], problem.n_rows)
     before, *left = by_plain_passes(problem, col, problem.settings.baseline, keep, problem.settings.mode)
-    fallen = zip(noted, left, strict=True)
-    return drops(problem, col, [Drop(drop, before - one, largest.drop) for (_, drop), one in fallen])
+    return drops(problem, col, [*zip(claimed, (before - one for one in left), strict=True)], largest[1])
 
 
-# ── which units, and in which batches ────────────────────────────────────────────────────────────────────────────
+# ── which units ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _levels(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..aside import aside
-from ..attribution import attribute as attribution
+from ..attribution import pipeline
 from ..attribution.aggregate import pooled
 from ..attribution.cards import LLM
 from ..attribution.cards import Card as MapCard
@@ -336,11 +336,11 @@ def _map(model: CausalModel, card: MapCard, said: Explanation, memory_budget: in
     document, groups = _by_words(model.document(encoded, [answered]), said)
     settings = {"unit": "word"} if card.family == "perturbation" else {}
     foil = other if card.uses_objective else None
-    question = attribution.check_question(card.id, "logit" if card.uses_objective else "probability", settings, foil)
+    question = pipeline.check_question(card.id, "logit" if card.uses_objective else "probability", settings, foil)
     started = time.perf_counter()
-    parts = attribution.columns(model, question, document, Schedule([0]), memory_budget)
+    parts = pipeline.columns(model, question, document, Schedule([0]), memory_budget)
     chunks = [part for part in parts if isinstance(part, Chunk)]
-    whole = attribution.assemble(model, question, document, chunks, time.perf_counter() - started)
+    whole = pipeline.assemble(model, question, document, chunks, time.perf_counter() - started)
     scores = pooled(whole.scores, groups, card.pool, axis=0)
     if whole.signed and said.label == -1:
         scores = -scores  # from "for this class" to "for positive"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..attribution import attribute as attribution
+from ..attribution import pipeline
 from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Chunk, Progress, Schedule, Spot
 from ..attribution.methods import method_for, on, why_not
@@ -18,8 +18,8 @@ from ..errors import InputError, WeightsChanged
 from .trail import tell_steps
 
 if TYPE_CHECKING:
-    from ..attribution.attribute import Question
     from ..attribution.cards import Card
+    from ..attribution.pipeline import Question
     from ..attribution.result import Attribution
     from ..models.base import Model
     from ..models.document import Document
@@ -99,7 +99,7 @@ class Maps:
         self.turn()
 
     def show(self, model: Model, document: Document, question: Question) -> None:
-        """Put this map on show, and fill it. Raises: see `attribute.columns`."""
+        """Put this map on show, and fill it. Raises: see `pipeline.columns`."""
         if question.card is LLM:
             self._show_said(model, question)
             return
@@ -109,7 +109,7 @@ class Maps:
         self._fill(model, document, entry, question)
 
     def compute_aside(self, model: Model, document: Document, question: Question) -> None:
-        """Fill this map beside the one on show. Raises: see `attribute.columns`."""
+        """Fill this map beside the one on show. Raises: see `pipeline.columns`."""
         if question.card is LLM and self._said() is not None:  # it is there already
             return
         entry = self._entry(model, document, question)
@@ -131,7 +131,7 @@ class Maps:
         shown = self.attribution
         if document is None or shown is None:
             raise InputError("There is no map to keep yet.", cure="Wait for its first column.")
-        attribution.check_column(col, document)
+        pipeline.check_column(col, document)
         text = page_of(shown, document.tokens, document.first_target, col, view)
         self._stream.file(file_name(shown.model_name, shown.method), text)
 
@@ -195,7 +195,7 @@ class Maps:
             self._schedule = None
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
-                whole = attribution.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
+                whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
                 self._publish(whole)
 
     def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
@@ -214,7 +214,7 @@ class Maps:
             return
         self._stream.status("attributing", label, n - len(todo), n, unit=model.counted)
         started, before, spent = time.perf_counter(), n - len(todo), entry.seconds
-        for chunk in attribution.columns(model, question, document, self._schedule, self._memory_budget):
+        for chunk in pipeline.columns(model, question, document, self._schedule, self._memory_budget):
             if isinstance(chunk, Progress):
                 self._tell_progress(label, chunk, started)
                 continue

@@ -44,19 +44,9 @@ def growth(answer: to_page.Answer, told: str | None) -> to_page.Answer:
 
 def wire_method(card: Card, reason: str | None) -> to_page.WireMethod:
     """A card for the menu. `reason`: why it cannot be used here, or None."""
-    return {
-        "id": card.id,
-        "label": card.label,
-        "family": card.family,
-        "signed": card.signed,
-        "uses_objective": card.uses_objective,
-        "unit": card.unit,
-        "cost": card.cost,
-        "reads": card.reads,
-        "caveats": list(card.caveats),
-        "reference": card.reference,
-        "reason": reason,
-    }
+    about = asdict(card)
+    del about["pool"]  # the page pools as its reader says
+    return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason})
 
 
 def status_message(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..attribution import attribute as attribution
+from ..attribution import pipeline
 from ..errors import InputError
 from ..models.changes import Change, Text, changed, editable, name_of
 from .messages import wire_step
@@ -63,7 +63,7 @@ class Trail:
         prompt, total = self._prompt, self._max_new_tokens
 
         def write(on_progress: OnProgress) -> Document:
-            return attribution.write(model, prompt, total, on_progress)
+            return pipeline.write(model, prompt, total, on_progress)
 
         self._write(model, None, prompt, write)
 
@@ -74,7 +74,7 @@ class Trail:
         """
         before = self._here()
         targets = before.document.targets
-        attribution.check_column(col, before.document)
+        pipeline.check_column(col, before.document)
         if before.document.cols[0].role == "class":
             raise InputError(
                 f"{model.name} writes nothing: there is no token to go on from.", cure="Change what it reads instead."
@@ -84,7 +84,7 @@ class Trail:
         more = 0 if model.ends_at(token) else max(1, self._max_new_tokens - len(begun))
 
         def write(on_progress: OnProgress) -> Document:
-            return attribution.go_on(model, before.encoded, begun, more, on_progress)
+            return pipeline.go_on(model, before.encoded, begun, more, on_progress)
 
         name = model.foil_text(token).strip() or "␣"
         self._write(model, name, before.prompt, write, n_begun=len(begun))
