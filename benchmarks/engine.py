@@ -87,18 +87,18 @@ def model_and_ids(targets: int) -> tuple[Any, Any, str]:
 
 
 def ours(model: Any, written: Any, method: str) -> Callable[..., None]:
-    from saliency_widget.attribution import attribute as attribution
+    from saliency_widget.attribution import pipeline
     from saliency_widget.attribution.engine import Chunk, Schedule
     from saliency_widget.models.prompting import check_prompt
 
-    question = attribution.check_question(method, "probability", METHODS[method][0])
+    question = pipeline.check_question(method, "probability", METHODS[method][0])
     encoded = model.encode(check_prompt(TEXT))
     document = model.document(encoded, [t.id for t in written.cols])
 
     def work(*, watched: bool = False) -> None:
         """Everything that `attribute` does for a forced target; where somebody watches, until the first column."""
         schedule = Schedule(range(len(document.targets)), prefer=0 if watched else None)
-        for chunk in attribution.columns(model.shadow(), question, document, schedule):
+        for chunk in pipeline.columns(model.shadow(), question, document, schedule):
             if isinstance(chunk, Chunk):
                 assert chunk.scores.shape[0] == len(document.rows)
                 if watched:

@@ -12,7 +12,7 @@ from typing import Any
 import anywidget
 import numpy as np
 
-from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.cards import OURS
 from saliency_widget.attribution.result import Attribution
 from saliency_widget.comparison.exhibit import Exhibit, Exhibition, Shown
 from saliency_widget.export.html import built
@@ -54,7 +54,7 @@ def exhibition(n_rows: int, n_cols: int, maps: int = 1, *, paragraph: int = PARA
     shown = []
     for k in range(maps):
         scores = np.where(sees, rng.random((n_rows, n_cols), np.float32) ** 9, np.nan).astype(np.float32)
-        card = replace(METHODS["random"], id=f"map-{k}", label=f"Map {k}")
+        card = replace(OURS["random"], id=f"map-{k}", label=f"Map {k}")
         alternatives = tuple(
             tuple(Alternative(id=i, text=f" {WORDS[i]}", probability=0.1) for i in range(5)) for _ in range(n_cols)
         )

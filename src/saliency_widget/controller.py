@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .attribution import attribute as attribution
-from .attribution.methods import LLM
+from .attribution import pipeline
+from .attribution.cards import LLM
 from .errors import Cancelled, SaliencyError, WorkerDied
 from .explanation.asking import Inquiry
 from .models.loading import load_model
@@ -39,7 +39,7 @@ from .session.turns import turn
 from .session.what_if import WhatIf
 
 if TYPE_CHECKING:
-    from .attribution.attribute import Question
+    from .attribution.pipeline import Question
     from .attribution.result import Attribution
     from .evaluation.result import SayVersusDo
     from .explanation.clients import Client
@@ -341,9 +341,9 @@ class Controller:
 
     def _do_with(self, model: Model, task: Ask | Aside | Turn | Try | AskHeads) -> None:
         question = task.question if isinstance(task, Ask | Aside) else self._maps.question
-        self._maps.offer(model, question.method)
+        self._maps.offer(model, question.card)
         text = self._written(model)
-        what = "" if isinstance(task, Turn) else question.method.label
+        what = "" if isinstance(task, Turn) else question.card.label
         match task:
             case Ask():
                 self._forget_other_weights(model)
@@ -359,7 +359,7 @@ class Controller:
             case AskHeads():
                 what = "Heads"
                 self._sender.tell(status("attributing", what, unit=""))
-                layers, weights = attribution.heads(model, text.document, task.col, self._job.memory_budget)
+                layers, weights = pipeline.heads(model, text.document, task.col, self._job.memory_budget)
                 reply = heads(task.request, self._sender.doc, task.col, layers, weights.shape)
                 self._sender.tell(reply, numbers=[weights])
             case _:
@@ -382,7 +382,7 @@ class Controller:
         model = self._loaded()
         with turn(model.model, check=self._check, waiting=self._waiting):
             inside = model.shadow(self._check)
-            self._maps.offer(inside, self._job.question.method)
+            self._maps.offer(inside, self._job.question.card)
             return self._written(inside).document
 
     def _written(self, model: Model) -> Text:
@@ -430,7 +430,7 @@ class Controller:
     def _follow(self) -> None:
         """What was on show is asked of the text that is on show now."""
         question = self._maps.question
-        if question.method is LLM and self._conversation.said is None:  # it was said of another text
+        if question.card is LLM and self._conversation.said is None:  # it was said of another text
             question = self._job.question
         with self._changed:
             self._check()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .attribution.attribute import check_question
 from .attribution.memory import check_budget
+from .attribution.pipeline import check_question
 from .controller import Job
 from .explanation.explain import client_of
 from .hosts import check_notebook

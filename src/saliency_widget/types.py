@@ -91,11 +91,6 @@ class Selection:
         return hash((self.cols, self.tokens, self.inputs))
 
 
-@dataclass(frozen=True, slots=True)
-class NoSettings:
-    """The settings of a method that has none."""
-
-
 class Inputs(NamedTuple):
     """The ids that a model reads: of a source (encoder-decoder models alone have one), and of the text itself.
 
@@ -151,7 +146,7 @@ class Request:
     method: str
     objective: Objective = "probability"
     foil: int | None = None
-    settings: Any = field(default_factory=NoSettings)
+    settings: Any
 
     @property
     def n_rows(self) -> int:

@@ -11,7 +11,7 @@ import traitlets
 from ipywidgets import ValueWidget
 
 from . import hosts
-from .attribution.attribute import check_question
+from .attribution.pipeline import check_question
 from .controller import Controller, Job
 from .explanation.asking import Inquiry
 from .export.html import built

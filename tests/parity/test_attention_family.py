@@ -23,9 +23,9 @@ from transformers.models.bloom import modeling_bloom
 
 import saliency_widget as sw
 from saliency_widget.attribution.attention import AttentionSettings
-from saliency_widget.attribution.attribute import check_question, columns
 from saliency_widget.attribution.engine import Chunk, Progress, Schedule
-from saliency_widget.attribution.methods import METHODS, why_not
+from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.pipeline import check_question, columns
 from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
 from saliency_widget.models import attention as models_attention
 from saliency_widget.models.inside import interface
@@ -209,7 +209,7 @@ def test_falcons_alibi_is_that_of_its_own_attention() -> None:
     """Its eager attention adds the biases twice, so what it hands out is of another model. By formula, in layer 0."""
     model = made("falcon_alibi")
     a = sw.attribute(model, TEXT, target=TARGET, method="attention", layer=0, progress=False)
-    assert why_not(METHODS["attention"], model) is None
+    assert METHODS["attention"].lacks(model) is None
     layer = model.model.transformer.h[0]
     for column, scores in columns_with("falcon_alibi", a):
         with torch.no_grad():
@@ -541,7 +541,7 @@ def state(model: Any) -> dict[str, Any]:
 def test_the_model_comes_back_as_it_was_also_after_an_error(name: str, method: str) -> None:
     """XGLM's code asks transformers to put hooks on the model for good: they go, too."""
     model = made(name)
-    if why_not(METHODS[method], model) is not None:
+    if METHODS[method].lacks(model) is not None:
         return
     before = state(model.model)
     asked = {} if name in CLASSIFIERS else {"target": TARGET}
@@ -617,8 +617,8 @@ def test_no_layer_waits_for_the_device(method: str) -> None:
     ],
 )
 def test_a_model_says_why_its_attention_cannot_be_shown(name: str, lacking: set[str], why: str) -> None:
-    family = [m for m in METHODS.values() if m.family == "attention" and not m.id.startswith("inseq:")]
-    reasons = {m.id: why_not(m, made(name)) for m in family}
+    family = [m for m in METHODS.values() if m.card.family == "attention"]
+    reasons = {m.card.id: m.lacks(made(name)) for m in family}
     assert {method for method, reason in reasons.items() if reason} == lacking
     assert all(why in str(reasons[method]) for method in lacking)
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import saliency_widget as sw
-from saliency_widget.attribution.methods import METHODS, why_not
+from saliency_widget.attribution.methods import METHODS
 from saliency_widget.errors import UnsupportedMethod
 from saliency_widget.models.reading import read_once
 from saliency_widget.types import Inputs
@@ -454,7 +454,7 @@ def test_in_half_precision_scores_are_finite_and_near(
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_applies_or_says_why_not(name: str, method: str) -> None:
     """Before it begins, or (relevance) once it has looked through the first pass: never zeros, never a bare error."""
-    reason = why_not(METHODS[method], made(name))
+    reason = METHODS[method].lacks(made(name))
     refused = None
     try:
         a = ask(name, method)
@@ -464,7 +464,7 @@ def test_a_method_applies_or_says_why_not(name: str, method: str) -> None:
         assert reason is None
         assert list(columns(name, a))
     else:
-        assert METHODS[method].family in ("attention", "relevance")
+        assert METHODS[method].card.family in ("attention", "relevance")
         assert name == "mamba"
         assert refused.cure
         assert reason is None or reason in refused.message
@@ -472,10 +472,10 @@ def test_a_method_applies_or_says_why_not(name: str, method: str) -> None:
 
 def test_which_families_lack_which_methods() -> None:
     """None, but that a state space model has no attention to show; on it gradients, occlusion and noise run, too."""
-    able = {name: {m for m in METHODS if why_not(METHODS[m], made(name)) is None} for name in FAMILIES}
+    able = {name: {m for m in METHODS if METHODS[m].lacks(made(name)) is None} for name in FAMILIES}
     for methods in able.values():
         assert {"saliency", "input_x_gradient", "integrated_gradients", "occlusion", "random"} <= methods
-    assert {m for m in METHODS if METHODS[m].family in ("attention", "relevance")}.isdisjoint(able["mamba"])
+    assert {m for m in METHODS if METHODS[m].card.family in ("attention", "relevance")}.isdisjoint(able["mamba"])
     assert [name for name, methods in able.items() if methods != set(METHODS)] == ["mamba"]
 
 

@@ -16,15 +16,16 @@ import pytest
 import torch
 
 import saliency_widget as sw
-from saliency_widget.attribution.attribute import check_question, columns, write
 from saliency_widget.attribution.engine import Problem, Schedule, run
-from saliency_widget.attribution.inseq_bridge import Inside
-from saliency_widget.attribution.inseq_methods import BRIDGED, REFUSED
-from saliency_widget.attribution.methods import METHODS, check_applies, method_named, why_not
+from saliency_widget.attribution.inseq_methods import REFUSED
+from saliency_widget.attribution.methods import BRIDGED, METHODS, card_named, method_for
+from saliency_widget.attribution.pipeline import check_question, columns, write
+from saliency_widget.attribution.settings import Settings
 from saliency_widget.errors import BadScores, Cancelled, InputError, UnknownName, UnsupportedMethod
 from saliency_widget.models.prompting import check_prompt
 from saliency_widget.types import Inputs, Target
 from tests.families import columns_of, made, make, plain_embeddings, plain_logits_of
+from tests.toys import allowing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -283,7 +284,7 @@ def test_deeplift_adds_up_where_it_has_a_rule_for_every_part() -> None:
         targets=(Target(3, (2,)), Target(4, (5,))),
         objective="logit",
         settings=BRIDGED["inseq:deeplift"].settings(),
-        bridge=Inside(net, Inputs((), (0, 1, 2, 3)), lambda *_: None, lambda: b, lambda: None),
+        access=allowing(module=net, ids=(0, 1, 2, 3), unknown=lambda: b),
     )
     chunks = list(run(BRIDGED["inseq:deeplift"].run, problem, Schedule(range(2)), label="DeepLIFT"))
 
@@ -413,35 +414,35 @@ def test_every_method_of_inseq_is_offered_or_refused() -> None:
 
 @pytest.mark.parametrize("name", BRIDGED)
 def test_a_card_says_whose_it_is(name: str) -> None:
-    method = method_named(name)
-    assert method.id == name
-    assert method.label.endswith("(inseq)")
-    assert method.reads
-    assert method.caveats
-    assert method.reference
+    card = card_named(name)
+    assert card.id == name
+    assert card.label.endswith("(inseq)")
+    assert card.reads
+    assert card.caveats
+    assert card.reference
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_method_that_is_wrong_is_refused_with_the_reason_and_what_to_use(name: str) -> None:
     with pytest.raises(UnsupportedMethod) as caught:
-        method_named(name)
+        card_named(name)
     assert REFUSED[name].reason in caught.value.message
     for other in caught.value.cure.removeprefix("Use ").removesuffix(".").split(" or "):
-        assert method_named(other).id == other
+        assert card_named(other).id == other
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(UnknownName, match="Did you mean inseq:deeplift") as caught:
-        method_named("inseq:deeplifft")
+        card_named("inseq:deeplifft")
     assert all(name in caught.value.cure for name in BRIDGED)
 
 
 def test_what_a_model_cannot_do_is_said() -> None:
     for family, able in (("bert", 0), ("marian", len(BRIDGED) - 1), ("fsmt", len(BRIDGED) - 2), ("gpt2", len(BRIDGED))):
-        reasons = [why_not(method, made(family)) for method in BRIDGED.values()]
+        reasons = [method.lacks(made(family)) for method in BRIDGED.values()]
         assert reasons.count(None) == able
     with pytest.raises(UnsupportedMethod, match="writes nothing"):
-        check_applies(BRIDGED["inseq:saliency"], made("bert"), None)
+        method_for(BRIDGED["inseq:saliency"].card, made("bert"), Settings())
 
 
 # ── as lent ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -459,7 +460,7 @@ def test_model_tokenizer_and_generators_come_back_as_they_were(
     """Also those whose parts DeepLIFT hooks; and nothing is printed, logged or warned of."""
     model = made(family)
     as_lent(model.model)
-    if why_not(BRIDGED[name], model) is not None:
+    if BRIDGED[name].lacks(model) is not None:
         assert name == "inseq:layer_gradient_x_activation"
         return
     bridged(model, name.removeprefix("inseq:"))  # the import is the first time's

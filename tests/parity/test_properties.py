@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import saliency_widget as sw
 from saliency_widget.attribution import engine
-from saliency_widget.attribution.attribute import check_question, columns, write
 from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.pipeline import check_question, columns, write
 from saliency_widget.models.prompting import check_prompt
 
 from ..conftest import state_of
@@ -146,11 +146,11 @@ def test_a_row_is_nan_exactly_where_the_target_cannot_see_it(case: Case) -> None
 def test_a_score_has_a_sign_only_where_the_method_says_so(case: Case) -> None:
     _, method, asked = case
     a = whole(case)
-    assert a.signed == (METHODS[method].signed and asked.get("reduction") != "l2")
+    assert a.signed == (METHODS[method].card.signed and asked.get("reduction") != "l2")
     assert a.signed or np.nanmin(a.scores) >= 0
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if METHODS[c[1]].uses_objective], ids=_named)
+@pytest.mark.parametrize("case", [c for c in CASES if METHODS[c[1]].card.uses_objective], ids=_named)
 def test_a_question_that_is_turned_round_turns_every_sign(case: Case) -> None:
     """Why this and not that has the scores of why that and not this, each with the other sign, or none has any.
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
-from saliency_widget.attribution.attribute import check_question
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Controller, Job
 from saliency_widget.models.prompting import check_prompt
 from saliency_widget.protocol import to_kernel

@@ -10,8 +10,8 @@ import torch
 import tqdm.auto
 
 import saliency_widget as sw
-from saliency_widget.attribution.attribute import check_question
 from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.errors import (
     BadScores,
     InputError,
@@ -98,8 +98,8 @@ def test_every_method_fills_exactly_what_a_target_can_see(tiny_model, method) ->
     for j, col in enumerate(a.cols):
         assert np.isfinite(a.scores[: col.position, j]).all()
         assert np.isnan(a.scores[col.position :, j]).all()
-    assert a.signed == METHODS[method].signed
-    assert METHODS[method].signed or np.nanmin(a.scores) >= 0
+    assert a.signed == METHODS[method].card.signed
+    assert METHODS[method].card.signed or np.nanmin(a.scores) >= 0
 
 
 def test_float32_agrees_with_float64(tiny_models) -> None:

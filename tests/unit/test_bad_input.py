@@ -312,7 +312,7 @@ def test_a_model_that_neither_writes_text_nor_classifies_it(network: str, messag
     refused((cls(cls.config_class(**_SIZE)), byte_tokenizer()), InputError, message, cure)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].family in ("attention", "relevance")])
+@pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].card.family in ("attention", "relevance")])
 def test_mamba_says_what_it_lacks_and_which_methods_can(lent, method: str) -> None:
     cure = "Use saliency or occlusion or input_x_gradient or integrated_gradients or random."
     refused(lent("mamba"), UnsupportedMethod, "MambaForCausalLM", cure, method=method)
@@ -344,7 +344,7 @@ def test_a_regression_is_explained_by_its_number() -> None:
 
 # ── numbers that are none ────────────────────────────────────────────────────────────────────────────────────────
 
-_LOOKING_AT_THE_OBJECTIVE = [m for m in METHODS if METHODS[m].uses_objective]
+_LOOKING_AT_THE_OBJECTIVE = [m for m in METHODS if METHODS[m].card.uses_objective]
 
 
 @pytest.mark.parametrize("method", _LOOKING_AT_THE_OBJECTIVE)
@@ -356,7 +356,7 @@ def test_a_weight_that_is_nan_is_an_error_and_never_a_picture(name: str, method:
     refused(
         model,
         BadScores,
-        f"{METHODS[method].label} gave nan at row 0, column 0",
+        f"{METHODS[method].card.label} gave nan at row 0, column 0",
         "NaN or infinite weights",
         method=method,
     )

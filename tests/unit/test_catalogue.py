@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 import saliency_widget as sw
-from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.cards import LLM, OF_INSEQ, OURS, card_of
+from saliency_widget.attribution.methods import BRIDGED, METHODS, method_for, method_of
+from saliency_widget.attribution.settings import Settings
+from saliency_widget.errors import UnsupportedMethod
 
 from ..families import made
 
@@ -39,3 +44,20 @@ def test_names_and_cards_cannot_break_the_page() -> None:
         assert "<script>" not in sw.methods(model)._repr_html_()
     finally:
         model.name = name
+
+
+def test_each_card_of_a_method_has_a_method_and_each_method_a_card() -> None:
+    """In the same order: it is that of the menu."""
+    assert list(METHODS) == list(OURS)
+    assert list(BRIDGED) == list(OF_INSEQ)
+    assert all(method_of(card) is not None for card in (*OURS.values(), *OF_INSEQ.values()))
+
+
+def test_what_is_said_and_what_came_from_elsewhere_has_a_card_and_no_method() -> None:
+    mine = sw.Attribution.from_scores([[1], [-2]], ["a", "b"], ["c"], method="mine", unit="point")
+    card = card_of(mine.method, signed=mine.signed, unit=mine.unit)
+    assert (card.label, card.unit, card.signed, card.pool, card.uses_objective) == ("mine", "point", True, "sum", False)
+    assert method_of(card) is None
+    assert method_of(LLM) is None
+    with pytest.raises(UnsupportedMethod, match="LLM says cannot run here: It is said, not computed.*Use saliency or"):
+        method_for(LLM, made("llama"), Settings())

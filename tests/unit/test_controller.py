@@ -12,7 +12,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget import controller
-from saliency_widget.attribution.attribute import check_question
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.errors import (
     BadScores,
     Cancelled,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from saliency_widget import OpenAIClient
-from saliency_widget.attribution.attribute import check_question
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Controller, Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
 from saliency_widget.explanation.asking import Inquiry

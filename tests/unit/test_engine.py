@@ -16,6 +16,8 @@ from saliency_widget.attribution.gradient import saliency
 from saliency_widget.attribution.noise import RandomSettings, random
 from saliency_widget.errors import BadScores, OutOfMemory
 
+from ..toys import allowing
+
 N, D, V = 7, 5, 11
 
 
@@ -116,8 +118,8 @@ def test_a_network_that_is_not_causal_is_asked_for_one_targets_attention_at_a_ti
 
     reader = SimpleNamespace(queries=lambda _n, at: at[:, None], run=weights)
     problem = Problem(
-        network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS, causal=False, attention=reader,
-        settings=AttentionSettings(),
+        network=network(bag_of_words), embeddings=embeddings(), targets=TARGETS, causal=False,
+        settings=AttentionSettings(), access=allowing(attention=reader),
     )  # fmt: skip
     assert len(list(run(attention, problem, Schedule(range(4)), label="Attention"))) == 4
     assert asked == [[3, 2], [4, 3], [5, 4], [6, 5]]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import saliency_widget as sw
-from saliency_widget.attribution.attribute import check_question
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.export.reading import Note, notes
 from saliency_widget.session.messages import notes_message
 

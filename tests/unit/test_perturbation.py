@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from functools import partial
 from itertools import pairwise
@@ -17,6 +18,7 @@ from saliency_widget.attribution.gradient import PathSettings, ProductSettings, 
 from saliency_widget.attribution.perturbation import OcclusionSettings, occlusion
 from saliency_widget.errors import InputError, OutOfMemory
 
+from ..toys import allowing
 from .test_engine import TARGETS, D, N, W, bag_of_words, embeddings, network
 
 if TYPE_CHECKING:
@@ -26,10 +28,13 @@ BASELINE = torch.linspace(-1, 1, D, dtype=torch.float64)[None, None]
 
 
 def problem_of(logits: Callable[[torch.Tensor], torch.Tensor] = bag_of_words, **given: Any) -> Problem:
-    """A toy network as a problem; its baseline is called unk."""
+    """A toy network as a problem; its baseline is called unk. What is no field of it is of its access."""
+    fields = {field.name for field in dataclasses.fields(Problem)}
+    of_access = {"baselines": {"unk": lambda: BASELINE, "zero": lambda: 0 * BASELINE}}
+    of_access |= {name: given.pop(name) for name in [*given] if name not in fields}
     defaults: dict[str, Any] = {
         "network": network(logits), "embeddings": embeddings(), "targets": TARGETS, "objective": "logit",
-        "settings": OcclusionSettings(), "baselines": {"unk": lambda: BASELINE, "zero": lambda: 0 * BASELINE},
+        "settings": OcclusionSettings(), "access": allowing(**of_access),
     }  # fmt: skip
     return Problem(**(defaults | given))
 
@@ -109,7 +114,7 @@ def test_what_is_missing_is_told_where_the_steps_are_too_few() -> None:
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_occlusion_of_a_bag_of_words_is_what_each_word_adds(cached: bool) -> None:
-    problem = problem_of(read_once=reading(bag_of_words) if cached else None)
+    problem = problem_of(**({"read_once": reading(bag_of_words)} if cached else {}))
     scores = matrix(problem)
     for j, (position, (token,)) in enumerate(TARGETS):
         expected = weighted(embeddings()[0] - BASELINE[0])[:position, token]
@@ -290,8 +295,8 @@ def rows_changed(logits: Callable[[torch.Tensor], torch.Tensor], changed: list[l
 
 def coarse(network: Any, targets: tuple[Target, ...]) -> Problem:
     return Problem(
-        network=network, embeddings=LONG, targets=targets, objective="logit", baselines={"zero": lambda: 0 * BASELINE},
-        settings=OcclusionSettings(unit="coarse_to_fine"), groups=LEVELS, memory_budget=1,
+        network=network, embeddings=LONG, targets=targets, objective="logit", groups=LEVELS, memory_budget=1,
+        settings=OcclusionSettings(unit="coarse_to_fine"), access=allowing(baselines={"zero": lambda: 0 * BASELINE}),
     )  # fmt: skip
 
 

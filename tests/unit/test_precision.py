@@ -18,6 +18,7 @@ from saliency_widget.errors import BadScores
 from saliency_widget.types import Target
 
 from ..families import make
+from ..toys import allowing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +132,7 @@ def test_the_path_of_integrated_gradients_adds_up_in_float16() -> None:
     problem = problem_of(
         steep(1.0),
         settings=PathSettings(),
-        baselines={"zero": lambda: torch.zeros_like(X)},
+        access=allowing(baselines={"zero": lambda: torch.zeros_like(X)}),
         objective="log_probability",
     )
     for chunk in run(integrated_gradients, problem, Schedule(range(len(TARGETS))), label="Toy"):

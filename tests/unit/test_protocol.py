@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from saliency_widget import protocol
-from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.cards import OURS
 from saliency_widget.protocol import to_kernel, to_page
 from saliency_widget.session import sender as sending
 from saliency_widget.session.messages import failed, heads, menu_message, status, step_message, tokens_message
@@ -113,7 +113,7 @@ def test_what_is_sent_is_the_golden_messages(sender) -> None:
     cards = golden("to_page/menu")["methods"]
     methods = {
         dataclasses.replace(
-            METHODS[card["id"]], **{k: tuple(v) if k == "caveats" else v for k, v in card.items() if k != "reason"}
+            OURS[card["id"]], **{k: tuple(v) if k == "caveats" else v for k, v in card.items() if k != "reason"}
         ): card["reason"]
         for card in cards
     }

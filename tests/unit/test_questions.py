@@ -161,7 +161,7 @@ def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tin
         shown = h.settled()
     assert begun
     assert shown.method == "random"
-    entries = {e.question.method.id: e for e in h.controller._maps._cache.values()}
+    entries = {e.question.card.id: e for e in h.controller._maps._cache.values()}
     assert [*entries] == ["saliency", "input_x_gradient", "random", "attention"]
     cols = [col for chunk in entries["input_x_gradient"].chunks for col in chunk.cols]
     assert sorted(cols) == [*range(n)]  # each once
@@ -205,7 +205,7 @@ def test_cancel_keeps_what_is_done_aside_and_drops_what_waits(tiny_model, harnes
             h.say("ask", method=method, objective="probability", aside=True)
         with pytest.raises(Cancelled):
             h.done()
-    entries = {e.question.method.id: e for e in h.controller._maps._cache.values()}
+    entries = {e.question.card.id: e for e in h.controller._maps._cache.values()}
     assert [*entries] == ["saliency", "input_x_gradient"]
     assert 0 < len(entries["input_x_gradient"].done()) < n
     assert h.controller.attribution.method == "saliency"

@@ -18,6 +18,7 @@ from saliency_widget.models.base import Forward
 from saliency_widget.types import Target
 
 from ..families import CLASSIFIERS, FAMILIES, made, make
+from ..toys import allowing
 
 ASKED: dict[str, Any] = {"text": "A cab. Bad bed", "target": "dad", "progress": False}
 
@@ -119,12 +120,12 @@ def test_columns_that_were_done_before_the_check_are_shown_and_no_others() -> No
         "objective": "logit",
         "precision": "float64",
     }
-    right = Problem(**given, plain_pass=lambda _n: network)
+    right = Problem(**given, access=allowing(plain=lambda _n: network))
     fine = list(engine.run(gradient.saliency, right, Schedule(range(38)), label="Gradient"))
     assert [type(part).__name__ for part in fine] == ["Chunk", "Spot", "Chunk", "Chunk"]
     parts = engine.run(
         gradient.saliency,
-        Problem(**given, plain_pass=lambda _n: lambda x, at: network(1.2 * x, at)),
+        Problem(**given, access=allowing(plain=lambda _n: lambda x, at: network(1.2 * x, at))),
         Schedule(range(38)),
         label="Gradient",
     )

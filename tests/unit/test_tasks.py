@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saliency_widget.attribution.attribute import check_question
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.models.changes import Change
 from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Tasks, Try, bare
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import saliency_widget as sw
-from saliency_widget.attribution.attribute import check_question
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.errors import Cancelled, InputError
 
 from ..families import made, make

@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saliency_widget as sw
-from saliency_widget.attribution.attribute import check_question
-from saliency_widget.attribution.problem import problem_of
+from saliency_widget.attribution.pipeline import check_question, problem_of
 from saliency_widget.errors import UnknownName
 from saliency_widget.models.document import spanning
 from saliency_widget.models.prompting import check_prompt

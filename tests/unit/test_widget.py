@@ -17,7 +17,7 @@ import traitlets
 from jupyter_client.manager import start_new_kernel
 
 from saliency_widget import OpenAIClient
-from saliency_widget.attribution.attribute import check_question
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnknownName
 from saliency_widget.models.prompting import check_prompt
@@ -348,7 +348,7 @@ def test_another_text_takes_the_value_away(tiny_model, make) -> None:
 
 KERNEL = """
 import sys, threading, ipywidgets
-from saliency_widget.attribution.attribute import check_question
+from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Job
 from saliency_widget.models.prompting import check_prompt
 from saliency_widget.widget import SaliencyWidget

@@ -6,50 +6,33 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..checks import one_of
 from ..errors import InputError, UnsupportedMethod
 from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, chunk_of, in_passes
-from .memory import is_out_of_memory, not_enough_for
+from .memory import in_batches
+from .settings import Settings, check_index
 from .spot_check import of_logits
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from ..models.attention import Kind, Recorder
+    from ..models.attention import Kind
+    from ..models.base import Model
 
 _KINDS: tuple[Kind, ...] = ("self", "cross")
 _COLUMNS = 8  # that value zeroing does at a time, so that the map fills while one looks
-
-
-class Reader(Protocol):
-    """The attention of a network on one text. Rows count source and text as one; queries the text alone."""
-
-    def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
-        """The queries [a, p] from which the logits at rows `at` [a] are read; of several, the mean counts."""
-
-    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
-        """One pass over the first n rows, told to `record`; the logits [a, vocabulary] at `at`."""
-
-    @property
-    def n_layers(self) -> int:
-        """How many layers the network has, with attention or without."""
-
-    def zeroed(
-        self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosine distance [p] by which the layers' outputs at queries[i] move without the value of rows[i]; logits."""
 
 
 # ── attention ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionSettings:
+class AttentionSettings(Settings):
     """Which attention to show.
 
     `layer`, `head`: an index from 0, or None for all of them. `reduction`: how all are put together: their "mean", or
@@ -62,6 +45,18 @@ class AttentionSettings:
 
     def __post_init__(self) -> None:
         one_of("reduction", self.reduction, ("mean", "max"))
+
+    def described(self) -> dict[str, str]:
+        """Of one head of one layer nothing is put together."""
+        chosen = Settings.described(self)
+        if {"layer", "head"} <= chosen.keys():
+            del chosen["reduction"]
+        return chosen
+
+    def check(self, model: Model) -> None:
+        """Raises: InputError for a layer or head that does not exist."""
+        check_index("layer", self.layer, model.n_layers, model)
+        check_index("head", self.head, model.n_heads, model)
 
 
 def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -77,7 +72,7 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     """
     import torch
 
-    read, with_source = _reader(problem), bool(problem.n_source)
+    read, with_source = problem.access.attention, bool(problem.n_source)
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
@@ -143,7 +138,7 @@ def every_head(problem: Problem, col: int) -> tuple[list[int], NDArray[np.float3
     The layers that have attention, and float32 [layers, heads, n_rows], NaN where a layer has fewer heads or the target
     cannot see the row.
     """
-    read, atoms = _reader(problem), atoms_of(problem, [col])
+    read, atoms = problem.access.attention, atoms_of(problem, [col])
     (queries,) = read.queries(atoms.n_read, atoms.at).tolist()
     kinds: tuple[Kind, ...] = ("cross", "self") if problem.n_source else ("self",)  # the source comes first
     width = {"cross": problem.n_source, "self": atoms.n_read - problem.n_source}
@@ -181,7 +176,7 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: one forward pass for 256 columns, and a product of [n, n] matrices a layer.
     Source: Abnar & Zuidema 2020, arXiv:2005.00928.
     """
-    read = _reader(problem)
+    read = problem.access.attention
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
@@ -238,10 +233,14 @@ class _Flow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZeroingSettings:
+class ZeroingSettings(Settings):
     """`layer`: an index from 0, or None for the mean over all of them."""
 
     layer: int | None = None
+
+    def check(self, model: Model) -> None:
+        """Raises: InputError for a layer that does not exist."""
+        check_index("layer", self.layer, model.n_layers, model)
 
 
 def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
@@ -255,7 +254,7 @@ def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Prog
     """
     import torch
 
-    read = _reader(problem)
+    read = problem.access.attention
     same = len({t.position for t in problem.targets}) == 1  # classes: one pass is for all of them
     take = ONE_PASS if same else 1
     while cols := schedule.take(take if problem.causal else 1):
@@ -265,12 +264,12 @@ def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Prog
         pairs = [(query, row) for query, n in seen.items() for row in range(n)]
         moved = {query: np.zeros(atoms.n_read, np.float32) for query in seen}
         done, logits = 0, None
-        for batch, distances, answers in _batches(problem, read, atoms, pairs):
-            for (query, row), distance in zip(batch, distances, strict=True):
+        for batch, (distances, answers) in _zeroed(problem, atoms, pairs):
+            for (query, row), distance in zip(pairs[batch], distances.tolist(), strict=True):
                 moved[query][row] = distance
-            done, logits = done + len(batch), answers
+            done, logits, size = batch.stop, answers, batch.stop - batch.start
             if done < len(pairs) and not len(schedule):  # else the columns that come tell how far it is
-                yield Progress(-(-done // len(batch)), -(-len(pairs) // len(batch)))
+                yield Progress(-(-done // size), -(-len(pairs) // size))
         assert logits is not None, "every column sees a row"
         rows = np.stack([np.mean([moved[query] for query in per], axis=0) for per in queries])
         check = of_logits(problem, cols, logits)
@@ -278,30 +277,18 @@ def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Prog
         take = max(take, _COLUMNS)
 
 
-def _batches(
-    problem: Problem, read: Reader, atoms: Atoms, pairs: list[tuple[int, int]]
-) -> Iterator[tuple[list[tuple[int, int]], list[float], torch.Tensor]]:
-    """Pairs of query and row, as many as fit, with the distance of each; and the logits of the atoms.
-
-    Raises: OutOfMemory when one column alone does not fit.
-    """
+def _zeroed(
+    problem: Problem, atoms: Atoms, pairs: list[tuple[int, int]]
+) -> Iterator[tuple[slice, tuple[torch.Tensor, torch.Tensor]]]:
+    """As many pairs of query and row at a time as fit, each with its distance; and the logits of the atoms."""
     import torch
 
-    done, size = 0, _most_pairs(problem)
-    while done < len(pairs):
-        batch = pairs[done : done + size]
-        queries, rows = (torch.tensor(side) for side in zip(*batch, strict=True))
-        try:
-            distances, logits = read.zeroed(atoms.n_read, atoms.at, queries, rows, problem.settings.layer)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(batch) <= atoms.n_read:
-                raise not_enough_for("a single column of this map") from error
-            size = len(batch) // 2
-            continue
-        yield batch, distances.tolist(), logits
-        done += len(batch)
+    def work(batch: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        at, rows = (torch.tensor(side) for side in zip(*pairs[batch], strict=True))
+        return problem.access.attention.zeroed(atoms.n_read, atoms.at, at, rows, problem.settings.layer)
+
+    each = np.ones(len(pairs), dtype=int)
+    return in_batches(each, _most_pairs(problem), work, "a single column of this map", least=atoms.n_read)
 
 
 def _most_pairs(problem: Problem) -> int:
@@ -315,12 +302,6 @@ def _most_pairs(problem: Problem) -> int:
 
 
 # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _reader(problem: Problem) -> Reader:
-    assert problem.attention is not None, "a method is offered only where it can run"
-    read: Reader = problem.attention
-    return read
 
 
 def _distinct(queries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -59,20 +59,20 @@ def baseline(problem: Problem, name: str | None) -> Baseline:
     itself = left = _same(problem, stand_in)
     if name is None:
         for other in _NEXT:
-            if bool(left.any()) and other in problem.baselines:
-                stand_in = torch.where(left[:, None], problem.baselines[other]().expand_as(stand_in), stand_in)
+            if bool(left.any()) and other in problem.access.baselines:
+                given = problem.access.baselines[other]().expand_as(stand_in)
+                stand_in = torch.where(left[:, None], given, stand_in)
                 left = _same(problem, stand_in)
     return Baseline(stand_in, itself, changed=name is None)
 
 
 def _chosen(problem: Problem, name: str | None) -> torch.Tensor:
+    there = problem.access.baselines
     if name is None:
-        name = next((known for known in _FIRST if known in problem.baselines), "")
-    if name not in problem.baselines:
-        raise InputError(
-            f"The tokenizer has no {name} token to stand for nothing.", cure=f"Take {' or '.join(problem.baselines)}."
-        )
-    return problem.baselines[name]().expand_as(problem.embeddings)
+        name = next((known for known in _FIRST if known in there), "")
+    if name not in there:
+        raise InputError(f"The tokenizer has no {name} token to stand for nothing.", cure=f"Take {' or '.join(there)}.")
+    return there[name]().expand_as(problem.embeddings)
 
 
 def _same(problem: Problem, stand_in: torch.Tensor) -> torch.Tensor:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..characters import plain
 from ..models.loading import load_model
-from .inseq_methods import BRIDGED
-from .methods import LLM, METHODS, Method, why_not
+from .cards import LLM, OF_INSEQ, OURS, Card
+from .methods import why_not
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class Entry(NamedTuple):
-    """A method, and why it cannot be used on the model that was asked about; None where it can."""
+    """The card of a method, and why it cannot be used on the model that was asked about; None where it can."""
 
-    method: Method
+    method: Card
     reason: str | None
 
 
@@ -42,20 +42,9 @@ class Catalogue(Sequence[Entry]):
         """One line a method: id, label, family, signed, cost, reads, caveats, reference, reason."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "id": method.id,
-                "label": method.label,
-                "family": method.family,
-                "signed": method.signed,
-                "cost": method.cost,
-                "reads": method.reads,
-                "caveats": " ".join(method.caveats),
-                "reference": method.reference,
-                "reason": reason,
-            }
-            for method, reason in self
-        )
+        names = ("id", "label", "family", "signed", "cost", "reads", "caveats", "reference")
+        lines = ({name: getattr(card, name) for name in names} | {"reason": reason} for card, reason in self)
+        return pd.DataFrame({**line, "caveats": " ".join(line["caveats"])} for line in lines)
 
     def __repr__(self) -> str:
         id_width = max(len(method.id) for method, _ in self)
@@ -82,11 +71,11 @@ def methods(model: Any = None) -> Catalogue:
 
     `model`: whatever `load_model` takes; then each entry says why the method cannot be used on it, if it cannot.
     """
-    every = [*METHODS.values(), LLM, *BRIDGED.values()]
+    every = [*OURS.values(), LLM, *OF_INSEQ.values()]
     if model is None:
-        return Catalogue([Entry(method, None) for method in every], None)
+        return Catalogue([Entry(card, None) for card in every], None)
     loaded = load_model(model)
-    return Catalogue([Entry(method, why_not(method, loaded)) for method in every], loaded.name)
+    return Catalogue([Entry(card, why_not(card, loaded)) for card in every], loaded.name)
 
 
 def _row(entry: Entry) -> str:

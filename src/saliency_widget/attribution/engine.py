@@ -7,42 +7,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import BadScores
 from ..models.steps import Step, read_steps
-from ..types import NoSettings, Objective, Target
+from ..types import Objective, Target
+from .access import Access, Network, Outside
 from .memory import is_out_of_memory, not_enough_for
 from .objectives import alone, value
+from .settings import Settings
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
 
-class Output(Protocol):
-    """What a network gives: `models.base.Forward` is one."""
-
-    @property
-    def logits(self) -> torch.Tensor:
-        """[batch, k, vocabulary]."""
-
-    @property
-    def head(self) -> torch.Tensor | None:
-        """[batch, k, hidden], the input of the vocabulary projection: logits at k depend on row k alone. Or None."""
-
-
 _TOLD = 0.3  # by which a number that proves nothing may be off and not be told
 
 # Targets that one forward pass serves where nothing goes backward: so many rows of the vocabulary are held at a time.
 ONE_PASS = 256
-
-# (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
-Network = Callable[["torch.Tensor", "torch.Tensor"], Output]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +38,7 @@ class Problem:
     `causal`: a later embedding cannot change an earlier logit, so one pass may serve many targets. Where it is False
     each target gets a pass of its own over what comes before it.
 
-    What only some methods need is None or empty where a network has no such thing:
-    `attention`: (rows, positions, recorder) → logits, see `attention`. `relevance`: by rule, a context in which
-    the backward pass is that of LRP.
-    `read_once`: as the network, and beside its output the network as a function of other ends of the same text (see
-    `models.reading.Ends`), or None. `shortened`: rows
-    to keep → the embeddings and the network of the text without the others. `replaced`: (rows, baseline or None) →
-    those of the text with the baseline's token at these rows; needed where `reads_ids` says that ids matter beside
-    their embeddings.
-    `baselines`: embeddings [d] or [1, n, d] that stand for "nothing here", by name.
-    `bridge`: see `inseq_bridge.Inside`.
-    `plain_pass`: n → the network over the first n rows alone, one text after another, with nothing of ours in it: what
-    spot checks go by. `precision`: the coarsest type of number that it computes in.
+    `access`: what only some methods need. `precision`: the coarsest type of number that the network computes in.
     `groups`: of each row, the number of the unit it belongs to; by the kind of unit ("word", "sentence", "segment").
     """
 
@@ -72,22 +47,14 @@ class Problem:
     targets: tuple[Target, ...]
     objective: Objective = "probability"
     foil: int | None = None
-    settings: Any = field(default_factory=NoSettings)
+    settings: Any = field(default_factory=Settings)
     causal: bool = True
     independent: bool = False  # whether each class is there or not, whatever the others are
     raw: bool = False  # whether the logits of classes are no probabilities and shall not be made any
     n_source: int = 0  # how many of the rows are a source
-    attention: Any = None
-    relevance: Callable[[Any], AbstractContextManager[None]] | None = None
-    read_once: Callable[[torch.Tensor, torch.Tensor], tuple[Output, Any]] | None = None
-    shortened: Callable[[Sequence[int]], tuple[torch.Tensor, Network]] | None = None
-    replaced: Callable[[Sequence[int], str | None], tuple[torch.Tensor, Network]] | None = None
-    reads_ids: Callable[[], bool] = lambda: False
-    bridge: Any = None
-    baselines: Mapping[str, Callable[[], torch.Tensor]] = field(default_factory=dict)
+    access: Access = field(default_factory=Outside)
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
     memory_budget: int = 1 << 30  # bytes for one chunk
-    plain_pass: Callable[[int], Network] | None = None
     precision: str = "float32"
 
     @property
@@ -171,6 +138,13 @@ def per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
     return values @ atoms.total.T.to(values)
 
 
+def plain_pass(problem: Problem, n: int) -> Network:
+    """`Access.plain` of a network that has it: without it nothing is checked."""
+    found = problem.access.plain(n)
+    assert found is not None, "a network that has no plain pass goes unchecked"
+    return found
+
+
 def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> list[Step]:
     """The step of each column from the logits [a, vocabulary] of its atoms. A span has no alternatives."""
     import torch
@@ -244,7 +218,7 @@ def run(
     numbers are recomputed by plain passes.
     Raises: BadScores; OutOfMemory when one column alone does not fit.
     """
-    checked = problem.plain_pass is None
+    checked = problem.access.plain(problem.n_rows) is None
     for chunk in fill(problem, schedule):
         if isinstance(chunk, Progress):
             yield chunk

@@ -14,12 +14,14 @@ from ..checks import one_of, whole_number
 from ..errors import UnsupportedMethod
 from .baselines import baseline, check_baseline
 from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, chunk_of, in_chunks, per_column, worth
+from .settings import Settings
 from .spot_check import of_gradient, of_logits
 
 if TYPE_CHECKING:
     import torch
 
-    from .engine import Output, Spot
+    from .access import Output
+    from .engine import Spot
 
 Reduction = Literal["sum", "l2"]
 
@@ -30,7 +32,7 @@ _REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProductSettings:
+class ProductSettings(Settings):
     """`reduction`: how the hidden axis is put together: "sum" keeps the sign; "l2", a norm, is what inseq shows."""
 
     reduction: Reduction = "sum"
@@ -38,9 +40,14 @@ class ProductSettings:
     def __post_init__(self) -> None:
         one_of("reduction", self.reduction, _REDUCTIONS)
 
+    @property
+    def is_signed(self) -> bool:
+        """A norm has no sign."""
+        return self.reduction == "sum"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathSettings:
+class PathSettings(Settings):
     """How the path is walked.
 
     `steps`: points of the Gauss-Legendre rule, at least 1. `baseline`: where it begins: "zero", the embedding of the
@@ -58,9 +65,14 @@ class PathSettings:
         check_baseline(self.baseline)
         one_of("reduction", self.reduction, _REDUCTIONS)
 
+    @property
+    def is_signed(self) -> bool:
+        """A norm has no sign."""
+        return self.reduction == "sum"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelevanceSettings:
+class RelevanceSettings(Settings):
     """`rule`: "attnlrp", or "cp-lrp", which takes the attention weights for constants."""
 
     rule: str = "attnlrp"
@@ -98,8 +110,7 @@ def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: as saliency, with hooks.
     Source: Achtibat et al. 2024, arXiv:2402.05602; "cp-lrp": Ali et al. 2022, arXiv:2202.07304.
     """
-    assert problem.relevance is not None, "a method is offered only where it can run"
-    rules = partial(problem.relevance, problem.settings.rule)
+    rules = partial(problem.access.relevance, problem.settings.rule)
     for chunk in _at_the_input(problem, schedule, lambda gradient, x: (gradient * x).sum(dim=-1), rules):
         sums = [float(np.nansum(column, dtype=np.float64)) for column in chunk.scores.T]
         yield chunk._replace(diagnostics={**chunk.diagnostics, "relevance_sum": sums})
@@ -304,7 +315,7 @@ def _at_the_input(
 
 def _left_out(problem: Problem, cols: list[int]) -> dict[str, list[float]]:
     """A diagnostic of each column where ids are read beside the embeddings: no gradient goes that way."""
-    return {"ids_left_out": [1.0] * len(cols)} if problem.reads_ids() else {}
+    return {"ids_left_out": [1.0] * len(cols)} if problem.access.reads_ids else {}
 
 
 def _at_least_float32(numbers: torch.Tensor) -> torch.Tensor:

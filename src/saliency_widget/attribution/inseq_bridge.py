@@ -1,8 +1,8 @@
-"""How a method of inseq fills columns of ours; which of them are offered stands in `inseq_methods`.
+"""How a method of inseq fills columns of ours; which of them are offered, and why, stands in `inseq_methods`.
 
-What runs is a shadow of the model: see `inseq_view`. What a method needs beside the network stands in
-`Inside`. What inseq itself gets wrong (translation models' embeddings scaled twice, labels shifted by a padding token
-inside the text, texts that come back as other ids) cannot happen on this way.
+What runs is a shadow of the model: see `inseq_view`. What inseq itself gets wrong (translation models' embeddings
+scaled twice, labels shifted by a padding token inside the text, texts that come back as other ids) cannot happen on
+this way.
 """
 
 from __future__ import annotations
@@ -12,80 +12,22 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError, UnknownName
 from ..models.checkpointing import graph_bytes
-from ..types import Inputs
 from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of, worth
 from .gradient import ProductSettings
 
 if TYPE_CHECKING:
     import torch
 
-    from ..models.base import Model
     from ..types import Target
 
     Pool = Callable[[torch.Tensor, Any], torch.Tensor]  # raw scores [n, …], settings → [n]
-
-
-class Inside(NamedTuple):
-    """What inseq's methods need beside the network."""
-
-    module: torch.nn.Module
-    inputs: Inputs
-    plain: Callable[..., Any]  # (n, **options) → transformers' own output of one plain pass over the first n rows
-    baseline: Callable[[], torch.Tensor]  # [1, n, d]
-    attention: Callable[[], None]  # from here on `plain` hands out attention weights
-
-    @property
-    def n_source(self) -> int:
-        """How many of the rows are a source."""
-        return len(self.inputs.source)
-
-
-def inside_of(model: Model, inputs: Inputs) -> Inside:
-    """For `Problem.bridge`. Nothing is computed yet."""
-
-    def plain(n: int, **options: Any) -> Any:
-        return model.run(inputs.at(range(n)), **options)
-
-    return Inside(
-        module=model.model,
-        inputs=inputs,
-        plain=plain,
-        baseline=partial(_baseline, model, inputs),
-        attention=partial(_hand_out_attention, model),
-    )
-
-
-def _baseline(model: Model, inputs: Inputs) -> torch.Tensor:
-    """The baseline of inseq [1, n, d]: unknown tokens; but ends of text, and the decoder's first token, stay.
-
-    Raises: InputError where the tokenizer has none of unk, pad and eos.
-    """
-    tokenizer, config = model.tokenizer, model.model.config.get_text_config()
-    end = config.eos_token_id if config.eos_token_id is not None else tokenizer.eos_token_id
-    ends = set(end) if isinstance(end, list | tuple) else {end}
-    nothing = next((i for i in (tokenizer.unk_token_id, tokenizer.pad_token_id, *ends) if i is not None), None)
-    if nothing is None:
-        raise InputError(
-            f"The tokenizer of {model.name} has no unknown, padding or end token to stand for nothing.",
-            cure="Use a method without a baseline, such as inseq:saliency, or ours with baseline='zero'.",
-        )
-    source, text = (tuple(i if i in ends else nothing for i in ids) for ids in inputs[:2])
-    if source:
-        text = (inputs.ids[0], *text[1:])
-    return model.embed(Inputs(source, text))
-
-
-def _hand_out_attention(model: Model) -> None:
-    """Of a shadow, from here to its end."""
-    with _quiet():  # architectures that know one implementation alone warn, and hand out weights all the same
-        model.model.set_attn_implementation("eager")
 
 
 # ── settings, under inseq's own names ────────────────────────────────────────────────────────────────────────────────
@@ -150,11 +92,12 @@ def by_inseq(name: str, pool: Pool, problem: Problem, schedule: Schedule, *, add
     import torch
 
     raw_scores = _raw_scores()
-    inside: Inside = problem.bridge
+    module: Any = problem.access.module
     load, given = _arguments(name, problem)
     if name == "attention":
-        inside.attention()
-    baseline = inside.baseline() if name in _WITH_BASELINE else None
+        with _quiet():  # architectures that know one implementation alone warn, and hand out weights all the same
+            module.set_attn_implementation("eager")
+    baseline = problem.access.unknown() if name in _WITH_BASELINE else None
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
@@ -169,7 +112,7 @@ def by_inseq(name: str, pool: Pool, problem: Problem, schedule: Schedule, *, add
             with (
                 _quiet(),
                 _seeded(problem.settings, problem.targets[cols[0]]),
-                _cleaned(inside.module),
+                _cleaned(module),
                 _naming_the_layer(problem.settings),
             ):
                 raw = raw_scores(name, problem, atoms, baseline, dict(load), dict(given))
@@ -188,11 +131,10 @@ _IN_STEPS = ("integrated_gradients", "sequential_integrated_gradients")
 
 def _arguments(name: str, problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
     """For the constructor of inseq's method, and for its attribute()."""
-    inside: Inside = problem.bridge
     given = {k: v for k, v in asdict(problem.settings).items() if k not in ("reduction", "seed", "target_layer")}
     load: dict[str, Any] = {}
     _, n, d = problem.embeddings.shape
-    a_pass = max(1, graph_bytes(inside.module, n, d, problem.embeddings.element_size()))
+    a_pass = max(1, graph_bytes(problem.access.module, n, d, problem.embeddings.element_size()))
     at_once = max(1, problem.memory_budget // 2 // a_pass)
     if name in _IN_STEPS and at_once < given["n_steps"]:
         given["internal_batch_size"] = at_once
@@ -201,7 +143,7 @@ def _arguments(name: str, problem: Problem) -> tuple[dict[str, Any], dict[str, A
     if name == "gradient_shap":
         given["stdevs"] = float(given["stdevs"])
     if isinstance(problem.settings, LayerSettings):
-        load["target_layer"] = _layer(inside.module, problem.settings.target_layer)
+        load["target_layer"] = _layer(problem.access.module, problem.settings.target_layer)
     return load, given
 
 

@@ -8,7 +8,7 @@ what it asks through our network: so every family's scale is right, and there is
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from inseq.attr.feat import FeatureAttribution
@@ -18,9 +18,6 @@ from inseq.models.huggingface_model import HuggingfaceDecoderOnlyModel
 
 from ..errors import UnsupportedMethod
 from .engine import Atoms, Problem, per_column, worth
-
-if TYPE_CHECKING:
-    from .inseq_bridge import Inside
 
 
 def raw_scores(
@@ -37,7 +34,7 @@ def raw_scores(
     """
     view = _View(problem, atoms)
     n = atoms.n_read
-    ids = torch.tensor([problem.bridge.inputs.all[:n]], device=problem.embeddings.device)
+    ids = torch.tensor([problem.access.ids[:n]], device=problem.embeddings.device)
     batch = DecoderOnlyBatch(
         BatchEncoding(ids, torch.ones_like(ids), baseline_ids=ids),
         BatchEmbedding(problem.embeddings[:, :n], None if baseline is None else baseline[:, :n]),
@@ -60,12 +57,12 @@ class _View(HuggingfaceDecoderOnlyModel):  # type: ignore[misc]  # inseq is not 
 
     def __init__(self, problem: Problem, atoms: Atoms) -> None:
         AttributionModel.__init__(self)  # not that of HuggingfaceModel, which writes into the model and its tokenizer
-        inside: Inside = problem.bridge
-        self.model = inside.module  # a part of this module: DeepLIFT puts its hooks on all parts
+        self.model = problem.access.module  # a part of this module: DeepLIFT puts its hooks on all parts
         self.is_encoder_decoder = False
         self.is_distributed = False
         self.embed_scale = 1.0
-        self._inside = inside
+        self._access = problem.access
+        self._n_source = problem.n_source
         self._network = problem.network
         self._at = atoms.at
         self._n = atoms.n_read
@@ -76,13 +73,13 @@ class _View(HuggingfaceDecoderOnlyModel):  # type: ignore[misc]  # inseq is not 
         """One pass; `.logits` [batch, a, vocabulary] at the positions of the atoms."""
         if use_embeddings and not options.get("output_attentions"):
             return self._network(batch.input_embeds.to(self._dtype), self._at)
-        out = self._inside.plain(self._n, **options)
-        at = (self._at - self._inside.n_source).to(out.logits.device)
+        out = self._access.run(self._n, **options)
+        at = (self._at - self._n_source).to(out.logits.device)
         return SimpleNamespace(**{**out, "logits": out.logits[:, at]})
 
     def get_attentions_dict(self, output: Any) -> dict[str, torch.Tensor]:
         """Weights [1, layers, heads, 1, n_read] of the last position: over the source first, where there is one."""
-        translates = self._inside.n_source > 0
+        translates = self._n_source > 0
         handed_out = getattr(output, "decoder_attentions" if translates else "attentions", None) or ()
         over_text = [w for w in handed_out if w is not None]  # layers of another kind hand out None
         over_source = list(output.cross_attentions) if translates else [w[..., :0] for w in over_text]

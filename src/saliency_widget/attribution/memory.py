@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from ..errors import InputError, OutOfMemory
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 
 def check_budget(given: object) -> None:
@@ -40,6 +46,31 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+
+
+def in_batches(
+    costs: NDArray[np.integer[Any]], most: int, work: Callable[[slice], T], what: str, *, least: int = 1
+) -> Iterator[tuple[slice, T]]:
+    """Work on neighbouring items whose costs [n] add up to at most `most`, or on one; when memory runs out, on fewer.
+
+    Raises: OutOfMemory, for `what`, when `least` items do not fit.
+    """
+    done = 0
+    while done < len(costs):
+        spent = costs[done : done + most].cumsum()
+        size = max(1, int(np.searchsorted(spent, most, side="right")))
+        batch = slice(done, done + size)
+        try:
+            found = work(batch)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if size <= least:
+                raise not_enough_for(what) from error
+            most = int(spent[size - 1]) // 2
+            continue
+        yield batch, found
+        done += size
 
 
 def not_enough_for(what: str) -> OutOfMemory:

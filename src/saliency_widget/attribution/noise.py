@@ -9,10 +9,11 @@ import numpy as np
 
 from ..checks import whole_number
 from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_passes, steps_of
+from .settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RandomSettings:
+class RandomSettings(Settings):
     """`seed`: the same seed gives the same noise."""
 
     seed: int = 0

@@ -20,7 +20,7 @@ from ..models.units import units_of
 from ..types import Alternative, Role, Segment, Token
 from . import map_file
 from .aggregate import UNITS, pooled
-from .methods import card_of
+from .cards import card_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,8 +173,7 @@ class Attribution:
         Raises: UnknownName.
         """
         one_of("unit", unit, UNITS)
-        card = card_of(self.method)
-        chosen = pool or (card.pool if card is not None else "sum" if self.signed else "mean")
+        chosen = pool or card_of(self.method, signed=self.signed, unit=self.unit).pool
         begin = first_target(self)
         rows = units_of(self.rows, unit, begin)
         cols = units_of(self.cols, "word" if unit == "word" else "token", begin)
@@ -235,8 +234,7 @@ class Attribution:
     @property
     def label(self) -> str:
         """The method's name as people read it."""
-        card = card_of(self.method)
-        return self.method if card is None else card.label
+        return card_of(self.method, signed=self.signed, unit=self.unit).label
 
     def __repr__(self) -> str:
         return to_text(self)

@@ -11,12 +11,12 @@ from itertools import pairwise
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, NamedTuple
 
-from .engine import Spot, atoms_of, per_column, worth
+from .engine import Spot, atoms_of, per_column, plain_pass, worth
 
 if TYPE_CHECKING:
     import torch
 
-    from .engine import Problem
+    from .engine import Atoms, Problem
 
 # By precision. Of gradients: how far the objective (its log-odds) is to move, in steps of which one must agree, and how
 # far slope and gradient may differ. Measured on 303 architectures: no false alarm along the gradient.
@@ -102,20 +102,9 @@ def slope(problem: Problem, made: Gradient) -> Spot:
     return best if agree else best._replace(tolerance=None)
 
 
-class Drop(NamedTuple):
-    """A drop that a map claims, and by plain passes; `largest`: of the column's drops."""
-
-    drop: float
-    measured: float
-    largest: float
-
-
-def drops(problem: Problem, col: int, made: Sequence[Drop]) -> Spot:
-    """The drop that is farthest from its measurement, as a spot."""
-    spots = (
-        _spot(problem, col, drop, measured, abs(measured - drop) / max(abs(largest), 1e-300), _DROPS)
-        for drop, measured, largest in made
-    )
+def drops(problem: Problem, col: int, made: Sequence[tuple[float, float]], largest: float) -> Spot:
+    """Of drops of a column as a map has them and as they were measured the farthest apart; `largest`: of the column."""
+    spots = (_spot(problem, col, a, b, abs(b - a) / max(abs(largest), 1e-300), _DROPS) for a, b in made)
     return max(spots, key=lambda spot: spot.difference)
 
 
@@ -126,9 +115,9 @@ def is_flat(problem: Problem, col: int) -> bool:
     """
     import torch
 
-    if problem.plain_pass is None:
-        return False
     x = problem.embeddings[0, : atoms_of(problem, [col]).n_read]
+    if problem.access.plain(len(x)) is None:
+        return False
     texts = torch.stack([x, x + _A_LITTLE * (x.roll(1, 0) - x), x + _A_LITTLE * (x.roll(1, -1) - x), x - _A_LITTLE * x])
     values = objectives(problem, col, texts)
     return max(values) - min(values) <= 1e-5 * max(map(abs, values))
@@ -141,12 +130,8 @@ def of_logits(problem: Problem, cols: Sequence[int], made: torch.Tensor) -> Call
 
 
 def _logits(problem: Problem, col: int, made: torch.Tensor) -> Spot:
-    import torch
-
-    assert problem.plain_pass is not None, "without it nothing is checked"
     atoms = atoms_of(problem, [col])
-    with torch.no_grad():
-        plain = problem.plain_pass(atoms.n_read)(problem.embeddings[:, : atoms.n_read], atoms.at).logits[0]
+    plain = _plain(problem, problem.embeddings[:, : atoms.n_read], atoms)[0]
     found, expected = made.double().cpu(), plain.double().cpu()
     counted = expected.isfinite()
     off = (found - expected).abs().masked_fill(~counted, 0)
@@ -157,14 +142,18 @@ def _logits(problem: Problem, col: int, made: torch.Tensor) -> Spot:
 
 def objectives(problem: Problem, col: int, texts: torch.Tensor) -> list[float]:
     """The objective of one column by plain passes over texts [s, m, d]."""
+    atoms = atoms_of(problem, [col])
+    given = worth(problem, _plain(problem, texts, atoms), atoms.ids)
+    values: list[float] = per_column(given.double(), atoms)[:, 0].tolist()
+    return values
+
+
+def _plain(problem: Problem, texts: torch.Tensor, atoms: Atoms) -> torch.Tensor:
+    """Logits [s, a, vocabulary] by plain passes over texts [s, m, d]."""
     import torch
 
-    assert problem.plain_pass is not None, "without it nothing is checked"
-    atoms = atoms_of(problem, [col])
     with torch.no_grad():
-        given = problem.plain_pass(texts.shape[1])(texts, atoms.at).logits
-        values: list[float] = per_column(worth(problem, given, atoms.ids).double(), atoms)[:, 0].tolist()
-    return values
+        return plain_pass(problem, texts.shape[1])(texts, atoms.at).logits
 
 
 def _scale(problem: Problem, given: torch.Tensor, ids: torch.Tensor) -> float:

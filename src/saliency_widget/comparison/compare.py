@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from ..attribution.methods import METHODS, Method, card_of
+from ..attribution.cards import READY, Card, card_of
 from ..attribution.result import Attribution
 from ..errors import InputError
 from ..export.reading import APART
@@ -135,13 +135,9 @@ def _difference(
 
 # ── cards ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# The rows of the table of methods are what the page's menu is made of: these three are no methods, but read like them.
-_READY = replace(METHODS["random"], cost="none: it is there already", uses_objective=False, reference="", caveats=())
 
-
-def _card(shown: Attribution, name: str, label: str, other: str) -> Method:
-    known = card_of(shown.method)
-    card = replace(_READY, reads="Scores that were not computed here.") if known is None else known
+def _card(shown: Attribution, name: str, label: str, other: str) -> Card:
+    card = card_of(shown.method, signed=shown.signed, unit=shown.unit)
     return replace(
         card,
         id=name,
@@ -149,13 +145,13 @@ def _card(shown: Attribution, name: str, label: str, other: str) -> Method:
         signed=shown.signed,
         unit=shown.unit,
         uses_objective=False,
-        cost=_READY.cost,
+        cost=READY,
         reads=f"{shown.label}. {card.reads}",
         caveats=(*card.caveats, f"What {other} alone has is there, without a score."),
     )
 
 
-def _difference_card(a: Attribution, b: Attribution) -> Method:
+def _difference_card(a: Attribution, b: Attribution) -> Card:
     caveats = [
         "What only one of them has has no score: there is nothing to set it against.",
         "A share is one of a whole column: an input that one of them alone has takes from all others there.",
@@ -164,15 +160,18 @@ def _difference_card(a: Attribution, b: Attribution) -> Method:
     ]
     if a.signed != b.signed:
         caveats.append("One map has signs and the other has none: an input against the target counts as less.")
-    return replace(
-        _READY,
+    return Card(
         id=DIFFERENCE,
         label="A − B",
         family="difference",
         signed=True,
+        uses_objective=False,
         unit=APART,
+        pool="mean",
+        cost=READY,
         reads="The share of an input in A less its share in B. Purple: it weighs more in A; orange: more in B.",
         caveats=tuple(caveats),
+        reference="",
     )
 
 

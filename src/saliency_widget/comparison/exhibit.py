@@ -16,7 +16,7 @@ from ..session.sender import Send, Sender
 from ..session.shelf import Shelf
 
 if TYPE_CHECKING:
-    from ..attribution.methods import Method
+    from ..attribution.cards import Card
     from ..attribution.result import Attribution
     from ..protocol import to_kernel
     from ..types import Segment, Token
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Shown:
     """A map, the card that says how to read it (its id is how it is asked for), and on what it was computed."""
 
-    card: Method
+    card: Card
     map: Attribution
     about: Sequence[tuple[str, str]]
 

@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..aside import aside
-from ..attribution import attribute as attribution
+from ..attribution import pipeline
 from ..attribution.aggregate import pooled
+from ..attribution.cards import Card
 from ..attribution.engine import Chunk, Schedule
-from ..attribution.methods import Method, method_named, why_not
+from ..attribution.methods import card_named, why_not
 from ..attribution.result import Attribution
 from ..characters import bar_name
 from ..checks import whole_number
@@ -108,15 +109,15 @@ def compare(
     memory_budget: int | None = None,
 ) -> SayVersusDo:
     """As `say_versus_do` for one review; `on_progress` hears of askings and maps, and may raise to stop."""
-    rows = [method_named(name) for name in methods]
-    for row in rows:
-        reason = why_not(row, client.model)
+    cards = [card_named(name) for name in methods]
+    for card in cards:
+        reason = why_not(card, client.model)
         if reason is not None:
             raise UnsupportedMethod(reason, cure="Leave it out of methods=.")
     whole_number("askings", askings, least=1, cure="Ask once, or up to three times.")
     if askings > len(PARAPHRASES):
         raise InputError(f"There are {len(PARAPHRASES)} wordings.", cure=f"Ask at most {len(PARAPHRASES)} times.")
-    started, total = time.perf_counter(), askings + len(rows)
+    started, total = time.perf_counter(), askings + len(cards)
     said: list[Explanation] = []
     sides: list[Side] = []
     what = ""
@@ -129,17 +130,17 @@ def compare(
         what = "Asking for the importance of each word"
         request = Inquiry(review=review, kind="scores", prompt=prompt, guided=True)
         said.append(ask(client, request, lambda _news: tell()))
-    for row in rows:
-        what = row.label
+    for card in cards:
+        what = card.label
         tell()
-        done = _map(inside, row, said[0], memory_budget)
-        sides.append(Side(done, tuple(figures(said[0].scores, done.scores[:, 0], signed=row.signed))))
+        done = _map(inside, card, said[0], memory_budget)
+        sides.append(Side(done, tuple(figures(said[0].scores, done.scores[:, 0], signed=card.signed))))
     tell()
     inside.check_weights()
     return SayVersusDo(tuple(said), tuple(sides), time.perf_counter() - started)
 
 
-def _map(model: CausalModel, card: Method, said: Explanation, memory_budget: int | None) -> Attribution:
+def _map(model: CausalModel, card: Card, said: Explanation, memory_budget: int | None) -> Attribution:
     """Why the class that was answered and not the other one: by word of the review, signed towards positive."""
     prompt = asked(model, [{"role": "user", "content": said.prompt}])
     encoded = model.encode(prompt)
@@ -147,11 +148,11 @@ def _map(model: CausalModel, card: Method, said: Explanation, memory_budget: int
     document, groups = _by_words(model.document(encoded, [answered]), said)
     settings = {"unit": "word"} if card.family == "perturbation" else {}
     foil = other if card.uses_objective else None
-    question = attribution.check_question(card.id, "logit" if card.uses_objective else "probability", settings, foil)
+    question = pipeline.check_question(card.id, "logit" if card.uses_objective else "probability", settings, foil)
     started = time.perf_counter()
-    parts = attribution.columns(model, question, document, Schedule([0]), memory_budget)
+    parts = pipeline.columns(model, question, document, Schedule([0]), memory_budget)
     chunks = [part for part in parts if isinstance(part, Chunk)]
-    whole = attribution.assemble(model, question, document, chunks, time.perf_counter() - started)
+    whole = pipeline.assemble(model, question, document, chunks, time.perf_counter() - started)
     scores = pooled(whole.scores, groups, card.pool, axis=0)
     if whole.signed and said.label == -1:
         scores = -scores  # from "for this class" to "for positive"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from ..attribution.methods import LLM
+from ..attribution.cards import LLM
 from ..attribution.result import Attribution
 from ..characters import plain, plain_lines
 from ..errors import InputError

@@ -110,7 +110,7 @@ def _check_own_attention(model: Model) -> None:
 
 @dataclass(frozen=True)
 class AttentionReader:
-    """The attention of a shadow on one text; what `attribution.attention.Reader` asks for.
+    """The attention of a shadow on one text; what `attribution.access.Reader` asks for.
 
     Rows count source and text as one; queries are positions of the text alone.
     """

@@ -49,6 +49,26 @@ def stand_in(model: Model, token: int, baseline: str | None) -> int:
     return ids[0]
 
 
+def of_unknown_tokens(model: Model, inputs: Inputs) -> torch.Tensor:
+    """The baseline of inseq [1, n, d]: unknown tokens; but ends of text, and the decoder's first token, stay.
+
+    Raises: InputError where the tokenizer has none of unk, pad and eos.
+    """
+    tokenizer, config = model.tokenizer, model.model.config.get_text_config()
+    end = config.eos_token_id if config.eos_token_id is not None else tokenizer.eos_token_id
+    ends = set(end) if isinstance(end, list | tuple) else {end}
+    nothing = next((i for i in (tokenizer.unk_token_id, tokenizer.pad_token_id, *ends) if i is not None), None)
+    if nothing is None:
+        raise InputError(
+            f"The tokenizer of {model.name} has no unknown, padding or end token to stand for nothing.",
+            cure="Use a method without a baseline, such as inseq:saliency, or ours with baseline='zero'.",
+        )
+    source, text = (tuple(i if i in ends else nothing for i in ids) for ids in inputs[:2])
+    if source:
+        text = (inputs.ids[0], *text[1:])
+    return model.embed(Inputs(source, text))
+
+
 def _of_token(model: Model, inputs: Inputs, token: int) -> torch.Tensor:
     return model.embed(Inputs((token,) * len(inputs.source), (token,) * len(inputs.ids)))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ..attribution.methods import LLM
+from ..attribution.cards import LLM
 from ..errors import Cancelled, InputError, SaliencyError
 from ..evaluation.say_versus_do import compare
 from ..explanation.asking import Inquiry, News, ask

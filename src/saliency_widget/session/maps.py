@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..attribution import attribute as attribution
+from ..attribution import pipeline
+from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Chunk, Progress, Schedule, Spot
-from ..attribution.methods import LLM, METHODS, check_applies, on, why_not
+from ..attribution.methods import method_for, on, why_not
 from ..attribution.objectives import labels
 from ..errors import WeightsChanged
 from ..export.reading import first_word
@@ -18,8 +19,8 @@ from .messages import menu_message, notes_message, status
 from .trail import tell_steps
 
 if TYPE_CHECKING:
-    from ..attribution.attribute import Question
-    from ..attribution.methods import Method
+    from ..attribution.cards import Card
+    from ..attribution.pipeline import Question
     from ..attribution.result import Attribution
     from ..models.base import Model
     from ..models.document import Document
@@ -67,7 +68,7 @@ class Maps:
         self._check = check
         self._finished = finished
         self._said = said
-        self._offered: list[Method] = []
+        self._offered: list[Card] = []
         self._cache: dict[tuple[int | None, Request], _Entry] = {}
         self._fingerprint: int | None = None
         self._schedule: Schedule | None = None
@@ -101,8 +102,8 @@ class Maps:
         self.turn()
 
     def show(self, model: Model, document: Document, question: Question) -> None:
-        """Put this map on show, and fill it. Raises: see `attribute.columns`."""
-        if question.method is LLM:
+        """Put this map on show, and fill it. Raises: see `pipeline.columns`."""
+        if question.card is LLM:
             self._show_said(model, question)
             return
         entry = self._entry(model, document, question)
@@ -111,8 +112,8 @@ class Maps:
         self._fill(model, document, entry, question)
 
     def compute_aside(self, model: Model, document: Document, question: Question) -> None:
-        """Fill this map beside the one on show. Raises: see `attribute.columns`."""
-        if question.method is LLM and self._said() is not None:  # it is there already
+        """Fill this map beside the one on show. Raises: see `pipeline.columns`."""
+        if question.card is LLM and self._said() is not None:  # it is there already
             return
         entry = self._entry(model, document, question)
         self._begin(model, document, entry, aside=True)
@@ -127,22 +128,22 @@ class Maps:
 
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def offer(self, model: Model, asked: Method) -> None:
+    def offer(self, model: Model, asked: Card) -> None:
         """Tell the pages what can be asked; what was asked is among it, though inseq's methods are not in our table."""
         if asked not in self._offered:
-            self._offered = [*METHODS.values(), LLM] + [asked] * (asked.id not in {*METHODS, LLM.id})
+            self._offered = [*OURS.values(), LLM] + [asked] * (asked.id not in {*OURS, LLM.id})
             self.tell_menu(model)
 
     def tell_menu(self, model: Model) -> None:
         """Again, after something was said or forgotten."""
         there = set() if self._said() is None else {LLM}
-        reasons = {on(m, model): None if m in there else why_not(m, model) for m in self._offered}
+        reasons = {on(card, model): None if card in there else why_not(card, model) for card in self._offered}
         self._sender.tell(menu_message(reasons, labels(raw=model.raw)))
 
     def _show_said(self, model: Model, question: Question) -> None:
         said = self._said()
         if said is None:
-            check_applies(LLM, model, question.settings)
+            method_for(LLM, model, question.settings)
             return
         map_id, whole = said
         self._shelf.show(map_id, question.objective)
@@ -152,7 +153,7 @@ class Maps:
     # ── filling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _entry(self, model: Model, document: Document, question: Question) -> _Entry:
-        check_applies(question.method, model, question.settings)  # before the pages hear of a map that will not come
+        method_for(question.card, model, question.settings)  # before the pages hear of a map that will not come
         key = (self._fingerprint, question.request(model, document))
         entry = self._cache.setdefault(key, _Entry(uuid.uuid4().hex[:12], question))
         entry.question = question
@@ -162,7 +163,7 @@ class Maps:
         question = entry.question
         is_new = self._shelf.begin(
             entry.map_id,
-            method=question.method.id,
+            method=question.card.id,
             objective=question.objective,
             shape=(len(document.rows), len(document.cols)),
             settings=question.described(model),
@@ -183,7 +184,7 @@ class Maps:
             self._schedule = None
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
-                whole = attribution.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
+                whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
                 notes = notes_message(entry.map_id, whole, document.first_target)
                 told = self._sender.latest("notes").get(entry.map_id)
                 if notes["notes"] != (told["notes"] if told else []):
@@ -200,14 +201,14 @@ class Maps:
 
     def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
         asked = set(question.cols(document))
-        n, label, todo = len(asked), question.method.label, asked - entry.done()
+        n, label, todo = len(asked), question.card.label, asked - entry.done()
         first = first_word(document.cols) if self._preferred is None else self._preferred
         self._schedule = Schedule(todo, prefer=first)
         if not todo:
             return
         self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))
         started, before, spent = time.perf_counter(), n - len(todo), entry.seconds
-        for chunk in attribution.columns(model, question, document, self._schedule, self._memory_budget):
+        for chunk in pipeline.columns(model, question, document, self._schedule, self._memory_budget):
             if isinstance(chunk, Progress):
                 self._tell_progress(label, chunk, started)
                 continue

@@ -13,7 +13,7 @@ from ..protocol import to_kernel, to_page
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..attribution.methods import Method
+    from ..attribution.cards import Card
     from ..attribution.result import Attribution
     from ..types import Alternative, Objective, Phase, Segment, Token
 
@@ -61,9 +61,9 @@ def step_message(
     return {"type": "steps", "doc": doc, "start": col, "steps": [step]}
 
 
-def menu_message(methods: Mapping[Method, str | None], objectives: Mapping[Objective, str]) -> to_page.Menu:
+def menu_message(methods: Mapping[Card, str | None], objectives: Mapping[Objective, str]) -> to_page.Menu:
     """What can be asked of a model: methods with the reason why one cannot be used, objectives with their labels."""
-    cards = [wire_method(method, reason) for method, reason in methods.items()]
+    cards = [wire_method(card, reason) for card, reason in methods.items()]
     return {"type": "menu", "methods": cards, "objectives": [{"id": k, "label": v} for k, v in objectives.items()]}
 
 
@@ -85,11 +85,11 @@ def refusal(asked: to_kernel.ToKernel) -> tuple[to_page.Unanswered, ...]:
     return ({"type": "unanswered", "request": asked["request"]},) if asked["type"] in ("try", "heads") else ()
 
 
-def wire_method(method: Method, reason: str | None) -> to_page.WireMethod:
-    """The card of a method. `reason`: why it cannot be used here, or None."""
-    fields = to_page.WireMethod.__required_keys__ - {"caveats", "reason"}
-    card = {name: getattr(method, name) for name in fields}
-    return cast("to_page.WireMethod", {**card, "caveats": list(method.caveats), "reason": reason})
+def wire_method(card: Card, reason: str | None) -> to_page.WireMethod:
+    """A card for the menu. `reason`: why it cannot be used here, or None."""
+    about = asdict(card)
+    del about["pool"]  # the page pools as its reader says
+    return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason})
 
 
 def notes_message(name: str, attribution: Attribution, first_target: int) -> to_page.Notes:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..attribution.attribute import check_question
+from ..attribution.pipeline import check_question
 from ..checks import whole_number
 from ..models.changes import Change
 
 if TYPE_CHECKING:
-    from ..attribution.attribute import Question
+    from ..attribution.pipeline import Question
     from ..protocol import to_kernel
     from .conversation import Wish
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from ..attribution import attribute as attribution
+from ..attribution import pipeline
 from ..errors import InputError
 from ..models.as_chat import as_chat, may_answer_as_chat
 from ..models.changes import Change, Text, changed, editable, name_of
@@ -66,7 +66,7 @@ class Trail:
         prompt, total = self._prompt, self._max_new_tokens
 
         def write(on_progress: OnProgress) -> Document:
-            return attribution.write(model, prompt, total, on_progress)
+            return pipeline.write(model, prompt, total, on_progress)
 
         self._write(model, None, prompt, write)
 
@@ -85,7 +85,7 @@ class Trail:
         prompt, total = as_chat(here.prompt), self._max_new_tokens
 
         def write(on_progress: OnProgress) -> Document:
-            return attribution.write(model, prompt, total, on_progress)
+            return pipeline.write(model, prompt, total, on_progress)
 
         self._write(model, "as a chat", prompt, write)
 
@@ -96,7 +96,7 @@ class Trail:
         """
         before = self._here()
         targets = before.document.targets
-        attribution.check_column(col, before.document)
+        pipeline.check_column(col, before.document)
         if before.document.cols[0].role == "class":
             raise InputError(
                 f"{model.name} writes nothing: there is no token to go on from.", cure="Change what it reads instead."
@@ -106,7 +106,7 @@ class Trail:
         more = 0 if model.ends_at(token) else max(1, self._max_new_tokens - len(begun))
 
         def write(on_progress: OnProgress) -> Document:
-            return attribution.go_on(model, before.encoded, begun, more, on_progress)
+            return pipeline.go_on(model, before.encoded, begun, more, on_progress)
 
         name = model.foil_text(token).strip() or "␣"
         self._write(model, name, before.prompt, write, n_begun=len(begun))

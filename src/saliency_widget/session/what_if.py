@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..attribution.attribute import probabilities
+from ..attribution.pipeline import probabilities
 from ..errors import InputError
 from ..models.changes import changed
 from ..protocol import to_page

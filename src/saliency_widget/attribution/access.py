@@ -1,0 +1,120 @@
+"""What the engine asks of a network beside its logits. A toy network may answer as little as it likes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..models.attention import Recorder
+
+# (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
+Network = Callable[["torch.Tensor", "torch.Tensor"], "Output"]
+# ((start, embeddings [s, d] of the rows from start on) a changed text, positions [k]) → logits and head [1, p, …]: of
+# each text in turn at those of the positions that are not before its start.
+Ends = Callable[[Sequence[tuple[int, "torch.Tensor"]], "torch.Tensor"], "Output"]
+_OFFERED = "a method is offered only where it can run"
+
+
+class Output(Protocol):
+    """What a network gives: `models.base.Forward` is one."""
+
+    @property
+    def logits(self) -> torch.Tensor:
+        """[batch, k, vocabulary]."""
+
+    @property
+    def head(self) -> torch.Tensor | None:
+        """[batch, k, hidden], the input of the vocabulary projection: logits at k depend on row k alone. Or None."""
+
+
+class Reader(Protocol):
+    """The attention of a network on one text. Rows count source and text as one; queries the text alone."""
+
+    def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
+        """The queries [a, p] from which the logits at rows `at` [a] are read; of several, the mean counts."""
+
+    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
+        """One pass over the first n rows, told to `record`; the logits [a, vocabulary] at `at`."""
+
+    @property
+    def n_layers(self) -> int:
+        """How many layers the network has, with attention or without."""
+
+    def zeroed(
+        self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine distance [p] by which the layers' outputs at queries[i] move without the value of rows[i]; logits."""
+
+
+class Access(Protocol):
+    """A network from within, on one text of n rows: `models.inside.access.ModelAccess` is one.
+
+    A class that derives from it need only define what its network has: the bodies here are those of a network that can
+    be called, and no more. A method is offered only where what it needs is there.
+    """
+
+    @property
+    def reads_ids(self) -> bool:
+        """Whether ids matter beside their embeddings: then a token is replaced by its id, see `replaced`."""
+        return False
+
+    @property
+    def baselines(self) -> Mapping[str, Callable[[], torch.Tensor]]:
+        """Embeddings [d] or [1, n, d] that stand for "nothing here", by name."""
+        return {}
+
+    def plain(self, n: int) -> Network | None:  # noqa: ARG002
+        """The network over the first n rows, one text after another, with nothing of ours in it; None: go unchecked."""
+        return None
+
+    def read_once(self, x: torch.Tensor, at: torch.Tensor) -> tuple[Output, Ends | None] | None:  # noqa: ARG002
+        """What a causal network gives for the first rows `x` [1, m, d], and the network as a function of other ends.
+
+        The latter is None where it keeps nothing of what it has read; the whole, where it is a plain call.
+        """
+        return None
+
+    def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:  # noqa: ARG002
+        """The embeddings and the network of the text that has these rows alone."""
+        raise AssertionError(_OFFERED)
+
+    def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:  # noqa: ARG002
+        """The embeddings and the network of the text with the baseline's token at these rows."""
+        raise AssertionError(_OFFERED)
+
+    @property
+    def attention(self) -> Reader:
+        """The attention of the network."""
+        raise AssertionError(_OFFERED)
+
+    def relevance(self, rule: Any) -> AbstractContextManager[None]:  # noqa: ARG002
+        """A context in which the backward pass is that of layer-wise relevance propagation by this rule."""
+        raise AssertionError(_OFFERED)
+
+    # ── what methods of inseq need ────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """What the network consists of."""
+        raise AssertionError(_OFFERED)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """[n]."""
+        raise AssertionError(_OFFERED)
+
+    def run(self, n: int, **options: Any) -> Any:  # noqa: ARG002
+        """Transformers' own output of one plain pass over the first n rows."""
+        raise AssertionError(_OFFERED)
+
+    def unknown(self) -> torch.Tensor:
+        """The baseline of inseq [1, n, d]: unknown tokens; but ends of text, and a decoder's first token, stay."""
+        raise AssertionError(_OFFERED)
+
+
+class Outside(Access):
+    """A network that can be called, and no more."""

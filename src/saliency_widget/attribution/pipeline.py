@@ -1,0 +1,343 @@
+"""What a map goes through, with a widget or without: encode, write, fill the columns, put them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..checks import one_of, whole_number
+from ..errors import InputError
+from ..models.checkpointing import checkpointed, graph_bytes
+from ..models.classifier import ClassifierModel
+from ..models.inside import probe
+from ..models.inside.access import ModelAccess
+from ..models.prompting import Encoded, Prompt
+from ..models.units import unit_numbers
+from ..types import Objective, Request
+from . import engine, memory
+from .attention import every_head
+from .cards import Card
+from .methods import card_named, method_for, method_of, settings_of
+from .objectives import LABELS, OBJECTIVES
+from .result import Attribution
+from .settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from ..models.base import Model
+    from ..models.document import Document
+    from ..models.steps import Step
+    from .access import Network, Output
+
+_MOST_WEIGHTS = 4_000_000  # of all heads on one text that a page is sent: 16 MB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of a document, by the card of its map: names checked against the tables, so far without a model.
+
+    `col`: the only column that is asked about, or None for all of them.
+    """
+
+    card: Card
+    objective: Objective
+    foil: str | int | None
+    settings: Settings
+    col: int | None = None
+
+    def described(self, model: Model) -> list[tuple[str, str]]:
+        """Settings and foil as people read them; what is left to the method is left out."""
+        against = [] if self.foil is None else [("instead of", model.foil_text(self.foil))]
+        return [*self.settings.described().items(), *against]
+
+    def cols(self, document: Document) -> range:
+        """The columns that are asked about. Raises: InputError where there is no such column."""
+        n = len(document.targets)
+        if self.col is None:
+            return range(n)
+        check_column(self.col, document)
+        return range(self.col, self.col + 1)
+
+    def request(self, model: Model, document: Document) -> Request:
+        """The question put to one document; `col` is no part of it: the columns of one map come one by one.
+
+        Raises: InputError for a foil, a column or a span that cannot be.
+        """
+        if any(len(t.ids) > 1 for t in document.targets):
+            self._check_spans(model)
+        foil = None if self.foil is None else model.foil_id(self.foil)
+        self._check_foil(foil, model, document)
+        if isinstance(model, ClassifierModel) and model.raw:
+            self._check_raw_scores(model)
+        return Request(
+            inputs=document.inputs,
+            targets=document.targets,
+            method=self.card.id,
+            # Methods that do not use the objective give the same map for each: one cache entry.
+            objective=self.objective if self.card.uses_objective else "probability",
+            foil=foil,
+            settings=self.settings,
+        )
+
+    def _check_foil(self, foil: int | None, model: Model, document: Document) -> None:
+        same = [str(col) for col in self.cols(document) if foil in document.targets[col].ids]
+        said = "" if self.foil is None else model.foil_text(self.foil)
+        if same and document.cols[0].role == "class":
+            raise InputError(
+                f"The foil {said!r} is one of the classes that are explained.",
+                cure="Name the class to set against it with target=.",
+            )
+        if same:
+            raise InputError(
+                f"The foil {said!r} is what the model wrote in column {', '.join(same)}.",
+                cure="Set a target against another token than itself; the map shows the alternatives.",
+            )
+
+    def _check_raw_scores(self, model: ClassifierModel) -> None:
+        if self.card.uses_objective and self.objective != "logit":
+            one = len(model.labels) == 1
+            gives = "a single number and no classes" if one else "raw scores and no probabilities"
+            raise InputError(
+                f"{model.name} gives {gives}: there is no {LABELS[self.objective]} to explain.",
+                cure=f'Explain {"the number itself" if one else "the scores themselves"} with objective="logit".',
+            )
+
+    def _check_spans(self, model: Model) -> None:
+        method = method_of(self.card)
+        if method is None or not method.spans:
+            raise InputError(
+                f"{self.card.label} knows single targets only.", cure="Leave span= out, or ask a gradient method."
+            )
+        if not model.is_causal:
+            raise InputError(
+                f"{model.name} lets earlier tokens see later ones, so the tokens of a span share no pass.",
+                cure="Leave span= out.",
+            )
+
+
+def check_question(
+    method: str,
+    objective: str,
+    settings: Mapping[str, Any],
+    foil: str | int | None = None,
+    *,
+    col: int | None = None,
+) -> Question:
+    """Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil in vain."""
+    card = card_named(method)
+    if isinstance(foil, list | tuple | set):
+        raise InputError(
+            f"There are {len(foil)} foils, and a map is against one.",
+            cure="Ask for one after another: [sw.attribute(model, text, foil=foil) for foil in foils].",
+        )
+    if foil is not None and not isinstance(foil, str):
+        foil = whole_number("foil", foil, cure="Give a token (or a class) as text, or its id.")
+    one_of("objective", objective, OBJECTIVES)
+    chosen = cast("Objective", objective)
+    question = Question(card=card, objective=chosen, foil=foil, settings=settings_of(card, settings), col=col)
+    if foil is not None and not card.uses_objective:
+        raise InputError(
+            f"{card.label} does not look at the objective, so a foil changes nothing.", cure="Leave foil= out."
+        )
+    if foil is not None and objective == "entropy":
+        raise InputError(
+            "The entropy is that of all tokens: it has no foil.", cure='Take objective="logit" or "log_probability".'
+        )
+    return question
+
+
+def write(
+    model: Model,
+    prompt: Prompt,
+    max_new_tokens: int,
+    on_progress: Callable[[Encoded, list[int], list[Step]], None],
+) -> Document:
+    """Encode the prompt and let the model write, or take the forced target. `model` is a shadow.
+
+    `on_progress` hears the encoding, and the tokens written so far with their steps (none for a forced target); it may
+    raise to stop.
+    Raises: InputError, TextTooLong.
+    """
+    encoded = model.encode(prompt)
+    if not encoded.target:
+        return go_on(model, encoded, (), max_new_tokens, on_progress)
+    model.check_length(encoded, len(encoded.target))
+    on_progress(encoded, list(encoded.target), [])
+    return model.document(encoded, encoded.target)
+
+
+def go_on(
+    model: Model,
+    encoded: Encoded,
+    begun: Sequence[int],
+    max_new_tokens: int,
+    on_progress: Callable[[Encoded, list[int], list[Step]], None],
+) -> Document:
+    """Let the model write on after `begun`, which is there of the continuation already. `model` is a shadow.
+
+    `on_progress` as in `write`; what was begun is among the tokens, and has no steps.
+    Raises: TextTooLong.
+    """
+    model.check_length(encoded, len(begun) + max_new_tokens)
+    written = list(begun)
+    steps: list[Step] = []
+    on_progress(encoded, written, steps)
+
+    def on_token(token: int, step: Step) -> None:
+        written.append(token)
+        steps.append(step)
+        on_progress(encoded, written, steps)
+
+    if max_new_tokens:
+        read = encoded.inputs
+        model.generate(replace(encoded, inputs=read._replace(ids=(*read.ids, *begun))), max_new_tokens, on_token)
+    return model.document(encoded, written)
+
+
+def columns(
+    model: Model,
+    question: Question,
+    document: Document,
+    schedule: engine.Schedule,
+    memory_budget: int | None = None,
+) -> Iterator[engine.Chunk | engine.Progress | engine.Spot]:
+    """Fill the columns of `schedule`. `model` is a shadow. Stop iterating to cancel.
+
+    Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged, where that is why a pass failed.
+    """
+    method = method_for(question.card, model, question.settings)
+    problem = problem_of(model, question.request(model, document), document, memory_budget)
+    try:
+        yield from engine.run(
+            method.run, problem, schedule, label=method.card.label, explains=method.card.uses_objective
+        )
+    except Exception:
+        model.check_weights()  # autograd notices weights that changed between its passes, in words of its own
+        raise
+
+
+def assemble(
+    model: Model,
+    question: Question,
+    document: Document,
+    chunks: Sequence[engine.Chunk],
+    seconds: float,
+    spot: engine.Spot | None = None,
+) -> Attribution:
+    """The columns that were asked for and are there, in order; fewer where the work was cancelled."""
+    finished = {col: (chunk, j) for chunk in chunks for j, col in enumerate(chunk.cols)}
+    cols = [col for col in question.cols(document) if col in finished]
+    parts = [finished[col] for col in cols]
+    steps = [chunk.steps[j] for chunk, j in parts]
+    return Attribution(
+        scores=np.stack([chunk.scores[:, j] for chunk, j in parts], axis=1),
+        rows=document.rows,
+        cols=tuple(document.cols[col] for col in cols),
+        segments=document.segments,
+        step_scores={"probability": np.array([step.probability for step in steps])}
+        | ({"value": np.array([step.value for step in steps])} if model.raw else {}),
+        alternatives=tuple(model.alternatives(step) for step in steps),
+        method=question.card.id,
+        objective=question.objective if question.card.uses_objective else None,
+        foil=None if question.foil is None else model.foil_text(question.foil),
+        signed=question.card.signed and question.settings.is_signed,
+        unit=question.card.unit,
+        model_name=model.name,
+        settings=asdict(question.settings),
+        seconds=seconds,
+        diagnostics={name: [chunk.diagnostics[name][j] for chunk, j in parts] for name in chunks[0].diagnostics}
+        | ({} if spot is None else {"spot_check": spot.difference})
+        | ({} if spot is None or spot.proves else {"spot_check_proves": False}),
+    )
+
+
+def probabilities(model: Model, document: Document, memory_budget: int | None = None) -> list[float]:
+    """How probable each target is, [n_cols]. `model` is a shadow.
+
+    Cost: one forward pass for 256 of them.
+    """
+    question = check_question("random", "probability", {})  # its passes are for the probabilities alone
+    found: dict[int, float] = {}
+    for chunk in columns(model, question, document, engine.Schedule(range(len(document.targets))), memory_budget):
+        assert isinstance(chunk, engine.Chunk), "noise makes no progress that could be told"
+        found |= {col: step.probability for col, step in zip(chunk.cols, chunk.steps, strict=True)}
+    return [found[col] for col in sorted(found)]
+
+
+def heads(
+    model: Model, document: Document, col: int, memory_budget: int | None = None
+) -> tuple[list[int], NDArray[np.float32]]:
+    """Where every head of every layer looks when it predicts one target. `model` is a shadow.
+
+    The layers that have attention, and float32 [layers, heads, n_rows]: for each what `attention` gives with `layer=`
+    and `head=`. NaN where a layer has fewer heads, and where the target cannot see the row.
+    Raises: InputError where there is no such column, or the numbers are too many to be looked at; UnsupportedMethod.
+    """
+    check_column(col, document)
+    question = check_question("attention", "probability", {}, col=col)
+    method_for(question.card, model, question.settings)
+    n = model.n_layers * model.n_heads * len(document.rows)
+    if n > _MOST_WEIGHTS:
+        raise InputError(
+            f"The heads of all layers have {n:,} weights on this text: more than can be looked at.",
+            cure='Choose: method="attention" with layer= and head=.',
+        )
+    return every_head(problem_of(model, question.request(model, document), document, memory_budget), col)
+
+
+def check_column(col: int, document: Document) -> None:
+    """Raises: InputError where there is no such column."""
+    n = len(document.targets)
+    if not 0 <= col < n:
+        raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
+
+
+# ── the problem that the engine solves ───────────────────────────────────────────────────────────────────────────
+
+
+def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> engine.Problem:
+    """What the engine needs to answer `request`; `model` is a shadow."""
+    inputs = request.inputs.at(range(request.n_rows))
+    first = min(target.n_seen for target in request.targets)
+    causal = model.is_causal and probe.holds_between(model, inputs, first)
+    network: Network = model.network(inputs)
+    embeddings = model.embed(inputs)
+    budget = memory.budget(model.device) if memory_budget is None else int(memory_budget)
+    _, n, d = embeddings.shape
+    if graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
+        network = _within(partial(checkpointed, model.model), network)
+    return engine.Problem(
+        network=network,
+        embeddings=embeddings,
+        targets=request.targets,
+        objective=request.objective,
+        foil=request.foil,
+        settings=request.settings,
+        causal=causal,
+        independent=model.independent,
+        raw=model.raw,
+        n_source=len(inputs.source),
+        access=ModelAccess(model, inputs),
+        groups={
+            unit: unit_numbers(document.rows, unit, document.first_written) for unit in ("word", "sentence", "segment")
+        },
+        memory_budget=budget,
+        precision="bfloat16" if probe.rounds_steps(model) else probe.precision(model),
+    )
+
+
+def _within(context: Callable[[], AbstractContextManager[None]], network: Network) -> Network:
+    """The network, each pass of it inside a context of its own."""
+
+    def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Output:
+        with context():
+            return network(embeddings, positions)
+
+    return run

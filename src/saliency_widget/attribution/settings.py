@@ -1,0 +1,37 @@
+"""What the settings of all methods have in common: they know what they mean, for the map and for a reader."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..models.base import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of a method; as it is, of one that has none. Its fields raise InputError for what cannot be."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether scores keep the sign that the method gives them."""
+        return True
+
+    def described(self) -> dict[str, str]:
+        """The settings by name, as people read them; what is left to the method is left out."""
+        return {name: str(value) for name, value in asdict(self).items() if value is not None}
+
+    def check(self, model: Model) -> None:
+        """Raises: InputError for what this model does not have."""
+
+
+def check_index(name: str, index: int | None, count: int, model: Model) -> None:
+    """Raises: InputError unless it is None or one of the model's `count` layers (or heads, as `name` says)."""
+    if index is not None and not (type(index) is int and 0 <= index < count):  # True is no index
+        raise InputError(
+            f"{name}={index!r} is out of range: {model.name} has {count} {name}s.",
+            cure=f"Choose 0 … {count - 1}, or None for the mean.",
+        )

@@ -1,0 +1,79 @@
+"""A shadow of a model from within, on one text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UnsupportedMethod
+from ...types import Inputs
+from ..attention import AttentionReader
+from ..baselines import baselines_of, of_unknown_tokens, stand_in
+from ..reading import Reading, read_once
+from ..relevance import Rule, relevance_rules
+from . import probe
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..base import Model, Network
+
+
+class ModelAccess:
+    """What `attribution.access.Access` asks for, of a shadow and the `inputs` that it reads."""
+
+    def __init__(self, model: Model, inputs: Inputs) -> None:
+        self._model = model
+        self._inputs = inputs
+        self.module = model.model
+        self.ids = inputs.all
+        self.attention = AttentionReader(model, inputs)
+        self.baselines = baselines_of(model, inputs)
+
+    @property
+    def reads_ids(self) -> bool:
+        """Whether ids matter beside their embeddings; found out when it is first asked."""
+        return probe.reads_ids(self._model)
+
+    def plain(self, n: int) -> Network:
+        """The model over the first n rows."""
+        return self._model.network(self._inputs.at(range(n)))
+
+    def read_once(self, x: torch.Tensor, at: torch.Tensor) -> Reading:
+        """See `models.reading`."""
+        return read_once(self._model, self._inputs, x, at)
+
+    def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
+        """Embeddings and network of the text that has these rows alone."""
+        return self._of(self._inputs.at(rows))
+
+    def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
+        """Embeddings and network of the text with the baseline's token at these rows. Raises: InputError."""
+        changed = set(rows)
+        ids = tuple(
+            stand_in(self._model, token, baseline) if row in changed else token for row, token in enumerate(self.ids)
+        )
+        n = len(self._inputs.source)
+        return self._of(self._inputs._replace(source=ids[:n], ids=ids[n:]))
+
+    def _of(self, inputs: Inputs) -> tuple[torch.Tensor, Network]:
+        return self._model.embed(inputs), self._model.network(inputs)
+
+    def relevance(self, rule: Rule) -> AbstractContextManager[None]:
+        """A context in which backward passes follow the rule. Raises: UnsupportedMethod."""
+        if probe.remembers(self._model):
+            raise UnsupportedMethod(
+                f"{type(self.module).__name__} keeps traces of the texts it has read, so its layers cannot be given "
+                "rules.",
+                cure="Use saliency, occlusion or random.",
+            )
+        return relevance_rules(self.module, rule)
+
+    def run(self, n: int, **options: Any) -> Any:
+        """Transformers' own output of one plain pass over the first n rows."""
+        return self._model.run(self._inputs.at(range(n)), **options)
+
+    def unknown(self) -> torch.Tensor:
+        """The text with an unknown token in each place, [1, n, d]. Raises: InputError."""
+        return of_unknown_tokens(self._model, self._inputs)
