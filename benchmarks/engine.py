@@ -88,7 +88,8 @@ def model_and_ids(targets: int) -> tuple[Any, Any, str]:
 
 def ours(model: Any, written: Any, method: str) -> Callable[..., None]:
     from saliency_widget.attribution import pipeline
-    from saliency_widget.attribution.engine import Chunk, Schedule
+    from saliency_widget.attribution.engine import Schedule
+    from saliency_widget.attribution.problem import Chunk
     from saliency_widget.models.prompting import check_prompt
 
     question = pipeline.check_question(method, "probability", METHODS[method][0])

@@ -14,11 +14,12 @@ from .attribution.cards import LLM
 from .errors import Cancelled, SaliencyError, WorkerDied
 from .explanation.asking import Inquiry
 from .models.loading import load_model
-from .session.conversation import Comparing, Conversation, Host, Talk
+from .session.conversation import Conversation, Host
 from .session.maps import Maps
 from .session.messages import failed, heads, refusal, status
 from .session.sender import Send, Sender
 from .session.shelf import Shelf
+from .session.talk import Comparing, Talk
 from .session.tasks import (
     AsChat,
     Aside,

@@ -23,9 +23,10 @@ from transformers.models.bloom import modeling_bloom
 
 import saliency_widget as sw
 from saliency_widget.attribution.attention import AttentionSettings
-from saliency_widget.attribution.engine import Chunk, Progress, Schedule
+from saliency_widget.attribution.engine import Schedule
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.attribution.pipeline import check_question, columns
+from saliency_widget.attribution.problem import Chunk, Progress
 from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
 from saliency_widget.models import attention as models_attention
 from saliency_widget.models.inside import interface

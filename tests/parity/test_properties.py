@@ -16,6 +16,7 @@ import saliency_widget as sw
 from saliency_widget.attribution import engine
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.attribution.pipeline import check_question, columns, write
+from saliency_widget.attribution.problem import Chunk
 from saliency_widget.models.prompting import check_prompt
 
 from ..conftest import state_of
@@ -105,7 +106,7 @@ def matrix(case: Case, *schedules: engine.Schedule) -> np.ndarray:
     out = np.full(whole(case).scores.shape, np.inf, dtype=np.float32)
     for schedule in schedules:
         for part in iterate(case, schedule):
-            if isinstance(part, engine.Chunk):
+            if isinstance(part, Chunk):
                 out[: len(part.scores), part.cols] = part.scores
                 out[len(part.scores) :, part.cols] = np.nan
     return out

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from saliency_widget.attribution.attention import AttentionSettings, attention
-from saliency_widget.attribution.engine import Chunk, Problem, Schedule, Target, run
+from saliency_widget.attribution.engine import Schedule, run
 from saliency_widget.attribution.gradient import saliency
 from saliency_widget.attribution.noise import RandomSettings, random
+from saliency_widget.attribution.problem import Chunk, Problem
 from saliency_widget.errors import BadScores, OutOfMemory
+from saliency_widget.types import Target
 
 from ..toys import allowing
 

@@ -17,7 +17,7 @@ from .test_engine import TARGETS, N, W, bag_of_words, embeddings, network
 from .test_perturbation import BASELINE, problem_of, reading, shortened
 
 if TYPE_CHECKING:
-    from saliency_widget.attribution.engine import Problem
+    from saliency_widget.attribution.problem import Problem
 
 SEEN = 6  # rows that the last target sees
 MASKS = np.random.default_rng(0).random((40, N)) < 0.5

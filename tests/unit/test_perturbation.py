@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from saliency_widget.attribution.engine import Chunk, Problem, Progress, Schedule, Target, run
+from saliency_widget.attribution.engine import Schedule, run
 from saliency_widget.attribution.gradient import PathSettings, ProductSettings, input_x_gradient, integrated_gradients
 from saliency_widget.attribution.perturbation import OcclusionSettings, occlusion
+from saliency_widget.attribution.problem import Chunk, Problem, Progress
 from saliency_widget.errors import InputError, OutOfMemory
+from saliency_widget.types import Target
 
 from ..toys import allowing
 from .test_engine import TARGETS, D, N, W, bag_of_words, embeddings, network

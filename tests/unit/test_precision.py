@@ -12,8 +12,9 @@ import pytest
 import torch
 
 import saliency_widget as sw
-from saliency_widget.attribution.engine import Chunk, Problem, Schedule, run
+from saliency_widget.attribution.engine import Schedule, run
 from saliency_widget.attribution.gradient import PathSettings, ProductSettings, input_x_gradient, integrated_gradients
+from saliency_widget.attribution.problem import Chunk, Problem
 from saliency_widget.errors import BadScores
 from saliency_widget.types import Target
 

@@ -44,11 +44,6 @@ class Reader(Protocol):
     def n_layers(self) -> int:
         """How many layers the network has, with attention or without."""
 
-    def zeroed(
-        self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosine distance [p] by which the layers' outputs at queries[i] move without the value of rows[i]; logits."""
-
 
 class Access(Protocol):
     """A network from within, on one text of n rows: `models.inside.access.ModelAccess` is one.
@@ -89,6 +84,17 @@ class Access(Protocol):
     @property
     def attention(self) -> Reader:
         """The attention of the network."""
+        raise AssertionError(_OFFERED)
+
+    def zeroed(
+        self,
+        n: int,  # noqa: ARG002
+        at: torch.Tensor,  # noqa: ARG002
+        queries: torch.Tensor,  # noqa: ARG002
+        rows: torch.Tensor,  # noqa: ARG002
+        layer: int | None,  # noqa: ARG002
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine distance [p] by which the layers' outputs at queries[i] move without the value of rows[i]; logits."""
         raise AssertionError(_OFFERED)
 
     def relevance(self, rule: Any) -> AbstractContextManager[None]:  # noqa: ARG002

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..checks import one_of
 from ..errors import InputError, UnsupportedMethod
-from .engine import ONE_PASS, Atoms, Chunk, Problem, Progress, Schedule, atoms_of, chunk_of, in_passes
+from .engine import ONE_PASS, Schedule, in_passes
 from .memory import in_batches
+from .problem import Atoms, Chunk, Problem, Progress, atoms_of, chunk_of
 from .settings import Settings, check_index
 from .spot_check import of_logits
 
@@ -285,7 +286,7 @@ def _zeroed(
 
     def work(batch: slice) -> tuple[torch.Tensor, torch.Tensor]:
         at, rows = (torch.tensor(side) for side in zip(*pairs[batch], strict=True))
-        return problem.access.attention.zeroed(atoms.n_read, atoms.at, at, rows, problem.settings.layer)
+        return problem.access.zeroed(atoms.n_read, atoms.at, at, rows, problem.settings.layer)
 
     each = np.ones(len(pairs), dtype=int)
     return in_batches(each, _most_pairs(problem), work, "a single column of this map", least=atoms.n_read)

@@ -14,6 +14,7 @@ from ..models.loading import load_model
 from ..models.prompting import check_max_new_tokens, check_prompt
 from . import engine, memory
 from .pipeline import assemble, check_question, columns, write
+from .problem import Chunk, Progress, Spot
 from .result import Attribution
 
 
@@ -97,15 +98,15 @@ def attribute(
         document = write(loaded, prompt, max_new_tokens, lambda _, ids, __: tell("writing", len(ids), max_new_tokens))
         if span is not None:
             document = spanning(document, *span)
-        chunks: list[engine.Chunk] = []
-        spot: engine.Spot | None = None
+        chunks: list[Chunk] = []
+        spot: Spot | None = None
         n = len(document.targets)
         for part in columns(loaded, question, document, engine.Schedule(range(n)), memory_budget):
             check()
-            if isinstance(part, engine.Progress):
+            if isinstance(part, Progress):
                 tell("attributing", n * part.done // part.total, n)
                 continue
-            if isinstance(part, engine.Spot):
+            if isinstance(part, Spot):
                 spot = part
                 continue
             chunks.append(part)

@@ -11,7 +11,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     import torch
 
-    from .engine import Problem
+    from .problem import Problem
 
 
 _NAMES = ("unk", "pad", "mask", "zero", "mean")

@@ -13,7 +13,8 @@ import numpy as np
 from ..checks import one_of, whole_number
 from ..errors import UnsupportedMethod
 from .baselines import baseline, check_baseline
-from .engine import Atoms, Chunk, Problem, Schedule, atoms_of, chunk_of, in_chunks, per_column, worth
+from .engine import Schedule, in_chunks
+from .problem import Atoms, Chunk, Problem, atoms_of, chunk_of, per_column, worth
 from .settings import Settings
 from .spot_check import of_gradient, of_logits
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from .access import Output
-    from .engine import Spot
+    from .problem import Spot
 
 Reduction = Literal["sum", "l2"]
 

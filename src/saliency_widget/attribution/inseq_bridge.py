@@ -19,8 +19,9 @@ import numpy as np
 
 from ..errors import InputError, UnknownName
 from ..models.checkpointing import graph_bytes
-from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_chunks, per_column, steps_of, worth
+from .engine import Schedule, in_chunks
 from .gradient import ProductSettings
+from .problem import Chunk, Problem, atoms_of, blank, per_column, steps_of, worth
 
 if TYPE_CHECKING:
     import torch

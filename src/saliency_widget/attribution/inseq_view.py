@@ -17,7 +17,7 @@ from inseq.models.attribution_model import AttributionModel
 from inseq.models.huggingface_model import HuggingfaceDecoderOnlyModel
 
 from ..errors import UnsupportedMethod
-from .engine import Atoms, Problem, per_column, worth
+from .problem import Atoms, Problem, per_column, worth
 
 
 def raw_scores(

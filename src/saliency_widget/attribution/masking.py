@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .baselines import baseline
-from .engine import Atoms, Problem, atoms_of, per_column, plain_pass, worth
 from .memory import in_batches
+from .problem import Atoms, Problem, atoms_of, per_column, plain_pass, worth
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import whole_number
-from .engine import Chunk, Problem, Schedule, atoms_of, blank, in_passes, steps_of
+from .engine import Schedule, in_passes
+from .problem import Chunk, Problem, atoms_of, blank, steps_of
 from .settings import Settings
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from ..checks import one_of
 from ..errors import InputError
 from .baselines import baseline, check_baseline
-from .engine import ONE_PASS, Chunk, Problem, Progress, Schedule, Spot, blank, per_column, steps_of
+from .engine import ONE_PASS, Schedule
 from .masking import OPERATORS, by_plain_passes, objectives, read
 from .precision import drop_noise
+from .problem import Chunk, Problem, Progress, Spot, blank, per_column, steps_of
 from .settings import Settings
 from .spot_check import drops
 

@@ -24,6 +24,7 @@ from .attention import every_head
 from .cards import Card
 from .methods import card_named, method_for, method_of, settings_of
 from .objectives import LABELS, OBJECTIVES
+from .problem import Chunk, Problem, Progress, Spot
 from .result import Attribution
 from .settings import Settings
 
@@ -207,7 +208,7 @@ def columns(
     document: Document,
     schedule: engine.Schedule,
     memory_budget: int | None = None,
-) -> Iterator[engine.Chunk | engine.Progress | engine.Spot]:
+) -> Iterator[Chunk | Progress | Spot]:
     """Fill the columns of `schedule`. `model` is a shadow. Stop iterating to cancel.
 
     Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged, where that is why a pass failed.
@@ -227,9 +228,9 @@ def assemble(
     model: Model,
     question: Question,
     document: Document,
-    chunks: Sequence[engine.Chunk],
+    chunks: Sequence[Chunk],
     seconds: float,
-    spot: engine.Spot | None = None,
+    spot: Spot | None = None,
 ) -> Attribution:
     """The columns that were asked for and are there, in order; fewer where the work was cancelled."""
     finished = {col: (chunk, j) for chunk in chunks for j, col in enumerate(chunk.cols)}
@@ -266,7 +267,7 @@ def probabilities(model: Model, document: Document, memory_budget: int | None = 
     question = check_question("random", "probability", {})  # its passes are for the probabilities alone
     found: dict[int, float] = {}
     for chunk in columns(model, question, document, engine.Schedule(range(len(document.targets))), memory_budget):
-        assert isinstance(chunk, engine.Chunk), "noise makes no progress that could be told"
+        assert isinstance(chunk, Chunk), "noise makes no progress that could be told"
         found |= {col: step.probability for col, step in zip(chunk.cols, chunk.steps, strict=True)}
     return [found[col] for col in sorted(found)]
 
@@ -302,7 +303,7 @@ def check_column(col: int, document: Document) -> None:
 # ── the problem that the engine solves ───────────────────────────────────────────────────────────────────────────
 
 
-def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> engine.Problem:
+def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> Problem:
     """What the engine needs to answer `request`; `model` is a shadow."""
     inputs = request.inputs.at(range(request.n_rows))
     first = min(target.n_seen for target in request.targets)
@@ -313,7 +314,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
     _, n, d = embeddings.shape
     if graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
         network = _within(partial(checkpointed, model.model), network)
-    return engine.Problem(
+    return Problem(
         network=network,
         embeddings=embeddings,
         targets=request.targets,

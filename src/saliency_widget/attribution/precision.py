@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .engine import per_column, worth
+from .problem import per_column, worth
 
 if TYPE_CHECKING:
     import torch
 
-    from .engine import Atoms, Problem
+    from .problem import Atoms, Problem
 
 _HALF = ("float16", "bfloat16")
 _TIMES = 4  # of so many differences the root mean square is right within a third, mostly

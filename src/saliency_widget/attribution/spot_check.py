@@ -11,12 +11,12 @@ from itertools import pairwise
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, NamedTuple
 
-from .engine import Spot, atoms_of, per_column, plain_pass, worth
+from .problem import Spot, atoms_of, per_column, plain_pass, worth
 
 if TYPE_CHECKING:
     import torch
 
-    from .engine import Atoms, Problem
+    from .problem import Atoms, Problem
 
 # By precision. Of gradients: how far the objective (its log-odds) is to move, in steps of which one must agree, and how
 # far slope and gradient may differ. Measured on 303 architectures: no false alarm along the gradient.

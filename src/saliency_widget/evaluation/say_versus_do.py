@@ -16,8 +16,9 @@ from ..aside import aside
 from ..attribution import pipeline
 from ..attribution.aggregate import pooled
 from ..attribution.cards import Card
-from ..attribution.engine import Chunk, Schedule
+from ..attribution.engine import Schedule
 from ..attribution.methods import card_named, why_not
+from ..attribution.problem import Chunk
 from ..attribution.result import Attribution
 from ..characters import bar_name
 from ..checks import whole_number

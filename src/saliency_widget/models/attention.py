@@ -188,14 +188,6 @@ class AttentionReader:
         """How many layers the model (of two parts, the decoder) has."""
         return self.model.n_layers
 
-    def zeroed(
-        self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """See `zeroing.zeroing_pass`."""
-        from .zeroing import zeroing_pass
-
-        return zeroing_pass(self, n, at, queries, rows, layer)
-
     @cached_property
     def kinds(self) -> Kinds:
         """What each attention module looks at; only for families on the interface."""
@@ -267,7 +259,7 @@ def forward(model: Model, inputs: Inputs, n: int, at: torch.Tensor) -> torch.Ten
     import torch
 
     with torch.no_grad():
-        return model.direct(inputs, probe.access(model))(model.embed(inputs)[:, :n], at).logits[0]
+        return model.direct(inputs, probe.way_of(model))(model.embed(inputs)[:, :n], at).logits[0]
 
 
 def _tell(layers: Any, kind: Kind, shape: tuple[int, int], record: Recorder, *, first: int = 0) -> None:
@@ -426,7 +418,7 @@ def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
             stack.callback(layer.register_forward_hook(cut).remove)
         with torch.enable_grad():
             at = torch.tensor([n - 1], device=model.device)
-            logits = model.direct(inputs, probe.access(model))(model.embed(inputs)[:, :n], at).logits[0, 0]
+            logits = model.direct(inputs, probe.way_of(model))(model.embed(inputs)[:, :n], at).logits[0, 0]
         gradient: torch.Tensor | None = None
         if last and logits.requires_grad:
             weights = torch.linspace(1, 2, len(logits), dtype=logits.dtype, device=logits.device)

@@ -6,8 +6,7 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..checks import whole_text
 from ..errors import InputError, TextTooLong, WeightsChanged
@@ -15,6 +14,7 @@ from ..types import Alternative, Inputs
 from .document import Document, describe_text
 from .hooks import logits_of, overhearing
 from .inside import probe, shadow
+from .inside.ways import Forward, Network, Way
 from .steps import Step
 from .tokens import display
 from .writing import Sampling, write
@@ -23,25 +23,6 @@ if TYPE_CHECKING:
     import torch
 
     from .prompting import Encoded, Prompt
-
-
-class Forward(NamedTuple):
-    """What one pass gives at the positions that were asked for."""
-
-    logits: torch.Tensor  # [batch, k, vocabulary]
-    head: torch.Tensor | None  # [batch, k, hidden]: what the vocabulary projection was given; None if it has no module
-
-
-class Access(Enum):
-    """How logits at chosen positions are read; the first way that gives the model's own is taken, see `probe`."""
-
-    KEPT = "the model projects chosen positions only"
-    NARROWED = "a hook on the projection lets chosen positions through"
-    WHOLE = "the logits of all positions, as the model gives them"
-
-
-# (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
-Network = Callable[["torch.Tensor", "torch.Tensor"], Forward]
 
 
 class Model(ABC):
@@ -163,7 +144,7 @@ class Model(ABC):
         """Input embeddings [1, n, d] as the embedding modules give them, any scale of the family included."""
 
     @abstractmethod
-    def direct(self, inputs: Inputs, access: Access) -> Network:
+    def direct(self, inputs: Inputs, way: Way) -> Network:
         """As `network`, in this shadow and in this way, whatever was found out about the model."""
 
     @abstractmethod
@@ -176,7 +157,7 @@ class Model(ABC):
         As far as probing showed to be right: a model that cannot read several texts at once reads one after another,
         and of one that remembers the texts it has read each pass is run in a shadow of its own.
         """
-        way, remembers = probe.access(self), probe.remembers(self)
+        way, remembers = probe.way_of(self), probe.remembers(self)
 
         def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
             one = (self.fresh() if remembers else self).direct(inputs, way)
@@ -310,12 +291,12 @@ class Model(ABC):
     independent = False  # whether several classes may be there at once, each with a probability of its own
     has_source = False  # whether there is an encoder that reads a text of its own
 
-    def _project(self, call: Callable[..., Any], positions: torch.Tensor, access: Access) -> Forward:
+    def _project(self, call: Callable[..., Any], positions: torch.Tensor, way: Way) -> Forward:
         """Logits and head at `positions` of a pass `call`, which takes the model's own options."""
-        if access is Access.WHOLE:
+        if way is Way.WHOLE:
             logits = logits_of(call())
             return Forward(logits[:, positions.to(logits.device)], None)
-        if access is Access.NARROWED:
+        if way is Way.NARROWED:
             with overhearing(self._head, positions) as heads:
                 logits = logits_of(call())
             return Forward(logits, heads[0])
@@ -326,10 +307,10 @@ class Model(ABC):
         return Forward(logits, heads[0] if len(heads) == 1 and heads[0].shape[:2] == logits.shape[:2] else None)
 
     @property
-    def accesses(self) -> tuple[Access, ...]:
+    def ways(self) -> tuple[Way, ...]:
         """The ways to logits at chosen positions that may be tried, the fastest first."""
-        ways = [Access.KEPT] if self._takes("logits_to_keep") else []
-        return (*ways, *([] if self._head is None else [Access.NARROWED]), Access.WHOLE)
+        ways = [Way.KEPT] if self._takes("logits_to_keep") else []
+        return (*ways, *([] if self._head is None else [Way.NARROWED]), Way.WHOLE)
 
     def _takes(self, option: str) -> bool:
         """Whether the model's own code names an option of a pass."""

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..types import Inputs
-from .base import Access, Forward, Model, Network, embedded
+from .base import Model, embedded
 from .hooks import Answer, answering
+from .inside.ways import Forward, Network, Way
 from .prompting import Encoded, Prompt, encode_text
 from .writing import Sampling
 
@@ -48,7 +49,7 @@ class CausalModel(Model):
         """One plain pass over the inputs; transformers' own output."""
         return self.model(input_ids=self._tensor(inputs.ids), **self._uncached(), **options)
 
-    def direct(self, inputs: Inputs, access: Access) -> Network:
+    def direct(self, inputs: Inputs, way: Way) -> Network:
         """See `Model.direct`.
 
         The model is called with ids, because several families scale inside the embedding module or take positions
@@ -60,6 +61,6 @@ class CausalModel(Model):
             batch, m = embeddings.shape[:2]
             ids = tensor[:, :m].expand(batch, -1)
             with answering([Answer(self._embedding, ids, embeddings)]):
-                return self._project(partial(self.model, input_ids=ids, **options), positions, access)
+                return self._project(partial(self.model, input_ids=ids, **options), positions, way)
 
         return run

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import TextTooLong
 from ..types import Alternative, Inputs
-from .base import Access, Forward, Model, Network, embedded
+from .base import Model, embedded
 from .document import Document, describe_classes
 from .hooks import Answer, answering, logits_of
+from .inside.ways import Forward, Network, Way
 from .prompting import Encoded, Prompt, class_index, encode_to_classify
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class ClassifierModel(Model):
         types = {"token_type_ids": self._tensor(inputs.types)} if inputs.types else {}
         return self._call(self._tensor(inputs.ids), **types, **options)
 
-    def direct(self, inputs: Inputs, access: Access) -> Network:  # noqa: ARG002 (a head that pools gives all it has)
+    def direct(self, inputs: Inputs, way: Way) -> Network:  # noqa: ARG002 (a head that pools gives all it has)
         """Embeddings [b, n, d] to logits [b, k, classes], the same at each of the k positions; see `Model.direct`."""
         given = {"input_ids": inputs.ids, **({"token_type_ids": inputs.types} if inputs.types else {})}
         tensors = {name: self._tensor(numbers) for name, numbers in given.items()}
@@ -116,9 +117,9 @@ class ClassifierModel(Model):
         return run
 
     @property
-    def accesses(self) -> tuple[Access, ...]:
+    def ways(self) -> tuple[Way, ...]:
         """One: a head that pools gives all it has."""
-        return (Access.WHOLE,)
+        return (Way.WHOLE,)
 
     @property
     def is_causal(self) -> bool:

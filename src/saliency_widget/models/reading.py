@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UnsupportedMethod
 from ..types import Inputs
-from .base import Access, Forward
 from .causal import CausalModel
 from .hooks import Answer, answering, overhearing
-from .inside.probe import OTHER, access, is_causal, near, remembers
+from .inside.probe import OTHER, is_causal, near, remembers, way_of
+from .inside.ways import Forward, Way
 
 if TYPE_CHECKING:
     import torch
@@ -167,7 +167,7 @@ def _keeps(model: Model) -> bool:
 
     inputs = Inputs((), model.some_ids(12))
     fresh = model.fresh()
-    if not isinstance(fresh, CausalModel) or remembers(model) or access(model) is Access.WHOLE:
+    if not isinstance(fresh, CausalModel) or remembers(model) or way_of(model) is Way.WHOLE:
         return False
     at = torch.tensor([2, 4, 6, 11], device=model.device)
     text = fresh.embed(inputs)

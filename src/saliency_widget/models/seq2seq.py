@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..types import Inputs
-from .base import Access, Forward, Model, Network, embedded
+from .base import Model, embedded
 from .hooks import Answer, answering
+from .inside.ways import Forward, Network, Way
 from .prompting import Encoded, Prompt, encode_source
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Seq2SeqModel(Model):
         """One plain pass over the inputs; transformers' own output."""
         return self._call(self._tensor(inputs.source), self._tensor(inputs.ids), **options)
 
-    def direct(self, inputs: Inputs, access: Access) -> Network:
+    def direct(self, inputs: Inputs, way: Way) -> Network:
         """Embeddings [b, m, d], n_source < m ≤ n, and positions [k] to logits there; see `Model.direct`."""
         source, text = self._tensor(inputs.source), self._tensor(inputs.ids)
         n = len(inputs.source)
@@ -71,7 +72,7 @@ class Seq2SeqModel(Model):
             read = [t.expand(batch, -1) for t in (source, text[:, : m - n])]
             parts = (embeddings[:, :n], embeddings[:, n:])
             with answering([Answer(*one) for one in zip(self.embeddings, read, parts, strict=True)]):
-                return self._project(partial(self._call, *read), positions - n, access)
+                return self._project(partial(self._call, *read), positions - n, way)
 
         return run
 

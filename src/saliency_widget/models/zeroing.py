@@ -99,7 +99,7 @@ def _masks_by_input(model: Model) -> bool:
         inputs, inside = probe.short_text(model), model.fresh()
         at = torch.tensor(probe.positions_of(inputs), device=model.device)
         with torch.enable_grad(), answering(inside, hear):
-            inside.direct(inputs, probe.access(model))(inside.embed(inputs).requires_grad_(), at)
+            inside.direct(inputs, probe.way_of(model))(inside.embed(inputs).requires_grad_(), at)
         return any(found)
 
     return bool(model.facts.once("masks_by_input", look, model.check_weights))

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..attribution.cards import LLM
 from ..errors import Cancelled, InputError, SaliencyError
@@ -17,6 +17,7 @@ from ..explanation.local import LocalClient, why_not_local
 from ..explanation.placing import place, review_of
 from .explanation_messages import THE_MODEL, THE_OTHER, answer_message, comparison_message, explainers_message
 from .messages import status
+from .talk import Comparing, Talk, Wish
 
 if TYPE_CHECKING:
     from ..attribution.result import Attribution
@@ -27,36 +28,6 @@ if TYPE_CHECKING:
     from ..models.document import Document
     from .sender import Sender
     from .shelf import Shelf
-
-State: TypeAlias = Literal["waiting", "writing", "done", "cancelled", "failed"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Talk:
-    """An explanation that was asked for, and what is there of it."""
-
-    id: int
-    explainer: str
-    request: Inquiry
-    of_widget: bool = False  # what it is about is the text that the widget shows, and not that of the request
-    state: State = "waiting"
-    name: str = ""
-    where: str = ""
-    news: News | None = None
-    seconds: float = 0.0
-    explanation: Explanation | None = None
-    error: SaliencyError | None = None
-    mapped: bool = False
-
-
-@dataclass(frozen=True)
-class Comparing:
-    """What the model says beside what it computes was asked for; None: of the text that the widget shows."""
-
-    review: str | None
-
-
-Wish: TypeAlias = Talk | Comparing
 
 
 @dataclass(frozen=True, kw_only=True)

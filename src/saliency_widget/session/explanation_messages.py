@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..explanation.clients import Client
     from ..explanation.result import Card, Explanation
     from ..protocol import to_page
-    from .conversation import Talk
+    from .talk import Talk
 
 THE_MODEL, THE_OTHER = "model", "explainer"  # who can be asked: the model on show, and the one that show() was given
 

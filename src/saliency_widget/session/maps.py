@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..attribution import pipeline
 from ..attribution.cards import LLM, OURS
-from ..attribution.engine import Chunk, Progress, Schedule, Spot
+from ..attribution.engine import Schedule
 from ..attribution.methods import method_for, on, why_not
 from ..attribution.objectives import labels
+from ..attribution.problem import Chunk, Progress, Spot
 from ..errors import WeightsChanged
 from ..export.reading import first_word
 from .messages import menu_message, notes_message, status

@@ -13,7 +13,7 @@ from ..models.changes import Change
 if TYPE_CHECKING:
     from ..attribution.pipeline import Question
     from ..protocol import to_kernel
-    from .conversation import Wish
+    from .talk import Wish
 
 
 @dataclass(frozen=True, slots=True)

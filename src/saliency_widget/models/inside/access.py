@@ -12,12 +12,14 @@ from ..attention import AttentionReader
 from ..baselines import baselines_of, of_unknown_tokens, stand_in
 from ..reading import Reading, read_once
 from ..relevance import Rule, relevance_rules
+from ..zeroing import zeroing_pass
 from . import probe
 
 if TYPE_CHECKING:
     import torch
 
-    from ..base import Model, Network
+    from ..base import Model
+    from .ways import Network
 
 
 class ModelAccess:
@@ -59,6 +61,12 @@ class ModelAccess:
 
     def _of(self, inputs: Inputs) -> tuple[torch.Tensor, Network]:
         return self._model.embed(inputs), self._model.network(inputs)
+
+    def zeroed(
+        self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `models.zeroing.zeroing_pass`."""
+        return zeroing_pass(self.attention, n, at, queries, rows, layer)
 
     def relevance(self, rule: Rule) -> AbstractContextManager[None]:
         """A context in which backward passes follow the rule. Raises: UnsupportedMethod."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from ...errors import UnsupportedMethod
 from ...types import Inputs
@@ -18,7 +18,7 @@ from . import shadow
 if TYPE_CHECKING:
     import torch
 
-    from ..base import Access, Model
+    from .ways import Network, Way
 
 _N = 16  # tokens of the text that is tried
 
@@ -69,6 +69,51 @@ class Facts:
         return self.found[name]
 
 
+class Probed(Protocol):
+    """A shadow as the probe sees it: `models.base.Model` is one, and says what each of these is."""
+
+    model: Any
+    weights_fingerprint: int
+    has_source: bool
+
+    @property
+    def facts(self) -> Facts:
+        """What was found out about it."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+
+    @property
+    def n_positions(self) -> int | None:
+        """How many tokens it can read, where it says so."""
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The ways to logits that its class offers, the fastest first."""
+
+    def fresh(self) -> Self:
+        """Another shadow beside this one."""
+
+    def check_weights(self) -> None:
+        """Raises: WeightsChanged."""
+
+    def some_ids(self, n: int) -> tuple[int, ...]:
+        """A text of n ordinary tokens."""
+
+    def embed(self, inputs: Inputs) -> torch.Tensor:
+        """Input embeddings [1, n, d]."""
+
+    def run(self, inputs: Inputs, **options: Any) -> Any:
+        """One plain pass."""
+
+    def direct(self, inputs: Inputs, way: Way) -> Network:
+        """From embeddings to logits, in this way."""
+
+    def network(self, inputs: Inputs) -> Network:
+        """From embeddings to logits, in the way that was found to be right."""
+
+
 # Of each user's model what is known. It goes when the model goes; nothing in it holds the model.
 _known: weakref.WeakKeyDictionary[Any, Facts] = weakref.WeakKeyDictionary()
 
@@ -94,7 +139,7 @@ def recall(source: Any, before: Facts | None) -> Facts:
 # Each takes a shadow, and runs others.
 
 
-def writes_weights(model: Model) -> bool:
+def writes_weights(model: Probed) -> bool:
     """Whether a pass writes to the weights, as RWKV's does; nothing is written. Runs `model` itself, unlike the others.
 
     Then a shadow has weights of its own. Raises: UnsupportedMethod where the model does not read ids alone.
@@ -122,7 +167,7 @@ def writes_weights(model: Model) -> bool:
     return bool(model.facts.once("writes_weights", look, model.check_weights))
 
 
-def remembers(model: Model) -> bool:
+def remembers(model: Probed) -> bool:
     """Whether a pass leaves traces in the modules: then each pass has a shadow of its own."""
 
     def look() -> bool:
@@ -134,25 +179,25 @@ def remembers(model: Model) -> bool:
     return bool(model.facts.once("remembers", look, model.check_weights))
 
 
-def access(model: Model) -> Access:
+def way_of(model: Probed) -> Way:
     """The fastest way that, given embeddings, has the model's own logits at chosen positions.
 
     Raises: UnsupportedMethod where none has, and where the model answers otherwise each time.
     """
-    return _read_of(model).access
+    return _read_of(model).way
 
 
-def is_causal(model: Model) -> bool:
+def is_causal(model: Probed) -> bool:
     """Does a changed later token leave all earlier logits alone? False, which is safe, while weights are NaN."""
     return _read_of(model).is_causal
 
 
-def batches(model: Model) -> bool:
+def batches(model: Probed) -> bool:
     """Whether several texts in one pass give what each gives alone; Doge puts their rows together."""
     return _read_of(model).batches
 
 
-def reads_ids(model: Model) -> bool:
+def reads_ids(model: Probed) -> bool:
     """Whether token ids matter beside their embeddings, as where every layer has a table of its own (Gemma 3n).
 
     Then a token is replaced by its id, and a gradient at the embeddings leaves out what the ids do elsewhere.
@@ -163,13 +208,13 @@ def reads_ids(model: Model) -> bool:
 class _Read(NamedTuple):
     """Facts about a model that reads embeddings from outside; four passes over one short text show all of them."""
 
-    access: Access
+    way: Way
     is_causal: bool = False
     batches: bool = False
     reads_ids: bool = False
 
 
-def _read_of(model: Model) -> _Read:
+def _read_of(model: Probed) -> _Read:
     """The facts of a model. They are not kept while its weights are NaN, which hide them."""
     known: _Read | None = model.facts.found.get("read")
     if known is not None:
@@ -183,12 +228,12 @@ def _read_of(model: Model) -> _Read:
     return read
 
 
-def _look(model: Model) -> tuple[_Read, bool]:
+def _look(model: Probed) -> tuple[_Read, bool]:
     """The facts of a model, and whether its weights let them be seen. Cost: four passes for most models."""
     import torch
 
     inputs = short_text(model)
-    way, text = _look_for_access(model)
+    way, text = _look_for_way(model)
     at = torch.tensor(positions_of(inputs), device=model.device)
     anew = remembers(model)
     inside = model.fresh()
@@ -218,7 +263,7 @@ def _look(model: Model) -> tuple[_Read, bool]:
     return _Read(way, causal and visible, batches, reads_ids), visible
 
 
-def _look_for_access(model: Model) -> tuple[Access, torch.Tensor]:
+def _look_for_way(model: Probed) -> tuple[Way, torch.Tensor]:
     """The way to logits, and those of the short text in this way, [1, k, vocabulary]."""
     import torch
 
@@ -229,7 +274,7 @@ def _look_for_access(model: Model) -> tuple[Access, torch.Tensor]:
     if expected is None or weights != model.weights_fingerprint:
         expected = _plain_of_short_text(model.fresh())
     refusal: Exception | None = None
-    for way in model.accesses:
+    for way in model.ways:
         inside = model.fresh()
         try:
             with torch.no_grad():
@@ -262,7 +307,7 @@ def _other_ids(inputs: Inputs) -> Inputs:
     return Inputs(source, (inputs.ids[0], *reversed(inputs.ids[1:-1]), inputs.ids[-1]))
 
 
-def holds_between(model: Model, inputs: Inputs, first: int) -> bool:
+def holds_between(model: Probed, inputs: Inputs, first: int) -> bool:
     """Whether a pass over all of `inputs` gives at its `first` rows what a pass over these alone gives.
 
     Not so where places are told otherwise beyond some length (longrope, dynamic rope). Tried at the length itself; a
@@ -297,7 +342,7 @@ def holds_between(model: Model, inputs: Inputs, first: int) -> bool:
 
 
 def near(
-    found: torch.Tensor, expected: torch.Tensor, model: Model, tolerances: dict[str, float], *, at_least: float = 0.0
+    found: torch.Tensor, expected: torch.Tensor, model: Probed, tolerances: dict[str, float], *, at_least: float = 0.0
 ) -> bool:
     """Whether logits are the same but for what the model's numbers leave open. What both rule out does not count."""
     if found.shape != expected.shape:
@@ -311,20 +356,20 @@ def near(
     return bool((found - expected).abs().max() <= tolerance * expected.abs().max())
 
 
-def precision(model: Model) -> str:
+def precision(model: Probed) -> str:
     """The coarsest of the types of floating-point numbers that the weights have, as people write it."""
     names = {str(p.dtype).removeprefix("torch.") for p in model.model.parameters()}
     return next((name for name in ("bfloat16", "float16", "float32") if name in names), "float64")
 
 
-def rounds_steps(model: Model) -> bool:
+def rounds_steps(model: Probed) -> bool:
     """Whether layers round what they are given to 8 bit, so that a small step moves nothing or too much."""
     import torch
 
     return any(p.dtype == torch.int8 for p in model.model.parameters())
 
 
-def short_text(model: Model) -> Inputs:
+def short_text(model: Probed) -> Inputs:
     """A short text, with a source where the model reads one."""
     limit = model.n_positions or _N
     ids = model.some_ids(max(2, min(_N, limit)))
@@ -337,7 +382,7 @@ def positions_of(inputs: Inputs) -> list[int]:
     return sorted({start + at for at in (0, 2, n // 2 - 1, n - 4, n - 1) if 0 <= at < n})
 
 
-def _plain_of_short_text(model: Model) -> torch.Tensor:
+def _plain_of_short_text(model: Probed) -> torch.Tensor:
     """Logits [k, vocabulary] of a plain call with ids, at the positions that are looked at; a classifier's at each."""
     import torch
 

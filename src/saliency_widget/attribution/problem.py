@@ -1,0 +1,176 @@
+"""What the engine is given and what it gives: a problem, its atoms, and finished columns in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..models.steps import Step, read_steps
+from ..types import Objective, Target
+from .access import Access, Network, Outside
+from .objectives import alone, value
+from .settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+_TOLD = 0.3  # by which a number that proves nothing may be off and not be told
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Everything a method needs to fill a matrix [n_rows, len(targets)].
+
+    `causal`: a later embedding cannot change an earlier logit, so one pass may serve many targets. Where it is False
+    each target gets a pass of its own over what comes before it.
+
+    `access`: what only some methods need. `precision`: the coarsest type of number that the network computes in.
+    `groups`: of each row, the number of the unit it belongs to; by the kind of unit ("word", "sentence", "segment").
+    """
+
+    network: Network
+    embeddings: torch.Tensor  # [1, n, d], n ≥ the last target's position
+    targets: tuple[Target, ...]
+    objective: Objective = "probability"
+    foil: int | None = None
+    settings: Any = field(default_factory=Settings)
+    causal: bool = True
+    independent: bool = False  # whether each class is there or not, whatever the others are
+    raw: bool = False  # whether the logits of classes are no probabilities and shall not be made any
+    n_source: int = 0  # how many of the rows are a source
+    access: Access = field(default_factory=Outside)
+    groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    memory_budget: int = 1 << 30  # bytes for one chunk
+    precision: str = "float32"
+
+    @property
+    def n_rows(self) -> int:
+        """Every position that some target can see."""
+        return max(t.n_seen for t in self.targets)
+
+
+class Spot(NamedTuple):
+    """A number of a map beside the same one by plain passes.
+
+    `difference`: relative. `tolerance`: None where the precision leaves too much open, so that it is only told.
+    """
+
+    col: int
+    claimed: float
+    measured: float
+    difference: float
+    tolerance: float | None
+
+    @property
+    def proves(self) -> bool:
+        """Whether the check says something: for the map, or against it."""
+        return self.tolerance is not None or self.difference <= _TOLD
+
+    @property
+    def is_off(self) -> bool:
+        """Whether they differ by more than the precision leaves open; also where one of them is no number."""
+        return self.tolerance is not None and not self.difference <= self.tolerance
+
+
+class Chunk(NamedTuple):
+    """Finished columns, and the steps that the same pass showed.
+
+    `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row. `diagnostics`: by name, a number a
+    column. `check`: recomputes numbers of these columns by plain passes; of a map the first is asked.
+    """
+
+    cols: list[int]
+    scores: NDArray[np.float32]
+    steps: list[Step]
+    diagnostics: Mapping[str, Sequence[float]] = {}
+    check: Callable[[], Spot] | None = None
+
+
+class Progress(NamedTuple):
+    """How far the work is that comes before the next chunk: `done` of `total` passes."""
+
+    done: int
+    total: int
+
+
+class Atoms(NamedTuple):
+    """The tokens that some columns explain, as one list of a; a column that explains a span has several."""
+
+    at: torch.Tensor  # [a] the positions whose logits predict them
+    ids: torch.Tensor  # [a]
+    total: torch.Tensor  # [k, a], 1 where atom a is of column k, else 0
+    n_read: int  # how many embeddings the last of them needs
+
+
+def atoms_of(problem: Problem, cols: Sequence[int]) -> Atoms:
+    """The atoms of these columns, in order."""
+    import torch
+
+    targets = [problem.targets[col] for col in cols]
+    pairs = [(j, t.position + i - 1, token) for j, t in enumerate(targets) for i, token in enumerate(t.ids)]
+    device = problem.embeddings.device
+    owner, at, ids = (torch.tensor(values, device=device) for values in zip(*pairs, strict=True))
+    total = (owner == torch.arange(len(cols), device=device)[:, None]).to(problem.embeddings.dtype)
+    return Atoms(at, ids, total, max(t.n_seen for t in targets))
+
+
+def worth(problem: Problem, logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """What is explained, [..., a], from the logits [..., a, vocabulary] of atoms and their ids."""
+    return value(problem.objective, logits, ids, problem.foil, independent=problem.independent)
+
+
+def per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
+    """From a value an atom [s, a] to one a column [s, k]: the objectives of a span add up."""
+    return values @ atoms.total.T.to(values)
+
+
+def plain_pass(problem: Problem, n: int) -> Network:
+    """`Access.plain` of a network that has it: without it nothing is checked."""
+    found = problem.access.plain(n)
+    assert found is not None, "a network that has no plain pass goes unchecked"
+    return found
+
+
+def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> list[Step]:
+    """The step of each column from the logits [a, vocabulary] of its atoms. A span has no alternatives."""
+    import torch
+
+    ids = [token for col in cols for token in problem.targets[col].ids]
+    if problem.raw:
+        assert all(len(problem.targets[col].ids) == 1 for col in cols), "classes make no span"
+        values = logits.detach().float()[range(len(ids)), ids].tolist()
+        return [Step(float("nan"), (), (), number) for number in values]
+    if problem.independent:
+        logits, ids = alone(logits, torch.tensor(ids, device=logits.device)), [0] * len(ids)
+    found = iter(read_steps(logits, ids))
+    steps = []
+    for col in cols:
+        parts = [next(found) for _ in problem.targets[col].ids]
+        whole = float(np.prod([part.probability for part in parts]))
+        steps.append(parts[0] if len(parts) == 1 else Step(whole, (), ()))
+    return steps
+
+
+def blank(problem: Problem, cols: Sequence[int]) -> NDArray[np.float32]:
+    """[n_rows, len(cols)], all NaN: nothing is seen yet."""
+    return np.full((problem.n_rows, len(cols)), np.nan, dtype=np.float32)
+
+
+def chunk_of(
+    problem: Problem,
+    cols: list[int],
+    scores: torch.Tensor,
+    logits: torch.Tensor,
+    diagnostics: Mapping[str, Sequence[float]] | None = None,
+    check: Callable[[], Spot] | None = None,
+) -> Chunk:
+    """From scores [k, m] of the columns and the logits [a, vocabulary] of their atoms to a finished chunk."""
+    out = blank(problem, cols)
+    for j, (row, col) in enumerate(zip(scores.cpu().numpy(), cols, strict=True)):
+        seen = problem.targets[col].n_seen
+        out[:seen, j] = row[:seen]
+    return Chunk(cols, out, steps_of(problem, cols, logits), diagnostics or {}, check)
