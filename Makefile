@@ -85,8 +85,11 @@ demo-model: install
 
 # ── check it ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+# Types are checked by one core, so the front end's tests run beside that; the Python tests fill what browsers wait.
 .PHONY: test
-test: lint test-js test-py test-browser ## everything below, in this order
+test: install demo-model ## everything below: lint beside test-js, then test-browser beside test-py
+	@MAKE='$(MAKE)' scripts/together.sh lint test-js
+	@MAKE='$(MAKE)' scripts/together.sh test-browser test-py
 	$(call step,All is well)
 
 .PHONY: lint
