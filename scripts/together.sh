@@ -8,12 +8,15 @@ log=$(mktemp)
 
 nice -n 10 "$make" --no-print-directory "$second" >"$log" 2>&1 &
 behind=$!
-trap 'kill "$behind" 2>/dev/null; rm -f "$log"' EXIT
+end() {
+  kill "$behind" 2>/dev/null
+  cat "$log"
+  rm -f "$log"
+}
+trap end EXIT
 trap 'exit 130' INT TERM
 
 "$make" --no-print-directory "$first"
 failed=$?
 wait "$behind" || failed=$?
-trap 'rm -f "$log"' EXIT
-cat "$log"
 exit "$failed"
