@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -333,27 +334,31 @@ class Tab:
         self.page = None
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tab(chromium: Any) -> Iterator[Tab]:
-    """One page for all tests of a file, each with a notebook of its own in it: loading JupyterLab takes longest."""
+    """One page for all tests, each with a notebook of its own in it: loading JupyterLab takes longest."""
     tab = Tab(chromium)
     yield tab
     tab.close()
 
 
-@pytest.fixture
-def notebook(lab: Lab, kernel: Kernel, tab: Tab, request: pytest.FixtureRequest) -> Any:
-    """Makes a notebook of cells and opens it. At the end the page must have logged no error and no warning.
-
-    A test that passes leaves the page as it was, but for size and media; after one that fails it is loaded anew.
-    """
-    failed, passed = request.session.testsfailed, False
+@contextmanager
+def closed_where_failed(tab: Tab, session: pytest.Session) -> Iterator[None]:
+    """A test that passes leaves the page as it was, but for size and media; after one that fails it is loaded anew."""
+    failed, passed = session.testsfailed, False
     try:
-        yield from notebooks_in(lab, tab, request.node.name, kernel)
-        passed = request.session.testsfailed == failed
+        yield
+        passed = session.testsfailed == failed
     finally:
         if not passed:
             tab.close()
+
+
+@pytest.fixture
+def notebook(lab: Lab, kernel: Kernel, tab: Tab, request: pytest.FixtureRequest) -> Any:
+    """Makes a notebook of cells and opens it. At the end the page must have logged no error and no warning."""
+    with closed_where_failed(tab, request.session):
+        yield from notebooks_in(lab, tab, request.node.name, kernel)
 
 
 @pytest.fixture
@@ -367,9 +372,10 @@ def first_notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> A
 @pytest.fixture(scope="module")
 def desk(lab: Lab, kernel: Kernel, tab: Tab, request: pytest.FixtureRequest) -> Any:
     """One notebook for all tests of a file: each begins with a cell of its own, see `Notebook.begin`."""
-    notebooks = notebooks_in(lab, tab, request.module.__name__.rpartition(".")[2], kernel)
-    yield next(notebooks)("import saliency_widget as sw, json, numpy as np")
-    next(notebooks, None)
+    with closed_where_failed(tab, request.session):
+        notebooks = notebooks_in(lab, tab, request.module.__name__.rpartition(".")[2], kernel)
+        yield next(notebooks)("import saliency_widget as sw, json, numpy as np")
+        next(notebooks, None)
 
 
 def notebooks_in(lab: Lab, tab: Tab, name: str, kernel: Kernel | None = None) -> Iterator[Callable[..., Notebook]]:
