@@ -85,8 +85,11 @@ demo-model: install
 
 # ── check it ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+# Types are checked by one core, so the front end's tests run beside that; the Python tests fill what browsers wait.
 .PHONY: test
-test: lint test-js test-py test-browser ## everything below, in this order
+test: install demo-model ## everything below: lint beside test-js, then test-browser beside test-py
+	@MAKE='$(MAKE)' scripts/together.sh lint test-js
+	@MAKE='$(MAKE)' scripts/together.sh test-browser test-py
 	$(call step,All is well)
 
 .PHONY: lint
@@ -116,6 +119,16 @@ test-py: install demo-model ## the tests of the Python side
 test-long: install demo-model ## what test-py claims, on many more examples (minutes more)
 	$(call step,Python: the long forms of its tests)
 	$(PYTEST) -m long
+
+# pytest says 5 where a file has no test that is asked for.
+.PHONY: test-alone
+test-alone: install demo-model ## test-py with each file in a process of its own, its last test first: none rests on another
+	$(call step,Python: each file alone$(,) and backwards)
+	@failed=; for file in $$(find tests -name 'test_*.py' -not -path '*/browser/*' | sort); do \
+		echo "$$file"; status=0; \
+		OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --backwards -m 'not browser and not long' "$$file" || status=$$?; \
+		[ "$$status" = 0 ] || [ "$$status" = 5 ] || failed+=" $$file"; \
+	done; [ -z "$$failed" ] || { echo "Red alone:$$failed"; exit 1; }
 
 .PHONY: test-browser
 test-browser: install demo-model ## both sides together, in a real JupyterLab in a real Chromium

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from saliency_widget.models.causal import CausalModel
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backwards", action="store_true", help="run the last test first: none rests on an earlier one")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--backwards"):
+        items.reverse()
+
+
 @pytest.fixture(autouse=True)
 def threads() -> None:
     """One: on a busy machine two wait for each other most of the time, and two processes share the tests."""

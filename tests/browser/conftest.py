@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,19 @@ EXECUTE = """async ([code, milliseconds]) => {
   return Promise.race([future.done.then(() => out), late]);
 }"""
 
+# What a page is made with, and given back before another test: tests change these.
+VIEWPORT = {"width": 1400, "height": 1000}
+MEDIA = {
+    "color_scheme": "light", "reduced_motion": "no-preference", "forced_colors": "none", "contrast": "no-preference",
+}  # fmt: skip
+# Whether this page shows this server's JupyterLab, with its application at hand.
+AT_HOME = "url => location.href.startsWith(url) && window.jupyterapp?.shell !== undefined"
+# What closing a notebook throws away is complained of at once, in the next turn at the latest.
+CLOSE_ALL = """async () => {
+  for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose();
+  await new Promise(done => setTimeout(done));
+}"""
+GUARD = 300  # s, against what never ends: a machine may be busy
 # In the kernel, before the first notebook and between two.
 WARM_UP = "import saliency_widget as sw\nsw.load_model('demo')\ndel sw"
 FORGET = "import ipywidgets\nipywidgets.Widget.close_all()\nget_ipython().reset()"
@@ -173,13 +187,24 @@ class Kernel:
         client.load_connection_file()
         client.start_channels()
         try:
-            client.wait_for_ready(timeout=60)
-            reply = client.execute(code, silent=True, reply=True, timeout=120)
+            _await(client)
+            reply = client.execute(code, silent=True, reply=True, timeout=GUARD)
         except (RuntimeError, TimeoutError):
             return False
         finally:
             client.stop_channels()
         return bool(reply["content"]["status"] == "ok")
+
+
+def _await(client: BlockingKernelClient) -> None:
+    """Wait until the kernel answers. On a busy machine a new one is taken for dead before its heart first beats."""
+    deadline = time.monotonic() + GUARD
+    while True:
+        try:
+            return client.wait_for_ready(timeout=GUARD)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
 
 
 class Notebook:
@@ -190,7 +215,11 @@ class Notebook:
         self.expected: list[str] = []  # what JupyterLab itself may log in this test, as patterns
 
     def open(self, *, kernel: bool = True) -> None:
-        self.page.goto(self.lab.url + self.lab.address.format(self.name))
+        """In the JupyterLab that the page shows already, which is much quicker; else in one that is loaded."""
+        if self.page.evaluate(AT_HOME, self.lab.url):
+            self.command("docmanager:open", {"path": self.name, "factory": "Notebook"}, wait=True)
+        else:
+            self.page.goto(self.lab.url + self.lab.address.format(self.name))
         self.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
         if kernel:
             self.page.wait_for_function(READY, timeout=60_000)
@@ -271,38 +300,91 @@ def kernel(lab: Lab) -> Kernel:
     return Kernel(lab)
 
 
+class Tab:
+    """A page of the browser, and what went wrong in it. It shows JupyterLab from the first notebook on."""
+
+    def __init__(self, chromium: Any) -> None:
+        self._chromium = chromium
+        self.page: Any = None
+        self.problems: list[str] = []
+
+    def ready(self) -> None:
+        """Show no notebook, look as at the beginning, and have nothing to complain of."""
+        if self.page is None:
+            self._make()
+        elif self.page.evaluate(AT_HOME, ""):
+            self.page.evaluate(CLOSE_ALL)
+        self.page.set_viewport_size(VIEWPORT)
+        self.page.emulate_media(**MEDIA)
+        self.page.mouse.move(5, 5)
+        self.problems.clear()
+
+    def _make(self) -> None:
+        self.page = self._chromium.new_page(viewport=VIEWPORT, device_scale_factor=2)
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
+        # A request that the page itself gave up (it was left, say) is no fault of anybody's.
+        self.page.on(
+            "requestfailed", lambda r: self.problems.append(r.url) if r.failure != "net::ERR_ABORTED" else None
+        )
+
+    def close(self) -> None:
+        if self.page is not None:
+            self.page.context.close()
+        self.page = None
+
+
+@pytest.fixture(scope="session")
+def tab(chromium: Any) -> Iterator[Tab]:
+    """One page for all tests, each with a notebook of its own in it: loading JupyterLab takes longest."""
+    tab = Tab(chromium)
+    yield tab
+    tab.close()
+
+
+@contextmanager
+def closed_where_failed(tab: Tab, session: pytest.Session) -> Iterator[None]:
+    """A test that passes leaves the page as it was, but for size and media; after one that fails it is loaded anew."""
+    failed, passed = session.testsfailed, False
+    try:
+        yield
+        passed = session.testsfailed == failed
+    finally:
+        if not passed:
+            tab.close()
+
+
 @pytest.fixture
-def notebook(lab: Lab, kernel: Kernel, chromium: Any, request: pytest.FixtureRequest) -> Any:
+def notebook(lab: Lab, kernel: Kernel, tab: Tab, request: pytest.FixtureRequest) -> Any:
     """Makes a notebook of cells and opens it. At the end the page must have logged no error and no warning."""
-    yield from notebooks_in(lab, chromium, request.node.name, kernel)
+    with closed_where_failed(tab, request.session):
+        yield from notebooks_in(lab, tab, request.node.name, kernel)
 
 
 @pytest.fixture
 def first_notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
-    """As `notebook`, with a kernel of its own that has imported nothing yet."""
-    yield from notebooks_in(lab, chromium, request.node.name)
+    """As `notebook`, with a page of its own, and a kernel of its own that has imported nothing yet."""
+    tab = Tab(chromium)
+    yield from notebooks_in(lab, tab, request.node.name)
+    tab.close()
 
 
 @pytest.fixture(scope="module")
-def desk(lab: Lab, kernel: Kernel, chromium: Any, request: pytest.FixtureRequest) -> Any:
+def desk(lab: Lab, kernel: Kernel, tab: Tab, request: pytest.FixtureRequest) -> Any:
     """One notebook for all tests of a file: each begins with a cell of its own, see `Notebook.begin`."""
-    notebooks = notebooks_in(lab, chromium, request.module.__name__.rpartition(".")[2], kernel)
-    yield next(notebooks)("import saliency_widget as sw, json, numpy as np")
-    next(notebooks, None)
+    with closed_where_failed(tab, request.session):
+        notebooks = notebooks_in(lab, tab, request.module.__name__.rpartition(".")[2], kernel)
+        yield next(notebooks)("import saliency_widget as sw, json, numpy as np")
+        next(notebooks, None)
 
 
-def notebooks_in(lab: Lab, chromium: Any, name: str, kernel: Kernel | None = None) -> Iterator[Callable[..., Notebook]]:
-    page = chromium.new_page(viewport={"width": 1400, "height": 1000}, device_scale_factor=2)
-    page.set_default_timeout(20_000)
-    problems: list[str] = []
+def notebooks_in(lab: Lab, tab: Tab, name: str, kernel: Kernel | None = None) -> Iterator[Callable[..., Notebook]]:
+    tab.ready()
     notebooks: list[Notebook] = []
-    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: problems.append(str(e)))
-    # A request that the page itself gave up (it was left, say) is no fault of anybody's.
-    page.on("requestfailed", lambda r: problems.append(r.url) if r.failure != "net::ERR_ABORTED" else None)
 
     def make(*cells: str) -> Notebook:
-        made = Notebook(lab, page, f"{name}.ipynb", kernel)
+        made = Notebook(lab, tab.page, f"{name}.ipynb", kernel)
         notebooks.append(made)
         made.write(*cells)
         if kernel is not None:
@@ -312,9 +394,9 @@ def notebooks_in(lab: Lab, chromium: Any, name: str, kernel: Kernel | None = Non
 
     yield make
     expected = [pattern for made in notebooks for pattern in made.expected]
-    # Looked at before the kernel goes: its end makes noise.
-    seen = [problem for problem in problems if not any(re.search(pattern, problem) for pattern in expected)]
-    page.context.close()
+    # Looked at before the notebook is closed and its kernel goes: their ends make noise.
+    seen = [problem for problem in tab.problems if not any(re.search(pattern, problem) for pattern in expected)]
+    tab.ready()
     for made in notebooks:
         made.end()
     assert seen == []

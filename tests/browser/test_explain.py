@@ -18,9 +18,11 @@ REVIEW = (
     "This film is a compelling drama that captivates audiences with its intricate storytelling and powerful "
     "performances."
 )
+# Fewer words are fewer numbers, and each number costs the demo model seconds.
+BRIEF = "This compelling drama captivates audiences with powerful performances."
 SHOW = (
     "import saliency_widget as sw, json\n"
-    f'asked = [{{"role": "user", "content": "Is this review positive or negative? {REVIEW}"}}]\n'
+    'asked = [{{"role": "user", "content": "Is this review positive or negative? {}"}}]\n'
     'w = sw.show("demo", messages=asked, max_new_tokens=6)'
 )
 SHORT = "In one short sentence: is this positive or negative? {review}"
@@ -126,7 +128,7 @@ def widen(nb: Any, view: Any, width: int) -> None:
 
 
 def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> None:
-    view = shown_in(nb := notebook(SHOW[:-1] + f", explainer={NOBODY})"))
+    view = shown_in(nb := notebook(SHOW.format(REVIEW)[:-1] + f", explainer={NOBODY})"))
     toggle = drawer_toggle(view)
     toggle.click()
     drawer(view).wait_for()
@@ -204,9 +206,9 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
 
 
 def test_what_is_said_of_each_word_stands_beside_what_is_computed(notebook: Any) -> None:
-    view = shown_in(nb := notebook(SHOW))
+    view = shown_in(nb := notebook(SHOW.format(BRIEF)))
     drawer_toggle(view).click()
-    write(view, "Text", REVIEW)
+    write(view, "Text", BRIEF)
     view.locator("summary", has_text=re.compile("^Text")).click()
     # Freely first, which the demo model cannot do; then the list is written for it.
     ask(view, "Score each word")
@@ -258,7 +260,7 @@ def test_what_is_said_of_each_word_stands_beside_what_is_computed(notebook: Any)
     view.get_by_text("share of the gradient norm").wait_for()
     assert button(view, "Show as map").get_attribute("aria-pressed") == "false"
     assert becomes(nb, "w.attribution.method", "saliency")
-    nb.code(f"w.explain(text={REVIEW!r}); w.wait()", PATIENCE)  # from a cell: the page shows it too
+    nb.code(f"w.explain(text={BRIEF!r}); w.wait()", PATIENCE)  # from a cell: the page shows it too
     view.locator(".sw-answer-head", has_text="Answer and explain").locator(".sw-verdict").wait_for()
     button(view, "Say versus do").click()
     view.locator(".sw-comparison").wait_for(timeout=PATIENCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,23 @@ def test_half_a_character_is_a_sign_everywhere(desk: Any) -> None:
     assert "The text holds half a character at 2: U+D800" in nb.code("sw.show('demo', 'a \\ud800')")
 
 
-def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any) -> None:
+@pytest.fixture
+def dialogs(desk: Any) -> Iterator[list[str]]:
+    """What the page's dialogs say while a test runs: there is one only where a script of a text ran."""
+    heard: list[str] = []
+
+    def hear(dialog: Any) -> None:
+        heard.append(dialog.message)
+        dialog.dismiss()
+
+    desk.page.on("dialog", hear)
+    yield heard
+    desk.page.remove_listener("dialog", hear)
+
+
+def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any, dialogs: list[str]) -> None:
     """In text, tooltips, matrix, comparison, files and the saved page hostile tokens are letters; no dialog opens."""
     nb = desk
-    dialogs: list[str] = []
-    nb.page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
     nb.begin(f"HOSTILE = {json.dumps(HOSTILE)!r}" + MODEL)
     view = run(nb)
     n = len(HOSTILE)
@@ -181,11 +194,9 @@ w = sw.compare(one, other, names=(NAME, "other"))
 """
 
 
-def test_hostile_names_are_text_everywhere(desk: Any) -> None:
+def test_hostile_names_are_text_everywhere(desk: Any, dialogs: list[str]) -> None:
     """Of models, servers, methods, units and files: no script runs, and no output has what a terminal would obey."""
     nb = desk
-    dialogs: list[str] = []
-    nb.page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
     nb.begin(f"import json\nNAME = json.loads({json.dumps(NAME)!r})" + NAMED)
     view = run(nb)
     view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from saliency_widget import Attribution
 
-from .conftest import notebooks_in
+from .conftest import Tab, notebooks_in
 from .hosts import LOADED, Marimo, Notebook7, Site, hover_and_pin, hover_the_static_map, visit, whole
 from .test_quickstart import becomes, live
 
@@ -39,7 +39,9 @@ def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def page_of_notebook7(notebook7: Notebook7, chromium: Any, request: pytest.FixtureRequest) -> Any:
     """Like `notebook`, in Notebook 7."""
-    yield from notebooks_in(notebook7, chromium, request.node.name)
+    tab = Tab(chromium)
+    yield from notebooks_in(notebook7, tab, request.node.name)
+    tab.close()
 
 
 def run_by_hand(nb: Any) -> Any:

@@ -41,7 +41,7 @@ CHAT = (
 
 def axe(nb: Any, selector: str = ".sw-live") -> dict[str, list[str]]:
     """JupyterLab's body has no height, so axe would take every text for invisible and pass its contrast unseen."""
-    nb.page.add_style_tag(content="body { overflow: visible !important }")
+    style = nb.page.add_style_tag(content="body { overflow: visible !important }")
     nb.page.add_script_tag(path=AXE)
     found: dict[str, list[str]] = nb.page.evaluate(
         """async selector => {
@@ -51,6 +51,7 @@ def axe(nb: Any, selector: str = ".sw-live") -> dict[str, list[str]]:
         }""",
         selector,
     )
+    style.evaluate("e => e.remove()")
     return found
 
 
@@ -148,6 +149,7 @@ def test_on_a_page_from_right_to_left_numbers_read_as_anywhere(notebook: Any) ->
     nb.shot("rtl-page-light")
     # The text itself has the direction of its letters.
     assert live(nb).locator(".sw-body .sw-line").first.evaluate("e => getComputedStyle(e).direction") == "rtl"
+    nb.page.evaluate("document.documentElement.dir = ''")
 
 
 def test_a_chat_shows_its_turns_and_folds_its_template(notebook: Any) -> None:

@@ -167,11 +167,12 @@ def test_an_attribution_alone_shows_itself(notebook: Any) -> None:
     assert live(nb).count() == 0
 
 
-def test_a_notebook_that_saves_widget_state_shows_the_static_map_too(notebook: Any, lab: Any) -> None:
+def test_a_notebook_that_saves_widget_state_shows_the_static_map_too(notebook: Any, lab: Any, tab: Any) -> None:
     """With the setting on, JupyterLab revives the widget beside a fresh kernel, empty: the static map is shown."""
     setting = lab.home / "settings" / "@jupyter-widgets" / "jupyterlab-manager" / "plugin.jupyterlab-settings"
     setting.parent.mkdir(parents=True, exist_ok=True)
     setting.write_text('{"saveState": true}')
+    tab.page.goto("about:blank")  # JupyterLab reads its settings when it is loaded
     try:
         nb = notebook(SHOW)
         run(nb)
@@ -183,3 +184,4 @@ def test_a_notebook_that_saves_widget_state_shows_the_static_map_too(notebook: A
         nb.shot("saved-with-state-light")
     finally:
         setting.unlink()
+        tab.page.goto("about:blank")
