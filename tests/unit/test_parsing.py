@@ -212,6 +212,16 @@ def test_the_label_is_one_of_those_given(labels: Any) -> None:
         assert parse_scores(pairs + line, labels=labels).label is None
 
 
+def test_labels_of_any_kind_are_taken() -> None:
+    """Names with marks in them, numbers, none at all: nothing raises, and a name without a letter is never found."""
+    assert parse_scores("Label: c++", labels=["c++", "c"]).label == "c++"
+    assert parse_scores("Label: 4", labels=[1, 2, 3, 4, 5]).label == 4
+    assert parse_scores("Class: -0.5", labels={"low": -0.5, "high": 0.5}).label == "low"
+    for labels in ([], [""], ["-"], ["_ _"], {"a": math.nan}, {"a": math.inf}, [None, True], "ab"):
+        for answer in ("", "-", "Label: -", "Label: politics", "[('x', 1)]"):
+            assert parse_scores(answer, labels=labels).label is None
+
+
 def test_without_labels_it_is_the_homework() -> None:
     """1 and -1 are read as ever; with names for them, the name is returned."""
     answer = '[("good", 0.9)]\nSentimiento: negativo (-1)'

@@ -43,8 +43,8 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _EXCERPT = re.compile(
-    r"\b(?:most|top|key|strongest|highest|lowest|main|notabl|highlights?|drivers?|summar|especially|in particular)\b|"
-    r"最重要|关键|關鍵|主要|besonders|wichtigste|más importante|plus important",
+    r"\b(?:most|top|key|strongest|highest|lowest|main|notabl[ey]|highlights?|drivers?|summary|especially)\b|"
+    r"in particular|最重要|关键|關鍵|主要|besonders|wichtigste|más importante|plus important",
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(

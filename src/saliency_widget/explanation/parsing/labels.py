@@ -83,7 +83,7 @@ def labels_of(given: Iterable[L] | Mapping[L, float]) -> Labels[L]:
         called = [name for name in names if name in synonyms]
         if len(called) == 1:
             names = {**dict.fromkeys(synonyms, names[called[0]]), **names}
-    names.pop("", None)
+    names = {name: label for name, label in names.items() if any(map(str.isalnum, name))}  # else it is everywhere
     return Labels(names, numbers)
 
 
