@@ -81,7 +81,7 @@ demo: install demo-model ## JupyterLab with the first example notebook and the d
 .PHONY: demo-model
 demo-model: install
 	$(call step,The demo model)
-	@$(BIN)/python -m saliency_widget.models.demo
+	@$(BIN)/python -m saliency_widget.models.loading.demo
 
 # ── check it ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -90,7 +90,7 @@ def ours(model: Any, written: Any, method: str) -> Callable[..., None]:
     from saliency_widget.attribution import pipeline
     from saliency_widget.attribution.engine import Schedule
     from saliency_widget.attribution.problem import Chunk
-    from saliency_widget.models.prompting import check_prompt
+    from saliency_widget.models.text.prompting import check_prompt
 
     question = pipeline.check_question(method, "probability", METHODS[method][0])
     encoded = model.encode(check_prompt(TEXT))

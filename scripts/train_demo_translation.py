@@ -1,6 +1,6 @@
 """Train the translation demo and write it into the package: `python scripts/train_demo_translation.py`.
 
-A MarianMT of a few hundred thousand parameters learns the phrase grammar in saliency_widget.models.translation, from
+A MarianMT of a few hundred thousand parameters learns the phrase grammar in models/loading/translation, from
 scratch. It takes five minutes on two cores, thirteen on busy ones, and prints at the end how many of 1000
 held-out sentences are translated word for word: all of them. Run it again when the grammar or the lexicon changes; the
 same seed on the same machine gives the same weights.
@@ -30,7 +30,7 @@ import sentencepiece
 import torch
 from transformers import GenerationConfig, MarianConfig, MarianMTModel, MarianTokenizer
 
-from saliency_widget.models.translation import demo_translation_folder, grammar
+from saliency_widget.models.loading.translation import demo_translation_folder, grammar
 
 LONGEST = 64  # tokens, on either side; the grammar's longest are half of that
 WIDTH = 64

@@ -242,7 +242,7 @@ def make(name: str, dtype: torch.dtype | None = None) -> Model:
     """A new model of a family, as ours; in float64 where it can."""
     import transformers
 
-    from saliency_widget.models.kinds import seen
+    from saliency_widget.models.loading.kinds import seen
 
     family = (FAMILIES | MORE)[name]
     tokenizer = byte_tokenizer(**({"pad": "<|pad|>", "mask": "<|mask|>"} | family.words))

@@ -55,7 +55,7 @@ sys.stdin.read()  # until whoever started it closes it, or dies
 @contextmanager
 def llama_cpp(*, key: str = KEY, n_ctx: int = 2048) -> Iterator[Server]:
     """llama.cpp's server. It checks the key, and holds an answer to a schema."""
-    from saliency_widget.models.demo import demo_gguf
+    from saliency_widget.models.loading.demo import demo_gguf
 
     command = [sys.executable, "-c", _LLAMA, str(demo_gguf()), key, str(n_ctx)]
     pipe = subprocess.PIPE
@@ -81,7 +81,7 @@ def llama() -> Iterator[Server]:
 @contextmanager
 def transformers_serve() -> Iterator[Server]:
     """`transformers serve`. It checks no key, and ignores a schema."""
-    from saliency_widget.models.demo import demo_folder
+    from saliency_widget.models.loading.demo import demo_folder
 
     folder = str(demo_folder())
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .explanation.explain import explain
     from .explanation.parsing import parse_scores
     from .explanation.server import OpenAIClient
-    from .models.loading import load_model
+    from .models.loading.load import load_model
     from .show import show
 
 __version__ = "0.1.0"
@@ -38,7 +38,7 @@ _WHERE = {
     "attribute": "attribution.attribute",
     "compare": "comparison.compare",
     "explain": "explanation.explain",
-    "load_model": "models.loading",
+    "load_model": "models.loading.load",
     "methods": "attribution.catalogue",
     "parse_scores": "explanation.parsing",
     "say_versus_do": "evaluation.say_versus_do",

@@ -13,7 +13,7 @@ from .attribution import pipeline
 from .attribution.cards import LLM
 from .errors import Cancelled, SaliencyError, WorkerDied
 from .explanation.asking import Inquiry
-from .models.loading import load_model
+from .models.loading.load import load_model
 from .session.conversation import Conversation, Host
 from .session.maps import Maps
 from .session.messages import failed, heads, refusal, status
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from .explanation.clients import Client
     from .explanation.result import Explanation
     from .models.base import Model
-    from .models.changes import Text
-    from .models.document import Document
-    from .models.prompting import Prompt
+    from .models.text.changes import Text
+    from .models.text.document import Document
+    from .models.text.prompting import Prompt
     from .protocol import to_kernel
     from .session.tasks import Task
     from .types import ExplanationKind

@@ -10,8 +10,8 @@ from .attribution.pipeline import check_question
 from .controller import Job
 from .explanation.explain import client_of
 from .hosts import check_notebook
-from .models.chat import Message
-from .models.prompting import check_max_new_tokens, check_prompt
+from .models.text.chat import Message
+from .models.text.prompting import check_max_new_tokens, check_prompt
 from .widget import SaliencyWidget
 
 

@@ -16,7 +16,7 @@ from .controller import Controller, Job
 from .explanation.asking import Inquiry
 from .export.html import built
 from .export.reading import first_target
-from .models.document import joined
+from .models.text.document import joined
 from .protocol import to_kernel
 from .saved import SavedMap
 from .session.sender import Send

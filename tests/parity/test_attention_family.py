@@ -28,11 +28,11 @@ from saliency_widget.attribution.methods import METHODS
 from saliency_widget.attribution.pipeline import check_question, columns
 from saliency_widget.attribution.problem import Chunk, Progress
 from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
-from saliency_widget.models import attention as models_attention
+from saliency_widget.models.inside import attention as models_attention
 from saliency_widget.models.inside import interface
 from saliency_widget.models.inside.interface import attending
-from saliency_widget.models.kinds import seen
-from saliency_widget.models.prompting import Prompt
+from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.text.prompting import Prompt
 
 from ..conftest import state_of
 from ..families import CLASSIFIERS, FAMILIES, MORE, SEQ2SEQ, byte_tokenizer, columns_of, made, make

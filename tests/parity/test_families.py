@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import saliency_widget as sw
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.errors import UnsupportedMethod
-from saliency_widget.models.reading import read_once
+from saliency_widget.models.inside.reuse import read_once
 from saliency_widget.types import Inputs
 
 from ..families import (

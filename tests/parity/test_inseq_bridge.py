@@ -17,13 +17,13 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.attribution.engine import Schedule, run
-from saliency_widget.attribution.inseq_methods import REFUSED
+from saliency_widget.attribution.inseq.methods import REFUSED
 from saliency_widget.attribution.methods import BRIDGED, METHODS, card_named, method_for
 from saliency_widget.attribution.pipeline import check_question, columns, write
 from saliency_widget.attribution.problem import Problem
 from saliency_widget.attribution.settings import Settings
 from saliency_widget.errors import BadScores, Cancelled, InputError, UnknownName, UnsupportedMethod
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.types import Inputs, Target
 from tests.families import columns_of, made, make, plain_embeddings, plain_logits_of
 from tests.toys import allowing

@@ -17,7 +17,7 @@ from saliency_widget.attribution import engine
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.attribution.pipeline import check_question, columns, write
 from saliency_widget.attribution.problem import Chunk
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 
 from ..conftest import state_of
 from ..families import CLASSIFIERS, FAMILIES, SEQ2SEQ, columns_of, made

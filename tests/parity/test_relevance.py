@@ -19,10 +19,10 @@ import transformers as tf
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from saliency_widget.errors import UnsupportedMethod
-from saliency_widget.models import relevance as models_relevance
-from saliency_widget.models.checkpointing import checkpointed
+from saliency_widget.models.inside import relevance as models_relevance
+from saliency_widget.models.inside.checkpointing import checkpointed
+from saliency_widget.models.inside.relevance import relevance_rules, why_no_relevance
 from saliency_widget.models.inside.shadow import shadow_of
-from saliency_widget.models.relevance import relevance_rules, why_no_relevance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
-from saliency_widget.models.translation.grammar import homework, sample
+from saliency_widget.models.loading.translation.grammar import homework, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from saliency_widget.models.base import Model
-    from saliency_widget.models.translation.grammar import Pair
+    from saliency_widget.models.loading.translation.grammar import Pair
 
 N_SENTENCES = 60
 

@@ -16,7 +16,7 @@ import pytest
 import saliency_widget as sw
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Controller, Job
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.protocol import to_kernel
 
 from .waiting import GUARD, wait_for

@@ -9,7 +9,7 @@ import pytest
 
 import saliency_widget as sw
 from saliency_widget.errors import UnknownName
-from saliency_widget.models.document import joined
+from saliency_widget.models.text.document import joined
 from saliency_widget.types import Token
 
 

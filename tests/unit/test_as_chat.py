@@ -9,8 +9,8 @@ import pytest
 
 import saliency_widget as sw
 from saliency_widget.export.reading import columns, likeliest
-from saliency_widget.models.as_chat import may_answer_as_chat
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.as_chat import may_answer_as_chat
+from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.types import Token
 
 from ..families import made, make

@@ -19,7 +19,7 @@ from saliency_widget.errors import (
     TextTooLong,
     UnknownName,
 )
-from saliency_widget.models.hooks import Answer, answering
+from saliency_widget.models.inside.hooks import Answer, answering
 from saliency_widget.types import Inputs
 
 

@@ -12,7 +12,7 @@ import torch
 import saliency_widget as sw
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.errors import BadScores, InputError, TextTooLong, UnknownName, UnsupportedMethod
-from saliency_widget.models.kinds import seen
+from saliency_widget.models.loading.kinds import seen
 
 from ..families import CLASSIFIERS, byte_tokenizer, made, make
 

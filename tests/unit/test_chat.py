@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from saliency_widget.errors import InputError
-from saliency_widget.models.prompting import check_prompt, encode_text
+from saliency_widget.models.text.prompting import check_prompt, encode_text
 from tests.families import byte_tokenizer
 
 # Templates of the kinds in use, each in a few lines: what differs between them is what is tested.

@@ -10,7 +10,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError
-from saliency_widget.models.prompting import check_prompt, encode_text
+from saliency_widget.models.text.prompting import check_prompt, encode_text
 from tests.families import byte_tokenizer
 
 

@@ -15,7 +15,7 @@ from saliency_widget.controller import Controller, Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
 from saliency_widget.explanation.asking import Inquiry
 from saliency_widget.explanation.clients import Reply
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 
 from .. import servers
 from ..families import made

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from saliency_widget.errors import DownloadFailed
-from saliency_widget.models import demo
+from saliency_widget.models.loading import demo
 
 from .test_gguf import tiny_gguf
 
@@ -219,12 +219,12 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_on_the_command_line(tiny_demo: Path) -> None:
-    """`python -m saliency_widget.models.demo` says where it is; if it is there, that is all, and without torch."""
+    """`python -m …loading.demo` says where it is; if it is there, that is all, and without torch."""
     (tiny_demo / demo.NAME).mkdir(parents=True)
-    source = str(Path(demo.__file__).parents[2])
+    source = str(Path(demo.__file__).parents[3])
     env = {**os.environ, "PYTHONPATH": source}
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "saliency_widget.models.demo"],
+        [sys.executable, "-X", "importtime", "-m", "saliency_widget.models.loading.demo"],
         env=env, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == f"The demo model is in {tiny_demo / demo.NAME}\n"

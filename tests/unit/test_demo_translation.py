@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from saliency_widget.models.translation import demo_translation_folder, grammar
+from saliency_widget.models.loading.translation import demo_translation_folder, grammar
 
 # MarianTokenizer recommends a package for the punctuation of other languages, and uses it for nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")

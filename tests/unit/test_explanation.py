@@ -21,7 +21,7 @@ from saliency_widget.explanation.clients import Reply
 from saliency_widget.explanation.guided import VALUES, read_scores
 from saliency_widget.explanation.local import LocalClient, asked
 from saliency_widget.explanation.placing import place, review_of, text_of
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 
 from ..families import made
 

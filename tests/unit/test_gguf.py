@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saliency_widget.errors import DamagedFile, InputError, SaliencyError
-from saliency_widget.models import gguf
+from saliency_widget.models.loading import gguf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -302,7 +302,7 @@ def test_the_demo_model_says_washington() -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from saliency_widget.models.demo import demo_folder
+    from saliency_widget.models.loading.demo import demo_folder
 
     folder = demo_folder()
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -320,7 +320,7 @@ def test_the_demo_weights_are_exact() -> None:
     """Rows of the real file's three kinds of tensors (F32, Q4_1, Q8_0), dequantised slowly, are the folder's rows."""
     from safetensors import safe_open
 
-    from saliency_widget.models.demo import demo_folder, demo_gguf
+    from saliency_widget.models.loading.demo import demo_folder, demo_gguf
 
     data = demo_gguf().read_bytes()
     _, entries, start = gguf._header(memoryview(data))

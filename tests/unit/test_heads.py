@@ -10,7 +10,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.attribution import pipeline
-from saliency_widget.models.kinds import seen
+from saliency_widget.models.loading.kinds import seen
 
 from ..families import CLASSIFIERS, byte_tokenizer, made
 from .harness import before_each_pass

@@ -18,11 +18,12 @@ import pytest
 import torch
 
 from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, ModelNotFound, OutOfMemory, UnknownName
-from saliency_widget.models import checkpoint, gguf, loading
-from saliency_widget.models import folder as model_folder
 from saliency_widget.models.causal import CausalModel
 from saliency_widget.models.classifier import ClassifierModel
-from saliency_widget.models.loading import load_model
+from saliency_widget.models.loading import checkpoint, gguf
+from saliency_widget.models.loading import folder as model_folder
+from saliency_widget.models.loading import load as loading
+from saliency_widget.models.loading.load import load_model
 from saliency_widget.models.seq2seq import Seq2SeqModel
 
 from .test_gguf import metadata, tensors, tiny_gguf, write
@@ -225,7 +226,7 @@ def test_a_damaged_gguf(pristine: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_demo_can_be_made_anew(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For "demo" the cure is to delete the folder."""
-    from saliency_widget.models import demo
+    from saliency_widget.models.loading import demo
 
     monkeypatch.setenv("SALIENCY_WIDGET_CACHE", str(tmp_path / "cache"))
     place = tmp_path / "cache" / demo.NAME
@@ -321,14 +322,14 @@ def test_a_hub_model_in_the_cache_needs_no_network(pristine: Path, tmp_path: Pat
     shutil.copytree(pristine, repo / "snapshots" / ("a" * 40))
     code = """
 from saliency_widget.errors import ModelNotFound
-from saliency_widget.models.loading import load_model
+from saliency_widget.models.loading.load import load_model
 print(load_model("me/tiny", device="cpu"))
 try:
     load_model("me/absent")
 except ModelNotFound as error:
     print(error)
 """
-    source = str(Path(loading.__file__).parents[2])
+    source = str(Path(loading.__file__).parents[3])
     env = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": source}
     env.pop("HF_HUB_CACHE", None)
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)

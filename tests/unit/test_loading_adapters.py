@@ -20,10 +20,11 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.errors import DamagedFile, InputError, ModelNotFound
-from saliency_widget.models import adapter, loading
 from saliency_widget.models.causal import CausalModel
 from saliency_widget.models.classifier import ClassifierModel
-from saliency_widget.models.loading import load_model
+from saliency_widget.models.loading import adapter
+from saliency_widget.models.loading import load as loading
+from saliency_widget.models.loading.load import load_model
 from tests.families import byte_tokenizer
 
 from .test_gguf import tiny_gguf
@@ -427,7 +428,7 @@ def test_adapters_and_bases_in_the_cache_need_no_network(base: Path, folder: Pat
         shutil.copytree(source, repo / "snapshots" / ("a" * 40))
     code = "from saliency_widget import load_model\nprint(load_model('me/poems', device='cpu'))"
     env = {**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
-    env["PYTHONPATH"] = str(Path(loading.__file__).parents[2])
+    env["PYTHONPATH"] = str(Path(loading.__file__).parents[3])
     for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE"):
         env.pop(name, None)
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)

@@ -14,10 +14,10 @@ import transformers
 import saliency_widget as sw
 from saliency_widget.errors import DamagedFile, InputError
 from saliency_widget.export.figures import significant
-from saliency_widget.models import loading
 from saliency_widget.models.causal import CausalModel
 from saliency_widget.models.classifier import ClassifierModel
-from saliency_widget.models.loading import load_model
+from saliency_widget.models.loading import load as loading
+from saliency_widget.models.loading.load import load_model
 from saliency_widget.models.seq2seq import Seq2SeqModel
 from tests.families import byte_tokenizer
 

@@ -10,10 +10,10 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError
-from saliency_widget.models.changes import Change, Text, changed
-from saliency_widget.models.kinds import seen
-from saliency_widget.models.pairs import second_of_ids, types_of_ids
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.text.changes import Change, Text, changed
+from saliency_widget.models.text.pairs import second_of_ids, types_of_ids
+from saliency_widget.models.text.prompting import check_prompt
 
 FIRST, SECOND = "how many people live here", "nine live here"
 WORDS = f"[PAD] [UNK] [CLS] [SEP] [MASK] {FIRST} nine".split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from saliency_widget.errors import InputError, TextTooLong
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 
 
 def test_a_text_becomes_its_tokens(tiny_model) -> None:

@@ -13,8 +13,8 @@ from saliency_widget.attribution import engine, gradient
 from saliency_widget.attribution.engine import Schedule
 from saliency_widget.attribution.problem import Problem
 from saliency_widget.errors import BadScores
-from saliency_widget.models import reading
-from saliency_widget.models.attention import AttentionReader
+from saliency_widget.models.inside import reuse as reading
+from saliency_widget.models.inside.attention import AttentionReader
 from saliency_widget.models.inside.ways import Forward
 from saliency_widget.types import Target
 

@@ -10,8 +10,8 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError
-from saliency_widget.models.changes import Change, Text, changed
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.changes import Change, Text, changed
+from saliency_widget.models.text.prompting import check_prompt
 from tests.families import made
 
 TEXT = "a bad cab. the dad had a bat, a cat and the dab"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from saliency_widget.attribution.pipeline import check_question
-from saliency_widget.models.changes import Change
+from saliency_widget.models.text.changes import Change
 from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Tasks, Try, bare
 
 HEADS, TRY = AskHeads(1, 7), Try(Change(), 8)

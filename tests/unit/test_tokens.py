@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from saliency_widget.models.decoding import token_bytes
-from saliency_widget.models.tokens import describe, display
+from saliency_widget.models.text.decoding import token_bytes
+from saliency_widget.models.text.tokens import describe, display
 from saliency_widget.types import Segment, Token
 
 from ..steps import lines_of
@@ -496,7 +496,7 @@ _demo: list[Any] = []
 def demo_tokenizer() -> Any:
     from transformers import AutoTokenizer
 
-    from saliency_widget.models.demo import demo_folder
+    from saliency_widget.models.loading.demo import demo_folder
 
     if not _demo:
         _demo.append(AutoTokenizer.from_pretrained(demo_folder()))

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from saliency_widget.models.translation import grammar, lexicon
-from saliency_widget.models.translation.grammar import Pair, Word
+from saliency_widget.models.loading.translation import grammar, lexicon
+from saliency_widget.models.loading.translation.grammar import Pair, Word
 
 ENDINGS = ("", "s", "es", "d", "ed")
 TABLES = {name: table for name, table in vars(lexicon).items() if name.isupper()}
@@ -101,7 +101,8 @@ def test_held_out_sentences_are_not_trained_on(pairs: list[Pair]) -> None:
 def test_a_sample_is_the_same_in_another_process() -> None:
     """Neither hash seeds nor the order of sets may have a say."""
     code = (
-        "from saliency_widget.models.translation import grammar; import zlib; made = grammar.sample(200, seed=5);"
+        "from saliency_widget.models.loading.translation import grammar; import zlib;"
+        "made = grammar.sample(200, seed=5);"
         "print(zlib.crc32(repr([made, grammar.source_words(), grammar.target_pieces()]).encode()))"
     )
     said = {

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 import saliency_widget as sw
 from saliency_widget.attribution.pipeline import check_question, problem_of
 from saliency_widget.errors import UnknownName
-from saliency_widget.models.document import spanning
-from saliency_widget.models.prompting import check_prompt
-from saliency_widget.models.units import unit_numbers, units_of
+from saliency_widget.models.text.document import spanning
+from saliency_widget.models.text.prompting import check_prompt
+from saliency_widget.models.text.units import unit_numbers, units_of
 from saliency_widget.types import Token
 
 from ..families import Column, made, plain_logits

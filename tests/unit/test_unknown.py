@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saliency_widget as sw
-from saliency_widget.models.changes import Change, Text, changed
-from saliency_widget.models.document import describe_classes, describe_text
-from saliency_widget.models.kinds import seen
-from saliency_widget.models.prompting import Encoded, check_prompt, encode_source, encode_text, encode_to_classify
-from saliency_widget.models.unknown import unknown_texts
+from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.text.changes import Change, Text, changed
+from saliency_widget.models.text.document import describe_classes, describe_text
+from saliency_widget.models.text.prompting import Encoded, check_prompt, encode_source, encode_text, encode_to_classify
+from saliency_widget.models.text.unknown import unknown_texts
 from saliency_widget.types import Inputs, Token
 
 from .test_tokens import META, WORDS, encode, joined, metaspace, tokens_of, word_piece

@@ -20,7 +20,7 @@ from saliency_widget import OpenAIClient
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnknownName
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.session.turns import lock_of
 from saliency_widget.widget import SaliencyWidget
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import torch
 
-    from ..models.attention import Recorder
+    from ..models.inside.attention import Recorder
 
 # (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
 Network = Callable[["torch.Tensor", "torch.Tensor"], "Output"]
@@ -20,7 +20,7 @@ _OFFERED = "a method is offered only where it can run"
 
 
 class Output(Protocol):
-    """What a network gives: `models.base.Forward` is one."""
+    """What a network gives: `models.inside.ways.Forward` is one."""
 
     @property
     def logits(self) -> torch.Tensor:

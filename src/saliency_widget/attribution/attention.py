@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from ..models.attention import Kind
     from ..models.base import Model
+    from ..models.inside.attention import Kind
 
 _KINDS: tuple[Kind, ...] = ("self", "cross")
 _COLUMNS = 8  # that value zeroing does at a time, so that the map fills while one looks

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..aside import aside
 from ..characters import bar_name
-from ..models.chat import Message
-from ..models.document import check_span, spanning
-from ..models.loading import load_model
-from ..models.prompting import check_max_new_tokens, check_prompt
+from ..models.loading.load import load_model
+from ..models.text.chat import Message
+from ..models.text.document import check_span, spanning
+from ..models.text.prompting import check_max_new_tokens, check_prompt
 from . import engine, memory
 from .pipeline import assemble, check_question, columns, write
 from .problem import Chunk, Progress, Spot

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..characters import plain
-from ..models.loading import load_model
+from ..models.loading.load import load_model
 from .cards import LLM, OF_INSEQ, OURS, Card
 from .methods import why_not
 

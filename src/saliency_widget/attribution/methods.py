@@ -12,13 +12,13 @@ import numpy as np
 
 from ..checks import one_of
 from ..errors import InputError, UnsupportedMethod
-from ..models.attention import why_no_attention, why_no_rollout
-from ..models.relevance import why_no_relevance
-from ..models.zeroing import why_no_zeroing
+from ..models.inside.attention import why_no_attention, why_no_rollout
+from ..models.inside.relevance import why_no_relevance
+from ..models.inside.zeroing import why_no_zeroing
 from . import attention, gradient, noise, perturbation
 from .cards import LLM, OF_INSEQ, OURS, Card
 from .gradient import ProductSettings
-from .inseq_bridge import (
+from .inseq.bridge import (
     LayerSettings,
     SamplesSettings,
     StepsSettings,
@@ -28,7 +28,7 @@ from .inseq_bridge import (
     mean_of_heads,
     norm,
 )
-from .inseq_methods import REFUSED, why_no_deeplift, why_no_inseq, why_no_layer, why_no_weights
+from .inseq.methods import REFUSED, why_no_deeplift, why_no_inseq, why_no_layer, why_no_weights
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ..models.base import Model
     from .engine import Fill
-    from .inseq_bridge import Pool
+    from .inseq.bridge import Pool
 
     Lacks = Callable[[Model], str | None]
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from ..checks import one_of, whole_number
 from ..errors import InputError
-from ..models.checkpointing import checkpointed, graph_bytes
 from ..models.classifier import ClassifierModel
 from ..models.inside import probe
 from ..models.inside.access import ModelAccess
-from ..models.prompting import Encoded, Prompt
-from ..models.units import unit_numbers
+from ..models.inside.checkpointing import checkpointed, graph_bytes
+from ..models.text.prompting import Encoded, Prompt
+from ..models.text.units import unit_numbers
 from ..types import Objective, Request
 from . import engine, memory
 from .attention import every_head
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..models.base import Model
-    from ..models.document import Document
     from ..models.steps import Step
+    from ..models.text.document import Document
     from .access import Network, Output
 
 _MOST_WEIGHTS = 4_000_000  # of all heads on one text that a page is sent: 16 MB

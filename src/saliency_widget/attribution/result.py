@@ -15,8 +15,8 @@ from ..errors import AmbiguousToken, InputError, TokenNotFound
 from ..export.html import to_html
 from ..export.reading import first_target
 from ..export.table import to_dataframe, to_text
-from ..models.document import joined
-from ..models.units import units_of
+from ..models.text.document import joined
+from ..models.text.units import units_of
 from ..types import Alternative, Role, Segment, Token
 from . import map_file
 from .aggregate import UNITS, pooled

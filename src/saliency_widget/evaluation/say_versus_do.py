@@ -29,14 +29,14 @@ from ..explanation.local import LocalClient, asked, every
 from ..explanation.placing import place
 from ..explanation.prompts import PARAPHRASES
 from ..explanation.result import CLASS_NAMES, Explanation
-from ..models.loading import load_model
-from ..models.prompting import continuation
+from ..models.loading.load import load_model
+from ..models.text.prompting import continuation
 from .measures import figures
 from .result import SayVersusDo, Side, Survey
 
 if TYPE_CHECKING:
     from ..models.causal import CausalModel
-    from ..models.document import Document
+    from ..models.text.document import Document
 
 DEFAULT_METHODS = ("saliency", "input_x_gradient", "occlusion", "attention")
 

@@ -31,7 +31,7 @@ from html import unescape
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from ..models.tokens import word_starts
+from ..models.text.tokens import word_starts
 from ..types import Fate
 from .chinese import TO_SIMPLIFIED
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..aside import aside
 from ..characters import bar_name
-from ..models.loading import load_model
+from ..models.loading.load import load_model
 from ..types import ExplanationKind
 from .asking import Inquiry, ask
 from .local import LocalClient

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..models.prompting import continuation
+from ..models.text.prompting import continuation
 from .clients import Message, Reply
 from .local import asked, every
 

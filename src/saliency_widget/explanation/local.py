@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedMethod
 from ..models.causal import CausalModel
-from ..models.prompting import Prompt, check_prompt
+from ..models.text.prompting import Prompt, check_prompt
 from ..models.writing import Sampling
 from .clients import Message, Reply
 

@@ -1,1 +1,1 @@
-"""From whatever a user calls a model to one small interface; tokens; the demo model."""
+"""One small interface to a transformer, of three kinds: models that go on with a text, translate it, classify it."""

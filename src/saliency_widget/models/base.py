@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Self
 from ..checks import whole_text
 from ..errors import InputError, TextTooLong, WeightsChanged
 from ..types import Alternative, Inputs
-from .document import Document, describe_text
-from .hooks import logits_of, overhearing
 from .inside import probe, shadow
+from .inside.hooks import logits_of, overhearing
 from .inside.ways import Forward, Network, Way
 from .steps import Step
-from .tokens import display
+from .text.document import Document, describe_text
+from .text.tokens import display
 from .writing import Sampling, write
 
 if TYPE_CHECKING:
     import torch
 
-    from .prompting import Encoded, Prompt
+    from .text.prompting import Encoded, Prompt
 
 
 class Model(ABC):

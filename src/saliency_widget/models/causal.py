@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..types import Inputs
 from .base import Model, embedded
-from .hooks import Answer, answering
+from .inside.hooks import Answer, answering
 from .inside.ways import Forward, Network, Way
-from .prompting import Encoded, Prompt, encode_text
+from .text.prompting import Encoded, Prompt, encode_text
 from .writing import Sampling
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from ..errors import TextTooLong
 from ..types import Alternative, Inputs
 from .base import Model, embedded
-from .document import Document, describe_classes
-from .hooks import Answer, answering, logits_of
+from .inside.hooks import Answer, answering, logits_of
 from .inside.ways import Forward, Network, Way
-from .prompting import Encoded, Prompt, class_index, encode_to_classify
+from .text.document import Document, describe_classes
+from .text.prompting import Encoded, Prompt, class_index, encode_to_classify
 
 if TYPE_CHECKING:
     import torch

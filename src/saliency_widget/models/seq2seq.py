@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..types import Inputs
 from .base import Model, embedded
-from .hooks import Answer, answering
+from .inside.hooks import Answer, answering
 from .inside.ways import Forward, Network, Way
-from .prompting import Encoded, Prompt, encode_source
+from .text.prompting import Encoded, Prompt, encode_source
 
 if TYPE_CHECKING:
     import torch

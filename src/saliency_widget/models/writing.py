@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .hooks import last_logits
+from .inside.hooks import last_logits
 from .steps import Step, read_steps
 
 if TYPE_CHECKING:

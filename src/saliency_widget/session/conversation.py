@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..explanation.clients import Client
     from ..explanation.result import Explanation
     from ..models.base import Model
-    from ..models.document import Document
+    from ..models.text.document import Document
     from .sender import Sender
     from .shelf import Shelf
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..attribution.pipeline import Question
     from ..attribution.result import Attribution
     from ..models.base import Model
-    from ..models.document import Document
+    from ..models.text.document import Document
     from ..types import Request
     from .sender import Sender
     from .shelf import Shelf

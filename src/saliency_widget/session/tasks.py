@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..attribution.pipeline import check_question
 from ..checks import whole_number
-from ..models.changes import Change
+from ..models.text.changes import Change
 
 if TYPE_CHECKING:
     from ..attribution.pipeline import Question

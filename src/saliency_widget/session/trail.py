@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..attribution import pipeline
 from ..errors import InputError
-from ..models.as_chat import as_chat, may_answer_as_chat
-from ..models.changes import Change, Text, changed, editable, name_of
+from ..models.text.as_chat import as_chat, may_answer_as_chat
+from ..models.text.changes import Change, Text, changed, editable, name_of
 from ..protocol import to_page
 from .messages import status, step_message, tokens_message
 
 if TYPE_CHECKING:
     from ..models.base import Model
-    from ..models.document import Document
-    from ..models.prompting import Encoded, Prompt
     from ..models.steps import Step
+    from ..models.text.document import Document
+    from ..models.text.prompting import Encoded, Prompt
     from .sender import Sender
 
     OnProgress: TypeAlias = Callable[[Encoded, list[int], list[Step]], None]

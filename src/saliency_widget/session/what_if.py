@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from ..attribution.pipeline import probabilities
 from ..errors import InputError
-from ..models.changes import changed
+from ..models.text.changes import changed
 from ..protocol import to_page
 
 if TYPE_CHECKING:
     from ..models.base import Model
-    from ..models.changes import Change, Text
+    from ..models.text.changes import Change, Text
     from .sender import Sender
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import UnsupportedMethod
 from ...types import Inputs
-from ..attention import AttentionReader
-from ..baselines import baselines_of, of_unknown_tokens, stand_in
-from ..reading import Reading, read_once
-from ..relevance import Rule, relevance_rules
-from ..zeroing import zeroing_pass
 from . import probe
+from .attention import AttentionReader
+from .baselines import baselines_of, of_unknown_tokens, stand_in
+from .relevance import Rule, relevance_rules
+from .reuse import Reading, read_once
+from .zeroing import zeroing_pass
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ class ModelAccess:
         return self._model.network(self._inputs.at(range(n)))
 
     def read_once(self, x: torch.Tensor, at: torch.Tensor) -> Reading:
-        """See `models.reading`."""
+        """See `reuse`."""
         return read_once(self._model, self._inputs, x, at)
 
     def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
@@ -65,7 +65,7 @@ class ModelAccess:
     def zeroed(
         self, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """See `models.zeroing.zeroing_pass`."""
+        """See `zeroing.zeroing_pass`."""
         return zeroing_pass(self.attention, n, at, queries, rows, layer)
 
     def relevance(self, rule: Rule) -> AbstractContextManager[None]:

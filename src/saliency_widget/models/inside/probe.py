@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from ...errors import UnsupportedMethod
 from ...types import Inputs
-from ..hooks import logits_of
 from . import shadow
+from .hooks import logits_of
 
 if TYPE_CHECKING:
     import torch

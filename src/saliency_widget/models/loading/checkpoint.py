@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, OutOfMemory, SaliencyError
 
-from .classifier import ClassifierModel
+from ..classifier import ClassifierModel
 from .folder import check_model
 from .kinds import kind_of, loader_of, neither
 

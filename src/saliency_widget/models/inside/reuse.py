@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import UnsupportedMethod
-from ..types import Inputs
-from .causal import CausalModel
+from ...errors import UnsupportedMethod
+from ...types import Inputs
+from ..causal import CausalModel
 from .hooks import Answer, answering, overhearing
-from .inside.probe import OTHER, is_causal, near, remembers, way_of
-from .inside.ways import Forward, Way
+from .probe import OTHER, is_causal, near, remembers, way_of
+from .ways import Forward, Way
 
 if TYPE_CHECKING:
     import torch
 
-    from .base import Model
+    from ..base import Model
 
 # ((start, embeddings [s, d] of the rows from start on) a changed text, positions [k]) → logits and head [1, p, …]: of
 # each text in turn at those of the positions that are not before its start.

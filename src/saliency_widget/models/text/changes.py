@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..checks import whole_text
-from ..errors import InputError
+from ...checks import whole_text
+from ...errors import InputError
 from .chat import last_of_user, with_last_of_user
 from .document import joined
 from .prompting import Encoded, Prompt, check_prompt
 from .stretches import Named
 
 if TYPE_CHECKING:
-    from ..types import Token
-    from .base import Model
+    from ...types import Token
+    from ..base import Model
     from .document import Document
 
 _NAME = 28  # characters of a text's name

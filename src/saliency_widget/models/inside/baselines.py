@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
-from ..types import Inputs
+from ...errors import InputError
+from ...types import Inputs
 
 if TYPE_CHECKING:
     import torch
 
-    from .base import Model
+    from ..base import Model
 
 _AT_ONCE = 4096  # rows of the vocabulary
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks import whole_number, whole_text
-from ..errors import InputError
-from ..types import Inputs, Role, Segment
+from ...checks import whole_number, whole_text
+from ...errors import InputError
+from ...types import Inputs, Role, Segment
 from .chat import Chat, Message, chat_tokens, check_chat, write_chat
 from .pairs import pair_of, second_of, second_of_ids, types_of_ids
 from .stretches import Named, check_named

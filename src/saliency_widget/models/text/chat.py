@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from ..checks import whole_text
-from ..errors import InputError
-from ..types import Role, Segment, SegmentKind
+from ...checks import whole_text
+from ...errors import InputError
+from ...types import Role, Segment, SegmentKind
 
 Message = Mapping[str, Any]
 

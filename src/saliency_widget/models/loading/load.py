@@ -17,12 +17,12 @@ from weakref import WeakValueDictionary
 
 from saliency_widget.errors import DamagedFile, InputError, ModelNotFound, OutOfMemory, UnknownName
 
+from ..base import Model
+from ..inside import probe
+from ..inside.shadow import bare
 from .adapter import base_named, read_adapter
-from .base import Model
 from .checkpoint import AS_IT_IS, Pair, Wish, explained, from_folder, from_gguf, pretrained
 from .folder import ADAPTER_CONFIG, has_adapter
-from .inside import probe
-from .inside.shadow import bare
 from .kinds import seen
 from .translation import demo_translation_folder
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from .classifier import Applied
+    from ..classifier import Applied
     from .demo import Progress
 
 _BUILT_IN = ("demo", "demo-translation")  # names that need no hub

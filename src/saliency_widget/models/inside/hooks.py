@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import UnsupportedMethod
+from ...errors import UnsupportedMethod
 
 if TYPE_CHECKING:
     import torch

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import UnsupportedMethod
-from ..types import Inputs
-from .inside import probe
-from .inside.calls import Call, Handler, multiplied, plain
-from .inside.interface import answering_as, attending
-from .inside.products import weighing
+from ...errors import UnsupportedMethod
+from ...types import Inputs
+from . import probe
+from .calls import Call, Handler, multiplied, plain
+from .interface import answering_as, attending
+from .products import weighing
 
 if TYPE_CHECKING:
     import torch
 
-    from .base import Model
+    from ..base import Model
 
 # Who looks at whom: the text at itself, the text at the source, the source at itself.
 Kind = Literal["self", "cross", "encoder"]
@@ -123,7 +123,7 @@ class AttentionReader:
 
         A classifier's head reads the first position, the last or the mean of all; which, is looked at once.
         """
-        from .classifier import ClassifierModel
+        from ..classifier import ClassifierModel
 
         if isinstance(self.model, ClassifierModel):
             return _pooled(self.model, self.inputs, n).to(at.device).expand(len(at), -1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..models.classifier import ClassifierModel
+from ...models.classifier import ClassifierModel
 
 if TYPE_CHECKING:
-    from ..models.base import Model
+    from ...models.base import Model
 
 
 def why_no_inseq(model: Model) -> str | None:

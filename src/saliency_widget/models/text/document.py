@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..checks import whole_number
-from ..errors import InputError
-from ..export.reading import unprinted
-from ..types import Inputs, Role, Segment, Target, Token
+from ...checks import whole_number
+from ...errors import InputError
+from ...export.reading import unprinted
+from ...types import Inputs, Role, Segment, Target, Token
 from .prompting import Encoded
 from .tokens import describe
 

@@ -17,16 +17,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import InputError, UnsupportedMethod
+from ...errors import InputError, UnsupportedMethod
+from . import probe
 from .attention import AttentionReader, Kind, Kinds, answering, forward, layers_in, numbering, why_no_rollout
-from .inside import probe
-from .inside.calls import Block, Call, plain
-from .inside.interface import InterfaceCall
+from .calls import Block, Call, plain
+from .interface import InterfaceCall
 
 if TYPE_CHECKING:
     import torch
 
-    from .base import Model
+    from ..base import Model
 
 _CURE = "Use saliency, occlusion or random."
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from ..checks import whole_number
-from ..errors import InputError
-from ..types import Segment
+from ...checks import whole_number
+from ...errors import InputError
+from ...types import Segment
 
 # A name, and the words themselves, the characters [start, end) of the text, or its tokens.
 Named: TypeAlias = tuple[str, str | tuple[int, int] | range]

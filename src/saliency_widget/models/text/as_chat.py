@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
-from .causal import CausalModel
+from ...errors import InputError
+from ..causal import CausalModel
 from .chat import check_chat
 
 if TYPE_CHECKING:
-    from .base import Model
+    from ..base import Model
     from .prompting import Prompt
 
 AT_ONCE = 2  # written tokens, the one that ends the text among them

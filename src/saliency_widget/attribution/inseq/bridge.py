@@ -1,6 +1,6 @@
-"""How a method of inseq fills columns of ours; which of them are offered, and why, stands in `inseq_methods`.
+"""How a method of inseq fills columns of ours; which of them are offered, and why, stands in `methods`.
 
-What runs is a shadow of the model: see `inseq_view`. What inseq itself gets wrong (translation models' embeddings
+What runs is a shadow of the model: see `view`. What inseq itself gets wrong (translation models' embeddings
 scaled twice, labels shifted by a padding token inside the text, texts that come back as other ids) cannot happen on
 this way.
 """
@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, UnknownName
-from ..models.checkpointing import graph_bytes
-from .engine import Schedule, in_chunks
-from .gradient import ProductSettings
-from .problem import Chunk, Problem, atoms_of, blank, per_column, steps_of, worth
+from ...errors import InputError, UnknownName
+from ...models.inside.checkpointing import graph_bytes
+from ..engine import Schedule, in_chunks
+from ..gradient import ProductSettings
+from ..problem import Chunk, Problem, atoms_of, blank, per_column, steps_of, worth
 
 if TYPE_CHECKING:
     import torch
 
-    from ..types import Target
+    from ...types import Target
 
     Pool = Callable[[torch.Tensor, Any], torch.Tensor]  # raw scores [n, …], settings → [n]
 
@@ -203,7 +203,7 @@ def _raw_scores() -> Callable[..., torch.Tensor]:
     urllib3 = logging.getLogger("urllib3")
     level = urllib3.level
     with _quiet():
-        from .inseq_view import raw_scores
+        from .view import raw_scores
     urllib3.setLevel(level)
     return raw_scores
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..errors import InputError
-from ..types import Segment
+from ...errors import InputError
+from ...types import Segment
 
 
 class _Frame(NamedTuple):

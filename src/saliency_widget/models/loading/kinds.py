@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InputError
-from .base import Model
-from .causal import CausalModel
-from .classifier import Applied, ClassifierModel
-from .inside.shadow import bare
-from .seq2seq import Seq2SeqModel
+from ...errors import InputError
+from ..base import Model
+from ..causal import CausalModel
+from ..classifier import Applied, ClassifierModel
+from ..inside.shadow import bare
+from ..seq2seq import Seq2SeqModel
 
 _OTHER_TASKS = (
     "ForTokenClassification",

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
-from ..checks import one_of
-from ..types import Token
+from ...checks import one_of
+from ...types import Token
 
 Unit: TypeAlias = Literal["token", "word", "sentence", "segment"]
 

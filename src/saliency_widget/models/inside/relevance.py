@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..errors import UnsupportedMethod
-from .inside.interface import InterfaceCall, Standin, answering_as, eager_of, registered
-from .inside.products import Product, answering, unheard
+from ...errors import UnsupportedMethod
+from .interface import InterfaceCall, Standin, answering_as, eager_of, registered
+from .products import Product, answering, unheard
 
 if TYPE_CHECKING:
     import torch

@@ -16,8 +16,8 @@ from inseq.data import BatchEmbedding, BatchEncoding, DecoderOnlyBatch
 from inseq.models.attribution_model import AttributionModel
 from inseq.models.huggingface_model import HuggingfaceDecoderOnlyModel
 
-from ..errors import UnsupportedMethod
-from .problem import Atoms, Problem, per_column, worth
+from ...errors import UnsupportedMethod
+from ..problem import Atoms, Problem, per_column, worth
 
 
 def raw_scores(

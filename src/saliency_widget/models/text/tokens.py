@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import regex
 
-from ..types import Role, Segment, Token
+from ...types import Role, Segment, Token
 from .decoding import bytes_inside, special_ids, token_bytes
 from .stretches import Named, stretched
 
