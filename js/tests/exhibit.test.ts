@@ -179,13 +179,13 @@ describe("what only a model could answer", () => {
   it("is offered where there is one", () => {
     const { others, menus, acts, keys, tried } = offers(true);
     expect([others, menus, tried]).toEqual([["W .088"], 1, true]);
-    expect(acts).toEqual(["Hide", "Strike out", "Back"]);
+    expect(acts).toEqual(["Leave out of the shares", "Strike out", "Back"]);
     expect(keys).toEqual(expect.arrayContaining(["h", "s", "u", "b"]));
   });
   it("is not offered where there is none: other words are numbers, and nothing is struck, undone or gone back to", () => {
     const { others, menus, acts, keys, tried } = offers(false);
     expect([others, menus, tried]).toEqual([["W .088"], 0, false]);
-    expect(acts).toEqual(["Hide", "Back"]);
+    expect(acts).toEqual(["Leave out of the shares", "Back"]);
     expect(keys).toContain("h");
     for (const key of ["s", "u", "b"]) expect(keys).not.toContain(key);
   });

@@ -89,7 +89,7 @@ function read(html: string) {
     titles: boxes.map(({ title }) => title),
     texts: boxes.map(({ textContent }) => textContent),
     asked: boxes.filter(({ style }) => style.outline !== "").map(({ textContent }) => textContent),
-    struck: boxes.filter(({ style }) => style.textDecoration === "line-through").map(({ textContent }) => textContent),
+    dotted: boxes.filter(({ style }) => style.border.includes("dotted")).map(({ textContent }) => textContent),
   };
 }
 const pageIn = (store: Store) => read(pageOf(store));
@@ -344,17 +344,17 @@ describe("the words of a page", () => {
     expect(pageIn(store).head).toContain(" · colours by rank");
   });
 
-  it("say what is hidden and how much of a column it held; it is struck, and has no number of another row", () => {
+  it("say what is left out and how much of a column it held; its box is dotted, and has no number of another row", () => {
     const store = washington();
     store.readBy("word");
     store.hide({ start: 2, end: 4 });
     store.pin(1);
-    const { head, caption, struck, boxes, data } = pageIn(store);
+    const { head, caption, dotted, boxes, data } = pageIn(store);
     const held = ((0.0365 + 0.0295) / total((SIGNED[1] ?? []).filter(isThere).map(Math.abs))) * 100;
-    expect(head).toContain("summed over words · 2 inputs hidden");
-    expect(caption).toContain(` · hidden: ${held.toFixed(0)} %`);
-    expect(data.asked[1][3]).toBe(` · hidden: ${held.toFixed(0)} %`);
-    expect(struck).toEqual(["shing"]);
+    expect(head).toContain("summed over words · 2 inputs left out of the shares");
+    expect(caption).toContain(` · not counted: ${held.toFixed(0)} %`);
+    expect(data.asked[1][3]).toBe(` · not counted: ${held.toFixed(0)} %`);
+    expect(dotted).toEqual(["shing"]);
     const [box] = boxes.filter(({ textContent }) => textContent === "shing");
     expect([box?.title, box?.style.background]).toEqual(["", ""]);
   });
@@ -366,7 +366,7 @@ describe("the words of a page", () => {
       store.hide({ start: 0, end: 1 });
       return pageIn(store).data.asked[0][3];
     });
-    expect(said).toEqual(["", " · hidden: 0.2 %"]);
+    expect(said).toEqual(["", " · not counted: 0.2 %"]);
   });
 
   it("say how several targets are one, which has no alternatives; and all of it is marked, whichever is pinned first", () => {

@@ -149,10 +149,10 @@ describe("the view", () => {
 });
 
 describe("the legend", () => {
-  it("says what is hidden beside what the template holds", () => {
+  it("says what is left out beside what the template holds", () => {
     const { el, store } = view();
     store.hide({ start: 4, end: 5 });
-    expect(texts(el, ".sw-held")).toEqual(["hidden: 40 %"]);
+    expect(texts(el, ".sw-held")).toEqual(["not counted: 40 %"]);
   });
   it("stands alone while the question is turned round", () => {
     const { el, store } = view();

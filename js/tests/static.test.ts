@@ -27,7 +27,7 @@ function page(more: Record<string, unknown> = {}): HTMLElement {
     names: ["The", "first", "George", "Washington"],
     asked: [
       ["Washington", " p = .796", " instead of W .088 · Bush .0045", ""],
-      ["⏎", "", "", " · hidden: 23 %"],
+      ["⏎", "", "", " · not counted: 23 %"],
     ],
     scores: packed(SCORES.flat()),
     ...more,
@@ -177,7 +177,7 @@ it("a map that is revived already is left alone", async () => {
 
 const colours = () => [0, 1, 2, 3, 4].map((i) => box(i).style.background);
 
-it("a box may be a part of a row, and of a target; what is hidden is neither", async () => {
+it("a box may be a part of a row, and of a target; what is left out is neither", async () => {
   await revived({ rows: [0, 1, 1, 3, 3], cols: [-1, -1, 0, 0, 1], shown: 1 });
   expect([box(1).title, box(2).title]).toEqual(Array(2).fill("first · share .100 · rank 2 of 4"));
   expect(box(1).style.background).toBe(box(2).style.background);
@@ -195,9 +195,9 @@ it("what comes after the target has no colour, though its row began before", asy
   expect([box(4).title, box(4).style.background]).toEqual(["", ""]);
 });
 
-it("a target says what is hidden of its column", async () => {
+it("a target says what is left out of its column", async () => {
   over(box(4));
-  expect(caption()).toMatch(/ · hidden: 23 %$/);
+  expect(caption()).toMatch(/ · not counted: 23 %$/);
 });
 
 it("by rank, every number has a step of its own; from a threshold on, the others have none", async () => {

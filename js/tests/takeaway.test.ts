@@ -276,7 +276,7 @@ describe("the drawer", () => {
     take("JSON");
     await done();
     const read = JSON.parse((await saved[0]?.blob.text()) ?? "");
-    expect(read.view.hidden).toEqual([[1, 3]]);
+    expect(read.view.left_out).toEqual([[1, 3]]);
     expect(read.shares[0]).toEqual([expect.closeTo(0.2), null, null, 0, expect.closeTo(0.8), null, null]);
     expect(read.scores[0]).toEqual([0.1, 0.2, 0.3, 0, 0.4, null, null]);
   });
@@ -300,7 +300,7 @@ describe("the drawer", () => {
       pool: "max",
       pinned: [1, 3],
       joint: "sum",
-      hidden: [[1, 3]],
+      left_out: [[1, 3]],
       scale: "threshold",
       threshold: 0.25,
       measure: "raw",

@@ -11,26 +11,32 @@ describe("the label over a turn", () => {
   it("has a button that hides what was read of it; not over what the model writes", () => {
     const { el, box, store } = view(chat());
     const names = () => [...el.querySelectorAll(".sw-eye")].map((eye) => eye.getAttribute("aria-label"));
-    expect(names()).toEqual(["Hide system", "Hide user"]);
-    button(el, "Hide system").click();
-    expect([names(), store.hidden.value]).toEqual([["Show system", "Hide user"], [{ start: 0, end: 2 }]]);
+    expect(names()).toEqual(["Leave out of the shares: system", "Leave out of the shares: user"]);
+    button(el, "Leave out of the shares: system").click();
+    expect([names(), store.hidden.value]).toEqual([
+      ["Count again: system", "Leave out of the shares: user"],
+      [{ start: 0, end: 2 }],
+    ]);
     expect([classed(el, "sw-off"), box(0).style.backgroundColor]).toEqual([[0, 1], ""]);
     // What comes after the target is out of sight for it, which is not to be hidden.
     expect([box(5).classList.contains("sw-off"), box(6).classList.contains("sw-blind")]).toEqual([false, true]);
-    button(el, "Show system").click();
-    expect([names(), classed(el, "sw-off")]).toEqual([["Hide system", "Hide user"], []]);
+    button(el, "Count again: system").click();
+    expect([names(), classed(el, "sw-off")]).toEqual([
+      ["Leave out of the shares: system", "Leave out of the shares: user"],
+      [],
+    ]);
   });
   it("has its button named also where the text comes after the page", () => {
     const { el, model } = view([]);
     for (const [message, scores] of chat()) model.hear(message, scores);
-    button(el, "Hide user").click();
+    button(el, "Leave out of the shares: user").click();
     expect(texts(el, ".sw-turn")).toEqual(["system", "user", "assistant"]);
-    expect(button(el, "Show user").classList.contains("sw-shut")).toBe(true);
+    expect(button(el, "Count again: user").classList.contains("sw-shut")).toBe(true);
   });
   it("is one stretch with what was hidden of it before", () => {
     const { el, store } = view(chat());
     store.hide({ start: 1, end: 3 });
-    button(el, "Hide system").click();
+    button(el, "Leave out of the shares: system").click();
     expect(store.hidden.value).toEqual([{ start: 0, end: 3 }]);
   });
 });
@@ -136,7 +142,7 @@ describe("inputs by key", () => {
     press(box(7), "i");
     expect([document.activeElement, store.shown.value?.col]).toEqual([box(4), 2]);
   });
-  it("turn the question round, grow with Shift, are hidden and struck out, and one Esc at a time leads back", () => {
+  it("turn the question round, grow with Shift, are left out and struck out, and one Esc at a time leads back", () => {
     const { box, store, model } = view();
     box(5).focus();
     press(box(5), "i");

@@ -208,7 +208,7 @@ describe("the line below the text", () => {
     const { el, box, store, model } = view();
     expect(bar(el).hidden).toBe(true);
     drag([box(4), box(3)]);
-    expect(said(el)).toBe("“was George” feeds Washington .400. .333 Hide Strike out Back");
+    expect(said(el)).toBe("“was George” feeds Washington .400. .333 Leave out of the shares Strike out Back");
     button(bar(el), "Strike out").click();
     expect(model.sent.at(-1)).toMatchObject({ type: "try", rows: [3, 4] });
     button(bar(el), "Back").focus();
@@ -230,14 +230,14 @@ describe("the line below the text", () => {
     click(box(0));
     expect(said(el)).toContain("feeds nothing that is known");
   });
-  it("hides the chosen and shows them again, and says how much is hidden until all is shown", () => {
+  it("leaves the chosen out and counts them again, and says how much is not counted until all is", () => {
     const { el, box, store } = view();
     click(box(4));
-    button(bar(el), "Hide").click();
-    expect([said(el), classed(el, "sw-off")]).toEqual(["“George” is hidden Show Strike out Back", [4]]);
+    button(bar(el), "Leave out of the shares").click();
+    expect([said(el), classed(el, "sw-off")]).toEqual(["“George” is not counted Count again Strike out Back", [4]]);
     button(bar(el), "Back").click();
-    expect(said(el)).toBe("hidden: 1 token, 40 % of this column; the rest is shared out anew Show all");
-    button(bar(el), "Show all").click();
+    expect(said(el)).toBe("not counted: 1 token, 40 % of this column; the rest is shared out anew Count all again");
+    button(bar(el), "Count all again").click();
     expect([bar(el).hidden, store.hidden.value, classed(el, "sw-off")]).toEqual([true, [], []]);
   });
   it("opens a unit that has parts", () => {

@@ -81,7 +81,7 @@ def test_a_pair_is_two_texts_with_a_name_each(desk: Any) -> None:
     nb.begin(PAIR)
     view = run(nb)
     names = view.locator(".sw-text .sw-label").all_text_contents()
-    assert [name.replace("hide", "").strip() for name in names] == ["first text", "second text"]
+    assert [name.replace("leave out", "").strip() for name in names] == ["first text", "second text"]
     words = "".join(view.locator(".sw-text .sw-t").all_text_contents())
     assert words.replace(" ", "") == "[CLS]howmanypeoplelivehere[SEP]ninelivehere[SEP]"
     look(nb, view, "pair")

@@ -50,7 +50,7 @@ def test_a_whole_visit_by_keys(shown: Any) -> None:
     press("Enter")
     assert "feeds" in view.get_by_role("group", name="Chosen inputs").inner_text()
     press("h")
-    assert "is hidden" in view.get_by_role("group", name="Chosen inputs").inner_text()
+    assert "is not counted" in view.get_by_role("group", name="Chosen inputs").inner_text()
     press("h")
     press("Escape")
     press("Escape")

@@ -1,4 +1,4 @@
-"""Reading a map: pinning several targets, turning the question round, hiding, finding; units, scales, numbers."""
+"""Reading a map: pinning several targets, turning the question round, leaving out, finding; units, scales, numbers."""
 
 from __future__ import annotations
 
@@ -130,29 +130,35 @@ def test_the_question_turned_round(shown: Any) -> None:
     bar.wait_for(state="hidden")
 
 
-def test_what_is_hidden_does_not_count(shown: Any) -> None:
-    """The rest adds up to 1 where something is hidden; what that held is printed, and Show all brings it back."""
+def test_what_is_left_out_of_the_shares(shown: Any) -> None:
+    """The rest adds up to 1, what was left out is printed, its box is dotted and empty; the probability stays as it is."""
     nb, view = shown
     whole = python(nb, "w.attribution.normalized()[:8, 0].tolist()")
     token(view, 2).click()
-    view.get_by_role("button", name="Hide").click()
+    p = view.locator(".sw-about .sw-probability").inner_text()
+    view.get_by_role("button", name="Leave out of the shares").click()
     view.get_by_role("button", name="Back", exact=True).click()
     away(nb)
     rest = 1 - whole[2]
     token(view, 2).hover()
-    assert "hidden, so it does not count" in tip(view)
+    assert "left out of the shares, not counted" in tip(view)
     token(view, 0).hover()
     assert f"share .{round(1000 * whole[0] / rest):03}" in tip(view).replace("\n", " ")
     away(nb)
     said = view.get_by_role("group", name="Chosen inputs").inner_text()
-    assert f"hidden: 1 token, {100 * whole[2]:.0f}" in said
-    nb.shot("hidden-light", view)
-    view.get_by_role("button", name="Show all").click()
+    assert f"not counted: 1 token, {100 * whole[2]:.0f}" in said
+    style = token(view, 2).evaluate(
+        "e => (s => [s.borderStyle, s.textDecorationLine, s.backgroundColor])(getComputedStyle(e))"
+    )
+    assert style == ["dotted", "none", "rgba(0, 0, 0, 0)"]
+    assert view.locator(".sw-about .sw-probability").inner_text() == p
+    nb.shot("left-out-light", view)
+    view.get_by_role("button", name="Count all again").click()
     assert read_shares(view, 8) == pytest.approx(whole, abs=5.1e-4)
 
 
-def test_a_turn_of_a_chat_can_be_hidden(desk: Any) -> None:
-    """The eye of the system turn hides it: the other numbers are those of Python without its rows; a chip unfolds."""
+def test_a_turn_of_a_chat_can_be_left_out(desk: Any) -> None:
+    """The button beside the system turn leaves it out: the other numbers are those of Python without its rows; a chip unfolds."""
     nb, view = begin(desk, CHAT)
     eye = view.get_by_role("button", name=re.compile("[Ss]ystem")).first
     eye.click()
@@ -166,9 +172,9 @@ def test_a_turn_of_a_chat_can_be_hidden(desk: Any) -> None:
     token(view, at).hover()
     assert re.search(r"share (\S+)", tip(view).replace("\n", " "))[1] == f".{round(1000 * python(nb, 'c[u]')):03}"
     away(nb)
-    assert view.get_by_text(re.compile(r"hidden: \d+ tokens, \d+")).count() == 1
-    nb.shot("chat-hidden-light", view)
-    view.get_by_role("button", name="Show all").click()
+    assert view.get_by_text(re.compile(r"not counted: \d+ tokens, \d+")).count() == 1
+    nb.shot("chat-left-out-light", view)
+    view.get_by_role("button", name="Count all again").click()
     before = view.locator(".sw-t").count()
     view.locator(".sw-chip").first.click()
     assert view.locator(".sw-t").count() > before

@@ -149,17 +149,17 @@ def test_a_page_read_by_words_holds_the_map_that_python_makes_of_them(drawer: An
 
 
 def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -> None:
-    """Words, a hidden turn, targets pinned as one and colours by rank: the page says so, and has the same numbers."""
+    """Words, a turn left out, targets pinned as one and colours by rank: the page says so, and has the same numbers."""
     nb, view = begin(desk, CHAT)
     view.get_by_role("combobox", name="Read by").select_option("word")
-    view.get_by_role("button", name=re.compile("Hide.*system")).first.click()
+    view.get_by_role("button", name=re.compile("Leave out.*system")).first.click()
     view_option(view, "by rank (quantile)")
     view.locator(".sw-gen").nth(0).click()
     view.locator(".sw-gen").nth(2).click(modifiers=["Shift"])
     away(nb)
     name = view.locator(".sw-about .sw-target-name").inner_text().strip()
     joint = re.search(r"\d+ tokens, mean", view.locator(".sw-target-line").first.inner_text())[0]
-    held = re.search(r"hidden: [\d.]+ %", view.locator(".sw-legend").inner_text())[0]
+    held = re.search(r"not counted: [\d.]+ %", view.locator(".sw-legend").inner_text())[0]
     said = {}
     for word in ("Name", "one", "good", "film"):
         box = view.locator(".sw-t:not(.sw-off)", has_text=word).first
@@ -171,7 +171,7 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
     view.get_by_role("button", name="Take away").click()
     with opened(take(nb, view, "HTML"), chromium) as page:
         head, caption = page.locator(".sw-head").inner_text(), page.locator(".sw-caption")
-        for words in ("summed over words", "colours by rank", "inputs hidden"):
+        for words in ("summed over words", "colours by rank", "inputs left out of the shares"):
             assert words in head
         assert caption.inner_text().startswith(name)
         assert joint in caption.inner_text()
@@ -182,7 +182,7 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
             assert colour(box) == seen[word]
         assert "You are a film critic" in "".join(
             page.locator(".sw-t").evaluate_all(
-                "all => all.filter(e => e.style.textDecoration === 'line-through').map(e => e.textContent).join(' ')"
+                "all => all.filter(e => e.style.borderStyle === 'dotted').map(e => e.textContent).join(' ')"
             )
         )
         page.screenshot(path=SHOTS / "taken-view.png")
@@ -273,10 +273,10 @@ def test_a_picture_says_what_it_is_of_and_has_nothing_to_press(drawer: Any) -> N
 
 
 def test_a_picture_is_what_is_seen(drawer: Any) -> None:
-    """Dots between inputs; a name too long for its chip cut where the page cuts it; what is hidden struck."""
+    """Dots between inputs; a name too long for its chip cut where the page cuts it; what is left out dotted."""
     nb, view = drawer
     token(view, 2).click()
-    view.get_by_role("button", name="Hide").click()
+    view.get_by_role("button", name="Leave out of the shares").click()
     view.get_by_role("button", name="Back", exact=True).click()
     away(nb)
     chip = view.locator(".sw-alternative").first
@@ -294,8 +294,10 @@ def test_a_picture_is_what_is_seen(drawer: Any) -> None:
     behind = [e for e in texts if e.attrib["y"] == cut.attrib["y"] and float(e.attrib["x"]) > float(cut.attrib["x"])]
     assert behind[0].text != probability, "what the page does not show is not drawn"
     assert float(behind[0].attrib["x"]) - float(behind[0].attrib["textLength"]) / 2 > right
-    struck = [e.text for e in texts if e.attrib.get("text-decoration") == "line-through"]
-    assert struck == ["president"]
+    assert not [e.text for e in texts if e.attrib.get("text-decoration") == "line-through"]
+    (dotted,) = [e for e in root.iter("{http://www.w3.org/2000/svg}rect") if "stroke-dasharray" in e.attrib]
+    (left_out,) = [e for e in texts if e.text == "president"]
+    assert abs(float(dotted.attrib["x"]) + float(dotted.attrib["width"]) / 2 - float(left_out.attrib["x"])) < 2
 
 
 def test_a_column_can_be_pasted_into_a_spreadsheet(drawer: Any) -> None:

@@ -1,9 +1,9 @@
-/** The line below the text: which targets the chosen inputs feed and what can be done with them; else what is hidden. */
+/** The line below the text: which targets the chosen inputs feed and what can be done with them; else what is left out of the shares. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent, plural } from "../format";
 import type { Span } from "../layout";
-import { canOpen, feeds, isHidden, strikeOut, toggleHidden } from "./chosen";
+import { COUNT, canOpen, feeds, isHidden, LEAVE_OUT, strikeOut, toggleHidden } from "./chosen";
 import type { ViewContext } from "./context";
 import { h, hasFocus, watch } from "./dom";
 import { focusTarget, onKeys } from "./input";
@@ -27,10 +27,10 @@ export function actionsView(context: ViewContext): HTMLElement {
     const [hidden, fed] = [isHidden(store, rows), feeds(store, rows)];
     const targets = fed.map(({ name, value }) => html`<span class="sw-input"><bdi>${name}</bdi> ${value}</span>`);
     return html`<span class="sw-actions-text"
-        ><span class="sw-muted">“<bdi>${nameOf(store, rows)}</bdi>” ${hidden ? "is hidden" : fed.length === 0 ? "feeds nothing that is known" : "feeds"}</span>
+        ><span class="sw-muted">“<bdi>${nameOf(store, rows)}</bdi>” ${hidden ? "is not counted" : fed.length === 0 ? "feeds nothing that is known" : "feeds"}</span>
         ${hidden ? nothing : targets}</span
       ><span class="sw-actions-buttons">
-        ${button(hidden ? "Show" : "Hide", () => toggleHidden(store, rows), "Share out the column among the other inputs (h)")}
+        ${button(hidden ? COUNT : LEAVE_OUT, () => toggleHidden(store, rows), "Not counted: the other inputs share the column. The model reads it all the same (h)")}
         ${store.canTry.value ? button("Strike out", () => strikeOut(context, rows), "What if the model had not read this? (s)") : nothing}
         ${canOpen(store, rows.start) ? button("Open", () => store.open(rows.start), "Show its parts (o)") : nothing}
         ${button("Back", () => store.turn(null), "Back to the target (Esc)")}
@@ -40,8 +40,8 @@ export function actionsView(context: ViewContext): HTMLElement {
   function hiding(n: number): TemplateResult {
     const { value: held } = store.hiddenShare;
     const of = held === null ? "" : `, ${percent(held)} of this column; the rest is shared out anew`;
-    return html`<span class="sw-actions-text sw-muted">hidden: ${plural(n, "token")}${of}</span>
-      ${button("Show all", () => store.unhide(), "Count everything again")}`;
+    return html`<span class="sw-actions-text sw-muted">not counted: ${plural(n, "token")}${of}</span>
+      ${button("Count all again", () => store.unhide(), "Nothing is left out of the shares")}`;
   }
 
   watch(signal, () => {

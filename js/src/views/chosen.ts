@@ -9,6 +9,9 @@ import type { ViewContext } from "./context";
 import { nameOfTargets } from "./words";
 
 const FEW = 3; // targets that are named
+/** What is done with inputs, in the words of the buttons. To leave out is not to strike out: the model reads the same text. */
+export const LEAVE_OUT = "Leave out of the shares";
+export const COUNT = "Count again";
 
 /** Whole units from one token to another, in either order: of the targets where both are targets. */
 function between({ units, targetUnits, firstTarget }: Store, a: number, b: number): Span {

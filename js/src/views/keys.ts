@@ -9,7 +9,7 @@ export const KEYS: readonly (readonly [key: string, what: string, asks?: true])[
   ["↑ i", "to the most important input; ↓ Esc: back"],
   ["Enter", "on an input: which targets does it feed?"],
   ["t Alt+click", "on a target: which later ones does it feed?"],
-  ["h", "hide the chosen input"],
+  ["h", "leave the chosen input out of the shares, or count it again"],
   ["s", "strike the chosen input out", true],
   ["o", "show a word, sentence or segment by its parts"],
   ["/", "find in a long text"],

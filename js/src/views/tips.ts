@@ -69,7 +69,7 @@ function plusMinus(store: Store, row: number, { start, end }: Span, of: MapData 
 }
 
 function silence({ hiddenRows }: Store, row: number, first: number): string {
-  if (hiddenRows.value?.[row]) return "hidden, so it does not count";
+  if (hiddenRows.value?.[row]) return "left out of the shares, not counted";
   return row < first ? "it has no score" : "comes after it, so it cannot matter";
 }
 

@@ -103,7 +103,7 @@ function headOf(store: Store): HTMLElement {
     { linear: "", quantile: "colours by rank", threshold: `colours from ${percent(threshold.value)} of the largest` }[
       scale.value
     ],
-    hidden === 0 ? "" : `${plural(hidden, "input")} hidden`,
+    hidden === 0 ? "" : `${plural(hidden, "input")} left out of the shares`,
   ];
   const rest = words.filter((said) => said !== "").map((said) => ` · ${said}`);
   const notes = store.notes.value.get(store.map.value?.info.map ?? "") ?? [];
@@ -148,7 +148,7 @@ function inLine(store: Store, { start, gap, element, breaks }: Drawn): (Node | s
   ];
 }
 
-function drawnBox({ tokens, pieces }: Store, { start, end, struck }: Box): Drawn {
+function drawnBox({ tokens, pieces }: Store, { start, end, leftOut }: Box): Drawn {
   const own = pieces.value.slice(start, end);
   const text = own.map((piece) => piece.text).join("");
   const gap = /^ .*[^ ]/su.test(text);
@@ -158,7 +158,7 @@ function drawnBox({ tokens, pieces }: Store, { start, end, struck }: Box): Drawn
   const shown = glyphs(gap ? text.slice(1) : text).flatMap(drawn);
   const printed = breaks ? shown.slice(0, -1) : shown;
   const element = made("span", "padding: 2px; border-radius: 3px", { className: "sw-t" }, ...mark, ...printed);
-  if (struck) element.style.textDecoration = "line-through";
+  if (leftOut) Object.assign(element.style, { border: "1px dotted #8b93a1", padding: "1px" }); // as wide as without
   if (token?.role === "special") {
     element.dir = "ltr"; // its letters say nothing about the direction of the text
     Object.assign(element.style, { fontSize: "75%", margin: "0 2px" });

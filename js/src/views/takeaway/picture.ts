@@ -13,7 +13,7 @@ const BASELINE = 0.8; // of a line's height, in nearly every font
 const LEFT_OUT = ":is(.sw-unseen, .sw-round, .sw-plain, button.sw-link, select, canvas, svg)";
 /** Where too long a name ends in an ellipsis, and whatever is behind it is not seen. */
 const CUT = ".sw-alternative, .sw-class";
-const STRUCK = ".sw-struck, .sw-off";
+const STRUCK = ".sw-struck";
 const ZWJ = "\u200d"; // a letter before or after it joins, though its neighbour is a text of its own
 
 /** The parts of a view, one below the other; what they would scroll to is in it. */
@@ -125,6 +125,7 @@ function* box({ x, y, width, height }: DOMRect, style: CSSStyleDeclaration): Gen
     rx: Math.min(radius, height / 2),
     ...solid("fill", fill),
     ...(line > 0 && { ...solid("stroke", ring ?? style.borderTopColor), "stroke-width": line }),
+    ...(style.borderTopStyle === "dotted" && { "stroke-dasharray": "1 2" }),
   });
 }
 

@@ -9,8 +9,8 @@ import { nameOf, numberOf, stepOf } from "../words";
 
 /** A target, its columns as one, and the score of each unit of the rows. */
 export type Target = { cols: Span; name: string; scores: Float32Array };
-/** A box of the text: tokens that lie within one unit and one target, and are hidden or not. */
-export type Box = Span & { struck: boolean };
+/** A box of the text: tokens that lie within one unit and one target, and are left out of the shares or not. */
+export type Box = Span & { leftOut: boolean };
 
 /**
  * `told`: which box has which numbers, and how they are told. `numbers`: of each that can be asked about, one a name.
@@ -75,7 +75,7 @@ function boxesOf({ tokens, units, hidden, hiddenRows, firstTarget }: Store, targ
   const { length: n } = tokens.value;
   const ends = [...units.value.spans, ...hidden.value, ...targets.map((cols) => moved(cols, firstTarget.value))];
   const edges = new Set(ends.flatMap(({ start, end }) => [Math.min(start, n), Math.min(end, n)]));
-  return tiles(edges).map((span) => ({ ...span, struck: hiddenRows.value?.[span.start] === 1 }));
+  return tiles(edges).map((span) => ({ ...span, leftOut: hiddenRows.value?.[span.start] === 1 }));
 }
 
 /** What is asked about and what answers: the numbers, and by the first token of a box which of them are its own. */
@@ -138,7 +138,7 @@ function asked(store: Store, { cols, name }: Target): Asked {
     name,
     `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${n} tokens, ${store.joint.value}` : ""}`,
     others.length === 0 ? "" : ` instead of ${others.join(" · ")}`,
-    held < LITTLE ? "" : ` · hidden: ${percent(held)}`,
+    held < LITTLE ? "" : ` · not counted: ${percent(held)}`,
   ];
 }
 

@@ -117,7 +117,7 @@ function viewOf(store: Store) {
     pool: pool.value,
     pinned: pinnedCols.value !== null && extent.value > 1 ? ends(pinnedCols.value) : null,
     joint: joint.value,
-    hidden: hidden.value.map(ends),
+    left_out: hidden.value.map(ends),
     scale: scale.value,
     threshold: threshold.value,
     measure: measure.value,

@@ -45,7 +45,7 @@ export function legendView(context: ViewContext): HTMLElement {
             ? nothing
             : html`<span class="sw-muted">purple: speaks for ${quoted(about.target)}, orange: for ${quoted(about.foil)}</span>`
         }
-        ${held(`${store.specialName.value} tokens`, store.templateShare.value)} ${held("hidden", store.hiddenShare.value)}`,
+        ${held(`${store.specialName.value} tokens`, store.templateShare.value)} ${held("not counted", store.hiddenShare.value)}`,
       root,
     );
   });

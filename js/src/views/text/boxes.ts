@@ -32,7 +32,7 @@ export const PLAIN = STEPS + 1;
 export const BLIND = STEPS + 2;
 export const TARGET = STEPS + 3;
 
-/** Under the mouse; hidden by the reader; found by a search; the hit on show; struck out to see what if. */
+/** Under the mouse; left out of the shares; found by a search; the hit on show; struck out to see what if. */
 export const MARKS = ["sw-hot", "sw-off", "sw-found", "sw-here", "sw-struck"];
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;

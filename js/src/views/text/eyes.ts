@@ -1,8 +1,11 @@
-/** Beside the label of a turn, a source or a document: a button that hides what was read of it, and shows it again. */
+/**
+ * Beside the label of a turn, a source or a document: a button that leaves what was read of it out of the shares,
+ * and counts it again.
+ */
 
 import type { Span } from "../../layout";
 import { segmentLabel } from "../../pieces";
-import { isHidden, toggleHidden } from "../chosen";
+import { COUNT, isHidden, LEAVE_OUT, toggleHidden } from "../chosen";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 
@@ -35,7 +38,7 @@ export function followEyes({ store, signal }: ViewContext, root: HTMLElement): (
     for (const button of eyes) {
       const [segment, hidden] = [segmentOf(button), isHidden(store, rowsOf(button))];
       const label = segment === undefined ? "" : segmentLabel(segment);
-      button.setAttribute("aria-label", `${hidden ? "Show" : "Hide"} ${label}`);
+      button.setAttribute("aria-label", `${hidden ? COUNT : LEAVE_OUT}: ${label}`);
       button.classList.toggle("sw-shut", hidden);
     }
   }
