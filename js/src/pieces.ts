@@ -172,23 +172,32 @@ export function partOf(token: WireToken): string {
 
 /**
  * Runs of template tokens that are folded into a chip, [start, end), before the first target: the long ones, and whatever
- * a decoder is started with, which is no part of the text it writes. None leads from the source into that text.
+ * a decoder is started with, which is no part of the text it writes. None leads from the source into that text, nor out of
+ * a turn that is all template, such as a system message that nobody gave: that one stands under its own name.
  */
 export function templateRuns(
   tokens: readonly WireToken[],
   firstTarget: number,
   targetStart: number | null,
-): { start: number; end: number }[] {
-  const runs: { start: number; end: number }[] = [];
+  segments: readonly WireSegment[] = [],
+): Span[] {
+  const runs: Span[] = [];
   const last = Math.min(firstTarget, tokens.length);
   for (let start = 0; start < last; start++) {
     const limit = targetStart !== null && start < targetStart ? Math.min(last, targetStart) : last;
     let end = start;
     while (end < limit && tokens[end]?.role === "special") end++;
-    if (end - start > 3 || (start === targetStart && end > start)) runs.push({ start, end });
+    if (end - start > 3 || (start === targetStart && end > start)) runs.push(...cutAtTurns({ start, end }, segments));
     start = Math.max(start, end - 1);
   }
   return runs;
+}
+
+/** A run, cut where a labelled segment ends that is all within it. */
+function cutAtTurns({ start, end }: Span, segments: readonly WireSegment[]): Span[] {
+  const within = segments.filter((one) => one.start >= start && one.end < end && one.end > one.start);
+  const cuts = [start, ...within.filter((one) => segmentLabel(one) !== null).map((one) => one.end), end];
+  return cuts.slice(1).map((to, k) => ({ start: cuts[k] as number, end: to }));
 }
 
 /** The label over a segment: chat turns, named documents and the two sides of a translation have one, paragraphs have not. */

@@ -1,6 +1,7 @@
 /** A text by its parts, and by key: labels, words and sentences, from input to input. */
 
 import { describe, expect, it, vi } from "vitest";
+import type { WireSegment } from "../src/protocol";
 import { focusToken } from "../src/views/text/boxes";
 import { button, chat, classed, click, SEGMENTS, words } from "./gestures";
 import { about, over, press, texts, tokens, viewing } from "./help";
@@ -42,7 +43,7 @@ describe("the label over a turn", () => {
 });
 
 describe("a chip", () => {
-  it("is hidden with all that it stands for, and coloured by what is left of it", () => {
+  it("is left out with all that it stands for, and says what is left of it", () => {
     const list = tokens(["Hi", "<a>", "<b>", "<c>", "<d>", " you", " ok"], 6, {
       1: "special",
       2: "special",
@@ -60,6 +61,32 @@ describe("a chip", () => {
     expect([chip.textContent, ...seen()]).toEqual(["template · 4 tokens · 33 %", false, false, true]);
     store.hide({ start: 2, end: 5 });
     expect([chip.textContent, ...seen()]).toEqual(["template · 4 tokens", true, true, false]);
+  });
+  it("has the colour of its strongest token, though together they hold more than any other", () => {
+    const special = Object.fromEntries([1, 2, 3, 4].map((i) => [i, "special" as const]));
+    const list = tokens(["Hi", "<a>", "<b>", "<c>", "<d>", " as", " you", " ok"], 7, special);
+    const { el, box } = view(about(list, 7, [[1, 1, 2, 2, 1, 2, 4]]));
+    const chip = el.querySelector<HTMLElement>(".sw-chip") as HTMLElement;
+    expect(chip.textContent).toBe("template · 4 tokens · 46 %");
+    expect(chip.style.backgroundColor).toBe(box(5).style.backgroundColor); // 2 of at most 4
+    expect(chip.style.backgroundColor).not.toBe(box(6).style.backgroundColor);
+  });
+  it("of a system message that the template wrote by itself stands under its name", () => {
+    const special = Object.fromEntries([0, 1, 2, 3, 4, 5, 6].map((i) => [i, "special" as const]));
+    const list = tokens(["<s>", "system", "Be", " nice", "</s>", "<s>", "user", "Hi", " ok"], 8, special);
+    const segments: WireSegment[] = [
+      { kind: "system", name: "system", start: 0, end: 5 },
+      { kind: "user", name: "user", start: 5, end: 9 },
+    ];
+    const { el, store } = view(about(list, 8, [[1, 1, 1, 1, 1, 1, 1, 1]], { segments }));
+    expect(texts(el, ".sw-turn, .sw-chip")).toEqual([
+      "system",
+      "template · 5 tokens · 63 %",
+      "user",
+      "template · 2 tokens · 25 %",
+    ]);
+    button(el, "Leave out of the shares: system").click();
+    expect(store.hidden.value).toEqual([{ start: 0, end: 5 }]);
   });
 });
 

@@ -126,7 +126,7 @@ describe("the text", () => {
     expect(texts(el, ".sw-line")).toEqual(["a⏎⏎", "b⏎", "c"]);
     expect([...el.querySelectorAll(".sw-line")].every((line) => line.getAttribute("dir") === "auto")).toBe(true);
   });
-  it("labels the turns of a chat, and folds the template between them into chips that open", () => {
+  it("labels the turns of a chat, and folds the template between them into chips that open and fold again", () => {
     const list = tokens(["<s>", "sys", "Hi", "</s>", "\n", "<s>", "user", "\n", "Well", "?", " Yes"], 10, {
       0: "special",
       1: "special",
@@ -154,10 +154,18 @@ describe("the text", () => {
     const chip = el.querySelector<HTMLElement>(".sw-chip");
     chip?.focus();
     chip?.click();
-    expect(texts(el, ".sw-chip")).toEqual([]);
-    // Who opened it by key goes on from the target.
-    expect(document.activeElement).toBe(el.querySelector(".sw-target"));
+    expect(texts(el, ".sw-chip")).toEqual(["fold template"]);
+    // Who opened it by key can undo that by the same key.
+    expect([document.activeElement?.textContent, document.activeElement?.getAttribute("aria-expanded")]).toEqual([
+      "fold template",
+      "true",
+    ]);
     expect(texts(el, ".sw-t").slice(0, 8)).toEqual(["<s>", "sys", "Hi", "</s>", "⏎", "<s>", "user", "⏎"]);
+    (document.activeElement as HTMLElement).click();
+    expect([texts(el, ".sw-chip"), document.activeElement?.textContent]).toEqual([
+      ["template · 5 tokens · 50 %"],
+      "template · 5 tokens · 50 %",
+    ]);
     expect(el.textContent).toContain("template tokens: 70 %");
   });
 });

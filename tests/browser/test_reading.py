@@ -131,7 +131,7 @@ def test_the_question_turned_round(shown: Any) -> None:
 
 
 def test_what_is_left_out_of_the_shares(shown: Any) -> None:
-    """The rest adds up to 1, what was left out is printed, its box is dotted and empty; the probability stays as it is."""
+    """The rest adds up to 1, what was left out is printed, its box is dotted and empty; the probability stays."""
     nb, view = shown
     whole = python(nb, "w.attribution.normalized()[:8, 0].tolist()")
     token(view, 2).click()
@@ -157,8 +157,26 @@ def test_what_is_left_out_of_the_shares(shown: Any) -> None:
     assert read_shares(view, 8) == pytest.approx(whole, abs=5.1e-4)
 
 
+def test_a_system_message_of_the_template_is_a_turn_with_a_name(desk: Any) -> None:
+    """Where the template adds one by itself it is labelled, and its chip is no darker than its strongest token."""
+    cell = CHAT.replace('{"role": "system", "content": "You are a film critic."}, ', "")
+    nb, view = begin(desk, cell)
+    away(nb)
+    assert [label.lower().split()[0] for label in view.locator(".sw-turn").all_inner_texts()] == [
+        "system", "user", "assistant",
+    ]  # fmt: skip
+    chip = view.locator(".sw-chip").first
+    held = python(nb, "float(w.attribution.normalized()[:21, 0].sum())")
+    assert chip.inner_text() == f"template · 21 tokens · {100 * held:.0f} %"
+    painted = colour(chip)
+    strongest = python(nb, "int(w.attribution.scores[:21, 0].argmax())")
+    chip.click()
+    away(nb)
+    assert colour(token(view, strongest)) == painted
+
+
 def test_a_turn_of_a_chat_can_be_left_out(desk: Any) -> None:
-    """The button beside the system turn leaves it out: the other numbers are those of Python without its rows; a chip unfolds."""
+    """A button leaves the system turn out: the other numbers are those of Python without its rows; a chip opens."""
     nb, view = begin(desk, CHAT)
     eye = view.get_by_role("button", name=re.compile("[Ss]ystem")).first
     eye.click()
@@ -178,6 +196,8 @@ def test_a_turn_of_a_chat_can_be_left_out(desk: Any) -> None:
     before = view.locator(".sw-t").count()
     view.locator(".sw-chip").first.click()
     assert view.locator(".sw-t").count() > before
+    view.get_by_role("button", name="fold template").click()
+    assert view.locator(".sw-t").count() == before
 
 
 def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:

@@ -52,7 +52,7 @@ def test_the_ids_of_a_chat_are_the_templates(tiny_model) -> None:
 def test_a_system_message_that_the_template_adds_is_the_templates(demo) -> None:
     encoded = demo.encode(check_prompt(None, messages=[{"role": "user", "content": "Why?"}]))
     document = demo.document(encoded, [28])
-    assert [s.name for s in document.segments] == ["template", "user", "assistant"]
+    assert [s.name for s in document.segments] == ["system", "user", "assistant"]
     assert [t.text for t in document.tokens if t.role == "prompt"] == ["Why", "?"]
 
 

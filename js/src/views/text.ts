@@ -29,7 +29,7 @@ export const WHOLE = "sw-whole";
 export function textView(context: ViewContext, look = context.store.look): HTMLElement {
   const { store, signal, tooltip } = context;
   const root = h("div", { className: "sw-text", role: "group", ariaLabel: "Text" });
-  const leave = followPointer(context, root, unfold);
+  const leave = followPointer(context, root, fold);
   const lines = createLines(store, root, leave);
   const sight = createSight(context, root, lines, () => painter.paintInSight());
   const search = look === store.look ? searchView(context, root, lines) : null;
@@ -73,14 +73,14 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     markPinned(Array.from({ length: n }, (_, k) => elementAt(first + (pinned?.start ?? 0) + k)));
   }
 
-  function unfold(start: number): void {
+  function fold(start: number): void {
     const hadFocus = hasFocus(root);
-    lines.unfold(start);
+    lines.fold(start);
     tooltip.hide();
     rebuild(start);
     draw();
-    // The chip is gone, and with it the focus of who opened it by key.
-    if (hadFocus && !hasFocus(root)) elementAt(store.shown.value?.token)?.focus();
+    // What was pressed is gone, and with it the focus: it goes to what undoes it.
+    if (hadFocus && !hasFocus(root)) root.querySelector<HTMLElement>(`[data-chip="${start}"]`)?.focus();
   }
 
   watch(signal, () => {

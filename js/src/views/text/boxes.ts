@@ -94,6 +94,15 @@ export function chipBox(run: Span, name: string): HTMLElement {
   return chip;
 }
 
+/** Stands where the chip stood, for as long as its tokens are shown one by one. */
+export function foldButton(run: Span, name: string): HTMLElement {
+  const button = chipBox(run, name);
+  button.textContent = `fold ${name}`;
+  button.setAttribute("aria-expanded", "true");
+  button.classList.add("sw-unfolded");
+  return button;
+}
+
 export function chipText({ start, end }: Span, name: string, held: number): string {
   return `${name} · ${plural(end - start, "token")}${Number.isNaN(held) ? "" : ` · ${percent(held)}`}`;
 }

@@ -1,11 +1,11 @@
 /** The boxes in their lines. A text grows at its end, so all before the first token that changed stays as it is. */
 
-import { firstWhere } from "../../layout";
+import { firstWhere, type Span } from "../../layout";
 import { melts, type Piece, segmentLabel, templateRuns } from "../../pieces";
 import type { WireSegment, WireToken } from "../../protocol";
 import type { Store } from "../../store";
 import { h } from "../dom";
-import { chipBox, type Item, PLAIN, tokenBox } from "./boxes";
+import { chipBox, foldButton, type Item, PLAIN, tokenBox } from "./boxes";
 import { eye } from "./eyes";
 
 export type Lines = {
@@ -14,7 +14,8 @@ export type Lines = {
   /** The first token that is not on the page as the store has it, or null; each change is told once. */
   changed(): number | null;
   rebuild(from: number): void;
-  unfold(start: number): void;
+  /** Shows a folded run of template tokens by its tokens, or as a chip again. */
+  fold(start: number): void;
   /** Draws the boxes of one unit as one. */
   joinUnits(): void;
 };
@@ -68,14 +69,18 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const { value: tokens } = store.tokens;
     const { value: pieces } = store.pieces;
     const runs = new Map(
-      templateRuns(tokens, store.firstTarget.value, store.targetStart.value).map(({ start, end }) => [start, end]),
+      templateRuns(tokens, store.firstTarget.value, store.targetStart.value, store.segments.value).map(
+        ({ start, end }) => [start, end],
+      ),
     );
     for (let i = from; i < tokens.length; ) {
-      const folded = unfolded.has(i) ? undefined : runs.get(i);
+      const run = runs.get(i);
+      const folded = unfolded.has(i) ? undefined : run;
       const token = tokens[i];
       const piece = pieces[i];
       if (token === undefined || piece === undefined || token.role === "class") return; // classes are no text
       place(i, folded ?? i + 1, token, piece, folded !== undefined);
+      if (folded === undefined && run !== undefined) offerFolding({ start: i, end: run });
       i = folded ?? i + 1;
     }
   }
@@ -112,6 +117,14 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     });
   }
 
+  /** Before the first box of a run that the reader unfolded: what folds it again. */
+  function offerFolding(run: Span): void {
+    const item = items.at(-1) as Item;
+    const button = foldButton(run, store.specialName.value);
+    item.element.before(button);
+    item.nodes.push(button);
+  }
+
   /** The line of a box: that of the box before it, or a new one; `opened` is what came to the page for it. */
   function lineFor(previous: Item | undefined, segment: number, piece: Piece) {
     const begun = segment === previous?.segment ? undefined : store.segments.value[segment];
@@ -132,6 +145,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     if (segment === undefined || segmentLabel(segment) === null) return false;
     const { start, end } = segment;
     const { tokens, firstTarget } = store;
+    if (segment.kind === "system") return true; // also where the template speaks for itself
     return tokens.value.slice(start, Math.min(end, firstTarget.value)).some(({ role }) => role !== "special");
   }
 
@@ -160,11 +174,15 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     return gap;
   }
 
+  function fold(start: number): void {
+    if (!unfolded.delete(start)) unfolded.add(start);
+  }
+
   function isSpecial(token: number): boolean {
     return store.tokens.value[token]?.role === "special";
   }
 
-  return { items, itemAt, changed, rebuild, unfold: (start) => unfolded.add(start), joinUnits };
+  return { items, itemAt, changed, rebuild, fold, joinUnits };
 }
 
 /** Whether something was read in the text that is written; a start token alone is no beginning of it. */

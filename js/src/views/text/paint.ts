@@ -4,9 +4,8 @@
  */
 
 import type { ReadonlySignal } from "@preact/signals-core";
-import { type Ramp, STEPS, stepOf, swatchOf } from "../../color";
+import { type Ramp, STEPS, swatchOf } from "../../color";
 import type { Span } from "../../layout";
-import { statsOf } from "../../scores";
 import type { Look } from "../../store";
 import { isHidden } from "../chosen";
 import type { ViewContext } from "../context";
@@ -37,22 +36,25 @@ export function createPainter(
   let usedRamp: Ramp | null = null;
   let usedSign = false;
 
-  /** `held`: what a chip holds together, or NaN. */
-  function lookOf({ start, end }: Item, held: number): number {
+  function lookOf({ start, end, chip }: Item): number {
     const { about, turned, ready, max, step } = look.value;
     if (about === null) return PLAIN;
     if (start < about.end && end > about.start) return TARGET;
     if (isHidden(store, { start, end })) return BLIND;
     if (!ready) return !turned && start > about.start ? BLIND : PLAIN;
-    const own = Number.isNaN(held) ? step(end - 1) : stepOfChip(held);
+    const own = chip ? strongest({ start, end }, step) : step(end - 1);
     if (own === null) return BLIND;
     return max === 0 ? PLAIN : own;
   }
 
-  /** What it holds together may be more than any token alone: the ramp ends there. */
-  function stepOfChip(held: number): number {
-    const scores = store.targetCols.value && store.unitScores(of.value, store.targetCols.value);
-    return stepOf(held, scores === null ? 0 : statsOf(scores).max);
+  /** The step of its strongest token: the scale is one of single tokens, on which the sum of many would be the darkest. */
+  function strongest({ start, end }: Span, step: Look["step"]): number | null {
+    let found: number | null = null;
+    for (let token = start; token < end; token++) {
+      const own = step(token);
+      if (own !== null && (found === null || Math.abs(own) > Math.abs(found))) found = own;
+    }
+    return found;
   }
 
   function paint(item: Item): void {
@@ -67,7 +69,7 @@ export function createPainter(
     if (marks !== item.marks)
       for (const [k, name] of MARKS.entries()) item.element.classList.toggle(name, ((marks >> k) & 1) === 1);
     item.marks = marks;
-    const own = lookOf(item, held);
+    const own = lookOf(item);
     if (own === item.painted) return;
     item.painted = own;
     const { style, classList } = item.element;

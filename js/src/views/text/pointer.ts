@@ -1,6 +1,6 @@
 /**
  * The mouse over text or classes: what lies under it is previewed; a click pins a target, turns the question round for an
- * input, or unfolds a chip; with Shift it takes in all from what is chosen already.
+ * input, or opens a chip and folds it again; with Shift it takes in all from what is chosen already.
  */
 
 import { canOpen, chooseInput } from "../chosen";
@@ -16,7 +16,7 @@ const GRACE = 140; // ms over the gap between two words before a preview ends
 export function followPointer(
   context: ViewContext,
   root: HTMLElement,
-  unfold: (start: number) => void = () => {},
+  fold: (start: number) => void = () => {},
 ): () => void {
   const { store, signal, tooltip, of = context.store.map } = context;
   let leaving: ReturnType<typeof setTimeout> | undefined;
@@ -69,7 +69,7 @@ export function followPointer(
     const token = indexOf(box);
     const col = token - store.firstTarget.value;
     const classes = store.kind.value === "classes";
-    if (run !== null) unfold(run.start);
+    if (run !== null) fold(run.start);
     else if (col < 0 || (event.altKey && !classes)) {
       chooseInput(store, token, event.shiftKey);
       if (col < 0) focusToken(box, store.tokens.value[token]);

@@ -426,7 +426,7 @@ def _turns(tokenizer: Any, chat: Chat, text: str, found: Places) -> list[tuple[i
     for token in specials:
         first = first.replace(token, "")
     if first.strip():  # the template speaks first: a system message of its own
-        begun.insert(0, (0, "system", "template"))
+        begun.insert(0, (0, "system", "system"))
     else:  # nothing but a token that begins every text
         begun[0] = (0, *begun[0][1:])
     return begun
