@@ -36,6 +36,7 @@ describe("the search", () => {
       [7, 8, 67, 68, 127, 128, 187, 188],
       [7, 8],
     ]);
+    expect(classed(el, "sw-on")).toEqual([7, 67, 127, 187]); // one box a hit
     for (const [key, more, at] of [
       ["Enter", {}, 67],
       ["ArrowDown", {}, 127],
@@ -55,6 +56,7 @@ describe("the search", () => {
     find(el, "w12");
     press(field(el), "Escape");
     expect([field(el).hidden, classed(el, "sw-found"), counted(el)]).toEqual([true, [], ""]);
+    expect(classed(el, "sw-on")).toEqual([]);
     expect([document.activeElement, box(12).getAttribute("role")]).toEqual([box(12), "button"]);
   });
   it("knows for each hit its tokens, in any text", () => {

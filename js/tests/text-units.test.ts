@@ -114,14 +114,29 @@ describe("words, sentences and segments", () => {
     store.readBy("sentence");
     expect([classed(el, "sw-hot"), classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([
       [0, 1, 2],
-      [0, 1, 3, 5, 6],
-      [1, 2, 4, 6, 7],
+      [0, 1, 3, 6],
+      [1, 2, 4, 7], // 5 is the target: it has a ring of its own
     ]);
+    expect(box(1).textContent).toBe("real "); // the space is in the box, so no gap is left between their backgrounds
     expect(box(0).style.backgroundColor).toBe(box(2).style.backgroundColor);
     over(box(6)); // written tokens are targets one by one
     expect(classed(el, "sw-hot")).toEqual([6]);
     store.readBy("token");
-    expect(classed(el, "sw-on")).toEqual([]);
+    expect([classed(el, "sw-on"), box(1).textContent, box(1).nextSibling?.textContent]).toEqual([[], "real", " "]);
+  });
+  it("and several targets are one box, as is what is left out, with an edge where another begins", () => {
+    const { el, store } = view();
+    store.pin(0, 2);
+    expect([classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([[5], [6]]);
+    store.hide({ start: 1, end: 4 });
+    expect([classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([
+      [1, 2, 5],
+      [2, 3, 6],
+    ]);
+    store.readBy("sentence"); // all are of one, but no box has two looks
+    expect(classed(el, "sw-on")).toEqual([1, 2, 5]);
+    store.unhide();
+    expect(classed(el, "sw-on")).toEqual([0, 1, 2, 3, 5]);
   });
   it("open at a double click or the key o, from sentences to words to tokens", () => {
     const { box, store } = view(words());

@@ -302,11 +302,11 @@ describe("what a box shows", () => {
     store.readBy("sentence");
     expect(texts(el, ".sw-chip")).toEqual(["template · 4 tokens"]);
   });
-  it("ends with its line: a sentence that goes on in the next is two boxes", () => {
+  it("ends open with its line where its sentence goes on in the next", () => {
     const list = [token("One\n"), token("two", { word: 1 }), token(" x", { word: 2, sentence: 1, role: "generated" })];
     const { el, store } = view(about(list, 2, [[1, 2]]));
     store.readBy("sentence");
-    expect([store.units.value.spans.length, classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([2, [], []]);
+    expect([store.units.value.spans.length, classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([2, [0], [1]]);
   });
 });
 

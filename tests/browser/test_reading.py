@@ -22,6 +22,18 @@ CHAT = (
 )
 LONG = "".join(f"{i}. The quick brown fox jumps over the lazy dog near the river bank.\\n" for i in range(310))
 
+# Between boxes of one unit on one line, in px; and where the letters of each token begin.
+GAPS = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-on')].flatMap(box => {
+  const next = document.querySelector(`.sw-live .sw-text [data-i="${+box.dataset.i + 1}"]`);
+  const [one, other] = [[...box.getClientRects()].at(-1), next.getClientRects()[0]];
+  return one.top === other.top ? [other.left - one.right] : [];
+})"""
+PLACES = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-t')].map(box => {
+  const range = document.createRange();
+  range.selectNodeContents(box.firstChild ?? box);
+  return range.getBoundingClientRect().left;
+})"""
+
 
 @pytest.fixture
 def shown(desk: Any) -> tuple[Any, Any]:
@@ -258,6 +270,7 @@ def test_words_and_sentences_are_units(desk: Any) -> None:
         desk,
         f'import saliency_widget as sw, json, numpy as np\nw = sw.show("demo", {text!r}, target=" Indeed so")',
     )
+    places = nb.page.evaluate(PLACES)
     nb.code("a = w.attribution.aggregate('word')")
     rows = python(nb, "[[t.position, t.text.strip()] for t in a.rows]")
     assert "don't" in [t for _, t in rows]
@@ -287,6 +300,14 @@ def test_words_and_sentences_are_units(desk: Any) -> None:
     assert view.get_by_role("combobox", name="Read by").input_value() == "sentence"
     token(view, 0).hover()
     assert "works." in tip(view)
+    away(nb)
+    assert max(nb.page.evaluate(GAPS)) <= 0, "one background, without a gap"
+    assert nb.page.evaluate(PLACES) == pytest.approx(places, abs=1.5), "and no word moves"
+    nb.shot("sentences-light", view)
+    nb.theme("JupyterLab Dark")
+    nb.shot("sentences-dark", view)
+    nb.theme("JupyterLab Light")
+    token(view, 0).hover()
     nb.code("b = w.attribution.aggregate('sentence')")
     share = python(nb, "float(b.normalized()[0, 0])")
     said = re.sub(r"\s+", " ", tip(view))

@@ -1,6 +1,6 @@
 /** Finding a passage of a long text: what is seen is found, across tokens, whatever the case. */
 
-import { computed, signal as state } from "@preact/signals-core";
+import { computed, type ReadonlySignal, signal as state } from "@preact/signals-core";
 import { firstWhere, type Span } from "../layout";
 import type { Piece } from "../pieces";
 import type { ViewContext } from "./context";
@@ -40,8 +40,11 @@ export function hitsOf({ text, starts }: Searched, query: string): Span[] {
 
 export type Search = {
   element: HTMLElement;
+  hits: ReadonlySignal<readonly Span[]>;
   /** Of the tokens of a box: bit 0 where one is found, bit 1 where it is the hit on show. */
   found: (start: number, end: number) => number;
+  /** Whether a token and the one before it are of one hit. */
+  joins: (token: number) => boolean;
 };
 
 export function searchView(
@@ -68,6 +71,12 @@ export function searchView(
     if ((all[k]?.start ?? end) >= end) return 0;
     const here = all[at.value];
     return 1 | (here !== undefined && here.start < end && here.end > start ? 2 : 0);
+  }
+
+  function joins(token: number): boolean {
+    const { value: all } = hits;
+    const hit = all[firstWhere(all.length, (i) => (all[i]?.end ?? 0) > token)];
+    return hit !== undefined && hit.start < token;
   }
 
   /** The line first: the boxes of one out of sight have no place yet. */
@@ -120,5 +129,5 @@ export function searchView(
   });
   // Not from the whole view: who writes elsewhere may want a stroke.
   onKeys(root, signal, (): Steps => (element.hidden ? {} : { "/": () => open(true) }));
-  return { element, found };
+  return { element, hits, found, joins };
 }

@@ -7,6 +7,7 @@
  * have no layout (content-visibility).
  */
 
+import { untracked } from "@preact/signals-core";
 import type { Span } from "../layout";
 import type { Store } from "../store";
 import { unitAt } from "../units";
@@ -46,6 +47,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     box.classList.toggle("sw-pinned", on);
   });
   let hot: Span | null = null;
+  let joinedAbout: Span | null = null;
   let struck: ReadonlySet<number> = new Set();
 
   /** The bits of MARKS. */
@@ -56,9 +58,19 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     return Number(isHot) | (Number(isOff) << 1) | ((search?.found(start, end) ?? 0) << 2) | (Number(isStruck) << 4);
   }
 
+  /** Whether a token is drawn as one with that before it: in one unit, target, hit, or stretch that is left out. */
+  function isOne(token: number): boolean {
+    const { value: hidden } = store.hidden;
+    const whole = [look.value.about, pinnedTokens(store), ...hidden].filter((span) => span !== null);
+    if (whole.some(({ start, end }) => token === start || token === end)) return false;
+    if (whole.some(({ start, end }) => token > start && token < end) || search?.joins(token)) return true;
+    const { of } = store.units.value;
+    return store.granularity.value !== "token" && of[token - 1] === of[token];
+  }
+
   function rebuild(from: number): void {
     sight.during(from, () => lines.rebuild(from));
-    lines.joinUnits();
+    lines.joinUnits(isOne);
     nameEyes();
   }
 
@@ -66,6 +78,9 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     const { value: pinned } = store.pinnedCols;
     const { value: first } = store.firstTarget;
     hot = underMouse(store);
+    const { about } = look.value;
+    for (const span of [joinedAbout, about]) if (span !== null) untracked(() => lines.joinUnits(isOne, span));
+    joinedAbout = about;
     struck = new Set(store.whatIf.value?.rows);
     painter.repaint();
     markTabStop([elementAt(store.shown.value?.token)]);
@@ -88,10 +103,18 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     if (from !== null) rebuild(from);
     draw();
   });
-  watch(signal, lines.joinUnits); // not at each hover: it goes over the whole text
+  watch(signal, () => {
+    void [store.units.value, store.hidden.value, store.pinnedCols.value, search?.hits.value];
+    untracked(() => lines.joinUnits(isOne)); // not at each hover: it goes over the whole text
+  });
   for (const [target, event] of [[window, "beforeprint"] as const, [root, WHOLE] as const])
     target.addEventListener(event, painter.paintAll, { signal });
   return search === null ? root : h("div", {}, search.element, root);
+}
+
+function pinnedTokens({ pinnedCols, firstTarget }: Store): Span | null {
+  const [{ value: cols }, { value: first }] = [pinnedCols, firstTarget];
+  return cols && { start: first + cols.start, end: first + cols.end };
 }
 
 /** The unit under the mouse: of a target what is a target by itself. */

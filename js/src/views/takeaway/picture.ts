@@ -103,6 +103,22 @@ function* box({ x, y, width, height }: DOMRect, style: CSSStyleDeclaration): Gen
     style.borderTopLeftRadius,
   ].map(pixels);
   const [, ring, spread] = /^(.+) 0px 0px 0px ([\d.]+)px$/.exec(style.boxShadow) ?? [];
+  // A ring around several boxes: of each, what of its shadows sticks out.
+  const shadows =
+    spread === undefined ? [...style.boxShadow.matchAll(/(rgba?\([^)]*\)) (\S+)px (\S+)px 0px 0px(?! inset)/g)] : [];
+  for (const [, ink = "", dx = "", dy = ""] of shadows) {
+    const [left, up] = [Number(dx), Number(dy)];
+    const fill = solid("fill", ink);
+    yield tag("rect", {
+      x: x + Math.min(0, left),
+      y: up < 0 ? y + up : y + height,
+      width: width + Math.abs(left),
+      height: Math.abs(up),
+      ...fill,
+    });
+    if (left !== 0)
+      yield tag("rect", { x: left < 0 ? x + left : x + width, y, width: Math.abs(left), height, ...fill });
+  }
   const stops = style.backgroundImage.match(/rgb\([^)]*\)/g);
   const id = `ramp-${Math.round(x)}-${Math.round(y)}`;
   if (stops !== null)

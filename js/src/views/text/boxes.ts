@@ -22,7 +22,9 @@ export type Item = {
   painted: number;
   /** What else is to be seen of it, one bit a class of MARKS. */
   marks: number;
-  /** The next box belongs to the same unit. */
+  /** The space before it on its line, which is in the box before it where that `goesOn`. */
+  gap: ChildNode | null;
+  /** The next box is drawn as one with it. */
   goesOn: boolean;
   version: number;
 };

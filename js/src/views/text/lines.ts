@@ -16,8 +16,8 @@ export type Lines = {
   rebuild(from: number): void;
   /** Shows a folded run of template tokens by its tokens, or as a chip again. */
   fold(start: number): void;
-  /** Draws the boxes of one unit as one. */
-  joinUnits(): void;
+  /** Draws boxes as one wherever `isOne` the token at the second of them and the one before; within some tokens alone. */
+  joinUnits(isOne: (at: number) => boolean, within?: Span): void;
 };
 
 /** `leave` is called before boxes go: the tooltip may speak of one of them. */
@@ -63,6 +63,8 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
       for (const node of last.nodes) node.remove();
       items.pop();
     }
+    const last = items.at(-1);
+    if (last?.goesOn) join(last, undefined, false);
   }
 
   function append(from: number): void {
@@ -97,7 +99,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
       ? chipBox({ start, end }, store.specialName.value)
       : tokenBox(start, token, piece, start >= store.firstTarget.value);
     if (!spaced && !first && previous?.block === block && !isSpecial(start) && !isSpecial(start - 1))
-      join(previous.element, element, piece);
+      touch(previous.element, element, piece);
     block.append(...gap, element);
     const own = chip || token.role === "special" ? 0 : breaksIn(piece, token);
     const carried = piece.newline && previous?.block === block ? previous.newlines : 0;
@@ -112,6 +114,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
       newlines: own === 0 ? 0 : own + carried,
       painted: PLAIN,
       marks: 0,
+      gap: gap.length === 1 ? (gap[0] as ChildNode) : null,
       goesOn: false,
       version: -1,
     });
@@ -149,18 +152,22 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     return tokens.value.slice(start, Math.min(end, firstTarget.value)).some(({ role }) => role !== "special");
   }
 
-  function joinUnits(): void {
-    const { units, granularity } = store;
-    const { of } = units.value;
-    const apart = granularity.value === "token";
-    for (const [k, item] of items.entries()) {
-      const next = items[k + 1];
-      const goesOn = !apart && next !== undefined && next.block === item.block && of[item.end - 1] === of[next.start];
-      if (goesOn === item.goesOn) continue;
-      item.goesOn = goesOn;
-      item.element.classList.toggle("sw-on", goesOn);
-      next?.element.classList.toggle("sw-in", goesOn);
+  function joinUnits(isOne: (at: number) => boolean, { start, end }: Span = { start: 0, end: Infinity }): void {
+    const first = Math.max(0, firstWhere(items.length, (k) => (items[k]?.end ?? 0) > start) - 1);
+    for (let k = first; k < items.length && (items[k]?.start ?? end) < end; k++) {
+      const [item, next] = [items[k] as Item, items[k + 1]];
+      const goesOn = next !== undefined && !item.chip && !next.chip && isOne(next.start);
+      if (goesOn !== item.goesOn) join(item, next, goesOn);
     }
+  }
+
+  /** The space between two boxes of one unit is within the first: its background has no gap, and no line moves. */
+  function join(item: Item, next: Item | undefined, goesOn: boolean): void {
+    item.goesOn = goesOn;
+    item.element.classList.toggle("sw-on", goesOn);
+    next?.element.classList.toggle("sw-in", goesOn);
+    if (next?.gap && goesOn) item.element.append(next.gap);
+    else if (next?.gap) next.element.before(next.gap);
   }
 
   /** The space before a box, and before the first target the stroke between what was read and what was written. */
@@ -192,7 +199,7 @@ export function hasPrompt({ targetStart, firstTarget, tokens }: Store): boolean 
 }
 
 /** Two boxes that touch: parts of one word, or neighbours. */
-function join(before: HTMLElement, after: HTMLElement, { joint }: Piece): void {
+function touch(before: HTMLElement, after: HTMLElement, { joint }: Piece): void {
   after.classList.add(joint === "word" ? "sw-j" : "sw-n");
   before.classList.add(joint === "word" ? "sw-k" : "sw-m");
   if (melts(before.textContent, after.textContent)) for (const half of [before, after]) half.classList.add("sw-apart");
