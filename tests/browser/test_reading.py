@@ -28,7 +28,7 @@ GAPS = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-on')].flatM
   const [one, other] = [[...box.getClientRects()].at(-1), next.getClientRects()[0]];
   return one.top === other.top ? [other.left - one.right] : [];
 })"""
-PLACES = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-t')].map(box => {
+PLACES = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-t:not([data-mark])')].map(box => {
   const range = document.createRange();
   range.selectNodeContents(box.firstChild ?? box);
   return range.getBoundingClientRect().left;

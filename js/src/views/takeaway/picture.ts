@@ -97,28 +97,13 @@ function cut(line: Range, edge: number): string {
 }
 
 function* box({ x, y, width, height }: DOMRect, style: CSSStyleDeclaration): Generator<string> {
-  const [top = 0, side = 0, radius = 0] = [
-    style.borderTopWidth,
-    style.borderInlineStartWidth,
-    style.borderTopLeftRadius,
-  ].map(pixels);
+  const sides = [style.borderTopWidth, style.borderRightWidth, style.borderBottomWidth, style.borderLeftWidth].map(
+    pixels,
+  );
+  const [top = 0, right = 0, bottom = 0, left = 0] = sides;
+  const radius = pixels(style.borderTopLeftRadius);
+  const isRound = sides.every((side) => side > 0);
   const [, ring, spread] = /^(.+) 0px 0px 0px ([\d.]+)px$/.exec(style.boxShadow) ?? [];
-  // A ring around several boxes: of each, what of its shadows sticks out.
-  const shadows =
-    spread === undefined ? [...style.boxShadow.matchAll(/(rgba?\([^)]*\)) (\S+)px (\S+)px 0px 0px(?! inset)/g)] : [];
-  for (const [, ink = "", dx = "", dy = ""] of shadows) {
-    const [left, up] = [Number(dx), Number(dy)];
-    const fill = solid("fill", ink);
-    yield tag("rect", {
-      x: x + Math.min(0, left),
-      y: up < 0 ? y + up : y + height,
-      width: width + Math.abs(left),
-      height: Math.abs(up),
-      ...fill,
-    });
-    if (left !== 0)
-      yield tag("rect", { x: left < 0 ? x + left : x + width, y, width: Math.abs(left), height, ...fill });
-  }
   const stops = style.backgroundImage.match(/rgb\([^)]*\)/g);
   const id = `ramp-${Math.round(x)}-${Math.round(y)}`;
   if (stops !== null)
@@ -127,11 +112,20 @@ function* box({ x, y, width, height }: DOMRect, style: CSSStyleDeclaration): Gen
       { id },
       stops.map((stop, k) => tag("stop", { offset: k / (stops.length - 1), "stop-color": stop })).join(""),
     );
-  if (top && !side) yield tag("rect", { x, y, width, height: top, ...solid("fill", style.borderTopColor) });
-  if (side && !top) yield tag("rect", { x, y, width: side, height, ...solid("fill", style.borderInlineStartColor) });
-  const line = spread === undefined ? side && top : pixels(spread);
+  const line = spread === undefined ? (isRound ? top : 0) : pixels(spread);
   const fill = stops === null ? style.backgroundColor : `url(#${id})`;
-  if (!line && fill.endsWith(", 0)")) return;
+  const edges: [number, number, number, number, string][] = isRound
+    ? []
+    : [
+        [x, y, width, top, style.borderTopColor],
+        [x + width - right, y, right, height, style.borderRightColor],
+        [x, y + height - bottom, width, bottom, style.borderBottomColor],
+        [x, y, left, height, style.borderLeftColor],
+      ];
+  const lines = edges
+    .filter(([, , wide, high]) => wide > 0 && high > 0)
+    .map(([x, y, width, height, ink]) => tag("rect", { x, y, width, height, ...solid("fill", ink) }));
+  if (!line && fill.endsWith(", 0)")) return yield* lines;
   const out = spread === undefined ? -line / 2 : line / 2;
   yield tag("rect", {
     x: x - out,
@@ -143,6 +137,7 @@ function* box({ x, y, width, height }: DOMRect, style: CSSStyleDeclaration): Gen
     ...(line > 0 && { ...solid("stroke", ring ?? style.borderTopColor), "stroke-width": line }),
     ...(style.borderTopStyle === "dotted" && { "stroke-dasharray": "1 2" }),
   });
+  yield* lines; // of what has not all four: around the first, the last, or one between
 }
 
 /** The lines of a text node, without the white space around them; `range` is around each in turn. */
