@@ -4,13 +4,14 @@ import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { STEPS } from "./color";
 import type { Span } from "./layout";
 import { isWhole, type MapData, type Measure } from "./map";
-import { type ScaleName, scaleOf } from "./scale";
-import { shareOf } from "./scores";
+import { endOfNoise, isNoise, type ScaleName, scaleOf } from "./scale";
+import { shareOf, statsOf } from "./scores";
 import type { Units } from "./units";
 
 /**
  * What the boxes of a text show. `about`: the tokens that the question is about. `step`: the step of the ramp for a token,
- * null where there is nothing to say of it. `max`: what the far end of the ramp stands for, in the measure on show.
+ * null where there is nothing to say of it. `max`: what the far end of the ramp stands for, in the measure on show; `top`: the
+ * largest of what is shown, which is less where it may be noise.
  */
 export type Look = {
   about: Span | null;
@@ -18,6 +19,7 @@ export type Look = {
   ready: boolean;
   signed: boolean;
   max: number;
+  top: number;
   step: (token: number) => number | null;
 };
 
@@ -70,9 +72,16 @@ export function createLooks(chain: Chain) {
       about: cols && { start: firstTarget.value + cols.start, end },
       turned: false,
       ready: found !== null,
+      end: found === null || of?.difference !== undefined ? 0 : endOf(found),
       values,
       at: (token) => (token < (of?.info.n_rows ?? 0) ? unitAt(token) : null),
     });
+  }
+
+  /** Where the ramp ends for a column that singles nothing out, in the measure on show; 0 for any other, which fills it. */
+  function endOf(scores: Float32Array): number {
+    const { max, visible, l1 } = statsOf(scores);
+    return isNoise(max, visible) ? endOfNoise(visible) * (measure.value === "raw" ? l1 : 1) : 0;
   }
 
   function turnedLook(of: MapData | null, rows: Span): Look {
@@ -85,6 +94,7 @@ export function createLooks(chain: Chain) {
       turned: true,
       // What no target can see has no number, however much of the map is here.
       ready: values.some((value) => !Number.isNaN(value)) || (of !== null && isWhole(of)),
+      end: 0,
       values,
       at: (token) => (token >= firstTarget.value ? first(token - firstTarget.value) : null),
     });
@@ -107,20 +117,27 @@ export function createLooks(chain: Chain) {
 
   function looking(
     of: MapData | null,
-    look: Omit<Look, "step" | "max" | "signed"> & { values: ArrayLike<number>; at: (token: number) => number | null },
+    look: Omit<Look, "step" | "max" | "top" | "signed"> & {
+      end: number;
+      values: ArrayLike<number>;
+      at: (token: number) => number | null;
+    },
   ): Look {
-    const { values, at, ...rest } = look;
-    let max = 0;
-    for (let i = 0; i < values.length; i++) max = Math.max(max, Math.abs(values[i] || 0)); // NaN counts as nothing
-    if (!Number.isFinite(max)) max = 0;
-    const place = scaleOf(scale.value, values, max, threshold.value);
+    const { values, at, end, ...rest } = look;
+    let top = 0;
+    for (let i = 0; i < values.length; i++) top = Math.max(top, Math.abs(values[i] || 0)); // NaN counts as nothing
+    if (!Number.isFinite(top)) top = 0;
+    const max = Math.max(top, end);
+    const place = scaleOf(scale.value, values, top, threshold.value);
+    const reach = max === 0 ? 0 : (STEPS * top) / max;
     return {
       ...rest,
       signed: of !== null && isSigned(of),
       max,
+      top,
       step(token) {
         const value = values[at(token) ?? -1];
-        return value === undefined || Number.isNaN(value) ? null : Math.round(STEPS * place(value));
+        return value === undefined || Number.isNaN(value) ? null : Math.round(reach * place(value));
       },
     };
   }

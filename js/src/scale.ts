@@ -31,3 +31,15 @@ export function scaleOf(name: ScaleName, values: ArrayLike<number>, max: number,
 export function randomTop(n: number): number {
   return 2 / (n + 1);
 }
+
+const FEW = 4; // of three rows the largest share of noise is a half: below that nothing can be told
+
+/** Whether a column of `n` shares, the largest of which is `max`, singles nothing out. */
+export function isNoise(max: number, n: number): boolean {
+  return n >= FEW && max > 0 && max <= randomTop(n);
+}
+
+/** Where the ramp of such a column ends: at so much that its own largest share has half the colour, at most. */
+export function endOfNoise(n: number): number {
+  return 2 * randomTop(n);
+}

@@ -162,19 +162,19 @@ describe("the question turned round", () => {
 describe("the measure", () => {
   it("ends at the largest size, also where that is below zero, and nowhere where it is not finite", () => {
     const { store } = started(about(tokens(TEXT, FIRST), FIRST, [[-4, 1, 3, 0, 2, NAN, NAN], [Infinity, 1, 1, 1, 1, 1, NAN]])); // biome-ignore format: a table
-    expect(store.look.value.max).toBeCloseTo(0.4);
+    expect(store.look.value.top).toBeCloseTo(0.4);
     expect(steps(store)[0]).toBe(-STEPS);
     store.measure.value = "raw";
     store.pin(1);
-    expect(store.look.value.max).toBe(0);
+    expect(store.look.value.top).toBe(0);
   });
   it("is a share of the column, or the raw score; the colours of one column are the same", () => {
     const { store } = started();
     store.pin(1);
     const before = steps(store);
-    expect(store.look.value.max).toBeCloseTo(1 / 6);
+    expect(store.look.value.top).toBeCloseTo(1 / 6);
     store.measure.value = "raw";
-    expect(store.look.value.max).toBe(1);
+    expect(store.look.value.top).toBe(1);
     expect(steps(store)).toEqual(before);
   });
 });

@@ -1,6 +1,7 @@
 /** How a map is read: by which units and on which scale; why this and not that; and attention head by head. */
 
 import { describe, expect, it, vi } from "vitest";
+import { STEPS } from "../src/color";
 import { randomTop } from "../src/scale";
 import {
   about,
@@ -61,7 +62,15 @@ describe("what it is read by", () => {
     const select = find(el, "select[aria-label='Read by']") as HTMLSelectElement;
     expect([select.value, [...select.options].map(({ text }) => text)]).toEqual([
       "token",
-      ["token", "word", "sentence", "segment"],
+      [
+        "token",
+        "word",
+        "word, mean per token",
+        "sentence",
+        "sentence, mean per token",
+        "segment",
+        "segment, mean per token",
+      ],
     ]);
     expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm"]);
     select.value = "word";
@@ -69,6 +78,19 @@ describe("what it is read by", () => {
     expect(store.granularity.value).toBe("word");
     expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm, summed over words"]);
     // The mean of both columns; what " Washington" owes to its own first piece is left out.
+    const choose = (name: string) => {
+      select.value = name;
+      select.dispatchEvent(new Event("change"));
+      return [store.granularity.value, store.pool.value, ...texts(el, ".sw-unit span")];
+    };
+    expect(choose("word, mean per token")).toEqual([
+      "word",
+      "mean",
+      "share of the gradient norm, mean per token of each word",
+    ]);
+    store.readBy("sentence");
+    expect(select.value).toBe("sentence, mean per token");
+    expect(choose("word").slice(0, 2)).toEqual(["word", "sum"]);
     expect(texts(el, ".sw-input")).toEqual(["president .500", "George .375", "The .125"]);
     expect(said(find(el, ".sw-target-line"))).toBe("Washington p = .200 2 tokens, mean");
   });
@@ -172,7 +194,17 @@ describe("the legend", () => {
     expect([find(el, ".sw-noise").hidden, said(find(el, ".sw-noise"))]).toEqual([false, words]);
     vi.advanceTimersByTime(1000);
     expect([...el.querySelectorAll("[aria-live=polite]")].map(said).join("")).toContain(words);
+    // The scale ends at twice what noise would give, so the largest has no more than half the colour.
+    expect(texts(el, ".sw-scale")).toEqual(["0.571"]);
+    expect(store.look.value.step(0)).toBe(Math.round((STEPS / 6) * (7 / 4)));
+    store.measure.value = "raw"; // the column adds up to 6
+    expect([texts(el, ".sw-scale"), store.look.value.step(0)]).toEqual([["03.43"], Math.round((STEPS * 7) / 24)]);
+    store.measure.value = "share";
+    store.scale.value = "quantile";
+    expect(store.look.value.step(0)).toBe(Math.round((STEPS * 7) / 24));
+    store.scale.value = "linear";
     over(box(7)); // all of it on one token
+    expect(store.look.value.step(6)).toBe(STEPS);
     expect([store.target.value, find(el, ".sw-noise").hidden]).toEqual([2, true]);
   });
   it("does not call three equal shares noise: there is too little to tell", () => {

@@ -1,6 +1,6 @@
 /** How the map is read: by which units, in which numbers, on which scale. */
 
-import type { Signal } from "@preact/signals-core";
+import { batch, type Signal } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent } from "../format";
 import type { ScaleName } from "../scale";
@@ -12,7 +12,9 @@ import { createPopover } from "./popover";
 
 const SCALES: Record<ScaleName, string> = { linear: "linear", quantile: "by rank (quantile)", threshold: "threshold" };
 const MEASURES: Record<Measure, string> = { share: "share of the column", raw: "raw score" };
-const POOLS: Record<Pool, string> = { sum: "sum", mean: "mean", max: "max" };
+const POOLS: Record<Pool, string> = { sum: "sum", mean: "mean per token", max: "max" };
+/** Of units whose numbers do not grow with their length, behind the name of the unit. */
+const PER_TOKEN = ", mean per token";
 const JOINTS: Record<"mean" | "sum", string> = { mean: "mean", sum: "sum" };
 
 /** Tokens, words, sentences, segments, and tokens again. */
@@ -24,11 +26,22 @@ export function readByNext({ granularity, readBy }: Store): void {
 export function granularitySelect({ store, signal }: ViewContext): HTMLElement {
   const select = h("select", { className: "sw-select", ariaLabel: "Read by" });
   select.title = "Read by";
-  select.append(...GRANULARITIES.map((name) => h("option", { value: name }, name)));
-  select.addEventListener("change", () => store.readBy(select.value as Granularity), { signal });
+  const named = GRANULARITIES.flatMap((name) => (name === "token" ? [name] : [name, name + PER_TOKEN]));
+  select.append(...named.map((name) => h("option", { value: name }, name)));
+  select.addEventListener("change", () => choose(select.value), { signal });
   watch(signal, () => {
-    select.value = store.granularity.value;
+    const { granularity, pool } = store;
+    const isMean = granularity.value !== "token" && pool.value === "mean";
+    select.value = granularity.value + (isMean ? PER_TOKEN : "");
   });
+
+  function choose(name: string): void {
+    const isMean = name.endsWith(PER_TOKEN);
+    batch(() => {
+      if (isMean || store.pool.value === "mean") store.pool.value = isMean ? "mean" : "sum";
+      store.readBy((isMean ? name.slice(0, -PER_TOKEN.length) : name) as Granularity);
+    });
+  }
   return select;
 }
 

@@ -24,17 +24,18 @@ export function rampScale(
   >`;
 }
 
-/** The ramp on the scale of the maps; by rank its ends would say of the colours between them what is not so. */
+/** The ramp on the scale of the maps, of which the largest number on show fills a part; by rank its ends would say of the colours between them what is not so. */
 export function mapScale(
   context: ViewContext,
   signed: boolean,
   ends: Ends,
   title: string | typeof nothing = nothing,
+  filled = 1,
 ): TemplateResult {
   const { store } = context;
   const { value: scale } = store.scale;
   return rampScale(context, signed, scale === "quantile" ? ["", ""] : ends, title, {
     name: scaleText(store),
-    least: scale === "threshold" ? store.threshold.value : 0,
+    least: scale === "threshold" ? filled * store.threshold.value : 0,
   });
 }

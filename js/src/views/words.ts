@@ -4,7 +4,7 @@ import { percent, plural, share, significant } from "../format";
 import type { Span } from "../layout";
 import { nameOfSpan } from "../pieces";
 import type { WireMethod, WireStep } from "../protocol";
-import { randomTop } from "../scale";
+import { isNoise, randomTop } from "../scale";
 import { statsOf } from "../scores";
 import type { Shown, Store } from "../store";
 import type { Granularity, Pool } from "../units";
@@ -22,7 +22,7 @@ export function nameOfTargets(store: Store, { start, end }: Span): string {
 
 const POOLED: Record<Pool, (unit: Granularity) => string> = {
   sum: (unit) => `summed over ${unit}s`,
-  mean: (unit) => `averaged over ${unit}s`,
+  mean: (unit) => `mean per token of each ${unit}`,
   max: (unit) => `the largest of each ${unit}`,
 };
 
@@ -113,16 +113,13 @@ export function notesOn({ notes, map, look, targetCols }: Store): string[] {
   return known.filter(({ cols }) => cols === null || cols.some(isShown)).map(({ text }) => text);
 }
 
-const FEW = 4; // of three rows the largest share of noise is a half: below that nothing can be told
-
 /** Says so where the column on show singles nothing out. */
 export function noise({ shown, domain, granularity, method }: Store): string | null {
   if (method.value?.family === "difference") return null; // of two maps it may well be that nothing is different
   const scores = shown.value?.scores ?? null;
   const n = scores === null ? 0 : statsOf(scores).visible;
   const max = domain.value;
-  const floor = randomTop(n);
-  if (n < FEW || max === 0 || max > floor) return null;
+  if (!isNoise(max, n)) return null;
   const over = plural(n, granularity.value);
-  return `Nothing stands out: the largest share, ${share(max)}, is no more than noise over ${over} would give (${share(floor)}).`;
+  return `Nothing stands out: the largest share, ${share(max)}, is no more than noise over ${over} would give (${share(randomTop(n))}).`;
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MINUS = "−"
 APART = "difference of shares"  # the unit of a map whose scores are shares already: its shares would mean nothing
-_POOLED = {"sum": "summed over {}s", "mean": "averaged over {}s", "max": "the largest of each {}"}
+_POOLED = {"sum": "summed over {}s", "mean": "mean per token of each {}", "max": "the largest of each {}"}
 LONG = 60  # characters of the name of a unit of several tokens; of one token twice as much
 
 

@@ -38,9 +38,9 @@ export function panelView(
   }
 
   function legend(): TemplateResult {
-    const { max, signed } = look.value;
+    const { max, top, signed } = look.value;
     const number = (value: number) => (side.entry === null ? share(value) : figure(store, value));
-    return mapScale(context, signed, [signed ? number(-max) : "0", number(max)]);
+    return mapScale(context, signed, [signed ? number(-max) : "0", number(max)], undefined, top / max);
   }
 
   function agreement(): TemplateResult | typeof nothing {

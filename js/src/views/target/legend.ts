@@ -21,12 +21,13 @@ export function legendView(context: ViewContext): HTMLElement {
   const root = h("div", { className: "sw-legend" });
 
   function scale(): TemplateResult {
-    const { max, signed } = store.look.value;
+    const { max, top, signed } = store.look.value;
     return mapScale(
       context,
       signed,
       [signed ? figure(store, -max) : "0", figure(store, max)],
       signed ? meaningOfSigns(store.method.value?.family) : nothing,
+      top / max,
     );
   }
 
