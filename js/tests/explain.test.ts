@@ -71,6 +71,14 @@ describe("the drawer", () => {
   });
 });
 
+const WHY = {
+  id: "why",
+  label: "Why this word",
+  kind: "answer",
+  text: "Why did you write “{target}” after “{review}”?",
+};
+const ASKED = { ...EXPLAINERS, prompts: [WHY, ...EXPLAINERS.prompts] };
+
 describe("the question", () => {
   it("goes to whom, with what and about what the reader chose", () => {
     const { el, find, choose, write, model } = view(EXPLAINERS);
@@ -103,6 +111,32 @@ describe("the question", () => {
       prompt: scores?.text,
       review: "So bad.",
     });
+  });
+  it("is first why the target on show was written, after all that stands before it", () => {
+    const { el, find, choose, model, store } = view(ASKED);
+    store.pin(1); // "." after " Washington"
+    expect(texts(el, ".sw-choice")).toEqual(["Why this word", "Movie review (homework 7)"]);
+    const question = `Why did you write “.” after “${ASKED.review} Washington”?`;
+    expect(texts(el, ".sw-gist")).toEqual([question, `${ASKED.review} Washington`]);
+    expect(el.querySelector(".sw-compares")).toBeNull(); // what is set beside what is done is a class
+    find(".sw-primary").click();
+    expect(model.sent.at(-1)).toEqual({
+      type: "explain",
+      explainer: "model",
+      kind: "answer",
+      prompt: "Why did you write “.” after “{review}”?",
+      review: `${ASKED.review} Washington`,
+    });
+    model.hear(phase("done"));
+    choose("Movie review (homework 7)");
+    expect(texts(el, ".sw-choice[aria-pressed=true]")).toEqual(["Movie review (homework 7)", "Answer and explain"]);
+    find(".sw-primary").click();
+    expect(model.sent.at(-1)).toMatchObject({ prompt: EXPLAINERS.prompts[0]?.text, review: ASKED.review });
+    expect(el.querySelector(".sw-compares")).not.toBeNull();
+  });
+  it("why a word was written is answered without a class", () => {
+    const { el } = view(ASKED, { ...PROSE, id: 9, prompt: "Why this word", label: null, state: "done" });
+    expect([texts(el, ".sw-answer-name").length, el.querySelector(".sw-verdict")]).toEqual([1, null]);
   });
   it("names the only one that can be asked", () => {
     const { el, find } = view({ ...EXPLAINERS, explainers: EXPLAINERS.explainers.slice(0, 1) });

@@ -81,6 +81,11 @@ def write(view: Any, field: str, text: str) -> None:
     view.get_by_role("textbox", name=field).fill(text)
 
 
+def as_review(view: Any) -> None:
+    """Choose the prompts about a film review."""
+    button(view, "Movie review (homework 7)").click()
+
+
 def ask(view: Any, prompt: str | None = None) -> None:
     if prompt is not None:
         button(view, prompt).click()
@@ -127,6 +132,33 @@ def widen(nb: Any, view: Any, width: int) -> None:
     )
 
 
+def test_the_question_is_about_the_target_on_show(notebook: Any) -> None:
+    """What is asked first is why the pinned word was written; it is asked word for word, and has no class."""
+    text = "The first president of the United States was"
+    view = shown_in(
+        nb := notebook(f'import saliency_widget as sw, json\nw = sw.show("demo", {text!r}, max_new_tokens=8)')
+    )
+    drawer_toggle(view).click()
+    assert view.locator(".sw-gist").first.inner_text() == f"Why did you write “John” after “{text}”?"
+    view.locator(".sw-gen").nth(3).click()
+    nb.page.mouse.move(5, 5)
+    question = f"Why did you write “Kennedy” after “{text} John F.”?"
+    assert view.locator(".sw-gist").first.inner_text() == question
+    assert button(view, "Say versus do").count() == 0
+    nb.shot("why-light", view)
+    ask(view)
+    view.locator(".sw-answer[aria-busy=false]").wait_for(timeout=PATIENCE)
+    assert python(nb, "[w.explanations[0].prompt, w.explanations[0].kind]") == [question, "answer"]
+    head = view.locator(".sw-answer-head").first
+    assert "Why this word" in head.inner_text()
+    assert head.locator(".sw-verdict").count() == 0
+    as_review(view)
+    assert view.get_by_role("group", name="Movie review").get_by_role("button").count() == 3
+    nb.shot("review-preset-light", view)
+    nb.page.add_style_tag(content="body { overflow: visible !important }")
+    assert axe(nb)["violations"] == []
+
+
 def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> None:
     view = shown_in(nb := notebook(SHOW.format(REVIEW)[:-1] + f", explainer={NOBODY})"))
     toggle = drawer_toggle(view)
@@ -137,6 +169,7 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
     drawer(view).wait_for(state="detached")
     nb.page.keyboard.press("e")
     assert toggle.get_attribute("aria-expanded") == "true"
+    as_review(view)
     # The text is all that was asked; the review alone is what this is about.
     assert view.locator(".sw-gist").inner_text() == f"Is this review positive or negative? {REVIEW}"
     write(view, "Text", REVIEW)
@@ -208,6 +241,7 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
 def test_what_is_said_of_each_word_stands_beside_what_is_computed(notebook: Any) -> None:
     view = shown_in(nb := notebook(SHOW.format(BRIEF)))
     drawer_toggle(view).click()
+    as_review(view)
     write(view, "Text", BRIEF)
     view.locator("summary", has_text=re.compile("^Text")).click()
     # Freely first, which the demo model cannot do; then the list is written for it.

@@ -107,7 +107,7 @@ def test_a_page_is_told_who_can_be_asked_and_about_what(widget) -> None:
     assert [(e["id"], e["is_model"]) for e in told["explainers"]] == [("model", True)]
     assert told["review"] == TEXT
     assert told["compares"]
-    assert [p["id"] for p in told["prompts"]] == ["answer", "scores", "scores-predict-first"]
+    assert [p["id"] for p in told["prompts"]] == ["why", "answer", "scores", "scores-predict-first"]
     assert all("{review}" in p["text"] for p in told["prompts"])
 
 

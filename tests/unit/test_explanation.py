@@ -77,6 +77,17 @@ def test_a_template_without_a_place_for_the_review_is_an_error() -> None:
         sw.explain(made("llama"), REVIEW, prompt="{review}", genre="film", progress=False)
 
 
+def test_a_built_in_prompt_is_known_by_its_label_also_with_the_target_filled_in():
+    """The page fills in the target before it asks; what else is written is a prompt of one's own."""
+    assert [prompts.label_of(t.text) for t in prompts.TEMPLATES.values()] == [
+        t.label for t in prompts.TEMPLATES.values()
+    ]
+    for target in ("John", "“", "{target}", "a” after “b"):
+        assert prompts.label_of(prompts.WHY.text.replace("{target}", target)) == "Why this word"
+    assert prompts.label_of("Why did you write “” after “{review}”?") == "Own prompt"
+    assert prompts.label_of("Why this? {review}") == "Own prompt"
+
+
 @pytest.mark.parametrize("text", [*prompts.PARAPHRASES, prompts.PREDICT_FIRST.text])
 def test_the_other_wordings_ask_for_the_class_first(text: str) -> None:
     assert prompts.order_of(text) == "predict first"

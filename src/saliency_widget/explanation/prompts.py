@@ -61,6 +61,8 @@ PREDICT_FIRST = Template(
     "[(<word or punctuation>, <float importance>), ...]\n"
     "<review> {review} <review>",
 )
+# What the page asks first: of the target on show, with which the page fills `{target}`.
+WHY = Template(id="why", label="Why this word", kind="answer", text="Why did you write “{target}” after “{review}”?")
 TEMPLATES: dict[str, Template] = {t.id: t for t in (ANSWER, SCORES, PREDICT_FIRST)}
 
 # The same question in other words, class first: how stable is what the model says?
@@ -99,6 +101,14 @@ def fill(template: str, **fields: str) -> str:
         )
     pattern = "|".join(re.escape(f"{{{name}}}") for name in fields)
     return re.sub(pattern, lambda found: fields[found[0][1:-1]], template)
+
+
+def label_of(template: str) -> str:
+    """The label of the built-in prompt that this is, its target filled in or not; "Own prompt" for any other."""
+    before, after = WHY.text.split("{target}")
+    if template.startswith(before) and template.endswith(after) and len(template) > len(before + after):
+        return WHY.label
+    return next((t.label for t in TEMPLATES.values() if t.text == template), "Own prompt")
 
 
 def order_of(template: str) -> Order:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..explanation.prompts import TEMPLATES
+from ..explanation.prompts import TEMPLATES, WHY, label_of
 
 if TYPE_CHECKING:
     from ..evaluation.measures import Figure
     from ..evaluation.result import SayVersusDo
-    from ..explanation.asking import Inquiry
     from ..explanation.clients import Client
     from ..explanation.result import Card, Explanation
     from ..protocol import to_page
@@ -31,7 +30,7 @@ def explainers_message(
     return {
         "type": "explainers",
         "explainers": found,
-        "prompts": [{"id": t.id, "label": t.label, "kind": t.kind, "text": t.text} for t in TEMPLATES.values()],
+        "prompts": [{"id": t.id, "label": t.label, "kind": t.kind, "text": t.text} for t in (WHY, *TEMPLATES.values())],
         "review": review,
         "compares": model is not None,
         "reason": None if found else reason,
@@ -46,7 +45,7 @@ def answer_message(talk: Talk) -> to_page.Answer:
         "type": "answer",
         "id": talk.id,
         "explainer": talk.name or talk.explainer,
-        "prompt": _label_of(talk.request),
+        "prompt": label_of(talk.request.template),
         "kind": talk.request.kind,
         "guided": said.guided if said else False,
         "state": talk.state,
@@ -94,10 +93,6 @@ def comparison_message(result: SayVersusDo) -> to_page.Comparison:
         ],
         "card": _card(result.card),
     }
-
-
-def _label_of(request: Inquiry) -> str:
-    return next((t.label for t in TEMPLATES.values() if t.text == request.template), "Own prompt")
 
 
 def _words(said: Explanation) -> list[to_page.WireWord]:

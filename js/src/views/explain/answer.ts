@@ -9,7 +9,7 @@ import { askMap, mapOnShow } from "../ask";
 import { cardButton, cardOf } from "../card";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { costOf, explainerName, fateOf, nameOf, summary } from "./said";
+import { asksForClass, costOf, explainerName, fateOf, nameOf, summary } from "./said";
 import { streamView } from "./stream";
 import { wordsLegend, wordsView } from "./words";
 
@@ -38,8 +38,9 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
     computed(() => answer.value.words ?? []),
   );
 
-  function chip({ state, label, label_probability: p }: Answer): TemplateResult | typeof nothing {
-    if (label === null && state !== "done") return nothing;
+  function chip(said: Answer): TemplateResult | typeof nothing {
+    const { state, label, label_probability: p } = said;
+    if (!asksForClass(store, said) || (label === null && state !== "done")) return nothing;
     const kind = label === null ? "" : label === 1 ? "sw-positive" : "sw-negative";
     return html`<span class="sw-verdict ${kind}">${nameOf(label)}${p === null ? nothing : html` <span class="sw-muted">${share(p)}</span>`}</span>`;
   }

@@ -1,8 +1,9 @@
 /** What the reader is about to ask. Kept with the store, so that it outlives the drawer, and its views share it. */
 
 import { type Signal, signal } from "@preact/signals-core";
-import type { WireExplainer, WirePrompt } from "../../protocol";
+import type { Explainers, WireExplainer, WirePrompt } from "../../protocol";
 import type { Store } from "../../store";
+import { nameOfTargets } from "../words";
 
 export type Draft = {
   explainer: Signal<string | null>;
@@ -14,7 +15,19 @@ export type Draft = {
 };
 
 /** A draft made whole: what would be asked now. */
-export type Question = { explainer: WireExplainer; prompt: WirePrompt; template: string; review: string };
+export type Question = {
+  explainer: WireExplainer;
+  prompt: WirePrompt;
+  template: string;
+  /** The target on show, where the prompt has a place for it. */
+  target: string;
+  /** The text, and what it was before it was edited. */
+  review: string;
+  own: string;
+};
+
+/** The prompt that asks about the target on show; the others ask about the whole text, as a review. */
+export const isWhy = ({ id }: WirePrompt) => id === "why";
 
 const drafts = new WeakMap<Store, Draft>();
 
@@ -36,14 +49,36 @@ export function questionOf(store: Store): Question | null {
   const [draft, menu] = [draftOf(store), store.explainers.value];
   if (menu === null || menu.reason !== null) return null;
   const explainer = menu.explainers.find(({ id }) => id === draft.explainer.value) ?? menu.explainers[0];
-  const prompt = menu.prompts.find(({ id }) => id === draft.prompt.value) ?? menu.prompts[0];
+  const prompts = promptsOf(store, menu);
+  const prompt = prompts.find(({ id }) => id === draft.prompt.value) ?? prompts[0];
   if (explainer === undefined || prompt === undefined) return null;
+  const cols = store.pinnedCols.value ?? store.targetCols.value;
+  const own = isWhy(prompt) && cols !== null ? textBefore(store, menu.review, cols.start) : menu.review;
   return {
     explainer,
     prompt,
     template: draft.templates.value.get(prompt.id) ?? prompt.text,
-    review: draft.review.value ?? menu.review,
+    target: cols === null ? "" : nameOfTargets(store, cols),
+    review: draft.review.value ?? own,
+    own,
   };
+}
+
+/** A class was not written after anything. */
+export function promptsOf({ kind }: Store, { prompts }: Explainers): WirePrompt[] {
+  return kind.value === "classes" ? prompts.filter((prompt) => !isWhy(prompt)) : prompts;
+}
+
+/** What was asked, and what was written up to a target. */
+function textBefore({ tokens, firstTarget }: Store, asked: string, col: number): string {
+  const { value: first } = firstTarget;
+  const written = tokens.value.slice(first, first + col).filter(({ role }) => role !== "special");
+  return asked + written.map(({ text }) => text).join("");
+}
+
+/** The template with the target in its place. */
+export function withTarget({ template, target }: Question): string {
+  return template.replaceAll("{target}", () => target);
 }
 
 /** `text` is now the template of this prompt, or (null) the one it came with. */

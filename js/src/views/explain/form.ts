@@ -4,9 +4,11 @@ import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { Explainers, WireExplainer } from "../../protocol";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { draftOf, editTemplate, type Question, questionOf } from "./draft";
+import { draftOf, editTemplate, isWhy, promptsOf, type Question, questionOf, withTarget } from "./draft";
 
 const PLACE = "{review}";
+/** The prompts that take any text for a film review: those of the course, and a variant. */
+const PRESET = "Movie review (homework 7)";
 const COMPARES =
   "Asks the model on show to score each word, and sets that beside what the methods compute for its answer.";
 
@@ -21,9 +23,9 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
   function ask(): void {
     const question = questionOf(store);
     if (question === null || !canAsk(question)) return;
-    const { explainer, prompt, template, review } = question;
+    const { explainer, prompt, review } = question;
     store.explain();
-    send({ type: "explain", explainer: explainer.id, kind: prompt.kind, prompt: template, review });
+    send({ type: "explain", explainer: explainer.id, kind: prompt.kind, prompt: withTarget(question), review });
   }
 
   const canCompare = ({ review }: Question) => !store.explaining.value && review.trim() !== "";
@@ -73,25 +75,41 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
       >${explainers.map((one) => html`<option value=${one.id} ?selected=${one.id === explainer.id}>${named(one)}</option>`)}</select>`;
   }
 
-  function how({ prompts }: Explainers, { prompt }: Question): TemplateResult {
+  function choices(name: string, options: readonly { id: string; label: string; on: boolean }[]): TemplateResult {
     const choose = (id: string) => () => {
       draft.prompt.value = id;
     };
-    return html`<div class="sw-choices" role="group" aria-label="What is asked">${prompts.map(
-      ({ id, label }) => html`<button
+    return html`<div class="sw-choices" role="group" aria-label=${name}>${options.map(
+      ({ id, label, on }) => html`<button
         type="button"
         class="sw-choice"
-        aria-pressed=${id === prompt.id}
+        aria-pressed=${on}
         @click=${choose(id)}
       >${label}</button>`,
     )}</div>`;
+  }
+
+  function how(menu: Explainers, { prompt }: Question): TemplateResult {
+    const prompts = promptsOf(store, menu);
+    const [why, first] = [prompts.find(isWhy), prompts.find((one) => !isWhy(one))];
+    const reviews = prompts.filter((one) => !isWhy(one)).map((one) => ({ ...one, on: one.id === prompt.id }));
+    if (why === undefined || first === undefined) return choices("What is asked", reviews);
+    const kinds = [
+      { ...why, on: isWhy(prompt) },
+      { id: first.id, label: PRESET, on: !isWhy(prompt) },
+    ];
+    return html`${choices("What is asked", kinds)} ${isWhy(prompt) ? nothing : choices(PRESET, reviews)}`;
   }
 
   function template(question: Question): TemplateResult {
     const { prompt, template: text } = question;
     const edited = text !== prompt.text;
     return html`<details class="sw-fold">
-      <summary>Prompt${edited ? html` <span class="sw-muted">edited</span>` : nothing}</summary>
+      <summary>Prompt${edited ? html` <span class="sw-muted">edited</span>` : nothing} ${
+        isWhy(prompt)
+          ? html`<bdi class="sw-gist">${withTarget(question).replace(PLACE, () => question.review)}</bdi>`
+          : nothing
+      }</summary>
       <textarea
         class="sw-area"
         rows="7"
@@ -105,7 +123,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
       <div class="sw-under">
         <span id=${note}>${
           hasPlace(question)
-            ? html`<code>${PLACE}</code> stands for the text.`
+            ? html`<code>${PLACE}</code> stands for the text${isWhy(prompt) ? html`, <code>{target}</code> for the target on show` : nothing}.`
             : html`Write <code>${PLACE}</code> where the text is to stand.`
         }</span>
         ${edited ? resetButton(() => editTemplate(draft, prompt, null)) : nothing}
@@ -113,9 +131,10 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
     </details>`;
   }
 
-  function text({ review }: Explainers, question: Question): TemplateResult {
+  function text(question: Question): TemplateResult {
+    const { own } = question;
     const set = (value: string | null) => {
-      draft.review.value = value === review ? null : value;
+      draft.review.value = value === own ? null : value;
     };
     return html`<details class="sw-fold">
       <summary>Text <bdi class="sw-gist">${question.review}</bdi></summary>
@@ -127,7 +146,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
         .value=${question.review}
         @input=${(event: Event) => set(inputOf(event))}
       ></textarea>
-      <div class="sw-under"><span></span>${question.review === review ? nothing : resetButton(() => set(null))}</div>
+      <div class="sw-under"><span></span>${question.review === own ? nothing : resetButton(() => set(null))}</div>
     </details>`;
   }
 
@@ -138,13 +157,13 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
   function form(menu: Explainers, question: Question): TemplateResult {
     const busy = store.explaining.value;
     return html`<div class="sw-ask-line">${who(menu, question)} ${how(menu, question)}</div>
-      ${template(question)} ${text(menu, question)}
+      ${template(question)} ${text(question)}
       <div class="sw-ask-line">
         <button type="button" class="sw-button sw-primary" aria-disabled=${!canAsk(question)} @click=${ask}
           >${busy ? "Explaining …" : "Ask"}</button>
         ${busy ? html`<button type="button" class="sw-button sw-stop" @click=${stop}>Stop</button>` : nothing}
         ${
-          menu.compares
+          menu.compares && !isWhy(question.prompt)
             ? html`<button
                 type="button"
                 class="sw-button sw-compares"

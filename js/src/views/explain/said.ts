@@ -9,6 +9,11 @@ export function explainerName({ explainers }: Store, id: string): string {
   return explainers.value?.explainers.find((explainer) => explainer.id === id)?.name ?? id;
 }
 
+/** Whether an answer was to decide on a class: the question why a word was written has none. */
+export function asksForClass({ explainers }: Store, { prompt }: Pick<Answer, "prompt">): boolean {
+  return explainers.value?.prompts.find(({ label }) => label === prompt)?.id !== "why";
+}
+
 export const nameOf = (label: Label | null) => (label === null ? "undecided" : label === 1 ? "positive" : "negative");
 
 /** The class that was answered, and how sure that was where it is known. */
