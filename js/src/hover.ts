@@ -5,7 +5,7 @@
 
 import { makeRamp, type Rgb, STEPS, swatchOf } from "./color";
 import { share, significant } from "./format";
-import { type ScaleName, scaleOf } from "./scale";
+import { endOfNoise, isNoise, type ScaleName, scaleOf } from "./scale";
 
 /** What a map says of itself. Where a field may be left out, export/html.py leaves it out: the map as it comes. */
 export type Told = {
@@ -15,6 +15,8 @@ export type Told = {
   threshold?: number;
   /** What is told of a number: a share that is to be made of it; or, as they are, a score, a difference, what was fed. */
   numbers: "share" | "score" | "difference" | "fed";
+  /** A target for which nothing stands out has no saturated colour: as the page that shows the map says so, too. */
+  calm?: boolean;
   /** What is asked about: a target, and which inputs made it; or an input, and which targets it feeds. */
   about?: "target" | "input";
   /**
@@ -45,7 +47,7 @@ function make(tag: string, text: string, className = ""): HTMLElement {
  */
 export function painter(
   map: HTMLElement,
-  { signed, scale = "linear", threshold = 0, numbers: told, about = "target", rows, cols, names, asked }: Told,
+  { signed, scale = "linear", threshold = 0, numbers: told, calm, about = "target", rows, cols, names, asked }: Told,
   scoresOf: (at: number) => ArrayLike<number>,
 ): (at: number, background: Rgb) => void {
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
@@ -67,6 +69,8 @@ export function painter(
     const order = [...numbers.keys()].filter((row) => size(row) >= 0).sort((a, b) => size(b) - size(a));
     const max = size(order[0] as number) || 0;
     const place = scaleOf(scale, numbers, max, threshold);
+    const top = told === "share" ? max : max / order.reduce((sum, row) => sum + size(row), 0);
+    const reach = calm && isNoise(top, order.length) ? top / endOfNoise(order.length) : 1;
     const colored = (on: number) => swatchOf(ramp, Math.round(STEPS * on), signed);
     const titles: string[] = [];
     let rank = 1;
@@ -81,7 +85,7 @@ export function painter(
       // The sentence of a box after the target may have begun before it, and was seen no further.
       const row = about === "target" && (col < 0 ? ~col : col) > at ? -1 : (rows[i] as number);
       const title = isAsked ? `${name} · the ${about}` : titles[row];
-      const swatch = isAsked || !title ? null : colored(place(numbers[row] as number));
+      const swatch = isAsked || !title ? null : colored(reach * place(numbers[row] as number));
       box.style.background = swatch?.background ?? "";
       box.style.color = swatch?.color ?? (isAsked ? "" : ramp.dark ? "#9aa3b1" : "#5f6672");
       box.style.outline = isAsked ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";
@@ -89,17 +93,19 @@ export function painter(
     }
     for (const [i, part] of legend.entries()) {
       const t = (i - 1) / (legend.length - 3); // between a number at either end
-      if (i === 0) part.textContent = signed ? figure(-max) : "0";
-      else if (t > 1) part.textContent = figure(max);
-      else part.style.background = colored(place(max * (signed ? 2 * t - 1 : t))).background;
+      const on = signed ? 2 * t - 1 : t;
+      const end = max / reach;
+      if (i === 0) part.textContent = signed ? figure(-end) : "0";
+      else if (t > 1) part.textContent = figure(end);
+      else part.style.background = colored(Math.abs(on) > reach ? on : reach * place(end * on)).background;
     }
-    const top = order.slice(0, STRONGEST).filter(size);
+    const strongest = order.slice(0, STRONGEST).filter(size);
     caption?.replaceChildren(
       make("strong", name),
       said,
       make("span", others, "sw-quiet"),
       make("br", ""),
-      top.map((row) => `${names[row]}\u00a0${figure(numbers[row] as number)}`).join(" · ") || NOTHING[about],
+      strongest.map((row) => `${names[row]}\u00a0${figure(numbers[row] as number)}`).join(" · ") || NOTHING[about],
       make("span", hidden, "sw-quiet"),
     );
   };

@@ -146,8 +146,12 @@ function shares(scores: number[], raw = false): number[] {
   return raw ? scores : scores.map((score) => score / sum);
 }
 
-/** The step of the ramp for a number among others. */
-function stepOf(values: number[], at: number, { scale = "linear", threshold = 0.5 }: How): number {
+/** The step of the ramp for a number among others: no more than half of it where none is larger than noise would be. */
+function stepOf(values: number[], at: number, { scale = "linear", threshold = 0.5 }: How, calm = true): number {
+  const seen = values.filter(isThere).map(Math.abs);
+  const noise = 2 / (seen.length + 1);
+  const top = Math.max(...seen) / total(seen);
+  const steps = calm && seen.length > 3 && top <= noise ? (STEPS * top) / (2 * noise) : STEPS;
   const sizes = values
     .filter(isThere)
     .map(Math.abs)
@@ -155,9 +159,9 @@ function stepOf(values: number[], at: number, { scale = "linear", threshold = 0.
   const [value, max] = [values[at] as number, Math.max(...sizes)];
   if (scale === "quantile" && value !== 0)
     return Math.round(
-      (STEPS * Math.sign(value) * sizes.filter((size) => size <= Math.abs(value)).length) / sizes.length,
+      (steps * Math.sign(value) * sizes.filter((size) => size <= Math.abs(value)).length) / sizes.length,
     );
-  return scale === "threshold" && Math.abs(value) < threshold * max ? 0 : Math.round((STEPS * value) / max);
+  return scale === "threshold" && Math.abs(value) < threshold * max ? 0 : Math.round((steps * value) / max);
 }
 
 const VIEWS: [string, How][] = [
@@ -275,7 +279,9 @@ describe.each(VIEWS)("read by %s", (_, how) => {
       else if (place < 0) expect(title).toBe("");
       else {
         expect(title).toContain(` · ${raw ? "score" : "fed"} `);
-        expect(style.background).toBe(swatchOf(makeRamp([255, 255, 255]), stepOf(fed, place, how), true).background);
+        expect(style.background).toBe(
+          swatchOf(makeRamp([255, 255, 255]), stepOf(fed, place, how, false), true).background,
+        );
       }
     }
   });

@@ -80,7 +80,7 @@ function boxesOf({ tokens, units, hidden, hiddenRows, firstTarget }: Store, targ
 
 /** What is asked about and what answers: the numbers, and by the first token of a box which of them are its own. */
 type Question = Pick<Seen, "numbers" | "shown"> & {
-  told: Pick<Told, "about" | "numbers" | "names" | "asked">;
+  told: Pick<Told, "about" | "numbers" | "calm" | "names" | "asked">;
   rowAt: (token: number) => number;
   askedAt: (token: number) => number;
 };
@@ -91,7 +91,13 @@ function aboutTargets(store: Store, targets: readonly Target[], names: readonly 
   const told = map.value?.difference !== undefined ? "difference" : measure.value === "raw" ? "score" : "share";
   const at = placesOf(targets.map(({ cols }) => cols));
   return {
-    told: { about: "target", numbers: told, names, asked: targets.map((one) => asked(store, one)) },
+    told: {
+      about: "target",
+      numbers: told,
+      calm: told !== "difference",
+      names,
+      asked: targets.map((one) => asked(store, one)),
+    },
     numbers: targets.map(({ scores }) => scores),
     shown: Math.max(0, at(target.value ?? 0)),
     rowAt: (token) => within(units.value.of[token], names.length),
