@@ -82,7 +82,7 @@ const ASKED = { ...EXPLAINERS, prompts: [WHY, ...EXPLAINERS.prompts] };
 describe("the question", () => {
   it("goes to whom, with what and about what the reader chose", () => {
     const { el, find, choose, write, model } = view(EXPLAINERS);
-    const select = find<HTMLSelectElement>("select.sw-who");
+    const select = find<HTMLSelectElement>("select.sw-explainer");
     expect([...select.options].map(({ text }) => text)).toEqual([
       "SmolLM2-135M-Instruct · this model, on cpu",
       "gemini-2.0-flash · generativelanguage.googleapis.com",
@@ -117,7 +117,7 @@ describe("the question", () => {
     store.pin(1); // "." after " Washington"
     expect(texts(el, ".sw-choice")).toEqual(["Why this word", "Movie review (homework 7)"]);
     const question = `Why did you write “.” after “${ASKED.review} Washington”?`;
-    expect(texts(el, ".sw-gist")).toEqual([question, `${ASKED.review} Washington`]);
+    expect(texts(el, ".sw-summary")).toEqual([question, `${ASKED.review} Washington`]);
     expect(el.querySelector(".sw-compares")).toBeNull(); // what is set beside what is done is a class
     find(".sw-primary").click();
     expect(model.sent.at(-1)).toEqual({
@@ -140,7 +140,7 @@ describe("the question", () => {
   });
   it("names the only one that can be asked", () => {
     const { el, find } = view({ ...EXPLAINERS, explainers: EXPLAINERS.explainers.slice(0, 1) });
-    expect([el.querySelector("select.sw-who"), find(".sw-who").textContent]).toEqual([
+    expect([el.querySelector("select.sw-explainer"), find(".sw-explainer").textContent]).toEqual([
       null,
       "SmolLM2-135M-Instruct this model, on cpu",
     ]);

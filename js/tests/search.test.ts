@@ -31,12 +31,12 @@ describe("the search", () => {
     press(box(240), "/");
     expect(document.activeElement).toBe(field(el));
     find(el, "UNITED");
-    expect([counted(el), classed(el, "sw-found"), classed(el, "sw-here")]).toEqual([
+    expect([counted(el), classed(el, "sw-found"), classed(el, "sw-found-current")]).toEqual([
       "1 of 4",
       [7, 8, 67, 68, 127, 128, 187, 188],
       [7, 8],
     ]);
-    expect(classed(el, "sw-on")).toEqual([7, 67, 127, 187]); // one box a hit
+    expect(classed(el, "sw-merges-next")).toEqual([7, 67, 127, 187]); // one box a hit
     for (const [key, more, at] of [
       ["Enter", {}, 67],
       ["ArrowDown", {}, 127],
@@ -45,7 +45,7 @@ describe("the search", () => {
       ["ArrowUp", {}, 187],
     ] as const) {
       press(field(el), key, more);
-      expect(classed(el, "sw-here")).toEqual([at, at + 1]);
+      expect(classed(el, "sw-found-current")).toEqual([at, at + 1]);
     }
     find(el, "nowhere");
     expect([counted(el), classed(el, "sw-found")]).toEqual(["not found", []]);
@@ -56,7 +56,7 @@ describe("the search", () => {
     find(el, "w12");
     press(field(el), "Escape");
     expect([field(el).hidden, classed(el, "sw-found"), counted(el)]).toEqual([true, [], ""]);
-    expect(classed(el, "sw-on")).toEqual([]);
+    expect(classed(el, "sw-merges-next")).toEqual([]);
     expect([document.activeElement, box(12).getAttribute("role")]).toEqual([box(12), "button"]);
   });
   it("knows for each hit its tokens, in any text", () => {
@@ -109,6 +109,6 @@ describe("an enormous token", () => {
     click(box(0));
     expect(said(el)?.length).toBeLessThan(500);
     expect(el.querySelectorAll("script")).toHaveLength(0);
-    expect(texts(el, ".sw-t .sw-sign").slice(0, 2)).toEqual(["NULU+D800", "… 99,000 more characters"]);
+    expect(texts(el, ".sw-token .sw-sign").slice(0, 2)).toEqual(["NULU+D800", "… 99,000 more characters"]);
   });
 });

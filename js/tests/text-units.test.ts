@@ -18,11 +18,11 @@ describe("the label over a turn", () => {
       ["Count again: system", "Leave out of the shares: user"],
       [{ start: 0, end: 2 }],
     ]);
-    expect([classed(el, "sw-off"), box(0).style.backgroundColor]).toEqual([[0, 1], ""]);
+    expect([classed(el, "sw-hidden"), box(0).style.backgroundColor]).toEqual([[0, 1], ""]);
     // What comes after the target is out of sight for it, which is not to be hidden.
-    expect([box(5).classList.contains("sw-off"), box(6).classList.contains("sw-blind")]).toEqual([false, true]);
+    expect([box(5).classList.contains("sw-hidden"), box(6).classList.contains("sw-blind")]).toEqual([false, true]);
     button(el, "Count again: system").click();
-    expect([names(), classed(el, "sw-off")]).toEqual([
+    expect([names(), classed(el, "sw-hidden")]).toEqual([
       ["Leave out of the shares: system", "Leave out of the shares: user"],
       [],
     ]);
@@ -53,7 +53,7 @@ describe("a chip", () => {
     const { el, store } = view(about(list, 6, [[1, 1, 2, 0, 0, 4]]));
     const chip = el.querySelector<HTMLElement>(".sw-chip") as HTMLElement;
     const seen = () => [
-      chip.classList.contains("sw-off"),
+      chip.classList.contains("sw-hidden"),
       chip.classList.contains("sw-blind"),
       chip.style.backgroundColor !== "",
     ];
@@ -110,9 +110,9 @@ describe("words, sentences and segments", () => {
   it("are drawn as one, and lit as one under the mouse", () => {
     const { el, box, store } = view(words());
     over(box(1));
-    expect([classed(el, "sw-hot"), classed(el, "sw-on")]).toEqual([[1], []]);
+    expect([classed(el, "sw-hovered"), classed(el, "sw-merges-next")]).toEqual([[1], []]);
     store.readBy("sentence");
-    expect([classed(el, "sw-hot"), classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([
+    expect([classed(el, "sw-hovered"), classed(el, "sw-merges-next"), classed(el, "sw-merges-previous")]).toEqual([
       [0, 1, 2],
       [0, 1, 3, 6],
       [1, 2, 4, 7], // 5 is the target: it has a ring of its own
@@ -120,23 +120,23 @@ describe("words, sentences and segments", () => {
     expect(box(1).textContent).toBe("real "); // the space is in the box, so no gap is left between their backgrounds
     expect(box(0).style.backgroundColor).toBe(box(2).style.backgroundColor);
     over(box(6)); // written tokens are targets one by one
-    expect(classed(el, "sw-hot")).toEqual([6]);
+    expect(classed(el, "sw-hovered")).toEqual([6]);
     store.readBy("token");
-    expect([classed(el, "sw-on"), box(1).textContent, box(1).nextSibling?.textContent]).toEqual([[], "real", " "]);
+    expect([classed(el, "sw-merges-next"), box(1).textContent, box(1).nextSibling?.textContent]).toEqual([[], "real", " "]);
   });
   it("and several targets are one box, as is what is left out, with an edge where another begins", () => {
     const { el, store } = view();
     store.pin(0, 2);
-    expect([classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([[5], [6]]);
+    expect([classed(el, "sw-merges-next"), classed(el, "sw-merges-previous")]).toEqual([[5], [6]]);
     store.hide({ start: 1, end: 4 });
-    expect([classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([
+    expect([classed(el, "sw-merges-next"), classed(el, "sw-merges-previous")]).toEqual([
       [1, 2, 5],
       [2, 3, 6],
     ]);
     store.readBy("sentence"); // all are of one, but no box has two looks
-    expect(classed(el, "sw-on")).toEqual([1, 2, 5]);
+    expect(classed(el, "sw-merges-next")).toEqual([1, 2, 5]);
     store.unhide();
-    expect(classed(el, "sw-on")).toEqual([0, 1, 2, 3, 5]);
+    expect(classed(el, "sw-merges-next")).toEqual([0, 1, 2, 3, 5]);
   });
   it("open at a double click or the key o, from sentences to words to tokens", () => {
     const { box, store } = view(words());

@@ -23,12 +23,12 @@ CHAT = (
 LONG = "".join(f"{i}. The quick brown fox jumps over the lazy dog near the river bank.\\n" for i in range(310))
 
 # Between boxes of one unit on one line, in px; and where the letters of each token begin.
-GAPS = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-on')].flatMap(box => {
-  const next = document.querySelector(`.sw-live .sw-text [data-i="${+box.dataset.i + 1}"]`);
+GAPS = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-merges-next')].flatMap(box => {
+  const next = document.querySelector(`.sw-live .sw-text [data-position="${+box.dataset.position + 1}"]`);
   const [one, other] = [[...box.getClientRects()].at(-1), next.getClientRects()[0]];
   return one.top === other.top ? [other.left - one.right] : [];
 })"""
-PLACES = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-t:not([data-mark])')].map(box => {
+PLACES = """() => [...document.querySelectorAll('.sw-live .sw-text .sw-token:not([data-mark])')].map(box => {
   const range = document.createRange();
   range.selectNodeContents(box.firstChild ?? box);
   return range.getBoundingClientRect().left;
@@ -71,8 +71,8 @@ def view_option(view: Any, name: str) -> None:
 def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
     """A shift-click and a drag pin a span: outlined, joined in one column, and known to Python as extent and value."""
     nb, view = shown
-    view.locator(".sw-gen").nth(0).click()
-    view.locator(".sw-gen").nth(3).click(modifiers=["Shift"])
+    view.locator(".sw-column").nth(0).click()
+    view.locator(".sw-column").nth(3).click(modifiers=["Shift"])
     away(nb)
     assert view.locator(".sw-about .sw-target-name").inner_text().strip() == "John F. Kennedy"
     assert "4 tokens, mean" in view.locator(".sw-target-line").first.inner_text()
@@ -86,7 +86,7 @@ def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
     away(nb)
     nb.shot("span-light", view)
     # Dragged from one target to another.
-    one, other = view.locator(".sw-gen").nth(5), view.locator(".sw-gen").nth(7)
+    one, other = view.locator(".sw-column").nth(5), view.locator(".sw-column").nth(7)
     one.hover()
     nb.page.mouse.down()
     other.hover()
@@ -104,7 +104,7 @@ def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
     nb.page.wait_for_function(
         "() => document.querySelector('.sw-about .sw-target-name').textContent.trim() === '. Kennedy'"
     )
-    view.locator(".sw-gen").nth(0).click()
+    view.locator(".sw-column").nth(0).click()
     away(nb)
     assert becomes(nb, "[w.selection, w.extent, w.value.target]", [0, 1, " John"])
 
@@ -205,11 +205,11 @@ def test_a_turn_of_a_chat_can_be_left_out(desk: Any) -> None:
     assert view.get_by_text(re.compile(r"not counted: \d+ tokens, \d+")).count() == 1
     nb.shot("chat-left-out-light", view)
     view.get_by_role("button", name="Count all again").click()
-    before = view.locator(".sw-t").count()
+    before = view.locator(".sw-token").count()
     view.locator(".sw-chip").first.click()
-    assert view.locator(".sw-t").count() > before
+    assert view.locator(".sw-token").count() > before
     view.get_by_role("button", name="fold template").click()
-    assert view.locator(".sw-t").count() == before
+    assert view.locator(".sw-token").count() == before
 
 
 def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
@@ -220,7 +220,7 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
         'w = sw.show((model, tokenizer), text, target=" The end.", method="random")',
     )
     assert python(nb, "len(w.attribution.rows)") > 5000
-    view.locator(".sw-gen").first.focus()
+    view.locator(".sw-column").first.focus()
     nb.page.keyboard.press("/")
     field = view.get_by_role("textbox", name="Find in the text")
     assert field.evaluate("e => e === document.activeElement")
@@ -229,12 +229,12 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
     assert status.inner_text() == "1 of 310"
     nb.page.keyboard.press("Shift+Enter")
     assert status.inner_text() == "310 of 310"
-    hits = view.locator(".sw-text .sw-t:visible", has_text="quick")
+    hits = view.locator(".sw-text .sw-token:visible", has_text="quick")
     nb.page.wait_for_function(
         "() => { const f = document.querySelector('.sw-live .sw-text').getBoundingClientRect();"
-        " return [...document.querySelectorAll('.sw-text .sw-t')].some(e => e.textContent.trim() === '309'"
+        " return [...document.querySelectorAll('.sw-text .sw-token')].some(e => e.textContent.trim() === '309'"
         " || (e.textContent.includes('quick') && e.getBoundingClientRect().top > f.top"
-        " && e.getBoundingClientRect().bottom < f.bottom && +e.dataset.i > 4900)); }"
+        " && e.getBoundingClientRect().bottom < f.bottom && +e.dataset.position > 4900)); }"
     )
     assert hits.count() > 0
     nb.shot("search-light", view)
@@ -247,7 +247,7 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
     text.scroll_into_view_if_needed()
     before = text.evaluate("e => e.scrollTop")
     frame = text.bounding_box()
-    box = nb.page.locator(f'.sw-live .sw-t[data-i="{place}"]').bounding_box()
+    box = nb.page.locator(f'.sw-live .sw-token[data-position="{place}"]').bounding_box()
     nb.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     nb.page.mouse.down()
     nb.page.mouse.move(frame["x"] + 60, frame["y"] - 40, steps=12)
@@ -295,7 +295,7 @@ def test_words_and_sentences_are_units(desk: Any) -> None:
     assert rows[k][1].startswith(alone.split(" ")[0])
     away(nb)
     # Chinese words are units too; by sentences there are two of what was read.
-    view.locator(".sw-gen").first.focus()
+    view.locator(".sw-column").first.focus()
     nb.page.keyboard.press("g")
     assert view.get_by_role("combobox", name="Read by").input_value() == "sentence"
     token(view, 0).hover()
@@ -348,7 +348,7 @@ def test_scale_numbers_and_card_help_reading(shown: Any) -> None:
     nb.code("w.wait()")
     view.locator(".sw-progress").wait_for(state="detached")
     col = python(nb, "next(c for c in range(8) if np.nanmin(w.attribution.scores[:8, c]) < 0)")
-    view.locator(".sw-gen").nth(col).click()
+    view.locator(".sw-column").nth(col).click()
     away(nb)
     column = python(nb, f"w.attribution.scores[:8, {col}].tolist()")
     most, least = max(range(8), key=lambda i: column[i]), min(range(8), key=lambda i: column[i])
@@ -362,7 +362,7 @@ def test_scale_numbers_and_card_help_reading(shown: Any) -> None:
     view.locator(".sw-progress").wait_for(state="detached")
     seen = []
     for k in range(8):
-        view.locator(".sw-gen").nth(k).hover()
+        view.locator(".sw-column").nth(k).hover()
         seen.append(view.locator(".sw-noise").is_visible())
     assert sum(seen) >= 4, seen
     assert "no more than noise" in view.locator(".sw-noise").inner_text() or not seen[-1]

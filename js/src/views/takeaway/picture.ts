@@ -189,8 +189,8 @@ function words(
 /** Arabic letters join across the boxes of a word. */
 function joined(text: string, box: Element): string {
   const said = (other: Element | null) => other?.textContent || other?.getAttribute("data-mark") || "";
-  const start = box.matches(".sw-j") && reaches(said(box.previousElementSibling), text) ? ZWJ : "";
-  return start + text + (box.matches(".sw-k") && reaches(text, said(box.nextElementSibling)) ? ZWJ : "");
+  const start = box.matches(".sw-joins-previous") && reaches(said(box.previousElementSibling), text) ? ZWJ : "";
+  return start + text + (box.matches(".sw-joins-next") && reaches(text, said(box.nextElementSibling)) ? ZWJ : "");
 }
 
 /** Not every program that reads SVG knows colours with a fourth number. */
