@@ -236,8 +236,9 @@ def test_a_widget_at_the_end_of_its_cell_is_shown_once(notebook: Any) -> None:
     assert nb.page.locator(".jp-Cell").nth(1).locator(".sw-live").count() == 2
 
 
-def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any) -> None:
+def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any, tab: Any) -> None:
     nb = notebook(SHOW)
+    tab.spent = True  # JupyterLab goes on to bring back what was open
     run(nb)
     nb.command("docmanager:save", wait=True)
     nb.page.reload()
