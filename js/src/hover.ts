@@ -48,7 +48,7 @@ export function painter(
   { signed, scale = "linear", threshold = 0, numbers: told, about = "target", rows, cols, names, asked }: Told,
   scoresOf: (at: number) => ArrayLike<number>,
 ): (at: number, background: Rgb) => void {
-  const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
+  const boxes = [...map.querySelectorAll<HTMLElement>(".sw-token")];
   const caption = map.querySelector(".sw-caption");
   const legend = [...(map.querySelector(".sw-key")?.children ?? [])] as HTMLElement[];
   const figure = told === "score" ? significant : share;

@@ -33,7 +33,7 @@ function revive(map: HTMLElement): void {
   const paint = painter(map, data, (col) =>
     names.map((_, row) => packed.getFloat32(4 * (col * names.length + row), true)),
   );
-  const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
+  const boxes = [...map.querySelectorAll<HTMLElement>(".sw-token")];
   let pinned = data.shown;
   let shown = pinned;
 
@@ -43,7 +43,7 @@ function revive(map: HTMLElement): void {
   }
 
   function colOf(event: Event): number | null {
-    const box = event.target instanceof Element ? event.target.closest<HTMLElement>(".sw-t") : null;
+    const box = event.target instanceof Element ? event.target.closest<HTMLElement>(".sw-token") : null;
     const col = box === null ? -1 : (cols[boxes.indexOf(box)] ?? -1);
     return col < 0 ? null : col;
   }

@@ -66,7 +66,7 @@ it("the page says what the live one says of the map's numbers, and of no other m
 
 function read(html: string) {
   const page = new DOMParser().parseFromString(html, "text/html");
-  const boxes = [...page.querySelectorAll<HTMLElement>(".sw-t")];
+  const boxes = [...page.querySelectorAll<HTMLElement>(".sw-token")];
   const said = (query: string) => page.querySelector(query)?.textContent ?? "";
   const data = JSON.parse(said("script.sw-data") || "{}");
   const bytes = Uint8Array.from(atob(data.scores ?? ""), (char) => char.charCodeAt(0));
@@ -82,7 +82,7 @@ function read(html: string) {
     caption: said(".sw-caption"),
     prose: [...page.querySelectorAll(".sw-prose")].map((prose) => {
       const text = prose.cloneNode(true) as Element;
-      for (const sign of text.querySelectorAll(".sw-sign, .sw-sep")) sign.remove();
+      for (const sign of text.querySelectorAll(".sw-sign, .sw-separator")) sign.remove();
       return text.textContent ?? "";
     }),
     said,
@@ -629,12 +629,14 @@ describe("a translation", () => {
       "source",
       "translation",
     ]);
-    expect(said(".sw-sep")).toBe(""); // nothing but a start token was read of it
+    expect(said(".sw-separator")).toBe(""); // nothing but a start token was read of it
     expect(boxes.map(({ dir }) => dir)).toEqual(["", "", "ltr", "ltr", "", ""]);
   });
   it("says where the writing begins where it was begun", () => {
     const { store } = started();
-    expect(new DOMParser().parseFromString(pageOf(store), "text/html").querySelectorAll(".sw-sep")).toHaveLength(1);
+    expect(new DOMParser().parseFromString(pageOf(store), "text/html").querySelectorAll(".sw-separator")).toHaveLength(
+      1,
+    );
     expect(written(1).prose[1]).toBe("<pad> I like it");
   });
 });
@@ -816,7 +818,7 @@ describe("the file", () => {
     document.body.innerHTML = read(html).page.body.innerHTML;
     vi.resetModules();
     await import("../src/static");
-    const boxes = [...document.querySelectorAll<HTMLElement>(".sw-t")];
+    const boxes = [...document.querySelectorAll<HTMLElement>(".sw-token")];
     const seen = () => [document.querySelector(".sw-caption")?.textContent, ...boxes.map(({ title }) => title)];
     const before = read(html);
     expect(seen()).toEqual([before.caption, ...before.titles]);

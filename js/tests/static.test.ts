@@ -42,7 +42,7 @@ function page(more: Record<string, unknown> = {}): HTMLElement {
   caption.className = "sw-caption";
   for (const text of TEXTS) {
     const box = document.createElement("span");
-    box.className = "sw-t";
+    box.className = "sw-token";
     box.textContent = text;
     map.append(box);
   }
@@ -63,7 +63,7 @@ async function revived(more: Record<string, unknown> = {}): Promise<void> {
 
 let map: HTMLElement;
 beforeEach(() => revived());
-const box = (i: number) => map.querySelectorAll<HTMLElement>(".sw-t")[i] as HTMLElement;
+const box = (i: number) => map.querySelectorAll<HTMLElement>(".sw-token")[i] as HTMLElement;
 const caption = () => map.querySelector(".sw-caption")?.textContent;
 const over = (element: Element) => element.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
 
@@ -155,7 +155,7 @@ it("boxes may stand in two texts, or be classes below the text: they count in th
   map = page();
   const sides = [0, 1].map((side) => {
     const element = document.createElement("div");
-    element.append(...[...map.querySelectorAll(".sw-t")].filter((_, i) => i < 3 === (side === 0)));
+    element.append(...[...map.querySelectorAll(".sw-token")].filter((_, i) => i < 3 === (side === 0)));
     return element;
   });
   map.prepend(...sides);
@@ -268,11 +268,11 @@ it("all maps of a page are painted again when its theme changes", async () => {
   document.body.replaceChildren(first, second);
   vi.resetModules();
   await import("../src/static");
-  const [light] = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-t")?.style.background);
+  const [light] = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-token")?.style.background);
   document.body.style.backgroundColor = "rgb(16, 18, 22)";
   document.body.className = "dark";
   await new Promise((resolve) => setTimeout(resolve));
-  const dark = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-t")?.style.background);
+  const dark = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-token")?.style.background);
   document.body.removeAttribute("style");
   expect(dark[0]).toBe(dark[1]);
   expect(dark[0]).not.toBe(light);

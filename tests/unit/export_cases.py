@@ -148,7 +148,7 @@ class Page(HTMLParser):
             return
         attributes = dict(attrs)
         self.stack.append((tag, attributes))
-        if attributes.get("class") == "sw-t":
+        if attributes.get("class") == "sw-token":
             self.boxes.append({"text": "", "shown": "", "title": "", "style": "", **attributes})
         if tag == "script":
             self.scripts.append((attributes, ""))
@@ -164,15 +164,15 @@ class Page(HTMLParser):
             self.scripts[-1] = (attributes, text + data)
         elif tag not in ("style", "title"):
             self.everything += data
-        if "sw-prose" not in classes or "sw-sep" in classes:
+        if "sw-prose" not in classes or "sw-separator" in classes:
             return
-        if "sw-t" in classes:
+        if "sw-token" in classes:
             self.boxes[-1]["shown"] += data
         if "sw-sign" in classes:
             self.sign_text += data
         else:
             self.text += data
-            if "sw-t" in classes:
+            if "sw-token" in classes:
                 self.boxes[-1]["text"] += data
 
     @property

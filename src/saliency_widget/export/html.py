@@ -156,14 +156,14 @@ def _classes(boxes: Sequence[Box], targets: Sequence[Column], painted: Painted) 
         column = known.get(box.token.position)
         said = "" if column is None else f" {number(column)}"
         about = _attribute("style", ";".join(style)) + _attribute("title", title)
-        parts.append(f'<span class="sw-t"{about}>{_called(box.token)}{said}</span>')
+        parts.append(f'<span class="sw-token"{about}>{_called(box.token)}{said}</span>')
     row = "display:flex;flex-wrap:wrap;gap:8px;margin:6px 0 12px"
     name = "classes" if np.isnan(targets[0].value) else "output" if len(classes) == 1 else "outputs"
     return f'<div class="sw-quiet" style="{LABEL}">{name}</div><div style="{row}">{" ".join(parts)}</div>'
 
 
 def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, *, begun: bool) -> Iterator[str]:
-    """One `<span class="sw-t">` a box, in the order of the text. The space before a word stays outside its box.
+    """One `<span class="sw-token">` a box, in the order of the text. The space before a word stays outside its box.
 
     `begun`: something of it was read, not written. A start token alone is no beginning.
     """
@@ -174,7 +174,7 @@ def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, 
         gap = " " if text.startswith(" ") and text.strip(" ") else ""
         yield gap
         if token.position == first and begun:
-            yield f'<span class="sw-sep sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
+            yield f'<span class="sw-separator sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
         style, title = painted(box)
         style = [BOX, *style] if len(tokens) <= MAX_TITLES else style
         if token.role == "special":
@@ -182,7 +182,7 @@ def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, 
         # The letters of a special token say nothing about the direction of the text.
         direction = "ltr" if token.role == "special" else ""
         about = (("dir", direction), ("style", ";".join(style)), ("title", title))
-        yield f'<span class="sw-t"{"".join(_attribute(name, value) for name, value in about)}>'
+        yield f'<span class="sw-token"{"".join(_attribute(name, value) for name, value in about)}>'
         printed = _visible(text[len(gap) :]) if text else _sign(_mark(token))
         end = "\n" if printed.endswith("\n") else ""  # within the box it would leave a sliver of it on the next line
         yield f"{printed.removesuffix(end)}</span>{end}"
