@@ -6,7 +6,7 @@
 import { parseColor, type Rgb } from "./color";
 import { painter, type Told } from "./hover";
 
-/** `shown`: what is asked about at first. `scores`: column-major float32, little-endian whatever the machine is, in base64. */
+/** `shown`: the column on show at first. `scores`: column-major float32, little-endian whatever the machine is, in base64. */
 type Data = Told & { shown: number; scores: string };
 
 const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
@@ -44,8 +44,7 @@ function revive(map: HTMLElement): void {
 
   function colOf(event: Event): number | null {
     const box = event.target instanceof Element ? event.target.closest<HTMLElement>(".sw-token") : null;
-    const col = box === null ? -1 : (cols[boxes.indexOf(box)] ?? -1);
-    return col < 0 ? null : col;
+    return box === null ? null : (cols[boxes.indexOf(box)] ?? null);
   }
 
   map.addEventListener("pointerover", (event) => show(colOf(event) ?? pinned));

@@ -1,4 +1,4 @@
-"""What is printed of a map, box by box: each knows the row whose colour it has, and the target that it is."""
+"""The boxes of a printed map: each knows the row whose colour it has, and the target that it is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
 
 
 class Box(NamedTuple):
-    """A token, or a unit of several. `row`: the index of the row that it belongs to, or -1.
+    """A token, or a unit of several, with the indices of the row and of the target that it belongs to.
 
-    `col`: the index of the target that it belongs to; or ~n, which is below 0, where n targets end before it.
+    `ended`: the number of targets that end before it.
     """
 
     token: TokenLike
-    row: int
-    col: int
+    row: int | None
+    col: int | None
+    ended: int
 
 
 def boxes_of(attribution: AttributionLike) -> list[Box]:
@@ -26,11 +27,7 @@ def boxes_of(attribution: AttributionLike) -> list[Box]:
     row, col = _finder(attribution.rows), _finder(attribution.cols)
     ends = sorted(target.position + target.length for target in attribution.cols)
 
-    def box(token: TokenLike) -> Box:
-        at = col(token)
-        return Box(token, row(token), at if at >= 0 else ~bisect_right(ends, token.position))
-
-    return [box(token) for token in _tokens(attribution)]
+    return [Box(token, row(token), col(token), bisect_right(ends, token.position)) for token in _tokens(attribution)]
 
 
 def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str, list[Box]]]:
@@ -83,15 +80,15 @@ def _extent(token: TokenLike) -> range:
     return range(token.position, token.position + token.length)
 
 
-def _finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int]:
-    """From a box to the unit that it begins in, or else to the first that begins in it; -1 where there is none."""
+def _finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int | None]:
+    """Return a function from a box to the index of the unit that it begins in, or of the first that begins in it."""
     order = sorted(range(len(units)), key=lambda k: units[k].position)
     starts = [units[k].position for k in order]
 
-    def find(token: TokenLike) -> int:
+    def find(token: TokenLike) -> int | None:
         at = bisect_right(starts, token.position)
         if at > 0 and token.position in _extent(units[order[at - 1]]):
             return order[at - 1]
-        return order[at] if at < len(order) and starts[at] in _extent(token) else -1
+        return order[at] if at < len(order) and starts[at] in _extent(token) else None
 
     return find

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
         _head(attribution),
         *_texts(attribution, boxes, painted),
         _classes(boxes, targets, painted),
-        _caption(attribution, targets[col], _about(attribution, targets[col], col)),
+        _caption(attribution, targets[col], _caption_of(attribution, targets[col], col)),
         _legend(attribution, targets[col]),
         _numbers(attribution, targets),
         _left_out(attribution, hover=hover),
@@ -207,21 +207,32 @@ def _sign(sign: str) -> str:
 # ── the lines below it ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _about(attribution: AttributionLike, column: Column, col: int) -> tuple[str, str, str, str]:
-    """What the line below the text says of target `col`.
+class Caption(TypedDict):
+    """The parts of the line below the text, as they are printed; a part is empty where there is nothing to say.
 
-    Its name; its probability; what might have been written instead; what is hidden of it, which here is nothing. Each
-    stands there as it is, and is empty where there is nothing to say.
+    `detail` says the probability; `alternatives` what might have been written instead. Nothing is `hidden` here.
     """
-    said = f" {'p ' if np.isnan(column.value) else ''}= {number(column)}" if np.isfinite(column.figure) else ""
+
+    name: str
+    detail: str
+    alternatives: str
+    hidden: str
+
+
+def _caption_of(attribution: AttributionLike, column: Column, col: int) -> Caption:
+    detail = f" {'p ' if np.isnan(column.value) else ''}= {number(column)}" if np.isfinite(column.figure) else ""
     others = " · ".join(f"{isolated(name)} {share(p)}" for name, p in _others(attribution, column, col))
-    return isolated(label(column.target)), said, others and f" instead of {others}", ""
+    name, alternatives = isolated(label(column.target)), others and f" instead of {others}"
+    return Caption(name=name, detail=detail, alternatives=alternatives, hidden="")
 
 
-def _caption(attribution: AttributionLike, column: Column, about: tuple[str, str, str, str]) -> str:
-    name, said, others, _ = map(escape, about)  # what cannot be seen is a sign already
+def _caption(attribution: AttributionLike, column: Column, caption: Caption) -> str:
+    # A character that cannot be seen is a sign already.
+    name, detail, others = (escape(caption[part]) for part in ("name", "detail", "alternatives"))
     inputs = _strongest(attribution.rows, column, 3) or "No input has a share of this."
-    return f'<div class="sw-caption"><strong>{name}</strong>{said}{_quiet(others) if others else ""}<br>{inputs}</div>'
+    return (
+        f'<div class="sw-caption"><strong>{name}</strong>{detail}{_quiet(others) if others else ""}<br>{inputs}</div>'
+    )
 
 
 def _others(attribution: AttributionLike, column: Column, col: int) -> list[tuple[str, float]]:
@@ -293,11 +304,12 @@ def _data(attribution: AttributionLike, targets: Sequence[Column], boxes: Sequen
     about = {
         "shown": col,
         "signed": attribution.signed,
-        "numbers": told(attribution),
+        "label": told(attribution),
         "rows": [box.row for box in boxes],
         "cols": [box.col for box in boxes],
+        "ended": [box.ended for box in boxes],
         "names": [isolated(label(row)) for row in attribution.rows],
-        "asked": [_about(attribution, column, at) for at, column in enumerate(targets)],
+        "captions": [_caption_of(attribution, column, at) for at, column in enumerate(targets)],
         # Column by column, little-endian float32, NaN where the target cannot see the row.
         "scores": base64.b64encode(np.asarray(attribution.scores.T, "<f4").tobytes()).decode(),
     }

@@ -63,7 +63,7 @@ def answer_message(talk: Talk) -> to_page.Answer:
         "problems": list(said.problems) if said else [],
         "mapped": talk.mapped,
         "card": _card(said.card) if said else {"about": [], "reads": "", "caveats": [], "reference": ""},
-        "failure": None if talk.error is None else (talk.error.message, talk.error.cure),
+        "failure": None if talk.error is None else {"message": talk.error.message, "cure": talk.error.cure},
     }
 
 
