@@ -147,6 +147,5 @@ class _Bars:
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.total = self._bar.n  # it stopped there, or was told what to write: shown less is a failure
-            self._bar.close()
-            self._bar = None
+            self._bar.total = self._bar.n  # the model stopped early, or the target was given: a bar below its total
+            looks like a failure self._bar.close() self._bar = None

@@ -31,7 +31,7 @@ def boxes_of(attribution: AttributionLike) -> list[Box]:
 
 
 def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str, list[Box]]]:
-    """The texts and their names: one without a name; of a translation the source and what was written. No classes."""
+    """Return the texts with their names: one text without a name, or a translation's source and target. No classes."""
     text = [box for box in boxes if box.token.role != "class"]
     named = {segment.kind: segment for segment in attribution.segments}
     begin = named["target"].start if "target" in named else None
@@ -45,10 +45,10 @@ def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str,
 
 
 def _tokens(attribution: AttributionLike) -> list[TokenLike]:
-    """Rows and targets, each stretch of the text once.
+    """Return rows and targets such that each stretch of the text is in one of them.
 
-    A row is printed as the targets within it where these are all of it (a sentence of words that were written; the
-    beginning of a word whose end no target could see), and else whole.
+    A row is printed as its targets where they cover it (a sentence of written words; the beginning of a word whose end
+    no target could see), and else as a whole.
     """
     written = _covered(attribution.cols)
     whole = [row for row in attribution.rows if not written(_extent(row))]
@@ -58,7 +58,7 @@ def _tokens(attribution: AttributionLike) -> list[TokenLike]:
 
 
 def _covered(units: Sequence[TokenLike]) -> Callable[[range], bool]:
-    """A flag for each position: is it within one of the units?"""
+    """Return a function that says whether a range of positions lies within the units."""
     starts: list[int] = []
     ends: list[int] = []  # of units that touch, the last one's
     for unit in sorted(units, key=lambda unit: unit.position):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .boxes import Box
     from .reading import Column
 
-MAX_TITLES = 2000  # tokens that say their number, the strongest first: what keeps a saved notebook small
+MAX_TITLES = 2000  # tokens whose title has their number, the strongest first: keeps a saved notebook small
 
 INK = color.css(color.INK)
 QUIET = color.css(color.QUIET)
@@ -49,7 +49,7 @@ def painter(attribution: AttributionLike, column: Column, col: int) -> Callable[
 
 
 def _titled(column: Column) -> frozenset[int]:
-    """The rows that say their number on hover: all of them, or the strongest of a long text."""
+    """The rows whose title has their number: all of them, or the strongest of a long text."""
     if len(column.numbers) <= MAX_TITLES:
         return frozenset(range(len(column.numbers)))
     return frozenset(column.top(MAX_TITLES))
