@@ -147,5 +147,6 @@ class _Bars:
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.total = self._bar.n  # the model stopped early, or the target was given: a bar below its total
-            looks like a failure self._bar.close() self._bar = None
+            self._bar.total = self._bar.n  # it stopped early, or was given the target: less looks like a failure
+            self._bar.close()
+            self._bar = None
