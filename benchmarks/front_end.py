@@ -133,7 +133,7 @@ def times_of(samples: Sequence[dict[str, Any]]) -> Row:
 def stream(page: Page) -> Row:
     """From when the kernel has all columns to when the matrix, open on the page, has drawn the last."""
     page.run(1)
-    page.page.locator(".sw-t").first.wait_for()
+    page.page.locator(".sw-token").first.wait_for()
     page.page.locator(".sw-drawer-toggle", has_text="Matrix").click()
     page.page.wait_for_timeout(1500)  # opening the matrix is not what is measured
     given = float(page.code("print(w.give())"))
@@ -144,7 +144,7 @@ def stream(page: Page) -> Row:
 
 PLACES = """kind => {
   const frame = document.querySelector('.sw-text').getBoundingClientRect();
-  return [...document.querySelectorAll(kind === 'written' ? '.sw-gen' : '.sw-t:not(.sw-gen)')]
+  return [...document.querySelectorAll(kind === 'written' ? '.sw-column' : '.sw-token:not(.sw-column)')]
     .map(box => box.getClientRects()[0])
     .filter(r => r !== undefined && r.top > frame.top + 4 && r.bottom < frame.bottom - 4)
     .map(r => [r.left + r.width / 2, r.top + r.height / 2]);
@@ -269,7 +269,7 @@ def measure(lab: Lab, browser: Any) -> dict[str, Any]:
     unbroken = f"of = fm.exhibition({ROWS}, {COLS}, paragraph={ROWS})"
     with notebook("one line", unbroken, "fm.Finished(of).show()") as page:
         page.run(1)
-        page.page.locator(".sw-t").first.wait_for()
+        page.page.locator(".sw-token").first.wait_for()
         page.page.wait_for_timeout(4000)
         found["hover"] += [
             {**hover(page, kind, PLACES), "over": f"{kind}, a text of one line"} for kind in ("inputs", "written")
@@ -283,7 +283,7 @@ def measure(lab: Lab, browser: Any) -> dict[str, Any]:
         }
     cells = ("w = fm.Finished(of)\nw.show()", "w = fm.Inert()\ndisplay(w)")
     with notebook("memory", "of = fm.exhibition(1000, 50)", *cells) as page:
-        whole = "() => document.querySelectorAll('.sw-gen').length === 50 && bench.said.ack >= 47"
+        whole = "() => document.querySelectorAll('.sw-column').length === 50 && bench.said.ack >= 47"
         ours = growth(page, 1, whole, WIDGETS)
         living = int(
             page.code("import gc; gc.collect(); print(sum(isinstance(o, fm.MapWidget) for o in gc.get_objects()))")

@@ -72,7 +72,7 @@
       const observer = new MutationObserver(() => {
         const now = performance.now();
         if (output === null && cell.querySelector(".jp-OutputArea-child") !== null) output = now;
-        if (built !== null || cell.querySelector(".sw-t") === null) return;
+        if (built !== null || cell.querySelector(".sw-token") === null) return;
         built = now;
         observer.disconnect();
         painted().then((now) => resolve({ output, built, painted: now }));

@@ -15,6 +15,7 @@ import {
   type WireAlternative,
   type WireCard,
   type WireExplainer,
+  type WireFailure,
   type WireFigure,
   type WireMethod,
   type WireNote,
@@ -114,6 +115,7 @@ const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATIO
 const word = shape<WireWord>({ text, score: orNull(real), uncertainty: orNull(real) });
 const written = shape<WirePair>({ word: text, value: real, fate: oneOf(FATES), at: orNull(count) });
 const card = shape<WireCard>({ about: list(texts), reads: text, caveats: list(text), reference: text });
+const failure = shape<WireFailure>({ message: text, cure: text });
 const figure = shape<WireFigure>({
   id: text,
   label: text,
@@ -222,7 +224,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     problems: list(text),
     mapped: flag,
     card,
-    failure: orNull(texts),
+    failure: orNull(failure),
   },
   comparison: {
     words: list(text),

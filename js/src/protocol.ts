@@ -190,8 +190,9 @@ export type Answer = {
   problems: string[];
   mapped: boolean;
   card: WireCard;
-  failure: [string, string] | null;
+  failure: WireFailure | null;
 };
+export type WireFailure = { message: string; cure: string };
 export type WireFigure = {
   id: string;
   label: string;

@@ -6,7 +6,7 @@
 import { parseColor, type Rgb } from "./color";
 import { painter, type Told } from "./hover";
 
-/** `shown`: what is asked about at first. `scores`: column-major float32, little-endian whatever the machine is, in base64. */
+/** `shown`: the column on show at first. `scores`: column-major float32, little-endian whatever the machine is, in base64. */
 type Data = Told & { shown: number; scores: string };
 
 const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
@@ -33,7 +33,7 @@ function revive(map: HTMLElement): void {
   const paint = painter(map, data, (col) =>
     names.map((_, row) => packed.getFloat32(4 * (col * names.length + row), true)),
   );
-  const boxes = [...map.querySelectorAll<HTMLElement>(".sw-t")];
+  const boxes = [...map.querySelectorAll<HTMLElement>(".sw-token")];
   let pinned = data.shown;
   let shown = pinned;
 
@@ -43,9 +43,8 @@ function revive(map: HTMLElement): void {
   }
 
   function colOf(event: Event): number | null {
-    const box = event.target instanceof Element ? event.target.closest<HTMLElement>(".sw-t") : null;
-    const col = box === null ? -1 : (cols[boxes.indexOf(box)] ?? -1);
-    return col < 0 ? null : col;
+    const box = event.target instanceof Element ? event.target.closest<HTMLElement>(".sw-token") : null;
+    return box === null ? null : (cols[boxes.indexOf(box)] ?? null);
   }
 
   map.addEventListener("pointerover", (event) => show(colOf(event) ?? pinned));

@@ -162,7 +162,7 @@ describe("what is put side by side", () => {
     press(panel as Element, "c");
     expect(el.querySelector(".sw-compare")).toBeNull();
     store.hoverCol.value = 1; // repaints what still listens
-    expect(panel?.querySelector(".sw-t[data-i='6']")?.classList.contains("sw-target")).toBe(false);
+    expect(panel?.querySelector(".sw-token[data-position='6']")?.classList.contains("sw-target")).toBe(false);
     store.hoverCol.value = null;
     press(el.querySelector(".sw-text") as Element, "c");
     expect(names(el)).toEqual(["Gradient", "Occlusion", "Gradient − Occlusion"]);
@@ -187,20 +187,20 @@ describe("side by side", () => {
     expect(feet(el)[0]).toBe("0.400");
     expect(feet(el)[1]).toContain("−.400.400");
     const [, occlusion] = panels(el);
-    const box = occlusion?.querySelector(".sw-t[data-i='1']") as HTMLElement;
-    const [first] = panels(el)[0]?.querySelectorAll<HTMLElement>(".sw-t[data-i='1']") ?? [];
+    const box = occlusion?.querySelector(".sw-token[data-position='1']") as HTMLElement;
+    const [first] = panels(el)[0]?.querySelectorAll<HTMLElement>(".sw-token[data-position='1']") ?? [];
     expect(box.style.backgroundColor).not.toBe(first?.style.backgroundColor);
     over(box);
     expect(el.querySelector("[role=tooltip]")?.textContent).toContain("share −.100");
-    over(occlusion?.querySelector(".sw-t[data-i='6']") as Element);
+    over(occlusion?.querySelector(".sw-token[data-position='6']") as Element);
     expect(
-      panels(el).map((panel) => panel.querySelector(".sw-t[data-i='6']")?.classList.contains("sw-target")),
+      panels(el).map((panel) => panel.querySelector(".sw-token[data-position='6']")?.classList.contains("sw-target")),
     ).toEqual([true, true, true]);
   });
   it("of two the difference is the third, in shares, whatever is measured", () => {
     const { el, store } = compared();
     const difference = panels(el)[2] as HTMLElement;
-    over(difference.querySelector(".sw-t[data-i='4']") as Element); // .4 less −.1
+    over(difference.querySelector(".sw-token[data-position='4']") as Element); // .4 less −.1
     expect(texts(el, "[role=tooltip] div:not([class])")).toEqual([
       ".400 less −.100: .500",
       "of the shares for Washington",
@@ -215,7 +215,7 @@ describe("side by side", () => {
     const { el, store } = compared();
     store.hide({ start: 2, end: 5 }); // left: .1 .2 and .4 −.1
     const difference = panels(el)[2] as HTMLElement;
-    over(difference.querySelector(".sw-t[data-i='0']") as Element);
+    over(difference.querySelector(".sw-token[data-position='0']") as Element);
     expect(texts(el, "[role=tooltip] div:not([class])")[0]).toBe(".333 less .800: −.467");
     store.turn({ start: 0, end: 2 });
     over(el.querySelector(".sw-text") as Element);
@@ -260,7 +260,7 @@ describe("what weighs most", () => {
     george.dispatchEvent(new PointerEvent("pointerenter"));
     expect(store.hoverRow.value).toBe(4);
     expect(texts(el, ".sw-same bdi")).toEqual(["George", "George", "George"]);
-    expect(panels(el).every((panel) => panel.querySelector(".sw-hot")?.textContent === "George")).toBe(true);
+    expect(panels(el).every((panel) => panel.querySelector(".sw-hovered")?.textContent === "George")).toBe(true);
     george.dispatchEvent(new PointerEvent("pointerleave"));
     expect([store.hoverRow.value, texts(el, ".sw-same")]).toEqual([null, []]);
   });

@@ -74,7 +74,7 @@ describe("the drawer", () => {
 describe("the question", () => {
   it("goes to whom, with what and about what the reader chose", () => {
     const { el, find, choose, write, model } = view(EXPLAINERS);
-    const select = find<HTMLSelectElement>("select.sw-who");
+    const select = find<HTMLSelectElement>("select.sw-explainer");
     expect([...select.options].map(({ text }) => text)).toEqual([
       "SmolLM2-135M-Instruct · this model, on cpu",
       "gemini-2.0-flash · generativelanguage.googleapis.com",
@@ -106,7 +106,7 @@ describe("the question", () => {
   });
   it("names the only one that can be asked", () => {
     const { el, find } = view({ ...EXPLAINERS, explainers: EXPLAINERS.explainers.slice(0, 1) });
-    expect([el.querySelector("select.sw-who"), find(".sw-who").textContent]).toEqual([
+    expect([el.querySelector("select.sw-explainer"), find(".sw-explainer").textContent]).toEqual([
       null,
       "SmolLM2-135M-Instruct this model, on cpu",
     ]);

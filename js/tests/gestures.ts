@@ -21,9 +21,9 @@ export function drag(boxes: Element[], more: PointerEventInit = {}): void {
   click(last.parentElement as Element, more);
 }
 export const pressedBoxes = (el: Element) =>
-  [...el.querySelectorAll<HTMLElement>(".sw-t[aria-pressed=true]")].map((box) => Number(box.dataset.i));
+  [...el.querySelectorAll<HTMLElement>(".sw-token[aria-pressed=true]")].map((box) => Number(box.dataset.position));
 export const classed = (el: Element, name: string) =>
-  [...el.querySelectorAll<HTMLElement>(`.sw-t.${name}`)].map((box) => Number(box.dataset.i));
+  [...el.querySelectorAll<HTMLElement>(`.sw-token.${name}`)].map((box) => Number(box.dataset.position));
 export const bar = (el: Element) => el.querySelector<HTMLElement>(".sw-actions") as HTMLElement;
 export const said = (el: Element) => bar(el).textContent?.replace(/\s+/g, " ").trim();
 export function button(el: Element, name: string): HTMLElement {

@@ -182,7 +182,7 @@ export function mounted(messages?: readonly Said[]) {
   document.body.replaceChildren(el);
   mount({ ...world, signal: world.life.signal, el });
   const box = (i: number) => {
-    const found = el.querySelector<HTMLElement>(`.sw-t[data-i="${i}"]`);
+    const found = el.querySelector<HTMLElement>(`.sw-token[data-position="${i}"]`);
     if (found === null) throw new Error(`no token ${i}`);
     return found;
   };

@@ -28,7 +28,7 @@ function opened(of: readonly string[], side: { px: number }) {
     vi.spyOn(HTMLElement.prototype, name, "get").mockImplementation(() => side.px);
   const page = mounted(conversation(of));
   life = page.life;
-  press(page.el.querySelector(".sw-t") as HTMLElement, "m");
+  press(page.el.querySelector(".sw-token") as HTMLElement, "m");
   return { ...page, drawImage, room: page.el.querySelector(".sw-matrix-room") as HTMLElement };
 }
 

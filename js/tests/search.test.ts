@@ -31,7 +31,7 @@ describe("the search", () => {
     press(box(240), "/");
     expect(document.activeElement).toBe(field(el));
     find(el, "UNITED");
-    expect([counted(el), classed(el, "sw-found"), classed(el, "sw-here")]).toEqual([
+    expect([counted(el), classed(el, "sw-found"), classed(el, "sw-found-current")]).toEqual([
       "1 of 4",
       [7, 8, 67, 68, 127, 128, 187, 188],
       [7, 8],
@@ -44,7 +44,7 @@ describe("the search", () => {
       ["ArrowUp", {}, 187],
     ] as const) {
       press(field(el), key, more);
-      expect(classed(el, "sw-here")).toEqual([at, at + 1]);
+      expect(classed(el, "sw-found-current")).toEqual([at, at + 1]);
     }
     find(el, "nowhere");
     expect([counted(el), classed(el, "sw-found")]).toEqual(["not found", []]);
@@ -107,6 +107,6 @@ describe("an enormous token", () => {
     click(box(0));
     expect(said(el)?.length).toBeLessThan(500);
     expect(el.querySelectorAll("script")).toHaveLength(0);
-    expect(texts(el, ".sw-t .sw-sign").slice(0, 2)).toEqual(["NULU+D800", "… 99,000 more characters"]);
+    expect(texts(el, ".sw-token .sw-sign").slice(0, 2)).toEqual(["NULU+D800", "… 99,000 more characters"]);
   });
 });

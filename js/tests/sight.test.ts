@@ -13,7 +13,7 @@ const view = viewing();
 function longText(n: number) {
   vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(function (this: HTMLElement) {
     const top = -(this.closest(".sw-text")?.scrollTop ?? 0);
-    if (this.dataset.i !== undefined) return new DOMRect(0, top + ROW * Number(this.dataset.i), 300, ROW);
+    if (this.dataset.position !== undefined) return new DOMRect(0, top + ROW * Number(this.dataset.position), 300, ROW);
     return this.matches(".sw-line") ? new DOMRect(0, top, 300, ROW * (n + 2)) : new DOMRect(0, 0, 300, FRAME);
   });
   const list = Array.from({ length: n }, (_, i) => token(` w${i}`, { word: i }));

@@ -19,15 +19,15 @@ function page(more: Record<string, unknown> = {}): HTMLElement {
     signed: false,
     scale: "linear",
     threshold: 0.5,
-    numbers: "share",
-    rows: [0, 1, 2, 3, -1],
-    cols: [-1, -1, -1, 0, 1],
+    label: "share",
+    rows: [0, 1, 2, 3, null],
+    cols: [null, null, null, 0, 1],
+    ended: [0, 0, 0, 0, 1],
     about: "target",
-    nothing: "No input has a share of this.",
     names: ["The", "first", "George", "Washington"],
-    asked: [
-      ["Washington", " p = .796", " instead of W .088 · Bush .0045", ""],
-      ["⏎", "", "", " · hidden: 23 %"],
+    captions: [
+      { name: "Washington", detail: " p = .796", alternatives: " instead of W .088 · Bush .0045", hidden: "" },
+      { name: "⏎", detail: "", alternatives: "", hidden: " · hidden: 23 %" },
     ],
     scores: packed(SCORES.flat()),
     ...more,
@@ -42,7 +42,7 @@ function page(more: Record<string, unknown> = {}): HTMLElement {
   caption.className = "sw-caption";
   for (const text of TEXTS) {
     const box = document.createElement("span");
-    box.className = "sw-t";
+    box.className = "sw-token";
     box.textContent = text;
     map.append(box);
   }
@@ -63,7 +63,7 @@ async function revived(more: Record<string, unknown> = {}): Promise<void> {
 
 let map: HTMLElement;
 beforeEach(() => revived());
-const box = (i: number) => map.querySelectorAll<HTMLElement>(".sw-t")[i] as HTMLElement;
+const box = (i: number) => map.querySelectorAll<HTMLElement>(".sw-token")[i] as HTMLElement;
 const caption = () => map.querySelector(".sw-caption")?.textContent;
 const over = (element: Element) => element.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
 
@@ -155,7 +155,7 @@ it("boxes may stand in two texts, or be classes below the text: they count in th
   map = page();
   const sides = [0, 1].map((side) => {
     const element = document.createElement("div");
-    element.append(...[...map.querySelectorAll(".sw-t")].filter((_, i) => i < 3 === (side === 0)));
+    element.append(...[...map.querySelectorAll(".sw-token")].filter((_, i) => i < 3 === (side === 0)));
     return element;
   });
   map.prepend(...sides);
@@ -178,14 +178,14 @@ it("a map that is revived already is left alone", async () => {
 const colours = () => [0, 1, 2, 3, 4].map((i) => box(i).style.background);
 
 it("a box may be a part of a row, and of a target; what is hidden is neither", async () => {
-  await revived({ rows: [0, 1, 1, 3, 3], cols: [-1, -1, 0, 0, 1], shown: 1 });
+  await revived({ rows: [0, 1, 1, 3, 3], cols: [null, null, 0, 0, 1], shown: 1 });
   expect([box(1).title, box(2).title]).toEqual(Array(2).fill("first · share .100 · rank 2 of 4"));
   expect(box(1).style.background).toBe(box(2).style.background);
   expect(box(3).title).toBe("Washington · share .700 · rank 1 of 4");
   over(box(2));
   expect([2, 3, 4].map((i) => box(i).title)).toEqual(["Washington · the target", "Washington · the target", ""]);
   expect([2, 3].map((i) => box(i).style.outline)).toEqual(Array(2).fill("#2563c9 solid 2px"));
-  await revived({ rows: [0, -1, 2, 3, -1] });
+  await revived({ rows: [0, null, 2, 3, null] });
   expect([box(1).title, box(1).style.background]).toEqual(["", ""]);
 });
 
@@ -214,7 +214,7 @@ it("by rank, every number has a step of its own; from a threshold on, the others
 });
 
 it("raw scores are said as they are", async () => {
-  await revived({ numbers: "score" });
+  await revived({ label: "score" });
   expect([box(2).title, map.querySelector(".sw-key")?.lastChild?.textContent]).toEqual([
     "George · score 7.00 · rank 1 of 3",
     "7.00",
@@ -231,12 +231,12 @@ it("a column of zeros says so", async () => {
 it("turned round, an input is asked about, and what was fed is told as it is", async () => {
   await revived({
     about: "input",
-    nothing: "no target that has a share of this",
-    numbers: "fed",
-    rows: [-1, -1, 0, 1, -1],
-    cols: [0, 1, 2, -1, -1],
+    label: "fed",
+    rows: [null, null, 0, 1, null],
+    cols: [0, 1, 2, null, null],
+    ended: [0, 1, 2, 3, 3],
     names: ["George", "Washington"],
-    asked: ["The", "first", "George"].map((name) => [name, " feeds", "", ""]),
+    captions: ["The", "first", "George"].map((name) => ({ name, detail: " feeds", alternatives: "", hidden: "" })),
     scores: packed([0.2, 0.6, 0, 0, Number.NaN, 0.5]),
   });
   expect(caption()).toBe("The feedsWashington\u00a0.600 · George\u00a0.200");
@@ -253,12 +253,12 @@ it("turned round, an input is asked about, and what was fed is told as it is", a
 });
 
 it("a box after the target was not seen, though it may be none itself and its sentence began before", async () => {
-  await revived({ rows: [0, 1, 2, 3, 2], cols: [-1, -1, -1, 0, ~1] });
+  await revived({ rows: [0, 1, 2, 3, 2], cols: [null, null, null, 0, null] });
   expect([box(2).title, box(4).title]).toEqual(["George · share .700 · rank 1 of 3", ""]);
 });
 
 it("a difference of shares is told as it is", async () => {
-  await revived({ numbers: "difference", scores: packed([0.25, -0.5, 0.125, Number.NaN, 0, 0, 0, 0]) });
+  await revived({ label: "difference", scores: packed([0.25, -0.5, 0.125, Number.NaN, 0, 0, 0, 0]) });
   expect(box(1).title).toBe("first · difference −.500 · rank 1 of 3");
 });
 
@@ -268,11 +268,11 @@ it("all maps of a page are painted again when its theme changes", async () => {
   document.body.replaceChildren(first, second);
   vi.resetModules();
   await import("../src/static");
-  const [light] = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-t")?.style.background);
+  const [light] = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-token")?.style.background);
   document.body.style.backgroundColor = "rgb(16, 18, 22)";
   document.body.className = "dark";
   await new Promise((resolve) => setTimeout(resolve));
-  const dark = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-t")?.style.background);
+  const dark = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-token")?.style.background);
   document.body.removeAttribute("style");
   expect(dark[0]).toBe(dark[1]);
   expect(dark[0]).not.toBe(light);

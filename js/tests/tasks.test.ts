@@ -41,9 +41,9 @@ describe("a translation", () => {
   });
   it("has no stroke before its first word where only a start token was read, and one where a beginning was given", () => {
     const { el } = view(translation());
-    expect(el.querySelector(".sw-split")).toBeNull();
+    expect(el.querySelector(".sw-prompt-end")).toBeNull();
     const { el: begun } = view(translation(["<pad>", " Well", ","], { 5: "prompt", 6: "prompt" }));
-    expect(begun.querySelectorAll(".sw-split")).toHaveLength(1);
+    expect(begun.querySelectorAll(".sw-prompt-end")).toHaveLength(1);
     expect(texts(begun, ".sw-chip")).toHaveLength(1);
   });
   it("lets neither a chip's letters nor those of a special token decide the direction of a line", () => {
@@ -52,7 +52,7 @@ describe("a translation", () => {
   });
   it("colours the source and what is written already for the word under the mouse; source tokens are no targets", () => {
     const { el, box, store } = view(translation());
-    expect(el.querySelectorAll(".sw-gen")).toHaveLength(4);
+    expect(el.querySelectorAll(".sw-column")).toHaveLength(4);
     over(box(6));
     expect(store.target.value).toBe(1);
     expect([1, 5].map((i) => box(i).style.backgroundColor !== "")).toEqual([true, true]);
@@ -150,14 +150,14 @@ const editable = (messages: Said[]) =>
 describe("a classifier", () => {
   it("shows its classes below the text, each with its probability, and none of them in the text", () => {
     const { el } = view(FEELINGS());
-    expect(texts(el, ".sw-text .sw-t")).toEqual(["[CLS]", "a", "gem", "[SEP]"]);
+    expect(texts(el, ".sw-text .sw-token")).toEqual(["[CLS]", "a", "gem", "[SEP]"]);
     expect(texts(el, ".sw-classes .sw-label, .sw-class [aria-hidden]")).toEqual([
       "classes",
       "NEGATIVE .012",
       "POSITIVE .988",
     ]);
     expect(texts(el, ".sw-class .sw-unseen")).toEqual(["class NEGATIVE, p = .012", "class POSITIVE, p = .988"]);
-    expect(el.querySelector(".sw-split")).toBeNull();
+    expect(el.querySelector(".sw-prompt-end")).toBeNull();
   });
   it("shows the number that a model gives where it gives no probability, and calls its classes outputs", () => {
     const { el, box } = view(numbers(-1.73, 4.5));

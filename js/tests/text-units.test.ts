@@ -14,11 +14,11 @@ describe("the label over a turn", () => {
     expect(names()).toEqual(["Hide system", "Hide user"]);
     button(el, "Hide system").click();
     expect([names(), store.hidden.value]).toEqual([["Show system", "Hide user"], [{ start: 0, end: 2 }]]);
-    expect([classed(el, "sw-off"), box(0).style.backgroundColor]).toEqual([[0, 1], ""]);
+    expect([classed(el, "sw-hidden"), box(0).style.backgroundColor]).toEqual([[0, 1], ""]);
     // What comes after the target is out of sight for it, which is not to be hidden.
-    expect([box(5).classList.contains("sw-off"), box(6).classList.contains("sw-blind")]).toEqual([false, true]);
+    expect([box(5).classList.contains("sw-hidden"), box(6).classList.contains("sw-blind")]).toEqual([false, true]);
     button(el, "Show system").click();
-    expect([names(), classed(el, "sw-off")]).toEqual([["Hide system", "Hide user"], []]);
+    expect([names(), classed(el, "sw-hidden")]).toEqual([["Hide system", "Hide user"], []]);
   });
   it("has its button named also where the text comes after the page", () => {
     const { el, model } = view([]);
@@ -46,7 +46,7 @@ describe("a chip", () => {
     const { el, store } = view(about(list, 6, [[1, 1, 2, 0, 0, 4]]));
     const chip = el.querySelector<HTMLElement>(".sw-chip") as HTMLElement;
     const seen = () => [
-      chip.classList.contains("sw-off"),
+      chip.classList.contains("sw-hidden"),
       chip.classList.contains("sw-blind"),
       chip.style.backgroundColor !== "",
     ];
@@ -77,18 +77,18 @@ describe("words, sentences and segments", () => {
   it("are drawn as one, and lit as one under the mouse", () => {
     const { el, box, store } = view(words());
     over(box(1));
-    expect([classed(el, "sw-hot"), classed(el, "sw-on")]).toEqual([[1], []]);
+    expect([classed(el, "sw-hovered"), classed(el, "sw-merges-next")]).toEqual([[1], []]);
     store.readBy("sentence");
-    expect([classed(el, "sw-hot"), classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([
+    expect([classed(el, "sw-hovered"), classed(el, "sw-merges-next"), classed(el, "sw-merges-previous")]).toEqual([
       [0, 1, 2],
       [0, 1, 3, 5, 6],
       [1, 2, 4, 6, 7],
     ]);
     expect(box(0).style.backgroundColor).toBe(box(2).style.backgroundColor);
     over(box(6)); // written tokens are targets one by one
-    expect(classed(el, "sw-hot")).toEqual([6]);
+    expect(classed(el, "sw-hovered")).toEqual([6]);
     store.readBy("token");
-    expect(classed(el, "sw-on")).toEqual([]);
+    expect(classed(el, "sw-merges-next")).toEqual([]);
   });
   it("open at a double click or the key o, from sentences to words to tokens", () => {
     const { box, store } = view(words());

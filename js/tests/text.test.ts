@@ -193,7 +193,7 @@ describe("the question turned round", () => {
       ]),
     );
     const classBoxes = [...el.querySelectorAll<HTMLElement>(".sw-class")];
-    click(el.querySelector('.sw-t[data-i="0"]') as Element);
+    click(el.querySelector('.sw-token[data-position="0"]') as Element);
     expect(classBoxes.every(({ style }) => style.backgroundColor !== "")).toBe(true);
     click(classBoxes[0] as Element, { altKey: true });
     expect([store.inputs.value, store.pinned.value]).toEqual([null, 0]);
@@ -234,11 +234,11 @@ describe("the line below the text", () => {
     const { el, box, store } = view();
     click(box(4));
     button(bar(el), "Hide").click();
-    expect([said(el), classed(el, "sw-off")]).toEqual(["“George” is hidden Show Strike out Back", [4]]);
+    expect([said(el), classed(el, "sw-hidden")]).toEqual(["“George” is hidden Show Strike out Back", [4]]);
     button(bar(el), "Back").click();
     expect(said(el)).toBe("hidden: 1 token, 40 % of this column; the rest is shared out anew Show all");
     button(bar(el), "Show all").click();
-    expect([bar(el).hidden, store.hidden.value, classed(el, "sw-off")]).toEqual([true, [], []]);
+    expect([bar(el).hidden, store.hidden.value, classed(el, "sw-hidden")]).toEqual([true, [], []]);
   });
   it("opens a unit that has parts", () => {
     const { el, box, store } = view(words());
@@ -270,7 +270,7 @@ it("a hover touches no more boxes than are lit and were lit", () => {
   over(box(9));
   for (const { target } of observer.takeRecords()) touched.add(target);
   observer.disconnect();
-  const boxes = [...touched].flatMap((node) => (node as HTMLElement).dataset.i ?? []);
+  const boxes = [...touched].flatMap((node) => (node as HTMLElement).dataset.position ?? []);
   expect(boxes.map(Number).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 8, 9, 10, 11]);
 });
 
@@ -306,7 +306,11 @@ describe("what a box shows", () => {
     const list = [token("One\n"), token("two", { word: 1 }), token(" x", { word: 2, sentence: 1, role: "generated" })];
     const { el, store } = view(about(list, 2, [[1, 2]]));
     store.readBy("sentence");
-    expect([store.units.value.spans.length, classed(el, "sw-on"), classed(el, "sw-in")]).toEqual([2, [], []]);
+    expect([store.units.value.spans.length, classed(el, "sw-merges-next"), classed(el, "sw-merges-previous")]).toEqual([
+      2,
+      [],
+      [],
+    ]);
   });
 });
 

@@ -227,7 +227,7 @@ it("two models of one module share nothing, two views of one model share everyth
     return els;
   });
   for (const [message, scores] of conversation()) first.hear(message, scores);
-  expect(views.map((els) => els.map((el) => el.querySelectorAll(".sw-t").length))).toEqual([
+  expect(views.map((els) => els.map((el) => el.querySelectorAll(".sw-token").length))).toEqual([
     [8, 8],
     [0, 0],
   ]);

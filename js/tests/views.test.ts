@@ -5,7 +5,7 @@ import { COLUMNS, conversation, METHOD, over, press, type Said, TEXT, texts, tok
 
 const view = viewing();
 const painted = (el: Element) =>
-  [...el.querySelectorAll<HTMLElement>(".sw-t")].map(({ style }) => style.backgroundColor);
+  [...el.querySelectorAll<HTMLElement>(".sw-token")].map(({ style }) => style.backgroundColor);
 const tip = (el: Element) => el.querySelector<HTMLElement>("[role=tooltip]");
 const leave = (el: Element) => el.querySelector(".sw-text")?.dispatchEvent(new PointerEvent("pointerleave"));
 const hostile = (list: string[]) => conversation(list, list.length - 1, [list.slice(1).map((_, row) => row + 1)]);
@@ -13,8 +13,8 @@ const hostile = (list: string[]) => conversation(list, list.length - 1, [list.sl
 describe("the text", () => {
   it("is the tokens in order, one box each, prompt and written text told apart", () => {
     const { el } = view();
-    expect(texts(el, ".sw-t")).toEqual(TEXT.map((text) => text.trim()));
-    expect(texts(el, ".sw-gen")).toEqual(["Washington", ".", "He"]);
+    expect(texts(el, ".sw-token")).toEqual(TEXT.map((text) => text.trim()));
+    expect(texts(el, ".sw-column")).toEqual(["Washington", ".", "He"]);
     expect(el.querySelector(".sw-text")?.textContent).toBe("The first president was George  Washington. He");
   });
   it("paints the first column at rest, darkest where the share is largest, and nothing behind the target", () => {
@@ -98,16 +98,16 @@ describe("the text", () => {
     for (const [i, token] of all.entries())
       model.hear({ type: "tokens", doc: 1, start: i, tokens: [token], segments: [] });
     const first = box(0);
-    expect(texts(el, ".sw-t")).toHaveLength(8);
+    expect(texts(el, ".sw-token")).toHaveLength(8);
     model.hear({ type: "tokens", doc: 1, start: 8, tokens: tokens([" was"], 0), segments: [] });
     expect(box(0)).toBe(first);
-    expect(texts(el, ".sw-t").at(-1)).toBe("was");
+    expect(texts(el, ".sw-token").at(-1)).toBe("was");
     model.hear({ type: "tokens", doc: 1, start: 6, tokens: tokens(["!"], 0), segments: [] });
-    expect(texts(el, ".sw-t").slice(5)).toEqual(["Washington", "!"]);
+    expect(texts(el, ".sw-token").slice(5)).toEqual(["Washington", "!"]);
   });
   it("keeps a lam and an alef of two tokens apart, so that both can be pointed at", () => {
     const { box } = view(hostile(["ال", "آ", "ل", "x"]));
-    expect([0, 1, 2].map((i) => box(i).classList.contains("sw-apart"))).toEqual([true, true, false]);
+    expect([0, 1, 2].map((i) => box(i).classList.contains("sw-no-ligature"))).toEqual([true, true, false]);
   });
   it("turns a mark into a stroke once its word goes on", () => {
     const half = (k: number) => ({ ...tokens(["ع"], 0)[0], word: 0, span: [0, 1], part: [k, 2] });
@@ -117,9 +117,9 @@ describe("the text", () => {
       model.hear({ type: "tokens", doc: 1, start, tokens: [token], segments: [] });
     hear(0, half(1));
     hear(1, half(2));
-    expect([texts(el, ".sw-t"), box(1).dataset.mark]).toEqual([["ع", ""], "²⁄₂"]);
+    expect([texts(el, ".sw-token"), box(1).dataset.mark]).toEqual([["ع", ""], "²⁄₂"]);
     hear(2, { ...tokens(["ل"], 0)[0], word: 0, span: [1, 2] });
-    expect([texts(el, ".sw-t"), box(1).dataset.mark]).toEqual([["ع", "", "ل"], "ـ"]);
+    expect([texts(el, ".sw-token"), box(1).dataset.mark]).toEqual([["ع", "", "ل"], "ـ"]);
   });
   it("breaks the line where the text does, and shows every break", () => {
     const { el } = view(hostile(["a", "\n", "\n", "b\n", "c"]));
@@ -157,7 +157,7 @@ describe("the text", () => {
     expect(texts(el, ".sw-chip")).toEqual([]);
     // Who opened it by key goes on from the target.
     expect(document.activeElement).toBe(el.querySelector(".sw-target"));
-    expect(texts(el, ".sw-t").slice(0, 8)).toEqual(["<s>", "sys", "Hi", "</s>", "⏎", "<s>", "user", "⏎"]);
+    expect(texts(el, ".sw-token").slice(0, 8)).toEqual(["<s>", "sys", "Hi", "</s>", "⏎", "<s>", "user", "⏎"]);
     expect(el.textContent).toContain("template tokens: 70 %");
   });
 });
@@ -187,7 +187,7 @@ describe("whatever a model writes", () => {
     el.querySelector<HTMLElement>(".sw-more")?.click();
     model.hear({ type: "failed", kind: "X", message: String(evil[0]), cure: String(evil[2]) });
     expect(el.querySelectorAll("script, style, img")).toHaveLength(0);
-    expect(texts(el, ".sw-t").slice(0, 7)).toEqual([...evil.slice(0, 5), "NUL", "U+D800"]);
+    expect(texts(el, ".sw-token").slice(0, 7)).toEqual([...evil.slice(0, 5), "NUL", "U+D800"]);
     expect(el.querySelector("[role=alert]")?.textContent).toBe(`${evil[0]}${evil[2]}`);
   });
 });
@@ -226,7 +226,7 @@ describe("the tooltip", () => {
   });
   it("tells the probability of what it names, wherever the mouse is on it", () => {
     const { el, box, store } = view(words());
-    const rows = () => texts(el, ".sw-tip-head, .sw-tip-role");
+    const rows = () => texts(el, ".sw-tooltip-head, .sw-tooltip-role");
     store.readBy("word");
     over(box(6));
     expect([rows(), texts(el, ".sw-probability")]).toEqual([["OK", "p = .317 · position 6"], ["p = .317"]]);
@@ -313,5 +313,5 @@ it("a view that goes takes its page, its tooltip and its listeners with it", () 
 it("a page that opens late is shown everything the store has", () => {
   const { el } = view();
   expect(texts(el, ".sw-model")).toEqual(["tiny cpu · float32"]);
-  expect(texts(el, ".sw-t")).toHaveLength(8);
+  expect(texts(el, ".sw-token")).toHaveLength(8);
 });

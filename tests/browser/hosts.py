@@ -165,7 +165,7 @@ def visit(chromium: Any) -> Iterator[Visit]:
 
 def whole(view: Any, words: int) -> None:
     """The map is there: all its words are written, and nothing is going on any more."""
-    view.locator(".sw-gen").nth(words - 1).wait_for(timeout=LOADED)
+    view.locator(".sw-column").nth(words - 1).wait_for(timeout=LOADED)
     expect(view.locator(".sw-progress")).to_have_count(0, timeout=LOADED)
 
 
@@ -176,7 +176,11 @@ def background(box: Any) -> str:
 
 def hover_and_pin(view: Any, page: Any, col: int) -> None:
     """Hover a written word and see its column; leave, and see the first one again; click, and it stays."""
-    first, word, name = view.locator(".sw-t").first, view.locator(".sw-gen").nth(col), view.locator(".sw-target-name")
+    first, word, name = (
+        view.locator(".sw-token").first,
+        view.locator(".sw-column").nth(col),
+        view.locator(".sw-target-name"),
+    )
     at_rest, colour = name.inner_text(), background(first)
     word.hover()
     expect(name).to_have_text(word.inner_text().strip())
@@ -193,7 +197,7 @@ def hover_and_pin(view: Any, page: Any, col: int) -> None:
 
 def hover_the_static_map(page: Any, col: int) -> None:
     """Hover a target of a static map, in a page or a frame: colours and numbers are another column's."""
-    tokens = page.locator(".sw-static-map .sw-t")
+    tokens = page.locator(".sw-static-map .sw-token")
     first = tokens.first
     tokens.nth(-1).wait_for()
     colour, title = background(first), first.get_attribute("title")

@@ -51,7 +51,7 @@ def test_a_question_is_asked_again_as_a_chat_without_a_mouse(desk: Any, key: str
     tab_to(nb, OFFER)
     nb.page.keyboard.press(key)
     view.locator(".sw-trail button").nth(1).wait_for()
-    view.locator(".sw-gen").nth(3).wait_for()
+    view.locator(".sw-column").nth(3).wait_for()
     nb.code(
         "a = w.wait()\nb = sw.attribute('demo', messages=[{'role': 'user', 'content': "
         f"{TEXT!r}}}], max_new_tokens=12, method='input_x_gradient', objective='logit', progress=False)"
@@ -65,7 +65,7 @@ def test_a_question_is_asked_again_as_a_chat_without_a_mouse(desk: Any, key: str
     assert not line.is_visible()
     assert view.locator(".sw-trail button").all_inner_texts()[1] == "as a chat"
     first = python(nb, "a.cols[0].text.strip()")
-    view.locator(".sw-gen:focus", has_text=first).wait_for()  # the button is gone, and the focus is in the widget
+    view.locator(".sw-column:focus", has_text=first).wait_for()  # the button is gone, and the focus is in the widget
     assert axe(nb)["violations"] == []
     nb.shot("as-chat-asked-light", view)
     nb.page.keyboard.press("b")

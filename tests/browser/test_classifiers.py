@@ -71,7 +71,7 @@ def test_a_regression_that_was_asked_for_a_probability_is_a_click_away_from_its_
     assert python(nb, "[w.wait().objective, w.wait().method]") == ["logit", "saliency"]
     assert view.get_by_text("there is no probability to explain").count() == 0
     assert "beside" in view.locator(".sw-target-line").inner_text()
-    view.locator(".sw-text .sw-t").nth(2).click()
+    view.locator(".sw-text .sw-token").nth(2).click()
     assert view.get_by_role("button", name="Strike out").count() == 0
     view.get_by_role("button", name="Back").click()
 
@@ -82,6 +82,6 @@ def test_a_pair_is_two_texts_with_a_name_each(desk: Any) -> None:
     view = run(nb)
     names = view.locator(".sw-text .sw-label").all_text_contents()
     assert [name.replace("hide", "").strip() for name in names] == ["first text", "second text"]
-    words = "".join(view.locator(".sw-text .sw-t").all_text_contents())
+    words = "".join(view.locator(".sw-text .sw-token").all_text_contents())
     assert words.replace(" ", "") == "[CLS]howmanypeoplelivehere[SEP]ninelivehere[SEP]"
     look(nb, view, "pair")

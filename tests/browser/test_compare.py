@@ -56,15 +56,15 @@ def test_two_methods_stand_side_by_side_while_the_map_on_show_stays(shown: Any) 
     theirs = python(nb, "o.normalized()[:8, 0].tolist()")
     nb.page.mouse.move(5, 5)
     for k, shares in ((0, ours), (1, theirs)):
-        said = [share_in(hover(panels.nth(k).locator(f"[data-i='{i}']"))) for i in range(8)]
+        said = [share_in(hover(panels.nth(k).locator(f"[data-position='{i}']"))) for i in range(8)]
         assert said == pytest.approx(shares, abs=1.1e-3)
-    said = hover(panels.nth(2).locator("[data-i='2']"))
+    said = hover(panels.nth(2).locator("[data-position='2']"))
     by = float(re.search(r"less \S+ (−?\.\d+)", said)[1].replace("−", "-"))
     assert by == pytest.approx(ours[2] - theirs[2], abs=1.1e-3)
     # Linked: the same input is marked in all panels and in the lists; another target is shown in all.
-    marked = panels.locator("[data-i='2']").evaluate_all("all => all.map(e => e.className)")
+    marked = panels.locator("[data-position='2']").evaluate_all("all => all.map(e => e.className)")
     assert len(set(marked)) == 1 or all("sw-same" in name for name in marked), marked
-    panels.nth(1).locator("[data-i='11']").hover()
+    panels.nth(1).locator("[data-position='11']").hover()
     nb.page.wait_for_function("() => document.querySelector('.sw-tops .sw-target-name').innerText.trim() === 'Kennedy'")
     assert view.locator(".sw-about .sw-target-name").inner_text().strip() == "Kennedy"
     nb.page.mouse.move(5, 5)
@@ -104,10 +104,10 @@ def test_two_finished_maps_open_side_by_side_and_offer_only_what_is_there(desk: 
     sums = [sum(abs(x) for x in column if x is not None) for column in (ours, theirs)]
     for k, (column, total) in enumerate(zip((ours, theirs), sums, strict=True)):
         for i, score in enumerate(column):
-            said = hover(panels.nth(k).locator(f"[data-i='{i}']")) if score is not None else ""
+            said = hover(panels.nth(k).locator(f"[data-position='{i}']")) if score is not None else ""
             assert said == "" or share_in(said) == pytest.approx(score / total, abs=1.1e-3)
     both = next(i for i, x in enumerate(by) if x is not None and abs(x) > 0.01)
-    said = hover(panels.nth(2).locator(f"[data-i='{both}']"))
+    said = hover(panels.nth(2).locator(f"[data-position='{both}']"))
     assert float(re.search(r"less \S+ (−?\.\d+)", said)[1].replace("−", "-")) == pytest.approx(by[both], abs=1.1e-3)
     nb.page.mouse.move(5, 5)
     for theme in ("Light", "Dark"):

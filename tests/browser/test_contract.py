@@ -141,9 +141,9 @@ def test_a_host_that_knows_the_contract_shows_a_living_map(kernel: Kernel) -> No
     assert view.locator(".sw-live").get_attribute("data-sw-theme") == ("dark" if dark else "light")
     assert background(view.locator(".sw-live")) == ("rgb(30, 30, 30)" if dark else "rgba(0, 0, 0, 0)")
     text = view.locator(".sw-text").first
-    text.locator(".sw-t").nth(3).hover()
+    text.locator(".sw-token").nth(3).hover()
     expect(view.get_by_role("tooltip")).to_contain_text("less")
-    text.locator(".sw-gen").nth(1).click()
+    text.locator(".sw-column").nth(1).click()
     page.wait_for_function("() => window.host.model.get('selection') === 1")
     assert kernel.saved[-1] == {"selection": 1, "extent": 1}
     page.mouse.move(1, 1)

@@ -41,7 +41,7 @@ LINES = """all => all.map(e => {
 })"""
 # What sticks out of the drawer, and not of something in it that scrolls.
 OUTSIDE = """view => [...view.querySelectorAll('.sw-explain *')].filter(e =>
-  e.closest('.sw-table, .sw-unseen, .sw-gist') === null
+  e.closest('.sw-table, .sw-unseen, .sw-summary') === null
     && e.getBoundingClientRect().right > view.getBoundingClientRect().right - 8
 ).map(e => e.className)"""
 # What Python has of the comparison: each score as a share of its method's largest.
@@ -132,13 +132,13 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
     toggle = drawer_toggle(view)
     toggle.click()
     drawer(view).wait_for()
-    view.locator(".sw-gen").first.focus()
+    view.locator(".sw-column").first.focus()
     nb.page.keyboard.press("e")
     drawer(view).wait_for(state="detached")
     nb.page.keyboard.press("e")
     assert toggle.get_attribute("aria-expanded") == "true"
     # The text is all that was asked; the review alone is what this is about.
-    assert view.locator(".sw-gist").inner_text() == f"Is this review positive or negative? {REVIEW}"
+    assert view.locator(".sw-summary").inner_text() == f"Is this review positive or negative? {REVIEW}"
     write(view, "Text", REVIEW)
     ask(view)
     seen = growing(view)
@@ -153,7 +153,7 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
     assert review == REVIEW
     assert f"{read} + {wrote} tokens" in answer.locator(".sw-cost").inner_text()
     # Asked again, and stopped in the midst of it: what was written stays, and the map too.
-    before = view.locator(".sw-text .sw-t").evaluate_all(COLOURS)
+    before = view.locator(".sw-text .sw-token").evaluate_all(COLOURS)
     ask(view)
     half = growing(view, 60)[-1]
     nb.shot("explain-writing-light", view)
@@ -173,7 +173,7 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
     assert becomes(nb, "[type(w.error).__name__, w.comparison]", ["Cancelled", None])
     assert view.locator(".sw-comparison").is_hidden()
     assert view.get_by_text("share of the gradient norm").is_visible()
-    assert view.locator(".sw-text .sw-t").evaluate_all(COLOURS) == before
+    assert view.locator(".sw-text .sw-token").evaluate_all(COLOURS) == before
     # A prompt of one's own.
     write(view, "Prompt", SHORT)
     ask(view)
@@ -198,8 +198,8 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
     nb.shot("explain-refused-light", view)
     # The map is as it was, and the next question may be asked.
     assert view.get_by_role("alert").count() == 0
-    assert view.locator(".sw-text .sw-t").evaluate_all(COLOURS) == before
-    view.locator(".sw-gen").first.hover()
+    assert view.locator(".sw-text .sw-token").evaluate_all(COLOURS) == before
+    view.locator(".sw-column").first.hover()
     assert "p =" in tip(view)
     assert button(view, "Ask").get_attribute("aria-disabled") == "false"
     assert axe(nb)["violations"] == []
@@ -243,10 +243,10 @@ def test_what_is_said_of_each_word_stands_beside_what_is_computed(notebook: Any)
     assert becomes(nb, "w.attribution.method", "llm")
     assert python(nb, "bool(((w.attribution.scores == w.attribution.scores[:, :1]) | "
                       "(w.attribution.scores != w.attribution.scores)).all())")  # fmt: skip
-    given = view.locator(".sw-t:not(.sw-gen)")
+    given = view.locator(".sw-token:not(.sw-column)")
     columns = []
     for col in (0, 3):
-        view.locator(".sw-gen").nth(col).hover()
+        view.locator(".sw-column").nth(col).hover()
         columns.append(given.evaluate_all(COLOURS))
     assert columns[0] == columns[1]
     assert len(set(columns[0])) > 2

@@ -52,7 +52,7 @@ def test_half_a_character_is_a_sign_everywhere(desk: Any) -> None:
     view = run(nb)
     view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
     for text in (".sw-body", ".sw-compact:nth-child(1)", ".sw-compact:nth-child(3)"):
-        assert [t.strip() for t in view.locator(f"{text} .sw-t").all_inner_texts()] == SIGNS
+        assert [t.strip() for t in view.locator(f"{text} .sw-token").all_inner_texts()] == SIGNS
     assert view.locator(".sw-target-name").first.inner_text() == "U+DFFF"
     assert "U+D800" in view.locator(".sw-inputs").inner_text()
     assert view.locator(".sw-compact-head").first.inner_text().startswith("A: U+D800")
@@ -107,7 +107,7 @@ def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any, dialogs: l
         assert text in token(view, i + 1).inner_text(), text
         token(view, i + 1).hover()
         assert text in tip(view), text
-    assert view.locator(".sw-t script, .sw-t img, .sw-t b, .sw-t style").count() == 0
+    assert view.locator(".sw-token script, .sw-token img, .sw-token b, .sw-token style").count() == 0
     assert nb.page.locator(".sw-live :is(script, img)").count() == 0
     assert "NUL" in token(view, 7).inner_text()
     # The long one neither widens the widget nor fills the window by its tip.

@@ -62,7 +62,7 @@ def test_notebook_7_shows_a_living_map(page_of_notebook7: Any) -> None:
     hover_and_pin(view, nb.page, 3)
     assert becomes(nb, "w.selection", 3)
     nb.code("w.selection = 5")
-    expect(view.locator(".sw-target-name")).to_have_text(view.locator(".sw-gen").nth(5).inner_text().strip())
+    expect(view.locator(".sw-target-name")).to_have_text(view.locator(".sw-column").nth(5).inner_text().strip())
     nb.page.locator(".sw-static-map").wait_for(state="attached")
     assert not nb.page.locator(".sw-static-map").is_visible(), "what is kept for a saved notebook is not shown twice"
     nb.shot("notebook-7")
@@ -173,9 +173,9 @@ def reads(page: Any) -> None:
     said = ("The capital", "</script><b>x", "Paris", "我", "p = .625", "x .500 · The .375 · capital .125")
     for words in said:
         expect(shown).to_contain_text(words)  # in which Playwright takes any space for a space
-    assert all(box.is_visible() for box in page.locator(".sw-t").all())
+    assert all(box.is_visible() for box in page.locator(".sw-token").all())
     assert page.locator("b").count() == 0, "text is text"
-    titles = [box.get_attribute("title") for box in page.locator(".sw-t").all()[:3]]
+    titles = [box.get_attribute("title") for box in page.locator(".sw-token").all()[:3]]
     assert [title.split(" · ", 1)[1] for title in titles] == [
         "share .375 · rank 2 of 3", "share .125 · rank 3 of 3", "share .500 · rank 1 of 3",
     ]  # fmt: skip
@@ -204,9 +204,11 @@ def test_an_export_reads_where_scripts_are_forbidden(chromium: Any, exported: st
     with Site(exported, policy).running() as site, visit(chromium) as seen:
         seen.page.goto(site.url)
         reads(seen.page)
-        colours = seen.page.locator(".sw-t").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
+        colours = seen.page.locator(".sw-token").evaluate_all(
+            "all => all.map(e => getComputedStyle(e).backgroundColor)"
+        )
         assert len(set(colours[:3])) == 3
-        assert seen.page.locator(".sw-t").nth(3).evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+        assert seen.page.locator(".sw-token").nth(3).evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
         assert seen.page.locator("[data-sw-ready]").count() == 0, "no script ran"
         assert len(seen.problems) == 1
         assert BLOCKED in seen.problems[0]
@@ -220,7 +222,9 @@ def test_an_export_reads_where_styles_are_forbidden_too(chromium: Any, exported:
     with Site(exported, {"Content-Security-Policy": "default-src 'none'"}).running() as site, visit(chromium) as seen:
         seen.page.goto(site.url)
         reads(seen.page)
-        colours = seen.page.locator(".sw-t").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
+        colours = seen.page.locator(".sw-token").evaluate_all(
+            "all => all.map(e => getComputedStyle(e).backgroundColor)"
+        )
         assert set(colours) == {"rgba(0, 0, 0, 0)"}, "no style was applied"
         assert seen.unlike(BLOCKED) == []
         assert seen.requests == [site.url]

@@ -111,7 +111,7 @@ def test_axe_finds_nothing_wherever_one_looks(shown: Any, theme: str) -> None:
         look(card)
         nb.shot(f"open-{card.split()[0].lower()}-{name}")
         nb.page.keyboard.press("Escape")
-    view.locator(".sw-text .sw-t").nth(2).click()
+    view.locator(".sw-text .sw-token").nth(2).click()
     view.get_by_role("button", name="Strike out").click()
     view.locator(".sw-effect").wait_for()
     view.get_by_role("button", name="Edit the text").click()
@@ -125,7 +125,7 @@ def test_nothing_moves_for_who_asked_for_less_motion(shown: Any) -> None:
     nb.page.emulate_media(reduced_motion="reduce")
     seen = []
     for k in (0, 3, 5):
-        view.locator(".sw-gen").nth(k).hover()
+        view.locator(".sw-column").nth(k).hover()
         seen.append(nb.page.evaluate(MOVES))
     view.get_by_role("button", name="Attention", exact=True).click()
     seen.append(nb.page.evaluate(MOVES))
@@ -148,10 +148,10 @@ INK = """(canvas, ground) => {
 def test_forced_colours_keep_the_target_apart(shown: Any) -> None:
     """Where the system's colours rule, the target on show still has a line around it that no other has."""
     nb, view = shown
-    view.locator(".sw-gen").nth(3).click()
+    view.locator(".sw-column").nth(3).click()
     nb.page.mouse.move(5, 5)
     nb.page.emulate_media(forced_colors="active")
-    lines = view.locator(".sw-text .sw-t").evaluate_all(
+    lines = view.locator(".sw-text .sw-token").evaluate_all(
         "all => all.map(e => { const s = getComputedStyle(e);"
         " return [s.outlineStyle, s.outlineWidth, s.borderBottomStyle, s.borderBottomWidth].join(' '); })"
     )
@@ -182,7 +182,7 @@ def test_twice_the_size_needs_no_scrolling_sideways(shown: Any, width: int) -> N
         view.locator(".sw-drawer-toggle", has_text=label).click()
     view.locator(".sw-picks").get_by_role("button", name="Occlusion", exact=True).click()
     view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
-    token = view.locator(".sw-text .sw-t").nth(2)
+    token = view.locator(".sw-text .sw-token").nth(2)
     token.scroll_into_view_if_needed()
     token.click()
     view.get_by_role("button", name="Strike out").click()
@@ -206,7 +206,7 @@ def test_side_by_side_in_a_box_they_keep_apart(shown: Any) -> None:
     nb.begin("import ipywidgets\nw = sw.show('demo', 'The', max_new_tokens=2)\nipywidgets.HBox([w, w])")
     nb.run_all(1)
     boxes = nb.page.locator(".widget-hbox .sw-live")
-    boxes.nth(1).locator(".sw-gen").first.wait_for()
+    boxes.nth(1).locator(".sw-column").first.wait_for()
     first, second, row = (nb.page.locator(at).bounding_box() for at in (
         ".widget-hbox > :first-child .sw-live", ".widget-hbox > :last-child .sw-live", ".widget-hbox"
     ))  # fmt: skip

@@ -73,12 +73,12 @@ def test_pictures_of_the_first_map(notebook: Any) -> None:
     view = run(nb)
     for theme in ("Light", "Dark"):
         nb.theme(f"JupyterLab {theme}")
-        view.locator(".sw-gen").first.hover()
+        view.locator(".sw-column").first.hover()
         nb.page.mouse.move(5, 5)
         nb.page.wait_for_timeout(300)  # a picture of what has come to rest
         nb.shot(f"map-{theme.lower()}", view)
-        view.locator(".sw-gen").first.hover()
-        view.locator(".sw-t[data-i='8']").hover()
+        view.locator(".sw-column").first.hover()
+        view.locator(".sw-token[data-position='8']").hover()
         nb.page.wait_for_timeout(200)  # a picture of what has come to rest
         nb.shot(f"notebook-{theme.lower()}")
     nb.theme("JupyterLab Light")
@@ -114,11 +114,11 @@ def test_a_text_of_any_script_can_be_read(notebook: Any, name: str) -> None:
     nb = notebook(f"import saliency_widget as sw\nw = sw.show('demo', {text!r}, target={target!r})")
     view = run(nb)
     assert nb.page.locator(".sw-text script").count() == 0
-    shown = "".join(view.locator(".sw-text .sw-t").all_inner_texts())
+    shown = "".join(view.locator(".sw-text .sw-token").all_inner_texts())
     for letter in (c for c in text + target if c.isalnum()):
         assert letter in shown, letter
     # Every token has a box with an area: it can be pointed at.
-    sizes = view.locator(".sw-t").evaluate_all(
+    sizes = view.locator(".sw-token").evaluate_all(
         "all => all.map(e => { const r = e.getBoundingClientRect(); return r.width * r.height; })"
     )
     assert min(sizes) > 15
@@ -162,9 +162,9 @@ def test_a_chat_shows_its_turns_and_folds_its_template(notebook: Any) -> None:
     assert "template" in chip.inner_text()
     nb.page.mouse.move(5, 5)
     nb.shot("chat-light", view)
-    before = view.locator(".sw-t").count()
+    before = view.locator(".sw-token").count()
     chip.click()
-    assert view.locator(".sw-t").count() > before
+    assert view.locator(".sw-token").count() > before
     nb.shot("chat-unfolded-light", view)
     nb.theme("JupyterLab Dark")
     nb.shot("chat-dark", view)
@@ -177,10 +177,10 @@ def test_five_thousand_tokens_stay_usable(notebook: Any) -> None:
     nb.run_all(1)
     assert int(nb.code("print(len(w.wait().rows))", 120_000)) >= 5000
     view = live(nb)
-    view.locator(".sw-gen").first.wait_for()
+    view.locator(".sw-column").first.wait_for()
     view.locator(".sw-progress").wait_for(state="detached")
-    view.locator(".sw-gen").first.scroll_into_view_if_needed()
-    view.locator(".sw-gen").first.hover()
+    view.locator(".sw-column").first.scroll_into_view_if_needed()
+    view.locator(".sw-column").first.hover()
     assert "p =" in view.get_by_role("tooltip").inner_text()
     nb.shot("five-thousand-light")
     view.get_by_role("button", name="Matrix").click()

@@ -28,9 +28,9 @@ def test_the_matrix_by_mouse_and_key(desk: Any) -> None:
     nb.begin(TWICE)
     view = run(nb)
     other = nb.page.locator(".jp-OutputArea-output .sw-live").nth(1)
-    other.locator(".sw-gen").first.wait_for()
+    other.locator(".sw-column").first.wait_for()
     nb.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    view.locator(".sw-gen").first.focus()
+    view.locator(".sw-column").first.focus()
     press = nb.page.keyboard.press
     press("m")
     sheet = view.get_by_role("application")
@@ -108,7 +108,7 @@ def test_what_is_below_the_text_keeps_its_place_under_the_mouse(desk: Any) -> No
         line, drawers = view.locator(".sw-target-line"), view.locator(".sw-drawers")
         for turn in range(2):
             rows, tops = set(), set()
-            for target in view.locator(".sw-gen").all():
+            for target in view.locator(".sw-column").all():
                 target.hover()
                 nb.page.wait_for_timeout(60)  # the room is kept in the next frame
                 rows.add(line.evaluate(ROWS))
@@ -149,7 +149,7 @@ def test_no_target_that_is_previewed_moves_the_drawer_under_the_mouse(desk: Any,
         view.get_by_role("button", name="Matrix").click()
         view.get_by_role("button", name="Compare").click()
         view.locator(".sw-pick", has_text="Gradient").first.click()
-        targets = view.locator(".sw-compact .sw-gen")
+        targets = view.locator(".sw-compact .sw-column")
         targets.nth(15).wait_for()
         tops = set()
         for k in range(targets.count()):

@@ -32,11 +32,11 @@ def test_what_is_to_be_said_of_a_column_stands_below_it_and_below_no_other(desk:
     said = view.locator(".sw-notes > div")
     said.first.wait_for()
     assert said.all_inner_texts() == [whole]
-    view.locator(".sw-gen").nth(1).hover()
+    view.locator(".sw-column").nth(1).hover()
     assert said.all_inner_texts() == [whole, zero]
     assert "This column has no shares" in view.locator(".sw-legend").inner_text()
     nb.page.get_by_role("status").filter(has_text=zero).wait_for()
-    view.locator(".sw-gen").nth(1).click()
+    view.locator(".sw-column").nth(1).click()
     nb.page.mouse.move(5, 5)
     for theme in ("Light", "Dark"):
         nb.theme(f"JupyterLab {theme}")
@@ -45,5 +45,5 @@ def test_what_is_to_be_said_of_a_column_stands_below_it_and_below_no_other(desk:
         assert "color-contrast" in found["passes"]
         nb.shot(f"notes-{theme.lower()}", view)
     nb.theme("JupyterLab Light")
-    view.locator(".sw-gen").first.hover()
+    view.locator(".sw-column").first.hover()
     assert said.all_inner_texts() == [whole]

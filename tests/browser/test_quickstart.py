@@ -35,7 +35,7 @@ def live(nb: Any) -> Any:
 
 
 def token(view: Any, index: int) -> Any:
-    return view.locator(f".sw-t[data-i='{index}']")
+    return view.locator(f".sw-token[data-position='{index}']")
 
 
 def tip(view: Any) -> str:
@@ -51,7 +51,7 @@ def run(nb: Any, cells: int = 1) -> Any:
     nb.run_all(cells)
     assert nb.code("print(type(w.wait()).__name__)").strip() == "Attribution"
     view = live(nb)
-    view.locator(".sw-gen").first.wait_for()
+    view.locator(".sw-column").first.wait_for()
     view.locator(".sw-progress").wait_for(state="detached")
     return view
 
@@ -88,7 +88,7 @@ def test_a_person_reads_the_map(first_notebook: Any) -> None:
     nb = first_notebook(SHOW)
     view = run(nb)
     # The first new word, and how probable it was.
-    first = view.locator(".sw-gen").first
+    first = view.locator(".sw-column").first
     assert first.inner_text().strip() == "Washington"
     assert "p = .796" in view.locator(".sw-probability").inner_text()
     # Hovered, it shows its column: George and president stand out, and the numbers are Python's.
@@ -104,7 +104,7 @@ def test_a_person_reads_the_map(first_notebook: Any) -> None:
     assert len(set(colours)) > 3
     assert "George .342" in view.locator(".sw-inputs").inner_text()
     # Another word, clicked: its column stays when the mouse is gone.
-    view.locator(".sw-gen").nth(4).click()
+    view.locator(".sw-column").nth(4).click()
     nb.page.mouse.move(5, 5)
     assert view.locator(".sw-target-name").inner_text().strip() == "The"
     assert becomes(nb, "w.selection", 4)
@@ -144,7 +144,7 @@ def test_the_keyboard_alone_is_enough_and_stays_in_the_widget(notebook: Any) -> 
     nb = notebook(SHOW, "after = 1")
     view = run(nb, 2)
     cells = nb.page.locator(".jp-Cell").count()
-    view.locator(".sw-gen").first.focus()
+    view.locator(".sw-column").first.focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
         nb.page.keyboard.press(key)
     assert view.locator(".sw-target-name").inner_text().strip() == "."
@@ -203,7 +203,7 @@ def test_cancel_gets_through_while_another_cell_is_busy(notebook: Any) -> None:
     done = python(nb, "w.attribution.scores.shape[1]")
     assert 0 < done < 64
     # What was done is there to look at; what was not, goes on when asked again.
-    view.locator(".sw-gen").first.hover()
+    view.locator(".sw-column").first.hover()
     assert "p =" in tip(view)
     view.get_by_role("button", name="Attention").click()
     assert nb.code("print(w.wait().scores.shape[1])").strip() == "64"
@@ -215,7 +215,7 @@ def test_a_second_view_stays_in_step(notebook: Any) -> None:
     views = nb.page.locator(".jp-OutputArea-output .sw-live")
     assert views.count() == 2
     one, two = views.nth(0), views.nth(1)
-    one.locator(".sw-gen").nth(2).click()
+    one.locator(".sw-column").nth(2).click()
     nb.page.mouse.move(5, 5)
     assert two.locator(".sw-target-name").inner_text() == one.locator(".sw-target-name").inner_text()
     two.get_by_role("button", name="Attention").click()
@@ -224,7 +224,7 @@ def test_a_second_view_stays_in_step(notebook: Any) -> None:
     one.locator(".sw-text").click(button="right", position={"x": 5, "y": 5})
     nb.page.locator(".lm-Menu-itemLabel", has_text="Create New View for Cell Output").click()
     three = nb.page.locator(".jp-LinkedOutputView .sw-live")
-    three.locator(".sw-gen").first.wait_for()
+    three.locator(".sw-column").first.wait_for()
     assert three.locator(".sw-target-name").inner_text() == one.locator(".sw-target-name").inner_text()
 
 
@@ -244,8 +244,8 @@ def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any, tab: A
     nb.page.reload()
     nb.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
     view = live(nb)
-    view.locator(".sw-gen").first.wait_for()
-    view.locator(".sw-gen").first.hover()
+    view.locator(".sw-column").first.wait_for()
+    view.locator(".sw-column").first.hover()
     assert "George .342" in view.locator(".sw-inputs").inner_text()
 
 
@@ -284,7 +284,7 @@ def test_two_widgets_share_a_model_and_mix_nothing(notebook: Any) -> None:
         text = views.nth(index).locator(".sw-text").inner_text()
         assert words in text
     shares = python(nb, "one.attribution.normalized()[:5, 0].tolist()")
-    views.nth(0).locator(".sw-gen").first.hover()
+    views.nth(0).locator(".sw-column").first.hover()
     assert read_shares(views.nth(0), 5) == pytest.approx(shares, abs=5.1e-4)
 
 

@@ -59,8 +59,8 @@ def view_option(view: Any, name: str) -> None:
 def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
     """A shift-click and a drag pin a span: outlined, joined in one column, and known to Python as extent and value."""
     nb, view = shown
-    view.locator(".sw-gen").nth(0).click()
-    view.locator(".sw-gen").nth(3).click(modifiers=["Shift"])
+    view.locator(".sw-column").nth(0).click()
+    view.locator(".sw-column").nth(3).click(modifiers=["Shift"])
     away(nb)
     assert view.locator(".sw-about .sw-target-name").inner_text().strip() == "John F. Kennedy"
     assert "4 tokens, mean" in view.locator(".sw-target-line").first.inner_text()
@@ -74,7 +74,7 @@ def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
     away(nb)
     nb.shot("span-light", view)
     # Dragged from one target to another.
-    one, other = view.locator(".sw-gen").nth(5), view.locator(".sw-gen").nth(7)
+    one, other = view.locator(".sw-column").nth(5), view.locator(".sw-column").nth(7)
     one.hover()
     nb.page.mouse.down()
     other.hover()
@@ -92,7 +92,7 @@ def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
     nb.page.wait_for_function(
         "() => document.querySelector('.sw-about .sw-target-name').textContent.trim() === '. Kennedy'"
     )
-    view.locator(".sw-gen").nth(0).click()
+    view.locator(".sw-column").nth(0).click()
     away(nb)
     assert becomes(nb, "[w.selection, w.extent, w.value.target]", [0, 1, " John"])
 
@@ -169,9 +169,9 @@ def test_a_turn_of_a_chat_can_be_hidden(desk: Any) -> None:
     assert view.get_by_text(re.compile(r"hidden: \d+ tokens, \d+")).count() == 1
     nb.shot("chat-hidden-light", view)
     view.get_by_role("button", name="Show all").click()
-    before = view.locator(".sw-t").count()
+    before = view.locator(".sw-token").count()
     view.locator(".sw-chip").first.click()
-    assert view.locator(".sw-t").count() > before
+    assert view.locator(".sw-token").count() > before
 
 
 def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
@@ -182,7 +182,7 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
         'w = sw.show((model, tokenizer), text, target=" The end.", method="random")',
     )
     assert python(nb, "len(w.attribution.rows)") > 5000
-    view.locator(".sw-gen").first.focus()
+    view.locator(".sw-column").first.focus()
     nb.page.keyboard.press("/")
     field = view.get_by_role("textbox", name="Find in the text")
     assert field.evaluate("e => e === document.activeElement")
@@ -191,17 +191,17 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
     assert status.inner_text() == "1 of 310"
     nb.page.keyboard.press("Shift+Enter")
     assert status.inner_text() == "310 of 310"
-    hits = view.locator(".sw-text .sw-t:visible", has_text="quick")
+    hits = view.locator(".sw-text .sw-token:visible", has_text="quick")
     nb.page.wait_for_function(
         "() => { const f = document.querySelector('.sw-live .sw-text').getBoundingClientRect();"
-        " return [...document.querySelectorAll('.sw-text .sw-t')].some(e => e.textContent.trim() === '309'"
+        " return [...document.querySelectorAll('.sw-text .sw-token')].some(e => e.textContent.trim() === '309'"
         " || (e.textContent.includes('quick') && e.getBoundingClientRect().top > f.top"
-        " && e.getBoundingClientRect().bottom < f.bottom && +e.dataset.i > 4900)); }"
+        " && e.getBoundingClientRect().bottom < f.bottom && +e.dataset.position > 4900)); }"
     )
     assert hits.count() > 0
     nb.shot("search-light", view)
     nb.page.keyboard.press("Escape")
-    place = nb.page.evaluate("+document.activeElement.dataset.i")
+    place = nb.page.evaluate("+document.activeElement.dataset.position")
     assert python(nb, f"w.attribution.rows[{place}].text.strip()") == "quick"
     assert place > 4900
     # Dragged beyond the upper edge the text moves on, for as long as the button is held there.
@@ -209,7 +209,7 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
     text.scroll_into_view_if_needed()
     before = text.evaluate("e => e.scrollTop")
     frame = text.bounding_box()
-    box = nb.page.locator(f'.sw-live .sw-t[data-i="{place}"]').bounding_box()
+    box = nb.page.locator(f'.sw-live .sw-token[data-position="{place}"]').bounding_box()
     nb.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     nb.page.mouse.down()
     nb.page.mouse.move(frame["x"] + 60, frame["y"] - 40, steps=12)
@@ -256,7 +256,7 @@ def test_words_and_sentences_are_units(desk: Any) -> None:
     assert rows[k][1].startswith(alone.split(" ")[0])
     away(nb)
     # Chinese words are units too; by sentences there are two of what was read.
-    view.locator(".sw-gen").first.focus()
+    view.locator(".sw-column").first.focus()
     nb.page.keyboard.press("g")
     assert view.get_by_role("combobox", name="Read by").input_value() == "sentence"
     token(view, 0).hover()
@@ -301,7 +301,7 @@ def test_scale_numbers_and_card_help_reading(shown: Any) -> None:
     nb.code("w.wait()")
     view.locator(".sw-progress").wait_for(state="detached")
     col = python(nb, "next(c for c in range(8) if np.nanmin(w.attribution.scores[:8, c]) < 0)")
-    view.locator(".sw-gen").nth(col).click()
+    view.locator(".sw-column").nth(col).click()
     away(nb)
     column = python(nb, f"w.attribution.scores[:8, {col}].tolist()")
     most, least = max(range(8), key=lambda i: column[i]), min(range(8), key=lambda i: column[i])
@@ -315,7 +315,7 @@ def test_scale_numbers_and_card_help_reading(shown: Any) -> None:
     view.locator(".sw-progress").wait_for(state="detached")
     seen = []
     for k in range(8):
-        view.locator(".sw-gen").nth(k).hover()
+        view.locator(".sw-column").nth(k).hover()
         seen.append(view.locator(".sw-noise").is_visible())
     assert sum(seen) >= 4, seen
     assert "no more than noise" in view.locator(".sw-noise").inner_text() or not seen[-1]

@@ -56,7 +56,7 @@ def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
     view = run(nb)
     static(nb).wait_for(state="attached")
     assert not static(nb).is_visible()
-    word = view.locator(".sw-gen").nth(2)
+    word = view.locator(".sw-column").nth(2)
     word.click()
     nb.page.wait_for_function(
         "word => document.querySelector('.sw-static-map .sw-caption strong')?.textContent === word",
@@ -94,14 +94,14 @@ def test_a_trusted_notebook_shows_a_map_that_can_be_hovered(notebook: Any) -> No
     page = static(nb)
     page.wait_for()
     assert nb.page.get_by_text("model not found").locator("visible=true").count() == 0
-    tokens = page.locator(".sw-t")
+    tokens = page.locator(".sw-token")
     assert tokens.count() == 17
     assert "George" in page.inner_text()
     assert "share .342" in tokens.nth(8).get_attribute("title")
     before = tokens.nth(0).evaluate("e => getComputedStyle(e).backgroundColor")
     tokens.nth(13).hover()  # the second "The": its own column
     nb.page.wait_for_function(
-        "before => getComputedStyle(document.querySelector('.sw-static-map .sw-t')).backgroundColor !== before",
+        "before => getComputedStyle(document.querySelector('.sw-static-map .sw-token')).backgroundColor !== before",
         arg=before,
     )
     title = tokens.nth(0).get_attribute("title")
@@ -118,7 +118,7 @@ def test_an_untrusted_notebook_shows_a_map_that_can_be_read(notebook: Any) -> No
     save_and_shut(nb, trusted=False)
     page = static(nb)
     page.wait_for()
-    tokens = page.locator(".sw-t")
+    tokens = page.locator(".sw-token")
     assert tokens.count() == 17
     assert "share .342" in tokens.nth(8).get_attribute("title")
     colours = tokens.evaluate_all("all => all.map(e => e.style.backgroundColor)")
@@ -145,7 +145,7 @@ def test_nbconvert_gives_a_page_with_the_map(lab: Any, chromium: Any, tmp_path: 
     page = chromium.new_page()
     page.route(re.compile("^https?:"), lambda route: route.abort())
     page.goto(f"file://{tmp_path / 'n.html'}")
-    tokens = page.locator(".sw-static-map .sw-t")
+    tokens = page.locator(".sw-static-map .sw-token")
     assert tokens.count() == 17
     assert tokens.nth(8).is_visible()
     assert "share .342" in tokens.nth(8).get_attribute("title")
@@ -162,7 +162,7 @@ def test_an_attribution_alone_shows_itself(notebook: Any) -> None:
     nb.run_all(1)
     page = static(nb)
     page.wait_for()
-    assert "</script><b>x" in page.locator(".sw-t").first.inner_text()
+    assert "</script><b>x" in page.locator(".sw-token").first.inner_text()
     assert page.locator("b", has_text="x").count() == 0
     assert live(nb).count() == 0
 
@@ -179,7 +179,7 @@ def test_a_notebook_that_saves_widget_state_shows_the_static_map_too(notebook: A
         save_and_shut(nb, trusted=True, with_state=True)
         static(nb).wait_for()
         nb.page.get_by_text("The kernel does not answer").wait_for()
-        static(nb).locator(".sw-t").nth(13).hover()
+        static(nb).locator(".sw-token").nth(13).hover()
         assert static(nb).is_visible()
         nb.shot("saved-with-state-light")
     finally:

@@ -78,7 +78,7 @@ def scores_in(page: Any) -> np.ndarray:
     """The numbers that travel with a page, [n_rows, n_cols]."""
     about = json.loads(page.locator("script.sw-data").text_content())
     packed = np.frombuffer(base64.b64decode(about["scores"]), "<f4")
-    return packed.reshape(len(about["asked"]), len(about["names"])).T
+    return packed.reshape(len(about["captions"]), len(about["names"])).T
 
 
 def table(nb: Any) -> pd.DataFrame:
@@ -117,7 +117,7 @@ def test_a_page_of_its_own_can_be_hovered_without_a_network(drawer: Any, chromiu
     shares = python(nb, "w.attribution.normalized().tolist()")
     frame = table(nb)
     with opened(take(nb, view, "HTML"), chromium) as page:
-        tokens, scores = page.locator(".sw-t"), scores_in(page)
+        tokens, scores = page.locator(".sw-token"), scores_in(page)
         assert tokens.count() == 16
         np.testing.assert_allclose(scores[frame["row"], frame["col"]], frame["score"], rtol=1e-6)
         assert np.isnan(scores).sum() == scores.size - len(frame)
@@ -143,7 +143,9 @@ def test_a_page_read_by_words_holds_the_map_that_python_makes_of_them(drawer: An
         with opened(take(nb, view, "HTML"), chromium) as page:
             about = json.loads(page.locator("script.sw-data").text_content())
             assert about["names"] == python(nb, f"[t.text.strip() for t in {words}.rows]")
-            assert [name for name, *_ in about["asked"]] == python(nb, f"[t.text.strip() for t in {words}.cols]")
+            assert [caption["name"] for caption in about["captions"]] == python(
+                nb, f"[t.text.strip() for t in {words}.cols]"
+            )
             theirs = np.float32(python(nb, f"{words}.scores.tolist()"))
             np.testing.assert_allclose(scores_in(page), theirs, rtol=1e-6)
 
@@ -154,19 +156,19 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
     view.get_by_role("combobox", name="Read by").select_option("word")
     view.get_by_role("button", name=re.compile("Hide.*system")).first.click()
     view_option(view, "by rank (quantile)")
-    view.locator(".sw-gen").nth(0).click()
-    view.locator(".sw-gen").nth(2).click(modifiers=["Shift"])
+    view.locator(".sw-column").nth(0).click()
+    view.locator(".sw-column").nth(2).click(modifiers=["Shift"])
     away(nb)
     name = view.locator(".sw-about .sw-target-name").inner_text().strip()
     joint = re.search(r"\d+ tokens, mean", view.locator(".sw-target-line").first.inner_text())[0]
     held = re.search(r"hidden: [\d.]+ %", view.locator(".sw-legend").inner_text())[0]
     said = {}
     for word in ("Name", "one", "good", "film"):
-        box = view.locator(".sw-t:not(.sw-off)", has_text=word).first
+        box = view.locator(".sw-token:not(.sw-hidden)", has_text=word).first
         box.hover()
         said[word] = re.search(r"share \S+ · rank \d+ of \d+", tip(view).replace("\n", " "))[0]
     away(nb)
-    seen = {word: colour(view.locator(".sw-t:not(.sw-off)", has_text=word).first) for word in said}
+    seen = {word: colour(view.locator(".sw-token:not(.sw-hidden)", has_text=word).first) for word in said}
     nb.shot("view-to-take", view)
     view.get_by_role("button", name="Take away").click()
     with opened(take(nb, view, "HTML"), chromium) as page:
@@ -177,23 +179,23 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
         assert joint in caption.inner_text()
         assert held in caption.inner_text()
         for word, numbers in said.items():
-            box = page.locator(f".sw-t[title^='{word} · share']")
+            box = page.locator(f".sw-token[title^='{word} · share']")
             assert box.get_attribute("title") == f"{word} · {numbers}"
             assert colour(box) == seen[word]
         assert "You are a film critic" in "".join(
-            page.locator(".sw-t").evaluate_all(
+            page.locator(".sw-token").evaluate_all(
                 "all => all.filter(e => e.style.textDecoration === 'line-through').map(e => e.textContent).join(' ')"
             )
         )
         page.screenshot(path=SHOTS / "taken-view.png")
         # Another target is one of its own, and what is pinned comes back.
-        page.locator(".sw-t").last.hover()
+        page.locator(".sw-token").last.hover()
         expect(caption).not_to_have_text(re.compile(re.escape(joint)))
         page.mouse.move(5, 5)
         expect(caption).to_have_text(re.compile(re.escape(joint)))
         page.emulate_media(color_scheme="dark")
         expect(page.locator(".sw-static-map")).to_have_css("background-color", "rgb(22, 24, 29)")
-        expect(page.locator(".sw-t[title^='good · share']")).not_to_have_css("background-color", seen["good"])
+        expect(page.locator(".sw-token[title^='good · share']")).not_to_have_css("background-color", seen["good"])
         page.screenshot(path=SHOTS / "taken-view-dark.png")
 
 
@@ -203,7 +205,7 @@ def test_a_page_of_its_own_is_turned_round_as_its_reader_was(drawer: Any, chromi
     shares = np.float64(python(nb, "w.attribution.normalized().tolist()"))
     token(view, 2).click()
     away(nb)
-    seen = [colour(box) for box in view.locator(".sw-gen").all()]
+    seen = [colour(box) for box in view.locator(".sw-column").all()]
     said = view.get_by_role("group", name="Chosen inputs").locator(".sw-input").all_inner_texts()
     svg = take(nb, view, "SVG")
     drawn = " ".join(e.text or "" for e in ET.parse(svg).getroot().iter("{http://www.w3.org/2000/svg}text"))
@@ -211,7 +213,7 @@ def test_a_page_of_its_own_is_turned_round_as_its_reader_was(drawer: Any, chromi
     assert all(part in drawn.split() for words in said for part in words.split()), drawn
     shutil.copy(svg, SHOTS / "taken-turned.svg")
     with opened(take(nb, view, "HTML"), chromium) as page:
-        caption, tokens = page.locator(".sw-caption"), page.locator(".sw-t")
+        caption, tokens = page.locator(".sw-caption"), page.locator(".sw-token")
         assert [colour(box) for box in tokens.all()[8:]] == seen
         name, *fed = re.split(r" feeds\n| · ", caption.inner_text().replace("\xa0", " "))
         assert (name, fed) == ("president", said)

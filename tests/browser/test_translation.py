@@ -38,10 +38,10 @@ def test_machine_comes_from_machine_in_two_clicks(notebook: Any) -> None:
     view = run(nb)
     labels = view.locator(".sw-turn").all_inner_texts()
     assert [label.lower() for label in labels] == ["source", "translation"]
-    written = "".join(view.locator(".sw-gen").all_inner_texts())
+    written = "".join(view.locator(".sw-column").all_inner_texts())
     assert "machine" in written
     assert "intelligence" in written
-    machine = view.locator(".sw-gen", has_text="machine").first
+    machine = view.locator(".sw-column", has_text="machine").first
     machine.click()
     nb.page.mouse.move(5, 5)
     assert view.locator(".sw-target-name").inner_text().strip() == "machine"

@@ -45,7 +45,7 @@ def about(text: str) -> float:
 def test_why_this_word_and_not_that(shown: Any) -> None:
     """An alternative clicked gives the map of the difference, with the numbers of `attribute(foil=)`; × leads back."""
     nb, view = shown
-    view.locator(".sw-gen").first.click()
+    view.locator(".sw-column").first.click()
     nb.page.mouse.move(5, 5)
     whole = read_shares(view, 8)
     choose(view, "Abraham", "Why")
@@ -66,7 +66,7 @@ def test_why_this_word_and_not_that(shown: Any) -> None:
         nb.shot(f"contrast-{theme.lower()}", view)
     nb.theme("JupyterLab Light")
     # The contrast is about this column alone, and says so at another.
-    view.locator(".sw-gen").nth(3).hover()
+    view.locator(".sw-column").nth(3).hover()
     assert "This contrast is about “John” alone" in view.locator(".sw-legend").inner_text()
     view.get_by_role("button", name="Back to the map").click()
     assert view.locator(".sw-contrast").count() == 0
@@ -82,8 +82,8 @@ def test_a_text_goes_on_from_another_word_and_back(shown: Any) -> None:
     choose(view, "George", "Write")
     view.locator(".sw-trail button").nth(1).wait_for()
     assert python(nb, "[t.text for t in w.wait().cols][0]") == " George"
-    nb.page.wait_for_function("() => document.querySelectorAll('.sw-live .sw-gen').length > 4")
-    assert view.locator(".sw-gen").first.inner_text().strip() == "George"
+    nb.page.wait_for_function("() => document.querySelectorAll('.sw-live .sw-column').length > 4")
+    assert view.locator(".sw-column").first.inner_text().strip() == "George"
     assert python(nb, "[t.text for t in w.attribution.rows][:8]") == [
         t if k == 0 else f" {t}" for k, t in enumerate(TEXT.split())
     ]
@@ -101,11 +101,11 @@ def test_a_text_goes_on_from_another_word_and_back(shown: Any) -> None:
     nb.page.wait_for_function(same, arg=first, timeout=3_000)
     assert "president .299" in view.locator(".sw-inputs").inner_text()
     assert trail.nth(0).get_attribute("aria-current") == "true"
-    view.locator(".sw-gen:focus", has_text="John").wait_for()
+    view.locator(".sw-column:focus", has_text="John").wait_for()
     assert python(nb, "[t.text for t in w.wait().cols][0]") == " John"
     # And forward again, by the mouse.
     trail.nth(1).click()
-    view.locator(".sw-gen", has_text="George").first.wait_for()
+    view.locator(".sw-column", has_text="George").first.wait_for()
 
 
 def test_inputs_that_are_struck_out_change_what_is_probable(shown: Any) -> None:
@@ -144,7 +144,7 @@ def test_a_signed_map_predicts_the_change_and_the_strike_measures_it(shown: Any)
     view.get_by_text("share of the drop").wait_for()
     nb.code("w.wait()")
     view.locator(".sw-progress").wait_for(state="detached")
-    view.locator(".sw-gen").first.focus()
+    view.locator(".sw-column").first.focus()
     nb.page.keyboard.press("i")
     nb.page.keyboard.press("s")
     view.locator(".sw-effect").wait_for()
@@ -179,7 +179,7 @@ def test_a_text_that_is_edited_in_place_and_kept(shown: Any) -> None:
     view.get_by_role("button", name="Show its map").click()
     view.locator(".sw-trail button").nth(1).wait_for()
     token(view, 1).get_by_text("thirty").wait_for()
-    view.locator(".sw-gen:focus", has_text="John").wait_for()
+    view.locator(".sw-column:focus", has_text="John").wait_for()
     assert python(nb, "''.join(t.text for t in w.wait().rows)").startswith(edited)
     assert "John F. Kennedy" in view.locator(".sw-text").inner_text()
     nb.page.mouse.move(5, 5)

@@ -87,7 +87,7 @@ export function noteAnnouncer(context: ViewContext): HTMLElement {
 /** Not the text, which the reader finds in the drawer: an answer can be a page long. */
 export function answered(store: Store, answer: Answer): string {
   const name = explainerName(store, answer.explainer);
-  if (answer.state === "failed") return `${name} failed. ${answer.failure?.[0] ?? ""}`.trimEnd();
+  if (answer.state === "failed") return `${name} failed. ${answer.failure?.message ?? ""}`.trimEnd();
   if (answer.state === "cancelled") return `${name} was stopped.`;
   const words = answer.words === null ? "" : ` ${summary(answer)}.`;
   return `${name} has answered: ${classOf(answer)}.${words}`;

@@ -45,9 +45,9 @@ export function classesView(context: ViewContext): HTMLElement {
     const swatch = owed === null ? null : swatchOf(ramp.value, owed, signed);
     return html`<span
       role="button"
-      class="sw-class sw-gen ${shown && !turned ? "sw-target" : ""} ${pinned ? "sw-pinned" : ""}"
+      class="sw-class sw-column ${shown && !turned ? "sw-target" : ""} ${pinned ? "sw-pinned" : ""}"
       style=${swatch === null ? nothing : `background: ${swatch.background}; color: ${swatch.color}`}
-      data-i=${i}
+      data-position=${i}
       tabindex=${shown ? 0 : -1}
       aria-pressed=${pinned}
       ><span class="sw-unseen">${outputsOf(store).one} ${name}${number === null ? nothing : `, ${number}`}</span

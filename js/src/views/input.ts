@@ -63,6 +63,6 @@ export function endPreview({ store, tooltip }: ViewContext): void {
 
 /** What had the focus goes: on with the target on show, which is no preview of one alone where several are pinned. */
 export function focusTarget(context: ViewContext, from: Element): void {
-  from.closest(".sw-body")?.querySelector<HTMLElement>('.sw-gen[tabindex="0"]')?.focus();
+  from.closest(".sw-body")?.querySelector<HTMLElement>('.sw-column[tabindex="0"]')?.focus();
   endPreview(context);
 }

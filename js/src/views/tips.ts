@@ -27,8 +27,8 @@ function heading(store: Store, token: WireToken, row: number): TemplateResult {
       : token.role === "class"
         ? outputsOf(store).one
         : ROLE_NAMES[token.role];
-  return html`<div class="sw-tip-head"><bdi>${nameOf(store, unit)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
-    <div class="sw-tip-role">${probability(store, row, unit) ?? role} · position ${row}</div>`;
+  return html`<div class="sw-tooltip-head"><bdi>${nameOf(store, unit)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
+    <div class="sw-tooltip-role">${probability(store, row, unit) ?? role} · position ${row}</div>`;
 }
 
 /** Of the target that token `row` is part of, which is named where the tip speaks of a larger unit. */
@@ -89,7 +89,7 @@ export function tokenTip(store: Store, row: number, cols: Span | null, of = stor
 /** For a folded run of template tokens. */
 export function chipTip(store: Store, start: number, end: number, held: number): TemplateResult {
   const texts = store.tokens.value.slice(start, end).map(labelOf).join(" ");
-  return html`<div class="sw-tip-head">${plural(end - start, `${store.specialName.value} token`)}</div>
-    <div class="sw-tip-role"><bdi>${texts}</bdi></div>
+  return html`<div class="sw-tooltip-head">${plural(end - start, `${store.specialName.value} token`)}</div>
+    <div class="sw-tooltip-role"><bdi>${texts}</bdi></div>
     ${Number.isNaN(held) ? nothing : html`<div>together <b>${percent(held)}</b> of this column</div>`}`;
 }

@@ -80,7 +80,7 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
     if (state === "waiting") return html`<p class="sw-quiet">Waiting for ${explainerName(store, explainer)} …</p>`;
     if (state === "cancelled") return html`<p class="sw-quiet">Stopped.</p>`;
     if (state !== "failed") return nothing;
-    return html`<div class="sw-error"><b>${failure?.[0] ?? "It failed."}</b><div>${failure?.[1] ?? nothing}</div></div>`;
+    return html`<div class="sw-error"><b>${failure?.message ?? "It failed."}</b><div>${failure?.cure ?? nothing}</div></div>`;
   }
 
   watch(signal, () => {

@@ -65,11 +65,11 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
 
   function who({ explainers }: Explainers, { explainer }: Question): TemplateResult {
     if (explainers.length === 1)
-      return html`<span class="sw-who"><b>${explainer.name}</b> <span class="sw-muted">${explainer.where}</span></span>`;
+      return html`<span class="sw-explainer"><b>${explainer.name}</b> <span class="sw-muted">${explainer.where}</span></span>`;
     const choose = (event: Event) => {
       draft.explainer.value = inputOf(event);
     };
-    return html`<select class="sw-select sw-who" aria-label="Who is asked" .value=${explainer.id} @change=${choose}
+    return html`<select class="sw-select sw-explainer" aria-label="Who is asked" .value=${explainer.id} @change=${choose}
       >${explainers.map((one) => html`<option value=${one.id} ?selected=${one.id === explainer.id}>${named(one)}</option>`)}</select>`;
   }
 
@@ -118,7 +118,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
       draft.review.value = value === review ? null : value;
     };
     return html`<details class="sw-fold">
-      <summary>Text <bdi class="sw-gist">${question.review}</bdi></summary>
+      <summary>Text <bdi class="sw-summary">${question.review}</bdi></summary>
       <textarea
         class="sw-area"
         rows="3"

@@ -21,7 +21,7 @@ export function gap(before: string, after: string): string {
 const said = (score: number | null) => (score === null ? "not said" : decimal(score));
 
 function wordTip({ text, score, uncertainty }: WireWord): TemplateResult {
-  return html`<div class="sw-tip-head"><bdi>${text}</bdi></div>
+  return html`<div class="sw-tooltip-head"><bdi>${text}</bdi></div>
     <div>${score === null ? "not said" : html`said <b>${decimal(score)}</b>`}</div>
     ${uncertainty === null ? nothing : html`<div>uncertainty <b>${percent(uncertainty)}</b> of the largest possible</div>`}`;
 }
@@ -37,14 +37,14 @@ export function wordsView(
 
   function tell(event: Event): void {
     const box = boxOf(event);
-    const word = words.value[Number(box?.dataset.k)];
+    const word = words.value[Number(box?.dataset.word)];
     if (box === null || word === undefined) tooltip.hide();
     else tooltip.show(box, () => wordTip(word));
   }
 
   function moveTo(to: number): void {
     place.value = nearest(to, words.value.length);
-    root.querySelector<HTMLElement>(`[data-k="${place.value}"]`)?.focus();
+    root.querySelector<HTMLElement>(`[data-word="${place.value}"]`)?.focus();
   }
 
   root.addEventListener("pointerover", tell, { signal });
@@ -66,7 +66,7 @@ export function wordsView(
     return html`${before === undefined ? nothing : gap(before.text, text)}<span
         role="listitem"
         class="sw-word ${score === null ? "sw-missing" : ""}"
-        data-k=${k}
+        data-word=${k}
         tabindex=${k === nearest(place.value, words.value.length) ? 0 : -1}
         style=${swatch === null ? nothing : `background-color: ${swatch.background}; color: ${swatch.color}`}
         >${text}<span class="sw-unseen" dir="ltr">: ${said(score)}</span></span

@@ -46,7 +46,7 @@ export function createActs(
     const { rows, cols: sizes } = model.totals.value;
     const isShare = row !== null && store.measure.value === "share";
     const sum = (row === null ? sizes[col ?? 0] : rows[row]) ?? Number.NaN;
-    return html`<div class="sw-tip-head"><bdi>${rowName(row)}${colName(col)}</bdi></div>
+    return html`<div class="sw-tooltip-head"><bdi>${rowName(row)}${colName(col)}</bdi></div>
       <div>${isShare ? "shares" : "sizes"} add up to <b>${(isShare ? share : significant)(sum)}</b></div>`;
   }
 

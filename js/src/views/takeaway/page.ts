@@ -139,7 +139,7 @@ function textsOf(store: Store, { boxes }: Seen): HTMLElement[] {
 }
 
 function inLine(store: Store, { start, gap, element, breaks }: Drawn): (Node | string)[] {
-  const stroke = () => made("span", `${QUIET}; margin: 0 5px`, { className: "sw-sep sw-quiet" }, "┊");
+  const stroke = () => made("span", `${QUIET}; margin: 0 5px`, { className: "sw-separator sw-quiet" }, "┊");
   return [
     ...(gap ? [" "] : []),
     ...(start === store.firstTarget.value && hasPrompt(store) ? [stroke()] : []),
@@ -157,7 +157,7 @@ function drawnBox({ tokens, pieces }: Store, { start, end, struck }: Box): Drawn
   const mark = text === "" && token && piece ? [sign(signOfPart(token, piece))] : [];
   const shown = glyphs(gap ? text.slice(1) : text).flatMap(drawn);
   const printed = breaks ? shown.slice(0, -1) : shown;
-  const element = made("span", "padding: 2px; border-radius: 3px", { className: "sw-t" }, ...mark, ...printed);
+  const element = made("span", "padding: 2px; border-radius: 3px", { className: "sw-token" }, ...mark, ...printed);
   if (struck) element.style.textDecoration = "line-through";
   if (token?.role === "special") {
     element.dir = "ltr"; // its letters say nothing about the direction of the text

@@ -13,7 +13,7 @@ const BASELINE = 0.8; // of a line's height, in nearly every font
 const LEFT_OUT = ":is(.sw-unseen, .sw-round, .sw-plain, button.sw-link, select, canvas, svg)";
 /** Where too long a name ends in an ellipsis, and whatever is behind it is not seen. */
 const CUT = ".sw-alternative, .sw-class";
-const STRUCK = ".sw-struck, .sw-off";
+const STRUCK = ".sw-struck, .sw-hidden";
 const ZWJ = "\u200d"; // a letter before or after it joins, though its neighbour is a text of its own
 
 /** The parts of a view, one below the other; what they would scroll to is in it. */
@@ -177,8 +177,8 @@ function words(
 /** Arabic letters join across the boxes of a word. */
 function joined(text: string, box: Element): string {
   const said = (other: Element | null) => other?.textContent || other?.getAttribute("data-mark") || "";
-  const start = box.matches(".sw-j") && reaches(said(box.previousElementSibling), text) ? ZWJ : "";
-  return start + text + (box.matches(".sw-k") && reaches(text, said(box.nextElementSibling)) ? ZWJ : "");
+  const start = box.matches(".sw-joins-previous") && reaches(said(box.previousElementSibling), text) ? ZWJ : "";
+  return start + text + (box.matches(".sw-joins-next") && reaches(text, said(box.nextElementSibling)) ? ZWJ : "");
 }
 
 /** Not every program that reads SVG knows colours with a fourth number. */

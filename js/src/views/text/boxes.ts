@@ -33,14 +33,14 @@ export const BLIND = STEPS + 2;
 export const TARGET = STEPS + 3;
 
 /** Under the mouse; hidden by the reader; found by a search; the hit on show; struck out to see what if. */
-export const MARKS = ["sw-hot", "sw-off", "sw-found", "sw-here", "sw-struck"];
+export const MARKS = ["sw-hovered", "sw-hidden", "sw-found", "sw-found-current", "sw-struck"];
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 const LETTER = /\p{L}/u;
 
 export function tokenBox(i: number, token: WireToken, piece: Piece, written: boolean): HTMLElement {
-  const box = h("span", { className: "sw-t" });
-  box.dataset.i = String(i);
+  const box = h("span", { className: "sw-token" });
+  box.dataset.position = String(i);
   // A mark is drawn by the style sheet: it is no text, so it is neither read aloud nor copied.
   if (piece.mark !== "") box.dataset.mark = piece.lines.flat()[0]?.text;
   for (const [k, line] of piece.mark === "" ? piece.lines.entries() : []) {
@@ -59,7 +59,7 @@ export function tokenBox(i: number, token: WireToken, piece: Piece, written: boo
 }
 
 function makeTarget(box: HTMLElement, token: WireToken, piece: Piece): void {
-  box.classList.add("sw-gen");
+  box.classList.add("sw-column");
   box.role = "button";
   box.tabIndex = -1;
   box.setAttribute("aria-pressed", "false");
@@ -115,12 +115,12 @@ export function heldBy(store: Store, { start, end }: Span, map = store.map.value
 
 /** The box under the mouse or the focus. */
 export function boxOf({ target }: Event): HTMLElement | null {
-  return target instanceof Element ? target.closest<HTMLElement>("[data-i], .sw-chip") : null;
+  return target instanceof Element ? target.closest<HTMLElement>("[data-position], .sw-chip") : null;
 }
 
 /** The position of a box's token; NaN for a chip. */
 export function indexOf(box: HTMLElement): number {
-  return Number(box.dataset.i);
+  return Number(box.dataset.position);
 }
 
 /** What a chip stands for, or null for a token. */
@@ -130,9 +130,9 @@ export function runOf({ dataset: { chip, end } }: HTMLElement): Span | null {
 
 /** The targets of a view, in the order of the page. */
 export function targetsIn(root: HTMLElement): HTMLElement[] {
-  return [...root.querySelectorAll<HTMLElement>(".sw-gen")];
+  return [...root.querySelectorAll<HTMLElement>(".sw-column")];
 }
 
 export function isTarget(box: HTMLElement | null): boolean {
-  return box?.classList.contains("sw-gen") === true;
+  return box?.classList.contains("sw-column") === true;
 }

@@ -30,7 +30,7 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
     const { top, bottom } = root.getBoundingClientRect();
     const y = Math.min(bottom - INSIDE, Math.max(top + INSIDE, event.clientY));
     const found = (root.getRootNode() as Document | ShadowRoot).elementFromPoint(event.clientX, y);
-    const box = boxOf(event) ?? found?.closest<HTMLElement>("[data-i]") ?? null;
+    const box = boxOf(event) ?? found?.closest<HTMLElement>("[data-position]") ?? null;
     return box === null || runOf(box) !== null || !root.contains(box) ? null : indexOf(box);
   }
 
@@ -86,7 +86,7 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
 
   /** As after a click: what the keys do they do with what was chosen. */
   function focusOn(token: number): void {
-    const box = root.querySelector<HTMLElement>(`[data-i="${token}"]`);
+    const box = root.querySelector<HTMLElement>(`[data-position="${token}"]`);
     if (box !== null) focusToken(box, store.tokens.value[token]);
   }
 

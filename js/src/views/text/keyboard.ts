@@ -61,7 +61,7 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
   function boxIn(unit: number): HTMLElement | null {
     const { start, end } = store.units.value.spans[unit] ?? { start: 0, end: 0 };
     for (let i = start; i < Math.min(end, store.firstTarget.value); i++) {
-      const box = page().querySelector<HTMLElement>(`.sw-text [data-i="${i}"]`);
+      const box = page().querySelector<HTMLElement>(`.sw-text [data-position="${i}"]`);
       if (box !== null) return box;
     }
     return null;

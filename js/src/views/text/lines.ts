@@ -119,7 +119,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const breakDue = previous !== undefined && previous.newlines > 0 && !piece.newline;
     if (previous !== undefined && label === null && !breakDue) return { block: previous.block, opened: [] };
     const block = h("div", { className: "sw-line", dir: "auto" });
-    if (previous !== undefined && label === null && previous.newlines > 1) block.classList.add("sw-par");
+    if (previous !== undefined && label === null && previous.newlines > 1) block.classList.add("sw-paragraph");
     const opened = label === null ? [block] : [h("div", { className: "sw-turn sw-label" }, label), block];
     if (isRead(begun)) opened[0]?.append(eye(segment));
     if (begun?.kind === "source" || begun?.kind === "target") opened[0]?.classList.add("sw-side");
@@ -144,8 +144,8 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
       const goesOn = !apart && next !== undefined && next.block === item.block && of[item.end - 1] === of[next.start];
       if (goesOn === item.goesOn) continue;
       item.goesOn = goesOn;
-      item.element.classList.toggle("sw-on", goesOn);
-      next?.element.classList.toggle("sw-in", goesOn);
+      item.element.classList.toggle("sw-merges-next", goesOn);
+      next?.element.classList.toggle("sw-merges-previous", goesOn);
     }
   }
 
@@ -154,7 +154,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const gap: ChildNode[] = spaced ? [document.createTextNode(" ")] : [];
     if (start === store.firstTarget.value && hasPrompt(store))
       gap.push(
-        h("span", { className: "sw-split", ariaHidden: "true" }),
+        h("span", { className: "sw-prompt-end", ariaHidden: "true" }),
         document.createTextNode(spaced ? " " : "\u200a"),
       );
     return gap;
@@ -175,9 +175,10 @@ export function hasPrompt({ targetStart, firstTarget, tokens }: Store): boolean 
 
 /** Two boxes that touch: parts of one word, or neighbours. */
 function join(before: HTMLElement, after: HTMLElement, { joint }: Piece): void {
-  after.classList.add(joint === "word" ? "sw-j" : "sw-n");
-  before.classList.add(joint === "word" ? "sw-k" : "sw-m");
-  if (melts(before.textContent, after.textContent)) for (const half of [before, after]) half.classList.add("sw-apart");
+  after.classList.add(joint === "word" ? "sw-joins-previous" : "sw-touches-previous");
+  before.classList.add(joint === "word" ? "sw-joins-next" : "sw-touches-next");
+  if (melts(before.textContent, after.textContent))
+    for (const half of [before, after]) half.classList.add("sw-no-ligature");
 }
 
 /** What of a segment is drawn: where it begins, and its label. */
