@@ -275,7 +275,7 @@ class Maps:
         asked = set(question.cols(document))
         n, label, todo = len(asked), question.card.label, asked - entry.done()
         first = first_word(document.cols) if self._preferred is None else self._preferred
-        self._schedule = Schedule(todo, prefer=first)
+        self._schedule = Schedule(todo, prefer=first if first in todo else None)
         if not todo:
             return
         self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))
