@@ -11,6 +11,14 @@ export function isSame(a: Float32Array | null, b: Float32Array | null): boolean 
   return a === b || (a !== null && b !== null && a.every((value, row) => Object.is(value, b[row])));
 }
 
+/** The column of a text that has grown since: its target cannot see the rows that are new. */
+export function withRows(scores: Float32Array, n: number): Float32Array {
+  if (scores.length === n) return scores;
+  const out = new Float32Array(n).fill(Number.NaN);
+  out.set(scores);
+  return out;
+}
+
 const known = new WeakMap<Float32Array, ColumnStats>();
 
 /** The numbers of a column never change (a better one is another column), so each is summed up once. */

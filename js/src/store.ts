@@ -29,7 +29,7 @@ import {
   type WireToken,
 } from "./protocol";
 import { createReading } from "./reading";
-import { isSame } from "./scores";
+import { isSame, withRows } from "./scores";
 
 export type { Look } from "./looks";
 export type { MapData, Measure } from "./map";
@@ -67,6 +67,8 @@ export function createStore() {
   /** By map, what its method says of the result. */
   const notes = signal<ReadonlyMap<string, readonly WireNote[]>>(new Map());
   const mapId = signal<string | null>(null);
+  /** The map that was on show before this one. */
+  const before = signal<MapData | null>(null);
   const status = signal<Status>(IDLE);
   const failure = signal<Failed | null>(null);
   const explainers = signal<Explainers | null>(null);
@@ -115,6 +117,15 @@ export function createStore() {
     return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
   const reading = createReading({ document, tokens, segments, steps, map, isSigned });
+  /** What the text is coloured by: the map on show, or the one before it until the targets on show have their colours. */
+  const painted = computed(() => {
+    const [now, old, cols] = [map.value, before.value, reading.targetCols.value];
+    const waits = running.value && cols !== null && reading.inputs.value === null;
+    if (!waits || old?.info.doc !== document.value?.doc || reading.unitScores(now, cols) !== null) return now;
+    return reading.unitScores(old, cols) === null ? now : old;
+  });
+  /** Whether the colours are not those of the map that was asked for. */
+  const isFaded = computed(() => painted.value !== map.value || (asked.value !== null && running.value));
   /** The questions that led to maps, where they were asked on this page. */
   const questions = new Map<string, Asked>();
 
@@ -125,6 +136,7 @@ export function createStore() {
     maps.value = new Map();
     notes.value = new Map();
     mapId.value = null;
+    before.value = null;
     asked.value = null;
     failure.value = null;
     whatIf.value = null;
@@ -149,14 +161,16 @@ export function createStore() {
   function addColumn({ map: id, col, n_rows, scores, errors }: Column): void {
     const data = maps.value.get(id);
     if (data === undefined) return;
-    if (n_rows !== data.info.n_rows || col >= data.info.n_cols)
-      throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${data.info.n_rows} × ${data.info.n_cols}`);
-    const before = data.columns[col];
+    const { info } = data;
+    if (n_rows > info.n_rows || col >= info.n_cols)
+      throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${info.n_rows} × ${info.n_cols}`);
+    const [own, ownErrors] = [withRows(scores, info.n_rows), errors && withRows(errors, info.n_rows)];
+    const known = data.columns[col];
     // Equal in a replay: keep the old arrays, so that nothing derived from them changes.
-    if (before && isSame(before, scores) && isSame(data.errors[col] ?? null, errors)) return;
-    data.columns[col] = scores;
-    data.errors[col] = errors;
-    if (before === undefined) data.done.value++;
+    if (known && isSame(known, own) && isSame(data.errors[col] ?? null, ownErrors)) return;
+    data.columns[col] = own;
+    data.errors[col] = ownErrors;
+    if (known === undefined) data.done.value++;
     else maps.value = new Map(maps.value).set(id, { ...data }); // another map: what is derived from the old one is not of it
   }
 
@@ -169,14 +183,19 @@ export function createStore() {
   function beginMap(info: MapBegins): void {
     if (info.doc !== document.value?.doc) return;
     const old = maps.value.get(info.map);
-    const keep = old !== undefined && old.info.n_rows === info.n_rows;
-    const columns = keep ? old.columns.slice(0, info.n_cols) : [];
+    const keep = old !== undefined && old.info.n_rows <= info.n_rows; // more, where the text is still being written
+    const columns = keep
+      ? old.columns.slice(0, info.n_cols).map((scores) => scores && withRows(scores, info.n_rows))
+      : [];
     const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
     // Who holds the old one goes on to see what comes.
-    const errors = keep ? old.errors.slice(0, info.n_cols) : [];
-    const same = keep && old.info.n_cols === info.n_cols ? old : { columns, errors, done: signal(done) };
+    const errors = keep ? old.errors.slice(0, info.n_cols).map((of) => of && withRows(of, info.n_rows)) : [];
+    const isOfSize = keep && old.info.n_rows === info.n_rows && old.info.n_cols === info.n_cols;
+    const same = isOfSize ? old : { columns, errors, done: signal(done) };
     maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
+    if (info.map !== mapId.value) before.value = map.value;
+    else if (asked.value !== null && asked.value.method !== info.method) return; // it grew; what was asked for is to come
     if (asked.value !== null) questions.set(info.map, asked.value);
     mapId.value = info.map;
     asked.value = null;
@@ -369,6 +388,8 @@ export function createStore() {
     canTry,
     explaining,
     map,
+    painted,
+    isFaded,
     method,
     methodCalled,
     receive,

@@ -155,7 +155,7 @@ def test_cancel_gets_through_in_the_middle_of_one_long_pass(tiny_model, harness)
 
 
 def test_cancel_while_writing_keeps_what_was_written(tiny_model, harness) -> None:
-    h = harness(tiny_model, text=TEXT)
+    h = harness(tiny_model, text=TEXT, method="occlusion")  # which waits for the text: each pass writes a token
     c = h.controller
     passes = []
 

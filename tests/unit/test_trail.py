@@ -258,7 +258,7 @@ def test_what_makes_no_sense_is_said_and_all_stays_as_it_was(opened, name: str, 
 
 
 def test_cancel_while_a_branch_is_written_keeps_what_was_written(opened, tiny_model) -> None:
-    h = opened(tiny_model)
+    h = opened(tiny_model, method="occlusion")  # which waits for the text: each pass writes a token
     passes = []
 
     def stop(*_: Any) -> None:

@@ -33,7 +33,10 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   const lines = createLines(store, root, leave);
   const sight = createSight(context, root, lines, () => painter.paintInSight());
   const search = look === store.look ? searchView(context, root, lines) : null;
-  const painter = createPainter(context, root, lines.items, sight, look, marksOf);
+  const isMain = look === store.look;
+  const painter = isMain
+    ? createPainter({ ...context, of: store.painted }, root, lines.items, sight, store.lookAt(store.painted), marksOf)
+    : createPainter(context, root, lines.items, sight, look, marksOf);
   followKeys(context, root, leave);
   const nameEyes = followEyes(context, root);
 
@@ -88,6 +91,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     if (from !== null) rebuild(from);
     draw();
   });
+  if (isMain) watch(signal, () => root.classList.toggle("sw-faded", store.isFaded.value));
   watch(signal, lines.joinUnits); // not at each hover: it goes over the whole text
   for (const [target, event] of [[window, "beforeprint"] as const, [root, WHOLE] as const])
     target.addEventListener(event, painter.paintAll, { signal });

@@ -71,16 +71,16 @@ Fill = Callable[[Problem, Schedule], Iterator[Chunk | Progress]]
 
 
 def run(
-    fill: Fill, problem: Problem, schedule: Schedule, *, label: str, explains: bool = True
+    fill: Fill, problem: Problem, schedule: Schedule, *, label: str, explains: bool = True, checked: bool = False
 ) -> Iterator[Chunk | Progress | Spot]:
     """Fill the columns of `schedule` in chunks, and check each. Stop iterating to cancel: finished chunks are valid.
 
     `fill` is a method's way to do it, `label` the method's name in errors; `explains`: whether it looks at the
     objective, so that a column of zeros is right where the objective does not move. After the first chunk a few of its
-    numbers are recomputed by plain passes.
+    numbers are recomputed by plain passes, unless the map was `checked` in columns that came before.
     Raises: BadScores; OutOfMemory when one column alone does not fit.
     """
-    checked = problem.access.plain(problem.n_rows) is None
+    checked = checked or problem.access.plain(problem.n_rows) is None
     for chunk in fill(problem, schedule):
         if isinstance(chunk, Progress):
             yield chunk

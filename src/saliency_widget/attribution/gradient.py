@@ -326,16 +326,18 @@ def _at_least_float32(numbers: torch.Tensor) -> torch.Tensor:
 
 # ── how much at a time ───────────────────────────────────────────────────────────────────────────────────────────
 
+AT_ONCE = 16  # targets that go through one batched backward pass on a CPU
+
 
 def _chunk_size(problem: Problem, points: int) -> int:
     """The number of targets in one batched backward pass, for a path with so many points.
 
-    On a CPU 16: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait of a
-    hover. A network that is not causal gives each target a pass of its own.
+    On a CPU `AT_ONCE`: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait
+    of a hover. A network that is not causal gives each target a pass of its own.
     """
     if not problem.causal:
         return 1
-    most = 16 if problem.embeddings.device.type == "cpu" else 32
+    most = AT_ONCE if problem.embeddings.device.type == "cpu" else 2 * AT_ONCE
     return max(1, min(most if points == 1 else most // 2, problem.memory_budget // 2 // _bytes_a_target(problem)))
 
 

@@ -17,6 +17,7 @@ from ..models.inside.relevance import why_no_relevance
 from ..models.inside.zeroing import why_no_zeroing
 from . import attention, gradient, noise, perturbation
 from .cards import LLM, OF_INSEQ, OURS, Card
+from .engine import ONE_PASS
 from .gradient import ProductSettings
 from .inseq.bridge import (
     LayerSettings,
@@ -46,7 +47,8 @@ class Method:
     """A card, and the way to compute its map.
 
     `settings`: the class of its settings. `lacks`: one sentence why the method cannot run on a model, or None. `spans`:
-    whether it can explain several tokens at once.
+    whether it can explain several tokens at once. `early`: the number of columns that are worth a batch of their own
+    while the text is still being written; 0: the map waits for the whole text.
     """
 
     card: Card
@@ -54,6 +56,7 @@ class Method:
     settings: type[Settings] = Settings
     lacks: Lacks = lambda _model: None
     spans: bool = True
+    early: int = 0
 
 
 def _bridged(
@@ -66,20 +69,28 @@ def _bridged(
 METHODS: dict[str, Method] = {
     method.card.id: method
     for method in (
-        Method(OURS["saliency"], gradient.saliency),
+        Method(OURS["saliency"], gradient.saliency, early=gradient.AT_ONCE),
         Method(
-            OURS["attention"], attention.attention, attention.AttentionSettings, lacks=why_no_attention, spans=False
+            OURS["attention"],
+            attention.attention,
+            attention.AttentionSettings,
+            lacks=why_no_attention,
+            spans=False,
+            early=ONE_PASS,
         ),
         Method(OURS["occlusion"], perturbation.occlusion, perturbation.OcclusionSettings),
-        Method(OURS["input_x_gradient"], gradient.input_x_gradient, gradient.ProductSettings),
+        Method(OURS["input_x_gradient"], gradient.input_x_gradient, gradient.ProductSettings, early=gradient.AT_ONCE),
         Method(OURS["integrated_gradients"], gradient.integrated_gradients, gradient.PathSettings),
         Method(
             OURS["attnlrp"],
             gradient.attnlrp,
             gradient.RelevanceSettings,
             lacks=lambda model: why_no_relevance(model.model),
+            early=gradient.AT_ONCE,
         ),
-        Method(OURS["attention_rollout"], attention.attention_rollout, lacks=why_no_rollout, spans=False),
+        Method(
+            OURS["attention_rollout"], attention.attention_rollout, lacks=why_no_rollout, spans=False, early=ONE_PASS
+        ),
         Method(
             OURS["value_zeroing"], attention.value_zeroing, attention.ZeroingSettings, lacks=why_no_zeroing, spans=False
         ),

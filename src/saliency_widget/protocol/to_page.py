@@ -179,7 +179,8 @@ class Column(TypedDict):
     """One column; it takes the place of one that was sent before, of which this is a better estimate.
 
     Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, where it is known: the
-    standard errors of these scores, likewise.
+    standard errors of these scores, likewise. Of a text that is still being written, the map may have grown since the
+    column was computed: the target cannot see the rows that it has more.
     """
 
     type: Literal["column"]
