@@ -349,7 +349,7 @@ KERNEL = """
 import sys, threading, ipywidgets
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Job
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.widget import SaliencyWidget
 from tests.families import made
 

@@ -1,4 +1,4 @@
-"""Pool the scores of tokens into those of words, sentences or segments; `models.units` finds these units."""
+"""Pool the scores of tokens into those of words, sentences or segments; `models.text.units` finds these units."""
 
 from __future__ import annotations
 
