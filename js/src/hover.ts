@@ -1,6 +1,6 @@
 /**
- * How a static map looks where one target is asked about, or one input: its boxes, the line below them, the legend. The
- * script that goes along with it (static.ts) paints it so for each target; the page that writes one paints it once.
+ * The painter of a static map: it paints boxes, caption and legend for one target, or for one input. The script of a
+ * saved map (static.ts) calls it for each target; the page that writes the map calls it once.
  */
 
 import { makeRamp, type Rgb, STEPS, swatchOf } from "./color";
@@ -11,7 +11,7 @@ import { type ScaleName, scaleOf } from "./scale";
 export type Told = {
   signed: boolean;
   scale?: ScaleName;
-  /** Of the scale "threshold". */
+  /** On the scale "threshold": numbers below this part of the largest have no colour. */
   threshold?: number;
   /** The label before a number in a title. The painter makes a share of the scores; the others it prints as they are. */
   label: "share" | "score" | "difference" | "fed";

@@ -1,4 +1,4 @@
-/** What the kernel sends, read: checked field by field, its buffers copied. No other file knows how it comes. */
+/** Reads the kernel's messages: checks each field, and copies buffers. No other file knows their raw form. */
 
 import {
   ANSWER_STATES,
@@ -132,7 +132,7 @@ const side = shape<WireSide>({
   figures: list(figure),
 });
 
-/** What a message holds besides its type and its buffer. */
+/** The checks of a message's fields, besides its type and its buffers. */
 type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "errors" | "weights">;
 const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
   hello: { protocol: count, session: text },

@@ -58,11 +58,14 @@ function revive(map: HTMLElement): void {
   painted.push(new WeakRef(again));
 }
 
-/** How maps are painted again, for as long as they are there: their listeners hold it, and a page outlives its outputs. */
+/**
+ * Functions that repaint the maps. References are weak, because a page outlives its outputs: a map's listeners hold
+ * them.
+ */
 const painted: WeakRef<() => void>[] = [];
 for (const map of document.querySelectorAll<HTMLElement>(".sw-static-map:not([data-sw-ready])")) revive(map);
 
-// Out here: what is made within `revive` would hold all that it has.
+// Outside of `revive`: a closure in there would keep its map alive.
 const look = () => {
   for (const again of painted) again.deref()?.();
 };

@@ -44,7 +44,7 @@ export type Asked = {
   col?: number;
 };
 
-/** What stands beside others: the newest map that answers a question; or, by its id, one that was there already. */
+/** A map beside others: the newest one that answers a question, or, by its id, one that is there already. */
 export type Beside = Pick<Asked, "method" | "objective"> & { map?: string };
 
 export type Store = ReturnType<typeof createStore>;
@@ -64,7 +64,7 @@ export function createStore() {
   const steps = signal<readonly (WireStep | undefined)[]>([]);
   const menu = signal<Menu | null>(null);
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
-  /** By map, what its method says of the result. */
+  /** By map, the notes of its method. */
   const notes = signal<ReadonlyMap<string, readonly WireNote[]>>(new Map());
   const mapId = signal<string | null>(null);
   /** The map that was on show before this one. */
@@ -72,15 +72,15 @@ export function createStore() {
   const status = signal<Status>(IDLE);
   const failure = signal<Failed | null>(null);
   const explainers = signal<Explainers | null>(null);
-  /** By id, the first asked first. */
+  /** The answers by id, in the order of their questions. */
   const answers = signal<readonly Answer[]>([]);
   const comparison = signal<Comparison | null>(null);
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
-  /** Why nothing can be shown: another version, an unreadable message, no kernel. */
+  /** Why the page shows no map: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
-  /** What the reader asked for and the kernel has not begun to show yet. */
+  /** The question that the kernel has not begun to answer. */
   const asked = signal<Asked | null>(null);
   /** The reader asked an LLM, and the kernel has not said a word of it yet. */
   const wantsAnswer = signal(false);
@@ -212,7 +212,7 @@ export function createStore() {
     answers.value = [...others, { ...answer, text, free }].sort((a, b) => a.id - b.id);
   }
 
-  /** What was said of one text stays when another begins; its words are not on the new one's maps. */
+  /** Answers about one text stay when another begins; their scores are on none of its maps. */
   function unmapAnswers(): void {
     answers.value = answers.value.map((answer) => (answer.mapped ? { ...answer, mapped: false } : answer));
   }
@@ -299,7 +299,7 @@ export function createStore() {
     return methodCalled(method)?.uses_objective ?? true;
   }
 
-  /** The maps that answer this question, whole or not, the newest first. Of what was said there may be several. */
+  /** The maps that answer this question, whole or not, the newest first. An LLM may have several. */
   function answersTo(question: Asked): MapData[] {
     const same = ({ info }: MapData) => {
       const known = questions.get(info.map);
@@ -341,7 +341,10 @@ export function createStore() {
     return questions.get(info.map) ?? { method: info.method, objective: info.objective };
   }
 
-  /** Nobody answers: what was asked for will not come, and what ran has ended, as far as this page can tell. */
+  /**
+   * The kernel does not answer: the question will get no map, and the running task has ended, as far as the page can
+   * tell.
+   */
   function giveUp(why: Omit<Failed, "type">): void {
     batch(() => {
       handle({ type: "failed", ...why });
@@ -350,12 +353,12 @@ export function createStore() {
     });
   }
 
-  /** What came of a change that the reader tried; of none: all is as it was. */
+  /** Takes in the effect of a change that the reader tried; without a change, clears the last. */
   function tried(reply: WhatIf): void {
     if (reply.doc === document.value?.doc) whatIf.value = reply.before.length > 0 ? reply : null;
   }
 
-  /** The reader asked an LLM. What went wrong before is no longer of interest. */
+  /** The reader asked an LLM: clears the last error. */
   function explain(): void {
     batch(() => {
       failure.value = null;

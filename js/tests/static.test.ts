@@ -263,6 +263,7 @@ it("a difference of shares is told as it is", async () => {
 });
 
 it("all maps of a page are painted again when its theme changes", async () => {
+  vi.useFakeTimers(); // a map looks again 400 ms after a change, when the document may be gone
   const first = page();
   const second = page();
   document.body.replaceChildren(first, second);
@@ -271,9 +272,11 @@ it("all maps of a page are painted again when its theme changes", async () => {
   const [light] = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-token")?.style.background);
   document.body.style.backgroundColor = "rgb(16, 18, 22)";
   document.body.className = "dark";
-  await new Promise((resolve) => setTimeout(resolve));
+  await vi.advanceTimersByTimeAsync(500);
   const dark = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-token")?.style.background);
   document.body.removeAttribute("style");
+  await vi.advanceTimersByTimeAsync(500); // that is a change, too
+  vi.useRealTimers();
   expect(dark[0]).toBe(dark[1]);
   expect(dark[0]).not.toBe(light);
 });

@@ -79,7 +79,7 @@ export function announcer(context: ViewContext): HTMLElement {
   return restful(context, announcement);
 }
 
-/** Apart from what is said of each target: what concerns the whole map is said once. */
+/** Announces notes on the whole map once, apart from those on each target. */
 export function noteAnnouncer(context: ViewContext): HTMLElement {
   return restful(context, (store) => notesOn(store).join(" "));
 }
@@ -93,7 +93,7 @@ export function answered(store: Store, answer: Answer): string {
   return `${name} has answered: ${classOf(answer)}.${words}`;
 }
 
-/** Of what came while this page was looking; not of the history that a new page is told. */
+/** Announces answers that came while the page was open, not the history that a new page gets. */
 export function answerAnnouncer({ store, signal }: ViewContext): HTMLElement {
   const root = liveRegion();
   const underWay = new Set<number>();

@@ -1,4 +1,4 @@
-/** The foot: what runs, how far it is, and Cancel; else what went wrong or was cut short. Empty when there is nothing to say. */
+/** The foot: the running task with its progress and Cancel, or else the last error or cancelled task. */
 
 import { computed, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
@@ -41,9 +41,9 @@ function counted({ phase, done, total, unit }: Status): string {
 export function progressView(context: ViewContext): HTMLElement {
   const { store, send, signal } = context;
   const root = h("div", { className: "sw-foot" });
-  /** What was asked for and cancelled before it began, while this map was on show. */
+  /** The question that was cancelled before it began, while this map was on show. */
   let dropped: { asked: Asked; over: MapData | null } | null = null;
-  /** What ran last was an LLM, which leaves the map as it was. */
+  /** Whether the last task was an explanation, which leaves the map as it was. */
   let explained = false;
   /** Seconds since the kernel told how long it will take; until it does, since something began. */
   const waited = signalOf(0);

@@ -45,7 +45,7 @@ class Column:
 
     @property
     def n_visible(self) -> int:
-        """How many rows the target can see."""
+        """The number of rows that the target can see."""
         return int(np.count_nonzero(~np.isnan(self.numbers)))
 
     def ranks(self) -> NDArray[np.int64]:
