@@ -207,8 +207,8 @@ WATCH = """() => {
     const said = document.querySelector('.sw-progress-text')?.textContent ?? '';
     const left = /^(\\w+).*?([\\d.]+) s left$/.exec(said);
     if (left) found.said.push([left[1], now, Number(left[2])]);
-    if (document.querySelector('.sw-gen')) found.token ??= now;
-    if (document.querySelector('.sw-t[style]')) found.colours ??= now;
+    if (document.querySelector('.sw-live .sw-gen')) found.token ??= now;
+    if (found.token !== null && document.querySelector(".sw-live .sw-t[style*='background']")) found.colours ??= now;
     if (found.colours === null || document.querySelector('.sw-progress')) return setTimeout(look, 20);
     found.whole = now;
     done(found);
