@@ -1,7 +1,7 @@
 """What a reader waits for in a real JupyterLab, with real kernels and a real Chromium, against the goals of the page.
 
 Run `make bench-front-end`, or `python -m benchmarks.front_end --out benchmarks/results/front_end.json`. A table as
-Markdown is written beside the numbers. No model is needed: `fixed_maps.py` makes the maps up.
+Markdown is written beside the numbers. `fixed_maps.py` makes the maps up, but for the one that the demo model writes.
 
 Painted means that script, style, layout and paint of the main thread are done: a message posted in an animation frame
 has come back. Times begin at the time stamp of the event, as Chromium gives it, so that they hold the wait for the next
@@ -43,8 +43,12 @@ GOALS = {
     "first paint": "≤ 150 ms",
     "bundle": "≤ 60,000 bytes",
     "memory": "≈ 0 kB a widget",
+    "first colours": "≤ 0.5 s after the first token",
+    "time left": "≤ 25 % off",
 }
 SETUP = f"import sys; sys.path.insert(0, {str(HERE)!r})\nimport fixed_maps as fm\n"
+SENTENCE = "The first president of the United States was George"
+WARM_MODEL = f'm = sw.load_model("demo")\nsw.attribute(m, {SENTENCE!r}, max_new_tokens=2, progress=False)'
 FAILURE = """() => {
   const { outputs } = window.jupyterapp.shell.currentWidget.content.widgets[0].model;
   for (let k = 0; k < outputs.length; k++) if (outputs.get(k).type === 'error') return outputs.get(k).toJSON().evalue;
@@ -196,6 +200,42 @@ def saved_copy(page: Page) -> list[int]:
     return [round(task) for task in page.ask("bench.heldUp()")]
 
 
+WATCH = """() => {
+  const began = performance.now(), found = { token: null, colours: null, whole: null, said: [] };
+  window.watched = new Promise(done => (function look() {
+    const now = (performance.now() - began) / 1000;
+    const said = document.querySelector('.sw-progress-text')?.textContent ?? '';
+    const left = /^(\\w+).*?([\\d.]+) s left$/.exec(said);
+    if (left) found.said.push([left[1], now, Number(left[2])]);
+    if (document.querySelector('.sw-live .sw-column')) found.token ??= now;
+    if (found.token !== null && document.querySelector(".sw-live .sw-token[style*='background']")) found.colours ??= now;
+    if (found.colours === null || document.querySelector('.sw-progress')) return setTimeout(look, 20);
+    found.whole = now;
+    done(found);
+  })());
+}"""
+
+
+def real_map(page: Page) -> Row:
+    """Of a map that a model is asked for: from Run to the first token, to its colours and to the end, in s.
+
+    `time_left_off`: the median of how far the seconds left were off while one thing was done, as a share of what was
+    left in truth, without its first and last tenth.
+    """
+    page.ask(WATCH)
+    page.run(1)
+    found = page.ask("() => window.watched")
+    off = []
+    for what in {what for what, _, _ in found["said"]}:
+        told = [(at, left) for named, at, left in found["said"] if named == what]
+        begin, end = told[0][0], told[-1][0]
+        tenth = (end - begin) / 10
+        off += [abs(left - (end - at)) / (end - at) for at, left in told if begin + tenth < at < end - tenth]
+    names = {"token_s": "token", "colours_s": "colours", "whole_s": "whole"}
+    row = {name: round(found[key], 2) for name, key in names.items()}
+    return {**row, "time_left_off": round(statistics.median(off), 2) if off else None}
+
+
 def first_paint(page: Page, cell: int, repeat: int) -> Row:
     found = []
     for _ in range(repeat):
@@ -255,6 +295,9 @@ def measure(lab: Lab, browser: Any) -> dict[str, Any]:
         print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr)
 
     found: dict[str, Any] = {"bundle": bundle(), "hover": []}
+    asked = f"w = sw.show(m, {SENTENCE!r}, max_new_tokens=32)"
+    with notebook("real map", f"import saliency_widget as sw\n{WARM_MODEL}", asked) as page:
+        found["real_map"] = real_map(page)
     with notebook("long text", f"of = fm.exhibition({ROWS}, {COLS}, 2)", "w = fm.Held(of)\nw.show()") as page:
         found["stream"] = stream(page)
         found["hover"].append(hover(page, "cells of 20 px", CELLS))
@@ -348,6 +391,12 @@ def table(about: dict[str, Any], found: dict[str, Any]) -> str:
             f"{times['work_ms']['median']:g} ms (p99 {times['work_ms']['p99']:g})",
         )
 
+    real = found["real_map"]
+    row("Run to the first of 32 tokens of the demo model", f"{real['token_s']:g} s", "–")
+    row("Run to the first colours", f"{real['colours_s']:g} s", GOALS["first colours"])
+    row("Run to the whole map", f"{real['whole_s']:g} s", "–")
+    if real["time_left_off"] is not None:
+        row("the time left, off by (median)", f"{real['time_left_off']:.0%}", GOALS["time left"])
     for times in found["hover"]:
         timed(f"hover to painted, {times['over']}", times, GOALS["hover"])
     for times in found["switch"]:

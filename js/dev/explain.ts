@@ -57,7 +57,10 @@ export const ANSWERS = [
     prompt_tokens: null,
     completion_tokens: null,
     seconds: 30.2,
-    failure: ["gemini-2.0-flash did not answer within 30 s.", "Try again, or give it more time: timeout=60."],
+    failure: {
+      message: "gemini-2.0-flash did not answer within 30 s.",
+      cure: "Try again, or give it more time: timeout=60.",
+    },
   },
   answer,
   {

@@ -1,5 +1,5 @@
 /**
- * From a share to a colour. The ramp starts at the page's own background, so dark mode needs no second table, and runs
+ * Maps a share to a colour. The ramp starts at the page's own background, so dark mode needs no second table, and runs
  * straight through OKLab to one hue (to two, for signed scores), so that equal steps look equal. Imports nothing.
  */
 

@@ -1,35 +1,36 @@
 /**
- * How a static map looks where one target is asked about, or one input: its boxes, the line below them, the legend. The
- * script that goes along with it (static.ts) paints it so for each target; the page that writes one paints it once.
+ * The painter of a static map: it paints boxes, caption and legend for one target, or for one input. The script of a
+ * saved map (static.ts) calls it for each target; the page that writes the map calls it once.
  */
 
 import { makeRamp, type Rgb, STEPS, swatchOf } from "./color";
 import { share, significant } from "./format";
 import { endOfNoise, isNoise, type ScaleName, scaleOf } from "./scale";
 
-/** What a map says of itself. Where a field may be left out, export/html.py leaves it out: the map as it comes. */
+/** The data of a map that the painter reads. Where a field may be left out, export/html.py leaves it out. */
 export type Told = {
   signed: boolean;
   scale?: ScaleName;
-  /** Of the scale "threshold". */
+  /** On the scale "threshold": numbers below this part of the largest have no colour. */
   threshold?: number;
-  /** What is told of a number: a share that is to be made of it; or, as they are, a score, a difference, what was fed. */
-  numbers: "share" | "score" | "difference" | "fed";
+  /** The label before a number in a title. The painter makes a share of the scores; the others it prints as they are. */
+  label: "share" | "score" | "difference" | "fed";
   /** A target for which nothing stands out has no saturated colour: as the page that shows the map says so, too. */
   calm?: boolean;
-  /** What is asked about: a target, and which inputs made it; or an input, and which targets it feeds. */
+  /** Whether the map shows which inputs made a target, or which targets an input feeds. */
   about?: "target" | "input";
-  /**
-   * Of each box what has its colour, by its place in `names`, or -1; and what is asked about there, by its place in `asked`,
-   * or ~n where it comes after n targets and is none.
-   */
-  rows: readonly number[];
-  cols: readonly number[];
+  /** For each box the index in `names` of the row whose colour it has; null for a box without a number. */
+  rows: readonly (number | null)[];
+  /** For each box the index in `captions` of the column that a click shows; null for a box that is none. */
+  cols: readonly (number | null)[];
+  /** For each box how many targets end before it. */
+  ended: readonly number[];
   names: readonly string[];
-  /** What stands in the line below the text, each as it is. */
-  asked: readonly Asked[];
+  /** The line below the text, one for each column. */
+  captions: readonly Caption[];
 };
-export type Asked = readonly [name: string, said: string, others: string, hidden: string];
+/** The parts of the line below the text, as they are printed. */
+export type Caption = { name: string; detail: string; alternatives: string; hidden: string };
 
 const NOTHING = { target: "No input has a share of this.", input: "no target that has a share of this" };
 const STRONGEST = 3;
@@ -42,24 +43,24 @@ function make(tag: string, text: string, className = ""): HTMLElement {
 }
 
 /**
- * Paints a map for what is asked about, by its place in `asked`, on a background. `scoresOf` gives its numbers, one a name;
- * NaN where the one cannot see the other.
+ * Returns a function that paints a map for one column on a background. `scoresOf` gives the column's numbers, one for each
+ * name; NaN where the one cannot see the other.
  */
 export function painter(
   map: HTMLElement,
-  { signed, scale = "linear", threshold = 0, numbers: told, calm, about = "target", rows, cols, names, asked }: Told,
+  { signed, scale = "linear", threshold = 0, label, calm, about = "target", rows, cols, ended, names, captions }: Told,
   scoresOf: (at: number) => ArrayLike<number>,
 ): (at: number, background: Rgb) => void {
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-token")];
   const caption = map.querySelector(".sw-caption");
   const legend = [...(map.querySelector(".sw-key")?.children ?? [])] as HTMLElement[];
-  const figure = told === "score" ? significant : share;
+  const figure = label === "score" ? significant : share;
 
   /** Shares, or the numbers as they are. A column of zeros has shares of 0. */
   function numbersOf(at: number): number[] {
     const scores = Array.from(scoresOf(at));
     const sum = scores.reduce((all, score) => all + Math.abs(score || 0), 0) || 1;
-    return told === "share" ? scores.map((score) => score / sum) : scores;
+    return label === "share" ? scores.map((score) => score / sum) : scores;
   }
 
   return (at, background) => {
@@ -69,23 +70,23 @@ export function painter(
     const order = [...numbers.keys()].filter((row) => size(row) >= 0).sort((a, b) => size(b) - size(a));
     const max = size(order[0] as number) || 0;
     const place = scaleOf(scale, numbers, max, threshold);
-    const top = told === "share" ? max : max / order.reduce((sum, row) => sum + size(row), 0);
+    const top = label === "share" ? max : max / order.reduce((sum, row) => sum + size(row), 0);
     const reach = calm && isNoise(top, order.length) ? top / endOfNoise(order.length) : 1;
     const colored = (on: number) => swatchOf(ramp, Math.round(STEPS * on), signed);
     const titles: string[] = [];
     let rank = 1;
     for (const [i, row] of order.entries()) {
       if (size(row) < size(order[i - 1] ?? row)) rank = i + 1; // equal numbers, equal ranks
-      titles[row] = `${names[row]} · ${told} ${figure(numbers[row] as number)} · rank ${rank} of ${order.length}`;
+      titles[row] = `${names[row]} · ${label} ${figure(numbers[row] as number)} · rank ${rank} of ${order.length}`;
     }
-    const [name = "", said = "", others = "", hidden = ""] = asked[at] ?? [];
+    const { name = "", detail = "", alternatives = "", hidden = "" } = captions[at] ?? {};
     for (const [i, box] of boxes.entries()) {
-      const col = cols[i] as number;
-      const isAsked = col === at;
-      // The sentence of a box after the target may have begun before it, and was seen no further.
-      const row = about === "target" && (col < 0 ? ~col : col) > at ? -1 : (rows[i] as number);
-      const title = isAsked ? `${name} · the ${about}` : titles[row];
-      const swatch = isAsked || !title ? null : colored(reach * place(numbers[row] as number));
+      const isAsked = cols[i] === at;
+      // The target saw only the beginning of a sentence that goes on after it: a box there has no number.
+      const isUnseen = about === "target" && (ended[i] as number) > at;
+      const row = isUnseen ? null : (rows[i] as number | null);
+      const title = isAsked ? `${name} · the ${about}` : row === null ? undefined : titles[row];
+      const swatch = isAsked || row === null || !title ? null : colored(reach * place(numbers[row] as number));
       box.style.background = swatch?.background ?? "";
       box.style.color = swatch?.color ?? (isAsked ? "" : ramp.dark ? "#9aa3b1" : "#5f6672");
       box.style.outline = isAsked ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";
@@ -102,8 +103,8 @@ export function painter(
     const strongest = order.slice(0, STRONGEST).filter(size);
     caption?.replaceChildren(
       make("strong", name),
-      said,
-      make("span", others, "sw-quiet"),
+      detail,
+      make("span", alternatives, "sw-quiet"),
       make("br", ""),
       strongest.map((row) => `${names[row]}\u00a0${figure(numbers[row] as number)}`).join(" · ") || NOTHING[about],
       make("span", hidden, "sw-quiet"),

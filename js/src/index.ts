@@ -13,7 +13,7 @@ import { connect, type Host } from "./transport";
 import "./styles.css";
 import { mount } from "./views/widget";
 
-/** What the build makes of the code itself: another version beside this one has another. */
+/** The build puts a hash of the code here: another version beside this one has another. */
 declare const BUILD: string;
 
 type Module = () => { initialize: Initialize; render: Render };
@@ -22,11 +22,11 @@ function widget(): ReturnType<Module> {
   const store = createStore();
   let wire: Wire;
   return {
-    /** Once a model. Awaits nothing: messages are held back until it is done. */
+    /** Called for each model. It awaits nothing: the host holds messages back until it is done. */
     initialize({ model, signal }) {
       wire = connect(model as Host, store, signal);
     },
-    /** Once an output; what the store has is on the page when it returns. */
+    /** Called for each output; when it returns, the page shows the store's contents. */
     render({ el, signal }) {
       mount({ store, ...wire, signal, el });
     },

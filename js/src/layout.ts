@@ -1,4 +1,4 @@
-/** Where things go. Pure arithmetic over numbers; imports nothing, touches no page. */
+/** Layout as pure arithmetic over numbers; imports nothing, touches no page. */
 
 export type Span = { start: number; end: number };
 
@@ -102,7 +102,9 @@ export function cellsInSight(grid: Grid, view: View): { rows: Span; cols: Span }
   };
 }
 
-/** What lies under a point of the window. A point beside the cells means the row, or the column, that is in sight there. */
+/**
+ * The place under a point of the window. A point beside the cells means the row, or the column, that is in sight there.
+ */
 export function placeAt(grid: Grid, { x, y }: Point, view: View): Place {
   const edges = edgesOf(grid, view);
   const lean = grid.legible ? Math.max(0, grid.top - GUTTER - y) / Math.tan(LEAN) : 0;

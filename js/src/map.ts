@@ -1,4 +1,4 @@
-/** A map as far as it is here. */
+/** A map with the columns that have come so far. */
 
 import type { Signal } from "@preact/signals-core";
 import type { MapBegins } from "./protocol";
@@ -16,7 +16,7 @@ export type MapData = {
   difference?: readonly [MapData, MapData];
 };
 
-/** Whether all that was asked for is there. */
+/** Whether all requested columns are here. */
 export function isWhole({ info, done, difference }: MapData): boolean {
   return done.value >= (info.col === null ? info.n_cols : 1) && (difference ?? []).every(isWhole);
 }

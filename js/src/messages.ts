@@ -1,4 +1,4 @@
-/** What the kernel sends, read: checked field by field, its buffers copied. No other file knows how it comes. */
+/** Reads the kernel's messages: checks each field, and copies buffers. No other file knows their raw form. */
 
 import {
   ANSWER_STATES,
@@ -15,6 +15,7 @@ import {
   type WireAlternative,
   type WireCard,
   type WireExplainer,
+  type WireFailure,
   type WireFigure,
   type WireMethod,
   type WireNote,
@@ -114,6 +115,7 @@ const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATIO
 const word = shape<WireWord>({ text, score: orNull(real), uncertainty: orNull(real) });
 const written = shape<WirePair>({ word: text, value: real, fate: oneOf(FATES), at: orNull(count) });
 const card = shape<WireCard>({ about: list(texts), reads: text, caveats: list(text), reference: text });
+const failure = shape<WireFailure>({ message: text, cure: text });
 const figure = shape<WireFigure>({
   id: text,
   label: text,
@@ -130,7 +132,7 @@ const side = shape<WireSide>({
   figures: list(figure),
 });
 
-/** What a message holds besides its type and its buffer. */
+/** The checks of a message's fields, besides its type and its buffers. */
 type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "errors" | "weights">;
 const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
   hello: { protocol: count, session: text },
@@ -222,7 +224,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     problems: list(text),
     mapped: flag,
     card,
-    failure: orNull(texts),
+    failure: orNull(failure),
   },
   comparison: {
     words: list(text),

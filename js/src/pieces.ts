@@ -20,7 +20,7 @@ export type Piece = {
    * parts that their numbers would drown the line; in the middle of a joined word a `link`, which keeps it joined.
    */
   mark: "" | "part" | "tick" | "link";
-  /** What it prints of the token's text, all of it, with the space before it; nothing where there is a mark. */
+  /** The text that it prints, with the space before it; empty where there is a mark. */
   text: string;
 };
 
@@ -39,7 +39,7 @@ const LONGEST = 1000; // code points of one token that are drawn
 const TRAILING_SPACE = /\S $/u;
 const NEWLINE = /\r\n|[\n\r\u2028\u2029]/u;
 
-/** What is left of a token's text once the code points printed before `from` are gone. */
+/** The part of a token's text behind the code points printed before `from`. */
 function unprinted(token: WireToken, from: number): string {
   const chars = Array.from(token.text);
   if (token.span === null) return token.text;
@@ -152,7 +152,7 @@ export function nameOfSpan(tokens: readonly WireToken[], { start, end }: Span): 
   return visible(brief(texts.join(""), LONG)) || "∅";
 }
 
-/** What stands for a piece whose character is printed already, where nothing joins it to its neighbours. */
+/** The sign of a piece whose character is printed already, where no letter joins it to its neighbours. */
 export function signOfPart(token: WireToken, { mark }: Piece): string {
   return markText(token, mark === "link" ? "part" : mark);
 }

@@ -36,7 +36,7 @@ export type Role = (typeof ROLES)[number];
 export type SegmentKind = (typeof SEGMENT_KINDS)[number];
 export type Phase = (typeof PHASES)[number];
 export type ExplanationKind = (typeof EXPLANATION_KINDS)[number];
-/** What became of a pair that was written. */
+/** The fate of a pair in an answer. */
 export type Fate = (typeof FATES)[number];
 export type AnswerState = (typeof ANSWER_STATES)[number];
 /** Positive, or negative. */
@@ -101,7 +101,7 @@ export type MapBegins = {
   n_rows: number;
   n_cols: number;
 };
-/** What a method says of its own result. `cols`: the columns that it concerns; null: the map as a whole. */
+/** A method's note about its own result. `cols`: the columns that it concerns; null: the map as a whole. */
 export type WireNote = { text: string; cols: number[] | null };
 export type Notes = { type: "notes"; map: string; notes: WireNote[] };
 /**
@@ -152,7 +152,7 @@ export type Heads = {
 };
 /** No reply will come to this request. */
 export type Unanswered = { type: "unanswered"; request: number };
-/** Something was asked, and is taken up. */
+/** The kernel has received a message of the page. */
 export type Heard = { type: "heard" };
 
 export type WireExplainer = { id: string; name: string; where: string; is_model: boolean; guided: boolean };
@@ -190,8 +190,9 @@ export type Answer = {
   problems: string[];
   mapped: boolean;
   card: WireCard;
-  failure: [string, string] | null;
+  failure: WireFailure | null;
 };
+export type WireFailure = { message: string; cure: string };
 export type WireFigure = {
   id: string;
   label: string;

@@ -1,4 +1,4 @@
-/** From a share (or a raw score) to a place on the colour ramp, -1 … 1. Pure. */
+/** Maps a share (or a raw score) to a position on the colour ramp, -1 … 1. Pure. */
 
 import { firstWhere } from "./layout";
 

@@ -1,4 +1,4 @@
-/** One column of scores, and what is shown of it. Pure; imports nothing. */
+/** One column of scores, with its shares, ranks and strongest rows. Pure; imports nothing. */
 
 /**
  * `l1` is the sum of |score| over the rows that the target can see. A share is score / l1. Where l1 is 0 or not finite
@@ -9,6 +9,14 @@ export type ColumnStats = { l1: number; max: number; visible: number };
 /** Whether two columns hold the same numbers, NaN in the same places. */
 export function isSame(a: Float32Array | null, b: Float32Array | null): boolean {
   return a === b || (a !== null && b !== null && a.every((value, row) => Object.is(value, b[row])));
+}
+
+/** The column of a text that has grown since: its target cannot see the rows that are new. */
+export function withRows(scores: Float32Array, n: number): Float32Array {
+  if (scores.length === n) return scores;
+  const out = new Float32Array(n).fill(Number.NaN);
+  out.set(scores);
+  return out;
 }
 
 const known = new WeakMap<Float32Array, ColumnStats>();
@@ -34,7 +42,7 @@ export function hasShares(l1: number): boolean {
   return l1 > 0 && Number.isFinite(l1);
 }
 
-/** What makes a score a share; NaN where the column has none. */
+/** The factor from a score to its share; NaN where the column has no shares. */
 function sumOf(scores: Float32Array): number {
   const { l1 } = statsOf(scores);
   return hasShares(l1) ? l1 : Number.NaN;
@@ -45,7 +53,7 @@ export function shareOf(scores: Float32Array, row: number): number {
   return (scores[row] ?? Number.NaN) / sumOf(scores);
 }
 
-/** How much larger the shares of one column are than those of another. These are shares as they stand: no sum divides them. */
+/** The shares of one column less those of another. The differences are shares already: no sum divides them. */
 export function differenceOfShares(a: Float32Array, b: Float32Array): Float32Array {
   const [sumA, sumB] = [sumOf(a), sumOf(b)];
   const out = a.map((score, row) => score / sumA - (b[row] ?? Number.NaN) / sumB);

@@ -6,7 +6,7 @@
 import { parseColor, type Rgb } from "./color";
 import { painter, type Told } from "./hover";
 
-/** `shown`: what is asked about at first. `scores`: column-major float32, little-endian whatever the machine is, in base64. */
+/** `shown`: the column on show at first. `scores`: column-major float32, little-endian whatever the machine is, in base64. */
 type Data = Told & { shown: number; scores: string };
 
 const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
@@ -44,8 +44,7 @@ function revive(map: HTMLElement): void {
 
   function colOf(event: Event): number | null {
     const box = event.target instanceof Element ? event.target.closest<HTMLElement>(".sw-token") : null;
-    const col = box === null ? -1 : (cols[boxes.indexOf(box)] ?? -1);
-    return col < 0 ? null : col;
+    return box === null ? null : (cols[boxes.indexOf(box)] ?? null);
   }
 
   map.addEventListener("pointerover", (event) => show(colOf(event) ?? pinned));
@@ -59,11 +58,14 @@ function revive(map: HTMLElement): void {
   painted.push(new WeakRef(again));
 }
 
-/** How maps are painted again, for as long as they are there: their listeners hold it, and a page outlives its outputs. */
+/**
+ * Functions that repaint the maps. References are weak, because a page outlives its outputs: a map's listeners hold
+ * them.
+ */
 const painted: WeakRef<() => void>[] = [];
 for (const map of document.querySelectorAll<HTMLElement>(".sw-static-map:not([data-sw-ready])")) revive(map);
 
-// Out here: what is made within `revive` would hold all that it has.
+// Outside of `revive`: a closure in there would keep its map alive.
 const look = () => {
   for (const again of painted) again.deref()?.();
 };

@@ -29,7 +29,7 @@ import {
   type WireToken,
 } from "./protocol";
 import { createReading } from "./reading";
-import { isSame } from "./scores";
+import { isSame, withRows } from "./scores";
 
 export type { Look } from "./looks";
 export type { MapData, Measure } from "./map";
@@ -44,7 +44,7 @@ export type Asked = {
   col?: number;
 };
 
-/** What stands beside others: the newest map that answers a question; or, by its id, one that was there already. */
+/** A map beside others: the newest one that answers a question, or, by its id, one that is there already. */
 export type Beside = Pick<Asked, "method" | "objective"> & { map?: string };
 
 export type Store = ReturnType<typeof createStore>;
@@ -64,21 +64,23 @@ export function createStore() {
   const steps = signal<readonly (WireStep | undefined)[]>([]);
   const menu = signal<Menu | null>(null);
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
-  /** By map, what its method says of the result. */
+  /** By map, the notes of its method. */
   const notes = signal<ReadonlyMap<string, readonly WireNote[]>>(new Map());
   const mapId = signal<string | null>(null);
+  /** The map that was on show before this one. */
+  const before = signal<MapData | null>(null);
   const status = signal<Status>(IDLE);
   const failure = signal<Failed | null>(null);
   const explainers = signal<Explainers | null>(null);
-  /** By id, the first asked first. */
+  /** The answers by id, in the order of their questions. */
   const answers = signal<readonly Answer[]>([]);
   const comparison = signal<Comparison | null>(null);
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
-  /** Why nothing can be shown: another version, an unreadable message, no kernel. */
+  /** Why the page shows no map: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
-  /** What the reader asked for and the kernel has not begun to show yet. */
+  /** The question that the kernel has not begun to answer. */
   const asked = signal<Asked | null>(null);
   /** The reader asked an LLM, and the kernel has not said a word of it yet. */
   const wantsAnswer = signal(false);
@@ -115,6 +117,15 @@ export function createStore() {
     return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
   const reading = createReading({ document, tokens, segments, steps, map, isSigned });
+  /** What the text is coloured by: the map on show, or the one before it until the targets on show have their colours. */
+  const painted = computed(() => {
+    const [now, old, cols] = [map.value, before.value, reading.targetCols.value];
+    const waits = running.value && cols !== null && reading.inputs.value === null;
+    if (!waits || old?.info.doc !== document.value?.doc || reading.unitScores(now, cols) !== null) return now;
+    return reading.unitScores(old, cols) === null ? now : old;
+  });
+  /** Whether the colours are not those of the map that was asked for. */
+  const isFaded = computed(() => painted.value !== map.value || (asked.value !== null && running.value));
   /** The questions that led to maps, where they were asked on this page. */
   const questions = new Map<string, Asked>();
 
@@ -125,6 +136,7 @@ export function createStore() {
     maps.value = new Map();
     notes.value = new Map();
     mapId.value = null;
+    before.value = null;
     asked.value = null;
     failure.value = null;
     whatIf.value = null;
@@ -149,14 +161,16 @@ export function createStore() {
   function addColumn({ map: id, col, n_rows, scores, errors }: Column): void {
     const data = maps.value.get(id);
     if (data === undefined) return;
-    if (n_rows !== data.info.n_rows || col >= data.info.n_cols)
-      throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${data.info.n_rows} × ${data.info.n_cols}`);
-    const before = data.columns[col];
+    const { info } = data;
+    if (n_rows > info.n_rows || col >= info.n_cols)
+      throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${info.n_rows} × ${info.n_cols}`);
+    const [own, ownErrors] = [withRows(scores, info.n_rows), errors && withRows(errors, info.n_rows)];
+    const known = data.columns[col];
     // Equal in a replay: keep the old arrays, so that nothing derived from them changes.
-    if (before && isSame(before, scores) && isSame(data.errors[col] ?? null, errors)) return;
-    data.columns[col] = scores;
-    data.errors[col] = errors;
-    if (before === undefined) data.done.value++;
+    if (known && isSame(known, own) && isSame(data.errors[col] ?? null, ownErrors)) return;
+    data.columns[col] = own;
+    data.errors[col] = ownErrors;
+    if (known === undefined) data.done.value++;
     else maps.value = new Map(maps.value).set(id, { ...data }); // another map: what is derived from the old one is not of it
   }
 
@@ -169,14 +183,19 @@ export function createStore() {
   function beginMap(info: MapBegins): void {
     if (info.doc !== document.value?.doc) return;
     const old = maps.value.get(info.map);
-    const keep = old !== undefined && old.info.n_rows === info.n_rows;
-    const columns = keep ? old.columns.slice(0, info.n_cols) : [];
+    const keep = old !== undefined && old.info.n_rows <= info.n_rows; // more, where the text is still being written
+    const columns = keep
+      ? old.columns.slice(0, info.n_cols).map((scores) => scores && withRows(scores, info.n_rows))
+      : [];
     const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
     // Who holds the old one goes on to see what comes.
-    const errors = keep ? old.errors.slice(0, info.n_cols) : [];
-    const same = keep && old.info.n_cols === info.n_cols ? old : { columns, errors, done: signal(done) };
+    const errors = keep ? old.errors.slice(0, info.n_cols).map((of) => of && withRows(of, info.n_rows)) : [];
+    const isOfSize = keep && old.info.n_rows === info.n_rows && old.info.n_cols === info.n_cols;
+    const same = isOfSize ? old : { columns, errors, done: signal(done) };
     maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
+    if (info.map !== mapId.value) before.value = map.value;
+    else if (asked.value !== null && asked.value.method !== info.method) return; // it grew; what was asked for is to come
     if (asked.value !== null) questions.set(info.map, asked.value);
     mapId.value = info.map;
     asked.value = null;
@@ -193,7 +212,7 @@ export function createStore() {
     answers.value = [...others, { ...answer, text, free }].sort((a, b) => a.id - b.id);
   }
 
-  /** What was said of one text stays when another begins; its words are not on the new one's maps. */
+  /** Answers about one text stay when another begins; their scores are on none of its maps. */
   function unmapAnswers(): void {
     answers.value = answers.value.map((answer) => (answer.mapped ? { ...answer, mapped: false } : answer));
   }
@@ -280,7 +299,7 @@ export function createStore() {
     return methodCalled(method)?.uses_objective ?? true;
   }
 
-  /** The maps that answer this question, whole or not, the newest first. Of what was said there may be several. */
+  /** The maps that answer this question, whole or not, the newest first. An LLM may have several. */
   function answersTo(question: Asked): MapData[] {
     const same = ({ info }: MapData) => {
       const known = questions.get(info.map);
@@ -322,7 +341,10 @@ export function createStore() {
     return questions.get(info.map) ?? { method: info.method, objective: info.objective };
   }
 
-  /** Nobody answers: what was asked for will not come, and what ran has ended, as far as this page can tell. */
+  /**
+   * The kernel does not answer: the question will get no map, and the running task has ended, as far as the page can
+   * tell.
+   */
   function giveUp(why: Omit<Failed, "type">): void {
     batch(() => {
       handle({ type: "failed", ...why });
@@ -331,12 +353,12 @@ export function createStore() {
     });
   }
 
-  /** What came of a change that the reader tried; of none: all is as it was. */
+  /** Takes in the effect of a change that the reader tried; without a change, clears the last. */
   function tried(reply: WhatIf): void {
     if (reply.doc === document.value?.doc) whatIf.value = reply.before.length > 0 ? reply : null;
   }
 
-  /** The reader asked an LLM. What went wrong before is no longer of interest. */
+  /** The reader asked an LLM: clears the last error. */
   function explain(): void {
     batch(() => {
       failure.value = null;
@@ -369,6 +391,8 @@ export function createStore() {
     canTry,
     explaining,
     map,
+    painted,
+    isFaded,
     method,
     methodCalled,
     receive,

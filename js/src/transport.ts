@@ -1,4 +1,4 @@
-/** The wire between one widget model and one store. It knows whether anyone listens, so nothing else has to. */
+/** The transport between one widget model and one store. It alone knows whether a kernel listens. */
 
 import { batch, effect } from "@preact/signals-core";
 import { readToPage } from "./messages";
@@ -6,7 +6,7 @@ import { PROTOCOL, ProtocolError, type ToKernel } from "./protocol";
 import { createRequests, type Send, type Wire } from "./requests";
 import type { Store } from "./store";
 
-/** What we use of an anywidget model, typed; the fake ones of the tests and of the gallery have it too. */
+/** The part of an anywidget model that we use; the fakes of the tests and of the gallery have it, too. */
 export type Host = {
   get(name: "selection" | "extent"): unknown;
   set(name: "selection" | "extent", value: number | null): void;

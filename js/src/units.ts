@@ -1,4 +1,4 @@
-/** What the reader reads by: tokens, words, sentences or segments; and how the scores of a unit's tokens make its own. Pure. */
+/** Units of reading (tokens, words, sentences or segments), and the pooling of their tokens' scores. Pure. */
 
 import { firstWhere, type Span } from "./layout";
 import type { WireToken } from "./protocol";
@@ -48,7 +48,7 @@ function keyOf(start: number, level: number): number {
   return start * GRANULARITIES.length + level;
 }
 
-/** Those opened already, and the unit at a token; the same set where that unit is a token. */
+/** The opened units and the one at a token; the same set where that unit is a token. */
 export function opening({ spans, levels, of }: Units, token: number, opened: ReadonlySet<number>): ReadonlySet<number> {
   const unit = of[token] ?? -1;
   const [span, level] = [spans[unit], levels[unit] ?? 0];
@@ -71,7 +71,7 @@ export function wholeUnits(units: Units, { start, end }: Span): Span {
   return { start: unitAt(units, start)?.start ?? start, end: unitAt(units, end - 1)?.end ?? end };
 }
 
-/** How many units have a token among the first n. */
+/** The number of units with a token among the first n. */
 export function unitsWithin({ spans }: Units, n: number): number {
   return firstWhere(spans.length, (k) => (spans[k]?.start ?? n) >= n);
 }
@@ -82,7 +82,10 @@ const TAKE: Record<Pool, (sum: number, count: number, largest: number) => number
   max: (_sum, _count, largest) => largest,
 };
 
-/** Scores of units; NaN where none of a unit's tokens has one. Of a unit that is seen in part, the part counts. */
+/**
+ * Pools scores into those of units; NaN where no token of a unit has one. A unit seen in part has the pool of that
+ * part.
+ */
 export function pooled(scores: Float32Array, units: Units, pool: Pool): Float32Array {
   const out = new Float32Array(unitsWithin(units, scores.length));
   const take = TAKE[pool];
@@ -101,7 +104,7 @@ export function pooled(scores: Float32Array, units: Units, pool: Pool): Float32A
   return out;
 }
 
-/** Several columns as one, their sum or mean; of a row that some of them cannot see, the others count. */
+/** Joins several columns into one, their sum or mean; a row that some of them cannot see has that of the others. */
 export function joined(columns: readonly Float32Array[], how: "sum" | "mean"): Float32Array {
   const out = new Float32Array(columns[0]?.length ?? 0);
   for (let row = 0; row < out.length; row++) {

@@ -45,7 +45,7 @@ describe("an answer", () => {
         words: [{ text: evil, score: 1, uncertainty: null }],
         pairs: [{ word: evil, value: 1, fate: "invented", at: null }],
       },
-      { ...PROSE, id: 9, state: "failed", failure: [evil, evil] },
+      { ...PROSE, id: 9, state: "failed", failure: { message: evil, cure: evil } },
       { ...COMPARISON, words: COMPARISON.words.map(() => evil) },
     );
     expect(el.querySelectorAll("script, style, img")).toHaveLength(0);
@@ -142,7 +142,7 @@ describe("an answer", () => {
     expect(el.querySelector(".sw-as-map")).toBeNull();
   });
   it("that was stopped or failed keeps its text", () => {
-    const failure = ["It did not answer in time.", "Give it more."];
+    const failure = { message: "It did not answer in time.", cure: "Give it more." };
     const { el } = view(
       EXPLAINERS,
       { ...PROSE, state: "cancelled", text: "Half" },
@@ -168,7 +168,7 @@ describe("an answer", () => {
     hear(ANSWER);
     expect(said()).toContain("SmolLM2-135M-Instruct has answered: positive, p = .830. 16 of 17 words scored");
     hear({ ...PROSE, id: 9, state: "waiting" });
-    hear({ ...PROSE, id: 9, state: "failed", failure: ["Too late.", "Wait."] });
+    hear({ ...PROSE, id: 9, state: "failed", failure: { message: "Too late.", cure: "Wait." } });
     expect(said()).toBe("gemini-2.0-flash failed. Too late.");
     hear(phase("explaining"));
     hear(COMPARISON);

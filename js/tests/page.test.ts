@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { makeRamp, STEPS, swatchOf } from "../src/color";
+import type { Caption } from "../src/hover";
 import type { MapBegins, WireToken } from "../src/protocol";
 import type { Store } from "../src/store";
 import { pageOf } from "../src/views/takeaway/page";
@@ -77,7 +78,7 @@ function read(html: string) {
     boxes,
     data,
     /** Of each that can be asked about, one a name. */
-    scores: (data.asked ?? []).map((_: unknown, k: number) => [...values.slice(k * n, (k + 1) * n)]) as number[][],
+    scores: (data.captions ?? []).map((_: unknown, k: number) => [...values.slice(k * n, (k + 1) * n)]) as number[][],
     head: said(".sw-head"),
     caption: said(".sw-caption"),
     prose: [...page.querySelectorAll(".sw-prose")].map((prose) => {
@@ -211,10 +212,10 @@ describe.each(VIEWS)("read by %s", (_, how) => {
 
   it("each target has the scores of the units that it sees", () => {
     const { scores, data } = pageIn(looked(how));
-    expect(data.asked).toHaveLength(targets.length);
+    expect(data.captions).toHaveLength(targets.length);
     const rounded = (list: number[] = []) => list.map((value) => value.toFixed(5));
     for (const [k, cols] of targets.entries()) expect(rounded(scores[k])).toEqual(rounded(reckoned(SIGNED, cols, how)));
-    expect(data.numbers).toBe(raw ? "score" : "share");
+    expect(data.label).toBe(raw ? "score" : "share");
   });
 
   it.each(pin === undefined ? targets : [pin])(
@@ -253,7 +254,7 @@ describe.each(VIEWS)("read by %s", (_, how) => {
   it("every character is in one box, and every target has one", () => {
     const { prose, data } = pageIn(looked(how));
     expect(prose).toEqual([whole]);
-    expect(new Set(data.cols.filter((col: number) => col >= 0))).toEqual(new Set(targets.keys()));
+    expect(new Set(data.cols.filter((col: number | null) => col !== null))).toEqual(new Set(targets.keys()));
   });
 
   it("turned round, each target owes to an input what it weighs there", () => {
@@ -271,7 +272,7 @@ describe.each(VIEWS)("read by %s", (_, how) => {
     });
     const { data, scores, boxes } = pageIn(store);
     for (const [k, value] of fed.entries()) expect(scores[data.shown]?.[k]).toBeCloseTo(value, 5);
-    expect([data.about, data.numbers, data.names.length]).toEqual(["input", raw ? "score" : "fed", aims.length]);
+    expect([data.about, data.label, data.names.length]).toEqual(["input", raw ? "score" : "fed", aims.length]);
     for (const [k, [start = 0]] of boxed({ ...how, targets: aims }).entries()) {
       const { title, style } = boxes[k] as HTMLElement;
       const place = aims.findIndex((cols) => cols.includes(start - AT));
@@ -359,7 +360,7 @@ describe("the words of a page", () => {
     const held = ((0.0365 + 0.0295) / total((SIGNED[1] ?? []).filter(isThere).map(Math.abs))) * 100;
     expect(head).toContain("summed over words · 2 inputs left out of the shares");
     expect(caption).toContain(` · not counted: ${held.toFixed(0)} %`);
-    expect(data.asked[1][3]).toBe(` · not counted: ${held.toFixed(0)} %`);
+    expect(data.captions[1].hidden).toBe(` · not counted: ${held.toFixed(0)} %`);
     expect(dotted).toEqual(["shing"]);
     const [box] = boxes.filter(({ textContent }) => textContent === "shing");
     expect([box?.title, box?.style.background]).toEqual(["", ""]);
@@ -370,7 +371,7 @@ describe("the words of a page", () => {
       const column = [held, 1 - held, 0, 0, 0, NAN, NAN];
       const { store } = started(conversation(undefined, undefined, [column]));
       store.hide({ start: 0, end: 1 });
-      return pageIn(store).data.asked[0][3];
+      return pageIn(store).data.captions[0].hidden;
     });
     expect(said).toEqual(["", " · not counted: 0.2 %"]);
   });
@@ -383,7 +384,7 @@ describe("the words of a page", () => {
     expect(asked).toEqual(["George", "Wash"]);
     expect(data.cols.slice(9)).toEqual([0, 1, 1, 2]);
     expect(caption).toMatch(/^George Wash p = \.125 · 2 tokens, sum/);
-    expect(data.asked.map(([, , others]: string[]) => others !== "")).toEqual([true, false, true]);
+    expect(data.captions.map(({ alternatives }: Caption) => alternatives !== "")).toEqual([true, false, true]);
   });
 
   it("tell a column of zeros, and a value where a model has no probability", () => {
@@ -416,12 +417,13 @@ describe("turned round", () => {
       "ington · fed −.048 · rank 4 of 4",
     ]);
     expect(caption).toBe("ton feedsWash\u00a0.376 · ?\u00a0.316 · George\u00a0.141");
-    expect([data.shown, data.rows, data.cols]).toEqual([
+    expect([data.shown, data.rows, data.cols, data.ended]).toEqual([
       4,
-      [...Array(AT).fill(-1), 0, 1, 2, 3],
-      [...Array(12).keys(), ~12],
+      [...Array(AT).fill(null), 0, 1, 2, 3],
+      [...Array(12).keys(), null],
+      [...Array(13).keys()],
     ]);
-    expect(data.asked[10]).toEqual(["George", " feeds", "", ""]);
+    expect(data.captions[10]).toEqual({ name: "George", detail: " feeds", alternatives: "", hidden: "" });
     expect(said("summary")).toBe("All targets in numbers");
   });
 
@@ -430,7 +432,7 @@ describe("turned round", () => {
     store.readBy("word");
     store.turn({ start: 1, end: 7 });
     const { asked, data } = pageIn(store);
-    expect([data.asked[data.shown][0], asked]).toEqual(["Washington was.", ["Washington", "was."]]);
+    expect([data.captions[data.shown].name, asked]).toEqual(["Washington was.", ["Washington", "was."]]);
   });
 
   it("a target without shares owes none, and an input that feeds nothing says so", () => {
@@ -461,14 +463,17 @@ describe("a map that is begun", () => {
     const { prose, asked, data, titles } = pageIn(store);
     expect(prose).toEqual([whole]);
     expect(asked).toEqual(["George"]);
-    expect(data.cols.slice(-2)).toEqual([~2, ~2]);
+    expect([data.cols.slice(-2), data.ended.slice(-2)]).toEqual([
+      [null, null],
+      [2, 2],
+    ]);
     expect(titles.at(-1)).toBe(""); // nor was it seen, though its sentence began before
   });
 
   it("leaves out a target of which a part is not computed, and says so where that leaves none", () => {
     const store = washington(SIGNED.slice(0, 3));
     store.readBy("word");
-    expect(pageIn(store).data.asked.map(([name]: string[]) => name)).toEqual(["?", "George"]);
+    expect(pageIn(store).data.captions.map(({ name }: Caption) => name)).toEqual(["?", "George"]);
     store.pin(0, 4);
     const part = washington(SIGNED.slice(0, 1));
     part.pin(0, 4);
@@ -603,7 +608,7 @@ describe("text from anywhere", () => {
     const { titles, caption, data } = pageIn(started(about(list, 2, [[2, 1]])).store);
     expect(titles[0]).toBe("\u2068أحب\u2069 · share .667 · rank 1 of 2");
     expect(caption).toContain("\u2068أحب\u2069\u00a0.667 · you\u00a0.333");
-    expect([data.names[0], data.asked[0][0]]).toEqual(["\u2068أحب\u2069", "\u2068שלום\u2069"]);
+    expect([data.names[0], data.captions[0].name]).toEqual(["\u2068أحب\u2069", "\u2068שלום\u2069"]);
   });
 });
 
@@ -640,7 +645,9 @@ describe("a translation", () => {
   });
   it("says where the writing begins where it was begun", () => {
     const { store } = started();
-    expect(new DOMParser().parseFromString(pageOf(store), "text/html").querySelectorAll(".sw-separator")).toHaveLength(1);
+    expect(new DOMParser().parseFromString(pageOf(store), "text/html").querySelectorAll(".sw-separator")).toHaveLength(
+      1,
+    );
     expect(written(1).prose[1]).toBe("<pad> I like it");
   });
 });
@@ -655,7 +662,7 @@ describe("classes", () => {
     const { prose, said, boxes, data, asked } = pageIn(classified([0.0123, 0.9877]));
     expect(prose).toEqual(["[CLS]a gem"]);
     expect(boxes.slice(3).map(({ textContent }) => textContent)).toEqual(["A .012", "B .988"]);
-    expect([data.shown, asked, data.cols]).toEqual([1, ["B .988"], [-1, -1, -1, 0, 1]]);
+    expect([data.shown, asked, data.cols]).toEqual([1, ["B .988"], [null, null, null, 0, 1]]);
     expect(said("summary")).toBe("All classes in numbers");
   });
   it("that are many stand by their probability, though the script counts them as they are", () => {
@@ -671,7 +678,7 @@ describe("classes", () => {
   it("that are not computed are no targets", () => {
     const store = classified([0.2, 0.3, 0.5], [[1, 2, 3]]);
     const { boxes, data } = pageIn(store);
-    expect([boxes.length, data.cols]).toEqual([6, [-1, -1, -1, 0, ~1, ~1]]);
+    expect([boxes.length, data.cols, data.ended]).toEqual([6, [null, null, null, 0, null, null], [0, 0, 0, 0, 1, 1]]);
   });
   it("that are plain numbers of a model are its outputs", () => {
     const tokens = [token("a"), token(" gem"), token("A", { role: "class" }), token("B", { role: "class" })];
@@ -792,7 +799,7 @@ describe("a difference of two maps", () => {
       expect(scores[0]?.slice(0, a.length).map((x) => x.toFixed(6))).toEqual(
         a.map((x, k) => (x - (b[k] ?? NAN)).toFixed(6)),
       );
-      expect([data.numbers, data.signed]).toEqual(["difference", true]);
+      expect([data.label, data.signed]).toEqual(["difference", true]);
       expect(head).toMatch(/^A: one \| B: two · difference · log-probability · difference of shares/);
     },
   );

@@ -46,6 +46,26 @@ describe("the foot", () => {
     expect(vi.getTimerCount()).toBe(0);
     vi.useRealTimers();
   });
+  it("counts the time down between two words of the kernel, and says so where it takes longer", () => {
+    vi.useFakeTimers();
+    const { el, model } = view();
+    const said = () => el.querySelector(".sw-progress-text")?.textContent?.replace("Gradient: 3 of 32 tokens", "");
+    model.hear(status("attributing", 3, 32, 12));
+    const heard: (string | undefined)[] = [];
+    for (let second = 0; second < 16; second++) {
+      heard.push(said());
+      vi.advanceTimersByTime(1000);
+    }
+    const left = Array.from({ length: 12 }, (_, k) => `, ${12 - k < 10 ? `${12 - k}.0` : 12 - k} s left`);
+    expect(heard).toEqual([...left, "", "", "", ", longer than expected"]);
+    model.hear(status("attributing", 3, 32, 5));
+    expect(said()).toBe(", 5.0 s left");
+    vi.advanceTimersByTime(1999); // never older than two seconds
+    expect(said()).toBe(", 4.0 s left");
+    model.hear(status("done"));
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
   it("counts what the kernel counts", () => {
     const { el, model } = view();
     const said = () => el.querySelector(".sw-progress-text")?.textContent;

@@ -120,7 +120,7 @@ describe("readToPage", () => {
       [{ ...answer, state: "lost" }, /answer\.state: expected one of waiting/],
       [{ ...answer, kind: "poem" }, /answer\.kind/],
       [{ ...answer, label: 0 }, /answer\.label: expected 1 or -1/],
-      [{ ...answer, failure: ["one"] }, /answer\.failure: expected two strings/],
+      [{ ...answer, failure: { message: "one" } }, /answer\.failure\.cure/],
       [{ ...answer, words: [{ text: "a", score: "1", uncertainty: null }] }, /answer\.words\[0\]\.score/],
       [{ ...answer, pairs: [{ ...answer.pairs[0], fate: "lost" }] }, /answer\.pairs\[0\]\.fate/],
       [{ ...answer, card: { ...answer.card, about: [["a", 1]] } }, /answer\.card\.about\[0\]\[1\]/],
@@ -129,7 +129,7 @@ describe("readToPage", () => {
       [{ ...explainers, prompts: [{ ...explainers.prompts[0], kind: 1 }] }, /explainers\.prompts\[0\]\.kind/],
     ];
     for (const [message, where] of wrong) expect(() => readToPage(message)).toThrow(where);
-    const failed = { ...answer, state: "failed", failure: ["Cause.", "Cure."] };
+    const failed = { ...answer, state: "failed", failure: { message: "Cause.", cure: "Cure." } };
     expect(readToPage(failed)).toEqual(failed);
   });
   it("never fails on any content but by a ProtocolError", () => {

@@ -19,15 +19,15 @@ function page(more: Record<string, unknown> = {}): HTMLElement {
     signed: false,
     scale: "linear",
     threshold: 0.5,
-    numbers: "share",
-    rows: [0, 1, 2, 3, -1],
-    cols: [-1, -1, -1, 0, 1],
+    label: "share",
+    rows: [0, 1, 2, 3, null],
+    cols: [null, null, null, 0, 1],
+    ended: [0, 0, 0, 0, 1],
     about: "target",
-    nothing: "No input has a share of this.",
     names: ["The", "first", "George", "Washington"],
-    asked: [
-      ["Washington", " p = .796", " instead of W .088 · Bush .0045", ""],
-      ["⏎", "", "", " · not counted: 23 %"],
+    captions: [
+      { name: "Washington", detail: " p = .796", alternatives: " instead of W .088 · Bush .0045", hidden: "" },
+      { name: "⏎", detail: "", alternatives: "", hidden: " · not counted: 23 %" },
     ],
     scores: packed(SCORES.flat()),
     ...more,
@@ -178,14 +178,14 @@ it("a map that is revived already is left alone", async () => {
 const colours = () => [0, 1, 2, 3, 4].map((i) => box(i).style.background);
 
 it("a box may be a part of a row, and of a target; what is left out is neither", async () => {
-  await revived({ rows: [0, 1, 1, 3, 3], cols: [-1, -1, 0, 0, 1], shown: 1 });
+  await revived({ rows: [0, 1, 1, 3, 3], cols: [null, null, 0, 0, 1], shown: 1 });
   expect([box(1).title, box(2).title]).toEqual(Array(2).fill("first · share .100 · rank 2 of 4"));
   expect(box(1).style.background).toBe(box(2).style.background);
   expect(box(3).title).toBe("Washington · share .700 · rank 1 of 4");
   over(box(2));
   expect([2, 3, 4].map((i) => box(i).title)).toEqual(["Washington · the target", "Washington · the target", ""]);
   expect([2, 3].map((i) => box(i).style.outline)).toEqual(Array(2).fill("#2563c9 solid 2px"));
-  await revived({ rows: [0, -1, 2, 3, -1] });
+  await revived({ rows: [0, null, 2, 3, null] });
   expect([box(1).title, box(1).style.background]).toEqual(["", ""]);
 });
 
@@ -214,7 +214,7 @@ it("by rank, every number has a step of its own; from a threshold on, the others
 });
 
 it("raw scores are said as they are", async () => {
-  await revived({ numbers: "score" });
+  await revived({ label: "score" });
   expect([box(2).title, map.querySelector(".sw-key")?.lastChild?.textContent]).toEqual([
     "George · score 7.00 · rank 1 of 3",
     "7.00",
@@ -231,12 +231,12 @@ it("a column of zeros says so", async () => {
 it("turned round, an input is asked about, and what was fed is told as it is", async () => {
   await revived({
     about: "input",
-    nothing: "no target that has a share of this",
-    numbers: "fed",
-    rows: [-1, -1, 0, 1, -1],
-    cols: [0, 1, 2, -1, -1],
+    label: "fed",
+    rows: [null, null, 0, 1, null],
+    cols: [0, 1, 2, null, null],
+    ended: [0, 1, 2, 3, 3],
     names: ["George", "Washington"],
-    asked: ["The", "first", "George"].map((name) => [name, " feeds", "", ""]),
+    captions: ["The", "first", "George"].map((name) => ({ name, detail: " feeds", alternatives: "", hidden: "" })),
     scores: packed([0.2, 0.6, 0, 0, Number.NaN, 0.5]),
   });
   expect(caption()).toBe("The feedsWashington\u00a0.600 · George\u00a0.200");
@@ -253,16 +253,17 @@ it("turned round, an input is asked about, and what was fed is told as it is", a
 });
 
 it("a box after the target was not seen, though it may be none itself and its sentence began before", async () => {
-  await revived({ rows: [0, 1, 2, 3, 2], cols: [-1, -1, -1, 0, ~1] });
+  await revived({ rows: [0, 1, 2, 3, 2], cols: [null, null, null, 0, null] });
   expect([box(2).title, box(4).title]).toEqual(["George · share .700 · rank 1 of 3", ""]);
 });
 
 it("a difference of shares is told as it is", async () => {
-  await revived({ numbers: "difference", scores: packed([0.25, -0.5, 0.125, Number.NaN, 0, 0, 0, 0]) });
+  await revived({ label: "difference", scores: packed([0.25, -0.5, 0.125, Number.NaN, 0, 0, 0, 0]) });
   expect(box(1).title).toBe("first · difference −.500 · rank 1 of 3");
 });
 
 it("all maps of a page are painted again when its theme changes", async () => {
+  vi.useFakeTimers(); // a map looks again 400 ms after a change, when the document may be gone
   const first = page();
   const second = page();
   document.body.replaceChildren(first, second);
@@ -271,9 +272,11 @@ it("all maps of a page are painted again when its theme changes", async () => {
   const [light] = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-token")?.style.background);
   document.body.style.backgroundColor = "rgb(16, 18, 22)";
   document.body.className = "dark";
-  await new Promise((resolve) => setTimeout(resolve));
+  await vi.advanceTimersByTimeAsync(500);
   const dark = [first, second].map((of) => of.querySelector<HTMLElement>(".sw-token")?.style.background);
   document.body.removeAttribute("style");
+  await vi.advanceTimersByTimeAsync(500); // that is a change, too
+  vi.useRealTimers();
   expect(dark[0]).toBe(dark[1]);
   expect(dark[0]).not.toBe(light);
 });

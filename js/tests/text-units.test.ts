@@ -122,7 +122,11 @@ describe("words, sentences and segments", () => {
     over(box(6)); // written tokens are targets one by one
     expect(classed(el, "sw-hovered")).toEqual([6]);
     store.readBy("token");
-    expect([classed(el, "sw-merges-next"), box(1).textContent, box(1).nextSibling?.textContent]).toEqual([[], "real", " "]);
+    expect([classed(el, "sw-merges-next"), box(1).textContent, box(1).nextSibling?.textContent]).toEqual([
+      [],
+      "real",
+      " ",
+    ]);
   });
   it("and several targets are one box, as is what is left out, with an edge where another begins", () => {
     const { el, store } = view();

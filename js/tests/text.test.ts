@@ -306,7 +306,11 @@ describe("what a box shows", () => {
     const list = [token("One\n"), token("two", { word: 1 }), token(" x", { word: 2, sentence: 1, role: "generated" })];
     const { el, store } = view(about(list, 2, [[1, 2]]));
     store.readBy("sentence");
-    expect([store.units.value.spans.length, classed(el, "sw-merges-next"), classed(el, "sw-merges-previous")]).toEqual([2, [0], [1]]);
+    expect([store.units.value.spans.length, classed(el, "sw-merges-next"), classed(el, "sw-merges-previous")]).toEqual([
+      2,
+      [0],
+      [1],
+    ]);
   });
 });
 

@@ -1,7 +1,20 @@
 import { describe, expect, it, vi } from "vitest";
 import { STEPS } from "../src/color";
 import { words } from "./gestures";
-import { COLUMNS, conversation, METHOD, over, press, type Said, TEXT, texts, tokens, viewing, type Wire } from "./help";
+import {
+  COLUMNS,
+  conversation,
+  METHOD,
+  mapOf,
+  over,
+  press,
+  type Said,
+  TEXT,
+  texts,
+  tokens,
+  viewing,
+  type Wire,
+} from "./help";
 
 const view = viewing();
 const painted = (el: Element) =>
@@ -90,6 +103,64 @@ describe("the text", () => {
     model.hear({ type: "column", map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
     expect(el.querySelector(".sw-text")?.classList.contains("sw-pending")).toBe(false);
     expect(painted(el)[4]).not.toBe("");
+  });
+  it("keeps the old colours, faded, until those of the map that was asked for come", () => {
+    const { el, model, store } = view();
+    const text = el.querySelector(".sw-text");
+    const isFaded = () => text?.classList.contains("sw-faded");
+    const before = painted(el);
+    const running = { type: "status", phase: "attributing", what: "", done: 0, total: 3, seconds_left: null, unit: "" };
+    expect(isFaded()).toBe(false);
+    model.hear(running);
+    store.ask({ method: "attention", objective: "probability" });
+    expect([painted(el), isFaded()]).toEqual([before, true]);
+    model.hear(mapOf("m2", { method: "attention" }));
+    expect([painted(el), isFaded(), text?.classList.contains("sw-pending")]).toEqual([before, true, false]);
+    model.hear({ type: "column", map: "m2", seq: 9, col: 1, n_rows: 7 }, COLUMNS[1]); // of a target that is not on show
+    expect([painted(el), isFaded()]).toEqual([before, true]);
+    model.hear({ type: "column", map: "m2", seq: 10, col: 0, n_rows: 7 }, [
+      0.4,
+      0.3,
+      0,
+      0.2,
+      0.1,
+      Number.NaN,
+      Number.NaN,
+    ]);
+    expect(isFaded()).toBe(false);
+    expect(painted(el)).not.toEqual(before);
+  });
+  it("shows no old colours where the new ones will not come", () => {
+    const { el, model } = view();
+    model.hear(mapOf("m2", { method: "attention" }));
+    model.hear({ type: "status", phase: "cancelled", what: "", done: 0, total: 3, seconds_left: null, unit: "" });
+    expect(el.querySelector(".sw-text")?.classList.contains("sw-faded")).toBe(false);
+    expect(new Set(painted(el))).toEqual(new Set([""]));
+  });
+  it("has the colours of the first word while the next ones are written, and keeps them as the text grows", () => {
+    const said = conversation().filter(([{ type }]) => type !== "map" && type !== "column" && type !== "tokens");
+    const { el, model, store } = view(said);
+    const all = tokens(TEXT, 5);
+    const write = (n: number) => {
+      model.hear({ type: "tokens", doc: 1, start: 0, tokens: all.slice(0, 5 + n), segments: [] });
+      model.hear({ type: "status", phase: "generating", what: "", done: n, total: 8, seconds_left: 1, unit: "tokens" });
+    };
+    write(1);
+    model.hear(mapOf("m1", { n_rows: 5, n_cols: 1 }));
+    model.hear({ type: "column", map: "m1", seq: 1, col: 0, n_rows: 5 }, COLUMNS[0]?.slice(0, 5));
+    const first = painted(el).slice(0, 5);
+    expect(first[4]).not.toBe("");
+    write(2);
+    model.hear(mapOf("m1", { n_rows: 6, n_cols: 2 }));
+    store.ask({ method: "attention", objective: "probability" }); // which the kernel has not heard yet
+    write(3);
+    model.hear(mapOf("m1", { n_rows: 7, n_cols: 3 }));
+    expect(store.asked.value?.method).toBe("attention");
+    expect([store.map.value?.done.value, store.column(0)]).toEqual([1, Float32Array.from(COLUMNS[0] as number[])]);
+    expect(painted(el).slice(0, 5)).toEqual(first);
+    // A page that comes only now hears how large the map is, and then a column from when it was smaller.
+    model.hear({ type: "column", map: "m1", seq: 2, col: 1, n_rows: 6 }, COLUMNS[1]?.slice(0, 6));
+    expect(store.column(1)).toEqual(Float32Array.from(COLUMNS[1] as number[]));
   });
   it("grows token by token, and keeps the boxes that were there", () => {
     const [hello, begins] = conversation() as [[Wire], [Wire]];

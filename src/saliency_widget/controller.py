@@ -91,7 +91,8 @@ class Controller:
         self._model: Model | None = None
         budget, check = job.memory_budget, self._check
         shelf = Shelf(sender)
-        self._trail = Trail(sender, job.prompt, job.max_new_tokens, check=check, turned=self._turned)
+        grown, turned = self._grown, self._turned
+        self._trail = Trail(sender, job.prompt, job.max_new_tokens, check=check, turned=turned, grown=grown)
         host = Host(loaded=self._loaded, document=self._document, check=check, memory_budget=budget)
         self._conversation = said = Conversation(sender, shelf, job.explainer, host)
         self._maps = Maps(sender, shelf, job.question, budget, check=check, finished=finished, said=lambda: said.said)
@@ -347,6 +348,7 @@ class Controller:
         what = "" if isinstance(task, Turn) else question.card.label
         match task:
             case Ask():
+                self._check()  # another map may have been asked for while the text was being written
                 self._forget_other_weights(model)
                 self._maps.show(model, text.document, question)
             case Aside():
@@ -411,12 +413,14 @@ class Controller:
 
     def _go(self, model: Model, to: Callable[[], None]) -> None:
         """To another text. However far one comes, what is known of it is told."""
-        before = self._trail.text
+        before, cut_short = self._trail.text, True
         try:
             to()
+            cut_short = False
         finally:
             text = self._trail.text
             if text is not None and text is not before:
+                self._maps.settle(model, text.document, cut_short=cut_short)
                 self._conversation.introduce()
                 self._maps.tell_menu(model)
                 self._maps.revive(model, text.document)
@@ -428,14 +432,23 @@ class Controller:
         self._maps.turn()
         self._what_if.forget()
 
+    def _grown(self, model: Model, document: Document) -> None:
+        """A text is being written: the map that will be asked of it begins, unless another one was asked for."""
+        task = self._running
+        if isinstance(task, Ask | Turn) and not self._tasks.overtake(Ask(self._maps.question)):
+            self._maps.anticipate(model, document, task.question if isinstance(task, Ask) else self._next_question())
+
     def _follow(self) -> None:
         """What was on show is asked of the text that is on show now."""
-        question = self._maps.question
-        if question.card is LLM and self._conversation.said is None:  # it was said of another text
-            question = self._job.question
+        question = self._next_question()
         with self._changed:
             self._check()
-            self._tasks.follow(bare(question))
+            self._tasks.follow(question)
+
+    def _next_question(self) -> Question:
+        """The question on show, as it is put to another text."""
+        said_of_another = self._maps.question.card is LLM and self._conversation.said is None
+        return bare(self._job.question if said_of_another else self._maps.question)
 
     def _forget_other_weights(self, model: Model) -> bool:
         """Where the weights are not those of before, nothing that was computed is valid; whether that is so."""

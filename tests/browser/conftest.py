@@ -307,9 +307,12 @@ class Tab:
         self._chromium = chromium
         self.page: Any = None
         self.problems: list[str] = []
+        self.spent = False  # set by a test after which the page is not to be used again
 
     def ready(self) -> None:
         """Show no notebook, look as at the beginning, and have nothing to complain of."""
+        if self.spent:
+            self.close()
         if self.page is None:
             self._make()
         elif self.page.evaluate(AT_HOME, ""):
@@ -332,7 +335,7 @@ class Tab:
     def close(self) -> None:
         if self.page is not None:
             self.page.context.close()
-        self.page = None
+        self.page, self.spent = None, False
 
 
 @pytest.fixture(scope="session")

@@ -176,7 +176,11 @@ def background(box: Any) -> str:
 
 def hover_and_pin(view: Any, page: Any, col: int) -> None:
     """Hover a written word and see its column; leave, and see the first one again; click, and it stays."""
-    first, word, name = view.locator(".sw-token").first, view.locator(".sw-column").nth(col), view.locator(".sw-target-name")
+    first, word, name = (
+        view.locator(".sw-token").first,
+        view.locator(".sw-column").nth(col),
+        view.locator(".sw-target-name"),
+    )
     at_rest, colour = name.inner_text(), background(first)
     word.hover()
     expect(name).to_have_text(word.inner_text().strip())

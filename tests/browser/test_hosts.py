@@ -204,7 +204,9 @@ def test_an_export_reads_where_scripts_are_forbidden(chromium: Any, exported: st
     with Site(exported, policy).running() as site, visit(chromium) as seen:
         seen.page.goto(site.url)
         reads(seen.page)
-        colours = seen.page.locator(".sw-token").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
+        colours = seen.page.locator(".sw-token").evaluate_all(
+            "all => all.map(e => getComputedStyle(e).backgroundColor)"
+        )
         assert len(set(colours[:3])) == 3
         assert seen.page.locator(".sw-token").nth(3).evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
         assert seen.page.locator("[data-sw-ready]").count() == 0, "no script ran"
@@ -220,7 +222,9 @@ def test_an_export_reads_where_styles_are_forbidden_too(chromium: Any, exported:
     with Site(exported, {"Content-Security-Policy": "default-src 'none'"}).running() as site, visit(chromium) as seen:
         seen.page.goto(site.url)
         reads(seen.page)
-        colours = seen.page.locator(".sw-token").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
+        colours = seen.page.locator(".sw-token").evaluate_all(
+            "all => all.map(e => getComputedStyle(e).backgroundColor)"
+        )
         assert set(colours) == {"rgba(0, 0, 0, 0)"}, "no style was applied"
         assert seen.unlike(BLOCKED) == []
         assert seen.requests == [site.url]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .test_quickstart import SHOW, live, run
+from .test_quickstart import SHOW, live, python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
@@ -68,42 +68,83 @@ def test_axe_finds_nothing(notebook: Any, theme: str) -> None:
     assert "color-contrast" in found["passes"]
 
 
+# The input whose colour is farthest from the paper.
+BOLDEST = """view => {
+  const rgb = element => getComputedStyle(element).backgroundColor.match(/[\\d.]+/g).map(Number);
+  const paper = rgb(view);
+  const boldness = element => {
+    const [r, g, b, alpha = 1] = rgb(element);
+    return alpha * Math.hypot(r - paper[0], g - paper[1], b - paper[2]);
+  };
+  const inputs = [...view.querySelectorAll('.sw-text .sw-token:not(.sw-column)')];
+  return Number(inputs.reduce((a, b) => boldness(b) > boldness(a) ? b : a).dataset.position);
+}"""
+# Tokens and buttons that reach beyond the edges of the view.
+STICK_OUT = """view => {
+  const { left, right } = view.getBoundingClientRect();
+  const boxes = [...view.querySelectorAll('.sw-text .sw-token, :is(.sw-header, .sw-body, .sw-drawers) button')];
+  const out = box => box.getClientRects().length > 0 && (box.getBoundingClientRect().left < left - 1
+    || box.getBoundingClientRect().right > right + 1);
+  return boxes.filter(out).map(box => box.textContent);
+}"""
+COLOURS_DRAWN = """canvas => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size;
+}"""
+
+
 def test_pictures_of_the_first_map(notebook: Any) -> None:
+    """In both themes the boldest input is the one that weighs most; matrix, card and a narrow window are whole."""
     nb = notebook(SHOW)
     view = run(nb)
+    strongest = python(nb, "w.attribution.top(0, 1)[0].position")
     for theme in ("Light", "Dark"):
         nb.theme(f"JupyterLab {theme}")
         view.locator(".sw-column").first.hover()
         nb.page.mouse.move(5, 5)
         nb.page.wait_for_timeout(300)  # a picture of what has come to rest
+        assert view.evaluate(BOLDEST) == strongest
+        assert view.locator(".sw-text .sw-target").count() == 1
         nb.shot(f"map-{theme.lower()}", view)
         view.locator(".sw-column").first.hover()
         view.locator(".sw-token[data-position='8']").hover()
         nb.page.wait_for_timeout(200)  # a picture of what has come to rest
+        assert "share" in view.get_by_role("tooltip").inner_text()
         nb.shot(f"notebook-{theme.lower()}")
     nb.theme("JupyterLab Light")
     nb.page.mouse.move(5, 5)
     view.get_by_role("button", name="Matrix").click()
     nb.page.wait_for_timeout(300)  # a picture of what has come to rest
+    assert view.locator("canvas").first.evaluate(COLOURS_DRAWN) > 20  # a ramp, not a blank sheet
     nb.shot("matrix-light", view)
     view.get_by_role("button", name="About this method").click()
     nb.page.wait_for_timeout(200)  # a picture of what has come to rest
+    card = view.get_by_role("dialog")
+    assert card.locator("h3").inner_text() == "Gradient"
+    assert card.locator("li").count() > 0  # what the map does not prove
     nb.shot("card-light")
     nb.page.keyboard.press("Escape")
+    nb.command("application:toggle-left-area", wait=True)  # it leaves the notebook a hundred pixels
     nb.page.set_viewport_size({"width": 480, "height": 900})
     nb.page.wait_for_timeout(500)  # a picture of what has come to rest
+    assert 250 < view.bounding_box()["width"] < 420
+    assert view.evaluate(STICK_OUT) == []
     nb.shot("narrow-light")
 
 
 def test_a_picture_of_work_in_progress(notebook: Any) -> None:
+    """While it computes there is a bar and a way to stop; then what is done stays, with a way to go on."""
     text = "The history of the world is long. " * 20
     nb = notebook(f'import saliency_widget as sw\nw = sw.show("demo", {text!r}, max_new_tokens=64)')
     nb.run_all(1)
     view = live(nb)
     view.locator(".sw-progress", has_text="Gradient").wait_for(timeout=60_000)
+    assert view.get_by_role("progressbar").is_visible()
     nb.shot("progress-light", view)
     view.get_by_role("button", name="Cancel").click()
     view.get_by_text("Cancelled").wait_for()
+    assert view.get_by_role("progressbar").count() == 0
+    assert view.get_by_role("button", name="Go on").is_visible()
     nb.shot("cancelled-light", view)
 
 

@@ -26,8 +26,8 @@ def test_what_is_to_be_said_of_a_column_stands_below_it_and_below_no_other(desk:
     nb = desk
     nb.begin(CERTAIN)
     view = run(nb)
-    whole, zero = python(nb, "[n['text'] for n in w._controller._stream._matrices"
-                             "[w._controller._stream._current].notes['notes']]")  # fmt: skip
+    nb.code("from saliency_widget.export.reading import notes")
+    whole, zero = python(nb, "[note.text for note in notes(w.attribution)]")
     assert python(nb, f"[{whole!r} in w.attribution.to_html(), {zero!r} in w.attribution.to_html()]") == [True, True]
     said = view.locator(".sw-notes > div")
     said.first.wait_for()

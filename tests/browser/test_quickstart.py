@@ -126,6 +126,39 @@ def test_a_person_reads_the_map(first_notebook: Any) -> None:
     nb.page.wait_for_function("() => document.querySelector('.sw-target-name').textContent.trim() === 'Washington'")
 
 
+HELD = """import json, os, time
+import saliency_widget as sw
+m = sw.load_model("demo")
+
+def held(_module, ids, _embeddings):
+    while ids[0].shape[-1] == 1 and os.path.exists("held"):  # a pass that writes on, after the first token
+        time.sleep(0.05)
+
+hook = m.model.get_input_embeddings().register_forward_hook(held)
+w = sw.show(m, "The first president of the United States was George", max_new_tokens=8)"""
+
+
+def test_the_first_word_has_colours_while_the_next_ones_are_written(notebook: Any) -> None:
+    """The model cannot write its second token before the page shows what the first one owes to George."""
+    nb = notebook(HELD)
+    held = nb.file.parent / "held"
+    held.touch()
+    try:
+        nb.run_all(1)
+        view = live(nb)
+        view.locator(".sw-token[data-position='8'][style*='background']").wait_for()
+        assert "Writing" in view.locator(".sw-progress-text").inner_text()
+        assert view.locator(".sw-column").count() == 1
+        assert view.locator(".sw-text.sw-faded").count() == 0
+        first = read_shares(view, 9)
+    finally:
+        held.unlink()
+    assert nb.code("print(type(w.wait()).__name__)").strip() == "Attribution"
+    view.locator(".sw-progress").wait_for(state="detached")
+    assert view.locator(".sw-column").count() == 8
+    assert first == pytest.approx(python(nb, "w.attribution.normalized()[:9, 0].tolist()"), abs=5.1e-4)
+
+
 def test_the_page_shows_what_attribute_gives(notebook: Any) -> None:
     """The matrix of the widget is the matrix of `attribute` for the same ids."""
     nb = notebook(SHOW)
@@ -236,8 +269,9 @@ def test_a_widget_at_the_end_of_its_cell_is_shown_once(notebook: Any) -> None:
     assert nb.page.locator(".jp-Cell").nth(1).locator(".sw-live").count() == 2
 
 
-def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any) -> None:
+def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any, tab: Any) -> None:
     nb = notebook(SHOW)
+    tab.spent = True  # JupyterLab goes on to bring back what was open
     run(nb)
     nb.command("docmanager:save", wait=True)
     nb.page.reload()

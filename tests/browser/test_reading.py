@@ -239,7 +239,7 @@ def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
     assert hits.count() > 0
     nb.shot("search-light", view)
     nb.page.keyboard.press("Escape")
-    place = nb.page.evaluate("+document.activeElement.dataset.i")
+    place = nb.page.evaluate("+document.activeElement.dataset.position")
     assert python(nb, f"w.attribution.rows[{place}].text.strip()") == "quick"
     assert place > 4900
     # Dragged beyond the upper edge the text moves on, for as long as the button is held there.

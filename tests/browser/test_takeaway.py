@@ -78,7 +78,7 @@ def scores_in(page: Any) -> np.ndarray:
     """The numbers that travel with a page, [n_rows, n_cols]."""
     about = json.loads(page.locator("script.sw-data").text_content())
     packed = np.frombuffer(base64.b64decode(about["scores"]), "<f4")
-    return packed.reshape(len(about["asked"]), len(about["names"])).T
+    return packed.reshape(len(about["captions"]), len(about["names"])).T
 
 
 def table(nb: Any) -> pd.DataFrame:
@@ -143,7 +143,9 @@ def test_a_page_read_by_words_holds_the_map_that_python_makes_of_them(drawer: An
         with opened(take(nb, view, "HTML"), chromium) as page:
             about = json.loads(page.locator("script.sw-data").text_content())
             assert about["names"] == python(nb, f"[t.text.strip() for t in {words}.rows]")
-            assert [name for name, *_ in about["asked"]] == python(nb, f"[t.text.strip() for t in {words}.cols]")
+            assert [caption["name"] for caption in about["captions"]] == python(
+                nb, f"[t.text.strip() for t in {words}.cols]"
+            )
             theirs = np.float32(python(nb, f"{words}.scores.tolist()"))
             np.testing.assert_allclose(scores_in(page), theirs, rtol=1e-6)
 

@@ -1,5 +1,5 @@
 """Fixtures that the tests of a widget share."""
 
-from .harness import harness
+from .harness import computed, harness
 
-__all__ = ["harness"]
+__all__ = ["computed", "harness"]

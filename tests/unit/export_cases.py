@@ -185,14 +185,14 @@ class Page(HTMLParser):
         """[n_rows, n_cols], decoded as the contract says."""
         d = self.data
         packed = np.frombuffer(base64.b64decode(d["scores"]), "<f4")
-        return packed.reshape(len(d["asked"]), len(d["names"])).T
+        return packed.reshape(len(d["captions"]), len(d["names"])).T
 
     @property
     def names(self) -> list[str]:
         """What the script calls each box: by its row, or as a target."""
         d = self.data
         pairs = zip(d["rows"], d["cols"], strict=True)
-        return [d["names"][row] if row >= 0 else d["asked"][col][0] for row, col in pairs]
+        return [d["captions"][col]["name"] if row is None else d["names"][row] for row, col in pairs]
 
 
 def style_of(box: dict[str, str]) -> dict[str, str]:

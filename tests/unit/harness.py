@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
+from saliency_widget.attribution import pipeline
 from saliency_widget.attribution.pipeline import check_question
+from saliency_widget.attribution.problem import Chunk
 from saliency_widget.controller import Controller, Job
 from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.protocol import to_kernel
@@ -133,6 +136,44 @@ def before_each_pass(model: Any, act: Callable[..., None]) -> Iterator[None]:
         yield
     finally:
         kind.forward = own
+
+
+class Computed:
+    """The columns that the workers of widgets have computed, in order: `columns` holds (id of the method, column).
+
+    `scores`: a weak reference to each array of numbers that a worker was given.
+    """
+
+    def __init__(self) -> None:
+        self.columns: list[tuple[str, int]] = []
+        self.scores: list[weakref.ref[np.ndarray]] = []
+
+    def cols(self, method: str) -> list[int]:
+        return [col for name, col in list(self.columns) if name == method]
+
+    def methods(self) -> list[str]:
+        """The methods in the order of their first columns."""
+        return list(dict.fromkeys(name for name, _ in list(self.columns)))
+
+    def is_halfway(self, n: int) -> bool:
+        """Whether some method has a part of its n columns."""
+        return any(0 < len(self.cols(method)) < n for method in self.methods())
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> Computed:
+    """Notes each column that the pipeline hands to a worker. A call of `attribute` in a test is not noted."""
+    noted, columns = Computed(), pipeline.columns
+
+    def noting(model: Any, question: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        for found in columns(model, question, *args, **kwargs):
+            if isinstance(found, Chunk) and threading.current_thread().name == "saliency-widget-worker":
+                noted.columns += [(question.card.id, col) for col in found.cols]
+                noted.scores.append(weakref.ref(found.scores))
+            yield found
+
+    monkeypatch.setattr(pipeline, "columns", noting)
+    return noted
 
 
 class Slow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import Any
@@ -87,7 +88,7 @@ def test_changed_weights_are_never_answered_from_the_cache(tiny_model, harness) 
 
 
 @pytest.mark.parametrize("method", ["saliency", "attention"])
-def test_weights_that_change_under_a_map_end_it_and_nothing_of_it_is_kept(harness, method: str) -> None:
+def test_weights_that_change_under_a_map_end_it_and_nothing_of_it_is_kept(harness, computed, method: str) -> None:
     """By autograd's own notice, or when the map ends; asked again, the map is that of the weights as they are now."""
     model = make("gpt2")
     h = harness(model)
@@ -107,20 +108,21 @@ def test_weights_that_change_under_a_map_end_it_and_nothing_of_it_is_kept(harnes
         c.ask(check_question(method, "logit" if method == "saliency" else "probability", {}))
         with pytest.raises(WeightsChanged, match="changed while its map was computed"):
             h.done()
-    assert list(c._maps._cache.values())[-1].chunks == []
+    before = len(computed.columns)
     c.ask(check_question(method, "probability", {}))
     expected = sw.attribute(model, TEXT, target=TARGET, method=method, progress=False)
     np.testing.assert_allclose(h.done().scores, expected.scores, rtol=1e-6)
+    assert sorted(computed.columns[before:]) == [(method, col) for col in range(len(expected.cols))]
 
 
-def test_cancel_keeps_what_is_done_and_asking_again_goes_on_from_there(tiny_model, harness) -> None:
+def test_cancel_keeps_what_is_done_and_asking_again_goes_on_from_there(tiny_model, harness, computed) -> None:
     whole = sw.attribute(tiny_model, TEXT, target=TARGET, progress=False)
     h = harness(tiny_model)
     c = h.controller
     stopped = threading.Event()
 
     def stop_after_first(*_: Any) -> None:
-        if any(len(e.chunks) for e in c._maps._cache.values()) and not stopped.is_set():
+        if computed.columns and not stopped.is_set():
             stopped.set()
             c.cancel()
 
@@ -134,6 +136,7 @@ def test_cancel_keeps_what_is_done_and_asking_again_goes_on_from_there(tiny_mode
     assert c.error is not None
     c.ask(check_question("saliency", "probability", {}))
     np.testing.assert_allclose(h.done().scores, whole.scores, rtol=1e-6)
+    assert sorted(computed.cols("saliency")) == [*range(len(whole.cols))]  # each once
 
 
 def test_cancel_gets_through_in_the_middle_of_one_long_pass(tiny_model, harness) -> None:
@@ -152,7 +155,7 @@ def test_cancel_gets_through_in_the_middle_of_one_long_pass(tiny_model, harness)
 
 
 def test_cancel_while_writing_keeps_what_was_written(tiny_model, harness) -> None:
-    h = harness(tiny_model, text=TEXT)
+    h = harness(tiny_model, text=TEXT, method="occlusion")  # which waits for the text: each pass writes a token
     c = h.controller
     passes = []
 
@@ -169,13 +172,12 @@ def test_cancel_while_writing_keeps_what_was_written(tiny_model, harness) -> Non
     assert len(h.done().cols) == 3
 
 
-def test_the_preferred_column_is_computed_next(tiny_model, harness) -> None:
+def test_the_preferred_column_is_computed_next(tiny_model, harness, computed) -> None:
     h = harness(tiny_model)
     h.controller.prefer(7)
     h.start()
     h.done()
-    entry = next(iter(h.controller._maps._cache.values()))
-    assert entry.chunks[0].cols == [7]
+    assert computed.columns[0] == ("saliency", 7)
 
 
 def test_something_newer_replaces_what_runs(tiny_model, harness) -> None:
@@ -290,14 +292,17 @@ def test_a_worker_that_dies_is_an_error_and_not_a_wait_for_ever(tiny_model, harn
         h.done()
 
 
-def test_closing_ends_the_threads_and_frees_the_maps(tiny_model, harness) -> None:
+def test_closing_ends_the_threads_and_frees_the_maps(tiny_model, harness, computed) -> None:
     h = harness(tiny_model)
     c = h.start()
     h.done()
+    assert any(scores() is not None for scores in computed.scores)
+    h.columns.clear()
     c.close()
     assert c.join(GUARD)
     assert c.attribution is None
-    assert not c._maps._cache
+    gc.collect()
+    assert all(scores() is None for scores in computed.scores)
     c.ask(check_question("random", "probability", {}))
     with pytest.raises(WorkerDied):
         h.done()

@@ -338,9 +338,9 @@ def test_what_goes_wrong_at_a_server_is_told_with_the_answer_and_the_map_stays(w
         w.controller.receive(explain(by="explainer"))
         w.settled()
         w.until(lambda: w.answer()["state"] == "failed")
-    message, cure = w.answer()["failure"]
-    assert reason in message
-    assert cure
+    failure = w.answer()["failure"]
+    assert reason in failure["message"]
+    assert failure["cure"]
     assert w.answer()["text"] == ("It is" if says.then == "cut" else "")
     assert isinstance(w.controller.error, ServerError)
     assert w.controller.attribution is not None

@@ -86,7 +86,7 @@ def test_hostile_text_is_text(hostile):
     assert [t for t in page.tags if t != "span"] == [t for t in plain.tags if t != "span"]
     visible = visible_characters(hostile)
     assert visible_characters(page.text) == visible + " and " + visible
-    assert [page.data["names"][0], page.data["asked"][1][0]] == [label(tokens([hostile], 1)[0])] * 2
+    assert [page.data["names"][0], page.data["captions"][1]["name"]] == [label(tokens([hostile], 1)[0])] * 2
     assert len(page.scripts) == 2
 
 
@@ -158,7 +158,7 @@ def test_a_translation_is_two_texts_under_their_names():
         "it",
         ".",
     ]
-    assert page.data["cols"] == [-1] * 5 + [0, 1, 2, 3]
+    assert page.data["cols"] == [None] * 5 + [0, 1, 2, 3]
 
 
 def test_a_translation_that_was_begun_says_where_the_writing_begins():
@@ -217,7 +217,7 @@ def test_classes_stand_below_the_text_with_their_probabilities():
     assert "┊" not in page.everything
     assert "All classes in numbers" in page.everything
     assert len(page.boxes) == 6  # the script counts them as it counts tokens
-    assert page.data["cols"] == [-1] * 4 + [0, 1]
+    assert page.data["cols"] == [None] * 4 + [0, 1]
     assert page.names[4:] == ["NEGATIVE", "POSITIVE"]
 
 
@@ -368,10 +368,12 @@ def test_the_data_gives_the_scores_back(signed):
     page = Page(to_html(a))
     assert np.array_equal(page.scores, a.scores, equal_nan=True)
     d = page.data
-    assert d["rows"] == [*range(9), -1]
-    assert d["cols"] == [-1] * 5 + [*range(5)]
-    assert [said for _, said, _, _ in d["asked"]] == [f" p = {share(p)}" for p in a.step_scores["probability"]]
-    assert (d["signed"], d["numbers"]) == (signed, "share")
+    assert d["rows"] == [*range(9), None]
+    assert d["cols"] == [None] * 5 + [*range(5)]
+    assert [caption["detail"] for caption in d["captions"]] == [
+        f" p = {share(p)}" for p in a.step_scores["probability"]
+    ]
+    assert (d["signed"], d["label"]) == (signed, "share")
 
 
 @pytest.mark.parametrize(
@@ -392,13 +394,13 @@ def test_the_script_is_told_the_names_and_what_else_might_have_been_written():
     known = [Alternative(id=k, text=t, probability=p) for k, (t, p) in enumerate(zip("xyzuvw", probable, strict=True))]
     page = Page(to_html(fake(["a", " b", "\n", " y", "\0"], 3, alternatives=[known, known[:2]])))
     assert page.names == ["a", "b", "⏎", "y", "NUL"]
-    others = [others for _, _, others, _ in page.data["asked"]]
+    others = [caption["alternatives"] for caption in page.data["captions"]]
     assert others == [" instead of x .500 · y .200 · z .100 · u .050", " instead of x .500 · y .200"]
-    assert Page(to_html(fake(WORDS, 5, alternatives=[]))).data["asked"][0][2] == ""
+    assert Page(to_html(fake(WORDS, 5, alternatives=[]))).data["captions"][0]["alternatives"] == ""
 
 
 def test_a_probability_nobody_knows_is_not_told():
-    assert [said for _, said, _, _ in Page(to_html(fake(WORDS, 5, step_scores={}))).data["asked"]] == [""] * 5
+    assert [caption["detail"] for caption in Page(to_html(fake(WORDS, 5, step_scores={}))).data["captions"]] == [""] * 5
 
 
 def test_the_script_goes_along_and_cannot_end_its_element():
@@ -439,7 +441,8 @@ def test_targets_with_gaps_are_known_by_their_boxes():
     a = fake(WORDS, 5)
     gappy = Fake(scores=a.scores[:, ::2], rows=a.rows, cols=a.cols[::2], step_scores={})
     page = Page(to_html(gappy, col=1))
-    assert page.data["cols"] == [-1] * 5 + [0, ~1, 1, ~2, 2]
+    assert page.data["cols"] == [None] * 5 + [0, None, 1, None, 2]
+    assert page.data["ended"] == [0] * 5 + [0, 1, 1, 2, 2]
     assert page.text == "".join(WORDS)
 
 
@@ -457,7 +460,7 @@ def test_an_attribution_shows_itself():
     assert real._repr_html_() == to_html(a)
     page = Page(Attribution.from_scores([[1, 2], [3, 4]], ["a", " b"], [" c", " d"], method="mine").to_html())
     assert page.text == "a b c d"
-    assert page.data["cols"] == [-1, -1, 0, 1]
+    assert page.data["cols"] == [None, None, 0, 1]
 
 
 def test_the_head_names_the_layer_and_the_head_where_one_is_chosen() -> None:
@@ -483,7 +486,7 @@ def test_a_difference_of_shares_is_told_as_it_is() -> None:
     assert page.boxes[1]["title"] == "capital · difference −.500 · rank 1 of 3"
     assert "tiny · Gradient · probability · difference of shares" in page.everything
     assert "−.500 " in page.everything
-    assert page.data["numbers"] == "difference"
+    assert page.data["label"] == "difference"
 
 
 # ── units ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -511,15 +514,15 @@ def test_an_aggregated_map_can_be_hovered_and_prints_its_text_once(unit: str) ->
     words = in_units().aggregate(unit)
     page = Page(words.to_html())
     assert page.text == "".join(text for text, _, _ in UNITS)
-    assert [col for col in page.data["cols"] if col >= 0] == [*range(len(words.cols))]
-    assert {row for row in page.data["rows"] if row >= 0} == {*range(len(words.rows))}
+    assert [col for col in page.data["cols"] if col is not None] == [*range(len(words.cols))]
+    assert {row for row in page.data["rows"] if row is not None} == {*range(len(words.rows))}
     assert f"share of the score, summed over {unit}s" in page.everything
 
 
 def test_of_several_tokens_as_one_target_nothing_is_said_of_how_they_were_joined() -> None:
     """Nobody chose it."""
     words = Page(in_units().aggregate("word").to_html())
-    assert not any("tokens" in said for _, said, _, _ in words.data["asked"])
+    assert not any("tokens" in caption["detail"] for caption in words.data["captions"])
 
 
 def test_what_comes_after_the_target_has_no_colour_though_its_sentence_began_before() -> None:

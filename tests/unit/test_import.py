@@ -4,6 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+from grimp import build_graph
 
 SCRIPT = """
 import sys
@@ -44,3 +48,14 @@ def test_importing_leaves_a_choice_of_the_user_alone():
         for mine in ({}, {"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "active"})
     ]
     assert [s.strip() for s in said] == ["20000", "7", "None"]
+
+
+def test_no_two_files_know_each_other():
+    """Not by a type, nor inside a function: there is an order in which each file knows earlier ones only."""
+    graph = build_graph("saliency_widget", exclude_type_checking_imports=False)
+    files = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    assert len(files) > 100
+    order = list(TopologicalSorter(files).static_order())
+    assert order.index("saliency_widget.errors") < order.index("saliency_widget.controller")
+    with pytest.raises(CycleError):
+        list(TopologicalSorter(files | {"saliency_widget.errors": {"saliency_widget.controller"}}).static_order())

@@ -201,7 +201,8 @@ def conforms(value: Any, hint: Any) -> bool:
     of = get_args(hint)
     if is_typeddict(hint):
         fields = get_type_hints(hint)
-        return value.keys() == fields.keys() and all(conforms(value[name], fields[name]) for name in fields)
+        same = isinstance(value, dict) and value.keys() == fields.keys()
+        return same and all(conforms(value[name], fields[name]) for name in fields)
     if get_origin(hint) in (Union, UnionType):
         return any(conforms(value, one) for one in of)
     if get_origin(hint) is Literal:

@@ -12,7 +12,7 @@ import saliency_widget as sw
 from saliency_widget.errors import Cancelled
 
 from ..families import made
-from .harness import TARGET, TEXT, Harness, before_each_pass
+from .harness import TARGET, TEXT, before_each_pass
 
 
 def gradient_norms(model: Any, ids: list[int], target: int, foil: int) -> np.ndarray:
@@ -21,11 +21,6 @@ def gradient_norms(model: Any, ids: list[int], target: int, foil: int) -> np.nda
     p = model.model(inputs_embeds=embeddings).logits[0, -1].softmax(-1)
     (gradient,) = torch.autograd.grad(p[target] - p[foil], embeddings)
     return gradient[0].norm(dim=-1).numpy()
-
-
-def is_halfway(h: Harness, n: int) -> bool:
-    """Whether some map has a part of its n columns."""
-    return any(0 < len(entry.done()) < n for entry in h.controller._maps._cache.values())
 
 
 def test_one_column_is_computed_against_a_foil_also_where_the_foil_is_the_target_of_another(
@@ -53,7 +48,7 @@ def test_one_column_is_computed_against_a_foil_also_where_the_foil_is_the_target
 
 
 def test_columns_that_were_asked_for_one_by_one_are_in_the_whole_map_and_not_computed_again(
-    tiny_model, harness
+    tiny_model, harness, computed
 ) -> None:
     h = harness(tiny_model)
     h.start()
@@ -67,9 +62,8 @@ def test_columns_that_were_asked_for_one_by_one_are_in_the_whole_map_and_not_com
     h.say("ask", method="occlusion", objective="logit", foil=foil)
     whole = h.settled()
     assert h.last("map") == {**first, "col": None}
-    entry = h.controller._maps._shown
-    assert sorted(col for chunk in entry.chunks for col in chunk.cols) == [*range(n)]  # each once
-    assert [chunk.cols for chunk in entry.chunks][:2] == [[5], [2]]
+    assert sorted(computed.cols("occlusion")) == [*range(n)]  # each once
+    assert computed.cols("occlusion")[:2] == [5, 2]
     fresh = sw.attribute(
         tiny_model, TEXT, target=TARGET, method="occlusion", objective="logit", foil=foil, progress=False
     )
@@ -144,14 +138,14 @@ def test_a_map_aside_that_is_the_one_on_show_completes_it(tiny_model, harness) -
     assert len([key for key in h.columns if key[0] == h.last("map")["map"]]) > len(one.cols)
 
 
-def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tiny_model, harness) -> None:
+def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tiny_model, harness, computed) -> None:
     h = harness(tiny_model)
     h.start()
     n = len(h.settled().cols)
     begun = []
 
     def ask(*_: Any) -> None:
-        if not begun and is_halfway(h, n):
+        if not begun and computed.is_halfway(n):
             begun.append(1)
             h.say("ask", method="random", objective="probability")
 
@@ -161,43 +155,40 @@ def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tin
         shown = h.settled()
     assert begun
     assert shown.method == "random"
-    entries = {e.question.card.id: e for e in h.controller._maps._cache.values()}
-    assert [*entries] == ["saliency", "input_x_gradient", "random", "attention"]
-    cols = [col for chunk in entries["input_x_gradient"].chunks for col in chunk.cols]
-    assert sorted(cols) == [*range(n)]  # each once
+    assert computed.methods() == ["saliency", "input_x_gradient", "random", "attention"]
+    assert sorted(computed.cols("input_x_gradient")) == [*range(n)]  # each once
     names = {m["map"]: m["method"] for m in h.of("map")}
-    assert {names[key[0]] for key in h.columns} == {*entries}
+    assert {names[key[0]] for key in h.columns} == {*computed.methods()}
 
 
-def test_what_if_is_answered_in_the_middle_of_a_map_that_goes_on(tiny_model, harness) -> None:
+def test_what_if_is_answered_in_the_middle_of_a_map_that_goes_on(tiny_model, harness, computed) -> None:
     """Nobody waits for all columns to hear what a word did; and each column is computed once."""
+    n = len(sw.attribute(tiny_model, TEXT, target=TARGET, method="random", progress=False).cols)
     h = harness(tiny_model)
     asked = []
 
     def strike(*_: Any) -> None:
-        if not asked and is_halfway(h, len(h.controller._trail.text.document.cols)):
+        if not asked and computed.is_halfway(n):
             asked.append(1)
             h.say("try", rows=[1])
 
     with before_each_pass(tiny_model, strike):
         h.start()
-        whole = h.settled()
+        h.settled()
     assert asked
     kinds = [m["type"] for m in h.messages]
     last_column = len(kinds) - 1 - kinds[::-1].index("column")
     assert kinds.index("what_if") < last_column
-    (entry,) = h.controller._maps._cache.values()
-    cols = [col for chunk in entry.chunks for col in chunk.cols]
-    assert sorted(cols) == [*range(len(whole.cols))]
+    assert sorted(computed.cols("saliency")) == [*range(n)]
 
 
-def test_cancel_keeps_what_is_done_aside_and_drops_what_waits(tiny_model, harness) -> None:
+def test_cancel_keeps_what_is_done_aside_and_drops_what_waits(tiny_model, harness, computed) -> None:
     h = harness(tiny_model)
     h.start()
     n = len(h.settled().cols)
 
     def stop(*_: Any) -> None:
-        if is_halfway(h, n):
+        if computed.is_halfway(n):
             h.say("cancel")
 
     with before_each_pass(tiny_model, stop):
@@ -205,20 +196,23 @@ def test_cancel_keeps_what_is_done_aside_and_drops_what_waits(tiny_model, harnes
             h.say("ask", method=method, objective="probability", aside=True)
         with pytest.raises(Cancelled):
             h.done()
-    entries = {e.question.card.id: e for e in h.controller._maps._cache.values()}
-    assert [*entries] == ["saliency", "input_x_gradient"]
-    assert 0 < len(entries["input_x_gradient"].done()) < n
+    assert computed.methods() == ["saliency", "input_x_gradient"]
+    kept = computed.cols("input_x_gradient")
+    assert 0 < len(kept) < n
     assert h.controller.attribution.method == "saliency"
+    h.say("ask", method="input_x_gradient", objective="probability", aside=True)
+    h.settled()
+    assert sorted(computed.cols("input_x_gradient")) == [*range(n)]  # each once
 
 
-def test_what_is_asked_after_a_cancel_is_done_and_what_ran_is_not_gone_on_with(tiny_model, harness) -> None:
+def test_what_is_asked_after_a_cancel_is_done_and_what_ran_is_not_gone_on_with(tiny_model, harness, computed) -> None:
     h = harness(tiny_model)
     h.start()
     n = len(h.settled().cols)
     stopped = []
 
     def stop(*_: Any) -> None:
-        if not stopped and is_halfway(h, n):
+        if not stopped and computed.is_halfway(n):
             stopped.append(1)
             h.say("cancel")
             h.say("heads", col=1)

@@ -258,7 +258,7 @@ def test_what_makes_no_sense_is_said_and_all_stays_as_it_was(opened, name: str, 
 
 
 def test_cancel_while_a_branch_is_written_keeps_what_was_written(opened, tiny_model) -> None:
-    h = opened(tiny_model)
+    h = opened(tiny_model, method="occlusion")  # which waits for the text: each pass writes a token
     passes = []
 
     def stop(*_: Any) -> None:
@@ -281,14 +281,15 @@ def test_cancel_while_a_branch_is_written_keeps_what_was_written(opened, tiny_mo
 
 
 def test_a_branch_overtakes_the_map_of_the_text_before_and_that_is_gone_on_with_on_the_way_back(
-    opened, tiny_model
+    opened, tiny_model, computed
 ) -> None:
+    """Each column of either text is computed once."""
     h = opened(tiny_model)
-    begun = []
+    begun: list[int] = []
 
     def branch(*_: Any) -> None:
-        if not begun and any(0 < len(e.done()) < 8 for e in h.controller._maps._cache.values()):
-            begun.append(1)
+        if not begun and computed.is_halfway(8):
+            begun.extend(computed.cols("input_x_gradient"))
             h.say("branch", col=3, token=21)
 
     with before_each_pass(tiny_model, branch):
@@ -296,11 +297,12 @@ def test_a_branch_overtakes_the_map_of_the_text_before_and_that_is_gone_on_with_
         whole = h.settled()
     assert begun
     assert (whole.method, whole.cols[3].id) == ("input_x_gradient", 21)
-    half = [e for e in h.controller._maps._cache.values() if 0 < len(e.done()) < 8]
-    assert len(half) == 1
+    assert len(computed.cols("input_x_gradient")) == len(begun) + len(whole.cols)
     h.say("back", to=0)
     fresh = sw.attribute(tiny_model, TEXT, max_new_tokens=8, method="input_x_gradient", progress=False)
     np.testing.assert_allclose(h.settled().scores, fresh.scores, rtol=1e-5, atol=1e-12)
+    after = computed.cols("input_x_gradient")[len(begun) + len(whole.cols) :]
+    assert sorted(begun + after) == [*range(8)]
 
 
 def test_the_map_that_runs_goes_on_where_a_branch_cannot_be_and_the_failure_is_still_said(opened, tiny_model) -> None:
@@ -321,18 +323,19 @@ def test_the_map_that_runs_goes_on_where_a_branch_cannot_be_and_the_failure_is_s
         h.done()
 
 
-def test_a_map_of_a_model_with_other_weights_is_never_revived(opened) -> None:
+def test_a_map_of_a_model_with_other_weights_is_never_revived(opened, computed) -> None:
     model = make("llama")
     h = opened(model)
     h.say("branch", col=3, token=21)
     h.settled()
     model.model.get_output_embeddings().weight.data.mul_(1.5)
+    before = len(computed.columns)
     h.say("back", to=0)
     whole = h.settled()
     ids = [t.id for t in whole.cols]
     fresh = sw.attribute(model, TEXT, target_ids=ids, progress=False)
     np.testing.assert_allclose(whole.scores, fresh.scores, rtol=1e-5, atol=1e-12)
-    assert list(h.controller._maps._cache.values())[-1].done() == set(range(8))
+    assert sorted(computed.columns[before:]) == [("saliency", col) for col in range(8)]
     model.model.get_output_embeddings().weight.data.div_(1.5)
 
 

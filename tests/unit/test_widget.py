@@ -127,13 +127,12 @@ def test_a_message_of_the_page_toggles_the_method(tiny_model, make) -> None:
     assert w.wait(GUARD).settings == {"seed": 3}
 
 
-def test_the_pinned_column_is_computed_next(tiny_model, make) -> None:
+def test_the_pinned_column_is_computed_next(tiny_model, make, computed) -> None:
     with lock_of(tiny_model.model):
         w = make(tiny_model)
         w.selection = 3
     w.wait(GUARD)
-    entry = next(iter(w._controller._maps._cache.values()))
-    assert entry.chunks[0].cols == [3]
+    assert computed.columns[0] == ("saliency", 3)
 
 
 def test_the_state_that_could_be_saved_holds_no_text_and_no_scores(tiny_model, make) -> None:
@@ -350,7 +349,7 @@ KERNEL = """
 import sys, threading, ipywidgets
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Job
-from saliency_widget.models.prompting import check_prompt
+from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.widget import SaliencyWidget
 from tests.families import made
 

@@ -1,8 +1,8 @@
-/** SVG as text. Pure: what stands where, and in which colour, is read off the page (views/takeaway/picture). */
+/** SVG as text. Pure: views/takeaway/picture reads positions and colours off the page. */
 
 import { glyphs } from "../format";
 
-/** What XML 1.0 has no character for: control characters, halves of pairs, and two that are none. */
+/** Code points that XML 1.0 forbids: control characters, halves of pairs, and two noncharacters. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const NOT_XML = /[\0-\x08\v\f\x0e-\x1f\ud800-\udfff\ufffe\uffff]/gu;
 

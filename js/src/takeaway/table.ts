@@ -3,7 +3,7 @@
 import { shareOf } from "../scores";
 
 export type Entry = { text: string; position: number };
-/** What is not computed is not there. Each is made when it is written. */
+/** One function a column: it makes the scores when they are written; undefined where they are not computed. */
 export type Columns = readonly (() => Float32Array | undefined)[];
 
 /** The shortest decimal that is the same float32. */

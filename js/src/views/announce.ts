@@ -79,7 +79,7 @@ export function announcer(context: ViewContext): HTMLElement {
   return restful(context, announcement);
 }
 
-/** Apart from what is said of each target: what concerns the whole map is said once. */
+/** Announces notes on the whole map once, apart from those on each target. */
 export function noteAnnouncer(context: ViewContext): HTMLElement {
   return restful(context, (store) => notesOn(store).join(" "));
 }
@@ -87,13 +87,13 @@ export function noteAnnouncer(context: ViewContext): HTMLElement {
 /** Not the text, which the reader finds in the drawer: an answer can be a page long. */
 export function answered(store: Store, answer: Answer): string {
   const name = explainerName(store, answer.explainer);
-  if (answer.state === "failed") return `${name} failed. ${answer.failure?.[0] ?? ""}`.trimEnd();
+  if (answer.state === "failed") return `${name} failed. ${answer.failure?.message ?? ""}`.trimEnd();
   if (answer.state === "cancelled") return `${name} was stopped.`;
   const words = answer.words === null ? "" : ` ${summary(answer)}.`;
   return asksForClass(store, answer) ? `${name} has answered: ${classOf(answer)}.${words}` : `${name} has answered.`;
 }
 
-/** Of what came while this page was looking; not of the history that a new page is told. */
+/** Announces answers that came while the page was open, not the history that a new page gets. */
 export function answerAnnouncer({ store, signal }: ViewContext): HTMLElement {
   const root = liveRegion();
   const underWay = new Set<number>();

@@ -1,4 +1,4 @@
-/** A way on from a text that was over at once: the model was not asked as its makers meant it to be. */
+/** An offer after a model wrote next to nothing: to ask the text again as a chat, as the model was trained. */
 
 import type { ViewContext } from "./context";
 import { h, liveRegion, watch } from "./dom";

@@ -1,4 +1,4 @@
-/** Asking for a map, from wherever in the view it is asked. */
+/** Functions that ask for a map, from any place in the view. */
 
 import type { Asked, Store } from "../store";
 import type { ViewContext } from "./context";
@@ -8,7 +8,7 @@ export function mapOnShow({ asked, map, questionOf }: Store): Asked | null {
   return asked.value ?? (map.value === null ? null : questionOf(map.value));
 }
 
-/** What is explained now, if that can be asked of another method too: attention knows no objective, and came with any. */
+/** The objective of the next question: that of the map on show if the menu has it, else the first in the menu. */
 export function objectiveOf(store: Store): string | undefined {
   const offered = store.menu.value?.objectives ?? [];
   const now = mapOnShow(store)?.objective;
@@ -31,12 +31,12 @@ export function askFor({ store, send }: ViewContext, question: Asked): void {
   send({ type: "ask", ...question });
 }
 
-/** Entropy is that of all tokens: no one of them can be set against another. */
+/** Entropy depends on all tokens: it has no foil. */
 function looksAtOne(objective: string): boolean {
   return objective !== "entropy";
 }
 
-/** How "why this and not that?" can be asked: by the method and objective on show, if these look at a single target. */
+/** The question for "why this and not that?": with the method and objective on show, if these use a single target. */
 export function wayToContrast(store: Store): Asked | null {
   const { menu } = store;
   const now = mapOnShow(store);

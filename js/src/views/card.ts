@@ -1,4 +1,4 @@
-/** The (i) of a method, an answer or a comparison: what was done, how to read it, what it does not prove. */
+/** The card behind the (i) of a method, an answer or a comparison: how to read it, and what it does not prove. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { WireCard } from "../protocol";
@@ -6,7 +6,7 @@ import type { ViewContext } from "./context";
 import { h } from "./dom";
 import { createPopover } from "./popover";
 
-/** `more`: what else there is to say of how to read it. */
+/** `more`: further sentences on how to read it. */
 export function cardOf(
   title: string,
   { about, reads, caveats, reference }: WireCard,

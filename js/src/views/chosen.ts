@@ -1,4 +1,4 @@
-/** What the reader chose in the text, and what can be done with it: by mouse, by key, and in the line below the text. */
+/** The reader's selection in the text, and its actions: by mouse, by key, and in the line below the text. */
 
 import { share, significant } from "../format";
 import type { Span } from "../layout";
@@ -13,7 +13,7 @@ const FEW = 3; // targets that are named
 export const LEAVE_OUT = "Leave out of the shares";
 export const COUNT = "Count again";
 
-/** Whole units from one token to another, in either order: of the targets where both are targets. */
+/** The whole units from one token to another, in either order; units of targets where both tokens are targets. */
 function between({ units, targetUnits, firstTarget }: Store, a: number, b: number): Span {
   const [start, last] = [Math.min(a, b), Math.max(a, b)];
   return wholeUnits(start < firstTarget.value ? units.value : targetUnits.value, { start, end: last + 1 });
@@ -58,7 +58,10 @@ export function toggleHidden(store: Store, rows: Span): void {
   else store.hide(rows);
 }
 
-/** Asks what would be if this were changed; of nothing: undoes what was. Why there is no answer, the kernel says itself. */
+/**
+ * Asks for the probabilities after this change; without a change, undoes the last. The kernel says itself why it
+ * cannot.
+ */
 export function tryOut({ store, request }: Pick<ViewContext, "store" | "request">, change: Change): void {
   request({ type: "try", ...change }).then(store.tried, () => {});
 }
@@ -67,7 +70,7 @@ export function strikeOut(context: Pick<ViewContext, "store" | "request">, { sta
   tryOut(context, { rows: Array.from({ length: end - start }, (_, k) => start + k) });
 }
 
-/** Whether the unit of a token is shown as one though it has parts. */
+/** Whether the unit of a token has finer parts that are not shown. */
 export function canOpen({ units }: Store, token: number): boolean {
   const span = unitAt(units.value, token);
   return span !== null && span.end - span.start > 1;

@@ -16,7 +16,7 @@ export function compareView(context: ViewContext): HTMLElement {
   const grid = h("div", { className: "sw-panels" });
   const sides = sidesOf(store);
   const root = h("div", { className: "sw-compare" }, options, hint, grid, barsView(context, sides));
-  /** What was asked for here, while the kernel has not begun with it. */
+  /** The maps that were asked for here and that the kernel has not begun. */
   const waiting = state<ReadonlySet<string>>(new Set());
 
   function compute(entry: Beside): void {

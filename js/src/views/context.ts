@@ -1,4 +1,4 @@
-/** What every view is given. */
+/** The context that every view gets. */
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { Ramp } from "../color";

@@ -1,4 +1,4 @@
-/** The few lines of DOM help that the views share. */
+/** DOM helpers that the views share. */
 
 import { effect, untracked } from "@preact/signals-core";
 

@@ -1,4 +1,4 @@
-/** What stays closed until it is asked for, and is built only then. */
+/** Drawers: panels that stay closed until the reader opens them, and are built only then. */
 
 import { untracked } from "@preact/signals-core";
 import type { Store } from "../store";
@@ -13,9 +13,9 @@ type Drawer = {
   label: string;
   key: string;
   build: (context: ViewContext) => HTMLElement;
-  /** Whether there is anything to open. */
+  /** Whether the drawer has any content. */
   isThere: (store: Store) => boolean;
-  /** Whether it is open before anybody asks for it. */
+  /** Whether it is open at first. */
   opensItself?: (store: Store) => boolean;
 };
 

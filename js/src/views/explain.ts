@@ -1,4 +1,4 @@
-/** The drawer where an LLM is asked why: the question, what was answered, and what that is worth. */
+/** The drawer where the reader asks an LLM for an explanation: the form, the answers, and the comparison. */
 
 import type { Comparison } from "../protocol";
 import type { ViewContext } from "./context";
@@ -15,7 +15,7 @@ export function explainView(context: ViewContext): HTMLElement {
   const form = formView(context);
   const comparison = comparisonView(context);
   const root = h("div", { className: "sw-explain" }, form, answersView(context), comparison);
-  // What came last is next to the question: below a long history it would not be seen.
+  // The newest answer stands next to the form: below a long history a reader would miss it.
   watch(signal, () => {
     const { value: shown } = store.comparison;
     const newest = store.answers.value.at(-1)?.id ?? 0;

@@ -1,4 +1,4 @@
-/** What is asked: the model, the method, the objective; and how the map is read. */
+/** The header: the model, the menus of methods and objectives, and the reading options. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { WireMethod } from "../protocol";

@@ -1,8 +1,8 @@
-/** The reader's mouse and keys, where the text and the matrix take them alike. */
+/** Handlers of mouse and keys that text and matrix share. */
 
 import type { ViewContext } from "./context";
 
-/** What to do at a key, by its name. */
+/** The action of each key, by the key's name. */
 export type Steps = Readonly<Record<string, () => void>>;
 
 /** Chords belong to the notebook and the browser. */
@@ -50,7 +50,7 @@ export function menuKeys(menu: HTMLElement, signal: AbortSignal): void {
   });
 }
 
-/** The place among `n` nearest to `place`. */
+/** The index below `n` nearest to `place`. */
 export function nearest(place: number, n: number): number {
   return Math.min(n - 1, Math.max(0, place));
 }
@@ -61,7 +61,9 @@ export function endPreview({ store, tooltip }: ViewContext): void {
   tooltip.hide();
 }
 
-/** What had the focus goes: on with the target on show, which is no preview of one alone where several are pinned. */
+/**
+ * The element with the focus goes: move the focus to the target on show, without a preview where several are pinned.
+ */
 export function focusTarget(context: ViewContext, from: Element): void {
   from.closest(".sw-body")?.querySelector<HTMLElement>('.sw-column[tabindex="0"]')?.focus();
   endPreview(context);

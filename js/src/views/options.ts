@@ -1,4 +1,4 @@
-/** How the map is read: by which units, in which numbers, on which scale. */
+/** The reading options: units, measure and colour scale. */
 
 import { batch, type Signal } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";

@@ -1,4 +1,4 @@
-/** The foot: what runs, how far it is, and Cancel; else what went wrong or was cut short. Empty when there is nothing to say. */
+/** The foot: the running task with its progress and Cancel, or else the last error or cancelled task. */
 
 import { computed, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
@@ -16,11 +16,18 @@ const BYTES = 1_000_000; // what is loaded in more steps than this is counted in
 
 const LONG = 3; // s without a sign of how long it will take, after which at least the clock runs
 
+/** `waited`: seconds since this was told, or since something began of which nothing is done yet. */
 function progressText(status: Status, waited: number): string {
   const { phase, what, seconds_left } = status;
   const soFar = waited < LONG ? "" : `, ${seconds(waited)} so far`;
-  const left = seconds_left === null ? soFar : `, ${seconds(seconds_left)} left`;
+  const left = seconds_left === null ? soFar : timeLeft(seconds_left - waited);
   return `${what === "" ? phase : what}${counted(status)}${left}`;
+}
+
+/** Between two words of the kernel the clock runs down; where it has run out, there is no number to tell. */
+function timeLeft(left: number): string {
+  if (left > 0) return `, ${seconds(left)} left`;
+  return left > -LONG ? "" : ", longer than expected";
 }
 
 function counted({ phase, done, total, unit }: Status): string {
@@ -34,15 +41,17 @@ function counted({ phase, done, total, unit }: Status): string {
 export function progressView(context: ViewContext): HTMLElement {
   const { store, send, signal } = context;
   const root = h("div", { className: "sw-foot" });
-  /** What was asked for and cancelled before it began, while this map was on show. */
+  /** The question that was cancelled before it began, while this map was on show. */
   let dropped: { asked: Asked; over: MapData | null } | null = null;
-  /** What ran last was an LLM, which leaves the map as it was. */
+  /** Whether the last task was an explanation, which leaves the map as it was. */
   let explained = false;
-  /** Seconds since something began of which nothing is done yet. */
+  /** Seconds since the kernel told how long it will take; until it does, since something began. */
   const waited = signalOf(0);
   const begun = computed(() => {
-    const { phase, what, done } = store.status.value;
-    return store.running.value && done === 0 ? `${phase} ${what}` : null;
+    const { phase, what, done, seconds_left } = store.status.value;
+    if (!store.running.value) return null;
+    if (seconds_left !== null) return store.status.value;
+    return done === 0 ? `${phase} ${what}` : null;
   });
 
   function cancel(): void {

@@ -1,4 +1,4 @@
-/** The ramp of colours, and what its two ends stand for. */
+/** The colour ramp with the labels of its two ends. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import { gradient } from "../color";
@@ -10,7 +10,7 @@ type Ends = readonly [string, string | TemplateResult];
 /** `name`: of a scale that is not in proportion; `least`: see `gradient`. */
 type Scale = { name?: string; least?: number };
 
-/** `title`: what its two colours mean. */
+/** `title`: the meaning of its two colours. */
 export function rampScale(
   { ramp }: ViewContext,
   signed: boolean,
@@ -24,7 +24,10 @@ export function rampScale(
   >`;
 }
 
-/** The ramp on the scale of the maps, of which the largest number on show fills a part; by rank its ends would say of the colours between them what is not so. */
+/**
+ * The ramp on the scale of the maps. By rank it has no numbers at its ends: they would mislead about the colours
+ * between.
+ */
 export function mapScale(
   context: ViewContext,
   signed: boolean,

@@ -1,4 +1,4 @@
-/** Finding a passage of a long text: what is seen is found, across tokens, whatever the case. */
+/** Search in a long text: it finds the characters as drawn, across tokens, in upper or lower case. */
 
 import { computed, type ReadonlySignal, signal as state } from "@preact/signals-core";
 import { firstWhere, type Span } from "../layout";
@@ -13,7 +13,7 @@ const LONG = 200; // tokens that are more than one can take in
 
 type Searched = { text: string; starts: Int32Array };
 
-/** The text that is drawn, in small letters, and where in it each token begins. */
+/** The drawn text in lower case, and the offset at which each token begins. */
 export function textOf(pieces: readonly Piece[]): Searched {
   const starts = new Int32Array(pieces.length);
   let text = "";
@@ -41,7 +41,7 @@ export function hitsOf({ text, starts }: Searched, query: string): Span[] {
 export type Search = {
   element: HTMLElement;
   hits: ReadonlySignal<readonly Span[]>;
-  /** Of the tokens of a box: bit 0 where one is found, bit 1 where it is the hit on show. */
+  /** The marks of a box: bit 0 where a token of it is found, bit 1 where it is the hit on show. */
   found: (start: number, end: number) => number;
   /** Whether a token and the one before it are of one hit. */
   joins: (token: number) => boolean;

@@ -2,7 +2,7 @@ import type { ViewContext } from "./context";
 import { coalesced, observed, watch } from "./dom";
 
 /**
- * What is said below the text is of the target under the mouse, and now and then a line longer; the drawers stand below it.
+ * The lines below the text describe the target under the mouse, and change their height; the drawers stand below them.
  * So these lines stay as tall as they came to be, for the map on show and this width. And while the mouse is on the drawers
  * they do not grow either, or it would come to lie on another target, and back.
  */

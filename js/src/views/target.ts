@@ -1,4 +1,4 @@
-/** Below the text: the target (target/line), what its colours mean (target/legend), what was computed, how well. */
+/** The lines below the text: the target (target/line), its legend (target/legend), and the method's notes. */
 
 import { cardButton } from "./card";
 import type { ViewContext } from "./context";

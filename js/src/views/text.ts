@@ -34,7 +34,10 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   const lines = createLines(store, root, leave);
   const sight = createSight(context, root, lines, () => painter.paintInSight());
   const search = look === store.look ? searchView(context, root, lines) : null;
-  const painter = createPainter(context, root, lines.items, sight, look, marksOf);
+  const isMain = look === store.look;
+  const painter = isMain
+    ? createPainter({ ...context, of: store.painted }, root, lines.items, sight, store.lookAt(store.painted), marksOf)
+    : createPainter(context, root, lines.items, sight, look, marksOf);
   followKeys(context, root, leave);
   const nameEyes = followEyes(context, root);
 
@@ -107,6 +110,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     void [store.units.value, store.hidden.value, store.pinnedCols.value, search?.hits.value];
     untracked(() => lines.joinUnits(isOne)); // not at each hover: it goes over the whole text
   });
+  if (isMain) watch(signal, () => root.classList.toggle("sw-faded", store.isFaded.value));
   for (const [target, event] of [[window, "beforeprint"] as const, [root, WHOLE] as const])
     target.addEventListener(event, painter.paintAll, { signal });
   return search === null ? root : h("div", {}, search.element, root);

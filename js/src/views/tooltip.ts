@@ -15,7 +15,12 @@ export type Tooltip = {
 
 /** `live`: reads what a tip is drawn again for. Not what is under the mouse: with that another tip comes. */
 export function createTooltip(live: () => void, layer: HTMLElement, signal: AbortSignal): Tooltip {
-  const tip = h("div", { className: "sw-tooltip", role: "tooltip", hidden: true, id: `sw-tip-${crypto.randomUUID()}` });
+  const tip = h("div", {
+    className: "sw-tooltip",
+    role: "tooltip",
+    hidden: true,
+    id: `sw-tooltip-${crypto.randomUUID()}`,
+  });
   tip.setAttribute("popover", "manual");
   layer.append(tip);
   let described: Element | null = null;

@@ -1,10 +1,10 @@
-/** The texts that were shown, and the way back. */
+/** The trail: the texts that were on show, each a button that leads back. */
 
 import { html, nothing, render } from "lit-html";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 
-/** To the text before the one on show. */
+/** Goes back to the text before the one on show. */
 export function goBack({ store: { trail }, send }: ViewContext): void {
   if (trail.value !== null && trail.value.at > 0) send({ type: "back", to: trail.value.at - 1 });
 }

@@ -1,4 +1,4 @@
-/** What if: how probable the same words would be, had the model read something else. */
+/** What if: the probabilities of the same targets after a change of the text. */
 
 import type { ViewContext } from "./context";
 import { h } from "./dom";

@@ -1,4 +1,4 @@
-/** One view of a store: everything that is drawn into one element. */
+/** One view of a store: it draws all parts into one element. */
 
 import type { Wire } from "../requests";
 import type { Store } from "../store";
@@ -22,7 +22,7 @@ import { createTooltip } from "./tooltip";
 import { goBack, trailView } from "./trail";
 import { undoWhatIf, whatIfView } from "./whatif";
 
-/** Who writes needs these keys, with Ctrl or Alt too: JupyterLab would undo in a cell what was written here. */
+/** A text field needs these keys, with Ctrl or Alt too: JupyterLab would undo an edit in a cell instead. */
 const EDITS = /^([acvxyz]|Enter|Backspace|Delete|Home|End|Arrow\w+)$/i;
 
 export function mount(options: Wire & { store: Store; signal: AbortSignal; el: HTMLElement }): void {

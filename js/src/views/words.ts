@@ -1,4 +1,4 @@
-/** What tokens are called, and what the numbers of a map are, in words; and whether these say anything. */
+/** Words for tokens, for the numbers of a map, and for notes that they mean little. */
 
 import { percent, plural, share, significant } from "../format";
 import type { Span } from "../layout";
@@ -9,12 +9,12 @@ import { statsOf } from "../scores";
 import type { Shown, Store } from "../store";
 import type { Granularity, Pool } from "../units";
 
-/** A unit as it is called in a line of numbers. */
+/** The name of a unit in a line of numbers. */
 export function nameOf({ tokens }: Store, span: Span): string {
   return nameOfSpan(tokens.value, span);
 }
 
-/** Targets as they are called, by their columns. */
+/** The name of the targets of these columns. */
 export function nameOfTargets(store: Store, { start, end }: Span): string {
   const { value: first } = store.firstTarget;
   return nameOf(store, { start: first + start, end: first + end });
@@ -38,20 +38,20 @@ export function unitText(store: Store, card: WireMethod | null = store.method.va
   return `${asItIs ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }
 
-/** "layer 3", "head 5": of what a map is, where it is not of all of them. */
+/** "layer 3", "head 5": the layer and head of a map, where one was chosen. */
 export function chosenParts({ map }: Store): string[] {
   return (map.value?.info.settings ?? [])
     .filter(([name]) => name === "layer" || name === "head")
     .map((setting) => setting.join(" "));
 }
 
-/** What is explained, where the method looks at it. */
+/** The objective, where the method uses one. */
 export function objectiveText({ menu, map, method }: Store): string | undefined {
   const asked = method.value?.uses_objective && map.value?.info.objective;
   return menu.value?.objectives.find(({ id }) => id === asked)?.label;
 }
 
-/** What was asked of which model, and of which of its layers and heads, if not of all: the head of a file. */
+/** The head of a file: the model, method and objective, and the layer and head, where one was chosen. */
 export function headline(store: Store): string[] {
   const { document, method, map, alive } = store;
   // Of finished maps no method is asked anything: what theirs explained, the map says itself.
@@ -59,7 +59,7 @@ export function headline(store: Store): string[] {
   return [document.value?.model, method.value?.label, ...chosenParts(store), objective].flatMap((words) => words || []);
 }
 
-/** Nothing where the colours are in proportion to the numbers. */
+/** The name of the scale; empty where the colours are in proportion to the numbers. */
 export function scaleText({ scale, threshold }: Store): string {
   return { linear: "", quantile: "by rank", threshold: `≥ ${percent(threshold.value)}` }[scale.value];
 }
@@ -69,18 +69,18 @@ export function figure({ measure }: Store, value: number): string {
   return measure.value === "raw" ? significant(value) : share(value);
 }
 
-/** What is known of a target; where two maps are set against each other each has its own, and there is none of both. */
+/** The step of a target; undefined in a difference of maps, which each have their own. */
 export function stepOf({ steps, method }: Store, col: number): WireStep | undefined {
   return method.value?.family === "difference" ? undefined : steps.value[col];
 }
 
-/** What the columns of a classifier are called: one of them, and above all of them. */
+/** The names of a classifier's columns: of one, and of all. */
 export function outputsOf({ raw, nTargets }: Store): { one: string; label: string } {
   if (!raw.value) return { one: "class", label: "classes" };
   return { one: "output", label: nTargets.value === 1 ? "output" : "outputs" };
 }
 
-/** Of all these targets together, or null while it is not known of each. */
+/** The probability of these targets together, or null while that of one is not known. */
 export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): number | null {
   let product = 1;
   for (let col = cols.start; col < cols.end; col++) {
@@ -91,7 +91,10 @@ export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): numb
   return product;
 }
 
-/** A probability, or the value that a model gives in its place: how it is called, "p" or nothing, and ".342" or "1.73". */
+/**
+ * A probability, or the value that a model gives in its place: its name, "p" or empty, and its figure, ".342" or
+ * "1.73".
+ */
 export function worthOf(store: Store, shown: Pick<Shown, "cols">): { name: string; said: string } | null {
   const p = probabilityOf(store, shown);
   if (p !== null) return { name: "p", said: share(p) };
@@ -105,7 +108,7 @@ export function numberOf(store: Store, shown: Pick<Shown, "cols">): string | nul
   return worth && `${worth.name} = ${worth.said}`.trimStart();
 }
 
-/** What the method says of its own result, as far as it concerns the targets on show; turned round, the map as a whole. */
+/** The method's notes about the targets on show, or, with the question turned round, about the map as a whole. */
 export function notesOn({ notes, map, look, targetCols }: Store): string[] {
   const { value: shown } = targetCols;
   const isShown = (col: number) => !look.value.turned && shown !== null && col >= shown.start && col < shown.end;
@@ -113,7 +116,7 @@ export function notesOn({ notes, map, look, targetCols }: Store): string[] {
   return known.filter(({ cols }) => cols === null || cols.some(isShown)).map(({ text }) => text);
 }
 
-/** Says so where the column on show singles nothing out. */
+/** A note where no input of the column on show stands out from noise. */
 export function noise({ shown, domain, granularity, method }: Store): string | null {
   if (method.value?.family === "difference") return null; // of two maps it may well be that nothing is different
   const scores = shown.value?.scores ?? null;

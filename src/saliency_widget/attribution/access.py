@@ -1,4 +1,4 @@
-"""What the engine asks of a network beside its logits. A toy network may answer as little as it likes."""
+"""The members of a network that the engine calls beside its logits. A toy network need define few of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OFFERED = "a method is offered only where it can run"
 
 
 class Output(Protocol):
-    """What a network gives: `models.inside.ways.Forward` is one."""
+    """The output of a network; `models.inside.ways.Forward` is one."""
 
     @property
     def logits(self) -> torch.Tensor:
@@ -35,26 +35,29 @@ class Reader(Protocol):
     """The attention of a network on one text. Rows count source and text as one; queries the text alone."""
 
     def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
-        """The queries [a, p] from which the logits at rows `at` [a] are read; of several, the mean counts."""
+        """The queries [a, p] from which the logits at rows `at` [a] are read; with p > 1, their mean."""
 
     def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
-        """One pass over the first n rows, told to `record`; the logits [a, vocabulary] at `at`."""
+        """Run one pass over the first n rows and hand its weights to `record`.
+
+        Return the logits [a, vocabulary] at `at`.
+        """
 
     @property
     def n_layers(self) -> int:
-        """How many layers the network has, with attention or without."""
+        """The number of layers, with attention or without."""
 
 
 class Access(Protocol):
-    """A network from within, on one text of n rows: `models.inside.access.ModelAccess` is one.
+    """A network from within, on one text of n rows; `models.inside.access.ModelAccess` is one.
 
-    A class that derives from it need only define what its network has: the bodies here are those of a network that can
-    be called, and no more. A method is offered only where what it needs is there.
+    A subclass defines only the members that its network has: the bodies here are those of a network that can only be
+    called. A method is offered only where the members that it needs are defined.
     """
 
     @property
     def reads_ids(self) -> bool:
-        """Whether ids matter beside their embeddings: then a token is replaced by its id, see `replaced`."""
+        """Whether the network reads token ids beside their embeddings: then `replaced` replaces a token by its id."""
         return False
 
     @property
@@ -63,11 +66,13 @@ class Access(Protocol):
         return {}
 
     def plain(self, n: int) -> Network | None:  # noqa: ARG002
-        """The network over the first n rows, one text after another, with nothing of ours in it; None: go unchecked."""
+        """The network over the first n rows, one text after another, without a hook of ours; None: no spot check."""
         return None
 
     def read_once(self, x: torch.Tensor, at: torch.Tensor) -> tuple[Output, Ends | None] | None:  # noqa: ARG002
-        """What a causal network gives for the first rows `x` [1, m, d], and the network as a function of other ends.
+        """Read the first rows `x` [1, m, d] of a causal network.
+
+        Return its output, and the network as a function of other ends.
 
         The latter is None where it keeps nothing of what it has read; the whole, where it is a plain call.
         """
@@ -83,7 +88,7 @@ class Access(Protocol):
 
     @property
     def attention(self) -> Reader:
-        """The attention of the network."""
+        """The attention of the network, on this text."""
         raise AssertionError(_OFFERED)
 
     def zeroed(
@@ -105,7 +110,7 @@ class Access(Protocol):
 
     @property
     def module(self) -> torch.nn.Module:
-        """What the network consists of."""
+        """The network as a torch module."""
         raise AssertionError(_OFFERED)
 
     @property
@@ -123,4 +128,4 @@ class Access(Protocol):
 
 
 class Outside(Access):
-    """A network that can be called, and no more."""
+    """A network that can only be called."""

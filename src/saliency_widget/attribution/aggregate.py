@@ -1,4 +1,4 @@
-"""From the scores of tokens to those of words, sentences or segments; `models.units` says which tokens are one."""
+"""Pool the scores of tokens into those of words, sentences or segments; `models.text.units` finds these units."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 UNITS = ("word", "sentence", "segment")
 
-# NaN is what a target cannot see; of a unit it sees in part, the part counts.
+# NaN: the target cannot see the token. A unit that it sees in part has the pool of that part.
 POOLS: dict[str, Callable[[NDArray[np.float64], int], NDArray[np.float64]]] = {
     "sum": lambda scores, axis: np.nansum(scores, axis=axis),
     "mean": lambda scores, axis: np.nanmean(scores, axis=axis),
@@ -23,7 +23,7 @@ POOLS: dict[str, Callable[[NDArray[np.float64], int], NDArray[np.float64]]] = {
 
 
 def pooled(scores: NDArray[np.float32], groups: Sequence[Sequence[int]], pool: str, axis: int) -> NDArray[np.float32]:
-    """Scores with the rows (axis 0) or columns (axis 1) of each group put together; NaN where nothing is visible.
+    """Pool the rows (axis 0) or columns (axis 1) of each group; NaN where the target sees none of them.
 
     Raises: UnknownName for a pool that does not exist.
     """

@@ -1,4 +1,4 @@
-"""Where the model looked (the homework's second map), and two ways to make more of it."""
+"""Attention weights (the homework's second map), attention rollout, and value zeroing."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _COLUMNS = 8  # that value zeroing does at a time, so that the map fills while o
 class AttentionSettings(Settings):
     """Which attention to show.
 
-    `layer`, `head`: an index from 0, or None for all of them. `reduction`: how all are put together: their "mean", or
-    the "max".
+    `layer`, `head`: an index from 0, or None for all of them. `reduction`: how they are pooled: by their "mean" or
+    "max".
     """
 
     layer: int | None = None
@@ -48,7 +48,7 @@ class AttentionSettings(Settings):
         one_of("reduction", self.reduction, ("mean", "max"))
 
     def described(self) -> dict[str, str]:
-        """Of one head of one layer nothing is put together."""
+        """One head of one layer is not pooled."""
         chosen = Settings.described(self)
         if {"layer", "head"} <= chosen.keys():
             del chosen["reduction"]
@@ -92,7 +92,7 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
 
 
 class _Looks:
-    """The weights at some queries, put together over heads and layers as they come. Nothing waits for the device."""
+    """Pools the weights at some queries over heads and layers as they come, without waiting for the device."""
 
     def __init__(self, queries: torch.Tensor, settings: AttentionSettings) -> None:
         self._at, self._which = queries.unique(return_inverse=True)  # type: ignore[no-untyped-call]  # torch
@@ -134,10 +134,10 @@ class _Looks:
 
 
 def every_head(problem: Problem, col: int) -> tuple[list[int], NDArray[np.float32]]:
-    """As `attention` for one column, of each head of each layer by itself.
+    """Compute `attention` of one column for each head of each layer.
 
-    The layers that have attention, and float32 [layers, heads, n_rows], NaN where a layer has fewer heads or the target
-    cannot see the row.
+    Return the layers that have attention, and float32 [layers, heads, n_rows]: NaN where a layer has fewer heads or the
+    target cannot see the row.
     """
     read, atoms = problem.access.attention, atoms_of(problem, [col])
     (queries,) = read.queries(atoms.n_read, atoms.at).tolist()
@@ -196,7 +196,7 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
 
 
 class _Flow:
-    """How much of each input token is in each position, after the layers so far.
+    """The share of each input token in each position, after the layers so far.
 
     `text` [n - n_source, n]: in the decoder's positions, of source and text. `source` [n_source, n_source].
     """
@@ -281,7 +281,7 @@ def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Prog
 def _zeroed(
     problem: Problem, atoms: Atoms, pairs: list[tuple[int, int]]
 ) -> Iterator[tuple[slice, tuple[torch.Tensor, torch.Tensor]]]:
-    """As many pairs of query and row at a time as fit, each with its distance; and the logits of the atoms."""
+    """Yield the distances of as many pairs of query and row as fit in one pass, and the logits of the atoms."""
     import torch
 
     def work(batch: slice) -> tuple[torch.Tensor, torch.Tensor]:
@@ -293,7 +293,7 @@ def _zeroed(
 
 
 def _most_pairs(problem: Problem) -> int:
-    """Pairs of query and row that go through one pass: each is a position with a dozen arrays as wide as a layer.
+    """The number of pairs of query and row in one pass: each is a position with a dozen arrays as wide as a layer.
 
     The widest of a layer is taken as four times the embedding. On a CPU more than a few texts at a time gain nothing.
     """
@@ -306,7 +306,7 @@ def _most_pairs(problem: Problem) -> int:
 
 
 def _distinct(queries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of queries [a, p] the different ones [k, p], and which of them each atom has [a]. All classes share theirs."""
+    """Return the different ones [k, p] of queries [a, p], and the index of each atom's [a]. All classes share one."""
     distinct: tuple[torch.Tensor, torch.Tensor]
     distinct = queries.cpu().unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # torch
     return distinct

@@ -147,6 +147,6 @@ class _Bars:
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.total = self._bar.n  # it stopped there, or was told what to write: shown less is a failure
+            self._bar.total = self._bar.n  # it stopped early, or was given the target: less looks like a failure
             self._bar.close()
             self._bar = None

@@ -1,4 +1,4 @@
-"""What stands in for a token that is taken away, and where a path of integrated gradients begins."""
+"""A baseline stands in for a token that is taken away, and begins the path of integrated gradients."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 _NAMES = ("unk", "pad", "mask", "zero", "mean")
-_FIRST = ("unk", "pad", "zero")  # what is taken where nobody chose, the first there is
-_NEXT = ("unk", "pad", "mask", "mean", "zero")  # what is taken for a token that is the first one itself
+_FIRST = ("unk", "pad", "zero")  # the default is the first one that the model has
+_NEXT = ("unk", "pad", "mask", "mean", "zero")  # the default for a token that is the first one itself
 
 
 def check_baseline(name: str | None) -> None:
-    """Raises: UnknownName for what no model has."""
+    """Raises: UnknownName for a name that is no baseline."""
     if name is not None:
         one_of("baseline", name, _NAMES)
 
@@ -36,7 +36,7 @@ class Baseline(NamedTuple):
     changed: bool
 
     def told(self, problem: Problem, cols: Sequence[int]) -> dict[str, list[float]]:
-        """How many such tokens a column sees, a diagnostic of each column; nothing where the text has none.
+        """Count such tokens that each column sees, as a diagnostic; no diagnostic where the text has none.
 
         `baseline_changed`: another one stands in for them; `baseline_in_text`: they score 0.
         """
@@ -76,6 +76,6 @@ def _chosen(problem: Problem, name: str | None) -> torch.Tensor:
 
 
 def _same(problem: Problem, stand_in: torch.Tensor) -> torch.Tensor:
-    """[n]: of which rows the stand-in is what is there already."""
+    """[n]: whether the row is the same as its stand-in."""
     same: torch.Tensor = (stand_in == problem.embeddings)[0].all(dim=-1)
     return same

@@ -1,4 +1,4 @@
-"""The cards of all that is shown as a map: what it is, how to read it, what it does not prove."""
+"""The cards of all maps: each says what its map is, how to read it, and what it does not prove."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ READY = "none: it is there already"  # the cost of a map that came from elsewher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a reader is told of a map.
+    """The description of a map for its reader.
 
-    `unit` is what a score is called, as in "share of the {unit}"; `pool` how the scores of tokens make that of a word.
-    `uses_objective`: whether another objective gives another map. `cost` is what one map takes, in words.
+    `unit` is the name of a score, as in "share of the {unit}"; `pool` says how the scores of tokens make the score of a
+    word.
+    `uses_objective`: whether another objective gives another map. `cost` says in words what one map costs.
     """
 
     id: str
@@ -172,7 +173,7 @@ OURS: dict[str, Card] = {
     )
 }
 
-# No engine fills it: it comes from an explanation, and is shown and compared like the others.
+# No engine fills this map: its scores come from an explanation. It is shown and compared like the others.
 LLM = Card(
     id="llm",
     label="LLM says",
@@ -198,7 +199,7 @@ _SAME = "Ours of the same name is the same and faster; this one is here to compa
 
 
 def _inseq(name: str, **about: Any) -> Card:
-    """The card of a method of inseq: as ours of its name (else as input × gradient), but for what is given."""
+    """Return the card of an inseq method: ours of that name (else that of input × gradient) with the given fields."""
     ours = OURS.get(name, OURS["input_x_gradient"])
     label = about.pop("label", ours.label)
     return replace(ours, id=f"inseq:{name}", label=f"{label} (inseq)", **about)
@@ -313,7 +314,7 @@ _KNOWN = {**OURS, LLM.id: LLM, **OF_INSEQ}
 
 
 def card_of(method: str, *, signed: bool, unit: str) -> Card:
-    """The card of a map by its method; of scores that came from elsewhere, one that says no more than the map does."""
+    """Return the card of a map's method. Scores from elsewhere get one that says only what the map says."""
     return _KNOWN.get(method) or Card(
         id=method,
         label=method,

@@ -1,4 +1,4 @@
-"""The methods as a list that shows itself: what there is, what it costs, how to read it."""
+"""The catalogue lists the methods, what each costs and how to read it, and shows itself as a table."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """The card of a method, and why it cannot be used on the model that was asked about; None where it can."""
+    """The card of a method, and the reason why it cannot run on the model in question; None where it can."""
 
     method: Card
     reason: str | None
 
 
 class Catalogue(Sequence[Entry]):
-    """What `methods()` gives: a list of entries that prints as a table, and shows as one in a notebook."""
+    """The result of `methods()`: a list of entries that prints as a table, and shows as one in a notebook."""
 
     def __init__(self, entries: Sequence[Entry], model_name: str | None) -> None:
         self._entries = tuple(entries)

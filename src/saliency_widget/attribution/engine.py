@@ -1,4 +1,4 @@
-"""The heart: from a function (input embeddings → logits), the embeddings, targets, an objective and a method to scores.
+"""The engine: from a function (input embeddings → logits), embeddings, targets, an objective and a method to scores.
 
 It knows no tokenizer, no widget and no file, so any toy network whose answer is known can be put through it.
 """
@@ -25,7 +25,10 @@ ONE_PASS = 256
 
 
 class Schedule:
-    """Which columns are still to do, and which come next. Thread-safe: the page prefers while the engine takes."""
+    """The columns that are still to do, and their order.
+
+    Thread-safe: the page calls `prefer` while the engine calls `take`.
+    """
 
     def __init__(self, cols: Iterable[int], *, prefer: int | None = None) -> None:
         self._todo = sorted(cols)
@@ -37,16 +40,16 @@ class Schedule:
 
     @property
     def watched(self) -> bool:
-        """Whether somebody has said which column they look at."""
+        """Whether a reader looks at a column."""
         return self._preferred is not None
 
     def prefer(self, col: int) -> None:
-        """Do this column next, and then its neighbours."""
+        """Take this column next, and then its neighbours."""
         with self._lock:
             self._preferred = col
 
     def take(self, size: int) -> list[int]:
-        """The next at most `size` columns, ascending; empty at the end.
+        """Take the next columns, at most `size`, ascending; none at the end.
 
         Neighbours, because a forward pass reaches to the last of them: the preferred column and what follows it.
         """
@@ -59,7 +62,7 @@ class Schedule:
             return taken
 
     def give_back(self, cols: Sequence[int]) -> None:
-        """These could not be done now: they are to do again."""
+        """Put these columns back: they could not be done now."""
         with self._lock:
             self._todo = sorted({*self._todo, *cols})
 
@@ -68,16 +71,16 @@ Fill = Callable[[Problem, Schedule], Iterator[Chunk | Progress]]
 
 
 def run(
-    fill: Fill, problem: Problem, schedule: Schedule, *, label: str, explains: bool = True
+    fill: Fill, problem: Problem, schedule: Schedule, *, label: str, explains: bool = True, checked: bool = False
 ) -> Iterator[Chunk | Progress | Spot]:
-    """Fill the columns of `schedule`, a chunk at a time, each checked. Stop iterating to cancel: what came is whole.
+    """Fill the columns of `schedule` in chunks, and check each. Stop iterating to cancel: finished chunks are valid.
 
     `fill` is a method's way to do it, `label` the method's name in errors; `explains`: whether it looks at the
     objective, so that a column of zeros is right where the objective does not move. After the first chunk a few of its
-    numbers are recomputed by plain passes.
+    numbers are recomputed by plain passes, unless the map was `checked` in columns that came before.
     Raises: BadScores; OutOfMemory when one column alone does not fit.
     """
-    checked = problem.access.plain(problem.n_rows) is None
+    checked = checked or problem.access.plain(problem.n_rows) is None
     for chunk in fill(problem, schedule):
         if isinstance(chunk, Progress):
             yield chunk
@@ -100,7 +103,7 @@ def run(
 
 
 def off_the_mark(spot: Spot, label: str) -> BadScores:
-    """The error for a map that plain passes do not bear out."""
+    """The error for a map that differs from plain passes."""
     return BadScores(
         f"{label} was checked in column {spot.col}, and is off: the map says {spot.claimed:.4g}, plain passes of the "
         f"model say {spot.measured:.4g}.",
@@ -111,7 +114,7 @@ def off_the_mark(spot: Spot, label: str) -> BadScores:
 
 
 def in_passes(problem: Problem, schedule: Schedule, work: Callable[[list[int]], Chunk]) -> Iterator[Chunk]:
-    """As `in_chunks`, for work that costs one forward pass however many columns it serves."""
+    """Call `in_chunks` for work that costs one forward pass, whatever the number of columns."""
     size = ONE_PASS if problem.causal else 1
     return in_chunks(schedule, size, work, first=size)
 
@@ -121,8 +124,8 @@ def in_chunks(
 ) -> Iterator[Chunk]:
     """Take at most `size` columns at a time and work on them.
 
-    Where somebody watches, the first chunk is the one column they look at, so that it shows early (or `first`, where a
-    pass costs the same for many). When memory runs out the chunks are halved and the work goes on.
+    Where a reader looks at a column, the first chunk is that column alone, so that it shows early (or `first` columns,
+    where a pass costs the same for many). When memory runs out the chunks are halved and the work goes on.
     """
     take = first or (1 if schedule.watched else size)
     while cols := schedule.take(take):
@@ -143,7 +146,7 @@ def in_chunks(
 def check_column(
     column: NDArray[np.float32], problem: Problem, col: int, label: str, *, may_be_zero: bool = False
 ) -> None:
-    """A score that is NaN or infinite is an error, never a picture; so are zeros alone, unless plain passes agree.
+    """Reject a column with a NaN or infinite score, and a column of zeros, unless plain passes agree with it.
 
     Raises: BadScores.
     """

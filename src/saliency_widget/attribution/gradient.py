@@ -34,7 +34,7 @@ _REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductSettings(Settings):
-    """`reduction`: how the hidden axis is put together: "sum" keeps the sign; "l2", a norm, is what inseq shows."""
+    """`reduction`: how the hidden axis is reduced: "sum" keeps the sign; inseq shows "l2", a norm."""
 
     reduction: Reduction = "sum"
 
@@ -49,7 +49,7 @@ class ProductSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathSettings(Settings):
-    """How the path is walked.
+    """The settings of the path.
 
     `steps`: points of the Gauss-Legendre rule, at least 1. `baseline`: where it begins: "zero", the embedding of the
     "pad", "unk" or "mask" token, or the "mean" of the vocabulary; None takes the first there is of unk, pad, zero, and
@@ -172,7 +172,7 @@ def _gauss_legendre(steps: int, like: torch.Tensor) -> tuple[torch.Tensor, torch
 
 
 def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[torch.Tensor, Output]:
-    """Gradients of each column's objective at points [s, m, d]: [k, s, m, d]; and what the network gave.
+    """Return the gradients [k, s, m, d] of each column's objective at points [s, m, d], and the network's output.
 
     One forward pass, cut off after the last target, and one batched backward pass. Where the network shows the input
     of its vocabulary projection, that projection is gone through once for all targets: row a of its gradient belongs to
@@ -189,7 +189,7 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
         return gradient, output
     for lift in smaller:
         whole = gradient.isfinite().flatten(1).all(dim=1)  # [k]
-        if bool(whole.all()) or not bool(output.logits.isfinite().all()):  # a network that gives NaN does so again
+        if bool(whole.all()) or not bool(output.logits.isfinite().all()):  # a network that returned NaN does so again
             break
         again, _ = _lifted(problem, points, atoms, lift)
         gradient = torch.where(whole[:, None, None, None], gradient, again)
@@ -197,7 +197,7 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
 
 
 def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> tuple[torch.Tensor, Output]:
-    """As `gradients`; in float16 the largest slope of a column's logits goes backward as 2^(lift - 1) … 2^lift."""
+    """Compute `gradients`; in float16 with the largest slope of each column's logits scaled to 2^(lift-1) … 2^lift."""
     import torch
 
     x = points.detach().requires_grad_()
@@ -257,7 +257,7 @@ def _is_float16(points: torch.Tensor, output: Output) -> bool:
 
 
 def _exponents(problem: Problem, logits: torch.Tensor, atoms: Atoms) -> torch.Tensor:
-    """Of each atom [s, a] the power of two just above the largest slope of its objective over the logits."""
+    """Return for each atom [s, a] the power of two just above the largest slope of its objective over the logits."""
     import torch
 
     wide = logits.detach().float().requires_grad_()
@@ -291,9 +291,9 @@ def _at_the_input(
     reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[Chunk]:
-    """Columns from gradients; `reduce` takes gradients [k, m, d] and embeddings [m, d] and gives scores [k, m].
+    """Fill columns from gradients; `reduce` maps gradients [k, m, d] and embeddings [m, d] to scores [k, m].
 
-    `around` is open while a graph is made and gone back through.
+    The context `around` is open during the forward and the backward pass.
     """
 
     def work(cols: list[int]) -> Chunk:
@@ -320,27 +320,29 @@ def _left_out(problem: Problem, cols: list[int]) -> dict[str, list[float]]:
 
 
 def _at_least_float32(numbers: torch.Tensor) -> torch.Tensor:
-    """Sums of half-precision numbers are no good."""
+    """Convert half precision to float32: its sums lose too many digits."""
     return numbers if numbers.dtype.itemsize >= 4 else numbers.float()
 
 
 # ── how much at a time ───────────────────────────────────────────────────────────────────────────────────────────
 
+AT_ONCE = 16  # targets that go through one batched backward pass on a CPU
+
 
 def _chunk_size(problem: Problem, points: int) -> int:
-    """Targets that go through one batched backward pass, of a path with so many points.
+    """The number of targets in one batched backward pass, for a path with so many points.
 
-    On a CPU 16: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait of a
-    hover. A network that is not causal gives each target a pass of its own.
+    On a CPU `AT_ONCE`: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait
+    of a hover. A network that is not causal gives each target a pass of its own.
     """
     if not problem.causal:
         return 1
-    most = 16 if problem.embeddings.device.type == "cpu" else 32
+    most = AT_ONCE if problem.embeddings.device.type == "cpu" else 2 * AT_ONCE
     return max(1, min(most if points == 1 else most // 2, problem.memory_budget // 2 // _bytes_a_target(problem)))
 
 
 def _at_once(problem: Problem, targets: int) -> int:
-    """Points of a path that go through one batched backward pass: on a CPU what its cache can hold of them."""
+    """The number of path points in one batched backward pass: on a CPU as many as its cache holds."""
     fits = problem.memory_budget // 2 // (targets * _bytes_a_target(problem))
     return max(1, min(4, fits) if problem.embeddings.device.type == "cpu" else fits)
 

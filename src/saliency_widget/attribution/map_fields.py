@@ -106,7 +106,7 @@ def _alternative(given: Any, where: str) -> Alternative:
 
 
 def _settings(given: Any) -> dict[str, Any]:
-    """Settings may hold any JSON; `pool` and `unit` of an aggregated map are those of `Attribution.aggregate`."""
+    """Settings may hold any JSON; `pool` and `unit` of an aggregated map must be values of `Attribution.aggregate`."""
     settings = entry_of(given, "settings", (), None)
     _check_depth(settings, "settings")
     if "pool" in settings:
@@ -155,7 +155,7 @@ def _names(kind: type[Any]) -> tuple[list[str], list[str]]:
 
 
 def list_of(given: Any, where: str) -> list[Any]:
-    """A JSON list, whatever is in it."""
+    """A JSON list of any items."""
     if not isinstance(given, list):
         raise Wrong(f"{where} is {brief(given)}, and must be a list")
     return given
@@ -197,12 +197,12 @@ def _number(given: Any, where: str, least: float, most: float) -> float:
 
 
 def _is_number(given: Any) -> bool:
-    """Also NaN or infinity; no integer that is too large to be made a float."""
+    """Whether it is a number, NaN and infinity included; an integer too large for a float is none."""
     return type(given) is float or (type(given) is int and abs(given) <= LARGEST)
 
 
 def string_of(given: Any, where: str) -> str:
-    """Any text, also half a character."""
+    """Any text, half a character included."""
     if not isinstance(given, str):
         raise Wrong(f"{where} is {brief(given)}, and must be a text")
     return given

@@ -1,6 +1,6 @@
-"""Taking inputs away: from masks of what is kept to the objectives of what is left.
+"""Take inputs away: from masks of the kept rows to the objectives of the changed texts.
 
-The continuation is forced: every target is read from the same pass, whatever the network would have written instead.
+The continuation is forced: every target is read from one pass, even where the network would write another token.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Intact(NamedTuple):
-    """The first m rows of a problem as they were read, before anything is taken away. It has a atoms.
+    """The first m rows of a problem, read before any of them is taken away. They have a atoms.
 
-    `ends`: the network after a beginning that it has read (`Access.read_once`), or None. `baseline`: the name of what
-    stands in for a token, and `stand_in` its embeddings.
+    `ends`: the network after a beginning that it has read (`Access.read_once`), or None. `baseline`: the name of the
+    baseline that stands in for a token, and `stand_in` its embeddings.
     """
 
     problem: Problem
@@ -42,7 +42,7 @@ class Intact(NamedTuple):
 
 
 def read(problem: Problem, cols: Sequence[int], name: str | None) -> Intact:
-    """The text of these columns, read once; `name` is that of a baseline, or None."""
+    """Read the text of these columns once; `name` is that of a baseline, or None."""
     import torch
 
     atoms = atoms_of(problem, cols)
@@ -59,10 +59,10 @@ def _stand_in(problem: Problem, name: str | None, x: torch.Tensor) -> torch.Tens
 
 
 def objectives(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor]:
-    """The objective of each atom where these rows are kept, [s, a] in all: batch by batch, as many as memory allows.
+    """Yield the objectives [s, a] of the atoms where these rows are kept, in batches as large as memory allows.
 
-    Rows of `keep` beyond the text are left alone. Cost: a pass a mask; with "replace", of what comes after the first
-    row taken away alone, where the network keeps what it has read. When memory runs out a batch is halved.
+    Rows of `keep` beyond the text are left alone. Cost: a pass for each mask; with "replace", a network that keeps what
+    it has read starts at the first row taken away. When memory runs out a batch is halved.
     Raises: OutOfMemory when one changed text alone does not fit.
     """
     import torch
@@ -83,7 +83,7 @@ def objectives(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor
 def by_plain_passes(problem: Problem, col: int, name: str | None, keep: Keep, operator: str) -> list[float]:
     """The objective of one column for each mask, by the model's own passes over the column's text alone.
 
-    Nothing is packed, read once for several texts, or longer than this column needs: spot checks go by it.
+    Spot checks use it: it packs no texts together, shares no reading, and reads no more than this column needs.
     """
     import torch
 
@@ -99,16 +99,16 @@ def by_plain_passes(problem: Problem, col: int, name: str | None, keep: Keep, op
 
 
 def _first(keep: Keep) -> NDArray[np.intp]:
-    """The first row that each mask takes away, [s]; m where it keeps all."""
+    """The index [s] of the first row that each mask takes away; m where it keeps all."""
     first: NDArray[np.intp] = np.where(keep.all(axis=1), keep.shape[1], keep.argmin(axis=1))
     return first
 
 
 def _rows_at_once(text: Intact) -> int:
-    """Rows of changed texts that go through one pass: on a CPU so many that reading the weights is no longer the most.
+    """The number of rows of changed texts in one pass: on a CPU so many that reading the weights no longer dominates.
 
-    A row holds a few arrays of the widest layer (taken as four times the embedding), and at most one row of logits: as
-    they are, less their largest, and as probabilities.
+    A row holds a few arrays of the widest layer (taken as four times the embedding), and at most one row of logits in
+    three copies: raw, less the largest, as probabilities.
     """
     x = text.embeddings
     each = x.shape[-1] * 16 * x.element_size() + text.logits.shape[-1] * 12
@@ -119,7 +119,7 @@ def _rows_at_once(text: Intact) -> int:
 
 
 def replaced(text: Intact, keep: Keep) -> torch.Tensor:
-    """Objectives [s, a] where the baseline stands in for what is not kept."""
+    """Objectives [s, a] where the baseline stands in for the rows that are not kept."""
     import torch
 
     problem, atoms, x = text.problem, text.atoms, text.embeddings
@@ -129,7 +129,7 @@ def replaced(text: Intact, keep: Keep) -> torch.Tensor:
     if text.ends is None:
         return worth(problem, problem.network(changed, atoms.at).logits, atoms.ids)
     first = _first(keep)
-    values = text.whole.repeat(len(keep), 1)  # what is predicted before the first change stays as it was
+    values = text.whole.repeat(len(keep), 1)  # a target before the first change keeps its objective
     later = atoms.at >= atoms.at.new_tensor(first)[:, None]  # [s, a]
     texts = [(start, rows[start:]) for start, rows in zip(first.tolist(), changed, strict=True) if start < len(x)]
     if texts:
@@ -144,14 +144,14 @@ def _replaced_by_id(text: Intact, mask: NDArray[np.bool_]) -> torch.Tensor:
 
 
 def deleted(text: Intact, keep: Keep) -> torch.Tensor:
-    """Objectives [s, a] of the text without what is not kept, closed up; where nothing would be left, as `replaced`."""
+    """Objectives [s, a] of the text without the rows that are not kept; where none would be left, as `replaced`."""
     import torch
 
     return torch.cat([_closed_up(text, mask[None]) for mask in keep])
 
 
 def _closed_up(text: Intact, keep: Keep) -> torch.Tensor:
-    """As `deleted`, of one mask: [1, a]. Some atoms may have nothing left that they could be predicted from."""
+    """Objectives [1, a] for one mask, as `deleted`. Some atoms may have no row left to be predicted from."""
     import torch
 
     problem, atoms = text.problem, text.atoms

@@ -1,4 +1,4 @@
-"""How much memory a chunk of work may take, and how running out of it looks."""
+"""The memory that a chunk of work may take, and the errors that say it ran out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def budget(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA raises a class of its own; the CPU allocator a RuntimeError that says so."""
+    """Whether memory ran out: CUDA raises a class of its own, the CPU allocator a RuntimeError with these words."""
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -74,7 +74,7 @@ def in_batches(
 
 
 def not_enough_for(what: str) -> OutOfMemory:
-    """The error for work that cannot be cut smaller."""
+    """The error for work that cannot be split further."""
     return OutOfMemory(
         f"There is not enough memory for {what}.",
         cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",

@@ -1,4 +1,4 @@
-"""The one table of methods: which card, and how its map is computed."""
+"""The one table of methods: the card of each, and the function that computes its map."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..models.inside.relevance import why_no_relevance
 from ..models.inside.zeroing import why_no_zeroing
 from . import attention, gradient, noise, perturbation
 from .cards import LLM, OF_INSEQ, OURS, Card
+from .engine import ONE_PASS
 from .gradient import ProductSettings
 from .inseq.bridge import (
     LayerSettings,
@@ -43,10 +44,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A card, and how its map is computed.
+    """A card, and the way to compute its map.
 
-    `settings`: the class of what it can be told. `lacks`: why the method cannot run on a model, in one sentence, or
-    None. `spans`: whether it can explain several tokens at once.
+    `settings`: the class of its settings. `lacks`: one sentence why the method cannot run on a model, or None. `spans`:
+    whether it can explain several tokens at once. `early`: the number of columns that are worth a batch of their own
+    while the text is still being written; 0: the map waits for the whole text.
     """
 
     card: Card
@@ -54,6 +56,7 @@ class Method:
     settings: type[Settings] = Settings
     lacks: Lacks = lambda _model: None
     spans: bool = True
+    early: int = 0
 
 
 def _bridged(
@@ -66,20 +69,28 @@ def _bridged(
 METHODS: dict[str, Method] = {
     method.card.id: method
     for method in (
-        Method(OURS["saliency"], gradient.saliency),
+        Method(OURS["saliency"], gradient.saliency, early=gradient.AT_ONCE),
         Method(
-            OURS["attention"], attention.attention, attention.AttentionSettings, lacks=why_no_attention, spans=False
+            OURS["attention"],
+            attention.attention,
+            attention.AttentionSettings,
+            lacks=why_no_attention,
+            spans=False,
+            early=ONE_PASS,
         ),
         Method(OURS["occlusion"], perturbation.occlusion, perturbation.OcclusionSettings),
-        Method(OURS["input_x_gradient"], gradient.input_x_gradient, gradient.ProductSettings),
+        Method(OURS["input_x_gradient"], gradient.input_x_gradient, gradient.ProductSettings, early=gradient.AT_ONCE),
         Method(OURS["integrated_gradients"], gradient.integrated_gradients, gradient.PathSettings),
         Method(
             OURS["attnlrp"],
             gradient.attnlrp,
             gradient.RelevanceSettings,
             lacks=lambda model: why_no_relevance(model.model),
+            early=gradient.AT_ONCE,
         ),
-        Method(OURS["attention_rollout"], attention.attention_rollout, lacks=why_no_rollout, spans=False),
+        Method(
+            OURS["attention_rollout"], attention.attention_rollout, lacks=why_no_rollout, spans=False, early=ONE_PASS
+        ),
         Method(
             OURS["value_zeroing"], attention.value_zeroing, attention.ZeroingSettings, lacks=why_no_zeroing, spans=False
         ),
@@ -105,12 +116,12 @@ _SAID = 'It is said, not computed: ask for it with explain(model, text, kind="sc
 
 
 def method_of(card: Card) -> Method | None:
-    """How its map is computed; None where it is said."""
+    """Return the method of a card; None for the LLM's map, which no method computes."""
     return METHODS.get(card.id) or BRIDGED.get(card.id)
 
 
 def card_named(name: str) -> Card:
-    """The card of a method, of one of inseq's ("inseq:<name>") or of what a language model says ("llm").
+    """Return the card of a method, of an inseq method ("inseq:<name>") or of the LLM's map ("llm").
 
     Raises: UnknownName, with the nearest names; UnsupportedMethod for a method of inseq that gives wrong answers.
     """
@@ -146,13 +157,13 @@ def settings_of(card: Card, given: Mapping[str, Any]) -> Settings:
 
 
 def why_not(card: Card, model: Model) -> str | None:
-    """Why its map cannot be computed on this model, in one sentence; None where it can."""
+    """One sentence why its map cannot be computed on this model; None where it can."""
     method = method_of(card)
     return _SAID if method is None else method.lacks(model)
 
 
 def on(card: Card, model: Model) -> Card:
-    """The card as it is read on a model, as far as the model is known: it also says what is left out there."""
+    """Return the card for a model: it also names what the method leaves out there, as far as the probe knows."""
     facts = model._facts  # noqa: SLF001 (None of a model that was not run)
     if facts is None or not facts.reads_ids or card.family not in ("gradient", "relevance"):
         return card
@@ -161,7 +172,7 @@ def on(card: Card, model: Model) -> Card:
 
 
 def method_for(card: Card, model: Model, settings: Settings) -> Method:
-    """What computes its map on this model.
+    """Return the method that computes its map on this model.
 
     Raises: UnsupportedMethod naming the methods that can; InputError for settings that this model does not have.
     """

@@ -1,4 +1,4 @@
-"""The floor that every other method has to beat."""
+"""Random scores: the floor that every other method has to beat."""
 
 from __future__ import annotations
 

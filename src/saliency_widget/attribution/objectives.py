@@ -1,4 +1,4 @@
-"""The number whose cause is asked for: plain functions from the logits at one target to a scalar, found by name.
+"""Objectives: plain functions, found by name, from the logits at one target to the number that is explained.
 
 Each takes logits [..., k, vocabulary] and target ids [k] and gives [..., k]; entry j depends on row j alone.
 """
@@ -33,7 +33,7 @@ def log_probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
 
 
 def logit(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The target's logit: unlike the probability it does not see the other tokens."""
+    """The target's logit: unlike the probability it does not depend on the other tokens' logits."""
     return _pick(_wide(logits), targets)
 
 
@@ -96,5 +96,5 @@ LABELS: dict[Objective, str] = {
 
 
 def labels(*, raw: bool) -> dict[Objective, str]:
-    """What can be explained, and its name as people read it. `raw`: of a model that gives numbers, no probabilities."""
+    """The objectives and their labels. `raw`: those of a model that gives numbers instead of probabilities."""
     return {"logit": "the number itself"} if raw else LABELS

@@ -1,4 +1,4 @@
-"""Methods that change the text and look at what the model makes of it."""
+"""Methods that change the text and measure the model's output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OcclusionSettings(Settings):
-    """What is taken away, and how.
+    """The inputs to take away, and the way to do it.
 
     `mode`: "replace" the embeddings by a baseline, or "delete" the tokens, so that the text closes up (a token without
     which there would be nothing to read is replaced all the same).
@@ -90,7 +90,7 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
 
 
 def _without(units: list[list[int]], n: int) -> NDArray[np.bool_]:
-    """Masks [units, n] that keep all rows but those of a unit."""
+    """Return masks [units, n], each of which keeps all rows but those of a unit."""
     keep = np.ones((len(units), n), dtype=bool)
     for mask, unit in zip(keep, units, strict=True):
         mask[unit] = False
@@ -98,7 +98,7 @@ def _without(units: list[list[int]], n: int) -> NDArray[np.bool_]:
 
 
 def _check(problem: Problem, col: int, fell: list[tuple[list[int], float]]) -> Spot:
-    """The largest drop of a column and the last one, by plain passes; `fell`: each unit, and by how much it fell."""
+    """Check the largest and the last drop of a column by plain passes; `fell`: each unit and its drop."""
     last = fell[-1] if fell else ([], 0.0)
     largest = max(fell, key=lambda noted: abs(noted[1]), default=last)
     units, claimed = zip(*([largest] if last[0] == largest[0] else [largest, last]), strict=True)
@@ -113,10 +113,10 @@ def _check(problem: Problem, col: int, fell: list[tuple[list[int], float]]) -> S
 def _levels(
     problem: Problem, rows: Iterable[int], scores: NDArray[np.float32]
 ) -> Iterator[tuple[list[list[int]], NDArray[np.bool_]]]:
-    """The units to take away, and [units, k] which columns want to know of each.
+    """Yield the units to take away, and a mask [units, k] of the columns that need each unit's drop.
 
-    From coarse to fine, those of the next level once `scores` holds the drops of this. A column wants the parts of what
-    mattered to itself: it is the same whichever others are computed beside it.
+    From coarse to fine: the next level follows once `scores` holds the drops of this one. A column needs the parts of
+    units that mattered to itself, so it does not depend on the columns computed beside it.
     """
     kind = problem.settings.unit
     if kind != "coarse_to_fine":
@@ -139,7 +139,7 @@ def _levels(
 
 
 def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
-    """The rows, put together by the unit they belong to."""
+    """Group the rows by their unit."""
     if kind == "token":
         return [[row] for row in rows]
     units: dict[int, list[int]] = {}
@@ -149,7 +149,7 @@ def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
 
 
 def _that_matter(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The fewest units that have enough of a column's mass, of those it wanted: [units, k]."""
+    """Return a mask [units, k] of the fewest units, among those a column needed, that hold enough of its mass."""
     mass = wanted * np.array([np.nansum(np.abs(scores[unit]), axis=0) for unit in units])  # [units, k]
     order = np.argsort(-mass, axis=0)
     descending = np.take_along_axis(mass, order, axis=0)

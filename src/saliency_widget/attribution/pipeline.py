@@ -208,8 +208,10 @@ def columns(
     document: Document,
     schedule: engine.Schedule,
     memory_budget: int | None = None,
+    *,
+    checked: bool = False,
 ) -> Iterator[Chunk | Progress | Spot]:
-    """Fill the columns of `schedule`. `model` is a shadow. Stop iterating to cancel.
+    """Fill the columns of `schedule`. `model` is a shadow. Stop iterating to cancel. `checked`: see `engine.run`.
 
     Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged, where that is why a pass failed.
     """
@@ -217,7 +219,12 @@ def columns(
     problem = problem_of(model, question.request(model, document), document, memory_budget)
     try:
         yield from engine.run(
-            method.run, problem, schedule, label=method.card.label, explains=method.card.uses_objective
+            method.run,
+            problem,
+            schedule,
+            label=method.card.label,
+            explains=method.card.uses_objective,
+            checked=checked,
         )
     except Exception:
         model.check_weights()  # autograd notices weights that changed between its passes, in words of its own

@@ -1,4 +1,4 @@
-"""How uncertain half precision leaves a score that is the difference of two passes.
+"""The uncertainty in half precision of a score that is the difference of two passes.
 
 Rounding changes every number inside a network a little, and what comes out by more than its last digit. So this is
 measured, not guessed: the embeddings are moved by less than they are rounded by, and the objective is computed again.
@@ -20,7 +20,7 @@ _TIMES = 4  # of so many differences the root mean square is right within a thir
 
 
 def drop_noise(problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Tensor) -> list[float]:
-    """By how much a drop of each column's objective is uncertain, [k]; nothing unless the network is in half precision.
+    """The uncertainty [k] of a drop of each column's objective; no diagnostic unless the network is in half precision.
 
     `whole`: the objective [a] of `text` [1, m, d]. Equal texts give equal numbers.
     Cost: four passes.

@@ -1,4 +1,4 @@
-"""What the engine is given and what it gives: a problem, its atoms, and finished columns in chunks."""
+"""The engine's input, a problem and its atoms, and its output, chunks of finished columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-_TOLD = 0.3  # by which a number that proves nothing may be off and not be told
+_TOLD = 0.3  # the relative difference below which an undecided check is not reported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,9 @@ class Problem:
     `causal`: a later embedding cannot change an earlier logit, so one pass may serve many targets. Where it is False
     each target gets a pass of its own over what comes before it.
 
-    `access`: what only some methods need. `precision`: the coarsest type of number that the network computes in.
-    `groups`: of each row, the number of the unit it belongs to; by the kind of unit ("word", "sentence", "segment").
+    `access`: the members of the network that only some methods need. `precision`: the coarsest type of number that the
+    network computes in.
+    `groups`: by the kind of unit ("word", "sentence", "segment"), the number of each row's unit.
     """
 
     network: Network
@@ -49,14 +50,15 @@ class Problem:
 
     @property
     def n_rows(self) -> int:
-        """Every position that some target can see."""
+        """The number of positions that some target can see."""
         return max(t.n_seen for t in self.targets)
 
 
 class Spot(NamedTuple):
     """A number of a map beside the same one by plain passes.
 
-    `difference`: relative. `tolerance`: None where the precision leaves too much open, so that it is only told.
+    `difference`: relative. `tolerance`: None where the precision is too coarse for an error, so that the difference is
+    only reported.
     """
 
     col: int
@@ -67,20 +69,20 @@ class Spot(NamedTuple):
 
     @property
     def proves(self) -> bool:
-        """Whether the check says something: for the map, or against it."""
+        """Whether the check decides: for the map, or against it."""
         return self.tolerance is not None or self.difference <= _TOLD
 
     @property
     def is_off(self) -> bool:
-        """Whether they differ by more than the precision leaves open; also where one of them is no number."""
+        """Whether the two differ by more than the tolerance, or one of them is not finite."""
         return self.tolerance is not None and not self.difference <= self.tolerance
 
 
 class Chunk(NamedTuple):
     """Finished columns, and the steps that the same pass showed.
 
-    `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row. `diagnostics`: by name, a number a
-    column. `check`: recomputes numbers of these columns by plain passes; of a map the first is asked.
+    `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row. `diagnostics`: by name, one number
+    for each column. `check`: recomputes numbers of these columns by plain passes; the map's first chunk is checked.
     """
 
     cols: list[int]
@@ -91,7 +93,7 @@ class Chunk(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far the work is that comes before the next chunk: `done` of `total` passes."""
+    """The progress of the work before the next chunk: `done` of `total` passes."""
 
     done: int
     total: int
@@ -119,12 +121,12 @@ def atoms_of(problem: Problem, cols: Sequence[int]) -> Atoms:
 
 
 def worth(problem: Problem, logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """What is explained, [..., a], from the logits [..., a, vocabulary] of atoms and their ids."""
+    """Return the objectives [..., a] of atoms from their logits [..., a, vocabulary] and ids."""
     return value(problem.objective, logits, ids, problem.foil, independent=problem.independent)
 
 
 def per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
-    """From a value an atom [s, a] to one a column [s, k]: the objectives of a span add up."""
+    """Add up the values of atoms [s, a] into those of columns [s, k]: the objectives of a span are summed."""
     return values @ atoms.total.T.to(values)
 
 
@@ -136,7 +138,7 @@ def plain_pass(problem: Problem, n: int) -> Network:
 
 
 def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> list[Step]:
-    """The step of each column from the logits [a, vocabulary] of its atoms. A span has no alternatives."""
+    """Return the step of each column from the logits [a, vocabulary] of its atoms. A span has no alternatives."""
     import torch
 
     ids = [token for col in cols for token in problem.targets[col].ids]
@@ -156,7 +158,7 @@ def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> lis
 
 
 def blank(problem: Problem, cols: Sequence[int]) -> NDArray[np.float32]:
-    """[n_rows, len(cols)], all NaN: nothing is seen yet."""
+    """Scores [n_rows, len(cols)], all NaN: no row is filled yet."""
     return np.full((problem.n_rows, len(cols)), np.nan, dtype=np.float32)
 
 
@@ -168,7 +170,7 @@ def chunk_of(
     diagnostics: Mapping[str, Sequence[float]] | None = None,
     check: Callable[[], Spot] | None = None,
 ) -> Chunk:
-    """From scores [k, m] of the columns and the logits [a, vocabulary] of their atoms to a finished chunk."""
+    """Make a finished chunk from scores [k, m] of the columns and the logits [a, vocabulary] of their atoms."""
     out = blank(problem, cols)
     for j, (row, col) in enumerate(zip(scores.cpu().numpy(), cols, strict=True)):
         seen = problem.targets[col].n_seen

@@ -1,4 +1,4 @@
-"""The result: one matrix, the tokens of its rows and columns, and where it came from. Immutable."""
+"""The result: one matrix, the tokens of its rows and columns, and the question it answers. Immutable."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Attribution:
 
     `scores`: float32 [n_rows, n_cols] as the method defines them, un-normalised; NaN where the target cannot see the
     row, and only there. `step_scores`: float32 [n_cols] each, `probability` among them. `alternatives`: for each column
-    the most probable tokens. `foil`: what each target was set against. `seconds`: what computing took.
+    the most probable tokens. `foil`: the token that each target was set against. `seconds`: the computing time.
     `diagnostics`: by name, mostly a number a column: `completeness_error` of integrated gradients, for one.
     """
 
@@ -168,8 +168,8 @@ class Attribution:
 
         `pool`: "sum", "mean" or "max" over the tokens of a unit; None takes what suits the method: the sum where scores
         add up. A sum of norms favours long words, so of others say which you took (`settings` remembers). Columns are
-        pooled to words by their mean: each is a target of its own; their probability by its product. What the tokens of
-        such a target owe to each other is no answer to why it stands there, and is NaN. So the widget reads by words.
+        pooled to words by their mean: each is a target of its own; their probability by its product. Scores of such a
+        target's own tokens are NaN. The widget reads by words in the same way.
         Raises: UnknownName.
         """
         one_of("unit", unit, UNITS)
@@ -222,7 +222,7 @@ class Attribution:
 
     @classmethod
     def load(cls, path: str | Path) -> Attribution:
-        """Read what `save` wrote.
+        """Read a map that `save` wrote.
 
         Raises: DamagedFile for any other content, by checksum, types, shapes and ranges, and for a file of a newer
         version; NoSuchFile, FileError where there is none to read.

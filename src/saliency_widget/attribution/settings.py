@@ -1,4 +1,4 @@
-"""What the settings of all methods have in common: they know what they mean, for the map and for a reader."""
+"""The base class of the settings of all methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of a method; as it is, of one that has none. Its fields raise InputError for what cannot be."""
+    """The settings of a method; the class itself is for a method without any. Wrong values raise InputError."""
 
     @property
     def is_signed(self) -> bool:
@@ -21,11 +21,11 @@ class Settings:
         return True
 
     def described(self) -> dict[str, str]:
-        """The settings by name, as people read them; what is left to the method is left out."""
+        """The names and values of the settings as people read them, without those left to the method."""
         return {name: str(value) for name, value in asdict(self).items() if value is not None}
 
     def check(self, model: Model) -> None:
-        """Raises: InputError for what this model does not have."""
+        """Raises: InputError for a layer or head that this model does not have."""
 
 
 def check_index(name: str, index: int | None, count: int, model: Model) -> None:

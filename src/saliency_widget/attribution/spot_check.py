@@ -1,6 +1,7 @@
 """Each map recomputes a few of its numbers by plain passes: one text, one target, no short cut, the model's attention.
 
-What is off by more than the precision leaves open is an error that names both numbers. In bfloat16 it is only told.
+A number that is off by more than its tolerance raises an error that names both numbers. In bfloat16 it is only
+reported.
 """
 
 from __future__ import annotations
@@ -42,25 +43,25 @@ class Gradient(NamedTuple):
 def of_gradient(
     problem: Problem, cols: Sequence[int], point: torch.Tensor, gradients: torch.Tensor, logits: torch.Tensor
 ) -> Callable[[], Spot]:
-    """For `Chunk.check`: the gradients [k, m, d] of some columns at a point [m, d], and the logits [a, vocabulary]."""
+    """Return a `Chunk.check` of the gradients [k, m, d] of some columns at a point [m, d], and of their logits."""
     col, mine = _first(problem, cols)
     m = problem.targets[col].n_seen
     return partial(slope, problem, Gradient(col, point[:m], gradients[0, :m].detach().clone(), logits[mine].detach()))
 
 
 def _first(problem: Problem, cols: Sequence[int]) -> tuple[int, slice]:
-    """The first of some columns, and the place of its atoms among theirs.
+    """Return the first of some columns, and the slice of its atoms among theirs.
 
-    It has read the least: its passes cost the least, and differ most from a pass that was longer than it should be.
+    The first column reads the shortest text: its passes cost least, and show best a pass that read too much.
     """
     return cols[0], slice(0, len(problem.targets[cols[0]].ids))
 
 
 def slope(problem: Problem, made: Gradient) -> Spot:
-    """Whether the objective moves as the gradient says: along it, and along its largest row alone.
+    """Check that the objective moves as the gradient predicts: along the gradient, and along its largest row alone.
 
-    Steps that are too long for its curvature, or too short for the precision, disagree with each other, too: then
-    nothing is proved, and it is only told.
+    Steps that are too long for its curvature, or too short for the precision, disagree with each other, too: then the
+    check is undecided, and only reports.
     Cost: a pass over four texts; more where the first step is too long.
     """
     import torch
@@ -68,7 +69,7 @@ def slope(problem: Problem, made: Gradient) -> Spot:
     atoms = atoms_of(problem, [made.col])
     x, g = made.point.double(), made.gradient.double()
     rows = g.norm(dim=-1)
-    if not rows.any():  # which was looked at before: see `is_flat`
+    if not rows.any():  # which was checked before: see `is_flat`
         return _spot(problem, made.col, 0.0, 0.0, 0.0, _SLOPES)
     alone = torch.zeros_like(g)
     alone[rows.argmax()] = g[rows.argmax()]
@@ -103,15 +104,15 @@ def slope(problem: Problem, made: Gradient) -> Spot:
 
 
 def drops(problem: Problem, col: int, made: Sequence[tuple[float, float]], largest: float) -> Spot:
-    """Of drops of a column as a map has them and as they were measured the farthest apart; `largest`: of the column."""
+    """Return the pair farthest apart of a column's drops in the map and measured; `largest`: its largest drop."""
     spots = (_spot(problem, col, a, b, abs(b - a) / max(abs(largest), 1e-300), _DROPS) for a, b in made)
     return max(spots, key=lambda spot: spot.difference)
 
 
 def is_flat(problem: Problem, col: int) -> bool:
-    """Whether the objective of a column does not move, as a column of zeros says, by plain passes over changed texts.
+    """Whether the objective of a column stays the same in plain passes over changed texts, as a column of zeros claims.
 
-    They go a hundredth of the way to other embeddings: to each row's neighbour, and to its mirror image.
+    The changed embeddings lie a hundredth of the way to others: to each row's neighbour, and to its mirror image.
     """
     import torch
 
@@ -124,7 +125,7 @@ def is_flat(problem: Problem, col: int) -> bool:
 
 
 def of_logits(problem: Problem, cols: Sequence[int], made: torch.Tensor) -> Callable[[], Spot]:
-    """For `Chunk.check`: the logits [a, vocabulary] of the atoms of some columns are those of the model itself."""
+    """Return a `Chunk.check` that compares the logits [a, vocabulary] of some columns' atoms with the model's own."""
     col, mine = _first(problem, cols)
     return partial(_logits, problem, col, made[mine].detach())
 
@@ -157,7 +158,7 @@ def _plain(problem: Problem, texts: torch.Tensor, atoms: Atoms) -> torch.Tensor:
 
 
 def _scale(problem: Problem, given: torch.Tensor, ids: torch.Tensor) -> float:
-    """How much of the objective a move of 1 in the target's log-odds is, about."""
+    """The approximate change of the objective when the target's log-odds change by 1."""
     import torch
 
     p = given.double().softmax(-1)

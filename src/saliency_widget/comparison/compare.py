@@ -18,7 +18,7 @@ from .merging import Merged, merge
 
 Comparable: TypeAlias = Attribution | MapWidget
 
-A, B, DIFFERENCE = "a", "b", "difference"  # by these names a map is asked for
+A, B, DIFFERENCE = "a", "b", "difference"  # the names by which `ask` knows the maps
 _CLOSED = (
     "This is a comparison of finished maps: there is no model behind it to ask.",
     "Call show() with a model for that.",
@@ -115,12 +115,12 @@ def _names(a: Attribution, b: Attribution, given: Sequence[str] | None) -> tuple
 def _difference(
     merged: Merged, a: Attribution, b: Attribution, on_text: Sequence[Attribution], name: str
 ) -> Attribution:
-    """A's shares less B's, each of the whole column of its own map; NaN where one of them has none."""
+    """A's shares less B's, each share of the whole column of its own map; NaN where one of them has none."""
     ours, theirs = (merged.spread(each.normalized(), place) for each, place in zip((a, b), merged.places, strict=True))
     return replace(
         on_text[0],
         scores=ours - theirs,
-        step_scores={},  # each map has its own: what is told of a target would be that of one of them
+        step_scores={},  # each map has its own: those of one would be shown as the target's
         alternatives=(),
         method=DIFFERENCE,
         objective=a.objective if a.objective == b.objective else None,
@@ -176,7 +176,7 @@ def _difference_card(a: Attribution, b: Attribution) -> Card:
 
 
 def _about(shown: Attribution) -> Iterator[tuple[str, str]]:
-    """On what a map was computed, as people read it."""
+    """Yield the names and values of a map's conditions: its model, objective and settings."""
     yield "method", shown.label
     if shown.model_name:
         yield "of", shown.model_name

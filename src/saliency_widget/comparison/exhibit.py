@@ -1,4 +1,4 @@
-"""What stands behind a widget that shows maps which are there already: no model, no worker, nothing to wait for."""
+"""The exhibit takes the controller's place in a widget that shows finished maps: it has no model and no worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A map, the card that says how to read it (its id is how it is asked for), and on what it was computed."""
+    """A finished map, its card (its id is the map's name on the page), and the conditions it was computed under."""
 
     card: Card
     map: Attribution
@@ -33,11 +33,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibition:
-    """Maps of one text, and the text. `where`, `what`: two notes beside its name. `maps`: the last is on show first.
+    """A text and its finished maps. `where`, `what`: two notes beside its name. `maps`: the last is on show first.
 
     All maps have the rows `tokens[:n_rows]` and the columns `tokens[first_target:]`. `beside`: which of them stand side
-    by side at first, by the ids of their cards. `closed`: what a user is told who asks for something that a model would
-    have to answer, cause and cure.
+    by side at first, by the ids of their cards. `closed`: cause and cure of the error for a task that needs a model.
     """
 
     name: str
@@ -52,7 +51,9 @@ class Exhibition:
 
 
 class Exhibit:
-    """Tells the pages of an exhibition, and takes what they ask. Every method returns at once, from any thread.
+    """Sends the maps of an exhibition to the pages, and handles their messages.
+
+    Every method returns at once, from any thread.
 
     `send` hands a message to the pages. `finished` is called, in the caller's thread, with each map that goes on show.
     """
@@ -66,7 +67,7 @@ class Exhibit:
         self._on_show = exhibition.maps[-1]
 
     def start(self) -> None:
-        """Hang the maps, and begin to send."""
+        """Put all maps on the shelf, and begin to send."""
         of, reason = self._of, " ".join(self._of.closed)
         self._sender.tell(
             menu_message({shown.card: None for shown in of.maps}, {}),
@@ -94,7 +95,7 @@ class Exhibit:
         self._finished(shown.map)
 
     def receive(self, message: to_kernel.ToKernel) -> None:
-        """A message of the page."""
+        """Handle a message of the page."""
         if self._sender.heard(message):
             return
         try:
@@ -121,14 +122,14 @@ class Exhibit:
         self._sender.prefer(col)
 
     def cancel(self) -> None:
-        """Nothing runs: nothing happens."""
+        """Do nothing: no task runs."""
 
     def close(self) -> None:
         """End the thread that sends."""
         self._sender.close()
 
     def wait(self, timeout: float | None) -> bool:  # noqa: ARG002 (whoever waits for a widget may have a limit)
-        """Nothing is to do."""
+        """Return True at once: no task runs."""
         return True
 
     @property
@@ -138,7 +139,7 @@ class Exhibit:
 
     @property
     def error(self) -> BaseException | None:
-        """None: what is there cannot fail."""
+        """None: no task runs that could fail."""
         return None
 
     # ── told ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,7 +153,7 @@ class Exhibit:
         self._shelf.begin(name, method=name, objective=objective, shape=shape, settings=shown.about, aside=aside)
 
     def _tell_steps(self, shown: Shown) -> None:
-        """By column the probability, or the value, and the alternatives: of this map, or of the first that has them."""
+        """Send each column's probability (or value) and alternatives, of this map or the first one that has them."""
         found: dict[int, to_page.Steps] = {}
         for each in (*reversed(self._of.maps), shown):
             scores, unknown = each.map.step_scores, np.full(len(each.map.cols), np.nan)

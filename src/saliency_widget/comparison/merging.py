@@ -30,7 +30,7 @@ _NO_SEGMENT = Segment(kind="paragraph", name="", start=0, end=0)  # of scores th
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a map lies in the merged one: the merged index of each of its rows, and of each of its columns."""
+    """The position of a map in the merged one: the merged index of each of its rows and columns."""
 
     rows: tuple[int, ...]
     cols: tuple[int, ...]
@@ -53,22 +53,22 @@ class Merged:
 
     @property
     def rows(self) -> tuple[Token, ...]:
-        """One a row."""
+        """The tokens of the rows."""
         return self.tokens[: self.n_rows]
 
     @property
     def cols(self) -> tuple[Token, ...]:
-        """The targets, one a column."""
+        """The tokens of the columns."""
         return self.tokens[self.first_target :]
 
     def spread(self, numbers: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
-        """A matrix of A or of B as float32 [n_rows, n_cols] of the merged text; NaN in all other cells."""
+        """Spread a matrix of A or B over the merged text: float32 [n_rows, n_cols], NaN in all other cells."""
         whole = np.full((self.n_rows, len(self.cols)), np.nan, dtype=np.float32)
         whole[np.ix_(place.rows, place.cols)] = numbers
         return whole
 
     def map_of(self, attribution: Attribution, place: Place) -> Attribution:
-        """A or B on the merged text. Its diagnostics, which count columns in their own way, are left out."""
+        """Return A or B as a map of the merged text, without its diagnostics, which count columns in their own way."""
         n_cols = len(self.cols)
         steps = {}
         for name, values in attribution.step_scores.items():
@@ -163,9 +163,9 @@ def _split(attribution: Attribution) -> _Side:
 
 
 def _n_read(attribution: Attribution) -> int:
-    """How many rows come before what was written; all of them where the targets are no tokens of the text they read.
+    """Count the rows before the first target; all rows where the targets are no tokens of the text.
 
-    That is so for classes, for a span that is explained as one, and where rows are sentences and columns are tokens.
+    The latter holds for classes, for a span in one column, and where rows are sentences and columns are tokens.
     """
     rows, cols = attribution.rows, attribution.cols
     at = {token.position: row for row, token in enumerate(rows)}
@@ -183,7 +183,7 @@ def _ascends(positions: Sequence[int]) -> bool:
 
 
 def _unit(attribution: Attribution) -> str:
-    """What its rows are; occlusion has a setting of the same name, which says something else."""
+    """The unit of a map's rows; the setting `unit` of occlusion means another thing."""
     return str(attribution.settings["unit"]) if "pool" in attribution.settings else "token"
 
 
@@ -215,7 +215,7 @@ def _check(a: Attribution, b: Attribution) -> None:
 
 
 def _key_of(a: _Side, b: _Side) -> Callable[[int, Token], Hashable]:
-    """What two tokens have in common that stand for the same one: text, and that of the turn where both are chats."""
+    """The key by which two tokens are aligned: the text, and in chats the turn's role."""
     kinds = [{side.segment(token).kind for token in side.tokens} for side in (a, b)]
     by_turn = kinds[0] == kinds[1]
 
@@ -227,7 +227,7 @@ def _key_of(a: _Side, b: _Side) -> Callable[[int, Token], Hashable]:
 
 
 def _aligned(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair]:
-    """Every index of both, ascending; between two blocks of equal keys first A's, then B's."""
+    """Pair the indices of both lists, ascending; between two blocks of equal keys A's come first, then B's."""
     i = j = 0
     for block in SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks():
         yield from ((k, None) for k in range(i, block.a))
@@ -237,7 +237,7 @@ def _aligned(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair]:
 
 
 def _same_classes(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair]:
-    """Classes have no order: A's, each with B's of the same name, then those that B alone has."""
+    """Pair classes by name, in any order: A's first, then those that B alone has."""
     left = list(range(len(b)))
     for i, name in enumerate(a):
         j = next((j for j in left if b[j] == name), None)
@@ -269,7 +269,7 @@ def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tu
 
 
 def _own(a: Sequence[Token], b: Sequence[Token], pair: Pair) -> Token:
-    """A's token where A has it, else B's."""
+    """Return A's token where A has it, else B's."""
     i, j = pair
     if i is not None:
         return a[i]
@@ -300,7 +300,7 @@ def _units(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: 
 
 
 def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> list[tuple[int, int] | None]:
-    """Where each token stands in the merged text: as far from the one before as in the text that has both."""
+    """The span of each token in the merged text: as far from the token before as in the text that has both."""
     spans: list[tuple[int, int] | None] = []
     end = 0
     before: Pair = (None, None)

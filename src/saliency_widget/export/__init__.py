@@ -1,7 +1,7 @@
 """An attribution as text, as a table and as HTML that needs no kernel. Nothing here imports the rest of the package.
 
-That is what lets an `Attribution` show itself: it imports this, not the other way round. What is needed of one is said
-by the protocols below.
+So an `Attribution` can show itself: it imports this package, not the other way round. The protocols below list the
+fields that are read.
 """
 # ruff: noqa: D102 - the fields are described where they are defined
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TokenLike(Protocol):
-    """What is read of a token; `types.Token` says what each field means."""
+    """The fields of a token that `export` reads; `types.Token` documents each."""
 
     @property
     def position(self) -> int: ...
@@ -33,7 +33,7 @@ class TokenLike(Protocol):
 
 
 class SegmentLike(Protocol):
-    """What is read of a segment; `types.Segment` says what each field means."""
+    """The fields of a segment that `export` reads; `types.Segment` documents each."""
 
     @property
     def kind(self) -> str: ...
@@ -53,7 +53,7 @@ class AlternativeLike(Protocol):
 
 
 class AttributionLike(Protocol):
-    """What is read of an attribution; `attribution.result.Attribution` says what each field means."""
+    """The fields of an attribution that `export` reads; `attribution.result.Attribution` documents each."""
 
     @property
     def scores(self) -> NDArray[np.float32]: ...

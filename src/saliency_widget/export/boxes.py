@@ -1,4 +1,4 @@
-"""What is printed of a map, box by box: each knows the row whose colour it has, and the target that it is."""
+"""The boxes of a printed map: each knows the row whose colour it has, and the target that it is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
 
 
 class Box(NamedTuple):
-    """A token, or a unit of several. `row`: the index of the row that it belongs to, or -1.
+    """A token, or a unit of several, with the indices of the row and of the target that it belongs to.
 
-    `col`: the index of the target that it belongs to; or ~n, which is below 0, where n targets end before it.
+    `ended`: the number of targets that end before it.
     """
 
     token: TokenLike
-    row: int
-    col: int
+    row: int | None
+    col: int | None
+    ended: int
 
 
 def boxes_of(attribution: AttributionLike) -> list[Box]:
@@ -26,15 +27,11 @@ def boxes_of(attribution: AttributionLike) -> list[Box]:
     row, col = _finder(attribution.rows), _finder(attribution.cols)
     ends = sorted(target.position + target.length for target in attribution.cols)
 
-    def box(token: TokenLike) -> Box:
-        at = col(token)
-        return Box(token, row(token), at if at >= 0 else ~bisect_right(ends, token.position))
-
-    return [box(token) for token in _tokens(attribution)]
+    return [Box(token, row(token), col(token), bisect_right(ends, token.position)) for token in _tokens(attribution)]
 
 
 def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str, list[Box]]]:
-    """The texts and their names: one without a name; of a translation the source and what was written. No classes."""
+    """Return the texts with their names: one text without a name, or a translation's source and target. No classes."""
     text = [box for box in boxes if box.token.role != "class"]
     named = {segment.kind: segment for segment in attribution.segments}
     begin = named["target"].start if "target" in named else None
@@ -48,10 +45,10 @@ def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str,
 
 
 def _tokens(attribution: AttributionLike) -> list[TokenLike]:
-    """Rows and targets, each stretch of the text once.
+    """Return rows and targets such that each stretch of the text is in one of them.
 
-    A row is printed as the targets within it where these are all of it (a sentence of words that were written; the
-    beginning of a word whose end no target could see), and else whole.
+    A row is printed as its targets where they cover it (a sentence of written words; the beginning of a word whose end
+    no target could see), and else as a whole.
     """
     written = _covered(attribution.cols)
     whole = [row for row in attribution.rows if not written(_extent(row))]
@@ -61,7 +58,7 @@ def _tokens(attribution: AttributionLike) -> list[TokenLike]:
 
 
 def _covered(units: Sequence[TokenLike]) -> Callable[[range], bool]:
-    """A flag for each position: is it within one of the units?"""
+    """Return a function that says whether a range of positions lies within the units."""
     starts: list[int] = []
     ends: list[int] = []  # of units that touch, the last one's
     for unit in sorted(units, key=lambda unit: unit.position):
@@ -83,15 +80,15 @@ def _extent(token: TokenLike) -> range:
     return range(token.position, token.position + token.length)
 
 
-def _finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int]:
-    """From a box to the unit that it begins in, or else to the first that begins in it; -1 where there is none."""
+def _finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int | None]:
+    """Return a function from a box to the index of the unit that it begins in, or of the first that begins in it."""
     order = sorted(range(len(units)), key=lambda k: units[k].position)
     starts = [units[k].position for k in order]
 
-    def find(token: TokenLike) -> int:
+    def find(token: TokenLike) -> int | None:
         at = bisect_right(starts, token.position)
         if at > 0 and token.position in _extent(units[order[at - 1]]):
             return order[at - 1]
-        return order[at] if at < len(order) and starts[at] in _extent(token) else -1
+        return order[at] if at < len(order) and starts[at] in _extent(token) else None
 
     return find

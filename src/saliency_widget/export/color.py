@@ -1,4 +1,4 @@
-"""From a share to a colour: the ramp of the live map (js/src/color.ts) on its light background, number for number."""
+"""The colours of shares: the ramp of the live map (js/src/color.ts) on its light background, number for number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Lab: TypeAlias = tuple[float, float, float]
 STEPS = 64
 PAPER: Rgb = (255, 255, 255)
 INK: Rgb = (27, 29, 34)
-QUIET: Rgb = (95, 102, 115)  # for what stands back; 5.8 on the paper
+QUIET: Rgb = (95, 102, 115)  # the colour of secondary text; contrast 5.8 on the paper
 SOFT_WHITE: Rgb = (240, 242, 246)
 BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)
@@ -33,7 +33,7 @@ class Swatch(NamedTuple):
 
 
 def swatch(share: float, largest: float, *, signed: bool) -> Swatch:
-    """The colour of one share where `largest` ends the domain; NaN, or an empty domain, has the paper's own."""
+    """Return the colours of one share where `largest` ends the domain; the paper's for NaN or an empty domain."""
     if isnan(share) or not largest > 0:
         return _at(0, signed=signed)
     return _at(floor(STEPS * max(-1.0, min(1.0, share / largest)) + 0.5), signed=signed)
@@ -62,7 +62,7 @@ def _at(step: int, *, signed: bool) -> Swatch:
 
 @cache
 def _ramp(far: tuple[float, float, float]) -> tuple[Swatch, ...]:
-    """From the paper to one end, in STEPS steps."""
+    """The ramp from the paper to one end, in STEPS steps."""
     paper = _to_oklab(PAPER)
     lightness, chroma, hue = far
     end = (lightness, chroma * cos(radians(hue)), chroma * sin(radians(hue)))

@@ -1,6 +1,7 @@
 """The map as HTML that reads without a kernel: in a saved notebook, in an export, in an e-mail.
 
-It has two lives. Where scripts may not run, what counts is inline: a cleaned page keeps `style`, `title`, `class`,
+The map works with a script and without. Without one its style is inline: a cleaned page keeps `style`, `title`,
+`class`,
 tables and `<details>`, and loses `<style>`, `<script>` and `data-*`. So the map lies on a card of its own (nobody knows
 what colour the page has), every number is in a title or a table, and the colours are in the spans. Where scripts may
 run, the data beside the map lets `static.js` make every target hoverable, in the colours of the page.
@@ -14,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 Painted: TypeAlias = Callable[[Box], tuple[list[str], str]]  # see `painter`
 
-# What keeps a saved notebook small. Beyond these the page says what it leaves out.
+# Limits that keep a saved notebook small. Beyond them the page says what it leaves out.
 MAX_TABLE_ROWS = 100  # targets in the table
 MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 5.3 bytes each
 
@@ -81,8 +82,8 @@ color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp
 def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
     """The static map of the whole attribution as it comes, coloured for target `col` (-1 is the last).
 
-    If None it is the first one, and of classes the most probable. What a reader chose to see is a file of the page's
-    (js/src/views/takeaway/page.ts), which writes the same markup.
+    If None, `col` is the first target, or the most probable class. The page (js/src/views/takeaway/page.ts) writes the
+    map as its reader sees it, with the same markup.
     Bounded: 5,000 tokens and 32 targets stay under 1.5 MB. Always encodable as UTF-8, whatever the tokens hold.
     Raises: IndexError where there is no such target; FileNotFoundError where the front end was never built.
     """
@@ -102,7 +103,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
         _head(attribution),
         *_texts(attribution, boxes, painted),
         _classes(boxes, targets, painted),
-        _caption(attribution, targets[col], _about(attribution, targets[col], col)),
+        _caption(attribution, targets[col], _caption_of(attribution, targets[col], col)),
         _legend(attribution, targets[col]),
         _numbers(attribution, targets),
         _left_out(attribution, hover=hover),
@@ -124,13 +125,13 @@ def _head(attribution: AttributionLike) -> str:
 
 
 def _texts(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted) -> Iterator[str]:
-    """The text; or source and translation, each under its name and in its own direction."""
+    """Yield the text, or source and translation, each under its name and in its own direction."""
     for at, (name, side) in enumerate(texts(attribution, boxes)):
         prose = "".join(_text(attribution, side, painted, begun=not name))
         if not name:
             yield f'<div class="sw-prose" dir="auto" style="{TEXT}">{prose}</div>'
             continue
-        # What has a direction of its own has no say in that around it: the text alone decides where both begin.
+        # An element with a `dir` of its own is ignored by dir="auto" around it: the text alone decides.
         line = f"border-top:{LINE}" if at else ""
         yield (
             f'<div class="sw-side" dir="auto"{_attribute("style", line)}>'
@@ -140,7 +141,7 @@ def _texts(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted)
 
 
 def _classes(boxes: Sequence[Box], targets: Sequence[Column], painted: Painted) -> str:
-    """A box a class, with its probability; in their own order, which the script counts by."""
+    """One box for each class with its probability, in the order of the columns, by which the script counts."""
     classes = [box for box in boxes if box.token.role == "class"]
     if not classes:
         return ""
@@ -165,7 +166,7 @@ def _classes(boxes: Sequence[Box], targets: Sequence[Column], painted: Painted) 
 def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, *, begun: bool) -> Iterator[str]:
     """One `<span class="sw-token">` a box, in the order of the text. The space before a word stays outside its box.
 
-    `begun`: something of it was read, not written. A start token alone is no beginning.
+    `begun`: the text begins with tokens that were read. A start token alone does not count.
     """
     first = first_target(attribution)
     tokens = [box.token for box in boxes]
@@ -189,12 +190,12 @@ def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, 
 
 
 def _mark(token: TokenLike) -> str:
-    """What stands for a character that is printed already; only a dot where their numbers would drown the line."""
+    """The mark in place of a character that is printed already; a dot where it has too many parts for numbers."""
     return "·" if token.part and token.part[1] > MANY_PARTS else part_mark(token)
 
 
 def _visible(text: str) -> str:
-    """The characters, escaped; an invisible one as a sign. A line break stays one, behind its sign."""
+    """Escape the characters; an invisible one becomes a sign. A line break stays one, behind its sign."""
     return "".join(
         (_sign(sign) + ("\n" if char == "\n" else "")) if sign else escape(char) for char, sign in glyphs(text)
     )
@@ -207,25 +208,36 @@ def _sign(sign: str) -> str:
 # ── the lines below it ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _about(attribution: AttributionLike, column: Column, col: int) -> tuple[str, str, str, str]:
-    """What the line below the text says of target `col`.
+class Caption(TypedDict):
+    """The parts of the line below the text, as they are printed; a part is empty where there is nothing to say.
 
-    Its name; its probability; what might have been written instead; what is hidden of it, which here is nothing. Each
-    stands there as it is, and is empty where there is nothing to say.
+    `detail` says the probability; `alternatives` what might have been written instead. Nothing is `hidden` here.
     """
-    said = f" {'p ' if np.isnan(column.value) else ''}= {number(column)}" if np.isfinite(column.figure) else ""
+
+    name: str
+    detail: str
+    alternatives: str
+    hidden: str
+
+
+def _caption_of(attribution: AttributionLike, column: Column, col: int) -> Caption:
+    detail = f" {'p ' if np.isnan(column.value) else ''}= {number(column)}" if np.isfinite(column.figure) else ""
     others = " · ".join(f"{isolated(name)} {share(p)}" for name, p in _others(attribution, column, col))
-    return isolated(label(column.target)), said, others and f" instead of {others}", ""
+    name, alternatives = isolated(label(column.target)), others and f" instead of {others}"
+    return Caption(name=name, detail=detail, alternatives=alternatives, hidden="")
 
 
-def _caption(attribution: AttributionLike, column: Column, about: tuple[str, str, str, str]) -> str:
-    name, said, others, _ = map(escape, about)  # what cannot be seen is a sign already
+def _caption(attribution: AttributionLike, column: Column, caption: Caption) -> str:
+    # A character that cannot be seen is a sign already.
+    name, detail, others = (escape(caption[part]) for part in ("name", "detail", "alternatives"))
     inputs = _strongest(attribution.rows, column, 3) or "No input has a share of this."
-    return f'<div class="sw-caption"><strong>{name}</strong>{said}{_quiet(others) if others else ""}<br>{inputs}</div>'
+    return (
+        f'<div class="sw-caption"><strong>{name}</strong>{detail}{_quiet(others) if others else ""}<br>{inputs}</div>'
+    )
 
 
 def _others(attribution: AttributionLike, column: Column, col: int) -> list[tuple[str, float]]:
-    """What might have been written instead of target `col`, the most probable first: names and probabilities."""
+    """The alternatives to target `col`, the most probable first: names and probabilities."""
     known = attribution.alternatives[col][: OTHERS + 1] if attribution.alternatives else []
     return [(_name(a.text), a.probability) for a in known if a.text != column.target.text][:OTHERS]
 
@@ -293,11 +305,12 @@ def _data(attribution: AttributionLike, targets: Sequence[Column], boxes: Sequen
     about = {
         "shown": col,
         "signed": attribution.signed,
-        "numbers": told(attribution),
+        "label": told(attribution),
         "rows": [box.row for box in boxes],
         "cols": [box.col for box in boxes],
+        "ended": [box.ended for box in boxes],
         "names": [isolated(label(row)) for row in attribution.rows],
-        "asked": [_about(attribution, column, at) for at, column in enumerate(targets)],
+        "captions": [_caption_of(attribution, column, at) for at, column in enumerate(targets)],
         # Column by column, little-endian float32, NaN where the target cannot see the row.
         "scores": base64.b64encode(np.asarray(attribution.scores.T, "<f4").tobytes()).decode(),
     }
@@ -321,12 +334,12 @@ def _script() -> str:
 
 
 def _called(token: TokenLike) -> str:
-    """The name of a token in a line of ours, escaped."""
+    """The escaped name of a token for a line in English."""
     return isolated(_html(label(token)))
 
 
 def _html(text: str) -> str:
-    """Escaped, and encodable: half a surrogate pair, or a NUL, is no character of a page."""
+    """Escape a text and make it encodable: half a surrogate pair, or a NUL, is no character of a page."""
     return escape("".join(sign or char for char, sign in glyphs(text)))
 
 

@@ -1,4 +1,4 @@
-"""What a box of a page looks like, and what it says on hover, where one target is asked about."""
+"""The style and the title of each box of a page, for one target."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .boxes import Box
     from .reading import Column
 
-MAX_TITLES = 2000  # tokens that say their number, the strongest first: what keeps a saved notebook small
+MAX_TITLES = 2000  # tokens whose title has their number, the strongest first: keeps a saved notebook small
 
 INK = color.css(color.INK)
 QUIET = color.css(color.QUIET)
@@ -26,15 +26,14 @@ ACCENT = "#2563c9"
 
 
 def painter(attribution: AttributionLike, column: Column, col: int) -> Callable[[Box], tuple[list[str], str]]:
-    """From a box to its declarations of style, where it is no plain text, and to its title; target `col` is on show."""
+    """Return a function from a box to its declarations of style and its title, where target `col` is on show."""
     ranks, titled, kind = column.ranks(), _titled(column), told(attribution)
 
     def painted(box: Box) -> tuple[list[str], str]:
         if box.col == col:
             return [f"outline:2px solid {ACCENT}"], f"{isolated(label(column.target))} · the target"
-        # The sentence of a box after the target may have begun before it, and was seen no further.
-        is_after = (box.col if box.col >= 0 else ~box.col) > col
-        if is_after or box.row < 0 or np.isnan(column.numbers[box.row]):
+        # The target saw only the beginning of a sentence that goes on after it: a box there has no number.
+        if box.ended > col or box.row is None or np.isnan(column.numbers[box.row]):
             return [f"color:{QUIET}"], ""
         value = float(column.numbers[box.row])
         swatch = color.swatch(value, column.largest, signed=attribution.signed)
@@ -50,7 +49,7 @@ def painter(attribution: AttributionLike, column: Column, col: int) -> Callable[
 
 
 def _titled(column: Column) -> frozenset[int]:
-    """The rows that say their number on hover: all of them, or the strongest of a long text."""
+    """The rows whose title has their number: all of them, or the strongest of a long text."""
     if len(column.numbers) <= MAX_TITLES:
         return frozenset(range(len(column.numbers)))
     return frozenset(column.top(MAX_TITLES))

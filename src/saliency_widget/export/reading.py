@@ -1,4 +1,4 @@
-"""What a reader is told, whatever the medium: shares, ranks, strongest inputs; characters and numbers one can see."""
+"""Words and numbers for readers, in any medium: shares, ranks, strongest inputs, visible characters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG = 60  # characters of the name of a unit of several tokens; of one token tw
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One target and what it was made of: `numbers` [n_rows], shares or differences, NaN where it cannot see the row.
+    """A target and its column: `numbers` [n_rows] are shares or differences, NaN where the target cannot see the row.
 
     `probability` is NaN where it is not known; `value` is the number that a model gives in its place, or NaN.
     """
@@ -45,7 +45,7 @@ class Column:
 
     @property
     def n_visible(self) -> int:
-        """How many rows the target can see."""
+        """The number of rows that the target can see."""
         return int(np.count_nonzero(~np.isnan(self.numbers)))
 
     def ranks(self) -> NDArray[np.int64]:
@@ -63,19 +63,19 @@ class Column:
 
 
 def told(attribution: AttributionLike) -> str:
-    """What is told of a cell: its "share" of the column; of a "difference" of shares, which has none, itself."""
+    """The label before a number: "share", or "difference" in a map of differences."""
     return "difference" if attribution.unit == APART else "share"
 
 
 def measured(attribution: AttributionLike) -> str:
-    """What the numbers and colours are: "share of the gradient norm, summed over words"."""
+    """The unit of numbers and colours: "share of the gradient norm, summed over words"."""
     unit, settings = plain(attribution.unit), attribution.settings
     pooled = _POOLED[settings["pool"]].format(settings["unit"]) if "pool" in settings else ""
     return ", ".join(said for said in (unit if unit == APART else f"share of the {unit}", pooled) if said)
 
 
 def columns(attribution: AttributionLike) -> list[Column]:
-    """Every column, in what is told of it. A column of zeros has shares of 0, so that it is not taken for unseen."""
+    """Return every column as shares or differences. A column of zeros has shares of 0: NaN would mean unseen."""
     numbers = attribution.scores.astype(np.float64)
     if told(attribution) == "share":
         sums = np.nansum(np.abs(numbers), axis=0)
@@ -107,7 +107,7 @@ def first_target(attribution: AttributionLike) -> int:
 
 
 def likeliest(shown: Sequence[Column]) -> int:
-    """The column to look at first: of classes the most probable or that of the largest value; else see `first_word`."""
+    """The column to show first: the most probable class, or that of the largest value; for a text see `first_word`."""
     if shown[0].target.role != "class":
         return first_word([column.target for column in shown])
     return int(np.argmax(np.nan_to_num([column.figure for column in shown], nan=-np.inf)))
@@ -119,7 +119,7 @@ def first_word(targets: Sequence[TokenLike]) -> int:
 
 
 def headline(attribution: AttributionLike) -> list[str]:
-    """What was asked of which model, in the words of the menu; and of which of its layers and heads, if not of all."""
+    """The model, method and objective in the words of the menu; and the layer and head, if one was chosen."""
     objective = (attribution.objective or "").replace("_", "-")
     if attribution.foil is not None:
         objective += f" less that of {attribution.foil.strip() or attribution.foil!r}"
@@ -130,14 +130,14 @@ def headline(attribution: AttributionLike) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence that a method says of its own result. `cols`: the columns it concerns; None: the map as a whole."""
+    """A method's sentence about its own result. `cols`: the columns it concerns; None: the map as a whole."""
 
     text: str
     cols: tuple[int, ...] | None = None
 
 
 def notes(attribution: AttributionLike) -> Iterator[Note]:
-    """What the method says of its own result, in the order in which it is told."""
+    """The method's notes on its own result, in the order in which they are shown."""
     missing = attribution.diagnostics.get("completeness_error")
     if missing:
         yield Note(f"Each column adds up to the change of the objective, but for at most {max(map(abs, missing)):.2g}.")
@@ -176,7 +176,7 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
 
 
 def _which(holds: Iterable[object]) -> tuple[int, ...]:
-    """The columns of which it holds."""
+    """The columns that a note concerns."""
     return tuple(col for col, one in enumerate(holds) if one)
 
 
@@ -192,7 +192,7 @@ _APART = re.compile(f" +(?=[^{_WHITE}])")
 
 
 def glyphs(text: str) -> Iterator[tuple[str, str]]:
-    """Character by character: what is there, and the sign for it where nobody would see it (else "").
+    """Yield each character with the sign for it if it is invisible (else "").
 
     Spaces have one only in a text of nothing but white space. A first mark that would hang on what is before the text
     stands on a dotted circle.
@@ -225,7 +225,7 @@ def _brief(text: str, long: int) -> str:
 
 
 def isolated(name: str) -> str:
-    """A name whose letters run from right to left between FSI and PDI, lest it turn the numbers beside it."""
+    """Put a right-to-left name between FSI and PDI, so that it does not turn the numbers beside it."""
     return f"\u2068{name}\u2069" if any(unicodedata.bidirectional(char) in ("R", "AL") for char in name) else name
 
 
@@ -242,7 +242,7 @@ _BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def unprinted(tokens: Sequence[TokenLike], printed: int = 0) -> Iterator[tuple[TokenLike, str]]:
-    """Each token with what is left of its text once the characters printed by the tokens before it are gone.
+    """Yield each token with the part of its text that no token before it has printed.
 
     `printed`: the end of what is printed before them.
     """
@@ -260,7 +260,7 @@ def unprinted(tokens: Sequence[TokenLike], printed: int = 0) -> Iterator[tuple[T
 
 
 def width(text: str) -> int:
-    """Terminal cells: wide characters and emoji take two, combining marks and joiners none."""
+    """The width in terminal cells: wide characters and emoji take two, combining marks and joiners none."""
     cells = 0
     for char in text:
         if unicodedata.combining(char) or char in JOINERS or unicodedata.category(char) in ("Mn", "Me", "Cf"):

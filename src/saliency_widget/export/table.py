@@ -24,7 +24,7 @@ LABEL = 16  # cells
 
 
 def to_text(attribution: AttributionLike, width: int = 80) -> str:
-    """What prints in a terminal: what was asked, a line a target, and a shaded matrix where `width` cells hold it."""
+    """The map for a terminal: the question, a line for each target, and a shaded matrix where `width` cells hold it."""
     shown = columns(attribution)
     n_rows, n_cols = attribution.scores.shape
     lines = [
@@ -39,7 +39,7 @@ def to_text(attribution: AttributionLike, width: int = 80) -> str:
 
 
 def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
-    r"""One line a visible cell, target by target.
+    r"""Return one line for each visible cell, target by target.
 
     Columns: row, row_token, row_position, col, col_token, col_position, score, share.
 

@@ -179,7 +179,8 @@ class Column(TypedDict):
     """One column; it takes the place of one that was sent before, of which this is a better estimate.
 
     Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, where it is known: the
-    standard errors of these scores, likewise.
+    standard errors of these scores, likewise. Of a text that is still being written, the map may have grown since the
+    column was computed: the target cannot see the rows that it has more.
     """
 
     type: Literal["column"]
@@ -318,6 +319,13 @@ class WireCard(TypedDict):
     reference: str
 
 
+class WireFailure(TypedDict):
+    """The cause of a failure, and its cure, in the user's words."""
+
+    message: str
+    cure: str
+
+
 class Answer(TypedDict):
     """An answer of an LLM, as far as it is there; the same `id` replaces the one before.
 
@@ -325,7 +333,7 @@ class Answer(TypedDict):
     is new is sent. Where `start` is above 0, `free` is None, and stays what it was.
     `label`: 1 positive, -1 negative, None where it did not decide. `words` and `pairs` are None for prose. `free`: what
     the same prompt gave when it could write as it liked, where the numbers were read from its distribution. `mapped`:
-    whether its words are on the map as the method `llm`. `failure`: cause and cure where it failed.
+    whether its words are on the map as the method `llm`. `failure` is set where it failed.
     """
 
     type: Literal["answer"]
@@ -348,7 +356,7 @@ class Answer(TypedDict):
     problems: list[str]
     mapped: bool
     card: WireCard
-    failure: tuple[str, str] | None
+    failure: WireFailure | None
 
 
 class WireFigure(TypedDict):

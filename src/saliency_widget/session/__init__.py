@@ -1,1 +1,1 @@
-"""What one widget is about: its texts and maps, what is asked and said of them, and the thread that tells the pages."""
+"""The state of one widget: its texts, maps, tasks and explanations, and the thread that sends messages to the pages."""

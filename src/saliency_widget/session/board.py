@@ -1,4 +1,4 @@
-"""The latest message of each kind: all that a page has to hear, and in which order it understands it."""
+"""The board keeps the latest message of each kind, and gives messages in the order in which a page can read them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _all(news: list[Message], _told: dict[Any, Message]) -> list[Message]:
 
 
 def _changed_tokens(news: list[Message], told: dict[Any, Message]) -> list[Message]:
-    """From the first token on that is another than before."""
+    """Return the tokens from the first one that changed."""
     (whole,) = news
     new: list[Any] = whole["tokens"]
     old: list[Any] = told[whole["type"]]["tokens"] if told else []
@@ -35,7 +35,7 @@ def _changed_tokens(news: list[Message], told: dict[Any, Message]) -> list[Messa
 
 
 def _runs_of_steps(news: list[Message], _told: dict[Any, Message]) -> list[Message]:
-    """One message for columns that follow each other."""
+    """Merge the steps of neighbouring columns into one message."""
     runs: list[Message] = []
     for message in sorted(news, key=lambda message: message["start"]):
         if runs and runs[-1]["start"] + len(runs[-1]["steps"]) == message["start"]:
@@ -51,11 +51,11 @@ def _grown_answers(news: list[Message], told: dict[Any, Message]) -> list[Messag
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """How the messages of one kind are kept.
+    """The rule by which the board keeps messages of one kind.
 
-    `key`: of each value of this field the latest message is kept. `of_text`: they are forgotten when another text
-    begins. `urgent`: columns must not overtake them. `tell`: makes of what is new, given what was told before, the
-    messages to send.
+    `key`: the board keeps the latest message for each value of this field. `of_text`: it forgets them when another text
+    begins. `urgent`: columns must not overtake them. `tell`: returns the messages to send, given the new and the last
+    ones.
     """
 
     key: str = "type"
@@ -84,7 +84,7 @@ _KINDS = {
 
 
 class Board:
-    """Its owner sees to it that one thread at a time comes in. `preferred`: the column that the user looks at."""
+    """It has no lock: its owner calls it from one thread at a time. `preferred`: the column that the user looks at."""
 
     def __init__(self) -> None:
         self.preferred = 0
@@ -99,9 +99,10 @@ class Board:
         self.post(status("idle"))
 
     def post(self, message: to_page.ToPage, numbers: Sequence[NDArray[np.float32]] = ()) -> None:
-        """Put it up in the place of the one before. `numbers`: float32, one array a buffer.
+        """Replace the last message of this kind and key.
 
-        A column has to be of a map that is up. An error stays until something runs.
+        `numbers`: float32, one array a buffer. A column must belong to a map on the board. An error stays until a task
+        runs.
         """
         match message["type"]:
             case "column":
@@ -127,13 +128,13 @@ class Board:
         self._new[name].add(key)
 
     def latest(self, kind: str) -> dict[Any, Message]:
-        """By key what is up of this kind."""
+        """Return the messages of this kind by their key."""
         return dict(self._latest[kind])
 
     # ── taken by the one who sends ────────────────────────────────────────────────────────────────────────────────
 
     def greet(self) -> None:
-        """A page is there that knows nothing: all is new."""
+        """Mark every message as new, because a page said hello."""
         for kind, latest in self._latest.items():
             self._told[kind].clear()
             self._new[kind].update(latest)
@@ -142,21 +143,21 @@ class Board:
 
     @property
     def has_news(self) -> bool:
-        """Whether anything but columns is to be told."""
+        """Whether a message other than a column is new."""
         return any(self._new.values()) or bool(self._once)
 
     @property
     def is_urgent(self) -> bool:
-        """Whether columns, or a page that asked, would have to wait for it."""
+        """Whether columns, or a page that asked, must wait for a new message."""
         return bool(self._once) or any(kind.urgent and self._new[name] for name, kind in _KINDS.items())
 
     @property
     def is_told(self) -> bool:
-        """Whether nothing is new."""
+        """Whether no message is new."""
         return not (self.has_news or any(self._new_columns.values()))
 
     def news(self) -> list[Post]:
-        """Take all that is new, but for columns."""
+        """Take all new messages except columns."""
         messages: list[Message] = []
         for name, kind in _KINDS.items():
             new, told = self._new[name], self._told[name]
@@ -187,7 +188,7 @@ class Board:
                 kept.clear()
 
     def _begin(self, header: to_page.Map) -> bool:
-        """Make room for a map's columns, and keep one map on show; whether that is to be told."""
+        """Make room for a map's columns, and keep one map on show. Return whether the map message is news."""
         name = header["map"]
         if header["aside"] and name == self._on_show:
             return False

@@ -1,4 +1,4 @@
-"""The explanations of one widget: what was asked for, what is there of it, and the map of what was said last."""
+"""The explanations of one widget: the talks, and the map of the latest answer that has scores."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """What a conversation needs of the widget it is part of. All of it is called on the worker's thread.
+    """The functions of the widget that a conversation calls, all on the worker's thread.
 
-    `loaded`: the model, loaded if it was not. `document`: the text with what was written, written if it was not.
-    `check` raises to give up.
+    `loaded` loads the model if need be, and returns it. `document` returns the text with its targets, which the model
+    writes if need be. `check` raises to stop.
     """
 
     loaded: Callable[[], Model]
@@ -45,7 +45,7 @@ class Host:
 
 
 class Conversation:
-    """Wishes are fulfilled one after another by the worker; `ask_for` and `drop` may be called from any thread."""
+    """The worker answers talks one after another. `ask_for` and `drop` may be called from any thread."""
 
     def __init__(self, sender: Sender, shelf: Shelf, other: Client | None, host: Host) -> None:
         self._sender = sender
@@ -60,11 +60,11 @@ class Conversation:
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """What was said so far, in the order in which it was asked for."""
+        """The explanations so far, in the order of their talks."""
         return tuple(t.explanation for t in list(self._talks.values()) if t.explanation is not None)
 
     def ask_for(self, request: Inquiry, explainer: str | None, *, of_widget: bool) -> Talk:
-        """A talk that waits. Raises: InputError for an explainer there is not."""
+        """Return a new talk, which waits. Raises: InputError where there is no such explainer."""
         whom = explainer or (THE_MODEL if self._other is None else THE_OTHER)
         if whom not in (THE_MODEL, THE_OTHER) or (whom == THE_OTHER and self._other is None):
             raise InputError(f"There is no explainer {whom!r} here.", cure="Give show() one as explainer=.")
@@ -73,15 +73,15 @@ class Conversation:
         return talk
 
     def drop(self, talk: Talk) -> None:
-        """It waited, and is not done."""
+        """Cancel a talk that waited."""
         self._tell(replace(talk, state="cancelled"))
 
     def forget_map(self) -> None:
-        """What was said is no map of this model any more."""
+        """Forget the LLM's map: the weights changed."""
         self.said = self._placed = None
 
     def introduce(self) -> None:
-        """Tell the page who can be asked about the text on show, and what was said as a map of it if it is about it."""
+        """Tell the pages the explainers for the text on show, and the LLM's map if it is about this text."""
         model = self._host.loaded()
         reason = why_not_local(model)
         own = LocalClient(model) if reason is None else None
@@ -94,7 +94,7 @@ class Conversation:
             self._tell(replace(talk, mapped=self._map(talk.explanation)))
 
     def fulfil(self, wish: Wish) -> None:
-        """Do what was asked. What goes wrong is told with the answer, too. Raises: SaliencyError, Cancelled."""
+        """Answer a talk. The answer's message carries an error, too. Raises: SaliencyError, Cancelled."""
         if isinstance(wish, Comparing):
             self._compare(wish)
             return
@@ -127,7 +127,7 @@ class Conversation:
 
     def _finish(self, talk: Talk) -> None:
         for other in [t for t in list(self._talks.values()) if t.mapped and talk.mapped]:
-            self._tell(replace(other, mapped=False))  # the map shows what was said last
+            self._tell(replace(other, mapped=False))  # the map shows the latest answer
         if talk.mapped:
             self._placed = talk.id
         self._tell(talk)
@@ -146,7 +146,7 @@ class Conversation:
         return review_of(self._host.document().tokens)
 
     def _map(self, said: Explanation) -> bool:
-        """Put what was said beside the other maps, if it is about their text; whether it is."""
+        """Put the answer's scores beside the other maps if they are about the same text. Return whether they are."""
         if said.alignment is None or not said.alignment.covered:
             return False
         document = self._host.document()

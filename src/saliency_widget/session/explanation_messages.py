@@ -1,4 +1,4 @@
-"""Messages about explanations, made of results."""
+"""Functions from explanations and comparisons to their messages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ..protocol import to_page
     from .talk import Talk
 
-THE_MODEL, THE_OTHER = "model", "explainer"  # who can be asked: the model on show, and the one that show() was given
+THE_MODEL, THE_OTHER = "model", "explainer"  # the explainers: the model on show, show()'s client
 
 
 def explainers_message(
     model: Client | None, other: Client | None, review: str, reason: str | None
 ) -> to_page.Explainers:
-    """Who can be asked. `reason`: why the model itself cannot."""
+    """The message that lists the explainers. `reason`: why the model itself is none of them."""
     found: list[to_page.WireExplainer] = []
     for known, client in ((THE_MODEL, model), (THE_OTHER, other)):
         if client is not None:
@@ -38,7 +38,7 @@ def explainers_message(
 
 
 def answer_message(talk: Talk) -> to_page.Answer:
-    """An answer, whole as far as it is there."""
+    """The message with all of an answer so far."""
     said, news = talk.explanation, talk.news
     scored = said is not None and said.kind == "scores" and said.alignment is not None
     return {
@@ -62,12 +62,12 @@ def answer_message(talk: Talk) -> to_page.Answer:
         "problems": list(said.problems) if said else [],
         "mapped": talk.mapped,
         "card": _card(said.card) if said else {"about": [], "reads": "", "caveats": [], "reference": ""},
-        "failure": None if talk.error is None else (talk.error.message, talk.error.cure),
+        "failure": None if talk.error is None else {"message": talk.error.message, "cure": talk.error.cure},
     }
 
 
 def comparison_message(result: SayVersusDo) -> to_page.Comparison:
-    """What was said beside what was computed."""
+    """The message with the scores of an answer beside those of methods."""
     said = result.explanation
     assert said.label is not None, "constrained decoding always decides"
     return {
@@ -129,5 +129,5 @@ def _figure(figure: Figure) -> to_page.WireFigure:
 
 
 def _finite(score: float) -> float | None:
-    """NaN has no place in JSON."""
+    """JSON has no NaN: return None in its place."""
     return None if math.isnan(score) else float(score)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..attribution import pipeline
 from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Schedule
-from ..attribution.methods import method_for, on, why_not
+from ..attribution.methods import method_for, method_of, on, why_not
 from ..attribution.objectives import labels
 from ..attribution.problem import Chunk, Progress, Spot
-from ..errors import WeightsChanged
+from ..errors import Cancelled, WeightsChanged
 from ..export.reading import first_word
 from .messages import menu_message, notes_message, status
+from .pace import Pace
 from .trail import tell_steps
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..attribution.cards import Card
     from ..attribution.pipeline import Question
     from ..attribution.result import Attribution
@@ -75,6 +79,8 @@ class Maps:
         self._schedule: Schedule | None = None
         self._preferred: int | None = None
         self._shown: _Entry | None = None
+        self._early: _Entry | None = None  # the map of a text that is still being written
+        self._may_begin_early = True
         self.question = question  # that of the map on show, or of the first one to come
         self.attribution: Attribution | None = None
 
@@ -95,7 +101,8 @@ class Maps:
 
     def turn(self) -> None:
         """Another text is on show."""
-        self._shown = self.attribution = None
+        self._shown = self._early = self.attribution = None
+        self._may_begin_early = True
 
     def close(self) -> None:
         """Forget everything."""
@@ -119,6 +126,47 @@ class Maps:
         entry = self._entry(model, document, question)
         self._begin(model, document, entry, aside=True)
         self._fill(model, document, entry, question)
+
+    def anticipate(self, model: Model, document: Document, question: Question) -> None:
+        """Begin the map of a text that is still being written: a column needs only what stands before its target.
+
+        The column that the user looks at comes first; else that of the first word at once, and then as many as make a
+        batch of the method. The whole text would cost them no less. Raises: Cancelled.
+        """
+        method = method_of(question.card)
+        is_plain = question.foil is None and question.col is None  # else it may be wrong of tokens that are to come
+        if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
+            return
+        entry = self._early or _Entry(uuid.uuid4().hex[:12], question)
+        cols = self._next_early(document, entry.done(), method.early)
+        try:
+            if cols:
+                self._fill_early(model, document, entry, cols)
+            elif entry.chunks:
+                self._begin(model, document, entry)  # it has more rows and columns by now
+        except Cancelled:
+            raise
+        except Exception:  # noqa: BLE001 (it comes again when the whole map is asked for, and is told then)
+            self._may_begin_early = False
+            entry.chunks.clear()
+
+    def settle(self, model: Model, document: Document, *, cut_short: bool) -> None:
+        """The text is written: a map that was begun on the way is one of the others. `cut_short`: nothing follows."""
+        entry, self._early = self._early, None
+        if entry is None or not entry.chunks:
+            return
+        try:
+            model.check_weights()
+        except WeightsChanged:  # columns may be of both; the map that is asked for next is a new one
+            return
+        n = len(document.rows)
+        entry.chunks = [chunk._replace(scores=_with_rows(chunk.scores, n)) for chunk in entry.chunks]
+        self._cache[model.fingerprint(), entry.question.request(model, document)] = entry
+        self._begin(model, document, entry)
+        for chunk in entry.chunks:
+            self._shelf.fill(entry.map_id, chunk.cols, chunk.scores)
+        if cut_short:
+            self._publish(pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
 
     def revive(self, model: Model, document: Document) -> None:
         """Tell the pages again what is there of a text that comes back."""
@@ -175,6 +223,29 @@ class Maps:
         for chunk in entry.chunks if is_new else ():
             self._tell(model, entry, chunk)
 
+    def _next_early(self, document: Document, done: set[int], batch: int) -> list[int]:
+        """Which columns to fill now, if any."""
+        waiting = [col for col in range(len(document.cols)) if col not in done]
+        if self._preferred in waiting:
+            return [self._preferred]
+        if not done and waiting:
+            return [first_word(document.cols)]
+        return waiting[:batch] if len(waiting) >= batch else []
+
+    def _fill_early(self, model: Model, document: Document, entry: _Entry, cols: list[int]) -> None:
+        pace, schedule, question = Pace(), Schedule(cols), entry.question
+        for part in pipeline.columns(
+            model, question, document, schedule, self._memory_budget, checked=entry.spot is not None
+        ):
+            if isinstance(part, Chunk):
+                self._early, self._shown, self.question = entry, entry, question
+                entry.chunks.append(part)
+                self._begin(model, document, entry)
+                self._tell(model, entry, part)
+            elif isinstance(part, Spot):
+                entry.spot = part
+        entry.seconds += pace.elapsed()
+
     def _fill(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
         known = model.facts.reads_ids
         try:
@@ -204,14 +275,16 @@ class Maps:
         asked = set(question.cols(document))
         n, label, todo = len(asked), question.card.label, asked - entry.done()
         first = first_word(document.cols) if self._preferred is None else self._preferred
-        self._schedule = Schedule(todo, prefer=first)
+        self._schedule = Schedule(todo, prefer=first if first in todo else None)
         if not todo:
             return
         self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))
-        started, before, spent = time.perf_counter(), n - len(todo), entry.seconds
-        for chunk in pipeline.columns(model, question, document, self._schedule, self._memory_budget):
+        spent, pace, passes = entry.seconds, Pace(n - len(todo)), Pace()
+        checked = entry.spot is not None
+        for chunk in pipeline.columns(model, question, document, self._schedule, self._memory_budget, checked=checked):
             if isinstance(chunk, Progress):
-                self._tell_progress(label, chunk, started)
+                later = len(self._schedule)
+                self._tell_progress(label, chunk, passes, later / max(1, len(todo) - later))
                 continue
             if isinstance(chunk, Spot):
                 entry.spot = chunk
@@ -219,22 +292,30 @@ class Maps:
             entry.chunks.append(chunk)
             self._tell(model, entry, chunk)
             todo.difference_update(chunk.cols)
-            done, elapsed = n - len(todo), time.perf_counter() - started
-            entry.seconds = spent + elapsed
-            left = elapsed / (done - before) * len(todo)
-            self._sender.tell(status("attributing", label, done, n, left, model.counted))
+            entry.seconds = spent + pace.elapsed()
+            done, passes = n - len(todo), Pace()
+            self._sender.tell(status("attributing", label, done, n, pace.left(done, n), model.counted))
             self._check()
 
     def _tell(self, model: Model, entry: _Entry, chunk: Chunk) -> None:
         tell_steps(self._sender, model, chunk.cols, chunk.steps)
         self._shelf.fill(entry.map_id, chunk.cols, chunk.scores)
 
-    def _tell_progress(self, label: str, progress: Progress, started: float) -> None:
+    def _tell_progress(self, label: str, progress: Progress, passes: Pace, later: float) -> None:
+        """`later`: how many batches like this one follow it."""
         done, total = progress
-        left = (time.perf_counter() - started) / done * (total - done) if done else None
+        left = passes.left(done, total)
+        if left is not None:
+            left += later * (passes.elapsed() + left)
         self._sender.tell(status("attributing", label, done, total, left, unit="passes"))
         self._check()
 
     def _publish(self, whole: Attribution) -> None:
         self.attribution = whole
         self._finished(whole)
+
+
+def _with_rows(scores: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Scores [rows, k] with as many more rows as make n: NaN, for these columns cannot see them."""
+    more = np.full((n - len(scores), scores.shape[1]), np.nan, dtype=scores.dtype)
+    return np.concatenate([scores, more])

@@ -1,4 +1,4 @@
-"""What goes into messages, made of tokens, steps and the cards of methods."""
+"""Functions from tokens, steps and cards to their messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def wire_token(token: Token) -> to_page.WireToken:
-    """A token without its position, which is its place in the list, and its length, which is 1."""
+    """A token without its position, which is its index in the list, and its length, which is 1."""
     about = asdict(token)
     del about["position"], about["length"]
     return cast("to_page.WireToken", about)
@@ -37,7 +37,7 @@ def encodable(content: Any) -> Any:
 
 
 def growth(answer: dict[str, Any], told: dict[str, Any] | None) -> dict[str, Any]:
-    """The answer without the beginning of its text that was told; whole where it did not grow from there."""
+    """The answer without the beginning of its text that the page has; the whole answer where the text did not grow."""
     before = told["text"] if told and told["state"] == answer["state"] == "writing" else ""
     if not before or not answer["text"].startswith(before):
         return answer
@@ -46,7 +46,7 @@ def growth(answer: dict[str, Any], told: dict[str, Any] | None) -> dict[str, Any
 
 
 def tokens_message(doc: int, tokens: Sequence[Token], segments: Sequence[Segment]) -> to_page.Tokens:
-    """All tokens of a text as far as it is there."""
+    """The message with all tokens of a text so far."""
     named = [cast("to_page.WireSegment", asdict(segment)) for segment in segments]
     return {"type": "tokens", "doc": doc, "start": 0, "tokens": [wire_token(t) for t in tokens], "segments": named}
 
@@ -62,13 +62,13 @@ def step_message(
 
 
 def menu_message(methods: Mapping[Card, str | None], objectives: Mapping[Objective, str]) -> to_page.Menu:
-    """What can be asked of a model: methods with the reason why one cannot be used, objectives with their labels."""
+    """The menu of a model: its methods, each with a reason if it cannot run, and its objectives with their labels."""
     cards = [wire_method(card, reason) for card, reason in methods.items()]
     return {"type": "menu", "methods": cards, "objectives": [{"id": k, "label": v} for k, v in objectives.items()]}
 
 
 def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
-    """Where heads look, to be sent with the weights. `shape`: that of the weights, [layers, heads, n_rows]."""
+    """The header of the attention weights of all heads. `shape`: that of the weights, [layers, heads, n_rows]."""
     _, n_heads, n_rows = shape
     return to_page.Heads(
         type="heads", request=request, doc=doc, col=col, layers=list(layers), n_heads=n_heads, n_rows=n_rows
@@ -76,24 +76,24 @@ def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[
 
 
 def failed(kind: str, message: str, cure: str) -> to_page.Failed:
-    """What went wrong, in two sentences."""
+    """The message of an error: its cause and its cure."""
     return {"type": "failed", "kind": kind, "message": message, "cure": cure}
 
 
 def refusal(asked: to_kernel.ToKernel) -> tuple[to_page.Unanswered, ...]:
-    """That no reply will come to this message of a page, if it waits for one."""
+    """The message that no reply will come, if the page's message waits for one."""
     return ({"type": "unanswered", "request": asked["request"]},) if asked["type"] in ("try", "heads") else ()
 
 
 def wire_method(card: Card, reason: str | None) -> to_page.WireMethod:
-    """A card for the menu. `reason`: why it cannot be used here, or None."""
+    """A card for the menu. `reason`: why the method cannot run on this model, or None."""
     about = asdict(card)
     del about["pool"]  # the page pools as its reader says
     return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason})
 
 
 def notes_message(name: str, attribution: Attribution, first_target: int) -> to_page.Notes:
-    """What a method says of its own result; its columns are counted as the page counts them."""
+    """The notes of a method about its own result, with columns as the page counts them."""
     at = [token.position - first_target for token in attribution.cols]
     told: list[to_page.WireNote] = [
         {"text": note.text, "cols": None if note.cols is None else [at[col] for col in note.cols]}
@@ -110,7 +110,7 @@ def status(
     seconds_left: float | None = None,
     unit: str = "tokens",
 ) -> to_page.Status:
-    """What is going on."""
+    """The message of the current phase and its progress."""
     return to_page.Status(
         type="status", phase=phase, what=what, done=done, total=total, seconds_left=seconds_left, unit=unit
     )

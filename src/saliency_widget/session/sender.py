@@ -1,4 +1,4 @@
-"""The thread that tells the pages what is on the board, and how much of it may be on its way."""
+"""The sender is the thread that sends the board's messages to the pages, at a rate that they can follow."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ PAUSE = 0.04  # seconds between two rounds of news: faster than this nobody can 
 
 
 class Sender:
-    """Tells the pages all that it is told. Its methods may be called from any thread; all but `join` return at once.
+    """Sends messages to the pages.
 
-    What comes faster than it can be looked at is merged; columns are kept until a page has room for them. A page that
-    says hello is told everything from the start.
+    Its methods may be called from any thread; all but `join` return at once. Messages that come faster than a reader
+    can see are merged; columns wait until a page has acknowledged enough of the ones before. A page that says hello
+    gets everything from the start.
     """
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._board = Board()
         self._changed = threading.Condition()
-        self._listening = False  # whether any page has said hello: nothing is sent to nobody
+        self._listening = False  # whether any page has said hello: before that nothing is sent
         self._sending = False
         self._closed = False
         self._news_at = 0.0  # when the next news may be sent
@@ -51,12 +52,15 @@ class Sender:
             self._changed.notify_all()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the thread to end, which was started; whether it has."""
+        """Wait for the started thread to end. Return whether it has ended."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def tell(self, *messages: to_page.ToPage, numbers: Sequence[NDArray[np.float32]] = ()) -> None:
-        """Let every page hear of this, in one go; the latest of each kind counts. `numbers`: buffers of the last."""
+        """Put these messages on the board together; the latest of each kind counts.
+
+        `numbers`: the buffers of the last one.
+        """
         with self._changed:
             if not self._closed:
                 for message in messages:
@@ -64,7 +68,7 @@ class Sender:
                 self._changed.notify_all()
 
     def latest(self, kind: str) -> dict[Any, dict[str, Any]]:
-        """What the pages are to know of this kind, by its key."""
+        """The latest messages of this kind, by their key."""
         with self._changed:
             return self._board.latest(kind)
 
@@ -74,14 +78,17 @@ class Sender:
         return next((int(document["doc"]) for document in self.latest("document").values()), 0)
 
     def idle(self) -> bool:
-        """Whether the pages have heard of everything."""
+        """Whether the pages have received every message."""
         with self._changed:
             return self._board.is_told and not self._sending
 
     # ── what the page says ────────────────────────────────────────────────────────────────────────────────────────
 
     def heard(self, message: to_kernel.ToKernel) -> bool:
-        """Take what a page says of the conversation itself; whether it was that. Who asks anything else hears so."""
+        """Handle a page's hello or acknowledgement.
+
+        Return whether it was one; any other message is confirmed by `heard`.
+        """
         with self._changed:
             match message["type"]:
                 case "hello":  # acknowledgements that a lost page owes are forgotten
@@ -109,11 +116,11 @@ class Sender:
                 self._send(encodable(content), [memoryview(array.astype("<f4").tobytes()) for array in numbers])
 
     def _wait(self) -> list[Post]:
-        """What is to be sent now; nothing once it is closed."""
+        """Wait for the next messages to send; none after `close`."""
         with self._changed:
             self._sending = False
             while not self._closed:
-                now = time.monotonic()  # asked once: did the pause end between two answers, nobody would wake us
+                now = time.monotonic()  # read once: a pause that ends between two readings would wake nobody
                 if posts := self._take(now):
                     self._sending = True
                     return posts

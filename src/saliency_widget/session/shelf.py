@@ -1,4 +1,4 @@
-"""The one way by which a map reaches the pages, whoever made it."""
+"""The shelf is the only way by which a map reaches the pages, whether a method or an LLM made it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Shelf:
         col: int | None = None,
         aside: bool = False,
     ) -> bool:
-        """Put this map on show, without columns if it is not there yet. Gives whether it is new.
+        """Put this map on show, without columns if it is new.
 
-        `objective`: it may be another than the one the map was computed with: attention has none. `shape`: rows and
-        columns. `aside`: it is not put on show, but is there to be asked for.
+        Return whether it is new. `objective`: the objective of the question; the map of a method without objectives
+        answers any. `shape`: rows and columns. `aside`: add the map, but do not put it on show.
         """
         (n_rows, n_cols), doc, known = shape, self._sender.doc, self._sender.latest("map")
         self._sender.tell(
@@ -53,7 +53,7 @@ class Shelf:
         scores: NDArray[np.float32],
         errors: NDArray[np.float32] | None = None,
     ) -> None:
-        """Finished columns of a map: float32 [n_rows, len(cols)]. One that is there already is replaced by this one.
+        """Send finished columns of a map: float32 [n_rows, len(cols)]. A column replaces the one of the same index.
 
         `errors`: the standard errors of the scores, in the same shape, where they are known.
         """
@@ -62,6 +62,6 @@ class Shelf:
             self._sender.tell(column, numbers=[of[:, at].copy() for of in (scores, errors) if of is not None])
 
     def show(self, name: str, objective: str) -> None:
-        """Put a map on show that is there."""
+        """Put a map of the shelf on show."""
         header = self._sender.latest("map")[name]
         self._sender.tell(cast("to_page.Map", {**header, "objective": objective, "aside": False}))

@@ -1,4 +1,4 @@
-"""What was asked of a language model, and what is there of its answer."""
+"""A talk is an explanation that was asked of a language model, with its answer so far."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ State: TypeAlias = Literal["waiting", "writing", "done", "cancelled", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Talk:
-    """An explanation that was asked for, and what is there of it."""
+    """An explanation that was asked for, and its answer so far."""
 
     id: int
     explainer: str
     request: Inquiry
-    of_widget: bool = False  # what it is about is the text that the widget shows, and not that of the request
+    of_widget: bool = False  # the explanation is about the text on show, not about the one in the request
     state: State = "waiting"
     name: str = ""
     where: str = ""
@@ -33,7 +33,7 @@ class Talk:
 
 @dataclass(frozen=True)
 class Comparing:
-    """What the model says beside what it computes was asked for; None: of the text that the widget shows."""
+    """The task to compare the scores of an answer with those of methods. None: about the text on show."""
 
     review: str | None
 

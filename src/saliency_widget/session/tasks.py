@@ -1,4 +1,4 @@
-"""What a widget is asked to do, and what comes first."""
+"""The tasks of a widget, and the queue that decides which one comes first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Go on from another token than the target of `col`."""
+    """Put another token in the place of the target of `col`, and let the model go on from it."""
 
     col: int
     token: int
@@ -52,14 +52,14 @@ class AsChat:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Show the text with this change."""
+    """Put the text with this change on show."""
 
     change: Change
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """What if the text on show were changed so?"""
+    """Compute the targets' probabilities with this change of the text on show."""
 
     change: Change
     request: int
@@ -67,7 +67,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class AskHeads:
-    """Where does each head look?"""
+    """Compute the attention weights of every head for one column."""
 
     col: int
     request: int
@@ -79,9 +79,10 @@ Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Wish"
 
 
 class Tasks:
-    """What waits: another text first, then what one pass answers, then the map to show, then the rest in order.
+    """The queue: another text comes first, then tasks of a pass or two, then the map to show, then the rest in order.
 
-    Its owner sees to it that one thread at a time comes in. `dropped` is called with each task that will not be done.
+    It has no lock: its owner calls it from one thread at a time. It calls `dropped` with each task that will not be
+    done.
     """
 
     def __init__(self, dropped: Callable[[Task], None]) -> None:
@@ -92,7 +93,7 @@ class Tasks:
         return bool(self._waiting)
 
     def put(self, task: Task) -> None:
-        """Add one. Of maps to show, and of requests of one kind, only the latest is worth doing."""
+        """Add a task. It replaces a waiting map to show, or a waiting request of its kind."""
         if isinstance(task, Ask | Quick):
             self._drop(lambda other: type(other) is type(task))
         elif isinstance(task, Aside) and task in self._waiting:
@@ -100,13 +101,13 @@ class Tasks:
         self._waiting.append(task)
 
     def take(self) -> Task | None:
-        """The next one, or None."""
+        """Take the next task, or None."""
         if not self._waiting:
             return None
         return self._waiting.pop(min(range(len(self._waiting)), key=lambda at: (_rank(self._waiting[at]), at)))
 
     def clear(self) -> None:
-        """Drop all of them."""
+        """Drop all tasks."""
         self._drop(lambda _task: True)
 
     def _drop(self, is_dropped: Callable[[Task], bool]) -> None:
@@ -116,33 +117,33 @@ class Tasks:
             self._dropped(task)
 
     def overtake(self, running: Task | None) -> bool:
-        """Whether a map that is being computed is to be put aside for another one, or for another text."""
+        """Whether another map or text interrupts the map that is being computed."""
         return isinstance(running, Ask | Aside) and any(isinstance(task, Ask | Turn) for task in self._waiting)
 
     def interrupt(self, running: Task | None) -> bool:
-        """Whether it is to be put aside for another map or text, or for what one pass answers."""
+        """Whether another map or text, or a task of a pass or two, interrupts it."""
         is_quick = any(isinstance(task, Quick) for task in self._waiting)
         return self.overtake(running) or (is_quick and isinstance(running, Ask | Aside))
 
     def put_aside(self, task: Task | None) -> None:
-        """What was overtaken goes on later, unless it is a map that nobody wants to see any more."""
+        """Re-queue an interrupted task, unless a newer map replaced it."""
         overtaken_by_map = any(isinstance(other, Ask) for other in self._waiting)
         if isinstance(task, Aside) or (isinstance(task, Ask) and not overtaken_by_map):
             self._waiting.insert(0, task)
 
     def turn_the_page(self) -> None:
-        """Another text is on show: what was asked of a place in the one before makes no sense."""
+        """Drop the tasks about positions of the last text: another one is on show."""
         self._drop(lambda task: isinstance(task, Aside | Quick))
         self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting]
 
     def follow(self, question: Question) -> None:
-        """Show this map next, unless another is to be shown."""
+        """Show this map next, unless another map to show waits."""
         if not any(isinstance(task, Ask) for task in self._waiting):
             self.put(Ask(question))
 
 
 def task_of(message: to_kernel.ToKernel) -> Task:
-    """What a message of the page asks for. Raises: InputError for what cannot be asked."""
+    """Return the task that a message of the page asks for. Raises: InputError."""
     task: Task
     match message["type"]:
         case "ask":
@@ -177,7 +178,7 @@ def _change_of(message: to_kernel.Try | to_kernel.Keep) -> Change:
 
 
 def bare(question: Question) -> Question:
-    """The question as it can be put to any text: tokens and columns are those of one."""
+    """Return the question without its token ids and columns, which belong to one text."""
     return replace(question, foil=None, col=None)
 
 

@@ -13,6 +13,7 @@ from ..models.text.as_chat import as_chat, may_answer_as_chat
 from ..models.text.changes import Change, Text, changed, editable, name_of
 from ..protocol import to_page
 from .messages import status, step_message, tokens_message
+from .pace import Pace
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -29,8 +30,9 @@ _NEXT_LOOK = 0.1  # seconds between two looks at a text that is being written
 class Trail:
     """Used by the worker alone, with a shadow of the model.
 
-    `turned` is called when the pages are about to be told of another text. `check` raises to give up; what was written
-    until then stays.
+    `turned` is called when the pages are about to be told of another text; `grown` with a text that is being written,
+    each time that the pages were told of more of it. `check` raises to give up, and `grown` may; what was written until
+    then stays.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Trail:
         *,
         check: Callable[[], None],
         turned: Callable[[], None],
+        grown: Callable[[Model, Document], None],
     ) -> None:
         self._sender = sender
         self._prompt = prompt
         self._max_new_tokens = max_new_tokens
         self._check = check
         self._turned = turned
+        self._grown = grown
         self._texts: list[Text] = []
         self._at = -1
 
@@ -189,7 +193,7 @@ class Trail:
         """
         looked, next_look = 0.0, _NEXT_LOOK
         total = max(self._max_new_tokens, n_begun + 1)
-        started: float | None = None
+        pace: Pace | None = None
         told = 0
         latest: tuple[Encoded, list[int]] | None = None  # once the pages know of it
 
@@ -197,14 +201,14 @@ class Trail:
             return Text(name=name or name_of(prompt, document), prompt=prompt, encoded=encoded, document=document)
 
         def on_progress(encoded: Encoded, written: list[int], steps: list[Step]) -> None:
-            nonlocal looked, next_look, started, told, latest
+            nonlocal looked, next_look, pace, told, latest
             self._check()
             now = time.perf_counter()
-            if started is not None and now - looked < next_look:
+            if told and now - looked < next_look:  # the first token is told at once
                 return
             document = model.document(encoded, written)
-            if started is None:
-                started = now
+            if pace is None:
+                pace = Pace(n_begun)
                 self._announce(model, text_of(encoded, document), max(0, n_begun - 1))
                 latest = encoded, written
             else:
@@ -212,11 +216,14 @@ class Trail:
             tell_steps(self._sender, model, range(n_begun + told, n_begun + len(steps)), steps[told:])
             told = len(steps)
             if len(written) == n_begun + told:  # else it is given
-                left = (now - started) / told * (total - len(written)) if told > 1 else None
-                self._sender.tell(status("generating", "Writing", len(written), total, left))
-            looked = now
+                left = pace.left(len(written), total)
+                self._sender.tell(status("generating", "Writing", len(written), total, left if told > 1 else None))
+            looked = time.perf_counter()
             # A long text takes long to look at: spend no more than a fifth of the time on it.
-            next_look = max(_NEXT_LOOK, 5 * (time.perf_counter() - now))
+            next_look = max(_NEXT_LOOK, 5 * (looked - now))
+            if told:
+                self._grown(model, document)
+                pace.skip(time.perf_counter() - looked)
 
         try:
             document = write(on_progress)

@@ -14,16 +14,17 @@ _guard = threading.Lock()
 
 
 def lock_of(model: Any) -> threading.RLock:
-    """The lock of whoever computes on this model object."""
+    """The lock that a worker holds while it computes on this model object."""
     with _guard:
         return _turns.setdefault(model, threading.RLock())
 
 
 @contextmanager
 def turn(model: Any, *, check: Callable[[], None], waiting: Callable[[], None]) -> Iterator[None]:
-    """Within it no other widget's worker computes on this model object.
+    """A context in which no other widget's worker computes on this model object.
 
-    While another does, `waiting` and then `check` are called about ten times a second; `check` raises to give up.
+    While another worker does, `waiting` and then `check` are called about ten times a second; `check` raises to stop
+    waiting.
     """
     lock = lock_of(model)
     while not lock.acquire(timeout=0.1):

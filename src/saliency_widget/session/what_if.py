@@ -1,4 +1,4 @@
-"""What if the model had read something else? The same targets, before and after."""
+"""What if the model had read another text? The probabilities of the same targets, before and after a change."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class WhatIf:
         self._before: tuple[int, list[float]] | None = None  # fingerprint of the weights, and what they gave
 
     def forget(self) -> None:
-        """Another text is on show."""
+        """Forget the probabilities: another text is on show."""
         self._before = None
 
     def consider(self, model: Model, text: Text, change: Change, request: int) -> None:
-        """Tell the page that asked how probable the targets are after the change; of none: that all is as it was.
+        """Reply with the targets' probabilities after the change; without a change, with those before it.
 
         Raises: InputError, TextTooLong.
         """
@@ -43,7 +43,7 @@ class WhatIf:
         other, cols = changed(model, text, change)
         before = self._probabilities(model, text)
         left = dict(zip(cols, probabilities(model, other.document, self._memory_budget), strict=True))
-        # What comes before the first struck token cannot move, but in the last digits of a sum that is done otherwise.
+        # A target before the first struck token keeps its probability; only the last digits of another sum differ.
         first = min(change.rows, default=0)
         targets = text.document.targets
         after = [before[col] if t.position < first else left.get(col) for col, t in enumerate(targets)]
@@ -57,7 +57,7 @@ class WhatIf:
         self._sender.tell(about)
 
     def _probabilities(self, model: Model, text: Text) -> list[float]:
-        """As they are now; computed once a text."""
+        """The targets' probabilities before any change, computed once for each text."""
         fingerprint = model.fingerprint()
         if self._before is None or self._before[0] != fingerprint:
             self._before = fingerprint, probabilities(model, text.document, self._memory_budget)

@@ -1,4 +1,4 @@
-/** What weighs most in each map, one list a map. */
+/** The strongest inputs of each map, one list for each. */
 
 import { type ReadonlySignal, signal as state } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";

@@ -1,4 +1,4 @@
-/** One map among several: what it is, the text in its colours, and what the colours stand for. */
+/** One map among several: its name, the text in its colours, and its legend. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { decimal, share } from "../../format";
@@ -13,7 +13,7 @@ import type { Side } from "./sides";
 
 export type Computing = { isUnderWay: (side: Side) => boolean; compute: (entry: Beside) => void };
 
-/** `first`: the one that all others are measured against, where this is another. */
+/** `first`: the map that this one is compared with; none for the first itself. */
 export function panelView(
   context: ViewContext,
   side: Side,

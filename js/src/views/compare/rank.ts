@@ -1,4 +1,4 @@
-/** How far two columns order their rows alike. Pure. */
+/** The rank correlation of two columns. Pure. */
 
 import { firstWhere } from "../../layout";
 

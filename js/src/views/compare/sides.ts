@@ -1,19 +1,19 @@
-/** What can stand side by side, and what does. */
+/** The maps that can stand side by side, and those that do. */
 
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import type { Beside, MapData, Store } from "../../store";
 import { objectiveOf } from "../ask";
 import { unitText } from "../words";
 
-/** One that can be chosen. `reason`: why its method cannot run here, or null. */
+/** A map that can be chosen. `reason`: why its method cannot run here, or null. */
 export type Option = { key: string; entry: Beside; name: string; reason: string | null };
 
-/** One that is chosen; the last of them may be a difference, which nobody can ask for: it has no `entry`. */
+/** A chosen map. The last one may be a difference, which cannot be chosen: it has no `entry`. */
 export type Side = {
   key: string;
   entry: Beside | null;
   name: ReadonlySignal<string>;
-  /** What its numbers are, and the settings where its name does not say them. */
+  /** The unit of its numbers, and its settings where its name does not have them. */
   unit: ReadonlySignal<string>;
   map: ReadonlySignal<MapData | null>;
 };
@@ -49,7 +49,7 @@ export function chosenOf(store: Store): readonly Beside[] {
   return [newest === map ? { method, objective } : { method, objective, map: map.info.map }];
 }
 
-/** All methods, for what is explained now; then what else is chosen or here: with other settings, against another token. */
+/** All methods with the present objective; then other maps that are chosen or here: with other settings or a foil. */
 export function optionsOf(store: Store): Option[] {
   const objective = objectiveOf(store) ?? "";
   const named = [
@@ -69,7 +69,7 @@ export function optionsOf(store: Store): Option[] {
   return [...options.values()];
 }
 
-/** Those that stand side by side, and of two what sets them apart. A side that stays is the same object. */
+/** The maps side by side, and the difference where they are two. A side that stays is the same object. */
 export function sidesOf(store: Store): ReadonlySignal<readonly Side[]> {
   let known = new Map<string, Side>();
   return computed(() => {

@@ -1,4 +1,4 @@
-/** One answer: who said what, at what cost; its words as a map where it gave numbers; and what did not fit. */
+/** One answer: its explainer, cost and text; its words as a map where it has scores; and the words that did not fit. */
 
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
@@ -13,7 +13,7 @@ import { asksForClass, costOf, explainerName, fateOf, nameOf, summary } from "./
 import { streamView } from "./stream";
 import { wordsLegend, wordsView } from "./words";
 
-/** The method whose map is what an LLM said. */
+/** The id of the method whose map holds an LLM's scores. */
 const LLM = "llm";
 const CONSTRAINED =
   "The list was forced into shape, and the numbers are read from the model's own distribution over those allowed.";
@@ -81,7 +81,7 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
     if (state === "waiting") return html`<p class="sw-quiet">Waiting for ${explainerName(store, explainer)} …</p>`;
     if (state === "cancelled") return html`<p class="sw-quiet">Stopped.</p>`;
     if (state !== "failed") return nothing;
-    return html`<div class="sw-error"><b>${failure?.[0] ?? "It failed."}</b><div>${failure?.[1] ?? nothing}</div></div>`;
+    return html`<div class="sw-error"><b>${failure?.message ?? "It failed."}</b><div>${failure?.cure ?? nothing}</div></div>`;
   }
 
   watch(signal, () => {

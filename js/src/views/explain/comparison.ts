@@ -1,4 +1,4 @@
-/** What the model says of itself beside what it computes: word by word, and in figures with chance beside them. */
+/** The comparison of an answer's scores with computed ones: word by word, and in figures with chance beside them. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { stepOf, swatchOf } from "../../color";

@@ -1,4 +1,4 @@
-/** What the reader is about to ask. Kept with the store, so that it outlives the drawer, and its views share it. */
+/** The reader's draft of a question. It is kept with the store, so it outlives the drawer, and all views share it. */
 
 import { type Signal, signal } from "@preact/signals-core";
 import type { Explainers, WireExplainer, WirePrompt } from "../../protocol";
@@ -44,7 +44,7 @@ export function draftOf(store: Store): Draft {
   return draft;
 }
 
-/** null while nobody can be asked. What is not chosen, or no longer there, is the first there is. */
+/** null while there is no explainer. A choice that is missing, or no longer there, is replaced by the first one. */
 export function questionOf(store: Store): Question | null {
   const [draft, menu] = [draftOf(store), store.explainers.value];
   if (menu === null || menu.reason !== null) return null;

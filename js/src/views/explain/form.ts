@@ -1,4 +1,4 @@
-/** The question: whom to ask, with which prompt, about which text. */
+/** The form of a question: the explainer, the prompt, and the text. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { Explainers, WireExplainer } from "../../protocol";

@@ -1,10 +1,10 @@
-/** What was said, in words: of an answer in short, and of a comparison. Pure, but for the names that the store knows. */
+/** Answers and comparisons in words. Pure, but for the names in the store. */
 
 import { decimal, percent, plural, seconds, share } from "../../format";
 import type { Answer, Comparison, Fate, Label, WireFigure, WireSide } from "../../protocol";
 import type { Store } from "../../store";
 
-/** It goes by its id until it has begun to answer. */
+/** The explainer's name; its id until it has begun to answer. */
 export function explainerName({ explainers }: Store, id: string): string {
   return explainers.value?.explainers.find((explainer) => explainer.id === id)?.name ?? id;
 }
@@ -16,7 +16,7 @@ export function asksForClass({ explainers }: Store, { prompt }: Pick<Answer, "pr
 
 export const nameOf = (label: Label | null) => (label === null ? "undecided" : label === 1 ? "positive" : "negative");
 
-/** The class that was answered, and how sure that was where it is known. */
+/** The class of an answer, and its probability where it is known. */
 export function classOf({ label, label_probability: p }: Answer): string {
   return p === null ? nameOf(label) : `${nameOf(label)}, p = ${share(p)}`;
 }
@@ -53,16 +53,16 @@ export function summary({ words, pairs }: Answer): string {
   return [`${scored} of ${plural(all, "word")} scored`, ...fates].join(" · ");
 }
 
-/** A value this near to an end of what shuffled words reach is no further than they are. */
+/** A value this near to an end of the range of shuffled words counts as within it. */
 const ROUNDING = 1e-9;
 
-/** Above what 95 % of shuffled words reach (1), below it (−1), or neither. */
+/** Whether a value is above the range of 95 % of shuffled words (1), below it (−1), or within it (0). */
 export function beyondChance({ value, random_low, random_high }: WireFigure): 1 | 0 | -1 {
   if (value === null) return 0;
   return value > random_high + ROUNDING ? 1 : value < random_low - ROUNDING ? -1 : 0;
 }
 
-/** The measure that the sentence about agreement goes by. */
+/** The measure that the sentence about agreement uses. */
 const RANKS = "spearman";
 const THAN = "what it said more than shuffled words do";
 
@@ -73,7 +73,7 @@ function agreement({ figures }: WireSide): 1 | 0 | -1 | null {
   return figure === undefined || figure.value === null ? null : beyondChance(figure);
 }
 
-/** What a comparison comes to, in a sentence or three. */
+/** The result of a comparison, in one to three sentences. */
 export function verdict({ label, label_probability, sides }: Comparison): string {
   const answer = `It answered ${nameOf(label)} (p = ${share(label_probability)}).`;
   const n = sides.length;
@@ -95,7 +95,7 @@ export function verdict({ label, label_probability, sides }: Comparison): string
   return `${answer} ${who} with ${THAN}.${opposite}`;
 }
 
-/** How finely it spoke, and how steadily. */
+/** The number of distinct values in an answer, and its stability over several askings. */
 export function manner({ levels, zeros, askings, stability }: Comparison): string {
   const asked = askings === 1 ? "asked once" : `asked ${askings} times`;
   const steady = stability === null ? "" : `: rank correlation ${decimal(stability)} between askings`;

@@ -1,4 +1,4 @@
-/** The words of a text, each in the colour of what was said of it: a small map, on a scale that is the same for all. */
+/** The words of a text, each in the colour of its score in an answer, on a scale that is the same for all answers. */
 
 import { type ReadonlySignal, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
@@ -31,7 +31,7 @@ export function wordsView(
   words: ReadonlySignal<readonly WireWord[]>,
 ): HTMLElement {
   const root = h("div", { className: "sw-words", role: "list", ariaLabel: "Words", dir: "auto" });
-  /** The one that Tab leads to. */
+  /** The word that Tab leads to. */
   const place = signalOf(0);
   const boxOf = ({ target }: Event) => (target instanceof Element ? target.closest<HTMLElement>(".sw-word") : null);
 

@@ -1,4 +1,4 @@
-/** What a reader can do with a matrix, by mouse or by key: look at a cell, pin its column, sort by it, take it along. */
+/** The actions on a matrix, by mouse or by key: preview a cell, pin its column, sort by it, copy it. */
 
 import { html, type TemplateResult } from "lit-html";
 import { share, significant } from "../../format";

@@ -1,10 +1,10 @@
-/** The cells of a matrix as one sees them, and the lines around what is looked at. Only what is in sight is drawn. */
+/** Draws the cells of a matrix that are in sight, and the lines around those under the mouse, pinned or chosen. */
 
 import { STEPS } from "../../color";
 import type { Grid, Point, Span, View } from "../../layout";
 import type { Marks, Model } from "./model";
 
-/** What one frame is drawn with. `rows` are places, not rows: the two differ where the rows are sorted. */
+/** The input of one frame. `rows` are places, not rows: the two differ where the rows are sorted. */
 export type Frame = {
   pen: CanvasRenderingContext2D;
   grid: Grid;

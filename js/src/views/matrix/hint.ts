@@ -1,4 +1,4 @@
-/** What is beside a matrix: its axes, how its colours are to be read, and by what it is sorted. */
+/** The notes beside a matrix: its axes, its legend, and the column that it is sorted by. */
 
 import { html, render } from "lit-html";
 import { statsOf } from "../../scores";
@@ -10,7 +10,7 @@ import { figure, nameOf, outputsOf } from "../words";
 import type { Acts } from "./acts";
 import type { Model } from "./model";
 
-/** What the rows are, and the columns. */
+/** The names of the rows and of the columns. */
 const AXES: Record<Exclude<Kind, "classes">, readonly [string, string]> = {
   text: ["what the model read", "what it wrote"],
   pair: ["the source, and below the line what was written", "what was written"],

@@ -1,4 +1,4 @@
-/** What stands around the cells of a matrix: the names of rows and columns, and bars of what they add up to. */
+/** The labels around the cells of a matrix: the names of rows and columns, and bars of their sums. */
 
 import { LABEL_MAX, LEAN, type Span, SUMS, shorten } from "../../layout";
 import type { Store } from "../../store";

@@ -1,4 +1,4 @@
-/** What a matrix is made of, derived from the store: rows and columns are units, and each cell has a step of the ramp. */
+/** The model of a matrix, derived from the store: rows and columns are units, and each cell has a step of the ramp. */
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import { parseColor, type Ramp, STEPS, swatchOf } from "../../color";
@@ -11,7 +11,7 @@ import { addTo, sortedRows, totalsOf } from "./totals";
 
 const SLICE = 8; // ms of adding up within one frame
 
-/** What the reader looks at, in columns and in places of rows. */
+/** The marked cells, as columns and places of rows. */
 export type Marks = {
   /** Columns that are shown, and those that are pinned: outlined each as a whole. */
   outlined: readonly Span[];
@@ -63,7 +63,7 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
   const sortedBy = computed(() =>
     sorting.value?.doc === store.document.value?.doc ? colAt(sorting.value?.target ?? null) : null,
   );
-  /** Which row stands where, or null in the order of the text. */
+  /** The row at each place, or null in the order of the text. */
   const order = computed(() => {
     const scores = sortedBy.value === null ? null : scoresAt(sortedBy.value);
     return scores === null ? null : sortedRows(scores);

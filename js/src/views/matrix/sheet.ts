@@ -1,4 +1,4 @@
-/** The sheet that a matrix is drawn on: how large its cells are, what of it is in sight, what lies where. Draws once a frame. */
+/** The sheet that a matrix is drawn on: the size of its cells, its scroll offset, its layout. Draws once a frame. */
 
 import {
   CELL,

@@ -1,4 +1,4 @@
-/** What the columns of a matrix add up to, column by column as they come: nothing is summed twice. Pure. */
+/** The sums of a matrix, updated by each column as it comes: no column is summed twice. Pure. */
 
 import { hasShares, statsOf } from "../../scores";
 

@@ -44,7 +44,7 @@ const TEXT = "white-space: pre-wrap; overflow-wrap: break-word; font-size: 16px;
 const LABEL = `${QUIET}; font-size: 11px; font-weight: 600; letter-spacing: .06em; text-transform: uppercase; margin-top: 12px`;
 const CELL = "padding: 2px 12px 2px 0; text-align: left; vertical-align: top";
 
-/** Throws where nothing of what is looked at is computed, or feeds any target. */
+/** Throws where no target on show is computed, or the chosen inputs feed none. */
 export function pageOf(store: Store): string {
   const seen = seenOf(store);
   const { told, numbers, shown } = seen;
@@ -111,7 +111,7 @@ function headOf(store: Store): HTMLElement {
   return h("div", { className: "sw-head" }, h("strong", {}, model), quiet(rest.join("")), ...told);
 }
 
-/** A box as an element, and what stands around it: the space before a word, the line break at the end. */
+/** A box as an element, with the space before it and the line break after it, which stand outside of it. */
 type Drawn = { start: number; gap: boolean; element: HTMLElement; breaks: boolean };
 
 /** The text; or source and translation, each under its name and in its own direction; or a text and its classes. */
@@ -166,7 +166,7 @@ function drawnBox({ tokens, pieces }: Store, { start, end, leftOut }: Box): Draw
   return { start, gap, element, breaks };
 }
 
-/** What is there, or the sign for it; a line break stays one, behind its sign. */
+/** A glyph's text or its sign; a line break stays one, behind its sign. */
 function drawn(glyph: Glyph): (Node | string)[] {
   if (!glyph.sign) return [glyph.text];
   return glyph.text.split(/(?<=⏎)/u).flatMap((said) => (said.endsWith("⏎") ? [sign(said), "\n"] : [sign(said)]));

@@ -1,4 +1,4 @@
-/** What stands on the page as SVG, read off as it was laid out: boxes, rings, the legend's ramp, every line of text. */
+/** The page as SVG, read off its layout: boxes, rings, the legend's ramp, every line of text. */
 
 import { firstWhere } from "../../layout";
 import { reaches } from "../../pieces";
@@ -9,7 +9,7 @@ export type Picture = { text: string; width: number; height: number };
 
 const MARGIN = 16;
 const BASELINE = 0.8; // of a line's height, in nearly every font
-/** Neither to be seen in a picture, nor to be pressed there. */
+/** Elements left out of a picture: hidden ones, and buttons. */
 const LEFT_OUT = ":is(.sw-unseen, .sw-round, .sw-plain, .sw-unfolded, button.sw-link, select, canvas, svg)";
 /** Where too long a name ends in an ellipsis, and whatever is behind it is not seen. */
 const CUT = ".sw-alternative, .sw-class";

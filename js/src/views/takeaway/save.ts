@@ -1,4 +1,4 @@
-/** How something leaves the page. */
+/** Saves files and pictures from the page. */
 
 import { h } from "../dom";
 import type { Picture } from "./picture";

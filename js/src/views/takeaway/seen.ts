@@ -1,7 +1,7 @@
-/** What a file shows of a map: what is asked about, what has numbers, and the boxes of the text, as the reader sees them. */
+/** The content of a saved page: columns, numbers and the boxes of the text, as the reader sees them. */
 
 import { partMark, percent, share } from "../../format";
-import type { Asked, Told } from "../../hover";
+import type { Caption, Told } from "../../hover";
 import { firstWhere, type Span } from "../../layout";
 import { isolated, labelOf } from "../../pieces";
 import type { Store } from "../../store";
@@ -13,9 +13,8 @@ export type Target = { cols: Span; name: string; scores: Float32Array };
 export type Box = Span & { leftOut: boolean };
 
 /**
- * `told`: which box has which numbers, and how they are told. `numbers`: of each that can be asked about, one a name.
- * `shown`: what is asked about now. `targets`: those that are computed whole, whatever is asked about; `inputs`: the names of
- * their rows.
+ * `told`: which box has which numbers, and their label. `numbers`: one column for each caption, one number for each name.
+ * `shown`: the column on show. `targets`: those that are computed whole; `inputs`: the names of their rows.
  */
 export type Seen = {
   told: Told;
@@ -45,13 +44,14 @@ export function seenOf(store: Store): Seen {
   const boxes = boxesOf(store, all);
   const question =
     chosen.value === null ? aboutTargets(store, targets, inputs) : aboutInputs(store, targets, spans, chosen.value);
-  const { rowAt, askedAt, ...about } = question;
+  const { rowAt, colAt, ...about } = question;
   const told: Told = {
     signed: map.value !== null && isSigned(map.value),
     scale: scale.value,
     threshold: threshold.value,
-    rows: boxes.map(({ start }) => (hiddenRows.value?.[start] ? -1 : rowAt(start))),
-    cols: boxes.map(({ start }) => askedAt(start)),
+    rows: boxes.map(({ start }) => (hiddenRows.value?.[start] ? null : rowAt(start))),
+    cols: boxes.map(({ start }) => colAt(start).index),
+    ended: boxes.map(({ start }) => colAt(start).ended),
     ...about.told,
   };
   return { ...about, told, boxes, targets, inputs };
@@ -78,34 +78,34 @@ function boxesOf({ tokens, units, hidden, hiddenRows, firstTarget }: Store, targ
   return tiles(edges).map((span) => ({ ...span, leftOut: hiddenRows.value?.[span.start] === 1 }));
 }
 
-/** What is asked about and what answers: the numbers, and by the first token of a box which of them are its own. */
+/** The columns that a reader can ask about. `rowAt` and `colAt` find a box's row and column by its first token. */
 type Question = Pick<Seen, "numbers" | "shown"> & {
-  told: Pick<Told, "about" | "numbers" | "calm" | "names" | "asked">;
-  rowAt: (token: number) => number;
-  askedAt: (token: number) => number;
+  told: Pick<Told, "about" | "calm" | "label" | "names" | "captions">;
+  rowAt: (token: number) => number | null;
+  colAt: (token: number) => Place;
 };
 
-/** Which inputs made a target? */
+/** The columns are targets, the rows the inputs that made them. */
 function aboutTargets(store: Store, targets: readonly Target[], names: readonly string[]): Question {
   const { units, firstTarget, target, measure, map } = store;
-  const told = map.value?.difference !== undefined ? "difference" : measure.value === "raw" ? "score" : "share";
+  const label = map.value?.difference !== undefined ? "difference" : measure.value === "raw" ? "score" : "share";
   const at = placesOf(targets.map(({ cols }) => cols));
   return {
     told: {
       about: "target",
-      numbers: told,
-      calm: told !== "difference",
+      label,
+      calm: label !== "difference",
       names,
-      asked: targets.map((one) => asked(store, one)),
+      captions: targets.map((target) => captionOf(store, target)),
     },
     numbers: targets.map(({ scores }) => scores),
-    shown: Math.max(0, at(target.value ?? 0)),
+    shown: at(target.value ?? 0).index ?? 0,
     rowAt: (token) => within(units.value.of[token], names.length),
-    askedAt: (token) => at(token - firstTarget.value),
+    colAt: (token) => at(token - firstTarget.value),
   };
 }
 
-/** The question turned round: what each target owes to an input. What is `chosen` is one, whatever its units. */
+/** The columns are inputs, the rows the targets that they feed. The `chosen` inputs are one column, whatever the units. */
 function aboutInputs(store: Store, targets: readonly Target[], spans: readonly Span[], chosen: Span): Question {
   const { firstTarget, fedBy, measure, map } = store;
   const rest = spans.filter(({ start, end }) => end <= chosen.start || start >= chosen.end);
@@ -120,19 +120,23 @@ function aboutInputs(store: Store, targets: readonly Target[], spans: readonly S
   return {
     told: {
       about: "input",
-      numbers: map.value?.difference === undefined ? as : "difference",
+      label: map.value?.difference === undefined ? as : "difference",
       names: targets.map(({ name }) => name),
-      asked: inputs.map(({ span }) => [nameInText(store, span), " feeds", "", ""]),
+      captions: inputs.map(({ span }) => ({
+        name: nameInText(store, span),
+        detail: " feeds",
+        alternatives: "",
+        hidden: "",
+      })),
     },
     numbers: inputs.map(({ fed }) => fed),
     shown,
-    rowAt: (token) => Math.max(-1, row(token - firstTarget.value)),
-    askedAt: col,
+    rowAt: (token) => row(token - firstTarget.value).index,
+    colAt: col,
   };
 }
 
-/** What the line below the text says of a target. */
-function asked(store: Store, { cols, name }: Target): Asked {
+function captionOf(store: Store, { cols, name }: Target): Caption {
   const [n, number] = [cols.end - cols.start, numberOf(store, { cols })];
   const held = store.hiddenShareOf(cols) ?? 0;
   const own = store.tokens.value[store.firstTarget.value + cols.start]?.id;
@@ -140,12 +144,12 @@ function asked(store: Store, { cols, name }: Target): Asked {
     .filter(({ id }) => id !== own)
     .slice(0, OTHERS)
     .map(({ text, probability }) => `${isolated(labelOf({ text }))} ${share(probability)}`);
-  return [
+  return {
     name,
-    `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${n} tokens, ${store.joint.value}` : ""}`,
-    others.length === 0 ? "" : ` instead of ${others.join(" · ")}`,
-    held < LITTLE ? "" : ` · not counted: ${percent(held)}`,
-  ];
+    detail: `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${n} tokens, ${store.joint.value}` : ""}`,
+    alternatives: others.length === 0 ? "" : ` instead of ${others.join(" · ")}`,
+    hidden: held < LITTLE ? "" : ` · not counted: ${percent(held)}`,
+  };
 }
 
 /** In plain text: which part of a character it is, and to which side it runs. */
@@ -163,14 +167,17 @@ function moved({ start, end }: Span, by: number): Span {
   return { start: start + by, end: end + by };
 }
 
-function within(place: number | undefined, n: number): number {
-  return place !== undefined && place < n ? place : -1;
+function within(unit: number | undefined, n: number): number | null {
+  return unit !== undefined && unit < n ? unit : null;
 }
 
-/** Which of these spans, in order, holds a place; ~n where none does and n of them end before it. */
-function placesOf(spans: readonly Span[]): (place: number) => number {
-  return (place) => {
-    const ended = firstWhere(spans.length, (k) => (spans[k]?.end ?? 0) > place);
-    return (spans[ended]?.start ?? place + 1) <= place ? ended : ~ended;
+/** Where a position lies among spans: the index of the span that holds it, if any; how many spans end before it. */
+type Place = { index: number | null; ended: number };
+
+/** Returns a function from a position to its place among these spans, which are in order. */
+function placesOf(spans: readonly Span[]): (position: number) => Place {
+  return (position) => {
+    const ended = firstWhere(spans.length, (k) => (spans[k]?.end ?? 0) > position);
+    return { index: (spans[ended]?.start ?? position + 1) <= position ? ended : null, ended };
   };
 }

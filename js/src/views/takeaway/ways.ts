@@ -1,4 +1,6 @@
-/** The ways to take the view away: what each gives, why it cannot, and how it is made. */
+/**
+ * The ways to take the view away: each has a description, a reason why it cannot, and a function that makes the file.
+ */
 
 import { plural } from "../../format";
 import type { Span } from "../../layout";

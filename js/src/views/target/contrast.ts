@@ -5,7 +5,7 @@ import { labelOf } from "../../pieces";
 import type { Store } from "../../store";
 import { nameOfTargets } from "../words";
 
-/** What the map on show sets against each other. `col`: the only column that it has, or null. */
+/** The target and the foil of the map on show. `col`: the only column of the map, or null. */
 export type Contrast = { col: number | null; target: string; foil: string };
 
 export function contrastOf(store: Store): Contrast | null {

@@ -202,7 +202,8 @@ export function hasPrompt({ targetStart, firstTarget, tokens }: Store): boolean 
 function touch(before: HTMLElement, after: HTMLElement, { joint }: Piece): void {
   after.classList.add(joint === "word" ? "sw-joins-previous" : "sw-touches-previous");
   before.classList.add(joint === "word" ? "sw-joins-next" : "sw-touches-next");
-  if (melts(before.textContent, after.textContent)) for (const half of [before, after]) half.classList.add("sw-no-ligature");
+  if (melts(before.textContent, after.textContent))
+    for (const half of [before, after]) half.classList.add("sw-no-ligature");
 }
 
 /** What of a segment is drawn: where it begins, and its label. */

@@ -1,4 +1,4 @@
-/** What a change of the text did to the targets, and what the map had said of it. */
+/** The measured effect of a change on the targets, and the effect that the map predicted. */
 
 import type { Span } from "../../layout";
 import type { WhatIf } from "../../protocol";
@@ -6,7 +6,7 @@ import { shareOf } from "../../scores";
 import type { Store } from "../../store";
 import { nameOf } from "../words";
 
-/** How probable targets are that are read one after the other; null where one of them is not there any more. */
+/** The probability of successive targets together; null where one of them is gone. */
 export function together(ps: readonly (number | null)[], { start, end }: Span): number | null {
   return ps.slice(start, end).reduce((all, p) => (all === null || p === null ? null : all * p), 1);
 }

@@ -20,7 +20,7 @@ export function editorView(context: ViewContext): HTMLElement {
     area()?.focus();
   }
 
-  /** It stays open until what is tried is on show: what cannot be tried may be mended. */
+  /** It stays open until the change is on show: a reader may correct one that failed. */
   function attempt(): void {
     tryOut(context, { text: area()?.value ?? "" });
   }

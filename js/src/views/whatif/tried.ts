@@ -1,4 +1,4 @@
-/** What was tried, and what came of it: measured, and beside it what the map had said. */
+/** A tried change and its measured effect, beside the effect that the map predicted. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent, share } from "../../format";
@@ -63,7 +63,7 @@ function cause(store: Store, { rows, text }: WhatIf): TemplateResult {
     : html`Without ${struckNames(store, rows).map((name, k) => html`${k > 0 ? ", " : ""}“<bdi>${name}</bdi>”`)}:`;
 }
 
-/** Of the targets on show. Of classes the first: no two of them come one after the other. */
+/** The targets on show; only the first one of classes, which do not follow each other. */
 function effect(store: Store, { rows, text, before, after }: WhatIf): TemplateResult | typeof nothing {
   const { value: all } = store.targetCols;
   if (all === null) return nothing;

@@ -1,6 +1,6 @@
-"""How a method of inseq fills columns of ours; which of them are offered, and why, stands in `methods`.
+"""The bridge runs a method of inseq to fill columns of a map; `methods` says which of them are offered, and why.
 
-What runs is a shadow of the model: see `view`. What inseq itself gets wrong (translation models' embeddings
+The bridge runs a shadow of the model, see `view`. What inseq itself gets wrong (translation models' embeddings
 scaled twice, labels shifted by a padding token inside the text, texts that come back as other ids) cannot happen on
 this way.
 """
@@ -131,7 +131,7 @@ _IN_STEPS = ("integrated_gradients", "sequential_integrated_gradients")
 
 
 def _arguments(name: str, problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
-    """For the constructor of inseq's method, and for its attribute()."""
+    """Return the arguments for the constructor of inseq's method, and those for its attribute()."""
     given = {k: v for k, v in asdict(problem.settings).items() if k not in ("reduction", "seed", "target_layer")}
     load: dict[str, Any] = {}
     _, n, d = problem.embeddings.shape
@@ -161,7 +161,7 @@ def _layer(module: Any, name: str | None) -> torch.nn.Module:
 
 @contextmanager
 def _naming_the_layer(settings: Any) -> Iterator[None]:
-    """Raises: InputError for a layer that gives something else than a vector a token."""
+    """Raises: InputError for a layer whose output is not one vector for each token."""
     try:
         yield
     except AssertionError as error:
@@ -185,7 +185,7 @@ def by_choice(raw: torch.Tensor, settings: Any) -> torch.Tensor:
 
 
 def as_it_is(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
-    """Raw scores [n] that have no hidden axis."""
+    """Return raw scores [n], which have no hidden axis, unchanged."""
     return raw
 
 
@@ -199,7 +199,7 @@ def mean_of_heads(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
 
 @cache
 def _raw_scores() -> Callable[..., torch.Tensor]:
-    """Imports inseq, quietly: it leaves a file open, and silences a logger that is not its own."""
+    """Import inseq without its side effects: it leaves a file open, and silences a logger that is not its own."""
     urllib3 = logging.getLogger("urllib3")
     level = urllib3.level
     with _quiet():
@@ -210,7 +210,7 @@ def _raw_scores() -> Callable[..., torch.Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings. The filters are the process's: one that another thread sets meanwhile is lost."""
+    """A context without warnings. The filters belong to the process: one that another thread sets meanwhile is lost."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -220,7 +220,7 @@ def _quiet() -> Iterator[None]:
 def _seeded(settings: Any, target: Target) -> Iterator[None]:
     """The generators that captum draws from, numpy's and torch's global ones, seeded; afterwards they go on as before.
 
-    By the target too, so that a column is the same in whichever order they are filled.
+    The seed depends on the target, too, so a column is the same in any order of filling.
     """
     import torch
 
@@ -238,14 +238,14 @@ def _seeded(settings: Any, target: Target) -> Iterator[None]:
         np.random.set_state(before)  # noqa: NPY002 (as above)
 
 
-# What captum (DeepLIFT, where it fails halfway) and transformers (attention weights) leave on the parts of a model.
+# Attributes that captum (DeepLIFT, if it fails halfway) and transformers (attention weights) leave on a model's parts.
 _NOTES = ("input", "output", "input_ref", "_output_capturing_hooks_installed")
 _HOOKS = "transformers.utils.output_capturing"
 
 
 @contextmanager
 def _cleaned(module: torch.nn.Module) -> Iterator[None]:
-    """Whatever happens, what was not on the parts of the model before is not there after. captum's hooks go anyway."""
+    """A context that removes new attributes from the model's parts at its end. captum's hooks go anyway."""
     notes = {part: [name for name in _NOTES if name not in part.__dict__] for part in module.modules()}
     hooks = {part: set(part._forward_hooks) for part in notes}  # noqa: SLF001 (torch tells of hooks nowhere else)
     try:

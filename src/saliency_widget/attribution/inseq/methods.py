@@ -1,4 +1,4 @@
-"""Which methods of inseq 0.7.1 are offered (`methods.BRIDGED`) on which models, and which are refused, and why."""
+"""The methods of inseq 0.7.1 that are offered (`methods.BRIDGED`), on which models; and those refused, and why."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def why_no_layer(model: Model) -> str | None:
 
 
 class Refused(NamedTuple):
-    """A method of inseq that is not offered: why, and what to use instead, first the nearest."""
+    """A method of inseq that is not offered: the reason, and the methods to use instead, the nearest first."""
 
     reason: str
     instead: tuple[str, ...]

@@ -1,8 +1,8 @@
 """A network of ours as a method of inseq sees a model. Importing this imports inseq, which takes seconds.
 
 inseq's own wrapper writes into the model, its config and its tokenizer (device, gradients, padding token and side,
-unknown token), and goes from ids to text and back. This one hands the method embeddings and ids as they are, and puts
-what it asks through our network: so every family's scale is right, and there is nothing to put back.
+unknown token), and goes from ids to text and back. This view passes embeddings and ids to the method as they are, and
+runs our network: so every family's scale is right, and nothing must be restored.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def raw_scores(
     load: dict[str, Any],
     given: dict[str, Any],
 ) -> torch.Tensor:
-    """What inseq's method `name` gives for one column: [n_read], [n_read, d], or [n_read, 1, layers, heads] on the CPU.
+    """Return the raw scores of inseq's method `name` for one column.
 
+    Their shape is [n_read], [n_read, d] or [n_read, 1, layers, heads], on the CPU.
     `baseline` [1, n, d]; `load` goes to the method's constructor, `given` to its attribute().
     """
     view = _View(problem, atoms)
@@ -70,7 +71,7 @@ class _View(HuggingfaceDecoderOnlyModel):  # type: ignore[misc]  # inseq is not 
         self._d = problem.embeddings.shape[-1]
 
     def get_forward_output(self, batch: Any, use_embeddings: bool = True, **options: Any) -> Any:
-        """One pass; `.logits` [batch, a, vocabulary] at the positions of the atoms."""
+        """Run one pass; `.logits` [batch, a, vocabulary] are those at the positions of the atoms."""
         if use_embeddings and not options.get("output_attentions"):
             return self._network(batch.input_embeds.to(self._dtype), self._at)
         out = self._access.run(self._n, **options)
@@ -78,7 +79,7 @@ class _View(HuggingfaceDecoderOnlyModel):  # type: ignore[misc]  # inseq is not 
         return SimpleNamespace(**{**out, "logits": out.logits[:, at]})
 
     def get_attentions_dict(self, output: Any) -> dict[str, torch.Tensor]:
-        """Weights [1, layers, heads, 1, n_read] of the last position: over the source first, where there is one."""
+        """Return the weights [1, layers, heads, 1, n_read] of the last position, those over the source first."""
         translates = self._n_source > 0
         handed_out = getattr(output, "decoder_attentions" if translates else "attentions", None) or ()
         over_text = [w for w in handed_out if w is not None]  # layers of another kind hand out None
@@ -95,5 +96,5 @@ class _View(HuggingfaceDecoderOnlyModel):  # type: ignore[misc]  # inseq is not 
         return {"decoder_self_attentions": torch.stack([w.to(weights[0].device) for w in weights], dim=1)}
 
     def get_embedding_layer(self) -> Any:
-        """How wide it is, as the method of occlusion asks."""
+        """Return the embedding, whose width inseq's occlusion reads."""
         return SimpleNamespace(embedding_dim=self._d)

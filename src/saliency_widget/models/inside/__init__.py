@@ -1,1 +1,1 @@
-"""The network from within: a shadow of the user's model that may be run in any way, and what was found out about it."""
+"""The network from within: a shadow of the user's model, which the engine runs, and the probe's facts about it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ModelAccess:
-    """What `attribution.access.Access` asks for, of a shadow and the `inputs` that it reads."""
+    """The `attribution.access.Access` of a shadow and the `inputs` that it reads."""
 
     def __init__(self, model: Model, inputs: Inputs) -> None:
         self._model = model
@@ -35,7 +35,7 @@ class ModelAccess:
 
     @property
     def reads_ids(self) -> bool:
-        """Whether ids matter beside their embeddings; found out when it is first asked."""
+        """Whether the model reads ids beside their embeddings; probed when first asked."""
         return probe.reads_ids(self._model)
 
     def plain(self, n: int) -> Network:
@@ -47,11 +47,11 @@ class ModelAccess:
         return read_once(self._model, self._inputs, x, at)
 
     def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
-        """Embeddings and network of the text that has these rows alone."""
+        """Return embeddings and network of the text that has these rows alone."""
         return self._of(self._inputs.at(rows))
 
     def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
-        """Embeddings and network of the text with the baseline's token at these rows. Raises: InputError."""
+        """Return embeddings and network of the text with the baseline's token at these rows. Raises: InputError."""
         changed = set(rows)
         ids = tuple(
             stand_in(self._model, token, baseline) if row in changed else token for row, token in enumerate(self.ids)

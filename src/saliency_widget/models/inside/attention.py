@@ -1,8 +1,8 @@
 """Attention weights of any model, a layer at a time.
 
-Families on transformers' attention interface: a function of ours answers in the model's own eager one's place, see
-`inside.interface`. Families with attention of their own hand their weights out when asked, all layers at once. Where
-they do not, a softmax that is multiplied with values shows them, see `inside.products`.
+Families on transformers' attention interface: a function of ours takes the place of the model's own eager one, see
+`inside.interface`. Families with attention of their own return their weights when asked, all layers at once. Where they
+do not, a softmax that is multiplied with values shows the weights, see `inside.products`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..base import Model
 
-# Who looks at whom: the text at itself, the text at the source, the source at itself.
+# The kinds of attention: of the text to itself, of the text to the source, of the source to itself.
 Kind = Literal["self", "cross", "encoder"]
 
 # Called with (kind, layer, first query of the block, weights [heads, block, keys]), layer by layer.
@@ -57,7 +57,7 @@ _CURE = "Use saliency, occlusion or random."
 def why_no_attention(model: Model) -> str | None:
     """Why this model's attention cannot be shown, in one sentence; None where no reason is known.
 
-    Only looks at names. A family that hands nothing out when asked is found by the pass.
+    It checks names alone. Only a pass shows a family that returns no weights when asked.
     """
     name = type(model.model).__name__
     if not model.n_heads:
@@ -85,7 +85,7 @@ def why_no_rollout(model: Model) -> str | None:
 def _check_own_attention(model: Model) -> None:
     """Raises: UnsupportedMethod where attention, called by us, does not give the model's logits.
 
-    On the interface it is the model's eager attention; else weights that were seen, times values.
+    On the interface that is the model's eager attention; elsewhere the observed weights times the values.
     """
     import torch
 
@@ -110,7 +110,7 @@ def _check_own_attention(model: Model) -> None:
 
 @dataclass(frozen=True)
 class AttentionReader:
-    """The attention of a shadow on one text; what `attribution.access.Reader` asks for.
+    """The `attribution.access.Reader` of a shadow on one text.
 
     Rows count source and text as one; queries are positions of the text alone.
     """
@@ -119,9 +119,9 @@ class AttentionReader:
     inputs: Inputs
 
     def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
-        """The positions [a, p] from which the logits at rows `at` [a] are read: one each, or all that a head pools.
+        """Return the positions [a, p] from which the logits at rows `at` [a] are read: one, or all that a head pools.
 
-        A classifier's head reads the first position, the last or the mean of all; which, is looked at once.
+        A classifier's head reads the first position, the last or the mean of all; one pass finds which.
         """
         from ..classifier import ClassifierModel
 
@@ -130,10 +130,10 @@ class AttentionReader:
         return (at - len(self.inputs.source))[:, None]
 
     def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
-        """One pass over the first n rows, layer by layer told to `record`; the logits [a, vocabulary] at `at`.
+        """Run one pass over the first n rows and hand each layer's weights to `record`. Return the logits at `at`.
 
-        Raises: UnsupportedMethod where no layer tells its weights, or where they are no shares of the text's tokens;
-        and, if each layer is to tell them `once`, where one has two attentions (DiffLlama).
+        Raises: UnsupportedMethod where no layer shows its weights, or where they are no shares of the text's tokens;
+        and, with `once`, where a layer has two attentions (DiffLlama).
         """
         name = type(self.model.model).__name__
         heard: Counter[Kind] = Counter()
@@ -190,15 +190,15 @@ class AttentionReader:
 
     @cached_property
     def kinds(self) -> Kinds:
-        """What each attention module looks at; only for families on the interface."""
+        """The kind of each attention module; only for families on the interface."""
         return kinds_of(self.model, self.inputs)
 
     def for_a_pass(self) -> AttentionReader:
-        """The same over a shadow that no text has left traces in: itself, mostly."""
+        """Return a reader over a shadow without traces of another text: itself, for most models."""
         return AttentionReader(self.model.fresh(), self.inputs) if probe.remembers(self.model) else self
 
     def handed_out(self, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
-        """As `run`, from what the model hands out by itself: all layers at once."""
+        """Do what `run` does with the weights that the model returns by itself, all layers at once."""
         with _asking_for_weights(self.model.model) as outputs:
             logits = forward(self.model, self.inputs, n, at)
         output, n_source = outputs[0], len(self.inputs.source)
@@ -219,16 +219,16 @@ def _needed(model: Model) -> set[Kind]:
 
 
 def _beyond_shares(weights: torch.Tensor) -> torch.Tensor:
-    """How far some rows of weights [..., keys] are from shares of 1, at worst."""
+    """The largest distance of some rows of weights [..., keys] from shares that sum to 1."""
     rows = weights.detach().float()
     return (rows.sum(-1) - 1).amax().maximum(-rows.amin())
 
 
 def _hands_out(model: Model) -> bool:
-    """Whether a shadow hands its weights out when it is asked for them; looked at once a model.
+    """Whether a shadow returns its weights when asked; tried once for each model.
 
-    They must be shares, and the pass that hands them out must give the model's logits (Falcon's eager attention adds
-    its biases twice).
+    They must be shares, and the pass that returns them must give the model's logits (Falcon's eager attention adds its
+    biases twice).
     """
     import torch
 
@@ -254,7 +254,7 @@ def _hands_out(model: Model) -> bool:
 def forward(model: Model, inputs: Inputs, n: int, at: torch.Tensor) -> torch.Tensor:
     """One pass of this very shadow over the first n rows; logits [a, vocabulary] at `at`.
 
-    Nothing after them is read: a network that is not causal would look at it.
+    It reads no later row: a network that is not causal would attend to it.
     """
     import torch
 
@@ -263,7 +263,7 @@ def forward(model: Model, inputs: Inputs, n: int, at: torch.Tensor) -> torch.Ten
 
 
 def _tell(layers: Any, kind: Kind, shape: tuple[int, int], record: Recorder, *, first: int = 0) -> None:
-    """Weights [1, heads, queries, keys] of each layer to the recorder; nothing where they are not a full matrix."""
+    """Hand the weights [1, heads, queries, keys] of each layer to the recorder, unless they are no full matrix."""
     for layer, weights in enumerate(layers or (), start=first):
         if getattr(weights, "ndim", 0) == 4 and weights.shape[2:] == shape:
             record(kind, layer, 0, weights[0])
@@ -274,10 +274,10 @@ def _tell(layers: Any, kind: Kind, shape: tuple[int, int], record: Recorder, *, 
 
 @contextmanager
 def answering(model: Model, handler: Handler, n_texts: Callable[[], int] = lambda: 1) -> Iterator[None]:
-    """Within it, `handler` answers for every attention of a shadow.
+    """A context in which `handler` computes every attention of a shadow.
 
-    On the interface under the name "eager"; else in the model's own way, unless that is a kernel that nobody looks
-    into. `n_texts`: how many texts there are in what a layer is given now.
+    On the interface its name is "eager"; elsewhere the model's own code calls it, unless that code is a fused kernel.
+    `n_texts`: the number of texts in a layer's present input.
     """
     if has_interface(model):
         with attending(model.model, handler):
@@ -292,7 +292,7 @@ def _seen_into(implementation: str | None) -> str | None:
 
 
 def has_interface(model: Model) -> bool:
-    """Whether the code of a shadow asks transformers' attention interface; looked at once a model."""
+    """Whether the code of a shadow uses transformers' attention interface; tried once for each model."""
     import torch
 
     def look() -> bool:
@@ -312,7 +312,7 @@ def has_interface(model: Model) -> bool:
 
 
 def recording(kinds: Kinds, record: Recorder) -> Handler:
-    """The model's own attention, its weights handed to `record`."""
+    """A handler that computes the model's own attention and hands its weights to `record`."""
     import torch
 
     number = numbering()
@@ -330,7 +330,7 @@ def recording(kinds: Kinds, record: Recorder) -> Handler:
 
 
 def numbering() -> Callable[[Any, Kind], int]:
-    """A function that says which layer a call belongs to: the module's own number, or how many of its kind came."""
+    """Return a function from a call to its layer: the module's own number, or the count of calls of its kind."""
     calls: Counter[Kind] = Counter()
 
     def number(module: Any, kind: Kind) -> int:
@@ -342,7 +342,7 @@ def numbering() -> Callable[[Any, Kind], int]:
 
 
 def kinds_of(model: Model, inputs: Inputs) -> Kinds:
-    """Which modules look where, found by a pass over two tokens of source and one of text: the keys are counted.
+    """Find the kind of each attention module by its number of keys in a pass over two tokens of source and one of text.
 
     Raises: UnsupportedMethod for a module that looks at both at once.
     """
@@ -373,7 +373,7 @@ def kinds_of(model: Model, inputs: Inputs) -> Kinds:
 
 @contextmanager
 def _asking_for_weights(model: Any) -> Iterator[list[Any]]:
-    """Within it, a pass of a shadow is asked for its weights; what the model hands out is in the list."""
+    """A context in which a pass of a shadow returns its weights; the list holds the model's outputs."""
     outputs: list[Any] = []
 
     def ask(_module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -393,7 +393,7 @@ def _asking_for_weights(model: Any) -> Iterator[list[Any]]:
 def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
     """The positions [p] of the last layer's output that the logits depend on: those with a gradient.
 
-    Families pool the first token, the last that is no padding, or the mean; some let the config choose. So look.
+    Families pool the first token, the last that is no padding, or the mean; some let the config choose. Gradients tell.
     Raises: UnsupportedMethod where no layers are found.
     """
     import torch
@@ -401,7 +401,7 @@ def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
     last: list[torch.Tensor] = []
 
     def cut(_module: Any, _args: Any, output: Any) -> Any:
-        """Begin the graph anew behind every layer: at the end it holds what comes behind the last."""
+        """Cut the graph behind every layer: at the end it holds only the part behind the last one."""
         hidden = output[0] if isinstance(output, tuple | list) else output
         if not isinstance(hidden, torch.Tensor):
             return None

@@ -18,7 +18,7 @@ _AT_ONCE = 4096  # rows of the vocabulary
 
 
 def baselines_of(model: Model, inputs: Inputs) -> dict[str, Callable[[], torch.Tensor]]:
-    """By name: what gives an embedding for each row of `inputs`, [1, n, d]: source and text may read with two tables.
+    """By name, a function that returns embeddings [1, n, d] for `inputs`: source and text may have two tables.
 
     The tokenizer may have no unk, pad or mask token. "mean" is the mean over the vocabulary (Bastings et al. 2022
     compare these choices for text, arXiv:2111.07367). Each is computed when it is first asked for, and once.
@@ -33,7 +33,7 @@ def baselines_of(model: Model, inputs: Inputs) -> dict[str, Callable[[], torch.T
 
 
 def stand_in(model: Model, token: int, baseline: str | None) -> int:
-    """The id that takes the place of a token: that of the baseline; where nobody chose, another one than its own.
+    """Return the id that replaces a token: the baseline's; without a chosen baseline one that differs from the token's.
 
     Raises: InputError where the baseline is no token.
     """
@@ -88,7 +88,7 @@ def _mean(model: Model, inputs: Inputs) -> torch.Tensor:
 
 
 def _mean_of(embedding: torch.nn.Module, device: torch.device) -> torch.Tensor:
-    """Mean of all that the module can give, [1, 1, d]: not of its table, which some families scale."""
+    """The mean of all outputs of the module, [1, 1, d]: some families scale the rows of its table."""
     import torch
 
     table = next(embedding.parameters())

@@ -1,4 +1,4 @@
-"""A call of an attention layer, wherever it was seen: on transformers' interface, or as a product of a softmax."""
+"""A call of an attention layer, seen on transformers' interface or as a product of a softmax."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Block(NamedTuple):
 
 
 class Call(Protocol):
-    """Weights times values."""
+    """A call of an attention: weights times values."""
 
     @property
     def module(self) -> Any:
@@ -26,16 +26,16 @@ class Call(Protocol):
 
     @property
     def n_keys(self) -> int:
-        """How many tokens are looked at."""
+        """The number of keys."""
 
     @property
     def values(self) -> torch.Tensor:
         """[batch, heads, keys, head_dim]; where heads share values, once for each."""
 
     def blocks(self) -> Iterator[Block]:
-        """What the model's own code gives, for some queries after others.
+        """Yield the weights of the model's own code, block by block of queries.
 
-        Raises: UnsupportedMethod where that code hands out no weights.
+        Raises: UnsupportedMethod where that code returns no weights.
         """
 
     def of_first_text(self, *, queries: bool) -> Call:
@@ -47,14 +47,14 @@ Handler = Callable[[Call], "torch.Tensor"]
 
 
 def plain(call: Call) -> torch.Tensor:
-    """The answer of a model that nobody looks into."""
+    """The output of the model's own attention."""
     import torch
 
     return torch.cat([block.output for block in call.blocks()], dim=1)
 
 
 def multiplied(call: Call) -> torch.Tensor:
-    """The answer that weights times values make: the model's own, if they are what they are taken for."""
+    """The product of weights and values: the model's own output, if both were identified rightly."""
     import torch
 
     return torch.cat([(block.weights @ call.values).transpose(1, 2) for block in call.blocks()], dim=1)

@@ -1,4 +1,4 @@
-"""Hooks on a shadow that put embeddings in and take out what the vocabulary projection is given."""
+"""Hooks on a shadow that replace its embeddings and collect the input of its vocabulary projection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CURE = "Use a model that reads its text through its embedding module."
 
 
 class Answer(NamedTuple):
-    """What an embedding module is to give: `rows` [b, m, d] in the place of those of `ids` [b, m]."""
+    """The output that an embedding module shall have: `rows` [b, m, d] in place of those of `ids` [b, m]."""
 
     module: torch.nn.Module
     ids: torch.Tensor
@@ -24,7 +24,9 @@ class Answer(NamedTuple):
 
 @contextmanager
 def answering(answers: Sequence[Answer]) -> Iterator[None]:
-    """Each embedding module gives the rows of its answer. A module that is named twice gives them in this order.
+    """A context in which each embedding module returns the rows of its answer.
+
+    A module named twice returns them in order.
 
     They are a copy: some families scale their embeddings in place.
     Raises: UnsupportedMethod where a module was not called, or was asked for other ids.
@@ -51,8 +53,8 @@ def answering(answers: Sequence[Answer]) -> Iterator[None]:
 def written_into(output: Any, asked: Any, answer: Answer) -> Any:
     """`output`, as an embedding module gave it for the ids `asked`, with the rows of an answer in their places.
 
-    Families pad the text to a window, put tokens of their own before it, or texts on the second axis; they give all
-    rows behind one another, or a tuple. Raises: UnsupportedMethod where the ids are not found in what was asked.
+    Families pad the text to a window, put tokens of their own before it, or texts on the second axis; they return all
+    rows one after another, or a tuple. Raises: UnsupportedMethod where `asked` does not contain the ids.
     """
     import torch
 
@@ -85,9 +87,9 @@ def written_into(output: Any, asked: Any, answer: Answer) -> Any:
 
 @contextmanager
 def overhearing(head: torch.nn.Module | None, positions: torch.Tensor | None) -> Iterator[list[torch.Tensor]]:
-    """Collects what the vocabulary projection is given, [batch, k, hidden] a call.
+    """A context that collects the input of the vocabulary projection, [batch, k, hidden] for each call.
 
-    Where `positions` are given, the projection sees these alone: it is the dearest layer of a small model.
+    With `positions`, the projection gets these alone: it is the most expensive layer of a small model.
     """
     heard: list[torch.Tensor] = []
     if head is None:
@@ -129,7 +131,7 @@ def last_logits(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
 
 
 def logits_of(output: Any) -> torch.Tensor:
-    """The logits in what a model gave: a named output, a dict or a tuple of transformers', or the tensor itself."""
+    """Return the logits in a model's output: a named output of transformers, a dict, a tuple, or the tensor itself."""
     found: Any = output
     if isinstance(output, dict) or hasattr(output, "logits"):
         found = output["logits"] if isinstance(output, dict) else output.logits

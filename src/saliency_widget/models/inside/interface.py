@@ -68,7 +68,7 @@ class InterfaceCall(NamedTuple):
 
 
 def _of_queries(given: Any, n: int, part: slice) -> Any:
-    """The part of [batch, heads, n, keys] for some queries; anything else as it is."""
+    """Return the part of [batch, heads, n, keys] for some queries; return anything else unchanged."""
     return given[:, :, part] if getattr(given, "ndim", 0) == 4 and given.shape[2] == n else given
 
 
@@ -90,11 +90,11 @@ def eager_of(module: Any) -> Callable[..., tuple[torch.Tensor, torch.Tensor | No
 
 
 class Standin(str):
-    """The name of an attention implementation that our own function answers to; its `handler` says how.
+    """The name of an attention implementation that leads to our own function, which calls its `handler`.
 
     A model's code sees the name that it knows ("eager"), so that masks and sparse indices which only that name switches
-    on stay on; transformers' table of functions, which goes by hashes, finds ours. It hangs on the config of one
-    shadow, so nobody else's passes are concerned, and any thread of autograd's finds its handler.
+    on stay on; transformers' table of functions, which goes by hashes, finds ours. It belongs to the config of one
+    shadow, so other models' passes do not use it, and any autograd thread finds its handler.
     """
 
     __slots__ = ("handler", "key")
@@ -102,7 +102,7 @@ class Standin(str):
     key: str
 
     def __new__(cls, name: str, key: str, handler: Callable[[InterfaceCall], torch.Tensor]) -> Self:
-        """`name`: that which the model's code sees; `key`: that by which our function is found."""
+        """`name`: the name that the model's code sees; `key`: the key under which transformers finds our function."""
         made = super().__new__(cls, name)
         made.key, made.handler = key, handler
         return made
@@ -122,14 +122,14 @@ class Standin(str):
 
 @contextmanager
 def attending(model: Any, handler: Callable[[Call], torch.Tensor]) -> Iterator[None]:
-    """Within it, `handler` answers for every attention layer of a shadow, under the name "eager"."""
+    """A context in which `handler` computes every attention layer of a shadow, under the name "eager"."""
     with answering_as(model, lambda _name: Standin("eager", registered("eager"), handler)):
         yield
 
 
 @contextmanager
 def answering_as(model: Any, named: Callable[[Any], Any]) -> Iterator[None]:
-    """Within it, each config of a shadow has the attention implementation that `named` makes of its own."""
+    """A context in which each config of a shadow has the attention implementation that `named` makes of its own."""
     before = [(config, config._attn_implementation_internal) for config in configs_of(model)]
     for config, implementation in before:
         config._attn_implementation_internal = named(implementation)
@@ -141,7 +141,7 @@ def answering_as(model: Any, named: Callable[[Any], Any]) -> Iterator[None]:
 
 
 def configs_of(model: Any) -> list[Any]:
-    """Every config, nested ones too, that says which attention implementation is in use."""
+    """Every config, nested ones too, that names an attention implementation."""
     found: dict[int, Any] = {}
     queue = [getattr(module, "config", None) for module in model.modules()]
     while queue:
@@ -178,6 +178,6 @@ def _attend(
     attention_mask: torch.Tensor | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """What transformers calls for each layer; some families give the arguments by these names."""
+    """The function that transformers calls for each layer; some families pass the arguments by these names."""
     handler = module.config._attn_implementation.handler  # noqa: SLF001 (a Standin)
     return handler(InterfaceCall(module, query, key, value, attention_mask, options)), None

@@ -1,6 +1,7 @@
 """A probe: short passes on shadows that show which of the engine's ways are right for a model. No family is named.
 
-Each fact is looked for when it is first asked for, on a shadow of its own, and holds while the model's structure does.
+The probe finds each fact when it is first asked for, on a shadow of its own; it holds until the model's structure
+changes.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ OTHER = {"float64": 1e-6, "float32": 3e-5, "float16": 1e-2, "bfloat16": 1e-1}
 
 @dataclass(eq=False)
 class Facts:
-    """What is known of one structure.
+    """The facts about a model of one structure.
 
-    `first`: under which weights the first pass gave which logits; the next look need not run it again. `spans`:
-    lengths (from, to) between which places are told in one way. `packed`: how far a row could reach back in a sequence
-    of ends of changed texts that was right.
+    `first`: the weights' number and the logits of the first pass, which the next probe reuses. `spans`: lengths (from,
+    to) between which positions are encoded alike. `packed`: the farthest reach back of a row in a sequence of changed
+    ends that gave right logits.
     """
 
     structure: int
@@ -50,13 +51,13 @@ class Facts:
 
     @property
     def reads_ids(self) -> bool:
-        """Is it known that token ids matter beside their embeddings?"""
+        """Whether the facts say that token ids matter beside their embeddings."""
         return "read" in self.found and self.found["read"].reads_ids
 
     def once(self, name: str, look: Callable[[], Any], check: Callable[[], None]) -> Any:
-        """The fact of this name, looked for if it is not known; None is not kept: it could not be seen.
+        """Return the fact of this name, and find it if it is not known. None, an undecided probe, is not kept.
 
-        `check` raises where the weights changed meanwhile: what was seen then is no fact.
+        `check` raises where the weights changed meanwhile: the result is then no fact.
         """
         if name not in self.found:
             try:
@@ -70,7 +71,7 @@ class Facts:
 
 
 class Probed(Protocol):
-    """A shadow as the probe sees it: `models.base.Model` is one, and says what each of these is."""
+    """A shadow as the probe sees it; `models.base.Model` is one, and documents each member."""
 
     model: Any
     weights_fingerprint: int
@@ -78,15 +79,15 @@ class Probed(Protocol):
 
     @property
     def facts(self) -> Facts:
-        """What was found out about it."""
+        """The facts about the model."""
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """The device of the model."""
 
     @property
     def n_positions(self) -> int | None:
-        """How many tokens it can read, where it says so."""
+        """The number of tokens that it can read, where its config has it."""
 
     @property
     def ways(self) -> tuple[Way, ...]:
@@ -108,10 +109,10 @@ class Probed(Protocol):
         """One plain pass."""
 
     def direct(self, inputs: Inputs, way: Way) -> Network:
-        """From embeddings to logits, in this way."""
+        """Compute logits from embeddings in this way."""
 
     def network(self, inputs: Inputs) -> Network:
-        """From embeddings to logits, in the way that was found to be right."""
+        """Compute logits from embeddings in the way that the probe found right."""
 
 
 # Of each user's model what is known. It goes when the model goes; nothing in it holds the model.
@@ -119,7 +120,7 @@ _known: weakref.WeakKeyDictionary[Any, Facts] = weakref.WeakKeyDictionary()
 
 
 def facts_of(source: Any) -> Facts:
-    """What is known of a bare model in the structure that it has now."""
+    """Return the facts about a bare model in its present structure."""
     now = shadow.structure(source)
     facts = _known.get(source)
     if facts is None or facts.structure != now:
@@ -128,7 +129,7 @@ def facts_of(source: Any) -> Facts:
 
 
 def recall(source: Any, before: Facts | None) -> Facts:
-    """The facts of a bare model that was just loaded; those found when it was loaded `before`, if there are any."""
+    """Return the facts about a bare model that was just loaded, or those found when it was loaded `before`."""
     facts = facts_of(source)
     if before is not None:
         facts.found, facts.spans, facts.packed = before.found, before.spans, before.packed
@@ -140,7 +141,9 @@ def recall(source: Any, before: Facts | None) -> Facts:
 
 
 def writes_weights(model: Probed) -> bool:
-    """Whether a pass writes to the weights, as RWKV's does; nothing is written. Runs `model` itself, unlike the others.
+    """Whether a pass writes to the weights, as RWKV's does; it is stopped before.
+
+    Runs `model` itself, unlike the others.
 
     Then a shadow has weights of its own. Raises: UnsupportedMethod where the model does not read ids alone.
     """
@@ -188,19 +191,22 @@ def way_of(model: Probed) -> Way:
 
 
 def is_causal(model: Probed) -> bool:
-    """Does a changed later token leave all earlier logits alone? False, which is safe, while weights are NaN."""
+    """Whether a changed later token leaves all earlier logits unchanged.
+
+    False, which is safe, while weights are NaN.
+    """
     return _read_of(model).is_causal
 
 
 def batches(model: Probed) -> bool:
-    """Whether several texts in one pass give what each gives alone; Doge puts their rows together."""
+    """Whether several texts in one pass have the same logits as each alone; Doge mixes their rows."""
     return _read_of(model).batches
 
 
 def reads_ids(model: Probed) -> bool:
     """Whether token ids matter beside their embeddings, as where every layer has a table of its own (Gemma 3n).
 
-    Then a token is replaced by its id, and a gradient at the embeddings leaves out what the ids do elsewhere.
+    Then a token is replaced by its id, and a gradient at the embeddings misses the ids' other effects.
     """
     return _read_of(model).reads_ids
 
@@ -264,7 +270,7 @@ def _look(model: Probed) -> tuple[_Read, bool]:
 
 
 def _look_for_way(model: Probed) -> tuple[Way, torch.Tensor]:
-    """The way to logits, and those of the short text in this way, [1, k, vocabulary]."""
+    """Return the way to logits, and the short text's logits in this way, [1, k, vocabulary]."""
     import torch
 
     inputs = short_text(model)
@@ -308,10 +314,10 @@ def _other_ids(inputs: Inputs) -> Inputs:
 
 
 def holds_between(model: Probed, inputs: Inputs, first: int) -> bool:
-    """Whether a pass over all of `inputs` gives at its `first` rows what a pass over these alone gives.
+    """Whether a pass over all of `inputs` has the same logits at its `first` rows as a pass over these alone.
 
-    Not so where places are told otherwise beyond some length (longrope, dynamic rope). Tried at the length itself; a
-    length between two that hold together is not tried again. What a long text leaves behind is noticed, too.
+    It does not where positions are encoded otherwise beyond some length (longrope, dynamic rope). A length between two
+    that hold is not tried again. The pass also shows traces that a long text leaves behind.
     """
     import torch
 
@@ -344,7 +350,7 @@ def holds_between(model: Probed, inputs: Inputs, first: int) -> bool:
 def near(
     found: torch.Tensor, expected: torch.Tensor, model: Probed, tolerances: dict[str, float], *, at_least: float = 0.0
 ) -> bool:
-    """Whether logits are the same but for what the model's numbers leave open. What both rule out does not count."""
+    """Whether logits agree within the precision of the model's numbers. Tokens that both rule out do not count."""
     if found.shape != expected.shape:
         return False
     found, expected = found.double().cpu(), expected.double().cpu()
@@ -363,7 +369,7 @@ def precision(model: Probed) -> str:
 
 
 def rounds_steps(model: Probed) -> bool:
-    """Whether layers round what they are given to 8 bit, so that a small step moves nothing or too much."""
+    """Whether layers round their input to 8 bit, so that a small step has no effect or too large a one."""
     import torch
 
     return any(p.dtype == torch.int8 for p in model.model.parameters())
@@ -377,7 +383,7 @@ def short_text(model: Probed) -> Inputs:
 
 
 def positions_of(inputs: Inputs) -> list[int]:
-    """Irregular rows of such a text, in its second part: a head that mixes positions shows."""
+    """Irregular rows in the second part of a short text: they show a head that mixes positions."""
     n, start = len(inputs.ids), len(inputs.source)
     return sorted({start + at for at in (0, 2, n // 2 - 1, n - 4, n - 1) if 0 <= at < n})
 

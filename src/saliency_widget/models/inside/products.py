@@ -33,7 +33,7 @@ _FUNCTIONS: dict[str, tuple[tuple[str, ...], slice]] = {
 
 
 class Softmax(NamedTuple):
-    """A softmax in autograd's graph, where there is one: what it was given, and what it made."""
+    """A softmax with its input and its output, and its node in autograd's graph, if there is one."""
 
     given: Node | None
     made: Node | None
@@ -61,17 +61,17 @@ class Product:
 
     @property
     def is_attention(self) -> bool:
-        """Whether shares are multiplied."""
+        """Whether it multiplies shares of a softmax."""
         return self.fused or any(self.shares)
 
     @property
     def others(self) -> list[Any]:
-        """The arguments that are not multiplied: what is added, a mask."""
+        """The arguments that are not multiplied: an addend, a mask."""
         named = (*enumerate(self.args), *self.kwargs.items())
         return [value for place, value in named if place not in self._places]
 
     def of(self, *operands: torch.Tensor) -> torch.Tensor:
-        """The same function of other operands."""
+        """Call the same function with other operands."""
         args, kwargs = list(self.args), dict(self.kwargs)
         for place, operand in zip(self._places, operands, strict=True):
             if isinstance(place, int):
@@ -82,14 +82,14 @@ class Product:
         return output
 
 
-# What is given instead of a product; None for what it is by itself.
+# Returns the output that replaces a product's; None leaves the product's own.
 Answer = Callable[[Product], "torch.Tensor | None"]
 
 
 def _product(
     function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], shares: Mapping[torch.Tensor, Shares]
 ) -> Product | None:
-    """The product that a call of a function of torch is; None where it is none."""
+    """Return a call of a torch function as a product; None where it is none."""
     import torch
 
     name: str = getattr(function, "__name__", "")
@@ -117,9 +117,9 @@ def _product(
 
 @contextmanager
 def answering(model: Any, answer: Answer) -> Iterator[None]:
-    """Within it, `answer` is asked about each product that this thread computes.
+    """A context that calls `answer` with each product that this thread computes.
 
-    Also about those of layers of `model` that autograd runs again, in whichever thread.
+    It also calls it for layers of `model` that autograd runs again, in any thread.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -134,7 +134,7 @@ def answering(model: Any, answer: Answer) -> Iterator[None]:
 
 
 def _heard(ear: Any, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """A layer, whose products are heard: autograd runs it where the mode is not in force."""
+    """Wrap a layer so that its products are heard where autograd runs it again, outside the mode."""
     if ear.hears:
         return forward(*args, **kwargs)
     with ear:
@@ -149,14 +149,14 @@ def _put_back(layer: Any, own: Any) -> None:
 
 
 def unheard() -> Any:
-    """A context: what is computed in it is heard by no mode."""
+    """A context in which no mode hears a product."""
     import torch
 
     return torch._C.DisableTorchFunction()  # noqa: SLF001 (torch offers no other way)
 
 
 def _ear(answer: Answer) -> Any:
-    """The mode."""
+    """The mode that hears each call of a torch function."""
     from torch import Tensor
     from torch.overrides import TorchFunctionMode
     from torch.utils.weak import WeakTensorKeyDictionary
@@ -213,7 +213,7 @@ def _is_over_last_axis(output: torch.Tensor, args: tuple[Any, ...], kwargs: Mapp
 
 @dataclass(frozen=True)
 class WeighingCall:
-    """An attention that was seen as a product. It is a `Call`, of one block."""
+    """An attention seen as a product. It is a `Call` of one block."""
 
     module: Any
     values: torch.Tensor  # [batch, heads, keys, head_dim]
@@ -238,9 +238,9 @@ class WeighingCall:
 
 @contextmanager
 def weighing(model: Any, handler: Handler, n_texts: Callable[[], int] = lambda: 1) -> Iterator[None]:
-    """Within it, `handler` answers for every attention of a shadow that is a product of a softmax.
+    """A context in which `handler` computes every attention of a shadow that is a product of a softmax.
 
-    `n_texts`: how many texts there are in what a layer is given now.
+    `n_texts`: the number of texts in a layer's present input.
     """
     entered: list[Any] = []
 
@@ -264,7 +264,7 @@ def weighing(model: Any, handler: Handler, n_texts: Callable[[], int] = lambda: 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How weights, values and their product lie in memory. Axes that both have are heads, and texts before them."""
+    """The axes of weights, values and their product. Axes that both have are heads, and texts before them."""
 
     values: torch.Tensor  # [..., keys, head_dim]
     weights: Callable[[], torch.Tensor]  # [..., n, keys]
@@ -272,7 +272,7 @@ class _Layout:
     there: Callable[[torch.Tensor], torch.Tensor]  # and back
 
     def answered(self, product: Product, module: Any, handler: Handler, n_texts: int) -> torch.Tensor | None:
-        """What `handler` gives for it, as the model's code wants it; None where it is not of so many texts."""
+        """Return the output of `handler` in the model's layout; None where the call has another number of texts."""
         shape = self.values.shape[:-2]
         if math.prod(shape) % n_texts:
             return None
@@ -292,7 +292,7 @@ class _Layout:
 
 
 def _layout(product: Product) -> _Layout | None:
-    """None where a product is no attention, or one that is not known to be."""
+    """Return the layout of a product; None where it is not known to be an attention."""
     if product.fused:
         query, key, value = product.operands
         if product.kwargs.get("enable_gqa"):
@@ -311,7 +311,7 @@ def _layout(product: Product) -> _Layout | None:
 
 
 def _matrices(weights: Callable[[], torch.Tensor], values: torch.Tensor, heads: torch.Size) -> _Layout:
-    """Of a product of matrices: weights [*heads, n, keys], values that may be shared between heads."""
+    """The layout of a product of matrices: weights [*heads, n, keys], values that may be shared between heads."""
     import torch
 
     shape = torch.broadcast_shapes(heads, values.shape[:-2])  # type: ignore[no-untyped-call]  # torch
@@ -326,7 +326,7 @@ def _matrices(weights: Callable[[], torch.Tensor], values: torch.Tensor, heads: 
 
 
 def _letters(product: Product) -> _Layout | None:
-    """Of a product in einsum's letters, such as "bnij,jbnd->ibnd" (XLNet)."""
+    """The layout of a product in einsum's letters, such as "bnij,jbnd->ibnd" (XLNet)."""
     sides, arrow, after = product.args[0].replace(" ", "").partition("->")
     letters = sides.split(",")
     which = 0 if product.shares[0] else 1
@@ -351,7 +351,7 @@ def _letters(product: Product) -> _Layout | None:
 
 
 def _weights(query: torch.Tensor, key: torch.Tensor, product: Product) -> torch.Tensor:
-    """Of a fused attention, as torch's manual writes them: [..., n, keys]."""
+    """The weights of a fused attention, as torch's manual writes them: [..., n, keys]."""
     import torch
 
     named = dict(zip(("attn_mask", "dropout_p", "is_causal"), product.args[3:], strict=False)) | {**product.kwargs}

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 Rule = Literal["attnlrp", "cp-lrp"]
 
-# What query, key and value keep of their gradients. softmax(q·k)·v: half of the relevance goes to v, half through the
-# softmax to q·k, and half of that to each: what the rules of two products and a softmax make together. CP-LRP (Ali et
-# al. 2022, arXiv:2202.07304) takes the weights as constants.
+# The shares that query, key and value keep of their gradients. softmax(q·k)·v: half of the relevance goes to v, half
+# through the softmax to q·k, and half of that to each, by the rules of two products and a softmax. CP-LRP (Ali et al.
+# 2022, arXiv:2202.07304) takes the weights as constants.
 _SHARES: dict[Rule, tuple[float, float, float]] = {"attnlrp": (0.25, 0.25, 0.5), "cp-lrp": (0.0, 0.0, 1.0)}
 
 # A module whose class name ends so normalises over its last axis; whether it really does is tried out (`_probe`).
@@ -81,7 +81,7 @@ class _Norm(NamedTuple):
 
 @dataclass(eq=False)
 class _Rules:
-    """One entry of the context: its rule, what it has learned about modules, and the graph of its first pass."""
+    """The state of one context: its rule, its findings about modules, and the graph of its first pass."""
 
     shares: tuple[float, float, float]
     norms: dict[torch.nn.Module, _Norm] = field(default_factory=dict)
@@ -94,13 +94,13 @@ class _Rules:
 
     @property
     def constant_weights(self) -> bool:
-        """Whether nothing goes back through attention weights."""
+        """Whether no relevance goes back through attention weights."""
         return self.shares[0] == 0
 
 
 @contextmanager
 def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
-    """Within it, a forward pass of a shadow has a backward pass that carries relevance.
+    """A context in which the backward pass of a shadow carries relevance.
 
     The outputs are the same, bit for bit. (gradient · embedding).sum(-1) is then the relevance [batch, n] of each
     embedding for what was differentiated; the backward pass may be batched, and may come after the context was left.
@@ -130,7 +130,7 @@ def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
 def why_no_relevance(model: Any) -> str | None:
     """One sentence why relevance cannot be propagated through `model`; None where no reason is known.
 
-    Only looks at classes. What a pass alone can show (a function without a rule in the model's code) is found by it.
+    It checks classes alone. Only a pass shows a function without a rule in the model's code.
     """
     name = type(model).__name__
     kinds = sorted({type(m).__name__ for m in model.modules()})
@@ -147,19 +147,19 @@ def why_no_relevance(model: Any) -> str | None:
 
 
 def _instead(y: torch.Tensor, graph: torch.Tensor) -> torch.Tensor:
-    """The numbers of `y`, exactly, with the gradient of `graph`."""
+    """Return exactly the numbers of `y`, with the gradient of `graph`."""
     return y.detach() + (graph - graph.detach())
 
 
 def _share(x: torch.Tensor, share: float) -> torch.Tensor:
-    """The numbers of `x`; of their gradient only this share goes on."""
+    """Return the numbers of `x`, and pass on only this share of their gradient."""
     if share == 0:
         return x.detach()
     return x if share == 1 or not x.requires_grad else _instead(x, share * x)
 
 
 def _identity(x: torch.Tensor, y: torch.Tensor, slope: float) -> torch.Tensor:
-    """`y` = f(x), element by element, with the gradient f(x) / x; `slope` is its limit at 0."""
+    """Return `y` = f(x), element by element, with the gradient f(x) / x; `slope` is its limit at 0."""
     return _instead(y, x * (y / x).detach().masked_fill(x == 0, slope))
 
 
@@ -239,7 +239,7 @@ def _at_activation(
 def _at_unknown(
     rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], y: Any
 ) -> torch.Tensor | None:
-    """A module without weights that nobody names: an activation, if it takes each element by itself (Bloom's)."""
+    """Handle a module without weights of an unknown class: it is an activation if it works by element (Bloom's)."""
     if len(args) != 1 or kwargs or not _concerns(args[0]) or not _concerns(y) or y is args[0]:
         return None
     if module not in rules.slopes and not _is_by_element(module, args[0], y):
@@ -271,7 +271,7 @@ def _slope(module: torch.nn.Module, like: torch.Tensor) -> float | None:
 
 
 def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: Any) -> torch.Tensor | None:
-    """The norm's answer with the gradient size · weight. `size` is read off that answer, so whatever the ε inside."""
+    """Return the norm's output with the gradient size · weight. `size` is computed from that output, whatever the ε."""
     import torch
 
     if not args or not _concerns(args[0]):
@@ -296,7 +296,7 @@ def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: A
 
 
 def _probe(module: torch.nn.Module, like: torch.Tensor) -> _Norm:
-    """What a norm does, whatever it calls its weight and whether it adds 1 to it: tried on three rows.
+    """Find a norm's function from three rows, whatever it calls its weight and whether it adds 1 to it.
 
     A row of zeros gives the bias; one without mean the weight; one of ones the bias again, if the mean is taken off.
     """
@@ -331,7 +331,7 @@ def _no_norm(module: torch.nn.Module) -> UnsupportedMethod:
 
 
 def _attention(rules: _Rules, implementation: str, call: InterfaceCall) -> torch.Tensor:
-    """As `implementation`, whose softmax, and a soft cap's tanh (Gemma 2), keep their ordinary gradients.
+    """Call `implementation`; its softmax, and a soft cap's tanh (Gemma 2), keep their ordinary gradients.
 
     Shapes: [batch, heads, n, head_dim] in, [batch, n, heads, head_dim] out.
     """
@@ -383,7 +383,7 @@ def _before(node: Node) -> tuple[Node, ...]:
 
 
 def _note(rules: _Rules, output: torch.Tensor, before: tuple[Node, ...]) -> None:
-    """Everything between `before` and `output` has its rule."""
+    """Note that all steps between `before` and `output` have their rule."""
     if rules.made is not None and output.grad_fn is not None:
         rules.made[output.grad_fn] = before
 
@@ -394,7 +394,7 @@ def _at_head(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) -> 
 
 
 def _at_end(rules: _Rules, model: torch.nn.Module, _args: Any, output: Any) -> None:
-    """Looks through the graph of the first pass. Raises: UnsupportedMethod."""
+    """Check the graph of the first pass. Raises: UnsupportedMethod."""
     import torch
 
     end = rules.end if rules.end is not None else output if isinstance(output, torch.Tensor) else output[0]

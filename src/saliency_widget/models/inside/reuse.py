@@ -28,17 +28,19 @@ Ends = Callable[[Sequence[tuple[int, "torch.Tensor"]], "torch.Tensor"], Forward]
 
 
 class Reading(NamedTuple):
-    """A text that was read, and how to read it again with other ends."""
+    """A text that was read, and the function that reads it again with other ends."""
 
     output: Forward
     ends: Ends | None
 
 
 def read_once(model: Model, inputs: Inputs, embeddings: torch.Tensor, positions: torch.Tensor) -> Reading:
-    """Read `embeddings` [1, m, d], the first of `inputs`: logits and head at `positions`, and keys and values kept.
+    """Read `embeddings` [1, m, d], the first of `inputs`.
 
-    `ends` is None where the model keeps something else (sliding windows, state spaces, two texts) or does not do what
-    mask and positions say; that it does, is tried on a short text, and by whoever calls it on the text itself.
+    Return logits and head at `positions`, and keep keys and values.
+
+    `ends` is None where the model keeps something else (sliding windows, state spaces, two texts) or ignores mask and
+    positions; this is tried on a short text, and the caller tries it on the text itself.
     """
     causal = isinstance(model, CausalModel) and is_causal(model)
     if not causal or not model.facts.once("keeps", lambda: _keeps(model), model.check_weights):
@@ -51,7 +53,7 @@ def read_once(model: Model, inputs: Inputs, embeddings: torch.Tensor, positions:
 
 
 def _tried(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, packed: Ends) -> Ends:
-    """`packed`, held against a plain pass over its last text whenever that reaches back farther than any did before.
+    """Compare `packed` with a plain pass over its last text whenever that reaches back farther than any text before.
 
     A window may count places in the sequence instead of positions, or a table of them may end. Then, and from then on,
     each text is read by itself.
@@ -94,7 +96,7 @@ def _tried(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, packed:
 
 
 def _read(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, at: torch.Tensor) -> tuple[Forward, Any]:
-    """One pass that keeps what it has read; its cache, or None."""
+    """Run one pass with a cache. Return its output and the cache, or None."""
     import torch
 
     ids = torch.tensor([inputs.ids[: embeddings.shape[1]]], device=model.device)
@@ -113,7 +115,7 @@ def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **give
 
 
 def _is_plain(model: CausalModel, kept: Any) -> bool:
-    """Whether these are the keys and values of the whole past, of as many layers as an empty cache has."""
+    """Whether the cache holds the keys and values of the whole past, for as many layers as an empty cache has."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
@@ -162,7 +164,7 @@ def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
 
 
 def _keeps(model: Model) -> bool:
-    """Whether the ends of three changed texts, read in one pass, give what the whole texts give."""
+    """Whether the ends of three changed texts, read in one pass, have the same logits as the whole texts."""
     import torch
 
     inputs = Inputs((), model.some_ids(12))

@@ -92,7 +92,7 @@ def shadow_of(model: Any, *, own: bool = False) -> Any:
 
 
 def _memo(model: Any, *, own: bool) -> Memo:
-    """What copy.deepcopy is to take for each tensor, hook and foreign object of the model."""
+    """The memo that tells copy.deepcopy what to take for each tensor, hook and foreign object of the model."""
     memo: Memo = {}
     for module in model.modules():
         for parameter in module._parameters.values():  # noqa: SLF001 (as they are, tied ones too)
@@ -139,7 +139,7 @@ def _copied_buffer(buffer: torch.Tensor, *, own: bool) -> torch.Tensor:
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers in the same memory, outside of autograd; of a tensor made in inference mode, one without it."""
+    """Return the same numbers in the same memory, outside autograd and inference mode."""
     import torch
 
     if not tensor.is_inference():
@@ -155,7 +155,7 @@ def _hooks_of(module: Any) -> Iterator[Any]:
 
 
 def _offloaded(hook: Any) -> Iterator[Any]:
-    """What accelerate's hooks bring weights in from: weights in memory or on disk, as large as the model."""
+    """The offloaded weights of accelerate's hooks, in memory or on disk, as large as the model."""
     for one in getattr(hook, "hooks", (hook,)):
         if getattr(one, "weights_map", None) is not None:
             yield one.weights_map
@@ -193,7 +193,7 @@ def _check_functions(model: Any) -> None:
 
 
 def _reaches(function: Any, modules: set[int], depth: int) -> bool:
-    """Whether a function can get at one of these modules: by its closure, its defaults, or a global that it names."""
+    """Whether a function can reach one of these modules by its closure, its defaults, or a global that it names."""
     code = function.__code__
     cells = []
     for cell in function.__closure__ or ():
@@ -207,7 +207,7 @@ def _reaches(function: Any, modules: set[int], depth: int) -> bool:
 
 
 def _home(function: types.FunctionType) -> str:
-    """The module whose code it is; `__module__` is that of the function that it wraps."""
+    """The Python module of the function's own code; `__module__` is that of the function that it wraps."""
     return str(function.__globals__.get("__name__", ""))
 
 
@@ -233,7 +233,7 @@ def _leads_to(value: Any, modules: set[int], depth: int) -> bool:
 
 
 def _check_packed(model: Any) -> None:
-    """Raises: InputError where 4-bit weights were packed for forward passes: their gradients are wrong, unsaid."""
+    """Raises: InputError where 4-bit weights were packed for forward passes: their gradients are silently wrong."""
     for parameter in model.parameters():
         state = getattr(parameter, "quant_state", None)
         if getattr(state, "packing_format_for_cpu", None):
@@ -289,7 +289,7 @@ def structure(model: Any) -> int:
 
 
 def _written(config: Any) -> str:
-    """A config as text, parts of it too; its attention implementation is in it."""
+    """A config and its parts as text, with the attention implementation."""
     return repr(sorted((k, _written(v) if hasattr(v, "sub_configs") else repr(v)) for k, v in vars(config).items()))
 
 
@@ -316,7 +316,7 @@ def guarded(model: Any) -> Any:
 
 
 class WritesWeights(Exception):
-    """A pass writes to the weights. Nothing was written."""
+    """A pass tried to write to the weights, and was stopped before."""
 
 
 def _large(model: Any) -> Iterable[torch.Tensor]:
@@ -335,7 +335,7 @@ def _storage(tensor: Any) -> int | None:
 
 
 def interruptible(module: Any, check: Any) -> None:
-    """From now on `check` is called before every part of every layer of a shadow, on the way forward and back.
+    """Call `check` before every part of every layer of a shadow from now on, on the way forward and back.
 
     Parts, not layers: on a text of thousands of tokens one layer takes seconds.
     """

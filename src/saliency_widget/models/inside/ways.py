@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Forward(NamedTuple):
-    """What one pass gives at the positions that were asked for."""
+    """The output of one pass at the requested positions."""
 
     logits: torch.Tensor  # [batch, k, vocabulary]
     head: torch.Tensor | None  # [batch, k, hidden]: what the vocabulary projection was given; None if it has no module
 
 
 class Way(Enum):
-    """How logits at chosen positions are read; the first way that gives the model's own is taken, see `probe`."""
+    """A way to read logits at chosen positions; the first that gives the model's own is used, see `probe`."""
 
     KEPT = "the model projects chosen positions only"
     NARROWED = "a hook on the projection lets chosen positions through"

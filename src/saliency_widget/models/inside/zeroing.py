@@ -7,7 +7,7 @@ attention a slot gets what its position got, less weight(i, j) · value(j): the 
 nothing strange; the slots are compared with their positions and dropped. So every layer starts from the true hidden
 states, and n changed outputs cost one more text, not n.
 
-That a layer is really like that, is not believed: empty slots (nothing taken out) must come out as their positions.
+Each pass tests that assumption: empty slots (no token zeroed) must come out as their positions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CURE = "Use saliency, occlusion or random."
 
 
 def why_no_zeroing(model: Model) -> str | None:
-    """Why no value can be taken out of this model's attention, in one sentence; None where no reason is known."""
+    """One sentence why no value can be zeroed in this model's attention; None where no reason is known."""
     return why_no_rollout(model)
 
 
@@ -41,11 +41,11 @@ def zeroing_pass(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How far a layer's output at position queries[i] moves when row rows[i] gives it no value.
 
-    `queries` [p]: positions of the text; `rows` [p]: of source and text together. A row of the source is taken out of
-    the attention to the source, a row of the text out of that to the text; of the encoder nothing is.
-    Gives the cosine distances [p], from 0 to 2, the mean over the layers or those of one; and the logits at `at`.
+    `queries` [p]: positions of the text; `rows` [p]: of source and text together. A row of the source is zeroed in the
+    attention to the source, a row of the text in that to the text; the encoder is left alone. Returns the cosine
+    distances [p], from 0 to 2, the mean over the layers or those of one; and the logits at `at`.
     Cost: one pass over the first n rows, where the decoder's layers have 1 + ceil(p / text) texts to work on.
-    Raises: UnsupportedMethod where a layer lets positions see each other by other ways than attention; InputError
+    Raises: UnsupportedMethod where a layer mixes positions other than by attention; InputError
     where there is no such layer.
     """
     reader = reader.for_a_pass()
@@ -85,7 +85,7 @@ def zeroing_pass(
 
 
 def _masks_by_input(model: Model) -> bool:
-    """Whether a mask or a bias of a shadow's attention depends on the input, as Doge's on values; looked at once."""
+    """Whether a mask or bias of a shadow's attention depends on the input, as Doge's does; tried once a model."""
     import torch
 
     def look() -> bool:
@@ -106,14 +106,17 @@ def _masks_by_input(model: Model) -> bool:
 
 
 class _Layout(NamedTuple):
-    """How the layers of a model take hidden states."""
+    """The layout of hidden states in the layers of a model."""
 
     texts_first: bool = True  # [texts, m, d]; else [m, texts, d], as in FSMT and XLNet
     several: bool = True  # whether several texts, with whatever else a layer is given made for one of them
 
 
 def _layout_of(model: Model) -> _Layout:
-    """How the layers of a shadow take slots: all texts of them at once, or one after another; tried once a model."""
+    """Find the layout in which the layers of a shadow take slots: all texts at once, or one after another.
+
+    Tried once a model.
+    """
     import torch
 
     def look() -> _Layout:
@@ -149,7 +152,7 @@ def _work(
 
 @dataclass(frozen=True)
 class _Slots:
-    """Positions that lack a token each, as texts of the given width. Those behind the wanted ones are empty."""
+    """Slots, each a position without one token, as texts of the given width. Slots behind the wanted ones are empty."""
 
     queries: torch.Tensor  # [s] positions of the text
     text: torch.Tensor  # [s] the row of the text that is missing; -1 for none
@@ -173,13 +176,13 @@ class _Slots:
         )
 
     def to(self, device: torch.device) -> _Slots:
-        """The same on another device: a model may be spread over several."""
+        """Return the slots on another device: a model may be spread over several."""
         return _Slots(self.queries.to(device), self.text.to(device), self.source.to(device), self.width)
 
 
 @dataclass(eq=False)
 class _Zeroing:
-    """One pass: what happens in attention, and around every layer."""
+    """The state of one pass: it handles attention, and wraps every layer."""
 
     slots: _Slots
     kinds: Kinds
@@ -202,7 +205,7 @@ class _Zeroing:
     _apart: list[torch.Tensor] = field(default_factory=list)  # the same of layers without attention
 
     def run(self, reader: AttentionReader, n: int, at: torch.Tensor) -> torch.Tensor:
-        """The pass; logits [a, vocabulary] at `at`."""
+        """Run the pass. Return the logits [a, vocabulary] at `at`."""
         model = reader.model
         root = model.model.get_decoder() if model.has_source else model.model
         with answering(model, self.attend, lambda: self.n_texts or 1), self.beside_every_layer(root):
@@ -210,13 +213,13 @@ class _Zeroing:
 
     @property
     def n_texts(self) -> int | None:
-        """How many texts of slots a layer is at work on; None while none is."""
+        """The number of texts of slots in the present call; None outside a layer."""
         return None if self._texts is None else self._texts.stop - self._texts.start
 
     # ── in attention ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def attend(self, call: Call) -> torch.Tensor:
-        """The model's own attention, and for the slots that of their positions, less what is missing."""
+        """Compute the model's own attention; a slot gets its position's output less the missing token's part."""
         kind = self.kinds.get(call.module, "self")
         if self._given is None or kind == "encoder":
             return plain(call)
@@ -231,7 +234,7 @@ class _Zeroing:
         return self._of_text(call)
 
     def _of_text(self, call: Call) -> torch.Tensor:
-        """The text's own; and what each slot gets, whose query is that of another position than where it stands."""
+        """Return the text's own output, and each slot's, whose query is that of its position in the text."""
         import torch
 
         slots, values = self.slots.to(call.values.device), call.values[0]  # [heads, keys, head_dim]
@@ -273,13 +276,13 @@ class _Zeroing:
         return torch.cat(outputs, dim=1)
 
     def _explain(self, block: Block, values: torch.Tensor) -> None:
-        """Looks, at the last query of a block, whether the output is weights times values."""
+        """Check, at the last query of a block, whether the output is weights times values."""
         given = _wide(block.output[0, -1])  # [heads, head_dim]
         made = (_wide(block.weights[0, :, -1:]) @ _wide(values))[:, 0]
         self._unexplained.append((given - made).abs().max() / given.abs().max().clamp(min=1e-30))
 
     def holds(self, empty: torch.Tensor) -> bool:
-        """Whether slots without a missing token, at these distances, came out as their positions, but for rounding.
+        """Whether the distances of empty slots from their positions are within rounding.
 
         Errors of a few units grow through a layer; with TF32 a GPU keeps ten bits of float32.
         """
@@ -291,7 +294,7 @@ class _Zeroing:
 
     @property
     def in_parts(self) -> bool:
-        """Whether a module without attention follows one with it and reads something else: both are parts of a layer.
+        """Whether a module without attention follows one with it and reads another input: both are parts of a layer.
 
         XLM has lists of attentions, norms and networks, and adds up what they give by itself.
         """
@@ -301,7 +304,7 @@ class _Zeroing:
 
     @contextmanager
     def beside_every_layer(self, root: Any) -> Iterator[None]:
-        """Within it, the layers below `root` are also at work on slots, after the text."""
+        """A context in which the layers below `root` also process slots, after the text."""
 
         def before(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if self._texts is None:
@@ -335,9 +338,9 @@ class _Zeroing:
         return getattr(hidden, "ndim", 0) == 3 and hidden.shape[:2] == one
 
     def _compare(self, layer: Any, given: tuple[torch.Tensor, Any, Any], output: Any) -> None:
-        """How far each slot of a layer's output is from its position: 1 - cos = ½‖u - v‖² of unit vectors.
+        """The distance of each slot of a layer's output from its position: 1 - cos = ½‖u - v‖² of unit vectors.
 
-        So written, it loses nothing where they are close.
+        This form keeps its digits where the two are close.
         """
         import torch
 
@@ -359,16 +362,16 @@ class _Zeroing:
         self.layers += 1
 
     def _slots_of(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Of hidden states of the text those of the slots: [texts, width, d]."""
+        """Return the slots' hidden states [texts, width, d], taken from those of the text."""
         slots: torch.Tensor = self._laid(hidden)[0, self.slots.queries.to(hidden.device)]
         return slots.view(-1, self.slots.width, slots.shape[-1])
 
     def _laid(self, hidden: torch.Tensor) -> torch.Tensor:
-        """[texts, m, d] as a layer has it, and back."""
+        """Convert [texts, m, d] to the layout of a layer, or back."""
         return hidden if self.layout.texts_first else hidden.transpose(0, 1)
 
     def _unit(self, output: Any) -> torch.Tensor:
-        """What a layer gives, as unit vectors [texts, m, d]."""
+        """A layer's output as unit vectors [texts, m, d]."""
         import torch
 
         return torch.nn.functional.normalize(_wide(self._laid(_first(output))), dim=-1)
@@ -379,7 +382,7 @@ def _first(output: Any) -> Any:
 
 
 def _wide(t: torch.Tensor) -> torch.Tensor:
-    """In float32 at least."""
+    """Convert to float32, unless it is wider."""
     import torch
 
     return t if t.dtype == torch.float64 else t.float()

@@ -8,7 +8,7 @@ user's cache:
       SmolLM2-135M-Instruct.Q4_1.gguf     98 MB: as it came; llama.cpp reads it
       SmolLM2-135M-Instruct/              538 MB: the same numbers in float32
 
-`python -m saliency_widget.models.demo` fetches it and says where it is.
+`python -m saliency_widget.models.loading.demo` fetches it and says where it is.
 """
 
 from __future__ import annotations
