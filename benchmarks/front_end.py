@@ -208,7 +208,8 @@ WATCH = """() => {
     const left = /^(\\w+).*?([\\d.]+) s left$/.exec(said);
     if (left) found.said.push([left[1], now, Number(left[2])]);
     if (document.querySelector('.sw-live .sw-column')) found.token ??= now;
-    if (found.token !== null && document.querySelector(".sw-live .sw-token[style*='background']")) found.colours ??= now;
+    const coloured = document.querySelector(".sw-live .sw-token[style*='background']");
+    if (found.token !== null && coloured) found.colours ??= now;
     if (found.colours === null || document.querySelector('.sw-progress')) return setTimeout(look, 20);
     found.whole = now;
     done(found);
