@@ -135,7 +135,8 @@ def test_pictures_of_the_first_map(notebook: Any) -> None:
 def test_a_picture_of_work_in_progress(notebook: Any) -> None:
     """While it computes there is a bar and a way to stop; then what is done stays, with a way to go on."""
     text = "The history of the world is long. " * 20
-    nb = notebook(f'import saliency_widget as sw\nw = sw.show("demo", {text!r}, max_new_tokens=64)')
+    target = " And it goes on." * 16
+    nb = notebook(f'import saliency_widget as sw\nw = sw.show("demo", {text!r}, target={target!r})')
     nb.run_all(1)
     view = live(nb)
     view.locator(".sw-progress", has_text="Gradient").wait_for(timeout=60_000)

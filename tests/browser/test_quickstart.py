@@ -153,6 +153,7 @@ def test_the_first_word_has_colours_while_the_next_ones_are_written(notebook: An
         first = read_shares(view, 9)
     finally:
         held.unlink()
+        nb.code("hook.remove()")  # the kernel, and its demo model, serve the next tests too
     assert nb.code("print(type(w.wait()).__name__)").strip() == "Attribution"
     view.locator(".sw-progress").wait_for(state="detached")
     assert view.locator(".sw-column").count() == 8
