@@ -153,8 +153,9 @@ def test_the_first_word_has_colours_while_the_next_ones_are_written(notebook: An
         first = read_shares(view, 9)
     finally:
         held.unlink()
-        nb.code("hook.remove()")  # the kernel, and its demo model, serve the next tests too
-    assert nb.code("print(type(w.wait()).__name__)").strip() == "Attribution"
+        # The kernel, and its demo model, serve the next tests too; under a map that is made no hook may go.
+        ended = nb.code("try:\n    print(type(w.wait()).__name__)\nfinally:\n    hook.remove()").strip()
+    assert ended == "Attribution"
     view.locator(".sw-progress").wait_for(state="detached")
     assert view.locator(".sw-column").count() == 8
     assert first == pytest.approx(python(nb, "w.attribution.normalized()[:9, 0].tolist()"), abs=5.1e-4)
