@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from .test_keyboard import FOCUS
-from .test_looks import axe
+from .test_looks import axe, axe_finds_nothing_in_both_themes
 from .test_quickstart import python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
@@ -40,13 +40,7 @@ def test_a_question_is_asked_again_as_a_chat_without_a_mouse(desk: Any, key: str
     assert line.inner_text() == "Read as plain text · ask it as a chat"
     aloud = view.locator("[role=status]").all_text_contents()
     assert "Read as plain text. You can ask it as a chat." in aloud
-    for theme in ("Light", "Dark"):
-        nb.theme(f"JupyterLab {theme}")
-        found = axe(nb)
-        assert found["violations"] == []
-        assert "color-contrast" in found["passes"]
-        nb.shot(f"as-chat-offered-{theme.lower()}", view)
-    nb.theme("JupyterLab Light")
+    axe_finds_nothing_in_both_themes(nb, view, "as-chat-offered")
     nb.page.locator(".jp-Cell").first.focus()
     tab_to(nb, OFFER)
     nb.page.keyboard.press(key)

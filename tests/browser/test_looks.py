@@ -55,6 +55,16 @@ def axe(nb: Any, selector: str = ".sw-live") -> dict[str, list[str]]:
     return found
 
 
+def axe_finds_nothing_in_both_themes(nb: Any, view: Any, name: str) -> None:
+    """Contrast was looked at, too. It leaves two pictures of this name, and the light theme."""
+    for theme in ("Dark", "Light"):
+        nb.theme(f"JupyterLab {theme}")
+        found = axe(nb)
+        assert found["violations"] == []
+        assert "color-contrast" in found["passes"]
+        nb.shot(f"{name}-{theme.lower()}", view)
+
+
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_axe_finds_nothing(notebook: Any, theme: str) -> None:
     nb = notebook(SHOW)

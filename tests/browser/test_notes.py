@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .test_looks import axe
+from .test_looks import axe_finds_nothing_in_both_themes
 from .test_quickstart import ROOT, python, run
 
 pytestmark = pytest.mark.browser
@@ -38,12 +38,6 @@ def test_what_is_to_be_said_of_a_column_stands_below_it_and_below_no_other(desk:
     nb.page.get_by_role("status").filter(has_text=zero).wait_for()
     view.locator(".sw-column").nth(1).click()
     nb.page.mouse.move(5, 5)
-    for theme in ("Light", "Dark"):
-        nb.theme(f"JupyterLab {theme}")
-        found = axe(nb)
-        assert found["violations"] == []
-        assert "color-contrast" in found["passes"]
-        nb.shot(f"notes-{theme.lower()}", view)
-    nb.theme("JupyterLab Light")
+    axe_finds_nothing_in_both_themes(nb, view, "notes")
     view.locator(".sw-column").first.hover()
     assert said.all_inner_texts() == [whole]

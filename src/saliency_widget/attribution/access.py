@@ -65,11 +65,11 @@ class Access(Protocol):
         """Embeddings [d] or [1, n, d] that stand for "nothing here", by name."""
         return {}
 
-    def plain(self, n: int) -> Network | None:  # noqa: ARG002
+    def plain(self, n: int) -> Network | None:
         """The network over the first n rows, one text after another, without a hook of ours; None: no spot check."""
         return None
 
-    def read_once(self, x: torch.Tensor, at: torch.Tensor) -> tuple[Output, Ends | None] | None:  # noqa: ARG002
+    def read_once(self, x: torch.Tensor, at: torch.Tensor) -> tuple[Output, Ends | None] | None:
         """Read the first rows `x` [1, m, d] of a causal network.
 
         Return its output, and the network as a function of other ends.
@@ -78,11 +78,11 @@ class Access(Protocol):
         """
         return None
 
-    def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:  # noqa: ARG002
+    def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
         """The embeddings and the network of the text that has these rows alone."""
         raise AssertionError(_OFFERED)
 
-    def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:  # noqa: ARG002
+    def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
         """The embeddings and the network of the text with the baseline's token at these rows."""
         raise AssertionError(_OFFERED)
 
@@ -93,16 +93,16 @@ class Access(Protocol):
 
     def zeroed(
         self,
-        n: int,  # noqa: ARG002
-        at: torch.Tensor,  # noqa: ARG002
-        queries: torch.Tensor,  # noqa: ARG002
-        rows: torch.Tensor,  # noqa: ARG002
-        layer: int | None,  # noqa: ARG002
+        n: int,
+        at: torch.Tensor,
+        queries: torch.Tensor,
+        rows: torch.Tensor,
+        layer: int | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosine distance [p] by which the layers' outputs at queries[i] move without the value of rows[i]; logits."""
         raise AssertionError(_OFFERED)
 
-    def relevance(self, rule: Any) -> AbstractContextManager[None]:  # noqa: ARG002
+    def relevance(self, rule: Any) -> AbstractContextManager[None]:
         """A context in which the backward pass is that of layer-wise relevance propagation by this rule."""
         raise AssertionError(_OFFERED)
 
@@ -118,7 +118,7 @@ class Access(Protocol):
         """[n]."""
         raise AssertionError(_OFFERED)
 
-    def run(self, n: int, **options: Any) -> Any:  # noqa: ARG002
+    def run(self, n: int, **options: Any) -> Any:
         """Transformers' own output of one plain pass over the first n rows."""
         raise AssertionError(_OFFERED)
 
