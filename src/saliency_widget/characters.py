@@ -6,6 +6,7 @@ markup. Names come from outside (models, servers, files), and go through here be
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # The page has the same signs (js/src/format.ts); tests/data/characters.json holds both to them. Names, not control
@@ -23,6 +24,7 @@ _SIGNS = dict(zip(map(chr, range(0x20)), _CONTROLS, strict=True)) | {
 # They shape the letters around them (emoji families, Persian): a sign only where nothing is around.
 JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xFE00, 0xFE10))))
 _BAR = str.maketrans("<>&", "‹›＆")
+_LINE_ENDS = re.compile(r"([\t\r\n])")
 _LONGEST = 60  # letters of a name in a progress bar
 
 
@@ -42,6 +44,11 @@ def plain_lines(text: str) -> str:
     """As `plain`, but that lines stay lines, and tabs tabs."""
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join("\t".join(plain(cell) for cell in line.split("\t")) for line in lines)
+
+
+def in_a_cell(text: str) -> str:
+    """As `plain`, but that tabs and line ends stay: pandas, which prints the cell, shows them escaped."""
+    return "".join(part if part in "\t\r\n" else plain(part) for part in _LINE_ENDS.split(text))
 
 
 def bar_name(name: str) -> str:

@@ -27,7 +27,7 @@ def show(
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
     method: str = "saliency",
-    objective: str = "probability",
+    objective: str | None = None,
     foil: str | int | None = None,
     max_new_tokens: int = 32,
     memory_budget: int | None = None,

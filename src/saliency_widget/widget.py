@@ -258,7 +258,7 @@ class SaliencyWidget(MapWidget):
         assert isinstance(self._backend, Controller), "it was made with one"
         return self._backend
 
-    def ask(self, method: str = "saliency", *, objective: str = "probability", **settings: Any) -> None:
+    def ask(self, method: str = "saliency", *, objective: str | None = None, **settings: Any) -> None:
         """Show another map of the same text: what the toggle in the widget does. Returns at once.
 
         Raises: UnknownName.

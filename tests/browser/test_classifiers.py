@@ -47,7 +47,7 @@ def look(nb: Any, view: Any, name: str) -> None:
 
 def test_a_regression_shows_its_number_and_no_probability(desk: Any) -> None:
     nb = desk
-    nb.begin(REGRESSION.format(n=1, more=', method="input_x_gradient", objective="logit"'))
+    nb.begin(REGRESSION.format(n=1, more=', method="input_x_gradient"'))
     view = run(nb)
     number = python(nb, "significant(float(w.attribution.step_scores['value'][0]))")
     assert view.locator(".sw-classes .sw-label").text_content() == "output"
@@ -62,7 +62,7 @@ def test_a_regression_shows_its_number_and_no_probability(desk: Any) -> None:
 def test_a_regression_that_was_asked_for_a_probability_is_a_click_away_from_its_map(desk: Any) -> None:
     """The widget says that there is none; a method that is chosen on the page explains the number."""
     nb = desk
-    nb.begin(REGRESSION.format(n=3, more=""))
+    nb.begin(REGRESSION.format(n=3, more=', objective="probability"'))
     nb.run_all(1)
     view = live(nb)
     view.get_by_text("there is no probability to explain").wait_for()

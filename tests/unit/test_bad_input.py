@@ -336,9 +336,11 @@ def test_a_regression_has_no_probabilities(objective: str) -> None:
 
 
 def test_a_regression_is_explained_by_its_number() -> None:
-    """A method that looks at no objective needs none."""
+    """Where no objective is named, too; a method that looks at none needs none."""
     pair = (regression(), byte_tokenizer())
-    assert sw.attribute(pair, "a cab", objective="logit", progress=False).scores.shape == (4, 1)
+    usual, named = (sw.attribute(pair, "a cab", progress=False, **how) for how in ({}, {"objective": "logit"}))
+    assert usual.objective == named.objective == "logit"
+    np.testing.assert_array_equal(usual.scores, named.scores)
     assert sw.attribute(pair, "a cab", method="attention", progress=False).scores.sum() == pytest.approx(1)
 
 

@@ -171,6 +171,8 @@ def test_said_and_done(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<img" not in done._repr_html_()
     assert "\x1b" not in done._repr_html_()
     survey = Survey((done,))
+    for table in (done.words(), done.to_dataframe(), survey.reviews(), survey.to_dataframe()):
+        assert acting(table.to_string()) == set()
     assert acting(repr(survey)) == set()
     assert "<img" not in survey._repr_html_()
     canvas = done.plot()
@@ -191,6 +193,17 @@ def test_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert EVIL.strip() in [token.text.strip() for token in a.cols]
     assert acting(repr(a)) == set()
     inert(a.to_html())
+
+
+def test_tables() -> None:
+    """A data frame that a terminal prints: of a map, of maps compared, of what a model said."""
+    a = scored()
+    said = sw.explain(Client('{"scores": {"a": 5}}'), f"a {EVIL} film", kind="scores", progress=False)
+    maps = (a.to_dataframe(), sw.agreement([a, scored(method="b")]).to_dataframe())
+    assert [acting(table.to_string()) for table in (*maps, said.to_dataframe())] == [set()] * 3
+    assert all("ESC[31m" in table.to_string() for table in maps)
+    lines = sw.Attribution.from_scores([[1.0]], ["a\tb\n"], ["c"], method="mine", unit="score", model_name="m")
+    assert lines.to_dataframe().row_token.tolist() == ["a\tb\n"]
 
 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────

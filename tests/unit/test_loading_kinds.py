@@ -365,7 +365,8 @@ def test_raw_scores_are_no_probabilities(
         with pytest.raises(InputError, match=gives) as caught:
             sw.attribute(pipe, "a cab", objective=objective, progress=False)
         assert 'objective="logit"' in caught.value.cure
-    a = sw.attribute(pipe, "a cab", objective="logit", progress=False)
+    a = sw.attribute(pipe, "a cab", progress=False)
+    assert a.objective == "logit"
     x = model.get_input_embeddings()(torch.tensor([TOKENIZER("a cab")["input_ids"]])).detach().requires_grad_()
     logits = model(inputs_embeds=x).logits[0]
     np.testing.assert_allclose(a.step_scores["value"], logits.detach(), rtol=1e-6)

@@ -30,7 +30,7 @@ def attribute(
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
     method: str = "saliency",
-    objective: str = "probability",
+    objective: str | None = None,
     foil: str | int | None = None,
     span: tuple[int, int] | None = None,
     max_new_tokens: int = 32,
@@ -55,7 +55,8 @@ def attribute(
             characters, `{"contract": (start, end)}`.
         method: an id of `methods()`.
         objective: what is explained: "probability", "log_probability" or "logit" of the target token, or the "entropy"
-            of the whole distribution at its place.
+            of the whole distribution at its place. Default: the probability; the number itself ("logit") where the
+            model gives numbers and no probabilities, as a regression does.
         foil: another token (or its id, or another class): why the target and not this one? The difference of the two
             objectives is explained.
         span: explain the written tokens first … last together, `(first, last + 1)`: one column, the sum of their

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..characters import plain
+from ..characters import in_a_cell, plain
 from ..models.loading.load import load_model
 from .cards import LLM, OF_INSEQ, OURS, Card
 from .methods import why_not
@@ -43,7 +43,10 @@ class Catalogue(Sequence[Entry]):
         import pandas as pd
 
         names = ("id", "label", "family", "signed", "cost", "reads", "caveats", "reference")
-        lines = ({name: getattr(card, name) for name in names} | {"reason": reason} for card, reason in self)
+        lines = (
+            {name: getattr(card, name) for name in names} | {"reason": reason and in_a_cell(reason)}
+            for card, reason in self
+        )
         return pd.DataFrame({**line, "caveats": " ".join(line["caveats"])} for line in lines)
 
     def __repr__(self) -> str:

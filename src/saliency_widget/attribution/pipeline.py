@@ -23,7 +23,7 @@ from . import engine, memory
 from .attention import every_head
 from .cards import Card
 from .methods import card_named, method_for, method_of, settings_of
-from .objectives import LABELS, OBJECTIVES
+from .objectives import LABELS, OBJECTIVES, labels
 from .problem import Chunk, Problem, Progress, Spot
 from .result import Attribution
 from .settings import Settings
@@ -44,11 +44,12 @@ _MOST_WEIGHTS = 4_000_000  # of all heads on one text that a page is sent: 16 MB
 class Question:
     """What is asked of a document, by the card of its map: names checked against the tables, so far without a model.
 
-    `col`: the only column that is asked about, or None for all of them.
+    `objective`: None leaves it to the model, see `objective_of`. `col`: the only column that is asked about, or None
+    for all of them.
     """
 
     card: Card
-    objective: Objective
+    objective: Objective | None
     foil: str | int | None
     settings: Settings
     col: int | None = None
@@ -57,6 +58,10 @@ class Question:
         """Settings and foil as people read them; what is left to the method is left out."""
         against = [] if self.foil is None else [("instead of", model.foil_text(self.foil))]
         return [*self.settings.described().items(), *against]
+
+    def objective_of(self, model: Model) -> Objective:
+        """The objective that was named; where none was, the first that the model has."""
+        return next(iter(labels(raw=model.raw))) if self.objective is None else self.objective
 
     def cols(self, document: Document) -> range:
         """The columns that are asked about. Raises: InputError where there is no such column."""
@@ -82,7 +87,7 @@ class Question:
             targets=document.targets,
             method=self.card.id,
             # Methods that do not use the objective give the same map for each: one cache entry.
-            objective=self.objective if self.card.uses_objective else "probability",
+            objective=self.objective_of(model) if self.card.uses_objective else "probability",
             foil=foil,
             settings=self.settings,
         )
@@ -102,11 +107,12 @@ class Question:
             )
 
     def _check_raw_scores(self, model: ClassifierModel) -> None:
-        if self.card.uses_objective and self.objective != "logit":
+        objective = self.objective_of(model)
+        if self.card.uses_objective and objective != "logit":
             one = len(model.labels) == 1
             gives = "a single number and no classes" if one else "raw scores and no probabilities"
             raise InputError(
-                f"{model.name} gives {gives}: there is no {LABELS[self.objective]} to explain.",
+                f"{model.name} gives {gives}: there is no {LABELS[objective]} to explain.",
                 cure=f'Explain {"the number itself" if one else "the scores themselves"} with objective="logit".',
             )
 
@@ -125,7 +131,7 @@ class Question:
 
 def check_question(
     method: str,
-    objective: str,
+    objective: str | None,
     settings: Mapping[str, Any],
     foil: str | int | None = None,
     *,
@@ -140,8 +146,9 @@ def check_question(
         )
     if foil is not None and not isinstance(foil, str):
         foil = whole_number("foil", foil, cure="Give a token (or a class) as text, or its id.")
-    one_of("objective", objective, OBJECTIVES)
-    chosen = cast("Objective", objective)
+    if objective is not None:
+        one_of("objective", objective, OBJECTIVES)
+    chosen = cast("Objective | None", objective)
     question = Question(card=card, objective=chosen, foil=foil, settings=settings_of(card, settings), col=col)
     if foil is not None and not card.uses_objective:
         raise InputError(
@@ -253,7 +260,7 @@ def assemble(
         | ({"value": np.array([step.value for step in steps])} if model.raw else {}),
         alternatives=tuple(model.alternatives(step) for step in steps),
         method=question.card.id,
-        objective=question.objective if question.card.uses_objective else None,
+        objective=question.objective_of(model) if question.card.uses_objective else None,
         foil=None if question.foil is None else model.foil_text(question.foil),
         signed=question.card.signed and question.settings.is_signed,
         unit=question.card.unit,

@@ -202,8 +202,9 @@ class Attribution:
     def to_dataframe(self) -> pd.DataFrame:
         """One line a visible cell: row, row_token, row_position, col, col_token, col_position, score, share.
 
-        Tokens are as they are. The CSV that the page saves has an apostrophe before those that a spreadsheet would run
-        ("=1+1"); the docstring of `export.table.to_dataframe` says how to take it away.
+        Tokens are as they are, but for characters that a terminal would obey: those stand as their signs ("ESC"). The
+        CSV that the page saves has an apostrophe before tokens that a spreadsheet would run ("=1+1"); the docstring of
+        `export.table.to_dataframe` says how to take it away.
         """
         return to_dataframe(self)
 

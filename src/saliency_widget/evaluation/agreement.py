@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 import numpy as np
 
 from ..attribution.result import Attribution
-from ..characters import plain
+from ..characters import in_a_cell, plain
 from ..errors import InputError
 from ..export.reading import decimals
 from .measures import DRAWS, FEWEST_DRAWS, MEASURES, Figure, figures
@@ -53,7 +53,10 @@ class Agreement:
 
         asked = ("measure", "value", "random_mean", "random_low", "random_high", "n")
         return pd.DataFrame(
-            [{"a": row.a, "b": row.b, **{name: getattr(row.figure, name) for name in asked}} for row in self.figures]
+            [
+                {"a": in_a_cell(row.a), "b": in_a_cell(row.b), **{name: getattr(row.figure, name) for name in asked}}
+                for row in self.figures
+            ]
         ).astype(dict.fromkeys(asked[1:-1], "float64"))
 
     def __repr__(self) -> str:

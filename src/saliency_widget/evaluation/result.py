@@ -11,7 +11,7 @@ import numpy as np
 
 from ..attribution.cards import LLM
 from ..attribution.result import Attribution
-from ..characters import plain, plain_lines
+from ..characters import in_a_cell, plain, plain_lines
 from ..errors import InputError
 from ..explanation.result import Card, Explanation
 from ..export.color import STEPS, swatch
@@ -117,7 +117,7 @@ class SayVersusDo:
         names = ("measure", "value", "random_mean", "random_low", "random_high", "n")
         return pd.DataFrame(
             [
-                {"method": side.map.method, **{name: getattr(found, name) for name in names}}
+                {"method": in_a_cell(side.map.method), **{name: getattr(found, name) for name in names}}
                 for side in self.sides
                 for found in side.figures
             ]
@@ -127,9 +127,14 @@ class SayVersusDo:
         """One line a word: word, said, spread, and a column a method with its raw scores."""
         import pandas as pd
 
-        scores = {side.map.method: side.map.scores[:, 0] for side in self.sides}
+        scores = {in_a_cell(side.map.method): side.map.scores[:, 0] for side in self.sides}
         return pd.DataFrame(
-            {"word": self.explanation.words, "said": self.explanation.scores, "spread": self.spread, **scores}
+            {
+                "word": list(map(in_a_cell, self.explanation.words)),
+                "said": self.explanation.scores,
+                "spread": self.spread,
+                **scores,
+            }
         )
 
     @property
@@ -175,7 +180,7 @@ class Survey:
             mean, low, high = interval([value for value, _ in known])
             lines.append(
                 {
-                    "method": method,
+                    "method": in_a_cell(method),
                     "measure": measure,
                     "mean": mean,
                     "low": low,
@@ -194,8 +199,8 @@ class Survey:
         return pd.DataFrame(
             [
                 {
-                    "review": result.review,
-                    "class": result.explanation.class_name,
+                    "review": in_a_cell(result.review),
+                    "class": in_a_cell(result.explanation.class_name),
                     "probability": result.explanation.label_probability,
                     "levels": result.levels,
                     "zeros": result.zeros,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..attribution.cards import LLM
 from ..attribution.result import Attribution
-from ..characters import plain, plain_lines
+from ..characters import in_a_cell, plain, plain_lines
 from ..errors import InputError
 from ..types import ExplanationKind, Segment, Token
 from .alignment import Alignment
@@ -160,7 +160,7 @@ class Explanation:
         fates = {pair.at: pair.fate for pair in alignment.pairs if pair.fate in ("aligned", "out of range")}
         return pd.DataFrame(
             {
-                "word": [word.text for word in alignment.words],
+                "word": [in_a_cell(word.text) for word in alignment.words],
                 "start": [word.span[0] for word in alignment.words],
                 "end": [word.span[1] for word in alignment.words],
                 "importance": self.scores,

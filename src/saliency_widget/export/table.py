@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..characters import in_a_cell
 from .figures import significant
 from .reading import MINUS, Column, columns, decimals, headline, label, measured, notes
 from .reading import width as cells
@@ -43,8 +44,9 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
 
     Columns: row, row_token, row_position, col, col_token, col_position, score, share.
 
-    Tokens are as they are. A spreadsheet that opens a CSV runs text that begins with = + - @, a tab or a line break:
-    the CSV that the page saves marks such tokens by an apostrophe before them. To undo that, replace what matches
+    Tokens are as they are, but for characters that a terminal would obey: those stand as their signs ("ESC"). A
+    spreadsheet that opens a CSV runs text that begins with = + - @, a tab or a line break: the CSV that the page saves
+    marks such tokens by an apostrophe before them. To undo that, replace what matches
     `^'(?=["' ]*[=+\-@\t\r\n＝＋－＠])` by nothing.
     """
     import pandas as pd
@@ -56,10 +58,10 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "row": row,
-            "row_token": [rows[i].text for i in row.tolist()],
+            "row_token": [in_a_cell(rows[i].text) for i in row.tolist()],
             "row_position": np.array([t.position for t in rows], dtype=np.int64)[row],
             "col": col,
-            "col_token": [cols[i].text for i in col.tolist()],
+            "col_token": [in_a_cell(cols[i].text) for i in col.tolist()],
             "col_position": np.array([t.position for t in cols], dtype=np.int64)[col],
             "score": scores[row, col],
             "share": np.stack(shares, axis=1)[row, col] if shares else [],

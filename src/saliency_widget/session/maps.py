@@ -195,7 +195,7 @@ class Maps:
             method_for(LLM, model, question.settings)
             return
         map_id, whole = said
-        self._shelf.show(map_id, question.objective)
+        self._shelf.show(map_id, question.objective_of(model))
         self._shown, self.question = None, question
         self._publish(whole)
 
@@ -213,7 +213,7 @@ class Maps:
         is_new = self._shelf.begin(
             entry.map_id,
             method=question.card.id,
-            objective=question.objective,
+            objective=question.objective_of(model),
             shape=(len(document.rows), len(document.cols)),
             settings=question.described(model),
             foil=None if question.foil is None else model.foil_text(question.foil),
