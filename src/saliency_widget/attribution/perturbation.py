@@ -13,17 +13,19 @@ from ..checks import one_of
 from ..errors import InputError
 from .baselines import baseline, check_baseline
 from .engine import ONE_PASS, Schedule
-from .masking import OPERATORS, by_plain_passes, objectives, read
+from .masking import OPERATORS, Intact, by_plain_passes, objectives, read
 from .precision import drop_noise
 from .problem import Chunk, Problem, Progress, Spot, blank, per_column, steps_of
 from .settings import Settings
 from .spot_check import drops
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
 _UNITS = ("token", "word", "sentence", "segment", "coarse_to_fine")
 _LEVELS = ("segment", "sentence", "word")  # of coarse to fine
+_MASKS = 4096  # made at once
 _ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
 
 
@@ -70,7 +72,7 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
         fell: list[tuple[list[int], float]] = []
         for units, wanted in _levels(problem, range(text.atoms.n_read), scores):
             done = 0
-            for values in objectives(text, _without(units, text.atoms.n_read), settings.mode):
+            for values in _objectives_without(text, units, settings.mode):
                 batch = per_column(text.whole - values, text.atoms).cpu().numpy()  # [units, k]
                 for at, drop in enumerate(batch, start=done):
                     unit, wants = units[at], wanted[at]
@@ -87,6 +89,12 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
             told["precision_noise"] = [drop * len(units) / rows for drop in noise]  # a token has its part of a drop
         check = partial(_check, problem, cols[middle], fell)
         yield Chunk(cols, scores, steps_of(problem, cols, text.logits), told, check)
+
+
+def _objectives_without(text: Intact, units: list[list[int]], operator: str) -> Iterator[torch.Tensor]:
+    """Yield the objectives [s, a] without each unit, in batches; the masks of a long text are never all there."""
+    for start in range(0, len(units), _MASKS):
+        yield from objectives(text, _without(units[start : start + _MASKS], text.atoms.n_read), operator)
 
 
 def _without(units: list[list[int]], n: int) -> NDArray[np.bool_]:
