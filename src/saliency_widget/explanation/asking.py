@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..checks import one_of, whole_number, whole_text
-from ..errors import InputError
+from ..errors import Cancelled, InputError, SaliencyError
 from ..types import ExplanationKind
 from .alignment import align, words_of
 from .choice import HOMEWORK, NOTHING, Choice
@@ -186,14 +186,17 @@ def _together(free: Reply, last: Reply) -> Reply:
 
 
 def _scores_of_server(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
-    """In the form of a JSON schema where the server offers it, else freely; once more where nothing can be read."""
+    """In the form of a JSON schema where the server offers it, else freely; once more where nothing can be read.
+
+    An empty answer is not asked for again: it would be paid for again. What fails the second time loses nothing.
+    """
     free_form = request.guided is False or request.kind == "why"  # a reason in words has no schema
     schema = None if free_form else schema_of(request.decides, order_of(request.template))
     words = len(words_of(request.review))
     limit = request.max_tokens or 256 + 32 * words + (_PROSE if request.kind == "why" else 0)
     reply = _free(client, request, on_news, limit, schema=schema)
     said = _read(client, request, reply, on_news)
-    if said.alignment is not None and said.alignment.covered > 0:
+    if not reply.text.strip() or (said.alignment is not None and said.alignment.covered > 0):
         return said
     complaint = f"{' '.join(said.problems) or 'No word of the text has a number.'} {_repair(request)}"
     again: list[Message] = [
@@ -201,11 +204,22 @@ def _scores_of_server(client: Client, request: Inquiry, on_news: Callable[[News]
         {"role": "assistant", "content": reply.text},
         {"role": "user", "content": complaint},
     ]
-    second = _together(reply, _free(client, request, on_news, limit, messages=again))
+    try:
+        second = _together(reply, _free(client, request, on_news, limit, messages=again))
+    except Cancelled:
+        raise
+    except SaliencyError as error:
+        return replace(said, problems=(*said.problems, f"Asked once more, it failed: {error.message}"))
     repaired = _read(client, request, second, on_news, free=reply.text)
     if repaired.alignment is not None and repaired.alignment.covered > 0:
         return repaired
-    return replace(said, problems=(*said.problems, "Asked once more, it gave no list either."))
+    return replace(
+        said,
+        problems=(*said.problems, "Asked once more, it gave no list either."),
+        prompt_tokens=second.prompt_tokens,
+        completion_tokens=second.completion_tokens,
+        seconds=second.seconds,
+    )
 
 
 def schema_of(choice: Choice, order: Order) -> dict[str, Any]:
