@@ -164,6 +164,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     objective: text,
     settings: list(texts),
     foil: orNull(text),
+    about: orNull(text),
     col: orNull(count),
     aside: flag,
     n_rows: count,

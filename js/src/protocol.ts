@@ -96,6 +96,8 @@ export type MapBegins = {
   objective: string;
   settings: [string, string][];
   foil: string | null;
+  /** What every column is about in place of its target: the label that an LLM chose. */
+  about: string | null;
   col: number | null;
   aside: boolean;
   n_rows: number;
@@ -282,6 +284,7 @@ export type ToKernel =
       prompt: string;
       review: string;
       labels?: string[];
+      homework?: boolean;
       /** What stands for `{target}`, and its place among the targets. */
       target?: string;
       col?: number;

@@ -97,6 +97,7 @@ describe("the question", () => {
       kind: "answer",
       prompt: answer?.text,
       review: EXPLAINERS.review,
+      homework: true,
     };
     expect(model.sent.at(-1)).toEqual(said);
     model.hear(phase("done"));

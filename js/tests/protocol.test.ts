@@ -37,7 +37,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   cancel: { type: "cancel" },
   focus: { type: "focus", col: 3 },
   hello: { type: "hello", protocol: PROTOCOL },
-  explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW },
+  explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW, homework: true },
   heads: { type: "heads", request: 7, col: 3 },
   keep: { type: "keep", rows: [1, 2], text: "a b" },
   say_versus_do: { type: "say_versus_do", review: REVIEW, labels: ["good", "bad"] },

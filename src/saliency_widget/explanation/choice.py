@@ -72,6 +72,8 @@ NOTHING = Choice()
 def choice_of(labels: Iterable[Label] | Mapping[Label, float | str]) -> Choice:
     """Return the choice between these labels: names that are written as they are, or {name: how it is written}.
 
+    {"positive": 1, "negative": -1} is that of the homework.
+
     Raises: InputError for fewer than two labels, for one without a letter or digit, for two that are written alike.
     """
     if isinstance(labels, str):
@@ -86,7 +88,8 @@ def choice_of(labels: Iterable[Label] | Mapping[Label, float | str]) -> Choice:
         folded = [getattr(option, what).casefold() for option in options]
         if len(set(folded)) < len(folded):
             raise InputError("Two labels are written alike.", cure="Write each label in its own way.")
-    return Choice(options)
+    choice = Choice(options)
+    return HOMEWORK if choice.listed == HOMEWORK.listed else choice
 
 
 def _words(text: Any) -> str:

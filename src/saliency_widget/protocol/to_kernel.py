@@ -97,7 +97,8 @@ class Cancel(TypedDict):
 class Explain(TypedDict):
     """Ask an LLM about `review`. `prompt` is a whole template, with `{review}` in it where the text goes.
 
-    `labels`: what it is to choose between. `target`: what stands for `{target}`, and `col` its place among the targets.
+    `labels`: what it is to choose between; `homework`: between positive and negative, as the homework does.
+    `target`: what stands for `{target}`, and `col` its place among the targets.
     """
 
     type: Literal["explain"]
@@ -106,6 +107,7 @@ class Explain(TypedDict):
     prompt: str
     review: str
     labels: NotRequired[list[str]]
+    homework: NotRequired[bool]
     target: NotRequired[str]
     col: NotRequired[int]
 
@@ -127,6 +129,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "foil": int,
     "col": int,
     "labels": list,
+    "homework": bool,
     "target": str,
     "aside": bool,
     "rows": list,

@@ -144,7 +144,8 @@ class Map(TypedDict):
     """A matrix begins, or becomes the one on show. Its columns follow, in any order; those already sent stay.
 
     `settings`: the method's own as people read them, and the foil. `foil`: the token that the target is set against.
-    `col`: the only column that is computed, or None for all. `aside`: it is not the one on show.
+    `about`: what every column is about in place of its target: the label that an LLM chose, or None. `col`: the only
+    column that is computed, or None for all. `aside`: it is not the one on show.
     """
 
     type: Literal["map"]
@@ -154,6 +155,7 @@ class Map(TypedDict):
     objective: str
     settings: list[tuple[str, str]]
     foil: str | None
+    about: str | None
     col: int | None
     aside: bool
     n_rows: int

@@ -160,9 +160,15 @@ class Conversation:
         whole = said.on(document.rows, document.cols, document.segments, groups)
         map_id = uuid.uuid4().hex[:12]
         self.said = (map_id, whole)
-        about, shape = said.card.about, whole.scores.shape
         self._shelf.begin(
-            map_id, method=LLM.id, objective="probability", shape=shape, settings=about, col=talk.col, aside=True
+            map_id,
+            method=LLM.id,
+            objective="probability",
+            shape=whole.scores.shape,
+            settings=said.card.about,
+            about=said.about if talk.col is None else None,
+            col=talk.col,
+            aside=True,
         )
         cols = list(range(len(whole.cols)) if talk.col is None else [talk.col])
         self._shelf.fill(map_id, cols, whole.scores[:, cols])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 from ..attribution.pipeline import check_question
 from ..checks import one_of, whole_number
 from ..explanation.asking import Inquiry
-from ..explanation.choice import Choice, choice_of
+from ..explanation.choice import HOMEWORK, Choice, choice_of
 from ..models.text.changes import Change
 from ..types import ExplanationKind
 
@@ -177,7 +177,7 @@ def inquiry_of(message: to_kernel.Explain) -> Inquiry:
         kind=cast("ExplanationKind", message["kind"]),
         prompt=message["prompt"],
         fields={} if target is None or "{target}" not in message["prompt"] else {"target": target},
-        choice=choice_in(message),
+        choice=HOMEWORK if message.get("homework", False) else choice_in(message),
     )
 
 

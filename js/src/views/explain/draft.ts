@@ -37,6 +37,9 @@ export const isWhy = ({ id }: WirePrompt) => id === "why";
 /** The prompts that ask for one of the reader's own labels. */
 export const isChoice = ({ id }: WirePrompt) => id.startsWith("choose");
 
+/** The prompts of the course, edited or not. */
+export const isOfHomework = (prompt: WirePrompt) => !isWhy(prompt) && !isChoice(prompt);
+
 /** The labels in what was typed, each once. */
 export function labelsIn(typed: string): string[] {
   const labels = typed.split(/[,;，、；\n]/).map((label) => label.trim());

@@ -4,14 +4,24 @@ import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { Explainers, WireExplainer, WirePrompt } from "../../protocol";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { draftOf, editTemplate, isChoice, isWhy, promptsOf, type Question, questionOf, withTarget } from "./draft";
+import {
+  draftOf,
+  editTemplate,
+  isChoice,
+  isOfHomework,
+  isWhy,
+  promptsOf,
+  type Question,
+  questionOf,
+  withTarget,
+} from "./draft";
 
 const PLACE = "{review}";
 /** The prompts in groups: about the word on show, about labels of the reader's own, and those of the course. */
 const GROUPS: readonly [name: string | null, belongs: (prompt: WirePrompt) => boolean][] = [
   [null, isWhy],
   ["Labels of your own", isChoice],
-  ["Movie review (homework 7)", (prompt) => !isWhy(prompt) && !isChoice(prompt)],
+  ["Movie review (homework 7)", isOfHomework],
 ];
 const COMPARES =
   "Asks the model on show to score each word, and sets that beside what the methods compute for its answer.";
@@ -37,6 +47,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
       prompt: template,
       review,
       ...(labels === null ? {} : { labels }),
+      ...(isOfHomework(prompt) ? { homework: true } : {}),
       ...about,
     });
   }
