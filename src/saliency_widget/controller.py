@@ -338,6 +338,8 @@ class Controller:
                 self._conversation.fulfil(task)
                 if self._model is not None:
                     self._maps.tell_menu(self._model)  # what was said may be a map by now
+                    if self._maps.question.card is LLM:
+                        self._follow()
                 self._sender.tell(status("done"))
             case _:
                 model = self._loaded()

@@ -187,8 +187,9 @@ def test_why_needs_the_word() -> None:
 
 def test_a_small_model_gives_its_reasons_freely_and_its_numbers_in_shape(roomy: Any) -> None:
     said = sw.explain(roomy, TEXT, kind="why", target=" cab", max_tokens=8, progress=False)
-    free = sw.explain(roomy, TEXT, prompt=said.prompt.replace(TEXT, "{review}"), max_tokens=8, progress=False)
+    free = sw.explain(roomy, TEXT, prompt="Why did you write “ cab” after “{review}”?", max_tokens=8, progress=False)
     assert said.guided
+    assert said.prompt == free.prompt
     assert (said.text, said.free) == (free.text, None)
     assert len(said.words) == len(words_of(TEXT))
     assert np.isfinite(said.scores).all()

@@ -78,9 +78,12 @@ class Inquiry:
     @property
     def content(self) -> str:
         """What the LLM reads."""
-        asked = with_labels(self.template, self.decides)
-        asked = f"{asked}\n\n{WHY_SCORES}" if self.kind == "why" else asked
-        return fill(asked, **self.fields, review=self.review)
+        return fill(with_labels(self.template, self.decides), **self.fields, review=self.review)
+
+    @property
+    def with_numbers(self) -> Inquiry:
+        """Of kind "why": the same question, which also asks for a number a word."""
+        return replace(self, prompt=f"{self.template}\n\n{WHY_SCORES}")
 
     @property
     def messages(self) -> list[Message]:
@@ -109,7 +112,7 @@ def ask(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Ex
         return _explained(client, request, reply, label=label)
     if isinstance(client, LocalClient):
         return _scores_of_local(client, request, on_news)
-    return _scores_of_server(client, request, on_news)
+    return _scores_of_server(client, request.with_numbers if request.kind == "why" else request, on_news)
 
 
 def _free(
@@ -132,11 +135,14 @@ def _free(
 
 
 def _scores_of_local(client: LocalClient, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
-    """Freely first; where that gives no list (a small model's never does), in the form that always can be read."""
+    """Freely first; where that gives no list (a small model's never does), in the form that always can be read.
+
+    A small model that is asked for reasons and a list at once gives neither: it is asked for the list apart.
+    """
     free: Reply | None = None
     if request.guided is not True:
         words = len(words_of(request.review))
-        room = min(256, 32 + 12 * words) + (_PROSE if request.kind == "why" else 0)
+        room = _PROSE if request.kind == "why" else min(256, 32 + 12 * words)
         reply = _free(client, request, on_news, request.max_tokens or room)
         said = _read(client, request, reply, on_news)
         alignment = said.alignment
@@ -146,7 +152,7 @@ def _scores_of_local(client: LocalClient, request: Inquiry, on_news: Callable[[N
     words_read = words_of(request.review)
     found = read_scores(
         client.model,
-        request.messages,
+        (request.with_numbers if request.kind == "why" else request).messages,
         [word.text for word in words_read],
         request.decides.written,
         order_of(request.template),

@@ -74,7 +74,7 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
       ${said.problems.map((problem) => html`<p class="sw-quiet sw-problem">${problem}</p>`)}
       ${misfits(said)}
       ${isUnderWay(said) || said.text === "" || said.kind === "why" ? nothing : fold("What was written", stream.element)}
-      ${said.free === null ? nothing : fold("What the free prompt gave", html`<div class="sw-said" role="group" dir="auto" tabindex="0" aria-label="What the free prompt gave">${said.free}</div>`)}`;
+      ${said.free === null || said.kind === "why" ? nothing : fold("What the free prompt gave", html`<div class="sw-said" role="group" dir="auto" tabindex="0" aria-label="What the free prompt gave">${said.free}</div>`)}`;
   }
 
   function ending({ state, failure, explainer }: Answer): TemplateResult | typeof nothing {

@@ -129,7 +129,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
 
   function labelsField({ labels }: Question): TemplateResult | typeof nothing {
     if (labels === null) return nothing;
-    return html`<label class="sw-ask-line sw-labels-line">Labels
+    return html`<label class="sw-ask-line sw-labels-line"><span>Labels</span>
       <input
         class="sw-area sw-labels"
         type="text"
