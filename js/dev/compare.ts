@@ -24,6 +24,7 @@ export function aside(map: string, { nRows, nCols }: Size, done = nCols, more: P
     objective: "probability",
     settings: [],
     foil: null,
+    about: null,
     col: null,
     aside: true,
     n_rows: nRows,

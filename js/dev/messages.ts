@@ -104,6 +104,7 @@ export const mapOf = (n_rows: number, n_cols: number, method = "saliency"): Wire
   objective: "probability",
   settings: [],
   foil: null,
+  about: null,
   col: null,
   aside: false,
   n_rows,

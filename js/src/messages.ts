@@ -6,7 +6,7 @@ import {
   EXPLANATION_KINDS,
   FATES,
   type Heads,
-  type Label,
+  type Leaning,
   PHASES,
   ProtocolError,
   ROLES,
@@ -70,7 +70,8 @@ const two =
   };
 const pair = two(count, "two numbers");
 const texts = two(text, "two strings");
-const label: Check<Label> = (value, where) => (value === 1 || value === -1 ? value : wrong(where, "1 or -1", value));
+const leaning: Check<Leaning> = (value, where) =>
+  value === 1 || value === 0 || value === -1 ? value : wrong(where, "1, 0 or -1", value);
 
 /** An object checked field by field; fields that nobody asked for are left behind. */
 const shape =
@@ -163,6 +164,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     objective: text,
     settings: list(texts),
     foil: orNull(text),
+    about: orNull(text),
     col: orNull(count),
     aside: flag,
     n_rows: count,
@@ -214,7 +216,10 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     start: count,
     text,
     free: orNull(text),
-    label: orNull(label),
+    decides: flag,
+    label: orNull(text),
+    leans: leaning,
+    ends: texts,
     label_probability: orNull(real),
     prompt_tokens: orNull(count),
     completion_tokens: orNull(count),
@@ -230,7 +235,8 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     words: list(text),
     said: list(orNull(real)),
     spread: list(orNull(real)),
-    label,
+    label: text,
+    ends: texts,
     label_probability: real,
     levels: count,
     zeros: real,

@@ -28,7 +28,7 @@ export const PHASES = [
   "cancelled",
   "failed",
 ] as const;
-export const EXPLANATION_KINDS = ["answer", "scores"] as const;
+export const EXPLANATION_KINDS = ["answer", "scores", "why"] as const;
 export const FATES = ["aligned", "out of range", "repeated", "invented"] as const;
 export const ANSWER_STATES = ["waiting", "writing", "done", "cancelled", "failed"] as const;
 
@@ -39,8 +39,8 @@ export type ExplanationKind = (typeof EXPLANATION_KINDS)[number];
 /** The fate of a pair in an answer. */
 export type Fate = (typeof FATES)[number];
 export type AnswerState = (typeof ANSWER_STATES)[number];
-/** Positive, or negative. */
-export type Label = 1 | -1;
+/** Of a label: the end of its scale that it is; 0 where the labels are no scale. */
+export type Leaning = 1 | 0 | -1;
 
 export type WireToken = {
   id: number;
@@ -96,6 +96,8 @@ export type MapBegins = {
   objective: string;
   settings: [string, string][];
   foil: string | null;
+  /** What every column is about in place of its target: the label that an LLM chose. */
+  about: string | null;
   col: number | null;
   aside: boolean;
   n_rows: number;
@@ -180,7 +182,13 @@ export type Answer = {
   start: number;
   text: string;
   free: string | null;
-  label: Label | null;
+  /** Whether there are labels to choose between. */
+  decides: boolean;
+  /** The name of the label that was chosen. */
+  label: string | null;
+  leans: Leaning;
+  /** What words with −1 and with 1 speak for. */
+  ends: [string, string];
   label_probability: number | null;
   prompt_tokens: number | null;
   completion_tokens: number | null;
@@ -213,7 +221,8 @@ export type Comparison = {
   words: string[];
   said: (number | null)[];
   spread: (number | null)[];
-  label: Label;
+  label: string;
+  ends: [string, string];
   label_probability: number;
   levels: number;
   zeros: number;
@@ -268,8 +277,19 @@ export type ToKernel =
   | ({ type: "keep" } & Change)
   | { type: "heads"; request: number; col: number }
   | { type: "cancel" }
-  | { type: "explain"; explainer: string; kind: string; prompt: string; review: string }
-  | { type: "say_versus_do"; review: string };
+  | {
+      type: "explain";
+      explainer: string;
+      kind: string;
+      prompt: string;
+      review: string;
+      labels?: string[];
+      homework?: boolean;
+      /** What stands for `{target}`, and its place among the targets. */
+      target?: string;
+      col?: number;
+    }
+  | { type: "say_versus_do"; review: string; labels?: string[] };
 
 /** A message that names one of our types, and whose fields are not what that type says. */
 export class ProtocolError extends Error {

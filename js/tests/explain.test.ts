@@ -74,10 +74,12 @@ describe("the drawer", () => {
 const WHY = {
   id: "why",
   label: "Why this word",
-  kind: "answer",
+  kind: "why",
   text: "Why did you write “{target}” after “{review}”?",
 };
-const ASKED = { ...EXPLAINERS, prompts: [WHY, ...EXPLAINERS.prompts] };
+const CHOOSE = { id: "choose", label: "Choose a label and explain", kind: "answer", text: "{labels}? {review}" };
+const CHOOSE_SCORES = { ...CHOOSE, id: "choose-scores", label: "Score each word for the label", kind: "scores" };
+const ASKED = { ...EXPLAINERS, prompts: [WHY, CHOOSE, CHOOSE_SCORES, ...EXPLAINERS.prompts] };
 
 describe("the question", () => {
   it("goes to whom, with what and about what the reader chose", () => {
@@ -95,6 +97,7 @@ describe("the question", () => {
       kind: "answer",
       prompt: answer?.text,
       review: EXPLAINERS.review,
+      homework: true,
     };
     expect(model.sent.at(-1)).toEqual(said);
     model.hear(phase("done"));
@@ -115,7 +118,7 @@ describe("the question", () => {
   it("is first why the target on show was written, after all that stands before it", () => {
     const { el, find, choose, model, store } = view(ASKED);
     store.pin(1); // "." after " Washington"
-    expect(texts(el, ".sw-choice")).toEqual(["Why this word", "Movie review (homework 7)"]);
+    expect(texts(el, ".sw-choice")).toEqual(["Why this word", "Labels of your own", "Movie review (homework 7)"]);
     const question = `Why did you write “.” after “${ASKED.review} Washington”?`;
     expect(texts(el, ".sw-summary")).toEqual([question, `${ASKED.review} Washington`]);
     expect(el.querySelector(".sw-compares")).toBeNull(); // what is set beside what is done is a class
@@ -123,9 +126,11 @@ describe("the question", () => {
     expect(model.sent.at(-1)).toEqual({
       type: "explain",
       explainer: "model",
-      kind: "answer",
-      prompt: "Why did you write “.” after “{review}”?",
+      kind: "why",
+      prompt: WHY.text,
       review: `${ASKED.review} Washington`,
+      target: ".",
+      col: 1,
     });
     model.hear(phase("done"));
     choose("Movie review (homework 7)");
@@ -134,9 +139,65 @@ describe("the question", () => {
     expect(model.sent.at(-1)).toMatchObject({ prompt: EXPLAINERS.prompts[0]?.text, review: ASKED.review });
     expect(el.querySelector(".sw-compares")).not.toBeNull();
   });
-  it("why a word was written is answered without a class", () => {
-    const { el } = view(ASKED, { ...PROSE, id: 9, prompt: "Why this word", label: null, state: "done" });
+  it("why a word was written is answered without a label, in words and with a number a word", () => {
+    const said = { ...ANSWER, kind: "why", id: 9, prompt: "Why this word", decides: false, label: null, leans: 0 };
+    const { el } = view(ASKED, {
+      ...said,
+      text: "Because.",
+      free: null,
+      ends: ["against it", "for it"],
+      state: "done",
+    });
     expect([texts(el, ".sw-answer-name").length, el.querySelector(".sw-verdict")]).toEqual([1, null]);
+    expect(el.querySelector(".sw-answer .sw-said")?.textContent).toContain("Because.");
+    expect(el.querySelector(".sw-words-line")?.innerHTML).toContain("orange: speaks against it; purple: for it");
+    expect(texts(el, ".sw-word").length).toBe(ANSWER.words?.length);
+  });
+  it("is about labels of the reader's own, which go along, and are at least two", () => {
+    const { el, find, choose, model } = view(ASKED);
+    choose("Labels of your own");
+    const [ask, compares] = [find(".sw-primary"), () => find(".sw-compares")];
+    const field = find<HTMLInputElement>(".sw-labels");
+    const type = (text: string) => {
+      field.value = text;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    for (const typed of ["", "sport", "sport, sport ,"]) {
+      type(typed);
+      expect([ask, compares()].map((button) => button.getAttribute("aria-disabled"))).toEqual(["true", "true"]);
+      expect(find(".sw-labels-line").textContent).toContain("at least two");
+    }
+    type(" sport, cooking；science ");
+    expect([ask.getAttribute("aria-disabled"), find(".sw-labels-line").textContent?.includes("at least")]).toEqual([
+      "false",
+      false,
+    ]);
+    ask.click();
+    const labels = ["sport", "cooking", "science"];
+    const said = {
+      type: "explain",
+      explainer: "model",
+      kind: "answer",
+      prompt: CHOOSE.text,
+      review: ASKED.review,
+      labels,
+    };
+    expect(model.sent.at(-1)).toEqual(said);
+    model.hear(phase("done"));
+    choose("Score each word for the label");
+    expect(texts(el, ".sw-choice[aria-pressed=true]")).toEqual(["Labels of your own", "Score each word for the label"]);
+    ask.click();
+    expect(model.sent.at(-1)).toEqual({ ...said, kind: "scores" });
+    model.hear(phase("done"));
+    compares().click();
+    expect(model.sent.at(-1)).toEqual({ type: "say_versus_do", review: ASKED.review, labels });
+  });
+  it("shows a label as text, and no colour of a scale that it is not on", () => {
+    const { find } = view(ASKED, { ...PROSE, id: 9, decides: true, label: "<b>sport</b>", leans: 0, state: "done" });
+    expect([find(".sw-verdict").textContent, find(".sw-verdict").className.trim()]).toEqual([
+      "<b>sport</b> .830",
+      "sw-verdict",
+    ]);
   });
   it("names the only one that can be asked", () => {
     const { el, find } = view({ ...EXPLAINERS, explainers: EXPLAINERS.explainers.slice(0, 1) });

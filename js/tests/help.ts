@@ -111,7 +111,15 @@ export function documentOf(doc: number, first_target: number, more: Partial<Docu
 
 /** A map begins: of TEXT, if nothing else is said. */
 export function mapOf(map: string, more: Partial<MapBegins> = {}): MapBegins {
-  const about = { method: "saliency", objective: "probability", settings: [], foil: null, col: null, aside: false };
+  const about = {
+    method: "saliency",
+    objective: "probability",
+    settings: [],
+    foil: null,
+    about: null,
+    col: null,
+    aside: false,
+  };
   return { type: "map", map, doc: 1, ...about, n_rows: TEXT.length - 1, n_cols: TEXT.length - FIRST, ...more };
 }
 

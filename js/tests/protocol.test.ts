@@ -37,10 +37,10 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   cancel: { type: "cancel" },
   focus: { type: "focus", col: 3 },
   hello: { type: "hello", protocol: PROTOCOL },
-  explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW },
+  explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW, homework: true },
   heads: { type: "heads", request: 7, col: 3 },
   keep: { type: "keep", rows: [1, 2], text: "a b" },
-  say_versus_do: { type: "say_versus_do", review: REVIEW },
+  say_versus_do: { type: "say_versus_do", review: REVIEW, labels: ["good", "bad"] },
   try: { type: "try", request: 2 ** 52, rows: [1, 2], text: "a b" },
 };
 const TO_PAGE = [
@@ -119,12 +119,12 @@ describe("readToPage", () => {
     const wrong: [unknown, RegExp][] = [
       [{ ...answer, state: "lost" }, /answer\.state: expected one of waiting/],
       [{ ...answer, kind: "poem" }, /answer\.kind/],
-      [{ ...answer, label: 0 }, /answer\.label: expected 1 or -1/],
+      [{ ...answer, leans: 2 }, /answer\.leans: expected 1, 0 or -1/],
       [{ ...answer, failure: { message: "one" } }, /answer\.failure\.cure/],
       [{ ...answer, words: [{ text: "a", score: "1", uncertainty: null }] }, /answer\.words\[0\]\.score/],
       [{ ...answer, pairs: [{ ...answer.pairs[0], fate: "lost" }] }, /answer\.pairs\[0\]\.fate/],
       [{ ...answer, card: { ...answer.card, about: [["a", 1]] } }, /answer\.card\.about\[0\]\[1\]/],
-      [{ ...comparison, label: null }, /comparison\.label: expected 1 or -1, got null/],
+      [{ ...comparison, label: null }, /comparison\.label: expected a string, got null/],
       [{ ...comparison, sides: [{ ...comparison.sides[0], scores: null }] }, /comparison\.sides\[0\]\.scores/],
       [{ ...explainers, prompts: [{ ...explainers.prompts[0], kind: 1 }] }, /explainers\.prompts\[0\]\.kind/],
     ];

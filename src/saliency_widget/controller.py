@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .attribution import pipeline
 from .attribution.cards import LLM
 from .errors import Cancelled, SaliencyError, WorkerDied
-from .explanation.asking import Inquiry
+from .explanation.choice import HOMEWORK
 from .models.loading.load import load_model
 from .session.conversation import Conversation, Host
 from .session.maps import Maps
@@ -33,6 +33,8 @@ from .session.tasks import (
     Try,
     Turn,
     bare,
+    choice_in,
+    inquiry_of,
     task_of,
 )
 from .session.trail import Trail
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from .attribution.pipeline import Question
     from .attribution.result import Attribution
     from .evaluation.result import SayVersusDo
+    from .explanation.asking import Inquiry
+    from .explanation.choice import Choice
     from .explanation.clients import Client
     from .explanation.result import Explanation
     from .models.base import Model
@@ -51,7 +55,6 @@ if TYPE_CHECKING:
     from .models.text.prompting import Prompt
     from .protocol import to_kernel
     from .session.tasks import Task
-    from .types import ExplanationKind
 
 _PATIENCE = 5.0  # seconds that a process which wants to end waits for the layer that is being computed
 
@@ -124,29 +127,29 @@ class Controller:
         try:
             match message["type"]:
                 case "explain":
-                    kind: ExplanationKind = "scores" if message["kind"] == "scores" else "answer"
-                    request = Inquiry(review=message["review"], kind=kind, prompt=message["prompt"])
-                    self.explain(request, message["explainer"])
+                    self.explain(inquiry_of(message), message["explainer"], col=message.get("col"))
                 case "say_versus_do":
-                    self.say_versus_do(message["review"])
+                    self.say_versus_do(message["review"], choice_in(message))
                 case _:
                     self._put(task_of(message))
         except SaliencyError as error:
             self._fail(type(error).__name__, error.message, error.cure)
             self._sender.tell(*refusal(message))
 
-    def explain(self, request: Inquiry, explainer: str | None = None, *, of_widget: bool = False) -> None:
+    def explain(
+        self, request: Inquiry, explainer: str | None = None, *, of_widget: bool = False, col: int | None = None
+    ) -> None:
         """Let an LLM explain, after what is waiting already.
 
         `explainer`: "model" or "explainer"; None: the latter where there is one. `of_widget`: it is about the text that
-        the widget shows, which need not be there yet.
+        the widget shows, which need not be there yet. `col`: the target it is asked about, of that text.
         Raises: InputError.
         """
-        self._put(self._conversation.ask_for(request, explainer, of_widget=of_widget))
+        self._put(self._conversation.ask_for(request, explainer, of_widget=of_widget, col=col))
 
-    def say_versus_do(self, review: str | None) -> None:
+    def say_versus_do(self, review: str | None, choice: Choice | None = None) -> None:
         """Set what the model says beside what it computes; None: of the text that the widget shows."""
-        self._put(Comparing(review))
+        self._put(Comparing(review, choice or HOMEWORK))
 
     def ask(self, question: Question) -> None:
         """Show this map; what runs now is put aside, and taken up again when it is asked for once more."""
@@ -335,6 +338,8 @@ class Controller:
                 self._conversation.fulfil(task)
                 if self._model is not None:
                     self._maps.tell_menu(self._model)  # what was said may be a map by now
+                    if self._maps.question.card is LLM:
+                        self._follow()
                 self._sender.tell(status("done"))
             case _:
                 model = self._loaded()

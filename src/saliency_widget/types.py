@@ -19,7 +19,7 @@ Objective: TypeAlias = Literal["probability", "log_probability", "logit", "entro
 Phase: TypeAlias = Literal[
     "idle", "loading", "waiting", "generating", "attributing", "explaining", "done", "cancelled", "failed"
 ]
-ExplanationKind: TypeAlias = Literal["answer", "scores"]
+ExplanationKind: TypeAlias = Literal["answer", "scores", "why"]
 # What became of a pair (word, importance) that an LLM wrote.
 Fate: TypeAlias = Literal["aligned", "out of range", "repeated", "invented"]
 

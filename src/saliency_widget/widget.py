@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -14,6 +14,7 @@ from . import hosts
 from .attribution.pipeline import check_question
 from .controller import Controller, Job
 from .explanation.asking import Inquiry
+from .explanation.choice import choice_of
 from .export.html import built
 from .export.reading import first_target
 from .models.text.document import joined
@@ -25,6 +26,7 @@ from .types import ExplanationKind, Selection
 if TYPE_CHECKING:
     from .attribution.result import Attribution
     from .evaluation.result import SayVersusDo
+    from .explanation.choice import Label
     from .explanation.result import Explanation
 
 
@@ -272,6 +274,8 @@ class SaliencyWidget(MapWidget):
         *,
         text: str | None = None,
         explainer: Literal["model", "explainer"] | None = None,
+        labels: Iterable[Label] | Mapping[Label, float | str] | None = None,
+        fields: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
         """Let an LLM explain, as the Explain drawer does; `wait()` for it, then see `explanations`. Returns at once.
@@ -280,12 +284,18 @@ class SaliencyWidget(MapWidget):
         "explainer", the one that `show` was given; None takes the latter where there is one. The others: see `explain`.
         Raises: InputError.
         """
-        request = Inquiry(review=text or "…", kind=kind, prompt=prompt, **settings)
+        choice = None if labels is None else choice_of(labels)
+        request = Inquiry(review=text or "…", kind=kind, prompt=prompt, fields=fields or {}, choice=choice, **settings)
         self._controller.explain(request, explainer, of_widget=text is None)
 
-    def say_versus_do(self, text: str | None = None) -> None:
-        """Set what the model says of the text beside what it computes; `wait()`, then see `comparison`."""
-        self._controller.say_versus_do(text)
+    def say_versus_do(
+        self, text: str | None = None, labels: Iterable[Label] | Mapping[Label, float | str] | None = None
+    ) -> None:
+        """Set what the model says of the text beside what it computes; `wait()`, then see `comparison`.
+
+        `labels`: see `explain`. Raises: InputError.
+        """
+        self._controller.say_versus_do(text, None if labels is None else choice_of(labels))
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:

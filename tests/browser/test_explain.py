@@ -133,7 +133,7 @@ def widen(nb: Any, view: Any, width: int) -> None:
 
 
 def test_the_question_is_about_the_target_on_show(notebook: Any) -> None:
-    """What is asked first is why the pinned word was written; it is asked word for word, and has no class."""
+    """What is asked first is why the pinned word was written; then labels of one's own; then films as in the course."""
     text = "The first president of the United States was"
     view = shown_in(
         nb := notebook(f'import saliency_widget as sw, json\nw = sw.show("demo", {text!r}, max_new_tokens=8)')
@@ -148,10 +148,35 @@ def test_the_question_is_about_the_target_on_show(notebook: Any) -> None:
     nb.shot("why-light", view)
     ask(view)
     view.locator(".sw-answer[aria-busy=false]").wait_for(timeout=PATIENCE)
-    assert python(nb, "[w.explanations[0].prompt, w.explanations[0].kind]") == [question, "answer"]
+    asked, kind, target, words, scores = python(
+        nb, "(lambda e: [e.prompt, e.kind, e.target, e.words, e.scores.tolist()])(w.explanations[0])"
+    )
+    assert (asked, kind, target) == (question, "why", "Kennedy")
     head = view.locator(".sw-answer-head").first
     assert "Why this word" in head.inner_text()
     assert head.locator(".sw-verdict").count() == 0
+    # In words, and a number for each word before it, which is a map of this target beside the others.
+    told = [box.rsplit(": ", 1) for box in view.locator(".sw-answer .sw-word").all_text_contents()]
+    assert [word for word, _ in told] == words
+    assert all(shown(number, score) for (_, number), score in zip(told, scores, strict=True))
+    button(view, "Show as map").click()
+    view.get_by_text("share of the importance said").wait_for()
+    assert view.locator(".sw-target-name").inner_text() == "Kennedy"
+    nb.shot("why-answer-light", view)
+    # Of labels of one's own one is chosen; the map of that is of the label, and of no word that was written.
+    button(view, "Labels of your own").click()
+    button(view, "Score each word for the label").click()
+    view.get_by_role("textbox", name="Labels").fill("sport, history")
+    nb.shot("labels-light", view)
+    ask(view)
+    view.locator(".sw-answer[aria-busy=false]", has_text="Score each word for the label").wait_for(timeout=PATIENCE)
+    label, asked = python(nb, "[w.explanations[-1].label, w.explanations[-1].prompt]")
+    assert label in ("sport", "history")
+    assert "best: sport, history." in asked
+    assert label in view.locator(".sw-verdict").first.inner_text()
+    view.locator(".sw-target-name", has_text=label).wait_for()  # the map on show is that of the last answer
+    assert view.locator(".sw-probability").count() == 0
+    nb.shot("label-answer-light", view)
     as_review(view)
     assert view.get_by_role("group", name="Movie review").get_by_role("button").count() == 3
     nb.shot("review-preset-light", view)
@@ -274,6 +299,7 @@ def test_what_is_said_of_each_word_stands_beside_what_is_computed(notebook: Any)
     button(view, "Show as map").click()
     assert view.locator(".sw-method[aria-pressed=true], .sw-chosen").inner_text().startswith("LLM says")
     view.get_by_text("share of the importance said").wait_for()
+    assert view.locator(".sw-target-name").inner_text() == label  # and no word of the answer that was mapped
     assert becomes(nb, "w.attribution.method", "llm")
     assert python(nb, "bool(((w.attribution.scores == w.attribution.scores[:, :1]) | "
                       "(w.attribution.scores != w.attribution.scores)).all())")  # fmt: skip

@@ -15,6 +15,7 @@ from saliency_widget.controller import Controller, Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
 from saliency_widget.explanation.asking import Inquiry
 from saliency_widget.explanation.clients import Reply
+from saliency_widget.explanation.prompts import WHY
 from saliency_widget.models.text.prompting import check_prompt
 
 from .. import servers
@@ -96,7 +97,7 @@ def widget(monkeypatch: pytest.MonkeyPatch):
 
 
 def explain(kind: str = "answer", review: str = REVIEW, prompt: str = "Rate {review}", by: str = "model") -> Any:
-    return {"type": "explain", "explainer": by, "kind": kind, "prompt": prompt, "review": review}
+    return {"type": "explain", "explainer": by, "kind": kind, "prompt": prompt, "review": review, "homework": True}
 
 
 def test_a_page_is_told_who_can_be_asked_and_about_what(widget) -> None:
@@ -107,7 +108,14 @@ def test_a_page_is_told_who_can_be_asked_and_about_what(widget) -> None:
     assert [(e["id"], e["is_model"]) for e in told["explainers"]] == [("model", True)]
     assert told["review"] == TEXT
     assert told["compares"]
-    assert [p["id"] for p in told["prompts"]] == ["why", "answer", "scores", "scores-predict-first"]
+    assert [p["id"] for p in told["prompts"]] == [
+        "why",
+        "choose",
+        "choose-scores",
+        "answer",
+        "scores",
+        "scores-predict-first",
+    ]
     assert all("{review}" in p["text"] for p in told["prompts"])
 
 
@@ -312,11 +320,46 @@ def test_a_server_is_asked_beside_the_model(widget) -> None:
         w.settled()
         w.until(lambda: w.answer(2)["state"] == "done")
     assert [e["id"] for e in w.of("explainers")[-1]["explainers"]] == ["model", "explainer"]
-    assert w.answer(1)["label"] == 1
+    assert w.answer(1)["label"] == "positive"
     assert w.answer(1)["explainer"] == "big"
     assert [word["score"] for word in w.answer(2)["words"]] == [None, -0.5, None]
     assert w.answer(2)["mapped"]
+    assert w.of("map")[-1]["about"] == "negative"  # and no token that was written
     assert "sk-secret" not in repr(w.messages)
+
+
+def test_why_is_about_a_target_and_its_map_has_that_column_alone(widget) -> None:
+    answer = 'Because of the cab.\n[("bad", -0.5), ("cab", 1)]'
+    why = {"type": "explain", "explainer": "explainer", "kind": "why", "prompt": WHY.text, "review": TEXT}
+    with servers.scripted(servers.writes(answer), servers.writes(answer)) as server:
+        w = widget(OpenAIClient("big", base_url=server.url))
+        w.controller.receive({**why, "target": "?", "col": 1})
+        w.settled()
+        w.until(lambda: w.answer(1)["state"] == "done")
+        w.controller.receive({**why, "target": "?", "col": 99})  # of a text that is no longer on show
+        w.settled()
+        w.until(lambda: w.answer(2)["state"] == "done")
+    told = w.answer(1)
+    assert (told["decides"], told["label"], told["leans"], told["mapped"]) == (False, None, 0, True)
+    assert told["ends"] == ["against it", "for it"]
+    begun = next(message for message in w.of("map") if message["method"] == "llm")
+    assert (begun["about"], begun["col"]) == (None, 1)
+    assert {message["col"] for message in w.of("column") if message["map"] == begun["map"]} == {1}
+    assert w.controller.explanations[0].target == "?"
+    assert not w.answer(2)["mapped"]
+
+
+def test_labels_of_the_page_are_what_is_chosen_between(widget) -> None:
+    w = widget()
+    asked = {"explainer": "model", "kind": "scores", "prompt": "{review}: {labels}?", "review": REVIEW}
+    w.controller.receive({"type": "explain", **asked, "labels": ["cab", "bat"]})
+    w.controller.receive({"type": "say_versus_do", "review": REVIEW, "labels": ["cab", "bat"]})
+    w.controller.receive({"type": "explain", **asked, "labels": ["cab"]})  # refused
+    w.settled()
+    w.until(lambda: w.answer(1)["state"] == "done" and w.of("comparison"))
+    assert w.answer(1)["label"] in ("cab", "bat")
+    assert w.of("comparison")[-1]["label"] in ("cab", "bat")
+    assert w.of("failed")[-1]["message"] == "There is one label to choose between."
 
 
 @pytest.mark.parametrize(

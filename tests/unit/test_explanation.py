@@ -115,18 +115,19 @@ def plain_probabilities(model: Any, before: str, options: list[str]) -> list[flo
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("order", ["explain first", "predict first"])
-def test_numbers_are_read_from_the_models_own_distribution(family: str, order: Any) -> None:
+@pytest.mark.parametrize("labels", [["1", "-1"], ["a cab", "a bat", "dad"]])
+def test_numbers_are_read_from_the_models_own_distribution(family: str, labels: list[str], order: Any) -> None:
     """Mean, entropy and class against plain passes over the whole text; what is written is the likeliest value."""
     model = made(family)
     words = ["a", 'b"d', ","]
     texts: list[str] = []
-    found = read_scores(model, [{"role": "user", "content": "Rate."}], words, order, texts.append)
+    found = read_scores(model, [{"role": "user", "content": "Rate."}], words, labels, order, texts.append)
     lines = found.reply.text.split("\n")
     listed = lines[1] if order == "predict first" else lines[0]
     before = f"{lines[0]}\n" if order == "predict first" else ""
-    p = plain_probabilities(model, "" if order == "predict first" else f"{listed}\n", ["1", "-1"])
-    assert found.label == (1 if p[0] > p[1] else -1)
-    assert found.label_probability == pytest.approx(max(p), rel=1e-6)
+    p = plain_probabilities(model, "" if order == "predict first" else f"{listed}\n", labels)
+    np.testing.assert_allclose(found.label_probabilities, p, rtol=1e-5)
+    assert (lines[0] if order == "predict first" else lines[1]) == labels[int(np.argmax(p))]
     at = 0
     for i, quoted in enumerate(['"a"', '"b\\"d"', '","']):
         at = listed.index(f"({quoted},", at) + len(quoted) + 2

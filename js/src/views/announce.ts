@@ -11,7 +11,7 @@ import { isUnderWay, type Store } from "../store";
 import { feeds } from "./chosen";
 import type { ViewContext } from "./context";
 import { liveRegion, rested, watch } from "./dom";
-import { asksForClass, classOf, explainerName, summary, verdict } from "./explain/said";
+import { classOf, explainerName, summary, verdict } from "./explain/said";
 import { contrastOf } from "./target/contrast";
 import { figure, nameOf, nameOfTargets, noise, notesOn, numberOf, probabilityOf } from "./words";
 
@@ -90,7 +90,7 @@ export function answered(store: Store, answer: Answer): string {
   if (answer.state === "failed") return `${name} failed. ${answer.failure?.message ?? ""}`.trimEnd();
   if (answer.state === "cancelled") return `${name} was stopped.`;
   const words = answer.words === null ? "" : ` ${summary(answer)}.`;
-  return asksForClass(store, answer) ? `${name} has answered: ${classOf(answer)}.${words}` : `${name} has answered.`;
+  return answer.decides ? `${name} has answered: ${classOf(answer)}.${words}` : `${name} has answered.${words}`;
 }
 
 /** Announces answers that came while the page was open, not the history that a new page gets. */

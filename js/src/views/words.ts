@@ -14,11 +14,14 @@ export function nameOf({ tokens }: Store, span: Span): string {
   return nameOfSpan(tokens.value, span);
 }
 
-/** The name of the targets of these columns. */
+/** The name of the targets of these columns; of the map of what an LLM decided, what it decided. */
 export function nameOfTargets(store: Store, { start, end }: Span): string {
   const { value: first } = store.firstTarget;
-  return nameOf(store, { start: first + start, end: first + end });
+  return aboutOf(store) ?? nameOf(store, { start: first + start, end: first + end });
 }
+
+/** What the map is about in place of its targets, or null. */
+export const aboutOf = ({ map }: Store): string | null => map.value?.info.about ?? null;
 
 const POOLED: Record<Pool, (unit: Granularity) => string> = {
   sum: (unit) => `summed over ${unit}s`,
@@ -69,9 +72,10 @@ export function figure({ measure }: Store, value: number): string {
   return measure.value === "raw" ? significant(value) : share(value);
 }
 
-/** The step of a target; undefined in a difference of maps, which each have their own. */
-export function stepOf({ steps, method }: Store, col: number): WireStep | undefined {
-  return method.value?.family === "difference" ? undefined : steps.value[col];
+/** The step of a target; undefined in a difference of maps, which each have their own, and where it is not the target. */
+export function stepOf(store: Store, col: number): WireStep | undefined {
+  const { steps, method } = store;
+  return method.value?.family === "difference" || aboutOf(store) !== null ? undefined : steps.value[col];
 }
 
 /** The names of a classifier's columns: of one, and of all. */

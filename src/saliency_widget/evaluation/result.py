@@ -13,7 +13,7 @@ from ..attribution.cards import LLM
 from ..attribution.result import Attribution
 from ..characters import in_a_cell, plain, plain_lines
 from ..errors import InputError
-from ..explanation.result import Card, Explanation
+from ..explanation.result import Explanation, ExplanationCard
 from ..export.color import STEPS, swatch
 from ..export.reading import MINUS, decimals
 from .measures import Figure, figures, interval
@@ -138,12 +138,12 @@ class SayVersusDo:
         )
 
     @property
-    def card(self) -> Card:
+    def card(self) -> ExplanationCard:
         """What was computed and on what, how to read it, what it does not prove."""
         said = self.explanation.card.about
         asked_often = ("askings", f"{len(self.askings)}, in other words each")
         target = ("target of the maps", f"{self.explanation.class_name}, against the other class (logits)")
-        return Card((*said, asked_often, target), _READS, _CAVEATS, LLM.reference)
+        return ExplanationCard((*said, asked_often, target), _READS, _CAVEATS, LLM.reference)
 
     def plot(self) -> Plot:
         """Words by sources as a picture: a matplotlib figure."""

@@ -8,7 +8,7 @@ of the review, and are compared word by word.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,11 @@ from ..characters import bar_name
 from ..checks import whole_number
 from ..errors import InputError, UnsupportedMethod
 from ..explanation.asking import Inquiry, ask
-from ..explanation.guided import CLASSES
+from ..explanation.choice import HOMEWORK, Choice, Label, choice_of
 from ..explanation.local import LocalClient, asked, every
 from ..explanation.placing import place
-from ..explanation.prompts import PARAPHRASES
-from ..explanation.result import CLASS_NAMES, Explanation
+from ..explanation.prompts import paraphrases
+from ..explanation.result import Explanation
 from ..models.loading.load import load_model
 from ..models.text.prompting import continuation
 from .measures import figures
@@ -48,6 +48,7 @@ def say_versus_do(
     model: Any,
     review: str | Sequence[str],
     *,
+    labels: Iterable[Label] | Mapping[Label, float | str] | None = None,
     methods: Sequence[str] = DEFAULT_METHODS,
     askings: int = 3,
     progress: bool = True,
@@ -57,6 +58,7 @@ def say_versus_do(
     Args:
         model: whatever `load_model` takes; it has to go on with a text, and to be here: no server shows its gradients.
         review: one text, or several: then the result holds one comparison each, and figures with intervals.
+        labels: what it decides, as in `explain`; None: whether the review is positive or negative.
         methods: the maps it is compared with, by their ids. One that the model does not allow is an error.
         askings: how many wordings of the question are tried, 1 to 3, to see how stable what it says is.
         progress: show a progress bar.
@@ -73,6 +75,7 @@ def say_versus_do(
     reviews = [review] if isinstance(review, str) else list(review)
     if not reviews:
         raise InputError("There is no review.", cure="Give at least one text.")
+    choice = HOMEWORK if labels is None else choice_of(labels)
     total = len(reviews) * (askings + len(methods))
     stage, reached = "", 0  # set by the thread that works, drawn by this one
 
@@ -86,7 +89,7 @@ def say_versus_do(
             stage, reached = what, len(results) * (askings + len(methods)) + done
 
         for text in reviews:
-            done = compare(client, text, on_progress, methods=methods, askings=askings)
+            done = compare(client, text, on_progress, choice=choice, methods=methods, askings=askings)
             results.append(done)  # which is what tells how far it is
         return results
 
@@ -105,6 +108,7 @@ def compare(
     review: str,
     on_progress: OnProgress,
     *,
+    choice: Choice = HOMEWORK,
     methods: Sequence[str] = DEFAULT_METHODS,
     askings: int = 3,
     memory_budget: int | None = None,
@@ -116,8 +120,9 @@ def compare(
         if reason is not None:
             raise UnsupportedMethod(reason, cure="Leave it out of methods=.")
     whole_number("askings", askings, least=1, cure="Ask once, or up to three times.")
-    if askings > len(PARAPHRASES):
-        raise InputError(f"There are {len(PARAPHRASES)} wordings.", cure=f"Ask at most {len(PARAPHRASES)} times.")
+    wordings = paraphrases(choice)
+    if askings > len(wordings):
+        raise InputError(f"There are {len(wordings)} wordings.", cure=f"Ask at most {len(wordings)} times.")
     started, total = time.perf_counter(), askings + len(cards)
     said: list[Explanation] = []
     sides: list[Side] = []
@@ -127,9 +132,9 @@ def compare(
         on_progress(what, len(said) + len(sides), total)
 
     inside = client.model.shadow(every(0.1, tell))
-    for prompt in PARAPHRASES[:askings]:
+    for prompt in wordings[:askings]:
         what = "Asking for the importance of each word"
-        request = Inquiry(review=review, kind="scores", prompt=prompt, guided=True)
+        request = Inquiry(review=review, kind="scores", prompt=prompt, choice=choice, guided=True)
         said.append(ask(client, request, lambda _news: tell()))
     for card in cards:
         what = card.label
@@ -142,28 +147,33 @@ def compare(
 
 
 def _map(model: CausalModel, card: Card, said: Explanation, memory_budget: int | None) -> Attribution:
-    """Why the class that was answered and not the other one: by word of the review, signed towards positive."""
+    """Why the label that was answered and not the next probable one: a row a word, signed as the scores of words are.
+
+    Both are told apart by the first token in which they differ: that is the target, and the foil.
+    """
     prompt = asked(model, [{"role": "user", "content": said.prompt}])
     encoded = model.encode(prompt)
-    answered, other = _classes(model, encoded.inputs.ids, said.label)
-    document, groups = _by_words(model.document(encoded, [answered]), said)
+    other = _next_probable(said)
+    written, foil_id = _where_they_part(model, encoded.inputs.ids, said, other)
+    document, groups = _by_words(model.document(encoded, written), said)
+    col = len(written) - 1
     settings = {"unit": "word"} if card.family == "perturbation" else {}
-    foil = other if card.uses_objective else None
-    question = pipeline.check_question(card.id, "logit" if card.uses_objective else "probability", settings, foil)
+    foil = foil_id if card.uses_objective else None
+    question = pipeline.check_question(card.id, "logit" if foil is not None else None, settings, foil, col=col)
     started = time.perf_counter()
-    parts = pipeline.columns(model, question, document, Schedule([0]), memory_budget)
+    parts = pipeline.columns(model, question, document, Schedule([col]), memory_budget)
     chunks = [part for part in parts if isinstance(part, Chunk)]
     whole = pipeline.assemble(model, question, document, chunks, time.perf_counter() - started)
     scores = pooled(whole.scores, groups, card.pool, axis=0)
-    if whole.signed and said.label == -1:
-        scores = -scores  # from "for this class" to "for positive"
+    if whole.signed:
+        scores = scores * said.choice.towards(said.label)
     return replace(
         whole,
         scores=scores,
         rows=said.attribution.rows,
         cols=said.attribution.cols,
         segments=(),
-        foil=CLASS_NAMES[1 if said.label == -1 else -1] if whole.foil is not None else None,
+        foil=said.choice.name_of(other) if whole.foil is not None else None,
         settings={**whole.settings, "unit": "word", "pool": card.pool},
         diagnostics={},
     )
@@ -186,13 +196,25 @@ def _by_words(document: Document, said: Explanation) -> tuple[Document, list[lis
     return replace(document, tokens=tokens), groups
 
 
-def _classes(model: CausalModel, ids: Sequence[int], label: int | None) -> tuple[int, int]:
-    """The first tokens in which the class that was answered and the other one differ."""
-    written = {of: continuation(model.tokenizer, None, list(ids), text) or () for text, of in CLASSES}
-    for mine, others in zip(written[label or 1], written[-(label or 1)], strict=False):
-        if mine != others:
-            return mine, others
+def _next_probable(said: Explanation) -> Label:
+    """Return the most probable label but the one that was answered."""
+    assert said.label_probabilities is not None, "constrained decoding gives them"
+    others = {label: p for label, p in said.label_probabilities.items() if label != said.label}
+    return max(others, key=lambda label: others[label])
+
+
+def _where_they_part(model: CausalModel, ids: Sequence[int], said: Explanation, other: Label) -> tuple[list[int], int]:
+    """Return the tokens of the answered label up to the first that another label has not, and the other's there.
+
+    Raises: InputError where one label begins with the whole of the other.
+    """
+    text = {option.label: option.written for option in said.choice.options}
+    assert said.label is not None, "constrained decoding always decides"
+    mine, others = (continuation(model.tokenizer, None, list(ids), text[label]) or () for label in (said.label, other))
+    for at, (one, two) in enumerate(zip(mine, others, strict=False)):
+        if one != two:
+            return list(mine[: at + 1]), two
     raise InputError(
-        f"{model.name} writes both classes with the same first token.",
-        cure="Ask another model: this one cannot be compared.",
+        f"In tokens of {model.name}, {text[said.label]!r} and {text[other]!r} begin alike, and one ends there.",
+        cure="Write the labels in another way: no label may be the beginning of another.",
     )

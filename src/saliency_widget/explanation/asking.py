@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, get_args
 
 from ..checks import one_of, whole_number, whole_text
-from ..errors import InputError
+from ..errors import Cancelled, InputError, SaliencyError
 from ..types import ExplanationKind
 from .alignment import align, words_of
+from .choice import HOMEWORK, NOTHING, Choice
 from .clients import Client, Message, Reply
 from .guided import read_scores
 from .local import LocalClient
 from .parsing import decided_class, parse_scores
-from .prompts import ANSWER, SCORES, fill, order_of
+from .prompts import PARAPHRASES, TEMPLATES, WHY_SCORES, fill, order_of, template_for, with_labels
 from .result import Explanation
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     from .prompts import Order
 
 _PROSE = 384  # tokens an answer may have
@@ -31,21 +30,28 @@ _MOST_PAIRS = 1_000  # that are set beside the words, and ten for each word
 
 @dataclass(frozen=True, kw_only=True)
 class Inquiry:
-    """What is asked about `review`: see `explain`, whose arguments these are."""
+    """What is asked about `review`: see `explain`, whose arguments these are.
+
+    `choice`: what is to be decided; None for the homework's where the prompt is built in, and else nothing.
+    """
 
     review: str
     kind: ExplanationKind = "answer"
     prompt: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
+    choice: Choice | None = None
+    system: str | None = None
     guided: bool | None = None
     max_tokens: int | None = None
     temperature: float = 0.0
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        one_of("kind", self.kind, ("answer", "scores"))
+        one_of("kind", self.kind, get_args(ExplanationKind))
         if not isinstance(self.review, str) or not self.review.strip():
             raise InputError("There is no text to explain.", cure="Give the review, or whatever it is about, as text.")
+        if self.kind == "why" and "{target}" in self.template and "target" not in self.fields:
+            raise InputError("There is no word to ask about.", cure='Give what was written: target=" Washington".')
         if self.max_tokens is not None:
             whole_number("max_tokens", self.max_tokens, least=1, cure="Let at least one token be written.")
         if not 0 <= self.temperature <= 2:
@@ -53,21 +59,37 @@ class Inquiry:
         fill(self.template, review="", **dict.fromkeys(self.fields, ""))
         whole_text("The text", self.review)
         whole_text("The prompt", self.content)
+        if self.system is not None:
+            whole_text("The system message", self.system)
+
+    @property
+    def decides(self) -> Choice:
+        """The choice: nothing is forced into classes that were not asked for."""
+        if self.choice is not None:
+            return self.choice
+        is_homework = self.template in (t.text for t in TEMPLATES.values()) or self.template in PARAPHRASES
+        return HOMEWORK if is_homework else NOTHING
 
     @property
     def template(self) -> str:
         """The prompt with its fields still open."""
-        return self.prompt or {"answer": ANSWER, "scores": SCORES}[self.kind].text
+        return self.prompt or template_for(self.kind, self.choice or NOTHING)
 
     @property
     def content(self) -> str:
         """What the LLM reads."""
-        return fill(self.template, **self.fields, review=self.review)
+        return fill(with_labels(self.template, self.decides), **self.fields, review=self.review)
+
+    @property
+    def with_numbers(self) -> Inquiry:
+        """Of kind "why": the same question, which also asks for a number a word."""
+        return replace(self, prompt=f"{self.template}\n\n{WHY_SCORES}")
 
     @property
     def messages(self) -> list[Message]:
         """As a chat."""
-        return [{"role": "user", "content": self.content}]
+        told: list[Message] = [] if self.system is None else [{"role": "system", "content": self.system}]
+        return [*told, {"role": "user", "content": self.content}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +107,12 @@ def ask(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Ex
     """
     if request.kind == "answer":
         reply = _free(client, request, on_news, request.max_tokens or _PROSE)
-        return _explained(client, request, reply, label=decided_class(reply.text[:_READ]))
+        choice = request.decides
+        label = decided_class(reply.text[:_READ], choice.parsed_as) if choice.options else None
+        return _explained(client, request, reply, label=label)
     if isinstance(client, LocalClient):
         return _scores_of_local(client, request, on_news)
-    return _scores_of_server(client, request, on_news)
+    return _scores_of_server(client, request.with_numbers if request.kind == "why" else request, on_news)
 
 
 def _free(
@@ -111,11 +135,15 @@ def _free(
 
 
 def _scores_of_local(client: LocalClient, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
-    """Freely first; where that gives no list (a small model's never does), in the form that always can be read."""
+    """Freely first; where that gives no list (a small model's never does), in the form that always can be read.
+
+    A small model that is asked for reasons and a list at once gives neither: it is asked for the list apart.
+    """
     free: Reply | None = None
     if request.guided is not True:
         words = len(words_of(request.review))
-        reply = _free(client, request, on_news, request.max_tokens or min(256, 32 + 12 * words))
+        room = _PROSE if request.kind == "why" else min(256, 32 + 12 * words)
+        reply = _free(client, request, on_news, request.max_tokens or room)
         said = _read(client, request, reply, on_news)
         alignment = said.alignment
         if request.guided is False or (alignment is not None and alignment.covered >= _ENOUGH):
@@ -124,23 +152,34 @@ def _scores_of_local(client: LocalClient, request: Inquiry, on_news: Callable[[N
     words_read = words_of(request.review)
     found = read_scores(
         client.model,
-        request.messages,
+        (request.with_numbers if request.kind == "why" else request).messages,
         [word.text for word in words_read],
+        request.decides.written,
         order_of(request.template),
         lambda text: on_news(News(text, free and free.text)),
     )
     pairs = [(word.text, score) for word, score in zip(words_read, found.scores, strict=True)]
+    reply = found.reply if free is None else _together(free, found.reply)
+    if free is not None and request.kind == "why":  # the reasons are what was asked for; its numbers are beside them
+        reply, free = reply._replace(text=free.text, finished=free.finished), None
     return _explained(
         client,
         request,
-        found.reply if free is None else _together(free, found.reply),
-        label=cast("Literal[1, -1]", found.label),
-        label_probability=found.label_probability,
+        reply,
+        **_decided(request.decides, found.label_probabilities),
         guided=True,
         free=free and free.text,
         alignment=align(request.review, pairs),
         uncertainties=tuple(found.uncertainties),
     )
+
+
+def _decided(choice: Choice, probabilities: Sequence[float]) -> dict[str, Any]:
+    """Return the most probable label, and the probability of each."""
+    if not probabilities:
+        return {"label": None}
+    each = {option.label: p for option, p in zip(choice.options, probabilities, strict=True)}
+    return {"label": max(each, key=lambda label: each[label]), "label_probabilities": each}
 
 
 def _together(free: Reply, last: Reply) -> Reply:
@@ -153,57 +192,71 @@ def _together(free: Reply, last: Reply) -> Reply:
 
 
 def _scores_of_server(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
-    """In the form of a JSON schema where the server offers it, else freely; once more where nothing can be read."""
-    schema = None if request.guided is False else _schema(order_of(request.template))
+    """In the form of a JSON schema where the server offers it, else freely; once more where nothing can be read.
+
+    An empty answer is not asked for again: it would be paid for again. What fails the second time loses nothing.
+    """
+    free_form = request.guided is False or request.kind == "why"  # a reason in words has no schema
+    schema = None if free_form else schema_of(request.decides, order_of(request.template))
     words = len(words_of(request.review))
-    limit = request.max_tokens or 256 + 32 * words
+    limit = request.max_tokens or 256 + 32 * words + (_PROSE if request.kind == "why" else 0)
     reply = _free(client, request, on_news, limit, schema=schema)
     said = _read(client, request, reply, on_news)
-    if said.alignment is not None and said.alignment.covered > 0:
+    if not reply.text.strip() or (said.alignment is not None and said.alignment.covered > 0):
         return said
-    complaint = f"{' '.join(said.problems) or 'No word of the review has a number.'} {_REPAIR}"
+    complaint = f"{' '.join(said.problems) or 'No word of the text has a number.'} {_repair(request)}"
     again: list[Message] = [
         *request.messages,
         {"role": "assistant", "content": reply.text},
         {"role": "user", "content": complaint},
     ]
-    second = _together(reply, _free(client, request, on_news, limit, messages=again))
+    try:
+        second = _together(reply, _free(client, request, on_news, limit, messages=again))
+    except Cancelled:
+        raise
+    except SaliencyError as error:
+        return replace(said, problems=(*said.problems, f"Asked once more, it failed: {error.message}"))
     repaired = _read(client, request, second, on_news, free=reply.text)
     if repaired.alignment is not None and repaired.alignment.covered > 0:
         return repaired
-    return replace(said, problems=(*said.problems, "Asked once more, it gave no list either."))
+    return replace(
+        said,
+        problems=(*said.problems, "Asked once more, it gave no list either."),
+        prompt_tokens=second.prompt_tokens,
+        completion_tokens=second.completion_tokens,
+        seconds=second.seconds,
+    )
 
 
-def _schema(order: Order) -> dict[str, Any]:
-    """The form, with the class where the prompt asks for it: what is written first cannot look at what comes after."""
-    names = ("words", "class") if order == "explain first" else ("class", "words")
-    return SCHEMA | {"properties": {name: SCHEMA["properties"][name] for name in names}}
+def schema_of(choice: Choice, order: Order) -> dict[str, Any]:
+    """Return the JSON schema of an answer with a number for each word, and the label where there is one to decide.
+
+    The parts stand in the order that the prompt asks for: what is written first cannot look at what comes after.
+    """
+    pair = {"word": {"type": "string"}, "importance": {"type": "number", "minimum": -1, "maximum": 1}}
+    parts: dict[str, Any] = {"words": {"type": "array", "items": _object(pair)}}
+    if choice.options:
+        labels = [int(w) if w.lstrip("-").isdigit() else w for w in choice.written]
+        kinds = {"integer" if isinstance(label, int) else "string" for label in labels}
+        if len(kinds) > 1:
+            kinds, labels = {"string"}, list(choice.written)
+        decided = {"class": {"type": kinds.pop(), "enum": labels}}
+        parts = {**decided, **parts} if order == "predict first" else {**parts, **decided}
+    return _object(parts)
 
 
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "words": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "word": {"type": "string"},
-                    "importance": {"type": "number", "minimum": -1, "maximum": 1},
-                },
-                "required": ["word", "importance"],
-                "additionalProperties": False,
-            },
-        },
-        "class": {"type": "integer", "enum": [1, -1]},
-    },
-    "required": ["words", "class"],
-    "additionalProperties": False,
-}
-_REPAIR = (
-    'Write the list once more and nothing else: [("word", importance), ...] with every word and punctuation mark of '
-    "the review in order, and on the next line 1 or -1."
-)
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _repair(request: Inquiry) -> str:
+    """Return the sentence that asks once more for the list."""
+    options = request.decides.written
+    end = f", and on the next line {', '.join(options[:-1])} or {options[-1]}." if options else "."
+    return (
+        'Write the list once more and nothing else: [("word", importance), ...] with every word and punctuation mark '
+        f"of the text in order{end}"
+    )
 
 
 def _read(
@@ -214,7 +267,8 @@ def _read(
     def check() -> None:
         on_news(News(reply.text, free))
 
-    parsed = parse_scores(reply.text[:_READ], request.review, check=check)
+    choice = request.decides
+    parsed = parse_scores(reply.text[:_READ], request.review, choice.parsed_as, check=check)
     most = _MOST_PAIRS + 10 * len(words_of(request.review))
     alignment = align(request.review, parsed.pairs[:most], check, everywhere=parsed.is_dictionary)
     problems: list[str] = []
@@ -227,20 +281,20 @@ def _read(
         request,
         reply,
         label=parsed.label,
-        guided=_follows_schema(reply.text),
+        guided=_follows_schema(reply.text, choice),
         free=free,
         alignment=alignment,
         problems=(*problems, *parsed.problems, *alignment.problems),
     )
 
 
-def _follows_schema(text: str) -> bool:
+def _follows_schema(text: str, choice: Choice) -> bool:
     """Whether an answer has the form that was asked of the server: then it was held to it."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and found.keys() == SCHEMA["properties"].keys()
+    return isinstance(found, dict) and found.keys() == {"words", *(["class"] if choice.options else [])}
 
 
 def _explained(client: Client, request: Inquiry, reply: Reply, **read: Any) -> Explanation:
@@ -249,6 +303,8 @@ def _explained(client: Client, request: Inquiry, reply: Reply, **read: Any) -> E
         problems = ("The limit of tokens cut the answer off.", *problems)
     return Explanation(
         kind=request.kind,
+        choice=request.decides,
+        target=request.fields.get("target"),
         review=request.review,
         prompt=request.content,
         text=reply.text,

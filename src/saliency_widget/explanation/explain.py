@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..aside import aside
@@ -10,10 +10,12 @@ from ..characters import bar_name
 from ..models.loading.load import load_model
 from ..types import ExplanationKind
 from .asking import Inquiry, ask
+from .choice import choice_of
 from .local import LocalClient
 
 if TYPE_CHECKING:
     from .asking import News
+    from .choice import Label
     from .clients import Client
     from .result import Explanation
 
@@ -32,6 +34,8 @@ def explain(
     kind: ExplanationKind = "answer",
     prompt: str | None = None,
     *,
+    labels: Iterable[Label] | Mapping[Label, float | str] | None = None,
+    system: str | None = None,
     guided: bool | None = None,
     max_tokens: int | None = None,
     temperature: float = 0.0,
@@ -39,20 +43,27 @@ def explain(
     progress: bool = True,
     **fields: str,
 ) -> Explanation:
-    """Let an LLM explain itself in words ("answer"), or simulate feature attribution in numbers ("scores").
+    """Let an LLM explain in words what it decides ("answer") or wrote ("why"), or give each word a number ("scores").
 
     Args:
         model_or_client: whatever `load_model` takes, or a client: `OpenAIClient(...)` asks a server.
-        text: what it is about: a film review, with the prompts that are built in.
-        kind: "answer" asks for the class and the reasons; "scores" for a number a word, and the class.
-        prompt: another template; `{review}` in it stands for the text, and the names of `fields` for theirs.
+        text: what it is about: without `labels` and `prompt`, a film review; for "why" the text before the word.
+        kind: "answer" asks for the label and the reasons; "scores" for a number a word, and the label; "why" why it
+            wrote `target=`, in words and with a number for each word before it.
+        prompt: another template; `{review}` in it stands for the text, `{labels}` for the labels, and the names of
+            `fields` for theirs. One that mentions no label gets a line with them. Without `labels=`, nothing is read as
+            a label from the answer to a prompt of yours.
+        labels: what to choose between, as names (["sport", "cooking"]) or with how each is to be written ({"good": 1,
+            "bad": 0}). None: positive = 1 and negative = -1 for the built-in prompts. Scores run from -1 (the word
+            speaks against the label that was chosen) to 1; of the built-in prompts from negative to positive.
+        system: a message before it, where the model's chat template, or the server, knows one.
         guided: of scores, whether the list is forced into shape. None: where what is written freely scores too few of
             the words; for a server, where it offers that. The numbers are the model's own.
         max_tokens: how long the answer may be.
         temperature: 0 takes the most probable token each time.
         seed: of a temperature above 0.
         progress: show a progress bar.
-        **fields: what stands for `{name}` in a template of yours.
+        **fields: what stands for `{name}` in a template: `target=" Washington"` of kind "why", or your own names.
 
     Raises:
         InputError: there is no text, a template without a place for it, or a model that cannot answer.
@@ -66,6 +77,8 @@ def explain(
         kind=kind,
         prompt=prompt,
         fields=fields,
+        choice=None if labels is None else choice_of(labels),
+        system=system,
         guided=guided,
         max_tokens=max_tokens,
         temperature=temperature,

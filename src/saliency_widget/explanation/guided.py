@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .prompts import Order
 
 VALUES = tuple(round(tenth / 10, 1) for tenth in range(-10, 11))
-CLASSES: tuple[tuple[str, int], ...] = (("1", 1), ("-1", -1))
 _EVERY = 0.1
 
 
@@ -32,24 +31,26 @@ class Guided(NamedTuple):
     """What was read.
 
     `scores`: one a word, in [-1, 1]. `uncertainties`: entropy over the values, as a share of the largest, in [0, 1].
-    `label_probability`: of the class that was read, among the two.
+    `label_probabilities`: one a label, of sum 1; none where nothing was to be decided.
     """
 
     reply: Reply
     scores: list[float]
     uncertainties: list[float]
-    label: int
-    label_probability: float
+    label_probabilities: list[float]
 
 
 def read_scores(
     model: CausalModel,
     messages: Sequence[Message],
     words: Sequence[str],
+    labels: Sequence[str],
     order: Order,
     on_text: Callable[[str], None],
 ) -> Guided:
-    """What the model says of each word and of the whole; `on_text` as in `Client.answer`. Greedy, hence repeatable.
+    """Read what the model says of each word and of the whole, which of `labels` it is, as they are written.
+
+    Without labels nothing is decided. `on_text` as in `Client.answer`. Greedy, hence repeatable.
 
     Cost: one pass over the prompt, and one over four rows of three tokens a word.
     Raises: TextTooLong.
@@ -62,11 +63,12 @@ def read_scores(
     with torch.no_grad():
         encoded = model.encode(asked(model, messages))
         longest = "".join(f"({_quoted(word)}, -1.0), " for word in words)
+        longest += max(labels, key=len, default="")
         model.check_length(encoded, len(model.tokenizer(longest, add_special_tokens=False)["input_ids"]) + 8)
         reader = _Reader(model, encoded.inputs.ids)
-        label, sureness = 0, 1.0
-        if order == "predict first":
-            label, sureness = _choose_class(reader)
+        decided: list[float] = []
+        if labels and order == "predict first":
+            decided = _choose_label(reader, labels)
             reader.write("\n")
         scores, uncertainties = [], []
         for i, word in enumerate(words):
@@ -79,22 +81,21 @@ def read_scores(
             text = reader.text
             on_text(text)
         reader.write(")]")
-        if order == "explain first":
+        if labels and order == "explain first":
             reader.write("\n")
-            label, sureness = _choose_class(reader)
+            decided = _choose_label(reader, labels)
         text = reader.text
         on_text(text)
     n = len(encoded.inputs.ids)
     reply = Reply(text, True, n, len(reader.ids) - n, time.perf_counter() - started)
-    return Guided(reply, scores, uncertainties, label, sureness)
+    return Guided(reply, scores, uncertainties, decided)
 
 
-def _choose_class(reader: _Reader) -> tuple[int, float]:
-    p = reader.choose([text for text, _ in CLASSES])
-    best = p.index(max(p))
-    text, label = CLASSES[best]
-    reader.write(text)
-    return label, p[best]
+def _choose_label(reader: _Reader, labels: Sequence[str]) -> list[float]:
+    """Write the most probable label; return the probability of each among them."""
+    p = reader.choose(labels)
+    reader.write(labels[p.index(max(p))])
+    return p
 
 
 def _quoted(word: str) -> str:

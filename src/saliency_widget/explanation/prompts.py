@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import InputError
 from ..types import ExplanationKind
+from .choice import HOMEWORK, Choice
 
 # Whether the class is written after the list (as in the homework) or before it.
 Order: TypeAlias = Literal["explain first", "predict first"]
@@ -62,10 +63,71 @@ PREDICT_FIRST = Template(
     "<review> {review} <review>",
 )
 # What the page asks first: of the target on show, with which the page fills `{target}`.
-WHY = Template(id="why", label="Why this word", kind="answer", text="Why did you write “{target}” after “{review}”?")
+WHY = Template(
+    id="why",
+    label="Why this word",
+    kind="why",
+    text="Why did you write “{target}” after “{review}”?",
+)
+# With it, for the numbers: a word of the text each, as in the homework's prompt.
+WHY_SCORES = (
+    "Explain it in a few sentences. Then provide a list of tuples representing how much each word and punctuation mark "
+    "of that text led you to it, with values ranging from -1 (speaks against it) to 1 (speaks for it):\n"
+    "[(<word or punctuation>, <float importance>), ...]"
+)
+# Of any labels: `{labels}` stands for their names.
+CHOOSE = Template(
+    id="choose",
+    label="Choose a label and explain",
+    kind="answer",
+    text="Which of these labels fits the text below best: {labels}? Name it, and explain your choice.\n\n"
+    "Text: {review}",
+)
+CHOOSE_SCORES = Template(
+    id="choose-scores",
+    label="Score each word for the label",
+    kind="scores",
+    text="Decide which of these labels fits the text within <text> tags best: {labels}. Provide a list of tuples "
+    "representing the importance of each word and punctuation mark for your choice, with values ranging from -1 "
+    "(speaks against it) to 1 (speaks for it). Then write the label.\n"
+    "Example output:\n"
+    "[(<word or punctuation>, <float importance>), ...]\n"
+    "<label>\n"
+    "<text> {review} </text>",
+)
 TEMPLATES: dict[str, Template] = {t.id: t for t in (ANSWER, SCORES, PREDICT_FIRST)}
+_OF_HOMEWORK = {"answer": ANSWER, "scores": SCORES}
 
-# The same question in other words, class first: how stable is what the model says?
+# The same question in other words, label first: how stable is what the model says?
+CHOOSE_PARAPHRASES: tuple[str, ...] = (
+    (
+        "Decide which of these labels fits the text within <text> tags best: {labels}. First write the label. Then "
+        "provide a list of tuples representing the importance of each word and punctuation mark for your choice, with "
+        "values ranging from -1 (speaks against it) to 1 (speaks for it).\n"
+        "Example output:\n"
+        "<label>\n"
+        "[(<word or punctuation>, <float importance>), ...]\n"
+        "<text> {review} </text>"
+    ),
+    (
+        "Read the text within <text> tags. On the first line write which of these labels describes it: {labels}. "
+        "On the next line write a list of tuples that tells how much each word and each punctuation mark contributed "
+        "to that, from -1 (against the label) to 1 (for it).\n"
+        "Example output:\n"
+        "<label>\n"
+        "[(<word or punctuation>, <float importance>), ...]\n"
+        "<text> {review} </text>"
+    ),
+    (
+        "Label a text with one of {labels}, and explain your decision with numbers. Answer with the label, followed by "
+        "tuples of every word or punctuation mark and its importance between -1 (speaks against the label) and 1 "
+        "(speaks for it). The text stands within <text> tags.\n"
+        "Example output:\n"
+        "<label>\n"
+        "[(<word or punctuation>, <float importance>), ...]\n"
+        "<text> {review} </text>"
+    ),
+)
 PARAPHRASES: tuple[str, ...] = (
     PREDICT_FIRST.text,
     (
@@ -89,6 +151,28 @@ PARAPHRASES: tuple[str, ...] = (
 )
 
 
+def paraphrases(choice: Choice) -> tuple[str, ...]:
+    """Return the wordings of the question for the numbers of words, the label first."""
+    return PARAPHRASES if choice == HOMEWORK else CHOOSE_PARAPHRASES
+
+
+def template_for(kind: ExplanationKind, choice: Choice) -> str:
+    """Return the built-in prompt for a kind of explanation and a choice; the homework's where there is no choice."""
+    if kind == "why":
+        return WHY.text
+    own = {"answer": CHOOSE, "scores": CHOOSE_SCORES} if choice.options and choice != HOMEWORK else _OF_HOMEWORK
+    return own[kind].text
+
+
+def with_labels(template: str, choice: Choice) -> str:
+    """Return a template with the labels filled in; where it names none of them, they stand in a last line."""
+    if "{labels}" in template:
+        return fill(template, labels=choice.listed)
+    if choice == HOMEWORK or not choice.options or all(option.written in template for option in choice.options):
+        return template
+    return f"{template}\n\nAnswer with one of these labels: {choice.listed}."
+
+
 def fill(template: str, **fields: str) -> str:
     """The template with each `{name}` that is among the fields replaced, all at once.
 
@@ -108,10 +192,11 @@ def label_of(template: str) -> str:
     before, after = WHY.text.split("{target}")
     if template.startswith(before) and template.endswith(after) and len(template) > len(before + after):
         return WHY.label
-    return next((t.label for t in TEMPLATES.values() if t.text == template), "Own prompt")
+    known = (CHOOSE, CHOOSE_SCORES, *TEMPLATES.values())
+    return next((t.label for t in known if t.text == template), "Own prompt")
 
 
 def order_of(template: str) -> Order:
     """Whether a template asks for the class first. One of the user's own is taken to follow the homework."""
     known = (t.order for t in TEMPLATES.values() if t.text == template)
-    return "predict first" if template in PARAPHRASES else next(known, "explain first")
+    return "predict first" if template in PARAPHRASES + CHOOSE_PARAPHRASES else next(known, "explain first")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,16 +13,15 @@ from ..attribution.cards import LLM
 from ..attribution.result import Attribution
 from ..characters import in_a_cell, plain, plain_lines
 from ..errors import InputError
-from ..types import ExplanationKind, Segment, Token
+from ..types import ExplanationKind, Role, Segment, Token
 from .alignment import Alignment
+from .choice import HOMEWORK, Choice, Label
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CLASS_NAMES = {1: "positive", -1: "negative", None: "undecided"}
 
-
-class Card(NamedTuple):
+class ExplanationCard(NamedTuple):
     """What stands behind an (i): what was asked of whom, how to read it, what it does not prove."""
 
     about: tuple[tuple[str, str], ...]
@@ -35,20 +34,23 @@ class Card(NamedTuple):
 class Explanation:
     """What an LLM said about a text.
 
-    `text` is all that it wrote; `prompt` what it was asked, the review in it. `label`: the class it decided on: 1
-    positive, -1 negative, None where it did not. For `kind="scores"`, `alignment` says what became of every word and
+    `text` is all that it wrote; `prompt` what it was asked, the review in it. `choice`: what was to be decided, and
+    `label` which of its labels was (of the homework 1, positive, or -1, negative), None where it was not. `target`: the
+    written word that kind="why" asks about. For "scores" and "why", `alignment` says what became of every word and
     every pair. `guided`: the list was forced into shape; then `uncertainties` holds for each word the entropy of the
-    model's distribution over the allowed numbers, as a share of the largest, `label_probability` that of the class
-    among the two, and `free` what the same prompt gave when it could write as it liked.
+    model's distribution over the allowed numbers, as a share of the largest, `label_probabilities` that of each label
+    among them, and `free` what the same prompt gave when it could write as it liked.
     """
 
     kind: ExplanationKind
+    choice: Choice = HOMEWORK
+    target: str | None = None
     review: str
     prompt: str
     text: str
     finished: bool
-    label: Literal[1, -1] | None
-    label_probability: float | None = None
+    label: Label | None
+    label_probabilities: Mapping[Label, float] | None = None
     guided: bool = False
     free: str | None = None
     alignment: Alignment | None = None
@@ -64,8 +66,18 @@ class Explanation:
 
     @property
     def class_name(self) -> str:
-        """`label` in words."""
-        return CLASS_NAMES[self.label]
+        """The name of `label`: "undecided" where there is none, "" where nothing was to be decided."""
+        return self.choice.name_of(self.label)
+
+    @property
+    def label_probability(self) -> float | None:
+        """The probability of `label` among the labels, where it was read from the model."""
+        return None if self.label_probabilities is None or self.label is None else self.label_probabilities[self.label]
+
+    @property
+    def about(self) -> str:
+        """What the scores of words are about: the word that was asked about, or the label that was decided on."""
+        return self.target if self.target is not None else self.class_name or "its answer"
 
     @property
     def words(self) -> list[str]:
@@ -80,7 +92,7 @@ class Explanation:
 
     @property
     def attribution(self) -> Attribution:
-        """What was said as a map: a row a word of the review, one column: the class. NaN where nothing was said.
+        """What was said as a map: a row a word of the review, one column, `about`. NaN where nothing was said.
 
         Raises: InputError for prose, and where no word was scored: there is no map to show.
         """
@@ -104,7 +116,8 @@ class Explanation:
             for i, word in enumerate(alignment.words)
         )
         n = len(rows)
-        target = Token(id=-1, position=n, text=self.class_name, role="class", span=None, word=n, sentence=1, segment=1)
+        role: Role = "class" if self.target is None else "generated"
+        target = Token(id=-1, position=n, text=self.about, role=role, span=None, word=n, sentence=1, segment=1)
         return self._map(scores[:, None], rows, (target,), ())
 
     def on(
@@ -183,21 +196,23 @@ class Explanation:
         return " · ".join(parts)
 
     @property
-    def card(self) -> Card:
+    def card(self) -> ExplanationCard:
         """What was computed and on what, how to read it, what it does not prove."""
         tokens = [str(n) for n in (self.prompt_tokens, self.completion_tokens) if n is not None]
         how = "greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"
         about = [("model", self.model_name), ("where", self.where), ("written", how)]
+        about += [("choice", self.choice.listed)] if self.choice.options else []
         about += [("seed", str(self.seed))] if self.seed is not None else []
         about += [("tokens read + written", " + ".join(tokens))] if tokens else []
         if self.guided:
             about.append(("form", "constrained: the list is written for it, the numbers are its own"))
-        return Card(
+        return ExplanationCard(
             tuple(about), _READS[self.kind], _CAVEATS[self.kind] + (_GUIDED if self.guided else ()), LLM.reference
         )
 
     def __repr__(self) -> str:
-        head = f"{plain(self.model_name)}: {self.class_name}{' (constrained)' if self.guided else ''}"
+        decided = f": {plain(self.class_name)}" if self.class_name else ""
+        head = f"{plain(self.model_name)}{decided}{' (constrained)' if self.guided else ''}"
         lines = [head, plain_lines(self.text.strip())]
         if self.alignment is not None:
             lines += [plain(line) for line in (self.summary, *self.problems)]
@@ -206,7 +221,8 @@ class Explanation:
     def _repr_html_(self) -> str:
         badge = " · constrained" if self.guided else ""
         text = escape(plain_lines(self.text.strip()))
-        parts = [f"<div><b>{escape(self.class_name)}</b> · {escape(plain(self.model_name))}{badge}</div>"]
+        decided = f"<b>{escape(plain(self.class_name))}</b> · " if self.class_name else ""
+        parts = [f"<div>{decided}{escape(plain(self.model_name))}{badge}</div>"]
         parts.append(f'<div dir="auto" style="white-space: pre-wrap; margin: .5em 0">{text}</div>')
         if self.alignment is not None:
             if not np.isnan(self.scores).all():
@@ -216,15 +232,19 @@ class Explanation:
 
 
 # What is said of scores as a map holds for the answer they come from.
+_PROSE = (
+    "A plausible story is not a report of what was computed: compare it with a map of the same answer.",
+    "Asked again, or in other words, it may say something else.",
+)
 _READS: dict[ExplanationKind, str] = {
     "answer": "What the model writes when it is asked for its answer and its reasons.",
     "scores": LLM.reads,
+    "why": "What the model writes when it is asked why it wrote this word, and a number for each word before it: above "
+    "0 where it says that the word led to it.",
 }
 _CAVEATS: dict[ExplanationKind, tuple[str, ...]] = {
-    "answer": (
-        "A plausible story is not a report of what was computed: compare it with a map of the same answer.",
-        "Asked again, or in other words, it may say something else.",
-    ),
+    "answer": _PROSE,
+    "why": (*_PROSE, "Models use few round numbers, and give them out freely."),
     "scores": (*LLM.caveats, "Models use few round numbers, and give them out freely."),
 }
 _GUIDED = (

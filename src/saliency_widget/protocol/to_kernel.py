@@ -95,20 +95,29 @@ class Cancel(TypedDict):
 
 
 class Explain(TypedDict):
-    """Ask an LLM about `review`. `prompt` is a whole template, with `{review}` in it where the text goes."""
+    """Ask an LLM about `review`. `prompt` is a whole template, with `{review}` in it where the text goes.
+
+    `labels`: what it is to choose between; `homework`: between positive and negative, as the homework does.
+    `target`: what stands for `{target}`, and `col` its place among the targets.
+    """
 
     type: Literal["explain"]
     explainer: str
     kind: str
     prompt: str
     review: str
+    labels: NotRequired[list[str]]
+    homework: NotRequired[bool]
+    target: NotRequired[str]
+    col: NotRequired[int]
 
 
 class SayVersusDo(TypedDict):
-    """Set what the model says of `review` beside what it computes."""
+    """Set what the model says of `review` beside what it computes. `labels`: as in `Explain`."""
 
     type: Literal["say_versus_do"]
     review: str
+    labels: NotRequired[list[str]]
 
 
 ToKernel: TypeAlias = (
@@ -119,6 +128,9 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "settings": dict,
     "foil": int,
     "col": int,
+    "labels": list,
+    "homework": bool,
+    "target": str,
     "aside": bool,
     "rows": list,
     "text": str,

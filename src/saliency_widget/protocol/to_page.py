@@ -144,7 +144,8 @@ class Map(TypedDict):
     """A matrix begins, or becomes the one on show. Its columns follow, in any order; those already sent stay.
 
     `settings`: the method's own as people read them, and the foil. `foil`: the token that the target is set against.
-    `col`: the only column that is computed, or None for all. `aside`: it is not the one on show.
+    `about`: what every column is about in place of its target: the label that an LLM chose, or None. `col`: the only
+    column that is computed, or None for all. `aside`: it is not the one on show.
     """
 
     type: Literal["map"]
@@ -154,6 +155,7 @@ class Map(TypedDict):
     objective: str
     settings: list[tuple[str, str]]
     foil: str | None
+    about: str | None
     col: int | None
     aside: bool
     n_rows: int
@@ -331,9 +333,11 @@ class Answer(TypedDict):
 
     `text` follows the first `start` UTF-16 units of the text that was told before: of an answer that grows only what
     is new is sent. Where `start` is above 0, `free` is None, and stays what it was.
-    `label`: 1 positive, -1 negative, None where it did not decide. `words` and `pairs` are None for prose. `free`: what
-    the same prompt gave when it could write as it liked, where the numbers were read from its distribution. `mapped`:
-    whether its words are on the map as the method `llm`. `failure` is set where it failed.
+    `decides`: whether there are labels to choose between; `label` is the name of the one it chose, None where it did
+    not, and `leans` the end of their scale that this is, -1 or 1; 0 where they are none. `ends`: what words with -1 and
+    with 1 speak for. `words` and `pairs` are None for prose. `free`: what the same prompt gave when it could write as
+    it liked, where the numbers were read from its distribution. `mapped`: whether its words are on the map as the
+    method `llm`. `failure` is set where it failed.
     """
 
     type: Literal["answer"]
@@ -346,7 +350,10 @@ class Answer(TypedDict):
     start: int
     text: str
     free: str | None
-    label: Literal[1, -1] | None
+    decides: bool
+    label: str | None
+    leans: Literal[-1, 0, 1]
+    ends: list[str]
     label_probability: float | None
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -383,15 +390,16 @@ class WireSide(TypedDict):
 class Comparison(TypedDict):
     """What the model said beside what it computed. `said`: a score a word. `stability`: of several askings.
 
-    `label`: the class it answered, which is the target of every method. `levels`: distinct numbers it used; `zeros`:
-    the share of exact zeros.
+    `label`: the name of the label it answered, which is the target of every method; `ends` as in `Answer`. `levels`:
+    distinct numbers it used; `zeros`: the share of exact zeros.
     """
 
     type: Literal["comparison"]
     words: list[str]
     said: list[float | None]
     spread: list[float | None]
-    label: Literal[1, -1]
+    label: str
+    ends: list[str]
     label_probability: float
     levels: int
     zeros: float

@@ -63,12 +63,12 @@ class Conversation:
         """The explanations so far, in the order of their talks."""
         return tuple(t.explanation for t in list(self._talks.values()) if t.explanation is not None)
 
-    def ask_for(self, request: Inquiry, explainer: str | None, *, of_widget: bool) -> Talk:
+    def ask_for(self, request: Inquiry, explainer: str | None, *, of_widget: bool, col: int | None = None) -> Talk:
         """Return a new talk, which waits. Raises: InputError where there is no such explainer."""
         whom = explainer or (THE_MODEL if self._other is None else THE_OTHER)
         if whom not in (THE_MODEL, THE_OTHER) or (whom == THE_OTHER and self._other is None):
             raise InputError(f"There is no explainer {whom!r} here.", cure="Give show() one as explainer=.")
-        talk = Talk(id=next(self._numbers), explainer=whom, request=request, of_widget=of_widget)
+        talk = Talk(id=next(self._numbers), explainer=whom, request=request, of_widget=of_widget, col=col)
         self._tell(talk)
         return talk
 
@@ -91,7 +91,7 @@ class Conversation:
         if self._placed is not None:
             talk = self._talks[self._placed]
             assert talk.explanation is not None, "it was a map"
-            self._tell(replace(talk, mapped=self._map(talk.explanation)))
+            self._tell(replace(talk, mapped=self._map(talk)))
 
     def fulfil(self, wish: Wish) -> None:
         """Answer a talk. The answer's message carries an error, too. Raises: SaliencyError, Cancelled."""
@@ -123,7 +123,8 @@ class Conversation:
             told = SaliencyError(str(error) or type(error).__name__, cure="See wait() for where it came from.")
             self._tell(replace(talk, state="failed", error=told))
             raise
-        self._finish(replace(talk, state="done", explanation=said, mapped=self._map(said)))
+        talk = replace(talk, state="done", explanation=said)
+        self._finish(replace(talk, mapped=self._map(talk)))
 
     def _finish(self, talk: Talk) -> None:
         for other in [t for t in list(self._talks.values()) if t.mapped and talk.mapped]:
@@ -145,20 +146,32 @@ class Conversation:
     def _shown(self) -> str:
         return review_of(self._host.document().tokens)
 
-    def _map(self, said: Explanation) -> bool:
+    def _map(self, talk: Talk) -> bool:
         """Put the answer's scores beside the other maps if they are about the same text. Return whether they are."""
-        if said.alignment is None or not said.alignment.covered:
+        said = talk.explanation
+        if said is None or said.alignment is None or not said.alignment.covered:
             return False
         document = self._host.document()
+        if talk.col is not None and talk.col >= len(document.cols):
+            return False
         groups = place(said.review, said.alignment.words, document.rows)
         if groups is None:
             return False
         whole = said.on(document.rows, document.cols, document.segments, groups)
         map_id = uuid.uuid4().hex[:12]
         self.said = (map_id, whole)
-        about, shape = said.card.about, whole.scores.shape
-        self._shelf.begin(map_id, method=LLM.id, objective="probability", shape=shape, settings=about, aside=True)
-        self._shelf.fill(map_id, range(len(whole.cols)), whole.scores)
+        self._shelf.begin(
+            map_id,
+            method=LLM.id,
+            objective="probability",
+            shape=whole.scores.shape,
+            settings=said.card.about,
+            about=said.about if talk.col is None else None,
+            col=talk.col,
+            aside=True,
+        )
+        cols = list(range(len(whole.cols)) if talk.col is None else [talk.col])
+        self._shelf.fill(map_id, cols, whole.scores[:, cols])
         return True
 
     def _compare(self, wish: Comparing) -> None:
@@ -169,5 +182,7 @@ class Conversation:
             self._host.check()
             self._sender.tell(status("explaining", what, done, total, unit="steps"))
 
-        self.comparison = compare(client, review, on_progress, memory_budget=self._host.memory_budget)
+        self.comparison = compare(
+            client, review, on_progress, choice=wish.choice, memory_budget=self._host.memory_budget
+        )
         self._sender.tell(comparison_message(self.comparison))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ..explanation.prompts import TEMPLATES, WHY, label_of
+from ..explanation.prompts import CHOOSE, CHOOSE_SCORES, TEMPLATES, WHY, label_of
 
 if TYPE_CHECKING:
     from ..evaluation.measures import Figure
     from ..evaluation.result import SayVersusDo
     from ..explanation.clients import Client
-    from ..explanation.result import Card, Explanation
+    from ..explanation.result import Explanation, ExplanationCard
     from ..protocol import to_page
     from .talk import Talk
 
+_PROMPTS = (WHY, CHOOSE, CHOOSE_SCORES, *TEMPLATES.values())
 THE_MODEL, THE_OTHER = "model", "explainer"  # the explainers: the model on show, show()'s client
 
 
@@ -30,7 +31,7 @@ def explainers_message(
     return {
         "type": "explainers",
         "explainers": found,
-        "prompts": [{"id": t.id, "label": t.label, "kind": t.kind, "text": t.text} for t in (WHY, *TEMPLATES.values())],
+        "prompts": [{"id": t.id, "label": t.label, "kind": t.kind, "text": t.text} for t in _PROMPTS],
         "review": review,
         "compares": model is not None,
         "reason": None if found else reason,
@@ -40,7 +41,7 @@ def explainers_message(
 def answer_message(talk: Talk) -> to_page.Answer:
     """The message with all of an answer so far."""
     said, news = talk.explanation, talk.news
-    scored = said is not None and said.kind == "scores" and said.alignment is not None
+    scored = said is not None and said.alignment is not None
     return {
         "type": "answer",
         "id": talk.id,
@@ -52,7 +53,10 @@ def answer_message(talk: Talk) -> to_page.Answer:
         "start": 0,
         "text": said.text if said else news.text if news else "",
         "free": said.free if said else news.free if news else None,
-        "label": said.label if said else None,
+        "decides": bool(talk.request.decides.options),
+        "label": said.class_name if said and said.label is not None else None,
+        "leans": _leaning(said) if said else 0,
+        "ends": list((said.choice if said else talk.request.decides).ends(said.label if said else None)),
         "label_probability": said.label_probability if said else None,
         "prompt_tokens": said.prompt_tokens if said else None,
         "completion_tokens": said.completion_tokens if said else None,
@@ -69,13 +73,13 @@ def answer_message(talk: Talk) -> to_page.Answer:
 def comparison_message(result: SayVersusDo) -> to_page.Comparison:
     """The message with the scores of an answer beside those of methods."""
     said = result.explanation
-    assert said.label is not None, "constrained decoding always decides"
     return {
         "type": "comparison",
         "words": said.words,
         "said": [_finite(score) for score in said.scores],
         "spread": [_finite(score) for score in result.spread],
-        "label": said.label,
+        "label": said.class_name,
+        "ends": list(said.choice.ends(said.label)),
         "label_probability": said.label_probability or 0.0,
         "levels": result.levels,
         "zeros": result.zeros,
@@ -95,6 +99,13 @@ def comparison_message(result: SayVersusDo) -> to_page.Comparison:
     }
 
 
+def _leaning(said: Explanation) -> Literal[-1, 0, 1]:
+    """Return the end of its scale that the label is, -1 or 1; 0 where the labels are no scale."""
+    if not said.choice.is_scale or said.label is None:
+        return 0
+    return 1 if said.choice.towards(said.label) == 1 else -1
+
+
 def _words(said: Explanation) -> list[to_page.WireWord]:
     unsure = said.uncertainties or (None,) * len(said.words)
     return [
@@ -108,7 +119,7 @@ def _pairs(said: Explanation) -> list[to_page.WirePair]:
     return [{"word": p.word, "value": p.value, "fate": p.fate, "at": p.at} for p in said.alignment.pairs]
 
 
-def _card(card: Card) -> to_page.WireCard:
+def _card(card: ExplanationCard) -> to_page.WireCard:
     return {
         "about": list(card.about),
         "reads": card.reads,

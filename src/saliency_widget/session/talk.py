@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from ..errors import SaliencyError
     from ..explanation.asking import Inquiry, News
+    from ..explanation.choice import Choice
     from ..explanation.result import Explanation
 
 State: TypeAlias = Literal["waiting", "writing", "done", "cancelled", "failed"]
@@ -21,6 +22,7 @@ class Talk:
     explainer: str
     request: Inquiry
     of_widget: bool = False  # the explanation is about the text on show, not about the one in the request
+    col: int | None = None  # the target of the text on show that it is about
     state: State = "waiting"
     name: str = ""
     where: str = ""
@@ -36,6 +38,7 @@ class Comparing:
     """The task to compare the scores of an answer with those of methods. None: about the text on show."""
 
     review: str | None
+    choice: Choice
 
 
 Wish: TypeAlias = Talk | Comparing

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 from ..attribution.pipeline import check_question
-from ..checks import whole_number
+from ..checks import one_of, whole_number
+from ..explanation.asking import Inquiry
+from ..explanation.choice import HOMEWORK, Choice, choice_of
 from ..models.text.changes import Change
+from ..types import ExplanationKind
 
 if TYPE_CHECKING:
     from ..attribution.pipeline import Question
@@ -163,6 +166,25 @@ def task_of(message: to_kernel.ToKernel) -> Task:
         case kind:
             raise AssertionError(f"{kind} asks for nothing that waits")
     return task
+
+
+def inquiry_of(message: to_kernel.Explain) -> Inquiry:
+    """Return what a message asks an LLM. Raises: InputError."""
+    one_of("kind", message["kind"], get_args(ExplanationKind))
+    target = message.get("target")
+    return Inquiry(
+        review=message["review"],
+        kind=cast("ExplanationKind", message["kind"]),
+        prompt=message["prompt"],
+        fields={} if target is None or "{target}" not in message["prompt"] else {"target": target},
+        choice=HOMEWORK if message.get("homework", False) else choice_in(message),
+    )
+
+
+def choice_in(message: to_kernel.Explain | to_kernel.SayVersusDo) -> Choice | None:
+    """Return the choice between the labels that a message names, or None. Raises: InputError."""
+    labels = message.get("labels")
+    return None if labels is None else choice_of([str(label) for label in labels])
 
 
 def _map_of(message: to_kernel.Ask) -> Ask | Aside:

@@ -9,7 +9,7 @@ import { askMap, mapOnShow } from "../ask";
 import { cardButton, cardOf } from "../card";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { asksForClass, costOf, explainerName, fateOf, nameOf, summary } from "./said";
+import { costOf, explainerName, fateOf, nameOf, summary } from "./said";
 import { streamView } from "./stream";
 import { wordsLegend, wordsView } from "./words";
 
@@ -39,10 +39,10 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
   );
 
   function chip(said: Answer): TemplateResult | typeof nothing {
-    const { state, label, label_probability: p } = said;
-    if (!asksForClass(store, said) || (label === null && state !== "done")) return nothing;
-    const kind = label === null ? "" : label === 1 ? "sw-positive" : "sw-negative";
-    return html`<span class="sw-verdict ${kind}">${nameOf(label)}${p === null ? nothing : html` <span class="sw-muted">${share(p)}</span>`}</span>`;
+    const { decides, state, label, leans, label_probability: p } = said;
+    if (!decides || (label === null && state !== "done")) return nothing;
+    const kind = leans === 0 ? "" : leans === 1 ? "sw-positive" : "sw-negative";
+    return html`<span class="sw-verdict ${kind}"><bdi>${nameOf(label)}</bdi>${p === null ? nothing : html` <span class="sw-muted">${share(p)}</span>`}</span>`;
   }
 
   function map({ mapped }: Answer): TemplateResult | typeof nothing {
@@ -70,11 +70,11 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
 
   function scores(said: Answer): TemplateResult {
     return html`${words}
-      <div class="sw-words-line">${wordsLegend(context)}<span>${summary(said)}</span>${map(said)}</div>
+      <div class="sw-words-line">${wordsLegend(context, said.ends)}<span>${summary(said)}</span>${map(said)}</div>
       ${said.problems.map((problem) => html`<p class="sw-quiet sw-problem">${problem}</p>`)}
       ${misfits(said)}
-      ${isUnderWay(said) || said.text === "" ? nothing : fold("What was written", stream.element)}
-      ${said.free === null ? nothing : fold("What the free prompt gave", html`<div class="sw-said" role="group" dir="auto" tabindex="0" aria-label="What the free prompt gave">${said.free}</div>`)}`;
+      ${isUnderWay(said) || said.text === "" || said.kind === "why" ? nothing : fold("What was written", stream.element)}
+      ${said.free === null || said.kind === "why" ? nothing : fold("What the free prompt gave", html`<div class="sw-said" role="group" dir="auto" tabindex="0" aria-label="What the free prompt gave">${said.free}</div>`)}`;
   }
 
   function ending({ state, failure, explainer }: Answer): TemplateResult | typeof nothing {
@@ -100,7 +100,7 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
 
   watch(signal, () => {
     const { value: said } = answer;
-    const isOpen = said.words === null || isUnderWay(said);
+    const isOpen = said.words === null || isUnderWay(said) || said.kind === "why";
     render(
       html`${said.words === null ? nothing : scores(said)}
         ${isOpen && said.text !== "" ? stream.element : nothing}

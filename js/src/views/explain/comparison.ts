@@ -9,8 +9,7 @@ import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { beyondChance, manner, verdict } from "./said";
 
-const OF_WORDS =
-  "Said: from −1 (negative) to 1 (positive). Each method: as a share of its own largest score, signed alike where it has a sign.";
+const OF_WORDS = "Each method: as a share of its own largest score, signed alike where it has a sign.";
 const OF_FIGURES = "Below each figure: what shuffled words reach, mean and [the middle 95\u00a0%]. Bold: beyond that.";
 
 type Cell = { value: number | null; title: string; signed: boolean };
@@ -64,7 +63,7 @@ export function comparisonView(context: ViewContext): HTMLElement {
   }
 
   function wordTable(comparison: Comparison): TemplateResult {
-    const { words, sides } = comparison;
+    const { words, sides, ends } = comparison;
     const maxima = sides.map(largest);
     return html`<div class="sw-beside"><div class="sw-table-scroll" role="group" tabindex="0" aria-label="Word by word">
       <table class="sw-table sw-word-table" aria-label="What was said of each word, and what was computed">
@@ -79,7 +78,7 @@ export function comparisonView(context: ViewContext): HTMLElement {
         )}</tbody>
       </table>
     </div>
-    <p class="sw-quiet">${OF_WORDS}</p></div>`;
+    <p class="sw-quiet">Said: from −1 (${ends[0]}) to 1 (${ends[1]}). ${OF_WORDS}</p></div>`;
   }
 
   function figureTable({ sides }: Comparison): TemplateResult | typeof nothing {

@@ -12,6 +12,8 @@ export type Draft = {
   templates: Signal<ReadonlyMap<string, string>>;
   /** The text, where it was edited. */
   review: Signal<string | null>;
+  /** The labels to choose between, as they are typed: with commas, or one a line. */
+  labels: Signal<string>;
 };
 
 /** A draft made whole: what would be asked now. */
@@ -19,8 +21,11 @@ export type Question = {
   explainer: WireExplainer;
   prompt: WirePrompt;
   template: string;
-  /** The target on show, where the prompt has a place for it. */
+  /** The target on show, where the prompt has a place for it, and the place of its only column. */
   target: string;
+  col: number | null;
+  /** The labels to choose between; null where the prompt is not about any. */
+  labels: string[] | null;
   /** The text, and what it was before it was edited. */
   review: string;
   own: string;
@@ -28,6 +33,18 @@ export type Question = {
 
 /** The prompt that asks about the target on show; the others ask about the whole text, as a review. */
 export const isWhy = ({ id }: WirePrompt) => id === "why";
+
+/** The prompts that ask for one of the reader's own labels. */
+export const isChoice = ({ id }: WirePrompt) => id.startsWith("choose");
+
+/** The prompts of the course, edited or not. */
+export const isOfHomework = (prompt: WirePrompt) => !isWhy(prompt) && !isChoice(prompt);
+
+/** The labels in what was typed, each once. */
+export function labelsIn(typed: string): string[] {
+  const labels = typed.split(/[,;，、；\n]/).map((label) => label.trim());
+  return [...new Set(labels.filter((label) => label !== ""))];
+}
 
 const drafts = new WeakMap<Store, Draft>();
 
@@ -39,6 +56,7 @@ export function draftOf(store: Store): Draft {
     prompt: signal(null),
     templates: signal(new Map()),
     review: signal(null),
+    labels: signal(""),
   };
   drafts.set(store, draft);
   return draft;
@@ -59,6 +77,8 @@ export function questionOf(store: Store): Question | null {
     prompt,
     template: draft.templates.value.get(prompt.id) ?? prompt.text,
     target: cols === null ? "" : nameOfTargets(store, cols),
+    col: cols !== null && cols.end - cols.start === 1 ? cols.start : null,
+    labels: isChoice(prompt) ? labelsIn(draft.labels.value) : null,
     review: draft.review.value ?? own,
     own,
   };

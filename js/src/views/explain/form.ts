@@ -1,14 +1,28 @@
 /** The form of a question: the explainer, the prompt, and the text. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import type { Explainers, WireExplainer } from "../../protocol";
+import type { Explainers, WireExplainer, WirePrompt } from "../../protocol";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
-import { draftOf, editTemplate, isWhy, promptsOf, type Question, questionOf, withTarget } from "./draft";
+import {
+  draftOf,
+  editTemplate,
+  isChoice,
+  isOfHomework,
+  isWhy,
+  promptsOf,
+  type Question,
+  questionOf,
+  withTarget,
+} from "./draft";
 
 const PLACE = "{review}";
-/** The prompts that take any text for a film review: those of the course, and a variant. */
-const PRESET = "Movie review (homework 7)";
+/** The prompts in groups: about the word on show, about labels of the reader's own, and those of the course. */
+const GROUPS: readonly [name: string | null, belongs: (prompt: WirePrompt) => boolean][] = [
+  [null, isWhy],
+  ["Labels of your own", isChoice],
+  ["Movie review (homework 7)", isOfHomework],
+];
 const COMPARES =
   "Asks the model on show to score each word, and sets that beside what the methods compute for its answer.";
 
@@ -18,23 +32,34 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
   const note = `sw-note-${crypto.randomUUID()}`;
 
   const hasPlace = ({ template }: Question) => template.includes(PLACE);
-  const canAsk = (question: Question) => !store.explaining.value && hasPlace(question) && question.review.trim() !== "";
+  const canAsk = (question: Question) => canCompare(question) && hasPlace(question);
 
   function ask(): void {
     const question = questionOf(store);
     if (question === null || !canAsk(question)) return;
-    const { explainer, prompt, review } = question;
+    const { explainer, prompt, template, review, labels, target, col } = question;
+    const about = isWhy(prompt) ? { target, ...(col === null ? {} : { col }) } : {};
     store.explain();
-    send({ type: "explain", explainer: explainer.id, kind: prompt.kind, prompt: withTarget(question), review });
+    send({
+      type: "explain",
+      explainer: explainer.id,
+      kind: prompt.kind,
+      prompt: template,
+      review,
+      ...(labels === null ? {} : { labels }),
+      ...(isOfHomework(prompt) ? { homework: true } : {}),
+      ...about,
+    });
   }
 
-  const canCompare = ({ review }: Question) => !store.explaining.value && review.trim() !== "";
+  const canCompare = ({ review, labels }: Question) =>
+    !store.explaining.value && review.trim() !== "" && (labels === null || labels.length > 1);
 
   function compare(question: Question): void {
     if (!canCompare(question)) return;
-    const { review } = question;
+    const { review, labels } = question;
     store.explain();
-    send({ type: "say_versus_do", review });
+    send({ type: "say_versus_do", review, ...(labels === null ? {} : { labels }) });
   }
 
   /** Back to what it came with. The button goes, so the focus must go elsewhere. */
@@ -91,14 +116,30 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
 
   function how(menu: Explainers, { prompt }: Question): TemplateResult {
     const prompts = promptsOf(store, menu);
-    const [why, first] = [prompts.find(isWhy), prompts.find((one) => !isWhy(one))];
-    const reviews = prompts.filter((one) => !isWhy(one)).map((one) => ({ ...one, on: one.id === prompt.id }));
-    if (why === undefined || first === undefined) return choices("What is asked", reviews);
-    const kinds = [
-      { ...why, on: isWhy(prompt) },
-      { id: first.id, label: PRESET, on: !isWhy(prompt) },
-    ];
-    return html`${choices("What is asked", kinds)} ${isWhy(prompt) ? nothing : choices(PRESET, reviews)}`;
+    const groups = GROUPS.map(([name, belongs]) => ({ name, prompts: prompts.filter(belongs) }));
+    const kinds = groups.flatMap(({ name, prompts: [first, ...others] }) =>
+      first === undefined
+        ? []
+        : [{ id: first.id, label: name ?? first.label, on: [first, ...others].some(({ id }) => id === prompt.id) }],
+    );
+    const { name, prompts: inside = [] } = groups.find((group) => group.prompts.includes(prompt)) ?? {};
+    const ways = inside.map((one) => ({ ...one, on: one.id === prompt.id }));
+    return html`${kinds.length > 1 ? choices("What is asked", kinds) : nothing} ${ways.length > 1 ? choices(name ?? "", ways) : nothing}`;
+  }
+
+  function labelsField({ labels }: Question): TemplateResult | typeof nothing {
+    if (labels === null) return nothing;
+    return html`<label class="sw-ask-line sw-labels-line"><span>Labels</span>
+      <input
+        class="sw-area sw-labels"
+        type="text"
+        dir="auto"
+        placeholder="sport, cooking, science"
+        .value=${draft.labels.value}
+        @input=${(event: Event) => {
+          draft.labels.value = inputOf(event);
+        }}
+      /> ${labels.length > 1 ? nothing : html`<span class="sw-quiet">at least two, with commas between them</span>`}</label>`;
   }
 
   function template(question: Question): TemplateResult {
@@ -123,7 +164,9 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
       <div class="sw-under">
         <span id=${note}>${
           hasPlace(question)
-            ? html`<code>${PLACE}</code> stands for the text${isWhy(prompt) ? html`, <code>{target}</code> for the target on show` : nothing}.`
+            ? html`<code>${PLACE}</code> stands for the text${isWhy(prompt) ? html`, <code>{target}</code> for the target on show` : nothing}${
+                question.labels === null ? nothing : html`, <code>{labels}</code> for the labels`
+              }.`
             : html`Write <code>${PLACE}</code> where the text is to stand.`
         }</span>
         ${edited ? resetButton(() => editTemplate(draft, prompt, null)) : nothing}
@@ -157,7 +200,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
   function form(menu: Explainers, question: Question): TemplateResult {
     const busy = store.explaining.value;
     return html`<div class="sw-ask-line">${who(menu, question)} ${how(menu, question)}</div>
-      ${template(question)} ${text(question)}
+      ${labelsField(question)} ${template(question)} ${text(question)}
       <div class="sw-ask-line">
         <button type="button" class="sw-button sw-primary" aria-disabled=${!canAsk(question)} @click=${ask}
           >${busy ? "Explaining …" : "Ask"}</button>

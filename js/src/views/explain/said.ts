@@ -1,7 +1,7 @@
 /** Answers and comparisons in words. Pure, but for the names in the store. */
 
 import { decimal, percent, plural, seconds, share } from "../../format";
-import type { Answer, Comparison, Fate, Label, WireFigure, WireSide } from "../../protocol";
+import type { Answer, Comparison, Fate, WireFigure, WireSide } from "../../protocol";
 import type { Store } from "../../store";
 
 /** The explainer's name; its id until it has begun to answer. */
@@ -9,12 +9,7 @@ export function explainerName({ explainers }: Store, id: string): string {
   return explainers.value?.explainers.find((explainer) => explainer.id === id)?.name ?? id;
 }
 
-/** Whether an answer was to decide on a class: the question why a word was written has none. */
-export function asksForClass({ explainers }: Store, { prompt }: Pick<Answer, "prompt">): boolean {
-  return explainers.value?.prompts.find(({ label }) => label === prompt)?.id !== "why";
-}
-
-export const nameOf = (label: Label | null) => (label === null ? "undecided" : label === 1 ? "positive" : "negative");
+export const nameOf = (label: string | null) => label ?? "undecided";
 
 /** The class of an answer, and its probability where it is known. */
 export function classOf({ label, label_probability: p }: Answer): string {

@@ -77,6 +77,7 @@ export function wordsView(
   return root;
 }
 
-export function wordsLegend(context: ViewContext): TemplateResult {
-  return rampScale(context, true, ["−1", "1"], "orange: speaks for negative; purple: for positive");
+/** `ends`: what words with −1 and with 1 speak for. */
+export function wordsLegend(context: ViewContext, [low, high]: readonly [string, string]): TemplateResult {
+  return rampScale(context, true, ["−1", "1"], `orange: speaks ${low}; purple: ${high}`);
 }

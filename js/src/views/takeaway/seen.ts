@@ -5,7 +5,7 @@ import type { Caption, Told } from "../../hover";
 import { firstWhere, type Span } from "../../layout";
 import { isolated, labelOf } from "../../pieces";
 import type { Store } from "../../store";
-import { nameOf, numberOf, stepOf } from "../words";
+import { aboutOf, nameOf, numberOf, stepOf } from "../words";
 
 /** A target, its columns as one, and the score of each unit of the rows. */
 export type Target = { cols: Span; name: string; scores: Float32Array };
@@ -144,8 +144,9 @@ function captionOf(store: Store, { cols, name }: Target): Caption {
     .filter(({ id }) => id !== own)
     .slice(0, OTHERS)
     .map(({ text, probability }) => `${isolated(labelOf({ text }))} ${share(probability)}`);
+  const about = aboutOf(store);
   return {
-    name,
+    name: about === null ? name : isolated(about),
     detail: `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${n} tokens, ${store.joint.value}` : ""}`,
     alternatives: others.length === 0 ? "" : ` instead of ${others.join(" · ")}`,
     hidden: held < LITTLE ? "" : ` · not counted: ${percent(held)}`,

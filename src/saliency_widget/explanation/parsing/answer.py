@@ -40,7 +40,7 @@ def parse_scores(
 def parse_scores(
     answer: str,
     text: str | None = None,
-    labels: Iterable[Hashable] | Mapping[Hashable, float] = ...,
+    labels: Iterable[Hashable] | Mapping[Hashable, float | str] = ...,
     *,
     check: Callable[[], None] = ...,
 ) -> Parsed[Hashable]: ...
@@ -49,7 +49,7 @@ def parse_scores(
 def parse_scores(
     answer: str,
     text: str | None = None,
-    labels: Iterable[Any] | Mapping[Any, float] | None = None,
+    labels: Iterable[Any] | Mapping[Any, float | str] | None = None,
     *,
     check: Callable[[], None] = lambda: None,
 ) -> Parsed[Any]:
@@ -60,8 +60,8 @@ def parse_scores(
     Args:
         answer: what the model wrote, its thinking included.
         text: what the answer speaks of. Of several lists, the one that names the words of the text counts.
-        labels: the names of the classes, or {name: number}; `label` is one of the names. None: the homework's positive
-            and negative, and `label` is 1 or -1.
+        labels: the names of the classes, or {name: how it is written}, a number or a text; `label` is one of the names.
+            None: the homework's positive and negative, and `label` is 1 or -1. Without any, no class is looked for.
         check: called before each time that the answer is gone over; it may raise to stop.
 
     Returns:
@@ -73,11 +73,14 @@ def parse_scores(
     return _read(answer, text, labels_of(labels), check)
 
 
-def decided_class(text: str) -> Label | None:
-    """Return the class that free prose decides on: 1, -1, or None where it decides on none or contradicts itself."""
+def decided_class(text: str, given: Mapping[Any, float | str] | None = None) -> Any:
+    """Return the class that free prose decides on, or None where it decides on none or contradicts itself.
+
+    `given`: the labels, as `parse_scores` takes them; None for the homework's 1 and -1.
+    """
     answer, thinking = without_thinking(text)
     said = answer if answer.strip() else thinking
-    labels = homework_labels()
+    labels: Labels[Any] = homework_labels() if given is None else labels_of(given)
     stated, _ = stated_classes(said, labels)
     if not stated:
         return class_by_prose(said, labels)
@@ -103,11 +106,11 @@ def _parse(answer: str, text: str | None, labels: Labels[L], check: Callable[[],
     answer = _plain(answer)
     chosen = choose(answer, text, labels, check)
     outside = _outside(answer, chosen)
-    stated, about_class = stated_classes(outside, labels)
-    label = stated[-1] if stated else class_by_prose(outside, labels)
+    stated, about_class = stated_classes(outside, labels) if labels else ([], [])
+    label = stated[-1] if stated else class_by_prose(outside, labels) if labels else None
     if len(set(stated)) > 1:
         about_class.append("The classes contradict each other; the last counts.")
-    elif label is None:
+    elif label is None and labels:
         about_class.append("There is no class.")
     if not chosen.parts:
         return Parsed([], label, [*_no_list(answer), *about_class])

@@ -36,6 +36,10 @@ class Labels(Generic[L]):
     numbers: Mapping[float, L]
     homework: bool = False
 
+    def __bool__(self) -> bool:
+        """Return whether there is any label."""
+        return bool(self.names or self.numbers)
+
     def of(self, written: str) -> L | None:
         """Return the label that is written so, or None."""
         plain = _spaced(written)
@@ -69,14 +73,20 @@ def homework_labels() -> Labels[Label]:
     return Labels(names, {1.0: 1, -1.0: -1}, homework=True)
 
 
-def labels_of(given: Iterable[L] | Mapping[L, float]) -> Labels[L]:
-    """Return the labels that a user names, {name: number} or names alone; those called positive know their synonyms."""
+def labels_of(given: Iterable[L] | Mapping[L, float | str]) -> Labels[L]:
+    """Return the labels that a user names, {name: how it is written} or names alone.
+
+    Those called positive and negative know their synonyms.
+    """
     names: dict[str, L] = {}
     numbers: dict[float, L] = {}
     for label in given:
         names[_spaced(str(label).strip())] = label
-        if isinstance(given, Mapping):
-            numbers[float(given[label])] = label
+        written = given[label] if isinstance(given, Mapping) else None
+        if isinstance(written, str):
+            names[_spaced(written.strip())] = label
+        elif written is not None:
+            numbers[float(written)] = label
         elif isinstance(label, int | float):
             numbers[float(label)] = label
     for synonyms in (POSITIVE, NEGATIVE):
