@@ -63,8 +63,8 @@ def lent(as_lent: Callable[[Any], None]) -> Callable[[str], Model]:
         ("bert", {"foil": "joy", "target": "LABEL_0"}, "There is no class 'joy'", "LABEL_0, LABEL_1, LABEL_2"),
         ("bert", {"foil": 3, "target": "LABEL_0"}, "There is no class 3", "LABEL_0, LABEL_1, LABEL_2"),
         ("bert", {"foil": "LABEL_1"}, "'LABEL_1' is one of the classes that are explained", "with target="),
-        ("llama", {"foil": "x", "method": "attention"}, "Attention does not look at the objective", "Leave foil= out"),
-        ("llama", {"foil": "x", "method": "random"}, "Random does not look at the objective", "Leave foil= out"),
+        ("llama", {"foil": "x", "method": "attention"}, "Attention does not use the objective", "Leave foil= out"),
+        ("llama", {"foil": "x", "method": "random"}, "Random does not use the objective", "Leave foil= out"),
         ("llama", {"foil": "x", "objective": "entropy"}, "it has no foil", 'objective="logit"'),
     ],
 )  # fmt: skip
@@ -214,7 +214,7 @@ def test_a_memory_budget_may_be_written_as_a_float() -> None:
         ({"span": "ab"}, "span='ab' is not a stretch of tokens", "(first, last + 1)"),
         ({"span": (0, None)}, "In span=(0, None) an end is None", "counted from 0"),
         ({"span": (False, True)}, "an end is False", "counted from 0"),
-        ({"span": (0, 2), "method": "attention"}, "Attention knows single targets only", "Leave span= out"),
+        ({"span": (0, 2), "method": "attention"}, "Attention explains single targets only", "Leave span= out"),
     ],
 )
 def test_a_text_a_target_or_a_span_that_cannot_be(lent, asked: dict[str, Any], message: str, cure: str) -> None:

@@ -62,7 +62,7 @@ def test_ids_may_come_as_a_tokenizer_gives_them_to_a_model(make: Any) -> None:
 
 
 def test_several_foils_point_to_a_loop(tiny_model: Any) -> None:
-    with pytest.raises(InputError, match="There are 2 foils, and a map is against one"):
+    with pytest.raises(InputError, match="There are 2 foils, and a map has one"):
         sw.attribute(tiny_model, "the cab", foil=["a", "b"], progress=False)
 
 

@@ -91,7 +91,7 @@ def test_where_there_is_no_attention_the_reason_is_said(harness) -> None:
 
 
 def test_more_heads_than_can_be_looked_at_are_refused(tiny_model, harness, monkeypatch) -> None:
-    monkeypatch.setattr(pipeline, "_MOST_WEIGHTS", 50)
+    monkeypatch.setattr(pipeline, "_MAX_HEAD_WEIGHTS", 50)
     h = harness(tiny_model, text=TEXT, target=TARGET)
     h.start()
     h.settled()

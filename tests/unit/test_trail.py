@@ -234,7 +234,7 @@ def test_a_page_that_comes_later_hears_the_trail_before_the_text(opened, tiny_mo
         ("bert", {"type": "branch", "col": 0, "token": 5}, "tiny-bert writes nothing"),
         ("llama", {"type": "back", "to": 1}, "no text 1"),
         ("llama", {"type": "back", "to": -1}, "no text -1"),
-        ("llama", {"type": "keep"}, "Nothing was tried"),
+        ("llama", {"type": "keep"}, "There is no change to keep"),
         ("llama", {"type": "heads", "col": 8}, "no column 8"),
         ("llama", {"type": "ask", "method": "saliency", "objective": "probability", "col": 99}, "no column 99"),
         ("llama", {"type": "ask", "method": "saliency", "objective": "logit", "foil": 10**6}, "not in the vocabulary"),
