@@ -138,16 +138,16 @@ class Controller:
             self._sender.tell(*refusal(message))
 
     def explain(self, request: Inquiry, explainer: str | None = None, *, of_widget: bool = False) -> None:
-        """Queue an explanation by an LLM.
+        """Let an LLM explain, after what is waiting already.
 
-        `explainer`: "model", "explainer", or None for "explainer" if there is one. `of_widget`: explain the text that
-        the widget shows, which may not be written yet.
+        `explainer`: "model" or "explainer"; None: the latter where there is one. `of_widget`: it is about the text that
+        the widget shows, which need not be there yet.
         Raises: InputError.
         """
         self._put(self._conversation.ask_for(request, explainer, of_widget=of_widget))
 
     def say_versus_do(self, review: str | None) -> None:
-        """Queue a comparison of the model's stated scores with computed ones. None: for the text on show."""
+        """Set what the model says beside what it computes; None: of the text that the widget shows."""
         self._put(Comparing(review))
 
     def ask(self, question: Question) -> None:
