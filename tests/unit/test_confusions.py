@@ -44,7 +44,7 @@ def test_the_rest_of_a_word_and_what_needs_no_space_is_taken(text: str, target: 
 
 @pytest.mark.parametrize("texts", [["the cab", "a bat", "a"], np.array(["the cab", "a bat", "a"]), ("a", "b", "c")])
 def test_a_list_of_texts_points_to_a_loop(texts: Any) -> None:
-    with pytest.raises(InputError, match="There are 3 texts, and a map is of one. Ask for one after another"):
+    with pytest.raises(InputError, match="There are 3 texts, and a map is of one. Make a map for each"):
         check_prompt(texts)
 
 

@@ -90,13 +90,13 @@ def test_where_there_is_no_attention_the_reason_is_said(harness) -> None:
     assert h.of("unanswered") == [{"type": "unanswered", "request": 7}]
 
 
-def test_more_heads_than_can_be_looked_at_are_refused(tiny_model, harness, monkeypatch) -> None:
+def test_more_heads_than_a_page_can_show_are_refused(tiny_model, harness, monkeypatch) -> None:
     monkeypatch.setattr(pipeline, "_MAX_HEAD_WEIGHTS", 50)
     h = harness(tiny_model, text=TEXT, target=TARGET)
     h.start()
     h.settled()
     h.say("heads", col=0)
     failed = h.failed()
-    assert "88 weights" in failed["message"]
+    assert "88 attention weights" in failed["message"]
     assert "layer=" in failed["cure"]
     assert "head=" in failed["cure"]

@@ -231,7 +231,7 @@ def test_a_page_that_comes_later_hears_the_trail_before_the_text(opened, tiny_mo
         ("llama", {"type": "branch", "col": -1, "token": 5}, "no column -1"),
         ("llama", {"type": "branch", "col": 0, "token": 10**6}, "not in the vocabulary of tiny-llama"),
         ("llama", {"type": "branch", "col": 0, "token": -1}, "not in the vocabulary of tiny-llama"),
-        ("bert", {"type": "branch", "col": 0, "token": 5}, "tiny-bert writes nothing"),
+        ("bert", {"type": "branch", "col": 0, "token": 5}, "tiny-bert writes no text"),
         ("llama", {"type": "back", "to": 1}, "no text 1"),
         ("llama", {"type": "back", "to": -1}, "no text -1"),
         ("llama", {"type": "keep"}, "There is no change to keep"),
@@ -240,7 +240,7 @@ def test_a_page_that_comes_later_hears_the_trail_before_the_text(opened, tiny_mo
         ("llama", {"type": "ask", "method": "saliency", "objective": "logit", "foil": 10**6}, "not in the vocabulary"),
         ("bert", {"type": "ask", "method": "saliency", "objective": "logit", "foil": 3, "col": 0}, "no class 3"),
         ("llama", {"type": "ask", "method": "saliency", "objective": "logit", "aside": True, "col": -2}, "column -2"),
-        ("llama", {"type": "ask", "method": "attention", "objective": "logit", "foil": 5}, "not look at the objective"),
+        ("llama", {"type": "ask", "method": "attention", "objective": "logit", "foil": 5}, "not use the objective"),
         ("llama", {"type": "ask", "method": "attention", "objective": "logit", "settings": {"layer": [1]}}, "layer"),
     ],
 )

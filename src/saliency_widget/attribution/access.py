@@ -57,7 +57,7 @@ class Access(Protocol):
 
     @property
     def reads_ids(self) -> bool:
-        """Whether the network reads token ids beside their embeddings: then `replaced` replaces a token by its id."""
+        """Return whether the network reads token ids besides embeddings, so that `replaced` must replace both."""
         return False
 
     @property

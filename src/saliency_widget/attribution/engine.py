@@ -40,7 +40,7 @@ class Schedule:
 
     @property
     def watched(self) -> bool:
-        """Whether a reader looks at a column."""
+        """Return whether a reader looks at a column."""
         return self._preferred is not None
 
     def prefer(self, col: int) -> None:

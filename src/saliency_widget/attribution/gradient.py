@@ -250,7 +250,7 @@ _MOST = 110  # so that lifted powers of two are numbers of float32, as their inv
 
 
 def _is_float16(points: torch.Tensor, output: Output) -> bool:
-    """Whether gradients pass through numbers as small as 6e-8 at best."""
+    """Return whether gradients pass through numbers as small as 6e-8 at best."""
     import torch
 
     return torch.float16 in (points.dtype, output.logits.dtype)

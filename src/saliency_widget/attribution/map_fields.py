@@ -197,7 +197,7 @@ def _number(given: Any, where: str, least: float, most: float) -> float:
 
 
 def _is_number(given: Any) -> bool:
-    """Whether it is a number, NaN and infinity included; an integer too large for a float is none."""
+    """Return whether it is a number, NaN and infinity included; an integer too large for a float is none."""
     return type(given) is float or (type(given) is int and abs(given) <= LARGEST)
 
 

@@ -40,7 +40,7 @@ def budget(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: CUDA raises a class of its own, the CPU allocator a RuntimeError with these words."""
+    """Return whether memory ran out: CUDA has its own error class, the CPU allocator raises a RuntimeError."""
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):

@@ -69,12 +69,12 @@ class Spot(NamedTuple):
 
     @property
     def proves(self) -> bool:
-        """Whether the check decides: for the map, or against it."""
+        """Return whether the check decides: for the map, or against it."""
         return self.tolerance is not None or self.difference <= _TOLD
 
     @property
     def is_off(self) -> bool:
-        """Whether the two differ by more than the tolerance, or one of them is not finite."""
+        """Return whether the two differ by more than the tolerance, or one of them is not finite."""
         return self.tolerance is not None and not self.difference <= self.tolerance
 
 

@@ -17,7 +17,7 @@ class Settings:
 
     @property
     def is_signed(self) -> bool:
-        """Whether scores keep the sign that the method gives them."""
+        """Return whether scores keep the sign that the method gives them."""
         return True
 
     def described(self) -> dict[str, str]:

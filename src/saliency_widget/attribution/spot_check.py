@@ -110,7 +110,7 @@ def drops(problem: Problem, col: int, made: Sequence[tuple[float, float]], large
 
 
 def is_flat(problem: Problem, col: int) -> bool:
-    """Whether the objective of a column stays the same in plain passes over changed texts, as a column of zeros claims.
+    """Return whether plain passes over changed texts leave a column's objective unchanged, as a column of zeros claims.
 
     The changed embeddings lie a hundredth of the way to others: to each row's neighbour, and to its mirror image.
     """

@@ -146,17 +146,17 @@ class Board:
 
     @property
     def has_news(self) -> bool:
-        """Whether a message other than a column is new."""
+        """Return whether a message other than a column is new."""
         return any(self._new.values()) or bool(self._once)
 
     @property
     def is_urgent(self) -> bool:
-        """Whether columns, or a page that asked, must wait for a new message."""
+        """Return whether columns, or a page that asked, must wait for a new message."""
         return bool(self._once) or any(kind.urgent and self._new[name] for name, kind in _KINDS.items())
 
     @property
     def is_told(self) -> bool:
-        """Whether no message is new."""
+        """Return whether no message is new."""
         return not (self.has_news or any(self._new_columns.values()))
 
     def news(self) -> list[Post]:

@@ -35,7 +35,7 @@ class ModelAccess:
 
     @property
     def reads_ids(self) -> bool:
-        """Whether the model reads ids beside their embeddings; probed when first asked."""
+        """Return whether the model reads ids beside their embeddings; probed when first asked."""
         return probe.reads_ids(self._model)
 
     def plain(self, n: int) -> Network:

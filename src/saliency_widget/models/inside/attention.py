@@ -225,7 +225,7 @@ def _beyond_shares(weights: torch.Tensor) -> torch.Tensor:
 
 
 def _hands_out(model: Model) -> bool:
-    """Whether a shadow returns its weights when asked; tried once for each model.
+    """Return whether a shadow returns its weights when asked; tried once for each model.
 
     They must be shares, and the pass that returns them must give the model's logits (Falcon's eager attention adds its
     biases twice).
@@ -292,7 +292,7 @@ def _seen_into(implementation: str | None) -> str | None:
 
 
 def has_interface(model: Model) -> bool:
-    """Whether the code of a shadow uses transformers' attention interface; tried once for each model."""
+    """Return whether the code of a shadow uses transformers' attention interface; tried once for each model."""
     import torch
 
     def look() -> bool:

@@ -51,7 +51,7 @@ class Facts:
 
     @property
     def reads_ids(self) -> bool:
-        """Whether the facts say that token ids matter beside their embeddings."""
+        """Return whether the facts say that token ids matter beside their embeddings."""
         return "read" in self.found and self.found["read"].reads_ids
 
     def once(self, name: str, look: Callable[[], Any], check: Callable[[], None]) -> Any:
@@ -141,7 +141,7 @@ def recall(source: Any, before: Facts | None) -> Facts:
 
 
 def writes_weights(model: Probed) -> bool:
-    """Whether a pass writes to the weights, as RWKV's does; it is stopped before.
+    """Return whether a pass writes to the weights, as RWKV's does; it is stopped before.
 
     Runs `model` itself, unlike the others.
 
@@ -171,7 +171,7 @@ def writes_weights(model: Probed) -> bool:
 
 
 def remembers(model: Probed) -> bool:
-    """Whether a pass leaves traces in the modules: then each pass has a shadow of its own."""
+    """Return whether a pass leaves traces in the modules: then each pass has a shadow of its own."""
 
     def look() -> bool:
         fresh = model.fresh()
@@ -191,7 +191,7 @@ def way_of(model: Probed) -> Way:
 
 
 def is_causal(model: Probed) -> bool:
-    """Whether a changed later token leaves all earlier logits unchanged.
+    """Return whether a changed later token leaves all earlier logits unchanged.
 
     False, which is safe, while weights are NaN.
     """
@@ -199,12 +199,12 @@ def is_causal(model: Probed) -> bool:
 
 
 def batches(model: Probed) -> bool:
-    """Whether several texts in one pass have the same logits as each alone; Doge mixes their rows."""
+    """Return whether several texts in one pass have the same logits as each alone; Doge mixes their rows."""
     return _read_of(model).batches
 
 
 def reads_ids(model: Probed) -> bool:
-    """Whether token ids matter beside their embeddings, as where every layer has a table of its own (Gemma 3n).
+    """Return whether token ids matter beside their embeddings, as where every layer has a table of its own (Gemma 3n).
 
     Then a token is replaced by its id, and a gradient at the embeddings misses the ids' other effects.
     """
@@ -314,7 +314,7 @@ def _other_ids(inputs: Inputs) -> Inputs:
 
 
 def holds_between(model: Probed, inputs: Inputs, first: int) -> bool:
-    """Whether a pass over all of `inputs` has the same logits at its `first` rows as a pass over these alone.
+    """Return whether a pass over all of `inputs` has the same logits at its `first` rows as a pass over these alone.
 
     It does not where positions are encoded otherwise beyond some length (longrope, dynamic rope). A length between two
     that hold is not tried again. The pass also shows traces that a long text leaves behind.
@@ -350,7 +350,7 @@ def holds_between(model: Probed, inputs: Inputs, first: int) -> bool:
 def near(
     found: torch.Tensor, expected: torch.Tensor, model: Probed, tolerances: dict[str, float], *, at_least: float = 0.0
 ) -> bool:
-    """Whether logits agree within the precision of the model's numbers. Tokens that both rule out do not count."""
+    """Return whether logits agree within the model's precision. Tokens that both rule out do not count."""
     if found.shape != expected.shape:
         return False
     found, expected = found.double().cpu(), expected.double().cpu()
@@ -369,7 +369,7 @@ def precision(model: Probed) -> str:
 
 
 def rounds_steps(model: Probed) -> bool:
-    """Whether layers round their input to 8 bit, so that a small step has no effect or too large a one."""
+    """Return whether layers round their input to 8 bit, so that a small step has no effect or too large a one."""
     import torch
 
     return any(p.dtype == torch.int8 for p in model.model.parameters())

@@ -56,12 +56,12 @@ class Product:
 
     @property
     def fused(self) -> bool:
-        """Whether it is a whole attention, of queries, keys and values."""
+        """Return whether it is a whole attention, of queries, keys and values."""
         return len(self.operands) == 3
 
     @property
     def is_attention(self) -> bool:
-        """Whether it multiplies shares of a softmax."""
+        """Return whether it multiplies shares of a softmax."""
         return self.fused or any(self.shares)
 
     @property

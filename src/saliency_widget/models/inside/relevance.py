@@ -94,7 +94,7 @@ class _Rules:
 
     @property
     def constant_weights(self) -> bool:
-        """Whether no relevance goes back through attention weights."""
+        """Return whether no relevance goes back through attention weights."""
         return self.shares[0] == 0
 
 
@@ -248,7 +248,7 @@ def _at_unknown(
 
 
 def _is_by_element(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> bool:
-    """Whether every second element of y = f(x) stays as it is while the others of x are 0."""
+    """Return whether every second element of y = f(x) stays as it is while the others of x are 0."""
     import torch
 
     if y.shape != x.shape:

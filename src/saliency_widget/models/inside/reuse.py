@@ -115,7 +115,7 @@ def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **give
 
 
 def _is_plain(model: CausalModel, kept: Any) -> bool:
-    """Whether the cache holds the keys and values of the whole past, for as many layers as an empty cache has."""
+    """Return whether the cache holds keys and values of the whole past, for as many layers as an empty cache has."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
@@ -164,7 +164,7 @@ def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
 
 
 def _keeps(model: Model) -> bool:
-    """Whether the ends of three changed texts, read in one pass, have the same logits as the whole texts."""
+    """Return whether the ends of three changed texts, read in one pass, have the same logits as the whole texts."""
     import torch
 
     inputs = Inputs((), model.some_ids(12))

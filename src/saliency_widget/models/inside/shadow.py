@@ -193,7 +193,7 @@ def _check_functions(model: Any) -> None:
 
 
 def _reaches(function: Any, modules: set[int], depth: int) -> bool:
-    """Whether a function can reach one of these modules by its closure, its defaults, or a global that it names."""
+    """Return whether a function refers to one of these modules in its closure, its defaults or its globals."""
     code = function.__code__
     cells = []
     for cell in function.__closure__ or ():

@@ -85,7 +85,7 @@ def zeroing_pass(
 
 
 def _masks_by_input(model: Model) -> bool:
-    """Whether a mask or bias of a shadow's attention depends on the input, as Doge's does; tried once a model."""
+    """Return whether a mask or bias of the attention depends on the input, as Doge's does. Tried once per model."""
     import torch
 
     def look() -> bool:
@@ -282,7 +282,7 @@ class _Zeroing:
         self._unexplained.append((given - made).abs().max() / given.abs().max().clamp(min=1e-30))
 
     def holds(self, empty: torch.Tensor) -> bool:
-        """Whether the distances of empty slots from their positions are within rounding.
+        """Return whether the distances of empty slots from their positions are within rounding.
 
         Errors of a few units grow through a layer; with TF32 a GPU keeps ten bits of float32.
         """
@@ -294,7 +294,7 @@ class _Zeroing:
 
     @property
     def in_parts(self) -> bool:
-        """Whether a module without attention follows one with it and reads another input: both are parts of a layer.
+        """Return whether a module without attention follows one with it but reads another input: parts of one layer.
 
         XLM has lists of attentions, norms and networks, and adds up what they give by itself.
         """
