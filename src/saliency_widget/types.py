@@ -20,7 +20,7 @@ Phase: TypeAlias = Literal[
     "idle", "loading", "waiting", "generating", "attributing", "explaining", "done", "cancelled", "failed"
 ]
 ExplanationKind: TypeAlias = Literal["answer", "scores"]
-# The result of aligning a pair (word, importance) that an LLM wrote.
+# What became of a pair (word, importance) that an LLM wrote.
 Fate: TypeAlias = Literal["aligned", "out of range", "repeated", "invented"]
 
 

@@ -49,10 +49,10 @@ def compare(a: Comparable, b: Comparable, *, names: Sequence[str] | None = None)
     `a`, `b`: attributions, or widgets, whose maps on show are compared. `names`: the names of the two; None for their
     models if these differ, otherwise their methods, otherwise first and second.
 
-    The two texts are merged. A token that both have, in the same order, occurs once; a token of one keeps its place and
-    has no score in the other's map. Inputs are aligned with inputs, sources with sources, targets with targets, classes
-    by their names. The difference is A's share minus B's, in [-1, 1], so the units of the scores do not matter. It is
-    NaN if a token or target is missing in one of the maps.
+    The two texts become one. A token that both have, in the same order, stands there once; a token that one has stands
+    where it stood, and has no score in the other's map: inputs are aligned with inputs, a source with a source, targets
+    with targets, classes by their names. The difference is taken between shares, A's less B's: what raw scores are
+    measured in does not matter. Where a token, or a target, is missing in one of them there is none.
 
     Raises:
         InputError: the maps cannot be compared: classes and written text, words and tokens, an empty map, a widget
@@ -85,7 +85,7 @@ def exhibition_of(a: Attribution, b: Attribution, names: Sequence[str] | None = 
         segments=merged.segments,
         first_target=merged.first_target,
         maps=(*shown, difference),
-        beside=(A, B),  # the page computes the difference of maps side by side itself
+        beside=(A, B),  # the page sets two maps against each other itself
         closed=_CLOSED,
     )
 
@@ -120,7 +120,7 @@ def _difference(
     return replace(
         on_text[0],
         scores=ours - theirs,
-        step_scores={},  # each map has its own, and the page would show these as the target's
+        step_scores={},  # each map has its own: those of one would be shown as the target's
         alternatives=(),
         method=DIFFERENCE,
         objective=a.objective if a.objective == b.objective else None,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A finished map, its card, whose id is the map's name on the page, and the conditions of its computation."""
+    """A finished map, its card (its id is the map's name on the page), and the conditions it was computed under."""
 
     card: Card
     map: Attribution
@@ -35,8 +35,8 @@ class Shown:
 class Exhibition:
     """A text and its finished maps. `where`, `what`: two notes beside its name. `maps`: the last is shown first.
 
-    All maps have the rows `tokens[:n_rows]` and the columns `tokens[first_target:]`. `beside`: the ids of the cards of
-    maps that are side by side at first. `closed`: cause and cure of the error for a task that needs a model.
+    All maps have the rows `tokens[:n_rows]` and the columns `tokens[first_target:]`. `beside`: which of them stand side
+    by side at first, by the ids of their cards. `closed`: cause and cure of the error for a task that needs a model.
     """
 
     name: str
@@ -159,7 +159,7 @@ class Exhibit:
             probabilities, values = (scores.get(name, unknown) for name in ("probability", "value"))
             for col in range(len(unknown)):
                 p, value = float(probabilities[col]), float(values[col])
-                if not np.isnan((p, value)).all():  # the map's own text has this target
+                if not np.isnan((p, value)).all():  # its own text has such a target
                     others = each.map.alternatives[col] if each.map.alternatives else ()
                     found[col] = step_message(1, col, p, None if np.isnan(value) else value, others)
         self._sender.tell(*found.values())

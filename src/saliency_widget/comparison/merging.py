@@ -1,7 +1,7 @@
 """Merging of two attributions on one text: a token of both occurs once, a token of one keeps its place.
 
-The token lists are aligned part by part (source, prompt, written text) by the texts of their tokens; between two tokens
-of both are those of A alone, then those of B alone. Everything else is keyed by the merged position.
+The token lists are aligned part by part (a source, what was read, what was written) by the texts of their tokens;
+between two tokens of both come those of A alone, then those of B alone. From there on everything goes by position.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Pair: TypeAlias = tuple[int | None, int | None]  # one merged token: its index in A's list and in B's
 Unit: TypeAlias = Literal["word", "sentence", "segment"]
 
-_NO_SEGMENT = Segment(kind="paragraph", name="", start=0, end=0)  # for scores without segments; it has no label
+_NO_SEGMENT = Segment(kind="paragraph", name="", start=0, end=0)  # of scores that came without any; it has no label
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Place:
 class Merged:
     """The text of two maps. The target of column c is token `first_target + c`; rows are the tokens 0 … `n_rows` - 1.
 
-    `places`: those of A and B. `n_both`: the number of tokens of both; `n_alone`: those of A alone and of B alone.
+    `places`: of A and of B. `n_both`: how many tokens both have; `n_alone`: how many A alone has, and B alone.
     """
 
     tokens: tuple[Token, ...]
@@ -251,7 +251,7 @@ def _same_classes(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair
 
 
 def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tuple[Token, ...], tuple[Segment, ...]]:
-    """Return the merged tokens with new words, sentences, segments and spans, and the segments, which tile them."""
+    """The merged tokens, with words, sentences, segments and spans of their own; and the segments, which tile them."""
     a, b = (side.tokens for side in sides)
     own = [_own(a, b, pair) for pair in pairs]
     words, sentences, at = (_units(a, b, pairs, unit) for unit in ("word", "sentence", "segment"))
@@ -278,9 +278,9 @@ def _own(a: Sequence[Token], b: Sequence[Token], pair: Pair) -> Token:
 
 
 def _units(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: Unit) -> list[int]:
-    """Return the new index of each merged token's word, sentence or segment. Neighbours share one if they do in A.
+    """The word, sentence or segment of each merged token, counted anew. Neighbours share one where they do in A.
 
-    A token of B alone joins the nearest token of its unit in B that both have, preferably an earlier one.
+    A token that B alone has goes with the nearest one of its unit in B that both have, rather one before it.
     """
     found: list[Hashable] = [None if i is None else getattr(a[i], unit) for i, _ in pairs]
     for order in (range(len(pairs)), reversed(range(len(pairs)))):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from . import AttributionLike, TokenLike
 
 MINUS = "−"
-APART = "difference of shares"  # the unit of a map of differences, whose scores are shares already
+APART = "difference of shares"  # the unit of a map whose scores are shares already: its shares would mean nothing
 _POOLED = {"sum": "summed over {}s", "mean": "mean per token of each {}", "max": "the largest of each {}"}
 LONG = 60  # characters of a unit's name; a token's may have twice as many
 
@@ -29,7 +29,7 @@ LONG = 60  # characters of a unit's name; a token's may have twice as many
 class Column:
     """A target and its column. `numbers` [n_rows]: shares or differences, NaN where the target cannot see the row.
 
-    `probability`: NaN if unknown. `value`: the model's raw score instead of a probability, or NaN.
+    `probability` is NaN where it is not known; `value` is the number that a model gives in its place, or NaN.
     """
 
     target: TokenLike
