@@ -115,7 +115,7 @@ def _names(a: Attribution, b: Attribution, given: Sequence[str] | None) -> tuple
 def _difference(
     merged: Merged, a: Attribution, b: Attribution, on_text: Sequence[Attribution], name: str
 ) -> Attribution:
-    """Return A's shares minus B's, each a share of the whole column of its own map; NaN if either has none."""
+    """Return A's shares minus B's, each a share of the whole column of its own map; NaN where either has none."""
     ours, theirs = (merged.spread(each.normalized(), place) for each, place in zip((a, b), merged.places, strict=True))
     return replace(
         on_text[0],

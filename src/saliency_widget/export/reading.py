@@ -40,7 +40,7 @@ class Column:
 
     @property
     def figure(self) -> float:
-        """Return the probability of the target, or its value; NaN if neither is known."""
+        """Return the probability of the target, or its value; NaN where neither is known."""
         return self.probability if np.isnan(self.value) else self.value
 
     @property

@@ -129,5 +129,5 @@ def _figure(figure: Figure) -> to_page.WireFigure:
 
 
 def _finite(score: float) -> float | None:
-    """JSON has no NaN: return None in its place."""
+    """Return None in place of NaN, which JSON lacks."""
     return None if math.isnan(score) else float(score)

@@ -1,8 +1,8 @@
-"""A causal model that has read a text once need not read the unchanged beginning of a changed one again.
+"""Prefix reuse: a causal model does not read the unchanged beginning of a changed text again.
 
-What comes after a change is short, and different for every change. So many such ends go through one pass, one behind
-another in a single sequence: each sees the keys and values of the text before its change, and of itself, and nothing
-else. A mask says so, and positions are given. Not a row is computed twice, and none for padding.
+The text after a change is short, and different for every change. So one pass reads many such ends in a single sequence:
+a mask and given positions let each see only the keys and values of the text before its change, and its own. No row is
+computed twice, and there is no padding.
 """
 
 from __future__ import annotations
