@@ -140,8 +140,8 @@ class Menu(TypedDict):
 class Map(TypedDict):
     """The header of a new map, or of the map that goes on show. Its columns follow in any order; sent ones stay.
 
-    `settings`: the method's settings and the foil, as (name, value) texts. `foil`: the foil's text. `col`: the only
-    computed column, or None for all. `aside`: whether the map is not the one on show.
+    `settings`: the method's own as people read them, and the foil. `foil`: the token that the target is set against.
+    `col`: the only column that is computed, or None for all. `aside`: it is not the one on show.
     """
 
     type: Literal["map"]

@@ -54,7 +54,7 @@ def tokens_message(doc: int, tokens: Sequence[Token], segments: Sequence[Segment
 def step_message(
     doc: int, col: int, probability: float, value: float | None, alternatives: Sequence[Alternative]
 ) -> to_page.Steps:
-    """Return the probability of one target, or the value that the model gives, and the alternatives."""
+    """The probability of one target, or the value that the model gives, and the alternatives."""
     others = [cast("to_page.WireAlternative", asdict(other)) for other in alternatives]
     known = probability if value is None else None
     step: to_page.WireStep = {"probability": known, "value": value, "alternatives": others}
