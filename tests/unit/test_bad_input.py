@@ -12,7 +12,7 @@ import torch
 import saliency_widget as sw
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.errors import BadScores, InputError, TextTooLong, UnknownName, UnsupportedMethod
-from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.loading.kinds import model_of
 
 from ..families import CLASSIFIERS, byte_tokenizer, made, make
 
@@ -92,7 +92,7 @@ def test_a_foil_is_encoded_as_what_the_model_writes() -> None:
         def __call__(self, text: str | None = None, text_target: str | None = None, **options: Any) -> Any:
             return self._tokenizer((text or "") + (text_target or "").upper(), **options)
 
-    model = seen(made("marian").model, TwoLanguages(made("marian").tokenizer), "two")
+    model = model_of(made("marian").model, TwoLanguages(made("marian").tokenizer), "two")
     assert model.foil_id("b") == made("marian").tokenizer("B")["input_ids"][0]
 
 
@@ -407,7 +407,7 @@ def quantised(name: str, *, head: bool) -> Model:
     else:
         for part in [m for m in network.modules() if isinstance(m, torch.nn.ModuleList)]:
             torch.ao.quantization.quantize_dynamic(part, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
-    return seen(network, model.tokenizer, f"tiny-{name}")
+    return model_of(network, model.tokenizer, f"tiny-{name}")
 
 
 @pytest.mark.filterwarnings(

@@ -10,7 +10,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.attribution import pipeline
-from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.loading.kinds import model_of
 
 from ..families import CLASSIFIERS, byte_tokenizer, made
 from .harness import before_each_pass
@@ -32,7 +32,7 @@ def lfm2() -> Any:
     model = Lfm2ForCausalLM(config).double().eval()
     for parameter in model.parameters():
         parameter.data.normal_(0, 0.3)
-    return seen(model, tokenizer, "tiny-lfm2")
+    return model_of(model, tokenizer, "tiny-lfm2")
 
 
 @pytest.fixture(scope="module")

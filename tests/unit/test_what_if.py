@@ -188,7 +188,7 @@ def test_a_text_given_as_ids_cannot_be_written_anew(opened) -> None:
     h = opened("llama", text=None, input_ids=[5, 6, 7])
     assert h.last("document")["editable"] is None
     h.say("try", text="a")
-    assert "by its ids alone" in h.failed()["message"]
+    assert "was given as token ids" in h.failed()["message"]
     tried(h, rows=[1])
 
 
