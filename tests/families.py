@@ -242,7 +242,7 @@ def make(name: str, dtype: torch.dtype | None = None) -> Model:
     """A new model of a family, as ours; in float64 where it can."""
     import transformers
 
-    from saliency_widget.models.loading.kinds import seen
+    from saliency_widget.models.loading.kinds import model_of
 
     family = (FAMILIES | MORE)[name]
     tokenizer = byte_tokenizer(**({"pad": "<|pad|>", "mask": "<|mask|>"} | family.words))
@@ -262,7 +262,7 @@ def make(name: str, dtype: torch.dtype | None = None) -> Model:
         model.generation_config.forced_bos_token_id = tokenizer.convert_tokens_to_ids(language)
     elif language is not None:
         tokenizer.tgt_lang = language
-    return seen(model.to(dtype or family.dtype).eval(), tokenizer, f"tiny-{name}")
+    return model_of(model.to(dtype or family.dtype).eval(), tokenizer, f"tiny-{name}")
 
 
 @cache

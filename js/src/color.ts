@@ -1,14 +1,14 @@
 /**
- * Maps a share to a colour. The ramp starts at the page's own background, so dark mode needs no second table, and runs
- * straight through OKLab to one hue (to two, for signed scores), so that equal steps look equal. Imports nothing.
+ * Maps a share to a colour. The ramp starts at the page's background, so dark mode needs no second table, and is a
+ * straight line in OKLab to one hue (two for signed scores), so that equal steps look equal. Imports nothing.
  */
 
 export type Rgb = readonly [number, number, number]; // 0 … 255
 export type Swatch = { background: string; color: string };
 
 /**
- * OKLCH of the far ends: [lightness, chroma, hue in degrees]. Purple and orange stay apart for colour-blind readers, and
- * neither is the blue of scores without a sign: nobody takes the one map for the other.
+ * OKLCH of the far ends: [lightness, chroma, hue in degrees]. Colour-blind readers can tell purple from orange, and
+ * both differ from the blue of unsigned scores.
  */
 const BLUE = { light: [0.54, 0.16, 257], dark: [0.56, 0.155, 257] } as const;
 const PURPLE = { light: [0.54, 0.17, 305], dark: [0.58, 0.165, 305] } as const;
@@ -18,7 +18,7 @@ const PAPER: Rgb = [240, 242, 246];
 const BLACK: Rgb = [0, 0, 0];
 const WHITE: Rgb = [255, 255, 255];
 
-/** Steps on each side of 0. More than the eye can tell apart; few enough to be computed once a theme. */
+/** Steps on each side of 0: more than the eye can tell apart, and few enough to compute for each theme. */
 export const STEPS = 64;
 
 type Lab = [number, number, number];
@@ -33,7 +33,7 @@ function fromLinear(value: number): number {
   return Math.round(255 * Math.min(1, Math.max(0, c)));
 }
 
-/** Björn Ottosson's OKLab (2020), the matrices of his post. */
+/** Converts to OKLab. Source: Ottosson 2020, A perceptual color space for image processing. */
 export function toOklab([red, green, blue]: Rgb): Lab {
   const [r, g, b] = [toLinear(red), toLinear(green), toLinear(blue)];
   const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
@@ -57,20 +57,20 @@ function fromOklab([lightness, a, b]: Lab): Rgb {
   ];
 }
 
-/** WCAG 2 contrast, 1 … 21. */
+/** Returns the WCAG 2 contrast ratio, 1 … 21. */
 export function contrast(a: Rgb, b: Rgb): number {
   const luminance = ([r, g, blue]: Rgb) => 0.2126 * toLinear(r) + 0.7152 * toLinear(g) + 0.0722 * toLinear(blue);
   const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
   return (high + 0.05) / (low + 0.05);
 }
 
-/** The theme's soft ink where that is easy to read, else white where it reaches 4.5, else black, which then does. */
+/** Returns the theme's soft text colour if it is easy to read, else white if its contrast is 4.5, else black. */
 function inkOn(background: Rgb): Rgb {
   for (const ink of [INK, PAPER]) if (contrast(ink, background) >= 5) return ink;
   return contrast(WHITE, background) >= 4.5 ? WHITE : BLACK;
 }
 
-/** A computed CSS colour over what lies under it, or null where it says nothing (transparent, or a form not known). */
+/** Returns the RGB of a computed CSS colour; null if it is transparent or in an unknown form. */
 export function parseColor(css: string): Rgb | null {
   const inner = /^(rgba?|color)\(([^)]*)\)$/.exec(css.trim());
   if (inner === null) return null;
@@ -90,7 +90,7 @@ export function isDark(background: Rgb): boolean {
 
 export const css = ([r, g, b]: Rgb): string => `rgb(${r}, ${g}, ${b})`;
 
-/** Of each, entry k is the colour of k / STEPS of the domain, k = 0 … STEPS. */
+/** The colours of a ramp: entry k of each list is that of k / STEPS of the domain, k = 0 … STEPS. */
 export type Ramp = {
   dark: boolean;
   plain: readonly Swatch[];
@@ -114,19 +114,19 @@ export function makeRamp(background: Rgb): Ramp {
   return { dark, plain: to(BLUE), positive: to(PURPLE), negative: to(ORANGE) };
 }
 
-/** Which step shows `value` in a domain of ±max. A domain of nothing has one colour: none. */
+/** Returns the step of `value` in the domain ±max; 0 for an empty domain. */
 export function stepOf(value: number, max: number): number {
   if (!(max > 0) || Number.isNaN(value)) return 0;
   return Math.round(STEPS * Math.min(1, Math.max(-1, value / max)));
 }
 
-/** `step` is -STEPS … STEPS; below 0 there is a colour in any map, for a score without a sign is never there. */
+/** Returns the colours of a step, -STEPS … STEPS. Unsigned scores have no negative steps. */
 export function swatchOf(ramp: Ramp, step: number, signed: boolean): Swatch {
   const side = step < 0 ? ramp.negative : signed ? ramp.positive : ramp.plain;
   return side[Math.abs(step)] as Swatch;
 }
 
-/** The ramp as a CSS gradient, for the legend; without colour below `least` of its length. */
+/** Returns the ramp as a CSS gradient for the legend, without colour below the fraction `least` of its length. */
 export function gradient(ramp: Ramp, signed: boolean, least = 0): string {
   const n = signed ? 2 * STEPS : STEPS;
   const stops = Array.from({ length: n + 1 }, (_, i) => i - n + STEPS).map((k) =>

@@ -1,8 +1,8 @@
-/** Numbers and characters as a reader sees them. Imports nothing. */
+/** Numbers and characters as text. Imports nothing. */
 
 const MINUS = "−";
 
-/** A share or probability with three decimals and no leading zero, .342, 1.000, −.051; with two digits where those decimals say too little. */
+/** Returns a share or probability: .342, 1.000, −.051; below .01 with two significant digits, .0021. */
 export function share(value: number): string {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
@@ -11,7 +11,7 @@ export function share(value: number): string {
   return (value < 0 ? MINUS : "") + digits.replace(/^0/, "").replace("e-", `e${MINUS}`);
 }
 
-/** Three significant digits, whatever the size: 0.0123, −4.56, 1.20e−7. */
+/** Returns a number with three significant digits: 0.0123, −4.56, 1.20e−7. */
 export function significant(value: number): string {
   if (Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value < 0 ? `${MINUS}∞` : "∞";
@@ -26,7 +26,7 @@ export function significant(value: number): string {
   return (value < 0 ? MINUS : "") + digits.replace("e+", "e").replace("e-", `e${MINUS}`);
 }
 
-/** So many decimals, and never a minus before nothing but zeros: 0.31, −0.02, 0.00. */
+/** Returns a number with so many decimals, and without a minus before zeros: 0.31, −0.02, 0.00. */
 export function decimal(value: number, digits = 2): string {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value).toFixed(digits);
@@ -43,7 +43,7 @@ export function seconds(value: number): string {
   return value < 90 ? `${value.toFixed(0)} s` : `${Math.round(value / 60)} min`;
 }
 
-/** The progress of a download: 42 of 93 MB, 1.2 of 5.0 GB. */
+/** Returns the progress of a download: 42 of 93 MB, 1.2 of 5.0 GB. */
 export function bytesOf(done: number, total: number): string {
   const [unit, digits, name] = total < 1e9 ? [1e6, 0, "MB"] : [1e9, 1, "GB"];
   return `${(done / unit).toFixed(digits)} of ${(total / unit).toFixed(digits)} ${name}`;
@@ -53,17 +53,20 @@ export function plural(n: number, noun: string): string {
   return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 }
 
-/** ²⁄₃: a token that holds only a part of a character which is printed already. */
+/** Returns ²⁄₃ for the second of three tokens that share one character. */
 export function partMark(k: number, n: number): string {
   const digits = (value: number, zeros: string) =>
     Array.from(String(value), (digit) => Array.from(zeros)[Number(digit)] ?? "").join("");
   return `${digits(k, "⁰¹²³⁴⁵⁶⁷⁸⁹")}⁄${digits(n, "₀₁₂₃₄₅₆₇₈₉")}`;
 }
 
-/** A stretch of text as it is, or (`sign`) a stand-in for a character that nobody would see. */
+/** A part of a text, or (`sign`) the sign for an invisible character. */
 export type Glyph = { text: string; sign: boolean };
 
-/** The first 32 code points, as Python has them (export/reading.py; tests/data/characters.json holds both to it). Names, not control pictures (␀): few fonts have those. */
+/**
+ * Signs of the first 32 code points, as in Python (characters.py; tests/data/characters.json checks both): names,
+ * because few fonts have control pictures (␀).
+ */
 const CONTROLS =
   "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(
     " ",
@@ -96,7 +99,7 @@ const NAMED: Record<string, string> = {
   "\u2068": "FSI",
   "\u2069": "PDI",
 };
-/** They shape the letters around them (emoji families, Persian): a sign only where nothing is around. */
+/** Joiners and selectors of the letters around them (emoji families, Persian): they get a sign only if alone. */
 const JOINERS = /\u200c|\u200d|[\ufe00-\ufe0f]/u;
 
 function signOf(char: string, alone: boolean): string | null {
@@ -105,7 +108,7 @@ function signOf(char: string, alone: boolean): string | null {
   if (Object.hasOwn(NAMED, char)) return NAMED[char] ?? null;
   if (code < 0x20) return CONTROLS[code] ?? null;
   if (code >= 0x80 && code < 0xa0) return hex(code);
-  if (code >= 0xd800 && code < 0xe000) return hex(code); // half of a pair: no font has it
+  if (code >= 0xd800 && code < 0xe000) return hex(code); // a lone surrogate
   if (code >= 0xe0000 && code < 0xe0080) return hex(code); // invisible tag characters
   return null;
 }
@@ -114,7 +117,7 @@ function hex(code: number): string {
   return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
-/** The text with every invisible character made visible. Spaces become signs only in a text of nothing but white space. */
+/** Returns the text with signs for invisible characters. Spaces become signs only in a text of white space. */
 export function glyphs(text: string): Glyph[] {
   const chars = Array.from(text);
   const blank = /^\s+$/u.test(text);
@@ -131,7 +134,7 @@ export function glyphs(text: string): Glyph[] {
   return out;
 }
 
-/** The text on one line, for labels and tooltips: without the space that only separates it from the word before. */
+/** Returns the text on one line, for labels and tooltips, without the space that separates it from the word before. */
 export function visible(text: string): string {
   const bare = /^ +\S/u.test(text) ? text.trimStart() : text;
   return glyphs(bare)

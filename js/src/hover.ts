@@ -7,29 +7,29 @@ import { makeRamp, type Rgb, STEPS, swatchOf } from "./color";
 import { share, significant } from "./format";
 import { endOfNoise, isNoise, type ScaleName, scaleOf } from "./scale";
 
-/** The data of a map that the painter reads. Where a field may be left out, export/html.py leaves it out. */
+/** The data of a map for the painter. export/html.py leaves optional fields out. */
 export type Told = {
   signed: boolean;
   scale?: ScaleName;
-  /** On the scale "threshold": numbers below this part of the largest have no colour. */
+  /** On the scale "threshold": numbers below this fraction of the largest have no colour. */
   threshold?: number;
-  /** The label before a number in a title. The painter makes a share of the scores; the others it prints as they are. */
+  /** The label before a number in a title. For "share" the painter divides the scores by their L1 norm. */
   label: "share" | "score" | "difference" | "fed";
-  /** A target for which nothing stands out has no saturated colour: as the page that shows the map says so, too. */
+  /** Whether a target for which no input stands out has no saturated colour, as in the live map. */
   calm?: boolean;
-  /** Whether the map shows which inputs made a target, or which targets an input feeds. */
+  /** Whether columns are targets, with their inputs, or inputs, with the targets that they influence. */
   about?: "target" | "input";
   /** For each box the index in `names` of the row whose colour it has; null for a box without a number. */
   rows: readonly (number | null)[];
   /** For each box the index in `captions` of the column that a click shows; null for a box that is none. */
   cols: readonly (number | null)[];
-  /** For each box how many targets end before it. */
+  /** For each box the number of targets that end before it. */
   ended: readonly number[];
   names: readonly string[];
   /** The line below the text, one for each column. */
   captions: readonly Caption[];
 };
-/** The parts of the line below the text, as they are printed. */
+/** The printed parts of the line below the text. */
 export type Caption = { name: string; detail: string; alternatives: string; hidden: string };
 
 const NOTHING = { target: "No input has a share of this.", input: "no target that has a share of this" };
@@ -43,8 +43,8 @@ function make(tag: string, text: string, className = ""): HTMLElement {
 }
 
 /**
- * Returns a function that paints a map for one column on a background. `scoresOf` gives the column's numbers, one for each
- * name; NaN where the one cannot see the other.
+ * Returns a function that paints a map for one column on a background. `scoresOf` returns the column's numbers, one for
+ * each name; NaN if not visible.
  */
 export function painter(
   map: HTMLElement,
@@ -56,7 +56,7 @@ export function painter(
   const legend = [...(map.querySelector(".sw-key")?.children ?? [])] as HTMLElement[];
   const figure = label === "score" ? significant : share;
 
-  /** Shares, or the numbers as they are. A column of zeros has shares of 0. */
+  /** Returns a column's shares, or its numbers unchanged. A column of zeros has shares of 0. */
   function numbersOf(at: number): number[] {
     const scores = Array.from(scoresOf(at));
     const sum = scores.reduce((all, score) => all + Math.abs(score || 0), 0) || 1;
@@ -82,7 +82,7 @@ export function painter(
     const { name = "", detail = "", alternatives = "", hidden = "" } = captions[at] ?? {};
     for (const [i, box] of boxes.entries()) {
       const isAsked = cols[i] === at;
-      // The target saw only the beginning of a sentence that goes on after it: a box there has no number.
+      // The target saw only the beginning of a sentence that continues after it, so boxes there have no number.
       const isUnseen = about === "target" && (ended[i] as number) > at;
       const row = isUnseen ? null : (rows[i] as number | null);
       const title = isAsked ? `${name} · the ${about}` : row === null ? undefined : titles[row];

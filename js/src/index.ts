@@ -1,9 +1,9 @@
 /**
- * The anywidget module. A function, so that each model gets a store of its own: JupyterLab evaluates the module anew for
- * each model, marimo does not, and both call this once a model.
+ * The anywidget module. It exports a function, so that each model gets its own store: JupyterLab evaluates the module
+ * for each model, marimo once, and both call the function once for each model.
  *
- * No browser ever lets go of a module that was evaluated, nor of what it made. So all models of a page share the first
- * one of the same build, and the later ones stay as good as empty.
+ * Browsers never free an evaluated module or its objects. So all models of a page share the first module of the same
+ * build, and later ones stay almost empty.
  */
 
 import type { Initialize, Render } from "@anywidget/types";
@@ -13,7 +13,7 @@ import { connect, type Host } from "./transport";
 import "./styles.css";
 import { mount } from "./views/widget";
 
-/** The build puts a hash of the code here: another version beside this one has another. */
+/** A hash of the code, inserted by the build, which tells versions on one page apart. */
 declare const BUILD: string;
 
 type Module = () => { initialize: Initialize; render: Render };
@@ -22,7 +22,7 @@ function widget(): ReturnType<Module> {
   const store = createStore();
   let wire: Wire;
   return {
-    /** Called for each model. It awaits nothing: the host holds messages back until it is done. */
+    /** Called for each model. It awaits nothing, because the host delays messages until it returns. */
     initialize({ model, signal }) {
       wire = connect(model as Host, store, signal);
     },

@@ -2,14 +2,14 @@
 
 export type Span = { start: number; end: number };
 
-/** The items [start, end) of `count`, each `size` long, of which at least a sliver lies within the viewport. */
+/** Returns the items [start, end) of `count`, each `size` long, that are at least partly in the viewport. */
 export function windowOf(scroll: number, viewport: number, size: number, count: number): Span {
   const start = Math.min(count, Math.max(0, Math.floor(scroll / size)));
   const end = Math.min(count, Math.max(start, Math.ceil((scroll + viewport) / size)));
   return { start, end };
 }
 
-/** The smallest i in [0, n] with `holds(i)`, where holds is false up to some point and true from there on. */
+/** Returns the smallest i in [0, n] with `holds(i)`, which must be false up to some point and true from there on. */
 export function firstWhere(n: number, holds: (i: number) => boolean): number {
   let [low, high] = [0, n];
   while (low < high) {
@@ -20,13 +20,13 @@ export function firstWhere(n: number, holds: (i: number) => boolean): number {
   return low;
 }
 
-/** The scroll offset nearest to `scroll` that shows item `index` whole. */
+/** Returns the scroll offset nearest to `scroll` that shows item `index` completely. */
 export function reveal(index: number, size: number, scroll: number, viewport: number): number {
   if (index * size < scroll) return index * size;
   return Math.max(scroll, Math.min(index * size, (index + 1) * size - viewport));
 }
 
-/** The longest beginning of `text` that fits, with an ellipsis where something is cut. Never cuts a surrogate pair. */
+/** Returns the longest beginning of `text` that fits, with an ellipsis if it was cut. Never splits a surrogate pair. */
 export function shorten(text: string, width: number, measure: (text: string) => number): string {
   if (measure(text) <= width) return text;
   const chars = Array.from(text);
@@ -35,8 +35,8 @@ export function shorten(text: string, width: number, measure: (text: string) => 
 }
 
 /**
- * The matrix: row labels on the left, column labels leaning to the right above it, sums on the right and below; only where
- * cells are large enough are the labels `legible`. All in CSS pixels.
+ * The matrix: row labels on the left, slanted column labels above, sums on the right and below. `legible`: whether
+ * cells are large enough for labels. In CSS pixels.
  */
 export type Grid = {
   left: number;
@@ -48,7 +48,7 @@ export type Grid = {
   nRows: number;
   nCols: number;
 };
-/** The window that a grid is seen through: how far it is scrolled, and its size. Labels and sums do not scroll away. */
+/** The viewport of a grid: its scroll offset and its size. Labels and sums do not scroll away. */
 export type View = { left: number; top: number; width: number; height: number };
 export type Point = { x: number; y: number };
 /** A place in a grid: a cell; beside the cells a row (`col` null) or a column (`row` null); or neither. */
@@ -56,16 +56,16 @@ export type Place = { row: number | null; col: number | null };
 
 export const CELL = 20;
 export const LEAN = (52 * Math.PI) / 180;
-/** Room for the bars of the sums, right of the cells and below them. */
+/** The size of the sums' bars, right of the cells and below them. */
 export const SUMS = { width: 40, height: 22 };
 const SMALLEST = 3;
 const LARGEST = 40;
 const LEGIBLE = 10;
-/** Room for a name, along its letters. */
+/** The largest length of a name. */
 export const LABEL_MAX = 120;
 const GUTTER = 8;
 
-/** Label widths are those of the longest label, up to a limit; a leaning label is as high as its sine and sticks out by its cosine. */
+/** Returns the grid. Labels have the width of the longest, up to a limit; a slanted one needs its sine in height. */
 export function gridOf(nRows: number, nCols: number, rowLabel: number, colLabel: number, cell = CELL): Grid {
   const legible = cell >= LEGIBLE;
   const lean = legible ? Math.min(LABEL_MAX, colLabel) : 0;
@@ -85,7 +85,7 @@ export function extentOf({ left, top, right, bottom, cell, nRows, nCols }: Grid)
   return { width: left + nCols * cell + right, height: top + nRows * cell + bottom };
 }
 
-/** Where the cells end in the window, on the right and below: at the last of them, or at the sums. */
+/** Returns the right and lower end of the cells in the viewport: the last cell, or the sums. */
 export function edgesOf({ left, top, cell, nRows, nCols }: Grid, view: View): Point {
   return {
     x: Math.min(left + nCols * cell - view.left, view.width - SUMS.width),
@@ -93,7 +93,7 @@ export function edgesOf({ left, top, cell, nRows, nCols }: Grid, view: View): Po
   };
 }
 
-/** The rows and columns of which at least a sliver lies in the window. */
+/** Returns the rows and columns that are at least partly in the viewport. */
 export function cellsInSight(grid: Grid, view: View): { rows: Span; cols: Span } {
   const edges = edgesOf(grid, view);
   return {
@@ -103,7 +103,7 @@ export function cellsInSight(grid: Grid, view: View): { rows: Span; cols: Span }
 }
 
 /**
- * The place under a point of the window. A point beside the cells means the row, or the column, that is in sight there.
+ * Returns the place under a point of the viewport. A point beside the cells is the visible row or column there.
  */
 export function placeAt(grid: Grid, { x, y }: Point, view: View): Place {
   const edges = edgesOf(grid, view);
@@ -116,12 +116,12 @@ export function placeAt(grid: Grid, { x, y }: Point, view: View): Place {
   };
 }
 
-/** A size of cells within what can still be told apart, and still be compared. */
+/** Limits the size of cells: they must be large enough to see and small enough to compare. */
 export function sizeWithin(cell: number): number {
   return Math.min(LARGEST, Math.max(SMALLEST, cell));
 }
 
-/** The largest cells with which a whole grid is in sight, or the smallest there are. */
+/** Returns the largest cell size with which the whole grid is visible, or the smallest size. */
 export function fitting(gridWith: (cell: number) => Grid, room: { width: number; height: number }): number {
   const fits = (cell: number) => {
     const { width, height } = extentOf(gridWith(cell));
@@ -130,19 +130,19 @@ export function fitting(gridWith: (cell: number) => Grid, room: { width: number;
   return LARGEST - firstWhere(LARGEST - SMALLEST, (less) => fits(LARGEST - less));
 }
 
-/** How far to scroll so that what lies under a point stays there when the cells take another size. */
+/** Returns the scroll offset that keeps the cell under a point there when the cells change their size. */
 export function rescaled(from: Grid, to: Grid, { x, y }: Point, view: View): { left: number; top: number } {
   const along = (at: number, before: number, after: number, scroll: number) =>
     ((Math.max(0, at - before) + scroll) * to.cell) / from.cell - Math.max(0, at - after);
   return { left: along(x, from.left, to.left, view.left), top: along(y, from.top, to.top, view.top) };
 }
 
-/** How something stands beside an anchor: `gap` px from it, and `edge` px from the edge of the window. */
+/** The placement of a panel beside an anchor: `gap` px from it, and `edge` px from the edge of the window. */
 export type Stand = { side: "top" | "bottom"; align: "start" | "center" | "end"; gap: number; edge: number };
 
 /**
- * Where it stands: on the side that is wanted, unless only the other has the room; of two that have not, where more of it
- * is seen. It moves along the anchor rather than out of the window.
+ * Returns the position of a panel: on the preferred side, unless only the other has room; if neither has, where more of
+ * it is visible. It is shifted along the anchor to stay in the window.
  */
 export function beside(
   anchor: { left: number; right: number; top: number; bottom: number },

@@ -1,4 +1,4 @@
-/** What the boxes of a text show: from the scores of units to places on the colour ramp. Derived, like all of reading.ts. */
+/** The colours of the boxes of a text, derived from the scores of units. */
 
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { STEPS } from "./color";
@@ -9,9 +9,9 @@ import { shareOf, statsOf } from "./scores";
 import type { Units } from "./units";
 
 /**
- * What the boxes of a text show. `about`: the tokens that the question is about. `step`: the step of the ramp for a token,
- * null where there is nothing to say of it. `max`: what the far end of the ramp stands for, in the measure on show; `top`: the
- * largest of what is shown, which is less where it may be noise.
+ * The colours of the boxes of a text. `about`: the tokens of the targets or of the chosen inputs. `step`: the step of
+ * the ramp for a token, or null for none. `max`: the number at the far end of the ramp, in the measure on show; `top`:
+ * the largest number, which is below `max` if the column may be noise.
  */
 export type Look = {
   about: Span | null;
@@ -34,7 +34,7 @@ export type Chain = {
   measure: ReadonlySignal<Measure>;
   scale: ReadonlySignal<ScaleName>;
   threshold: ReadonlySignal<number>;
-  /** The inputs that the question is turned round to, or null. */
+  /** The chosen inputs, or null. */
   turned: ReadonlySignal<Span | null>;
 };
 
@@ -42,14 +42,14 @@ export function createLooks(chain: Chain) {
   const { units, unitCols, unitScores, targetCols, firstTarget, nTargets } = chain;
   const { isSigned, measure, scale, threshold, turned } = chain;
 
-  /** The value of a unit in the measure on show. */
+  /** Returns the number of a unit in the measure on show. */
   function measured(of: Float32Array, unit: number): number {
     return measure.value === "raw" ? (of[unit] ?? Number.NaN) : shareOf(of, unit);
   }
 
-  /** What the boxes show of a map: a signal a map, for several may stand side by side. */
+  /** Returns the colours of a map as a signal, because several maps may be side by side. */
   function lookAt(of: ReadonlySignal<MapData | null>): ReadonlySignal<Look> {
-    // By itself: of the columns that come while a map fills up, few are on show.
+    // A signal of its own, because most columns that arrive are not on show.
     const scores = computed(() => targetCols.value && unitScores(of.value, targetCols.value));
     return computed(() => {
       const { value: rows } = turned;
@@ -63,7 +63,7 @@ export function createLooks(chain: Chain) {
     for (let unit = 0; unit < values.length; unit++) values[unit] = measured(found as Float32Array, unit);
     const { of: unitOf, spans } = units.value;
     const end = firstTarget.value + (cols?.end ?? 0);
-    /** The unit that says what a token weighs. One that goes on after the target was seen no further. */
+    /** Returns the unit with a token's score, or null for a token that the target did not see. */
     function unitAt(token: number): number | null {
       const unit = unitOf[token] ?? -1;
       return token >= end && (spans[unit]?.start ?? 0) < end ? null : unit;
@@ -78,7 +78,7 @@ export function createLooks(chain: Chain) {
     });
   }
 
-  /** Where the ramp ends for a column that singles nothing out, in the measure on show; 0 for any other, which fills it. */
+  /** Returns the ramp's end for a column that may be noise, in the measure on show; 0 for others, which use it all. */
   function endOf(scores: Float32Array): number {
     const { max, visible, l1 } = statsOf(scores);
     return isNoise(max, visible) ? endOfNoise(visible) * (measure.value === "raw" ? l1 : 1) : 0;
@@ -86,13 +86,13 @@ export function createLooks(chain: Chain) {
 
   function turnedLook(of: MapData | null, rows: Span): Look {
     const first = (col: number) => unitCols(col).start;
-    // A word is one target, whatever its tokens: it has one number, at its first.
+    // A word of several tokens is one target with one number, at its first token.
     const owed = (col: number) => (first(col) === col ? fedBy(of, rows, unitCols(col)) : Number.NaN);
     const values = Array.from({ length: nTargets.value }, (_, col) => owed(col));
     return looking(of, {
       about: rows,
       turned: true,
-      // What no target can see has no number, however much of the map is here.
+      // An input that no target can see has no number even in a complete map.
       ready: values.some((value) => !Number.isNaN(value)) || (of !== null && isWhole(of)),
       end: 0,
       values,
@@ -100,7 +100,7 @@ export function createLooks(chain: Chain) {
     });
   }
 
-  /** What the targets `cols` owe to the inputs `rows`; NaN where they cannot see them, or are not computed yet. */
+  /** Returns the score of the inputs `rows` for the targets `cols`; NaN if not visible or not computed yet. */
   function fedBy(of: MapData | null, rows: Span, cols: Span): number {
     const found = unitScores(of, cols);
     if (found === null) return Number.NaN;

@@ -73,7 +73,7 @@ const texts = two(text, "two strings");
 const leaning: Check<Leaning> = (value, where) =>
   value === 1 || value === 0 || value === -1 ? value : wrong(where, "1, 0 or -1", value);
 
-/** An object checked field by field; fields that nobody asked for are left behind. */
+/** A check of an object's fields; other fields are dropped. */
 const shape =
   <T>(checks: Checks<T>): Check<T> =>
   (value, where) => {
@@ -133,7 +133,7 @@ const side = shape<WireSide>({
   figures: list(figure),
 });
 
-/** The checks of a message's fields, besides its type and its buffers. */
+/** The checks of a message's fields, except its type and its buffers. */
 type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "errors" | "weights">;
 const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
   hello: { protocol: count, session: text },
@@ -247,7 +247,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
   },
 };
 
-/** The n float32 numbers of a buffer. A copy: hosts hand in views at odd offsets, and may reuse what lies under them. */
+/** Returns a copy of a buffer's n float32 numbers: hosts pass views at odd offsets, and may reuse their memory. */
 export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number, what = "column"): Float32Array {
   const view = ArrayBuffer.isView(bytes)
     ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -259,8 +259,8 @@ export function float32(bytes: ArrayBufferView | ArrayBuffer, n: number, what = 
 type WithoutBuffer = Exclude<ToPage, Column | Heads> | Omit<Column, "scores" | "errors"> | Omit<Heads, "weights">;
 
 /**
- * The message in `content` and `buffers`, checked field by field. null where it is not one of ours (a later protocol
- * may know more types); ProtocolError where it says that it is, and is not.
+ * Returns the message in `content` and `buffers`, with every field checked; null for an unknown type, which a later
+ * protocol may have. Throws ProtocolError for an invalid message of a known type.
  */
 export function readToPage(content: unknown, buffers: readonly (ArrayBufferView | ArrayBuffer)[] = []): ToPage | null {
   if (typeof content !== "object" || content === null || !("type" in content)) return null;

@@ -1,45 +1,45 @@
-/** Tokens as they are drawn: every token a box one can see and point at, every character printed once. Pure. */
+/** Tokens as they are drawn: every token has a visible box, and every character is printed once. Pure. */
 
 import { type Glyph, glyphs, partMark, plural, visible } from "./format";
 import type { Span } from "./layout";
 import type { WireSegment, WireToken } from "./protocol";
 
-/** How a box stands to the one before it: after a space, as a part of the same word, or just beside it (CJK, punctuation). */
+/** The joint of a box to the one before it: after a space, within a word, or directly beside it (CJK, punctuation). */
 export type Joint = "space" | "word" | "beside";
 
 export type Piece = {
   /** Lines of the token; all but the last end where the text breaks inside the token. */
   lines: Glyph[][];
   joint: Joint;
-  /** The token ends its line: a line break is due before the next token that is not a line break itself. */
+  /** Whether the token ends its line: a line break follows before the next token that is not a line break itself. */
   breaks: boolean;
-  /** Nothing but line breaks. */
+  /** Whether the token is line breaks only. */
   newline: boolean;
   /**
-   * What the box shows because its character is printed already: a `part` (²⁄₃); a `tick`, where a character has so many
-   * parts that their numbers would drown the line; in the middle of a joined word a `link`, which keeps it joined.
+   * The mark of a box whose character is printed already: a `part` (²⁄₃); a `tick` if the character has too many parts
+   * for numbers; a `link` inside a joined word, which keeps the letters joined.
    */
   mark: "" | "part" | "tick" | "link";
-  /** The text that it prints, with the space before it; empty where there is a mark. */
+  /** The printed text with the space before it; empty if there is a mark. */
   text: string;
 };
 
-const MANY_PARTS = 3; // up to here each part says which one it is
-/** Between two letters of an Arabic word: a stroke that joins both sides, where a number would tear the word apart. */
+const MANY_PARTS = 3; // tokens of one character, above which they are not numbered
+/** A stroke that joins two Arabic letters, where a number would separate them. */
 const KASHIDA = "\u0640";
 const ARABIC = /^(?=\p{L})\p{Script_Extensions=Arabic}/u;
-/** A letter that reaches out to the next one: all but these (Unicode's Joining_Type R and U), whatever marks it carries. */
+/** Letters that join the next one: all but those of Unicode's Joining_Type R and U, with any marks. */
 const JOINS_NEXT =
   /(?=\p{L})(?![\u0621-\u0625\u0627\u0629\u062f-\u0632\u0648\u0671-\u0677\u0688-\u0699\u06c0\u06c3-\u06cb\u06cd\u06cf\u06d2\u06d3\u06d5\u06ee\u06ef])\p{Script_Extensions=Arabic}\p{M}*$/u;
-/** Lam before alef: fonts must draw them as one shape, whose width is all lam's. */
+/** Lam before alef, which fonts draw as one glyph, whose width is that of lam. */
 const LAM = /[\u0644\u06b5-\u06b8]\p{M}*$/u;
 const ALEF = /^[\u0622\u0623\u0625\u0627\u0671-\u0673\u0675]/u;
 
-const LONGEST = 1000; // code points of one token that are drawn
+const LONGEST = 1000; // code points of a token, at most, that are drawn
 const TRAILING_SPACE = /\S $/u;
 const NEWLINE = /\r\n|[\n\r\u2028\u2029]/u;
 
-/** The part of a token's text behind the code points printed before `from`. */
+/** Returns the part of a token's text after the code points that are printed before `from`. */
 function unprinted(token: WireToken, from: number): string {
   const chars = Array.from(token.text);
   if (token.span === null) return token.text;
@@ -50,11 +50,11 @@ function unprinted(token: WireToken, from: number): string {
 
 type Cut = { tokens: readonly WireToken[]; pieces: readonly Piece[] };
 
-/** The pieces of all tokens. What `known` has of the same beginning is taken over: a text grows by one token at a time. */
+/** Returns the pieces of all tokens. Those of an equal beginning are taken from `known`, as a text grows by tokens. */
 export function toPieces(tokens: readonly WireToken[], known: Cut = { tokens: [], pieces: [] }): Piece[] {
   let start = 0;
   while (start < tokens.length && tokens[start] === known.tokens[start]) start++;
-  while (start > 0 && tokens[start - 1]?.part !== null) start--; // a whole token carries nothing over to the next
+  while (start > 0 && tokens[start - 1]?.part !== null) start--; // a token without parts does not affect the next
   const pieces = known.pieces.slice(0, start);
   let previous = tokens[start - 1];
   let printed = previous?.span?.[1] ?? 0; // end of what a split character's pieces have printed
@@ -89,7 +89,7 @@ function markOf(token: WireToken, next: WireToken | undefined): Piece["mark"] {
   return within && reaches(token.text, next.text) ? "link" : "part";
 }
 
-/** Whether two letters of an Arabic word join. */
+/** Returns whether two letters of an Arabic word join. */
 export function reaches(before: string, after: string): boolean {
   return JOINS_NEXT.test(before) && ARABIC.test(after);
 }
@@ -99,12 +99,12 @@ function markText(token: WireToken, mark: Piece["mark"]): string {
   return mark === "tick" ? "·" : mark === "link" ? KASHIDA : partMark(...token.part);
 }
 
-/** Whether two neighbours would melt into one glyph that belongs to the first box alone. */
+/** Returns whether two neighbours would become one glyph in the first box. */
 export function melts(before: string, after: string): boolean {
   return LAM.test(before) && ALEF.test(after);
 }
 
-/** A token may be a whole book: of that its beginning is drawn, and how much is left out. */
+/** Returns the drawn glyphs of a token: of a very long one only the beginning, and the length of the rest. */
 function drawn(text: string): Glyph[][] {
   const chars = text.length > LONGEST ? Array.from(text) : [];
   if (chars.length <= LONGEST) return linesOf(text);
@@ -113,7 +113,7 @@ function drawn(text: string): Glyph[][] {
   return lines;
 }
 
-/** A token with a line break inside: the sign stays at the end of its line. A break at the end is drawn by the view. */
+/** Returns the lines of a token. The sign of a line break is at the end of its line; the view draws a final break. */
 function linesOf(text: string): Glyph[][] {
   const lines: string[] = [];
   let rest = text;
@@ -126,24 +126,24 @@ function linesOf(text: string): Glyph[][] {
   return [...lines, rest].map(glyphs);
 }
 
-const LONG = 60; // code points of the name of several tokens; of one twice as much
+const LONG = 60; // code points of the name of several tokens; that of one token may have twice as many
 
-/** The middle is left out of what is long. */
+/** Returns a text, without its middle if it is long. */
 function brief(text: string, long: number): string {
   const chars = text.length > long ? Array.from(text) : [];
   if (chars.length <= long) return text;
   return `${chars.slice(0, long / 2).join("")} … ${chars.slice(-long / 4).join("")}`;
 }
 
-/** A token's name in labels, tooltips and announcements: its text on one line. */
+/** Returns a token's name for labels, tooltips and announcements: its text on one line. */
 export function labelOf({ text }: Pick<WireToken, "text">): string {
   return text === "" ? "∅" : visible(brief(text, 2 * LONG));
 }
 
-/** The name of neighbouring tokens: their text on one line, each character once, its middle left out where it is long. */
+/** Returns the name of neighbouring tokens: their text on one line, each character once, shortened if it is long. */
 export function nameOfSpan(tokens: readonly WireToken[], { start, end }: Span): string {
   if (end - start === 1) return tokens[start] === undefined ? "" : labelOf(tokens[start]);
-  let printed = (tokens[start]?.span?.[0] ?? 0) + 1; // that within which they begin is of the tokens before
+  let printed = (tokens[start]?.span?.[0] ?? 0) + 1; // a character that began before belongs to earlier tokens
   const texts = tokens.slice(start, end).map((token) => {
     const text = (token.part?.[0] ?? 1) === 1 ? token.text : unprinted(token, printed);
     printed = token.span?.[1] ?? printed;
@@ -152,28 +152,28 @@ export function nameOfSpan(tokens: readonly WireToken[], { start, end }: Span): 
   return visible(brief(texts.join(""), LONG)) || "∅";
 }
 
-/** The sign of a piece whose character is printed already, where no letter joins it to its neighbours. */
+/** Returns the sign of a piece whose character is printed already, if it joins no letters. */
 export function signOfPart(token: WireToken, { mark }: Piece): string {
   return markText(token, mark === "link" ? "part" : mark);
 }
 
-/** Names whose letters run from right to left: U+0590 … U+08FF and the other blocks of such scripts. */
+/** Letters of right-to-left scripts: U+0590 … U+08FF and the other blocks. */
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
-/** A name in plain text, where it must not turn the numbers beside it: between FSI and PDI if it runs to the left. */
+/** Returns a name for plain text: a right-to-left one between FSI and PDI, so that it does not reorder numbers. */
 export function isolated(name: string): string {
   return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
 }
 
-/** "機, part 2 of 3", or nothing for a token that holds its characters whole. */
+/** Returns "part 2 of 3", or "" for a token of whole characters. */
 export function partOf(token: WireToken): string {
   return token.part === null ? "" : `part ${token.part[0]} of ${token.part[1]}`;
 }
 
 /**
- * Runs of template tokens that are folded into a chip, [start, end), before the first target: the long ones, and whatever
- * a decoder is started with, which is no part of the text it writes. None leads from the source into that text, nor out of
- * a turn that is all template, such as a system message that nobody gave: that one stands under its own name.
+ * Returns the runs [start, end) of template tokens before the first target that are folded into a chip: the long ones,
+ * and a decoder's first tokens, which are no part of its text. No run crosses from the source to that text, or leaves a
+ * turn of template tokens only, such as a template's own system message, which keeps its name.
  */
 export function templateRuns(
   tokens: readonly WireToken[],
@@ -193,14 +193,14 @@ export function templateRuns(
   return runs;
 }
 
-/** A run, cut where a labelled segment ends that is all within it. */
+/** Splits a run at the ends of labelled segments that it contains completely. */
 function cutAtTurns({ start, end }: Span, segments: readonly WireSegment[]): Span[] {
   const within = segments.filter((one) => one.start >= start && one.end < end && one.end > one.start);
   const cuts = [start, ...within.filter((one) => segmentLabel(one) !== null).map((one) => one.end), end];
   return cuts.slice(1).map((to, k) => ({ start: cuts[k] as number, end: to }));
 }
 
-/** The label over a segment: chat turns, named documents and the two sides of a translation have one, paragraphs have not. */
+/** Returns the label over a chat turn, a named segment or a side of a translation; null for paragraphs. */
 export function segmentLabel({ kind, name }: WireSegment): string | null {
   return kind === "paragraph" ? null : name || kind;
 }

@@ -1,6 +1,6 @@
 /**
- * Every message between the kernel and the page: the mirror of src/saliency_widget/protocol.py, whose comments say what
- * each one means; messages.ts reads them. tests/protocol/ has one golden file a message.
+ * Every message between the kernel and the page, as in src/saliency_widget/protocol/, whose docstrings explain each;
+ * messages.ts reads them. tests/protocol/ has one golden file for each message.
  */
 
 export const PROTOCOL = 1;
@@ -125,7 +125,7 @@ export type Status = {
   what: string;
   done: number;
   total: number | null;
-  /** What `done` and `total` count, as people say it: "tokens", "passes". */
+  /** The noun for what `done` and `total` count: "tokens", "passes". */
   unit: string;
   seconds_left: number | null;
 };
@@ -252,7 +252,7 @@ export type ToPage =
   | Answer
   | Comparison;
 
-/** Tokens struck out, or a text written anew, or (undo) neither. */
+/** The struck tokens, or the edited text, or neither to undo. */
 export type Change = { rows?: number[]; text?: string };
 /** The reply to each kind of request. */
 export type Replies = { try: WhatIf; heads: Heads };
@@ -291,7 +291,7 @@ export type ToKernel =
     }
   | { type: "say_versus_do"; review: string; labels?: string[] };
 
-/** A message that names one of our types, and whose fields are not what that type says. */
+/** A message of one of our types with an invalid field. */
 export class ProtocolError extends Error {
   override name = "ProtocolError";
 }

@@ -1,7 +1,7 @@
 /**
- * How the reader looks at what the kernel sent: what is pinned, hovered, hidden and asked, by which units and on which
- * scale; and all that is derived from it. The chain is pure: columns → hidden rows taken out → several targets joined →
- * tokens pooled into units → colour domain. Nothing in it is stored twice.
+ * The reader's choices (what is pinned, hovered and hidden, the units, the scale) and everything that is derived from
+ * them and the store. The chain is pure: columns → without hidden rows → several targets joined → tokens pooled into
+ * units → colour domain. Nothing is stored twice.
  */
 
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
@@ -26,12 +26,12 @@ import {
 } from "./units";
 
 /**
- * The targets on show: those under the mouse, else the pinned ones, else the first (the likeliest class). `cols` are their
- * columns, `col` and `token` the first of them. `scores`: one a unit; the columns themselves where units are tokens.
+ * The targets on show: those under the mouse, otherwise the pinned ones, otherwise the first (the likeliest class).
+ * `cols`: their columns; `col`, `token`: the first of them. `scores`: one for each unit.
  */
 export type Shown = { cols: Span; col: number; token: number; scores: Float32Array | null };
 
-/** What the tokens are: one text; a source and the text written about it; or a text and its classes. */
+/** The kind of the text: one text; a source and its output; or a text and its classes. */
 export type Kind = "text" | "pair" | "classes";
 
 export type Facts = {
@@ -40,52 +40,52 @@ export type Facts = {
   segments: ReadonlySignal<readonly WireSegment[]>;
   steps: ReadonlySignal<readonly (WireStep | undefined)[]>;
   map: ReadonlySignal<MapData | null>;
-  /** Whether a map has signs. */
+  /** Whether a map is signed. */
   isSigned: (map: MapData) => boolean;
 };
 
 export function createReading({ document, tokens, segments, steps, map, isSigned }: Facts) {
-  // ── what the reader chose ───────────────────────────────────────────────────────────────────────────────────────
+  // ── the reader's choices ────────────────────────────────────────────────────────────────────────────────────────
 
   /** The pinned target column, the first of `extent`. Python sees both, as traits. */
   const selection = signal<number | null>(null);
   const extent = signal(1);
   /** The target under the mouse or the keyboard. */
   const hoverCol = signal<number | null>(null);
-  /** The target columns that are being dragged over. */
+  /** The target columns that the reader drags over. */
   const dragged = signal<Span | null>(null);
   /** The input under the mouse. */
   const hoverRow = signal<number | null>(null);
-  /** Inputs whose question is turned round: which targets did they feed? Whole units, as tokens. */
+  /** Chosen inputs, as tokens of whole units: then the text shows which targets they influence. */
   const inputs = signal<Span | null>(null);
-  /** Stretches of the input that the reader does not want to count. */
+  /** Spans of the input that the reader leaves out of the shares. */
   const hidden = signal<readonly Span[]>([]);
   const granularity = signal<Granularity>("token");
   const pool = signal<Pool>("sum");
-  /** How several targets are put together. */
+  /** How the columns of several targets are joined. */
   const joint = signal<"sum" | "mean">("mean");
-  /** The units that are shown by their finer parts. */
+  /** The units that are opened into finer ones. */
   const opened = signal<ReadonlySet<number>>(new Set());
   const scale = signal<ScaleName>("linear");
-  /** What of the largest share is too little to be coloured, on the scale "threshold". */
+  /** On the scale "threshold", the fraction of the largest share below which there is no colour. */
   const threshold = signal(0.5);
   const measure = signal<Measure>("share");
 
-  // ── what the text is ────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the text ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   const firstTarget = computed(() => document.value?.first_target ?? 0);
   const nTargets = computed(() => (document.value === null ? 0 : Math.max(0, tokens.value.length - firstTarget.value)));
-  /** Where the text begins that was written about a source, or null where there is none. */
+  /** The first token of the output about a source, or null without a source. */
   const targetStart = computed(() => segments.value.find(({ kind }) => kind === "target")?.start ?? null);
   const kind = computed<Kind>(() => {
     if (tokens.value[firstTarget.value]?.role === "class") return "classes";
     return targetStart.value === null ? "text" : "pair";
   });
-  /** What tokens of the role "special" are called: a chat's template, or what a model puts around any text. */
+  /** The name of tokens of the role "special": a chat's template, or those that a model puts around any text. */
   const specialName = computed(() => (kind.value === "text" ? "template" : "special"));
   const signed = computed(() => map.value !== null && isSigned(map.value));
 
-  /** Units of the rows, and of the targets: these are read by words at most, for each is a target of its own. */
+  /** Units of the rows, and of the targets, which are words at most, because each is a target of its own. */
   const units = computed<Units>(() => unitsOf(tokens.value, firstTarget.value, granularity.value, opened.value));
   const targetUnits = computed<Units>(() =>
     granularity.value === "word" && kind.value !== "classes"
@@ -97,8 +97,8 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
 
   const pinned = computed(() => inRange(selection.value, nTargets.value));
   /**
-   * The column to look at before anything is chosen: a text is read from its first word, which is no special token where
-   * there is any other; of classes the likeliest counts.
+   * The column on show before anything is chosen: the first word of a text, without special tokens if there are others;
+   * or the likeliest class.
    */
   const atRest = computed(() => {
     if (nTargets.value === 0) return null;
@@ -109,7 +109,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     );
   });
 
-  /** The columns of the unit that a column belongs to. */
+  /** Returns the columns of the unit that contains a column. */
   function unitCols(col: number): Span {
     const at = unitAt(targetUnits.value, firstTarget.value + col);
     return at === null ? { start: col, end: col + 1 } : shifted(at, -firstTarget.value);
@@ -137,14 +137,14 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     return rows;
   });
 
-  /** The scores of one column of a map as the kernel sent them, or null while they are not there. */
+  /** Returns the scores of one column of a map as the kernel sent them, or null before they came. */
   function columnOf(of: MapData | null, col: number): Float32Array | null {
     if (of === null || of.done.value === 0) return null;
     return of.columns[col] ?? null;
   }
   const column = (col: number) => columnOf(map.value, col);
 
-  /** Several columns as one, before anything is hidden or pooled. */
+  /** Joins several columns to one, before rows are hidden or pooled. */
   function whole(of: MapData | null, cols: Span): Float32Array | null {
     const { start, end } = cols;
     if (of?.difference !== undefined) {
@@ -159,11 +159,11 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
       columns.push(scores);
     }
     if (columns.length === 0) return null;
-    // What the targets owe to each other is no answer to why they stand there.
+    // Scores of a target's own tokens are NaN: they do not explain the target.
     return joined(columns, joint.value).fill(Number.NaN, firstTarget.value + start, firstTarget.value + end);
   }
 
-  /** What was pooled stays until the way of pooling changes: matrix and text ask for the same columns again and again. */
+  /** A cache of pooled columns until the pooling changes: matrix and text read the same columns often. */
   const pools = computed(() => {
     void [units.value, hiddenRows.value, joint.value, pool.value];
     return new WeakMap<Float32Array, Float32Array>();
@@ -173,7 +173,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     return new WeakMap<MapData, Map<number, Float32Array>>();
   });
 
-  /** Scores of the target columns `cols`, one a unit of the rows; null while one of them is not there. */
+  /** Returns the scores of the target columns `cols`, one for each unit; null while one column is missing. */
   function unitScores(of: MapData | null, cols: Span): Float32Array | null {
     const scores = joinedOnce(of, cols);
     if (scores === null) return null;
@@ -205,15 +205,15 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   });
   /** The largest |share| of the column on show. */
   const domain = computed(() => (scores.value === null ? 0 : statsOf(scores.value).max));
-  /** The three units that weigh most, as indices of units. */
+  /** The indices of the three units with the largest |score|. */
   const top = computed(() => (scores.value === null ? [] : topRows(scores.value, 3)));
 
-  /** One a token of the rows, with what is hidden. */
+  /** Returns one score for each token of the rows, including hidden ones. */
   function tokenScores(cols: Span | null): Float32Array | null {
-    // A difference is of shares of units that count: it holds nothing of what is hidden, and is no sum of tokens.
+    // A difference is computed from shares of units without hidden rows, so it has no scores of tokens.
     return cols !== null && map.value?.difference === undefined ? joinedOnce(map.value, cols) : null;
   }
-  /** How much of a column lies on the rows that `counts` picks, or null where there are none to see. */
+  /** Returns the share of a column on the rows for which `counts` is true, or null if none is visible. */
   function heldBy(all: Float32Array | null, counts: (row: number) => boolean): number | null {
     if (all === null) return null;
     let [sum, seen] = [0, 0];
@@ -225,13 +225,13 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     }
     return seen === 0 ? null : sum;
   }
-  /** How much of the column, without what is hidden, lies on tokens of the template. */
+  /** The share of the column on tokens of the template, without hidden rows. */
   const templateShare = computed(() => {
     const [{ value: all }, { value: rows }, column] = [tokens, hiddenRows, tokenScores(targetCols.value)];
     const seen = column === null || rows === null ? column : masked(column, rows);
     return heldBy(seen, (row) => all[row]?.role === "special");
   });
-  /** How much of the columns `cols` lies on what is hidden: the shares that are shown are of the rest. */
+  /** Returns the share of the columns `cols` on hidden rows; the shares on show are of the rest. */
   function hiddenShareOf(cols: Span | null): number | null {
     const { value: rows } = hiddenRows;
     return rows === null ? null : heldBy(tokenScores(cols), (row) => rows[row] === 1);
@@ -242,7 +242,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   const looks = createLooks({
     ...chain,
     isSigned,
-    /** Turned round, until a target is previewed. */
+    /** The chosen inputs, unless a target is previewed. */
     turned: computed(() => {
       const previews = dragged.value !== null || inRange(hoverCol.value, nTargets.value) !== null;
       return previews ? null : inputs.value;
@@ -252,7 +252,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
 
   // ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The mouse or the keyboard is on an input, on a target, on a cell, or (null) on nothing: one change, drawn once. */
+  /** Sets the input and the target under the mouse or the keyboard (null for none) in one change. */
   function preview(row: number | null, col: number | null): void {
     batch(() => {
       hoverRow.value = row;
@@ -260,7 +260,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     });
   }
 
-  /** Pins a target column and the `length - 1` after it, or lets them go if they were pinned. */
+  /** Pins a target column and the `length - 1` after it, or unpins them if they were pinned. */
   function pin(col: number, length = 1): void {
     batch(() => {
       const same = selection.value === col && extent.value === length;
@@ -283,14 +283,14 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     });
   }
 
-  /** Turns the question round for the units of these rows, or back (null, or the same once more). */
+  /** Chooses the inputs of these rows, to show which targets they influence; null, or the same again, ends that. */
   function turn(rows: Span | null): void {
     const next = rows === null ? null : wholeUnits(units.value, rows);
     const same = next?.start === inputs.value?.start && next?.end === inputs.value?.end;
     inputs.value = same ? null : next;
   }
 
-  /** What overlaps becomes one stretch. */
+  /** Leaves these rows out of the shares; overlapping spans are merged. */
   function hide(rows: Span): void {
     const apart = ({ start, end }: Span) => end <= rows.start || start >= rows.end;
     const one = [rows, ...hidden.value.filter((span) => !apart(span))];
@@ -298,13 +298,13 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     hidden.value = [...hidden.value.filter(apart), { start, end }];
   }
 
-  /** Shows again what is hidden of these rows; without rows, everything. */
+  /** Counts these rows again; without rows, all hidden ones. */
   function unhide(rows?: Span): void {
     hidden.value =
       rows === undefined ? [] : hidden.value.filter(({ start, end }) => end <= rows.start || start >= rows.end);
   }
 
-  /** Shows a unit by its finer parts. */
+  /** Opens a unit into finer ones. */
   function open(token: number): void {
     opened.value = opening(units.value, token, opened.value);
   }
@@ -317,7 +317,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     });
   }
 
-  /** A new text: what was chosen of the old one means nothing there. */
+  /** Forgets the choices, which belong to the last text. */
   function forgetChoices(): void {
     preview(null, null);
     dragged.value = null;
@@ -375,7 +375,7 @@ function shifted({ start, end }: Span, by: number): Span {
   return { start: start + by, end: end + by };
 }
 
-/** The first of the largest probabilities; 0 while none is known. */
+/** Returns the column with the largest probability, the first of equal ones; 0 if none is known. */
 function likeliest(steps: readonly (WireStep | undefined)[]): number {
   const probabilities = Array.from(steps, (step) => step?.value ?? step?.probability ?? Number.NEGATIVE_INFINITY);
   return Math.max(0, probabilities.indexOf(Math.max(...probabilities)));

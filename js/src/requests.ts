@@ -1,19 +1,19 @@
-/** Questions to the kernel that have one answer. */
+/** Requests to the kernel, each with one reply. */
 
 import type { Replies, ToKernel, ToPage } from "./protocol";
 
 type Asked<K> = Omit<Extract<ToKernel, { type: K }>, "request">;
-/** Rejects where no reply comes: the kernel says why itself, or the page is gone. */
+/** Sends a request. Rejects if no reply comes: the kernel sends the reason itself, or the page is closed. */
 export type Request = <K extends keyof Replies>(question: Asked<K> & { type: K }) => Promise<Replies[K]>;
 export type Send = (message: ToKernel) => void;
-/** The way from a page to its kernel. */
+/** The functions by which a page talks to its kernel. */
 export type Wire = { send: Send; request: Request };
 
-/** `hear` takes a reply, and ignores one that nothing here waits for: every page hears every reply. */
+/** Returns `request`, and `hear` for replies. Every page receives every reply, so unknown ones are ignored. */
 export function createRequests(send: Send, signal: AbortSignal) {
   type Waiting = { resolve: (reply: never) => void; reject: (why: Error) => void };
   const open = new Map<number, Waiting>();
-  // Each page begins elsewhere, and so does a page after a reload: a number is given once.
+  // A random start keeps the numbers of all pages, and of a page after a reload, apart.
   let last = Math.floor(Math.random() * 2 ** 52);
 
   const request = (question: object) =>

@@ -6,8 +6,8 @@ export type ScaleName = "linear" | "quantile" | "threshold";
 export type Scale = (value: number) => number;
 
 /**
- * linear: in proportion to the largest |value|, `max`. quantile: by rank among the |values|, so that every step of the ramp
- * is used. threshold: linear, but nothing below `threshold` × max. A domain of nothing has no colour.
+ * linear: proportional to the largest |value|, `max`. quantile: by rank among the |values|, so that every step of the
+ * ramp is used. threshold: linear, but 0 below `threshold` × max. An empty domain has no colour.
  */
 export function scaleOf(name: ScaleName, values: ArrayLike<number>, max: number, threshold: number): Scale {
   if (!(max > 0)) return () => 0;
@@ -25,21 +25,21 @@ export function scaleOf(name: ScaleName, values: ArrayLike<number>, max: number,
 }
 
 /**
- * The largest share that noise would have: of n uniform numbers in (0, 1), the expected largest, n / (n + 1), over the
- * expected sum, n / 2. A column whose top is no higher singles nothing out.
+ * Returns the largest share that noise would have: for n uniform numbers in (0, 1), the expected maximum, n / (n + 1),
+ * over the expected sum, n / 2. In a column with no larger share no input stands out.
  */
 export function randomTop(n: number): number {
   return 2 / (n + 1);
 }
 
-const FEW = 4; // of three rows the largest share of noise is a half: below that nothing can be told
+const FEW = 4; // rows, at least: for three the largest share of noise is already a half
 
-/** Whether a column of `n` shares, the largest of which is `max`, singles nothing out. */
+/** Returns whether in a column of `n` shares with the largest share `max` no input stands out from noise. */
 export function isNoise(max: number, n: number): boolean {
   return n >= FEW && max > 0 && max <= randomTop(n);
 }
 
-/** Where the ramp of such a column ends: at so much that its own largest share has half the colour, at most. */
+/** Returns the end of such a column's ramp, at which its own largest share has at most half the colour. */
 export function endOfNoise(n: number): number {
   return 2 * randomTop(n);
 }

@@ -1,17 +1,17 @@
 /** One column of scores, with its shares, ranks and strongest rows. Pure; imports nothing. */
 
 /**
- * `l1` is the sum of |score| over the rows that the target can see. A share is score / l1. Where l1 is 0 or not finite
- * there are no shares, and `max` is 0: nothing may be drawn as if it were a small number.
+ * `l1`: the sum of |score| over the `visible` rows. A share is score / l1; `max` is the largest |share|. If l1 is 0 or
+ * not finite there are no shares, and `max` is 0.
  */
 export type ColumnStats = { l1: number; max: number; visible: number };
 
-/** Whether two columns hold the same numbers, NaN in the same places. */
+/** Returns whether two columns hold the same numbers, with NaN in the same places. */
 export function isSame(a: Float32Array | null, b: Float32Array | null): boolean {
   return a === b || (a !== null && b !== null && a.every((value, row) => Object.is(value, b[row])));
 }
 
-/** The column of a text that has grown since: its target cannot see the rows that are new. */
+/** Returns a column extended to n rows with NaN: its target cannot see rows that were added later. */
 export function withRows(scores: Float32Array, n: number): Float32Array {
   if (scores.length === n) return scores;
   const out = new Float32Array(n).fill(Number.NaN);
@@ -21,7 +21,7 @@ export function withRows(scores: Float32Array, n: number): Float32Array {
 
 const known = new WeakMap<Float32Array, ColumnStats>();
 
-/** The numbers of a column never change (a better one is another column), so each is summed up once. */
+/** Returns a column's statistics, computed once: its numbers never change (a better estimate is another column). */
 export function statsOf(scores: Float32Array): ColumnStats {
   const found = known.get(scores);
   if (found !== undefined) return found;
@@ -42,18 +42,18 @@ export function hasShares(l1: number): boolean {
   return l1 > 0 && Number.isFinite(l1);
 }
 
-/** The factor from a score to its share; NaN where the column has no shares. */
+/** Returns the divisor from a score to its share; NaN if the column has no shares. */
 function sumOf(scores: Float32Array): number {
   const { l1 } = statsOf(scores);
   return hasShares(l1) ? l1 : Number.NaN;
 }
 
-/** NaN where the target cannot see the row, or where the column has no shares. */
+/** Returns the share of a row; NaN if the target cannot see it or the column has no shares. */
 export function shareOf(scores: Float32Array, row: number): number {
   return (scores[row] ?? Number.NaN) / sumOf(scores);
 }
 
-/** The shares of one column less those of another. The differences are shares already: no sum divides them. */
+/** Returns the shares of one column minus those of another. They are not divided by a sum again. */
 export function differenceOfShares(a: Float32Array, b: Float32Array): Float32Array {
   const [sumA, sumB] = [sumOf(a), sumOf(b)];
   const out = a.map((score, row) => score / sumA - (b[row] ?? Number.NaN) / sumB);
@@ -62,7 +62,7 @@ export function differenceOfShares(a: Float32Array, b: Float32Array): Float32Arr
   return out;
 }
 
-/** 1 + how many rows weigh more; rows of equal weight share a rank. null where the target cannot see the row. */
+/** Returns the rank of a row by |score|, from 1; equal rows share a rank. null if the target cannot see the row. */
 export function rankOf(scores: Float32Array, row: number): number | null {
   const own = Math.abs(scores[row] ?? Number.NaN);
   if (Number.isNaN(own)) return null;
@@ -71,7 +71,7 @@ export function rankOf(scores: Float32Array, row: number): number | null {
   return rank;
 }
 
-/** The k rows of largest |score|, largest first, the earlier row first among equals; rows that weigh nothing are no answer. */
+/** Returns the k rows of largest |score|, largest first, earlier rows first among equals, without rows of 0. */
 export function topRows(scores: Float32Array, k: number): number[] {
   const top: number[] = [];
   const weight = (row: number) => Math.abs(scores[row] ?? 0);

@@ -1,15 +1,16 @@
 /**
- * The script of a static map, in a saved notebook or in a file: hover and click, no kernel, no widget. Python (export/html.py)
- * or the page (views/takeaway/page.ts) writes the map; this paints it for another target, in the colours of its page.
+ * The script of a static map, in a saved notebook or a file: hover and click, without kernel or widget. Python
+ * (export/html.py) or the page (views/takeaway/page.ts) writes the map; this script paints it for another target, in
+ * the colours of its page.
  */
 
 import { parseColor, type Rgb } from "./color";
 import { painter, type Told } from "./hover";
 
-/** `shown`: the column on show at first. `scores`: column-major float32, little-endian whatever the machine is, in base64. */
+/** `shown`: the column on show at first. `scores`: column-major little-endian float32 in base64. */
 type Data = Told & { shown: number; scores: string };
 
-const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
+const SETTLE = 400; // ms: a host sets its theme's name before the style sheet has loaded
 
 function backgroundOf(element: Element): Rgb {
   for (let at: Element | null = element; at !== null; at = at.parentElement) {
@@ -59,13 +60,12 @@ function revive(map: HTMLElement): void {
 }
 
 /**
- * Functions that repaint the maps. References are weak, because a page outlives its outputs: a map's listeners hold
- * them.
+ * Functions that repaint the maps. References are weak, because outputs may be removed; a map's listeners hold them.
  */
 const painted: WeakRef<() => void>[] = [];
 for (const map of document.querySelectorAll<HTMLElement>(".sw-static-map:not([data-sw-ready])")) revive(map);
 
-// Outside of `revive`: a closure in there would keep its map alive.
+// Outside of `revive`, where a closure would keep its map alive.
 const look = () => {
   for (const again of painted) again.deref()?.();
 };

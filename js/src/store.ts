@@ -1,7 +1,7 @@
 /**
- * What the page knows: one store a widget model, shared by all its views. Here is what the kernel fills (`receive`) and
- * what the reader asks of it; how the reader looks at it is in reading.ts. What only one view needs (open drawers,
- * scroll) stays in that view.
+ * The store: one for each widget model, shared by all its views. It holds the state that the kernel sends (`receive`)
+ * and the reader's questions to the kernel; the reader's choices are in reading.ts. State of one view only (open
+ * drawers, scroll) stays in that view.
  */
 
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
@@ -35,7 +35,7 @@ export type { Look } from "./looks";
 export type { MapData, Measure } from "./map";
 export type { Kind, Shown } from "./reading";
 
-/** A question to the kernel. `foil`: the id of a token that the target is set against; `col`: the only column asked for. */
+/** A question to the kernel. `foil`: the token id of a foil; `col`: the only column to compute. */
 export type Asked = {
   method: string;
   objective: string;
@@ -44,19 +44,19 @@ export type Asked = {
   col?: number;
 };
 
-/** A map beside others: the newest one that answers a question, or, by its id, one that is there already. */
+/** A map beside others: the newest map that answers a question, or an existing one by its id. */
 export type Beside = Pick<Asked, "method" | "objective"> & { map?: string };
 
 export type Store = ReturnType<typeof createStore>;
 
 const RUNNING: ReadonlySet<string> = new Set(["loading", "waiting", "generating", "attributing", "explaining"]);
-/** The kernel has heard the question, or is a new one that never will. */
+/** Messages after which the kernel has received a question, or is a new one that never will. */
 const SIGNS_OF_AN_ANSWER: ReadonlySet<string> = new Set(["hello", "status", "failed", "answer", "comparison"]);
 const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: null, unit: "", seconds_left: null };
 
 export function createStore() {
   let session: string | null = null;
-  let agreed = true; // until the versions agree nothing can be trusted to mean what it says
+  let agreed = true; // whether kernel and page have one protocol version; otherwise messages are ignored
 
   const document = signal<DocumentBegins | null>(null);
   const tokens = signal<readonly WireToken[]>([]);
@@ -64,7 +64,7 @@ export function createStore() {
   const steps = signal<readonly (WireStep | undefined)[]>([]);
   const menu = signal<Menu | null>(null);
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
-  /** By map, the notes of its method. */
+  /** The notes of each map's method. */
   const notes = signal<ReadonlyMap<string, readonly WireNote[]>>(new Map());
   const mapId = signal<string | null>(null);
   /** The map that was on show before this one. */
@@ -80,9 +80,9 @@ export function createStore() {
   /** Why the page shows no map: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
-  /** The question that the kernel has not begun to answer. */
+  /** The question for which the kernel has not begun a map. */
   const asked = signal<Asked | null>(null);
-  /** The reader asked an LLM, and the kernel has not said a word of it yet. */
+  /** Whether the reader asked an LLM and the kernel has not confirmed it yet. */
   const wantsAnswer = signal(false);
   /** The maps that the reader has put side by side. */
   const beside = signal<readonly Beside[]>([]);
@@ -93,13 +93,13 @@ export function createStore() {
     return cut.pieces;
   });
   const running = computed(() => RUNNING.has(status.value.phase));
-  /** Whether there is a model to ask: where there is none, nothing is offered that only a model can answer. */
+  /** Whether there is a model: without one the page offers nothing that needs one. */
   const alive = computed(() => document.value?.alive !== false);
-  /** Whether the classes are outputs of a model that gives numbers and no probabilities, as a regression does. */
+  /** Whether the model gives raw scores and no probabilities, as in regression. */
   const raw = computed(() => document.value?.raw === true);
-  /** Whether a change of what was read can be tried: what it does is told in probabilities. */
+  /** Whether a change of the input can be tried: its effect is shown in probabilities. */
   const canTry = computed(() => alive.value && !raw.value);
-  /** An LLM is being asked, or about to be: one at a time. */
+  /** Whether an LLM is asked or about to be: one at a time. */
   const explaining = computed(
     () => wantsAnswer.value || status.value.phase === "explaining" || answers.value.some(isUnderWay),
   );
@@ -112,21 +112,21 @@ export function createStore() {
     return menu.value?.methods.find((card) => card.id === id);
   }
   const method = computed(() => methodCalled(map.value?.info.method) ?? null);
-  /** A map's method says whether it has signs; a difference has. */
+  /** Whether a map is signed: a difference is; otherwise its method decides. */
   function isSigned({ info, difference }: MapData): boolean {
     return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
   const reading = createReading({ document, tokens, segments, steps, map, isSigned });
-  /** What the text is coloured by: the map on show, or the one before it until the targets on show have their colours. */
+  /** The map that colours the text: the map on show, or the one before it until the targets on show have scores. */
   const painted = computed(() => {
     const [now, old, cols] = [map.value, before.value, reading.targetCols.value];
     const waits = running.value && cols !== null && reading.inputs.value === null;
     if (!waits || old?.info.doc !== document.value?.doc || reading.unitScores(now, cols) !== null) return now;
     return reading.unitScores(old, cols) === null ? now : old;
   });
-  /** Whether the colours are not those of the map that was asked for. */
+  /** Whether the colours are not yet those of the requested map. */
   const isFaded = computed(() => painted.value !== map.value || (asked.value !== null && running.value));
-  /** The questions that led to maps, where they were asked on this page. */
+  /** The questions of maps that were asked on this page, by map. */
   const questions = new Map<string, Asked>();
 
   function forgetDocument(): void {
@@ -141,7 +141,7 @@ export function createStore() {
     failure.value = null;
     whatIf.value = null;
     questions.clear();
-    beside.value = beside.value.filter(({ map }) => map === undefined); // the methods can be asked of any text
+    beside.value = beside.value.filter(({ map }) => map === undefined); // methods can be asked for any text
     reading.forgetChoices();
   }
 
@@ -166,15 +166,15 @@ export function createStore() {
       throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${info.n_rows} × ${info.n_cols}`);
     const [own, ownErrors] = [withRows(scores, info.n_rows), errors && withRows(errors, info.n_rows)];
     const known = data.columns[col];
-    // Equal in a replay: keep the old arrays, so that nothing derived from them changes.
+    // A replayed column is equal: keep the old arrays, so that nothing derived from them changes.
     if (known && isSame(known, own) && isSame(data.errors[col] ?? null, ownErrors)) return;
     data.columns[col] = own;
     data.errors[col] = ownErrors;
     if (known === undefined) data.done.value++;
-    else maps.value = new Map(maps.value).set(id, { ...data }); // another map: what is derived from the old one is not of it
+    else maps.value = new Map(maps.value).set(id, { ...data }); // a new object, so that everything derived is computed again
   }
 
-  /** A difference that the kernel tells is worked out like those of this page, so that all say the same. */
+  /** A difference from the kernel is computed here like those of this page, so that all agree. */
   function differenceIn({ method }: MapBegins): Pick<MapData, "difference"> {
     const [a, b] = (document.value?.beside ?? []).map((side) => mapBeside({ method: side, objective: "" }));
     return methodCalled(method)?.family === "difference" && a && b ? { difference: [a, b] } : {};
@@ -183,19 +183,19 @@ export function createStore() {
   function beginMap(info: MapBegins): void {
     if (info.doc !== document.value?.doc) return;
     const old = maps.value.get(info.map);
-    const keep = old !== undefined && old.info.n_rows <= info.n_rows; // more, where the text is still being written
+    const keep = old !== undefined && old.info.n_rows <= info.n_rows; // more rows if the text is still being written
     const columns = keep
       ? old.columns.slice(0, info.n_cols).map((scores) => scores && withRows(scores, info.n_rows))
       : [];
     const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
-    // Who holds the old one goes on to see what comes.
+    // Views that hold the old arrays see new columns too.
     const errors = keep ? old.errors.slice(0, info.n_cols).map((of) => of && withRows(of, info.n_rows)) : [];
     const isOfSize = keep && old.info.n_rows === info.n_rows && old.info.n_cols === info.n_cols;
     const same = isOfSize ? old : { columns, errors, done: signal(done) };
     maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
     if (info.map !== mapId.value) before.value = map.value;
-    else if (asked.value !== null && asked.value.method !== info.method) return; // it grew; what was asked for is to come
+    else if (asked.value !== null && asked.value.method !== info.method) return; // the map grew; the requested one is still to come
     if (asked.value !== null) questions.set(info.map, asked.value);
     mapId.value = info.map;
     asked.value = null;
@@ -205,14 +205,14 @@ export function createStore() {
   function addAnswer(answer: Answer): void {
     const before = answers.value.find(({ id }) => id === answer.id);
     const { start } = answer;
-    if ((before?.text.length ?? 0) < start) return; // its beginning comes once hello is heard
+    if ((before?.text.length ?? 0) < start) return; // its beginning comes after a hello
     const text = (before?.text ?? "").slice(0, start) + answer.text;
-    const free = answer.free ?? before?.free ?? null; // once there, it stays
+    const free = answer.free ?? before?.free ?? null; // kept once it is known
     const others = answers.value.filter((other) => other !== before);
     answers.value = [...others, { ...answer, text, free }].sort((a, b) => a.id - b.id);
   }
 
-  /** Answers about one text stay when another begins; their scores are on none of its maps. */
+  /** Answers about the last text stay when another begins, but their scores are no map of it. */
   function unmapAnswers(): void {
     answers.value = answers.value.map((answer) => (answer.mapped ? { ...answer, mapped: false } : answer));
   }
@@ -290,7 +290,7 @@ export function createStore() {
     }
   }
 
-  /** Take in one message. The views see all that it changes at once. */
+  /** Updates the state by one message, in one batch, so that views see all changes at once. */
   function receive(message: ToPage): void {
     if (agreed || message.type === "hello") batch(() => handle(message));
   }
@@ -299,7 +299,7 @@ export function createStore() {
     return methodCalled(method)?.uses_objective ?? true;
   }
 
-  /** The maps that answer this question, whole or not, the newest first. An LLM may have several. */
+  /** Returns the maps that answer this question, complete or not, the newest first. An LLM may have several. */
   function answersTo(question: Asked): MapData[] {
     const same = ({ info }: MapData) => {
       const known = questions.get(info.map);
@@ -316,17 +316,17 @@ export function createStore() {
     return [...maps.value.values()].reverse().filter(same);
   }
 
-  /** The newest whole map that answers this question, or null. */
+  /** Returns the newest complete map that answers this question, or null. */
   function answerTo(question: Asked): MapData | null {
     return answersTo(question).find(isWhole) ?? null;
   }
 
-  /** The map that stands beside others, whole or not, or null. */
+  /** Returns a map beside others, complete or not, or null. */
   function mapBeside({ map: id, ...question }: Beside): MapData | null {
     return (id === undefined ? answersTo(question)[0] : maps.value.get(id)) ?? null;
   }
 
-  /** The reader chose a map. If it is here, whole, it is shown at once; the kernel is told in any case. */
+  /** Asks for a map. A complete map is shown at once; the kernel is told in any case. */
   function ask(question: Asked): void {
     batch(() => {
       failure.value = null;
@@ -336,14 +336,13 @@ export function createStore() {
     });
   }
 
-  /** The question that the map on show answers, or null. */
+  /** Returns the question that a map answers. */
   function questionOf({ info }: MapData): Asked {
     return questions.get(info.map) ?? { method: info.method, objective: info.objective };
   }
 
   /**
-   * The kernel does not answer: the question will get no map, and the running task has ended, as far as the page can
-   * tell.
+   * Ends the question and the running task, because the kernel does not answer.
    */
   function giveUp(why: Omit<Failed, "type">): void {
     batch(() => {
@@ -353,12 +352,12 @@ export function createStore() {
     });
   }
 
-  /** Takes in the effect of a change that the reader tried; without a change, clears the last. */
+  /** Stores the effect of a tried change; without a change, clears the last one. */
   function tried(reply: WhatIf): void {
     if (reply.doc === document.value?.doc) whatIf.value = reply.before.length > 0 ? reply : null;
   }
 
-  /** The reader asked an LLM: clears the last error. */
+  /** Clears the last error, because the reader asked an LLM. */
   function explain(): void {
     batch(() => {
       failure.value = null;

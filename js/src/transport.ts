@@ -1,4 +1,4 @@
-/** The transport between one widget model and one store. It alone knows whether a kernel listens. */
+/** The transport between one widget model and one store. Only this module knows whether there is a kernel. */
 
 import { batch, effect } from "@preact/signals-core";
 import { readToPage } from "./messages";
@@ -6,7 +6,7 @@ import { PROTOCOL, ProtocolError, type ToKernel } from "./protocol";
 import { createRequests, type Send, type Wire } from "./requests";
 import type { Store } from "./store";
 
-/** The part of an anywidget model that we use; the fakes of the tests and of the gallery have it, too. */
+/** The part of an anywidget model that we use, which the fakes of the tests and of the gallery implement too. */
 export type Host = {
   get(name: "selection" | "extent"): unknown;
   set(name: "selection" | "extent", value: number | null): void;
@@ -16,18 +16,18 @@ export type Host = {
   off(name: string, callback: (content: unknown, buffers?: readonly DataView[]) => void): void;
 };
 
-const FOCUS_EVERY = 50; // ms: a mouse crosses words faster than a column can be computed
-const ACKNOWLEDGED = 4; // columns at once: each acknowledgement has its cost in the kernel and here; a third of its window
+const FOCUS_EVERY = 50; // ms: a mouse moves over words faster than columns are computed
+const ACKNOWLEDGED = 4; // columns per acknowledgement, a third of the kernel's window, to save messages
 const PATIENCE = 4000; // ms until the page says that it waits for a kernel
-const WHILE_BUSY = 15_000; // ms, for one that computes: it may hold the interpreter for a while
-/** It may be gone, or its messages may wait for a cell that runs: a page cannot tell. */
+const WHILE_BUSY = 15_000; // ms, the same for a kernel that computes, which may block for a while
+/** The error for a silent kernel: it may be gone, or wait for a running cell, which a page cannot tell apart. */
 const SILENCE = {
   kind: "KernelSilent",
   message: "The kernel does not answer.",
   cure: "It may be busy with a cell; if not, run the cell again. What is here can still be read.",
 };
 
-/** Binds the store to the model until `signal` aborts; says hello. */
+/** Connects the store to the model until `signal` aborts, and says hello. */
 export function connect(model: Host, store: Store, signal: AbortSignal): Wire {
   let patience: ReturnType<typeof setTimeout> | undefined;
 
@@ -43,12 +43,12 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Wire {
 
   const send: Send = (message) => {
     if (signal.aborted) return;
-    const asks = message.type !== "ack" && message.type !== "focus"; // which nothing but columns answers
+    const asks = message.type !== "ack" && message.type !== "focus"; // these are answered only by columns
     if (asks) patience ??= setTimeout(giveUp, store.running.value ? WHILE_BUSY : PATIENCE);
     try {
       model.send(message);
     } catch {
-      // No kernel: the map that is here can still be read.
+      // Without a kernel the existing map can still be read.
       if (asks) giveUp();
     }
   };
@@ -64,7 +64,7 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Wire {
       if (message.type === "hello") acknowledge.forget();
       if ("request" in message) requests.hear(message);
       else store.receive(message);
-      // Also for a map that is unknown here: the kernel counts what is on its way, not what is liked.
+      // Also for an unknown map: the kernel counts all columns that it has sent.
       if (message.type === "column") acknowledge.add(message.seq);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -86,9 +86,8 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Wire {
 }
 
 /**
- * Acknowledges the highest seq at the end of the microtask queue: once for all that one task brought, and once in a few
- * columns. Not in an animation frame, nor by a timer: hidden tabs stop the one and slow the other to a second, and the
- * kernel waits for us.
+ * Acknowledges the highest seq at the end of the microtask queue, once for all columns of one task and once in a few
+ * columns. It uses no animation frame or timer: hidden tabs stop the one and slow the other, and the kernel waits.
  */
 function acknowledger(send: Send) {
   let highest = -1;
@@ -106,17 +105,17 @@ function acknowledger(send: Send) {
         send({ type: "ack", seq: highest });
       });
     },
-    /** A kernel that says hello counts from where it likes. */
+    /** Forgets the last seq, because a new kernel counts anew. */
     forget(): void {
       highest = told = -1;
     },
   };
 }
 
-/** The pinned columns and the traits `selection` and `extent` follow each other; neither hears its own echo. */
+/** Keeps the pinned columns and the traits `selection` and `extent` equal, without echoes. */
 function bindSelection(model: Host, store: Store, signal: AbortSignal): () => void {
   const whole = (value: unknown) => (typeof value === "number" && Number.isInteger(value) ? value : null);
-  let writing = false; // between two traits that belong together
+  let writing = false; // whether one of two traits is still to be set
   const fromKernel = () => {
     if (writing) return;
     batch(() => {
@@ -131,13 +130,13 @@ function bindSelection(model: Host, store: Store, signal: AbortSignal): () => vo
     const same = (model.get("selection") ?? null) === selection && (model.get("extent") ?? 1) === extent;
     if (signal.aborted || same) return;
     writing = true;
-    model.set("extent", extent); // first: who hears of a selection may ask for its extent
+    model.set("extent", extent); // first, because observers of the selection may read the extent
     model.set("selection", selection);
     writing = false;
     try {
       model.save_changes();
     } catch {
-      // ipywidgets throws where there is no kernel; the pin holds on this page all the same.
+      // ipywidgets throws without a kernel; the pin still holds on this page.
     }
   });
   return () => {
@@ -147,8 +146,8 @@ function bindSelection(model: Host, store: Store, signal: AbortSignal): () => vo
 }
 
 /**
- * Tells the kernel which column the reader looks at while that column is still missing; at most once in FOCUS_EVERY. Not
- * of the first column before anything is chosen: the kernel begins with it.
+ * Tells the kernel which missing column the reader looks at, at most once in FOCUS_EVERY; but not the first column
+ * before anything is chosen, with which the kernel begins.
  */
 function followFocus(store: Store, send: Send): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,4 +1,4 @@
-/** Units of reading (tokens, words, sentences or segments), and the pooling of their tokens' scores. Pure. */
+/** Units (tokens, words, sentences or segments), and the pooling of their tokens' scores. Pure. */
 
 import { firstWhere, type Span } from "./layout";
 import type { WireToken } from "./protocol";
@@ -8,13 +8,13 @@ export type Granularity = (typeof GRANULARITIES)[number];
 
 export type Pool = "sum" | "mean" | "max";
 
-/** Neighbouring spans that tile all tokens; `of[i]` is the unit of token i, and `levels[k]` how coarse unit k is. */
+/** Spans that tile all tokens. `of[i]`: the unit of token i; `levels[k]`: the coarseness of unit k. */
 export type Units = { spans: readonly Span[]; levels: readonly number[]; of: Int32Array };
 
 /**
- * The units of a text, as Python has them (models/units.py; tests/data/units.json holds both to it). Input and output are
- * never put together, nor (in words) a special token and its neighbour. A unit whose `keyOf` is in `opened` is shown by
- * units of a finer kind instead: the next that cuts it.
+ * Returns the units of a text, as Python does (models/text/units.py; tests/data/units.json checks both). No unit
+ * contains both input and output, and no word a special token and its neighbour. A unit whose `keyOf` is in `opened` is
+ * replaced by the next finer units that split it.
  */
 export function unitsOf(
   tokens: readonly WireToken[],
@@ -43,12 +43,12 @@ export function unitsOf(
   return { spans, levels, of };
 }
 
-/** A sentence may begin where its first word does: both can be opened. */
+/** The key of an opened unit. A sentence and its first word may begin at the same token, so the level is part of it. */
 function keyOf(start: number, level: number): number {
   return start * GRANULARITIES.length + level;
 }
 
-/** The opened units and the one at a token; the same set where that unit is a token. */
+/** Returns the opened units and the one at a token; the same set if that unit is a token. */
 export function opening({ spans, levels, of }: Units, token: number, opened: ReadonlySet<number>): ReadonlySet<number> {
   const unit = of[token] ?? -1;
   const [span, level] = [spans[unit], levels[unit] ?? 0];
@@ -61,17 +61,17 @@ function isOne(a: WireToken | undefined, b: WireToken | undefined, level: number
   return level === 2 ? a.sentence === b.sentence : a.segment === b.segment;
 }
 
-/** The unit that holds a token, as a span of tokens. */
+/** Returns the unit that contains a token, as a span of tokens. */
 export function unitAt({ spans, of }: Units, token: number): Span | null {
   return spans[of[token] ?? -1] ?? null;
 }
 
-/** The smallest run of whole units that covers a span. */
+/** Returns the smallest run of whole units that covers a span. */
 export function wholeUnits(units: Units, { start, end }: Span): Span {
   return { start: unitAt(units, start)?.start ?? start, end: unitAt(units, end - 1)?.end ?? end };
 }
 
-/** The number of units with a token among the first n. */
+/** Returns the number of units with a token among the first n. */
 export function unitsWithin({ spans }: Units, n: number): number {
   return firstWhere(spans.length, (k) => (spans[k]?.start ?? n) >= n);
 }
@@ -83,8 +83,7 @@ const TAKE: Record<Pool, (sum: number, count: number, largest: number) => number
 };
 
 /**
- * Pools scores into those of units; NaN where no token of a unit has one. A unit seen in part has the pool of that
- * part.
+ * Pools scores of tokens to scores of units; NaN if no token of a unit has one. Only visible tokens are pooled.
  */
 export function pooled(scores: Float32Array, units: Units, pool: Pool): Float32Array {
   const out = new Float32Array(unitsWithin(units, scores.length));
@@ -104,7 +103,7 @@ export function pooled(scores: Float32Array, units: Units, pool: Pool): Float32A
   return out;
 }
 
-/** Joins several columns into one, their sum or mean; a row that some of them cannot see has that of the others. */
+/** Joins several columns to their sum or mean over the columns that can see the row. */
 export function joined(columns: readonly Float32Array[], how: "sum" | "mean"): Float32Array {
   const out = new Float32Array(columns[0]?.length ?? 0);
   for (let row = 0; row < out.length; row++) {
@@ -120,7 +119,7 @@ export function joined(columns: readonly Float32Array[], how: "sum" | "mean"): F
   return out;
 }
 
-/** The same column, with NaN in the rows that are hidden. */
+/** Returns the column with NaN in hidden rows. */
 export function masked(scores: Float32Array, hidden: Uint8Array): Float32Array {
   const out = scores.slice();
   for (let row = 0; row < out.length; row++) if (hidden[row]) out[row] = Number.NaN;

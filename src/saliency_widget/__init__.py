@@ -1,6 +1,6 @@
-"""Why did the language model write that word? Live saliency maps in a notebook cell, and the engine behind them.
+"""Live saliency maps of language models in a notebook cell, and the engine behind them.
 
-Nothing heavy is imported before it is used.
+Heavy packages are imported when they are first used.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# torch's threads spin for a while before they sleep when they wait for each other. Where a browser and a notebook
-# server want the cores too, the usual while makes a backward pass twenty times slower (22 s instead of 1 s, with two
-# busy processes on two cores); this one costs nothing on a quiet machine. libgomp reads it once, when torch is first
-# imported: so here, before anybody does. Whoever has chosen for themselves is left alone.
+# torch's threads spin before they sleep when they wait for each other. If a browser and a notebook server use the cores
+# too, spinning makes a backward pass twenty times slower (22 s instead of 1 s, with two busy processes on two cores);
+# not spinning costs nothing on a quiet machine. libgomp reads this variable once, when torch is first imported, so it
+# is set here, unless the user has set it.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
@@ -64,7 +64,7 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_WHERE[name]}", __name__), name)
-    globals()[name] = value  # for good: importing the module `show` has put the module in the function's place
+    globals()[name] = value  # importing the module `show` has replaced the function by the module
     return value
 
 

@@ -1,8 +1,8 @@
-"""Work in a thread of its own, while the thread that asked waits.
+"""Work on a thread of its own, while the calling thread waits.
 
-An interrupt (Ctrl-C, Kernel → Interrupt) can strike the main thread at any instruction. Here it strikes a thread that
-only waits; the work ends at its next look at whether to go on. What a thread sets for itself in torch (gradients off,
-inference mode, autocast) neither comes into the work nor is left by it.
+An interrupt (Ctrl-C, Kernel → Interrupt) can raise at any instruction of the main thread. Here that thread only waits,
+and the work ends at its next call of `check`. torch's settings of a thread (no_grad, inference mode, autocast) do not
+pass from the caller to the work or back.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from .errors import Cancelled
 
 Result = TypeVar("Result")
 
-_LOOK = 0.05  # seconds between two looks at how far the work is
-_PATIENCE = 10.0  # seconds that interrupted work has to end
+_TELL_INTERVAL = 0.05  # seconds between two calls of `tell`
+_END_TIMEOUT = 10.0  # seconds that interrupted work has to end
 
 
 def aside(work: Callable[[Callable[[], None]], Result], tell: Callable[[], None] = lambda: None) -> Result:
-    """What `work(check)` returns; what it raises is raised here. `check` raises Cancelled once this thread was stopped.
+    """Return the result of `work(check)`, or raise its error. `check` raises Cancelled after an interrupt.
 
-    `tell` is called in this thread while the work goes on, and once after it.
+    `tell` is called in this thread during the work, and once after it.
     """
     stopped = threading.Event()
     results: list[Result] = []
@@ -35,20 +35,20 @@ def aside(work: Callable[[Callable[[], None]], Result], tell: Callable[[], None]
     def run() -> None:
         try:
             results.append(work(check))
-        except BaseException as error:  # noqa: BLE001 (it is raised where it was asked for)
+        except BaseException as error:  # noqa: BLE001 (it is raised in the calling thread)
             errors.append(error)
 
     thread = threading.Thread(target=run, name="saliency-widget-work", daemon=True)
     try:
         thread.start()
         while thread.is_alive():
-            thread.join(_LOOK)
+            thread.join(_TELL_INTERVAL)
             tell()
-        tell()  # the work may have been quicker than the first look
+        tell()  # the work may have ended before the first call
     except BaseException:
         stopped.set()
         if thread.ident is not None:
-            thread.join(_PATIENCE)
+            thread.join(_END_TIMEOUT)
         raise
     if errors:
         raise errors[0]

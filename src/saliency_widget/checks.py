@@ -1,4 +1,4 @@
-"""What a user gave, looked at before anything is computed. Each check says what is wrong and what to do about it."""
+"""Checks of a user's arguments before anything is computed. Each raises an error with cause and cure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from collections.abc import Collection
 
 from .errors import InputError, UnknownName
 
-SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character in UTF-16, and none in any other text
+SURROGATE = re.compile("[\ud800-\udfff]")  # half of a UTF-16 pair, which is no character
 
 
 def one_of(kind: str, name: object, known: Collection[str]) -> None:
-    """Raises: UnknownName unless `name` is one of them."""
+    """Raise UnknownName unless `name` is one of the known names."""
     if not isinstance(name, str) or name not in known:
         raise UnknownName(kind, name, known)
 
 
 def whole_number(name: str, value: object, *, least: int | None = None, cure: str) -> int:
-    """An integer of any kind (NumPy's, torch's); True is none. Raises: InputError, also for one below `least`."""
+    """Return the value as an int, whatever integer type it has; bool is none.
+
+    Raises: InputError for another type, and for a number below `least`.
+    """
     try:
-        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # that is what is asked
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # index() raises for others
     except TypeError:
         number = None
     if number is None or (least is not None and number < least):
@@ -30,7 +33,7 @@ def whole_number(name: str, value: object, *, least: int | None = None, cure: st
 
 
 def whole_text(name: str, text: str) -> None:
-    """Raises: InputError where half a surrogate pair is in it: that is no character, and no tokenizer reads it."""
+    """Raise InputError if the text holds a lone surrogate, which no tokenizer can read."""
     half = SURROGATE.search(text)
     if half is not None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The kernel-side object behind one widget: what is asked of it, the thread that does it, and how it is stopped."""
+"""The controller of one widget: it queues tasks, runs them on a worker thread, and cancels them."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ if TYPE_CHECKING:
     from .protocol import to_kernel
     from .session.tasks import Task
 
-_PATIENCE = 5.0  # seconds that a process which wants to end waits for the layer that is being computed
+_EXIT_TIMEOUT = 5.0  # seconds that the interpreter's exit waits for the layer that is being computed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What `show` was called with, checked."""
+    """The checked arguments of `show`."""
 
     model: Any
     prompt: Prompt
@@ -72,10 +72,10 @@ class Job:
 
 
 class Controller:
-    """Does one widget's tasks on a thread of its own. Every method but `wait` returns at once, from any thread.
+    """Runs the tasks of one widget on a worker thread.
 
-    `send` hands a message to the pages. `finished` is called on the worker's thread with every map on show that was
-    completed, or cancelled with something in it.
+    Every method may be called from any thread; all but `wait` and `join` return at once. `send` sends a message to the
+    pages. The worker calls `finished` with every map on show that it completed, or cancelled after at least one column.
     """
 
     def __init__(self, job: Job, send: Send, finished: Callable[[Attribution], None]) -> None:
@@ -88,31 +88,33 @@ class Controller:
         self._busy = True
         self._cancelled = threading.Event()
         self._closed = False
-        self._ended = False  # the worker's thread takes no more tasks
+        self._ended = False  # whether the worker takes no more tasks
         self._error: BaseException | None = None
-        self._failure: tuple[str, str, str] | None = None  # what the pages are told of it
+        self._failure: tuple[str, str, str] | None = None  # the error's type, message and cure, for the pages
         self._model: Model | None = None
         budget, check = job.memory_budget, self._check
         shelf = Shelf(sender)
         grown, turned = self._grown, self._turned
         self._trail = Trail(sender, job.prompt, job.max_new_tokens, check=check, turned=turned, grown=grown)
         host = Host(loaded=self._loaded, document=self._document, check=check, memory_budget=budget)
-        self._conversation = said = Conversation(sender, shelf, job.explainer, host)
-        self._maps = Maps(sender, shelf, job.question, budget, check=check, finished=finished, said=lambda: said.said)
+        self._conversation = talks = Conversation(sender, shelf, job.explainer, host)
+        self._maps = Maps(
+            sender, shelf, job.question, budget, check=check, finished=finished, llm_map=lambda: talks.said
+        )
         self._what_if = WhatIf(sender, budget)
         self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
     # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Begin to work."""
-        # A thread that is deep in a library when the interpreter ends takes the process down with a crash.
+        """Start both threads."""
+        # A thread that still runs native code when the interpreter exits crashes the process.
         atexit.register(self._end)
         self._sender.start()
         self._thread.start()
 
     def receive(self, message: to_kernel.ToKernel) -> None:
-        """A message of the page. Only sets flags: it may come on a thread beside a running cell."""
+        """Handle a message of the page. Only sets flags: it may be called on a thread beside a running cell."""
         if self._sender.heard(message):
             return
         match message["type"]:
@@ -152,7 +154,7 @@ class Controller:
         self._put(Comparing(review, choice or HOMEWORK))
 
     def ask(self, question: Question) -> None:
-        """Show this map; what runs now is put aside, and taken up again when it is asked for once more."""
+        """Show this map. A map that is being computed is interrupted, and continued when it is asked for again."""
         self._put(Ask(question))
 
     def _put(self, task: Task) -> None:
@@ -165,32 +167,32 @@ class Controller:
             self._died()
 
     def prefer(self, col: int) -> None:
-        """The user looks at this column: compute and send it next."""
+        """Compute and send this column next, because the user looks at it."""
         self._sender.prefer(col)
         self._maps.prefer(col)
 
     def cancel(self) -> None:
-        """Stop what is running; keep what is done. Nothing happens where nothing runs."""
+        """Cancel the running and all waiting tasks. Finished columns stay."""
         with self._changed:
             if not self._busy:
                 return
             self._tasks.clear()
             self._cancelled.set()
             if self._model is None and not isinstance(self._running, Talk | Comparing):
-                self._error = _cancelled_at(0, None)  # loading cannot be interrupted; nobody has to wait for it
+                self._error = _cancelled_at(0, None)  # loading cannot be interrupted, so `wait` does not wait for it
                 self._busy = False
                 self._sender.tell(status("cancelled"))
             self._changed.notify_all()
 
     def _drop(self, task: Task | None) -> None:
-        """It will not be done: whoever waits for it is told."""
+        """Tell the pages that wait for this task that it will not be done."""
         if isinstance(task, Talk):
             self._conversation.drop(task)
         elif isinstance(task, Quick):
             self._sender.tell({"type": "unanswered", "request": task.request})
 
     def close(self) -> None:
-        """End both threads and free what they held."""
+        """Tell both threads to end and to free their data. `join` waits for them."""
         with self._changed:
             self._closed = True
             self._tasks.clear()
@@ -200,47 +202,47 @@ class Controller:
         atexit.unregister(self._end)
 
     def join(self, timeout: float) -> bool:
-        """Wait for both threads to end after `close`; whether they have."""
+        """Wait up to `timeout` seconds for each thread to end after `close`. Return whether both have ended."""
         self._thread.join(timeout)
         return self._sender.join(timeout) and not self._thread.is_alive()
 
     def _end(self) -> None:
         self.close()
-        self._thread.join(_PATIENCE)
+        self._thread.join(_EXIT_TIMEOUT)
 
     @property
     def attribution(self) -> Attribution | None:
-        """The map on show as far as it is computed, or None."""
+        """Return the finished columns of the map on show, or None before there are any."""
         return self._maps.attribution
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """What was said so far, in the order in which it was asked for."""
+        """Return the finished explanations, in the order of their requests."""
         return self._conversation.explanations
 
     @property
     def comparison(self) -> SayVersusDo | None:
-        """What was said beside what was computed, the last one asked for, or None."""
+        """Return the last comparison of stated with computed scores, or None."""
         return self._conversation.comparison
 
     @property
     def error(self) -> BaseException | None:
-        """What failed first of all that was to do, or None."""
+        """Return the first error since the controller was last idle, or None."""
         return self._error
 
     def idle(self) -> bool:
-        """Whether nothing is to do, and the pages have heard of all that was done."""
+        """Return whether no task waits or runs and the pages have received every message."""
         with self._changed:
             return not self._busy and self._sender.idle()
 
     def wait(self, timeout: float | None) -> bool:
-        """Block until nothing is to do, or for `timeout` seconds; whether nothing is to do."""
+        """Block until no task waits or runs, or for `timeout` seconds. Return whether no task waits or runs."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while self._busy:
             left = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
             if left <= 0:
                 return False
-            with self._changed:  # short waits: Kernel → Interrupt gets through between them
+            with self._changed:  # short waits: Kernel → Interrupt is handled between them
                 self._changed.wait_for(lambda: not self._busy, left)
         return True
 
@@ -250,12 +252,12 @@ class Controller:
         try:
             while self._wait_for_work():
                 self._finish(self._try(self._take()))
-        except BaseException:  # SystemExit of somebody's layer, say: nobody is left to go on, but it can be told
+        except BaseException:  # e.g. SystemExit in a layer of the model: the thread ends, and the pages are told
             self._ended = True
             self._died()
             raise
         self._ended = True
-        if self._busy:  # asked, and closed before it was begun
+        if self._busy:  # a task was queued, and the controller closed before the task began
             self._died()
         self._model = None
         self._conversation.forget_map()
@@ -265,7 +267,7 @@ class Controller:
     def _died(self) -> None:
         error = WorkerDied(
             "The thread behind this widget ended without finishing.",
-            cure="What it had computed is kept; run the cell again to start a new one.",
+            cure="The finished columns are kept; run the cell again to start a new one.",
         )
         self._sender.tell(failed(type(error).__name__, error.message, error.cure))
         with self._changed:
@@ -280,16 +282,16 @@ class Controller:
             return not self._closed
 
     def _take(self) -> Task | None:
-        """What to do next; None: what waited was cancelled."""
+        """Take the next task; None if the waiting tasks were cancelled."""
         with self._changed:
             self._running = self._tasks.take()
-            if self._running is not None:  # it was asked for after the cancel
+            if self._running is not None:  # it was queued after the cancel
                 self._cancelled.clear()
             return self._running
 
     def _finish(self, error: BaseException | None) -> None:
         with self._changed:
-            # Where something newer is to be shown, its end is the one to tell.
+            # If a newer map or text waits, the error of that one counts, not of this one.
             newer = self._tasks.overtake(self._running) or (isinstance(error, Cancelled) and bool(self._tasks))
             if error is not None and isinstance(self._running, Quick):
                 self._drop(self._running)
@@ -300,27 +302,27 @@ class Controller:
                 return
             self._cancelled.clear()
             self._busy = False
-            if self._failure is not None:  # what was done after it has taken it off the page
+            if self._failure is not None:  # later tasks removed the message of the error from the page
                 self._sender.tell(failed(*self._failure))
             self._changed.notify_all()
 
     def _try(self, task: Task | None) -> BaseException | None:
-        """Do one task (None: it was cancelled before it began); its error is told to the pages, and given back."""
+        """Run one task (None: it was cancelled before it began). Send its error to the pages, and return it."""
         try:
             self._do(task)
-        except _Overtaken:
+        except _Interrupted:
             with self._changed:
                 self._tasks.put_aside(task)
         except Cancelled as error:
             self._sender.tell(status("cancelled", "", *self._progress()))
             return error
         except SaliencyError as error:
-            if isinstance(task, Talk):  # its answer says what went wrong, and the map stays as it was
+            if isinstance(task, Talk):  # the message with its answer carries the error
                 self._sender.tell(status("done"))
             else:
                 self._fail(type(error).__name__, error.message, error.cure)
             return error
-        except Exception as error:  # noqa: BLE001 (the model is somebody else's program; its error is shown and raised)
+        except Exception as error:  # noqa: BLE001 (the page shows any error of the model's code, wait raises it)
             message = str(error) or "The model's code raised this error."
             self._fail(type(error).__name__, message, "See wait() for where it came from.")
             return error
@@ -337,7 +339,7 @@ class Controller:
             case Talk() | Comparing():
                 self._conversation.fulfil(task)
                 if self._model is not None:
-                    self._maps.tell_menu(self._model)  # what was said may be a map by now
+                    self._maps.tell_menu(self._model)  # the answer may have made the LLM's map available
                     if self._maps.question.card is LLM:
                         self._follow()
                 self._sender.tell(status("done"))
@@ -384,7 +386,7 @@ class Controller:
         return self._model
 
     def _document(self) -> Document:
-        """The text on show, written if there is none. Outside of a turn, too."""
+        """Return the text on show; write it first if there is none. May be called outside of `turn`."""
         if self._trail.text is not None:
             return self._trail.text.document
         model = self._loaded()
@@ -394,15 +396,15 @@ class Controller:
             return self._written(inside).document
 
     def _written(self, model: Model) -> Text:
-        """The text on show, written if there is none."""
+        """Return the text on show; write it first if there is none."""
         if self._trail.text is None:
             self._go(model, lambda: self._trail.begin(model))
         text = self._trail.text
-        assert text is not None, "a text that cannot be written is an error"
+        assert text is not None, "writing the text raises an error or puts it on show"
         return text
 
     def _turn(self, model: Model, task: Turn) -> None:
-        """Another text, and the map that was on show, of that one."""
+        """Put another text on show, and queue for it the map that was on show."""
         before = self._trail.text
         match task:
             case Branch():
@@ -417,7 +419,7 @@ class Controller:
             self._follow()
 
     def _go(self, model: Model, to: Callable[[], None]) -> None:
-        """To another text. However far one comes, what is known of it is told."""
+        """Write another text, and tell the pages of it and of its maps, even if writing is cancelled or fails."""
         before, cut_short = self._trail.text, True
         try:
             to()
@@ -425,38 +427,38 @@ class Controller:
         finally:
             text = self._trail.text
             if text is not None and text is not before:
-                self._maps.settle(model, text.document, cut_short=cut_short)
+                self._maps.finish_early(model, text.document, cut_short=cut_short)
                 self._conversation.introduce()
                 self._maps.tell_menu(model)
-                self._maps.revive(model, text.document)
+                self._maps.send_again(model, text.document)
 
     def _turned(self) -> None:
-        """The pages are about to hear of another text."""
+        """Drop all that belongs to the last text: the pages are about to be told of another one."""
         with self._changed:
             self._tasks.turn_the_page()
         self._maps.turn()
         self._what_if.forget()
 
     def _grown(self, model: Model, document: Document) -> None:
-        """A text is being written: the map that will be asked of it begins, unless another one was asked for."""
+        """Begin the map of a text that is still being written, unless another map or text waits."""
         task = self._running
         if isinstance(task, Ask | Turn) and not self._tasks.overtake(Ask(self._maps.question)):
-            self._maps.anticipate(model, document, task.question if isinstance(task, Ask) else self._next_question())
+            self._maps.begin_early(model, document, task.question if isinstance(task, Ask) else self._next_question())
 
     def _follow(self) -> None:
-        """What was on show is asked of the text that is on show now."""
+        """Queue the question of the last text's map for the text on show now."""
         question = self._next_question()
         with self._changed:
             self._check()
             self._tasks.follow(question)
 
     def _next_question(self) -> Question:
-        """The question on show, as it is put to another text."""
+        """Return the question of the map on show, without what belongs to its text."""
         said_of_another = self._maps.question.card is LLM and self._conversation.said is None
         return bare(self._job.question if said_of_another else self._maps.question)
 
     def _forget_other_weights(self, model: Model) -> bool:
-        """Where the weights are not those of before, nothing that was computed is valid; whether that is so."""
+        """Forget all maps if the model's weights have changed since they were computed. Return whether they have."""
         if not self._maps.are_of_other_weights(model):
             return False
         self._conversation.forget_map()
@@ -467,21 +469,21 @@ class Controller:
     # ── called from inside long work ──────────────────────────────────────────────────────────────────────────────
 
     def _check(self) -> None:
-        """Raises to give up: for good, or (once there is a text) for something that comes first."""
-        # What was cancelled does not go on after a short answer either.
+        """Raise `Cancelled`, or `_Interrupted` if there is a text and a more urgent task waits."""
+        # A cancelled map is not continued after a quick task, so only another map or text interrupts it.
         gives_way = self._tasks.overtake if self._cancelled.is_set() else self._tasks.interrupt
         if self._trail.text is not None and gives_way(self._running):
-            raise _Overtaken
+            raise _Interrupted
         if self._cancelled.is_set():
             raise _cancelled_at(*self._progress())
 
     def _progress(self) -> tuple[int, int | None]:
-        """How far the work is: done, and of how many."""
+        """Return how many parts of the running task are done, and of how many; None if that is unknown."""
         told = self._sender.latest("status")["status"]
         return told["done"], told["total"]
 
     def _loading(self, what: str, done: int, total: int | None) -> None:
-        if not self._tasks:  # else what was asked after the cancel needs the model, too
+        if not self._tasks:  # a task that was queued after the cancel needs the model too
             self._check()
         self._sender.tell(status("loading", what, done, total))
 
@@ -492,9 +494,9 @@ class Controller:
 def _cancelled_at(done: int, total: int | None) -> Cancelled:
     return Cancelled(
         f"Cancelled after {done} of {total}." if total else "Cancelled.",
-        cure="What was done is kept; ask again to go on.",
+        cure="The finished columns are kept; ask again to go on.",
     )
 
 
-class _Overtaken(Exception):
-    """Something that comes first was asked for."""
+class _Interrupted(Exception):
+    """A more urgent task waits, so the running one stops."""

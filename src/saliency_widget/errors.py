@@ -1,24 +1,24 @@
-"""Every error a user can meet. Each names the cause, and the cure.
+"""All errors of this package. Each names its cause and its cure.
 
 SaliencyError
-├── InputError            what was asked cannot be asked (also a ValueError)
-│   ├── UnknownName       a method, setting or objective nobody knows; the nearest names are offered
-│   ├── UnsupportedMethod the method exists, but not for this model
-│   ├── AmbiguousToken    a word that occurs several times (also a LookupError)
-│   ├── TokenNotFound     a word that does not occur (also a LookupError)
-│   └── TextTooLong       more tokens than the model has positions for
-├── ModelNotFound         no such model here or on the hub
-├── DamagedFile           a checkpoint or a saved map that is not what it should be (also a ValueError)
-├── FileError             a file of yours that the system does not let us read or write (also an OSError)
-│   └── NoSuchFile        there is none (also a FileNotFoundError)
-├── DownloadFailed        something had to be fetched and could not be
-├── OutOfMemory           not even one column fits
-├── BadScores             scores that are NaN, infinite or all zero: an error, never a picture
-├── WeightsChanged        the weights changed while a map was computed: it would be of neither
-├── NoNotebook            a widget was asked for where there is no notebook to show it in
-├── ServerError           a language model server is down, slow, refuses, or answers with something else
-├── Cancelled             the user stopped it; what was done is kept
-└── WorkerDied            the thread behind a widget ended without finishing
+├── InputError            invalid arguments (also a ValueError)
+│   ├── UnknownName       a method, setting or objective does not exist; the cure offers the nearest names
+│   ├── UnsupportedMethod a method cannot run on this model
+│   ├── AmbiguousToken    a word occurs several times (also a LookupError)
+│   ├── TokenNotFound     a word does not occur (also a LookupError)
+│   └── TextTooLong       a text has more tokens than the model has positions
+├── ModelNotFound         a model is neither on this machine nor on the hub
+├── DamagedFile           a checkpoint or a saved map is truncated or garbled (also a ValueError)
+├── FileError             the system refuses to read or write a file of the user (also an OSError)
+│   └── NoSuchFile        a file does not exist (also a FileNotFoundError)
+├── DownloadFailed        a model could not be fetched
+├── OutOfMemory           not even one column fits into memory
+├── BadScores             scores are NaN, infinite or all zero
+├── WeightsChanged        the weights changed while a map was computed
+├── NoNotebook            there is no notebook to show a widget in
+├── ServerError           a language model server is down, slow, refuses, or does not answer with text
+├── Cancelled             the user cancelled; the finished columns are kept
+└── WorkerDied            a widget's worker thread ended without finishing
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from .characters import plain
 
 
 class SaliencyError(Exception):
-    """Base of all errors of this package. `message` says what happened, `cure` what to do about it.
+    """Base of all errors of this package. `message`: the cause; `cure`: what to do about it.
 
-    Both are one line: characters that a terminal would obey, which names from outside may have, are signs in them.
+    Both are one line, with signs for characters that control a terminal, which names from outside may contain.
     """
 
     def __init__(self, message: str, *, cure: str) -> None:
@@ -43,11 +43,11 @@ class SaliencyError(Exception):
 
 
 class InputError(SaliencyError, ValueError):
-    """What was asked cannot be asked."""
+    """An argument is invalid."""
 
 
 class UnknownName(InputError):
-    """A name that is not in a table. The nearest names that are, come with it."""
+    """A name does not exist. The cure offers the nearest names."""
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         names = list(known)
@@ -60,11 +60,11 @@ class UnknownName(InputError):
 
 
 class UnsupportedMethod(InputError):
-    """The method exists, but not for this model."""
+    """A method cannot run on this model."""
 
 
 class AmbiguousToken(InputError, LookupError):
-    """A word that occurs more than once; `positions` are the ones to choose from."""
+    """A word occurs more than once. `positions`: those to choose from."""
 
     def __init__(self, message: str, *, cure: str, positions: Iterable[int]) -> None:
         super().__init__(message, cure=cure)
@@ -72,23 +72,23 @@ class AmbiguousToken(InputError, LookupError):
 
 
 class TokenNotFound(InputError, LookupError):
-    """A word that no row, or no column, has."""
+    """A word is in no row, or in no column."""
 
 
 class TextTooLong(InputError):
-    """More tokens than the model has positions for."""
+    """A text has more tokens than the model has positions."""
 
 
 class ModelNotFound(SaliencyError):
-    """No such model here or on the hub."""
+    """A model is neither on this machine nor on the hub."""
 
 
 class DamagedFile(SaliencyError, ValueError):
-    """A file that is cut short, is not what its name says, or comes from a newer version."""
+    """A file is truncated or garbled, is not what its name says, or comes from a newer version."""
 
 
 class FileError(SaliencyError, OSError):
-    """A file that cannot be read or written. `errno`: the system's number for the reason, or None."""
+    """A file cannot be read or written. `errno`: the system's error number, or None."""
 
     def __init__(self, message: str, *, cure: str, errno: int | None = None) -> None:
         super().__init__(message, cure=cure)
@@ -96,11 +96,11 @@ class FileError(SaliencyError, OSError):
 
 
 class NoSuchFile(FileError, FileNotFoundError):
-    """There is no file of that name."""
+    """A file does not exist."""
 
 
 class DownloadFailed(SaliencyError):
-    """Something had to be fetched and could not be."""
+    """A model could not be fetched."""
 
 
 class OutOfMemory(SaliencyError):
@@ -108,7 +108,7 @@ class OutOfMemory(SaliencyError):
 
 
 class BadScores(SaliencyError):
-    """Scores that are NaN, infinite or all zero. `col` is the first bad column."""
+    """Scores are NaN, infinite or all zero. `col`: the first bad column."""
 
     def __init__(self, message: str, *, cure: str, col: int) -> None:
         super().__init__(message, cure=cure)
@@ -120,11 +120,11 @@ class WeightsChanged(SaliencyError):
 
 
 class NoNotebook(SaliencyError):
-    """A widget was asked for where there is no notebook to show it in."""
+    """There is no notebook to show a widget in."""
 
 
 class ServerError(SaliencyError):
-    """A language model server is down, slow, refuses, or answers with something else. `status`: HTTP's, or None."""
+    """A language model server is down, slow, refuses, or does not answer with text. `status`: HTTP's, or None."""
 
     def __init__(self, message: str, *, cure: str, status: int | None = None) -> None:
         super().__init__(message, cure=cure)
@@ -132,8 +132,8 @@ class ServerError(SaliencyError):
 
 
 class Cancelled(SaliencyError):
-    """The user stopped it; what was done is kept."""
+    """The user cancelled. The finished columns are kept."""
 
 
 class WorkerDied(SaliencyError):
-    """The thread behind a widget ended without finishing its job."""
+    """A widget's worker thread ended without finishing its tasks."""

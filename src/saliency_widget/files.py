@@ -1,4 +1,4 @@
-"""Files that a user asks for: each is written whole or not at all, and what the system refuses is said in words."""
+"""Reading and writing of the user's files. A file is written completely or not at all; errors name cause and cure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import FileError, NoSuchFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# By the system's number: why, and the cure.
+# The system's error numbers: cause and cure.
 _REASONS = {
     errno.ENOENT: ("there is no such folder", "Make the folder first, or check the path."),
     errno.ENOTDIR: ("a part of its path is a file, not a folder", "Check the path."),
@@ -32,10 +32,10 @@ _REASONS = {
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file. Where that fails, what was there before is there still, and nothing else is.
+    """Write a file. If that fails, an existing file is unchanged, and no other file is left.
 
-    A symbolic link stays one: the file that it leads to is replaced. A new file has the permissions that the umask
-    leaves, an old one keeps its own. A device or a pipe is written to as it is.
+    A symbolic link is kept, and its target replaced. A new file gets the permissions of the umask, an existing one
+    keeps its own. A device or a pipe is written to directly.
     Raises: FileError.
     """
     with _explained(path, "saved"):
@@ -47,14 +47,14 @@ def write_whole(path: str | Path, content: bytes) -> None:
 
 
 def read_part(path: str | Path, start: int, length: int) -> bytes:
-    """`length` bytes of a file from byte `start` on; fewer where it ends before. Raises: NoSuchFile, FileError."""
+    """Return `length` bytes of a file from byte `start` on; fewer if it ends before. Raises: NoSuchFile, FileError."""
     with _explained(path, "read"), Path(path).open("rb") as file:
         file.seek(start)
         return file.read(length)
 
 
 def size_of(path: str | Path) -> int:
-    """The bytes of a file. Raises: NoSuchFile; FileError, also for a folder, a device or a pipe."""
+    """Return the size of a file in bytes. Raises: NoSuchFile; FileError, also for a folder, a device or a pipe."""
     with _explained(path, "read"):
         found = Path(path).stat()
     if stat.S_ISREG(found.st_mode):
@@ -64,7 +64,7 @@ def size_of(path: str | Path) -> int:
 
 
 def _is_stream(path: str | Path) -> bool:
-    """Is this path a device, a pipe or a folder? These cannot be replaced by a file."""
+    """Return whether the path is a device, a pipe or a folder, which a file cannot replace."""
     try:
         return not stat.S_ISREG(Path(path).stat().st_mode)
     except FileNotFoundError:
@@ -72,9 +72,9 @@ def _is_stream(path: str | Path) -> bool:
 
 
 def _replace(target: Path, content: bytes) -> None:
-    """Write the content beside `target`, and move it there once it is on the disk."""
+    """Write the content to a file beside `target`, and rename that to `target` once it is on the disk."""
     try:
-        os.close(os.open(target, os.O_WRONLY))  # a file that is write-protected is so on purpose
+        os.close(os.open(target, os.O_WRONLY))  # do not replace a write-protected file
         mode = stat.S_IMODE(target.stat().st_mode)
     except FileNotFoundError:
         mode = None
@@ -84,7 +84,7 @@ def _replace(target: Path, content: bytes) -> None:
         with os.fdopen(made, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # a full disk may say so only here
+            os.fsync(file.fileno())  # a full disk may raise only here
         if mode is not None:
             draft.chmod(mode)
         draft.replace(target)
@@ -94,7 +94,7 @@ def _replace(target: Path, content: bytes) -> None:
 
 @contextmanager
 def _explained(path: str | Path, done: str) -> Iterator[None]:
-    """Turn an OSError inside into an error of ours. Raises: NoSuchFile where a file is read; FileError."""
+    """Enter a context in which an OSError becomes a FileError, or NoSuchFile when a file is read."""
     try:
         yield
     except OSError as error:
@@ -103,5 +103,5 @@ def _explained(path: str | Path, done: str) -> Iterator[None]:
         said = (error.strerror or str(error), "Check the path and the disk.")
         why, cure = _REASONS.get(error.errno or 0, said)
         raise FileError(f"{path} cannot be {done}: {why}.", cure=cure, errno=error.errno) from error
-    except ValueError as error:  # a NUL, or half a character
+    except ValueError as error:  # a NUL, or a lone surrogate
         raise FileError(f"{str(path)!r} cannot be {done}: it is no path.", cure="Check the path.") from error

@@ -1,4 +1,4 @@
-"""What differs between the places a widget lives in: JupyterLab, Notebook, marimo, a plain Python process."""
+"""The differences between a widget's hosts: JupyterLab, Notebook, marimo, a plain Python process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def marimo() -> Any:
-    """The module, where marimo runs the cell that calls; None in any other place."""
+    """Return the module marimo if it runs the calling cell, otherwise None."""
     module = sys.modules.get("marimo")
     return module if module is not None and module.running_in_notebook() else None
 
 
 def check_notebook() -> None:
-    """Raises: NoNotebook where no widget can be shown."""
+    """Raise NoNotebook if no widget can be shown."""
     from IPython import get_ipython
 
     shell: InteractiveShell | None = get_ipython()
@@ -34,21 +34,20 @@ def check_notebook() -> None:
 
 
 def hear_in_cells(comm: Any) -> None:
-    """Let messages of the page be taken while a cell runs, where the kernel can.
+    """Let the page's messages be handled while a cell runs, if the kernel supports it.
 
-    ipykernel 7 takes them on the thread where the kernel last spoke: that of the running cell. Taken where the page
-    asks, Cancel and hover get through.
+    ipykernel 7 handles them on the thread that last sent a message, which is that of the running cell. Handled on the
+    subshell that the page chose, Cancel and hover work during a cell.
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = None
 
 
 def soon(call: Callable[[], None]) -> None:
-    """Have it called, neither here nor now.
+    """Call a function later, on the kernel's thread between two cells, or without a kernel on a new thread.
 
-    The worker must not run what observers of `value` do: it holds the model, and `wait()` waits for it. So the kernel
-    does, between two cells, as it does for what a page sends; pyplot and `Output` expect that thread. Where there is no
-    kernel a thread of its own does.
+    The worker must not run the observers of `value`: it holds the model, and `wait()` waits for it. pyplot and `Output`
+    expect the kernel's thread.
     """
     from IPython import get_ipython
 
@@ -60,7 +59,7 @@ def soon(call: Callable[[], None]) -> None:
 
 
 def running_cell() -> str | None:
-    """The message that runs the cell; None outside a cell."""
+    """Return the id of the message that runs the current cell; None outside a cell."""
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -70,8 +69,8 @@ def running_cell() -> str | None:
 
 
 def is_last_line() -> bool:
-    """Whether IPython is showing the value of a cell's last line, and not running a call of `display`."""
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001 (there is no other way to ask who calls)
+    """Return whether IPython displays the value of a cell's last line, rather than a call of `display`."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 (the only way to find the caller)
     while frame is not None:
         if frame.f_globals.get("__name__") == "IPython.core.displayhook":
             return True

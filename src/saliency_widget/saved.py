@@ -1,4 +1,4 @@
-"""The static map that a saved notebook shows: a second output beside the living widget, which hides it."""
+"""The static map of a saved notebook: a second output of the cell, which the live widget hides."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-REST = 2.0  # s without another map
+REST = 2.0  # seconds without another map before it is saved
 
 
 class Slot(Protocol):
-    """An output that can be filled again: IPython's `DisplayHandle`."""
+    """An output that can be replaced: IPython's `DisplayHandle`."""
 
     def update(self, obj: object, /) -> None:
-        """Put something else there."""
+        """Replace the output."""
 
 
 class SavedMap:
-    """The slots of one widget, and what is to be put into them. `html` makes it.
+    """The outputs with one widget's static map. `html` returns the map's HTML.
 
-    The first map goes there at once: a notebook may be over with its last cell. A later one only once the reader has
-    rested for a while, for a large map holds up the page for half a second while it is put there.
+    The first map is saved at once, because the notebook may end with this cell. A later one is saved after a pause,
+    because saving a large map blocks the page for half a second.
     """
 
     def __init__(self, html: Callable[[], str]) -> None:
@@ -31,11 +31,11 @@ class SavedMap:
         self._timer: threading.Timer | None = None
 
     def add(self, slot: Slot) -> None:
-        """Another view of the widget, with the static map of this moment in it."""
+        """Add the output of another view of the widget, which holds the current static map."""
         self._slots.append(slot)
 
     def follow(self) -> None:
-        """Another map is complete. From any thread."""
+        """Save another map, at once or after a pause. May be called from any thread."""
         with self._lock:
             if self._filled:
                 self._wait()
@@ -44,13 +44,13 @@ class SavedMap:
         self._fill()
 
     def renew(self) -> None:
-        """Another target is pinned on the map that is there. From any thread."""
+        """Save the map again, because another target is pinned. May be called from any thread."""
         with self._lock:
             if self._filled:
                 self._wait()
 
     def flush(self) -> None:
-        """Put there now what is still to come, if anything is."""
+        """Save a waiting map now, if there is one."""
         with self._lock:
             due = self._timer is not None
             self._stop()

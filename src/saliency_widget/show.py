@@ -1,4 +1,4 @@
-"""What a notebook user calls."""
+"""`show`, which displays a live map in a notebook."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def show(
     explainer: Any = None,
     **settings: Any,
 ) -> SaliencyWidget:
-    """A living saliency map under the cell: hover a word the model wrote, and see which words caused it.
+    """Display a live saliency map under the cell: hover a word that the model wrote to see which words caused it.
 
-    Displays at once and returns at once; loading, writing and attributing go on behind. `wait()` gives the
-    `Attribution`. The arguments are those of `attribute` without `span`, for which several targets can be pinned, and
-    `progress`; and `explainer`: who else can be asked in the Explain drawer, beside the model itself:
-    `OpenAIClient(...)`, or whatever `load_model` takes.
+    Displays and returns at once; loading, writing and computing continue in the background. `wait()` returns the
+    `Attribution`. The arguments are those of `attribute` without `progress` and `span` (pin several targets instead),
+    and `explainer`: another LLM for the Explain drawer, beside the model itself: `OpenAIClient(...)`, or anything that
+    `load_model` accepts.
 
     What is pinned can be linked and observed like any widget's value: `w.selection` is the first pinned column or None,
     `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the scores

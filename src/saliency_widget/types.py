@@ -1,4 +1,4 @@
-"""The nouns that every layer shares. Plain data: no torch, no widget, no file."""
+"""The types that all layers share: plain data without torch, widgets or files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ Fate: TypeAlias = Literal["aligned", "out of range", "repeated", "invented"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One model token, keyed by its position: words repeat, positions do not. `id` is -1 where no model gave it.
+    """One model token, keyed by its position: words repeat, positions do not. `id` is -1 if no model gave it.
 
-    `text` is what a reader sees: the characters the token touches, whole, even where the token holds only some of
-    their bytes. `part` then is `(k, n)`: this is piece k (from 1) of the n tokens that share one character.
-    `span` is the half-open range of code points in the text, or None for a token that is no part of the text
-    (special tokens). `word`, `sentence` and `segment` are running indices over the whole token list. A unit that stands
-    for several tokens, a word or a sentence, has their `length`: it ends before `position + length`.
+    `text`: the characters that the token touches, whole, even if the token holds only some of their bytes. Then `part`
+    is `(k, n)`: this is part k (from 1) of the n tokens that share one character. `span`: the half-open range of code
+    points in the text, or None for a special token. `word`, `sentence`, `segment`: running indices over the whole token
+    list. `length`: the number of tokens of a unit (a word, a sentence), which ends before `position + length`.
     """
 
     id: int
@@ -49,7 +48,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A named stretch of tokens, `[start, end)`: a chat turn, a paragraph, a document."""
+    """A named range of tokens, `[start, end)`: a chat turn, a paragraph, a document."""
 
     kind: SegmentKind
     name: str
@@ -59,7 +58,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """A token the model could have written at one step, with its probability in [0, 1]."""
+    """A token that the model could have written at one step, with its probability in [0, 1]."""
 
     id: int
     text: str
@@ -68,11 +67,11 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Selection:
-    """What is pinned in a widget, and the scores of the map on show that are about it.
+    """The pinned targets of a widget, and their scores in the map on show.
 
-    `cols`: the pinned columns, counted as in the widget. `tokens`: their targets, one a column; `target`: the text of
-    these. `inputs`: the rows of the map. `scores`: float32 [n_inputs, n_cols] as the method defines them, NaN where the
-    target cannot see the input; read-only. Equal where everything in it is, the scores bit for bit.
+    `cols`: the pinned columns, numbered as in the widget. `tokens`: their targets, one for each column; `target`: their
+    text. `inputs`: the rows of the map. `scores`: read-only float32 [n_inputs, n_cols] as the method defines them, NaN
+    where the target cannot see the input. Two selections are equal if all fields are, the scores bit for bit.
     """
 
     cols: range
@@ -92,9 +91,9 @@ class Selection:
 
 
 class Inputs(NamedTuple):
-    """The ids that a model reads: of a source (encoder-decoder models alone have one), and of the text itself.
+    """The ids that a model reads: those of the source (of encoder-decoder models only), and those of the text.
 
-    `types`: token types, one an id of the text, which tell a pair of texts apart; empty where the model is told none.
+    `types`: the token types of a pair of texts, one for each id of the text; empty if the model reads none.
     """
 
     source: tuple[int, ...]
@@ -103,11 +102,11 @@ class Inputs(NamedTuple):
 
     @property
     def all(self) -> tuple[int, ...]:
-        """One id a row: source first."""
+        """Return the id of each row, source first."""
         return self.source + self.ids
 
     def at(self, rows: Iterable[int]) -> Inputs:
-        """These rows alone, in their order."""
+        """Return the inputs of these rows only, in their order."""
         n, rows = len(self.source), list(rows)
         kept = [row - n for row in rows if row >= n]
         return Inputs(
@@ -118,10 +117,10 @@ class Inputs(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What one column explains: the tokens `ids` from `position` on, each predicted from all before it.
+    """The target of one column: the tokens `ids` from `position` on, each predicted from all tokens before it.
 
-    Positions count source and text as one. Mostly it is one token; of a span the objectives are added up. A class
-    stands right after the last input.
+    Positions count through source and text. A target is one token, a span (whose objectives are added) or a class,
+    whose position is that after the last input.
     """
 
     position: int
@@ -129,16 +128,16 @@ class Target(NamedTuple):
 
     @property
     def n_seen(self) -> int:
-        """How many rows it can see: those from 0 on."""
+        """Return the number of rows, from 0 on, that the target can see."""
         return self.position + len(self.ids) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to attribute. Equal requests on an unchanged model give equal matrices, so a request is a cache key.
+    """The question that a map answers. Equal requests on an unchanged model give equal maps, so it is a cache key.
 
-    `targets`: one a column, ascending. `foil`: the id that each target is set against, or None. `settings` is the
-    method's own frozen dataclass.
+    `targets`: one for each column, ascending. `foil`: the id of the foil, or None. `settings`: the method's own frozen
+    dataclass.
     """
 
     inputs: Inputs
@@ -150,5 +149,5 @@ class Request:
 
     @property
     def n_rows(self) -> int:
-        """Rows of the matrix: every position that some target can see."""
+        """Return the number of rows of the matrix: of positions that some target can see."""
         return max(target.n_seen for target in self.targets)

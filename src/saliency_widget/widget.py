@@ -1,4 +1,4 @@
-"""The widget: traits, and messages handed to what stands behind it. Everything hard is elsewhere."""
+"""The widget: its traits, its display, and its messages, which a backend handles."""
 
 from __future__ import annotations
 
@@ -30,59 +30,59 @@ if TYPE_CHECKING:
     from .explanation.result import Explanation
 
 
-SMALL = 2000  # rows of a map that is saved anew at each pin: of a larger one that holds up the page
+SMALL = 2000  # rows of a map, at most, whose static map is saved again at each pin; a larger one would delay the page
 
 
 class Backend(Protocol):
-    """What stands behind a widget: it tells the pages what there is, and takes what they and Python ask.
+    """The backend of a widget: it sends messages to the pages, and handles the requests of pages and Python.
 
-    It is made with a way to send to the pages, and one to say that a map on show is complete. Every method but `wait`
-    returns at once, from any thread.
+    It is created with a function that sends a message and one that is called with each completed map on show. Every
+    method may be called from any thread; all but `wait` return at once.
     """
 
     def start(self) -> None:
-        """Begin to work, and to send."""
+        """Start working and sending."""
 
     def receive(self, message: to_kernel.ToKernel) -> None:
-        """A message of the page."""
+        """Handle a message of the page."""
 
     def prefer(self, col: int) -> None:
-        """The user looks at this column."""
+        """Compute and send this column first, because the user looks at it."""
 
     def cancel(self) -> None:
-        """Stop what is running; keep what is done."""
+        """Cancel all tasks; keep the finished columns."""
 
     def close(self) -> None:
-        """End all threads and free what they held."""
+        """End all threads and free their data."""
 
     def wait(self, timeout: float | None) -> bool:
-        """Block until nothing is to do, or for `timeout` seconds; whether nothing is to do."""
+        """Block until no task waits or runs, or for `timeout` seconds. Return whether no task waits or runs."""
 
     @property
     def attribution(self) -> Attribution | None:
-        """The map on show as far as it is computed, or None."""
+        """Return the finished columns of the map on show, or None before there are any."""
 
     @property
     def error(self) -> BaseException | None:
-        """What went wrong, or None."""
+        """Return the first error since the backend was last idle, or None."""
 
 
 class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywidgets is not typed
-    """A saliency map on a page, whatever stands behind it.
+    """A saliency map on a page, with any backend.
 
-    Traits: `selection` (int or None), the first pinned column; `extent` (int ≥ 1), how many columns from there on are
-    pinned: both in step with the page both ways. `value` (`Selection` or None): the pinned targets and the scores of
-    the map on show; it follows the two and the map. None where nothing is pinned, or not all of it is computed.
+    Traits: `selection` (int or None), the first pinned column; `extent` (int ≥ 1), the number of columns pinned from
+    there on. Both are synchronised with the page in both directions. `value` (`Selection` or None): the pinned targets
+    and their scores in the map on show; None if no column is pinned, or if not all of them are computed.
 
-    Who observes `value` is told in the thread of whoever changed the selection; of a new map in the kernel's own (once
-    no cell runs), and where there is no kernel in one of its own.
+    Observers of `value` run in the thread that changed the selection. After a new map they run in the kernel's thread,
+    when no cell runs, or without a kernel in a thread of their own.
     """
 
-    # As text: a path would be watched for changes, and the watch holds every widget for ever.
+    # As text: anywidget watches the file of a path, and the watch keeps every widget alive.
     _esm = built("widget.js")
     _css = built("widget.css")
-    # Its state is the conversation with what stands behind it, which no saved notebook can go on with: the saved map is
-    # the static output beside it.
+    # A saved notebook cannot continue the conversation with a backend, so the widget's state is not saved: the static
+    # map in the output beside it is.
     selection = traitlets.Int(None, allow_none=True, min=0, help="first pinned column").tag(sync=True)
     extent = traitlets.Int(1, min=1, help="how many columns are pinned").tag(sync=True)
     value = traitlets.Instance(
@@ -90,11 +90,11 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     )
 
     def __init__(self, backend: Callable[[Send, Callable[[Attribution], None]], Backend]) -> None:
-        # Of itself the view has no width (it asks how wide it is): in an HBox it takes what the others leave.
+        # The view adapts to its width and has none of its own: in an HBox it takes the width that is left.
         super().__init__(layout={"flex": "1 1 auto"})
         self._saved = SavedMap(self._static_html)
         self._shown_by: str | None = None
-        self._first_target: int | None = None  # of the text on show, where a page was told of it
+        self._first_target: int | None = None  # that of the text on show, once a page was told of it
         hosts.hear_in_cells(self.comm)
         self._backend = backend(self._tell, self._on_finished)
         self.on_msg(self._on_message)
@@ -119,22 +119,22 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         return attribution
 
     def cancel(self) -> None:
-        """Stop what is running, within a second; what is done is kept in `attribution`."""
+        """Cancel all tasks within a second. `attribution` keeps the finished columns."""
         self._backend.cancel()
 
     @property
     def attribution(self) -> Attribution | None:
-        """The map on show as far as it is computed (after a cancel: the finished columns), or None."""
+        """Return the finished columns of the map on show, or None before there are any."""
         return self._backend.attribution
 
     @property
     def error(self) -> BaseException | None:
-        """What failed first of all that was asked since nothing was to do, or None."""
+        """Return the first error since the widget was last idle, or None."""
         return self._backend.error
 
     def close(self) -> None:
-        """End the work, and free what this widget held."""
-        # The base class closes once more when it is collected, also where __init__ did not come this far.
+        """End all tasks, and free the widget's data."""
+        # The base class closes again when it is collected, even if __init__ failed before this attribute existed.
         if hasattr(self, "_backend"):
             self._saved.flush()
             self._backend.close()
@@ -156,16 +156,16 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     def _display(self) -> None:
         marimo = hosts.marimo()
         if marimo is not None:
-            # It shows widgets itself, and what it saves is the code. A cell's last line takes the place of this.
+            # marimo displays widgets itself, and saves only code. The value of a cell's last line replaces this output.
             marimo.output.append(self)
             return
         from IPython.display import HTML, display
 
         bundle = self._repr_mimebundle_()
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        # Where nobody knows widgets the map is below: its name in Python would say nothing there.
+        # A host without widgets shows the static map below, and no repr.
         display({**(data or {}), "text/plain": ""}, metadata=metadata, raw=True)
-        # A saved notebook has no widget: what it shows is this second output, filled when the map is done.
+        # A saved notebook shows no widget but this second output, which is filled when the map is done.
         slot = display(HTML(self._static_html()), display_id=True)
         if slot is not None:
             self._saved.add(slot)
@@ -174,17 +174,17 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         attribution = self.attribution
         if attribution is None:
             return '<div class="sw-static"></div>'
-        # As it comes, and coloured for the (first) pinned target. What else a reader chose is the page's to show: none
-        # need be open while this is computed, and what is saved is bounded, whoever looks at it and however.
+        # The static map is coloured for the (first) pinned target. Other choices of a reader are not saved: no page
+        # need be open, and the size of the saved map stays bounded.
         pinned = self.selection
         return attribution.to_html(col=None if pinned is None else self._places(attribution).get(pinned))
 
     # ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _tell(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        """Send to the pages. Called on the thread that sends."""
+        """Send a message to the pages. Called on the sender's thread."""
         self.send(content, buffers)
-        if content["type"] == "document":  # another text is on show, and no map of it yet
+        if content["type"] == "document":  # another text is on show, without a map so far
             self._first_target = content["first_target"]
             hosts.soon(self._follow_map)
 
@@ -194,7 +194,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
             self._backend.receive(message)
 
     def _on_finished(self, _attribution: Attribution) -> None:
-        """A map on show is complete, or as far as it will come. Called on the thread that computes."""
+        """Save a map on show that is complete or cancelled. Called on the worker's thread."""
         self._saved.follow()
         hosts.soon(self._follow_map)
 
@@ -209,26 +209,26 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         self._keep_value()
 
     def _follow_map(self) -> None:
-        """Bring `value` in step with the map on show. An observer that fails is no reason for anything else to fail."""
+        """Update `value` to the map on show. An error of an observer is only shown."""
         try:
             self._keep_value()
         except Exception:
             self.log.exception("An observer of `value` raised this error; the widget goes on.")
 
     def _keep_value(self) -> None:
-        # Two threads may be here at once, so whoever is through looks whether what it said is still so. No lock: one
-        # that is held while somebody's observer runs is a deadlock to come.
+        # Two threads may be here at once, so each checks again whether its value is still right. There is no lock: one
+        # that is held while an observer runs could deadlock.
         while (value := self._pinned()) != self.value:
             self.set_trait("value", value)
 
     def _pinned(self) -> Selection | None:
-        """What is pinned of the map on show, if all of it is there."""
+        """Return the pinned targets with their scores, or None if one of them is not computed."""
         attribution, first = self.attribution, self.selection
         if attribution is None or first is None:
             return None
         places = self._places(attribution)
         n_cols = 1 + max(places)
-        if attribution.cols[0].role != "class" and attribution.rows:  # the last target is the token after the last row
+        if attribution.cols[0].role != "class" and attribution.rows:  # the last target follows the last row
             n_cols = max(n_cols, 2 + attribution.rows[-1].position - self._begin(attribution))
         cols = range(first, min(first + self.extent, n_cols))
         if not cols or not places.keys() >= set(cols):
@@ -240,17 +240,17 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         return Selection(cols=cols, target=joined(tokens).text, tokens=tokens, inputs=attribution.rows, scores=scores)
 
     def _places(self, attribution: Attribution) -> dict[int, int]:
-        """By column of the page, where it is in the map: one that is begun, or of one column, lacks some."""
+        """Return the map's index of each column of the page. An unfinished map, or one of one column, lacks some."""
         begin = self._begin(attribution)
         return {token.position - begin: i for i, token in enumerate(attribution.cols)}
 
     def _begin(self, attribution: Attribution) -> int:
-        """The token that is column 0 of the page."""
+        """Return the position of the token that is column 0 of the page."""
         return first_target(attribution) if self._first_target is None else self._first_target
 
 
 class SaliencyWidget(MapWidget):
-    """A living saliency map. Made by `show`; the map fills in while it is computed. Its traits: see `MapWidget`."""
+    """A live saliency map. Made by `show`; columns appear as they are computed. Its traits: see `MapWidget`."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(partial(Controller, job))
@@ -261,9 +261,9 @@ class SaliencyWidget(MapWidget):
         return self._backend
 
     def ask(self, method: str = "saliency", *, objective: str | None = None, **settings: Any) -> None:
-        """Show another map of the same text: what the toggle in the widget does. Returns at once.
+        """Show another map of the same text, as the widget's menu does. Returns at once.
 
-        Raises: UnknownName.
+        Raises: UnknownName, InputError.
         """
         self._controller.ask(check_question(method, objective, settings))
 

@@ -31,7 +31,7 @@ from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
 from saliency_widget.models.inside import attention as models_attention
 from saliency_widget.models.inside import interface
 from saliency_widget.models.inside.interface import attending
-from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.loading.kinds import model_of
 from saliency_widget.models.text.prompting import Prompt
 
 from ..conftest import state_of
@@ -73,7 +73,7 @@ def mean_pooled(n_layers: int = 2) -> Model:
     model = ModernBertForSequenceClassification(config).double().eval()
     for parameter in model.parameters():
         parameter.data.normal_(0, 0.3)
-    return seen(model, tokenizer, "mean-pooled")
+    return model_of(model, tokenizer, "mean-pooled")
 
 
 def called(network: Any, column: Column, **options: Any) -> Any:
@@ -505,7 +505,7 @@ def test_layers_that_cannot_be_run_on_slots_are_found_out() -> None:
     config = XLMConfig(
         n_words=len(tokenizer), vocab_size=len(tokenizer), emb_dim=32, n_layers=2, n_heads=4, pad_index=1, causal=True
     )
-    model = seen(XLMWithLMHeadModel(config).eval(), tokenizer, "xlm")
+    model = model_of(XLMWithLMHeadModel(config).eval(), tokenizer, "xlm")
     with pytest.raises(UnsupportedMethod, match="do not work on other hidden states"):
         sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)
 
@@ -519,7 +519,7 @@ def test_attention_whose_output_is_not_weights_times_values_is_found_out() -> No
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, bos_token_id=None, eos_token_id=None, pad_token_id=None,
     )  # fmt: skip
-    model = seen(GraniteSWAForCausalLM(config).eval(), tokenizer, "granite")
+    model = model_of(GraniteSWAForCausalLM(config).eval(), tokenizer, "granite")
     with pytest.raises(UnsupportedMethod, match="not by attention alone"):
         sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)
 
@@ -599,7 +599,7 @@ def test_no_layer_waits_for_the_device(method: str) -> None:
             vocab_size=len(byte_tokenizer()), hidden_size=32, intermediate_size=48, num_hidden_layers=n_layers,
             num_attention_heads=4, bos_token_id=None, eos_token_id=None,
         )  # fmt: skip
-        model = seen(LlamaForCausalLM(config).eval(), byte_tokenizer(), "llama")
+        model = model_of(LlamaForCausalLM(config).eval(), byte_tokenizer(), "llama")
         with Looks() as looks:
             sw.attribute(model, TEXT, target=TARGET, method=method, progress=False)
         counts.append(looks.count)

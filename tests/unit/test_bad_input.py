@@ -12,7 +12,7 @@ import torch
 import saliency_widget as sw
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.errors import BadScores, InputError, TextTooLong, UnknownName, UnsupportedMethod
-from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.loading.kinds import model_of
 
 from ..families import CLASSIFIERS, byte_tokenizer, made, make
 
@@ -63,8 +63,8 @@ def lent(as_lent: Callable[[Any], None]) -> Callable[[str], Model]:
         ("bert", {"foil": "joy", "target": "LABEL_0"}, "There is no class 'joy'", "LABEL_0, LABEL_1, LABEL_2"),
         ("bert", {"foil": 3, "target": "LABEL_0"}, "There is no class 3", "LABEL_0, LABEL_1, LABEL_2"),
         ("bert", {"foil": "LABEL_1"}, "'LABEL_1' is one of the classes that are explained", "with target="),
-        ("llama", {"foil": "x", "method": "attention"}, "Attention does not look at the objective", "Leave foil= out"),
-        ("llama", {"foil": "x", "method": "random"}, "Random does not look at the objective", "Leave foil= out"),
+        ("llama", {"foil": "x", "method": "attention"}, "Attention does not use the objective", "Leave foil= out"),
+        ("llama", {"foil": "x", "method": "random"}, "Random does not use the objective", "Leave foil= out"),
         ("llama", {"foil": "x", "objective": "entropy"}, "it has no foil", 'objective="logit"'),
     ],
 )  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_foil_is_encoded_as_what_the_model_writes() -> None:
         def __call__(self, text: str | None = None, text_target: str | None = None, **options: Any) -> Any:
             return self._tokenizer((text or "") + (text_target or "").upper(), **options)
 
-    model = seen(made("marian").model, TwoLanguages(made("marian").tokenizer), "two")
+    model = model_of(made("marian").model, TwoLanguages(made("marian").tokenizer), "two")
     assert model.foil_id("b") == made("marian").tokenizer("B")["input_ids"][0]
 
 
@@ -205,16 +205,16 @@ def test_a_memory_budget_may_be_written_as_a_float() -> None:
         ({"text": None, "input_ids": [10**6]}, "Token id 1000000 is not in the vocabulary", "own tokenizer"),
         ({"max_new_tokens": 0}, "max_new_tokens is 0", "at least one token"),
         ({"max_new_tokens": None}, "max_new_tokens is None", "at least one token"),
-        ({"span": (2, 2)}, "span=(2, 2) is not a stretch of the 3 tokens that were written", "≤ 3"),
-        ({"span": (2, 1)}, "span=(2, 1) is not a stretch", "first < last + 1"),
-        ({"span": (0, 4)}, "span=(0, 4) is not a stretch", "first < last + 1"),
-        ({"span": (-1, 2)}, "span=(-1, 2) is not a stretch", "first < last + 1"),
-        ({"span": (0,)}, "span=(0,) is not a stretch of tokens", "(first, last + 1)"),
-        ({"span": 2}, "span=2 is not a stretch of tokens", "(first, last + 1)"),
-        ({"span": "ab"}, "span='ab' is not a stretch of tokens", "(first, last + 1)"),
+        ({"span": (2, 2)}, "span=(2, 2) is not a range of the 3 written tokens", "≤ 3"),
+        ({"span": (2, 1)}, "span=(2, 1) is not a range", "first < last + 1"),
+        ({"span": (0, 4)}, "span=(0, 4) is not a range", "first < last + 1"),
+        ({"span": (-1, 2)}, "span=(-1, 2) is not a range", "first < last + 1"),
+        ({"span": (0,)}, "span=(0,) is not a range of tokens", "(first, last + 1)"),
+        ({"span": 2}, "span=2 is not a range of tokens", "(first, last + 1)"),
+        ({"span": "ab"}, "span='ab' is not a range of tokens", "(first, last + 1)"),
         ({"span": (0, None)}, "In span=(0, None) an end is None", "counted from 0"),
         ({"span": (False, True)}, "an end is False", "counted from 0"),
-        ({"span": (0, 2), "method": "attention"}, "Attention knows single targets only", "Leave span= out"),
+        ({"span": (0, 2), "method": "attention"}, "Attention explains single targets only", "Leave span= out"),
     ],
 )
 def test_a_text_a_target_or_a_span_that_cannot_be(lent, asked: dict[str, Any], message: str, cure: str) -> None:
@@ -224,7 +224,7 @@ def test_a_text_a_target_or_a_span_that_cannot_be(lent, asked: dict[str, Any], m
 @pytest.mark.parametrize(
     ("name", "asked", "message", "cure"),
     [
-        ("bert", {"span": (0, 1)}, "classes have none", "Leave span= out"),
+        ("bert", {"span": (0, 1)}, "a classifier writes none", "Leave span= out"),
         ("bert_lm", {"span": (0, 2)}, "tiny-bert_lm lets earlier tokens see later ones", "Leave span= out"),
         ("bert", {"target": "joy"}, "There is no class 'joy'", "LABEL_0, LABEL_1, LABEL_2"),
         ("bert", {"target_ids": [3]}, "There is no class 3", "LABEL_0, LABEL_1, LABEL_2"),
@@ -296,7 +296,7 @@ _SIZE = {
         ("BertForTokenClassification", "which neither writes text nor classifies it", "a sequence classifier"),
         ("BertForQuestionAnswering", "which neither writes text nor classifies it", "a sequence classifier"),
         ("BertForNextSentencePrediction", "which neither writes text nor classifies it", "a sequence classifier"),
-        ("BartForSequenceClassification", "whose answers cannot be explained here", "a sequence classifier"),
+        ("BartForSequenceClassification", "whose outputs cannot be explained here", "a sequence classifier"),
         ("BertModel", "is a BertModel, which neither writes text", "AutoModelForSequenceClassification"),
         ("LlamaModel", "is a LlamaModel, which neither writes text", "AutoModelForCausalLM"),
         ("BartModel", "is a BartModel, which neither writes text", "AutoModelForSeq2SeqLM"),
@@ -407,7 +407,7 @@ def quantised(name: str, *, head: bool) -> Model:
     else:
         for part in [m for m in network.modules() if isinstance(m, torch.nn.ModuleList)]:
             torch.ao.quantization.quantize_dynamic(part, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
-    return seen(network, model.tokenizer, f"tiny-{name}")
+    return model_of(network, model.tokenizer, f"tiny-{name}")
 
 
 @pytest.mark.filterwarnings(

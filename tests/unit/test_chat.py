@@ -176,7 +176,7 @@ def test_a_text_that_the_template_writes_otherwise_is_shown_as_the_model_reads_i
 
 def test_a_variable_that_the_template_never_looks_at_is_said() -> None:
     prompt = check_prompt(None, messages=[USER], template={"enable_thinkin": False})
-    with pytest.raises(InputError, match="knows no 'enable_thinkin'"):
+    with pytest.raises(InputError, match="has no variable 'enable_thinkin'"):
         encode_text(tokenizer_of(TOOLS), prompt)
 
 
@@ -265,7 +265,7 @@ def test_a_tokenizer_that_names_no_places_is_refused_in_words() -> None:
         is_fast = False
 
     tokenizer.__class__ = Slow
-    with pytest.raises(InputError, match="does not say where in a text its tokens stand"):
+    with pytest.raises(InputError, match="gives no positions of its tokens"):
         encode_text(tokenizer, check_prompt(None, messages=[USER]))
 
 

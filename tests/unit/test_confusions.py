@@ -44,7 +44,7 @@ def test_the_rest_of_a_word_and_what_needs_no_space_is_taken(text: str, target: 
 
 @pytest.mark.parametrize("texts", [["the cab", "a bat", "a"], np.array(["the cab", "a bat", "a"]), ("a", "b", "c")])
 def test_a_list_of_texts_points_to_a_loop(texts: Any) -> None:
-    with pytest.raises(InputError, match="There are 3 texts, and a map is of one. Ask for one after another"):
+    with pytest.raises(InputError, match="There are 3 texts, and a map is of one. Make a map for each"):
         check_prompt(texts)
 
 
@@ -62,7 +62,7 @@ def test_ids_may_come_as_a_tokenizer_gives_them_to_a_model(make: Any) -> None:
 
 
 def test_several_foils_point_to_a_loop(tiny_model: Any) -> None:
-    with pytest.raises(InputError, match="There are 2 foils, and a map is against one"):
+    with pytest.raises(InputError, match="There are 2 foils, and a map has one"):
         sw.attribute(tiny_model, "the cab", foil=["a", "b"], progress=False)
 
 

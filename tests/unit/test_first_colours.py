@@ -25,7 +25,7 @@ N = 40  # written tokens: the first, two batches of 16, and some more
 def each_token_is_told(monkeypatch) -> None:
     """Without a clock: the pages hear of every single token."""
     monkeypatch.setattr(trail, "time", SimpleNamespace(perf_counter=lambda: 0.0))
-    monkeypatch.setattr(trail, "_NEXT_LOOK", 0.0)
+    monkeypatch.setattr(trail, "_UPDATE_INTERVAL", 0.0)
 
 
 def cols_in_order(h: Any) -> list[list[int]]:

@@ -10,7 +10,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.attribution import pipeline
-from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.loading.kinds import model_of
 
 from ..families import CLASSIFIERS, byte_tokenizer, made
 from .harness import before_each_pass
@@ -32,7 +32,7 @@ def lfm2() -> Any:
     model = Lfm2ForCausalLM(config).double().eval()
     for parameter in model.parameters():
         parameter.data.normal_(0, 0.3)
-    return seen(model, tokenizer, "tiny-lfm2")
+    return model_of(model, tokenizer, "tiny-lfm2")
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +90,13 @@ def test_where_there_is_no_attention_the_reason_is_said(harness) -> None:
     assert h.of("unanswered") == [{"type": "unanswered", "request": 7}]
 
 
-def test_more_heads_than_can_be_looked_at_are_refused(tiny_model, harness, monkeypatch) -> None:
-    monkeypatch.setattr(pipeline, "_MOST_WEIGHTS", 50)
+def test_more_heads_than_a_page_can_show_are_refused(tiny_model, harness, monkeypatch) -> None:
+    monkeypatch.setattr(pipeline, "_MAX_HEAD_WEIGHTS", 50)
     h = harness(tiny_model, text=TEXT, target=TARGET)
     h.start()
     h.settled()
     h.say("heads", col=0)
     failed = h.failed()
-    assert "88 weights" in failed["message"]
+    assert "88 attention weights" in failed["message"]
     assert "layer=" in failed["cure"]
     assert "head=" in failed["cure"]

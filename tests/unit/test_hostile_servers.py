@@ -233,10 +233,10 @@ TOO_MUCH = {
     ),
     "a header without an end": (without_end(b"HTTP/1.1 200 OK\r\nX: ", MEGABYTE), "headers of more than 100 kB"),
     "words without an end": (
-        without_end(head(), said("word ") * 1000), "more than 10,640 letters, which is more than the tokens",
+        without_end(head(), said("word ") * 1000), "more than 10,640 characters, which is more than the requested",
     ),
     "a refusal without an end": (
-        without_end(head(), event({"choices": [{"delta": {"refusal": "no " * 99}}]}) * 99), "more than 10,640 letters",
+        without_end(head(), event({"choices": [{"delta": {"refusal": "no " * 99}}]}) * 99), "more than 10,640 char",
     ),
     "thoughts without an end": (
         without_end(head(), event({"choices": [{"delta": {"reasoning_content": "hm " * 100}}]}) * 100),
@@ -244,7 +244,7 @@ TOO_MUCH = {
     ),
     "a list of 5 MB": (
         lambda connection, _: connection.sendall(head() + said('("word", 0.1), ' * 5_000) * 70),
-        "more than 10,640 letters",
+        "more than 10,640 characters",
     ),
 }  # fmt: skip
 ENDLESS = {

@@ -10,7 +10,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError
-from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.loading.kinds import model_of
 from saliency_widget.models.text.changes import Change, Text, changed
 from saliency_widget.models.text.pairs import second_of_ids, types_of_ids
 from saliency_widget.models.text.prompting import check_prompt
@@ -131,7 +131,7 @@ def test_a_model_that_reads_one_text_takes_no_pair(tiny_model: Any) -> None:
 
 def test_a_first_text_that_is_edited_keeps_its_second() -> None:
     tokenizer = tokenizer_of(*BERT)
-    model = seen(classifier(tokenizer, 4), tokenizer, "tiny")
+    model = model_of(classifier(tokenizer, 4), tokenizer, "tiny")
     prompt = check_prompt((FIRST, SECOND))
     encoded = model.encode(prompt)
     text = Text(name="", prompt=prompt, encoded=encoded, document=model.document(encoded, ()))

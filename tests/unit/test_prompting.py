@@ -62,7 +62,7 @@ def test_a_system_message_that_the_template_adds_is_the_templates(demo) -> None:
         ({"text": None}, "There is no text"),
         ({"text": ""}, "The text is empty"),
         ({"text": 3}, "The text is a int"),
-        ({"text": None, "messages": []}, "The messages is empty"),
+        ({"text": None, "messages": []}, "The list messages= is empty"),
         ({"text": "a", "input_ids": [1]}, "2 kinds of text: text and input_ids"),
         ({"text": "a", "target": "b", "target_ids": [1]}, "two kinds of target"),
         ({"text": None, "messages": [{"role": "user"}]}, "lacks its role or its content"),

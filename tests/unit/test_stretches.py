@@ -88,8 +88,8 @@ def test_a_stretch_is_a_unit(method: str, tiny_model: Any) -> None:
         ({"x": 5}, "neither words nor"),
         ({"x": ""}, "neither words nor"),
         ({"": "the dad"}, "must have a name"),
-        ({}, "names no stretches"),
-        (["the dad"], "names no stretches"),
+        ({}, "no dictionary of names"),
+        (["the dad"], "no dictionary of names"),
         ({"x": (0.5, 2)}, "In the segment 'x' an end is 0.5"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saliency_widget as sw
-from saliency_widget.models.loading.kinds import seen
+from saliency_widget.models.loading.kinds import model_of
 from saliency_widget.models.text.changes import Change, Text, changed
 from saliency_widget.models.text.document import describe_classes, describe_text
 from saliency_widget.models.text.prompting import Encoded, check_prompt, encode_source, encode_text, encode_to_classify
@@ -129,7 +129,7 @@ def test_what_is_left_of_a_text_keeps_what_its_unknown_tokens_stand_for() -> Non
     tokenizer = word_piece()
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=len(tokenizer), n_embd=8, n_layer=1, n_head=1, bos_token_id=None, eos_token_id=None)
-    model = seen(GPT2LMHeadModel(config).eval(), tokenizer, "tiny")
+    model = model_of(GPT2LMHeadModel(config).eval(), tokenizer, "tiny")
     encoded = model.encode(check_prompt("the ☃ a 披"))
     text = Text(name="", prompt=None, encoded=encoded, document=model.document(encoded, encode(tokenizer, "b")))
     assert [t.text for t in text.document.tokens] == ["the", " ☃", " a", " 披", " b"]

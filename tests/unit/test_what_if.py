@@ -156,7 +156,7 @@ def test_what_is_tried_is_told_to_the_page_that_asked_and_to_no_later_one(opened
         ("marian", {"rows": [9]}, "nothing left for tiny-marian to read"),
         ("llama", {"text": ""}, "text is empty"),
         ("llama", {"text": "a" * 200}, "reads at most 128"),
-        ("llama", {"rows": [1], "text": "a"}, "struck out and the text is written anew"),
+        ("llama", {"rows": [1], "text": "a"}, "struck out and the text is edited too"),
     ],
 )
 def test_a_change_that_cannot_be_is_said_and_has_no_reply(opened, name: str, change: Any, message: str) -> None:
@@ -188,7 +188,7 @@ def test_a_text_given_as_ids_cannot_be_written_anew(opened) -> None:
     h = opened("llama", text=None, input_ids=[5, 6, 7])
     assert h.last("document")["editable"] is None
     h.say("try", text="a")
-    assert "by its ids alone" in h.failed()["message"]
+    assert "was given as token ids" in h.failed()["message"]
     tried(h, rows=[1])
 
 

@@ -1,12 +1,12 @@
-/** A map as CSV and as JSON, in parts of one column each: a matrix of millions of cells is never one string. Pure. */
+/** A map as CSV and JSON, one part for each column, so that a large matrix is never one string. Pure. */
 
 import { shareOf } from "../scores";
 
 export type Entry = { text: string; position: number };
-/** One function a column: it makes the scores when they are written; undefined where they are not computed. */
+/** For each column a function that returns its scores when they are written, or undefined if not computed. */
 export type Columns = readonly (() => Float32Array | undefined)[];
 
-/** The shortest decimal that is the same float32. */
+/** Returns the shortest decimal number that is the same float32. */
 export function shortest(value: number): number {
   const single = Math.fround(value);
   for (let digits = 6; ; digits++) {
@@ -15,30 +15,30 @@ export function shortest(value: number): number {
   }
 }
 
-/** As pandas writes it: nothing for what is not there. */
+/** Returns a number as pandas writes it: "" for NaN. */
 function number(value: number): string {
   return Number.isNaN(value) ? "" : String(shortest(value)).replace("Infinity", "inf");
 }
 
-/** A spreadsheet runs a text that begins with one of these signs, in full width too, also behind quotes and spaces. */
+/** A spreadsheet executes a text that begins with one of these signs, also full-width or after quotes and spaces. */
 const RUNS = /^["' ]*[=+\-@\t\r\n＝＋－＠]/;
 
 /**
- * A text that no spreadsheet takes for a formula: one that it would run has an apostrophe before it.
- * To undo that, take one apostrophe away wherever a text begins with one and matches `RUNS`.
+ * Returns a text that no spreadsheet executes as a formula: with an apostrophe before it if needed.
+ * To undo that, remove one apostrophe from texts that begin with one before a match of `RUNS`.
  */
 export function inert(text: string): string {
   return text.replace(RUNS, "'$&");
 }
 
-/** Always in quotes, so that no comma or line break is anything but text; marked where it would be run. */
+/** Returns a token's cells: its text is always quoted, and has an apostrophe if it would be executed. */
 function start({ text, position }: Entry, at: number): string {
   return `${at},"${inert(text).replaceAll('"', '""')}",${position},`;
 }
 
 /**
- * RFC 4180; a line a visible cell, target by target, with the columns of `to_dataframe()`.
- * The tokens are marked as `inert` has it; numbers are as they are.
+ * Yields CSV (RFC 4180) with a line for each visible cell, target by target, and the columns of `to_dataframe()`.
+ * Tokens are made `inert`; numbers are unchanged.
  */
 export function* csv(rows: readonly Entry[], cols: readonly Entry[], columns: Columns): Generator<string> {
   yield "row,row_token,row_position,col,col_token,col_position,score,share\r\n";
@@ -52,7 +52,7 @@ export function* csv(rows: readonly Entry[], cols: readonly Entry[], columns: Co
   }
 }
 
-/** After `head` the scores, and the shares in the columns `seen`; null for what is not computed or not visible. */
+/** Yields JSON: `head`, the scores, and the shares of the columns `seen`; null for cells not computed or visible. */
 export function* json(head: object, columns: Columns, seen: Columns): Generator<string> {
   yield JSON.stringify(head, null, 1).slice(0, -2);
   for (const [name, all] of Object.entries({ scores: columns, shares: seen })) {
@@ -67,7 +67,7 @@ export function* json(head: object, columns: Columns, seen: Columns): Generator<
   yield "\n}\n";
 }
 
-/** One line a row, for a spreadsheet: a name with a tab or a line break in it would be more than one cell. */
+/** Returns tab-separated lines for a spreadsheet, one for each row. Tabs and line breaks in names are replaced. */
 export function tsv(rows: readonly (readonly [name: string, ...cells: (string | number)[]])[]): string {
   return rows.map(([name, ...cells]) => [inert(name.replace(/[\t\r\n]+/g, " ")), ...cells].join("\t")).join("\n");
 }

@@ -130,7 +130,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
         : html`<select
             class="sw-select"
             aria-label="What is explained"
-            title=${idle ? `${card.label} does not look at the objective.` : "What is explained"}
+            title=${idle ? `${card.label} does not use the objective.` : "What is explained"}
             ?disabled=${idle}
             .value=${asked.objective}
             @change=${(event: Event) => ask(asked.method, (event.target as HTMLSelectElement).value)}

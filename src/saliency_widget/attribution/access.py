@@ -24,18 +24,18 @@ class Output(Protocol):
 
     @property
     def logits(self) -> torch.Tensor:
-        """[batch, k, vocabulary]."""
+        """Return the logits [batch, k, vocabulary]."""
 
     @property
     def head(self) -> torch.Tensor | None:
-        """[batch, k, hidden], the input of the vocabulary projection: logits at k depend on row k alone. Or None."""
+        """Return the vocabulary projection's input [batch, k, hidden], or None. Logits at k depend on row k alone."""
 
 
 class Reader(Protocol):
     """The attention of a network on one text. Rows count source and text as one; queries the text alone."""
 
     def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
-        """The queries [a, p] from which the logits at rows `at` [a] are read; with p > 1, their mean."""
+        """Return the queries [a, p] from which the logits at rows `at` [a] are read; with p > 1, their mean."""
 
     def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
         """Run one pass over the first n rows and hand its weights to `record`.
@@ -45,7 +45,7 @@ class Reader(Protocol):
 
     @property
     def n_layers(self) -> int:
-        """The number of layers, with attention or without."""
+        """Return the number of layers, with attention or without."""
 
 
 class Access(Protocol):
@@ -57,16 +57,16 @@ class Access(Protocol):
 
     @property
     def reads_ids(self) -> bool:
-        """Whether the network reads token ids beside their embeddings: then `replaced` replaces a token by its id."""
+        """Return whether the network reads token ids besides embeddings, so that `replaced` must replace both."""
         return False
 
     @property
     def baselines(self) -> Mapping[str, Callable[[], torch.Tensor]]:
-        """Embeddings [d] or [1, n, d] that stand for "nothing here", by name."""
+        """Return the baselines by name: embeddings [d] or [1, n, d] in place of a missing token."""
         return {}
 
     def plain(self, n: int) -> Network | None:
-        """The network over the first n rows, one text after another, without a hook of ours; None: no spot check."""
+        """Return the network over the first n rows, one text at a time and without our hooks; None: no spot check."""
         return None
 
     def read_once(self, x: torch.Tensor, at: torch.Tensor) -> tuple[Output, Ends | None] | None:
@@ -79,16 +79,16 @@ class Access(Protocol):
         return None
 
     def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
-        """The embeddings and the network of the text that has these rows alone."""
+        """Return the embeddings and the network of the text that has these rows alone."""
         raise AssertionError(_OFFERED)
 
     def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
-        """The embeddings and the network of the text with the baseline's token at these rows."""
+        """Return the embeddings and the network of the text with the baseline's token at these rows."""
         raise AssertionError(_OFFERED)
 
     @property
     def attention(self) -> Reader:
-        """The attention of the network, on this text."""
+        """Return the attention of the network, on this text."""
         raise AssertionError(_OFFERED)
 
     def zeroed(
@@ -99,31 +99,31 @@ class Access(Protocol):
         rows: torch.Tensor,
         layer: int | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosine distance [p] by which the layers' outputs at queries[i] move without the value of rows[i]; logits."""
+        """Return the cosine distances [p] of the layers' outputs at queries[i] without the value of rows[i]; logits."""
         raise AssertionError(_OFFERED)
 
     def relevance(self, rule: Any) -> AbstractContextManager[None]:
-        """A context in which the backward pass is that of layer-wise relevance propagation by this rule."""
+        """Return a context in which the backward pass is that of layer-wise relevance propagation by this rule."""
         raise AssertionError(_OFFERED)
 
     # ── what methods of inseq need ────────────────────────────────────────────────────────────────────────────────
 
     @property
     def module(self) -> torch.nn.Module:
-        """The network as a torch module."""
+        """Return the network as a torch module."""
         raise AssertionError(_OFFERED)
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """[n]."""
+        """Return the token ids [n]."""
         raise AssertionError(_OFFERED)
 
     def run(self, n: int, **options: Any) -> Any:
-        """Transformers' own output of one plain pass over the first n rows."""
+        """Run one plain pass over the first n rows. Return transformers' own output."""
         raise AssertionError(_OFFERED)
 
     def unknown(self) -> torch.Tensor:
-        """The baseline of inseq [1, n, d]: unknown tokens; but ends of text, and a decoder's first token, stay."""
+        """Return inseq's baseline [1, n, d]: unknown tokens, except at ends of text and a decoder's first token."""
         raise AssertionError(_OFFERED)
 
 

@@ -48,20 +48,20 @@ class AttentionSettings(Settings):
         one_of("reduction", self.reduction, ("mean", "max"))
 
     def described(self) -> dict[str, str]:
-        """One head of one layer is not pooled."""
+        """Return the settings without the reduction if one head of one layer is chosen, which needs none."""
         chosen = Settings.described(self)
         if {"layer", "head"} <= chosen.keys():
             del chosen["reduction"]
         return chosen
 
     def check(self, model: Model) -> None:
-        """Raises: InputError for a layer or head that does not exist."""
+        """Raise InputError for a layer or head that does not exist."""
         check_index("layer", self.layer, model.n_layers, model)
         check_index("head", self.head, model.n_heads, model)
 
 
 def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Attention weight from the position that predicts the target to each token that it sees.
+    """Compute the attention weight from the position that predicts the target to each token that it sees.
 
     scores[i, j] in [0, 1]; mean over heads and layers unless the settings choose. A column of means sums to 1 (less
     where a family lets attention go to a sink). Where there is a source it sums to 2: 1 for how the decoder looks at
@@ -125,7 +125,10 @@ class _Looks:
             self._rows[here] += rows.mean(dim=0).to(self._rows.device)
 
     def reduced(self) -> torch.Tensor:
-        """[k, keys], over layers, on the CPU. Raises: InputError where the chosen layer has no attention."""
+        """Return the weights [k, keys] pooled over layers, on the CPU.
+
+        Raises: InputError if the chosen layer has no attention.
+        """
         if self._rows is None:
             there = ", ".join(map(str, sorted(self._layers)))
             raise InputError(f"Layer {self._settings.layer} has no attention.", cure=f"Those that have: {there}.")
@@ -169,7 +172,7 @@ def every_head(problem: Problem, col: int) -> tuple[list[int], NDArray[np.float3
 
 
 def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Attention followed through all layers to the input tokens, where each layer keeps half of what it had.
+    """Compute attention rollout: the product of the layers' attention, each mixed half and half with the identity.
 
     scores[i, j] in [0, 1]: entry (position that predicts target j, i) of the product of ½ A + ½ I over the layers, A
     the mean over the heads. Each column sums to 1 (less, where a family lets attention go to a sink).
@@ -210,7 +213,7 @@ class _Flow:
         self.calls = 0  # of attention within the text
 
     def add(self, kind: Kind, _layer: int, start: int, weights: torch.Tensor) -> None:
-        """A block of one layer: [heads, block, keys]."""
+        """Add a block of one layer: weights [heads, block, keys]."""
         mean = weights.float().mean(dim=0).to(self.text.device)  # [block, keys]
         rows = slice(start, start + len(mean))
         self.calls += kind == "self" and start == 0
@@ -240,12 +243,12 @@ class ZeroingSettings(Settings):
     layer: int | None = None
 
     def check(self, model: Model) -> None:
-        """Raises: InputError for a layer that does not exist."""
+        """Raise InputError for a layer that does not exist."""
         check_index("layer", self.layer, model.n_layers, model)
 
 
 def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
-    """How far a layer's output at the predicting position turns when one token's value is zeroed in its attention.
+    """Compute how far a layer's output at the predicting position turns when attention gets no value from one token.
 
     scores[i, j] in [0, 2]: cosine distance, the mean over the layers unless one is chosen; the weights stay as they
     are, and every layer starts from its true input. With a source: source tokens are zeroed where the decoder looks at
@@ -293,7 +296,7 @@ def _zeroed(
 
 
 def _most_pairs(problem: Problem) -> int:
-    """The number of pairs of query and row in one pass: each is a position with a dozen arrays as wide as a layer.
+    """Return the number of pairs of query and row in one pass: each is a position with a dozen arrays of layer width.
 
     The widest of a layer is taken as four times the embedding. On a CPU more than a few texts at a time gain nothing.
     """

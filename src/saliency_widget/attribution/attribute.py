@@ -1,4 +1,4 @@
-"""The map of one text, without a widget."""
+"""`attribute`, which computes the map of one text without a widget."""
 
 from __future__ import annotations
 
@@ -38,36 +38,36 @@ def attribute(
     progress: bool = True,
     **settings: Any,
 ) -> Attribution:
-    """Which input tokens caused each token the model writes; blocks until the whole map is there.
+    """Compute how much each input token caused each token that the model writes. Blocks until the map is complete.
 
     Args:
-        model: whatever `load_model` takes: "demo", a hub id, a folder, (model, tokenizer), a pipeline, …
+        model: anything that `load_model` accepts: "demo", a hub id, a folder, (model, tokenizer), a pipeline, …
         text: what the model reads; a pair (first, second) for a classifier of pairs. Exactly one of `text`, `messages`
             (a chat), `input_ids` is given.
-        target: a continuation that is taken instead of letting the model write one; or `target_ids`.
-        messages: a chat in the OpenAI form, tool calls and results too, rendered with the model's own template. What
-            the template leaves out is an error that names it.
+        target: a forced continuation, instead of one that the model writes; or `target_ids`.
+        messages: a chat in the OpenAI form, including tool calls and results, rendered with the model's own template.
+            A text that the template drops is an error that names it.
         tools: JSON schemas of the tools that the chat may call, or functions with a docstring, for the template.
         template: further variables of the template, `{"enable_thinking": False}`.
-        input_ids: token ids, taken as they are.
-        target_ids: as `target`, in ids.
-        segments: stretches of the text that are units of their own, `{"contract": "the words themselves"}` or, in
+        input_ids: token ids, used unchanged.
+        target_ids: the ids of a forced continuation.
+        segments: parts of the text that are segments of their own, `{"contract": "the words themselves"}` or, in
             characters, `{"contract": (start, end)}`.
         method: an id of `methods()`.
-        objective: what is explained: "probability", "log_probability" or "logit" of the target token, or the "entropy"
-            of the whole distribution at its place. Default: the probability; the number itself ("logit") where the
-            model gives numbers and no probabilities, as a regression does.
-        foil: another token (or its id, or another class): why the target and not this one? The difference of the two
-            objectives is explained.
+        objective: the number to explain: "probability", "log_probability" or "logit" of the target token, or the
+            "entropy" of the whole distribution at its place. Default: the probability, or the raw score ("logit") if
+            the model gives no probabilities, as in regression.
+        foil: another token (or its id, or another class): the objective is then the target's minus the foil's, which
+            explains why the model chose the target and not the foil.
         span: explain the written tokens first … last together, `(first, last + 1)`: one column, the sum of their
             objectives.
-        max_new_tokens: how many tokens the model writes at most; greedy.
-        memory_budget: bytes that the work may take on the device beside the model; default: half of what is free.
-        progress: show a progress bar.
+        max_new_tokens: the number of tokens, at most, that the model writes greedily.
+        memory_budget: bytes of the device's memory that the work may use; default: half of the free memory.
+        progress: whether to show a progress bar.
         **settings: the method's own, such as `layer=` and `head=` of attention, `steps=` of integrated gradients.
 
     Raises:
-        InputError: what was asked cannot be asked (unknown names, no text, text too long, …).
+        InputError: an argument is invalid (unknown names, no text, text too long, …).
         ModelNotFound, DamagedFile: the model cannot be loaded.
         BadScores, OutOfMemory: the map cannot be computed.
     """
@@ -123,9 +123,9 @@ def attribute(
 
 
 class _Bars:
-    """A progress bar for writing, then one for attributing; drawn by the thread that waits.
+    """Progress bars for writing and then for attribution, drawn by the waiting thread.
 
-    `at`: the stage, and how far it is of how much; set by the thread that works.
+    `at`: the stage, its progress and its total, set by the working thread.
     """
 
     def __init__(self, label: str) -> None:
@@ -148,6 +148,6 @@ class _Bars:
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.total = self._bar.n  # it stopped early, or was given the target: less looks like a failure
+            self._bar.total = self._bar.n  # after an early end, a bar below 100 % looks like a failure
             self._bar.close()
             self._bar = None

@@ -20,7 +20,7 @@ _NEXT = ("unk", "pad", "mask", "mean", "zero")  # the default for a token that i
 
 
 def check_baseline(name: str | None) -> None:
-    """Raises: UnknownName for a name that is no baseline."""
+    """Raise UnknownName for a name that is no baseline."""
     if name is not None:
         one_of("baseline", name, _NAMES)
 
@@ -47,7 +47,7 @@ class Baseline(NamedTuple):
 
 
 def baseline(problem: Problem, name: str | None) -> Baseline:
-    """The baseline of this name; None takes the first there is of unk, pad, zero.
+    """Return the baseline of this name; None takes the first there is of unk, pad, zero.
 
     A token that is the baseline itself would score 0 whatever it means. Where nobody chose, such a token gets the next
     of unk, pad, mask, mean and zero that differs from it; a baseline that was chosen stays.
@@ -76,6 +76,6 @@ def _chosen(problem: Problem, name: str | None) -> torch.Tensor:
 
 
 def _same(problem: Problem, stand_in: torch.Tensor) -> torch.Tensor:
-    """[n]: whether the row is the same as its stand-in."""
+    """Return [n]: whether the row equals its stand-in."""
     same: torch.Tensor = (stand_in == problem.embeddings)[0].all(dim=-1)
     return same

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """The card of a method, and the reason why it cannot run on the model in question; None where it can."""
+    """The card of a method, and the reason why it cannot run on the model in question; None if it can."""
 
     method: Card
     reason: str | None
@@ -39,7 +39,7 @@ class Catalogue(Sequence[Entry]):
         return iter(self._entries)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a method: id, label, family, signed, cost, reads, caveats, reference, reason."""
+        """Return one line for each method: id, label, family, signed, cost, reads, caveats, reference, reason."""
         import pandas as pd
 
         names = ("id", "label", "family", "signed", "cost", "reads", "caveats", "reference")
@@ -70,9 +70,9 @@ class Catalogue(Sequence[Entry]):
 
 
 def methods(model: Any = None) -> Catalogue:
-    """Every method there is: how to read it, what it costs, what it does not prove.
+    """Return all methods: how to read each, its cost, and what it does not prove.
 
-    `model`: whatever `load_model` takes; then each entry says why the method cannot be used on it, if it cannot.
+    `model`: anything that `load_model` accepts; each entry then has the reason if its method cannot run on it.
     """
     every = [*OURS.values(), LLM, *OF_INSEQ.values()]
     if model is None:

@@ -40,7 +40,7 @@ class Schedule:
 
     @property
     def watched(self) -> bool:
-        """Whether a reader looks at a column."""
+        """Return whether a reader looks at a column."""
         return self._preferred is not None
 
     def prefer(self, col: int) -> None:
@@ -103,7 +103,7 @@ def run(
 
 
 def off_the_mark(spot: Spot, label: str) -> BadScores:
-    """The error for a map that differs from plain passes."""
+    """Return the error for a map that differs from plain passes."""
     return BadScores(
         f"{label} was checked in column {spot.col}, and is off: the map says {spot.claimed:.4g}, plain passes of the "
         f"model say {spot.measured:.4g}.",

@@ -43,7 +43,7 @@ class ProductSettings(Settings):
 
     @property
     def is_signed(self) -> bool:
-        """A norm has no sign."""
+        """Return a norm has no sign."""
         return self.reduction == "sum"
 
 
@@ -68,7 +68,7 @@ class PathSettings(Settings):
 
     @property
     def is_signed(self) -> bool:
-        """A norm has no sign."""
+        """Return a norm has no sign."""
         return self.reduction == "sum"
 
 
@@ -83,7 +83,7 @@ class RelevanceSettings(Settings):
 
 
 def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """L2 norm of the gradient of the objective at each input embedding.
+    """Compute the L2 norm of the gradient of the objective at each input embedding.
 
     scores[i, j] = ‖∂ objective_j / ∂ embedding_i‖₂ ≥ 0, in units of the objective per unit of embedding.
     Cost: one forward pass a chunk, and the matrix products of one backward pass a target.
@@ -93,7 +93,7 @@ def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
 
 
 def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Gradient · embedding, added up over the hidden axis: what a linear model would owe to each embedding.
+    """Compute gradient · embedding, summed over the hidden axis: in a linear model, the part of each embedding.
 
     scores[i, j] = Σ_h embedding_ih ∂ objective_j / ∂ embedding_ih, signed, in units of the objective.
     Cost: as saliency.
@@ -104,7 +104,7 @@ def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
 
 
 def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Relevance that the objective hands back to each input embedding by the rules of AttnLRP.
+    """Compute the relevance of each input embedding for the objective by the rules of AttnLRP.
 
     scores[i, j] signed, in units of the objective. They need not add up to it: the softmax rule keeps a part, so the
     sum is a diagnostic (`relevance_sum`, beside `value`), not a check.
@@ -118,7 +118,7 @@ def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
 
 
 def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """The gradient along the straight path from a baseline to the embeddings, times the way walked.
+    """Yield the gradient along the straight path from a baseline to the embeddings, times the way walked.
 
     scores[i, j] = Σ_h (x - b)_ih ∫₀¹ ∂ objective_j / ∂ embedding_ih (b + α(x - b)) dα, signed, in units of the
     objective; with all embeddings on the way at once. Their sum is objective(x) - objective(b) as far as the steps are
@@ -160,7 +160,7 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
 
 
 def _gauss_legendre(steps: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nodes and weights [steps, 1, 1] for an integral from 0 to 1."""
+    """Return nodes and weights, both [steps, 1, 1], for an integral from 0 to 1."""
     import torch
 
     nodes, weights = np.polynomial.legendre.leggauss(steps)
@@ -250,7 +250,7 @@ _MOST = 110  # so that lifted powers of two are numbers of float32, as their inv
 
 
 def _is_float16(points: torch.Tensor, output: Output) -> bool:
-    """Whether gradients pass through numbers as small as 6e-8 at best."""
+    """Return whether gradients pass through numbers as small as 6e-8 at best."""
     import torch
 
     return torch.float16 in (points.dtype, output.logits.dtype)
@@ -267,7 +267,7 @@ def _exponents(problem: Problem, logits: torch.Tensor, atoms: Atoms) -> torch.Te
 
 
 def _check_steps(logits: torch.Tensor) -> None:
-    """Raises: UnsupportedMethod where a step from the input to `logits` has no gradient.
+    """Raise UnsupportedMethod if a step from the input to `logits` has no gradient.
 
     Torch would take it for 0 with a warning: what is left, by way of the residual stream, looks like a map.
     """
@@ -315,7 +315,7 @@ def _at_the_input(
 
 
 def _left_out(problem: Problem, cols: list[int]) -> dict[str, list[float]]:
-    """A diagnostic of each column where ids are read beside the embeddings: no gradient goes that way."""
+    """Return a diagnostic of each column where ids are read beside the embeddings: no gradient goes that way."""
     return {"ids_left_out": [1.0] * len(cols)} if problem.access.reads_ids else {}
 
 
@@ -330,7 +330,7 @@ AT_ONCE = 16  # targets that go through one batched backward pass on a CPU
 
 
 def _chunk_size(problem: Problem, points: int) -> int:
-    """The number of targets in one batched backward pass, for a path with so many points.
+    """Return the number of targets in one batched backward pass, for a path with so many points.
 
     On a CPU `AT_ONCE`: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait
     of a hover. A network that is not causal gives each target a pass of its own.
@@ -342,12 +342,12 @@ def _chunk_size(problem: Problem, points: int) -> int:
 
 
 def _at_once(problem: Problem, targets: int) -> int:
-    """The number of path points in one batched backward pass: on a CPU as many as its cache holds."""
+    """Return the number of path points in one batched backward pass: on a CPU as many as its cache holds."""
     fits = problem.memory_budget // 2 // (targets * _bytes_a_target(problem))
     return max(1, min(4, fits) if problem.embeddings.device.type == "cpu" else fits)
 
 
 def _bytes_a_target(problem: Problem) -> int:
-    """A target holds about a dozen arrays as wide as the widest layer, taken as four times the embedding."""
+    """Return a target holds about a dozen arrays as wide as the widest layer, taken as four times the embedding."""
     _, n, d = problem.embeddings.shape
     return 12 * 4 * d * n * problem.embeddings.element_size()

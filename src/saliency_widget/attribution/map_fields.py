@@ -38,7 +38,7 @@ class Wrong(Exception):
 
 
 def fields_of(given: Any) -> dict[str, Any]:
-    """The fields of an Attribution that are no arrays, from JSON. Raises: Wrong, which names what is no such field."""
+    """Return the fields of an Attribution that are no arrays, from JSON. Raises: Wrong, which names a bad field."""
     about = entry_of(given, "attribution", _REQUIRED, _OPTIONAL)
     rows, cols = (tuple(_each(about[name], name, _token)) for name in ("rows", "cols"))
     alternatives = tuple(
@@ -106,7 +106,7 @@ def _alternative(given: Any, where: str) -> Alternative:
 
 
 def _settings(given: Any) -> dict[str, Any]:
-    """Settings may hold any JSON; `pool` and `unit` of an aggregated map must be values of `Attribution.aggregate`."""
+    """Check settings: any JSON, but `pool` and `unit` of an aggregated map must be those of `Attribution.aggregate`."""
     settings = entry_of(given, "settings", (), None)
     _check_depth(settings, "settings")
     if "pool" in settings:
@@ -116,7 +116,7 @@ def _settings(given: Any) -> dict[str, Any]:
 
 
 def _diagnostics(given: Any, n_cols: int) -> dict[str, Any]:
-    """Diagnostics may hold any JSON. The entries that a map reads when it shows itself are checked."""
+    """Check diagnostics: any JSON, but the entries that a displayed map reads must have their types."""
     diagnostics = entry_of(given, "diagnostics", (), None)
     _check_depth(diagnostics, "diagnostics")
     for name in _A_NUMBER_A_COLUMN:
@@ -133,7 +133,7 @@ def _diagnostics(given: Any, n_cols: int) -> dict[str, Any]:
 
 
 def entry_of(given: Any, where: str, required: Sequence[str], optional: Sequence[str] | None) -> dict[str, Any]:
-    """A JSON object with these names; with any others too where `optional` is None."""
+    """Return a JSON object with these names; with any others too where `optional` is None."""
     if not isinstance(given, dict):
         raise Wrong(f"{where} is {brief(given)}, and must be an object")
     for name in required:
@@ -147,7 +147,7 @@ def entry_of(given: Any, where: str, required: Sequence[str], optional: Sequence
 
 
 def _names(kind: type[Any]) -> tuple[list[str], list[str]]:
-    """The fields of a dataclass: those without a default, and the others."""
+    """Return the fields of a dataclass: those without a default, and the others."""
     known = fields(kind)
     return [each.name for each in known if each.default is MISSING], [
         each.name for each in known if each.default is not MISSING
@@ -155,7 +155,7 @@ def _names(kind: type[Any]) -> tuple[list[str], list[str]]:
 
 
 def list_of(given: Any, where: str) -> list[Any]:
-    """A JSON list of any items."""
+    """Return a JSON list of any items."""
     if not isinstance(given, list):
         raise Wrong(f"{where} is {brief(given)}, and must be a list")
     return given
@@ -174,7 +174,7 @@ def _optional(given: Any, where: str, kind: Callable[[Any, str], _Kind]) -> _Kin
 
 
 def _pair(given: Any, where: str) -> tuple[int, int]:
-    """Two whole numbers from 0 on, the first not above the second."""
+    """Return two whole numbers from 0 on, the first not above the second."""
     numbers = [whole_of(n, where, 0, LARGEST) for n in list_of(given, where)]
     if len(numbers) != 2 or numbers[0] > numbers[1]:
         raise Wrong(f"{where} is {brief(given)}, and must be two numbers in order")
@@ -182,14 +182,14 @@ def _pair(given: Any, where: str) -> tuple[int, int]:
 
 
 def whole_of(given: Any, where: str, least: int, most: int) -> int:
-    """A whole number from `least` to `most`; neither true nor 1.0 is one."""
+    """Return a whole number from `least` to `most`; neither true nor 1.0 is one."""
     if type(given) is not int or not least <= given <= most:
         raise Wrong(f"{where} is {brief(given)}, and must be a whole number from {least} to {most:,}")
     return given
 
 
 def _number(given: Any, where: str, least: float, most: float) -> float:
-    """A finite number; an integer stays one."""
+    """Return a finite number; an integer stays one."""
     if not _is_number(given) or not math.isfinite(given) or not least <= given <= most:
         raise Wrong(f"{where} is {brief(given)}, and must be a number from {least} to {most:g}")
     number: float = given
@@ -197,12 +197,12 @@ def _number(given: Any, where: str, least: float, most: float) -> float:
 
 
 def _is_number(given: Any) -> bool:
-    """Whether it is a number, NaN and infinity included; an integer too large for a float is none."""
+    """Return whether it is a number, NaN and infinity included; an integer too large for a float is none."""
     return type(given) is float or (type(given) is int and abs(given) <= LARGEST)
 
 
 def string_of(given: Any, where: str) -> str:
-    """Any text, half a character included."""
+    """Return a text, which may contain lone surrogates."""
     if not isinstance(given, str):
         raise Wrong(f"{where} is {brief(given)}, and must be a text")
     return given
@@ -228,5 +228,5 @@ def _check_depth(given: Any, where: str) -> None:
 
 
 def brief(value: object) -> str:
-    """A value as Python writes it, its middle left out where it is long."""
+    """Return a value as Python writes it, its middle left out where it is long."""
     return Repr().repr(value)

@@ -42,7 +42,7 @@ class _Tensor(NamedTuple):
 
 
 def write(fields: Mapping[str, Any], path: str | Path) -> None:
-    """Write the fields of a map, whole or not at all. Raises: InputError where `read` would refuse it; FileError."""
+    """Write the fields of a map, whole or not at all. Raises: InputError if `read` would refuse it; FileError."""
     from safetensors.numpy import save
 
     about = {
@@ -68,7 +68,7 @@ def write(fields: Mapping[str, Any], path: str | Path) -> None:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The fields of the map in a file. Raises: DamagedFile, NoSuchFile, FileError."""
+    """Return the fields of the map in a file. Raises: DamagedFile, NoSuchFile, FileError."""
     size = size_of(path)
     try:
         return _read(path, size)
@@ -107,7 +107,7 @@ def _read(path: str | Path, size: int) -> dict[str, Any]:
 
 
 def _digest(text: str, tensors: Mapping[str, tuple[Sequence[int], memoryview]]) -> str:
-    """SHA-256 of the JSON, then of name, shape and bytes of each tensor by the order of names, each after its length.
+    """Return the SHA-256 of the JSON and of each tensor's name, shape and bytes, sorted by name, each with its length.
 
     The order of the header, in which safetensors may change, is not in it.
     """
@@ -141,7 +141,7 @@ def _json(text: str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object in which each name stands once. Raises: Wrong."""
+    """Return a JSON object in which each name stands once. Raises: Wrong."""
     made = dict(pairs)
     if len(made) < len(pairs):
         raise Wrong("a name stands twice in its JSON")
@@ -159,7 +159,7 @@ def _text(data: bytes) -> str:
 
 
 def _tensors(header: dict[str, Any], size: int) -> dict[str, _Tensor]:
-    """The tensors that the header names. Raises: Wrong unless they cover the `size` bytes after it, each once."""
+    """Return the tensors that the header names. Raises: Wrong unless they cover the `size` bytes after it once."""
     found = {}
     for name, entry in header.items():
         where = f"tensor {brief(name)}"
@@ -186,7 +186,7 @@ def _check_arrays(
     known: Mapping[str, Any],
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Raises: Wrong unless names, shapes and values fit the other fields. `shapes`: of arrays that are still flat."""
+    """Raise Wrong unless names, shapes and values fit the other fields. `shapes`: of arrays that are still flat."""
     n_rows, n_cols = len(known["rows"]), len(known["cols"])
     if "scores" not in arrays:
         raise Wrong("it has no scores")

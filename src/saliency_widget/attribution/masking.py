@@ -81,7 +81,7 @@ def objectives(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor
 
 
 def by_plain_passes(problem: Problem, col: int, name: str | None, keep: Keep, operator: str) -> list[float]:
-    """The objective of one column for each mask, by the model's own passes over the column's text alone.
+    """Return the objective of one column for each mask, by the model's own passes over the column's text alone.
 
     Spot checks use it: it packs no texts together, shares no reading, and reads no more than this column needs.
     """
@@ -99,13 +99,13 @@ def by_plain_passes(problem: Problem, col: int, name: str | None, keep: Keep, op
 
 
 def _first(keep: Keep) -> NDArray[np.intp]:
-    """The index [s] of the first row that each mask takes away; m where it keeps all."""
+    """Return the index [s] of the first row that each mask takes away; m where it keeps all."""
     first: NDArray[np.intp] = np.where(keep.all(axis=1), keep.shape[1], keep.argmin(axis=1))
     return first
 
 
 def _rows_at_once(text: Intact) -> int:
-    """The number of rows of changed texts in one pass: on a CPU so many that reading the weights no longer dominates.
+    """Return the number of rows of changed texts in one pass: on a CPU enough that reading the weights costs little.
 
     A row holds a few arrays of the widest layer (taken as four times the embedding), and at most one row of logits in
     three copies: raw, less the largest, as probabilities.
@@ -119,7 +119,7 @@ def _rows_at_once(text: Intact) -> int:
 
 
 def replaced(text: Intact, keep: Keep) -> torch.Tensor:
-    """Objectives [s, a] where the baseline stands in for the rows that are not kept."""
+    """Return the objectives [s, a] with the baseline in place of the rows that are not kept."""
     import torch
 
     problem, atoms, x = text.problem, text.atoms, text.embeddings
@@ -144,14 +144,14 @@ def _replaced_by_id(text: Intact, mask: NDArray[np.bool_]) -> torch.Tensor:
 
 
 def deleted(text: Intact, keep: Keep) -> torch.Tensor:
-    """Objectives [s, a] of the text without the rows that are not kept; where none would be left, as `replaced`."""
+    """Return the objectives [s, a] without the rows that are not kept; if no row would be left, as `replaced` does."""
     import torch
 
     return torch.cat([_closed_up(text, mask[None]) for mask in keep])
 
 
 def _closed_up(text: Intact, keep: Keep) -> torch.Tensor:
-    """Objectives [1, a] for one mask, as `deleted`. Some atoms may have no row left to be predicted from."""
+    """Return the objectives [1, a] for one mask, as `deleted` does. Some atoms may have no row left before them."""
     import torch
 
     problem, atoms = text.problem, text.atoms

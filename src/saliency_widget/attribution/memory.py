@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def check_budget(given: object) -> None:
-    """Raises: InputError unless it is None or a number of bytes, at least 1."""
+    """Raise InputError unless it is None or a number of bytes, at least 1."""
     if given is None or (isinstance(given, int | float) and not isinstance(given, bool) and 1 <= given < math.inf):
         return
     raise InputError(
@@ -28,7 +28,7 @@ def check_budget(given: object) -> None:
 
 
 def budget(device: torch.device) -> int:
-    """Bytes that one chunk may use: half of what is free now on the device."""
+    """Return the bytes that one chunk may use: half of the device's free memory."""
     import torch
 
     if device.type == "cuda":
@@ -40,7 +40,7 @@ def budget(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: CUDA raises a class of its own, the CPU allocator a RuntimeError with these words."""
+    """Return whether memory ran out: CUDA has its own error class, the CPU allocator raises a RuntimeError."""
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -51,8 +51,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 def in_batches(
     costs: NDArray[np.integer[Any]], most: int, work: Callable[[slice], T], what: str, *, least: int = 1
 ) -> Iterator[tuple[slice, T]]:
-    """Work on neighbouring items whose costs [n] add up to at most `most`, or on one; when memory runs out, on fewer.
+    """Yield the results for batches of neighbouring items whose costs [n] sum to at most `most`.
 
+    A batch holds at least one item. When memory runs out, batches become smaller.
     Raises: OutOfMemory, for `what`, when `least` items do not fit.
     """
     done = 0
@@ -74,7 +75,7 @@ def in_batches(
 
 
 def not_enough_for(what: str) -> OutOfMemory:
-    """The error for work that cannot be split further."""
+    """Return the error for work that cannot be split further."""
     return OutOfMemory(
         f"There is not enough memory for {what}.",
         cure="Shorten the text, free memory on the device, or load the model in a smaller dtype.",

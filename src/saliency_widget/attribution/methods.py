@@ -141,7 +141,7 @@ _OF_TOKENIZERS = ("truncation", "max_length", "padding", "max_tokens", "stride")
 
 
 def settings_of(card: Card, given: Mapping[str, Any]) -> Settings:
-    """The method's own frozen settings. Raises: UnknownName for a setting it does not have, InputError for a cut."""
+    """Return the method's frozen settings. Raises: UnknownName for an unknown one, InputError for a tokenizer's."""
     method = method_of(card)
     kind = Settings if method is None else method.settings
     known = [field.name for field in dataclasses.fields(kind)]
@@ -157,7 +157,7 @@ def settings_of(card: Card, given: Mapping[str, Any]) -> Settings:
 
 
 def why_not(card: Card, model: Model) -> str | None:
-    """One sentence why its map cannot be computed on this model; None where it can."""
+    """Return the reason why a map cannot be computed on this model, as a sentence, or None."""
     method = method_of(card)
     return _SAID if method is None else method.lacks(model)
 

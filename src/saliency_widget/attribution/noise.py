@@ -24,7 +24,7 @@ class RandomSettings(Settings):
 
 
 def random(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Uniform noise in (0, 1), seeded by `settings.seed` and the target's position alone.
+    """Draw uniform noise in (0, 1), seeded by `settings.seed` and the target's position alone.
 
     Cost: one forward pass for 256 columns, for the probabilities alone.
     """

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Probability of the target token, in [0, 1]."""
+    """Return the probability of the target token, in [0, 1]."""
     return log_probability(logits, targets).exp()
 
 
 def log_probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Natural logarithm of the target's probability, at most 0."""
+    """Return the natural logarithm of the target's probability, at most 0."""
     if logits.requires_grad:
         wide = _wide(logits)
         return _pick(wide, targets) - wide.logsumexp(-1)
@@ -33,12 +33,12 @@ def log_probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
 
 
 def logit(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The target's logit: unlike the probability it does not depend on the other tokens' logits."""
+    """Return the target's logit: unlike the probability it does not depend on the other tokens' logits."""
     return _pick(_wide(logits), targets)
 
 
 def entropy(logits: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
-    """Entropy of the whole distribution in nats, at least 0: how undecided the model is, whichever token it takes."""
+    """Return the entropy of the whole distribution in nats, at least 0. It does not depend on the target."""
     log_p = _wide(logits).log_softmax(-1)
     return -(log_p.exp() * log_p).sum(-1)
 
@@ -46,7 +46,7 @@ def entropy(logits: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
 def value(
     objective: Objective, logits: torch.Tensor, targets: torch.Tensor, foil: int | None, *, independent: bool = False
 ) -> torch.Tensor:
-    """The number that is explained, [..., k]: the objective of the target, less that of the foil if there is one.
+    """Return the number to explain, [..., k]: the objective of the target, minus that of the foil if there is one.
 
     `independent`: each class is there or not, whatever the others are.
     The contrast is that of Yin & Neubig 2022, arXiv:2202.10419: why this token and not the other?
@@ -64,7 +64,7 @@ def value(
 
 
 def alone(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Logits [..., k, 2] of "this class" and "not this class": the softmax of the two is the sigmoid of the one."""
+    """Return logits [..., k, 2] of "this class" and "not this class", whose softmax is the sigmoid of the class."""
     import torch
 
     chosen = _pick(logits, targets)
@@ -96,5 +96,5 @@ LABELS: dict[Objective, str] = {
 
 
 def labels(*, raw: bool) -> dict[Objective, str]:
-    """The objectives and their labels. `raw`: those of a model that gives numbers instead of probabilities."""
+    """Return the objectives and their labels. `raw`: those of a model that gives numbers instead of probabilities."""
     return {"logit": "the number itself"} if raw else LABELS

@@ -55,7 +55,7 @@ class OcclusionSettings(Settings):
 
 
 def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
-    """Drop of the objective when a token is taken away.
+    """Compute the drop of the objective when a token is taken away.
 
     scores[i, j] = objective_j(text) - objective_j(text without i), signed, in units of the objective: above 0 where
     the token speaks for the target. Of a unit of several tokens each gets an equal part of the drop.

@@ -1,4 +1,4 @@
-"""What a map goes through, with a widget or without: encode, write, fill the columns, put them together."""
+"""The steps of a map, with or without a widget: encode the prompt, write, compute the columns, assemble them."""
 
 from __future__ import annotations
 
@@ -37,15 +37,14 @@ if TYPE_CHECKING:
     from ..models.text.document import Document
     from .access import Network, Output
 
-_MOST_WEIGHTS = 4_000_000  # of all heads on one text that a page is sent: 16 MB
+_MAX_HEAD_WEIGHTS = 4_000_000  # attention weights of all heads that a page is sent: 16 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked of a document, by the card of its map: names checked against the tables, so far without a model.
+    """A method, objective, foil and settings whose names exist; no model has checked them yet.
 
-    `objective`: None leaves it to the model, see `objective_of`. `col`: the only column that is asked about, or None
-    for all of them.
+    `objective`: None for the model's first one, see `objective_of`. `col`: the only column to compute, or None for all.
     """
 
     card: Card
@@ -55,16 +54,16 @@ class Question:
     col: int | None = None
 
     def described(self, model: Model) -> list[tuple[str, str]]:
-        """Settings and foil as people read them; what is left to the method is left out."""
+        """Return the settings and the foil as (name, value) texts, without settings that are left to the method."""
         against = [] if self.foil is None else [("instead of", model.foil_text(self.foil))]
         return [*self.settings.described().items(), *against]
 
     def objective_of(self, model: Model) -> Objective:
-        """The objective that was named; where none was, the first that the model has."""
+        """Return the question's objective, or the first one that the model has."""
         return next(iter(labels(raw=model.raw))) if self.objective is None else self.objective
 
     def cols(self, document: Document) -> range:
-        """The columns that are asked about. Raises: InputError where there is no such column."""
+        """Return the columns to compute. Raises: InputError if `col` is no column of the document."""
         n = len(document.targets)
         if self.col is None:
             return range(n)
@@ -72,9 +71,9 @@ class Question:
         return range(self.col, self.col + 1)
 
     def request(self, model: Model, document: Document) -> Request:
-        """The question put to one document; `col` is no part of it: the columns of one map come one by one.
+        """Return the request of this question for one document. It covers all columns, whatever `col` is.
 
-        Raises: InputError for a foil, a column or a span that cannot be.
+        Raises: InputError for a foil, column, span or objective that this model or document does not allow.
         """
         if any(len(t.ids) > 1 for t in document.targets):
             self._check_spans(model)
@@ -86,7 +85,7 @@ class Question:
             inputs=document.inputs,
             targets=document.targets,
             method=self.card.id,
-            # Methods that do not use the objective give the same map for each: one cache entry.
+            # A method without objectives gives one map for all of them, so they share one cache entry.
             objective=self.objective_of(model) if self.card.uses_objective else "probability",
             foil=foil,
             settings=self.settings,
@@ -120,11 +119,11 @@ class Question:
         method = method_of(self.card)
         if method is None or not method.spans:
             raise InputError(
-                f"{self.card.label} knows single targets only.", cure="Leave span= out, or ask a gradient method."
+                f"{self.card.label} explains single targets only.", cure="Leave span= out, or take a gradient method."
             )
         if not model.is_causal:
             raise InputError(
-                f"{model.name} lets earlier tokens see later ones, so the tokens of a span share no pass.",
+                f"{model.name} lets earlier tokens see later ones, so one pass cannot score all tokens of a span.",
                 cure="Leave span= out.",
             )
 
@@ -137,12 +136,16 @@ def check_question(
     *,
     col: int | None = None,
 ) -> Question:
-    """Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil in vain."""
+    """Return the question with these names.
+
+    Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil that the method or
+    the objective does not use.
+    """
     card = card_named(method)
     if isinstance(foil, list | tuple | set):
         raise InputError(
-            f"There are {len(foil)} foils, and a map is against one.",
-            cure="Ask for one after another: [sw.attribute(model, text, foil=foil) for foil in foils].",
+            f"There are {len(foil)} foils, and a map has one.",
+            cure="Make a map for each: [sw.attribute(model, text, foil=foil) for foil in foils].",
         )
     if foil is not None and not isinstance(foil, str):
         foil = whole_number("foil", foil, cure="Give a token (or a class) as text, or its id.")
@@ -152,11 +155,12 @@ def check_question(
     question = Question(card=card, objective=chosen, foil=foil, settings=settings_of(card, settings), col=col)
     if foil is not None and not card.uses_objective:
         raise InputError(
-            f"{card.label} does not look at the objective, so a foil changes nothing.", cure="Leave foil= out."
+            f"{card.label} does not use the objective, so a foil changes nothing.", cure="Leave foil= out."
         )
     if foil is not None and objective == "entropy":
         raise InputError(
-            "The entropy is that of all tokens: it has no foil.", cure='Take objective="logit" or "log_probability".'
+            "The entropy is computed over all tokens, so it has no foil.",
+            cure='Take objective="logit" or "log_probability".',
         )
     return question
 
@@ -169,8 +173,8 @@ def write(
 ) -> Document:
     """Encode the prompt and let the model write, or take the forced target. `model` is a shadow.
 
-    `on_progress` hears the encoding, and the tokens written so far with their steps (none for a forced target); it may
-    raise to stop.
+    `on_progress` is called with the encoding, the tokens written so far and their steps (none for a forced target). It
+    may raise to stop.
     Raises: InputError, TextTooLong.
     """
     encoded = model.encode(prompt)
@@ -188,9 +192,9 @@ def go_on(
     max_new_tokens: int,
     on_progress: Callable[[Encoded, list[int], list[Step]], None],
 ) -> Document:
-    """Let the model write on after `begun`, which is there of the continuation already. `model` is a shadow.
+    """Let the model continue after the tokens `begun`. `model` is a shadow.
 
-    `on_progress` as in `write`; what was begun is among the tokens, and has no steps.
+    `on_progress` is called as in `write`; its tokens begin with `begun`, which has no steps.
     Raises: TextTooLong.
     """
     model.check_length(encoded, len(begun) + max_new_tokens)
@@ -218,9 +222,9 @@ def columns(
     *,
     checked: bool = False,
 ) -> Iterator[Chunk | Progress | Spot]:
-    """Fill the columns of `schedule`. `model` is a shadow. Stop iterating to cancel. `checked`: see `engine.run`.
+    """Compute the columns of `schedule`. `model` is a shadow. Stop iterating to cancel. `checked`: see `engine.run`.
 
-    Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged, where that is why a pass failed.
+    Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged if a pass failed for that reason.
     """
     method = method_for(question.card, model, question.settings)
     problem = problem_of(model, question.request(model, document), document, memory_budget)
@@ -234,7 +238,7 @@ def columns(
             checked=checked,
         )
     except Exception:
-        model.check_weights()  # autograd notices weights that changed between its passes, in words of its own
+        model.check_weights()  # autograd's own error about weights that changed between passes is hard to read
         raise
 
 
@@ -246,7 +250,7 @@ def assemble(
     seconds: float,
     spot: Spot | None = None,
 ) -> Attribution:
-    """The columns that were asked for and are there, in order; fewer where the work was cancelled."""
+    """Return the map of the question's columns that are finished, in order; `chunks` holds at least one of them."""
     finished = {col: (chunk, j) for chunk in chunks for j, col in enumerate(chunk.cols)}
     cols = [col for col in question.cols(document) if col in finished]
     parts = [finished[col] for col in cols]
@@ -274,14 +278,14 @@ def assemble(
 
 
 def probabilities(model: Model, document: Document, memory_budget: int | None = None) -> list[float]:
-    """How probable each target is, [n_cols]. `model` is a shadow.
+    """Return the probability of each target, [n_cols], in [0, 1]. `model` is a shadow.
 
-    Cost: one forward pass for 256 of them.
+    Cost: one forward pass for every 256 targets.
     """
-    question = check_question("random", "probability", {})  # its passes are for the probabilities alone
+    question = check_question("random", "probability", {})  # random scores: passes only compute the probabilities
     found: dict[int, float] = {}
     for chunk in columns(model, question, document, engine.Schedule(range(len(document.targets))), memory_budget):
-        assert isinstance(chunk, Chunk), "noise makes no progress that could be told"
+        assert isinstance(chunk, Chunk), "random scores report no progress"
         found |= {col: step.probability for col, step in zip(chunk.cols, chunk.steps, strict=True)}
     return [found[col] for col in sorted(found)]
 
@@ -289,26 +293,27 @@ def probabilities(model: Model, document: Document, memory_budget: int | None = 
 def heads(
     model: Model, document: Document, col: int, memory_budget: int | None = None
 ) -> tuple[list[int], NDArray[np.float32]]:
-    """Where every head of every layer looks when it predicts one target. `model` is a shadow.
+    """Return the attention weights of every head of every layer for one target. `model` is a shadow.
 
-    The layers that have attention, and float32 [layers, heads, n_rows]: for each what `attention` gives with `layer=`
-    and `head=`. NaN where a layer has fewer heads, and where the target cannot see the row.
-    Raises: InputError where there is no such column, or the numbers are too many to be looked at; UnsupportedMethod.
+    Return the layers that have attention, and weights in [0, 1], float32 [layers, heads, n_rows]: each head's weights
+    are the scores of `attention` with `layer=` and `head=`. NaN where a layer has fewer heads or the target does not
+    see the row.
+    Raises: InputError if there is no such column or the weights are too many for a page; UnsupportedMethod.
     """
     check_column(col, document)
     question = check_question("attention", "probability", {}, col=col)
     method_for(question.card, model, question.settings)
     n = model.n_layers * model.n_heads * len(document.rows)
-    if n > _MOST_WEIGHTS:
+    if n > _MAX_HEAD_WEIGHTS:
         raise InputError(
-            f"The heads of all layers have {n:,} weights on this text: more than can be looked at.",
-            cure='Choose: method="attention" with layer= and head=.',
+            f"The heads of all layers have {n:,} attention weights on this text: too many to show.",
+            cure='Ask for one head: method="attention" with layer= and head=.',
         )
     return every_head(problem_of(model, question.request(model, document), document, memory_budget), col)
 
 
 def check_column(col: int, document: Document) -> None:
-    """Raises: InputError where there is no such column."""
+    """Raise InputError if the document has no such column."""
     n = len(document.targets)
     if not 0 <= col < n:
         raise InputError(f"There is no column {col}.", cure=f"There are {n}: 0 … {n - 1}.")
@@ -318,7 +323,7 @@ def check_column(col: int, document: Document) -> None:
 
 
 def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> Problem:
-    """What the engine needs to answer `request`; `model` is a shadow."""
+    """Return the problem that the engine solves for `request`. `model` is a shadow."""
     inputs = request.inputs.at(range(request.n_rows))
     first = min(target.n_seen for target in request.targets)
     causal = model.is_causal and probe.holds_between(model, inputs, first)
@@ -327,7 +332,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
     budget = memory.budget(model.device) if memory_budget is None else int(memory_budget)
     _, n, d = embeddings.shape
     if graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
-        network = _within(partial(checkpointed, model.model), network)
+        network = _each_pass_in(partial(checkpointed, model.model), network)
     return Problem(
         network=network,
         embeddings=embeddings,
@@ -348,8 +353,8 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
     )
 
 
-def _within(context: Callable[[], AbstractContextManager[None]], network: Network) -> Network:
-    """The network, each pass of it inside a context of its own."""
+def _each_pass_in(context: Callable[[], AbstractContextManager[None]], network: Network) -> Network:
+    """Return the network, each pass of which runs in a new context."""
 
     def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Output:
         with context():

@@ -20,7 +20,7 @@ _TIMES = 4  # of so many differences the root mean square is right within a thir
 
 
 def drop_noise(problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Tensor) -> list[float]:
-    """The uncertainty [k] of a drop of each column's objective; no diagnostic unless the network is in half precision.
+    """Return the uncertainty [k] of a drop of each column's objective in half precision; [] in other precisions.
 
     `whole`: the objective [a] of `text` [1, m, d]. Equal texts give equal numbers.
     Cost: four passes.

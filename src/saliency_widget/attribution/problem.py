@@ -50,7 +50,7 @@ class Problem:
 
     @property
     def n_rows(self) -> int:
-        """The number of positions that some target can see."""
+        """Return the number of positions that some target can see."""
         return max(t.n_seen for t in self.targets)
 
 
@@ -69,12 +69,12 @@ class Spot(NamedTuple):
 
     @property
     def proves(self) -> bool:
-        """Whether the check decides: for the map, or against it."""
+        """Return whether the check decides: for the map, or against it."""
         return self.tolerance is not None or self.difference <= _TOLD
 
     @property
     def is_off(self) -> bool:
-        """Whether the two differ by more than the tolerance, or one of them is not finite."""
+        """Return whether the two differ by more than the tolerance, or one of them is not finite."""
         return self.tolerance is not None and not self.difference <= self.tolerance
 
 
@@ -109,7 +109,7 @@ class Atoms(NamedTuple):
 
 
 def atoms_of(problem: Problem, cols: Sequence[int]) -> Atoms:
-    """The atoms of these columns, in order."""
+    """Return the atoms of these columns, in order."""
     import torch
 
     targets = [problem.targets[col] for col in cols]
@@ -131,7 +131,7 @@ def per_column(values: torch.Tensor, atoms: Atoms) -> torch.Tensor:
 
 
 def plain_pass(problem: Problem, n: int) -> Network:
-    """`Access.plain` of a network that has it: without it nothing is checked."""
+    """Return `Access.plain` of a network that defines it; otherwise no check calls this function."""
     found = problem.access.plain(n)
     assert found is not None, "a network that has no plain pass goes unchecked"
     return found
@@ -158,7 +158,7 @@ def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> lis
 
 
 def blank(problem: Problem, cols: Sequence[int]) -> NDArray[np.float32]:
-    """Scores [n_rows, len(cols)], all NaN: no row is filled yet."""
+    """Return empty scores [n_rows, len(cols)], all NaN."""
     return np.full((problem.n_rows, len(cols)), np.nan, dtype=np.float32)
 
 

@@ -88,9 +88,9 @@ class Attribution:
             object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle, `copy.copy` and `copy.deepcopy` build the result anew, so that a copy is as immutable as this one.
+        """Return what pickle, `copy.copy` and `copy.deepcopy` rebuild the result from, so that a copy is immutable too.
 
-        The read-only mappings cannot be pickled, and a pickled array forgets that it is read-only.
+        The read-only mappings cannot be pickled, and a pickled array loses its read-only flag.
         """
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         given |= {name: dict(value) for name, value in given.items() if isinstance(value, MappingProxyType)}
@@ -110,9 +110,10 @@ class Attribution:
         unit: str = "score",
         model_name: str = "",
     ) -> Attribution:
-        """Scores from anywhere (a paper, another library) as an Attribution. `signed=None`: signed if any is below 0.
+        """Return an Attribution of given scores, from a paper or another library.
 
-        Raises: InputError when shape and labels do not fit, or a score is infinite.
+        `signed`: None for True if any score is below 0.
+        Raises: InputError if shape and labels do not fit, or if a score is infinite.
         """
         array = np.asarray(scores, dtype=np.float32)
         row_tokens = _tokens(rows, 0, "prompt")
@@ -131,23 +132,23 @@ class Attribution:
     # ── questions in one line ─────────────────────────────────────────────────────────────────────────────────────
 
     def row(self, key: Key) -> int:
-        """Index of a row: by index, token, or text (spaces around it do not count).
+        """Return the index of a row, given its index, token or text (without regard to spaces around it).
 
         Raises: AmbiguousToken, TokenNotFound.
         """
         return _find(self.rows, key, "row")
 
     def col(self, key: Key) -> int:
-        """Index of a column, as `row`."""
+        """Return the index of a column, as `row` does."""
         return _find(self.cols, key, "column")
 
     def __getitem__(self, keys: tuple[Key, Key]) -> float:
-        """`a["George", "Washington"]`: the raw score of one input for one target."""
+        """Return the raw score of one input for one target: `a["George", "Washington"]`."""
         row, col = keys
         return float(self.scores[self.row(row), self.col(col)])
 
     def top(self, target: Key, k: int = 3) -> list[Top]:
-        """The k inputs with the largest absolute score for one target, first the largest."""
+        """Return the k inputs with the largest absolute score for one target, in descending order."""
         col = self.col(target)
         column, shares = self.scores[:, col], self.normalized()[:, col]
         visible = np.flatnonzero(~np.isnan(column))
@@ -157,19 +158,19 @@ class Attribution:
         ]
 
     def normalized(self) -> NDArray[np.float32]:
-        """Scores with each column divided by its L1 norm: shares in [-1, 1]. A column of zeros becomes NaN."""
+        """Return the scores with each column divided by its L1 norm: shares in [-1, 1]. A column of zeros is NaN."""
         norms = np.nansum(np.abs(self.scores, dtype=np.float64), axis=0)
         norms[norms == 0] = np.nan
         shares: NDArray[np.float32] = (self.scores / norms).astype(np.float32)
         return shares
 
     def aggregate(self, unit: str, pool: str | None = None) -> Attribution:
-        """The map of words, sentences or segments ("word", "sentence", "segment"); of words, the targets too.
+        """Return the map of words, sentences or segments ("word", "sentence", "segment"), as the widget does.
 
-        `pool`: "sum", "mean" or "max" over the tokens of a unit; None takes what suits the method: the sum where scores
-        add up. A sum of norms favours long words, so of others say which you took (`settings` remembers). Columns are
-        pooled to words by their mean: each is a target of its own; their probability by its product. Scores of such a
-        target's own tokens are NaN. The widget reads by words in the same way.
+        `pool`: "sum", "mean" or "max" over the tokens of a unit; None for that of the method: the sum if its scores
+        are additive. A sum of norms favours long words, so report the pool that you used; `settings` keeps it. By
+        words, columns are pooled too: their scores by the mean, their probabilities by the product. Scores of such a
+        target's own tokens are NaN.
         Raises: UnknownName.
         """
         one_of("unit", unit, UNITS)
@@ -200,24 +201,24 @@ class Attribution:
     # ── taken away ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a visible cell: row, row_token, row_position, col, col_token, col_position, score, share.
+        """Return a line for each visible cell: row, row_token, row_position, the same of col, score, share.
 
-        Tokens are as they are, but for characters that a terminal would obey: those stand as their signs ("ESC"). The
-        CSV that the page saves has an apostrophe before tokens that a spreadsheet would run ("=1+1"); the docstring of
-        `export.table.to_dataframe` says how to take it away.
+        Characters that control a terminal are replaced by signs ("ESC") in tokens. The CSV that the page saves has an
+        apostrophe before tokens that a spreadsheet would execute ("=1+1"); `export.table.to_dataframe` documents how to
+        remove it.
         """
         return to_dataframe(self)
 
     def to_html(self, *, col: int | None = None) -> str:
-        """A static map: reads anywhere, can be hovered where scripts may run. `col`: the target shown first."""
+        """Return the static map as HTML; targets can be hovered if scripts run. `col`: the target shown first."""
         return to_html(self, col=col)
 
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file, lossless and with a checksum.
 
-        Where that fails, a file that was there before is there still. A symbolic link stays one; a new file has the
-        permissions that the umask leaves.
-        Raises: FileError where the system does not let us write; InputError where a field is not what it should be.
+        If that fails, an existing file is unchanged. A symbolic link is kept, and its target replaced; a new file gets
+        the permissions of the umask.
+        Raises: FileError if the file cannot be written; InputError if a field has the wrong type or range.
         """
         map_file.write({field.name: getattr(self, field.name) for field in fields(self)}, path)
 
@@ -226,7 +227,7 @@ class Attribution:
         """Read a map that `save` wrote.
 
         Raises: DamagedFile for any other content, by checksum, types, shapes and ranges, and for a file of a newer
-        version; NoSuchFile, FileError where there is none to read.
+        version; NoSuchFile, FileError if the file cannot be read.
         """
         return cls(**map_file.read(path))
 
@@ -234,7 +235,7 @@ class Attribution:
 
     @property
     def label(self) -> str:
-        """The method's name as people read it."""
+        """Return the label of the method."""
         return card_of(self.method, signed=self.signed, unit=self.unit).label
 
     def __repr__(self) -> str:
@@ -245,7 +246,7 @@ class Attribution:
 
 
 def _rebuilt(kind: type[Attribution], given: dict[str, Any]) -> Attribution:
-    """The result with these fields: a module-level function, as pickle wants it."""
+    """Return the result with these fields. pickle requires a function of a module."""
     return kind(**given)
 
 

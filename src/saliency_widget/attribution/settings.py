@@ -17,19 +17,19 @@ class Settings:
 
     @property
     def is_signed(self) -> bool:
-        """Whether scores keep the sign that the method gives them."""
+        """Return whether scores keep the sign that the method gives them."""
         return True
 
     def described(self) -> dict[str, str]:
-        """The names and values of the settings as people read them, without those left to the method."""
+        """Return the names and values of the settings as people read them, without those left to the method."""
         return {name: str(value) for name, value in asdict(self).items() if value is not None}
 
     def check(self, model: Model) -> None:
-        """Raises: InputError for a layer or head that this model does not have."""
+        """Raise InputError for a layer or head that this model does not have."""
 
 
 def check_index(name: str, index: int | None, count: int, model: Model) -> None:
-    """Raises: InputError unless it is None or one of the model's `count` layers (or heads, as `name` says)."""
+    """Raise InputError unless it is None or one of the model's `count` layers (or heads, as `name` says)."""
     if index is not None and not (type(index) is int and 0 <= index < count):  # True is no index
         raise InputError(
             f"{name}={index!r} is out of range: {model.name} has {count} {name}s.",

@@ -110,7 +110,7 @@ def drops(problem: Problem, col: int, made: Sequence[tuple[float, float]], large
 
 
 def is_flat(problem: Problem, col: int) -> bool:
-    """Whether the objective of a column stays the same in plain passes over changed texts, as a column of zeros claims.
+    """Return whether plain passes over changed texts leave a column's objective unchanged, as a column of zeros claims.
 
     The changed embeddings lie a hundredth of the way to others: to each row's neighbour, and to its mirror image.
     """
@@ -142,7 +142,7 @@ def _logits(problem: Problem, col: int, made: torch.Tensor) -> Spot:
 
 
 def objectives(problem: Problem, col: int, texts: torch.Tensor) -> list[float]:
-    """The objective of one column by plain passes over texts [s, m, d]."""
+    """Return the objective of one column by plain passes over texts [s, m, d]."""
     atoms = atoms_of(problem, [col])
     given = worth(problem, _plain(problem, texts, atoms), atoms.ids)
     values: list[float] = per_column(given.double(), atoms)[:, 0].tolist()
@@ -150,7 +150,7 @@ def objectives(problem: Problem, col: int, texts: torch.Tensor) -> list[float]:
 
 
 def _plain(problem: Problem, texts: torch.Tensor, atoms: Atoms) -> torch.Tensor:
-    """Logits [s, a, vocabulary] by plain passes over texts [s, m, d]."""
+    """Return the logits [s, a, vocabulary] of plain passes over texts [s, m, d]."""
     import torch
 
     with torch.no_grad():
@@ -158,7 +158,7 @@ def _plain(problem: Problem, texts: torch.Tensor, atoms: Atoms) -> torch.Tensor:
 
 
 def _scale(problem: Problem, given: torch.Tensor, ids: torch.Tensor) -> float:
-    """The approximate change of the objective when the target's log-odds change by 1."""
+    """Return the approximate change of the objective when the target's log-odds change by 1."""
     import torch
 
     p = given.double().softmax(-1)

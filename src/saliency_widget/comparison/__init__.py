@@ -1,1 +1,1 @@
-"""Two finished maps and their difference, live on one text, without a model."""
+"""Comparison of two finished maps: both and their difference on one text, interactive, without a model."""

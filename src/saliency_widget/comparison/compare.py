@@ -1,4 +1,4 @@
-"""Two finished maps and their difference, on one text."""
+"""`compare`: two finished maps and their difference on one text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .merging import Merged, merge
 
 Comparable: TypeAlias = Attribution | MapWidget
 
-A, B, DIFFERENCE = "a", "b", "difference"  # the names by which `ask` knows the maps
+A, B, DIFFERENCE = "a", "b", "difference"  # the names of the maps for `ask`
 _CLOSED = (
     "This is a comparison of finished maps: there is no model behind it to ask.",
     "Call show() with a model for that.",
@@ -26,7 +26,7 @@ _CLOSED = (
 
 
 class ComparisonWidget(MapWidget):
-    """Two maps and their difference. Made by `compare`; nothing is computed. Its traits: see `MapWidget`.
+    """A widget of two maps and their difference. Made by `compare`; it computes nothing. Its traits: see `MapWidget`.
 
     `attribution` is the map on show, on the merged text: A, B, or their difference (its method is "difference").
     """
@@ -44,10 +44,10 @@ class ComparisonWidget(MapWidget):
 
 
 def compare(a: Comparable, b: Comparable, *, names: Sequence[str] | None = None) -> ComparisonWidget:
-    """Two maps and where they differ, under the cell: of two prompts, two models, or by two methods. Displays at once.
+    """Display two maps and their difference under the cell: maps of two prompts, of two models, or by two methods.
 
-    `a`, `b`: attributions, or widgets whose maps on show are meant. `names`: what they are called; if None their models
-    where these differ, else their methods, else first and second.
+    `a`, `b`: attributions, or widgets, whose maps on show are compared. `names`: the names of the two; None for their
+    models if these differ, otherwise their methods, otherwise first and second.
 
     The two texts become one. A token that both have, in the same order, stands there once; a token that one has stands
     where it stood, and has no score in the other's map: inputs are aligned with inputs, a source with a source, targets
@@ -55,7 +55,7 @@ def compare(a: Comparable, b: Comparable, *, names: Sequence[str] | None = None)
     measured in does not matter. Where a token, or a target, is missing in one of them there is none.
 
     Raises:
-        InputError: they cannot stand side by side: classes and written text, words and tokens, an empty map, a widget
+        InputError: the maps cannot be compared: classes and written text, words and tokens, an empty map, a widget
             without a map; or `names` are not two strings.
         NoNotebook: there is no notebook to show it in.
     """
@@ -67,7 +67,7 @@ def compare(a: Comparable, b: Comparable, *, names: Sequence[str] | None = None)
 
 
 def exhibition_of(a: Attribution, b: Attribution, names: Sequence[str] | None = None) -> Exhibition:
-    """The three maps, ready to be shown. Raises: InputError."""
+    """Return the exhibition of the two maps and their difference. Raises: InputError."""
     called = _names(a, b, names)
     merged = merge(a, b)
     on_text = [merged.map_of(each, place) for each, place in zip((a, b), merged.places, strict=True)]
@@ -99,7 +99,7 @@ def _map(given: Any, which: str) -> Attribution:
             cure="Give an Attribution, as attribute() and wait() give it, or a widget that shows one.",
         )
     if given.attribution is None:
-        raise InputError(f"The {which} widget has no map yet.", cure="Call wait() on it before.")
+        raise InputError(f"The {which} widget has no map yet.", cure="Call wait() on it first.")
     return given.attribution
 
 
@@ -115,7 +115,7 @@ def _names(a: Attribution, b: Attribution, given: Sequence[str] | None) -> tuple
 def _difference(
     merged: Merged, a: Attribution, b: Attribution, on_text: Sequence[Attribution], name: str
 ) -> Attribution:
-    """A's shares less B's, each share of the whole column of its own map; NaN where one of them has none."""
+    """Return A's shares minus B's, each a share of the whole column of its own map; NaN where either has none."""
     ours, theirs = (merged.spread(each.normalized(), place) for each, place in zip((a, b), merged.places, strict=True))
     return replace(
         on_text[0],

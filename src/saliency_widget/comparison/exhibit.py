@@ -1,4 +1,4 @@
-"""The exhibit takes the controller's place in a widget that shows finished maps: it has no model and no worker."""
+"""The exhibit replaces the controller in a widget of finished maps: it has no model and no worker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibition:
-    """A text and its finished maps. `where`, `what`: two notes beside its name. `maps`: the last is on show first.
+    """A text and its finished maps. `where`, `what`: two notes beside its name. `maps`: the last is shown first.
 
     All maps have the rows `tokens[:n_rows]` and the columns `tokens[first_target:]`. `beside`: which of them stand side
     by side at first, by the ids of their cards. `closed`: cause and cure of the error for a task that needs a model.
@@ -53,9 +53,8 @@ class Exhibition:
 class Exhibit:
     """Sends the maps of an exhibition to the pages, and handles their messages.
 
-    Every method returns at once, from any thread.
-
-    `send` hands a message to the pages. `finished` is called, in the caller's thread, with each map that goes on show.
+    Every method may be called from any thread and returns at once. `send` sends a message to the pages. `finished` is
+    called, in the caller's thread, with each map that is put on show.
     """
 
     def __init__(self, exhibition: Exhibition, send: Send, finished: Callable[[Attribution], None]) -> None:
@@ -67,7 +66,7 @@ class Exhibit:
         self._on_show = exhibition.maps[-1]
 
     def start(self) -> None:
-        """Put all maps on the shelf, and begin to send."""
+        """Put all maps on the shelf, and start sending."""
         of, reason = self._of, " ".join(self._of.closed)
         self._sender.tell(
             menu_message({shown.card: None for shown in of.maps}, {}),
@@ -118,28 +117,28 @@ class Exhibit:
                 raise InputError(self._of.closed[0], cure=self._of.closed[1])
 
     def prefer(self, col: int) -> None:
-        """The user looks at this column: send it next."""
+        """Send this column next, because the user looks at it."""
         self._sender.prefer(col)
 
     def cancel(self) -> None:
         """Do nothing: no task runs."""
 
     def close(self) -> None:
-        """End the thread that sends."""
+        """End the sender's thread."""
         self._sender.close()
 
-    def wait(self, timeout: float | None) -> bool:  # noqa: ARG002 (whoever waits for a widget may have a limit)
+    def wait(self, timeout: float | None) -> bool:  # noqa: ARG002 (a parameter of every Backend)
         """Return True at once: no task runs."""
         return True
 
     @property
     def attribution(self) -> Attribution:
-        """The map on show."""
+        """Return the map on show."""
         return self._on_show.map
 
     @property
     def error(self) -> BaseException | None:
-        """None: no task runs that could fail."""
+        """Return None: no task runs that could fail."""
         return None
 
     # ── told ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Two attributions on one text: a token of both stands there once, a token of one where it stood.
+"""Merging of two attributions on one text: a token of both occurs once, a token of one keeps its place.
 
 The token lists are aligned part by part (a source, what was read, what was written) by the texts of their tokens;
 between two tokens of both come those of A alone, then those of B alone. From there on everything goes by position.
@@ -53,12 +53,12 @@ class Merged:
 
     @property
     def rows(self) -> tuple[Token, ...]:
-        """The tokens of the rows."""
+        """Return the tokens of the rows."""
         return self.tokens[: self.n_rows]
 
     @property
     def cols(self) -> tuple[Token, ...]:
-        """The tokens of the columns."""
+        """Return the tokens of the columns."""
         return self.tokens[self.first_target :]
 
     def spread(self, numbers: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
@@ -68,13 +68,13 @@ class Merged:
         return whole
 
     def map_of(self, attribution: Attribution, place: Place) -> Attribution:
-        """Return A or B as a map of the merged text, without its diagnostics, which count columns in their own way."""
+        """Return A or B as a map of the merged text, without diagnostics, which refer to its original columns."""
         n_cols = len(self.cols)
         steps = {}
         for name, values in attribution.step_scores.items():
             steps[name] = np.full(n_cols, np.nan, dtype=np.float32)
             steps[name][list(place.cols)] = values
-        known = dict(zip(place.cols, attribution.alternatives, strict=False))  # scores from elsewhere have none
+        known = dict(zip(place.cols, attribution.alternatives, strict=False))  # the user's own scores have none
         return replace(
             attribution,
             scores=self.spread(attribution.scores, place),
@@ -90,8 +90,8 @@ class Merged:
 def merge(a: Attribution, b: Attribution) -> Merged:
     """Align two maps.
 
-    Raises: InputError where they cannot stand side by side: one has no column, one explains classes and the other a
-    text or a translation, one is read by words and the other by tokens.
+    Raises: InputError if they cannot be compared: one has no column, they explain classes and text or translation, or
+    their rows are words and tokens.
     """
     _check(a, b)
     sides = _split(a), _split(b)
@@ -100,7 +100,7 @@ def merge(a: Attribution, b: Attribution) -> Merged:
     first_target = 0
     starts = [0, 0]
     for ours, theirs in zip(sides[0].parts, sides[1].parts, strict=True):
-        first_target = len(pairs)  # in the end, where the last part begins
+        first_target = len(pairs)  # after the loop: the start of the last part
         match = _same_classes if ours and ours[0].role == "class" else _aligned
         found = match([key(0, token) for token in ours], [key(1, token) for token in theirs])
         pairs += [(None if i is None else starts[0] + i, None if j is None else starts[1] + j) for i, j in found]
@@ -127,7 +127,7 @@ def merge(a: Attribution, b: Attribution) -> Merged:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """A map as one list of tokens in three parts: the source, what else was read, what was written (or the classes).
+    """A map as one list of tokens in three parts: the source, the other inputs, the targets (text or classes).
 
     `rows`, `cols`: the index in that list of each row and each column.
     """
@@ -151,9 +151,9 @@ def _split(attribution: Attribution) -> _Side:
     source = next((segment.end for segment in attribution.segments if segment.kind == "source"), 0)
     n_source = sum(token.position < source for token in rows[:n_read])
     parts = rows[:n_source], rows[n_source:n_read]
-    if n_read == len(rows):  # no target is read, or they stand apart
+    if n_read == len(rows):  # no target is a row
         return _Side((*parts, cols), range(n_read), range(n_read, n_read + len(cols)), attribution.segments)
-    # Of a word of which the last column shows more than the last row, the target is the whole.
+    # If the last column shows more of a word than the last row, its token counts.
     written = {token.position: token for token in (*rows[n_read:], *cols)}
     order = sorted(written)
     at = {position: n_read + i for i, position in enumerate(order)}
@@ -163,9 +163,9 @@ def _split(attribution: Attribution) -> _Side:
 
 
 def _n_read(attribution: Attribution) -> int:
-    """Count the rows before the first target; all rows where the targets are no tokens of the text.
+    """Count the rows before the first target; all rows if the targets are not among the rows' tokens.
 
-    The latter holds for classes, for a span in one column, and where rows are sentences and columns are tokens.
+    That holds for classes, for a span in one column, and if rows are sentences and columns are tokens.
     """
     rows, cols = attribution.rows, attribution.cols
     at = {token.position: row for row, token in enumerate(rows)}
@@ -183,7 +183,7 @@ def _ascends(positions: Sequence[int]) -> bool:
 
 
 def _unit(attribution: Attribution) -> str:
-    """The unit of a map's rows; the setting `unit` of occlusion means another thing."""
+    """Return the unit of a map's rows, which is not the setting `unit` of occlusion."""
     return str(attribution.settings["unit"]) if "pool" in attribution.settings else "token"
 
 
@@ -206,7 +206,7 @@ def _check(a: Attribution, b: Attribution) -> None:
     units = _unit(a), _unit(b)
     if units[0] != units[1]:
         raise InputError(
-            f"The first map has a row a {units[0]}, the second a {units[1]}.",
+            f"The rows of the first map are {units[0]}s, those of the second {units[1]}s.",
             cure="Compare them as they were computed, or call aggregate() on both.",
         )
 
@@ -215,7 +215,7 @@ def _check(a: Attribution, b: Attribution) -> None:
 
 
 def _key_of(a: _Side, b: _Side) -> Callable[[int, Token], Hashable]:
-    """The key by which two tokens are aligned: the text, and in chats the turn's role."""
+    """Return the function from a token to its key for alignment: its text, and in chats the turn's role."""
     kinds = [{side.segment(token).kind for token in side.tokens} for side in (a, b)]
     by_turn = kinds[0] == kinds[1]
 
@@ -227,7 +227,7 @@ def _key_of(a: _Side, b: _Side) -> Callable[[int, Token], Hashable]:
 
 
 def _aligned(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair]:
-    """Pair the indices of both lists, ascending; between two blocks of equal keys A's come first, then B's."""
+    """Pair the indices of both lists in ascending order; between two runs of equal keys, first A's, then B's."""
     i = j = 0
     for block in SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks():
         yield from ((k, None) for k in range(i, block.a))
@@ -237,7 +237,7 @@ def _aligned(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair]:
 
 
 def _same_classes(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair]:
-    """Pair classes by name, in any order: A's first, then those that B alone has."""
+    """Pair classes by name: A's first, then those of B alone."""
     left = list(range(len(b)))
     for i, name in enumerate(a):
         j = next((j for j in left if b[j] == name), None)
@@ -269,7 +269,7 @@ def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tu
 
 
 def _own(a: Sequence[Token], b: Sequence[Token], pair: Pair) -> Token:
-    """Return A's token where A has it, else B's."""
+    """Return A's token, or B's if A has none."""
     i, j = pair
     if i is not None:
         return a[i]
@@ -284,7 +284,7 @@ def _units(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: 
     """
     found: list[Hashable] = [None if i is None else getattr(a[i], unit) for i, _ in pairs]
     for order in (range(len(pairs)), reversed(range(len(pairs)))):
-        met: dict[int, Hashable] = {}  # from a unit of B to that of A in which it was last met
+        met: dict[int, Hashable] = {}  # maps a unit of B to the last unit of A that shares a token with it
         for k in order:
             i, j = pairs[k]
             if j is not None and i is not None:
@@ -300,7 +300,7 @@ def _units(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: 
 
 
 def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> list[tuple[int, int] | None]:
-    """The span of each token in the merged text: as far from the token before as in the text that has both."""
+    """Return the span of each token in the merged text, at its distance from the token before in their own text."""
     spans: list[tuple[int, int] | None] = []
     end = 0
     before: Pair = (None, None)

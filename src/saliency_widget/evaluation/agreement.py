@@ -1,4 +1,4 @@
-"""How far maps of the same words agree, each with each: a table that shows itself."""
+"""Agreement of maps of the same words: a table of measures for every pair of maps."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class HasAttribution(Protocol):
 
     @property
     def attribution(self) -> Attribution | None:
-        """The map, or None while there is none."""
+        """Return the map, or None while there is none."""
 
 
 class Row(NamedTuple):
-    """What one measure says of two maps. `columns`: over how many targets the figure is the mean."""
+    """One measure of two maps. `columns`: the number of targets over which the figure is the mean."""
 
     a: str
     b: str
@@ -40,15 +40,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Agreement:
-    """How far maps of the same words agree, pair by pair. Prints as a table, and shows as one in a notebook.
+    """The agreement of maps of the same words. It prints as a table, and is displayed as one in a notebook.
 
-    `figures`: every measure of every pair, pair by pair.
+    `figures`: every measure of every pair of maps, ordered by pair.
     """
 
     figures: tuple[Row, ...]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a pair and measure: a, b, measure, value, random_mean, random_low, random_high, n."""
+        """Return one line for each pair and measure: a, b, measure, value, random_mean, random_low, random_high, n."""
         import pandas as pd
 
         asked = ("measure", "value", "random_mean", "random_low", "random_high", "n")
@@ -83,13 +83,14 @@ class Agreement:
 
 
 def agreement(maps: Sequence[Attribution | HasAttribution], *, k: int | None = None) -> Agreement:
-    """How far maps of the same words agree, each with each; `maps`: attributions, or what has an `.attribution`.
+    """Compute every measure of agreement for every pair of maps of the same words.
 
-    Columns are compared one with one and the figures averaged over those that have a value. So are the ends of the
-    random interval: it stays as wide as that of one column, for columns of one text are not independent of each other.
-    `k`: as in `figures`. Where one map of a pair is unsigned (a norm, attention), sizes are compared.
+    `maps`: attributions, or objects with an `.attribution`. `k`: as in `figures`. If one map of a pair is unsigned (a
+    norm, attention), absolute scores are compared. Corresponding columns are compared, and the figures are averaged
+    over the columns that have a value. The ends of the random interval are averaged too, so it stays as wide as that
+    of one column: columns of one text are not independent.
 
-    Raises: InputError for fewer than two maps, for what is no map, and for maps of different words or numbers of
+    Raises: InputError for fewer than two maps, an object without a map, and maps of different words or numbers of
     columns.
     """
     given = [_map(item) for item in maps]
@@ -110,7 +111,9 @@ def agreement(maps: Sequence[Attribution | HasAttribution], *, k: int | None = N
 def _map(item: object) -> Attribution:
     found = item if isinstance(item, Attribution) else getattr(item, "attribution", None)
     if not isinstance(found, Attribution):
-        raise InputError(f"A {type(item).__name__} holds no map.", cure="Give attributions, or what has one by now.")
+        raise InputError(
+            f"A {type(item).__name__} holds no map.", cure="Give attributions, or objects with a finished .attribution."
+        )
     return found
 
 
@@ -135,7 +138,7 @@ def _same_words(a: Attribution, b: Attribution) -> None:
 
 
 def _labels(maps: Sequence[Attribution]) -> list[str]:
-    """The names of the methods; several maps of one method are numbered."""
+    """Return the names of the maps' methods; several maps of one method are numbered."""
     names = [each.label for each in maps]
     often, seen = Counter(names), Counter[str]()
     numbered = []
@@ -147,13 +150,13 @@ def _labels(maps: Sequence[Attribution]) -> list[str]:
 
 def _by_column(a: Attribution, b: Attribution, k: int | None) -> Iterator[list[Figure]]:
     n_cols = len(a.cols)
-    draws = max(FEWEST_DRAWS, DRAWS // n_cols)  # the mean over columns is steady enough with fewer for each
+    draws = max(FEWEST_DRAWS, DRAWS // n_cols)  # the mean over columns needs fewer draws for each
     for col in range(n_cols):
         yield figures(a.scores[:, col], b.scores[:, col], signed=a.signed and b.signed, k=k, draws=draws, seed=col)
 
 
 def _averaged(columns: Sequence[Figure]) -> tuple[Figure, int]:
-    """The mean of one measure over columns, and over how many; of words and k the rounded mean."""
+    """Return the mean figure over the columns with a value (n and k rounded), and the number of these columns."""
     shown = [figure for figure in columns if figure.value is not None]
     if not shown:
         return columns[0], 0
@@ -167,7 +170,7 @@ def _averaged(columns: Sequence[Figure]) -> tuple[Figure, int]:
 # ── shown ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _LEGEND = "Agreement, and the mean and middle 95 % of what shuffled words reach. {mark}: the value lies outside."
-_TABLE = "border-collapse:collapse;color:inherit;font:inherit"  # a page in quirks mode gives a table colours of its own
+_TABLE = "border-collapse:collapse;color:inherit;font:inherit"  # in quirks mode a table does not inherit colours
 _CELL = "text-align:left;padding:2px 16px 2px 0"
 _NUMBER = _CELL + ";font-variant-numeric:tabular-nums;white-space:nowrap"
 

@@ -1,7 +1,6 @@
-"""How far two lists of scores over the same words agree, each figure beside what shuffled words would reach.
+"""Measures of agreement of two lists of scores over the same words, each with the value that random order gives.
 
 A share of common words means little by itself: two random orders of five words have 60 % of their top three in common.
-So every figure comes with its random floor.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float64]
     Ints: TypeAlias = NDArray[np.int64]
 
-DRAWS = 10_000  # with a tenth of it a figure near an end of its interval is inside or outside by luck
-FEWEST_WORDS = 3  # of two words, every order agrees or disagrees wholly
+DRAWS = 10_000  # with 1,000, chance decides whether a figure near an end of its interval is inside
+FEWEST_WORDS = 3  # two words agree either completely or not at all
 FEWEST_DRAWS = 100
-WORK = 4 * 10**8  # words × words × draws that one list of figures may take: about a third of a second
+WORK = 4 * 10**8  # words × words × draws for one list of figures, at most: about a third of a second
 MIDDLE = (2.5, 97.5)  # percent
-FEWEST_TEXTS = 5  # of fewer, a bootstrap knows nothing but the texts themselves
+FEWEST_TEXTS = 5  # a bootstrap of fewer texts is not reliable
 ROUNDING = 1e-9  # a value this near to an end of the random interval lies within it
 
 
@@ -37,10 +36,10 @@ ROUNDING = 1e-9  # a value this near to an end of the random interval lies withi
 
 
 class Side(NamedTuple):
-    """One list of scores, all [n].
+    """One list of scores; every field is an array [n].
 
-    `scores`: the largest is 1 in size. `ranks`: 0 … n − 1 from the smallest score, ties share their mean. `above`: how
-    many words have a larger |score|. `equal`: how many have the same, the word itself among them.
+    `scores`: scaled so that the largest |score| is 1. `ranks`: 0 … n − 1 from the smallest score; ties share their
+    mean. `above`: the number of words with a larger |score|. `equal`: the number with the same one, including the word.
     """
 
     scores: Floats
@@ -51,10 +50,10 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sides and the shuffles that side b is read in.
+    """Two sides, and the permutations of side b.
 
-    `order`: [1 + draws, n], a permutation of the words a line; the first leaves them where they are, so that a measure
-    computes its value and its random floor in one go.
+    `order`: [1 + draws, n], one permutation of the words in each line. The first is the identity, so a measure computes
+    its value and its random values together.
     """
 
     a: Side
@@ -64,28 +63,28 @@ class Pair:
 
     @cached_property
     def concordance(self) -> Floats:
-        """Pairs of words ordered alike less pairs ordered the other way, [1 + draws]; a tie is neither."""
+        """Return the number of concordant minus discordant pairs of words, [1 + draws]; a tie is neither."""
         a = self.a.ranks.astype(np.float32)
-        b = self.b.ranks.astype(np.float32)[np.ascontiguousarray(self.order.T)]  # slices of words in one piece: fast
+        b = self.b.ranks.astype(np.float32)[np.ascontiguousarray(self.order.T)]  # contiguous slices are faster
         total = np.zeros(len(self.order))
         for lag in range(1, len(a)):
-            # Not `@`: its threads, started anew for each lag, cost ten times what they save.
+            # Not `@`: starting its threads for each lag costs ten times what they save.
             total += np.einsum("w,wd->d", np.sign(a[lag:] - a[:-lag]), np.sign(b[lag:] - b[:-lag]))
         return total
 
     @cached_property
     def same_sign(self) -> NDArray[np.bool_]:
-        """Whether a word has the same sign on both sides, [1 + draws, n]; 0 counts as a sign of its own."""
+        """Return whether each word has the same sign on both sides, [1 + draws, n]; 0 is a third sign."""
         return np.equal(np.sign(self.a.scores), np.sign(self.b.scores)[self.order])
 
     @cached_property
     def both_in_top(self) -> Floats:
-        """The chance that a word is in the top k of both sides when ties are broken at random, [1 + draws, n]."""
+        """Return the chance that each word is in the top k of both sides with ties broken at random, [1 + draws, n]."""
         return self._in_top(self.a) * self._in_top(self.b)[self.order]
 
     @cached_property
     def same_rank(self) -> Floats:
-        """The chance that a word has the same rank, one of the first k, on both sides, [1 + draws, n]."""
+        """Return the chance that each word has the same rank, of the first k, on both sides, [1 + draws, n]."""
         above, equal = self.b.above[self.order], self.b.equal[self.order]
         end = np.minimum(np.minimum(self.a.above + self.a.equal, above + equal), self.k)
         shared: Floats = np.maximum(end - np.maximum(self.a.above, above), 0) / (self.a.equal * equal)
@@ -112,7 +111,7 @@ def _kendall(pair: Pair) -> Floats:
 
 def _pairwise_rank_agreement(pair: Pair) -> Floats:
     n = len(pair.a.ranks)
-    share: Floats = (1 + pair.concordance / (n * (n - 1) / 2)) / 2  # a tie, broken at random, is alike half the time
+    share: Floats = (1 + pair.concordance / (n * (n - 1) / 2)) / 2  # a tie, broken at random, agrees half the time
     return share
 
 
@@ -133,34 +132,34 @@ def _signed_rank_agreement(pair: Pair) -> Floats:
 
 
 def _share(chances: Floats, k: int) -> Floats:
-    """The mean share of the top k, [1 + draws], from the chance of each word, [1 + draws, n]."""
+    """Return the mean share of the top k, [1 + draws], from the chance of each word, [1 + draws, n]."""
     share: Floats = chances.sum(axis=1) / k
     return share
 
 
 def _cosine(pair: Pair) -> Floats:
-    # Shares of all (scores over their L1 norm) have the same cosine as the scores.
+    # Scaling does not change a cosine, so dividing the scores by their L1 norm is not needed.
     return _cosines(pair.a.scores, pair.b.scores, pair.order)
 
 
 def _cosines(a: Floats, b: Floats, order: Ints) -> Floats:
-    # Not `@`: what it gives for one order differs in the last digit with how many there are.
+    # Not `@`: its result for one order depends, in the last digit, on the number of orders.
     cosines: Floats = np.einsum("dw,w->d", b[order], a) / (np.linalg.norm(a) * np.linalg.norm(b))
     return cosines
 
 
 def _untied(ranks: Floats) -> float:
-    """How many pairs of words are not tied."""
+    """Return the number of pairs of words that are not tied."""
     n, (_, sizes) = len(ranks), np.unique(ranks, return_counts=True)
     return float(n * (n - 1) - np.sum(sizes * (sizes - 1))) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A way to say how far two lists of scores agree.
+    """A measure of how far two lists of scores agree.
 
-    `needs_signs`: whether it means nothing where one side is unsigned. `top`: whether it looks at the top k only. `low`
-    and `high`: the ends of its range. `reads`: how to read it. `compute`: its value for each order of the words.
+    `needs_signs`: whether it needs two signed sides. `top`: whether it uses the top k only. `low` and `high`: the ends
+    of its range. `reads`: how to read it. `compute`: returns its value for each order of the words, [1 + draws].
     """
 
     id: str
@@ -255,12 +254,11 @@ MEASURES: dict[str, Measure] = {
 
 
 class Figure(NamedTuple):
-    """What a measure says of two lists of scores.
+    """The value of one measure for two lists of scores.
 
-    `value` in the range of the measure, None where there is nothing to measure: `reason` says why. `random_mean`,
-    `random_low`, `random_high`: mean and middle 95 % of what the same scores reach when the words of one side are
-    shuffled; None where the value is. `n`: how many words were compared. `k`: of how many strongest words this is the
-    share; None where it is not one.
+    `value`: in the range of the measure, or None for the `reason`. `random_mean`, `random_low`, `random_high`: the mean
+    and the middle 95 % of the values when the words of one side are shuffled; None if the value is. `n`: the number of
+    compared words. `k`: the number of strongest words that the measure compares; None if it compares all.
     """
 
     measure: str
@@ -275,7 +273,7 @@ class Figure(NamedTuple):
 
     @property
     def outside(self) -> bool:
-        """Whether the value lies outside the middle 95 % of what shuffled words reach."""
+        """Return whether the value lies outside the middle 95 % of the values of shuffled words."""
         if self.value is None or self.random_low is None or self.random_high is None:
             return False
         return not self.random_low - ROUNDING <= self.value <= self.random_high + ROUNDING
@@ -284,26 +282,26 @@ class Figure(NamedTuple):
 def figures(
     a: ArrayLike, b: ArrayLike, *, signed: bool, k: int | None = None, draws: int = DRAWS, seed: int = 0
 ) -> list[Figure]:
-    """Every measure of `MEASURES`, in its order, for two lists of scores [n] over the same words.
+    """Compute every measure of `MEASURES`, in its order, for two lists of scores [n] over the same words.
 
-    `signed`: whether the sign of a score means something on both sides. If so, ranks go from the most negative to the
-    most positive score, except that the top k are always those of largest size; if not, sizes alone are compared, and
-    measures of signs have no value. A word that is NaN or None on either side is left out. `k`: how many strongest
-    words count; None takes a fifth of them, at least one, so that long and short texts compare; more than there are
-    means all.
+    `signed`: whether the scores of both sides have a meaningful sign. If so, words are ranked from the most negative to
+    the most positive score, except that the top k are always those of largest |score|. If not, only |score| is
+    compared, and measures of signs have no value. Words that are NaN or None on either side are left out. `k`: the
+    number of strongest words; None for a fifth of the words, at least one, so that long and short texts compare. A k
+    above the number of words means all.
 
-    The correlations have ways of their own with ties. Elsewhere ties are broken at random, independently on both
-    sides, and what is given is the exact mean over all ways to do so: lists with ties agree less than wholly even with
-    themselves. Krishna et al. rank by size throughout; `signed=False` does so for signed scores too.
+    Spearman's and Kendall's measures handle ties as usual. All others break ties at random, independently on both
+    sides, and return the exact mean over all ways to do so: a list with ties does not agree fully even with itself.
+    Krishna et al. always rank by |score|, as `signed=False` does.
 
-    `draws`: shuffles for the random floor. Where there are no more orders of the words than that, each is taken once,
-    and the floor is exact: up to 7 words by default. Beyond 200 words there are fewer, down to 100, since their time
-    grows with the square of the words. The same `seed` gives the same figures.
+    `draws`: the number of shuffles for the random interval. If there are no more orders of the words than that (up to 7
+    words by default), each is used once, and the interval is exact. Above 200 words there are fewer shuffles, down to
+    100, because their time grows with the square of the number of words. Equal seeds give equal figures.
 
-    Fewer than three words, or a side on which all are equal, gives values of None with the reason.
+    For fewer than three words, or a side whose scores are all equal, every value is None, with the reason.
 
-    Raises: InputError when the lists differ in length, are not flat, have an infinite score, or k or draws is no
-    whole number from 1 on.
+    Raises: InputError if the lists differ in length, are not one-dimensional or have an infinite score, or if k or
+    draws is not a whole number from 1 on.
     """
     draws = whole_number("draws", draws, least=1, cure="Leave it out for 10,000.")
     words = _compared(a, b)
@@ -328,7 +326,7 @@ def _figure(measure: Measure, pair: Pair | None, n: int, k: int, reason: str | N
 
 
 def _compared(a: ArrayLike, b: ArrayLike) -> Floats:
-    """Both lists without the words that one of them does not score, [2, n]."""
+    """Return both lists without the words that one of them does not score, [2, n]."""
     x, y = (np.asarray(scores, dtype=np.float64) for scores in (a, b))
     if x.ndim != 1 or x.shape != y.shape:
         raise InputError(
@@ -344,26 +342,26 @@ def _nothing_to_measure(x: Floats, y: Floats) -> str | None:
     if len(x) < FEWEST_WORDS:
         return f"Only {len(x)} of the words have a score on both sides; {FEWEST_WORDS} are needed."
     if any(np.all(scores == scores[0]) for scores in (x, y)):
-        return "On one side all words have the same score, so that they have no order."
+        return "On one side all words have the same score, so they have no order."
     return None
 
 
 def _side(scores: Floats) -> Side:
     below, tied = _places(scores)
     above, equal = _places(-np.abs(scores))
-    # The scale changes no figure; without it the squares of very large scores were infinite, of very small ones 0.
+    # The scale changes no figure, and keeps the squares of very large and very small scores finite and above 0.
     return Side(scores / np.max(np.abs(scores)), below + (tied - 1) / 2, above, equal)
 
 
 def _places(values: Floats) -> tuple[Ints, Ints]:
-    """For each value how many are smaller, and how many are the same, itself among them."""
+    """Return for each value the number of smaller values, and the number of equal ones, itself included."""
     _, kinds, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - counts)[kinds], counts[kinds]
 
 
 def _shuffles(n: int, draws: int, seed: int) -> Ints:
-    """[1 + draws, n]: the words in their order, then shuffled; or in each order once, where there are no more."""
-    if n <= 12 and factorial(n) <= draws:  # the factorial of a long text is a number of thousands of digits
+    """Return permutations of n words, [1 + draws, n]: the identity, then shuffles, or each order once if few exist."""
+    if n <= 12 and factorial(n) <= draws:  # the factorial of a large n has thousands of digits
         return np.array([range(n), *permutations(range(n))])
     draws = min(draws, max(FEWEST_DRAWS, WORK // n**2))
     order = np.tile(np.arange(n), (1 + draws, 1))
@@ -375,12 +373,12 @@ def _shuffles(n: int, draws: int, seed: int) -> Ints:
 
 
 def interval(values: Sequence[float], *, draws: int = 2000, seed: int = 0) -> tuple[float, float, float]:
-    """Mean of one figure over many texts, and the ends of its 95 % bootstrap percentile interval.
+    """Return the mean of one figure over many texts, and the ends of its 95 % bootstrap percentile interval.
 
-    Texts are drawn with replacement `draws` times. Fewer than five texts have no interval: its ends are NaN. The same
-    `seed` gives the same ends. Source: Efron & Tibshirani 1993, An introduction to the bootstrap, chapter 13.
+    Texts are drawn with replacement `draws` times. With fewer than five texts the ends are NaN. Equal seeds give equal
+    ends. Source: Efron & Tibshirani 1993, An introduction to the bootstrap, chapter 13.
 
-    Raises: InputError without values, when one is NaN or infinite, or draws is no whole number from 1 on.
+    Raises: InputError if there are no values, if one is NaN or infinite, or if draws is not a whole number from 1 on.
     """
     draws = whole_number("draws", draws, least=1, cure="Leave it out for 2,000.")
     given = np.asarray(values, dtype=np.float64)

@@ -1,22 +1,22 @@
-"""Which words of a review a model's pairs (word, importance) mean.
+"""The alignment of a model's pairs (word, importance) with the words of a review.
 
 The rules:
 
-word      By the Unicode word boundaries (UAX #29): "don't" and "3.5" are one word, "well-made" is three, a Chinese
-          character is one, a punctuation mark (or several alike) is one, a tag of HTML and an entity are one. White
-          space is none.
-same      As written; else in another case, another width, other quotes, with quotes around or a tokenizer's marks; else
-          with other dashes or accents, in simplified or traditional Chinese, as an HTML entity, with a tag, a number
-          or a remark beside it ("very (2)"); else, where none is like it, joined or split in another way ("isnt").
-order     A pair means the next free word after the last one that was meant, and where there is none, the first free
-          one: repeated words are met one after another, and pairs out of order still meet theirs.
-several   "machine learning" gives each of its words its value. "do" and "n't", one after another, give "don't" the
-          strongest of their values, and that is said.
-repeats   "very (2)", where that is the only pair for "very", is a count: it means the first two. A dictionary names
-          each word once: with `everywhere`, its value is given to all places of the word.
-clipped   A score is in [-1, 1]; a value beyond is "out of range" and counts as -1 or 1.
+word      Words follow the Unicode word boundaries (UAX #29): "don't" and "3.5" are one word, "well-made" is three. A
+          Chinese character, a run of equal punctuation marks, an HTML tag and an entity are one word each. White space
+          belongs to none.
+same      A pair matches a word as written; otherwise in another case, width or kind of quotes, inside quotes or with a
+          tokenizer's marks; otherwise with other dashes or accents, in simplified or traditional Chinese, as an HTML
+          entity, or beside a tag, number or remark ("very (2)"); otherwise joined or split differently ("isnt").
+order     A pair matches the next free word after the last match; if there is none, the first free word. So repeated
+          words are matched in turn, and pairs out of order still find their words.
+several   "machine learning" gives its value to both words. "do" and "n't" in sequence give "don't" the strongest of
+          their values, and a note.
+repeats   "very (2)", if it is the only pair for "very", is a count and matches the first two. A dictionary names each
+          word once: with `everywhere`, its value is given to all occurrences of the word.
+clipped   A score is in [-1, 1]; a value beyond is "out of range" and is clipped.
 
-Takes time n log n in words and pairs.
+The time is n log n in words and pairs.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ MOST_PIECES = 8  # pairs that together spell one word
 MOST_JOINED = 4  # words of the review that a pair writes as one
 LONGEST_PHRASE = 24  # words that one pair names
 MOST_NOTES = 5
-_CHECKED = 1_000  # pairs between two looks at whether to go on
-REACH = 4  # how many of the next words are looked at before all of them
+_CHECK_INTERVAL = 1_000  # pairs between two calls of `check`
+REACH = 4  # the number of next words that are tried before all words
 
 
 class Word(NamedTuple):
-    """A word or punctuation mark, and where it is in the review: code points [start, end)."""
+    """A word or punctuation mark, with its range of code points [start, end) in the review."""
 
     text: str
     span: tuple[int, int]
@@ -52,7 +52,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A pair as it was given, and what became of it. `at`: the (first) word that it means, None where it means none."""
+    """A pair as the model wrote it, and its fate. `at`: the index of the (first) matched word, or None."""
 
     word: str
     value: float
@@ -62,7 +62,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """The words of a review, each with its score in [-1, 1] or None, and the pairs, in the order given."""
+    """The words of a review with scores in [-1, 1] or None, the pairs in their order, and sentences on problems."""
 
     words: tuple[Word, ...]
     scores: tuple[float | None, ...]
@@ -71,7 +71,7 @@ class Alignment:
 
     @property
     def covered(self) -> float:
-        """The share of words that have a score, in [0, 1]; 1 where there are no words."""
+        """Return the share of words that have a score, in [0, 1]; 1 if there are no words."""
         return sum(score is not None for score in self.scores) / len(self.scores) if self.scores else 1.0
 
 
@@ -84,7 +84,7 @@ _UNIT = re.compile(
 
 
 def words_of(text: str) -> list[Word]:
-    """The words and punctuation marks in it, in order; see the module for what a word is."""
+    """Return the words and punctuation marks of a text, in order. The module's docstring defines a word."""
     starts: list[int] = list(word_starts(text))
     units = [found.span() for found in _UNIT.finditer(text)] if "<" in text or "&" in text else []
     if units:
@@ -92,7 +92,7 @@ def words_of(text: str) -> list[Word]:
         starts = sorted({at for at in starts if at not in inside}.union(*units) - {len(text)})
     words = []
     for start, end in pairwise([*starts, len(text)]):
-        bare = text[start:end].lstrip()  # a word of the map has the space before it
+        bare = text[start:end].lstrip()  # word_starts puts the space before a word into it
         if bare:
             words.append(Word(bare, (end - len(bare), end)))
     return words
@@ -105,10 +105,10 @@ def align(
     *,
     everywhere: bool = False,
 ) -> Alignment:
-    """Give each pair (word, finite value) its words of the review, by the rules of the module. Never raises.
+    """Match each pair (word, finite value) with words of the review, by the rules of the module. Never raises itself.
 
-    `check` is called at every thousandth pair, and may raise to stop. `everywhere`: the pairs are those of a
-    dictionary, which cannot name a word twice, so that each is meant for all places of its word.
+    `check` is called at every thousandth pair, and may raise to stop. `everywhere`: the pairs come from a dictionary,
+    which cannot name a word twice, so each is for all occurrences of its word.
     """
     words = words_of(review)
     aligner = _Aligner([word.text for word in words], check)
@@ -123,7 +123,7 @@ def align(
 
 
 def _problems(pairs: Sequence[Pair], scores: Sequence[float | None]) -> list[str]:
-    """What is missing and what is left over, a sentence each."""
+    """Return a sentence for each kind of word without a score and of pair without a word."""
     fates = Counter(pair.fate for pair in pairs)
     said = (
         (
@@ -147,7 +147,7 @@ def _problems(pairs: Sequence[Pair], scores: Sequence[float | None]) -> list[str
 _QUOTES = str.maketrans(
     dict.fromkeys("‘’‚‛`´ʼ＇′", "'") | dict.fromkeys("“”„‟«»＂″「」『』", '"') | dict.fromkeys("‐‑‒–—−", "-")
 )
-_PIECE_MARKS = ("##", "▁", "Ġ")  # how tokenizers write that a piece goes on, or begins, a word
+_PIECE_MARKS = ("##", "▁", "Ġ")  # tokenizers' marks of pieces that continue, or begin, a word
 Key: TypeAlias = tuple[str, ...]
 
 
@@ -192,7 +192,7 @@ def _stripped(word: str) -> str:
 
 
 def _piece(word: str) -> str:
-    """Without white space around it and a tokenizer's mark before it, unless that is all it is."""
+    """Return a word without surrounding white space and a tokenizer's mark, unless nothing else is left."""
     word = word.strip()
     for mark in _PIECE_MARKS:
         word = word.removeprefix(mark) or word
@@ -200,7 +200,7 @@ def _piece(word: str) -> str:
 
 
 def _bare(word: str) -> str:
-    """Without quotes around it too, unless that is all it is."""
+    """Return a word without surrounding quotes, white space and a tokenizer's mark, unless nothing else is left."""
     word = _piece(word)
     return word.strip("\"'“”‘’«»「」『』` ") or word
 
@@ -213,20 +213,20 @@ def _key(word: str, same: Callable[[str], str]) -> Key:
 
 
 class _Index:
-    """Where stretches of words occur in the review, and which of them is free.
+    """An index of the places where sequences of words occur in the review, and of the free ones among them.
 
-    `span`: how many words of the review each of `words` is joined from.
+    `span`: the number of words of the review that each of `words` joins.
     """
 
     def __init__(self, words: Sequence[str], taken: Sequence[bool], span: int = 1) -> None:
         self._words = words
         self.span = span
         self._taken = taken
-        self._places: dict[int, dict[Key, list[int]]] = {}  # of each length, where each stretch begins
-        self._skips: dict[Key, list[int]] = {}  # from each place, one at which no free place has been passed
+        self._places: dict[int, dict[Key, list[int]]] = {}  # for each length, where each sequence begins
+        self._skips: dict[Key, list[int]] = {}  # for each place, a later one with no free place between
 
     def places(self, key: Key) -> list[int]:
-        """Where it begins, in order."""
+        """Return the indices of the words at which the sequence begins, in order."""
         size = len(key)
         if not 0 < size <= LONGEST_PHRASE:
             return []
@@ -238,7 +238,7 @@ class _Index:
         return self._places[size].get(key, [])
 
     def free(self, key: Key, start: int) -> int | None:
-        """The first place at `start` or after where all of it is free."""
+        """Return the first place at or after `start` at which all words of the sequence are free, or None."""
         places = self.places(key)
         if not places:
             return None
@@ -251,7 +251,7 @@ class _Index:
             if skips[at] != at:
                 passed.append(at)
                 at = skips[at]
-            elif any(self._taken[places[at] : places[at] + len(key) + self.span - 1]):  # and will be for ever
+            elif any(self._taken[places[at] : places[at] + len(key) + self.span - 1]):  # taken words stay taken
                 passed.append(at)
                 skips[at] = at + 1
                 at += 1
@@ -263,7 +263,7 @@ class _Index:
 
 
 class _Aligner:
-    """Gives pairs to words, one pair after another."""
+    """Matches pairs with words, one pair after another."""
 
     def __init__(self, words: Sequence[str], check: Callable[[], None]) -> None:
         self._check = check
@@ -275,23 +275,23 @@ class _Aligner:
         self._exact = _Index(words, self._taken)
         self._loose = _Index(self._alike, self._taken)
         self._folded = _Index([folded(word) for word in words], self._taken)
-        self._joined: list[_Index] | None = None  # of one word, two, three, four: made when first asked for
-        self._next = 0  # the word after the last one that was meant
+        self._joined: list[_Index] | None = None  # of 1 to 4 joined words, made when first needed
+        self._next = 0  # the word after the last match
 
     def run(self, pairs: Sequence[tuple[str, float]]) -> list[tuple[Fate, int | None]]:
-        """Of each pair, its fate and the first word that it means."""
+        """Return for each pair its fate and the index of its first word."""
         fates: list[tuple[Fate, int | None]] = []
         keys: list[list[tuple[_Index, Key]]] = []
         pieces: list[str] = []
         counts = self._counts(pairs)
         for at, (given, _) in enumerate(pairs):
-            if at % _CHECKED == 0:
+            if at % _CHECK_INTERVAL == 0:
                 self._check()
             keys.append(self._keys(given))
             pieces.append(alike(_piece(given)))
         while len(fates) < len(pairs):
             at = len(fates)
-            if at % _CHECKED == 0:  # most pairs come alone, so that most of these are met
+            if at % _CHECK_INTERVAL == 0:  # most steps take one pair, so most multiples are reached
                 self._check()
             word, count = self._find(keys[at], pieces[at : at + MOST_PIECES])
             if word is None:
@@ -311,7 +311,9 @@ class _Aligner:
             self._give(word, size, [_clipped(value) for value in values])
             places = 1
             while places < counts.get(at, 1) and (again := self._anywhere(keys[at])) is not None:
-                self._give(again, size, [_clipped(value) for value in values])  # very (2): the next one as well
+                self._give(
+                    again, size, [_clipped(value) for value in values]
+                )  # "very (2)" matches the next one as well
                 places += 1
             if places > 1:
                 self.notes.append(f'"{pairs[at][0]}" is read as a count: it is for {places} places.')
@@ -319,9 +321,9 @@ class _Aligner:
         return fates
 
     def _keys(self, word: str) -> list[tuple[_Index, Key]]:
-        """What to look for, from as written to alike, each once."""
+        """Return the keys to look up, from exact to similar, each once."""
         tries = [
-            (self._exact, (word,)),  # alone, a word of the review can be two: what is around it joins it
+            (self._exact, (word,)),  # words_of may split a word that the review's context joins
             (self._exact, _key(word, str)),
             (self._loose, _key(word, alike)),
             (self._loose, _key(_bare(word), alike)),
@@ -333,7 +335,7 @@ class _Aligner:
         return [each for at, each in enumerate(tries) if each[1] and each not in tries[:at]]
 
     def _far_keys(self, word: str) -> list[tuple[_Index, Key]]:
-        """Return what to look for where no word of the review is like it: without what is beside it, or joined."""
+        """Return the keys to look up if no other key matches: without remarks beside the word, or joined."""
         if self._joined is None:
             letters = [_letters(word) for word in self._shown]
             self._joined = [_Index(_windows(letters, span), self._taken, span) for span in range(1, MOST_JOINED + 1)]
@@ -346,9 +348,9 @@ class _Aligner:
         return [each for each in tries if each[1]]
 
     def _counts(self, pairs: Sequence[tuple[str, float]]) -> dict[int, int]:
-        """Return how many words each pair that is written with a count means, "very (2)", by its index.
+        """Return, by the index of each pair that is written with a count ("very (2)"), the number of its words.
 
-        Where another pair names the same word, the number says which one it is, and each means one.
+        If another pair names the same word, the number is no count but an index, and each pair matches one word.
         """
         counted: dict[int, tuple[str, int]] = {}
         named: Counter[str] = Counter()
@@ -361,9 +363,9 @@ class _Aligner:
         return {at: number for at, (word, number) in counted.items() if named[word] == 1 and number > 1}
 
     def _find(self, keys: list[tuple[_Index, Key]], pieces: list[str]) -> tuple[int | None, int]:
-        """The word that is meant, and how many pairs, from the first on, mean it."""
+        """Return the index of the matched word, or None, and the number of pairs, from the first on, that spell it."""
         spelled = _spelled(pieces)
-        for at in range(self._next, min(self._next + REACH, len(self._taken))):  # what comes next, before all else
+        for at in range(self._next, min(self._next + REACH, len(self._taken))):  # try the next words first
             if any(index.free(key, at) == at for index, key in keys):
                 return at, 1
             if not self._taken[at] and self._alike[at] in spelled:
@@ -379,7 +381,7 @@ class _Aligner:
         return None, 1
 
     def _anywhere(self, keys: Sequence[tuple[_Index, Key]]) -> int | None:
-        """Return the next free place of any of the keys, or the first where there is none after the last one meant."""
+        """Return the next free place of any of the keys after the last match, otherwise the first free place."""
         for start in (self._next, 0):
             for index, key in keys:
                 found = index.free(key, start)
@@ -388,14 +390,14 @@ class _Aligner:
         return None
 
     def _give(self, word: int, size: int, values: Sequence[float]) -> None:
-        """Give `size` words from `word` on the strongest of the values."""
+        """Assign the strongest of the values to `size` words from `word` on."""
         for at in range(word, word + size):
             self._taken[at] = True
             self.scores[at] = max(values, key=abs)
         self._next = word + size
 
     def fill(self, pairs: Sequence[tuple[str, float]], fates: Sequence[tuple[Fate, int | None]]) -> None:
-        """Give each word without a score that of a pair that names it, as written or else alike; and say so."""
+        """Assign to each word without a score the value of a pair that names it, exactly or folded, with a note."""
         exact: dict[str, float] = {}
         loose: dict[str, float] = {}
         for (word, value), (_, at) in zip(pairs, fates, strict=True):
@@ -416,13 +418,13 @@ class _Aligner:
 
 
 def _windows(letters: Sequence[str], span: int) -> list[str]:
-    """Return the letters of so many words from each on; nothing where the first or the last of them has none."""
+    """Return for each word the joined letters of `span` words from it on; "" if the first or last has no letters."""
     last = len(letters) - span + 1
     return ["".join(letters[at : at + span]) if letters[at] and letters[at + span - 1] else "" for at in range(last)]
 
 
 def _spelled(pieces: Sequence[str]) -> dict[str, int]:
-    """What the first two, three, … pieces spell together, and how many they are."""
+    """Return the words that the first two, three, … pieces spell together, with the number of their pieces."""
     spelled: dict[str, int] = {}
     whole = pieces[0]
     if not whole:

@@ -1,8 +1,8 @@
-"""Traditional Chinese characters as simplified ones, to compare words: a review in one, an answer in the other.
+"""Traditional Chinese characters and their simplified forms, to compare a review in one with an answer in the other.
 
-A word is only compared, never shown so, and character by character is enough for that: a dictionary of phrases, and a
-package that brings one, decides between readings that come out alike here. The table has the characters of Big5 level
-1 whose simplified form is in GB 2312 level 1: the common ones. It is taken from OpenCC (Apache License 2.0).
+Words are compared in this form, but never shown in it, so a table of characters is enough: a dictionary of phrases
+would only tell apart forms that are equal here. The table holds the common characters: those of Big5 level 1 whose
+simplified form is in GB 2312 level 1. Source: OpenCC (Apache License 2.0).
 """
 
 from __future__ import annotations

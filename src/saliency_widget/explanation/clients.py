@@ -1,4 +1,4 @@
-"""What an explanation needs of any language model: `local` and `server` are the two there are."""
+"""The interface of a language model that writes explanations. `local` and `server` implement it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Message = Mapping[str, str]  # role, content
 
 
 class Reply(NamedTuple):
-    """What was written. `finished` is False where the limit cut it off. Token counts are None where nobody counts."""
+    """An answer. `finished` is False if the token limit cut it off. A count of tokens is None if it is unknown."""
 
     text: str
     finished: bool
@@ -19,15 +19,15 @@ class Reply(NamedTuple):
 
 
 class Client(Protocol):
-    """A language model that can be asked."""
+    """A language model that answers chats."""
 
     @property
     def name(self) -> str:
-        """What people call the model."""
+        """Return the model's name."""
 
     @property
     def where(self) -> str:
-        """Where it runs: a device, or the address of a server."""
+        """Return where the model runs: a device, or the address of a server."""
 
     def answer(
         self,
@@ -39,11 +39,10 @@ class Client(Protocol):
         seed: int | None = None,
         schema: Mapping[str, Any] | None = None,
     ) -> Reply:
-        """Let it answer a chat; blocks until the answer is whole.
+        """Let the model answer a chat. Blocks until the answer is complete.
 
-        `on_text` hears the text so far, whenever it has grown and about ten times a second while nothing comes. It may
-        raise: then the work ends within a second and the exception goes on.
-        `temperature` 0 takes the most probable token each time. `schema`: a JSON schema the answer is to follow; one
-        that cannot be held to it is asked all the same.
+        `on_text` is called with the text so far whenever it has grown, and about ten times a second otherwise. If it
+        raises, the work stops within a second and the exception is passed on. `temperature` 0 takes the most probable
+        token each time. `schema`: a JSON schema for the answer; a client that cannot enforce it answers without.
         Raises: ServerError, TextTooLong, InputError.
         """

@@ -1,7 +1,7 @@
-"""Limits of size and time for what a server sends, set by what was asked for.
+"""Limits of size and time for a server's response. They grow with the number of tokens of the request.
 
-A server may be broken, or not be one at all: it may send a line without an end, a gigabyte that was packed into one
-megabyte, or a byte a second. What is over a limit is an error that names the limit, and is never held in memory.
+A broken server may send a line without an end, a gigabyte that was compressed to a megabyte, or a byte a second. A
+response above a limit raises an error that names the limit, and is never held in memory.
 """
 
 from __future__ import annotations
@@ -16,122 +16,124 @@ from typing import Any
 
 from ..errors import ServerError
 
-LONGEST_LINE = 1_000_000  # bytes: an answer in a single piece is shorter
-LONGEST_PAGE = 1_000_000  # bytes of what is no answer: a refusal, a list of models
-_LETTERS = 64  # of the answer for each token that was asked for: the mean is 4, the longest tokens are spaces
-_BYTES = 4_000  # of the stream for each such token: some servers send its alternatives along
-_SPARE_LETTERS = 10_000  # where few tokens were asked for
-_SPARE_BYTES = 4_000_000  # what is thought before the answer comes in the stream, too
-_SLICE = 65_536  # bytes that are unpacked at a time
-_END_OF_LINE = re.compile(rb"\r\n|\n|\r")  # and no other: JSON may hold the line ends of Unicode
+LONGEST_LINE = 1_000_000  # bytes: more than a whole answer in one line
+LONGEST_PAGE = 1_000_000  # bytes of a response that is no answer: a refusal, a list of models
+_CHARACTERS_PER_TOKEN = 64  # of the answer: the mean is 4, the longest tokens are runs of spaces
+_BYTES_PER_TOKEN = 4_000  # of the stream: some servers send each token's alternatives too
+_SPARE_CHARACTERS = 10_000  # for requests of few tokens
+_SPARE_BYTES = 4_000_000  # for the model's thinking, which the stream holds too
+_SLICE = 65_536  # bytes that are decompressed at a time
+_END_OF_LINE = re.compile(rb"\r\n|\n|\r")  # no others: a line of JSON may contain the line ends of Unicode
 
 Refuse = Callable[[str], ServerError]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Of an answer: letters of its text, bytes of its stream once unpacked, seconds in which nothing new comes."""
+    """Limits of an answer: characters of its text, decompressed bytes of its stream, seconds without anything new."""
 
-    letters: int
+    characters: int
     stream: int
     seconds: float
 
 
 def limits_of(max_tokens: int, timeout: float) -> Limits:
-    """The limits of an answer of so many tokens, with much to spare."""
+    """Return generous limits for an answer of up to `max_tokens` tokens."""
     return Limits(
-        letters=_SPARE_LETTERS + _LETTERS * max_tokens, stream=_SPARE_BYTES + _BYTES * max_tokens, seconds=timeout
+        characters=_SPARE_CHARACTERS + _CHARACTERS_PER_TOKEN * max_tokens,
+        stream=_SPARE_BYTES + _BYTES_PER_TOKEN * max_tokens,
+        seconds=timeout,
     )
 
 
 class Clock:
-    """A clock that is wound when something new comes. A server that sends nothing new counts as silent."""
+    """A timeout that restarts whenever the server sends something new. `timed_out` makes the error."""
 
-    def __init__(self, seconds: float, late: Callable[[], ServerError]) -> None:
+    def __init__(self, seconds: float, timed_out: Callable[[], ServerError]) -> None:
         self._seconds = seconds
-        self._late = late
+        self._timed_out = timed_out
         self._since = time.monotonic()
 
-    def wind(self) -> None:
-        """Something new is there."""
+    def restart(self) -> None:
+        """Restart the timeout, because something new came."""
         self._since = time.monotonic()
 
-    def look(self) -> None:
-        """Raises: what `late` makes, where nothing new came for too long."""
+    def check(self) -> None:
+        """Raise the error of `timed_out` if nothing new came for too long."""
         if time.monotonic() - self._since > self._seconds:
-            raise self._late()
+            raise self._timed_out()
 
 
 async def lines(parts: AsyncIterable[bytes], refuse: Refuse, clock: Clock) -> AsyncIterator[str]:
-    """The lines of a stream in UTF-8, as server-sent events are. Raises: ServerError for one that is too long."""
+    """Yield the lines of a stream of server-sent events in UTF-8. Raises: ServerError for a line that is too long."""
     held = bytearray()
     async for part in parts:
-        clock.look()
+        clock.check()
         *ended, rest = _END_OF_LINE.split(part)
         for piece in ended:
-            _held_to(len(held) + len(piece), LONGEST_LINE, "a line", refuse)
+            _check_size(len(held) + len(piece), LONGEST_LINE, "a line", refuse)
             line = (bytes(held) + piece).decode(errors="replace")
             held.clear()
             yield line
-        _held_to(len(held) + len(rest), LONGEST_LINE, "a line", refuse)
+        _check_size(len(held) + len(rest), LONGEST_LINE, "a line", refuse)
         held += rest
     yield held.decode(errors="replace")
 
 
-def held_to_letters(length: int, limits: Limits, refuse: Refuse) -> None:
-    """Raises: ServerError where the text of an answer is longer than its tokens can be."""
-    if length > limits.letters:
-        raise refuse(f"more than {limits.letters:,} letters, which is more than the tokens that were asked for")
+def check_length(length: int, limits: Limits, refuse: Refuse) -> None:
+    """Raise a ServerError if the text of an answer is longer than its tokens can be."""
+    if length > limits.characters:
+        raise refuse(f"more than {limits.characters:,} characters, which is more than the requested tokens can have")
 
 
-def bounded(response: Any, most: int, refuse: Refuse, clock: Clock | None) -> None:
-    """Let a response of httpx, or of its successor, be read only up to so many bytes, also of what it has packed.
+def bound(response: Any, maximum: int, refuse: Refuse, clock: Clock | None) -> None:
+    """Limit the compressed and the decompressed bytes that can be read of a response of httpx or its successor.
 
-    `clock`: looked at whenever something came; None where whoever reads the lines looks at it.
-    Raises: ServerError for a way of packing that nobody asked for.
+    `clock`: checked whenever bytes arrive; None if the reader of the lines checks it.
+    Raises: ServerError for a compression that was not requested.
     """
     packed = response.headers.get("content-encoding", "identity").strip().lower()
     if packed not in _UNPACKERS:
-        raise refuse(f"an answer that is packed as {packed}, which was not asked for")
-    response.headers.pop("content-encoding", None)  # or it would be unpacked again, without a limit
-    response.encoding = "utf-8"  # as JSON is: some that a server can name are no encodings of text
+        raise refuse(f"an answer that is compressed as {packed}, which was not requested")
+    response.headers.pop("content-encoding", None)  # otherwise httpx decompresses it again, without a limit
+    response.encoding = "utf-8"  # that of JSON: some encodings that a server can name are not of text
     stream, kind = response.stream, _streams_like(response.stream)
-    response.stream = kind(partial(_read, stream, _UNPACKERS[packed], most, refuse, clock), stream.aclose)
+    response.stream = kind(partial(_read, stream, _UNPACKERS[packed], maximum, refuse, clock), stream.aclose)
 
 
 async def _read(
     stream: AsyncIterable[bytes],
     unpacker: Callable[[], _Unpacker | None],
-    most: int,
+    maximum: int,
     refuse: Refuse,
     clock: Clock | None,
 ) -> AsyncIterator[bytes]:
-    unpack, what = unpacker(), "a page" if most == LONGEST_PAGE else "an answer"
+    unpack, what = unpacker(), "a page" if maximum == LONGEST_PAGE else "an answer"
     arrived = unpacked = 0
     async for raw in stream:
         if clock:
-            clock.look()
+            clock.check()
         arrived += len(raw)
         try:
             for part in unpack(raw) if unpack else (raw,):
                 unpacked += len(part)
-                _held_to(max(arrived, unpacked), most, what, refuse)
+                _check_size(max(arrived, unpacked), maximum, what, refuse)
                 yield part
         except zlib.error as error:
-            raise refuse(f"{what} that cannot be unpacked: {error}") from None
-        _held_to(arrived, most, what, refuse)  # what is packed can be nothing at all
+            raise refuse(f"{what} that cannot be decompressed: {error}") from None
+        _check_size(arrived, maximum, what, refuse)  # compressed bytes may hold no data, so count them too
 
 
-def _held_to(size: int, most: int, what: str, refuse: Refuse) -> None:
-    if size > most:
-        raise refuse(f"{what} of more than {most:,} bytes")
+def _check_size(size: int, maximum: int, what: str, refuse: Refuse) -> None:
+    if size > maximum:
+        raise refuse(f"{what} of more than {maximum:,} bytes")
 
 
 def _streams_like(stream: Any) -> type:
-    """A stream class that the library which made `stream` takes for one of its own."""
+    """Return a stream class with the base class that the library of `stream` requires."""
     base = next(kind for kind in type(stream).__mro__ if kind.__name__ == "AsyncByteStream")
 
-    class Bounded(base):  # type: ignore[misc, valid-type]  # httpx's or its successor's, whichever openai uses
+    class Bounded(base):  # type: ignore[misc, valid-type]  # of httpx or its successor, whichever openai uses
         def __init__(self, read: Callable[[], AsyncIterator[bytes]], aclose: Callable[[], Any]) -> None:
             self._read = read
             self._aclose = aclose
@@ -146,7 +148,7 @@ def _streams_like(stream: Any) -> type:
 
 
 class _Unpacker:
-    """Unpacks slice by slice: what is read is never more than a slice ahead of what is counted."""
+    """Decompresses slice by slice, so that at most one slice is in memory before it is counted."""
 
     def __init__(self) -> None:
         self._packed = zlib.decompressobj(zlib.MAX_WBITS | 32)  # with the header of gzip, or of zlib

@@ -1,4 +1,4 @@
-"""The loaded model itself as the one who explains: no account, no network."""
+"""A client that lets the loaded model itself explain, without an account or a network."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from ..models.base import Model
     from ..models.steps import Step
 
-_EVERY = 0.1  # seconds between two looks at whether to go on, where nothing is written
+_CHECK_INTERVAL = 0.1  # seconds between two calls of `on_text` while nothing is written
 
 
 def why_not_local(model: Model) -> str | None:
-    """Why a model cannot be asked to explain itself, in one sentence, or None."""
+    """Return the reason why a model cannot explain itself, as a sentence, or None if it can."""
     if isinstance(model, CausalModel):
         return None
-    return f"{model.name} cannot answer a question in words: only a model that goes on with a text can."
+    return f"{model.name} cannot answer a question in words: only a causal language model can."
 
 
 def asked(model: Model, messages: Sequence[Message]) -> Prompt:
-    """The chat in the model's own template; as one text where it has none."""
+    """Return the prompt of a chat: in the model's chat template, or as one text if it has none."""
     if getattr(model.tokenizer, "chat_template", None):
         return check_prompt(None, messages=messages)
     return check_prompt("\n\n".join([*(message["content"] for message in messages), ""]))
 
 
 class LocalClient:
-    """A causal language model that `load_model` gave, as a `Client`. A JSON schema is not enforced."""
+    """A `Client` for a causal language model that `load_model` returned. It does not enforce a JSON schema."""
 
     def __init__(self, model: Model) -> None:
         reason = why_not_local(model)
@@ -48,12 +48,12 @@ class LocalClient:
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """Return the model's name."""
         return self.model.name
 
     @property
     def where(self) -> str:
-        """The device it is on."""
+        """Return the model's device."""
         return str(self.model.device)
 
     def answer(
@@ -64,9 +64,9 @@ class LocalClient:
         max_tokens: int,
         temperature: float = 0.0,
         seed: int | None = None,
-        schema: Mapping[str, Any] | None = None,  # noqa: ARG002 (a Client takes one; here nothing can hold to it)
+        schema: Mapping[str, Any] | None = None,  # noqa: ARG002 (a parameter of Client, not supported here)
     ) -> Reply:
-        """See `Client.answer`. Its numbers of tokens are exact, the template's own included."""
+        """See `Client.answer`. The numbers of tokens are exact and include those of the chat template."""
         model, started = self.model, time.perf_counter()
         written: list[int] = []
         text = ""
@@ -74,11 +74,11 @@ class LocalClient:
         def on_token(token: int, _step: Step) -> None:
             nonlocal text
             written.append(token)
-            # Half a character is not shown before its other half is there.
+            # A character whose bytes are incomplete is not shown yet.
             text = str(model.tokenizer.decode(written, skip_special_tokens=True)).rstrip("\ufffd")
             on_text(text)
 
-        inside = model.shadow(every(_EVERY, lambda: on_text(text)))
+        inside = model.shadow(every(_CHECK_INTERVAL, lambda: on_text(text)))
         encoded = inside.encode(asked(model, messages))
         inside.check_length(encoded, max_tokens)
         inside.generate(encoded, max_tokens, on_token, Sampling(temperature, seed))
@@ -87,7 +87,7 @@ class LocalClient:
 
 
 def every(seconds: float, do: Callable[[], None]) -> Callable[[], None]:
-    """A function to be called often, that calls `do` at most once in so many seconds."""
+    """Return a function that calls `do` at most once in so many seconds, however often it is called itself."""
     last = time.monotonic()
 
     def check() -> None:
@@ -100,7 +100,7 @@ def every(seconds: float, do: Callable[[], None]) -> Callable[[], None]:
 
 
 def _ends(model: CausalModel) -> set[int]:
-    """The tokens that end a text."""
+    """Return the ids of the tokens that end a text."""
     ends = getattr(model.model.generation_config, "eos_token_id", None)
     known = [ends] if isinstance(ends, int) else list(ends or [])
     return {i for i in (*known, model.tokenizer.eos_token_id) if i is not None}

@@ -1,4 +1,4 @@
-"""Where the words of a review stand among the tokens of a longer text, a prompt around it."""
+"""The tokens of a longer text, a prompt for example, that belong to each word of a review."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def text_of(tokens: Sequence[Token]) -> str:
-    """The text that the spans of the tokens are in; special tokens are no part of it."""
+    """Return the text that the tokens' spans refer to. Special tokens are no part of it."""
     length = max((token.span[1] for token in tokens if token.span is not None), default=0)
     characters = [" "] * length
     for token in tokens:
-        # Broken bytes are shown longer than they are: they are in no word.
+        # The text of invalid bytes is longer than their span; they belong to no word.
         if token.span is not None and len(token.text) == token.span[1] - token.span[0]:
             characters[slice(*token.span)] = token.text
     return "".join(characters)
 
 
 def review_of(tokens: Sequence[Token]) -> str:
-    """What a text is about, as far as one can tell: the source or the prompt; of a chat, its last message."""
+    """Guess the review in a text: the source or the prompt; for a chat, its last message."""
     given = [token for token in tokens if token.role in ("source", "prompt") and token.span is not None]
     last = [token for token in given if token.segment == given[-1].segment] if given else []
     is_chat = any(token.role == "special" for token in tokens[: given[-1].position]) if given else False
@@ -37,10 +37,10 @@ def review_of(tokens: Sequence[Token]) -> str:
 
 
 def place(review: str, words: Sequence[Word], tokens: Sequence[Token]) -> list[list[int]] | None:
-    """For each word the tokens that it consists of, by index; None where the review does not stand among them.
+    """Return for each word of the review the indices of its tokens; None if the text does not contain the review.
 
-    Where it stands more than once, the last is meant: instructions come before what they are about. A token that
-    reaches over two words belongs to the one where it begins, and to the other where that has no token of its own.
+    If the text contains it more than once, the last occurrence counts: prompts put the review after instructions. A
+    token over two words belongs to the word where it begins, and also to the other if that has no other token.
     """
     text = text_of(tokens)
     at = text.rfind(review)

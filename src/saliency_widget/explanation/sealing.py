@@ -1,7 +1,7 @@
-"""Exceptions without the frames they passed: whoever shows a traceback with its local variables shows no key.
+"""Exceptions without traceback frames, so that a traceback with local variables never shows the API key.
 
-Frames of the client, of openai and of what it sends with hold the key, as text, as bytes or in a request. So no
-exception takes one of them along; where it arose is said in words.
+Frames of the client, of openai and of its HTTP library hold the key as text, as bytes or in a request. The exceptions
+drop these frames, and a note names the place of the error instead.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 
 def sealed(error: BaseException) -> BaseException:
-    """The same error, with all that led to it, without any frame."""
+    """Return the error after removing the traceback frames from it and from all its causes and contexts."""
     for one in _chain(error):
         one.__traceback__ = None
     return error
 
 
 def origin(error: BaseException) -> str:
-    """The place in the code at which an error arose, without local variables: "in read, line 7 of refusals.py"."""
+    """Return the place in the code at which an error arose: "in read, line 7 of refusals.py"."""
     ends = [list(traceback.walk_tb(one.__traceback__))[-1:] for one in (*single(error), error)]
     frames = [frame for end in ends for frame in end]
     codes = [(frame.f_code, line) for frame, line in frames]
@@ -28,7 +28,7 @@ def origin(error: BaseException) -> str:
 
 
 def single(error: BaseException) -> Iterator[BaseException]:
-    """The error itself; of a group, those in it."""
+    """Yield the error itself, or the errors in a group."""
     if isinstance(error, BaseExceptionGroup):
         for one in error.exceptions:
             yield from single(one)
@@ -37,7 +37,7 @@ def single(error: BaseException) -> Iterator[BaseException]:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error, what caused it, what it arose in, and what is in it, each once."""
+    """Return the error with all its causes, contexts and members of groups, each once."""
     found: dict[int, BaseException] = {}
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -1,7 +1,7 @@
-"""An attribution as text, as a table and as HTML that needs no kernel. Nothing here imports the rest of the package.
+"""Reports of an attribution: text, a table, and HTML that needs no kernel.
 
-So an `Attribution` can show itself: it imports this package, not the other way round. The protocols below list the
-fields that are read.
+This package imports nothing else of ours, so that `Attribution` can import it. The protocols below list the fields that
+it reads.
 """
 # ruff: noqa: D102 - the fields are described where they are defined
 

@@ -1,4 +1,4 @@
-"""The boxes of a printed map: each knows the row whose colour it has, and the target that it is."""
+"""The boxes of a printed map, each with the row that colours it and its target."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ if TYPE_CHECKING:
 
 
 class Box(NamedTuple):
-    """A token, or a unit of several, with the indices of the row and of the target that it belongs to.
-
-    `ended`: the number of targets that end before it.
-    """
+    """A token or unit, with the indices of its row and target, or None. `ended`: the number of targets before it."""
 
     token: TokenLike
     row: int | None
@@ -23,7 +20,7 @@ class Box(NamedTuple):
 
 
 def boxes_of(attribution: AttributionLike) -> list[Box]:
-    """The boxes in the order of the text, every character in one of them."""
+    """Return the boxes in the order of the text. Every character is in one of them."""
     row, col = _finder(attribution.rows), _finder(attribution.cols)
     ends = sorted(target.position + target.length for target in attribution.cols)
 
@@ -35,7 +32,7 @@ def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str,
     text = [box for box in boxes if box.token.role != "class"]
     named = {segment.kind: segment for segment in attribution.segments}
     begin = named["target"].start if "target" in named else None
-    if begin is None or all(box.token.position < begin for box in text):  # of one text, or of classes
+    if begin is None or all(box.token.position < begin for box in text):  # one text, or classes
         return [("", text)]
     sides = (
         ("source", [box for box in text if box.token.position < begin]),
@@ -45,10 +42,9 @@ def texts(attribution: AttributionLike, boxes: Sequence[Box]) -> list[tuple[str,
 
 
 def _tokens(attribution: AttributionLike) -> list[TokenLike]:
-    """Return rows and targets such that each stretch of the text is in one of them.
+    """Return rows and targets that cover each part of the text once.
 
-    A row is printed as its targets where they cover it (a sentence of written words; the beginning of a word whose end
-    no target could see), and else as a whole.
+    A row is replaced by its targets if they cover it (a sentence of written words; a word that was only partly read).
     """
     written = _covered(attribution.cols)
     whole = [row for row in attribution.rows if not written(_extent(row))]
@@ -58,9 +54,9 @@ def _tokens(attribution: AttributionLike) -> list[TokenLike]:
 
 
 def _covered(units: Sequence[TokenLike]) -> Callable[[range], bool]:
-    """Return a function that says whether a range of positions lies within the units."""
+    """Return a function that returns whether the units cover a range of positions."""
     starts: list[int] = []
-    ends: list[int] = []  # of units that touch, the last one's
+    ends: list[int] = []  # for units that touch, the end of the last one
     for unit in sorted(units, key=lambda unit: unit.position):
         extent = _extent(unit)
         if not ends or extent.start > ends[-1]:
@@ -81,7 +77,7 @@ def _extent(token: TokenLike) -> range:
 
 
 def _finder(units: Sequence[TokenLike]) -> Callable[[TokenLike], int | None]:
-    """Return a function from a box to the index of the unit that it begins in, or of the first that begins in it."""
+    """Return a function from a box to the index of the unit that contains its start, or of the first unit in it."""
     order = sorted(range(len(units)), key=lambda k: units[k].position)
     starts = [units[k].position for k in order]
 

@@ -1,4 +1,4 @@
-"""The colours of shares: the ramp of the live map (js/src/color.ts) on its light background, number for number."""
+"""The colours of shares: exactly the ramp of the live map (js/src/color.ts) on its light background."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SOFT_WHITE: Rgb = (240, 242, 246)
 BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)
 
-# OKLCH of the far ends: lightness, chroma, hue in degrees. Purple and orange stay apart for colour-blind readers, and
-# neither is the blue of scores without a sign: nobody takes the one map for the other.
+# OKLCH of the far ends: lightness, chroma, hue in degrees. Colour-blind readers can tell purple from orange, and both
+# differ from the blue of unsigned scores.
 BLUE = (0.54, 0.16, 257.0)
 PURPLE = (0.54, 0.17, 305.0)
 ORANGE = (0.54, 0.13, 45.0)
 
 
 class Swatch(NamedTuple):
-    """A background, the ink that reads on it, and a quieter one where that still reads (WCAG AA), as `#rrggbb`."""
+    """A background, its text colour, and a quieter text colour if its contrast is enough (WCAG AA), as `#rrggbb`."""
 
     background: str
     ink: str
@@ -33,26 +33,26 @@ class Swatch(NamedTuple):
 
 
 def swatch(share: float, largest: float, *, signed: bool) -> Swatch:
-    """Return the colours of one share where `largest` ends the domain; the paper's for NaN or an empty domain."""
+    """Return the colours of one share in the domain up to `largest`; those of the paper for NaN or an empty domain."""
     if isnan(share) or not largest > 0:
         return _at(0, signed=signed)
     return _at(floor(STEPS * max(-1.0, min(1.0, share / largest)) + 0.5), signed=signed)
 
 
 def legend(*, signed: bool) -> list[str]:
-    """Nine backgrounds from one end of the domain, ±1 (or 0), to the other."""
+    """Return nine backgrounds from one end of the domain, −1 (or 0 if unsigned), to the other, 1."""
     domain = [(k - 4) / 4 if signed else k / 8 for k in range(9)]
     return [_at(round(STEPS * at), signed=signed).background for at in domain]
 
 
 def contrast(a: Rgb, b: Rgb) -> float:
-    """WCAG 2 contrast, 1 … 21."""
+    """Return the WCAG 2 contrast ratio, 1 … 21."""
     low, high = sorted(0.2126 * _linear(r) + 0.7152 * _linear(g) + 0.0722 * _linear(b) for r, g, b in (a, b))
     return (high + 0.05) / (low + 0.05)
 
 
 def css(rgb: Rgb) -> str:
-    """`#rrggbb`."""
+    """Return a colour as `#rrggbb`."""
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
@@ -62,7 +62,7 @@ def _at(step: int, *, signed: bool) -> Swatch:
 
 @cache
 def _ramp(far: tuple[float, float, float]) -> tuple[Swatch, ...]:
-    """The ramp from the paper to one end, in STEPS steps."""
+    """Return the ramp from the paper to one end, in STEPS steps."""
     paper = _to_oklab(PAPER)
     lightness, chroma, hue = far
     end = (lightness, chroma * cos(radians(hue)), chroma * sin(radians(hue)))
@@ -76,7 +76,7 @@ def _ramp(far: tuple[float, float, float]) -> tuple[Swatch, ...]:
 
 
 def _ink_on(background: Rgb) -> Rgb:
-    """A soft ink where that is easy to read, else white where it reaches 4.5, else black, which then does."""
+    """Return a soft text colour if it is easy to read, otherwise white if its contrast is 4.5, otherwise black."""
     for ink in (INK, SOFT_WHITE):
         if contrast(ink, background) >= 5:
             return ink
@@ -94,7 +94,7 @@ def _channel(value: float) -> int:
 
 
 def _to_oklab(rgb: Rgb) -> Lab:
-    """Björn Ottosson's OKLab (2020), the matrices of his post."""
+    """Convert to OKLab. Source: Ottosson 2020, A perceptual color space for image processing."""
     r, g, b = (_linear(channel) for channel in rgb)
     l_ = (0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b) ** (1 / 3)
     m_ = (0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b) ** (1 / 3)

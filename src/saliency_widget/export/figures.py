@@ -1,4 +1,4 @@
-"""Numbers in the words of the live map (js/src/format.ts), digit for digit."""
+"""Numbers as text, with the digits of the live map (js/src/format.ts)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .reading import MINUS, Column
 
 
 def share(value: float) -> str:
-    """A share or a probability: .342, −.051, 1.000; two digits below .01: .0021."""
+    """Return a share or a probability as text: .342, −.051, 1.000; below .01 two significant digits: .0021."""
     if not math.isfinite(value):
         return "–"
     size = abs(float(value))
@@ -21,7 +21,7 @@ def share(value: float) -> str:
 
 
 def significant(value: float) -> str:
-    """Three significant digits, whatever the size: 0.0123, −4.56, 1.20e−7."""
+    """Return a number with three significant digits: 0.0123, −4.56, 1.20e−7."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else f"{_sign(value)}∞"
     size = abs(float(value))
@@ -35,11 +35,11 @@ def significant(value: float) -> str:
 
 
 def number(column: Column) -> str:
-    """The probability of a target, or the value that the model gives in its place; a dash where neither is known."""
+    """Return the probability of a target, or the model's raw value; a dash if neither is known."""
     return share(column.probability) if math.isnan(column.value) else significant(column.value)
 
 
-# A tie goes to the larger size, as in JavaScript: Python's own formats take the even digit.
+# Ties are rounded away from 0, as in JavaScript; Python's formats round to the even digit.
 
 
 def _fixed(size: float, decimals: int) -> str:

@@ -1,10 +1,9 @@
-"""The map as HTML that reads without a kernel: in a saved notebook, in an export, in an e-mail.
+"""The static map: HTML that needs no kernel, for a saved notebook, an export or an e-mail.
 
-The map works with a script and without. Without one its style is inline: a cleaned page keeps `style`, `title`,
-`class`,
-tables and `<details>`, and loses `<style>`, `<script>` and `data-*`. So the map lies on a card of its own (nobody knows
-what colour the page has), every number is in a title or a table, and the colours are in the spans. Where scripts may
-run, the data beside the map lets `static.js` make every target hoverable, in the colours of the page.
+It also works without scripts: a sanitised page keeps inline `style`, `title`, `class`, tables and `<details>`, and
+drops `<style>`, `<script>` and `data-*`. So the map has a background of its own (the page's is unknown), every number
+is in a title or a table, and the colours are inline. If scripts run, `static.js` reads the data beside the map, makes
+every target hoverable, and uses the page's colours.
 """
 
 from __future__ import annotations
@@ -45,20 +44,20 @@ if TYPE_CHECKING:
 
 Painted: TypeAlias = Callable[[Box], tuple[list[str], str]]  # see `painter`
 
-# Limits that keep a saved notebook small. Beyond them the page says what it leaves out.
+# Limits that keep a saved notebook small. Above them the page names what is left out.
 MAX_TABLE_ROWS = 100  # targets in the table
-MAX_CELLS = 250_000  # numbers that travel with the page for hovering, 5.3 bytes each
+MAX_CELLS = 250_000  # numbers in the page for hovering, 5.3 bytes each
 
-TOP = 5  # inputs a target in the table
-OTHERS = 4  # tokens that might have been written instead
-MANY_PARTS = 3  # of one character: up to here each says which one it is
-FEW_CLASSES = 8  # in the model's own order; of more the most probable come first
+TOP = 5  # inputs of each target in the table
+OTHERS = 4  # alternatives in the caption
+MANY_PARTS = 3  # tokens of one character, above which they are not numbered
+FEW_CLASSES = 8  # classes in the model's own order; more are sorted by probability
 
 CARD = (
     f"background:{PAPER};color:{INK};border:1px solid #e2e5ea;border-radius:8px;padding:12px 16px;max-width:960px;"
     "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;font-size:14px;line-height:1.5"
 )
-BEGIN = f'<div class="sw-static-map" dir="ltr" style="{CARD}">'  # its words and numbers are English on any page
+BEGIN = f'<div class="sw-static-map" dir="ltr" style="{CARD}">'  # its captions are English
 TEXT = "white-space:pre-wrap;overflow-wrap:break-word;font-size:16px;line-height:1.9;margin:10px 0"
 BOX = "padding:2px;border-radius:3px"
 LINE = "1px solid rgba(128,128,128,.35)"  # on any background
@@ -66,9 +65,9 @@ BOX_OF_CLASS = f"padding:1px 9px;border:{LINE};border-radius:6px"
 LABEL = f"color:{QUIET};font-size:11px;font-weight:600;letter-spacing:.06em;text-transform:uppercase;margin-top:12px"
 CELL = f"padding:2px 12px 2px 0;text-align:left;background:{PAPER};color:{INK};white-space:nowrap"
 
-# The first rule takes the static map away beside the living one; it reaches the output after the widget's and no other.
-# The second hides the line by which JupyterLab says that a widget of an ended kernel is gone: its map stands below it.
-# The others give the card the colours of the page once the script paints (it sets data-sw-ready, and then the boxes).
+# The first rule hides the static map in the output right after a live widget. The second hides JupyterLab's message
+# that the widget of an ended kernel is missing, above its static map. The others give the card the colours of the page
+# once the script runs (it sets data-sw-ready, then the boxes' colours).
 STYLE = """\
 .jp-OutputArea-child:has(.sw-live:not(.sw-empty)) + .jp-OutputArea-child .sw-static { display: none }
 .jp-OutputArea-child:has(> .jupyter-widgets):not(:has(> .jupyter-widgets > *)):has(+ .jp-OutputArea-child .sw-static) \
@@ -80,12 +79,12 @@ color: var(--jp-content-font-color1, #1b1d22) !important; border-color: var(--jp
 
 
 def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
-    """The static map of the whole attribution as it comes, coloured for target `col` (-1 is the last).
+    """Return the static map of the whole attribution, coloured for target `col` (-1 is the last).
 
-    If None, `col` is the first target, or the most probable class. The page (js/src/views/takeaway/page.ts) writes the
-    map as its reader sees it, with the same markup.
-    Bounded: 5,000 tokens and 32 targets stay under 1.5 MB. Always encodable as UTF-8, whatever the tokens hold.
-    Raises: IndexError where there is no such target; FileNotFoundError where the front end was never built.
+    None for `col` is the first target, or the most probable class. The page (js/src/views/takeaway/page.ts) writes
+    the map as its reader sees it, with the same markup. Its size is bounded: 5,000 tokens and 32 targets stay below
+    1.5 MB. It can always be encoded as UTF-8.
+    Raises: IndexError if there is no such target; FileNotFoundError if the front end was never built.
     """
     targets = columns(attribution)
     if not targets:
@@ -125,13 +124,13 @@ def _head(attribution: AttributionLike) -> str:
 
 
 def _texts(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted) -> Iterator[str]:
-    """Yield the text, or source and translation, each under its name and in its own direction."""
+    """Yield the text, or source and translation with their names, each in its own writing direction."""
     for at, (name, side) in enumerate(texts(attribution, boxes)):
         prose = "".join(_text(attribution, side, painted, begun=not name))
         if not name:
             yield f'<div class="sw-prose" dir="auto" style="{TEXT}">{prose}</div>'
             continue
-        # An element with a `dir` of its own is ignored by dir="auto" around it: the text alone decides.
+        # dir="auto" ignores descendants with their own `dir`, so only the text decides the direction.
         line = f"border-top:{LINE}" if at else ""
         yield (
             f'<div class="sw-side" dir="auto"{_attribute("style", line)}>'
@@ -141,7 +140,7 @@ def _texts(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted)
 
 
 def _classes(boxes: Sequence[Box], targets: Sequence[Column], painted: Painted) -> str:
-    """One box for each class with its probability, in the order of the columns, by which the script counts."""
+    """Return one box for each class with its probability, in the order of the columns, which the script expects."""
     classes = [box for box in boxes if box.token.role == "class"]
     if not classes:
         return ""
@@ -164,9 +163,9 @@ def _classes(boxes: Sequence[Box], targets: Sequence[Column], painted: Painted) 
 
 
 def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, *, begun: bool) -> Iterator[str]:
-    """One `<span class="sw-token">` a box, in the order of the text. The space before a word stays outside its box.
+    """Yield a `<span class="sw-token">` for each box, in order. The space before a word stays outside its box.
 
-    `begun`: the text begins with tokens that were read. A start token alone does not count.
+    `begun`: whether the text begins with given tokens. A start token alone does not count.
     """
     first = first_target(attribution)
     tokens = [box.token for box in boxes]
@@ -180,22 +179,22 @@ def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, 
         style = [BOX, *style] if len(tokens) <= MAX_TITLES else style
         if token.role == "special":
             style += ["font-size:75%;margin:0 2px"]
-        # The letters of a special token say nothing about the direction of the text.
+        # The letters of a special token must not influence the direction of the text.
         direction = "ltr" if token.role == "special" else ""
         about = (("dir", direction), ("style", ";".join(style)), ("title", title))
         yield f'<span class="sw-token"{"".join(_attribute(name, value) for name, value in about)}>'
         printed = _visible(text[len(gap) :]) if text else _sign(_mark(token))
-        end = "\n" if printed.endswith("\n") else ""  # within the box it would leave a sliver of it on the next line
+        end = "\n" if printed.endswith("\n") else ""  # inside the box it would draw a sliver of it on the next line
         yield f"{printed.removesuffix(end)}</span>{end}"
 
 
 def _mark(token: TokenLike) -> str:
-    """The mark in place of a character that is printed already; a dot where it has too many parts for numbers."""
+    """Return the mark for a character that is printed already; a dot if it has too many parts for numbers."""
     return "·" if token.part and token.part[1] > MANY_PARTS else part_mark(token)
 
 
 def _visible(text: str) -> str:
-    """Escape the characters; an invisible one becomes a sign. A line break stays one, behind its sign."""
+    """Escape a text, with signs for invisible characters. A line break is kept after its sign."""
     return "".join(
         (_sign(sign) + ("\n" if char == "\n" else "")) if sign else escape(char) for char, sign in glyphs(text)
     )
@@ -209,9 +208,9 @@ def _sign(sign: str) -> str:
 
 
 class Caption(TypedDict):
-    """The parts of the line below the text, as they are printed; a part is empty where there is nothing to say.
+    """The printed parts of the line below the text; a part may be empty.
 
-    `detail` says the probability; `alternatives` what might have been written instead. Nothing is `hidden` here.
+    `detail` holds the probability, `alternatives` the alternatives. `hidden` is always empty here.
     """
 
     name: str
@@ -228,7 +227,7 @@ def _caption_of(attribution: AttributionLike, column: Column, col: int) -> Capti
 
 
 def _caption(attribution: AttributionLike, column: Column, caption: Caption) -> str:
-    # A character that cannot be seen is a sign already.
+    # Invisible characters are signs already.
     name, detail, others = (escape(caption[part]) for part in ("name", "detail", "alternatives"))
     inputs = _strongest(attribution.rows, column, 3) or "No input has a share of this."
     return (
@@ -237,7 +236,7 @@ def _caption(attribution: AttributionLike, column: Column, caption: Caption) -> 
 
 
 def _others(attribution: AttributionLike, column: Column, col: int) -> list[tuple[str, float]]:
-    """The alternatives to target `col`, the most probable first: names and probabilities."""
+    """Return names and probabilities of the alternatives to target `col`, the most probable first."""
     known = attribution.alternatives[col][: OTHERS + 1] if attribution.alternatives else []
     return [(_name(a.text), a.probability) for a in known if a.text != column.target.text][:OTHERS]
 
@@ -260,7 +259,7 @@ def _legend(attribution: AttributionLike, column: Column) -> str:
 
 
 def _numbers(attribution: AttributionLike, shown: Sequence[Column]) -> str:
-    """Every target with its probability and its strongest inputs, folded away."""
+    """Return the folded table of every target with its probability and its strongest inputs."""
     one, all_of_them = ("class", "All classes") if shown[0].target.role == "class" else ("target", "All targets")
     if not np.isnan(shown[0].value):
         one, all_of_them = "output", "All outputs"
@@ -301,7 +300,7 @@ def _left_out(attribution: AttributionLike, *, hover: bool) -> str:
 
 
 def _data(attribution: AttributionLike, targets: Sequence[Column], boxes: Sequence[Box], col: int) -> str:
-    """JSON that is safe inside a script element, of ASCII alone; js/src/hover.ts says what each field means."""
+    """Return ASCII JSON that is safe inside a script element; js/src/hover.ts documents its fields."""
     about = {
         "shown": col,
         "signed": attribution.signed,
@@ -311,14 +310,14 @@ def _data(attribution: AttributionLike, targets: Sequence[Column], boxes: Sequen
         "ended": [box.ended for box in boxes],
         "names": [isolated(label(row)) for row in attribution.rows],
         "captions": [_caption_of(attribution, column, at) for at, column in enumerate(targets)],
-        # Column by column, little-endian float32, NaN where the target cannot see the row.
+        # Little-endian float32, one column after another, NaN where the target cannot see the row.
         "scores": base64.b64encode(np.asarray(attribution.scores.T, "<f4").tobytes()).decode(),
     }
     return re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(about, separators=(",", ":")))
 
 
 def built(name: str) -> str:
-    """A file of the front end. Raises: FileNotFoundError where that was never built."""
+    """Return the text of a built file of the front end. Raises: FileNotFoundError if it was never built."""
     file = files("saliency_widget") / "static" / name
     if not file.is_file():
         raise FileNotFoundError(f"The front end is not built: {name} is missing. Run `make install` in the checkout.")
@@ -326,7 +325,7 @@ def built(name: str) -> str:
 
 
 def _script() -> str:
-    """The script of the static map, such that no text in it can end its element."""
+    """Return the script of the static map, in which no text can end its element."""
     return re.sub("<(?=/script|!--)", r"\\x3c", built("static.js"), flags=re.IGNORECASE)
 
 
@@ -334,12 +333,12 @@ def _script() -> str:
 
 
 def _called(token: TokenLike) -> str:
-    """The escaped name of a token for a line in English."""
+    """Return the escaped name of a token for a line in English."""
     return isolated(_html(label(token)))
 
 
 def _html(text: str) -> str:
-    """Escape a text and make it encodable: half a surrogate pair, or a NUL, is no character of a page."""
+    """Escape a text and replace lone surrogates and NUL, which HTML cannot contain."""
     return escape("".join(sign or char for char, sign in glyphs(text)))
 
 
@@ -348,9 +347,9 @@ def _quiet(html: str) -> str:
 
 
 def _name(text: str) -> str:
-    """An alternative's text as a label: the space before a word is not part of its name."""
+    """Return an alternative's text as a label, without the space before a word."""
     return visible(text) or "∅"
 
 
 def _attribute(name: str, value: str) -> str:
-    return f' {name}="{escape(value)}"' if value else ""  # what cannot be seen is a sign already
+    return f' {name}="{escape(value)}"' if value else ""  # invisible characters are signs already

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .boxes import Box
     from .reading import Column
 
-MAX_TITLES = 2000  # tokens whose title has their number, the strongest first: keeps a saved notebook small
+MAX_TITLES = 2000  # boxes whose title has a number, the strongest first, which keeps a saved notebook small
 
 INK = color.css(color.INK)
 QUIET = color.css(color.QUIET)
@@ -26,13 +26,13 @@ ACCENT = "#2563c9"
 
 
 def painter(attribution: AttributionLike, column: Column, col: int) -> Callable[[Box], tuple[list[str], str]]:
-    """Return a function from a box to its declarations of style and its title, where target `col` is on show."""
+    """Return a function from a box to its CSS declarations and its title, for target `col`."""
     ranks, titled, kind = column.ranks(), _titled(column), told(attribution)
 
     def painted(box: Box) -> tuple[list[str], str]:
         if box.col == col:
             return [f"outline:2px solid {ACCENT}"], f"{isolated(label(column.target))} · the target"
-        # The target saw only the beginning of a sentence that goes on after it: a box there has no number.
+        # The target saw only the beginning of a sentence that continues after it, so boxes there have no number.
         if box.ended > col or box.row is None or np.isnan(column.numbers[box.row]):
             return [f"color:{QUIET}"], ""
         value = float(column.numbers[box.row])
@@ -49,7 +49,7 @@ def painter(attribution: AttributionLike, column: Column, col: int) -> Callable[
 
 
 def _titled(column: Column) -> frozenset[int]:
-    """The rows whose title has their number: all of them, or the strongest of a long text."""
+    """Return the rows whose title has a number: all of them, or the strongest of a long text."""
     if len(column.numbers) <= MAX_TITLES:
         return frozenset(range(len(column.numbers)))
     return frozenset(column.top(MAX_TITLES))

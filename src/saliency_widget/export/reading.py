@@ -1,4 +1,4 @@
-"""Words and numbers for readers, in any medium: shares, ranks, strongest inputs, visible characters."""
+"""Texts and numbers for all reports: shares, ranks, strongest inputs, notes, visible characters."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 MINUS = "−"
 APART = "difference of shares"  # the unit of a map whose scores are shares already: its shares would mean nothing
 _POOLED = {"sum": "summed over {}s", "mean": "mean per token of each {}", "max": "the largest of each {}"}
-LONG = 60  # characters of the name of a unit of several tokens; of one token twice as much
+LONG = 60  # characters of a unit's name; a token's may have twice as many
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A target and its column: `numbers` [n_rows] are shares or differences, NaN where the target cannot see the row.
+    """A target and its column. `numbers` [n_rows]: shares or differences, NaN where the target cannot see the row.
 
     `probability` is NaN where it is not known; `value` is the number that a model gives in its place, or NaN.
     """
@@ -40,42 +40,42 @@ class Column:
 
     @property
     def figure(self) -> float:
-        """The probability of the target, or its value; NaN where neither is known."""
+        """Return the probability of the target, or its value; NaN where neither is known."""
         return self.probability if np.isnan(self.value) else self.value
 
     @property
     def n_visible(self) -> int:
-        """The number of rows that the target can see."""
+        """Return the number of rows that the target can see."""
         return int(np.count_nonzero(~np.isnan(self.numbers)))
 
     def ranks(self) -> NDArray[np.int64]:
-        """1 + how many rows weigh more, [n_rows]; rows of equal weight share a rank, and 0 is a row without one."""
+        """Return the rank of each row by |number|, from 1, [n_rows]. Ties share a rank; 0 is a row without a number."""
         weights = np.abs(self.numbers)
         seen = np.sort(weights[~np.isnan(weights)])
         ranks: NDArray[np.int64] = 1 + len(seen) - np.searchsorted(seen, weights, side="right")
         return np.where(np.isnan(weights), 0, ranks)
 
     def top(self, k: int) -> list[int]:
-        """The k rows of largest weight, largest first, the earlier first among equals; never a row of 0."""
+        """Return the k rows of largest |number|, largest first, earlier rows first among ties; never a row of 0."""
         weights = np.nan_to_num(np.abs(self.numbers))
         order = np.argsort(-weights, kind="stable")[:k]
         return [int(row) for row in order if weights[row] > 0]
 
 
 def told(attribution: AttributionLike) -> str:
-    """The label before a number: "share", or "difference" in a map of differences."""
+    """Return the label before a number: "share", or "difference" in a map of differences."""
     return "difference" if attribution.unit == APART else "share"
 
 
 def measured(attribution: AttributionLike) -> str:
-    """The unit of numbers and colours: "share of the gradient norm, summed over words"."""
+    """Return the unit of numbers and colours: "share of the gradient norm, summed over words"."""
     unit, settings = plain(attribution.unit), attribution.settings
     pooled = _POOLED[settings["pool"]].format(settings["unit"]) if "pool" in settings else ""
     return ", ".join(said for said in (unit if unit == APART else f"share of the {unit}", pooled) if said)
 
 
 def columns(attribution: AttributionLike) -> list[Column]:
-    """Return every column as shares or differences. A column of zeros has shares of 0: NaN would mean unseen."""
+    """Return every column as shares or differences. A column of zeros has shares of 0: NaN would mean not visible."""
     numbers = attribution.scores.astype(np.float64)
     if told(attribution) == "share":
         sums = np.nansum(np.abs(numbers), axis=0)
@@ -95,9 +95,9 @@ def columns(attribution: AttributionLike) -> list[Column]:
 
 
 def first_target(attribution: AttributionLike) -> int:
-    """The position of the first target of its text, which need not be among its columns: a map may be begun only.
+    """Return the position of the text's first target, which may have no column in an unfinished map.
 
-    A special token that was written first, and has no column, is taken for one that was read.
+    A special token that was written first and has no column counts as given.
     """
     first = attribution.cols[0]
     if first.role == "class":
@@ -107,19 +107,19 @@ def first_target(attribution: AttributionLike) -> int:
 
 
 def likeliest(shown: Sequence[Column]) -> int:
-    """The column to show first: the most probable class, or that of the largest value; for a text see `first_word`."""
+    """Return the column to show first: the most probable class or the largest value; for a text see `first_word`."""
     if shown[0].target.role != "class":
         return first_word([column.target for column in shown])
     return int(np.argmax(np.nan_to_num([column.figure for column in shown], nan=-np.inf)))
 
 
 def first_word(targets: Sequence[TokenLike]) -> int:
-    """The index of the first target that is no special token, such as the end of the text; 0 where all are."""
+    """Return the index of the first target that is no special token; 0 if all are."""
     return next((col for col, token in enumerate(targets) if token.role != "special"), 0)
 
 
 def headline(attribution: AttributionLike) -> list[str]:
-    """The model, method and objective in the words of the menu; and the layer and head, if one was chosen."""
+    """Return the model, method and objective as the menu names them, and the layer and head, if one was chosen."""
     objective = (attribution.objective or "").replace("_", "-")
     if attribution.foil is not None:
         objective += f" less that of {attribution.foil.strip() or attribution.foil!r}"
@@ -130,14 +130,14 @@ def headline(attribution: AttributionLike) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A method's sentence about its own result. `cols`: the columns it concerns; None: the map as a whole."""
+    """A method's sentence about its own result. `cols`: the columns that it is about; None for the whole map."""
 
     text: str
     cols: tuple[int, ...] | None = None
 
 
 def notes(attribution: AttributionLike) -> Iterator[Note]:
-    """The method's notes on its own result, in the order in which they are shown."""
+    """Yield the method's notes on its own result, in the order in which they are shown."""
     missing = attribution.diagnostics.get("completeness_error")
     if missing:
         yield Note(f"Each column adds up to the change of the objective, but for at most {max(map(abs, missing)):.2g}.")
@@ -176,7 +176,7 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
 
 
 def _which(holds: Iterable[object]) -> tuple[int, ...]:
-    """The columns that a note concerns."""
+    """Return the columns that a note is about."""
     return tuple(col for col, one in enumerate(holds) if one)
 
 
@@ -194,8 +194,7 @@ _APART = re.compile(f" +(?=[^{_WHITE}])")
 def glyphs(text: str) -> Iterator[tuple[str, str]]:
     """Yield each character with the sign for it if it is invisible (else "").
 
-    Spaces have one only in a text of nothing but white space. A first mark that would hang on what is before the text
-    stands on a dotted circle.
+    Spaces have a sign only in a text of white space alone. A combining mark at the start gets a dotted circle.
     """
     alone, blank = all(char in JOINERS for char in text), bool(_BLANK.fullmatch(text))
     for at, char in enumerate(text):
@@ -209,28 +208,28 @@ def glyphs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def visible(text: str) -> str:
-    """The text on one line, for labels: without the space that only separates it from the word before."""
+    """Return a text on one line, for labels, without the space that separates it from the word before."""
     return "".join(sign or char for char, sign in glyphs(_APART.sub("", text, count=1) if text[:1] == " " else text))
 
 
 def label(token: TokenLike) -> str:
-    """A token's name on one line, its middle left out where it is long; ∅ where it stands for nothing."""
+    """Return a token's name on one line, without its middle if it is long; ∅ for a token without text."""
     name = visible(_brief(token.text, LONG if token.length > 1 else 2 * LONG)) or "∅"
     return f"{name} ({part_mark(token)})" if token.part else name
 
 
 def _brief(text: str, long: int) -> str:
-    """A text without its middle, where it is long (as js/src/pieces.ts has it)."""
+    """Return a text, without its middle if it is long, as js/src/pieces.ts does."""
     return text if len(text) <= long else f"{text[: long // 2]} … {text[-long // 4 :]}"
 
 
 def isolated(name: str) -> str:
-    """Put a right-to-left name between FSI and PDI, so that it does not turn the numbers beside it."""
+    """Put a right-to-left name between FSI and PDI, so that it does not reorder the numbers beside it."""
     return f"\u2068{name}\u2069" if any(unicodedata.bidirectional(char) in ("R", "AL") for char in name) else name
 
 
 def part_mark(token: TokenLike) -> str:
-    """²⁄₃: the second of three tokens that share one character."""
+    """Return ²⁄₃ for the second of three tokens that share one character."""
     if token.part is None:
         return "∅"
     k, n = token.part
@@ -242,9 +241,9 @@ _BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def unprinted(tokens: Sequence[TokenLike], printed: int = 0) -> Iterator[tuple[TokenLike, str]]:
-    """Yield each token with the part of its text that no token before it has printed.
+    """Yield each token with the part of its text that no earlier token has printed.
 
-    `printed`: the end of what is printed before them.
+    `printed`: the end of the text that is printed before the tokens.
     """
     for token in tokens:
         text = token.text
@@ -252,7 +251,7 @@ def unprinted(tokens: Sequence[TokenLike], printed: int = 0) -> Iterator[tuple[T
             printed = 0
         else:
             start, end = token.span
-            is_inside = token.part is not None and token.part[0] > 1  # it begins within a character
+            is_inside = token.part is not None and token.part[0] > 1  # it begins inside a character
             if is_inside and printed > start:
                 text = text[printed - start :] if len(text) == end - start else ""
             printed = max(printed, end) if is_inside else end
@@ -260,7 +259,7 @@ def unprinted(tokens: Sequence[TokenLike], printed: int = 0) -> Iterator[tuple[T
 
 
 def width(text: str) -> int:
-    """The width in terminal cells: wide characters and emoji take two, combining marks and joiners none."""
+    """Return the width in terminal cells: wide characters and emoji take two, combining marks and joiners none."""
     cells = 0
     for char in text:
         if unicodedata.combining(char) or char in JOINERS or unicodedata.category(char) in ("Mn", "Me", "Cf"):
@@ -273,7 +272,7 @@ def width(text: str) -> int:
 
 
 def decimals(value: float) -> str:
-    """A share or a probability with three decimals: 0.342, −0.051; what would round to nothing is <0.001."""
+    """Return a share or a probability with three decimals: 0.342, −0.051; <0.001 if it would round to 0."""
     if not isfinite(value):
         return "–"
     if 0 < abs(value) < 0.0005:

@@ -1,4 +1,4 @@
-"""The attribution in a terminal, and as a data frame."""
+"""The attribution as text for a terminal, and as a data frame."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from . import AttributionLike
 
 SHADES = " ░▒▓█"
-MAX_TARGETS = 40  # lines of the list; of the matrix as many rows
-TOP = 3
-LABEL = 16  # cells
+MAX_TARGETS = 40  # lines of the list, and rows of the matrix
+TOP = 3  # inputs of each target
+LABEL = 16  # terminal cells of a label
 
 
 def to_text(attribution: AttributionLike, width: int = 80) -> str:
-    """The map for a terminal: the question, a line for each target, and a shaded matrix where `width` cells hold it."""
+    """Return the map as text: the question, a line for each target, and a shaded matrix if it fits `width` cells."""
     shown = columns(attribution)
     n_rows, n_cols = attribution.scores.shape
     lines = [
@@ -44,10 +44,9 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
 
     Columns: row, row_token, row_position, col, col_token, col_position, score, share.
 
-    Tokens are as they are, but for characters that a terminal would obey: those stand as their signs ("ESC"). A
-    spreadsheet that opens a CSV runs text that begins with = + - @, a tab or a line break: the CSV that the page saves
-    marks such tokens by an apostrophe before them. To undo that, replace what matches
-    `^'(?=["' ]*[=+\-@\t\r\n＝＋－＠])` by nothing.
+    Characters that control a terminal are replaced by signs ("ESC") in tokens. A spreadsheet that opens a CSV executes
+    text that begins with = + - @, a tab or a line break, so the CSV that the page saves puts an apostrophe before such
+    tokens. To undo that, delete the matches of `^'(?=["' ]*[=+\-@\t\r\n＝＋－＠])`.
     """
     import pandas as pd
 
@@ -87,7 +86,7 @@ def _number(column: Column) -> str:
 
 
 def _matrix(attribution: AttributionLike, shown: Sequence[Column], width: int) -> Iterator[str]:
-    """Rows: inputs. Columns: targets, by their number in the list above. Each column on its own scale."""
+    """Yield the lines of the matrix. Rows: inputs. Columns: numbers of targets in the list, each on its own scale."""
     n_rows = len(attribution.rows)
     name = max([cells(_cut(label(token), LABEL)) for token in attribution.rows], default=0)
     cell = max(2 + attribution.signed, len(str(len(shown))) + 1)
@@ -120,7 +119,7 @@ def _pad(text: str, width: int) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    """The text in at most `width` cells, with an ellipsis where something is cut off."""
+    """Return the text in at most `width` cells, with an ellipsis if it was cut."""
     if cells(text) <= width:
         return text
     kept = ""

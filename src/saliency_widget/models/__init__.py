@@ -1,1 +1,1 @@
-"""One small interface to a transformer, of three kinds: models that go on with a text, translate it, classify it."""
+"""One interface to three kinds of transformers: causal language models, encoder-decoder models and classifiers."""

@@ -1,4 +1,4 @@
-"""What the engine needs of any model: three kinds of transformers models are seen through it."""
+"""The interface of all three kinds of transformers models, as the engine uses it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 class Model(ABC):
     """A loaded transformer with its tokenizer; `.model` and `.tokenizer` are the transformers objects.
 
-    They are the user's, and never run: `m.shadow()` gives the same model over a shadow, which can be.
+    The user's model itself is never run: `m.shadow()` returns the same model over a shadow, which is.
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
-        self._lender: Self | None = None  # of a shadow: whose it is
+        self._lender: Self | None = None  # for a shadow: the model that it was made from
         self._facts: probe.Facts | None = None
         self._check: Callable[[], None] | None = None
         self._owns = False
-        self._made_of = 0  # the fingerprint of the user's model when this shadow of it was made
-        self.weights_fingerprint = 0  # of a shadow: of the weights under it
+        self._made_of = 0  # for a shadow: the fingerprint of the user's model when it was made
+        self.weights_fingerprint = 0  # for a shadow: the fingerprint of the weights under it
         self._bind()
 
     def _bind(self) -> None:
@@ -48,7 +48,7 @@ class Model(ABC):
         from torch import nn
 
         self._embedding: nn.Module = self.model.get_input_embeddings()
-        head = self.model.get_output_embeddings()  # FSMT names what its decoder reads with
+        head = self.model.get_output_embeddings()  # FSMT returns the input embedding of its decoder
         self._head: nn.Module | None = None if isinstance(head, nn.Embedding) else head
 
     def __repr__(self) -> str:
@@ -57,10 +57,10 @@ class Model(ABC):
     # ── the shadow ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def shadow(self, check: Callable[[], None] | None = None) -> Self:
-        """This model over a shadow of the user's, which one thread may run in any way. It is thrown away after use.
+        """Return this model over a new shadow, which one thread may run and then drops.
 
-        `check` is called before every part of every layer, forward and backward, and raises to give up.
-        Raises: InputError, UnsupportedMethod for a model of which no shadow can be made.
+        `check` is called before every part of every layer, forward and backward, and may raise to stop.
+        Raises: InputError, UnsupportedMethod if no shadow of the model can be made.
         """
         lender = self._lender or self
         source = shadow.bare(lender.model)
@@ -71,9 +71,9 @@ class Model(ABC):
         return lender._over(source, facts, check, own=facts.found["writes_weights"])  # noqa: SLF001 (as above)
 
     def fresh(self) -> Self:
-        """Another shadow beside this one: what a pass leaves in it is nobody's.
+        """Return another shadow of the same model, for a pass whose state must not be kept.
 
-        Raises: WeightsChanged where the user's model was given other parts since.
+        Raises: WeightsChanged if the structure of the user's model has changed.
         """
         if self._lender is not None and shadow.structure(shadow.bare(self._lender.model)) != self.facts.structure:
             raise self._changed()
@@ -90,20 +90,20 @@ class Model(ABC):
     def _enter(self, lender: Self, source: Any, facts: probe.Facts, *, own: bool) -> None:
         self.model = shadow.shadow_of(source, own=own)
         self._lender, self._facts, self._owns = lender, facts, own
-        self.weights_fingerprint = shadow.weights(source if own else self.model)  # the same where they are shared
+        self.weights_fingerprint = shadow.weights(source if own else self.model)  # usually one set of weights
         self._made_of = hash((self.weights_fingerprint, facts.structure))
         self._bind()
 
     @property
     def facts(self) -> probe.Facts:
-        """What was found out about the model; of a shadow alone."""
+        """Return the facts that probing found out about the model. Only a shadow has them."""
         assert self._facts is not None, "only a shadow is probed, and run"
         return self._facts
 
     def fingerprint(self) -> int:
-        """Changes when a weight, a hook, a setting or a module changes; part of every cache key.
+        """Return a number that changes when a weight, hook, setting or module does. It is part of every cache key.
 
-        Of a shadow: that of the user's model when the shadow was made.
+        A shadow returns that of the user's model when the shadow was made.
         """
         if self._lender is not None:
             return self._made_of
@@ -111,9 +111,9 @@ class Model(ABC):
         return hash((shadow.weights(source), shadow.structure(source)))
 
     def check_weights(self) -> None:
-        """Raises: WeightsChanged where the weights under a shadow are not those that it was made over.
+        """Raise WeightsChanged if the weights under a shadow have changed since it was made.
 
-        Not where the user's model alone has others (it was converted), nor the shadow alone (its code casts them).
+        It is no change if only the user's model has other weights (it was converted), or only the shadow (it casts).
         """
         if self._lender is None or self._owns or shadow.weights(self.model) == self.weights_fingerprint:
             return
@@ -122,7 +122,7 @@ class Model(ABC):
 
     def _changed(self) -> WeightsChanged:
         return WeightsChanged(
-            f"The weights of {self.name} changed while its map was computed, so the map would be of neither.",
+            f"The weights of {self.name} changed while its map was computed, so the map would mix old and new ones.",
             cure="Ask again when the training or loading is done.",
         )
 
@@ -130,32 +130,32 @@ class Model(ABC):
 
     @abstractmethod
     def encode(self, prompt: Prompt) -> Encoded:
-        """Token ids and roles of what the user gave. Raises: InputError."""
+        """Return the token ids and roles of the prompt. Raises: InputError."""
 
     @abstractmethod
     def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
-        """Greedy continuation; `on_token` hears each new id and its step as it is written, and may raise to stop.
+        """Write a greedy continuation. Only a shadow may run this, as all other passes.
 
-        Of a shadow alone, as all that runs the model.
+        `on_token` is called with each new id and its step, and may raise to stop.
         """
 
     @abstractmethod
     def embed(self, inputs: Inputs) -> torch.Tensor:
-        """Input embeddings [1, n, d] as the embedding modules give them, any scale of the family included."""
+        """Return the input embeddings [1, n, d] as the embedding modules return them, including the family's scale."""
 
     @abstractmethod
     def direct(self, inputs: Inputs, way: Way) -> Network:
-        """As `network`, in this shadow and in this way, whatever was found out about the model."""
+        """Return a function as `network` does, but in this shadow and by this way, whatever probing found out."""
 
     @abstractmethod
     def run(self, inputs: Inputs, **options: Any) -> Any:
-        """One plain pass over the inputs; transformers' own output."""
+        """Run one plain pass over the inputs. Return transformers' own output."""
 
     def network(self, inputs: Inputs) -> Network:
-        """The model as a function from embeddings [b, m, d], m ≤ n, and positions [k] to logits there.
+        """Return the model as a function from embeddings [b, m, d], m ≤ n, and positions [k] to logits there.
 
-        As far as probing showed to be right: a model that cannot read several texts at once reads one after another,
-        and of one that remembers the texts it has read each pass is run in a shadow of its own.
+        It respects what probing found out: a model that cannot read several texts at once reads them in turn, and a
+        model that keeps state between passes runs each pass in a new shadow.
         """
         way, remembers = probe.way_of(self), probe.remembers(self)
 
@@ -168,49 +168,49 @@ class Model(ABC):
         return run
 
     def document(self, encoded: Encoded, written: Sequence[int]) -> Document:
-        """What was given and what was written (or forced) after it, as people read it."""
+        """Return the document of the encoded prompt and the written (or forced) tokens after it."""
         return describe_text(self.tokenizer, encoded, written)
 
     # ── what they share ───────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def embeddings(self) -> tuple[torch.nn.Module, ...]:
-        """The modules that read token ids: that of the source, where there is one, and that of the text."""
+        """Return the embedding modules: that of the source, if there is one, and that of the text."""
         return (self._embedding,)
 
     @property
     def device(self) -> torch.device:
-        """Where token ids go: the device of the input embedding."""
+        """Return the device of the input embedding, where token ids must be."""
         return next(self._embedding.parameters()).device
 
     @property
     def dtype_name(self) -> str:
-        """The type of the weights, as people write it: `float32`."""
+        """Return the name of the weights' type: `float32`."""
         return str(next(self.model.parameters()).dtype).removeprefix("torch.")
 
     @property
     def n_heads(self) -> int:
-        """Attention heads a layer; 0 where the architecture has no attention."""
+        """Return the number of attention heads in a layer; 0 if the architecture has no attention."""
         return int(getattr(self.model.config.get_text_config(), "num_attention_heads", 0) or 0)
 
     @property
     def n_layers(self) -> int:
-        """Number of transformer layers (of the decoder, where there are two)."""
+        """Return the number of layers (those of the decoder, if there is one beside an encoder)."""
         return int(getattr(self.model.config.get_text_config(decoder=True), "num_hidden_layers", 0) or 0)
 
     @property
     def n_positions(self) -> int | None:
-        """How many tokens the model can tell the places of; None where there is no limit."""
+        """Return the number of positions, or None if there is no limit."""
         limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        if limit is None or limit <= 0:  # XLNet says -1: there is none
+        if limit is None or limit <= 0:  # XLNet has -1 for no limit
             return None
         base = getattr(self.model, "base_model", self.model)
         table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
-        before = getattr(table, "padding_idx", None)  # RoBERTa's places begin after that of the padding token
+        before = getattr(table, "padding_idx", None)  # RoBERTa's positions begin after that of the padding token
         return limit if before is None else limit - before - 1
 
     def check_length(self, encoded: Encoded, new: int) -> None:
-        """Raises TextTooLong when the text and `new` tokens after it are more than the model has positions for."""
+        """Raise TextTooLong if the text and `new` tokens after it need more positions than the model has."""
         limit = self.n_positions
         read = len(encoded.inputs.source or encoded.inputs.ids)
         whole = len(encoded.inputs.ids) + new
@@ -225,7 +225,7 @@ class Model(ABC):
             )
 
     def check_ids(self, ids: Sequence[int], embedding: torch.nn.Module | None = None) -> None:
-        """Raises InputError for an id that `embedding` (the text's own) has no row for: a GPU would end the process."""
+        """Raise InputError for an id that `embedding` (by default the text's) lacks: a GPU would end the process."""
         size = _rows(self.embeddings[-1] if embedding is None else embedding)
         bad = [i for i in ids if not 0 <= i < size]
         if bad:
@@ -235,14 +235,14 @@ class Model(ABC):
             )
 
     def alternatives(self, step: Step) -> tuple[Alternative, ...]:
-        """The most probable tokens of a step, as people read them."""
+        """Return the most probable tokens of a step with their texts and probabilities."""
         return tuple(
             Alternative(id=i, text=display(self.tokenizer, i), probability=p)
             for i, p in zip(step.ids, step.probabilities, strict=True)
         )
 
     def foil_id(self, foil: str | int) -> int:
-        """The id of what a target is set against. Raises: InputError unless it is one token."""
+        """Return the token id of a foil. Raises: InputError unless it is one token."""
         if isinstance(foil, int):
             self.check_ids([foil])
             return foil
@@ -257,11 +257,11 @@ class Model(ABC):
         )
 
     def foil_text(self, foil: str | int) -> str:
-        """What a target is set against, as people read it: as it was given, or the token of the id."""
+        """Return the text of a foil: as it was given, or that of the token with this id."""
         return foil if isinstance(foil, str) else display(self.tokenizer, foil)
 
     def ends_at(self, token: int) -> bool:
-        """Whether the model stops writing after this token."""
+        """Return whether the model stops writing after this token."""
         ends = self.model.generation_config.eos_token_id
         return token in ends if isinstance(ends, list) else token == ends
 
@@ -270,14 +270,14 @@ class Model(ABC):
 
     @property
     def is_causal(self) -> bool:
-        """Whether a later token leaves earlier logits alone; of a shadow, looked at once a model.
+        """Return whether later tokens leave earlier logits unchanged. Only a shadow knows; tried once for each model.
 
-        While weights are NaN it cannot be seen, and False is the safe answer: each target gets a pass of its own.
+        It is False while weights are NaN, because trying shows nothing then: each target gets a pass of its own.
         """
         return probe.is_causal(self)
 
     def some_ids(self, n: int) -> tuple[int, ...]:
-        """Ids that the vocabulary has, spread over it, none of them special: to try something out."""
+        """Return n ids spread over the vocabulary, none of them special, for probing."""
         size = min(_rows(module) for module in self.embeddings)
         config = self.model.config
         named = (v for c in (config, config.get_text_config()) for k, v in vars(c).items() if k.endswith("_token_id"))
@@ -286,13 +286,13 @@ class Model(ABC):
         plain = [i for i in range(size) if i not in special] or list(range(size))
         return tuple(plain[i * len(plain) // n] for i in range(n))
 
-    counted = "tokens"  # what its columns are
-    raw = False  # whether its classes have numbers of their own and no probabilities
-    independent = False  # whether several classes may be there at once, each with a probability of its own
-    has_source = False  # whether there is an encoder that reads a text of its own
+    counted = "tokens"  # the noun for its columns
+    raw = False  # whether its outputs are raw scores without probabilities
+    independent = False  # whether several classes may apply at once, each with its own probability
+    has_source = False  # whether it has an encoder, which reads a source
 
     def _project(self, call: Callable[..., Any], positions: torch.Tensor, way: Way) -> Forward:
-        """Logits and head at `positions` of a pass `call`, which takes the model's own options."""
+        """Return logits and head at `positions` of the pass `call`, which takes the model's own options."""
         if way is Way.WHOLE:
             logits = logits_of(call())
             return Forward(logits[:, positions.to(logits.device)], None)
@@ -300,7 +300,7 @@ class Model(ABC):
             with overhearing(self._head, positions) as heads:
                 logits = logits_of(call())
             return Forward(logits, heads[0])
-        # On a model that is spread over devices, an index on the CPU fits them all.
+        # If the model is spread over several devices, an index on the CPU works with all of them.
         spread = len(set(getattr(self.model, "hf_device_map", {}).values())) > 1
         with overhearing(self._head, None) as heads:
             logits = logits_of(call(logits_to_keep=positions.cpu() if spread else positions))
@@ -308,16 +308,16 @@ class Model(ABC):
 
     @property
     def ways(self) -> tuple[Way, ...]:
-        """The ways to logits at chosen positions that may be tried, the fastest first."""
+        """Return the ways to compute logits at chosen positions that may be tried, the fastest first."""
         ways = [Way.KEPT] if self._takes("logits_to_keep") else []
         return (*ways, *([] if self._head is None else [Way.NARROWED]), Way.WHOLE)
 
     def _takes(self, option: str) -> bool:
-        """Whether the model's own code names an option of a pass."""
+        """Return whether the model's own code names an option of a pass."""
         return option in inspect.signature(self.model.forward).parameters
 
     def _uncached(self) -> dict[str, bool]:
-        """The option that keeps a pass from remembering, where it is known. FSMT leaves its causal mask out else."""
+        """Return the option that turns the cache off, if the model has it. With a cache FSMT uses no causal mask."""
         return {"use_cache": False} if self._takes("use_cache") else {}
 
     def _write(
@@ -341,7 +341,7 @@ def _rows(embedding: torch.nn.Module) -> int:
 
 
 def embedded(module: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
-    """Embeddings [1, n, d] of ids [1, n] as the module gives them, apart from any graph."""
+    """Return the embeddings [1, n, d] of ids [1, n] as the module returns them, detached from the graph."""
     import torch
 
     with torch.inference_mode(False), torch.no_grad():
@@ -351,7 +351,7 @@ def embedded(module: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
 
 
 def _joined(parts: Sequence[Forward]) -> Forward:
-    """Passes over one text each as one over all of them."""
+    """Join the results of passes over one text each to the result of one pass over all of them."""
     import torch
 
     heads = [part.head for part in parts]

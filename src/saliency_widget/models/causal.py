@@ -1,4 +1,4 @@
-"""A decoder-only language model: it reads a text and goes on writing it."""
+"""A causal language model: it reads a text and continues it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CausalModel(Model):
     """A loaded causal language model with its tokenizer."""
 
     def encode(self, prompt: Prompt) -> Encoded:
-        """A text or a chat, and the continuation if the user gave one. Raises: InputError."""
+        """Encode a text or a chat, and the continuation if the user gave one. Raises: InputError."""
         encoded = encode_text(self.tokenizer, prompt)
         self.check_ids([*encoded.inputs.ids, *encoded.target])
         return encoded
@@ -35,25 +35,25 @@ class CausalModel(Model):
         on_token: Callable[[int, Step], None],
         sampling: Sampling | None = None,
     ) -> None:
-        """A continuation, greedy unless told otherwise; see `Model.generate`."""
+        """Write a continuation, greedy unless `sampling` differs; see `Model.generate`."""
         import torch
 
         ids = self._tensor(encoded.inputs.ids)
         self._write(on_token, max_new_tokens, sampling, input_ids=ids, attention_mask=torch.ones_like(ids))
 
     def embed(self, inputs: Inputs) -> torch.Tensor:
-        """Input embeddings [1, n, d] as the embedding module gives them, any scale of the family included."""
+        """Return the input embeddings [1, n, d] as the embedding module returns them, including the family's scale."""
         return embedded(self._embedding, self._tensor(inputs.ids))
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
-        """One plain pass over the inputs; transformers' own output."""
+        """Run one plain pass over the inputs. Return transformers' own output."""
         return self.model(input_ids=self._tensor(inputs.ids), **self._uncached(), **options)
 
     def direct(self, inputs: Inputs, way: Way) -> Network:
         """See `Model.direct`.
 
-        The model is called with ids, because several families scale inside the embedding module or take positions
-        from the ids; the embedding module's answer is then replaced by what we were given.
+        The model is called with ids, because several families scale inside the embedding module or derive positions
+        from ids; the output of the embedding module is then replaced by the given embeddings.
         """
         tensor, options = self._tensor(inputs.ids), self._uncached()
 

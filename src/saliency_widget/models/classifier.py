@@ -1,4 +1,4 @@
-"""A sequence classifier: it reads a text and gives every class a score. The classes are the columns."""
+"""A sequence classifier: it reads a text and computes a logit for each class. The classes are the columns."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from .steps import Step
 
-Applied: TypeAlias = Literal["softmax", "sigmoid", "none"]  # what is put on logits; none: they are no probabilities
+Applied: TypeAlias = Literal["softmax", "sigmoid", "none"]  # the function on the logits; "none": raw scores
 
 
 class ClassifierModel(Model):
     """A loaded sequence classifier with its tokenizer.
 
-    `applied`: the function that somebody puts on its logits, where it is not the one that the model was trained with.
+    `applied`: the function that a pipeline applies to the logits, if it is not the one of the model's training.
     """
 
     counted = "classes"
@@ -35,13 +35,13 @@ class ClassifierModel(Model):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of their logits."""
+        """Return the names of the classes, in the order of their logits."""
         config = self.model.config
         return tuple(str(config.id2label.get(i, i)) for i in range(config.num_labels))
 
     @property
     def applied(self) -> Applied:
-        """What makes probabilities of its logits: a pipeline's choice, or else what the model was trained with."""
+        """Return the function from logits to probabilities: a pipeline's choice, or that of the model's training."""
         if self._applied is not None:
             return self._applied
         config = self.model.config
@@ -52,27 +52,27 @@ class ClassifierModel(Model):
 
     @property
     def independent(self) -> bool:  # type: ignore[override]  # there a field
-        """Whether each class has a probability of its own, so that several may be there at once."""
+        """Return whether each class has its own probability, so that several may apply at once."""
         return self.applied == "sigmoid"
 
     @property
     def raw(self) -> bool:  # type: ignore[override]  # there a field
-        """Are its numbers no probabilities, as in regression?"""
+        """Return whether its outputs are raw scores without probabilities, as in regression."""
         return self.applied == "none"
 
     def encode(self, prompt: Prompt) -> Encoded:
-        """A text, or a pair; its target is one class if the user named one, else all of them. Raises: InputError."""
+        """Encode a text or a pair. The targets are the class that the user named or all classes. Raises: InputError."""
         types = self._takes("token_type_ids") and "token_type_ids" in self.tokenizer.model_input_names
         encoded = encode_to_classify(self.tokenizer, prompt, self.labels, types=types)
         self.check_ids(encoded.inputs.ids)
         return encoded
 
     def document(self, encoded: Encoded, written: Sequence[int]) -> Document:  # noqa: ARG002 (nothing is written)
-        """The text, and the classes after it; nothing is ever written."""
+        """Return the document of the text and its classes."""
         return describe_classes(self.tokenizer, encoded, self.labels)
 
     def check_length(self, encoded: Encoded, new: int) -> None:  # noqa: ARG002 (nothing is written)
-        """Raises TextTooLong; nothing is written after the text."""
+        """Raise TextTooLong if the text alone needs more positions than the model has."""
         limit = self.tokenizer.model_max_length
         if len(encoded.inputs.ids) > limit:
             raise TextTooLong(
@@ -82,28 +82,31 @@ class ClassifierModel(Model):
         super().check_length(encoded, 0)
 
     def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
-        """Never needed: the classes are there from the start."""
+        """Not implemented: a classifier writes nothing."""
         raise NotImplementedError
 
     def embed(self, inputs: Inputs) -> torch.Tensor:
-        """Input embeddings [1, n, d] as the embedding module gives them."""
+        """Return the input embeddings [1, n, d] as the embedding module returns them."""
         return embedded(self._embedding, self._tensor(inputs.ids))
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
-        """One plain pass over the inputs; transformers' own output."""
+        """Run one plain pass over the inputs. Return transformers' own output."""
         types = {"token_type_ids": self._tensor(inputs.types)} if inputs.types else {}
         return self._call(self._tensor(inputs.ids), **types, **options)
 
     def direct(self, inputs: Inputs, way: Way) -> Network:  # noqa: ARG002 (a head that pools gives all it has)
-        """Embeddings [b, n, d] to logits [b, k, classes], the same at each of the k positions; see `Model.direct`."""
+        """Return a function from embeddings [b, n, d] to logits [b, k, classes], equal at all k positions.
+
+        See `Model.direct`.
+        """
         given = {"input_ids": inputs.ids, **({"token_type_ids": inputs.types} if inputs.types else {})}
         tensors = {name: self._tensor(numbers) for name, numbers in given.items()}
 
         def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
             import torch
 
-            # Decoder-only classifiers look for the last token that is no padding; without a padding token they take
-            # one text at a time.
+            # Decoder-only classifiers read the last token that is no padding; without a padding token they accept one
+            # text at a time.
             alone = self.model.config.get_text_config().pad_token_id is None
             parts = list(embeddings[:, None]) if alone else [embeddings]
             logits = []
@@ -118,24 +121,24 @@ class ClassifierModel(Model):
 
     @property
     def ways(self) -> tuple[Way, ...]:
-        """One: a head that pools gives all it has."""
+        """Return the only way: the pooled output."""
         return (Way.WHOLE,)
 
     @property
     def is_causal(self) -> bool:
-        """All classes see the same rows, so one pass always serves all of them."""
+        """Return True: all classes see the same rows, so one pass serves all of them."""
         return True
 
     def alternatives(self, step: Step) -> tuple[Alternative, ...]:  # noqa: ARG002 (the other classes are all shown)
-        """None: every class has a column of its own."""
+        """Return no alternatives: every class has a column of its own."""
         return ()
 
     def foil_id(self, foil: str | int) -> int:
-        """The index of a class, by its name or as it is. Raises: InputError."""
+        """Return the index of a class, given its name or index. Raises: InputError."""
         return class_index(self.labels, foil)
 
     def foil_text(self, foil: str | int) -> str:
-        """The name of a class."""
+        """Return the name of a class."""
         return self.labels[self.foil_id(foil)]
 
     def _call(self, ids: torch.Tensor, **options: Any) -> Any:

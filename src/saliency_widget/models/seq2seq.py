@@ -1,4 +1,4 @@
-"""An encoder-decoder model: it reads a source and writes a text about it, a translation for one."""
+"""An encoder-decoder model: it reads a source and writes an output, for example a translation."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from .steps import Step
 
 
-_TRANSLATORS = frozenset({"fsmt", "m2m_100", "marian", "mbart", "nllb-moe"})  # families that do nothing else
+_TRANSLATORS = frozenset({"fsmt", "m2m_100", "marian", "mbart", "nllb-moe"})  # families of translators only
 
 
 class Seq2SeqModel(Model):
-    """A loaded encoder-decoder model with its tokenizer. Rows are source tokens, then what the decoder has read.
+    """A loaded encoder-decoder model with its tokenizer. Rows are the source tokens, then the decoder's inputs.
 
-    The embeddings of both stand in one tensor [b, n_source + m, d], and positions count through.
+    Both are in one tensor of embeddings [b, n_source + m, d], and positions count through both.
     """
 
     has_source = True
 
     def encode(self, prompt: Prompt) -> Encoded:
-        """A source, and the output if the user gave one. Raises: InputError."""
+        """Encode a source, and the output if the user gave one. Raises: InputError."""
         encoded = encode_source(self.tokenizer, prompt, self._start, self._output)
         self.check_ids(encoded.inputs.source, self.embeddings[0])
         self.check_ids([*encoded.inputs.ids, *encoded.target])
         return encoded
 
     def generate(self, encoded: Encoded, max_new_tokens: int, on_token: Callable[[int, Step], None]) -> None:
-        """Greedy, whatever the model's own settings say of beams; see `Model.generate`."""
+        """Write a greedy output, even if the model's own settings ask for beams; see `Model.generate`."""
         import torch
 
         source = self._tensor(encoded.inputs.source)
@@ -51,7 +51,7 @@ class Seq2SeqModel(Model):
         )
 
     def embed(self, inputs: Inputs) -> torch.Tensor:
-        """Embeddings [1, n, d] of source and text, as the two embedding modules give them."""
+        """Return the embeddings [1, n, d] of source and text, as the two embedding modules return them."""
         import torch
 
         parts = zip(self.embeddings, inputs[:2], strict=True)
@@ -59,11 +59,14 @@ class Seq2SeqModel(Model):
         return torch.cat([source, text.to(source.device)], dim=1)
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
-        """One plain pass over the inputs; transformers' own output."""
+        """Run one plain pass over the inputs. Return transformers' own output."""
         return self._call(self._tensor(inputs.source), self._tensor(inputs.ids), **options)
 
     def direct(self, inputs: Inputs, way: Way) -> Network:
-        """Embeddings [b, m, d], n_source < m ≤ n, and positions [k] to logits there; see `Model.direct`."""
+        """Return a function from embeddings [b, m, d], n_source < m ≤ n, and positions [k] to logits.
+
+        See `Model.direct`.
+        """
         source, text = self._tensor(inputs.source), self._tensor(inputs.ids)
         n = len(inputs.source)
 
@@ -93,21 +96,21 @@ class Seq2SeqModel(Model):
 
     @property
     def embeddings(self) -> tuple[torch.nn.Module, torch.nn.Module]:
-        """Of the encoder and of the decoder: mostly two modules, also where they share their weights."""
+        """Return the embeddings of encoder and decoder: usually two modules, even if they share their weights."""
         return self._embeddings
 
     @property
     def _start(self) -> tuple[int, ...]:
-        """What the decoder has read before it writes: its start token, and the language token where one is set.
+        """Return the decoder's first inputs: its start token, and the language token if one is set.
 
-        Raises: InputError where the model says neither.
+        Raises: InputError if the model names no start token.
         """
         about = (self.model.generation_config, self.model.config)
         starts = (getattr(c, name, None) for name in ("decoder_start_token_id", "bos_token_id") for c in about)
         start = next((s for s in starts if s is not None), None)
         if start is None:
             raise InputError(
-                f"{self.name} does not say which token its decoder begins with.",
+                f"{self.name} does not name the token that its decoder begins with.",
                 cure="Set model.generation_config.decoder_start_token_id.",
             )
         forced = getattr(self.model.generation_config, "forced_bos_token_id", None)
@@ -120,12 +123,12 @@ class Seq2SeqModel(Model):
 
     @property
     def _output(self) -> str:
-        """What people call the text it writes."""
+        """Return the noun for the text that the model writes."""
         return "translation" if self.model.config.model_type in _TRANSLATORS else "output"
 
     @property
     def _language(self) -> int | None:
-        """The token of the language that the tokenizer was told to translate into; None where it knows none."""
+        """Return the id of the token of the tokenizer's target language, or None if it has none."""
         tokenizer = self.tokenizer
         language = getattr(tokenizer, "tgt_lang", None)
         if not isinstance(language, str):

@@ -1,4 +1,4 @@
-"""How probable each target was, and what else the model could have written: read off the logits of any pass."""
+"""The probability and the alternatives of each target, computed from the logits of any pass."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ N_ALTERNATIVES = 8
 
 
 class Step(NamedTuple):
-    """One target. `ids` and `probabilities`: the most probable tokens at its place, first the largest.
+    """One target. `ids` and `probabilities`: the most probable tokens at its place, in descending order.
 
-    `value`: what the model gives for a class where that is no probability, as in regression; else None. Then
-    `probability` is NaN.
+    `value`: the raw score of a class, as in regression, and then `probability` is NaN; otherwise None.
     """
 
     probability: float
@@ -25,7 +24,7 @@ class Step(NamedTuple):
 
 
 def read_steps(logits: torch.Tensor, targets: Sequence[int]) -> list[Step]:
-    """Logits [k, vocabulary] at k targets, and the ids of these targets."""
+    """Return the steps of k targets, given the logits [k, vocabulary] there and the targets' ids."""
     probabilities = logits.detach().float().softmax(-1)
     top = probabilities.topk(min(N_ALTERNATIVES, probabilities.shape[-1]), dim=-1)
     chosen = probabilities[range(len(targets)), list(targets)].tolist()

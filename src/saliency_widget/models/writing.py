@@ -1,4 +1,4 @@
-"""How a text is gone on with: greedy, or drawn from the model's distribution, whatever its own settings say."""
+"""Generation of text: greedy or sampled, whatever the model's own generation settings are."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class Sampling(NamedTuple):
-    """How the next token is chosen. Temperature 0: the most probable one. `seed`: the same one, the same text."""
+    """How the next token is chosen. Temperature 0: the most probable one. Equal seeds give equal texts."""
 
     temperature: float = 0.0
     seed: int | None = None
 
 
-# Settings by which `generate` writes several texts, or another one than its logits say.
+# Settings by which `generate` writes several texts, or does not choose tokens by its logits.
 _OTHER_WAYS = {
     "do_sample": False, "num_beams": 1, "num_return_sequences": 1, "stop_strings": None, "penalty_alpha": None,
     "prompt_lookup_num_tokens": None, "dola_layers": None, "guidance_scale": None, "watermarking_config": None,
     "constraints": None, "force_words_ids": None, "token_healing": False, "max_time": None, "num_beam_groups": 1,
     "diversity_penalty": 0.0, "assistant_early_exit": None, "is_assistant": False,
 }  # fmt: skip
-# Settings that have no say in a greedy text, or in how its tokens come here.
+# Settings without effect on a greedy text and on the delivery of its tokens.
 _IDLE = {
     "temperature": 1.0, "top_k": 50, "top_p": 1.0, "min_p": None, "top_h": None, "typical_p": 1.0,
     "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "early_stopping": False, "length_penalty": 1.0, "max_length": None,
@@ -46,39 +46,39 @@ def write(
     sampling: Sampling,
     inputs: Mapping[str, torch.Tensor],
 ) -> None:
-    """Let a shadow write; `on_token` hears each new id and its step, read from the logits as the model gave them.
+    """Let a shadow write. `on_token` is called with each new id and its step, computed from the model's raw logits.
 
-    The model's own penalties, forced and forbidden tokens hold; beams, sampling, several sequences and stop strings do
-    not, which a warning says.
+    The model's own penalties, forced and forbidden tokens apply; beams, sampling, several sequences and stop strings
+    do not, and a warning says so.
     """
     import torch
     from transformers.utils import logging
 
-    model.generation_config = greedy(model.generation_config)  # given by the side, gaps are filled from the model's own
+    model.generation_config = greedy(model.generation_config)  # as an argument, it would be merged with the model's own
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     draw = [_Drawn(sampling)] if sampling.temperature > 0 else []
     with torch.no_grad(), last_logits(model) as latest:
 
-        def heard(token: int) -> None:
+        def on_id(token: int) -> None:
             (step,) = read_steps(latest[0], [token])
             on_token(token, step)
 
         before = logging.get_verbosity()
-        logging.set_verbosity_error()  # of a limit of the model's own it logs that ours takes precedence
+        logging.set_verbosity_error()  # it logs that our limit takes precedence over the model's
         try:
             model.generate(
                 **inputs,
                 logits_processor=draw,
                 max_new_tokens=max_new_tokens,
                 pad_token_id=pad,
-                streamer=_Streamer(heard),
+                streamer=_Streamer(on_id),
             )
         finally:
             logging.set_verbosity(before)
 
 
 def greedy(given: Any) -> Any:
-    """A copy of a generation config that writes one text, the most probable token at each place."""
+    """Return a copy of a generation config that writes one greedy text."""
     settings = copy.deepcopy(given)
     changed = []
     for name, plain in _OTHER_WAYS.items():
@@ -99,9 +99,9 @@ def greedy(given: Any) -> Any:
 
 
 class _Drawn:
-    """A logits processor after which the largest logit is a draw from the distribution (Gumbel's trick).
+    """A logits processor after which the largest logit is a sample of the distribution (Gumbel's trick).
 
-    It draws from a generator of its own, so the user's random numbers go on as if nothing had been drawn.
+    It has its own random generator, so the user's random numbers are unchanged.
     """
 
     def __init__(self, sampling: Sampling) -> None:
@@ -123,7 +123,7 @@ class _Drawn:
 
 
 class _Streamer:
-    """What `generate` calls with the prompt first, and then with each new token."""
+    """A streamer, which `generate` calls with the prompt first and then with each new token."""
 
     def __init__(self, on_token: Callable[[int], None]) -> None:
         self._on_token = on_token

@@ -1,4 +1,4 @@
-"""What the page tells the kernel, and how it is read: the page may be of another version, or no page of ours."""
+"""The messages from the page to the kernel, and their check: the page may have another version, or not be ours."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
 
 
 class ToKernelHello(TypedDict):
-    """A page is there: it wants everything."""
+    """A new page asks for everything."""
 
     type: Literal["hello"]
     protocol: int
 
 
 class Ack(TypedDict):
-    """The page has drawn, or at least stored, every column message up to `seq`."""
+    """The page has stored every column message up to `seq`."""
 
     type: Literal["ack"]
     seq: int
@@ -27,10 +27,10 @@ class Focus(TypedDict):
 
 
 class Ask(TypedDict):
-    """Show this map; compute it if it is not there yet.
+    """Show this map; compute it if it does not exist.
 
-    `foil`: the id of another token, against which the targets are set. `col`: compute this column alone. `aside`: do
-    not show it, and let what runs come first.
+    `foil`: the token id of a foil. `col`: compute only this column. `aside`: compute it after the running tasks, and do
+    not show it.
     """
 
     type: Literal["ask"]
@@ -43,7 +43,7 @@ class Ask(TypedDict):
 
 
 class Branch(TypedDict):
-    """Put this token in the place of the target of `col`, and let the model go on from there."""
+    """Replace the target of `col` by this token, and let the model continue from there."""
 
     type: Literal["branch"]
     col: int
@@ -51,20 +51,20 @@ class Branch(TypedDict):
 
 
 class Back(TypedDict):
-    """Show an earlier text of the trail, or a later one."""
+    """Show the text of the trail with the index `to`."""
 
     type: Literal["back"]
     to: int
 
 
 class AsChat(TypedDict):
-    """Ask the text on show as the one turn of a user, in the model's own template. Comes to nothing where it is one."""
+    """Ask the text on show as the only turn of a chat, in the model's chat template. No effect on a chat."""
 
     type: Literal["as_chat"]
 
 
 class Try(TypedDict):
-    """What if these tokens were not there, or the text were this one? Of neither: undo. The reply is `what_if`."""
+    """Compute the effect of struck tokens or of an edited text; with neither, undo. The reply is `what_if`."""
 
     type: Literal["try"]
     request: int
@@ -73,7 +73,7 @@ class Try(TypedDict):
 
 
 class Keep(TypedDict):
-    """Make the text with this change, which was tried, the one on show, with a map of its own."""
+    """Put the text with this change, which was tried, on show, with a map of its own."""
 
     type: Literal["keep"]
     rows: NotRequired[list[int]]
@@ -81,7 +81,7 @@ class Keep(TypedDict):
 
 
 class AskHeads(TypedDict):
-    """Where does each head look? The reply is `heads`."""
+    """Compute the attention weights of every head for one column. The reply is `heads`."""
 
     type: Literal["heads"]
     request: int
@@ -153,7 +153,7 @@ _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
 
 
 def read(content: object) -> ToKernel | None:
-    """The message in `content`, checked field by field, or None where it is not one of ours."""
+    """Return the message in `content`, with every field checked, or None if it is not valid."""
     if not isinstance(content, dict):
         return None
     fields = _TO_KERNEL_FIELDS.get(str(content.get("type")))
@@ -166,4 +166,4 @@ def read(content: object) -> ToKernel | None:
 
 
 def _is(value: object, kind: type) -> bool:
-    return isinstance(value, kind) and (kind is bool) == isinstance(value, bool)  # True is no number
+    return isinstance(value, kind) and (kind is bool) == isinstance(value, bool)  # bool is a subclass of int

@@ -1,4 +1,4 @@
-"""What the kernel tells the page."""
+"""The messages from the kernel to the page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..types import ExplanationKind, Fate, Phase, Role, SegmentKind
 
 
 class WireToken(TypedDict):
-    """`types.Token` without its position, which is its place in the list, and its length, which is 1."""
+    """`types.Token` without its position, which is its index in the list, and its length, which is 1."""
 
     id: int
     text: str
@@ -38,10 +38,7 @@ class WireAlternative(TypedDict):
 
 
 class WireStep(TypedDict):
-    """The probability of one target, and the alternatives to it.
-
-    `value`: the number that a model gives where it gives no probability: one of the two is None.
-    """
+    """The probability of one target or its raw `value`, one of which is None, and the alternatives to it."""
 
     probability: float | None
     value: float | None
@@ -49,7 +46,7 @@ class WireStep(TypedDict):
 
 
 class WireMethod(TypedDict):
-    """The card of a method, as the menu and the (i) show it. `reason` says why it cannot be used here, or is None."""
+    """The card of a method for the menu and the (i). `reason`: why it cannot run on this model, or None."""
 
     id: str
     label: str
@@ -65,14 +62,14 @@ class WireMethod(TypedDict):
 
 
 class WireObjective(TypedDict):
-    """One choice of what to explain."""
+    """An objective with its label."""
 
     id: str
     label: str
 
 
 class ToPageHello(TypedDict):
-    """Answer to the page's hello. A `session` the page does not know means: forget what you have."""
+    """The reply to the page's hello. If its `session` is new to the page, the page forgets everything."""
 
     type: Literal["hello"]
     protocol: int
@@ -80,13 +77,13 @@ class ToPageHello(TypedDict):
 
 
 class Document(TypedDict):
-    """A text begins. Its tokens follow. `doc` counts up; older documents of the session are gone.
+    """The start of a text, whose tokens follow. `doc` counts up; a new document replaces the one before.
 
-    The target of column c is token `first_target + c`; the rows of a map are the tokens 0 … n_rows - 1. `editable`:
-    what of it can be written anew (the text, the source, the last turn of a user), or None where it was given as ids.
-    `raw`: whether the model gives numbers for its classes and no probabilities, as a regression does.
-    `alive`: whether there is a model to ask; where there is none, nothing is offered but what is there. `beside`: the
-    methods whose maps stand side by side before the reader chooses any; a map of the family "difference" is theirs.
+    The target of column c is token `first_target + c`; the rows of a map are the tokens 0 … n_rows - 1. `editable`: the
+    part that can be edited (the text, the source, the user's last turn), or None if the text was given as ids. `raw`:
+    whether the model gives raw scores and no probabilities, as in regression. `alive`: whether there is a model;
+    without one the page offers only the finished maps. `beside`: the methods whose maps are side by side until the
+    reader chooses others; a map of the family "difference" is that of these two.
     """
 
     type: Literal["document"]
@@ -102,9 +99,9 @@ class Document(TypedDict):
 
 
 class Trail(TypedDict):
-    """The texts that were shown, from the first to the newest, by what was done to get there; `at`: the one on show.
+    """The names of the texts that were shown, in order, and the index `at` of the one on show.
 
-    `as_chat`: the one on show was read as plain text, the model ended it at once, and can be asked the same as a chat.
+    `as_chat`: whether the text on show is a plain text that the model ended at once and that can be asked as a chat.
     """
 
     type: Literal["trail"]
@@ -114,7 +111,7 @@ class Trail(TypedDict):
 
 
 class Tokens(TypedDict):
-    """Tokens from `start` to the end, replacing what the page had from there on; `segments`: all of them."""
+    """The tokens from `start` to the end, which replace those of the page from there on, and all `segments`."""
 
     type: Literal["tokens"]
     doc: int
@@ -124,7 +121,7 @@ class Tokens(TypedDict):
 
 
 class Steps(TypedDict):
-    """Step scores of the columns `start` … `start + len(steps) - 1`."""
+    """The steps of the columns `start` … `start + len(steps) - 1`."""
 
     type: Literal["steps"]
     doc: int
@@ -133,7 +130,7 @@ class Steps(TypedDict):
 
 
 class Menu(TypedDict):
-    """What can be asked of this model."""
+    """The methods and objectives of this model."""
 
     type: Literal["menu"]
     methods: list[WireMethod]
@@ -141,7 +138,7 @@ class Menu(TypedDict):
 
 
 class Map(TypedDict):
-    """A matrix begins, or becomes the one on show. Its columns follow, in any order; those already sent stay.
+    """The header of a new map, or of the map that goes on show. Its columns follow in any order; sent ones stay.
 
     `settings`: the method's own as people read them, and the foil. `foil`: the token that the target is set against.
     `about`: what every column is about in place of its target: the label that an LLM chose, or None. `col`: the only
@@ -163,14 +160,14 @@ class Map(TypedDict):
 
 
 class WireNote(TypedDict):
-    """A sentence that a method says of its own result. `cols`: the columns it concerns; None: the map as a whole."""
+    """A method's sentence about its own result. `cols`: the columns that it is about; None for the whole map."""
 
     text: str
     cols: list[int] | None
 
 
 class Notes(TypedDict):
-    """What there is to say of the numbers of a map, as far as it is computed; in place of what was said before."""
+    """The notes on a map, as far as it is computed. They replace earlier ones."""
 
     type: Literal["notes"]
     map: str
@@ -178,11 +175,11 @@ class Notes(TypedDict):
 
 
 class Column(TypedDict):
-    """One column; it takes the place of one that was sent before, of which this is a better estimate.
+    """One column. It replaces an earlier, rougher estimate of the same column.
 
-    Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, where it is known: the
-    standard errors of these scores, likewise. Of a text that is still being written, the map may have grown since the
-    column was computed: the target cannot see the rows that it has more.
+    Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, if known: the standard
+    errors of these scores, in the same form. If the text is still being written, the map may have more rows by now,
+    which the target cannot see.
     """
 
     type: Literal["column"]
@@ -193,7 +190,7 @@ class Column(TypedDict):
 
 
 class Status(TypedDict):
-    """What is going on. `total` is None where it is not known; `seconds_left` likewise. `unit`: what is counted."""
+    """The phase and its progress. `total` and `seconds_left` are None if unknown. `unit`: the noun of the parts."""
 
     type: Literal["status"]
     phase: Phase
@@ -205,7 +202,7 @@ class Status(TypedDict):
 
 
 class Failed(TypedDict):
-    """An error, in the same two sentences that `wait()` raises. It stays until something new is asked."""
+    """An error, with the sentences that `wait()` raises. It stays until another task runs."""
 
     type: Literal["failed"]
     kind: str
@@ -214,10 +211,10 @@ class Failed(TypedDict):
 
 
 class WhatIf(TypedDict):
-    """Reply to `try`: how probable the same targets are after a change; both lists are empty after undo.
+    """The reply to `try`: probabilities of the same targets before and after a change; both lists are empty on undo.
 
-    `rows`: the tokens struck out; `text`: what was written in place of `editable`; one of the two. `before`, `after`: a
-    probability a column; None for a target that is struck out itself.
+    `rows`: the struck tokens, or `text`: the new text in place of `editable`. `before`, `after`: one probability for
+    each column; None for a struck target.
     """
 
     type: Literal["what_if"]
@@ -230,10 +227,10 @@ class WhatIf(TypedDict):
 
 
 class Heads(TypedDict):
-    """Reply to `heads`: where each head of each layer looks when it predicts the target of `col`.
+    """The reply to `heads`: the attention weights of every head of every layer for the target of `col`.
 
-    `layers`: the indices of those that have attention. Buffer 0: float32, little-endian, [layers, n_heads, n_rows];
-    NaN where a layer has fewer heads.
+    `layers`: the indices of the layers that have attention. Buffer 0: float32, little-endian, [layers, n_heads,
+    n_rows]; NaN where a layer has fewer heads.
     """
 
     type: Literal["heads"]
@@ -246,20 +243,20 @@ class Heads(TypedDict):
 
 
 class Unanswered(TypedDict):
-    """No reply will come: it failed, was cancelled, or a newer request took its place."""
+    """No reply will come: the request failed, was cancelled, or was replaced by a newer one."""
 
     type: Literal["unanswered"]
     request: int
 
 
 class Heard(TypedDict):
-    """Something was asked, and is taken up, however long it takes: a page need not wonder whether anybody is there."""
+    """A message was received. The page learns that the kernel is alive, however long the task takes."""
 
     type: Literal["heard"]
 
 
 class WireExplainer(TypedDict):
-    """An LLM that can be asked. `is_model`: the one whose map is on show. `guided`: whether its numbers can be read."""
+    """An LLM that can explain. `is_model`: whether it is the explained model. `guided`: by constrained decoding."""
 
     id: str
     name: str
@@ -269,7 +266,7 @@ class WireExplainer(TypedDict):
 
 
 class WirePrompt(TypedDict):
-    """A template that can be asked with; `{review}` in its text stands for the text it is about."""
+    """A prompt template; `{review}` in its text is replaced by the explained text."""
 
     id: str
     label: str
@@ -278,9 +275,9 @@ class WirePrompt(TypedDict):
 
 
 class Explainers(TypedDict):
-    """Who can be asked to explain, and how. `reason` says why nobody can, or is None. `review`: what it is about.
+    """The LLMs that can explain, and the templates. `reason`: why there are none, or None. `review`: the text.
 
-    `compares`: whether what is said can be set beside what the model computes.
+    `compares`: whether stated scores can be compared with computed ones.
     """
 
     type: Literal["explainers"]
@@ -292,10 +289,10 @@ class Explainers(TypedDict):
 
 
 class WireWord(TypedDict):
-    """A word of the text, and what was said of it: in [-1, 1], or None where nothing was.
+    """A word of the text, and its stated score in [-1, 1], or None.
 
-    `uncertainty` in [0, 1]: entropy of the model's own distribution over the allowed numbers, as a share of the
-    largest; None where the number was written freely.
+    `uncertainty` in [0, 1]: the entropy of the model's distribution over the allowed numbers, as a share of the
+    largest; None if the number was written freely.
     """
 
     text: str
@@ -304,7 +301,7 @@ class WireWord(TypedDict):
 
 
 class WirePair(TypedDict):
-    """A pair as it was written, and what became of it. `at`: the word it is about, or None."""
+    """A pair as the model wrote it, and its fate. `at`: the index of its word, or None."""
 
     word: str
     value: float
@@ -313,7 +310,7 @@ class WirePair(TypedDict):
 
 
 class WireCard(TypedDict):
-    """What stands behind an (i): what was computed and on what, how to read it, what it does not prove."""
+    """The card behind an (i): what was computed and on what, how to read it, what it does not prove."""
 
     about: list[tuple[str, str]]
     reads: str
@@ -367,7 +364,7 @@ class Answer(TypedDict):
 
 
 class WireFigure(TypedDict):
-    """One measure of agreement, and what shuffled words reach: their mean, and the middle 95 % of them."""
+    """One measure of agreement, with the mean and the middle 95 % of its values for shuffled words."""
 
     id: str
     label: str

@@ -64,8 +64,8 @@ class _Kind:
     tell: Callable[[list[Message], dict[Any, Message]], list[Message]] = _all
 
 
-# In the order in which a page that comes later gets them; columns follow. What is not here is told once, to the pages
-# that are there: replies, and files.
+# In the order in which a new page gets them, before columns. Other kinds (replies, files) are sent once, to the pages
+# that are open.
 _KINDS = {
     "hello": _Kind(urgent=True),
     "trail": _Kind(),
@@ -84,7 +84,10 @@ _KINDS = {
 
 
 class Board:
-    """It has no lock: its owner calls it from one thread at a time. `preferred`: the column that the user looks at."""
+    """The latest messages, and which of them are new. It has no lock: only one thread at a time may call it.
+
+    `preferred`: the column that the user looks at.
+    """
 
     def __init__(self) -> None:
         self.preferred = 0
@@ -94,7 +97,7 @@ class Board:
         self._once: list[Post] = []
         self._columns: dict[str, dict[int, Post]] = {}  # by map
         self._new_columns: dict[str, set[int]] = {}
-        self._on_show: str | None = None  # which of the maps
+        self._on_show: str | None = None  # the id of the map on show
         self.post({"type": "hello", "protocol": PROTOCOL, "session": uuid.uuid4().hex[:12]})
         self.post(status("idle"))
 
@@ -143,17 +146,17 @@ class Board:
 
     @property
     def has_news(self) -> bool:
-        """Whether a message other than a column is new."""
+        """Return whether a message other than a column is new."""
         return any(self._new.values()) or bool(self._once)
 
     @property
     def is_urgent(self) -> bool:
-        """Whether columns, or a page that asked, must wait for a new message."""
+        """Return whether columns, or a page that asked, must wait for a new message."""
         return bool(self._once) or any(kind.urgent and self._new[name] for name, kind in _KINDS.items())
 
     @property
     def is_told(self) -> bool:
-        """Whether no message is new."""
+        """Return whether no message is new."""
         return not (self.has_news or any(self._new_columns.values()))
 
     def news(self) -> list[Post]:

@@ -1,4 +1,4 @@
-"""Functions from explanations and comparisons to their messages."""
+"""Functions that build the messages of explanations and comparisons."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THE_MODEL, THE_OTHER = "model", "explainer"  # the explainers: the model on show
 def explainers_message(
     model: Client | None, other: Client | None, review: str, reason: str | None
 ) -> to_page.Explainers:
-    """The message that lists the explainers. `reason`: why the model itself is none of them."""
+    """Return the message that lists the explainers. `reason`: why the model itself is none of them."""
     found: list[to_page.WireExplainer] = []
     for known, client in ((THE_MODEL, model), (THE_OTHER, other)):
         if client is not None:
@@ -39,7 +39,7 @@ def explainers_message(
 
 
 def answer_message(talk: Talk) -> to_page.Answer:
-    """The message with all of an answer so far."""
+    """Return the message with all of an answer so far."""
     said, news = talk.explanation, talk.news
     scored = said is not None and said.alignment is not None
     return {
@@ -71,7 +71,7 @@ def answer_message(talk: Talk) -> to_page.Answer:
 
 
 def comparison_message(result: SayVersusDo) -> to_page.Comparison:
-    """The message with the scores of an answer beside those of methods."""
+    """Return the message with the scores of an answer beside those of methods."""
     said = result.explanation
     return {
         "type": "comparison",
@@ -140,5 +140,5 @@ def _figure(figure: Figure) -> to_page.WireFigure:
 
 
 def _finite(score: float) -> float | None:
-    """JSON has no NaN: return None in its place."""
+    """Return None in place of NaN, which JSON lacks."""
     return None if math.isnan(score) else float(score)

@@ -1,4 +1,4 @@
-"""The maps of one widget: which are there, how far, and which one is on show."""
+"""The cache of the maps of one widget, finished or begun, one of which is on show."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class _Entry:
-    """A map in the cache, whole or begun."""
+    """A map in the cache, finished or begun."""
 
     map_id: str
-    question: Question  # the last one that it answers
+    question: Question  # the last question that the map answers
     chunks: list[Chunk] = field(default_factory=list)
     seconds: float = 0.0
     spot: Spot | None = None
@@ -49,11 +49,12 @@ class _Entry:
 
 
 class Maps:
-    """Used by the worker alone, with a shadow of the model, but for `prefer`, `question` and `attribution`.
+    """Computes maps and sends them to the pages.
 
-    `check` raises to give up: the columns that are done stay. `finished` hears of every map on show that was completed,
-    or stopped with something in it. `said` gives what an LLM said of the text on show: the id by which the pages know
-    it, and the map.
+    Only the worker's thread uses it, with a shadow of the model, except for `prefer`, `question` and `attribution`.
+    `check` may raise to stop; finished columns stay. `finished` is called with every map on show that was completed,
+    or stopped after at least one column. `llm_map` returns the map that an LLM wrote for the text on show, with the id
+    by which the pages know it, or None.
     """
 
     def __init__(
@@ -65,14 +66,14 @@ class Maps:
         *,
         check: Callable[[], None],
         finished: Callable[[Attribution], None],
-        said: Callable[[], tuple[str, Attribution] | None],
+        llm_map: Callable[[], tuple[str, Attribution] | None],
     ) -> None:
         self._sender = sender
         self._shelf = shelf
         self._memory_budget = memory_budget
         self._check = check
         self._finished = finished
-        self._said = said
+        self._llm_map = llm_map
         self._offered: list[Card] = []
         self._cache: dict[tuple[int | None, Request], _Entry] = {}
         self._fingerprint: int | None = None
@@ -81,18 +82,18 @@ class Maps:
         self._shown: _Entry | None = None
         self._early: _Entry | None = None  # the map of a text that is still being written
         self._may_begin_early = True
-        self.question = question  # that of the map on show, or of the first one to come
+        self.question = question  # the question of the map on show, or of the first map
         self.attribution: Attribution | None = None
 
     def prefer(self, col: int) -> None:
-        """Compute this column next. From any thread."""
+        """Compute this column next. May be called from any thread."""
         self._preferred = col
         schedule = self._schedule
         if schedule is not None:
             schedule.prefer(col)
 
     def are_of_other_weights(self, model: Model) -> bool:
-        """Whether the weights are not those that the maps were computed with: then they are forgotten."""
+        """Return whether the weights changed since the maps were computed. If so, forget the maps."""
         before, self._fingerprint = self._fingerprint, model.fingerprint()
         if before in (None, self._fingerprint):
             return False
@@ -100,19 +101,19 @@ class Maps:
         return True
 
     def turn(self) -> None:
-        """Another text is on show."""
+        """Forget which map is on show, because another text is."""
         self._shown = self._early = self.attribution = None
         self._may_begin_early = True
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget all maps."""
         self._cache.clear()
         self.turn()
 
     def show(self, model: Model, document: Document, question: Question) -> None:
-        """Put this map on show, and fill it. Raises: see `pipeline.columns`."""
+        """Put this map on show, and compute its columns. Raises: see `pipeline.columns`."""
         if question.card is LLM:
-            self._show_said(model, question)
+            self._show_llm_map(model, question)
             return
         entry = self._entry(model, document, question)
         self._shown, self.question = entry, question
@@ -120,21 +121,21 @@ class Maps:
         self._fill(model, document, entry, question)
 
     def compute_aside(self, model: Model, document: Document, question: Question) -> None:
-        """Fill this map beside the one on show. Raises: see `pipeline.columns`."""
-        if question.card is LLM and self._said() is not None:  # it is there already
+        """Compute a map that is not put on show. Raises: see `pipeline.columns`."""
+        if question.card is LLM and self._llm_map() is not None:
             return
         entry = self._entry(model, document, question)
         self._begin(model, document, entry, aside=True)
         self._fill(model, document, entry, question)
 
-    def anticipate(self, model: Model, document: Document, question: Question) -> None:
-        """Begin the map of a text that is still being written: a column needs only what stands before its target.
+    def begin_early(self, model: Model, document: Document, question: Question) -> None:
+        """Compute columns of a text that is still being written: a column needs only the tokens before its target.
 
-        The column that the user looks at comes first; else that of the first word at once, and then as many as make a
-        batch of the method. The whole text would cost them no less. Raises: Cancelled.
+        Compute the column that the user looks at, otherwise that of the first word, and later full batches, which cost
+        no more now than when the text is complete. Raises: Cancelled.
         """
         method = method_of(question.card)
-        is_plain = question.foil is None and question.col is None  # else it may be wrong of tokens that are to come
+        is_plain = question.foil is None and question.col is None  # else only the whole text shows whether it is valid
         if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
             return
         entry = self._early or _Entry(uuid.uuid4().hex[:12], question)
@@ -143,21 +144,24 @@ class Maps:
             if cols:
                 self._fill_early(model, document, entry, cols)
             elif entry.chunks:
-                self._begin(model, document, entry)  # it has more rows and columns by now
+                self._begin(model, document, entry)  # the map has more rows and columns now
         except Cancelled:
             raise
-        except Exception:  # noqa: BLE001 (it comes again when the whole map is asked for, and is told then)
+        except Exception:  # noqa: BLE001 (it is raised again, and shown, when the whole map is computed)
             self._may_begin_early = False
             entry.chunks.clear()
 
-    def settle(self, model: Model, document: Document, *, cut_short: bool) -> None:
-        """The text is written: a map that was begun on the way is one of the others. `cut_short`: nothing follows."""
+    def finish_early(self, model: Model, document: Document, *, cut_short: bool) -> None:
+        """Move the map that was begun while the text was written to the cache.
+
+        `cut_short`: writing stopped early, so no task completes this map: publish it as it is.
+        """
         entry, self._early = self._early, None
         if entry is None or not entry.chunks:
             return
         try:
             model.check_weights()
-        except WeightsChanged:  # columns may be of both; the map that is asked for next is a new one
+        except WeightsChanged:  # the columns may mix old and new weights, so drop them
             return
         n = len(document.rows)
         entry.chunks = [chunk._replace(scores=_with_rows(chunk.scores, n)) for chunk in entry.chunks]
@@ -168,8 +172,8 @@ class Maps:
         if cut_short:
             self._publish(pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
 
-    def revive(self, model: Model, document: Document) -> None:
-        """Tell the pages again what is there of a text that comes back."""
+    def send_again(self, model: Model, document: Document) -> None:
+        """Send the cached maps of a text that is on show again."""
         about = (self._fingerprint, document.inputs, document.targets)
         for (fingerprint, request), entry in self._cache.items():
             if (fingerprint, request.inputs, request.targets) == about and entry.chunks:
@@ -178,23 +182,23 @@ class Maps:
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────
 
     def offer(self, model: Model, asked: Card) -> None:
-        """Tell the pages what can be asked; what was asked is among it, though inseq's methods are not in our table."""
+        """Send the menu of methods. It includes `asked`, which may be a method of inseq."""
         if asked not in self._offered:
             self._offered = [*OURS.values(), LLM] + [asked] * (asked.id not in {*OURS, LLM.id})
             self.tell_menu(model)
 
     def tell_menu(self, model: Model) -> None:
-        """Again, after something was said or forgotten."""
-        there = set() if self._said() is None else {LLM}
+        """Send the menu again: the reasons why a method cannot run may have changed."""
+        there = set() if self._llm_map() is None else {LLM}
         reasons = {on(card, model): None if card in there else why_not(card, model) for card in self._offered}
         self._sender.tell(menu_message(reasons, labels(raw=model.raw)))
 
-    def _show_said(self, model: Model, question: Question) -> None:
-        said = self._said()
-        if said is None:
+    def _show_llm_map(self, model: Model, question: Question) -> None:
+        written = self._llm_map()
+        if written is None:
             method_for(LLM, model, question.settings)
             return
-        map_id, whole = said
+        map_id, whole = written
         self._shelf.show(map_id, question.objective_of(model))
         self._shown, self.question = None, question
         self._publish(whole)
@@ -202,7 +206,7 @@ class Maps:
     # ── filling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _entry(self, model: Model, document: Document, question: Question) -> _Entry:
-        method_for(question.card, model, question.settings)  # before the pages hear of a map that will not come
+        method_for(question.card, model, question.settings)  # raise before the pages are told of the map
         key = (self._fingerprint, question.request(model, document))
         entry = self._cache.setdefault(key, _Entry(uuid.uuid4().hex[:12], question))
         entry.question = question
@@ -224,7 +228,7 @@ class Maps:
             self._tell(model, entry, chunk)
 
     def _next_early(self, document: Document, done: set[int], batch: int) -> list[int]:
-        """Which columns to fill now, if any."""
+        """Return the columns to compute now, if any."""
         waiting = [col for col in range(len(document.cols)) if col not in done]
         if self._preferred in waiting:
             return [self._preferred]
@@ -251,7 +255,7 @@ class Maps:
         try:
             self._compute(model, document, entry, question)
         finally:
-            if model.facts.reads_ids != known:  # the cards say so from now on
+            if model.facts.reads_ids != known:  # this fact adds a caveat to cards
                 self.tell_menu(model)
             self._schedule = None
             self._forget_where_changed(model, entry)
@@ -264,7 +268,7 @@ class Maps:
                 self._publish(whole)
 
     def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
-        """Raises: WeightsChanged where the weights are not those of the shadow now: columns may be of both."""
+        """Raise WeightsChanged if the weights changed during the work, and drop columns that may mix both."""
         try:
             model.check_weights()
         except WeightsChanged:
@@ -302,7 +306,7 @@ class Maps:
         self._shelf.fill(entry.map_id, chunk.cols, chunk.scores)
 
     def _tell_progress(self, label: str, progress: Progress, passes: Pace, later: float) -> None:
-        """`later`: how many batches like this one follow it."""
+        """Send the progress within a batch. `later`: the number of batches of this size that follow it."""
         done, total = progress
         left = passes.left(done, total)
         if left is not None:
@@ -316,6 +320,6 @@ class Maps:
 
 
 def _with_rows(scores: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Scores [rows, k] with as many more rows as make n: NaN, for these columns cannot see them."""
+    """Return scores [rows, k] extended to [n, k] with NaN: these columns do not see the later rows."""
     more = np.full((n - len(scores), scores.shape[1]), np.nan, dtype=scores.dtype)
     return np.concatenate([scores, more])

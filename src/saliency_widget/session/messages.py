@@ -1,4 +1,4 @@
-"""Functions from tokens, steps and cards to their messages."""
+"""Functions that build the messages of tokens, steps and cards."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def wire_token(token: Token) -> to_page.WireToken:
-    """A token without its position, which is its index in the list, and its length, which is 1."""
+    """Return a token without its position, which is its index in the list, and its length, which is 1."""
     about = asdict(token)
     del about["position"], about["length"]
     return cast("to_page.WireToken", about)
 
 
 def encodable(content: Any) -> Any:
-    """A message with a sign (U+D800) for each lone surrogate: tokens may hold one, and the wire is UTF-8."""
+    """Return a message with a sign (U+D800) for each lone surrogate, which UTF-8 cannot encode."""
     if isinstance(content, str):
         return content if content.isascii() else SURROGATE.sub(lambda half: sign_of(half[0]), content)
     if isinstance(content, dict):
@@ -37,7 +37,7 @@ def encodable(content: Any) -> Any:
 
 
 def growth(answer: dict[str, Any], told: dict[str, Any] | None) -> dict[str, Any]:
-    """The answer without the beginning of its text that the page has; the whole answer where the text did not grow."""
+    """Return the answer without the beginning of its text that the page has; all of it if the text did not grow."""
     before = told["text"] if told and told["state"] == answer["state"] == "writing" else ""
     if not before or not answer["text"].startswith(before):
         return answer
@@ -46,7 +46,7 @@ def growth(answer: dict[str, Any], told: dict[str, Any] | None) -> dict[str, Any
 
 
 def tokens_message(doc: int, tokens: Sequence[Token], segments: Sequence[Segment]) -> to_page.Tokens:
-    """The message with all tokens of a text so far."""
+    """Return the message with all tokens of a text so far."""
     named = [cast("to_page.WireSegment", asdict(segment)) for segment in segments]
     return {"type": "tokens", "doc": doc, "start": 0, "tokens": [wire_token(t) for t in tokens], "segments": named}
 
@@ -62,13 +62,13 @@ def step_message(
 
 
 def menu_message(methods: Mapping[Card, str | None], objectives: Mapping[Objective, str]) -> to_page.Menu:
-    """The menu of a model: its methods, each with a reason if it cannot run, and its objectives with their labels."""
+    """Return the menu of a model: methods, each with a reason if it cannot run, and labelled objectives."""
     cards = [wire_method(card, reason) for card, reason in methods.items()]
     return {"type": "menu", "methods": cards, "objectives": [{"id": k, "label": v} for k, v in objectives.items()]}
 
 
 def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
-    """The header of the attention weights of all heads. `shape`: that of the weights, [layers, heads, n_rows]."""
+    """Return the header of the attention weights of all heads. `shape` of the weights: (layers, heads, n_rows)."""
     _, n_heads, n_rows = shape
     return to_page.Heads(
         type="heads", request=request, doc=doc, col=col, layers=list(layers), n_heads=n_heads, n_rows=n_rows
@@ -76,24 +76,24 @@ def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[
 
 
 def failed(kind: str, message: str, cure: str) -> to_page.Failed:
-    """The message of an error: its cause and its cure."""
+    """Return the message of an error: its type, cause and cure."""
     return {"type": "failed", "kind": kind, "message": message, "cure": cure}
 
 
 def refusal(asked: to_kernel.ToKernel) -> tuple[to_page.Unanswered, ...]:
-    """The message that no reply will come, if the page's message waits for one."""
+    """Return the message that no reply will come, if the page's message waits for one."""
     return ({"type": "unanswered", "request": asked["request"]},) if asked["type"] in ("try", "heads") else ()
 
 
 def wire_method(card: Card, reason: str | None) -> to_page.WireMethod:
-    """A card for the menu. `reason`: why the method cannot run on this model, or None."""
+    """Return a card for the menu. `reason`: why the method cannot run on this model, or None."""
     about = asdict(card)
-    del about["pool"]  # the page pools as its reader says
+    del about["pool"]  # the reader of the page chooses how scores are pooled
     return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason})
 
 
 def notes_message(name: str, attribution: Attribution, first_target: int) -> to_page.Notes:
-    """The notes of a method about its own result, with columns as the page counts them."""
+    """Return the notes of a method about its own result, with columns numbered as on the page."""
     at = [token.position - first_target for token in attribution.cols]
     told: list[to_page.WireNote] = [
         {"text": note.text, "cols": None if note.cols is None else [at[col] for col in note.cols]}
@@ -110,7 +110,7 @@ def status(
     seconds_left: float | None = None,
     unit: str = "tokens",
 ) -> to_page.Status:
-    """The message of the current phase and its progress."""
+    """Return the message of the current phase and its progress."""
     return to_page.Status(
         type="status", phase=phase, what=what, done=done, total=total, seconds_left=seconds_left, unit=unit
     )

@@ -1,4 +1,4 @@
-"""How long steady work still takes, from when its parts were done."""
+"""An estimate of the time that steady work still takes, from the times at which its parts were done."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import time
 
 
 class Pace:
-    """Estimates the seconds that are left of work whose parts cost about the same.
+    """Estimates the remaining seconds of work whose parts cost about the same.
 
-    The first part that is done only starts the clock: it holds what is done once. Until a second one is done it has to
-    serve all the same.
+    The first part includes the set-up, so it is left out of the estimate as soon as a second part is done.
     """
 
     def __init__(self, done: int = 0) -> None:
@@ -17,16 +16,16 @@ class Pace:
         self._from, self._first = done, True
 
     def elapsed(self) -> float:
-        """The seconds since the work began, without what was skipped."""
+        """Return the seconds since the work began, without skipped time."""
         return time.perf_counter() - self._began
 
     def skip(self, seconds: float) -> None:
-        """So long something else was done."""
+        """Leave this many seconds, spent on something else, out of the estimate."""
         self._began += seconds
         self._since += seconds
 
     def left(self, done: int, total: int) -> float | None:
-        """The seconds until `total` parts are done, now that `done` are; None where nothing is known."""
+        """Return the seconds until `total` parts are done, now that `done` are; None before the first part."""
         now, before = time.perf_counter(), self._from
         if done <= before:
             return None

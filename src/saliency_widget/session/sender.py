@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Send = Callable[[dict[str, Any], list[memoryview]], None]
 
-PAUSE = 0.04  # seconds between two rounds of news: faster than this nobody can see
+PAUSE = 0.04  # seconds between two rounds of news: a reader sees no faster changes
 
 
 class Sender:
@@ -34,7 +34,7 @@ class Sender:
         self._send = send
         self._board = Board()
         self._changed = threading.Condition()
-        self._listening = False  # whether any page has said hello: before that nothing is sent
+        self._listening = False  # whether a page has said hello; nothing is sent before
         self._sending = False
         self._closed = False
         self._news_at = 0.0  # when the next news may be sent
@@ -42,7 +42,7 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="saliency-widget-sender", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
@@ -57,10 +57,7 @@ class Sender:
         return not self._thread.is_alive()
 
     def tell(self, *messages: to_page.ToPage, numbers: Sequence[NDArray[np.float32]] = ()) -> None:
-        """Put these messages on the board together; the latest of each kind counts.
-
-        `numbers`: the buffers of the last one.
-        """
+        """Put these messages on the board at once. `numbers`: the float32 arrays of the last one, one a buffer."""
         with self._changed:
             if not self._closed:
                 for message in messages:
@@ -68,43 +65,43 @@ class Sender:
                 self._changed.notify_all()
 
     def latest(self, kind: str) -> dict[Any, dict[str, Any]]:
-        """The latest messages of this kind, by their key."""
+        """Return the latest messages of this kind by their key."""
         with self._changed:
             return self._board.latest(kind)
 
     @property
     def doc(self) -> int:
-        """The number of the text on show; 0 before there is any."""
+        """Return the number of the text on show; 0 before there is any."""
         return next((int(document["doc"]) for document in self.latest("document").values()), 0)
 
     def idle(self) -> bool:
-        """Whether the pages have received every message."""
+        """Return whether every message was sent to the pages."""
         with self._changed:
             return self._board.is_told and not self._sending
 
     # ── what the page says ────────────────────────────────────────────────────────────────────────────────────────
 
     def heard(self, message: to_kernel.ToKernel) -> bool:
-        """Handle a page's hello or acknowledgement.
+        """Handle a page's hello or acknowledgement; answer any other message but "focus" with "heard".
 
-        Return whether it was one; any other message is confirmed by `heard`.
+        Return whether it was a hello or an acknowledgement.
         """
         with self._changed:
             match message["type"]:
-                case "hello":  # acknowledgements that a lost page owes are forgotten
+                case "hello":  # do not wait for the acknowledgements of a closed page
                     self._listening, self._acked = True, self._seq
                     self._board.greet()
                 case "ack":
                     self._acked = max(self._acked, min(message["seq"], self._seq))
                 case "focus":
                     return False
-                case _:  # or a page that waits for a slow answer would think that nobody is there
+                case _:  # a page that waits for a slow reply learns that the kernel is alive
                     self.tell({"type": "heard"})
             self._changed.notify_all()
             return message["type"] in ("hello", "ack")
 
     def prefer(self, col: int) -> None:
-        """The user looks at this column: send it before others."""
+        """Send this column before others, because the user looks at it."""
         with self._changed:
             self._board.preferred = col
 
@@ -120,7 +117,7 @@ class Sender:
         with self._changed:
             self._sending = False
             while not self._closed:
-                now = time.monotonic()  # read once: a pause that ends between two readings would wake nobody
+                now = time.monotonic()  # read once: if the pause ended between two readings, the wait would have no end
                 if posts := self._take(now):
                     self._sending = True
                     return posts

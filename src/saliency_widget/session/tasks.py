@@ -84,8 +84,7 @@ Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Wish"
 class Tasks:
     """The queue: another text comes first, then tasks of a pass or two, then the map to show, then the rest in order.
 
-    It has no lock: its owner calls it from one thread at a time. It calls `dropped` with each task that will not be
-    done.
+    It has no lock: only one thread at a time may call it. It calls `dropped` with each task that will not be done.
     """
 
     def __init__(self, dropped: Callable[[Task], None]) -> None:
@@ -120,11 +119,11 @@ class Tasks:
             self._dropped(task)
 
     def overtake(self, running: Task | None) -> bool:
-        """Whether another map or text interrupts the map that is being computed."""
+        """Return whether another map or text interrupts the map that is being computed."""
         return isinstance(running, Ask | Aside) and any(isinstance(task, Ask | Turn) for task in self._waiting)
 
     def interrupt(self, running: Task | None) -> bool:
-        """Whether another map or text, or a task of a pass or two, interrupts it."""
+        """Return whether another map or text, or a task of a pass or two, interrupts the map that is being computed."""
         is_quick = any(isinstance(task, Quick) for task in self._waiting)
         return self.overtake(running) or (is_quick and isinstance(running, Ask | Aside))
 
@@ -135,7 +134,7 @@ class Tasks:
             self._waiting.insert(0, task)
 
     def turn_the_page(self) -> None:
-        """Drop the tasks about positions of the last text: another one is on show."""
+        """Drop the tasks about positions of the last text, because another one is on show."""
         self._drop(lambda task: isinstance(task, Aside | Quick))
         self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting]
 

@@ -1,4 +1,4 @@
-"""The texts of one widget: how each comes to be, and which one is on show."""
+"""The trail is the history of the texts that one widget showed, one of which is on show."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
     OnProgress: TypeAlias = Callable[[Encoded, list[int], list[Step]], None]
 
-_NEXT_LOOK = 0.1  # seconds between two looks at a text that is being written
+_UPDATE_INTERVAL = 0.1  # seconds, at least, between two messages about a text that is being written
 
 
 class Trail:
-    """Used by the worker alone, with a shadow of the model.
+    """The history of texts. Only the worker's thread uses it, with a shadow of the model.
 
-    `turned` is called when the pages are about to be told of another text; `grown` with a text that is being written,
-    each time that the pages were told of more of it. `check` raises to give up, and `grown` may; what was written until
-    then stays.
+    `turned` is called before the pages are told of another text; `grown` is called with a text that is being written
+    whenever the pages were told of more of it. `check` and `grown` may raise to stop; the text so far stays.
     """
 
     def __init__(
@@ -56,17 +55,17 @@ class Trail:
 
     @property
     def text(self) -> Text | None:
-        """The one on show, or None before there is any."""
+        """Return the text on show, or None before there is any."""
         return self._texts[self._at] if self._texts else None
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget all texts."""
         self._texts = []
 
     # ── ways to a text ────────────────────────────────────────────────────────────────────────────────────────────
 
     def begin(self, model: Model) -> None:
-        """The first: encode what the user gave, and let the model write. Raises: InputError, TextTooLong."""
+        """Encode the prompt, and let the model write the first text. Raises: InputError, TextTooLong."""
         prompt, total = self._prompt, self._max_new_tokens
 
         def write(on_progress: OnProgress) -> Document:
@@ -75,16 +74,16 @@ class Trail:
         self._write(model, None, prompt, write)
 
     def ask_as_chat(self, model: Model) -> None:
-        """What was given as plain text, as the one turn of a user; nothing where it was read so already.
+        """Write an answer to the plain text as the user's turn in a chat, unless the text on show is a chat.
 
         Raises: InputError, TextTooLong.
         """
         here = self._here()
         if here.prompt is None:
             raise InputError(
-                "This text is known by its ids alone: it cannot be asked as a chat.", cure="Give messages=."
+                "This text was given as token ids, so it cannot be asked as a chat.", cure="Give messages=."
             )
-        if here.prompt.chat is not None:  # two clicks, of which the first was heard
+        if here.prompt.chat is not None:  # the user clicked twice
             return
         prompt, total = as_chat(here.prompt), self._max_new_tokens
 
@@ -94,7 +93,7 @@ class Trail:
         self._write(model, "as a chat", prompt, write)
 
     def branch(self, model: Model, col: int, token: int) -> None:
-        """The text up to the target of `col`, another token in its place; from there the model goes on.
+        """Replace the target of `col` with another token, drop what follows, and let the model continue.
 
         Raises: InputError, TextTooLong.
         """
@@ -103,7 +102,7 @@ class Trail:
         pipeline.check_column(col, before.document)
         if before.document.cols[0].role == "class":
             raise InputError(
-                f"{model.name} writes nothing: there is no token to go on from.", cure="Change what it reads instead."
+                f"{model.name} writes no text, so no token can be replaced.", cure="Change the input instead."
             )
         model.check_ids([token])
         begun = (*(target.ids[0] for target in targets[:col]), token)
@@ -116,18 +115,18 @@ class Trail:
         self._write(model, name, before.prompt, write, n_begun=len(begun))
 
     def keep(self, model: Model, change: Change) -> None:
-        """The text with something changed in what is read, before the same continuation.
+        """Put the text with a changed input and the same continuation on show.
 
         Raises: InputError, TextTooLong.
         """
         if not change:
-            raise InputError("Nothing was tried.", cure="Strike tokens out, or write the text anew, before it is kept.")
+            raise InputError("There is no change to keep.", cure="Strike tokens out or edit the text first.")
         after, _ = changed(model, self._here(), change)
         self._announce(model, after)
         self._add(after)
 
     def back(self, model: Model, to: int) -> None:
-        """Another text of the trail, as it is. Raises: InputError where there is none."""
+        """Put the text with the index `to` on show. Raises: InputError if there is none."""
         n = len(self._texts)
         if not 0 <= to < n:
             raise InputError(f"There is no text {to}.", cure=f"There are {n}: 0 … {n - 1}.")
@@ -138,11 +137,11 @@ class Trail:
     # ── what the pages are told ───────────────────────────────────────────────────────────────────────────────────
 
     def announce(self, model: Model) -> None:
-        """The text on show begins anew: what was said of it is forgotten."""
+        """Send the text on show again as a new document. The pages forget its maps."""
         self._begin(model, self._texts, self._at)
 
     def _announce(self, model: Model, text: Text, n_same: int = 0) -> None:
-        """A text that will follow the one on show begins. `n_same`: so many of its columns are as they were."""
+        """Send a text that will follow the one on show. Its first `n_same` columns keep their steps."""
         self._begin(model, [*self._texts[: self._at + 1], text], self._at + 1, n_same)
 
     def _begin(self, model: Model, texts: Sequence[Text], at: int, n_same: int = 0) -> None:
@@ -171,11 +170,11 @@ class Trail:
         return self._texts[self._at]
 
     def _add(self, text: Text) -> None:
-        """It follows the one on show; what followed that before is dropped."""
+        """Add a text after the one on show, in place of the texts that followed it."""
         self._texts = [*self._texts[: self._at + 1], text]
         self._at += 1
         self._tell_tokens(text.document)
-        if text.as_chat:  # which is known only now that it is written
+        if text.as_chat:  # known only now that the whole text is written
             self._sender.tell(self._trail_message(self._texts, self._at))
 
     def _write(
@@ -187,24 +186,24 @@ class Trail:
         *,
         n_begun: int = 0,
     ) -> None:
-        """Tell the pages of a text while it is being written.
+        """Write a text, and send it to the pages while it grows.
 
-        `n_begun`: so many of its tokens are there from the start, all but the last as they were in the text on show.
+        `n_begun`: the number of target tokens that are given; all but the last are those of the text on show.
         """
-        looked, next_look = 0.0, _NEXT_LOOK
+        sent_at, interval = 0.0, _UPDATE_INTERVAL
         total = max(self._max_new_tokens, n_begun + 1)
         pace: Pace | None = None
         told = 0
-        latest: tuple[Encoded, list[int]] | None = None  # once the pages know of it
+        latest: tuple[Encoded, list[int]] | None = None  # None until the pages know of the text
 
         def text_of(encoded: Encoded, document: Document) -> Text:
             return Text(name=name or name_of(prompt, document), prompt=prompt, encoded=encoded, document=document)
 
         def on_progress(encoded: Encoded, written: list[int], steps: list[Step]) -> None:
-            nonlocal looked, next_look, pace, told, latest
+            nonlocal sent_at, interval, pace, told, latest
             self._check()
             now = time.perf_counter()
-            if told and now - looked < next_look:  # the first token is told at once
+            if told and now - sent_at < interval:  # the first token is sent at once
                 return
             document = model.document(encoded, written)
             if pace is None:
@@ -215,30 +214,30 @@ class Trail:
                 self._tell_tokens(document)
             tell_steps(self._sender, model, range(n_begun + told, n_begun + len(steps)), steps[told:])
             told = len(steps)
-            if len(written) == n_begun + told:  # else it is given
+            if len(written) == n_begun + told:  # otherwise the target is forced, and nothing is written
                 left = pace.left(len(written), total)
                 self._sender.tell(status("generating", "Writing", len(written), total, left if told > 1 else None))
-            looked = time.perf_counter()
-            # A long text takes long to look at: spend no more than a fifth of the time on it.
-            next_look = max(_NEXT_LOOK, 5 * (looked - now))
+            sent_at = time.perf_counter()
+            # Messages of a long text take long to make: spend no more than a sixth of the time on them.
+            interval = max(_UPDATE_INTERVAL, 5 * (sent_at - now))
             if told:
                 self._grown(model, document)
-                pace.skip(time.perf_counter() - looked)
+                pace.skip(time.perf_counter() - sent_at)
 
         try:
             document = write(on_progress)
-        except Exception:  # a cancel, or an error of the model's code: it goes on its way
-            if latest is not None and latest[1]:  # what was written stays, and can be asked about
+        except Exception:  # a cancel, or an error of the model's code
+            if latest is not None and latest[1]:  # the tokens written so far stay, and can be explained
                 encoded, written = latest
                 self._add(text_of(encoded, model.document(encoded, written)))
             raise
-        assert latest is not None, "whoever writes tells of it"
+        assert latest is not None, "every way of writing calls on_progress"
         whole = text_of(latest[0], document)
         ids = [target.ids[0] for target in document.targets]
         self._add(replace(whole, as_chat=not n_begun and may_answer_as_chat(model, prompt, ids)))
 
 
 def tell_steps(sender: Sender, model: Model, cols: Iterable[int], steps: Sequence[Step]) -> None:
-    """Of each column, how probable its target was and what else could stand there."""
+    """Send the probability (or value) and the alternatives of each column's target."""
     doc, columns = sender.doc, zip(cols, steps, strict=True)
     sender.tell(*(step_message(doc, col, s.probability, s.value, model.alternatives(s)) for col, s in columns))

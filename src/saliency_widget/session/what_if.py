@@ -1,4 +1,4 @@
-"""What if the model had read another text? The probabilities of the same targets, before and after a change."""
+"""What if: the probabilities of the same targets before and after a change of the input."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class WhatIf:
-    """Used by the worker alone, with a shadow of the model."""
+    """Computes the effect of a change. Only the worker's thread uses it, with a shadow of the model."""
 
     def __init__(self, sender: Sender, memory_budget: int | None) -> None:
         self._sender = sender
         self._memory_budget = memory_budget
-        self._before: tuple[int, list[float]] | None = None  # fingerprint of the weights, and what they gave
+        self._before: tuple[int, list[float]] | None = None  # the weights' fingerprint, and the probabilities
 
     def forget(self) -> None:
         """Forget the probabilities: another text is on show."""
@@ -57,7 +57,7 @@ class WhatIf:
         self._sender.tell(about)
 
     def _probabilities(self, model: Model, text: Text) -> list[float]:
-        """The targets' probabilities before any change, computed once for each text."""
+        """Return the targets' probabilities before any change, computed once for each text."""
         fingerprint = model.fingerprint()
         if self._before is None or self._before[0] != fingerprint:
             self._before = fingerprint, probabilities(model, text.document, self._memory_budget)

@@ -84,7 +84,7 @@ def _check_count(name: str, count: object) -> None:
 
 
 def by_inseq(name: str, pool: Pool, problem: Problem, schedule: Schedule, *, adds_up: bool = False) -> Iterator[Chunk]:
-    """Columns by inseq's method `name`, one at a time.
+    """Compute columns by inseq's method `name`, one at a time.
 
     scores[i, j] = what `pool` makes of inseq's raw scores of row i. Where the scores of a method should add up to
     objective(x) - objective(baseline), what is missing is the diagnostic `completeness_error`; else it is `value`.
@@ -149,7 +149,7 @@ def _arguments(name: str, problem: Problem) -> tuple[dict[str, Any], dict[str, A
 
 
 def _layer(module: Any, name: str | None) -> torch.nn.Module:
-    """Raises: UnknownName, with the nearest names."""
+    """Raise UnknownName, with the nearest names."""
     if name is None:
         found: torch.nn.Module = module.get_input_embeddings()
         return found
@@ -161,7 +161,7 @@ def _layer(module: Any, name: str | None) -> torch.nn.Module:
 
 @contextmanager
 def _naming_the_layer(settings: Any) -> Iterator[None]:
-    """Raises: InputError for a layer whose output is not one vector for each token."""
+    """Raise InputError for a layer whose output is not one vector for each token."""
     try:
         yield
     except AssertionError as error:
@@ -174,7 +174,7 @@ def _naming_the_layer(settings: Any) -> Iterator[None]:
 
 
 def norm(raw: torch.Tensor, _settings: Any) -> torch.Tensor:
-    """L2 over the hidden axis of raw scores [n, d]: [n]."""
+    """Return the L2 norm [n] of raw scores [n, d] over the hidden axis."""
     found: torch.Tensor = raw.norm(dim=-1)
     return found
 
@@ -210,7 +210,7 @@ def _raw_scores() -> Callable[..., torch.Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """A context without warnings. The filters belong to the process: one that another thread sets meanwhile is lost."""
+    """Enter a context without warnings. Filters are the process's: one that another thread sets meanwhile is lost."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -218,7 +218,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _seeded(settings: Any, target: Target) -> Iterator[None]:
-    """The generators that captum draws from, numpy's and torch's global ones, seeded; afterwards they go on as before.
+    """Enter a context in which numpy's and torch's global generators, which captum uses, are seeded.
 
     The seed depends on the target, too, so a column is the same in any order of filling.
     """
@@ -245,7 +245,7 @@ _HOOKS = "transformers.utils.output_capturing"
 
 @contextmanager
 def _cleaned(module: torch.nn.Module) -> Iterator[None]:
-    """A context that removes new attributes from the model's parts at its end. captum's hooks go anyway."""
+    """Enter a context that removes new attributes from the model's parts at its end. captum's hooks go anyway."""
     notes = {part: [name for name in _NOTES if name not in part.__dict__] for part in module.modules()}
     hooks = {part: set(part._forward_hooks) for part in notes}  # noqa: SLF001 (torch tells of hooks nowhere else)
     try:

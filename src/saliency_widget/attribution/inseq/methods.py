@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 def why_no_inseq(model: Model) -> str | None:
-    """Why no method of inseq can run on the model, or None."""
+    """Return why no method of inseq can run on the model, or None."""
     if isinstance(model, ClassifierModel):
         return f"inseq explains what a model writes, and {model.name} writes nothing."
     return None
 
 
 def why_no_weights(model: Model) -> str | None:
-    """Why inseq cannot show attention of the model, or None."""
+    """Return why inseq cannot show attention of the model, or None."""
     if not model.n_heads:
         return f"{type(model.model).__name__} has no attention."
     return why_no_inseq(model)
 
 
 def why_no_deeplift(model: Model) -> str | None:
-    """Why DeepLIFT cannot run on the model, or None."""
+    """Return why DeepLIFT cannot run on the model, or None."""
     if model.model.config.model_type in _TIME_FIRST:
         return (
             f"it tells text and baseline apart along the first axis, which {type(model.model).__name__} gives to time."
@@ -37,7 +37,7 @@ _TIME_FIRST = ("fsmt", "xlm-prophetnet", "prophetnet")
 
 
 def why_no_layer(model: Model) -> str | None:
-    """Why the methods that look at one layer cannot run on the model, or None."""
+    """Return why the methods that look at one layer cannot run on the model, or None."""
     if model.has_source:
         return "inseq's layer methods read the encoder alone, and leave out what the decoder wrote."
     return why_no_inseq(model)

@@ -42,7 +42,7 @@ def raw_scores(
     )
 
     def objective(args: Any) -> torch.Tensor:
-        """[batch]: any objective of ours, foil and span included, so that inseq's step functions are not needed."""
+        """Return our objective [batch], including foil and span, in place of inseq's step functions."""
         return per_column(worth(problem, args.forward_output.logits, atoms.ids), atoms)[:, 0]
 
     method = FeatureAttribution.load(name, attribution_model=view, **load)

@@ -1,36 +1,35 @@
-"""What a language model wrote when it was asked for (word, importance) pairs and a class: made into both.
+"""A parser for a language model's answer: it returns (word, importance) pairs and a class.
 
-Models write lists of tuples, JSON, dictionaries, parallel lists, tables, XML, bullet points, annotated text; with any
-quotes, with none, with the brackets of other scripts, in any language; they stop in the middle, repeat the prompt's
-example, think aloud before they answer, correct themselves, sum up. Each way of writing has a reader in the table of
-`readers`. Every reader goes over the whole answer, and `choosing` decides which of the lists they find is the answer's.
-What is left of the answer says the class.
+Models write lists of tuples, JSON, dictionaries, parallel lists, tables, XML, bullet points or annotated text; with any
+quotes, with none, with the brackets of other scripts, in any language. They stop in the middle, repeat the prompt's
+example, think before they answer, correct themselves, sum up. Each form has a reader in the table of `readers`. Every
+reader reads the whole answer, and `choosing` chooses among the lists that they find. The class is read from the rest of
+the answer.
 
 The rules:
 
-list      Of several, the one that speaks of the text, where that is given; of those that speak of nearly as much of
-          it, the last. Without the text, the longest, or the last of those nearly as long. Parts are put together.
-          No list: one whose words are all places, or all names of classes ("Positive: 1" again and again), a lone
-          unquoted pair in prose.
-number    As written, never clipped. A percentage and a fraction are worth what they say; "0,8" is 0.8. NaN and infinity
-          are none, and a number that the answer's end may have cut is none.
-word      As written between its quotes, backslashes resolved.
-class     What is explicitly stated (a line of its own, "Class: -1"), and of several that differ the last; else what
-          prose decides on. Labels of one's own are known by their names and numbers.
-thinking  Whatever its marks, it is no part of the answer, but where nothing follows it is all there is.
+list      Of several lists, the one that names most words of the text counts; of nearly equal ones, the last. Without
+          the text it is the longest, or the last of nearly equal length. Parts of a list are joined. No list: one whose
+          words are all positions or all names of classes ("Positive: 1" repeated), or a single unquoted pair in prose.
+number    Numbers are never clipped. Percentages and fractions are converted; "0,8" is 0.8. NaN, infinity and a number
+          that the answer's end may have cut are no numbers.
+word      A word is the text between its quotes, with escapes resolved.
+class     An explicit statement counts (a line "Class: -1"), the last of several that differ; otherwise what the prose
+          decides. A user's own labels are recognised by their names and numbers.
+thinking  Thinking, in whatever tags, is no part of the answer; if nothing follows it, it is read as the answer.
 
-Nothing raises, and everything takes time linear in the answer: each repetition in the patterns is possessive, bounded,
-or ends at the character that begins the next attempt.
+Nothing raises, and the time is linear in the answer: each repetition in the patterns is possessive, bounded, or ends at
+the character that begins the next attempt.
 
-From the answer to its reading, each module importing only from those before it:
+The modules, each of which imports only from those before it:
 
-literals  What numbers, words and brackets look like.
-entries   What every reader gives, and the keys that models name it by.
-markup, objects, tuples, tables, lines, running: a reader, or several, for each way of writing. readers: their table.
-labels    The classes, and how they are written. classes: where one is stated. prose: what free prose decides on.
-lists     What of what readers find is a list. choosing: which list counts.
-thinking  Where the thinking ends.
-answer    The whole.
+literals  The patterns of numbers, words and brackets.
+entries   The type that every reader yields, and the keys that name its parts.
+markup, objects, tuples, tables, lines, running: one or several readers for each form. readers: their table.
+labels    The classes, and how they are written. classes: explicit statements of one. prose: the class in free prose.
+lists     The rules for what is a list of words. choosing: the choice among lists.
+thinking  The end of the thinking.
+answer    The whole parser.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pairs, the class, and what was wrong, in the whole of an answer."""
+"""The whole parser: from an answer to pairs, a class and problems."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MOST_PROBLEMS = 20
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[L]):
-    """What was read: the pairs in order (finite, as written, not clipped), the class, and what was wrong."""
+    """A parsed answer: the pairs in order (finite, not clipped), the class or None, and the problems."""
 
     pairs: list[tuple[str, float]]
     label: L | None
     problems: list[str]
-    is_dictionary: bool = field(default=False, compare=False)  # which can name a word only once, for all its places
+    is_dictionary: bool = field(default=False, compare=False)  # in which one key stands for all occurrences
 
 
 @overload
@@ -88,7 +88,7 @@ def decided_class(text: str, given: Mapping[Any, float | str] | None = None) -> 
 
 
 def _read(answer: str, text: str | None, labels: Labels[L], check: Callable[[], None]) -> Parsed[L]:
-    """Read the answer, and where there is no list in it, the thinking before it."""
+    """Parse the answer; if it holds no list, parse the thinking before it."""
     said, thinking = without_thinking(answer)
     parsed = _parse(said, text, labels, check)
     if thinking.strip() and not parsed.pairs:
@@ -141,7 +141,7 @@ _BULLET = re.compile(r"(?:(?<=\n)|\A)[^\S\n]{0,8}(?:[-*•]|\(?\d{1,4}[.)、])[^
 
 
 def _outside(answer: str, chosen: Chosen) -> str:
-    """Return the answer without the lists, each of which becomes a line's end."""
+    """Return the answer with a line break in place of each list."""
     parts: list[str] = []
     at = 0
     answer = answer[: chosen.end]
@@ -159,7 +159,7 @@ _ELLIPSIS = re.compile(r"[\s,，、]{0,40}(?:\.\.\.|…)")
 
 
 def _no_list(text: str) -> list[str]:
-    """Why there is none: it breaks off at once, its numbers cannot be read, or there is nothing like it."""
+    """Return the problem of an answer without a list: cut off at once, unreadable numbers, or nothing like a list."""
     if _BEGUN.search(text, max(len(text) - 2 * LONGEST_WORD, 0)):
         return ["The list breaks off after 0 pairs."]
     words = [entry.word for entry in each_tuple(text) if entry.value is None and entry.quoted]
@@ -167,7 +167,7 @@ def _no_list(text: str) -> list[str]:
 
 
 def _end_of_list(text: str, best: FoundList) -> list[str]:
-    """What is to be said of how the list ends."""
+    """Return the problems of the list's end."""
     rest = text[best.end :]
     if _ELLIPSIS.match(rest):
         return ["The list is abbreviated: there are three dots in it."]
@@ -179,7 +179,7 @@ def _end_of_list(text: str, best: FoundList) -> list[str]:
 
 
 def _few(problems: list[str]) -> list[str]:
-    """Each once, the first 20, and how many more there are."""
+    """Return each problem once: the first 20, and the number of the others."""
     problems = list(dict.fromkeys(problems))
     more = len(problems) - MOST_PROBLEMS
     return [*problems[:MOST_PROBLEMS], f"… and {more} more."] if more > 0 else problems

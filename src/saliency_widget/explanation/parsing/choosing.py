@@ -1,13 +1,13 @@
-"""Which of the lists in an answer is its list: drafts, corrections, parts and excerpts told from each other.
+"""The choice among several lists in an answer: drafts, corrections, parts, excerpts and examples.
 
-The one place to change how an answer with several lists is read. Three steps, from what the readers find:
+There are three steps, from the lists that the readers find:
 
-disjoint  Several readers may read the same stretch: the one with the most pairs is right about it. What is written
-          with brackets is preferred to a list without any that is longer by one.
-parts     A list that names other words than the one before goes on with it: words under several headings, a list a
-          sentence. With the text at hand, other places of the text.
-choice    What speaks of the text wins: words that are in it count, invented ones against it. Of those that speak of
-          nearly as much of it, the last: a correction comes after its draft. An example of the form is none of them.
+disjoint  If several readers read the same passage, the list with the most pairs counts. A list in brackets is preferred
+          to one without that is longer by one pair.
+parts     A list that names other words (of the text, if it is given: other occurrences) than the list before continues
+          it: words under several headings, a list for each sentence.
+choice    The list with most words of the text wins; invented words count against it. Of nearly equal lists the last
+          wins, because a correction comes after its draft. An example of the form never wins.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .literals import LONGEST_WORD
 from .objects import in_objects
 from .readers import READERS
 
-NEARLY = 0.8  # of the best list's score: then the last counts
-_CORRECTED = 0.5  # the same for one that is called a correction
-_SHARED = 0.25  # of the words of the shorter of two lists: those with more are versions of one
-_SHARED_BY_PARTS = 0.75  # the same where they are called sentences, or parts
-_BEFORE = 200  # characters before a list that may say what it is
+NEARLY = 0.8  # share of the best score above which a later list wins
+_CORRECTED = 0.5  # the same for a list that is called a correction
+_SHARED = 0.25  # share of the shorter list's words above which two lists are versions of one
+_SHARED_BY_PARTS = 0.75  # the same for lists that are called sentences or parts
+_BEFORE = 200  # characters before a list that may describe it
 _MOST_PARTS = 50
 _HEADING = re.compile(r"[^\n]{0,80}[:：*]|[#*_][^\n]{0,80}")
 _SENTENCE_ENDS = frozenset(".!?…。！？;；:：")
@@ -59,27 +59,27 @@ _PART = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The list that counts, in its parts. `found`: all lists, which are left out where the class is looked for."""
+    """The chosen list, in its parts. `found`: all lists, in which no class is searched."""
 
     parts: tuple[FoundList, ...]
     found: tuple[FoundList, ...]
-    end: int  # of what is about the text: a list about another one begins here, or the answer ends
+    end: int  # where a list about another text begins, or the answer ends
     problems: tuple[str, ...]
 
     @property
     def pairs(self) -> list[tuple[str, float]]:
-        """The pairs of all parts, in order."""
+        """Return the pairs of all parts, in order."""
         return [pair for part in self.parts for pair in part.pairs]
 
     @property
     def is_dictionary(self) -> bool:
-        """Whether the words are the keys of dictionaries."""
+        """Return whether the words are the keys of dictionaries."""
         entries = [entry for part in self.parts for entry in part.entries if READERS[part.rank].read is in_objects]
         return bool(entries) and all(entry.name for entry in entries)
 
 
 def choose(answer: str, text: str | None, labels: Labels[L], check: Callable[[], None]) -> Chosen:
-    """Return the list that an answer gives. `text`: what the answer speaks of. `check` is called before each reader."""
+    """Return the chosen list of an answer. `text`: the explained text. `check` is called before each reader."""
     words = _Words(text)
     found: list[FoundList] = []
     for rank, (read, _) in enumerate(READERS):
@@ -116,7 +116,7 @@ def _why(runs: Sequence[Sequence[FoundList]], chosen: Sequence[FoundList], with_
 
 
 class _Words:
-    """The words of the text that an answer speaks of, if it is given."""
+    """The words of the explained text, if it is given."""
 
     def __init__(self, text: str | None) -> None:
         self._text = None if text is None else folded(text)
@@ -125,13 +125,13 @@ class _Words:
         self._inside: dict[str, bool] = {}
 
     def pieces(self, word: str) -> tuple[str, ...]:
-        """Return the words in a word of a list, as they are compared."""
+        """Return the folded words in a word of a list."""
         if word not in self._pieces:
             self._pieces[word] = tuple(folded(part.text) for part in words_of(word.strip())) or ("",)
         return self._pieces[word]
 
     def known(self, word: str) -> bool | None:
-        """Whether a word is in the text; None where that is not given."""
+        """Return whether a word is in the text; None if no text is given."""
         if self._counts is None or self._text is None:
             return None
         if all(piece in self._counts for piece in self.pieces(word)):
@@ -144,7 +144,7 @@ class _Words:
         return self._inside.get(whole, False)
 
     def said(self, lists: Sequence[FoundList]) -> Counter[str]:
-        """Return how often the lists name each word, no word oftener than the text has it."""
+        """Return how often the lists name each word, at most as often as the text contains it."""
         counts = Counter(self._name(word) for each in lists for word, _ in each.pairs)
         if self._counts is None:
             return counts
@@ -152,13 +152,13 @@ class _Words:
         return Counter({word: min(count, self._counts.get(word, 1)) for word, count in known.items()})
 
     def score(self, lists: Sequence[FoundList]) -> float:
-        """Return how much the lists say of the text: words in it, less half of those that are not."""
+        """Return the number of the lists' words in the text, minus half the number of invented words."""
         size = sum(len(each.pairs) for each in lists)
         said = self.said(lists).total()
         return said - (size - said) / 2 if self._counts is not None else size
 
     def share(self, lists: Sequence[FoundList], more: FoundList) -> float:
-        """Return the share of the shorter list's words that both lists name: 1 for two versions of one."""
+        """Return the share of the shorter list's words that both lists name, in [0, 1]: 1 for two versions of one."""
         one, other = self.said(lists), self.said([more])
         if self._counts is None:
             one, other = (Counter({w: 1 for w in said if w.isalnum()}) or said for said in (one, other))
@@ -180,7 +180,7 @@ def _priority(found: FoundList) -> tuple[int, int, int]:
 
 
 def _disjoint(found: Sequence[FoundList]) -> list[FoundList]:
-    """Return lists that do not overlap, in order: the longest, and of equals that of the reader that knows most."""
+    """Return lists that do not overlap, in order: the longest, and of equals that of the first reader in the table."""
     places: list[tuple[int, int]] = []
     kept: list[FoundList] = []
     for each in sorted(
@@ -196,7 +196,7 @@ def _disjoint(found: Sequence[FoundList]) -> list[FoundList]:
 
 
 def _runs(answer: str, lists: Sequence[FoundList], words: _Words, labels: Labels[L]) -> list[list[FoundList]]:
-    """Return the lists, with the parts of one put together."""
+    """Return the lists, each as the sequence of its parts."""
     runs: list[list[FoundList]] = []
     for each in lists:
         if runs and _goes_on(answer, runs[-1], each, words, labels):
@@ -207,7 +207,7 @@ def _runs(answer: str, lists: Sequence[FoundList], words: _Words, labels: Labels
 
 
 def _goes_on(answer: str, run: Sequence[FoundList], more: FoundList, words: _Words, labels: Labels[L]) -> bool:
-    """Whether a list is a further part of those before it."""
+    """Return whether a list continues the parts before it."""
     last = run[-1]
     gap = answer[last.end : more.start]
     if last.rank != more.rank or len(gap) > _LONGEST_GAP or len(run) > _MOST_PARTS:
@@ -225,17 +225,17 @@ def _goes_on(answer: str, run: Sequence[FoundList], more: FoundList, words: _Wor
 
 
 def _ends_within_text(first: FoundList, last: FoundList, more: FoundList) -> bool:
-    """Whether a list breaks off where the text goes on: after a sentence, or before a small letter."""
+    """Return whether a list ends where its text continues: after a sentence, or before a small letter."""
     if last.pairs[-1][0].strip()[-1:] in _SENTENCE_ENDS:
         return True
     return first.pairs[0][0][:1].isupper() and more.pairs[0][0][:1].islower()
 
 
 def _best(answer: str, runs: Sequence[Sequence[FoundList]], words: _Words) -> int:
-    """Return which run counts."""
+    """Return the index of the chosen run."""
     scores = [words.score(run) for run in runs]
     examples = [_is_example(answer, run[0]) for run in runs]
-    if max(scores) <= 0:  # none of them speaks of the text: as if there were none
+    if max(scores) <= 0:  # no list names words of the text, so ignore the text
         scores = [float(sum(len(part.pairs) for part in run)) for run in runs]
     most = max(score for score, example in zip(scores, examples, strict=True) if not example or all(examples))
     for at in range(len(runs) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""Where a class is explicitly stated."""
+"""Explicit statements of a class in an answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ANY_KEY = rf"(?:{KEY}|{alternatives(_OTHER_NAMES)})"
 
 @dataclass(frozen=True, slots=True)
 class _Patterns:
-    """What is looked for: a class after a key, in words, on a line of its own, with a confidence; an alternative."""
+    """The patterns of a class: after a key, in words, on its own line, with a confidence; and of an alternative."""
 
     stated: re.Pattern[str]
     in_words: re.Pattern[str]
@@ -68,7 +68,7 @@ def _patterns(labels: Labels[L]) -> _Patterns:
 
 
 class _Stated(NamedTuple):
-    """A class as it is written, and where. `listed`: as one of several that are enumerated."""
+    """A statement of a class, and its place. `listed`: whether it is one of several in an enumeration."""
 
     at: int
     written: str
@@ -76,7 +76,7 @@ class _Stated(NamedTuple):
 
 
 def stated_classes(text: str, labels: Labels[L]) -> tuple[list[L], list[str]]:
-    """Return the classes that are explicitly stated, in order, and what else is in their place."""
+    """Return the classes that are explicitly stated, in order, and problems with other statements."""
     patterns = _patterns(labels)
     found = [
         _Stated(m.start(), m[m.lastgroup or "value"])
@@ -99,7 +99,7 @@ def stated_classes(text: str, labels: Labels[L]) -> tuple[list[L], list[str]]:
 
 
 def _on_a_line(at: int, line: str, labels: Labels[L], patterns: _Patterns, problems: list[str]) -> list[_Stated]:
-    """Return the class that a line consists of; what makes it none is added to the problems."""
+    """Return the class that a line consists of; add to the problems why it is none."""
     sure = patterns.confident.fullmatch(line)
     if sure and labels.homework and labels.of(sure["value"]) is None:
         problems.append("The class is 0, with a confidence beside it: it is read as negative.")

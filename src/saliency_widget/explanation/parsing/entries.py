@@ -1,4 +1,4 @@
-"""What every reader gives: pairs, each with its place in the answer; and the names that models give to their parts."""
+"""The pairs that every reader yields, with their place in the answer, and the names that models give to their parts."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _IN_BRACKETS = re.compile(r"[(（\[][^()（）\[\]]{0,80}[)）\]]")
 
 
 class Entry(NamedTuple):
-    """A pair at [start, end) of the answer; without `value` where its number cannot be read.
+    """A pair at [start, end) of the answer. `value` is None if its number cannot be read.
 
-    `name`: it is written "name: value", so that it can be the class as well.
+    `name`: whether it is written "name: value", so that it may also be the class.
     """
 
     word: str
@@ -62,7 +62,7 @@ class Entry(NamedTuple):
 def kind_of_key(key: str) -> KeyKind | None:
     """Return what a key or the head of a column names: "importance_score" a value, "Word (or mark)" a word.
 
-    Where it has several parts, the last that is known decides: "word score" is a score.
+    If it has several parts, the last known one decides: "word score" is a score.
     """
     if key in _KINDS or (key.isalpha() and key.islower()):
         return _KINDS.get(key)
@@ -79,11 +79,11 @@ _KINDS: dict[str, KeyKind | None] = {
     **dict.fromkeys(WORD_KEYS, "word"),
     **dict.fromkeys(_OTHER_KEYS),
 }
-_SHORT = frozenset("wtsv")  # names of their own, never a part of one
+_SHORT = frozenset("wtsv")  # whole names only, never parts of one
 
 
 def is_other_key(key: str) -> bool:
-    """Whether a key names what is neither a word, nor its number, nor the class: a confidence, a position, a reason."""
+    """Return whether a key names something other than a word, its number or the class: a confidence, a reason."""
     return any(part in _OTHER_KEYS for part in _KEY_PART.findall(_CAMEL.sub(" ", key[:100]).casefold()))
 
 
@@ -93,12 +93,12 @@ def noted(word: str, value: float | None) -> str | None:
 
 
 def shown(word: str) -> str:
-    """Return a word as problems and notes name it."""
+    """Return a word as it is quoted in problems and notes."""
     return f'"{word}"' if len(word) <= 40 else f'"{word[:39]}…"'
 
 
 def grouped(text: str, entries: Iterable[Entry], parted: Callable[[str], bool]) -> Iterator[list[Entry]]:
-    """Yield the entries in lists: a new one begins where `parted` says so of what is between two entries."""
+    """Yield the entries in lists; a new list begins where `parted` is true of the text between two entries."""
     group: list[Entry] = []
     for entry in entries:
         gap = text[group[-1].end : entry.start] if group else ""

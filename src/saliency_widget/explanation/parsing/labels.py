@@ -1,4 +1,4 @@
-"""The labels that an answer may choose between, and how they are written: in words of many languages, in numbers."""
+"""The labels that an answer may choose between, as words of many languages and as numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SIGN = "[-+−–－‐‑＋]"
 
 @dataclass(frozen=True)
 class Labels(Generic[L]):
-    """The labels, by how they are written: names in small letters, and numbers. `homework`: positive 1, negative -1."""
+    """The labels by their names, in small letters, and by their numbers. `homework`: positive 1, negative -1."""
 
     names: Mapping[str, L]
     numbers: Mapping[float, L]
@@ -52,7 +52,7 @@ class Labels(Generic[L]):
 
     @property
     def name(self) -> str:
-        """The pattern of any name; a letter on either side makes another word of it."""
+        """Return the pattern of any name, as a whole word."""
         ordered = sorted(self.names, key=len, reverse=True)
         cased = [_pattern_of(name) for name in ordered if _is_cased(name)]
         others = [_pattern_of(name) for name in ordered if not _is_cased(name)]
@@ -61,7 +61,7 @@ class Labels(Generic[L]):
 
     @property
     def number(self) -> str:
-        """The pattern of any number that stands for a label, and of 0 where that is none."""
+        """Return the pattern of any number of a label, and of 0 unless that is one."""
         digits = sorted({_digits(abs(number)) for number in self.numbers}, key=len, reverse=True)
         pattern = rf"{_SIGN}?(?:{'|'.join(digits)})(?:\.0{{1,6}})?(?![\d.,]?\d)(?!%)" if digits else r"(?!)"
         return rf"(?:{pattern}|(?<![-\d.])0(?:\.0{{1,6}})?(?![.,]?\d)(?!%))" if self.homework else f"(?:{pattern})"
@@ -111,7 +111,7 @@ def _pattern_of(name: str) -> str:
 
 
 def _is_cased(name: str) -> bool:
-    """Whether a script with small and capital letters writes the name: those put spaces between words."""
+    """Return whether a script with small and capital letters writes the name: those put spaces between words."""
     return name.lower() != name.upper()
 
 

@@ -1,4 +1,4 @@
-"""The reader of pairs without brackets or quotes, a line each."""
+"""The reader of pairs without brackets or quotes, one on each line."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _word_first(word: str, raw: str, quoted: bool, value: float | None, marked: 
 
 
 def _is_word(word: str, raw: str, marked: bool) -> bool:
-    """Whether what stands before a number can be a word, or with a bullet before it a phrase."""
+    """Return whether the text before a number can be a word, or a phrase if a bullet precedes it."""
     if len(word) > 1 and word[0] in BRACKETS and raw[:1] == word[0]:
         return False
     if _HALF_QUOTED.match(word):
@@ -181,7 +181,7 @@ def _is_word(word: str, raw: str, marked: bool) -> bool:
 
 
 def _number_first(rest: str) -> _Pair | None:
-    """Read "0.5: film". A whole number before a word is where it stands, not its importance."""
+    """Read "0.5: film". A whole number before a word is its position, not its importance."""
     found = _NUMBER_FIRST.fullmatch(rest.strip())
     if not found or not is_fractional(found["number"]):
         return None

@@ -1,4 +1,4 @@
-"""Which of the lists that a reader finds are about words."""
+"""The rules for which of the lists that a reader finds are lists of words."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _BLANK_LINE = re.compile(r"\n[^\S\n]*+\n")
 
 @dataclass(frozen=True, slots=True)
 class FoundList:
-    """Entries that belong together, at least one with a number. `rank`: which reader found them.
+    """A list of entries, at least one with a number. `rank`: the index of its reader.
 
-    `brackets`: a bracket was opened before them, and not closed after them.
+    `brackets`: whether a bracket opens before the entries and does not close after them.
     """
 
     entries: list[Entry]
@@ -38,12 +38,12 @@ class FoundList:
 
     @property
     def start(self) -> int:
-        """Where the first entry begins."""
+        """Return the start of the first entry."""
         return self.entries[0].start
 
     @property
     def end(self) -> int:
-        """Where the last entry ends."""
+        """Return the end of the last entry."""
         return self.entries[-1].end
 
 
@@ -54,9 +54,9 @@ def lists_of(
     known: Callable[[str], bool | None],
     labels: Labels[L],
 ) -> Iterator[FoundList]:
-    """Yield the lists that are about words: no legends of classes, no numbers alone, no lone pair in prose.
+    """Yield the lists of words, but no legends of classes, lists of numbers or single pairs in prose.
 
-    `known` says whether a word is in the text that the answer speaks of, or None where that is not given.
+    `known` returns whether a word is in the explained text, or None if no text is given.
     """
     for given in lists:
         entries = [_if_whole(answer, entry) for entry in given if not _is_template(entry)]
@@ -65,16 +65,16 @@ def lists_of(
         if all(_is_no_word(word, labels) for word, _ in pairs) and not (
             pairs and all(known(word) for word, _ in pairs)
         ):
-            continue  # also where there are no pairs
+            continue  # also if there are no pairs
         brackets = _opened(answer, entries[0].start, entries[-1].end)
         alone = len(pairs) == 1 and not any(entry.quoted for entry in entries if entry.value is not None)
         numbers = all(_ONLY_NUMBERS.fullmatch(word) for word, _ in pairs) and not _are_words(pairs, known)
-        if not (numbers or (alone and not brackets)):  # (as here, 1) in prose is alone
+        if not (numbers or (alone and not brackets)):  # (as here, 1) in prose is a single pair
             yield FoundList(entries, pairs, brackets, rank)
 
 
 def _are_words(pairs: Sequence[tuple[str, float]], known: Callable[[str], bool | None]) -> bool:
-    """Whether words that are all numbers are words: they are in the text, or no places from 1 on, with fractions."""
+    """Return whether words that are all numbers are words of the text, rather than positions from 1 on."""
     if all(known(word) for word, _ in pairs):
         return True
     places = [word.strip(" .") for word, _ in pairs]
@@ -88,17 +88,17 @@ def _is_no_word(word: str, labels: Labels[L]) -> bool:
 
 
 def _if_whole(answer: str, entry: Entry) -> Entry:
-    """Return the entry without its number where the answer's end has cut that behind the point."""
+    """Return the entry, without its number if the answer's end has cut that after the decimal point."""
     return entry._replace(value=None) if entry.end == len(answer) and _CUT.search(answer[-8:]) else entry
 
 
 def _is_template(entry: Entry) -> bool:
-    """Whether the entry is the prompt's example; "<br>" with a number is a word."""
+    """Return whether the entry is the prompt's example; "<br>" with a number is a word."""
     return bool(_TEMPLATE.fullmatch(entry.word)) and (entry.value is None or entry.word[0] != "<")
 
 
 def _opened(text: str, start: int, end: int) -> bool:
-    """Whether there is a bracket around, open before `start` and not closed at `end`."""
+    """Return whether a bracket opens before `start` and does not close at `end`."""
     before = text[max(start - 20, 0) : start + 1]
     return bool(_OPENS.search(before)) and not _CLOSES.match(text, end)
 
@@ -109,7 +109,7 @@ def _opened(text: str, start: int, end: int) -> bool:
 def _without_class(
     answer: str, entries: list[Entry], known: Callable[[str], bool | None], labels: Labels[L]
 ) -> list[Entry]:
-    """Return the entries without the class at either end, which is written like a pair there: "Classification: 1"."""
+    """Return the entries without a class at either end that is written like a pair: "Classification: 1"."""
     first, last = 0, len(entries)
     while first < last and _states_class(answer, entries, first, known, labels):
         first += 1
@@ -145,7 +145,7 @@ def _is_sum(entries: list[Entry], at: int) -> bool:
 
 
 def _stands_apart(answer: str, entries: list[Entry], at: int) -> bool:
-    """Whether there is an empty line between an entry and its neighbours."""
+    """Return whether there is an empty line between an entry and its neighbours."""
     before = at == 0 or _BLANK_LINE.search(answer[entries[at - 1].end : entries[at].start])
     after = at + 1 == len(entries) or _BLANK_LINE.search(answer[entries[at].end : entries[at + 1].start])
     return len(entries) > 1 and bool(before and after)

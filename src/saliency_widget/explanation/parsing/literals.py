@@ -1,4 +1,4 @@
-"""What numbers, words and brackets look like, in whatever they are written."""
+"""The patterns of numbers, words and brackets in any script."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 
-LONGEST_WORD = 80  # of one that is not properly quoted
-LONGEST_LINE = 300  # that can be a pair, or a class
+LONGEST_WORD = 80  # characters of a word that is not properly quoted
+LONGEST_LINE = 300  # characters of a line that can be a pair or a class
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Each line with where it begins."""
+    """Yield each line with its start."""
     at = 0
     for line in text.split("\n"):
         yield at, line
@@ -44,13 +44,13 @@ _PERCENT = "[%％﹪٪]"
 _DIGITS = rf"(?:\d++(?:[.．٫]\d*+|,\d++)?+|[.．]\d++)(?:[eE]{_SIGN}?\d++)?+"
 _ABOUT = r"(?:[~≈∼≃]|(?:about|around|roughly|approximately|approx\.|circa|ca\.)[ ])[ ]?"
 _CALL = r"(?:(?:np|numpy|torch|jnp|tf)\.)?(?:float(?:16|32|64)?|tensor|Decimal|double)\([\"']?"
-# "9/10", "9 out of 10", "0.5 ± 0.1". What is divided by has to be whole: in "10/0.4" the 10 is a word.
+# "9/10", "9 out of 10", "0.5 ± 0.1". A divisor must be whole: in "10/0.4" the 10 is a word.
 _OF = r"[ ]?/[ ]?\d{1,4}(?![\d.,]*\d)|[ ]out[ ]of[ ]\d{1,4}\b"
 _GIVE_OR_TAKE = rf"[ ]?(?:±|\+/[-−]|\\pm)[ ]?{_DIGITS}[ ]?{_PERCENT}?"
 
 
 def number_as(group: str) -> str:
-    """Return the pattern of a number, as a group of that name: also of a fraction, a percentage, float(0.5)."""
+    """Return the pattern of a number, fraction, percentage or float(0.5), as a group with this name."""
     return (
         rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?(?:{_SIGN}[ ]?)?{_DIGITS}(?:[ ]?{_PERCENT})?"
         rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))[fF]?(?![A-Za-z0-9_])(?![.．,]\d)"
@@ -71,7 +71,7 @@ _REMARK = re.compile(
 
 
 def value_of(number: str) -> float | None:
-    """Return the value of a number that `NUMBER` matched, or None where it is too big, or divided by 0."""
+    """Return the value of a number that `NUMBER` matched, or None if it is too large or divided by 0."""
     if _PLAIN.fullmatch(number):
         return float(number)
     start = number.find("(") + 1  # after float( or the like
@@ -90,12 +90,12 @@ _FRACTIONAL = re.compile(r"[.,．%％/]|^[-+−＋]")
 
 
 def is_fractional(number: str) -> bool:
-    """Whether a number before a word can be its importance: a whole one without a sign is where the word stands."""
+    """Return whether a number before a word can be its importance: a whole one without a sign is a position."""
     return bool(_FRACTIONAL.search(number))
 
 
 def as_number(value: str | float | None) -> float | None:
-    """Return a number as it is, and the value of one in a string; a remark in brackets may follow it."""
+    """Return a number, or the value of a number in a string, which a remark in brackets may follow; otherwise None."""
     if not isinstance(value, str):
         return value
     found = _REMARK.fullmatch(value.strip()) if len(value) <= LONGEST_LINE else None
@@ -108,10 +108,10 @@ ARROW = r"(?:[-=~]{1,2}>|[→⇒⟶⟹↦⇨➔➜➝➞➡►▶]\ufe0f?|\\(?:t
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# What opens and closes a word. None contains its own marks unescaped: so no two attempts read the same stretch.
+# The quotes around a word. A word never contains its own quotes unescaped, so no two attempts read the same text.
 _MARKS = ('""', "''", "“”", "‘’", "«»", "「」", "『』", "＂＂", "＇＇", "``", "„“", "‹›")
 OPEN_QUOTES = "".join(pair[0] for pair in _MARKS)
-QUOTES = "".join(dict.fromkeys("".join(_MARKS)))  # any of which can close what another opened
+QUOTES = "".join(dict.fromkeys("".join(_MARKS)))  # any of which can close a word that another opened
 LITERAL = "(?:" + "|".join(rf"{a}(?:[^{a}{b}\\\n]|\\.)*+{b}" for a, b in map(tuple, _MARKS)) + ")"
 
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
@@ -123,7 +123,7 @@ _TAGGED = re.compile(r"<(b|strong|em|i|u|code|mark|span|q)>([^<>]{1,300})</\1>",
 
 
 def unescaped(word: str) -> str:
-    """Backslashes resolved as Python and JSON do; a backslash before anything else stays."""
+    """Resolve the escapes of Python and JSON; any other backslash stays."""
     if "\\" not in word:
         return word
     resolved = _ESCAPE.sub(_meant, word)
@@ -138,7 +138,7 @@ def _meant(escape: re.Match[str]) -> str:
 
 
 def undressed(raw: str) -> tuple[str, bool]:
-    """A word out of what stands around it (white space, quotes, bold, code), and whether it was in quotes."""
+    """Return a word without surrounding white space, quotes, bold or code marks, and whether it was in quotes."""
     word = raw.strip()
     quoted = False
     for _ in range(3):  # bold around quotes around code
@@ -157,7 +157,7 @@ def undressed(raw: str) -> tuple[str, bool]:
 
 
 def _unquoted(word: str) -> str | None:
-    """What is between the outer quotes, which need not match; None where there are none, or nothing in them."""
+    """Return the text between the outer quotes, which need not match; None if there are none or it is empty."""
     begin = 2 if word[:1] == "\\" and word[1:2] in OPEN_QUOTES else 1
     if len(word) < begin + 2 or word[begin - 1] not in OPEN_QUOTES or word[-1] not in QUOTES:
         return None

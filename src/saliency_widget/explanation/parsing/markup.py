@@ -25,7 +25,7 @@ def in_markup(text: str) -> Iterator[list[Entry]]:
 
 
 def _each(text: str) -> Iterator[Entry]:
-    word: tuple[str, int, int] | None = None  # that waits for a number, and the other way round
+    word: tuple[str, int, int] | None = None  # that waits for its number
     number: tuple[float, int, int] | None = None
     for found in _ELEMENT.finditer(text):
         start, end = found.span()

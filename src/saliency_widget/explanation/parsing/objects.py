@@ -1,6 +1,6 @@
-"""The reader of JSON and what is like it: objects, dictionaries, parallel lists; in wrong quotes, or broken off.
+"""The reader of JSON and similar forms: objects, dictionaries, parallel lists; also in wrong quotes or cut off.
 
-One pass over the answer keeps a stack of the brackets that are open. What a bracket holds is looked at where it closes.
+One pass over the answer keeps a stack of the open brackets. The content of a bracket is read where it closes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PART = re.compile(
 )
 _NEXT_MEMBER = re.compile(r"[^\[\]{}]*+|\s*+\[\[[\w.]{1,30}\]\]\s*+|(?!.*\n\s*\n)[\s,，;{}]*+", re.DOTALL)
 _PLURALS = frozenset({"words", "tokens", "scores", "values", "weights", "importances"})  # of lists without brackets
-_BETWEEN_FIELDS = 4  # of an object without brackets: "word", then at most so many, then its number
+_BETWEEN_FIELDS = 4  # fields, at most, between "word" and its number in an object without brackets
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class _Field:
 
 @dataclass(slots=True)
 class _Frame:
-    """What stands between two brackets, as far as it has been read."""
+    """The content of two brackets that has been read so far."""
 
     key: str | None
     quoted: bool
@@ -53,9 +53,9 @@ class _Frame:
     entries: list[Entry] = field(default_factory=list)  # of the objects in it
     texts: list[str] = field(default_factory=list)
     numbers: list[float] = field(default_factory=list)
-    arrays: list[_Frame] = field(default_factory=list)  # the lists of words, or of numbers, that wait for each other
+    arrays: list[_Frame] = field(default_factory=list)  # lists of words or numbers that wait for their counterpart
     end: int = 0
-    holds_lists: bool = False  # complete ones: then its own members are no words
+    holds_lists: bool = False  # complete lists: then its own members are no words
 
 
 def in_objects(text: str) -> Iterator[list[Entry]]:
@@ -73,7 +73,7 @@ def in_objects(text: str) -> Iterator[list[Entry]]:
         elif found["close"]:
             _flush(outside)
         elif found["inside"] is None and (len(stack) == 1 or found.end() < len(text)):
-            _add(found, stack[-1])  # at the end of the text, that may have cut the number
+            _add(found, stack[-1])  # no number: the end of the text may have cut it
         is_key = found["inside"] is not None
         pending = (_key(found), bool(found["key"]), found.start()) if is_key else None
     while len(stack) > 1:
@@ -85,7 +85,7 @@ def in_objects(text: str) -> Iterator[list[Entry]]:
 
 
 def _add(found: re.Match[str], frame: _Frame) -> None:
-    """Add a string, a number or a member to what stands in a bracket."""
+    """Add a string, a number or a member to the content of a bracket."""
     if found["text"]:
         frame.texts.append(unescaped(found["text"][1:-1]))
     elif found["lone"]:
@@ -126,7 +126,7 @@ def _literal(written: str) -> str:
 
 
 def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) -> None:
-    """Hand what is in a bracket to the one around it; a list that has a name of its own is complete."""
+    """Pass the content of a bracket to the one around it; a list with its own name is complete."""
     frame.end = end
     if frame.bracket != "{" and not frame.fields and not frame.entries:
         if frame.key is not None and frame.quoted and len(frame.numbers) == 1 and kind_of_key(frame.key) is None:
@@ -157,7 +157,7 @@ def _close(frame: _Frame, parent: _Frame, end: int, lists: list[list[Entry]]) ->
 
 
 def _is_no_list(frame: _Frame) -> bool:
-    """Whether a dictionary is about the class, or a summary: "classification": {"label": "negative", "value": -1}."""
+    """Return whether a dictionary is about the class or a summary: "classification": {"label": "bad", "value": -1}."""
     if frame.key is None or is_other_key(frame.key):
         return frame.key is not None
     words = [f for f in frame.fields if f.quoted and f.kind is None and not is_other_key(f.key)]
@@ -165,7 +165,7 @@ def _is_no_list(frame: _Frame) -> bool:
 
 
 def _keep_array(frame: _Frame, parent: _Frame, lists: list[list[Entry]]) -> None:
-    """Keep a list of words until the list of numbers that belongs to it comes, or the other way round."""
+    """Keep a list of words until its list of numbers comes, or a list of numbers until its words come."""
     kind = kind_of_key(frame.key) if frame.key else None
     if kind == "value" and frame.texts and not frame.numbers:
         numbers = [as_number(text) for text in frame.texts]
@@ -187,7 +187,7 @@ def _keep_array(frame: _Frame, parent: _Frame, lists: list[list[Entry]]) -> None
 
 
 def _object(frame: _Frame, end: int) -> Entry | None:
-    """Return the pair that an object is: by its names, or by what else it holds."""
+    """Return the pair of an object, by its keys or by the types of its values."""
     words = [f for f in frame.fields if f.kind == "word" and isinstance(f.value, str)]
     given = [f for f in frame.fields if f.kind in ("value", "class")]
     given.sort(key=lambda f: (as_number(f.value) is None, f.kind == "class"))
@@ -202,7 +202,7 @@ def _object(frame: _Frame, end: int) -> Entry | None:
 
 
 def _unnamed(frame: _Frame, end: int) -> Entry | None:
-    """Return the pair of an object with one string and one number under names that are not known."""
+    """Return the pair of an object with one string and one number under unknown keys."""
     if frame.key is not None or len(frame.fields) != 2 or any(f.kind == "class" or not f.quoted for f in frame.fields):
         return None
     word = next((f for f in frame.fields if isinstance(f.value, str) and as_number(f.value) is None), None)
@@ -221,7 +221,7 @@ def _entry(word: object, value: object, frame: _Frame, end: int, comma: bool) ->
 
 
 def _dictionary(frame: _Frame) -> list[Entry]:
-    """Return the pairs of {"film": 0.5, "dull": -0.8}; names without quotes are words where they are no keys."""
+    """Return the pairs of {"film": 0.5, "dull": -0.8}; names without quotes are words unless they are known keys."""
     return [
         _of_field(f)
         for f in frame.fields
@@ -239,7 +239,7 @@ def _of_field(f: _Field) -> Entry:
 
 
 def _flush_object(outside: _Frame) -> None:
-    """Take the last member and one before it for an object, if they name a value and a word: YAML, or named fields."""
+    """Read the last member and one before it as an object if they name a value and a word (YAML, named fields)."""
     last = outside.fields[-1]
     kind = last.kind
     if last.quoted or kind not in ("word", "value") or last.key.casefold() in _PLURALS:

@@ -43,7 +43,7 @@ _OPENING_WORD = r"""
 
 
 class _Prose(Generic[L]):
-    """What is looked for in the prose about given labels."""
+    """The patterns and words that are searched in prose about these labels."""
 
     def __init__(self, labels: Labels[L]) -> None:
         name, number = labels.name, labels.number
@@ -59,7 +59,7 @@ class _Prose(Generic[L]):
 
 
 def class_by_prose(text: str, labels: Labels[L]) -> L | None:
-    """Return the class that all sentences which decide on one agree on; only those that conclude, if there are any."""
+    """Return the class that all deciding sentences agree on, or None. If any sentence concludes, only those count."""
     prose = _Prose(labels)
     decided: set[L | None] = set()  # None: neither
     concluded: set[L | None] = set()
@@ -78,7 +78,7 @@ def class_by_prose(text: str, labels: Labels[L]) -> L | None:
 
 
 def _sentence(sentence: str, prose: _Prose[L]) -> set[L | None]:
-    """Return the classes (None: neither) that a sentence decides on; none if it speaks of both, or of what might be."""
+    """Return the classes (None: neither) that a sentence decides on; none if it is about both, or hypothetical."""
     labels = prose.labels
     if not prose.named_at_all.search(sentence):
         return set()
@@ -102,13 +102,13 @@ def _sentence(sentence: str, prose: _Prose[L]) -> set[L | None]:
 
 
 def _name_and_number(sentence: str, prose: _Prose[L]) -> bool:
-    """Whether a class is written with its number, "negative (-1)", in a sentence that quotes no word."""
+    """Return whether a class is written with its number, "negative (-1)", in a sentence that quotes no word."""
     agreeing = any(prose.labels.of(m["name"]) == prose.labels.of(m["number"]) for m in prose.named.finditer(sentence))
     return agreeing and not _QUOTE.search(sentence) and not _LISTED.match(sentence)
 
 
 def _negated(tokens: list[str], at: int) -> bool:
-    """Whether "not" or the like comes before, with no "but" between; "not only" is none."""
+    """Return whether a negation other than "not only" precedes, with no "but" between."""
     for back in range(at - 1, max(at - 9, -1), -1):
         if tokens[back] == "but":
             return False
@@ -118,7 +118,7 @@ def _negated(tokens: list[str], at: int) -> bool:
 
 
 def _is_about_review(tokens: list[str], named: list[bool], at: int, prose: _Prose[L]) -> bool:
-    """Whether what comes before says that the review is so, rather than that something in it is."""
+    """Return whether the words before are about the review, rather than about something in it."""
     verb = next((back for back in range(at - 1, max(at - 8, -1), -1) if tokens[back] in _IS), None)
     if verb is None or not prose.elsewhere.isdisjoint(tokens[verb:at]):
         return False

@@ -1,4 +1,4 @@
-"""The table of readers: one for each way in which models write words and their numbers."""
+"""The table of readers: one for each form in which models write words and their numbers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .tuples import in_tuples
 
 
 class Reader(NamedTuple):
-    """`read` goes over a whole answer and yields the lists in it, in order.
+    """A reader of one form. `read` yields the lists in an answer, in order.
 
-    `brackets`: what it reads is written with brackets, so that a number the end has cut is not taken for a whole one.
+    `brackets`: whether the form has brackets, which show whether the answer's end has cut a number.
     """
 
     read: Callable[[str], Iterator[list[Entry]]]
     brackets: bool
 
 
-# Who knows most of what it reads comes first: of two that find as much in the same place, the first is right.
+# The most specific readers come first: of two that find equally many pairs in the same place, the first counts.
 READERS: tuple[Reader, ...] = (
     Reader(in_markup, brackets=True),
     Reader(in_objects, brackets=True),

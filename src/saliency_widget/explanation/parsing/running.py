@@ -1,4 +1,4 @@
-"""The readers of pairs in running text: many in one line, one line below the other, or in sentences."""
+"""The readers of pairs in running text: many on one line, words above numbers, or in sentences."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def in_one_line(text: str) -> Iterator[list[Entry]]:
 
 
 def in_two_lines(text: str) -> Iterator[list[Entry]]:
-    """Yield the pairs of "Words: This, film" and "Scores: 0.1, 0.5", one line below the other, of as many each."""
+    """Yield the pairs of a line "Words: This, film" above a line "Scores: 0.1, 0.5" of equal length."""
     words: tuple[list[str], int] | None = None
     for at, line in numbered_lines(text):
         found = _NAMED_LINE.fullmatch(line)

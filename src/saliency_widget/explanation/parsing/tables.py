@@ -1,4 +1,4 @@
-"""The reader of tables: Markdown, LaTeX, HTML, CSV. Each way of writing gives rows of cells; what they mean is one."""
+"""The reader of tables: Markdown, LaTeX, HTML and CSV are first read as rows of cells, then all in the same way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .literals import LONGEST_LINE, as_number, numbered_lines, undressed
 
 
 class _Row(NamedTuple):
-    """The cells of a row, as they are written, and where it is in the answer."""
+    """The cells of a row, as they are written, and the row's place in the answer."""
 
     cells: list[str]
     start: int
@@ -76,7 +76,7 @@ def _html_rows(text: str) -> Iterator[_Row]:
 
 
 def _in_csv(text: str) -> Iterator[list[Entry]]:
-    """Yield the rows below a line that names a column of words and one of numbers."""
+    """Yield the pairs of the rows below a line that names a column of words and one of numbers."""
     mark, rows = "", list[_Row]()
     for at, line in numbered_lines(text):
         if not rows or line.count(mark) < 1:
@@ -88,7 +88,7 @@ def _in_csv(text: str) -> Iterator[list[Entry]]:
 
 
 def _csv_mark(line: str) -> str:
-    """Return what separates the cells of a head, or nothing where the line is none."""
+    """Return the separator of the cells of a head, or "" if the line is none."""
     if len(line) > LONGEST_LINE:
         return ""
     heads = ((mark, _csv_cells(line, mark)) for mark in "\t;," if mark in line)
@@ -96,7 +96,7 @@ def _csv_mark(line: str) -> str:
 
 
 def _csv_cells(line: str, mark: str) -> list[str]:
-    """Return the cells; one in quotes may hold the mark."""
+    """Return the cells of a line; a quoted cell may contain the separator."""
     cells: list[str] = []
     at = 0
     while at <= len(line):
@@ -105,7 +105,7 @@ def _csv_cells(line: str, mark: str) -> list[str]:
         if quoted and line[end : end + 1] in ("", mark):
             cells.append(quoted[1].replace('""', '"'))
         else:
-            end = line.find(mark, at + (at == 0 and line.startswith(mark * 2)))  # the mark itself, as the first word
+            end = line.find(mark, at + (at == 0 and line.startswith(mark * 2)))  # the separator may be the first word
             end = len(line) if end < 0 else end
             cells.append(line[at:end].strip())
         at = end + 1
@@ -116,10 +116,10 @@ def _csv_cells(line: str, mark: str) -> list[str]:
 
 
 def _read(rows: Iterable[_Row]) -> Iterator[list[Entry]]:
-    """Yield the pairs: by the columns that the table's head names, or else the last number and the cell before it."""
+    """Yield the pairs of the columns that the head names; without a head, the last number and the cell before it."""
     found: list[Entry] = []
     columns: list[tuple[int, int]] = []
-    words: list[str] = []  # of a table on its side: a row of words above a row of numbers
+    words: list[str] = []  # of a transposed table: a row of words above a row of numbers
     for row in rows:
         first = kind_of_key(row.cells[0]) if row.cells else None
         if first == "word" and not columns and not _columns(row.cells):
@@ -140,7 +140,7 @@ def _read(rows: Iterable[_Row]) -> Iterator[list[Entry]]:
 
 
 def _columns(cells: list[str]) -> list[tuple[int, int]]:
-    """Return the columns of words and numbers that a head names, several where pairs stand side by side; else none.
+    """Return the columns of words and numbers that a head names; several if the table has pairs side by side.
 
     The first column that names a value counts: "Word | Score | Weight of evidence".
     """
@@ -154,7 +154,7 @@ def _columns(cells: list[str]) -> list[tuple[int, int]]:
         if value is not None:
             pairs.append((at, value))
     if not pairs and len(words) == 1 and "value" in kinds:
-        pairs = [(words[0], kinds.index("value"))]  # the numbers stand first
+        pairs = [(words[0], kinds.index("value"))]  # the numbers come first
     if not pairs and not words and kinds.count("value") == 1 and kinds.index("value") == 1:
         pairs = [(0, 1)]
     return pairs

@@ -1,4 +1,4 @@
-"""What a model thought before it answered, in whatever marks it is written."""
+"""The split of a model's output into its thinking, in any of the usual tags, and its answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 _SURE = r"(?:\w{1,12}[:_-])?(?:think|thinking|thought|thoughts|reasoning|reasoning_content)"
 _UNSURE_NAMES = ("analysis", "scratchpad", "reflection", "inner_monologue", "monologue", "draft", "details")
 _UNSURE = "|".join(_UNSURE_NAMES)
-# An opening tag begins a line and a closing one is not within quotes: both can be words of a review. The marks that
-# are a tokenizer's own can stand anywhere.
+# An opening tag must begin a line and a closing one must not be quoted: both can be words of a review. A tokenizer's
+# own marks can be anywhere.
 _MARK = re.compile(
     rf"""(?P<open>(?:^|\n)[^\S\n]{{0,8}}(?:<{_SURE}>|\[THINK\])
         | ◁think▷ | <\|(?:begin_of_thought|START_THINKING)\|> | <\|channel>thought\n? | <unused94>thought\n?
@@ -24,15 +24,15 @@ _MARK = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _OF_THINKING = re.compile(r"think|thought|reason|analy|draft|思考|推理|思路", re.IGNORECASE)
-# What is left of the marks of gpt-oss where a server takes them out: "analysisWe need …assistantfinal[(…".
+# The rest of gpt-oss's marks after a server has removed special tokens: "analysisWe need …assistantfinal[(…".
 _BARE_CHANNELS = re.compile(r"\A\s{0,8}analysis(?=\S)")
 _BARE_FINAL = "assistantfinal"
 
 
 def without_thinking(text: str) -> tuple[str, str]:
-    """Return the answer, and what was thought before it.
+    """Return the answer, and the thinking before it.
 
-    A closing mark without an opening one ends what the prompt began. A tag such as <analysis> has to be closed.
+    A closing mark without an opening one ends thinking that the prompt began. A tag such as <analysis> must be closed.
     """
     final = text.rfind(_BARE_FINAL)
     if final >= 0 and _BARE_CHANNELS.match(text):
@@ -48,7 +48,7 @@ def without_thinking(text: str) -> tuple[str, str]:
         if ends and inside != ends:
             continue
         part, at = text[at : mark.start()], mark.end()
-        if mark["close"] and not inside:  # all before it was thought, whatever it looked like
+        if mark["close"] and not inside:  # everything before it is thinking
             thoughts += [*answer, part]
             answer = []
         else:
@@ -60,12 +60,12 @@ def without_thinking(text: str) -> tuple[str, str]:
 
 
 def _is_thinking(mark: re.Match[str]) -> bool:
-    """Whether a tag is about thinking: a <details> that unfolds may be about the answer as well."""
+    """Return whether a tag holds thinking: a <details> may also hold the answer."""
     return mark["begin"].lower() != "details" or bool(_OF_THINKING.search(mark["summary"] or ""))
 
 
 def _inside_after(mark: re.Match[str]) -> str:
-    """Return which thinking a mark begins; "" where the answer goes on after it."""
+    """Return the kind of thinking that a mark begins; "" if the answer continues after it."""
     if mark["channel"]:
         return "" if mark["channel"].lower() == "final" else "channel"
     return mark["begin"].lower() if mark["begin"] else "thinking" if mark["open"] else ""

@@ -36,7 +36,7 @@ _TUPLE = re.compile(
 _REVERSED = re.compile(
     rf"[{OPENERS}]\s*+[{OPEN_QUOTES}]?+{NUMBER}[{QUOTES}]?+\s*+{_SEPARATOR}\s*+(?P<word>{LITERAL})\s*+[{CLOSERS}]"
 )
-# How a pair ends, if its word is not properly quoted.
+# The end of a pair whose word is not properly quoted.
 _ENDING = re.compile(rf"{_SEPARATOR}\s*+[{OPEN_QUOTES}]?+{NUMBER}[ ]?[{QUOTES}]?+\s*+(?P<close>[{CLOSERS}])")
 _TWO_WORDS = re.compile(rf"[{QUOTES}]\s*+{_SEPARATOR}\s*+[{OPEN_QUOTES}]|[{OPENERS}]\s*+[{OPEN_QUOTES}]")
 _NO_WORD = re.compile(rf"[{OPENERS}{CLOSERS}\n]")
@@ -51,12 +51,12 @@ _NEW_LIST = re.compile(r"[\[\]{}［］【】]|```|\n[^\S\n]*+\n\s*+[^\s(（]")
 
 
 def in_tuples(text: str) -> Iterator[list[Entry]]:
-    """("word", 0.5) and ["word", 0.5], in lists."""
+    """Yield lists of ("word", 0.5) and ["word", 0.5]."""
     return grouped(text, each_tuple(text), lambda gap: bool(_NEW_LIST.search(gap)))
 
 
 def each_tuple(text: str) -> Iterator[Entry]:
-    """What is written like a pair, bracket by bracket."""
+    """Yield every pair in brackets."""
     endings = _Endings(text)
     found = _OPENING.search(text)
     while found:
@@ -68,7 +68,7 @@ def each_tuple(text: str) -> Iterator[Entry]:
 
 
 def _strict(text: str, at: int) -> Entry | None:
-    """A pair with its word in proper quotes."""
+    """Return the pair at `at` if its word is in proper quotes."""
     found = _TUPLE.match(text, at)
     if not found:
         return None
@@ -85,23 +85,23 @@ def _strict(text: str, at: int) -> Entry | None:
 
 
 def _reversed(text: str, at: int) -> Entry | None:
-    """A pair with its number first: (0.5, "film")."""
+    """Return the pair at `at` if its number comes first: (0.5, "film")."""
     found = _REVERSED.match(text, at)
     if not found or not is_fractional(found["number"]):
-        return None  # (0, "film") is where the word stands
+        return None  # in (0, "film") the number is a position
     word, value = unescaped(found["word"][1:-1]), value_of(found["number"])
     return Entry(word, value, at, found.end(), True, noted(word, value))
 
 
 class _Endings:
-    """Pairs whose quotes are broken, or missing: from an opening bracket to the next ", 0.5)"."""
+    """A reader of pairs with broken or missing quotes: from an opening bracket to the next ", 0.5)"."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._next = _ENDING.search(text)
 
     def entry(self, at: int) -> Entry | None:
-        """The pair that begins at the bracket at `at`. Asked for in order, so that each ending is found once."""
+        """Return the pair of the bracket at `at`, or None. Must be called in order, so each ending is found once."""
         while self._next and self._next.start() <= at:
             self._next = _ENDING.search(self._text, at + 1)
         end = self._next
@@ -125,7 +125,7 @@ def _is_word(raw: str, in_quotes: bool) -> bool:
 
 
 def _numberless(text: str, at: int) -> Entry | None:
-    """A word in brackets without a number that can be read."""
+    """Return the word in brackets at `at` if it has no readable number."""
     found = _NO_NUMBER.match(text, at) or _NOTHING_LIKE_IT.match(text, at)
     if found:
         return Entry(unescaped(found["word"][1:-1]), None, at, found.end(), True)

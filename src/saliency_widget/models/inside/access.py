@@ -35,11 +35,11 @@ class ModelAccess:
 
     @property
     def reads_ids(self) -> bool:
-        """Whether the model reads ids beside their embeddings; probed when first asked."""
+        """Return whether the model reads ids beside their embeddings; probed when first asked."""
         return probe.reads_ids(self._model)
 
     def plain(self, n: int) -> Network:
-        """The model over the first n rows."""
+        """Return the model over the first n rows."""
         return self._model.network(self._inputs.at(range(n)))
 
     def read_once(self, x: torch.Tensor, at: torch.Tensor) -> Reading:
@@ -69,7 +69,7 @@ class ModelAccess:
         return zeroing_pass(self.attention, n, at, queries, rows, layer)
 
     def relevance(self, rule: Rule) -> AbstractContextManager[None]:
-        """A context in which backward passes follow the rule. Raises: UnsupportedMethod."""
+        """Return a context in which backward passes follow the rule. Raises: UnsupportedMethod."""
         if probe.remembers(self._model):
             raise UnsupportedMethod(
                 f"{type(self.module).__name__} keeps traces of the texts it has read, so its layers cannot be given "
@@ -79,9 +79,9 @@ class ModelAccess:
         return relevance_rules(self.module, rule)
 
     def run(self, n: int, **options: Any) -> Any:
-        """Transformers' own output of one plain pass over the first n rows."""
+        """Run one plain pass over the first n rows. Return transformers' own output."""
         return self._model.run(self._inputs.at(range(n)), **options)
 
     def unknown(self) -> torch.Tensor:
-        """The text with an unknown token in each place, [1, n, d]. Raises: InputError."""
+        """Return the text with an unknown token in each place, [1, n, d]. Raises: InputError."""
         return of_unknown_tokens(self._model, self._inputs)

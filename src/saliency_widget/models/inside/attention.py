@@ -55,7 +55,7 @@ _CURE = "Use saliency, occlusion or random."
 
 
 def why_no_attention(model: Model) -> str | None:
-    """Why this model's attention cannot be shown, in one sentence; None where no reason is known.
+    """Return why this model's attention cannot be shown, in one sentence; None if no reason is known.
 
     It checks names alone. Only a pass shows a family that returns no weights when asked.
     """
@@ -68,7 +68,7 @@ def why_no_attention(model: Model) -> str | None:
 
 
 def why_no_rollout(model: Model) -> str | None:
-    """Why attention cannot be followed through this model's layers, in one sentence; None where no reason is known."""
+    """Return the reason why rollout cannot run on this model, as a sentence; None if no reason is known."""
     reason = why_no_attention(model)
     if reason is not None:
         return reason
@@ -83,7 +83,7 @@ def why_no_rollout(model: Model) -> str | None:
 
 
 def _check_own_attention(model: Model) -> None:
-    """Raises: UnsupportedMethod where attention, called by us, does not give the model's logits.
+    """Raise UnsupportedMethod if attention, called by us, does not give the model's logits.
 
     On the interface that is the model's eager attention; elsewhere the observed weights times the values.
     """
@@ -132,7 +132,7 @@ class AttentionReader:
     def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
         """Run one pass over the first n rows and hand each layer's weights to `record`. Return the logits at `at`.
 
-        Raises: UnsupportedMethod where no layer shows its weights, or where they are no shares of the text's tokens;
+        Raises: UnsupportedMethod if no layer shows its weights, or if they are no shares of the text's tokens;
         and, with `once`, where a layer has two attentions (DiffLlama).
         """
         name = type(self.model.model).__name__
@@ -185,12 +185,12 @@ class AttentionReader:
 
     @property
     def n_layers(self) -> int:
-        """How many layers the model (of two parts, the decoder) has."""
+        """Return how many layers the model (of two parts, the decoder) has."""
         return self.model.n_layers
 
     @cached_property
     def kinds(self) -> Kinds:
-        """The kind of each attention module; only for families on the interface."""
+        """Return the kind of each attention module; only for families on the interface."""
         return kinds_of(self.model, self.inputs)
 
     def for_a_pass(self) -> AttentionReader:
@@ -219,13 +219,13 @@ def _needed(model: Model) -> set[Kind]:
 
 
 def _beyond_shares(weights: torch.Tensor) -> torch.Tensor:
-    """The largest distance of some rows of weights [..., keys] from shares that sum to 1."""
+    """Return the largest distance of some rows of weights [..., keys] from shares that sum to 1."""
     rows = weights.detach().float()
     return (rows.sum(-1) - 1).amax().maximum(-rows.amin())
 
 
 def _hands_out(model: Model) -> bool:
-    """Whether a shadow returns its weights when asked; tried once for each model.
+    """Return whether a shadow returns its weights when asked; tried once for each model.
 
     They must be shares, and the pass that returns them must give the model's logits (Falcon's eager attention adds its
     biases twice).
@@ -252,7 +252,7 @@ def _hands_out(model: Model) -> bool:
 
 
 def forward(model: Model, inputs: Inputs, n: int, at: torch.Tensor) -> torch.Tensor:
-    """One pass of this very shadow over the first n rows; logits [a, vocabulary] at `at`.
+    """Run one pass of this shadow over the first n rows. Return the logits [a, vocabulary] at `at`.
 
     It reads no later row: a network that is not causal would attend to it.
     """
@@ -274,7 +274,7 @@ def _tell(layers: Any, kind: Kind, shape: tuple[int, int], record: Recorder, *, 
 
 @contextmanager
 def answering(model: Model, handler: Handler, n_texts: Callable[[], int] = lambda: 1) -> Iterator[None]:
-    """A context in which `handler` computes every attention of a shadow.
+    """Enter a context in which `handler` computes every attention of a shadow.
 
     On the interface its name is "eager"; elsewhere the model's own code calls it, unless that code is a fused kernel.
     `n_texts`: the number of texts in a layer's present input.
@@ -292,7 +292,7 @@ def _seen_into(implementation: str | None) -> str | None:
 
 
 def has_interface(model: Model) -> bool:
-    """Whether the code of a shadow uses transformers' attention interface; tried once for each model."""
+    """Return whether the code of a shadow uses transformers' attention interface; tried once for each model."""
     import torch
 
     def look() -> bool:
@@ -312,7 +312,7 @@ def has_interface(model: Model) -> bool:
 
 
 def recording(kinds: Kinds, record: Recorder) -> Handler:
-    """A handler that computes the model's own attention and hands its weights to `record`."""
+    """Return a handler that computes the model's own attention and hands its weights to `record`."""
     import torch
 
     number = numbering()
@@ -373,7 +373,7 @@ def kinds_of(model: Model, inputs: Inputs) -> Kinds:
 
 @contextmanager
 def _asking_for_weights(model: Any) -> Iterator[list[Any]]:
-    """A context in which a pass of a shadow returns its weights; the list holds the model's outputs."""
+    """Enter a context in which a pass of a shadow returns its weights; the list holds the model's outputs."""
     outputs: list[Any] = []
 
     def ask(_module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -391,10 +391,10 @@ def _asking_for_weights(model: Any) -> Iterator[list[Any]]:
 
 
 def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
-    """The positions [p] of the last layer's output that the logits depend on: those with a gradient.
+    """Return the positions [p] of the last layer's output that the logits depend on: those with a gradient.
 
     Families pool the first token, the last that is no padding, or the mean; some let the config choose. Gradients tell.
-    Raises: UnsupportedMethod where no layers are found.
+    Raises: UnsupportedMethod if no layers are found.
     """
     import torch
 
@@ -429,7 +429,7 @@ def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
 
 
 def layers_in(root: Any) -> Iterator[Any]:
-    """Members of the outermost lists of modules: the transformer layers, in whatever family."""
+    """Yield the members of the outermost lists of modules, which are the layers in any family."""
     from torch import nn
 
     for child in root.children():

@@ -18,10 +18,11 @@ _AT_ONCE = 4096  # rows of the vocabulary
 
 
 def baselines_of(model: Model, inputs: Inputs) -> dict[str, Callable[[], torch.Tensor]]:
-    """By name, a function that returns embeddings [1, n, d] for `inputs`: source and text may have two tables.
+    """Return the baselines by name: functions that return embeddings [1, n, d] for `inputs`.
 
-    The tokenizer may have no unk, pad or mask token. "mean" is the mean over the vocabulary (Bastings et al. 2022
-    compare these choices for text, arXiv:2111.07367). Each is computed when it is first asked for, and once.
+    Source and text may have two tables. The tokenizer may have no unk, pad or mask token. "mean" is the mean over the
+    vocabulary (Bastings et al. 2022 compare these choices for text, arXiv:2111.07367). Each is computed once, when it
+    is first used.
     """
     tokenizer = model.tokenizer
     special = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("unk", "pad", "mask")}
@@ -35,7 +36,7 @@ def baselines_of(model: Model, inputs: Inputs) -> dict[str, Callable[[], torch.T
 def stand_in(model: Model, token: int, baseline: str | None) -> int:
     """Return the id that replaces a token: the baseline's; without a chosen baseline one that differs from the token's.
 
-    Raises: InputError where the baseline is no token.
+    Raises: InputError if the baseline is no token.
     """
     names = ("unk", "pad", "mask", "eos") if baseline is None else (baseline,)
     found = [getattr(model.tokenizer, f"{name}_token_id", None) for name in names]
@@ -50,9 +51,9 @@ def stand_in(model: Model, token: int, baseline: str | None) -> int:
 
 
 def of_unknown_tokens(model: Model, inputs: Inputs) -> torch.Tensor:
-    """The baseline of inseq [1, n, d]: unknown tokens; but ends of text, and the decoder's first token, stay.
+    """Return the baseline of inseq [1, n, d]: unknown tokens; but ends of text, and the decoder's first token, stay.
 
-    Raises: InputError where the tokenizer has none of unk, pad and eos.
+    Raises: InputError if the tokenizer has none of unk, pad and eos.
     """
     tokenizer, config = model.tokenizer, model.model.config.get_text_config()
     end = config.eos_token_id if config.eos_token_id is not None else tokenizer.eos_token_id
@@ -88,7 +89,7 @@ def _mean(model: Model, inputs: Inputs) -> torch.Tensor:
 
 
 def _mean_of(embedding: torch.nn.Module, device: torch.device) -> torch.Tensor:
-    """The mean of all outputs of the module, [1, 1, d]: some families scale the rows of its table."""
+    """Return the mean of all outputs of the module, [1, 1, d]: some families scale the rows of its table."""
     import torch
 
     table = next(embedding.parameters())

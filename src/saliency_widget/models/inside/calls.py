@@ -22,24 +22,24 @@ class Call(Protocol):
 
     @property
     def module(self) -> Any:
-        """The module that computes it."""
+        """Return the module that computes it."""
 
     @property
     def n_keys(self) -> int:
-        """The number of keys."""
+        """Return the number of keys."""
 
     @property
     def values(self) -> torch.Tensor:
-        """[batch, heads, keys, head_dim]; where heads share values, once for each."""
+        """Return the values [batch, heads, keys, head_dim], repeated for heads that share them."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield the weights of the model's own code, block by block of queries.
 
-        Raises: UnsupportedMethod where that code returns no weights.
+        Raises: UnsupportedMethod if that code returns no weights.
         """
 
     def of_first_text(self, *, queries: bool) -> Call:
-        """The keys and values of the first text of the batch alone; with `queries` also its queries alone."""
+        """Return the keys and values of the first text of the batch alone; with `queries` also its queries alone."""
 
 
 # What an attention layer gives for a call: [batch, n, heads, head_dim].
@@ -47,14 +47,14 @@ Handler = Callable[[Call], "torch.Tensor"]
 
 
 def plain(call: Call) -> torch.Tensor:
-    """The output of the model's own attention."""
+    """Return the output of the model's own attention."""
     import torch
 
     return torch.cat([block.output for block in call.blocks()], dim=1)
 
 
 def multiplied(call: Call) -> torch.Tensor:
-    """The product of weights and values: the model's own output, if both were identified rightly."""
+    """Return the product of weights and values: the model's own output, if both were identified rightly."""
     import torch
 
     return torch.cat([(block.weights @ call.values).transpose(1, 2) for block in call.blocks()], dim=1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def checkpointed(model: torch.nn.Module) -> Iterator[None]:
-    """A context in which a forward pass keeps only each layer's input; the backward pass runs the layer again.
+    """Enter a context in which a forward pass keeps only each layer's input; the backward pass runs the layer again.
 
     Hooks that change a layer's output must still be there in the backward pass.
     """
@@ -59,7 +59,7 @@ def _put_back(layer: Any, own: Any) -> None:
 
 
 def graph_bytes(model: Any, n: int, d: int, element: int) -> int:
-    """The approximate size of the graph of one pass over n tokens: 16 arrays a layer as wide as the embedding.
+    """Return the approximate size of the graph of one pass over n tokens: 16 arrays a layer as wide as the embedding.
 
     Measured on Llama-like layers with SDPA attention; wider MLPs take more, GPT-2's layers a little less.
     """

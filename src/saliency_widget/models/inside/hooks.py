@@ -24,12 +24,12 @@ class Answer(NamedTuple):
 
 @contextmanager
 def answering(answers: Sequence[Answer]) -> Iterator[None]:
-    """A context in which each embedding module returns the rows of its answer.
+    """Enter a context in which each embedding module returns the rows of its answer.
 
     A module named twice returns them in order.
 
     They are a copy: some families scale their embeddings in place.
-    Raises: UnsupportedMethod where a module was not called, or was asked for other ids.
+    Raises: UnsupportedMethod if a module was not called, or was asked for other ids.
     """
     left = list(answers)
 
@@ -51,10 +51,10 @@ def answering(answers: Sequence[Answer]) -> Iterator[None]:
 
 
 def written_into(output: Any, asked: Any, answer: Answer) -> Any:
-    """`output`, as an embedding module gave it for the ids `asked`, with the rows of an answer in their places.
+    """Return the `output` of an embedding module for the ids `asked`, with the rows of an answer in their places.
 
     Families pad the text to a window, put tokens of their own before it, or texts on the second axis; they return all
-    rows one after another, or a tuple. Raises: UnsupportedMethod where `asked` does not contain the ids.
+    rows one after another, or a tuple. Raises: UnsupportedMethod if `asked` does not contain the ids.
     """
     import torch
 
@@ -87,7 +87,7 @@ def written_into(output: Any, asked: Any, answer: Answer) -> Any:
 
 @contextmanager
 def overhearing(head: torch.nn.Module | None, positions: torch.Tensor | None) -> Iterator[list[torch.Tensor]]:
-    """A context that collects the input of the vocabulary projection, [batch, k, hidden] for each call.
+    """Enter a context that collects the input of the vocabulary projection, [batch, k, hidden] for each call.
 
     With `positions`, the projection gets these alone: it is the most expensive layer of a small model.
     """
@@ -117,7 +117,7 @@ def overhearing(head: torch.nn.Module | None, positions: torch.Tensor | None) ->
 
 @contextmanager
 def last_logits(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Holds the last position's logits [1, vocabulary] of the last pass: before `generate` changes them."""
+    """Enter a context with the logits [1, vocabulary] of the last pass and position, before `generate` changes them."""
     latest: list[torch.Tensor] = []
 
     def listen(_module: torch.nn.Module, _args: Any, output: Any) -> None:

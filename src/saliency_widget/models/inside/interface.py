@@ -48,9 +48,9 @@ class InterfaceCall(NamedTuple):
         return self._replace(query=query, key=self.key[:1], value=self.value[:1])
 
     def blocks(self) -> Iterator[Block]:
-        """The model's own eager attention, a block of queries at a time.
+        """Yield the model's own eager attention, a block of queries at a time.
 
-        Raises: UnsupportedMethod where the family has no eager attention to call.
+        Raises: UnsupportedMethod if the family has no eager attention to call.
         """
         eager = eager_of(self.module)
         batch, heads, n = self.query.shape[:3]
@@ -73,9 +73,9 @@ def _of_queries(given: Any, n: int, part: slice) -> Any:
 
 
 def eager_of(module: Any) -> Callable[..., tuple[torch.Tensor, torch.Tensor | None]]:
-    """The eager attention function that the code of an attention module names.
+    """Return the eager attention function that the code of an attention module names.
 
-    Raises: UnsupportedMethod where it names none.
+    Raises: UnsupportedMethod if it names none.
     """
     code = inspect.unwrap(type(module).forward)
     name = next((n for n in code.__code__.co_names if n.endswith("eager_attention_forward")), "")
@@ -102,7 +102,7 @@ class Standin(str):
     key: str
 
     def __new__(cls, name: str, key: str, handler: Callable[[InterfaceCall], torch.Tensor]) -> Self:
-        """`name`: the name that the model's code sees; `key`: the key under which transformers finds our function."""
+        """Create a name. `name`: the one that the model's code sees; `key`: the key of our function in transformers."""
         made = super().__new__(cls, name)
         made.key, made.handler = key, handler
         return made
@@ -122,14 +122,14 @@ class Standin(str):
 
 @contextmanager
 def attending(model: Any, handler: Callable[[Call], torch.Tensor]) -> Iterator[None]:
-    """A context in which `handler` computes every attention layer of a shadow, under the name "eager"."""
+    """Enter a context in which `handler` computes every attention layer of a shadow, under the name "eager"."""
     with answering_as(model, lambda _name: Standin("eager", registered("eager"), handler)):
         yield
 
 
 @contextmanager
 def answering_as(model: Any, named: Callable[[Any], Any]) -> Iterator[None]:
-    """A context in which each config of a shadow has the attention implementation that `named` makes of its own."""
+    """Enter a context in which each config of a shadow has the attention implementation that `named` returns for it."""
     before = [(config, config._attn_implementation_internal) for config in configs_of(model)]
     for config, implementation in before:
         config._attn_implementation_internal = named(implementation)
@@ -141,7 +141,7 @@ def answering_as(model: Any, named: Callable[[Any], Any]) -> Iterator[None]:
 
 
 def configs_of(model: Any) -> list[Any]:
-    """Every config, nested ones too, that names an attention implementation."""
+    """Return every config, nested ones too, that names an attention implementation."""
     found: dict[int, Any] = {}
     queue = [getattr(module, "config", None) for module in model.modules()]
     while queue:
@@ -154,7 +154,7 @@ def configs_of(model: Any) -> list[Any]:
 
 
 def registered(implementation: str) -> str:
-    """The key under which transformers finds our function, and the mask function of `implementation`.
+    """Return the key under which transformers finds our function, and the mask function of `implementation`.
 
     Without a mask function of the same name the mask is silently None, and the model looks into the future.
     """
@@ -178,6 +178,6 @@ def _attend(
     attention_mask: torch.Tensor | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """The function that transformers calls for each layer; some families pass the arguments by these names."""
+    """Return the function that transformers calls for each layer; some families pass the arguments by these names."""
     handler = module.config._attn_implementation.handler  # noqa: SLF001 (a Standin)
     return handler(InterfaceCall(module, query, key, value, attention_mask, options)), None

@@ -51,7 +51,7 @@ class Facts:
 
     @property
     def reads_ids(self) -> bool:
-        """Whether the facts say that token ids matter beside their embeddings."""
+        """Return whether the facts say that token ids matter beside their embeddings."""
         return "read" in self.found and self.found["read"].reads_ids
 
     def once(self, name: str, look: Callable[[], Any], check: Callable[[], None]) -> Any:
@@ -79,34 +79,34 @@ class Probed(Protocol):
 
     @property
     def facts(self) -> Facts:
-        """The facts about the model."""
+        """Return the facts about the model."""
 
     @property
     def device(self) -> torch.device:
-        """The device of the model."""
+        """Return the device of the model."""
 
     @property
     def n_positions(self) -> int | None:
-        """The number of tokens that it can read, where its config has it."""
+        """Return the number of tokens that it can read, where its config has it."""
 
     @property
     def ways(self) -> tuple[Way, ...]:
-        """The ways to logits that its class offers, the fastest first."""
+        """Return the ways to logits that its class offers, the fastest first."""
 
     def fresh(self) -> Self:
-        """Another shadow beside this one."""
+        """Return another shadow of the same model."""
 
     def check_weights(self) -> None:
-        """Raises: WeightsChanged."""
+        """Raise WeightsChanged."""
 
     def some_ids(self, n: int) -> tuple[int, ...]:
-        """A text of n ordinary tokens."""
+        """Return a text of n ordinary tokens."""
 
     def embed(self, inputs: Inputs) -> torch.Tensor:
-        """Input embeddings [1, n, d]."""
+        """Return the input embeddings [1, n, d]."""
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
-        """One plain pass."""
+        """Run one plain pass."""
 
     def direct(self, inputs: Inputs, way: Way) -> Network:
         """Compute logits from embeddings in this way."""
@@ -141,11 +141,11 @@ def recall(source: Any, before: Facts | None) -> Facts:
 
 
 def writes_weights(model: Probed) -> bool:
-    """Whether a pass writes to the weights, as RWKV's does; it is stopped before.
+    """Return whether a pass writes to the weights, as RWKV's does; it is stopped before.
 
     Runs `model` itself, unlike the others.
 
-    Then a shadow has weights of its own. Raises: UnsupportedMethod where the model does not read ids alone.
+    Then a shadow has weights of its own. Raises: UnsupportedMethod if the model does not read ids alone.
     """
 
     def look() -> bool:
@@ -171,7 +171,7 @@ def writes_weights(model: Probed) -> bool:
 
 
 def remembers(model: Probed) -> bool:
-    """Whether a pass leaves traces in the modules: then each pass has a shadow of its own."""
+    """Return whether a pass leaves traces in the modules: then each pass has a shadow of its own."""
 
     def look() -> bool:
         fresh = model.fresh()
@@ -183,15 +183,15 @@ def remembers(model: Probed) -> bool:
 
 
 def way_of(model: Probed) -> Way:
-    """The fastest way that, given embeddings, has the model's own logits at chosen positions.
+    """Return the fastest way that, given embeddings, has the model's own logits at chosen positions.
 
-    Raises: UnsupportedMethod where none has, and where the model answers otherwise each time.
+    Raises: UnsupportedMethod if none has, and if the model answers differently each time.
     """
     return _read_of(model).way
 
 
 def is_causal(model: Probed) -> bool:
-    """Whether a changed later token leaves all earlier logits unchanged.
+    """Return whether a changed later token leaves all earlier logits unchanged.
 
     False, which is safe, while weights are NaN.
     """
@@ -199,12 +199,12 @@ def is_causal(model: Probed) -> bool:
 
 
 def batches(model: Probed) -> bool:
-    """Whether several texts in one pass have the same logits as each alone; Doge mixes their rows."""
+    """Return whether several texts in one pass have the same logits as each alone; Doge mixes their rows."""
     return _read_of(model).batches
 
 
 def reads_ids(model: Probed) -> bool:
-    """Whether token ids matter beside their embeddings, as where every layer has a table of its own (Gemma 3n).
+    """Return whether token ids matter beside their embeddings, as where every layer has a table of its own (Gemma 3n).
 
     Then a token is replaced by its id, and a gradient at the embeddings misses the ids' other effects.
     """
@@ -221,7 +221,7 @@ class _Read(NamedTuple):
 
 
 def _read_of(model: Probed) -> _Read:
-    """The facts of a model. They are not kept while its weights are NaN, which hide them."""
+    """Return the facts of a model. They are not kept while its weights are NaN, which hide them."""
     known: _Read | None = model.facts.found.get("read")
     if known is not None:
         return known
@@ -235,7 +235,7 @@ def _read_of(model: Probed) -> _Read:
 
 
 def _look(model: Probed) -> tuple[_Read, bool]:
-    """The facts of a model, and whether its weights let them be seen. Cost: four passes for most models."""
+    """Return the facts of a model, and whether its weights let them be seen. Cost: four passes for most models."""
     import torch
 
     inputs = short_text(model)
@@ -308,13 +308,13 @@ def _look_for_way(model: Probed) -> tuple[Way, torch.Tensor]:
 
 
 def _other_ids(inputs: Inputs) -> Inputs:
-    """The same text with the ids between its ends turned round."""
+    """Return the same text with the ids between its ends turned round."""
     source = inputs.source[:1] + tuple(reversed(inputs.source[1:-1])) + inputs.source[1:][-1:]
     return Inputs(source, (inputs.ids[0], *reversed(inputs.ids[1:-1]), inputs.ids[-1]))
 
 
 def holds_between(model: Probed, inputs: Inputs, first: int) -> bool:
-    """Whether a pass over all of `inputs` has the same logits at its `first` rows as a pass over these alone.
+    """Return whether a pass over all of `inputs` has the same logits at its `first` rows as a pass over these alone.
 
     It does not where positions are encoded otherwise beyond some length (longrope, dynamic rope). A length between two
     that hold is not tried again. The pass also shows traces that a long text leaves behind.
@@ -350,7 +350,7 @@ def holds_between(model: Probed, inputs: Inputs, first: int) -> bool:
 def near(
     found: torch.Tensor, expected: torch.Tensor, model: Probed, tolerances: dict[str, float], *, at_least: float = 0.0
 ) -> bool:
-    """Whether logits agree within the precision of the model's numbers. Tokens that both rule out do not count."""
+    """Return whether logits agree within the model's precision. Tokens that both rule out do not count."""
     if found.shape != expected.shape:
         return False
     found, expected = found.double().cpu(), expected.double().cpu()
@@ -363,33 +363,33 @@ def near(
 
 
 def precision(model: Probed) -> str:
-    """The coarsest of the types of floating-point numbers that the weights have, as people write it."""
+    """Return the coarsest of the types of floating-point numbers that the weights have, as people write it."""
     names = {str(p.dtype).removeprefix("torch.") for p in model.model.parameters()}
     return next((name for name in ("bfloat16", "float16", "float32") if name in names), "float64")
 
 
 def rounds_steps(model: Probed) -> bool:
-    """Whether layers round their input to 8 bit, so that a small step has no effect or too large a one."""
+    """Return whether layers round their input to 8 bit, so that a small step has no effect or too large a one."""
     import torch
 
     return any(p.dtype == torch.int8 for p in model.model.parameters())
 
 
 def short_text(model: Probed) -> Inputs:
-    """A short text, with a source where the model reads one."""
+    """Return a short text, with a source where the model reads one."""
     limit = model.n_positions or _N
     ids = model.some_ids(max(2, min(_N, limit)))
     return Inputs(ids[:4], ids) if model.has_source else Inputs((), ids)
 
 
 def positions_of(inputs: Inputs) -> list[int]:
-    """Irregular rows in the second part of a short text: they show a head that mixes positions."""
+    """Return irregular rows in the second part of a short text, which reveal a head that mixes positions."""
     n, start = len(inputs.ids), len(inputs.source)
     return sorted({start + at for at in (0, 2, n // 2 - 1, n - 4, n - 1) if 0 <= at < n})
 
 
 def _plain_of_short_text(model: Probed) -> torch.Tensor:
-    """Logits [k, vocabulary] of a plain call with ids, at the positions that are looked at; a classifier's at each."""
+    """Return the logits [k, vocabulary] of a plain call with ids at the probed positions; a classifier's at each."""
     import torch
 
     inputs = short_text(model)

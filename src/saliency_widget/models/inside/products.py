@@ -56,17 +56,17 @@ class Product:
 
     @property
     def fused(self) -> bool:
-        """Whether it is a whole attention, of queries, keys and values."""
+        """Return whether it is a whole attention, of queries, keys and values."""
         return len(self.operands) == 3
 
     @property
     def is_attention(self) -> bool:
-        """Whether it multiplies shares of a softmax."""
+        """Return whether it multiplies shares of a softmax."""
         return self.fused or any(self.shares)
 
     @property
     def others(self) -> list[Any]:
-        """The arguments that are not multiplied: an addend, a mask."""
+        """Return the arguments that are not multiplied: an addend, a mask."""
         named = (*enumerate(self.args), *self.kwargs.items())
         return [value for place, value in named if place not in self._places]
 
@@ -89,7 +89,7 @@ Answer = Callable[[Product], "torch.Tensor | None"]
 def _product(
     function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], shares: Mapping[torch.Tensor, Shares]
 ) -> Product | None:
-    """Return a call of a torch function as a product; None where it is none."""
+    """Return a call of a torch function as a product; None if it is none."""
     import torch
 
     name: str = getattr(function, "__name__", "")
@@ -117,7 +117,7 @@ def _product(
 
 @contextmanager
 def answering(model: Any, answer: Answer) -> Iterator[None]:
-    """A context that calls `answer` with each product that this thread computes.
+    """Enter a context that calls `answer` with each product that this thread computes.
 
     It also calls it for layers of `model` that autograd runs again, in any thread.
     """
@@ -149,14 +149,14 @@ def _put_back(layer: Any, own: Any) -> None:
 
 
 def unheard() -> Any:
-    """A context in which no mode hears a product."""
+    """Return a context in which no mode hears a product."""
     import torch
 
     return torch._C.DisableTorchFunction()  # noqa: SLF001 (torch offers no other way)
 
 
 def _ear(answer: Answer) -> Any:
-    """The mode that hears each call of a torch function."""
+    """Return the mode that hears each call of a torch function."""
     from torch import Tensor
     from torch.overrides import TorchFunctionMode
     from torch.utils.weak import WeakTensorKeyDictionary
@@ -238,7 +238,7 @@ class WeighingCall:
 
 @contextmanager
 def weighing(model: Any, handler: Handler, n_texts: Callable[[], int] = lambda: 1) -> Iterator[None]:
-    """A context in which `handler` computes every attention of a shadow that is a product of a softmax.
+    """Enter a context in which `handler` computes every attention of a shadow that is a product of a softmax.
 
     `n_texts`: the number of texts in a layer's present input.
     """
@@ -272,7 +272,7 @@ class _Layout:
     there: Callable[[torch.Tensor], torch.Tensor]  # and back
 
     def answered(self, product: Product, module: Any, handler: Handler, n_texts: int) -> torch.Tensor | None:
-        """Return the output of `handler` in the model's layout; None where the call has another number of texts."""
+        """Return the output of `handler` in the model's layout; None if the call has another number of texts."""
         shape = self.values.shape[:-2]
         if math.prod(shape) % n_texts:
             return None
@@ -292,7 +292,7 @@ class _Layout:
 
 
 def _layout(product: Product) -> _Layout | None:
-    """Return the layout of a product; None where it is not known to be an attention."""
+    """Return the layout of a product; None if it is not known to be an attention."""
     if product.fused:
         query, key, value = product.operands
         if product.kwargs.get("enable_gqa"):
@@ -311,7 +311,7 @@ def _layout(product: Product) -> _Layout | None:
 
 
 def _matrices(weights: Callable[[], torch.Tensor], values: torch.Tensor, heads: torch.Size) -> _Layout:
-    """The layout of a product of matrices: weights [*heads, n, keys], values that may be shared between heads."""
+    """Return the layout of a matrix product of weights [*heads, n, keys] and values, which heads may share."""
     import torch
 
     shape = torch.broadcast_shapes(heads, values.shape[:-2])  # type: ignore[no-untyped-call]  # torch
@@ -326,7 +326,7 @@ def _matrices(weights: Callable[[], torch.Tensor], values: torch.Tensor, heads: 
 
 
 def _letters(product: Product) -> _Layout | None:
-    """The layout of a product in einsum's letters, such as "bnij,jbnd->ibnd" (XLNet)."""
+    """Return the layout of a product in einsum's letters, such as "bnij,jbnd->ibnd" (XLNet)."""
     sides, arrow, after = product.args[0].replace(" ", "").partition("->")
     letters = sides.split(",")
     which = 0 if product.shares[0] else 1
@@ -351,7 +351,7 @@ def _letters(product: Product) -> _Layout | None:
 
 
 def _weights(query: torch.Tensor, key: torch.Tensor, product: Product) -> torch.Tensor:
-    """The weights of a fused attention, as torch's manual writes them: [..., n, keys]."""
+    """Return the weights of a fused attention, as torch's manual writes them: [..., n, keys]."""
     import torch
 
     named = dict(zip(("attn_mask", "dropout_p", "is_causal"), product.args[3:], strict=False)) | {**product.kwargs}

@@ -94,18 +94,18 @@ class _Rules:
 
     @property
     def constant_weights(self) -> bool:
-        """Whether no relevance goes back through attention weights."""
+        """Return whether no relevance goes back through attention weights."""
         return self.shares[0] == 0
 
 
 @contextmanager
 def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
-    """A context in which the backward pass of a shadow carries relevance.
+    """Enter a context in which the backward pass of a shadow carries relevance.
 
     The outputs are the same, bit for bit. (gradient · embedding).sum(-1) is then the relevance [batch, n] of each
     embedding for what was differentiated; the backward pass may be batched, and may come after the context was left.
     `rule` "cp-lrp" takes the attention weights as constants: where there are no biases, relevance adds up to the logit.
-    Raises: UnsupportedMethod where `why_no_relevance` has a reason; or during the pass, at a step without a rule.
+    Raises: UnsupportedMethod if `why_no_relevance` has a reason; or during the pass, at a step without a rule.
     """
     reason = why_no_relevance(model)
     if reason is not None:
@@ -128,7 +128,7 @@ def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
 
 
 def why_no_relevance(model: Any) -> str | None:
-    """One sentence why relevance cannot be propagated through `model`; None where no reason is known.
+    """Return the reason why relevance cannot be propagated through `model`, as a sentence; None if none is known.
 
     It checks classes alone. Only a pass shows a function without a rule in the model's code.
     """
@@ -186,7 +186,7 @@ def _hooks(model: Any, rules: _Rules) -> Iterator[RemovableHandle]:
 
 
 def _activations() -> tuple[type[torch.nn.Module], ...]:
-    """Classes of element-wise functions: all that a config of transformers can name."""
+    """Return the classes of element-wise functions that a config of transformers can name."""
     from torch import nn
     from transformers.activations import ACT2CLS
 
@@ -201,9 +201,9 @@ def _concerns(x: object) -> bool:
 
 
 def _at_input(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Rules for steps that the model's code takes between two modules: a function without a module, and a product.
+    """Apply the rules for steps between two modules: a function without a module, and a product.
 
-    Of a gated MLP, act(gate) · up, the product is met where the next module (down) takes it: whatever their names are.
+    The product of a gated MLP, act(gate) · up, is found at the input of the next module (down), whatever its name.
     """
     if not args or not _concerns(args[0]) or (node := args[0].grad_fn) is None:
         return None
@@ -248,7 +248,7 @@ def _at_unknown(
 
 
 def _is_by_element(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> bool:
-    """Whether every second element of y = f(x) stays as it is while the others of x are 0."""
+    """Return whether every second element of y = f(x) stays as it is while the others of x are 0."""
     import torch
 
     if y.shape != x.shape:
@@ -259,7 +259,7 @@ def _is_by_element(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) ->
 
 
 def _slope(module: torch.nn.Module, like: torch.Tensor) -> float | None:
-    """f'(0); None where f(0) is not 0, so that f(x) / x has no limit (a sigmoid)."""
+    """Return f'(0), or None if f(0) is not 0, as of a sigmoid, so that f(x) / x has no limit."""
     import torch
 
     zero = torch.zeros_like(like).requires_grad_()
@@ -315,7 +315,7 @@ def _probe(module: torch.nn.Module, like: torch.Tensor) -> _Norm:
 
 
 def _check_norm(module: torch.nn.Module, y: torch.Tensor, again: torch.Tensor) -> None:
-    """Raises UnsupportedMethod unless `again` is `y`, up to half the digits of the coarser of its type and float32."""
+    """Raise UnsupportedMethod unless `again` is `y`, up to half the digits of the coarser of its type and float32."""
     import torch
 
     tolerance = max(torch.finfo(y.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
@@ -352,7 +352,7 @@ def _attention(rules: _Rules, implementation: str, call: InterfaceCall) -> torch
 
 
 def _at_product(rules: _Rules, product: Product) -> torch.Tensor | None:
-    """The uniform rule for a product of matrices that both depend on the input, wherever the model's code takes it.
+    """Return the output of a product by the uniform rule, if both matrices depend on the input, otherwise None.
 
     A product with a constant is a linear step. A softmax whose shares are multiplied keeps its ordinary gradient.
     """
@@ -383,7 +383,7 @@ def _before(node: Node) -> tuple[Node, ...]:
 
 
 def _note(rules: _Rules, output: torch.Tensor, before: tuple[Node, ...]) -> None:
-    """Note that all steps between `before` and `output` have their rule."""
+    """Record that all steps between `before` and `output` have their rule."""
     if rules.made is not None and output.grad_fn is not None:
         rules.made[output.grad_fn] = before
 
@@ -409,7 +409,7 @@ def _at_end(rules: _Rules, model: torch.nn.Module, _args: Any, output: Any) -> N
 
 
 def _without_rule(end: Node, made: dict[Node, tuple[Node, ...]]) -> str | None:
-    """The name of a step before `end` that is neither linear nor made by a rule; None if there is none."""
+    """Return the name of a step before `end` that is neither linear nor made by a rule; None if there is none."""
     seen, queue = {end}, [end]
     while queue:
         node = queue.pop()

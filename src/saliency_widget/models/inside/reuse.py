@@ -1,8 +1,8 @@
-"""A causal model that has read a text once need not read the unchanged beginning of a changed one again.
+"""Prefix reuse: a causal model does not read the unchanged beginning of a changed text again.
 
-What comes after a change is short, and different for every change. So many such ends go through one pass, one behind
-another in a single sequence: each sees the keys and values of the text before its change, and of itself, and nothing
-else. A mask says so, and positions are given. Not a row is computed twice, and none for padding.
+The text after a change is short, and different for every change. So one pass reads many such ends in a single sequence:
+a mask and given positions let each see only the keys and values of the text before its change, and its own. No row is
+computed twice, and there is no padding.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **give
 
 
 def _is_plain(model: CausalModel, kept: Any) -> bool:
-    """Whether the cache holds the keys and values of the whole past, for as many layers as an empty cache has."""
+    """Return whether the cache holds keys and values of the whole past, for as many layers as an empty cache has."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
@@ -164,7 +164,7 @@ def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
 
 
 def _keeps(model: Model) -> bool:
-    """Whether the ends of three changed texts, read in one pass, have the same logits as the whole texts."""
+    """Return whether the ends of three changed texts, read in one pass, have the same logits as the whole texts."""
     import torch
 
     inputs = Inputs((), model.some_ids(12))

@@ -31,7 +31,7 @@ _CONTAINERS = (dict, OrderedDict, set, list)
 
 
 def bare(model: Any) -> Any:
-    """The transformers model inside the wrappers that only call it: of torch.compile, DataParallel, and PEFT.
+    """Return the transformers model inside the wrappers that only call it: of torch.compile, DataParallel, and PEFT.
 
     Raises: UnsupportedMethod for a wrapper that puts virtual tokens before the text: they are no rows of a map.
     """
@@ -68,9 +68,9 @@ def _check_adapters(model: Any) -> None:
 
 
 def shadow_of(model: Any, *, own: bool = False) -> Any:
-    """A shadow of a bare model, in evaluation mode, its weights frozen; `own` copies the weights as well.
+    """Return a shadow of a bare model, in evaluation mode, its weights frozen; `own` copies the weights as well.
 
-    Raises: InputError where the model holds functions that call its own modules, or weights that are packed for one
+    Raises: InputError if the model holds functions that call its own modules, or weights that are packed for one
     kind of pass: a shadow would run the user's modules, or give wrong gradients.
     """
     import torch
@@ -92,7 +92,7 @@ def shadow_of(model: Any, *, own: bool = False) -> Any:
 
 
 def _memo(model: Any, *, own: bool) -> Memo:
-    """The memo that tells copy.deepcopy what to take for each tensor, hook and foreign object of the model."""
+    """Return the memo that tells copy.deepcopy what to take for each tensor, hook and foreign object of the model."""
     memo: Memo = {}
     for module in model.modules():
         for parameter in module._parameters.values():  # noqa: SLF001 (as they are, tied ones too)
@@ -124,7 +124,7 @@ def _attributes(module: Any) -> Memo:
 
 
 def _frozen(parameter: torch.Tensor, *, own: bool) -> Any:
-    """A frozen parameter over the same storage, or over a copy of it; a parameter of a class of its own is shared."""
+    """Return a frozen parameter over the same storage, or a copy of it; one of a special class is shared."""
     from torch import nn
 
     if type(parameter) is not nn.Parameter:
@@ -155,14 +155,14 @@ def _hooks_of(module: Any) -> Iterator[Any]:
 
 
 def _offloaded(hook: Any) -> Iterator[Any]:
-    """The offloaded weights of accelerate's hooks, in memory or on disk, as large as the model."""
+    """Yield the offloaded weights of accelerate's hooks, in memory or on disk, as large as the model."""
     for one in getattr(hook, "hooks", (hook,)):
         if getattr(one, "weights_map", None) is not None:
             yield one.weights_map
 
 
 def _uncopyable(model: Any, memo: Memo) -> Iterator[Any]:
-    """Attributes of modules that cannot be copied, such as locks."""
+    """Yield the attributes of modules that cannot be copied, such as locks."""
     for module in model.modules():
         for name, value in vars(module).items():
             if name in ("_parameters", "_buffers", "_modules") or isinstance(value, _FIXED):
@@ -177,7 +177,7 @@ def _uncopyable(model: Any, memo: Memo) -> Iterator[Any]:
 
 
 def _check_functions(model: Any) -> None:
-    """Raises: InputError for a function on a module that reaches modules of the model: a copy would still call them."""
+    """Raise InputError for a function on a module that reaches modules of the model: a copy would still call them."""
     modules = {id(module) for module in model.modules()}
     for name, module in model.named_modules():
         for attribute, value in vars(module).items():
@@ -193,7 +193,7 @@ def _check_functions(model: Any) -> None:
 
 
 def _reaches(function: Any, modules: set[int], depth: int) -> bool:
-    """Whether a function can reach one of these modules by its closure, its defaults, or a global that it names."""
+    """Return whether a function refers to one of these modules in its closure, its defaults or its globals."""
     code = function.__code__
     cells = []
     for cell in function.__closure__ or ():
@@ -207,7 +207,7 @@ def _reaches(function: Any, modules: set[int], depth: int) -> bool:
 
 
 def _home(function: types.FunctionType) -> str:
-    """The Python module of the function's own code; `__module__` is that of the function that it wraps."""
+    """Return the Python module of the function's own code; `__module__` is that of the function that it wraps."""
     return str(function.__globals__.get("__name__", ""))
 
 
@@ -233,7 +233,7 @@ def _leads_to(value: Any, modules: set[int], depth: int) -> bool:
 
 
 def _check_packed(model: Any) -> None:
-    """Raises: InputError where 4-bit weights were packed for forward passes: their gradients are silently wrong."""
+    """Raise InputError if 4-bit weights were packed for forward passes: their gradients are silently wrong."""
     for parameter in model.parameters():
         state = getattr(parameter, "quant_state", None)
         if getattr(state, "packing_format_for_cpu", None):
@@ -247,7 +247,7 @@ def _check_packed(model: Any) -> None:
 
 
 def weights(model: Any) -> int:
-    """A number that changes when a weight does: by replacement, in place, or through `.data`.
+    """Return a number that changes when a weight does: by replacement, in place, or through `.data`.
 
     In-place writes count in `_version`; writes through `.data` do not, so a few values of each tensor are looked at.
     """
@@ -268,7 +268,7 @@ def weights(model: Any) -> int:
 
 
 def structure(model: Any) -> int:
-    """A number that changes with anything but the weights' values: modules, hooks, functions, settings, configs."""
+    """Return a number that changes with modules, hooks, functions, settings and configs, but not with weights."""
     marks: list[object] = []
     configs: dict[int, Any] = {}
     for module in model.modules():
@@ -289,12 +289,12 @@ def structure(model: Any) -> int:
 
 
 def _written(config: Any) -> str:
-    """A config and its parts as text, with the attention implementation."""
+    """Return a config and its parts as text, with the attention implementation."""
     return repr(sorted((k, _written(v) if hasattr(v, "sub_configs") else repr(v)) for k, v in vars(config).items()))
 
 
 def guarded(model: Any) -> Any:
-    """A context in which a pass that writes to a weight, or to a large buffer, of the model raises `WritesWeights`."""
+    """Return a context in which a pass that writes to a weight or large buffer of the model raises `WritesWeights`."""
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 

@@ -32,20 +32,20 @@ _CURE = "Use saliency, occlusion or random."
 
 
 def why_no_zeroing(model: Model) -> str | None:
-    """One sentence why no value can be zeroed in this model's attention; None where no reason is known."""
+    """Return the reason why no value can be zeroed in this model, as a sentence; None if no reason is known."""
     return why_no_rollout(model)
 
 
 def zeroing_pass(
     reader: AttentionReader, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """How far a layer's output at position queries[i] moves when row rows[i] gives it no value.
+    """Return how far a layer's output at position queries[i] moves when row rows[i] gives it no value.
 
     `queries` [p]: positions of the text; `rows` [p]: of source and text together. A row of the source is zeroed in the
     attention to the source, a row of the text in that to the text; the encoder is left alone. Returns the cosine
     distances [p], from 0 to 2, the mean over the layers or those of one; and the logits at `at`.
     Cost: one pass over the first n rows, where the decoder's layers have 1 + ceil(p / text) texts to work on.
-    Raises: UnsupportedMethod where a layer mixes positions other than by attention; InputError
+    Raises: UnsupportedMethod if a layer mixes positions other than by attention; InputError
     where there is no such layer.
     """
     reader = reader.for_a_pass()
@@ -85,7 +85,7 @@ def zeroing_pass(
 
 
 def _masks_by_input(model: Model) -> bool:
-    """Whether a mask or bias of a shadow's attention depends on the input, as Doge's does; tried once a model."""
+    """Return whether a mask or bias of the attention depends on the input, as Doge's does. Tried once per model."""
     import torch
 
     def look() -> bool:
@@ -161,7 +161,7 @@ class _Slots:
 
     @classmethod
     def of(cls, queries: torch.Tensor, rows: torch.Tensor, *, n_source: int, width: int) -> _Slots:
-        """At least one empty slot for each position in `queries`."""
+        """Return slots, with at least one empty slot for each position in `queries`."""
         import torch
 
         every = torch.unique(queries)
@@ -213,7 +213,7 @@ class _Zeroing:
 
     @property
     def n_texts(self) -> int | None:
-        """The number of texts of slots in the present call; None outside a layer."""
+        """Return the number of texts of slots in the present call; None outside a layer."""
         return None if self._texts is None else self._texts.stop - self._texts.start
 
     # ── in attention ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,14 +252,14 @@ class _Zeroing:
         return output
 
     def _of_slots(self, call: Call, kind: Kind, texts: slice) -> torch.Tensor:
-        """[texts, width, heads, head_dim]."""
+        """Return the slots' outputs of attention [texts, width, heads, head_dim]."""
         if kind == "cross":
             return self._cross(call, texts)
         assert self._changed is not None, "a layer is first at work on the text"
         return self._changed.view(-1, self.slots.width, *self._changed.shape[1:])[texts]
 
     def _cross(self, call: Call, texts: slice) -> torch.Tensor:
-        """Slots that lack a token of the text already look at the source in another way: all have queries of theirs."""
+        """Return the slots' outputs of cross-attention: each slot has its own query, because its text lacks a token."""
         import torch
 
         call = call.of_first_text(queries=False)
@@ -282,7 +282,7 @@ class _Zeroing:
         self._unexplained.append((given - made).abs().max() / given.abs().max().clamp(min=1e-30))
 
     def holds(self, empty: torch.Tensor) -> bool:
-        """Whether the distances of empty slots from their positions are within rounding.
+        """Return whether the distances of empty slots from their positions are within rounding.
 
         Errors of a few units grow through a layer; with TF32 a GPU keeps ten bits of float32.
         """
@@ -294,7 +294,7 @@ class _Zeroing:
 
     @property
     def in_parts(self) -> bool:
-        """Whether a module without attention follows one with it and reads another input: both are parts of a layer.
+        """Return whether a module without attention follows one with it but reads another input: parts of one layer.
 
         XLM has lists of attentions, norms and networks, and adds up what they give by itself.
         """
@@ -304,7 +304,7 @@ class _Zeroing:
 
     @contextmanager
     def beside_every_layer(self, root: Any) -> Iterator[None]:
-        """A context in which the layers below `root` also process slots, after the text."""
+        """Enter a context in which the layers below `root` also process slots, after the text."""
 
         def before(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if self._texts is None:
@@ -338,9 +338,9 @@ class _Zeroing:
         return getattr(hidden, "ndim", 0) == 3 and hidden.shape[:2] == one
 
     def _compare(self, layer: Any, given: tuple[torch.Tensor, Any, Any], output: Any) -> None:
-        """The distance of each slot of a layer's output from its position: 1 - cos = ½‖u - v‖² of unit vectors.
+        """Compute the distance of each slot of a layer's output from its position: 1 - cos = ½‖u - v‖² of unit vectors.
 
-        This form keeps its digits where the two are close.
+        This form is exact even if the two are close.
         """
         import torch
 
@@ -371,7 +371,7 @@ class _Zeroing:
         return hidden if self.layout.texts_first else hidden.transpose(0, 1)
 
     def _unit(self, output: Any) -> torch.Tensor:
-        """A layer's output as unit vectors [texts, m, d]."""
+        """Return a layer's output as unit vectors [texts, m, d]."""
         import torch
 
         return torch.nn.functional.normalize(_wide(self._laid(_first(output))), dim=-1)

@@ -1,1 +1,1 @@
-"""From whatever a user calls a model to one of ours: a hub id, a folder, an adapter, a GGUF file, a demo model."""
+"""Loading of models from a hub id, a folder, an adapter, a GGUF file or an object, and the demo models."""

@@ -1,6 +1,6 @@
-"""An adapter: a few weights (LoRA and its kin) that were trained over a base model, in a folder of their own.
+"""Adapters: folders with a few weights (LoRA and similar) that were trained on top of a base model.
 
-`peft` knows the many kinds. It is asked for here alone, and only where a folder holds an adapter.
+`peft` implements them. Only this module imports it, and only if a folder holds an adapter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from saliency_widget.errors import InputError
 
-from .checkpoint import Wish, explained
+from .checkpoint import LoadOptions, explained
 from .folder import ADAPTER_CONFIG, check_adapter, has_model, has_tokenizer, json_object
 
 if TYPE_CHECKING:
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     import torch
 
 _INSIDE = "base_model.model."  # peft's name for the base model, before the names of its weights
-# The class that a task asks for. A task that is not here leaves the class to the base model's config.
+# The class for each of peft's tasks. For other tasks the base model's config decides.
 _CLASSES = {
     "SEQ_CLS": "PeftModelForSequenceClassification",
     "TOKEN_CLS": "PeftModelForTokenClassification",
     "QUESTION_ANS": "PeftModelForQuestionAnswering",
     "FEATURE_EXTRACTION": "PeftModelForFeatureExtraction",
 }
-_REBASE = f"Write where its base model is into base_model_name_or_path in its {ADAPTER_CONFIG}."
+_REBASE = f"Write the path or id of its base model into base_model_name_or_path in its {ADAPTER_CONFIG}."
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter that was read, and is not yet over its base model."""
+    """An adapter that was read, but not yet put over its base model."""
 
     folder: Path
     config: Any  # peft's PeftConfig
     weights: Mapping[str, torch.Tensor]  # by peft's names
 
-    def wish(self) -> Wish:
-        """How the base model is to be loaded for this adapter."""
+    def options(self) -> LoadOptions:
+        """Return the options for loading this adapter's base model."""
         known = getattr(self.config, "auto_mapping", None) or {}
-        return Wish(
+        return LoadOptions(
             name=str(self.folder),
             architecture=_CLASSES.get(_word(self.config.task_type)) or known.get("base_model_class") or "",
             classes=self._n_classes,
@@ -53,7 +53,7 @@ class Adapter:
         )
 
     def tokenizer(self) -> Any | None:
-        """The adapter's own tokenizer; None where its folder holds none. Raises: DamagedFile."""
+        """Return the adapter's own tokenizer, or None if its folder holds none. Raises: DamagedFile."""
         from transformers import AutoTokenizer
 
         if not has_tokenizer(self.folder):
@@ -62,9 +62,9 @@ class Adapter:
             return AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
 
     def over(self, model: Any) -> Any:
-        """`model` itself, with the adapter's layers in it. Raises: InputError if they do not fit, OutOfMemory."""
+        """Put the adapter's layers into `model`, and return it. Raises: InputError if they do not fit, OutOfMemory."""
         with explained(str(self.folder)), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # peft asks for names that transformers is about to drop
+            warnings.simplefilter("ignore")  # peft uses names that transformers deprecates
             try:
                 whole, report = self._put_over(model)
             except (RuntimeError, ValueError) as error:
@@ -77,16 +77,16 @@ class Adapter:
         lacking = _not_shared(whole, report.missing_keys)
         if lacking:
             raise self._unfit(model, f"the adapter has no weights for {_listed(lacking)}")
-        # The layers are in the base model by now: it gives what the whole gives, under its own class.
+        # The layers are in the base model by now, which has the same outputs and its own class.
         return whole.get_base_model()
 
     def _put_over(self, model: Any) -> tuple[Any, Any]:
-        """The model of peft around `model`, and its report: weights without a place, and places without a weight."""
+        """Return peft's model around `model`, and its report of unexpected and missing weights."""
         from peft import get_peft_model
 
         rows = self._n_rows(model)
         if rows is not None:
-            model.resize_token_embeddings(rows, mean_resizing=False)  # the adapter brings all rows
+            model.resize_token_embeddings(rows, mean_resizing=False)  # the adapter holds all rows
         whole = get_peft_model(model, self.config)
         return whole, whole.load_adapter(str(self.folder), "default", torch_device="cpu")
 
@@ -98,7 +98,7 @@ class Adapter:
         )
 
     def _n_rows(self, model: Any) -> int | None:
-        """How many tokens the adapter's own embeddings have, where it holds some and they are not the model's."""
+        """Return the number of rows of the adapter's own embeddings; None if it is the model's or there are none."""
         embedding = model.get_input_embeddings()
         name = next(name for name, module in model.named_modules() if module is embedding)
         there, width = embedding.weight.shape
@@ -108,14 +108,14 @@ class Adapter:
         return rows.pop() if rows and rows != {there} else None
 
     def _n_classes(self, config: Any) -> int | None:
-        """How many classes the adapter's own head has; None where it has none. peft does not write it down."""
+        """Return the number of classes of the adapter's own head, or None. peft does not save this number."""
         import copy
 
         import torch
         from transformers import AutoModelForSequenceClassification
 
         marked = copy.deepcopy(config)
-        marked.num_labels = 9973  # a prime, by which the head is known: no other layer has that many rows
+        marked.num_labels = 9973  # a prime that marks the head: no other layer has that many rows
         with torch.device("meta"):
             probe = AutoModelForSequenceClassification.from_config(marked)
         heads = [f"{_INSIDE}{name}" for name, p in probe.named_parameters() if p.shape[0] == marked.num_labels]
@@ -123,31 +123,31 @@ class Adapter:
 
 
 def base_named(folder: Path) -> str:
-    """The folder or hub id of the model that an adapter was trained over.
+    """Return the folder or hub id of an adapter's base model.
 
-    Raises: InputError where none is named, or where a whole model lies in the same folder; DamagedFile.
+    Raises: InputError if none is named, or if the same folder holds a whole model; DamagedFile.
     """
     if has_model(folder):
         raise InputError(
-            f"{folder} holds a whole model and an adapter: whether the one is in the other already cannot be seen.",
-            cure=f"If it is, delete {ADAPTER_CONFIG}; else move the adapter's files into a folder of their own.",
+            f"{folder} holds a whole model and an adapter, which may or may not be merged into the model already.",
+            cure=f"If it is, delete {ADAPTER_CONFIG}; if not, move the adapter's files into a folder of their own.",
         )
     base = (json_object(folder / ADAPTER_CONFIG) or {}).get("base_model_name_or_path")
     if not isinstance(base, str) or not base.strip():
-        raise InputError(f"The adapter {folder} does not say which model it was trained over.", cure=_REBASE)
+        raise InputError(f"The adapter {folder} does not name its base model.", cure=_REBASE)
     return base
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """The adapter in a folder. Raises: InputError (no peft; an adapter that cannot be explained), DamagedFile."""
+    """Read the adapter in a folder. Raises: InputError (no peft; an adapter that cannot be explained), DamagedFile."""
     if find_spec("peft") is None:
         raise InputError(
-            f"{folder} holds an adapter, and the package that puts one over its model is not installed.",
+            f"{folder} holds an adapter, and the package peft, which loads adapters, is not installed.",
             cure='Install it: `pip install peft`, or this package with it: `pip install "saliency-widget[adapters]"`.',
         )
     check_adapter(folder)
     with explained(str(folder)), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of settings that a newer peft has written
+        warnings.simplefilter("ignore")  # about settings of a newer peft
         from peft import PeftConfig
         from peft.utils import load_peft_weights
 
@@ -166,23 +166,23 @@ def _check_kind(config: Any, folder: Path) -> None:
         )
     if getattr(config, "alora_invocation_tokens", None):
         raise InputError(
-            f"{folder} is an adapter that acts only behind certain tokens, and which ones act is not followed here.",
+            f"{folder} is an adapter that acts only after certain tokens, which is not supported here.",
             cure="Take an adapter that acts on the whole text, or the base model alone.",
         )
 
 
 def _word(choice: Any) -> str:
-    """What peft writes into a file for a choice, whether it holds that or a member of an enumeration."""
+    """Return the name of a choice of peft's, which is a text or a member of an enumeration."""
     return str(getattr(choice, "value", choice))
 
 
 def _is_copy(key: str) -> bool:
-    """Whether a saved weight is a second copy: peft writes a retrained embedding that has grown three times."""
+    """Return whether a saved weight is a copy: peft saves an embedding that was extended and trained three times."""
     return ".modules_to_save." in key or ".original_module." in key
 
 
 def _not_shared(model: Any, names: Iterable[str]) -> list[str]:
-    """The names of weights that are not some other weight under a second name."""
+    """Return the names of weights that share no memory with other weights."""
     names = set(names)
     state = model.state_dict()
     others = {weight.data_ptr() for name, weight in state.items() if name not in names}
@@ -195,6 +195,6 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _told(error: Exception) -> str:
-    """The first line that says something: torch's own first line is a headline that ends in a colon."""
+    """Return the first line of an error that does not end in a colon, as torch's first line does."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return next((line for line in lines if not line.endswith(":")), lines[0])[:300].rstrip(".")

@@ -1,7 +1,7 @@
-"""From a checkpoint (a folder, a .gguf file, a hub id) to transformers' model and tokenizer, or to what is wrong.
+"""Loading of a checkpoint (a folder, a .gguf file, a hub id) as transformers' model and tokenizer.
 
-transformers makes up weights that are missing. So what was loaded is checked after, and what is raised before is turned
-into cause and cure.
+transformers fills missing weights with random numbers, so the loaded model is checked. Its errors are replaced by
+errors with cause and cure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from saliency_widget.errors import DamagedFile, DownloadFailed, InputError, OutO
 
 from ..classifier import ClassifierModel
 from .folder import check_model
-from .kinds import kind_of, loader_of, neither
+from .kinds import kind_of, loader_of, no_head_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 Pair: TypeAlias = tuple[Any, Any]  # the transformers model and its tokenizer
 
 
-class Wish(NamedTuple):
-    """How a model is to be loaded where an adapter comes over it. The default: as its own config says.
+class LoadOptions(NamedTuple):
+    """Options for loading the base model of an adapter. The defaults follow the model's own config.
 
-    `name`: the adapter, for messages. `architecture`: the class it was trained over. `classes`: from the base's config
-    to the number of classes that the adapter's head has. `brings`: whether the adapter holds the weight of that name,
-    so that the base may lack it. `tokenizer`: whether the base's is wanted. `revision`: of a base on the hub.
+    `name`: the adapter, for messages. `architecture`: the class of its base model. `classes`: returns the number of
+    classes of the adapter's head, given the base's config. `brings`: returns whether the adapter holds the weight of
+    this name, so that the base may lack it. `tokenizer`: whether to load the base's. `revision`: that of a base on the
+    hub.
     """
 
     name: str = ""
@@ -40,41 +41,41 @@ class Wish(NamedTuple):
     revision: str | None = None
 
 
-AS_IT_IS = Wish()
+DEFAULT_OPTIONS = LoadOptions()
 
 
-def from_folder(folder: Path, dtype: Any, *, trust_remote_code: bool, wish: Wish = AS_IT_IS) -> Pair:
-    """A transformers folder, without one look at the network. Raises as `pretrained`; DamagedFile names the file."""
-    check_model(folder, with_tokenizer=wish.tokenizer)
-    return pretrained(str(folder), dtype, local_files_only=True, trust_remote_code=trust_remote_code, wish=wish)
+def from_folder(folder: Path, dtype: Any, *, trust_remote_code: bool, options: LoadOptions = DEFAULT_OPTIONS) -> Pair:
+    """Load a transformers folder without network access. Raises as `pretrained`; DamagedFile names the file."""
+    check_model(folder, with_tokenizer=options.tokenizer)
+    return pretrained(str(folder), dtype, local_files_only=True, trust_remote_code=trust_remote_code, options=options)
 
 
 def pretrained(
-    where: str, dtype: Any, *, local_files_only: bool, trust_remote_code: bool, wish: Wish = AS_IT_IS
+    where: str, dtype: Any, *, local_files_only: bool, trust_remote_code: bool, options: LoadOptions = DEFAULT_OPTIONS
 ) -> Pair:
-    """A folder or hub id, loaded by transformers, cheapest part first.
+    """Load a folder or hub id with transformers, the smallest files first.
 
-    Raises: InputError (a model of another kind, or not one that this transformers knows), DamagedFile, OutOfMemory,
-    DownloadFailed, ImportError (transformers' own: it names the package that the checkpoint needs).
+    Raises: InputError (a model of another kind, or unknown to this version of transformers), DamagedFile, OutOfMemory,
+    DownloadFailed, ImportError (transformers' own, which names the package that the checkpoint needs).
     """
     import transformers
     from transformers import AutoConfig, AutoTokenizer
 
     kwargs = {
-        "local_files_only": local_files_only, "trust_remote_code": trust_remote_code, "revision": wish.revision
+        "local_files_only": local_files_only, "trust_remote_code": trust_remote_code, "revision": options.revision
     }  # fmt: skip
     with explained(where, from_hub=not local_files_only):
         config = AutoConfig.from_pretrained(where, **kwargs)
-        architecture = wish.architecture or (getattr(config, "architectures", None) or [""])[0]
-        kind = kind_of(config, architecture, wish.name or where)
-        loader = getattr(transformers, loader_of(kind, config, architecture, wish.name or where))
-        n_classes = wish.classes(config) if kind is ClassifierModel else None
+        architecture = options.architecture or (getattr(config, "architectures", None) or [""])[0]
+        kind = kind_of(config, architecture, options.name or where)
+        loader = getattr(transformers, loader_of(kind, config, architecture, options.name or where))
+        n_classes = options.classes(config) if kind is ClassifierModel else None
         other_head = n_classes not in (None, config.num_labels)
         if other_head:
             config.num_labels = n_classes
-        tokenizer = AutoTokenizer.from_pretrained(where, **kwargs) if wish.tokenizer else None
-        # Where peft is installed transformers looks for an adapter too: without a network for half a minute, unless
-        # it is told to look here alone.
+        tokenizer = AutoTokenizer.from_pretrained(where, **kwargs) if options.tokenizer else None
+        # With peft installed, transformers also looks for an adapter on the hub: without a network for half a minute,
+        # unless local_files_only is set.
         model, report = loader.from_pretrained(
             where,
             config=config,
@@ -84,12 +85,12 @@ def pretrained(
             adapter_kwargs={"local_files_only": local_files_only},
             **kwargs,
         )
-        _check_complete(model, report, where, wish.brings, declared=architecture)
+        _check_complete(model, report, where, options.brings, declared=architecture)
     return model, tokenizer
 
 
 def from_gguf(path: Path, dtype: Any, progress: Callable[[int, int], None] | None = None) -> Pair:
-    """A .gguf file, by our own reader where it can, by transformers' else. `progress` as in `gguf.read`."""
+    """Load a .gguf file with our own reader, or with transformers' if ours cannot. `progress`: see `gguf.read`."""
     from . import gguf
 
     try:
@@ -113,14 +114,14 @@ def from_gguf(path: Path, dtype: Any, progress: Callable[[int, int], None] | Non
 
 
 def _from_other_gguf(path: Path, dtype: Any) -> Pair:
-    """What our reader does not know, by transformers' GGUF loader."""
+    """Load a .gguf file that our reader does not support with transformers' loader."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     kwargs = {"gguf_file": path.name, "local_files_only": True}
     with explained(str(path)):
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **kwargs)
         model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=dtype, **kwargs)
-    # The weights are plain tensors by now; what follows from these marks would not be.
+    # The weights are plain tensors by now, so the model must not be treated as quantised.
     model.is_quantized, model.hf_quantizer = False, None
     model.config.__dict__.pop("quantization_config", None)
     return model, tokenizer
@@ -131,7 +132,7 @@ def _from_other_gguf(path: Path, dtype: Any) -> Pair:
 
 @contextmanager
 def explained(where: str, *, from_hub: bool = False) -> Iterator[None]:
-    """Turn what transformers raises while it loads into cause and cure."""
+    """Enter a context in which transformers' errors are replaced by errors with cause and cure."""
     try:
         yield
     except (SaliencyError, ImportError):  # an ImportError of transformers' names the package and how to get it
@@ -165,12 +166,12 @@ def _explanation(error: Exception, where: str, from_hub: bool) -> SaliencyError:
 
 
 def _check_complete(
-    model: Any, report: Any, where: str, brings: Callable[[str], bool] = AS_IT_IS.brings, *, declared: str = ""
+    model: Any, report: Any, where: str, brings: Callable[[str], bool] = DEFAULT_OPTIONS.brings, *, declared: str = ""
 ) -> None:
-    """Weights that a checkpoint lacks are filled with random numbers by transformers. A map of those would be a lie.
+    """Raise DamagedFile if a checkpoint lacks weights: transformers fills them with random numbers.
 
-    `declared`: the class it was saved from. If that is another one, and the head is all that is missing, nothing is
-    damaged: there never was one.
+    `declared`: the class that it was saved from. If it is another class and only the head is missing, the checkpoint
+    never had one, and the error is an InputError.
     """
     absent = {*report["missing_keys"], *(key for key, *_shapes in report["mismatched_keys"])}
     missing = sorted(key for key in absent if not brings(key))
@@ -178,7 +179,7 @@ def _check_complete(
         return
     head_alone = not any(key.startswith(f"{model.base_model_prefix}.") for key in missing)
     if declared not in ("", type(model).__name__) and head_alone:
-        raise neither(where, declared)
+        raise no_head_error(where, declared)
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     raise DamagedFile(
         f"The checkpoint {where} lacks weights: {missing[0]}{more}.",

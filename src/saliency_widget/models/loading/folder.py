@@ -1,7 +1,6 @@
-"""The files of a model's folder: which are there, and whether they are whole.
+"""Checks of the files of a model's folder: which exist, and whether they are complete.
 
-transformers does not say which file is cut short. So the names, sizes and JSON of a folder are looked at before it
-loads anything.
+transformers does not name a truncated file. So the names, sizes and JSON of a folder are checked before it is loaded.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from saliency_widget.errors import DamagedFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-INDEX = "model.safetensors.index.json"  # of a checkpoint in several files: which weight is in which
+INDEX = "model.safetensors.index.json"  # maps weights to the files of a checkpoint
 ADAPTER_CONFIG = "adapter_config.json"  # marks a folder that holds an adapter and names its base model
 _ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _OF_TRAINING = ("training_args.bin", "optimizer.bin", "scheduler.bin")
 
 
 def check_model(folder: Path, *, with_tokenizer: bool = True) -> None:
-    """Raises DamagedFile for what is missing, cut short or garbled, as far as names, sizes and JSON can tell."""
+    """Raise DamagedFile for a file that is missing, truncated or garbled, by its name, size or JSON."""
     if json_object(folder / "config.json") is None:
         raise damaged(folder / "config.json", "is missing: this is no transformers model folder")
     _check_json_of_tokenizer(folder)
@@ -38,28 +37,28 @@ def check_model(folder: Path, *, with_tokenizer: bool = True) -> None:
 
 
 def check_adapter(folder: Path) -> None:
-    """Raises DamagedFile if the adapter's weights are missing or cut short, or a JSON file beside them is garbled."""
+    """Raise DamagedFile if the adapter's weights are missing or truncated, or if one of its JSON files is garbled."""
     _check_json_of_tokenizer(folder)
     weights = [folder / name for name in _ADAPTER_WEIGHTS if (folder / name).exists()]
     if not weights:
         raise damaged(folder / _ADAPTER_WEIGHTS[0], f"is missing, though {ADAPTER_CONFIG} is there")
-    if weights[0].suffix == ".safetensors":  # where both are there, this is the one that is read
+    if weights[0].suffix == ".safetensors":  # the file that is read if both exist
         _check_whole(weights[0])
 
 
 def has_adapter(folder: Path) -> bool:
-    """Whether the folder holds an adapter."""
+    """Return whether the folder holds an adapter."""
     return (folder / ADAPTER_CONFIG).is_file()
 
 
 def has_model(folder: Path) -> bool:
-    """Whether the folder holds weights other than an adapter's."""
+    """Return whether the folder holds weights other than an adapter's."""
     files = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
     return any(file.name not in (*_ADAPTER_WEIGHTS, *_OF_TRAINING) for file in files)
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether the folder holds a vocabulary, or names a tokenizer that needs none: of bytes, or of characters."""
+    """Return whether the folder holds a vocabulary, or names a tokenizer of bytes or characters, which needs none."""
     import transformers
 
     if any(any(folder.glob(form)) for form in ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.spm")):
@@ -70,7 +69,7 @@ def has_tokenizer(folder: Path) -> bool:
 
 
 def json_object(file: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None where there is no file. Raises DamagedFile for anything else."""
+    """Return the JSON object in a file, or None if there is no file. Raises: DamagedFile for anything else."""
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -83,7 +82,7 @@ def json_object(file: Path) -> dict[str, Any] | None:
 
 
 def damaged(file: Path, why: str) -> DamagedFile:
-    """The error for a file that cannot be used as it is."""
+    """Return the error for a file that cannot be used."""
     return DamagedFile(f"{file} {why}.", cure="Save or download the model again.")
 
 
@@ -93,7 +92,7 @@ def _check_json_of_tokenizer(folder: Path) -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors files: those that the index lists, whether they are there or not; without an index, all."""
+    """Return the safetensors files that the index lists, whether they exist or not; without an index, all."""
     index = json_object(folder / INDEX)
     if index is None:
         return list(folder.glob("*.safetensors"))
@@ -109,12 +108,12 @@ def _check_whole(file: Path) -> None:
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether a safetensors file is as long as its header says; safetensors' own error does not name the file."""
+    """Return whether a safetensors file has the length that its header says. safetensors' error names no file."""
     size = file.stat().st_size
     try:
         with file.open("rb") as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
-            if length > size:  # no header: a number as large as garbage makes it is not read
+            if length > size:  # no header, so do not read as many bytes
                 return False
             entries = json.loads(opened.read(length))
         ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]

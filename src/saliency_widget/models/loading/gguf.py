@@ -1,8 +1,8 @@
-"""Read a llama-architecture .gguf file as float32, exactly, with numpy alone; write it as a transformers folder.
+"""A reader of .gguf files of the llama architecture: exact float32, with numpy alone; and their conversion to a folder.
 
 transformers has a GGUF loader too. It needs two more packages, takes ten times as long, and builds the demo model's
-tokenizer without its digit rule. This reader knows one architecture and the quantisations below; for everything else
-it raises `UnsupportedGguf`, and the caller may turn to transformers.
+tokenizer without its digit rule. This reader supports one architecture and the quantisations below; for everything
+else it raises `UnsupportedGguf`, and the caller may use transformers.
 
 The format, little-endian: magic, version, counts; the metadata as typed key-value pairs; name, shape, type and offset
 of each tensor; padding; the tensors. Format source: docs/gguf.md of ggml-org/ggml.
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 
 class UnsupportedGguf(InputError):
-    """The file is sound, but holds something that this reader does not know."""
+    """The file is valid, but holds something that this reader does not support."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a .gguf file holds, in transformers' terms.
+    """The content of a .gguf file in transformers' terms.
 
-    `config` are the arguments of a LlamaConfig; `state` its state dict, float32, without the head where it is tied to
-    the embedding; `metadata` the file's own key-value pairs, the tokenizer among them.
+    `config`: the arguments of a LlamaConfig. `state`: the state dict, float32, without the head if it is tied to the
+    embedding. `metadata`: the file's own key-value pairs, including the tokenizer.
     """
 
     config: dict[str, Any]
@@ -52,17 +52,17 @@ class Checkpoint:
 
 
 # ── quantisations ────────────────────────────────────────────────────────────────────────────────────────────────
-# Each takes the raw blocks, uint8 [n_blocks, block_bytes], and returns their values, float32 [n_blocks, block_values].
-# Products are rounded to float32 before the sum, as ggml does it: the result is the same to the last bit.
+# Each function takes raw blocks, uint8 [n_blocks, block_bytes], and returns float32 [n_blocks, block_values].
+# Products are rounded to float32 before the sum, as in ggml, so the result is equal to the last bit.
 
 
 def _half(blocks: Bytes, start: int) -> Floats:
-    """The float16 at byte `start` of every block, float32 [n_blocks, 1]."""
+    """Return the float16 at byte `start` of every block as float32 [n_blocks, 1]."""
     return np.ascontiguousarray(blocks[:, start : start + 2]).view("<f2").astype(np.float32)
 
 
 def _nibbles(packed: Bytes) -> Floats:
-    """Sixteen bytes hold 32 values: the low halves are the first sixteen. float32 [n_blocks, 32]."""
+    """Return the 32 values in sixteen bytes, the low halves first, as float32 [n_blocks, 32]."""
     values = np.empty((len(packed), 32), np.float32)
     values[:, :16] = packed & 15
     values[:, 16:] = packed >> 4
@@ -115,7 +115,7 @@ _KINDS = {
 
 
 class _Entry(NamedTuple):
-    """Where a tensor lies. `shape` is numpy's, outermost axis first; `offset` counts from the end of the header."""
+    """The place of a tensor. `shape`: numpy's, outermost axis first. `offset`: bytes from the end of the header."""
 
     shape: tuple[int, ...]
     kind: int
@@ -123,7 +123,7 @@ class _Entry(NamedTuple):
 
 
 class _Cursor:
-    """A place in the header that moves on as things are read. Raises ValueError or struct.error at a bad byte."""
+    """A reader of the header. Raises ValueError or struct.error at an invalid byte."""
 
     def __init__(self, data: memoryview) -> None:
         self.data = data
@@ -151,7 +151,7 @@ class _Cursor:
         inner, count = self.number("I"), self.number("Q")
         if inner == 8:
             return [self.text() for _ in range(count)]
-        code = "<" + _NUMBERS[inner]  # arrays of arrays exist on paper only: a KeyError here
+        code = "<" + _NUMBERS[inner]  # KeyError for an array of arrays, which no file has
         return np.frombuffer(self.take(count * struct.calcsize(code)), code).tolist()
 
 
@@ -159,7 +159,7 @@ _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 
 
 def _header(data: memoryview) -> tuple[dict[str, Any], dict[str, _Entry], int]:
-    """The metadata, the table of tensors, and where the tensors begin."""
+    """Return the metadata, the table of tensors, and the offset of the first tensor."""
     cursor = _Cursor(data)
     if bytes(cursor.take(4)) != b"GGUF":
         raise ValueError("it does not begin as a GGUF file")
@@ -181,7 +181,7 @@ def _header(data: memoryview) -> tuple[dict[str, Any], dict[str, _Entry], int]:
 
 
 def _unpacked(data: Bytes, start: int, entry: _Entry) -> Floats:
-    """The tensor as float32 [*shape]."""
+    """Return the tensor as float32 [*shape]."""
     kind = _KINDS[entry.kind]
     count = math.prod(entry.shape)
     begin = start + entry.offset
@@ -189,7 +189,7 @@ def _unpacked(data: Bytes, start: int, entry: _Entry) -> Floats:
     if not entry.shape or entry.shape[-1] % kind.values or end > len(data):
         raise ValueError("it ends inside a tensor")
     blocks = np.ascontiguousarray(data[begin:end]).reshape(-1, kind.size)
-    with np.errstate(all="ignore"):  # garbled scales overflow: looked for once, below
+    with np.errstate(all="ignore"):  # garbled scales overflow, which is checked below
         weight = kind.unpack(blocks).reshape(entry.shape)
     if not np.isfinite(weight).all():
         raise ValueError("a tensor holds NaN or infinity")
@@ -213,7 +213,7 @@ _OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "ou
 
 
 def _renamed(name: str) -> str:
-    """The name transformers gives to a tensor of llama.cpp's. A name that is not llama's: UnsupportedGguf."""
+    """Return transformers' name of a tensor of llama.cpp's. Raises: UnsupportedGguf for a name that is not llama's."""
     if (match := re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", name)) and match[2] in _LAYER:
         return f"model.layers.{match[1]}.{_LAYER[match[2]]}.weight"
     if (stem := name.removesuffix(".weight")) != name and stem in _OUTSIDE:
@@ -222,14 +222,14 @@ def _renamed(name: str) -> str:
 
 
 def _unrotated(weight: Floats, n_heads: int) -> Floats:
-    """Undo llama.cpp's row order of q and k: it turns neighbouring pairs of a head, transformers its two halves."""
+    """Undo llama.cpp's row order of q and k: it rotates neighbouring pairs of a head, transformers its two halves."""
     n_rows = len(weight)
     pairs = weight.reshape(n_heads, n_rows // n_heads // 2, 2, -1)  # [heads, pairs, 2, hidden]
     return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(n_rows, -1)
 
 
 def _config(metadata: dict[str, Any], entries: dict[str, _Entry]) -> dict[str, Any]:
-    """The arguments of LlamaConfig. What llama.cpp can do to a llama and this reader cannot: UnsupportedGguf."""
+    """Return the arguments of LlamaConfig. Raises: UnsupportedGguf for variants of llama that this reader lacks."""
     if (architecture := metadata.get("general.architecture")) != "llama":
         raise _unsupported(f"the architecture {architecture!r}")
     own = {key.removeprefix("llama."): value for key, value in metadata.items() if key.startswith("llama.")}
@@ -260,10 +260,10 @@ def _config(metadata: dict[str, Any], entries: dict[str, _Entry]) -> dict[str, A
 
 
 def read(path: Path, progress: Callable[[int, int], None] | None = None) -> Checkpoint:
-    """The whole checkpoint in memory, float32. `progress(done, total)` counts tensors, and may raise to stop it.
+    """Read the whole checkpoint as float32. `progress(done, total)` counts tensors, and may raise to stop.
 
-    Raises: DamagedFile (not a GGUF file, cut short, or garbled); UnsupportedGguf (another architecture, quantisation,
-    or version).
+    Raises: DamagedFile (no GGUF file, or truncated or garbled); UnsupportedGguf (another architecture, quantisation or
+    version).
     """
     with _blamed(path):
         data: Bytes = np.memmap(path, np.uint8, mode="r")
@@ -286,7 +286,7 @@ def read(path: Path, progress: Callable[[int, int], None] | None = None) -> Chec
 
 @contextmanager
 def _blamed(path: Path) -> Iterator[None]:
-    """Whatever goes wrong inside while bytes are made sense of, is the file's fault."""
+    """Enter a context in which errors of reading become a DamagedFile."""
     try:
         yield
     except UnsupportedGguf:
@@ -301,10 +301,10 @@ def _blamed(path: Path) -> Iterator[None]:
 
 
 def tokenizer(metadata: dict[str, Any]) -> Any:
-    """The transformers tokenizer that the metadata describe. Only byte-level BPE with SmolLM's digit rule is known.
+    """Return the transformers tokenizer of the metadata. Only byte-level BPE with SmolLM's digit rule is supported.
 
-    transformers' GGUF loader drops that rule: a blank line before a digit becomes two tokens, where the model was
-    trained with one. llama.cpp has it, and so has the original.
+    transformers' GGUF loader drops that rule: a blank line before a digit becomes two tokens, but the model was trained
+    with one. llama.cpp and the original tokenizer have the rule.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -320,7 +320,7 @@ def tokenizer(metadata: dict[str, Any]) -> Any:
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     backend.decoder = decoders.ByteLevel()
-    control = 3  # the token type of GGUF for what is never text
+    control = 3  # GGUF's type of special tokens
     special = [text for text, kind in zip(texts, own["token_type"], strict=True) if kind == control]
     backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
     named = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
@@ -334,10 +334,10 @@ def tokenizer(metadata: dict[str, Any]) -> Any:
 
 
 def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Write the checkpoint as a transformers folder, float32, tokenizer and chat template included.
+    """Write the checkpoint as a transformers folder in float32, with tokenizer and chat template.
 
-    `folder` appears all at once, when it is complete. Where it is there already (another process was faster), it
-    stays as it is. Raises what `read` raises, and what `progress` raises; then nothing is left behind.
+    `folder` appears when it is complete. If it exists already (another process was faster), it stays. Raises the errors
+    of `read` and `progress`; then no file is left.
     """
     from safetensors.numpy import save_file
 
@@ -345,9 +345,9 @@ def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | Non
     config = checkpoint.config | {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32"}
     ends = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Of this name, `demo` removes what a killed process leaves.
+    # `demo` removes folders with this prefix that a killed process left.
     with TemporaryDirectory(prefix=".draft-", dir=folder.parent, ignore_cleanup_errors=True) as draft:
-        made = Path(draft, folder.name)  # not the draft itself, which nobody else may read
+        made = Path(draft, folder.name)  # TemporaryDirectory lets only its owner read the draft itself
         made.mkdir()
         (made / "config.json").write_text(json.dumps(config, indent=2), "utf-8")
         (made / "generation_config.json").write_text(json.dumps(ends, indent=2), "utf-8")
@@ -355,7 +355,7 @@ def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | Non
             own = tokenizer(checkpoint.metadata)
         own.save_pretrained(made)
         save_file(checkpoint.state, made / "model.safetensors", metadata={"format": "pt"})
-        shutil.copymode(made / "config.json", made / "model.safetensors")  # safetensors writes for our eyes only
+        shutil.copymode(made / "config.json", made / "model.safetensors")  # safetensors lets only the owner read it
         if progress:
             progress(len(checkpoint.state), len(checkpoint.state))
         try:

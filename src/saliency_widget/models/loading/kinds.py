@@ -1,6 +1,6 @@
-"""Which of the three kinds of model something is, and which class of transformers loads it.
+"""The kind of a model (causal, encoder-decoder, classifier), and the class of transformers that loads it.
 
-No family is named here. A name is decided by transformers' own tables, an object by what it can do.
+No family is named here: transformers' tables decide for a checkpoint, the abilities of a model for an object.
 """
 
 from __future__ import annotations
@@ -35,63 +35,63 @@ _WITH_HEAD = (
 
 
 def kind_of(config: Any, architecture: str, name: str) -> type[Model]:
-    """The kind of a model with this config and class. Raises: InputError for what cannot be explained."""
+    """Return the kind of a model with this config and class. Raises: InputError if it cannot be explained."""
     two_parts = getattr(config, "is_encoder_decoder", False)
     if architecture.endswith(_OTHER_TASKS):
-        raise neither(name, architecture)
+        raise no_head_error(name, architecture)
     if architecture.endswith("ForSequenceClassification"):
         if two_parts:
-            raise InputError(f"{name} is a {architecture}, whose answers cannot be explained here.", cure=_CURE)
+            raise InputError(f"{name} is a {architecture}, whose outputs cannot be explained here.", cure=_CURE)
         return ClassifierModel
     return Seq2SeqModel if two_parts and not architecture.endswith("ForCausalLM") else CausalModel
 
 
 def loader_of(kind: type[Model], config: Any, architecture: str, name: str) -> str:
-    """The Auto class that loads a checkpoint of this kind: the one for text alone where there are several.
+    """Return the Auto class that loads a checkpoint of this kind: the one for text only, if there are several.
 
-    Models that see or hear are loaded whole, and read text alone.
-    Raises: InputError where transformers has none.
+    Multimodal models are loaded completely, but only read text.
+    Raises: InputError if transformers has none.
     """
     tables = _tables(kind)
     model_type = getattr(config, "model_type", "")
     named = [loader for loader, names in tables.items() if architecture and names.get(model_type) == architecture]
     known = [loader for loader, names in tables.items() if model_type in names]
-    own = [loader for loader in tables if loader in (getattr(config, "auto_map", None) or {})]  # code of its own
+    own = [loader for loader in tables if loader in (getattr(config, "auto_map", None) or {})]  # remote code
     found = named or own or known
     if not found:
-        raise neither(name, architecture or type(config).__name__)
+        raise no_head_error(name, architecture or type(config).__name__)
     return found[0]
 
 
-def seen(model: Any, tokenizer: Any, name: str, applied: Applied | None = None) -> Model:
-    """A transformers model as one of ours; `applied` as in `ClassifierModel`, and of no use to other kinds.
+def model_of(model: Any, tokenizer: Any, name: str, applied: Applied | None = None) -> Model:
+    """Wrap a transformers model as a `Model`. `applied`: see `ClassifierModel`; other kinds ignore it.
 
-    Raises: InputError for what cannot be explained; UnsupportedMethod, one of them, for virtual tokens.
+    Raises: InputError for a model that cannot be explained; its subclass UnsupportedMethod for virtual tokens.
     """
     if getattr(model, "main_input_name", "input_ids") != "input_ids":
         raise InputError(f"{name} reads no text but {model.main_input_name}.", cure="Take a model that reads text.")
-    inner = bare(model)  # a wrapper's class says nothing
+    inner = bare(model)  # a wrapper's class tells nothing about the model
     architecture = type(inner).__name__
     kind = kind_of(getattr(model, "config", None), architecture, name)
     if kind is not ClassifierModel and _has_no_head(inner):
-        raise InputError(neither(name, architecture).message, cure=f"{_WITH_HEAD} {_CURE}")
+        raise InputError(no_head_error(name, architecture).message, cure=f"{_WITH_HEAD} {_CURE}")
     if not _has_embeddings(model):
         raise InputError(
-            f"{name} ({architecture}) has no table of token embeddings, and a map is made of what those do.",
-            cure='Take a model that looks its tokens up in a vocabulary; "demo" always works.',
+            f"{name} ({architecture}) has no table of token embeddings, which every map needs.",
+            cure='Take a model with a vocabulary of tokens; "demo" always works.',
         )
     if kind is ClassifierModel:
         return ClassifierModel(model, tokenizer, name=name, applied=applied)
     return kind(model, tokenizer, name=name)
 
 
-def neither(name: str, architecture: str) -> InputError:
-    """The error for a model without a head, or with one for another task."""
+def no_head_error(name: str, architecture: str) -> InputError:
+    """Return the error for a model without a head, or with one for another task."""
     return InputError(f"{name} is a {architecture}, which neither writes text nor classifies it.", cure=_CURE)
 
 
 def _tables(kind: type[Model]) -> dict[str, dict[str, str]]:
-    """Auto classes that may load a kind, with the class that each knows for a model type; text alone comes first."""
+    """Return the Auto classes that may load a kind, with their class for each model type; those for text come first."""
     from transformers.models.auto import modeling_auto as auto
 
     if kind is ClassifierModel:
@@ -108,14 +108,14 @@ def _tables(kind: type[Model]) -> dict[str, dict[str, str]]:
 
 
 def _has_no_head(model: Any) -> bool:
-    """Whether nothing turns its vectors into words. A class of the user's own may do that in its own way."""
+    """Return whether the model has no head. A user's own class counts as one with a head."""
     can_write = getattr(model, "can_generate", lambda: False)() or model.get_output_embeddings() is not None
     of_transformers = type(model).__module__.startswith("transformers.")
     return not can_write and (of_transformers or type(model).__name__.endswith("Model"))
 
 
 def _has_embeddings(model: Any) -> bool:
-    """Whether a module looks tokens up. transformers raises for a model that has none, and some give a bare tensor."""
+    """Return whether the model has an embedding module: transformers may raise, or return a tensor, if it has none."""
     from torch import nn
 
     try:

@@ -1,7 +1,7 @@
-"""`load_model`: from whatever a user calls a model to one of ours.
+"""`load_model`, which loads or wraps anything that a user calls a model.
 
-What was named (a folder, a file, a hub id, "demo") is loaded here, put on a device, and shared: whoever asks for it
-again while somebody holds it gets the same one. What was handed over as an object is taken as it is.
+A named model (a folder, a file, a hub id, "demo") is loaded, put on a device, and shared: while a reference to it
+exists, loading it again returns the same object. A model given as an object is used unchanged.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ..base import Model
 from ..inside import probe
 from ..inside.shadow import bare
 from .adapter import base_named, read_adapter
-from .checkpoint import AS_IT_IS, Pair, Wish, explained, from_folder, from_gguf, pretrained
+from .checkpoint import DEFAULT_OPTIONS, LoadOptions, Pair, explained, from_folder, from_gguf, pretrained
 from .folder import ADAPTER_CONFIG, has_adapter
-from .kinds import seen
+from .kinds import model_of
 from .translation import demo_translation_folder
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _BUILT_IN = ("demo", "demo-translation")  # names that need no hub
 
 _shared: WeakValueDictionary[tuple[Any, ...], Model] = WeakValueDictionary()
-_known: dict[tuple[Any, ...], probe.Facts] = {}  # of each checkpoint: it need not be probed again when loaded again
-_turn = threading.Lock()  # transformers' loading is not reentrant; and equal requests, one after another, load once
+_known: dict[tuple[Any, ...], probe.Facts] = {}  # per checkpoint, so that it is probed once, however often it is loaded
+_turn = threading.Lock()  # transformers cannot load in two threads; and equal requests then load once
 
 
 def load_model(
@@ -49,21 +49,21 @@ def load_model(
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> Model:
-    """The model that `source` means, ready to be explained.
+    """Return the model that `source` names or is, ready to be explained.
 
-    `source` is one of: "demo"; "demo-translation", a small Chinese-English translator; a folder or a .gguf file (looked
-    up before anything else, and loaded without one look at the network); a folder that holds an adapter, which is put
-    over the base model it names; a hub id; `(model, tokenizer)`; a transformers pipeline; an inseq model; a Model.
+    `source` is one of: "demo"; "demo-translation", a small Chinese-English translator; a folder or a .gguf file (which
+    are tried before hub ids, and loaded without network access); a folder that holds an adapter, which is put over its
+    base model; a hub id; `(model, tokenizer)`; a transformers pipeline; an inseq model; a Model.
 
-    A model that is loaded here is in evaluation mode, on `device` (cuda, else mps, else cpu) in `dtype` (float32 on a
-    CPU, else what the checkpoint says). An object stays where and as it is, so `device` and `dtype` are refused.
+    A loaded model is in evaluation mode, on `device` (by default the first that exists of cuda, mps and cpu) in `dtype`
+    (by default float32 on a CPU, otherwise the checkpoint's). An object is not changed, so it allows neither option.
     `progress(what, done, total)` may raise to stop. Raises: ModelNotFound, DamagedFile, DownloadFailed, OutOfMemory,
-    InputError (a model that neither writes text nor classifies it; an option that cannot be).
+    InputError (a model that neither writes nor classifies text; an invalid option).
     """
     if not isinstance(source, str | os.PathLike):
         if device is not None or dtype is not None:
             raise InputError(
-                "A model that is handed over is taken as it is: device= and dtype= have no say.",
+                "A model that is given as an object is not changed, so device= and dtype= have no effect.",
                 cure="Leave them out; move or convert the model beforehand with `model.to(...)`.",
             )
         return source if isinstance(source, Model) else _wrapped(source)
@@ -76,7 +76,7 @@ def load_model(
         if (there := _shared.get(key)) is not None:
             return there
         name, (model, tokenizer) = _loaded(place, numbers, trust_remote_code=trust_remote_code, progress=progress)
-        made = seen(_placed(model, target, name), tokenizer, name)
+        made = model_of(_placed(model, target, name), tokenizer, name)
         _shared[key] = made
         _known[key] = probe.recall(bare(made.model), _known.get(key))
         return made
@@ -86,7 +86,7 @@ def load_model(
 
 
 def _place(source: str) -> str | Path:
-    """What is on this machine as a Path; built-in names and hub ids as they are. Raises ModelNotFound, InputError."""
+    """Return an existing file or folder as a Path, other names as text. Raises: ModelNotFound, InputError."""
     if source in _BUILT_IN:
         return source
     if not source.strip():
@@ -118,7 +118,7 @@ def _place(source: str) -> str | Path:
 
 
 def _identity(place: str | Path) -> tuple[Any, ...]:
-    """Equal for the same model. A folder whose files were written anew is another one, and so is an adapter's base."""
+    """Return a key that is equal for the same model. It changes if files of a folder, or of an adapter's base, do."""
     if isinstance(place, str):
         return (place,)
     files = place.iterdir() if place.is_dir() else [place]
@@ -132,9 +132,9 @@ def _loaded(
     *,
     trust_remote_code: bool,
     progress: Progress | None,
-    wish: Wish = AS_IT_IS,
+    options: LoadOptions = DEFAULT_OPTIONS,
 ) -> tuple[str, Pair]:
-    """A name to show, the model, and its tokenizer."""
+    """Load a model. Return its name, and the model and its tokenizer."""
 
     def tell(what: str, done: int = 0, total: int | None = None) -> None:
         if progress:
@@ -146,19 +146,19 @@ def _loaded(
         folder = demo_folder(progress)
         tell(f"Loading {NAME}")
         try:
-            return NAME, from_folder(folder, dtype, trust_remote_code=False, wish=wish)
+            return NAME, from_folder(folder, dtype, trust_remote_code=False, options=options)
         except DamagedFile as error:
-            raise DamagedFile(error.message, cure=f"Delete {folder} and ask again: it is made anew.") from error
+            raise DamagedFile(error.message, cure=f"Delete {folder} and load the model again.") from error
     if place == "demo-translation":
         tell(f"Loading {place}")
-        return place, from_folder(demo_translation_folder(), dtype, trust_remote_code=False, wish=wish)
+        return place, from_folder(demo_translation_folder(), dtype, trust_remote_code=False, options=options)
     if isinstance(place, str):
         tell(f"Asking the hub for {place}")
         is_adapter, local = _on_hub(place)
         tell(f"Loading {place}")
         if not is_adapter:
             return place, pretrained(
-                place, dtype, local_files_only=local, trust_remote_code=trust_remote_code, wish=wish
+                place, dtype, local_files_only=local, trust_remote_code=trust_remote_code, options=options
             )
         name, folder = place, _fetched_adapter(place, local_files_only=local)
     else:
@@ -166,16 +166,16 @@ def _loaded(
         if place.is_file():
             return place.stem, from_gguf(place, dtype, lambda done, total: tell(f"Loading {place.name}", done, total))
         if not has_adapter(place):
-            return place.name, from_folder(place, dtype, trust_remote_code=trust_remote_code, wish=wish)
+            return place.name, from_folder(place, dtype, trust_remote_code=trust_remote_code, options=options)
         name, folder = place.name, place
     return name, _adapted(folder, dtype, trust_remote_code=trust_remote_code, progress=progress)
 
 
 def _on_hub(hub_id: str) -> tuple[bool, bool]:
-    """Whether the hub id is that of an adapter; and whether the hub cannot be asked, but the cache has it.
+    """Return whether the hub id is that of an adapter; and whether only the cache has it, because the hub is offline.
 
-    The hub is asked once (of an adapter, twice), and briefly: without this, a machine with no network waits through
-    46 s of retries before it hears that there is none.
+    There is one request (for an adapter, two) with a short timeout: otherwise a machine without a network would retry
+    for 46 s.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HFValidationError, RepositoryNotFoundError
@@ -188,7 +188,7 @@ def _on_hub(hub_id: str) -> tuple[bool, bool]:
             return True, False
     except GatedRepoError as error:
         raise ModelNotFound(
-            f"{hub_id!r} is on the hub, but its owners let in only whom they know.",
+            f"{hub_id!r} is a gated model on the hub.",
             cure='Ask for access on its page, then `hf auth login`; or use "demo".',
         ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
@@ -201,7 +201,7 @@ def _on_hub(hub_id: str) -> tuple[bool, bool]:
             f"{hub_id!r} on the hub has no config.json, so transformers cannot load it.",
             cure="Look for the original model; a .gguf file can be loaded by its path once it is downloaded.",
         ) from error
-    except Exception as error:  # huggingface_hub 1 speaks httpx, 2 httpx2: whatever is left means out of reach
+    except Exception as error:  # of httpx or httpx2, by the version of huggingface_hub: no connection
         for file, is_adapter in (("config.json", False), (ADAPTER_CONFIG, True)):
             if isinstance(try_to_load_from_cache(hub_id, file), str):
                 return is_adapter, True
@@ -218,40 +218,42 @@ def _on_hub(hub_id: str) -> tuple[bool, bool]:
 
 
 def _adapted(folder: Path, dtype: Any, *, trust_remote_code: bool, progress: Progress | None) -> Pair:
-    """The base model, loaded as if it had been named, with the adapter in it; the adapter's own tokenizer if any."""
+    """Load the base model of an adapter, and put the adapter in. Return it with the adapter's tokenizer, if any."""
     adapter = read_adapter(folder)
-    base, wish = _base_of(folder), adapter.wish()
+    base, how = _base_of(folder), adapter.options()
     with _named_by(folder):
-        _, (model, tokenizer) = _loaded(base, dtype, trust_remote_code=trust_remote_code, progress=progress, wish=wish)
+        _, (model, tokenizer) = _loaded(
+            base, dtype, trust_remote_code=trust_remote_code, progress=progress, options=how
+        )
     return adapter.over(model), adapter.tokenizer() or tokenizer
 
 
 def _base_of(folder: Path) -> str | Path:
-    """Where the base model of an adapter is, as `_place`. Raises: ModelNotFound, InputError."""
+    """Return the place of an adapter's base model, as `_place` does. Raises: ModelNotFound, InputError."""
     with _named_by(folder):
         base = _place(base_named(folder))
     if isinstance(base, Path) and has_adapter(base):
         raise InputError(
             f"The base model of the adapter {folder}, {base}, is an adapter itself.",
-            cure="Put that one into its own base (peft: merge_and_unload, then save_pretrained), and name the result.",
+            cure="Merge that one into its base (peft: merge_and_unload, then save_pretrained), and name the result.",
         )
     return base
 
 
 @contextmanager
 def _named_by(folder: Path) -> Iterator[None]:
-    """Within it, a model that is not found is said to be the base model of the adapter in `folder`."""
+    """Enter a context in which ModelNotFound names the missing model as the base model of the adapter in `folder`."""
     try:
         yield
     except ModelNotFound as error:
         raise ModelNotFound(
             f"The adapter {folder} lacks its base model. {error.message}",
-            cure=f"{error.cure} Where it is stands in {ADAPTER_CONFIG}, under base_model_name_or_path.",
+            cure=f"{error.cure} Its path or id is base_model_name_or_path in {ADAPTER_CONFIG}.",
         ) from error
 
 
 def _fetched_adapter(hub_id: str, *, local_files_only: bool) -> Path:
-    """The folder of an adapter from the hub, with its tokenizer. Raises: DownloadFailed."""
+    """Fetch an adapter with its tokenizer from the hub. Return its folder. Raises: DownloadFailed."""
     from huggingface_hub import snapshot_download
 
     names = ["adapter_*", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken"]
@@ -263,7 +265,7 @@ def _fetched_adapter(hub_id: str, *, local_files_only: bool) -> Path:
 
 
 def _wrapped(source: Any) -> Model:
-    """An object as it is: not moved, not converted, not put into another mode."""
+    """Wrap an object as a `Model` without moving, converting or switching its mode."""
     model, reader = _unpacked(source)
     tokenizer = _tokenizer_in(reader)
     if not hasattr(model, "get_input_embeddings") or not hasattr(tokenizer, "decode"):
@@ -273,13 +275,13 @@ def _wrapped(source: Any) -> Model:
         )
     name = getattr(model, "name_or_path", "") or type(model).__name__
     name = Path(name).name if Path(name).is_absolute() else name
-    return seen(model, tokenizer, name, _applied_by(source))
+    return model_of(model, tokenizer, name, _applied_by(source))
 
 
 def _applied_by(source: Any) -> Applied | None:
-    """What a pipeline for text classification puts on logits before it prints them; None for anything else.
+    """Return the function that a text classification pipeline applies to logits; None for any other object.
 
-    Where its user has not said, it decides as transformers does: it prints a sigmoid also of a single class.
+    If its user chose none, the pipeline decides as transformers does: it applies a sigmoid also to a single class.
     """
     if "TextClassificationPipeline" not in {cls.__name__ for cls in type(source).__mro__}:
         return None
@@ -292,16 +294,16 @@ def _applied_by(source: Any) -> Applied | None:
 
 
 def _tokenizer_in(reader: Any) -> Any:
-    """The tokenizer in the processor of a model that sees or hears, beside what reads pictures; else as it is."""
+    """Return the tokenizer in the processor of a multimodal model; any other object unchanged."""
     inside = getattr(reader, "tokenizer", None)
     return inside if hasattr(inside, "convert_ids_to_tokens") else reader
 
 
 def _unpacked(source: Any) -> Pair:
-    """The model and the tokenizer in a pair, a transformers pipeline or an inseq model."""
+    """Return the model and the tokenizer in a pair, a transformers pipeline or an inseq model."""
     if isinstance(source, tuple | list) and len(source) == 2:
         return source[0], source[1]
-    # By name: neither package has to be imported to be recognised.
+    # Recognise the classes by name, without importing their packages.
     homes = {tuple(cls.__module__.split(".")[:2]) for cls in type(source).__mro__}
     if homes & {("transformers", "pipelines"), ("inseq", "models")}:
         tokenizer = source.tokenizer
@@ -316,7 +318,7 @@ def _unpacked(source: Any) -> Pair:
 
 
 def _device(asked: str | None) -> torch.device:
-    """The device that was asked for, if it is there; else the best there is."""
+    """Return the requested device, or the best one if none is requested. Raises: UnknownName, InputError."""
     import torch
 
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -333,7 +335,7 @@ def _device(asked: str | None) -> torch.device:
 
 
 def _dtype(asked: str | torch.dtype | None, device: torch.device) -> torch.dtype | str:
-    """A torch.dtype, or "auto": what the checkpoint says."""
+    """Return a torch.dtype, or "auto" for that of the checkpoint. Raises: UnknownName."""
     import torch
 
     if asked is None:
@@ -347,11 +349,11 @@ def _dtype(asked: str | torch.dtype | None, device: torch.device) -> torch.dtype
 
 
 def _placed(model: Any, device: torch.device, name: str) -> Any:
-    """The model in evaluation mode on its device."""
+    """Put the model on its device in evaluation mode, and return it. Raises: OutOfMemory."""
     import torch
 
     model.eval()
-    if getattr(model, "is_quantized", False):  # its quantiser has put it where it has to be
+    if getattr(model, "is_quantized", False):  # its quantiser has placed it
         return model
     try:
         return model.to(device)
@@ -366,7 +368,7 @@ def _placed(model: Any, device: torch.device, name: str) -> Any:
 
 @contextmanager
 def _my_turn(progress: Progress | None) -> Iterator[None]:
-    """Wait until no other thread loads. `progress` is asked meanwhile, so that waiting can be cancelled."""
+    """Wait until no other thread loads. `progress` is called meanwhile, so that waiting can be cancelled."""
     while not _turn.acquire(timeout=0.2):
         if progress:
             progress("Waiting for another model to be loaded", 0, None)
@@ -378,7 +380,7 @@ def _my_turn(progress: Progress | None) -> Iterator[None]:
 
 @contextmanager
 def _quiet(*, hub_too: bool) -> Iterator[None]:
-    """Keep transformers' bars and warnings out of the cell; the hub's download bars too where we report ourselves."""
+    """Hide transformers' progress bars and warnings; with `hub_too` also the hub's download bars."""
     import warnings
 
     from huggingface_hub import constants
@@ -386,15 +388,15 @@ def _quiet(*, hub_too: bool) -> Iterator[None]:
     from transformers.utils import logging
 
     level, bars, hub_bars = logging.get_verbosity(), logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
-    settled = constants.HF_HUB_DISABLE_PROGRESS_BARS is not None  # by the environment: asking otherwise only warns
+    settled = constants.HF_HUB_DISABLE_PROGRESS_BARS is not None  # set by the environment; changing it would only warn
     logging.set_verbosity_error()
     if bars and not settled:
-        logging.disable_progress_bar()  # the hub's with them
+        logging.disable_progress_bar()  # this also hides the hub's bars
         if hub_bars and not hub_too:
             enable_progress_bars()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")  # Marian's, for other languages
+            warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")  # Marian's warning
             yield
     finally:
         logging.set_verbosity(level)

@@ -1,1 +1,1 @@
-"""From what a user asks to token ids, and from ids to what a reader sees: chats, pairs, words, named stretches."""
+"""Encoding of prompts (texts, chats, pairs) to token ids, and description of ids as tokens, words and segments."""

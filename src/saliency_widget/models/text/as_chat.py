@@ -1,4 +1,4 @@
-"""A question given as plain text: a model of chats may end the text at once, and answer the same as a user's turn."""
+"""Plain texts that should be chats: a chat model may end a plain question at once, but answer it as a user's turn."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from ..base import Model
     from .prompting import Prompt
 
-AT_ONCE = 2  # written tokens, the one that ends the text among them
+AT_ONCE = 2  # written tokens, including the one that ends the text
 
 
 def as_chat(prompt: Prompt) -> Prompt:
-    """The same text as the one turn of a user. Raises: InputError where the prompt is no single text."""
+    """Return the prompt of a chat with the same text as its only turn. Raises: InputError unless it is one text."""
     if prompt.text is None or prompt.second is not None:
         raise InputError(
             "This was not given as one text, so it cannot be asked as a chat.", cure="Give messages= in a new cell."
         )
-    # Stretches that were named by their words are looked for again; characters are counted otherwise in a chat.
+    # Segments given by their words are searched again; positions of characters differ in a chat.
     named = tuple((name, where) for name, where in prompt.named if isinstance(where, str))
     return replace(
         prompt, text=None, chat=check_chat([{"role": "user", "content": prompt.text}], None, None), named=named
@@ -31,10 +31,10 @@ def as_chat(prompt: Prompt) -> Prompt:
 
 
 def may_answer_as_chat(model: Model, prompt: Prompt | None, written: Sequence[int]) -> bool:
-    """Whether the model ended a plain text within `AT_ONCE` written tokens, and can be asked the same text as a chat.
+    """Return whether the model ended a plain text within `AT_ONCE` tokens and accepts the text as a chat.
 
-    `written`: the ids that the model chose itself. It can be asked so if it is a causal language model whose chat
-    template takes the text. A text that holds special tokens, such as a chat that the user rendered, is not plain.
+    `written`: the ids that the model wrote. A causal language model accepts a chat if its chat template accepts the
+    text. A text with special tokens, such as a chat that the user rendered, is not plain.
     """
     if prompt is None or prompt.text is None or prompt.target is not None or prompt.target_ids is not None:
         return False
@@ -49,11 +49,11 @@ def may_answer_as_chat(model: Model, prompt: Prompt | None, written: Sequence[in
         return False
     try:
         model.encode(as_chat(prompt))
-    except InputError:  # its template refuses a single turn of a user, say
+    except InputError:  # e.g. its template refuses a single turn
         return False
     return True
 
 
 def _ends(model: Model, token: int) -> bool:
-    """Whether a text, or a turn in it, is over with this token."""
+    """Return whether this token ends a text or a turn."""
     return model.ends_at(token) or token == model.tokenizer.eos_token_id

@@ -1,4 +1,4 @@
-"""A text with something changed in what was read, and the same continuation after it."""
+"""Changes of the input of a text that keep its continuation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NAME = 28  # characters of a text's name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A document, and what it was made from. `prompt`: what the user gave, or None where ids were taken out of it.
+    """A document, and the prompt and encoding that it was made from.
 
-    `name`: what was done to get there, in a few words. `as_chat`: whether the model, asked the same as a chat, may say
-    more.
+    `prompt`: None if tokens were struck out. `name`: the change that made it, in a few words. `as_chat`: whether the
+    model may write more if the text is asked as a chat.
     """
 
     name: str
@@ -38,36 +38,36 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Tokens struck out, by row, or what was written in place of `editable`: one of the two, or neither."""
+    """A change: the rows of struck tokens, or the new text in place of `editable`, or neither."""
 
     rows: tuple[int, ...] = ()
     text: str | None = None
 
     def __post_init__(self) -> None:
         if self.rows and self.text is not None:
-            raise InputError("Tokens are struck out and the text is written anew.", cure="Do one after the other.")
+            raise InputError("Tokens are struck out and the text is edited too.", cure="Do one after the other.")
 
     def __bool__(self) -> bool:
         return bool(self.rows) or self.text is not None
 
 
 def name_of(prompt: Prompt | None, document: Document) -> str:
-    """The first words of what was given."""
+    """Return the first words of the prompt."""
     given = [token for token in document.tokens[: document.first_target] if token.role != "special"]
     return _short(editable(prompt) or (joined(given).text if given else "")) or "…"
 
 
 def editable(prompt: Prompt | None) -> str | None:
-    """What of it can be written anew: the text, or the last turn of a user; None where it was given as ids."""
+    """Return the part that can be edited: the text, or the user's last turn; None if the prompt was given as ids."""
     if prompt is None:
         return None
     return prompt.text if prompt.chat is None else last_of_user(prompt.chat)
 
 
 def changed(model: Model, text: Text, change: Change) -> tuple[Text, list[int]]:
-    """The text after the change, and which of its old columns it still has: a struck token is no target.
+    """Return the text after the change, and the old columns that it still has: a struck token is no target.
 
-    Ids that are not changed stay as they are. Raises: InputError, TextTooLong.
+    The ids of other tokens stay the same. Raises: InputError, TextTooLong.
     """
     if change.text is not None:
         return _rewritten(model, text, change.text), list(range(len(text.document.targets)))
@@ -77,13 +77,13 @@ def changed(model: Model, text: Text, change: Change) -> tuple[Text, list[int]]:
 def _rewritten(model: Model, text: Text, new: str) -> Text:
     prompt, targets = text.prompt, tuple(target.ids[0] for target in text.document.targets)
     if prompt is None or editable(prompt) is None:
-        raise InputError("This text is known by its ids alone: it cannot be written anew.", cure="Strike tokens out.")
+        raise InputError("This text was given as token ids, so it cannot be edited.", cure="Strike tokens out.")
     if prompt.chat is None:
         fresh = check_prompt(new if prompt.second is None else (new, prompt.second), target_ids=targets)
     else:
         whole_text("A chat message", new)
         fresh = replace(prompt, chat=with_last_of_user(prompt.chat, new), target=None, target_ids=targets)
-    # Words are looked for again; characters that were counted in the old text mean nothing in the new one.
+    # Segments given by their words are searched again; positions of characters are those of the old text.
     prompt = replace(fresh, named=tuple((name, where) for name, where in prompt.named if isinstance(where, str)))
     encoded = model.encode(prompt)
     model.check_length(encoded, len(targets))
@@ -121,7 +121,7 @@ def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list
 
 
 def _left_of(text: Text, given: list[int]) -> Iterator[Named]:
-    """The named stretches of a text, as what is left of their tokens."""
+    """Yield the named segments of a text, with the tokens that are left of them."""
     names = {name for name, _ in text.encoded.named}
     for segment in text.document.segments:
         left = range(_below(given, segment.start), _below(given, segment.end))
@@ -134,7 +134,7 @@ def _below(positions: list[int], end: int) -> int:
 
 
 def _said(tokens: Sequence[Token]) -> str:
-    """Their text; neighbours in one."""
+    """Return the texts of the tokens; neighbours are joined."""
     stretches: list[list[Token]] = []
     for token in tokens:
         if stretches and stretches[-1][-1].position == token.position - 1:
@@ -145,7 +145,7 @@ def _said(tokens: Sequence[Token]) -> str:
 
 
 def _short(text: str) -> str:
-    """At most a few words of it, on one line."""
+    """Return the first words of a text, on one line."""
     text = " ".join(text.split())
     if len(text) <= _NAME:
         return text

@@ -1,8 +1,7 @@
-"""A chat as a model's own template writes it, and where in it the words of each message stand.
+"""A chat in a model's own chat template, and the places of the user's texts in it.
 
-The template is rendered a second time with marks around every text that the user gave. A template is a program: what it
-leaves out is an error that names it, and only the thinking of earlier turns, which models never read again, is a
-warning.
+The template is rendered a second time with marks around every text of the user. If a template, which is a program,
+drops a text, that is an error; only the thinking of earlier turns, which models never read again, is a warning.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ _TURNS: dict[str, SegmentKind] = {
 }  # fmt: skip
 _OURS = ("conversation", "messages", "tools", "tokenize", "return_tensors", "return_dict")
 _OF_TOKENIZERS = ("add_generation_prompt", "continue_final_message", "chat_template")
-_LABELS = ("role", "type", "id", "tool_call_id", "name", "index")  # of a message or a call: no text for the model
+_LABELS = ("role", "type", "id", "tool_call_id", "name", "index")  # keys of a message or a call that hold no text
 _THINKING = ("reasoning_content", "reasoning", "thinking")
 _ENDS_THINKING = re.compile(r"</think(?:ing)?>|\[/THINK\]")
-# Around each text, with its number between them: no text has these.
+# Private characters, which no text contains, around each text, with its number between them.
 _OPEN, _OPENED, _CLOSE, _CLOSED = (chr(0xF0000 + i) for i in range(4))
 _MARK = re.compile(f"{_OPEN}(\\d+){_OPENED}|{_CLOSE}(\\d+){_CLOSED}")
 
@@ -38,7 +37,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """`messages` and `tools` in the OpenAI form; `variables`: what else the template is told, as enable_thinking is."""
+    """A chat. `messages` and `tools` in the OpenAI form; `variables`: other variables of the template."""
 
     messages: tuple[Message, ...]
     tools: tuple[Any, ...] | None = None
@@ -46,12 +45,12 @@ class Chat:
 
     @property
     def documents(self) -> Any:
-        """The documents that templates for answers from documents take: a variable that is text of the user."""
+        """Return the documents of a template for retrieval: the only variable that holds texts of the user."""
         return self.variables.get("documents", ())
 
 
 class Written(NamedTuple):
-    """A chat as text. `given`: where in it texts of the user stand, [start, end); `turns`: where each begins."""
+    """A rendered chat. `given`: the ranges [start, end) of the user's texts; `turns`: the start of each turn."""
 
     text: str
     given: list[tuple[int, int]]
@@ -59,13 +58,13 @@ class Written(NamedTuple):
 
 
 def check_chat(messages: Any, tools: Any, template: Any) -> Chat:
-    """A chat of text. Raises: InputError for what is no chat, holds no text, or is not read here."""
+    """Return a chat of text. Raises: InputError for anything else: no chat, no text, pictures or sound."""
     if isinstance(messages, str | Mapping) or not isinstance(messages, Sequence):
         raise InputError(
             f"messages is a {type(messages).__name__}, not a list of messages.", cure="Give text= for a plain text."
         )
     if not messages:
-        raise InputError("The messages is empty.", cure="Give at least one token for the model to read.")
+        raise InputError("The list messages= is empty.", cure="Give at least one message for the model to read.")
     for at, message in enumerate(messages):
         _check_message(at, message)
     if tools is not None and (isinstance(tools, str | Mapping) or not isinstance(tools, Sequence)):
@@ -113,25 +112,25 @@ def _check_message(at: int, message: Any) -> None:
 
 
 def _described(tool: Any) -> Any:
-    """A tool as the template is given it; of a function, what its signature and docstring say."""
+    """Return a tool as the template expects it; a function is described by its signature and docstring."""
     if not callable(tool):
         return copy.deepcopy(tool)
     from transformers.utils import get_json_schema
 
     try:
         return get_json_schema(tool)
-    except Exception as error:  # of its own kinds, for a docstring that lacks something
+    except Exception as error:  # transformers has several types of these errors
         raise InputError(f"A function in tools= cannot be described: {error}", cure="Give its JSON schema.") from error
 
 
 def last_of_user(chat: Chat) -> str | None:
-    """The last turn of a user, where it is one text; else None."""
+    """Return the user's last turn if it is one text, otherwise None."""
     content = next((m["content"] for m in reversed(chat.messages) if m["role"] == "user"), None)
     return content if isinstance(content, str) else None
 
 
 def with_last_of_user(chat: Chat, text: str) -> Chat:
-    """The chat with another last turn of a user."""
+    """Return the chat with another text as the user's last turn."""
     last = max(at for at, message in enumerate(chat.messages) if message["role"] == "user")
     changed = [{**m, "content": text} if at == last else m for at, m in enumerate(chat.messages)]
     return replace(chat, messages=tuple(changed))
@@ -141,9 +140,9 @@ def with_last_of_user(chat: Chat, text: str) -> Chat:
 
 
 def write_chat(tokenizer: Any, chat: Chat) -> Written:
-    """The chat in the words of the model's template.
+    """Render the chat with the model's template.
 
-    Raises: InputError where there is none, where it refuses the chat, and where it leaves out what the user gave.
+    Raises: InputError if there is no template, if it refuses the chat, and if it drops a text of the user.
     """
     if not getattr(tokenizer, "chat_template", None):
         raise InputError("This model has no chat template.", cure="Give text= instead of messages=.")
@@ -155,12 +154,12 @@ def write_chat(tokenizer: Any, chat: Chat) -> Written:
 
 
 def _check_variables(tokenizer: Any, chat: Chat) -> None:
-    """Raises: InputError for a variable that the template never looks at."""
+    """Raise InputError for a variable that the template never reads."""
     template = str(chat.variables.get("chat_template", tokenizer.chat_template))
     for name in chat.variables:
         if name not in _OF_TOKENIZERS and not re.search(rf"\b{re.escape(str(name))}\b", template):
             raise InputError(
-                f"The chat template of this model knows no {name!r}.", cure="Look for the name in its chat_template."
+                f"The chat template of this model has no variable {name!r}.", cure="See its chat_template."
             )
 
 
@@ -170,7 +169,7 @@ def _render(tokenizer: Any, chat: Chat) -> str:
     messages = copy.deepcopy([*chat.messages])
     try:
         return str(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, **given))
-    except Exception as error:  # a template is a program of the model's author: it raises what it likes
+    except Exception as error:  # a template is a program and may raise anything
         raise InputError(
             f"The chat template of this model refuses these messages: {error}",
             cure="Most want user and assistant in turn, with at most one system message first.",
@@ -178,9 +177,9 @@ def _render(tokenizer: Any, chat: Chat) -> str:
 
 
 def _readable(tokenizer: Any, chat: Chat) -> tuple[Chat, str]:
-    """The chat in a form that the template knows, and its text.
+    """Return the chat in a form that the template supports, and its text.
 
-    Not every template knows content that is None, or a list of parts: these fail, or print Python's own form of it.
+    Some templates support no content that is None or a list of parts: they fail, or print Python's form of it.
     """
     simple = replace(chat, messages=tuple(_simple(message) for message in chat.messages))
     if simple == chat:
@@ -210,7 +209,7 @@ def _simple(message: Message) -> Message:
 
 
 def _texts(chat: Chat) -> list[tuple[Path, str]]:
-    """The texts of the user, in order: (path, text). A path is ("messages", 1, "content"), say."""
+    """Return the user's texts with their paths, such as ("messages", 1, "content"), in order."""
     whole = {"messages": chat.messages, "tools": chat.tools or (), "documents": chat.documents}
     return [(path, text) for path, text in _leaves(whole, ()) if text.strip()]
 
@@ -228,13 +227,13 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _is_label(path: Path) -> bool:
-    """Is this leaf a label, such as a role or an id, and no text? Arguments of a call are always text."""
+    """Return whether a leaf is a label, such as a role or an id, and no text. Arguments of a call are always text."""
     label = path[-1] in _LABELS or "required" in path or "enum" in path
     return label and "arguments" not in path and path[-2:] != ("function", "name")
 
 
 def _replaced(value: Any, path: Path, new: Callable[[Path, str], str]) -> Any:
-    """The same with each text replaced, as `_leaves` names them."""
+    """Return a copy with each text replaced; `new` is called with its path, as of `_leaves`, and the text."""
     if isinstance(value, str):
         return new(path, value)
     if isinstance(value, Mapping):
@@ -248,7 +247,7 @@ Places = dict[Path, list[tuple[int, int]]]
 
 
 def _places(tokenizer: Any, chat: Chat, text: str) -> Places:
-    """Of each text of the user: where it stands in the rendered one, [start, end), in any number of places."""
+    """Return the ranges [start, end) of each of the user's texts in the rendered one; a text may have several."""
     for opened, closed in ((True, True), (False, True), (True, False)):
         found = _by_marks(tokenizer, chat, text, opened=opened, closed=closed)
         if found is not None:
@@ -257,9 +256,9 @@ def _places(tokenizer: Any, chat: Chat, text: str) -> Places:
 
 
 def _by_marks(tokenizer: Any, chat: Chat, text: str, *, opened: bool, closed: bool) -> Places | None:
-    """By rendering the chat with marks; None where the template then writes another text (it looks at beginnings, say).
+    """Find the places by rendering the chat with marks. Return None if the template then writes another text.
 
-    The marks are within the white space around a text, which templates take away.
+    The marks are inside the white space around a text, because templates strip it.
     """
     texts = _texts(chat)
     numbers = {path: number for number, (path, _) in enumerate(texts)}
@@ -297,7 +296,7 @@ def _by_marks(tokenizer: Any, chat: Chat, text: str, *, opened: bool, closed: bo
 
 
 def _between(given: str, text: str, start: int, end: int) -> tuple[int, int]:
-    """From mark to mark; where one is missing (−1), as far from the other as the text is what was given."""
+    """Return the range between two marks; if one is missing (−1), as far as the rendered text equals the given one."""
     spoken = _spoken(given)
     if start < 0 and text[:end].endswith(spoken):
         return end - len(spoken), end
@@ -307,12 +306,12 @@ def _between(given: str, text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _spoken(given: str) -> str:
-    """The part of a content after its thinking, which many templates cut off."""
+    """Return the part of a content after its thinking, which many templates drop."""
     return _ENDS_THINKING.split(given)[-1].strip()
 
 
 def _pairs(written: str) -> Iterator[tuple[int, int, int]]:
-    """(number, start, end) of each marked text, in a text without marks; −1 for a mark that is not there."""
+    """Yield (number, start, end) of each marked text, counted without the marks; −1 for a missing mark."""
     begun: dict[int, int] = {}
     marks = 0  # characters of marks so far
     for one in _MARK.finditer(written):
@@ -327,12 +326,12 @@ def _pairs(written: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _common(one: str, two: str) -> int:
-    """The length of the beginning that both texts share."""
+    """Return the length of the common prefix of both texts."""
     return next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
 
 
 def _by_search(chat: Chat, text: str) -> Places:
-    """Each text where it first stands behind the one before. What is written otherwise is nowhere."""
+    """Find each text at its first occurrence after the previous one. A text that the template rewrote has no place."""
     found: Places = {}
     at = 0
     for path, given in _texts(chat):
@@ -345,7 +344,7 @@ def _by_search(chat: Chat, text: str) -> Places:
 
 
 def _given(found: Places) -> list[tuple[int, int]]:
-    """Ranges [start, end) of the user's texts. A tool, or a call of one, is one range with all between its parts."""
+    """Return the ranges [start, end) of the user's texts. A tool, or a call of one, is one range over all its parts."""
     whole: dict[Path, tuple[int, int]] = {}
     for path, places in found.items():
         whole_at = 2 if path[0] == "tools" else 4 if "tool_calls" in path[2:3] else len(path)
@@ -357,7 +356,7 @@ def _given(found: Places) -> list[tuple[int, int]]:
 
 
 def _check_dropped(chat: Chat, found: Places) -> None:
-    """Raises: InputError for what the template leaves out. Warns of thinking that it leaves out."""
+    """Raise InputError for a text that the template drops; warn of thinking that it drops."""
     left_out = [path for path, places in found.items() if not places]
     beside = dict.fromkeys(path[:2] for path in found if path[0] != "messages")  # tools and documents
     for one in beside:
@@ -404,7 +403,7 @@ def _name(path: Path) -> str:
 
 
 def _turns(tokenizer: Any, chat: Chat, text: str, found: Places) -> list[tuple[int, SegmentKind, str]]:
-    """Starts of the turns, the reply's too: the last special token before the name of the role, or before the text."""
+    """Return the starts of all turns and the reply: the last special token before the role's name or the text."""
     specials = [t for t in tokenizer.all_special_tokens if t]
     begun: list[tuple[int, SegmentKind, str]] = []
     previous = 0
@@ -425,18 +424,18 @@ def _turns(tokenizer: Any, chat: Chat, text: str, found: Places) -> list[tuple[i
     first = text[: begun[0][0]]
     for token in specials:
         first = first.replace(token, "")
-    if first.strip():  # the template speaks first: a system message of its own
+    if first.strip():  # a system message that the template adds
         begun.insert(0, (0, "system", "system"))
-    else:  # nothing but a token that begins every text
+    else:  # only the token that begins every text
         begun[0] = (0, *begun[0][1:])
     return begun
 
 
 def chat_tokens(tokenizer: Any, written: Written) -> tuple[list[int], list[Role], tuple[Segment, ...]]:
-    """The ids of a written chat, their roles, and its turns as segments that tile them."""
+    """Return the ids of a rendered chat, their roles, and its turns as segments that tile them."""
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(
-            "This tokenizer does not say where in a text its tokens stand, so a chat cannot be told from its template.",
+            "This tokenizer gives no positions of its tokens, so a chat's texts cannot be told from its template.",
             cure="Load the fast tokenizer of this model, or render the chat yourself and give it as text=.",
         )
     encoding = tokenizer(written.text, add_special_tokens=False, return_offsets_mapping=True)

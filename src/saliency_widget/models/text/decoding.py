@@ -1,8 +1,8 @@
-"""From token ids to the bytes that each token stands for.
+"""The bytes that each token contributes to a text.
 
-`tokenizer.decode` says what a sequence means, never what one token adds to it. So what the decoder does to the
-sequence, step by step as its serialised state lists them, is done here to each token. Where a tokenizer does not tell
-its steps, `decode` is asked about growing windows of tokens instead.
+`tokenizer.decode` decodes a sequence, but does not show which token adds what. So the decoder's steps, which its
+serialised state lists, are applied here to each token. If a tokenizer does not list its steps, `decode` is called with
+growing windows of tokens instead.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-Decoder: TypeAlias = dict[str, Any]  # a decoder of the `tokenizers` package, as it serialises itself
+Decoder: TypeAlias = dict[str, Any]  # the serialised state of a decoder of the `tokenizers` package
 
 
 def token_bytes(tokenizer: Any, ids: Sequence[int], unknown: Mapping[int, str] | None = None) -> list[bytes]:
-    """The bytes that each token contributes to the text. A special token's are those of its name, a missing id's none.
+    """Return the bytes that each token contributes: a special token those of its name, a missing id none.
 
-    `unknown`: of some places what an unknown token there stands for: its bytes are those, as they are.
+    `unknown`: for some positions, the text of the unknown token there; its bytes are used unchanged.
 
-    Put together without the special tokens they are what `tokenizer.decode` says, except where that loses something:
-    it takes all leading spaces of some SentencePiece tokenizers, where only one was added.
+    Joined without special tokens, they equal `tokenizer.decode`, except where that drops characters: with some
+    SentencePiece tokenizers it drops all leading spaces, though only one was added.
     """
     special, unknown = special_ids(tokenizer), unknown or {}
     names = tokenizer.convert_ids_to_tokens(list(ids))
@@ -43,7 +43,7 @@ def token_bytes(tokenizer: Any, ids: Sequence[int], unknown: Mapping[int, str] |
 
 
 def bytes_inside(tokenizer: Any, token_id: int) -> bytes:
-    """The bytes of one token inside a text: at its beginning, a decoder may take a space away. A missing id: none."""
+    """Return the bytes of one token inside a text (at its start a decoder may drop a space); none for a missing id."""
     (name,) = tokenizer.convert_ids_to_tokens([token_id])
     if name is None:
         return b""
@@ -54,7 +54,7 @@ def bytes_inside(tokenizer: Any, token_id: int) -> bytes:
 
 
 def special_ids(tokenizer: Any) -> set[int]:
-    """What `decode(skip_special_tokens=True)` leaves out."""
+    """Return the ids that `decode(skip_special_tokens=True)` skips."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     return {*tokenizer.all_special_ids, *(i for i, token in added.items() if getattr(token, "special", False))}
 
@@ -67,7 +67,7 @@ def _utf8(text: str) -> bytes:
 
 
 def _decoding_steps(tokenizer: Any) -> list[Decoder] | None:
-    """The steps of the decoder; None where it does not tell them, or one is not known here."""
+    """Return the steps of the decoder; None if it does not list them, or if one is not supported here."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         if any(hasattr(tokenizer, name) for name in ("sp_model", "spm_source")):  # Marian and other slow ones
@@ -77,7 +77,7 @@ def _decoding_steps(tokenizer: Any) -> list[Decoder] | None:
         return [{"type": "Join"}]
     try:
         steps = _flat(json.loads(backend.decoder.__getstate__()))
-    except Exception:  # noqa: BLE001 - a decoder written in Python has no state to tell; the type raised is not fixed
+    except Exception:  # noqa: BLE001 - a decoder written in Python has no state, and raises errors of any type
         return None
     known = all(step["type"] in _STEPS and "Regex" not in step.get("pattern", ()) for step in steps)
     return steps if known else None
@@ -98,8 +98,8 @@ _SENTENCEPIECE: list[Decoder] = [
 
 
 def _decoded(steps: list[Decoder], pieces: list[bytes], literal: set[int]) -> list[bytes]:
-    """Do to each token what the decoder does to the sequence. `literal`: places of tokens that stand for themselves."""
-    fused = False  # what comes after Fuse sees one piece, the whole text
+    """Apply the decoder's steps to each token. `literal`: positions of tokens whose bytes are used unchanged."""
+    fused = False  # steps after Fuse process one piece, the whole text
     for step in steps:
         fused = fused or step["type"] == "Fuse"
         if step["type"] == "Strip" and fused:
@@ -111,7 +111,7 @@ def _decoded(steps: list[Decoder], pieces: list[bytes], literal: set[int]) -> li
     return pieces
 
 
-# Bytes 33-126, 161-172 and 174-255 stand for themselves; the others were moved up, in order, to code point 256 on.
+# Bytes 33-126, 161-172 and 174-255 are code points of their own; the others are mapped, in order, to 256 and above.
 _MOVED = [b for b in range(256) if b not in {*range(33, 127), *range(161, 173), *range(174, 256)}]
 _BYTE_LEVEL = dict(enumerate(_MOVED, start=256))
 
@@ -119,7 +119,7 @@ _BYTE_LEVEL = dict(enumerate(_MOVED, start=256))
 def _byte_level(_step: Decoder, piece: bytes, _first: bool) -> bytes:
     try:
         return piece.decode().translate(_BYTE_LEVEL).encode("latin-1")
-    except UnicodeError:  # not in the alphabet: it stands for itself
+    except UnicodeError:  # not in the alphabet, so used unchanged
         return piece
 
 
@@ -148,7 +148,7 @@ def _word_piece(step: Decoder, piece: bytes, first: bool) -> bytes:
 
 
 def _stripped(step: Decoder, pieces: list[bytes]) -> list[bytes]:
-    """Without up to `start` times the content at the front of what all pieces are together, `stop` at the back."""
+    """Strip the step's content up to `start` times at the front and `stop` times at the end of all pieces together."""
     content, out = _utf8(step["content"]), list(pieces)
     for places, left, without in (
         (range(len(out)), step.get("start", 0), bytes.removeprefix),
@@ -170,7 +170,7 @@ _STEPS: dict[str, Callable[[Decoder, bytes, bool], bytes]] = {
     "WordPiece": _word_piece,
     "Strip": lambda step, piece, _first: _stripped(step, [piece])[0],
     "Fuse": lambda _step, piece, _first: piece,
-    "Join": lambda _step, piece, first: piece if first else b" " + piece,  # what a backend without a decoder does
+    "Join": lambda _step, piece, first: piece if first else b" " + piece,  # as a backend without decoder does
 }
 
 
@@ -178,9 +178,9 @@ _STEPS: dict[str, Callable[[Decoder, bytes, bool], bytes]] = {
 
 
 def _by_windows(tokenizer: Any, ids: Sequence[int]) -> list[bytes]:
-    """What each token adds to the decoded text, seen locally: the one before it is decoded with it, for context.
+    """Return the bytes that each token adds to the decoded text, decoding it together with the token before it.
 
-    A token that leaves a character unfinished adds nothing yet; the bytes of the finished one are dealt out evenly.
+    The bytes of a character that several tokens share are divided evenly among them.
     """
 
     def text(part: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""A text as the model reads and wrote it: what a map is drawn on."""
+"""A document: the tokens that a model read and wrote, and their segments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tokens import describe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """`tokens[:first_target]` are given, the rest are what is explained, one a column."""
+    """A text as tokens: `tokens[:first_target]` are given, and each of the others is a column to explain."""
 
     inputs: Inputs
     first_target: int
@@ -26,23 +26,23 @@ class Document:
 
     @property
     def rows(self) -> tuple[Token, ...]:
-        """Every token that some target can see: source, prompt and all generated tokens but the last."""
+        """Return every token that some target can see: source, prompt and all generated tokens but the last."""
         return self.tokens[: max(target.n_seen for target in self.targets)]
 
     @property
     def first_written(self) -> int:
-        """The position of the first written token (or class): before a span that is explained there may be others."""
+        """Return the position of the first written token (or class), which may lie before an explained span."""
         written = (token.position for token in self.tokens[: self.first_target] if token.role == "generated")
         return next(written, self.first_target)
 
     @property
     def cols(self) -> tuple[Token, ...]:
-        """The generated tokens, or the classes."""
+        """Return the generated tokens, or the classes."""
         return self.tokens[self.first_target :]
 
 
 def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> Document:
-    """A prompt, or a source, and what was written (or forced) after it."""
+    """Return the document of a prompt or source and the written (or forced) tokens after it."""
     source, given, _ = encoded.inputs
     ids = (*given, *written)
     special = set(tokenizer.all_special_ids)
@@ -84,7 +84,7 @@ def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> D
 
 
 def describe_classes(tokenizer: Any, encoded: Encoded, labels: Sequence[str]) -> Document:
-    """A text, and the classes that are asked about."""
+    """Return the document of a text and the classes to explain."""
     ids = encoded.inputs.ids
     n = len(ids)
     tokens, segments = describe(
@@ -114,27 +114,27 @@ def describe_classes(tokenizer: Any, encoded: Encoded, labels: Sequence[str]) ->
 
 
 def check_span(span: object) -> tuple[int, int]:
-    """A span as two whole numbers. Raises: InputError."""
+    """Return a span as two whole numbers. Raises: InputError."""
     if not isinstance(span, tuple | list) or len(span) != 2:
-        raise InputError(f"span={span!r} is not a stretch of tokens.", cure="Give (first, last + 1).")
+        raise InputError(f"span={span!r} is not a range of tokens.", cure="Give (first, last + 1).")
     where = f"In span={span!r} an end"
     first, stop = (whole_number(where, end, cure="Give (first, last + 1), counted from 0.") for end in span)
     return first, stop
 
 
 def spanning(document: Document, start: int, stop: int) -> Document:
-    """The document with one column: the written tokens start … stop - 1, explained together.
+    """Return the document with one column: the written tokens start … stop - 1, explained together.
 
-    Raises: InputError where there are no such tokens.
+    Raises: InputError if there are no such tokens.
     """
     n = len(document.cols)
     if not (0 <= start < stop <= n):
         raise InputError(
-            f"span=({start}, {stop}) is not a stretch of the {n} tokens that were written.",
+            f"span=({start}, {stop}) is not a range of the {n} written tokens.",
             cure=f"Give (first, last + 1) with 0 ≤ first < last + 1 ≤ {n}.",
         )
     if document.cols[start].role == "class":
-        raise InputError("A span is a stretch of written tokens; classes have none.", cure="Leave span= out.")
+        raise InputError("A span is a range of written tokens; a classifier writes none.", cure="Leave span= out.")
     chosen = document.cols[start:stop]
     first, last = document.first_target + start, document.first_target + stop - 1
     return replace(
@@ -147,9 +147,9 @@ def spanning(document: Document, start: int, stop: int) -> Document:
 
 
 def joined(tokens: Sequence[Token]) -> Token:
-    """One token that stands for several neighbours: their text, the position of the first.
+    """Return one token for several neighbours, with their text and the position of the first.
 
-    It is special only where all of them are.
+    It is special only if all of them are.
     """
     first, last = tokens[0], tokens[-1]
     if first is last:
@@ -167,6 +167,6 @@ def joined(tokens: Sequence[Token]) -> Token:
 
 
 def _text_of(tokens: Sequence[Token]) -> str:
-    """Their text, each character once; not that within which they begin: it is of the tokens before."""
+    """Return the tokens' text, each character once, without a character that began in an earlier token."""
     span, (k, _) = tokens[0].span, tokens[0].part or (1, 1)
     return "".join(text for _, text in unprinted(tokens, span[0] + 1 if span and k > 1 else 0))

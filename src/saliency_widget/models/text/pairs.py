@@ -1,6 +1,6 @@
-"""Two texts that a classifier reads as one: where the second begins, and the token types that tell them apart.
+"""Pairs of texts that a classifier reads as one: the start of the second text, and the token types of both.
 
-How a tokenizer joins texts is learnt from texts of one letter: what it puts before, between and behind them.
+The ids that a tokenizer puts before, between and after texts are found by encoding texts of one letter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _Frame(NamedTuple):
 
 
 def pair_of(second: int, n: int) -> tuple[Segment, Segment]:
-    """The segments of a pair of `n` tokens, of which the second text has those from `second` on."""
+    """Return the segments of a pair of `n` tokens whose second text begins at `second`."""
     return (
         Segment(kind="document", name="first text", start=0, end=second),
         Segment(kind="document", name="second text", start=second, end=n),
@@ -29,7 +29,7 @@ def pair_of(second: int, n: int) -> tuple[Segment, Segment]:
 
 
 def second_of(tokenizer: Any, first: str) -> int:
-    """The first token of the second text of a pair. Raises: InputError where the tokenizer joins no texts."""
+    """Return the index of the second text's first token in a pair. Raises: InputError if no pair can be encoded."""
     frame = _frame(tokenizer, "a", "b")
     if frame is None:
         raise InputError("The tokenizer of this model takes no pair of texts.", cure="Give one text.")
@@ -38,9 +38,9 @@ def second_of(tokenizer: Any, first: str) -> int:
 
 
 def second_of_ids(tokenizer: Any, ids: Sequence[int]) -> int | None:
-    """The first token of the second text in ids of a pair; None in ids of one text.
+    """Return the index of the second text's first token in the ids of a pair; None for ids of one text.
 
-    Raises: InputError where more than two texts stand apart.
+    Raises: InputError if the ids separate more than two texts.
     """
     frame = _frame(tokenizer, "a", "b")
     if frame is None or not frame.ids[1]:
@@ -52,19 +52,19 @@ def second_of_ids(tokenizer: Any, ids: Sequence[int]) -> int | None:
         return None
     if len(places) > 1:
         raise InputError(
-            "In these ids more than two texts stand apart, and the model is to be told which token is of which.",
+            "These ids separate more than two texts, and the model needs to know which token belongs to which.",
             cure="Give the two texts themselves: (first, second).",
         )
     return places[0] + size
 
 
 def types_of_ids(tokenizer: Any, ids: Sequence[int], second: int | None) -> list[int]:
-    """Token types as the tokenizer gives them, to ids of one text or, from `second` on, of a second one."""
+    """Return the tokenizer's token types for ids of one text or, from `second` on, of a second one."""
     frame = _frame(tokenizer, "a") if second is None else _frame(tokenizer, "a", "b")
     assert frame is not None, "a tokenizer takes one text, and no second one was found where it takes no pair"
     n, (before, *_, behind) = len(ids), frame.types
     if list(ids[: len(before)]) != frame.ids[0] or list(ids[n - len(behind) :]) != frame.ids[-1]:
-        return [frame.inner[0]] * n  # without the tokens around them
+        return [frame.inner[0]] * n  # ids without special tokens
     if second is None:
         return [*before, *frame.inner * (n - len(before) - len(behind)), *behind]
     between = frame.types[1]
@@ -74,7 +74,7 @@ def types_of_ids(tokenizer: Any, ids: Sequence[int], second: int | None) -> list
 
 
 def _frame(tokenizer: Any, *texts: str) -> _Frame | None:
-    """The frame that the tokenizer puts around these texts; None where it does not take so many."""
+    """Return the frame that the tokenizer puts around these texts; None if it does not accept so many."""
     encoding = tokenizer(*texts)
     ids = list(encoding["input_ids"])
     types = list(encoding.get("token_type_ids") or [0] * len(ids))

@@ -1,4 +1,4 @@
-"""From what the user gave (text, a chat, ids; a forced continuation) to token ids with roles and segments."""
+"""Prompts (a text, a chat or ids, and a forced continuation), and their encoding as ids with roles and segments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .unknown import unknown_texts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What the user gave, checked for contradictions but not yet encoded."""
+    """The user's arguments, checked for contradictions but not yet encoded."""
 
     text: str | None = None
     second: str | None = None  # of a pair
@@ -31,11 +31,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """A prompt as the model reads it. `target` is empty where the model is to write the continuation itself.
+    """An encoded prompt. `target`: the ids of a forced continuation, or of classes; empty if the model writes.
 
-    `roles`: one an input. `segments`: chat turns, or source and output, tiling the inputs; None where they are plain
-    text. For a classifier `target` are classes. `unknown`: of the first inputs, the text that an unknown token stands
-    for, or None.
+    `roles`: one for each input. `segments`: chat turns, or source and output, that tile the inputs; None for a plain
+    text. `unknown`: for each of the first inputs, the text of an unknown token, or None.
     """
 
     inputs: Inputs
@@ -57,9 +56,10 @@ def check_prompt(
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
 ) -> Prompt:
-    """Exactly one of `text`, `messages`, `input_ids`, and at most one of `target`, `target_ids`, none of them empty.
+    """Return the prompt of these arguments.
 
-    Raises: InputError.
+    Raises: InputError unless exactly one of `text`, `messages`, `input_ids` and at most one of `target`, `target_ids`
+    is given, and none of them is empty.
     """
     given = [name for name, v in (("text", text), ("messages", messages), ("input_ids", input_ids)) if v is not None]
     if not given:
@@ -79,7 +79,7 @@ def check_prompt(
         pair = " A pair for a classifier is a tuple: (first, second)." if len(several) == 2 else ""
         raise InputError(
             f"There are {len(several)} texts, and a map is of one.",
-            cure=f"Ask for one after another: [sw.attribute(model, text) for text in texts].{pair}",
+            cure=f"Make a map for each: [sw.attribute(model, text) for text in texts].{pair}",
         )
     if text is not None and not isinstance(text, str):
         raise InputError(
@@ -107,7 +107,7 @@ def check_prompt(
 
 
 def check_max_new_tokens(n: int) -> None:
-    """Raises: InputError where nothing is to be written."""
+    """Raise InputError unless n is a whole number above 0."""
     whole_number("max_new_tokens", n, least=1, cure="Let at least one token be written.")
 
 
@@ -127,9 +127,9 @@ def _whole_numbers(name: str, ids: Any) -> tuple[int, ...]:
 
 
 def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
-    """What a causal model is to go on with.
+    """Encode the prompt of a causal model.
 
-    Raises: InputError for a chat without a template, or a text or target that makes no token.
+    Raises: InputError for a chat without a template, and for a text or target without a token.
     """
     segments: tuple[Segment, ...] | None = None
     before: str | None
@@ -155,9 +155,9 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
 
 
 def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...], output: str) -> Encoded:
-    """What an encoder-decoder model is to read; `start` is what its decoder has before it, `output` what it writes.
+    """Encode the prompt of an encoder-decoder model. `start`: its decoder's first ids; `output`: its output's name.
 
-    Raises: InputError for a chat, or a text or target that makes no token.
+    Raises: InputError for a chat, and for a text or target without a token.
     """
     ids = _ids(tokenizer, prompt)
     target = prompt.target_ids
@@ -181,10 +181,10 @@ def encode_source(tokenizer: Any, prompt: Prompt, start: tuple[int, ...], output
 
 
 def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...], *, types: bool = False) -> Encoded:
-    """What a classifier is to read. The target is the class that the user named, else all of them.
+    """Encode the prompt of a classifier. The targets are the class that the user named, or all classes.
 
-    Of a pair, each text is a segment. `types`: whether the model is to be told token types.
-    Raises: InputError for a chat, a text that makes no token, or a class that is not there.
+    Each text of a pair is a segment. `types`: whether the model reads token types.
+    Raises: InputError for a chat, a text without a token, and an unknown class.
     """
     ids, second = _ids_of_texts(tokenizer, prompt)
     named = prompt.target_ids if prompt.target is None else (prompt.target,)
@@ -204,7 +204,7 @@ def encode_to_classify(tokenizer: Any, prompt: Prompt, labels: tuple[str, ...], 
 
 
 def _ids_of_texts(tokenizer: Any, prompt: Prompt) -> tuple[list[int], int | None]:
-    """Ids of a text or a pair, and where the second text begins."""
+    """Return the ids of a text or a pair, and the index of the second text's first token."""
     if prompt.second is not None:
         second = second_of(tokenizer, str(prompt.text))
         return list(tokenizer(prompt.text, prompt.second)["input_ids"]), second
@@ -213,7 +213,7 @@ def _ids_of_texts(tokenizer: Any, prompt: Prompt) -> tuple[list[int], int | None
 
 
 def class_index(labels: tuple[str, ...], wanted: str | int) -> int:
-    """The index of a class, by its name or as it is. Raises: InputError, naming the classes there are."""
+    """Return the index of a class, given its name or index. Raises: InputError, which names the classes."""
     if type(wanted) is int and 0 <= wanted < len(labels):  # True is no index
         return wanted
     if wanted in labels:
@@ -222,7 +222,7 @@ def class_index(labels: tuple[str, ...], wanted: str | int) -> int:
 
 
 def _ids(tokenizer: Any, prompt: Prompt) -> list[int]:
-    """Ids of a text that is no chat, special tokens included. Raises: InputError."""
+    """Return the ids of a text that is no chat, including special tokens. Raises: InputError."""
     if prompt.chat is not None:
         raise InputError("This model takes no chat.", cure="Give text= instead of messages=.")
     if prompt.second is not None:
@@ -234,7 +234,7 @@ def _ids(tokenizer: Any, prompt: Prompt) -> list[int]:
 
 
 def _ids_of_text(tokenizer: Any, text: str) -> list[int]:
-    """Ids of a text. The token that begins every text comes once, also where the text, a rendered chat, has it."""
+    """Return the ids of a text. The token that begins every text comes once, even if a rendered chat contains it."""
     ids, bare = list(tokenizer(text)["input_ids"]), _bare(tokenizer, text)
     before = len(ids) - len(bare)
     start = next((n for n in range(1, before + 1) if ids[n : n + len(bare)] == bare), 0)
@@ -256,10 +256,9 @@ def _roles(ids: Sequence[int], tokenizer: Any, role: Role, unknown: Sequence[str
 
 
 def continuation(tokenizer: Any, before: str | None, ids: list[int], target: str | None) -> tuple[int, ...] | None:
-    """The ids of `target` after a text `before` whose ids are `ids`; None for None.
+    """Return the ids of `target` after a text `before` whose ids are `ids`; None for None.
 
-    Encoded together with the text where that leaves the text's ids alone: some tokenizers would begin a text of its
-    own with a space.
+    Both are encoded together if that keeps the text's ids: some tokenizers begin a separate text with a space.
     """
     if target is None:
         return None
@@ -273,9 +272,9 @@ def continuation(tokenizer: Any, before: str | None, ids: list[int], target: str
 
 
 def _check_beginning(tokenizer: Any, before: str, target: str) -> None:
-    """Raises: InputError for a word without its space, where it would be read as more of the word before.
+    """Raise InputError for a target that lacks its leading space and would continue the word before.
 
-    Only where the space makes fewer tokens of it: the rest of a word may well be asked about.
+    It is an error only if the space would make fewer tokens: a target may be the rest of a word.
     """
     if not (_is_spaced(before[-1:]) and _is_spaced(target[:1])):
         return
@@ -288,7 +287,7 @@ def _check_beginning(tokenizer: Any, before: str, target: str) -> None:
 
 
 def _is_spaced(letter: str) -> bool:
-    """Is it a letter of a script that sets words apart by spaces?"""
+    """Return whether a character is a letter of a script that separates words by spaces."""
     return letter.isalpha() and unicodedata.name(letter, "").startswith(("LATIN", "GREEK", "CYRILLIC", "ARMENIAN"))
 
 

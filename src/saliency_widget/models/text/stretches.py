@@ -1,4 +1,4 @@
-"""Stretches of a text that the reader has named: a contract, a question, a quotation. Each is a segment of its own."""
+"""Segments that the user names in a text: a contract, a question, a quotation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ...checks import whole_number
 from ...errors import InputError
 from ...types import Segment
 
-# A name, and the words themselves, the characters [start, end) of the text, or its tokens.
+# A name, and the segment: its words, its characters [start, end) or its tokens.
 Named: TypeAlias = tuple[str, str | tuple[int, int] | range]
 
 
 def check_named(segments: Any) -> tuple[Named, ...]:
-    """`{"contract": "the words" or (start, end)}` as pairs. Raises: InputError for anything else."""
+    """Return `{"contract": "the words" or (start, end)}` as pairs. Raises: InputError for anything else."""
     cure = 'Write it as {"contract": "the words themselves"}, or {"contract": (start, end)} in characters.'
     if not isinstance(segments, Mapping) or not segments:
-        raise InputError("segments= names no stretches of the text.", cure=cure)
+        raise InputError("segments= is no dictionary of names and parts of the text.", cure=cure)
     found: list[Named] = []
     for name, where in segments.items():
         if not isinstance(name, str) or not name.strip():
@@ -35,14 +35,15 @@ def check_named(segments: Any) -> tuple[Named, ...]:
 
 
 def stretched(tiles: Sequence[Segment], named: Sequence[Named], text: str, anchors: Sequence[int]) -> list[Segment]:
-    """The tiles with the named stretches cut out of them, all in order. `anchors`: where each token of `text` begins.
+    """Return the tiles and the named segments cut out of them, in order. `anchors`: the start of each token of `text`.
 
-    Raises: InputError for a stretch that is not in the text, there several times, without a token, or over another one.
+    Raises: InputError for a segment that the text does not contain, or more than once, that holds no token, or that
+    overlaps another one.
     """
     stretches = sorted((_tokens(name, where, text, anchors) for name, where in named), key=lambda one: one.start)
     for one, two in pairwise(stretches):
         if two.start < one.end:
-            raise InputError(f"The segments {one.name!r} and {two.name!r} overlap.", cure="Give stretches apart.")
+            raise InputError(f"The segments {one.name!r} and {two.name!r} overlap.", cure="Give separate segments.")
     cuts = sorted({edge for one in stretches for edge in (one.start, one.end)})
     found: list[Segment] = []
     for tile in tiles:
@@ -51,7 +52,7 @@ def stretched(tiles: Sequence[Segment], named: Sequence[Named], text: str, ancho
             within = next((one for one in stretches if one.start <= start < one.end), None)
             part = replace(tile, start=start, end=end) if within is None else replace(within, start=start, end=end)
             if found and within is not None and found[-1].name == within.name and found[-1].end == start:
-                part = replace(found.pop(), end=end)  # it goes on over the edge of a tile
+                part = replace(found.pop(), end=end)  # it continues over the edge of a tile
             found.append(part)
     return found
 
@@ -62,7 +63,7 @@ def _tokens(name: str, where: str | tuple[int, int] | range, text: str, anchors:
     start, end = _characters(name, where, text)
     inside = [at for at, anchor in enumerate(anchors) if start <= anchor < end]
     if not inside:
-        raise InputError(f"The segment {name!r} holds no token.", cure="Give a longer stretch.")
+        raise InputError(f"The segment {name!r} holds no token.", cure="Give a longer part of the text.")
     return Segment(kind="document", name=name, start=inside[0], end=inside[-1] + 1)
 
 

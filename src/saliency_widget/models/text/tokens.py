@@ -1,28 +1,28 @@
-"""From token ids to what a reader sees: text, spans, words, sentences, segments. Done once, here.
+"""Tokens as a reader sees them: texts, spans, words, sentences and segments. No other module derives these.
 
-A token stands for bytes, not for characters: 橘 can be three tokens, and none of them is a character. So the bytes
-of all tokens are put together, made into text, and each token is given the characters that it touches.
+A token stands for bytes, not for characters: 橘 can be three tokens, none of which is a character. So the bytes
+of all tokens are joined and decoded, and each token gets the characters that it touches.
 
 The rules:
 
-text      What `tokenizer.decode` would say, special tokens left out; where the text that was read is known, an
-          unknown token stands for what it was made of. A special token ends the text before it: no character, word or
-          sentence reaches across one. Bytes that are no character are U+FFFD in it.
-character A grapheme cluster: a letter with its accents, an emoji with its joiners. (A cluster of more than 32 code
-          points, and CR LF, is taken apart into its code points.)
-Token.text  All characters the token touches, whole. Bytes that are no character are shown as ⟨E6 A9⟩, and a token that
-          stands for nothing (a prefix that the tokenizer adds and takes away) by its own name.
-span      The code points of these characters. Special tokens have none. Spans tile the text, and overlap where tokens
-          share a character.
-part      (k, n): the token is number k of the n that share a character. Where it begins inside a character, that one
-          is meant; else the last, which it does not end.
-word      By the Unicode word boundaries (UAX #29), with the space before it: "don't" and "3.5" are one word, a Chinese
-          character is one, a punctuation mark (or several alike) is one, a stretch of other white space is one, a
-          special token is one. A token belongs to the word of its first character that is no white space.
-sentence  Ends at . ! ? … with closing quotes, before white space and not a small letter; at 。！？; at a line's end.
-          "3.5", "Mr. X", "U.S. president" and "1. First" do not end one. Special tokens in a row, and white space
-          between them, are a sentence of their own.
-segment   Those that are given, or else paragraphs: a blank line ends one.
+text      The text is that of `tokenizer.decode` without special tokens, but with the original text of unknown
+          tokens, if it is known. A special token ends the text before it: no character, word or sentence continues
+          over one. Invalid bytes are U+FFFD in it.
+character A character is a grapheme cluster: a letter with its accents, an emoji with its joiners. (CR LF and clusters
+          of more than 32 code points are split into code points.)
+Token.text  The text of a token is all characters that it touches, whole. Invalid bytes are shown as ⟨E6 A9⟩, and a
+          token without text (a prefix that the tokenizer adds and removes) by its name.
+span      The span of a token is the code points of these characters; special tokens have none. Spans tile the text, and
+          overlap if tokens share a character.
+part      (k, n): the token is number k of the n tokens that share a character: the character inside which the token
+          begins, otherwise the last one, which it does not end.
+word      Words follow the Unicode word boundaries (UAX #29) and include the space before them. "don't" and "3.5" are
+          one word; a Chinese character, a run of equal punctuation marks, a run of other white space and a special
+          token are one word each. A token belongs to the word of its first character that is no white space.
+sentence  A sentence ends at . ! ? … with closing quotes before white space, unless a small letter follows; at 。！？;
+          and at a line's end. "3.5", "Mr. X", "U.S. president" and "1. First" end none. A run of special tokens, with
+          the white space between them, is a sentence.
+segment   Segments are given, or are paragraphs, which a blank line ends.
 
 Words and sentences are numbered without gaps; segments tile the list of tokens.
 """
@@ -54,11 +54,11 @@ def describe(
     named: Sequence[Named] = (),
     n_given: int | None = None,
 ) -> tuple[list[Token], list[Segment]]:
-    """The tokens as a reader sees them, and the segments they are in. Any ids go; see the module for the rules.
+    """Return the tokens and segments of any ids, by the rules of the module.
 
-    `roles`: one a token, passed on. `segments`: tiling the tokens; paragraphs are made where it is None.
-    `unknown`: of the first tokens, the text that an unknown one stands for, or None (see `unknown`). `named`: stretches
-    of the first `n_given` tokens that are segments of their own. Raises: InputError for one that is not there.
+    `roles`: one for each token. `segments`: segments that tile the tokens; None for paragraphs. `unknown`: for each of
+    the first tokens, the text of an unknown token, or None (see `unknown`). `named`: segments that the user named in
+    the first `n_given` tokens. Raises: InputError for a named segment that the text does not contain.
     """
     ids = [int(i) for i in ids]
     seen, text = _read(ids, tokenizer, {at: said for at, said in enumerate(unknown) if said is not None})
@@ -89,13 +89,13 @@ def describe(
 
 
 def display(tokenizer: Any, token_id: int) -> str:
-    """One token alone, as a reader sees it: " Washington"; bytes that are no character as ⟨E6 A9⟩."""
+    """Return the text of a single token, such as " Washington"; invalid bytes are shown as ⟨E6 A9⟩."""
     (name,) = _names(tokenizer, [token_id])
     return _Run([bytes_inside(tokenizer, token_id)]).shown_text() or name
 
 
 def _read(ids: Sequence[int], tokenizer: Any, unknown: Mapping[int, str]) -> tuple[list[_Seen], str]:
-    """The tokens with everything but their segments, and the text they make."""
+    """Return the tokens with everything but their segments, and the whole text."""
     names, pieces, special = _names(tokenizer, ids), token_bytes(tokenizer, ids, unknown), special_ids(tokenizer)
     seen: list[_Seen] = []
     text = ""
@@ -117,7 +117,7 @@ def _read(ids: Sequence[int], tokenizer: Any, unknown: Mapping[int, str]) -> tup
 
 
 def _names(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """What the vocabulary calls the tokens: shown where they stand for no text."""
+    """Return the tokens' names in the vocabulary, which are shown for tokens without text."""
     names = tokenizer.convert_ids_to_tokens(list(ids))
     return [f"⟨{i}⟩" if name is None else str(name) for i, name in zip(ids, names, strict=True)]
 
@@ -126,7 +126,7 @@ def _names(tokenizer: Any, ids: Sequence[int]) -> list[str]:
 
 
 class _Seen(NamedTuple):
-    """A token with everything but its segment. `anchor`: the code point that decides where it belongs."""
+    """A token with everything but its segment. `anchor`: the code point that decides its word and sentence."""
 
     text: str
     span: tuple[int, int] | None
@@ -137,26 +137,26 @@ class _Seen(NamedTuple):
 
 
 def _runs(flags: Sequence[bool]) -> Iterator[tuple[int, int, bool]]:
-    """Maximal stretches [start, end) of equal flags."""
+    """Yield maximal ranges [start, end) of equal flags."""
     cuts = [at for at in range(1, len(flags)) if flags[at] != flags[at - 1]]
     for start, end in pairwise([0, *cuts, len(flags)] if flags else []):
         yield start, end, flags[start]
 
 
 class _Run:
-    """Tokens with no special one between them: their bytes as text, and which characters each of them touches."""
+    """A run of tokens without a special one: their text, and the characters that each of them touches."""
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         data = b"".join(pieces)
         self._ends = list(accumulate((len(piece) for piece in pieces), initial=0))
         self.text, sizes, self._broken = _to_text(data)
         lengths = _cluster_lengths(self.text)
-        self._points = list(accumulate(lengths, initial=0))  # of each cluster, its first code point
-        offsets = list(accumulate(sizes, initial=0))  # of each code point, its first byte
-        self._bytes = [offsets[point] for point in self._points]  # of each cluster, its first byte
+        self._points = list(accumulate(lengths, initial=0))  # the first code point of each cluster
+        offsets = list(accumulate(sizes, initial=0))  # the first byte of each code point
+        self._bytes = [offsets[point] for point in self._points]  # the first byte of each cluster
 
     def tokens(self) -> Iterator[tuple[str, tuple[int, int], tuple[int, int] | None, int]]:
-        """Of each token: text, span, part and anchor, in code points of the run."""
+        """Yield the text, span, part and anchor of each token, in code points of the run."""
         touched = [self._clusters(a, b) for a, b in pairwise(self._ends)]
         whole = set(self._bytes)
         sharing = {bisect_right(self._bytes, end) - 1: list[int]() for end in self._ends if end not in whole}
@@ -175,11 +175,11 @@ class _Run:
             yield self._shown(a, b), (a, b), part, anchor
 
     def shown_text(self) -> str:
-        """All of it, with what is no character made visible."""
+        """Return the text of the run, with invalid bytes made visible."""
         return self._shown(0, len(self.text))
 
     def _clusters(self, start: int, end: int) -> tuple[int, int]:
-        """The clusters [first, last) that the bytes [start, end) touch; none for no bytes."""
+        """Return the clusters [first, last) that the bytes [start, end) touch; none for no bytes."""
         first = bisect_right(self._bytes, start) - 1
         return (first, bisect_right(self._bytes, end - 1)) if end > start else (first, first)
 
@@ -190,9 +190,9 @@ class _Run:
 
 
 def _to_text(data: bytes) -> tuple[str, list[int], dict[int, str]]:
-    """Text, the bytes of each of its code points, and what to show for the code points that are broken bytes.
+    """Return the text, the number of bytes of each code point, and the shown form of code points of invalid bytes.
 
-    As everywhere (Unicode 16, section 3.9), one U+FFFD stands for as many bytes as could have begun a character.
+    One U+FFFD stands for as many bytes as could have begun a character (Unicode 16, section 3.9).
     """
     text = data.decode("utf-8", "surrogateescape")
     if text.isascii() or not re.search("[\udc80-\udcff]", text):
@@ -214,7 +214,7 @@ def _to_text(data: bytes) -> tuple[str, list[int], dict[int, str]]:
 
 
 def _begun(data: bytes) -> Iterator[bytes]:
-    """Cut bytes, none of which is in a character, where another character could begin."""
+    """Split invalid bytes where another character could begin."""
     at = 0
     while at < len(data):
         size = 1
@@ -227,12 +227,12 @@ def _begun(data: bytes) -> Iterator[bytes]:
 
 
 def _sizes(text: str) -> list[int]:
-    """Of each code point, its bytes in UTF-8."""
+    """Return the number of UTF-8 bytes of each code point."""
     return [1 if c < "\x80" else 2 if c < "\u0800" else 3 if c < "\U00010000" else 4 for c in text]
 
 
 def _cluster_lengths(text: str) -> list[int]:
-    """Of each grapheme cluster, its code points. One that would make every token as long as the text is cut up."""
+    """Return the number of code points of each grapheme cluster. A cluster of more than 32 is split into its points."""
     if text.isascii():
         return [1] * len(text)
     lengths: list[int] = []
@@ -245,31 +245,31 @@ def _cluster_lengths(text: str) -> list[int]:
 
 
 class _Numbers:
-    """Running numbers of words and sentences. A number is given when a token needs it, so there are no gaps."""
+    """Running numbers of words and sentences. A number is assigned when a token needs it, so there are no gaps."""
 
     def __init__(self) -> None:
         self.word = self.sentence = -1
         self._words: list[int] = []
         self._sentences: list[int] = []
         self._place = (-1, -1)  # word and sentence of the run
-        self._blank = False  # the run is white space
-        self._between = False  # among special tokens
+        self._blank = False  # whether the run is white space
+        self._between = False  # whether the last token was special
 
     def special(self) -> None:
-        """A special token: a word of its own, in a sentence with its like."""
+        """Number a special token: it is one word, in a sentence with its neighbouring special tokens."""
         self.word += 1
         self.sentence += not self._between
         self._between = True
 
     def begin(self, text: str) -> None:
-        """A run of text begins."""
+        """Begin a run of text."""
         self._words = word_starts(text)
         self._sentences = _sentence_starts(text)
         self._place = (-1, -1)
         self._blank = not text.strip()
 
     def at(self, anchor: int) -> None:
-        """A token that belongs to the code point `anchor` of the run; anchors ascend."""
+        """Number a token with this anchor, a code point of the run. Anchors must ascend."""
         word, sentence = bisect_right(self._words, anchor), bisect_right(self._sentences, anchor)
         self.word += word != self._place[0]
         if not (self._blank and self._between):
@@ -282,7 +282,10 @@ _BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)
 
 
 def word_starts(text: str) -> list[int]:
-    """Where words begin: at the Unicode boundaries, but a space stays with what follows, and like marks together."""
+    """Return the starts of words: the Unicode boundaries, except that a space stays with the next word.
+
+    Runs of equal punctuation marks are one word.
+    """
     cuts = sorted({0, *(found.start() for found in _BOUNDARY.finditer(text)), len(text)})
     starts: list[int] = []
     previous = ""
@@ -302,7 +305,7 @@ def word_starts(text: str) -> list[int]:
 
 
 def _keeps_space(text: str, at: int) -> bool:
-    """Whether the word at `at` has the character before it for its leading space."""
+    """Return whether the character before the word at `at` is its leading space."""
     return text[at - 1].isspace() and text[at - 1] not in "\n\r\x0b\x0c\x85\u2028\u2029" and not text[at].isspace()
 
 
@@ -312,7 +315,7 @@ _END = regex.compile(
       | \n+""",
     regex.VERBOSE | regex.V1,
 )
-_NO_END = regex.compile(  # what a sentence does not end with, though it has a full stop
+_NO_END = regex.compile(  # abbreviations, whose full stop ends no sentence
     r"""(?: \b(?: Mr|Mrs|Ms|Mx|Dr|Prof|Rev|Hon|Gen|Col|Lt|Sgt|Capt|Sen|Rep|Gov|Pres|St|Mt|Jr|Sr|vs|cf|al|approx|ca
              | e\.g|i\.e|Inc|Ltd|Co|Corp|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec )
         | (?<![\p{L}\p{N}]) (?!I\.$) \p{Lu}
@@ -324,11 +327,11 @@ _NUMBERED = regex.compile(r"\b(?:No|Nr|Nos|Fig|Figs|Vol|Eq|Sec|Ch|pp?)\.$")
 
 
 def _sentence_starts(text: str) -> list[int]:
-    """Where sentences begin: at the first word after an end."""
+    """Return the starts of sentences: the first word after each end."""
     starts = [0]
-    said = len(text) - len(text.lstrip())  # where the sentence's first character is
+    first = len(text) - len(text.lstrip())  # the sentence's first character
     for found in _END.finditer(text):
-        if found.start() <= said:  # nothing is said so far: no sentence to end
+        if found.start() <= first:  # the sentence is empty so far, so it cannot end
             continue
         at = found.end()
         while at < len(text) and text[at].isspace():
@@ -342,12 +345,12 @@ def _sentence_starts(text: str) -> list[int]:
             if text[at].isdecimal() and _NUMBERED.search(before):
                 continue
         starts.append(at - _keeps_space(text, at))
-        said = at
+        first = at
     return starts
 
 
 def _paragraphs(text: str, anchors: Sequence[int]) -> list[Segment]:
-    """Paragraphs that tile the tokens. The blank lines after one are its own."""
+    """Return paragraphs that tile the tokens. Blank lines belong to the paragraph before them."""
     first, last = len(text) - len(text.lstrip()), len(text.rstrip())
     starts = [gap.end() for gap in re.finditer(r"\n\s*\n", text) if first < gap.start() and gap.end() < last]
     firsts: list[int] = [0] if anchors else []

@@ -1,6 +1,6 @@
-"""Which tokens are one unit: the one rule for the map, for aggregate() and for what occlusion takes away.
+"""The units (tokens, words, sentences, segments) of a map, of aggregate() and of occlusion.
 
-The page has the same rule (js/src/units.ts); tests/data/units.json holds both to it.
+The page has the same rule in js/src/units.ts; tests/data/units.json checks both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ...types import Token
 
 Unit: TypeAlias = Literal["token", "word", "sentence", "segment"]
 
-# By the kind of unit: neighbours of equal keys are one. A special token and its neighbour are never one word.
+# For each kind of unit, a key: neighbours of equal keys are one unit. A special token is never in a word with others.
 _KEYS: dict[str, Callable[[Token], object]] = {
     "token": lambda token: token.position,
     "word": lambda token: (token.word, token.role),
@@ -23,10 +23,10 @@ _KEYS: dict[str, Callable[[Token], object]] = {
 
 
 def units_of(tokens: Sequence[Token], unit: str, first_target: int) -> list[range]:
-    """The units as ranges of indices that tile `tokens`, which may be the rows or the columns of a map.
+    """Return the units as ranges of indices that tile `tokens`, which may be the rows or the columns of a map.
 
-    `first_target`: the position of the first token that was written. What was read and what was written are never one
-    unit, even where the first target continues a word.
+    `first_target`: the position of the first written token. Given and written tokens are never in one unit, even if the
+    first target continues a word.
     Raises: UnknownName for a unit that does not exist.
     """
     one_of("unit", unit, _KEYS)
@@ -36,5 +36,5 @@ def units_of(tokens: Sequence[Token], unit: str, first_target: int) -> list[rang
 
 
 def unit_numbers(tokens: Sequence[Token], unit: str, first_target: int) -> list[int]:
-    """Of each token, the number of its unit, from 0."""
+    """Return the number of each token's unit, from 0."""
     return [number for number, span in enumerate(units_of(tokens, unit, first_target)) for _ in span]

@@ -1,7 +1,7 @@
-"""The text behind unknown tokens: a tokenizer gives them all the same id, whatever the reader wrote.
+"""The original text of unknown tokens, to all of which a tokenizer gives the same id.
 
-A fast tokenizer says which characters each token was made of. A slow one names its pieces, which are the characters as
-it has normalised them: these are looked for in the text, one after another.
+A fast tokenizer returns the characters of each token. A slow one only names its pieces, whose characters it has
+normalised: these are searched in the text, one after another.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 
 def unknown_texts(tokenizer: Any, text: str | None, ids: Sequence[int]) -> tuple[str | None, ...]:
-    """Of each id of an encoded text: the characters that it stands for if it is the unknown token, else None.
+    """Return for each id of an encoded text its characters if it is the unknown token, otherwise None.
 
-    A space that only separates them from the word before is theirs. Empty where nothing is unknown, or where the text
-    is not known (None) or does not give these ids. An unknown token that was written out as such stands for itself.
+    A separating space before these characters is included. Return () if no token is unknown, if the text is None, or if
+    it does not encode to these ids. An unknown token that the text itself spells out stands for itself.
     """
     unknown = getattr(tokenizer, "unk_token_id", None)
     if text is None or unknown is None or unknown not in ids:
@@ -33,7 +33,7 @@ def unknown_texts(tokenizer: Any, text: str | None, ids: Sequence[int]) -> tuple
 
 
 class _Piece(NamedTuple):
-    """A token of the text without special ones; `text` is empty where it could not be found."""
+    """A token of the text that is not special. `text` is empty if it was not found."""
 
     id: int
     text: str
@@ -66,9 +66,9 @@ def _by_pieces(tokenizer: Any, text: str) -> Iterator[_Piece]:
 
 
 def _places(names: Sequence[str], text: str, unknown: str) -> list[tuple[int, int] | None]:
-    """Where in the text each piece is, [start, end); None for those that are not where they should be.
+    """Return the range [start, end) of each piece in the text; None for a piece that was not found.
 
-    A piece that says nothing but that it is unknown is what stands between its neighbours.
+    The range of an unknown piece is the text between its neighbours.
     """
     folded, origin = _folded(text)
     places: list[tuple[int, int] | None] = []
@@ -91,7 +91,7 @@ def _places(names: Sequence[str], text: str, unknown: str) -> list[tuple[int, in
 
 
 def _between(places: Sequence[tuple[int, int] | None], k: int, text: str) -> tuple[int, int] | None:
-    """What of the text is between the neighbours of piece k; None where one of these is not placed either."""
+    """Return the range of the text between the neighbours of piece k; None if one of these has no range."""
     before = (0, 0) if k == 0 else places[k - 1]
     after = (len(text), len(text)) if k + 1 == len(places) else places[k + 1]
     if before is None or after is None:
@@ -102,12 +102,12 @@ def _between(places: Sequence[tuple[int, int] | None], k: int, text: str) -> tup
 
 
 def _letters(name: str) -> str:
-    """The characters of a piece, without the marks of where words begin and end."""
+    """Return the characters of a piece, without the marks of the starts and ends of words."""
     return name.replace(_SPACE, " ").strip().removeprefix("##").removesuffix("</w>").removesuffix("@@")
 
 
 def _folded(text: str) -> tuple[str, list[int]]:
-    """The text in small letters, its accents apart; and of each of these characters, and the end, where it is from."""
+    """Return the decomposed text in small letters, and the original index of each of its characters and of its end."""
     parts = [unicodedata.normalize("NFKD", char).casefold() for char in text]
     origin = [at for at, part in enumerate(parts) for _ in part]
     return "".join(parts), [*origin, len(text)]

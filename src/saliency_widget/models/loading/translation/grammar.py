@@ -1,13 +1,12 @@
-"""The phrase grammar of the translation demo: Chinese sentences, their English, and which word comes from which.
+"""The phrase grammar of the translation demo: Chinese sentences, their English translations, and their word alignment.
 
-Chinese and English differ in order, so that a translation cannot be read off from left to right:
+Chinese and English differ in order, so a translation does not follow its source from left to right:
 
     她昨天在學校安靜地讀了一本有趣的書。   She read an interesting book quietly at school yesterday.
     我不喜歡我的老師推薦的小說。           I do not like the novels that my teacher recommends.
 
-A sentence is built from its parts by plain functions; chance only chooses the parts. Every part remembers the Chinese
-words it was made from, so the alignment is a fact of the construction, not an estimate: it is the ground truth that
-attributions of the trained model are tested against.
+Functions build a sentence from parts that are chosen at random. Every part keeps the Chinese words that it was made
+from, so the alignment is exact: attributions of the trained model are tested against it.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ _T = TypeVar("_T", lex.Entry, lex.Verb)
 class Word(NamedTuple):
     """An English word of a pair, or its punctuation: `target[start:end] == text`.
 
-    `sources` are the spans of the Chinese words it comes from: often one, none for what English adds by itself (the
-    "is" of 這本書很新), two for "my" (我 and 的). `content` says that it is a noun, verb, adjective, adverb or numeral;
-    such a word has exactly one source, which alone decides its meaning. Its ending (s, ed) depends on others too.
+    `sources`: the spans of the Chinese words that it translates: usually one; none for a word that English adds (the
+    "is" of 這本書很新); two for "my" (我 and 的). `content`: whether it is a noun, verb, adjective, adverb or numeral;
+    such a word has exactly one source, which alone decides its stem. Its ending (s, ed) depends on other words too.
     """
 
     text: str
@@ -45,7 +44,7 @@ class Word(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A Chinese sentence, its English, and the English words, which tile `target` but for the spaces."""
+    """A Chinese sentence, its English translation, and the English words, which tile `target` except for spaces."""
 
     source: str
     target: str
@@ -53,10 +52,10 @@ class Pair(NamedTuple):
 
 
 def sample(n: int, seed: int = 0, *, held_out: bool = False) -> list[Pair]:
-    """`n` different pairs, the same for the same arguments: from the held-out tenth of the sentences, or from the rest.
+    """Return `n` different pairs, equal for equal arguments, from the held-out tenth of the sentences or from the rest.
 
-    No content word comes twice in a sentence. A longer sample begins with the shorter one of the same seed. 20,000 take
-    a second, and there are many millions.
+    A sentence contains each content word once. A longer sample begins with the shorter one of the same seed. 20,000
+    pairs, of many millions, take a second.
     """
     rng = random.Random(seed)  # noqa: S311 - no secret
     found: dict[str, Pair] = {}
@@ -68,7 +67,7 @@ def sample(n: int, seed: int = 0, *, held_out: bool = False) -> list[Pair]:
 
 
 def homework() -> Pair:
-    """我喜歡機器學習和人工智慧。 It is held out, so the model has not seen it before it translates it."""
+    """Return the pair of 我喜歡機器學習和人工智慧。 It is held out, so the model was not trained on it."""
     first, second = (
         _field(_find(lex.FIELD_MODIFIERS, modifier), _find(lex.FIELD_HEADS, head))
         for modifier, head in (("機器", "學習"), ("人工", "智慧"))
@@ -77,12 +76,12 @@ def homework() -> Pair:
 
 
 def is_held_out(source: str) -> bool:
-    """Whether the sentence is kept from training: one in ten, by a hash of its text, and the homework's."""
+    """Return whether the sentence is held out of training: one in ten, by a hash of its text, and the homework's."""
     return source == HOMEWORK or zlib.crc32(source.encode()) % 10 == 0
 
 
 def source_words() -> list[str]:
-    """Every Chinese word and sign of the grammar, each once, sorted: the source tokenizer has one token for each."""
+    """Return every Chinese word and sign of the grammar once, sorted: the source tokenizer has one token for each."""
     tables = (lex.FIELD_MODIFIERS, lex.FIELD_HEADS, lex.FIELDS, lex.ADJECTIVES, lex.COLOURS, lex.DEGREES, lex.NUMBERS)
     times = (lex.FREQUENCIES, lex.MANNERS, lex.PAST_TIMES, lex.FUTURE_TIMES, lex.PRESENT_TIMES, lex.PLACES)
     words = {entry.zh for table in (*tables, *times, lex.NOUNS, lex.ACTIONS, lex.STATES) for entry in table}
@@ -92,11 +91,11 @@ def source_words() -> list[str]:
 
 
 def target_pieces() -> list[str]:
-    """Every stem, as "▁like", and every ending and sign, as "s", of the English side, sorted.
+    """Return every stem ("▁like"), ending ("s") and sign of the English side, sorted.
 
-    "likes" is "▁like" and "s", "an" is "▁an": so a content word's first piece is decided by its Chinese word alone.
+    "likes" is "▁like" and "s", "an" is "▁an", so its Chinese word alone decides a content word's first piece.
     """
-    # The English of these tables is several words at times; words that may open a sentence are there in two spellings.
+    # Entries may have several English words; words that may begin a sentence are included with a capital too.
     tables = (lex.FIELDS, lex.ADJECTIVES, lex.COLOURS, lex.DEGREES, lex.NUMBERS, lex.FREQUENCIES, lex.MANNERS)
     times = (lex.PAST_TIMES, lex.FUTURE_TIMES, lex.PRESENT_TIMES, lex.PLACES, lex.FIELD_MODIFIERS, lex.FIELD_HEADS)
     stems = {e for table in (*tables, *times) for entry in table for e in entry.en.split()}
@@ -112,7 +111,7 @@ def target_pieces() -> list[str]:
 # ── what sentences are made of ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # by identity: the same word may stand in a sentence twice
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: a sentence may contain a word twice
 class _Zh:
     text: str
 
@@ -124,7 +123,7 @@ class _En(NamedTuple):
 
 
 class _Phrase(NamedTuple):
-    """Both sides in their own order; `third` says whether a verb that follows it takes an s."""
+    """A phrase in both languages. `third`: whether a verb after it takes an s."""
 
     zh: tuple[_Zh, ...]
     en: tuple[_En, ...]
@@ -152,24 +151,24 @@ _MODALS: dict[Tense, str] = {"should": "應該", "must": "必須", "can": "可�
 
 
 def _entry(entry: lex.Entry | lex.Noun | lex.Verb, ending: str = "") -> _Phrase:
-    """A word of a table. Of an English of several words only the last is content: "last week", "at school"."""
+    """Return the phrase of a table's entry. Only the last of several English words is content: "last week"."""
     zh = _Zh(entry.zh)
     *before, last = entry.en.split()
     return _Phrase((zh,), (*(_En(text, (zh,)) for text in before), _En(last + ending, (zh,), content=True)))
 
 
 def _s(stem: str) -> str:
-    """The ending of the plural and of the third person."""
+    """Return the ending of the plural and of the third person."""
     return "es" if stem.endswith(("s", "x", "ch", "sh")) else "s"
 
 
 def _ed(stem: str) -> str:
-    """The ending of the past; every verb of the tables is regular, but for "read", whose past is spelt alike."""
+    """Return the ending of the past. All verbs of the tables are regular except "read", whose past is spelt alike."""
     return "" if stem == "read" else "d" if stem.endswith("e") else "ed"
 
 
 def _noun(noun: lex.Noun, adjective: lex.Entry | None, *, plural: bool) -> _Phrase:
-    """有趣的書: "interesting book" or, where plural and countable, "interesting books"."""
+    """Return 有趣的書: "interesting book" or, if plural and countable, "interesting books"."""
     head = _entry(noun, _s(noun.en) if plural and noun.measure else "")
     third = not (plural and noun.measure)
     if adjective is None:
@@ -179,7 +178,7 @@ def _noun(noun: lex.Noun, adjective: lex.Entry | None, *, plural: bool) -> _Phra
 
 
 def _counted(number: lex.Entry, noun: lex.Noun, adjective: lex.Entry | None) -> _Phrase:
-    """一本有趣的書: "an interesting book"."""
+    """Return 一本有趣的書: "an interesting book"."""
     what, count = _noun(noun, adjective, plural=number.en != "a"), _Zh(number.zh)
     article = "an" if what.en[0].text[0] in "aeiou" else "a"
     en = _En(article, (count,)) if number.en == "a" else _En(number.en, (count,), content=True)
@@ -187,7 +186,7 @@ def _counted(number: lex.Entry, noun: lex.Noun, adjective: lex.Entry | None) -> 
 
 
 def _pointed(pointer: str, noun: lex.Noun, adjective: lex.Entry | None) -> _Phrase:
-    """這本有趣的書: "this interesting book"; 這些有趣的書: "these interesting books"."""
+    """Return 這本有趣的書: "this interesting book"; 這些有趣的書: "these interesting books"."""
     plural, zh = pointer.endswith("些"), _Zh(pointer)
     what = _noun(noun, adjective, plural=plural)
     measure = () if plural else (_Zh(noun.measure),)
@@ -195,7 +194,7 @@ def _pointed(pointer: str, noun: lex.Noun, adjective: lex.Entry | None) -> _Phra
 
 
 def _owned(owner: str, noun: lex.Noun) -> _Phrase:
-    """我的書: "my book"."""
+    """Return 我的書: "my book"."""
     who, of, what = _Zh(owner), _Zh("的"), _noun(noun, None, plural=False)
     return _Phrase((who, of, *what.zh), (_En(_PRONOUNS[owner].owner, (who, of)), *what.en))
 
@@ -206,13 +205,13 @@ def _pronoun(zh: str) -> _Phrase:
 
 
 def _field(modifier: lex.Entry | None, head: lex.Entry) -> _Phrase:
-    """機器學習: "machine learning"."""
+    """Return 機器學習: "machine learning"."""
     parts = [_entry(entry) for entry in (modifier, head) if entry is not None]
     return _Phrase(tuple(zh for part in parts for zh in part.zh), tuple(en for part in parts for en in part.en))
 
 
 def _relative(subject: _Phrase, verb: lex.Verb, time: lex.Entry | None, noun: lex.Noun) -> _Phrase:
-    """我昨天讀的書: "the books that I read yesterday"; without a time: "the books that I read"."""
+    """Return 我昨天讀的書: "the books that I read yesterday"; without a time: "the books that I read"."""
     of, what, when = _Zh("的"), _noun(noun, None, plural=True), _entry(time) if time else _Phrase((), ())
     doing = _entry(verb, _ed(verb.en) if time else _s(verb.en) if subject.third else "")
     en = (_En("the", (of,)), *what.en, _En("that", (of,)), *subject.en, *doing.en, *when.en)
@@ -220,25 +219,25 @@ def _relative(subject: _Phrase, verb: lex.Verb, time: lex.Entry | None, noun: le
 
 
 def _joined(first: _Phrase, second: _Phrase) -> _Phrase:
-    """書和雜誌: "books and magazines"."""
+    """Return 書和雜誌: "books and magazines"."""
     both = _Zh("和")
     return _Phrase((*first.zh, both, *second.zh), (*first.en, _En("and", (both,)), *second.en), third=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Adverbs:
-    """Where English puts it: often … quietly at school yesterday; Chinese has them all before the verb."""
+    """Adverbs: in English, often … quietly at school yesterday; in Chinese all precede the verb."""
 
     frequency: lex.Entry | None = None
     manner: lex.Entry | None = None
     place: lex.Entry | None = None
     time: lex.Entry | None = None
-    time_first: bool = False  # Chinese only: 昨天我 rather than 我昨天
+    time_first: bool = False  # in Chinese only: 昨天我 rather than 我昨天
 
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """Who does what: subject, verb, object. `pair` puts it into both languages."""
+    """A clause of subject, verb and object. `pair` writes it in both languages."""
 
     subject: _Phrase
     verb: lex.Verb
@@ -249,7 +248,7 @@ class _Clause:
     adverbs: _Adverbs = _Adverbs()
 
     def pair(self) -> Pair:
-        """The sentence."""
+        """Return the sentence in both languages."""
         empty = _Phrase((), ())
         asked = self.adverbs
         frequency, manner, place, time = (
@@ -276,7 +275,7 @@ class _Clause:
         return _ed(stem) if self.tense == "past" else _s(stem) if self.subject.third else ""
 
     def _helper(self) -> tuple[tuple[_Zh, ...], tuple[_En, ...]]:
-        """不會: "will not"; 沒有: "did not"; 不: "does not"; 應該: "should"."""
+        """Return the auxiliary: 不會 "will not", 沒有 "did not", 不 "does not", 應該 "should"."""
         if self.tense == "past":
             no = _Zh("沒有")
             return ((no,), (_En("did", (no,)), _En("not", (no,)))) if self.negative else ((), ())
@@ -291,7 +290,7 @@ class _Clause:
 
 
 def _description(subject: _Phrase, degree: lex.Entry | None, adjective: lex.Entry) -> Pair:
-    """這本書很有趣: "this book is very interesting"; without a degree 這本書不有趣: "this book is not interesting"."""
+    """Return 這本書很有趣 "this book is very interesting", or without a degree 這本書不有趣 "this book is not …"."""
     quality, be = _entry(adjective), _En("is" if subject.third else "are")
     no = _Zh("不")
     grade = _entry(degree) if degree else _Phrase((no,), (_En("not", (no,)),))
@@ -303,7 +302,7 @@ def _capitalised(text: str) -> str:
 
 
 def _pair(zh: Sequence[_Zh], en: Sequence[_En], end: Literal["。", "？"]) -> Pair:
-    """Write both sides down and note where each word stands."""
+    """Return the texts of both sides with the span of each word."""
     stop = _Zh(end)
     where: dict[_Zh, Span] = {}
     at = 0
@@ -357,7 +356,7 @@ def _repeats_itself(pair: Pair) -> bool:
 
 
 def _any_state(rng: random.Random, subject: _Phrase, thing: _Phrase) -> _Clause:
-    """She likes …: no tense but the present, no place."""
+    """Return a random clause of a state (she likes …), in the present and without a place."""
     negative = rng.random() < 0.25
     often = _Adverbs(frequency=_maybe(rng, 0.0 if negative else 0.2, lex.FREQUENCIES))
     question = not negative and rng.random() < 0.15
@@ -365,7 +364,7 @@ def _any_state(rng: random.Random, subject: _Phrase, thing: _Phrase) -> _Clause:
 
 
 def _any_action(rng: random.Random, subject: _Phrase, kind: str, thing: _Phrase, *, bare: bool) -> _Clause:
-    """She read … quietly at school yesterday. `bare`: without what would follow the object."""
+    """Return a random clause of an action. `bare`: without adverbs after the object."""
     tenses: tuple[Tense, ...] = ("present", "past", "future", "should", "must", "can")
     (tense,) = rng.choices(tenses, (8, 6, 3, 1, 1, 1))
     negative = tense not in ("must", "can") and rng.random() < 0.2
@@ -388,14 +387,14 @@ def _any_verb(rng: random.Random, kind: str) -> lex.Verb:
 
 
 def _any_subject(rng: random.Random, nouns: list[lex.Noun]) -> _Phrase:
-    """Who it is that does something: one of the nouns, or a pronoun. As a topic, it opens the sentence."""
+    """Return a random subject: one of the nouns, or a pronoun. As a topic, it begins the sentence."""
     if rng.random() < 0.45:
         return _pronoun(rng.choice(list(_PRONOUNS)))
     return rng.choice([_any_owned, _any_pointed, _any_bare])(rng, rng.choice(nouns))
 
 
 def _any_topic(rng: random.Random, kind: str) -> _Phrase:
-    """What a description is about. It opens the sentence, so it begins with a word that is known in capitals."""
+    """Return a random topic of a description. It begins with a word that the tokenizer has with a capital."""
     if kind == "field":
         return _joined(_any_field(rng), _any_field(rng)) if rng.random() < 0.2 else _any_field(rng)
     noun = rng.choice([noun for noun in lex.NOUNS if noun.kind == kind])
@@ -404,7 +403,7 @@ def _any_topic(rng: random.Random, kind: str) -> _Phrase:
 
 
 def _any_thing(rng: random.Random, kind: str) -> _Phrase:
-    """An object of this kind, or two of them."""
+    """Return one random object of this kind, or two."""
     first = _any_single(rng, kind)
     return _joined(first, _any_single(rng, kind)) if rng.random() < 0.25 else first
 

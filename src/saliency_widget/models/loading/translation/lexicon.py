@@ -1,8 +1,8 @@
-"""The words of the translation demo: tables of Chinese words and what each means, which is one English word, always.
+"""The words of the translation demo: tables of Chinese words, each with one English word.
 
-No word has two meanings, so an English content word is decided by its Chinese word alone. No two words of one table
-share a meaning, every word of a table is as likely as the next, and tables are combined independently: so nothing else
-in a sentence gives the word away.
+No word has two meanings, so its Chinese word alone decides an English content word. No two words of one table share a
+meaning, all words of a table are equally likely, and tables are combined independently, so nothing else in a sentence
+predicts the word.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A Chinese word and its English: the last word of `en` carries the meaning, those before belong to the grammar."""
+    """A Chinese word and its English. The last word of `en` has the meaning, those before it are function words."""
 
     zh: str
     en: str
@@ -35,7 +35,7 @@ class Verb(NamedTuple):
 
 
 def _entries(table: str) -> tuple[Entry, ...]:
-    """From "zh en, zh en": an English of several words keeps its spaces."""
+    """Parse "zh en, zh en". The English may contain spaces."""
     return tuple(Entry(*item.strip().split(" ", 1)) for item in table.split(","))
 
 
@@ -64,7 +64,7 @@ NOUNS = (
     *_nouns("media", "張", "照片 photo, 圖片 picture, 海報 poster"),
 )
 
-# A field of study is two words, which say nothing about each other: 機器學習, 機器翻譯, 人工智慧, 人工翻譯, …; or one.
+# A field of study is one word, or two independent words: 機器學習, 機器翻譯, 人工智慧, 人工翻譯, ….
 FIELD_MODIFIERS = _entries(
     "機器 machine, 人工 artificial, 深度 deep, 語音 speech, 影像 image, 知識 knowledge, 中文 Chinese, 數位 digital,"
     "現代 modern, 線上 online, 社會 social, 古典 classical"
