@@ -87,15 +87,18 @@ demo-model: install
 
 # ── check it ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# Types are checked by one core, so the front end's tests run beside that; the Python tests fill what browsers wait.
+# pip and mypy keep one core busy, so all of the front end runs beside them; the Python tests fill what browsers wait.
 .PHONY: test
-test: install demo-model ## everything below: lint beside test-js, then test-browser beside test-py
-	@MAKE='$(MAKE)' scripts/together.sh lint test-js
+test: $(BUNDLE) ## everything below: lint-py beside lint-js and test-js, then test-browser beside test-py
+	@MAKE='$(MAKE)' scripts/together.sh 'install demo-model lint-py' 'lint-js test-js'
 	@MAKE='$(MAKE)' scripts/together.sh test-browser test-py
 	$(call step,All is well)
 
 .PHONY: lint
-lint: install ## style, types and import arrows, on both sides
+lint: lint-py lint-js ## style, types and import arrows, on both sides
+
+.PHONY: lint-py
+lint-py: install ## those of the Python side alone
 	$(call step,ruff: lint)
 	$(BIN)/ruff check
 	$(call step,ruff: format)
@@ -104,11 +107,14 @@ lint: install ## style, types and import arrows, on both sides
 	$(BIN)/mypy
 	$(call step,Import arrows)
 	$(BIN)/lint-imports
+
+.PHONY: lint-js
+lint-js: $(BUNDLE) ## those of the front end alone, and its size
 	$(call step,Front end: types$(,) style$(,) arrows$(,) size)
 	npm run check
 
 .PHONY: test-js
-test-js: install ## the tests of the front end alone
+test-js: $(BUNDLE) ## the tests of the front end alone
 	$(call step,Front end: tests)
 	npm test
 
