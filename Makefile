@@ -58,11 +58,13 @@ $(BUNDLE): node_modules/.installed package.json tsconfig.json $(FRONT_END_SOURCE
 	@touch $(STATIC)/widget.js $(STATIC)/widget.css $(STATIC)/static.js
 
 # After the bundle, so that hatch_build.py finds it current and has nothing to do. The package.json keeps the one of this
-# repository, which says "module", away from the scripts that JupyterLab brings and runs, which are none.
+# repository, which says "module", away from the scripts that JupyterLab brings and runs, which are none. pip compiles on
+# one core, and packages' own tests too; a few files that packages bring are templates, and compile nowhere.
 $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py | $(VENV)/.made $(BUNDLE)
 	$(call step,Installing the Python packages)
 	@$(BIN)/python -c 'import pip, sys; sys.exit(int(pip.__version__.split(".")[0]) < 24)' || $(BIN)/python -m pip install --upgrade pip
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
 	@echo '{"type": "commonjs"}' > $(VENV)/package.json
 	@touch $@
 
@@ -85,15 +87,18 @@ demo-model: install
 
 # ── check it ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# Types are checked by one core, so the front end's tests run beside that; the Python tests fill what browsers wait.
+# pip and mypy keep one core busy, so all of the front end runs beside them; the Python tests fill what browsers wait.
 .PHONY: test
-test: install demo-model ## everything below: lint beside test-js, then test-browser beside test-py
-	@MAKE='$(MAKE)' scripts/together.sh lint test-js
+test: $(BUNDLE) ## everything below: lint-py beside lint-js and test-js, then test-browser beside test-py
+	@MAKE='$(MAKE)' scripts/together.sh 'install demo-model lint-py' 'lint-js test-js'
 	@MAKE='$(MAKE)' scripts/together.sh test-browser test-py
 	$(call step,All is well)
 
 .PHONY: lint
-lint: install ## style, types and import arrows, on both sides
+lint: lint-py lint-js ## style, types and import arrows, on both sides
+
+.PHONY: lint-py
+lint-py: install ## those of the Python side alone
 	$(call step,ruff: lint)
 	$(BIN)/ruff check
 	$(call step,ruff: format)
@@ -102,18 +107,21 @@ lint: install ## style, types and import arrows, on both sides
 	$(BIN)/mypy
 	$(call step,Import arrows)
 	$(BIN)/lint-imports
+
+.PHONY: lint-js
+lint-js: $(BUNDLE) ## those of the front end alone, and its size
 	$(call step,Front end: types$(,) style$(,) arrows$(,) size)
 	npm run check
 
 .PHONY: test-js
-test-js: install ## the tests of the front end alone
+test-js: $(BUNDLE) ## the tests of the front end alone
 	$(call step,Front end: tests)
 	npm test
 
 .PHONY: test-py
 test-py: install demo-model ## the tests of the Python side
 	$(call step,Python: tests)
-	$(PYTEST) -m 'not browser and not long'
+	$(PYTEST) --ignore tests/browser -m 'not browser and not long'
 
 .PHONY: test-long
 test-long: install demo-model ## what test-py claims, on many more examples (minutes more)
@@ -133,7 +141,7 @@ test-alone: install demo-model ## test-py with each file in a process of its own
 .PHONY: test-browser
 test-browser: install demo-model ## both sides together, in a real JupyterLab in a real Chromium
 	$(call step,JupyterLab in Chromium: tests)
-	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(PYTEST) -m browser
+	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(PYTEST) -m browser tests/browser
 
 .PHONY: test-sweep
 test-sweep: install ## every text architecture of transformers, every method, against plain passes (long)

@@ -44,21 +44,20 @@ def page_of_notebook7(notebook7: Notebook7, chromium: Any, request: pytest.Fixtu
     tab.close()
 
 
-def run_by_hand(nb: Any) -> Any:
-    """Click into the cell and press Shift-Enter; the map, when it is whole."""
+@pytest.mark.demo
+def test_notebook_7_shows_a_living_map_and_a_saved_notebook_converts_to_a_page_that_can_be_hovered(
+    page_of_notebook7: Any, chromium: Any
+) -> None:
+    """A cell run by hand in Notebook 7 shows a map; a hovered word shows its column, a clicked one is Python's.
+
+    Saved and converted by nbconvert as it is, the file opens without a network and its map can be hovered.
+    """
+    nb = page_of_notebook7(CELL)
+    nb.expected += Notebook7.noise
     nb.page.locator(".jp-CodeCell .cm-content").first.click()
     nb.page.keyboard.press("Shift+Enter")
     view = live(nb)
     whole(view, WORDS)
-    return view
-
-
-@pytest.mark.demo
-def test_notebook_7_shows_a_living_map(page_of_notebook7: Any) -> None:
-    """A cell run by hand in Notebook 7 shows a map; a hovered word shows its column, a clicked one is Python's."""
-    nb = page_of_notebook7(CELL)
-    nb.expected += Notebook7.noise
-    view = run_by_hand(nb)
     hover_and_pin(view, nb.page, 3)
     assert becomes(nb, "w.selection", 3)
     nb.code("w.selection = 5")
@@ -66,6 +65,17 @@ def test_notebook_7_shows_a_living_map(page_of_notebook7: Any) -> None:
     nb.page.locator(".sw-static-map").wait_for(state="attached")
     assert not nb.page.locator(".sw-static-map").is_visible(), "what is kept for a saved notebook is not shown twice"
     nb.shot("notebook-7")
+    nb.code("w.selection = None\nw.wait()")
+    nb.command("docmanager:save", wait=True)
+    subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--to", "html", str(nb.file)],
+        env=nb.lab.env, check=True, capture_output=True,
+    )  # fmt: skip
+    with visit(chromium) as seen:
+        seen.page.route(re.compile("^https?:"), lambda route: route.abort())
+        seen.page.goto(nb.file.with_suffix(".html").as_uri(), wait_until="domcontentloaded")
+        hover_the_static_map(seen.page, 3)
+        assert seen.page.get_by_text("Error displaying widget").locator("visible=true").count() == 0
 
 
 # ── marimo ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,14 +102,18 @@ def test_marimo_shows_a_living_map_to_who_writes_the_notebook(chromium: Any, tmp
 
 
 @pytest.mark.demo
-def test_marimo_apps_follow_what_is_pinned(chromium: Any, tmp_path: Path) -> None:
-    """In `marimo run` two maps live beside each other, and a cell that reads the pinned column runs when it changes."""
+def test_marimo_apps_follow_what_is_pinned_and_show_a_result_that_can_be_hovered(chromium: Any, tmp_path: Path) -> None:
+    """In `marimo run` two maps live beside each other, and a cell that reads the pinned column runs when it changes.
+
+    The value of a cell that ends with `w.wait()` is the static map, in a frame of marimo's, and can be hovered.
+    """
     marimo = Marimo(
         tmp_path,
         "import marimo as mo\nimport saliency_widget as sw",
         SHOW,
         'u = mo.ui.anywidget(sw.show("demo", "The capital of France is", max_new_tokens=4))\nu',
         "f'pinned: {u.selection}'",
+        "w.wait()",
     )
     with marimo.running("run") as url, visit(chromium) as seen:
         seen.page.goto(url)
@@ -113,44 +127,11 @@ def test_marimo_apps_follow_what_is_pinned(chromium: Any, tmp_path: Path) -> Non
         hover_and_pin(two, seen.page, 1)
         expect(seen.page.get_by_text("pinned: 1")).to_be_visible()
         assert one.locator(".sw-target-name").inner_text() == resting, "each map has a pin of its own"
-        assert seen.unlike(*Marimo.noise) == []
-        assert seen.elsewhere(url) == []
-
-
-@pytest.mark.demo
-def test_marimo_shows_a_result_as_a_map_that_can_be_hovered(chromium: Any, tmp_path: Path) -> None:
-    """The value of a cell that ends with `w.wait()` is the static map, in a frame of marimo's, and can be hovered."""
-    marimo = Marimo(tmp_path, f"import saliency_widget as sw\n{SHOW}", "w.wait()")
-    with marimo.running("run") as url, visit(chromium) as seen:
-        seen.page.goto(url)
         frame = seen.page.frame_locator("iframe")
         frame.locator(".sw-static-map").wait_for(timeout=LOADED)
         hover_the_static_map(frame, 3)
-        whole(seen.page.locator(".sw-live"), WORDS)
         assert seen.unlike(*Marimo.noise) == []
-
-
-# ── a saved notebook, converted ───────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.demo
-def test_a_saved_notebook_converts_to_a_page_that_can_be_hovered(page_of_notebook7: Any, chromium: Any) -> None:
-    """Run, saved and converted by nbconvert as it is, the file opens without a network and its map can be hovered."""
-    nb = page_of_notebook7(CELL)
-    nb.expected += Notebook7.noise
-    run_by_hand(nb)
-    nb.code("w.wait()")
-    nb.page.locator(".sw-static-map").wait_for(state="attached")
-    nb.command("docmanager:save", wait=True)
-    subprocess.run(
-        [sys.executable, "-m", "nbconvert", "--to", "html", str(nb.file)],
-        env=nb.lab.env, check=True, capture_output=True,
-    )  # fmt: skip
-    with visit(chromium) as seen:
-        seen.page.route(re.compile("^https?:"), lambda route: route.abort())
-        seen.page.goto(nb.file.with_suffix(".html").as_uri(), wait_until="domcontentloaded")
-        hover_the_static_map(seen.page, 3)
-        assert seen.page.get_by_text("Error displaying widget").locator("visible=true").count() == 0
+        assert seen.elsewhere(url) == []
 
 
 # ── pages that allow little ───────────────────────────────────────────────────────────────────────────────────────────

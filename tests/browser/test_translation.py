@@ -82,7 +82,7 @@ def test_the_menu_shows_every_method_and_why_some_cannot(notebook: Any) -> None:
     view.locator(".sw-more").click()
     items = nb.page.get_by_role("menuitemradio")
     named = items.locator("span").all_inner_texts()
-    every = python(nb, "[[entry.method.label, entry.reason] for entry in sw.methods(w._controller._model)]")
+    every = python(nb, "[[entry.method.label, entry.reason] for entry in sw.methods((model, tokenizer))]")
     ours = [(label, reason) for label, reason in every if "(inseq)" not in label]
     assert set(named) == {label for label, _ in ours} - set(at_hand)
     reasons = {label: reason for label, reason in ours if reason is not None}

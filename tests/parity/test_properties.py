@@ -23,7 +23,7 @@ from ..conftest import state_of
 from ..families import CLASSIFIERS, FAMILIES, SEQ2SEQ, columns_of, made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from saliency_widget import Attribution
 
@@ -52,13 +52,15 @@ _ASKED: list[tuple[str, dict[str, Any]]] = [
     ("attnlrp", {"rule": "cp-lrp"}),
     ("random", {}),
 ]
-_ALL_OF_THEM = ("llama", "mistral_sliding", "gemma2", "mamba", "bert_lm", "marian", "m2m100", "bert", "gpt2_classifier")
+_PLAIN = [("saliency", {}), ("occlusion", {})]
+# In threes: the tests take each setting on one three of them, and on the others in their long form.
+_ALL_OF_THEM = ("llama", "marian", "bert", "mistral_sliding", "m2m100", "gpt2_classifier", "gemma2", "mamba", "bert_lm")
 _LOOKING_INSIDE = ("attention", "attention_rollout", "value_zeroing", "attnlrp")  # what Mamba has no answer to
 
 CASES: list[Case] = [
     (name, method, asked)
     for name in FAMILIES
-    for method, asked in (_ASKED if name in _ALL_OF_THEM else [("saliency", {}), ("occlusion", {})])
+    for method, asked in (_ASKED if name in _ALL_OF_THEM else _PLAIN)
     if name != "mamba" or method not in _LOOKING_INSIDE
 ]
 
@@ -67,12 +69,33 @@ def _named(case: Case) -> str:
     return "-".join([*case[:2], *(f"{k}={v}" for k, v in case[2].items())])
 
 
-EVERY = pytest.mark.parametrize("case", CASES, ids=_named)
+def _is_short(case: Case) -> bool:
+    asked = case[1:]
+    return asked in _PLAIN or _ALL_OF_THEM.index(case[0]) // 3 == _ASKED.index(asked) % 3
+
+
+def each(cases: Iterable[Case]) -> Any:
+    """One test a case."""
+    long = pytest.mark.long
+    params = [pytest.param(case, id=_named(case), marks=() if _is_short(case) else long) for case in cases]
+    return pytest.mark.parametrize("case", params)
+
+
+EVERY = each(CASES)
 
 
 def test_the_table_has_every_method_and_every_family() -> None:
-    assert {method for _, method, _ in CASES} == set(METHODS)
-    assert {name for name, _, _ in CASES} == set(FAMILIES)
+    """In the short form too, in which a method about an objective meets every kind of model."""
+    for cases in (CASES, list(filter(_is_short, CASES))):
+        assert {method for _, method, _ in cases} == set(METHODS)
+        assert {name for name, _, _ in cases} == set(FAMILIES)
+        for asked in _ASKED:
+            assert len([case for case in cases if case[1:] == asked]) >= 2
+    for method in (method for method in METHODS if METHODS[method].card.uses_objective):
+        names = {name for name, asked, _ in filter(_is_short, CASES) if asked == method}
+        assert names & set(SEQ2SEQ)
+        assert names & set(CLASSIFIERS)
+        assert names - set(SEQ2SEQ) - set(CLASSIFIERS)
 
 
 def ask(case: Case, dtype: torch.dtype | None = None, **more: Any) -> Attribution:
@@ -151,7 +174,7 @@ def test_a_score_has_a_sign_only_where_the_method_says_so(case: Case) -> None:
     assert a.signed or np.nanmin(a.scores) >= 0
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if METHODS[c[1]].card.uses_objective], ids=_named)
+@each(c for c in CASES if METHODS[c[1]].card.uses_objective)
 def test_a_question_that_is_turned_round_turns_every_sign(case: Case) -> None:
     """Why this and not that has the scores of why that and not this, each with the other sign, or none has any.
 
@@ -173,7 +196,7 @@ def test_a_question_that_is_turned_round_turns_every_sign(case: Case) -> None:
     np.testing.assert_allclose(one.scores, turned, rtol=tolerance, atol=tolerance * np.nanmax(np.abs(turned)))
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c[0] != "fsmt"], ids=_named)
+@each(c for c in CASES if c[0] != "fsmt")
 def test_float32_agrees_with_float64(case: Case) -> None:
     """To 1e-3 of the column: occlusion is a difference of nearly equal probabilities."""
     double, single = whole(case).scores, ask(case, torch.float32).scores

@@ -17,7 +17,7 @@ import pytest
 import saliency_widget as sw
 from saliency_widget.attribution import pipeline
 from saliency_widget.attribution.pipeline import check_question
-from saliency_widget.attribution.problem import Chunk
+from saliency_widget.attribution.problem import Chunk, Spot
 from saliency_widget.controller import Controller, Job
 from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.protocol import to_kernel
@@ -141,11 +141,16 @@ def before_each_pass(model: Any, act: Callable[..., None]) -> Iterator[None]:
 class Computed:
     """The columns that the workers of widgets have computed, in order: `columns` holds (id of the method, column).
 
+    `batches`: the columns that came together. `documents`: how many tokens were written, for each map or part of one
+    that was begun. `checked`: whether the first column of a map was held against one that was computed another way.
     `scores`: a weak reference to each array of numbers that a worker was given.
     """
 
     def __init__(self) -> None:
         self.columns: list[tuple[str, int]] = []
+        self.batches: list[list[int]] = []
+        self.documents: list[int] = []
+        self.checked = False
         self.scores: list[weakref.ref[np.ndarray]] = []
 
     def cols(self, method: str) -> list[int]:
@@ -165,11 +170,16 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> Computed:
     """Notes each column that the pipeline hands to a worker. A call of `attribute` in a test is not noted."""
     noted, columns = Computed(), pipeline.columns
 
-    def noting(model: Any, question: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        for found in columns(model, question, *args, **kwargs):
-            if isinstance(found, Chunk) and threading.current_thread().name == "saliency-widget-worker":
+    def noting(model: Any, question: Any, document: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        by_worker = threading.current_thread().name == "saliency-widget-worker"
+        if by_worker:
+            noted.documents.append(len(document.cols))
+        for found in columns(model, question, document, *args, **kwargs):
+            if by_worker and isinstance(found, Chunk):
                 noted.columns += [(question.card.id, col) for col in found.cols]
+                noted.batches.append(list(found.cols))
                 noted.scores.append(weakref.ref(found.scores))
+            noted.checked |= by_worker and isinstance(found, Spot)
             yield found
 
     monkeypatch.setattr(pipeline, "columns", noting)

@@ -286,7 +286,9 @@ def test_a_worker_that_dies_is_an_error_and_not_a_wait_for_ever(tiny_model, harn
         with pytest.raises(WorkerDied, match="ended without finishing"):
             h.done()
     h.wait_for(lambda: any(m["type"] == "failed" and m["kind"] == "WorkerDied" for m in list(h.messages)))
-    h.controller._thread.join(GUARD)
+    for thread in threading.enumerate():
+        if thread.name == "saliency-widget-worker":
+            thread.join(GUARD)
     h.controller.ask(check_question("random", "probability", {}))  # nobody is there to answer: again no wait for ever
     with pytest.raises(WorkerDied):
         h.done()

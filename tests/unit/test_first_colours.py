@@ -28,19 +28,12 @@ def each_token_is_told(monkeypatch) -> None:
     monkeypatch.setattr(trail, "_UPDATE_INTERVAL", 0.0)
 
 
-def cols_in_order(h: Any) -> list[list[int]]:
-    """The batches in which the columns of the only map were computed."""
-    (entry,) = h.controller._maps._cache.values()
-    return [chunk.cols for chunk in entry.chunks]
-
-
-def once_begun(h: Any, act: Callable[[], None]) -> Callable[..., None]:
-    """For `before_each_pass`: `act` when the map has a column and the model is about to write on."""
+def once_begun(computed: Any, act: Callable[[], None]) -> Callable[..., None]:
+    """For `before_each_pass`: `act` when the map has a checked column and the model is about to write on."""
     done = threading.Event()
 
     def watch() -> None:
-        early = h.controller._maps._early
-        if early is not None and early.spot is not None and not done.is_set():
+        if computed.checked and not done.is_set():
             done.set()
             act()
 
@@ -57,7 +50,9 @@ def attributed(model: Any, whole: Any, method: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("method", ["saliency", "attention"])
-def test_the_first_column_reaches_the_page_before_the_last_token_is_written(tiny_model, harness, method: str) -> None:
+def test_the_first_column_reaches_the_page_before_the_last_token_is_written(
+    tiny_model, harness, computed, method: str
+) -> None:
     """The model writes on only when the page has the column."""
     h = harness(tiny_model, text=TEXT, method=method)
     phases: list[str] = []
@@ -66,7 +61,7 @@ def test_the_first_column_reaches_the_page_before_the_last_token_is_written(tiny
         h.wait_for(lambda: h.columns)
         phases.extend(message["phase"] for message in h.of("status"))
 
-    with before_each_pass(tiny_model, once_begun(h, act)):
+    with before_each_pass(tiny_model, once_begun(computed, act)):
         h.start()
         whole = h.settled()
     assert phases
@@ -80,13 +75,13 @@ def test_the_first_column_reaches_the_page_before_the_last_token_is_written(tiny
 @pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "attnlrp", "attention", "attention_rollout"])
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 @pytest.mark.usefixtures("each_token_is_told")
-def test_columns_of_a_text_that_grew_are_those_of_the_whole_text(harness, family: str, method: str) -> None:
+def test_columns_of_a_text_that_grew_are_those_of_the_whole_text(harness, computed, family: str, method: str) -> None:
     """Up to what passes of other lengths round otherwise; the pages have what Python has."""
     model = made(family)
     h = harness(model, text=TEXT, method=method, max_new_tokens=N)
     h.start()
     whole = h.settled()
-    cols = cols_in_order(h)
+    cols = computed.batches
     assert cols[0] == [0]
     if method in ("saliency", "input_x_gradient", "attnlrp"):
         assert cols[:3] == [[0], [*range(1, 17)], [*range(17, 33)]]
@@ -97,50 +92,47 @@ def test_columns_of_a_text_that_grew_are_those_of_the_whole_text(harness, family
 
 
 @pytest.mark.usefixtures("each_token_is_told")
-def test_what_is_written_about_a_source_has_its_first_colours_too(harness) -> None:
+def test_what_is_written_about_a_source_has_its_first_colours_too(harness, computed) -> None:
     model = made("marian")
     h = harness(model, text=TEXT)
     h.start()
     whole = h.settled()
-    assert cols_in_order(h)[0] == [0]
+    assert computed.batches[0] == [0]
     np.testing.assert_allclose(whole.scores, attributed(model, whole, "saliency"), rtol=1e-4, atol=1e-9)
 
 
 @pytest.mark.usefixtures("each_token_is_told")
-def test_a_branch_has_its_first_colours_while_it_is_written(tiny_model, harness) -> None:
+def test_a_branch_has_its_first_colours_while_it_is_written(tiny_model, harness, computed) -> None:
     h = harness(tiny_model, text=TEXT)
     h.start()
     h.settled()
-    h.controller._maps._cache.clear()
+    computed.batches.clear()
     h.say("branch", col=3, token=21)
     whole = h.settled()
-    assert cols_in_order(h)[0] == [0]
+    assert computed.batches[0] == [0]
     np.testing.assert_allclose(whole.scores, attributed(tiny_model, whole, "saliency"), rtol=1e-4, atol=1e-9)
 
 
 @pytest.mark.usefixtures("each_token_is_told")
-def test_the_column_that_the_reader_looks_at_comes_as_soon_as_it_is_written(tiny_model, harness) -> None:
+def test_the_column_that_the_reader_looks_at_comes_as_soon_as_it_is_written(tiny_model, harness, computed) -> None:
     h = harness(tiny_model, text=TEXT)
     h.controller.prefer(3)
     h.start()
     h.settled()
-    assert cols_in_order(h)[:2] == [[0], [3]]
+    assert computed.batches[:2] == [[0], [3]]
 
 
 @pytest.mark.usefixtures("each_token_is_told")
-def test_a_method_that_needs_the_whole_text_waits_for_it(tiny_model, harness) -> None:
+def test_a_method_that_needs_the_whole_text_waits_for_it(tiny_model, harness, computed) -> None:
     h = harness(tiny_model, text=TEXT, method="occlusion")
-    begun: list[Any] = []
-    with before_each_pass(tiny_model, lambda: begun.append(h.controller._maps._early)):
-        h.start()
-        h.settled()
-    assert set(begun) == {None}
+    h.start()
+    assert computed.documents == [len(h.settled().cols)]
 
 
 @pytest.mark.usefixtures("each_token_is_told")
-def test_cancel_keeps_the_first_colours_and_asking_again_goes_on_from_there(tiny_model, harness) -> None:
+def test_cancel_keeps_the_first_colours_and_asking_again_goes_on_from_there(tiny_model, harness, computed) -> None:
     h = harness(tiny_model, text=TEXT)
-    with before_each_pass(tiny_model, once_begun(h, h.controller.cancel)):
+    with before_each_pass(tiny_model, once_begun(computed, h.controller.cancel)):
         h.start()
         with pytest.raises(Cancelled):
             h.done()
@@ -149,12 +141,12 @@ def test_cancel_keeps_the_first_colours_and_asking_again_goes_on_from_there(tiny
     assert h.finished == [begun]
     h.controller.ask(check_question("saliency", "probability", {}))
     whole = h.settled()
-    assert cols_in_order(h)[0] == [0]
+    assert computed.batches[0] == [0]
     np.testing.assert_array_equal(whole.scores[: len(begun.rows), 0], begun.scores[:, 0])
 
 
 @pytest.mark.usefixtures("each_token_is_told")
-def test_another_map_that_is_asked_for_meanwhile_is_the_next_one(tiny_model, harness) -> None:
+def test_another_map_that_is_asked_for_meanwhile_is_the_next_one(tiny_model, harness, computed) -> None:
     """Of the one that was begun the pages hear only how large it is, now that the text is whole."""
     h = harness(tiny_model, text=TEXT, max_new_tokens=N)
     shown: list[int] = []
@@ -164,12 +156,11 @@ def test_another_map_that_is_asked_for_meanwhile_is_the_next_one(tiny_model, har
         h.wait_for(lambda: h.columns)
         shown.append(len(h.of("map")))
 
-    with before_each_pass(tiny_model, once_begun(h, act)):
+    with before_each_pass(tiny_model, once_begun(computed, act)):
         h.start()
         assert h.settled().method == "attention"
     assert [message["method"] for message in h.of("map")[shown[0] :]] == ["saliency", "attention"]
-    first = next(e for (_, request), e in h.controller._maps._cache.items() if request.method == "saliency")
-    assert first.done() == {0}
+    assert computed.cols("saliency") == [0]
 
 
 @pytest.mark.usefixtures("each_token_is_told")
@@ -181,5 +172,6 @@ def test_what_fails_early_is_told_when_the_text_is_whole(tiny_model, harness, mo
     h = harness(tiny_model, text=TEXT)
     h.start()
     assert h.failed()["message"] == "This map is no good."
-    assert len(h.controller._trail.text.document.cols) == 8
+    told = {m["start"] + i: t["role"] for m in h.of("tokens") for i, t in enumerate(m["tokens"])}
+    assert list(told.values()).count("generated") == 8
     assert not h.of("column")

@@ -10,7 +10,7 @@ import pytest
 
 from saliency_widget.attribution.problem import Chunk, Progress
 from saliency_widget.models.steps import Step
-from saliency_widget.session import maps, pace
+from saliency_widget.session import maps, pace, sender
 from saliency_widget.session.pace import Pace
 
 
@@ -77,13 +77,13 @@ def test_the_page_hears_how_long_a_steady_map_takes_between_batches_and_inside_t
     monkeypatch.setattr(maps.pipeline, "columns", columns)
     h = harness(tiny_model, method="occlusion", input_ids=[5, 6, 7], target_ids=range(20, 28))
     said: list[float | None] = []
-    tell = h.controller._sender.tell
+    tell = sender.Sender.tell
 
-    def hear(*messages: Any, **more: Any) -> None:
+    def hear(self: sender.Sender, *messages: Any, **more: Any) -> None:
         said.extend(m["seconds_left"] for m in messages if m["type"] == "status" and m["done"])
-        tell(*messages, **more)
+        tell(self, *messages, **more)
 
-    monkeypatch.setattr(h.controller._sender, "tell", hear)
+    monkeypatch.setattr(sender.Sender, "tell", hear)
     h.start()
     h.done()
     whole = 3.0 * 10 * 8

@@ -80,17 +80,17 @@ def failing(*script: Says, models: tuple[str, ...] = (), **how: Any) -> ServerEr
 
 
 @pytest.mark.demo
-@pytest.mark.parametrize("kind", ["llama", "served"])
-def test_an_answer_grows_while_it_is_written(kind: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("kind", "tokens"), [("llama", 100), ("served", 40)])
+def test_an_answer_grows_while_it_is_written(kind: str, tokens: int, request: pytest.FixtureRequest) -> None:
     """Both servers stream: on_text hears prefixes of the answer, the same answer each time, and tokens are counted."""
     server = request.getfixturevalue(kind)
     heard: list[str] = []
     client = at(server, server.model, timeout=GUARD)
-    reply = ask(client, LONG, on_text=heard.append, max_tokens=100)
+    reply = ask(client, LONG, on_text=heard.append, max_tokens=tokens)
     assert len({text for text in heard if text}) >= 2
     assert all(reply.text.startswith(text) for text in heard)
     assert heard[-1] == reply.text
-    assert (reply.finished, reply.completion_tokens) == (False, 100)
+    assert (reply.finished, reply.completion_tokens) == (False, tokens)
     assert reply.prompt_tokens is not None
     assert 30 < reply.prompt_tokens < 60
     assert reply.seconds > 0

@@ -340,17 +340,17 @@ def losses(model: Any, steps: int, after: Callable[[int], None] = lambda _at: No
 
 def test_training_goes_on_as_if_we_were_not_there_and_maps_are_right_or_say_that_weights_changed() -> None:
     """No step fails, and every loss is the same to the last bit. A map that came whole is that of some weights."""
-    expected = losses(make("gpt2", torch.float32), 40)
+    expected = losses(make("gpt2", torch.float32), 20)
     model = make("gpt2", torch.float32)
     weights: dict[int, Any] = {}
 
     def keep(at: int) -> None:
         weights[at] = copy.deepcopy(model.model)
 
-    with maps_behind(model, 20) as found:
-        first = losses(model, 40, keep)
+    with maps_behind(model, 10) as found:
+        first = losses(model, 20, keep)
     assert first == expected
-    assert len(found) == 20
+    assert len(found) == 10
     for got in found:
         if isinstance(got, WeightsChanged):
             continue

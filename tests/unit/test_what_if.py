@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import pytest
-import torch
 
 from saliency_widget.errors import Cancelled
 from saliency_widget.models.classifier import ClassifierModel
 
 from ..families import CLASSIFIERS, SEQ2SEQ, Column, made, plain_logits
+from .harness import before_each_pass
+from .waiting import GUARD
 
 SOURCE, TARGET = "a cab. Bad", "dad"
 FAMILIES = ["llama", "gpt2", "bert_lm", "marian", "t5", "bert", "gpt2_classifier"]
@@ -208,9 +210,13 @@ def test_a_try_that_is_cancelled_has_no_reply_and_the_map_stays(opened) -> None:
 
 def test_only_the_last_of_several_changes_that_wait_is_worth_doing_and_each_is_answered(opened) -> None:
     h = opened("llama")
-    with torch.no_grad(), h.controller._changed:  # nothing is taken meanwhile
+    begun, go_on = threading.Event(), threading.Event()
+    with before_each_pass(made("llama"), lambda: (begun.set(), go_on.wait(GUARD))):
+        h.say("ask", method="input_x_gradient", objective="probability")
+        assert begun.wait(GUARD)
         for row in range(1, 5):
             h.say("try", rows=[row], request=row)
-    h.settled()
+        go_on.set()
+        h.settled()
     assert [(m["request"], m["rows"]) for m in h.of("what_if")] == [(4, [4])]
     assert [m["request"] for m in h.of("unanswered")] == [1, 2, 3]
