@@ -220,6 +220,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     label: orNull(text),
     leans: leaning,
     ends: texts,
+    thinking: orNull(text),
     label_probability: orNull(real),
     prompt_tokens: orNull(count),
     completion_tokens: orNull(count),

@@ -189,6 +189,8 @@ export type Answer = {
   leans: Leaning;
   /** What words with −1 and with 1 speak for. */
   ends: [string, string];
+  /** What a reasoning model wrote before its answer. */
+  thinking: string | null;
   label_probability: number | null;
   prompt_tokens: number | null;
   completion_tokens: number | null;

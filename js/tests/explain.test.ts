@@ -192,6 +192,11 @@ describe("the question", () => {
     compares().click();
     expect(model.sent.at(-1)).toEqual({ type: "say_versus_do", review: ASKED.review, labels });
   });
+  it("folds what a reasoning model thought", () => {
+    const { el } = view(ASKED, { ...PROSE, id: 9, thinking: "Let me see <b>…</b>", state: "done" });
+    const fold = [...el.querySelectorAll("details")].find((one) => one.textContent?.startsWith("What it thought"));
+    expect([fold?.open, fold?.querySelector(".sw-said")?.textContent]).toEqual([false, "Let me see <b>…</b>"]);
+  });
   it("shows a label as text, and no colour of a scale that it is not on", () => {
     const { find } = view(ASKED, { ...PROSE, id: 9, decides: true, label: "<b>sport</b>", leans: 0, state: "done" });
     expect([find(".sw-verdict").textContent, find(".sw-verdict").className.trim()]).toEqual([

@@ -234,7 +234,7 @@ TOO_MUCH = {
     ),
     "a header without an end": (without_end(b"HTTP/1.1 200 OK\r\nX: ", MEGABYTE), "headers of more than 100 kB"),
     "words without an end": (
-        without_end(head(), said("word ") * 1000), "more than 10,640 characters, which is more than the requested",
+        without_end(head(), said("word " * 400) * 10), "more than 10,640 characters, which is more than the requested",
     ),
     "a refusal without an end": (
         without_end(head(), event({"choices": [{"delta": {"refusal": "no " * 99}}]}) * 99), "more than 10,640 char",
@@ -265,7 +265,7 @@ def test_more_than_was_asked_for_names_the_limit(what: str) -> None:
     """Length of a line, of headers, of a page, of an answer, also of what was packed: here for ten tokens."""
     say, limit = TOO_MUCH[what]
     with raw(say) as server, pytest.raises(ServerError) as caught:
-        ask(at(server))
+        ask(at(server, thinking_tokens=0))
     assert f"sends {limit}" in caught.value.message
 
 

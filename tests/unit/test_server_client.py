@@ -91,10 +91,13 @@ def test_an_answer_grows_while_it_is_written(kind: str, tokens: int, request: py
     assert all(reply.text.startswith(text) for text in heard)
     assert heard[-1] == reply.text
     assert (reply.finished, reply.completion_tokens) == (False, tokens)
-    assert reply.prompt_tokens is not None
-    assert 30 < reply.prompt_tokens < 60
     assert reply.seconds > 0
-    assert ask(client, [{"role": "user", "content": "Say hello."}], max_tokens=60).finished
+    whole = ask(client, [{"role": "user", "content": "Say hello."}], max_tokens=60)
+    assert whole.finished
+    assert whole.prompt_tokens is not None
+    assert 30 < whole.prompt_tokens < 60
+    exact = ask(at(server, server.model, timeout=GUARD, thinking_tokens=0), LONG, max_tokens=10)
+    assert (exact.finished, exact.completion_tokens) == (False, 10)
     assert ask(client, LONG, max_tokens=10).text == ask(client, LONG, max_tokens=10).text
 
 
@@ -204,12 +207,12 @@ def test_the_request() -> None:
     assert first.body == {
         "model": "some-model",
         "messages": SHORT,
-        "max_tokens": 20,
+        "max_tokens": 8020,  # 20, and room to think
         "temperature": 0.0,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    assert (second.body["temperature"], second.body["seed"], second.body["max_tokens"]) == (0.7, 3, 9)
+    assert (second.body["temperature"], second.body["seed"], second.body["max_tokens"]) == (0.7, 3, 8009)
     held = {"name": "answer", "schema": SCHEMA, "strict": True}
     assert second.body["response_format"] == {"type": "json_schema", "json_schema": held}
 
@@ -464,9 +467,9 @@ def test_an_unknown_model(status: int, message: str) -> None:
     ],
 )  # fmt: skip
 def test_a_text_that_is_too_long(message: str, more: dict[str, str], said: str) -> None:
-    """OpenAI and vLLM say it in words; it is asked only once."""
+    """OpenAI and vLLM say it in words; without room to think, which could be given up, it is asked only once."""
     with scripted(refuses(message, **more), writes("a")) as server, pytest.raises(TextTooLong) as caught:
-        ask(at(server))
+        ask(at(server, thinking_tokens=0))
     assert caught.value.message == said
     assert len(server.asked) == 1
 

@@ -186,6 +186,10 @@ def _together(free: Reply, last: Reply) -> Reply:
     """The last reply with what both cost."""
     return last._replace(
         prompt_tokens=(free.prompt_tokens or 0) + (last.prompt_tokens or 0),
+        reasoning_tokens=None
+        if last.reasoning_tokens is None
+        else (free.reasoning_tokens or 0) + last.reasoning_tokens,
+        left_out=tuple(sorted({*free.left_out, *last.left_out})),
         completion_tokens=(free.completion_tokens or 0) + (last.completion_tokens or 0),
         seconds=free.seconds + last.seconds,
     )
@@ -300,7 +304,7 @@ def _follows_schema(text: str, choice: Choice) -> bool:
 def _explained(client: Client, request: Inquiry, reply: Reply, **read: Any) -> Explanation:
     problems: tuple[str, ...] = read.pop("problems", ())
     if not reply.finished:
-        problems = ("The limit of tokens cut the answer off.", *problems)
+        problems = (_cut_off(reply), *problems)
     return Explanation(
         kind=request.kind,
         choice=request.decides,
@@ -316,6 +320,20 @@ def _explained(client: Client, request: Inquiry, reply: Reply, **read: Any) -> E
         seed=request.seed,
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.completion_tokens,
+        reasoning_tokens=reply.reasoning_tokens,
+        thinking=reply.thinking,
+        left_out=reply.left_out,
         seconds=reply.seconds,
         **read,
+    )
+
+
+def _cut_off(reply: Reply) -> str:
+    """Return the sentence that says why an answer has no end, and what to do about it."""
+    if reply.text.strip() or not (reply.reasoning_tokens or reply.thinking):
+        return "The limit of tokens cut the answer off: give a larger max_tokens=."
+    spent = f"all of its {reply.reasoning_tokens:,} tokens" if reply.reasoning_tokens else "all of its tokens"
+    return (
+        f"The model spent {spent} on thinking, and the limit cut it off before its answer: give OpenAIClient a larger "
+        'thinking_tokens=, or reasoning_effort="low".'
     )

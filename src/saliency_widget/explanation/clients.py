@@ -9,13 +9,19 @@ Message = Mapping[str, str]  # role, content
 
 
 class Reply(NamedTuple):
-    """An answer. `finished` is False if the token limit cut it off. A count of tokens is None if it is unknown."""
+    """An answer. `finished` is False if the token limit cut it off. A count of tokens is None if it is unknown.
+
+    `thinking`: what was written before the answer. `left_out`: what the server chose in place of the request.
+    """
 
     text: str
     finished: bool
     prompt_tokens: int | None
     completion_tokens: int | None
     seconds: float
+    reasoning_tokens: int | None = None
+    thinking: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class Client(Protocol):

@@ -30,16 +30,18 @@ Refuse = Callable[[str], ServerError]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of an answer: characters of its text, decompressed bytes of its stream, seconds without anything new."""
+    """Limits of an answer: tokens and characters of its text, decompressed bytes, seconds without anything new."""
 
+    tokens: int
     characters: int
     stream: int
     seconds: float
 
 
-def limits_of(max_tokens: int, timeout: float) -> Limits:
-    """Return generous limits for an answer of up to `max_tokens` tokens."""
+def limits_of(tokens: int, max_tokens: int, timeout: float) -> Limits:
+    """Return generous limits for `max_tokens` tokens, of which up to `tokens` are those of the answer itself."""
     return Limits(
+        tokens=tokens,
         characters=_SPARE_CHARACTERS + _CHARACTERS_PER_TOKEN * max_tokens,
         stream=_SPARE_BYTES + _BYTES_PER_TOKEN * max_tokens,
         seconds=timeout,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import SaliencyError, ServerError, TextTooLong
 from .sealing import origin, single
@@ -31,12 +31,52 @@ _CURE_ADDRESS = "Start the server, or check base_url."
 _CURE_SERVER = "Check that base_url leads to an OpenAI-compatible server; its path mostly ends in /v1."
 _CURE_TOO_LONG = "Shorten the text, or start the server with a longer context."
 
-# A parameter that some servers refuse, words of such a refusal, and the parameter to send instead.
-_OPTIONAL = (
-    ("stream_options", "stream_options", None),
-    ("response_format", "response.?format|schema|grammar", None),
-    ("max_tokens", "max_completion_tokens|max_tokens", "max_completion_tokens"),
-    ("temperature", "temperature", None),  # the models of max_completion_tokens accept no temperature either
+Request: TypeAlias = dict[str, Any]
+
+
+class Workaround(NamedTuple):
+    """What some servers refuse, and the request that does without.
+
+    `refusal`: a pattern of words in such a refusal. `change` returns the other request, or None if this one does
+    without already. `left_out`: what the server decides then, in words for the reader; "" if the answer is the same.
+    """
+
+    name: str
+    refusal: str
+    change: Callable[[Request], Request | None]
+    left_out: str = ""
+
+
+def _without(*names: str) -> Callable[[Request], Request | None]:
+    return lambda request: {k: v for k, v in request.items() if k not in names} if names[0] in request else None
+
+
+def _renamed(request: Request) -> Request | None:
+    others = {k: v for k, v in request.items() if k != "max_tokens"}
+    return {**others, "max_completion_tokens": request["max_tokens"]} if "max_tokens" in request else None
+
+
+def _whole(request: Request) -> Request | None:
+    others = {k: v for k, v in request.items() if k != "stream_options"}
+    return {**others, "stream": False} if request["stream"] else None
+
+
+def _by_the_developer(request: Request) -> Request | None:
+    messages = [{**m, "role": "developer"} if m["role"] == "system" else m for m in request["messages"]]
+    return None if messages == request["messages"] else {**request, "messages": messages}
+
+
+_FORM = Workaround("response_format", "response.?format|schema|grammar", _without("response_format"), "the form")
+# In this order: what is more specific comes first.
+WORKAROUNDS = (
+    Workaround("stream_options", "stream_options", _without("stream_options")),
+    _FORM,
+    Workaround("max_tokens", "max_completion_tokens|max_tokens", _renamed),
+    # The models of max_completion_tokens accept no temperature either.
+    Workaround("temperature", "temperature", _without("temperature"), "the temperature"),
+    Workaround("seed", r"\bseed", _without("seed"), "the seed"),
+    Workaround("stream", r"\bstream(?!_options)", _whole),
+    Workaround("system", "developer|system", _by_the_developer),
 )
 
 
@@ -47,7 +87,7 @@ class Errors:
     where: str
     model: str
     key_from: str
-    secret: str
+    secrets: tuple[str, ...]
 
     def refused(
         self, status: int | None, body: object, *, retry_after: str = "", offered: Sequence[str] = ()
@@ -124,7 +164,9 @@ class Errors:
         return said if len(said) <= longest else f"{said[:longest]}…"
 
     def _without_key(self, said: str) -> str:
-        return re.sub(" ?".join(map(re.escape, self.secret)), "[key]", said) if self.secret else said
+        for secret in self.secrets:
+            said = re.sub(" ?".join(map(re.escape, secret)), "[key]", said)
+        return said
 
 
 def reason(body: object) -> str:
@@ -170,17 +212,32 @@ def is_too_long(body: object) -> bool:
     )
 
 
-def without_refused(request: Mapping[str, Any], status: int, body: object) -> dict[str, Any] | None:
-    """Return the request without the optional parameter that the server refuses, or None if it refuses another."""
+def worked_around(request: Request, names: Iterable[str]) -> Request:
+    """Return the request with some workarounds, by their names."""
+    for each in WORKAROUNDS:
+        if each.name in names:
+            request = each.change(request) or request
+    return request
+
+
+def workaround(request: Request, status: int, body: object) -> Workaround | None:
+    """Return the workaround for a refusal, or None if the request already has it, or there is none."""
+    said = f"{reason(body)} {body.get('param') if isinstance(body, Mapping) else ''}"
+    if status == 404 and re.search("no endpoints? found", said, re.IGNORECASE):  # of a router between servers
+        return _FORM if _FORM.change(request) else None
     if status not in {400, 422} or is_too_long(body):
         return None
-    said = f"{reason(body)} {body.get('param') if isinstance(body, Mapping) else ''}"
-    for name, spoken_of, instead in _OPTIONAL:
-        if name in request and re.search(spoken_of, said, re.IGNORECASE):
-            other = dict(request)
-            value = other.pop(name)
-            return {**other, instead: value} if instead else other
-    return None
+    fitting = (each for each in WORKAROUNDS if re.search(each.refusal, said, re.IGNORECASE) and each.change(request))
+    return next(fitting, None)
+
+
+def with_less_room(request: Request, least: int, status: int, body: object) -> Request | None:
+    """Return the request with a limit of `least` tokens, if the server has not the room for its limit of tokens."""
+    name = next((name for name in ("max_tokens", "max_completion_tokens") if name in request), None)
+    too_large = re.search("max_(completion_)?tokens.{0,80}(too large|at most|less than|exceed)", reason(body))
+    if name is None or request[name] <= least or status not in {400, 413, 422} or not (too_large or is_too_long(body)):
+        return None
+    return {**request, name: least}
 
 
 def _cure(status: int | None) -> str:

@@ -39,7 +39,9 @@ class Explanation:
     written word that kind="why" asks about. For "scores" and "why", `alignment` says what became of every word and
     every pair. `guided`: the list was forced into shape; then `uncertainties` holds for each word the entropy of the
     model's distribution over the allowed numbers, as a share of the largest, `label_probabilities` that of each label
-    among them, and `free` what the same prompt gave when it could write as it liked.
+    among them, and `free` what the same prompt gave when it could write as it liked. `thinking`: what a reasoning model
+    wrote before its answer, if its server sends it; `reasoning_tokens` of the `completion_tokens` went into it.
+    `left_out`: what the server did not accept and chose itself, such as "the temperature".
     """
 
     kind: ExplanationKind
@@ -62,6 +64,9 @@ class Explanation:
     seed: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    thinking: str = ""
+    left_out: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -204,6 +209,8 @@ class Explanation:
         about += [("choice", self.choice.listed)] if self.choice.options else []
         about += [("seed", str(self.seed))] if self.seed is not None else []
         about += [("tokens read + written", " + ".join(tokens))] if tokens else []
+        about += [("of these for thinking", f"{self.reasoning_tokens:,}")] if self.reasoning_tokens else []
+        about += [("chosen by the server", ", ".join(self.left_out))] if self.left_out else []
         if self.guided:
             about.append(("form", "constrained: the list is written for it, the numbers are its own"))
         return ExplanationCard(

@@ -11,15 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
-from ..checks import SURROGATE, whole_number
+from ..checks import whole_number
 from ..errors import InputError, SaliencyError
 from . import limits, refusals
 from .clients import Message, Reply
+from .received import Received, read_answer
 from .sealing import sealed
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ _TEXT_INTERVAL = 0.1  # seconds between two calls of `on_text`
 _CLOSE_TIMEOUT = 0.5  # seconds for closing a connection
 _CONNECT_TIMEOUT = 10.0  # seconds for connecting, at most
 _MODEL_LIST_TIMEOUT = 2.0  # seconds for the list of models, which only improves an error
-_MAX_STRAY = 4000  # characters kept of a response that is no stream of events
-_MAX_TOKEN_COUNT = 10**9
+_NO_LIMIT = 32_000  # tokens: the limits of size of an answer that is asked for without a limit of tokens
+_SECRET = 8  # characters of a header or a field of the query that may be a key
+_OURS = {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "stream", "stream_options"}
 _NO_KEY = "none"  # sent if there is no key: openai requires one, most local servers do not
 _VARIABLE = "OPENAI_API_KEY"
+T = TypeVar("T")
 
 
 class OpenAIClient:
@@ -46,6 +48,11 @@ class OpenAIClient:
         api_key: str | Callable[[], str] | None = None,
         timeout: float = 60.0,
         max_retries: int = 2,
+        thinking_tokens: int | None = 8_000,
+        reasoning_effort: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Check the arguments; send nothing yet.
 
@@ -55,9 +62,14 @@ class OpenAIClient:
         needed. `timeout`: the seconds, above 0, after which a server that sends nothing new has failed; keep-alive
         messages are not new. `max_retries`: how often, from 0 on, a request is repeated if the server is busy, fails or
         is silent before the answer begins.
+        `thinking_tokens`: how many tokens a reasoning model may think, beside those of its answer; None sends no limit
+        at all. `reasoning_effort`: as the server names it ("low"); None leaves it to the server. `headers`, `query`:
+        sent with every request, and kept as secret as the key; the query of base_url is sent, too. `extra`: further
+        fields of the request, such as {"provider": {"order": ["…"]}}.
         Raises: InputError.
         """
-        own = base_url or os.environ.get("OPENAI_BASE_URL")
+        address, _, asked = (base_url or os.environ.get("OPENAI_BASE_URL") or "").partition("?")
+        own = address or None
         self._url = own or "https://api.openai.com/v1"
         self.name = model
         self.where = _host(self._url)
@@ -69,6 +81,20 @@ class OpenAIClient:
             raise InputError("The model has no name.", cure="Give OpenAIClient the model's name on its server.")
         if not timeout > 0:
             raise InputError(f"timeout is {timeout!r}, and must be above 0.", cure="Give it in seconds.")
+        self._thinking = thinking_tokens
+        if thinking_tokens is not None:
+            whole_number(
+                "thinking_tokens", thinking_tokens, least=0, cure="Give tokens from 0 on, or None for no limit."
+            )
+        self._extra = dict(extra or {}) | ({} if reasoning_effort is None else {"reasoning_effort": reasoning_effort})
+        if ours := sorted(_OURS & self._extra.keys()):
+            raise InputError(f"extra holds {ours[0]!r}, which the client sets itself.", cure="Leave it out of extra=.")
+        sent = {"headers": dict(headers or {}), "query": dict(parse_qsl(asked)) | dict(query or {})}
+        for what, given in sent.items():
+            if not all(isinstance(text, str) for pair in given.items() for text in pair):
+                raise InputError(f"{what} holds something that is no text.", cure=f"Give {what} as {{name: text}}.")
+        self._sent = _kept(sent)  # they may hold a key
+        self._workarounds: frozenset[str] = frozenset()  # learned from refusals; replaced whole, never changed
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, where={self.where!r})"
@@ -100,9 +126,16 @@ class OpenAIClient:
         if schema is not None:
             json_schema = {"name": "answer", "schema": dict(schema), "strict": True}
             request["response_format"] = {"type": "json_schema", "json_schema": json_schema}
+        if self._thinking is None:
+            del request["max_tokens"]
+        else:
+            request["max_tokens"] += self._thinking
         began = time.monotonic()
-        received = _Received()
-        call = _Call(self._request(request, received, limits.limits_of(max_tokens, self._timeout)))
+        received, left_out = Received(), set[str]()
+        room = request.get("max_tokens", _NO_LIMIT)
+        call = _Call(
+            self._request(request, max_tokens, received, left_out, limits.limits_of(max_tokens, room, self._timeout))
+        )
         try:
             while not call.ended.wait(_TEXT_INTERVAL):
                 on_text(received.text)
@@ -113,15 +146,37 @@ class OpenAIClient:
         if call.error is not None:
             raise call.error
         seconds = time.monotonic() - began
-        finished = received.finish != "length"
-        return Reply(received.text, finished, received.prompt_tokens, received.completion_tokens, seconds)
+        return Reply(
+            received.text,
+            received.finish != "length",
+            received.prompt_tokens,
+            received.completion_tokens,
+            seconds,
+            received.reasoning_tokens,
+            received.thinking,
+            tuple(sorted(left_out)),
+        )
 
-    async def _request(self, request: dict[str, Any], received: _Received, bounds: limits.Limits) -> None:
-        """Send the request and receive the answer. Raises: ServerError, TextTooLong, InputError."""
+    async def _request(
+        self,
+        request: dict[str, Any],
+        least: int,
+        received: Received,
+        left_out: set[str],
+        bounds: limits.Limits,
+    ) -> None:
+        """Send the request and receive the answer. Raises: ServerError, TextTooLong, InputError.
+
+        `least`: the smallest limit of tokens that it may be sent with. What the server decides in place of the request
+        is added to `left_out`.
+        """
         key = await asyncio.to_thread(self._key)  # a callable key may be slow
-        errors = refusals.Errors(self.where, self.name, self._key_from(key), key)
+        values = [value for given in self._sent().values() for value in given.values()]
+        secrets = tuple(value for value in (key, *values) if len(value) >= _SECRET or value == key != "")
+        errors = refusals.Errors(self.where, self.name, self._key_from(key), secrets)
         try:
-            await self._stream(request, received, errors, bounds)
+            used = await self._exchange(request, least, received, key, errors, bounds)
+            left_out |= {each.left_out for each in refusals.WORKAROUNDS if each.name in used and each.left_out}
         except SaliencyError:
             raise
         except Exception as error:  # noqa: BLE001 - any error is raised again without the frames that hold the key
@@ -130,30 +185,52 @@ class OpenAIClient:
             if received.finish is None:  # otherwise only the count of tokens is missing
                 raise errors.failed(error, self._timeout) from None
 
-    async def _stream(
-        self, request: dict[str, Any], received: _Received, errors: refusals.Errors, bounds: limits.Limits
-    ) -> None:
+    async def _exchange(
+        self,
+        request: dict[str, Any],
+        least: int,
+        received: Received,
+        key: str,
+        errors: refusals.Errors,
+        bounds: limits.Limits,
+    ) -> set[str]:
+        """Send the request as the server accepts it. Return the workarounds that changed it, by their names.
+
+        A refusal is not paid for. What is learned from it holds for the requests after this one.
+        """
         import openai
 
+        sent = self._sent()
+        used = {each.name for each in refusals.WORKAROUNDS if each.name in self._workarounds and each.change(request)}
+        request = refusals.worked_around(request, used)
         async with openai.AsyncOpenAI(
-            api_key=errors.secret or _NO_KEY,
+            api_key=key or _NO_KEY,
             base_url=self._url,
             http_client=_http_client(bounds, errors),
             max_retries=self._max_retries,
             default_headers={
                 "Connection": "close",  # some servers close it after a refusal without saying so
                 "Accept-Encoding": "identity",  # compression delays a stream
+                **sent["headers"],
             },
+            default_query=sent["query"],
         ) as client:
             while True:
                 try:
-                    async with client.chat.completions.with_streaming_response.create(**request) as response:
-                        return await _read_stream(response, received, errors, bounds)
+                    create = client.chat.completions.with_streaming_response.create
+                    async with create(**request, extra_body=self._extra) as response:
+                        await read_answer(response, received, errors, bounds)
+                        self._workarounds |= used
+                        return used
                 except openai.APIStatusError as error:
-                    other = refusals.without_refused(request, error.status_code, error.body)
-                    if other is None:
+                    smaller = refusals.with_less_room(request, least, error.status_code, error.body)
+                    if smaller is not None:
+                        request = smaller
+                        continue
+                    found = refusals.workaround(request, error.status_code, error.body)
+                    if found is None:
                         raise await _refusal(error, client, errors) from None
-                    request = other
+                    request, used = refusals.worked_around(request, {found.name}), used | {found.name}
 
     def _key(self) -> str:
         """Return the current key, or "" if none is needed. Raises: InputError, and the errors of a callable key."""
@@ -170,93 +247,6 @@ class OpenAIClient:
         if self._given_key is not None:
             return "it is what OpenAIClient was given as api_key"
         return f"it is read from the environment variable {_VARIABLE}" + ("" if key else ", which is not set")
-
-
-@dataclass
-class _Received:
-    """The answer so far. The call's thread writes it, the caller's thread reads it."""
-
-    parts: list[str] = field(default_factory=list)
-    characters: int = 0  # of the parts and of `declined`
-    finish: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    declined: str = ""
-    called: bool = False
-
-    @property
-    def text(self) -> str:
-        """Return the text so far, with U+FFFD for a lone surrogate, whose other half may still come."""
-        text = "".join(self.parts)
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if SURROGATE.search(text) else text
-
-    def take(self, chunk: dict[str, Any]) -> bool:
-        """Add a chunk. Return whether it holds anything new. Raises: AttributeError, TypeError if it is no chunk."""
-        usage = chunk.get("usage") or {}  # in the last chunk, or in a chunk without choices
-        self.prompt_tokens = _token_count(usage.get("prompt_tokens"), self.prompt_tokens)
-        self.completion_tokens = _token_count(usage.get("completion_tokens"), self.completion_tokens)
-        is_new = bool(usage)
-        for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or {}
-            content, declined = _text(delta.get("content")), _text(delta.get("refusal"))
-            self.characters += len(content) + len(declined)
-            if content:
-                self.parts.append(content)
-            self.declined += declined
-            self.called |= bool(delta.get("tool_calls"))
-            finish = _text(choice.get("finish_reason"))
-            self.finish = finish or self.finish
-            # Thinking, which comes in fields of its own, is new too.
-            is_new |= bool(finish) or any(value for name, value in delta.items() if name != "role")
-        return is_new
-
-
-def _text(value: object) -> str:
-    """Return a text, or "" for None. Raises: TypeError."""
-    if value is not None and not isinstance(value, str):
-        raise TypeError(value)
-    return value or ""
-
-
-def _token_count(value: object, otherwise: int | None) -> int | None:
-    """Return the value if it can be a number of tokens, and `otherwise` if not."""
-    return value if type(value) is int and 0 <= value < _MAX_TOKEN_COUNT else otherwise
-
-
-async def _read_stream(response: Any, received: _Received, errors: refusals.Errors, bounds: limits.Limits) -> None:
-    """Receive a streamed answer to its end. Raises: ServerError, TextTooLong, the errors of httpx."""
-    done, stray = False, ""
-    clock = limits.Clock(bounds.seconds, lambda: errors.timed_out(bounds.seconds))
-    async for line in limits.lines(response.iter_bytes(), errors.over_limit, clock):
-        field, _, value = line.partition(":")
-        if field == "data":
-            done = value.strip() == "[DONE]"
-            if done:
-                break
-            if _take(refusals.read(value), received, errors):
-                clock.restart()
-            limits.check_length(received.characters, bounds, errors.over_limit)
-        elif field not in {"", "event", "id", "retry"} and len(stray) < _MAX_STRAY:  # a comment has an empty one
-            stray += f"{line[:_MAX_STRAY]}\n"
-    if received.parts:
-        if not done and received.finish is None:
-            raise errors.disconnected("the answer has no end")
-    elif received.declined:
-        raise errors.refused(None, received.declined)
-    elif received.called or received.finish not in {"stop", "length"}:
-        raise errors.not_text(_unexpected(response.headers.get("content-type", ""), stray, received))
-
-
-def _take(chunk: object, received: _Received, errors: refusals.Errors) -> bool:
-    """Add a chunk of the answer, or raise the error that it holds. Return whether the chunk holds anything new."""
-    if isinstance(chunk, dict) and chunk.get("error"):
-        error = chunk["error"]
-        code = error.get("code") if isinstance(error, dict) else None
-        raise errors.refused(code if type(code) is int and 100 <= code < 600 else None, error)
-    try:
-        return received.take(chunk)  # type: ignore[arg-type]  # anything else raises one of these errors
-    except (AttributeError, TypeError) as error:
-        raise errors.not_text(f"a part that cannot be read: {chunk}") from error
 
 
 def _http_client(bounds: limits.Limits, errors: refusals.Errors) -> Any:
@@ -284,16 +274,6 @@ def _http_client(bounds: limits.Limits, errors: refusals.Errors) -> Any:
         limits.bound(response, limits.LONGEST_PAGE, errors.over_limit, clock)
 
     return Client(timeout=openai.Timeout(bounds.seconds, connect=connect), event_hooks={"response": [bound]})
-
-
-def _unexpected(kind: str, stray: str, received: _Received) -> str:
-    """Return a description of a response that holds no text."""
-    if received.called:
-        return "a call of a tool"
-    if received.finish:
-        return f"nothing, because of {received.finish}"
-    said = refusals.reason(refusals.read(stray)).strip()
-    return f"{kind.partition(';')[0] or 'something unnamed'}: {said}" if said else "nothing"
 
 
 async def _refusal(error: APIStatusError, client: AsyncOpenAI, errors: refusals.Errors) -> SaliencyError:
@@ -363,6 +343,6 @@ def _host(url: str) -> str:
     raise InputError("base_url is not an http address.", cure='Give it as in "http://127.0.0.1:8080/v1".')
 
 
-def _kept(key: str) -> Callable[[], str]:
-    """Return a function that returns the key: debuggers and tracebacks show attributes, but not closures."""
-    return lambda: key
+def _kept(secret: T) -> Callable[[], T]:
+    """Return a function that returns the secret: debuggers and tracebacks show attributes, but not closures."""
+    return lambda: secret

@@ -332,9 +332,9 @@ class Answer(TypedDict):
     is new is sent. Where `start` is above 0, `free` is None, and stays what it was.
     `decides`: whether there are labels to choose between; `label` is the name of the one it chose, None where it did
     not, and `leans` the end of their scale that this is, -1 or 1; 0 where they are none. `ends`: what words with -1 and
-    with 1 speak for. `words` and `pairs` are None for prose. `free`: what the same prompt gave when it could write as
-    it liked, where the numbers were read from its distribution. `mapped`: whether its words are on the map as the
-    method `llm`. `failure` is set where it failed.
+    with 1 speak for. `thinking`: what a reasoning model wrote before its answer, or None. `words` and `pairs` are None
+    for prose. `free`: what the same prompt gave when it could write as it liked, where the numbers were read from its
+    distribution. `mapped`: whether its words are on the map as the method `llm`. `failure` is set where it failed.
     """
 
     type: Literal["answer"]
@@ -351,6 +351,7 @@ class Answer(TypedDict):
     label: str | None
     leans: Literal[-1, 0, 1]
     ends: list[str]
+    thinking: str | None
     label_probability: float | None
     prompt_tokens: int | None
     completion_tokens: int | None

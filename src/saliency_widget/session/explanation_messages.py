@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .talk import Talk
 
 _PROMPTS = (WHY, CHOOSE, CHOOSE_SCORES, *TEMPLATES.values())
+_MAX_THINKING = 50_000  # characters that the page shows
 THE_MODEL, THE_OTHER = "model", "explainer"  # the explainers: the model on show, show()'s client
 
 
@@ -57,6 +58,7 @@ def answer_message(talk: Talk) -> to_page.Answer:
         "label": said.class_name if said and said.label is not None else None,
         "leans": _leaning(said) if said else 0,
         "ends": list((said.choice if said else talk.request.decides).ends(said.label if said else None)),
+        "thinking": said.thinking[:_MAX_THINKING] or None if said else None,
         "label_probability": said.label_probability if said else None,
         "prompt_tokens": said.prompt_tokens if said else None,
         "completion_tokens": said.completion_tokens if said else None,

@@ -103,6 +103,7 @@ export function answerView(context: ViewContext, answer: ReadonlySignal<Answer>)
     const isOpen = said.words === null || isUnderWay(said) || said.kind === "why";
     render(
       html`${said.words === null ? nothing : scores(said)}
+        ${said.thinking === null ? nothing : fold("What it thought", html`<div class="sw-said" role="group" dir="auto" tabindex="0" aria-label="What it thought">${said.thinking}</div>`)}
         ${isOpen && said.text !== "" ? stream.element : nothing}
         ${said.words === null ? said.problems.map((problem) => html`<p class="sw-quiet sw-problem">${problem}</p>`) : nothing}
         ${ending(said)}`,

@@ -1,0 +1,170 @@
+"""The answer of a server as it arrives: streamed in events, or whole in one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..checks import SURROGATE
+from . import limits, refusals
+
+_MAX_STRAY = 4000  # characters quoted of a response that is no answer
+_MAX_TOKEN_COUNT = 10**9
+_THINKING = ("reasoning_content", "reasoning", "thinking")  # fields of a message, by server
+
+
+@dataclass
+class Received:
+    """The answer so far. The call's thread writes it, the caller's thread reads it.
+
+    `thought`: the text that a reasoning model wrote before its answer, if the server sends it.
+    """
+
+    parts: list[str] = field(default_factory=list)
+    thought: list[str] = field(default_factory=list)
+    characters: int = 0  # of the parts and of `declined`
+    finish: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    declined: str = ""
+    called: bool = False
+
+    @property
+    def text(self) -> str:
+        """Return the text so far, with U+FFFD for a lone surrogate, whose other half may still come."""
+        return _whole("".join(self.parts))
+
+    @property
+    def thinking(self) -> str:
+        """Return the thinking so far."""
+        return _whole("".join(self.thought))
+
+    def cut(self, tokens: int) -> bool:
+        """Cut the text after this many tokens. Return whether it was longer: what remains of the limit is for thinking.
+
+        Each part counts as a token, of which it may hold several.
+        """
+        if len(self.parts) <= tokens:
+            return False
+        del self.parts[tokens:]
+        self.finish = "length"
+        self.completion_tokens = self.completion_tokens or tokens
+        return True
+
+    def take(self, chunk: dict[str, Any]) -> bool:
+        """Add a chunk, or a whole answer. Return whether it holds anything new.
+
+        Raises: AttributeError, TypeError if it is neither.
+        """
+        usage = chunk.get("usage") or {}  # in the last chunk, or in a chunk without choices
+        details = usage.get("completion_tokens_details") or {}
+        self.prompt_tokens = _token_count(usage.get("prompt_tokens"), self.prompt_tokens)
+        self.completion_tokens = _token_count(usage.get("completion_tokens"), self.completion_tokens)
+        self.reasoning_tokens = _token_count(details.get("reasoning_tokens"), self.reasoning_tokens)
+        is_new = bool(usage)
+        for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or choice.get("message") or {}
+            content, inside = _parts_of(delta.get("content"))
+            thoughts = [value for name in _THINKING if isinstance(value := delta.get(name), str)]
+            thought = inside + max(thoughts, key=len, default="")  # some servers send it in two fields
+            declined = _text(delta.get("refusal"))
+            self.characters += len(content) + len(declined)
+            self.parts += [content] if content else []
+            self.thought += [thought] if thought else []
+            self.declined += declined
+            self.called |= bool(delta.get("tool_calls"))
+            finish = _text(choice.get("finish_reason"))
+            self.finish = finish or self.finish
+            is_new |= bool(finish) or any(value for name, value in delta.items() if name != "role")
+        return is_new
+
+
+async def read_answer(response: Any, received: Received, errors: refusals.Errors, bounds: limits.Limits) -> None:
+    """Receive an answer to its end. Raises: ServerError, TextTooLong, the errors of httpx."""
+    done, others = False, ""  # lines that are no events: one JSON object, a page of HTML
+    clock = limits.Clock(bounds.seconds, lambda: errors.timed_out(bounds.seconds))
+    async for line in limits.lines(response.iter_bytes(), errors.over_limit, clock):
+        name, _, value = line.partition(":")
+        if name == "data":
+            done = value.strip() == "[DONE]"
+            if done:
+                break
+            if _take(refusals.read(value), received, errors):
+                clock.restart()
+            limits.check_length(received.characters, bounds, errors.over_limit)
+            if received.cut(bounds.tokens):
+                break
+        elif name not in {"", "event", "id", "retry"} and len(others) < limits.LONGEST_LINE:  # a comment has no name
+            others += f"{line}\n"
+    whole = refusals.read(others) if not received.parts and others.lstrip().startswith("{") else None
+    if isinstance(whole, dict) and "choices" in whole:
+        _take(whole, received, errors)
+        limits.check_length(received.characters, bounds, errors.over_limit)
+    elif received.parts and not done and received.finish is None:
+        raise errors.disconnected("the answer has no end")
+    _check_text(received, response.headers.get("content-type", ""), others[:_MAX_STRAY], errors)
+
+
+def _check_text(received: Received, kind: str, stray: str, errors: refusals.Errors) -> None:
+    """Raise the error for an answer without text, unless the limit of tokens ended it, or there was nothing to say."""
+    if received.parts:
+        return
+    if received.declined:
+        raise errors.refused(None, received.declined)
+    if received.called or received.finish not in {"stop", "length"}:
+        raise errors.not_text(_unexpected(kind, stray, received))
+
+
+def _take(chunk: object, received: Received, errors: refusals.Errors) -> bool:
+    """Add a chunk of the answer, and return whether it holds anything new; raise the error that came in its place."""
+    if isinstance(chunk, dict) and chunk.get("error"):
+        error = chunk["error"]
+        code = error.get("code") if isinstance(error, dict) else None
+        raise errors.refused(code if type(code) is int and 100 <= code < 600 else None, error)
+    try:
+        return received.take(chunk)  # type: ignore[arg-type]  # whatever it is: `take` raises for what is no chunk
+    except (AttributeError, TypeError) as error:
+        raise errors.not_text(f"a part that cannot be read: {chunk}") from error
+
+
+def _unexpected(kind: str, stray: str, received: Received) -> str:
+    """Return a description of a response that holds no text."""
+    if received.called:
+        return "a call of a tool"
+    if received.finish:
+        return f"nothing, because of {received.finish}"
+    said = refusals.reason(refusals.read(stray)).strip()
+    return f"{kind.partition(';')[0] or 'something unnamed'}: {said}" if said else "nothing"
+
+
+def _parts_of(content: object) -> tuple[str, str]:
+    """Return the text and the thinking in a message's content: a text, or a list of parts. Raises: TypeError."""
+    if not isinstance(content, list):
+        return _text(content), ""
+    text = thought = ""
+    for part in content:
+        if not isinstance(part, Mapping):
+            raise TypeError(part)
+        if part.get("type") == "thinking":
+            thought += "".join(_parts_of(part.get("thinking")))
+        else:
+            text += _text(part.get("text"))
+    return text, thought
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if SURROGATE.search(text) else text
+
+
+def _text(value: object) -> str:
+    """Return a text, or "" for None. Raises: TypeError."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(value)
+    return value or ""
+
+
+def _token_count(value: object, otherwise: int | None) -> int | None:
+    """Return the value if it can be a number of tokens, and `otherwise` if not."""
+    return value if type(value) is int and 0 <= value < _MAX_TOKEN_COUNT else otherwise
