@@ -136,7 +136,7 @@ def given_in(tokenizer: Any, encoded: Any) -> str:
     ],
 )
 def test_what_the_user_gave_is_told_from_what_the_template_writes(name: str, given: str) -> None:
-    """The user's texts are told from the template's; a tool, or a call, is one range from its first text to its last."""
+    """The user's texts differ from the template's; a tool, or a call, is one range from its first text to its last."""
     kind, messages, options = CHATS[name]
     tokenizer = tokenizer_of(TEMPLATES[kind])
     assert given_in(tokenizer, encode_text(tokenizer, check_prompt(None, messages=messages, **options))) == given

@@ -280,7 +280,7 @@ def http_error(kind: str) -> Exception:
     ("kind", "says", "cure"),
     [
         ("RepositoryNotFoundError", "no model 'me/nothing'", "hf auth login"),
-        ("GatedRepoError", "owners", "Ask for access"),
+        ("GatedRepoError", "gated", "Ask for access"),
         ("RemoteEntryNotFoundError", "no config.json", "original model"),
         (None, "cannot be reached", "HF_HUB_OFFLINE"),
     ],
@@ -448,7 +448,7 @@ def test_objects_refuse_device_and_dtype(folder: Path) -> None:
     """device= and dtype= together with an object: an error, not silence."""
     model = load_model(folder)
     for source in (model, (model.model, model.tokenizer)):
-        with pytest.raises(InputError, match="as it is") as caught:
+        with pytest.raises(InputError, match="not changed") as caught:
             load_model(source, device="cpu")
         assert "model.to" in caught.value.cure
 

@@ -353,7 +353,7 @@ def test_an_adapter_that_does_not_fit(make: Callable[[], Any], says: str, base: 
     [
         (lambda: peft_config("PromptTuningConfig", num_virtual_tokens=4), "virtual tokens"),
         (lambda: peft_config("PrefixTuningConfig", num_virtual_tokens=4), "virtual tokens"),
-        (lambda: lora(alora_invocation_tokens=[70]), "only behind certain tokens"),
+        (lambda: lora(alora_invocation_tokens=[70]), "only after certain tokens"),
     ],
 )
 def test_adapters_that_do_not_act_on_the_whole_text(make: Callable[[], Any], says: str, base: Path) -> None:
