@@ -492,7 +492,7 @@ def test_a_mask_that_is_made_of_the_input_is_found_out() -> None:
         return args, {**kwargs, "attention_mask": bias + torch.full((n, n), -1e9).triu(1)}
 
     model.model.model.layers[0].self_attn.register_forward_pre_hook(add_mask, with_kwargs=True)
-    with pytest.raises(UnsupportedMethod, match="makes masks of what its tokens say"):
+    with pytest.raises(UnsupportedMethod, match="depend on its input"):
         sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)
     sw.attribute(model, TEXT, target=TARGET, method="attention", progress=False)
 

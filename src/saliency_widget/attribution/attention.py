@@ -78,7 +78,9 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
         queries, of_column = _distinct(read.queries(atoms.n_read, atoms.at))
-        looks: dict[Kind, _Looks] = {kind: _Looks(queries, problem.settings) for kind in _KINDS[: 1 + with_source]}
+        looks: dict[Kind, _PooledWeights] = {
+            kind: _PooledWeights(queries, problem.settings) for kind in _KINDS[: 1 + with_source]
+        }
 
         def record(kind: Kind, layer: int, start: int, weights: torch.Tensor) -> None:
             if kind in looks:
@@ -91,7 +93,7 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     return in_passes(problem, schedule, work)
 
 
-class _Looks:
+class _PooledWeights:
     """Pools the weights at some queries over heads and layers as they come, without waiting for the device."""
 
     def __init__(self, queries: torch.Tensor, settings: AttentionSettings) -> None:
@@ -185,7 +187,7 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
         queries, of_column = _distinct(read.queries(atoms.n_read, atoms.at))
-        flow = _Flow(problem.n_source, atoms.n_read, atoms.at.device)
+        flow = _Rollout(problem.n_source, atoms.n_read, atoms.at.device)
         logits = read.run(atoms.n_read, atoms.at, flow.add, once=True)
         if flow.calls < read.n_layers:
             raise UnsupportedMethod(
@@ -198,7 +200,7 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     return in_passes(problem, schedule, work)
 
 
-class _Flow:
+class _Rollout:
     """The share of each input token in each position, after the layers so far.
 
     `text` [n - n_source, n]: in the decoder's positions, of source and text. `source` [n_source, n_source].

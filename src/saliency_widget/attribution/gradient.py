@@ -213,7 +213,7 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
         if _is_float16(x, output):
             of_atom = lift - _exponents(problem, output.logits, atoms)  # [s, a]
             # Of a span, all atoms go times the same power: that of its largest slope.
-            powers = torch.where(owner > 0, of_atom, _MOST).amin(dim=-1)  # [k, s]
+            powers = torch.where(owner > 0, of_atom, _MAX_EXPONENT).amin(dim=-1)  # [k, s]
             seed = torch.ldexp(seed, of_atom)
             owner = torch.ldexp(owner, powers[..., None] - of_atom)
         if output.head is not None:
@@ -246,7 +246,7 @@ def _refused_by_the_model() -> Iterator[None]:
 
 # Powers of two that a column's slopes are brought to: float16 has 15 above 1 and 24 below, and most is lost below.
 _LIFTS = (8, 4, 0, -4)
-_MOST = 110  # so that lifted powers of two are numbers of float32, as their inverses are
+_MAX_EXPONENT = 110  # so that lifted powers of two are numbers of float32, as their inverses are
 
 
 def _is_float16(points: torch.Tensor, output: Output) -> bool:
@@ -263,7 +263,7 @@ def _exponents(problem: Problem, logits: torch.Tensor, atoms: Atoms) -> torch.Te
     wide = logits.detach().float().requires_grad_()
     (slope,) = torch.autograd.grad(worth(problem, wide, atoms.ids).sum(), wide)
     exponent: torch.Tensor = torch.frexp(slope.abs().amax(dim=-1)).exponent
-    return exponent.clamp(-_MOST, _MOST)
+    return exponent.clamp(-_MAX_EXPONENT, _MAX_EXPONENT)
 
 
 def _check_steps(logits: torch.Tensor) -> None:

@@ -147,10 +147,10 @@ def deleted(text: Intact, keep: Keep) -> torch.Tensor:
     """Return the objectives [s, a] without the rows that are not kept; if no row would be left, as `replaced` does."""
     import torch
 
-    return torch.cat([_closed_up(text, mask[None]) for mask in keep])
+    return torch.cat([_deleted_one(text, mask[None]) for mask in keep])
 
 
-def _closed_up(text: Intact, keep: Keep) -> torch.Tensor:
+def _deleted_one(text: Intact, keep: Keep) -> torch.Tensor:
     """Return the objectives [1, a] for one mask, as `deleted` does. Some atoms may have no row left before them."""
     import torch
 

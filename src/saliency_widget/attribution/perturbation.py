@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _UNITS = ("token", "word", "sentence", "segment", "coarse_to_fine")
 _LEVELS = ("segment", "sentence", "word")  # of coarse to fine
 _MASKS = 4096  # made at once
-_ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
+_MASS = 0.9  # share of a column's mass whose units are looked at more closely
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ def _levels(
         if len(units) == 1 and level != _LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
             continue
         yield units, wanted
-        wanted = _that_matter(units, wanted, scores)
+        wanted = _largest_units(units, wanted, scores)
         kept = np.flatnonzero(wanted.any(axis=1))
         if not len(kept):
             return
@@ -156,12 +156,12 @@ def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
     return list(units.values())
 
 
-def _that_matter(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _largest_units(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return a mask [units, k] of the fewest units, among those a column needed, that hold enough of its mass."""
     mass = wanted * np.array([np.nansum(np.abs(scores[unit]), axis=0) for unit in units])  # [units, k]
     order = np.argsort(-mass, axis=0)
     descending = np.take_along_axis(mass, order, axis=0)
     needed = np.zeros(mass.shape, dtype=bool)
     before = np.cumsum(descending, axis=0) - descending
-    np.put_along_axis(needed, order, before < _ENOUGH * mass.sum(axis=0), axis=0)
+    np.put_along_axis(needed, order, before < _MASS * mass.sum(axis=0), axis=0)
     return needed

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-_TOLD = 0.3  # the relative difference below which an undecided check is not reported
+_REPORTED_DIFFERENCE = 0.3  # the relative difference below which an undecided check is not reported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class Spot(NamedTuple):
     @property
     def proves(self) -> bool:
         """Return whether the check decides: for the map, or against it."""
-        return self.tolerance is not None or self.difference <= _TOLD
+        return self.tolerance is not None or self.difference <= _REPORTED_DIFFERENCE
 
     @property
     def is_off(self) -> bool:

@@ -27,8 +27,8 @@ _SLOPES = {"float64": 0.02, "float32": 0.02, "float16": 0.1, "bfloat16": 0.3}
 # Of drops: a share of the largest drop; and in log-odds, below which no half precision tells drops.
 _DROPS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 _LOGITS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
-_ONLY_TOLD = "bfloat16"
-_A_LITTLE = 0.01
+_ONLY_REPORTED = "bfloat16"
+_SMALL_STEP = 0.01
 
 
 class Gradient(NamedTuple):
@@ -119,7 +119,9 @@ def is_flat(problem: Problem, col: int) -> bool:
     x = problem.embeddings[0, : atoms_of(problem, [col]).n_read]
     if problem.access.plain(len(x)) is None:
         return False
-    texts = torch.stack([x, x + _A_LITTLE * (x.roll(1, 0) - x), x + _A_LITTLE * (x.roll(1, -1) - x), x - _A_LITTLE * x])
+    texts = torch.stack(
+        [x, x + _SMALL_STEP * (x.roll(1, 0) - x), x + _SMALL_STEP * (x.roll(1, -1) - x), x - _SMALL_STEP * x]
+    )
     values = objectives(problem, col, texts)
     return max(values) - min(values) <= 1e-5 * max(map(abs, values))
 
@@ -175,5 +177,5 @@ def _foils(problem: Problem, ids: torch.Tensor) -> list[torch.Tensor]:
 def _spot(
     problem: Problem, col: int, claimed: float, measured: float, difference: float, tolerances: dict[str, float]
 ) -> Spot:
-    told = problem.precision == _ONLY_TOLD
+    told = problem.precision == _ONLY_REPORTED
     return Spot(col, claimed, measured, difference, None if told else tolerances[problem.precision])

@@ -64,7 +64,7 @@ class OpenAIClient:
         self._needs_key = not own
         self._timeout = timeout
         self._max_retries = whole_number("max_retries", max_retries, least=0, cure="0 never asks again.")
-        self._given_key = _kept(api_key) if isinstance(api_key, str) else api_key
+        self._given_key = _hidden(api_key) if isinstance(api_key, str) else api_key
         if not model:
             raise InputError("The model has no name.", cure="Give OpenAIClient the model's name on its server.")
         if not timeout > 0:
@@ -363,6 +363,6 @@ def _host(url: str) -> str:
     raise InputError("base_url is not an http address.", cure='Give it as in "http://127.0.0.1:8080/v1".')
 
 
-def _kept(key: str) -> Callable[[], str]:
+def _hidden(key: str) -> Callable[[], str]:
     """Return a function that returns the key: debuggers and tracebacks show attributes, but not closures."""
     return lambda: key

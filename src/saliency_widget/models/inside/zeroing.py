@@ -1,13 +1,12 @@
-"""Value zeroing: what a layer's output would be if one token gave it nothing, for many tokens and all layers at once.
+"""Value zeroing: each layer's output if one token's value were zero, for many tokens and all layers in one pass.
 
-In a transformer layer only attention lets positions see each other. So what comes behind it may be computed for any
-set of positions side by side, and "position i without token j" is a position of its own: a slot. Every layer gets the
-text as it is, and then texts full of slots, as many as are needed, each slot with the hidden state of its position. In
-attention a slot gets what its position got, less weight(i, j) · value(j): the weights stay. The rest of the layer sees
-nothing strange; the slots are compared with their positions and dropped. So every layer starts from the true hidden
-states, and n changed outputs cost one more text, not n.
+In a transformer layer only attention connects positions. So the rest of the layer can process any set of positions
+side by side, and "position i without token j" is an additional position: a slot. Every layer processes the text, and
+then texts of slots, each with the hidden state of its position. In attention a slot gets the output of its position
+minus weight(i, j) · value(j); the weights stay. After the layer the slots are compared with their positions and
+dropped. So every layer starts from the true hidden states, and n changed outputs cost one more text, not n.
 
-Each pass tests that assumption: empty slots (no token zeroed) must come out as their positions.
+Each pass tests that assumption: empty slots (no token zeroed) must equal their positions after each layer.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def zeroing_pass(
     name = type(reader.model.model).__name__
     if _masks_by_input(reader.model):
         raise UnsupportedMethod(
-            f"{name} makes masks of what its tokens say, so a value cannot be taken out while the weights stay.",
+            f"The masks of {name} depend on its input, so a value cannot be zeroed while the weights stay.",
             cure=_CURE,
         )
     work = _work(reader, n, queries, rows, layer, _layout_of(reader.model))
