@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Intact(NamedTuple):
-    """The first m rows of a problem, read before any of them is taken away. They have a atoms.
+    """The result of a pass over the first m rows of a problem, which have a atoms, before any row is taken away.
 
-    `ends`: the network after a beginning that it has read (`Access.read_once`), or None. `baseline`: the name of the
-    baseline that stands in for a token, and `stand_in` its embeddings.
+    `ends`: the network that reuses an unchanged beginning (`Access.read_once`), or None. `baseline`: the name of the
+    baseline, and `stand_in` its embeddings.
     """
 
     problem: Problem

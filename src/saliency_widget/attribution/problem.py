@@ -25,12 +25,11 @@ _REPORTED_DIFFERENCE = 0.3  # the relative difference below which an undecided c
 class Problem:
     """Everything a method needs to fill a matrix [n_rows, len(targets)].
 
-    `causal`: a later embedding cannot change an earlier logit, so one pass may serve many targets. Where it is False
-    each target gets a pass of its own over what comes before it.
+    `causal`: whether a later embedding cannot change an earlier logit, so that one pass may serve many targets;
+    otherwise each target gets its own pass over the text before it.
 
     `access`: the members of the network that only some methods need. `precision`: the coarsest type of number that the
-    network computes in.
-    `groups`: by the kind of unit ("word", "sentence", "segment"), the number of each row's unit.
+    network computes with. `groups`: for "word", "sentence" and "segment", the number of each row's unit.
     """
 
     network: Network

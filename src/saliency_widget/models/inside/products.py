@@ -162,7 +162,7 @@ def _observer_mode(answer: Answer) -> Any:
     from torch.utils.weak import WeakTensorKeyDictionary
 
     class Observer(TorchFunctionMode):
-        observes = False  # not while it is at work, nor in what a function does inside
+        observes = False  # False while it handles a call, and inside of the called function
 
         def __init__(self) -> None:
             super().__init__()

@@ -85,7 +85,7 @@ class _Rules:
     shares: tuple[float, float, float]
     norms: dict[torch.nn.Module, _Norm] = field(default_factory=dict)
     slopes: dict[torch.nn.Module, float | None] = field(default_factory=dict)
-    # Steps that a rule made, with the steps before the rule; None once a pass was looked through.
+    # Steps that a rule made, with the steps before the rule; None after the first pass was searched.
     made: dict[Node, tuple[Node, ...]] | None = field(default_factory=dict)
     # What the vocabulary projection was given. What comes after (a soft cap of the logits) belongs to the objective.
     end: torch.Tensor | None = None
@@ -247,7 +247,7 @@ def _at_unknown(
 
 
 def _is_by_element(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> bool:
-    """Return whether every second element of y = f(x) stays as it is while the others of x are 0."""
+    """Return whether every second element of y = f(x) is unchanged when the other elements of x are 0."""
     import torch
 
     if y.shape != x.shape:
@@ -341,7 +341,7 @@ def _attention(rules: _Rules, implementation: str, call: InterfaceCall) -> torch
     parts = [_share(x, share) for x, share in zip((call.query, call.key, call.value), rules.shares, strict=True)]
     with unobserved():  # the shares are those of all its products
         output, _ = attend(call.module, *parts, call.mask, **call.options)
-    # A mask or a bias may depend on the input, too (Doge): then what made it needs rules of its own.
+    # A mask or a bias may depend on the input too (Doge): then the steps that made it need rules.
     nodes = (getattr(x, "grad_fn", None) for x in (*parts, call.mask, *call.options.values()))
     _note(rules, output, tuple(node for node in nodes if node is not None))
     return output

@@ -92,7 +92,7 @@ def shadow_of(model: Any, *, own: bool = False) -> Any:
 
 
 def _memo(model: Any, *, own: bool) -> Memo:
-    """Return the memo that tells copy.deepcopy what to take for each tensor, hook and foreign object of the model."""
+    """Return the memo with the copy of each tensor, hook and foreign object of the model, for copy.deepcopy."""
     memo: Memo = {}
     for module in model.modules():
         for parameter in module._parameters.values():  # noqa: SLF001 (as they are, tied ones too)
@@ -182,7 +182,7 @@ def _check_functions(model: Any) -> None:
     for name, module in model.named_modules():
         for attribute, value in vars(module).items():
             if not isinstance(value, types.FunctionType) or _module_of(value).startswith("accelerate."):
-                continue  # accelerate's are for moving the model, which nobody does to a shadow
+                continue  # accelerate's functions move the model, and a shadow is never moved
             if _reaches(value, modules, depth=4):
                 where = f"{name or type(module).__name__}.{attribute}"
                 raise InputError(
@@ -249,7 +249,7 @@ def _check_packed(model: Any) -> None:
 def weights(model: Any) -> int:
     """Return a number that changes when a weight does: by replacement, in place, or through `.data`.
 
-    In-place writes count in `_version`; writes through `.data` do not, so a few values of each tensor are looked at.
+    In-place writes count in `_version`; writes through `.data` do not, so a few values of each tensor are compared.
     """
     import torch
 
@@ -279,7 +279,7 @@ def structure(model: Any) -> int:
         for name, value in vars(module).items():
             if isinstance(value, _FIXED) and name != "training":
                 marks.append((name, value))
-            elif callable(value):  # a forward of its own, an activation
+            elif callable(value):  # the module's own forward function, an activation
                 marks.append((name, id(value)))
         config = vars(module).get("config")
         if config is not None:
