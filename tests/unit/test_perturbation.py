@@ -489,7 +489,7 @@ def test_a_baseline_that_the_tokenizer_does_not_have_names_those_it_has() -> Non
 
 
 def test_a_baseline_that_would_have_no_say_is_refused() -> None:
-    with pytest.raises(InputError, match="What is deleted is not replaced"):
+    with pytest.raises(InputError, match="Deleted tokens need no baseline"):
         OcclusionSettings(mode="delete", baseline="unk")
 
 
