@@ -1,4 +1,4 @@
-"""Adapters: a folder with a few weights that were trained over a base model. peft itself says what is right."""
+"""Adapters give the logits that peft itself computes."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ IDS = torch.tensor([[70, 71, 72, 40]])
 
 @pytest.fixture(autouse=True)
 def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that other tests hold are not found here."""
+    """Hide the models that other tests hold."""
     monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
 
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any look at the network fails the test."""
+    """Let any network access fail the test."""
 
     def refuse(*_args: Any, **_kwargs: Any) -> None:
         pytest.fail("the network was used")
@@ -100,7 +100,7 @@ def lora(**settings: Any) -> Any:
 
 
 def from_disk(folder: Path, network: str = "AutoModelForCausalLM", **options: Any) -> Any:
-    """A base model as its user loads it: it knows where it came from, and so does what is trained over it."""
+    """Return a base model loaded from its folder, so that it and its adapters have its path."""
     import transformers
 
     return getattr(transformers, network).from_pretrained(folder, **options)

@@ -24,7 +24,7 @@ function progressText(status: Status, waited: number): string {
   return `${what === "" ? phase : what}${counted(status)}${left}`;
 }
 
-/** Returns the remaining time, which counts down between two messages; "" when it is over. */
+/** Returns the remaining time, which counts down between two messages, or a remark when it is over. */
 function timeLeft(left: number): string {
   if (left > 0) return `, ${seconds(left)} left`;
   return left > -LONG ? "" : ", longer than expected";
