@@ -1,4 +1,4 @@
-"""Models of a few thousand parameters, made from a config: no download, the same numbers every time."""
+"""Fixtures with models of a few thousand parameters, made from a config without a download."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def threads() -> None:
-    """One: on a busy machine two wait for each other most of the time, and two processes share the tests."""
+    """Use one thread: two processes share the tests, and on a busy machine threads mostly wait for each other."""
     torch.set_num_threads(1)
 
 
@@ -46,7 +46,7 @@ def tiny_models() -> dict[str, CausalModel]:
 
 @pytest.fixture(params=["gpt2", "llama"])
 def tiny_model(request: Any, tiny_models: dict[str, CausalModel], as_lent: Callable[[Any], None]) -> CausalModel:
-    """Each tiny architecture in float64; the test fails where it does not come back as it was."""
+    """Return each tiny architecture in float64; the test fails if it changes the model."""
     model = tiny_models[request.param]
     as_lent(model.model)
     return model
@@ -66,7 +66,7 @@ def demo(demo_session: CausalModel, as_lent: Callable[[Any], None]) -> CausalMod
 
 
 def state_of(model: Any) -> dict[str, Any]:
-    """Everything about a model that a lender would mind, weights bit for bit."""
+    """Return everything about a model that must not change, weights bit for bit."""
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return {
         "weights": {n: (p.dtype, p.device, p._version, p.detach().double().sum().item()) for n, p in _named(model)},
@@ -87,7 +87,7 @@ def _named(model: Any) -> list[tuple[str, torch.Tensor]]:
 
 @pytest.fixture
 def as_lent() -> Iterator[Callable[[Any], None]]:
-    """Call it with a model: at the end of the test that model must be as it is now."""
+    """Return a function that marks a model, which must be unchanged at the end of the test."""
     lent: list[tuple[Any, dict[str, Any]]] = []
     yield lambda model: lent.append((model, state_of(model)))
     for model, before in lent:

@@ -1,4 +1,4 @@
-"""Random models of a few thousand parameters, one of each family: no download, the same numbers every time.
+"""Random models of a few thousand parameters, one of each family, without a download and always with equal weights.
 
 And beside each the plain way to run it, which knows none of our code: what the engine computes is held against it.
 """
@@ -24,7 +24,7 @@ def byte_tokenizer(
     *, unk: str | None = "<|unk|>", pad: str | None = None, mask: str | None = None, language: str | None = None,
     frame: bool = False,
 ) -> Any:  # fmt: skip
-    """One token a byte, plus a few merged words and special tokens: every text can be written, pieces are split.
+    """Return a tokenizer with a token for each byte and a few merged words and special tokens, which encodes any text.
 
     `language`: a token that names one. `frame`: each text stands between a first and a last token, as in BERT.
     """
@@ -72,7 +72,7 @@ _T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """How a tiny model of it is made. `words`: of its tokenizer, see `byte_tokenizer`.
+    """The construction of a family's tiny model. `words`: those of its tokenizer, see `byte_tokenizer`.
 
     `dtype`: of its weights. `computes`: the coarsest type in which it adds numbers of several tokens up (in attention)
     or hands its logits out, whatever the weights are: sums whose rounding depends on what else is in the pass.
@@ -92,7 +92,7 @@ class Family:
 
     @property
     def tolerance(self) -> float:
-        """How far two ways to compute the same score may be apart, as a share of the largest.
+        """Return the largest allowed difference of two computations of a score, as a share of the largest score.
 
         Scores are stored in float32 (6e-8): 1e-6. Where float32 is in the computation a logit of 10 is off by 6e-7, and
         so is the logarithm of the probability; a score is a difference of probabilities, of which it may be a
@@ -239,7 +239,7 @@ DECODERS = tuple(name for name in FAMILIES if name not in CLASSIFIERS + SEQ2SEQ)
 
 
 def make(name: str, dtype: torch.dtype | None = None) -> Model:
-    """A new model of a family, as ours; in float64 where it can."""
+    """Return a new `Model` of a family, in float64 if the family supports it."""
     import transformers
 
     from saliency_widget.models.loading.kinds import model_of
@@ -267,7 +267,7 @@ def make(name: str, dtype: torch.dtype | None = None) -> Model:
 
 @cache
 def made(name: str, dtype: torch.dtype | None = None) -> Model:
-    """The same model for every test that asks."""
+    """Return the model of a family that all tests share."""
     return make(name, dtype)
 
 
@@ -275,7 +275,7 @@ def made(name: str, dtype: torch.dtype | None = None) -> Model:
 
 
 class Column(NamedTuple):
-    """What one column of a map explains: after `source` and `ids`, why `target` (a token, or a class)?"""
+    """The target of one column: a token or a class, predicted after `source` and `ids`."""
 
     source: tuple[int, ...]
     ids: tuple[int, ...]
@@ -283,11 +283,11 @@ class Column(NamedTuple):
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """What it sees, one id a row."""
+        """Return the id of each visible row."""
         return self.source + self.ids
 
     def changed(self, rows: dict[int, int | None]) -> Column:
-        """With other ids at some rows; None takes the row away."""
+        """Return the column with other ids at some rows; None removes a row."""
         after = [rows.get(i, token) for i, token in enumerate(self.rows)]
         n = len(self.source)
         source, ids = (tuple(t for t in part if t is not None) for part in (after[:n], after[n:]))
@@ -295,7 +295,7 @@ class Column(NamedTuple):
 
 
 def columns_of(name: str, text: str, target: str) -> list[Column]:
-    """The columns of the map of a text, by the tokenizer alone: one a token of the target, or one a class."""
+    """Return the columns of a text's map, computed by the tokenizer alone: one for each target token or class."""
     model, tokenizer = made(name).model, made(name).tokenizer
     ids = tuple(tokenizer(text)["input_ids"])
     if name in CLASSIFIERS:
@@ -310,7 +310,7 @@ def columns_of(name: str, text: str, target: str) -> list[Column]:
 
 
 def plain_logits(name: str, column: Column) -> torch.Tensor:
-    """Logits [vocabulary] there, by a call of the model with ids and nothing else; in float64 from there on."""
+    """Return the logits [vocabulary] of a column from a plain call with ids, as float64."""
     model, ids = made(name).model, torch.tensor([column.ids])
     with torch.no_grad():
         if name in SEQ2SEQ:
@@ -321,7 +321,7 @@ def plain_logits(name: str, column: Column) -> torch.Tensor:
 
 
 def plain_embeddings(name: str, column: Column) -> torch.Tensor:
-    """What the embedding modules give, [n, d], source first."""
+    """Return the outputs of the embedding modules, [n, d], source first."""
     model = made(name).model
     with torch.no_grad():
         if name not in SEQ2SEQ:
@@ -331,7 +331,7 @@ def plain_embeddings(name: str, column: Column) -> torch.Tensor:
 
 
 def plain_logits_of(name: str, column: Column, embeddings: torch.Tensor) -> torch.Tensor:
-    """As `plain_logits`, from embeddings [n, d] that are handed over by transformers' own `inputs_embeds`."""
+    """Return logits as `plain_logits` does, from embeddings [n, d] that are passed as `inputs_embeds`."""
     model, x = made(name).model, embeddings[None]
     if name not in SEQ2SEQ:
         logits = model(inputs_embeds=x).logits[0].double()
@@ -346,7 +346,7 @@ def plain_logits_of(name: str, column: Column, embeddings: torch.Tensor) -> torc
 
 
 def _fsmt_logits_of(model: Any, column: Column, embeddings: torch.Tensor) -> torch.Tensor:
-    """FSMT leaves its causal mask out when it is handed embeddings; so its tables are exchanged. No id occurs twice."""
+    """Replace FSMT's embedding tables, because with `inputs_embeds` it uses no causal mask. No id may occur twice."""
     tables = {}
     n = len(column.source)
     for part, ids, x in (("encoder", column.source, embeddings[:n]), ("decoder", column.ids, embeddings[n:])):

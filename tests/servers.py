@@ -1,4 +1,4 @@
-"""Servers to ask: two real ones with the demo model, each in a process of its own, and one that plays a script.
+"""Servers for tests: two real ones with the demo model, each in its own process, and one with scripted responses.
 
 The fixtures `llama` and `served` start a real server once, for every test that asks for them.
 """
@@ -30,7 +30,7 @@ _START = 120  # seconds after which a server is taken for one that does not come
 
 
 class Server(NamedTuple):
-    """A real server: where it is, the name of its model, and its process."""
+    """A real server: its address, the name of its model, and its process."""
 
     url: str
     model: str
@@ -147,7 +147,7 @@ def says(body: object, status: int = 200, **headers: str) -> Says:
 
 
 def refuses(message: str, status: int = 400, **more: Any) -> Says:
-    """What OpenAI's servers say when they refuse."""
+    """Return a refusal of OpenAI's servers."""
     return says({"error": {"message": message, **more}}, status)
 
 
@@ -167,7 +167,7 @@ def streams(*chunks: dict[str, Any] | str, **how: Any) -> Says:
 
 
 class Asked(NamedTuple):
-    """A request as it came; header names are in lower case."""
+    """A received request; header names are in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -262,7 +262,7 @@ class Raw(NamedTuple):
 
 @contextmanager
 def raw(say: Callable[[socket.socket, threading.Event], None]) -> Iterator[Raw]:
-    """A server that hears a request and then lets `say` send what it likes, until whoever asked has gone."""
+    """Start a server that reads a request and then calls `say`, which sends any bytes until the client has gone."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as door:
 

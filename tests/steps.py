@@ -1,4 +1,4 @@
-"""Work that is counted, not timed: the same number on every machine, however busy it is.
+"""Counters of work, which give the same number on every machine, unlike a clock.
 
 `lines_of` counts the lines of Python that run. What `re` does inside one call it cannot see, so `counted` has the
 patterns of a package matched a second time, by a plain backtracking matcher that counts its steps.
@@ -22,7 +22,7 @@ _codes: Any = re._compiler  # type: ignore[attr-defined]
 
 
 def lines_of(work: Callable[[], object], package: str = "saliency_widget") -> int:
-    """How many lines of the package's own code run in `work`, each as often as it runs."""
+    """Return the number of executed lines of the package's own code in `work`, each as often as it runs."""
     lines = 0
 
     def line(_frame: Any, event: str, _arg: Any) -> Any:
@@ -276,7 +276,7 @@ class Matcher:
 
 
 class Pattern:
-    """What `re` gives, and beside it the steps of a `Matcher` that goes the same way, and has to find the same."""
+    """A pattern of `re` that counts the steps of a `Matcher`, which must find the same."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._pattern = pattern
@@ -338,7 +338,7 @@ def _pattern(pattern: re.Pattern[str]) -> Pattern:
 
 @contextmanager
 def counted(package: str) -> Iterator[Callable[[], int]]:
-    """Within it the patterns of the package's modules count, and those that are compiled meanwhile.
+    """Enter a context in which the patterns of the package count steps, also those compiled meanwhile.
 
     What it gives says how many steps there were so far.
     """

@@ -1,4 +1,4 @@
-"""What a toy network allows the engine: what a test gives, and nothing else."""
+"""The access to a toy network: exactly the members that a test gives."""
 
 from __future__ import annotations
 

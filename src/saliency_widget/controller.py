@@ -94,7 +94,7 @@ class Controller:
         self._model: Model | None = None
         budget, check = job.memory_budget, self._check
         shelf = Shelf(sender)
-        grown, turned = self._grown, self._turned
+        grown, turned = self._on_growth, self._on_new_text
         self._trail = Trail(sender, job.prompt, job.max_new_tokens, check=check, turned=turned, grown=grown)
         host = Host(loaded=self._loaded, document=self._document, check=check, memory_budget=budget)
         self._conversation = talks = Conversation(sender, shelf, job.explainer, host)
@@ -164,7 +164,7 @@ class Controller:
             self._error = self._failure = None
             self._changed.notify_all()
         if self._ended:
-            self._died()
+            self._report_death()
 
     def prefer(self, col: int) -> None:
         """Compute and send this column next, because the user looks at it."""
@@ -254,17 +254,17 @@ class Controller:
                 self._finish(self._try(self._take()))
         except BaseException:  # e.g. SystemExit in a layer of the model: the thread ends, and the pages are told
             self._ended = True
-            self._died()
+            self._report_death()
             raise
         self._ended = True
         if self._busy:  # a task was queued, and the controller closed before the task began
-            self._died()
+            self._report_death()
         self._model = None
         self._conversation.forget_map()
         self._trail.close()
         self._maps.close()
 
-    def _died(self) -> None:
+    def _report_death(self) -> None:
         error = WorkerDied(
             "The thread behind this widget ended without finishing.",
             cure="The finished columns are kept; run the cell again to start a new one.",
@@ -360,7 +360,7 @@ class Controller:
                 self._maps.show(model, text.document, question)
             case Aside():
                 if self._forget_other_weights(model):
-                    self._follow()
+                    self._ask_again()
                 self._maps.compute_aside(model, text.document, question)
             case Try():
                 what = "What if"
@@ -398,7 +398,7 @@ class Controller:
     def _written(self, model: Model) -> Text:
         """Return the text on show; write it first if there is none."""
         if self._trail.text is None:
-            self._go(model, lambda: self._trail.begin(model))
+            self._change_text(model, lambda: self._trail.begin(model))
         text = self._trail.text
         assert text is not None, "writing the text raises an error or puts it on show"
         return text
@@ -408,17 +408,17 @@ class Controller:
         before = self._trail.text
         match task:
             case Branch():
-                self._go(model, lambda: self._trail.branch(model, task.col, task.token))
+                self._change_text(model, lambda: self._trail.branch(model, task.col, task.token))
             case Back():
-                self._go(model, lambda: self._trail.back(model, task.to))
+                self._change_text(model, lambda: self._trail.back(model, task.to))
             case AsChat():
-                self._go(model, lambda: self._trail.ask_as_chat(model))
+                self._change_text(model, lambda: self._trail.ask_as_chat(model))
             case Keep():
-                self._go(model, lambda: self._trail.keep(model, task.change))
+                self._change_text(model, lambda: self._trail.keep(model, task.change))
         if self._trail.text is not before:
-            self._follow()
+            self._ask_again()
 
-    def _go(self, model: Model, to: Callable[[], None]) -> None:
+    def _change_text(self, model: Model, to: Callable[[], None]) -> None:
         """Write another text, and tell the pages of it and of its maps, even if writing is cancelled or fails."""
         before, cut_short = self._trail.text, True
         try:
@@ -432,20 +432,20 @@ class Controller:
                 self._maps.tell_menu(model)
                 self._maps.send_again(model, text.document)
 
-    def _turned(self) -> None:
+    def _on_new_text(self) -> None:
         """Drop all that belongs to the last text: the pages are about to be told of another one."""
         with self._changed:
             self._tasks.turn_the_page()
         self._maps.turn()
         self._what_if.forget()
 
-    def _grown(self, model: Model, document: Document) -> None:
+    def _on_growth(self, model: Model, document: Document) -> None:
         """Begin the map of a text that is still being written, unless another map or text waits."""
         task = self._running
         if isinstance(task, Ask | Turn) and not self._tasks.overtake(Ask(self._maps.question)):
             self._maps.begin_early(model, document, task.question if isinstance(task, Ask) else self._next_question())
 
-    def _follow(self) -> None:
+    def _ask_again(self) -> None:
         """Queue the question of the last text's map for the text on show now."""
         question = self._next_question()
         with self._changed:

@@ -1,4 +1,4 @@
-"""A real JupyterLab, a real kernel, a real Chromium: what a person would do, and what they would see."""
+"""Fixtures of a real JupyterLab, kernel and Chromium, for tests that act as a person."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Lab:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """An answer of the server's REST interface, as Python values."""
+        """Return a reply of the server's REST interface as Python values."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/api/{path}", data=data, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -165,7 +165,7 @@ class Kernel:
         self.lab, self.id, self.session = lab, "", ""
 
     def serve(self, name: str) -> None:
-        """Be the kernel of the notebook of this name. It is started where there is none, or none that answers."""
+        """Assign the kernel to the notebook of this name. Start it first if it does not exist or answer."""
         if not self.id or not self._forgets():
             self._start(name)
         else:
@@ -197,7 +197,7 @@ class Kernel:
 
 
 def _await(client: BlockingKernelClient) -> None:
-    """Wait until the kernel answers. On a busy machine a new one is taken for dead before its heart first beats."""
+    """Wait until the kernel answers. On a busy machine JupyterLab may think that a new one is dead."""
     deadline = time.monotonic() + GUARD
     while True:
         try:
@@ -215,7 +215,7 @@ class Notebook:
         self.expected: list[str] = []  # what JupyterLab itself may log in this test, as patterns
 
     def open(self, *, kernel: bool = True) -> None:
-        """In the JupyterLab that the page shows already, which is much quicker; else in one that is loaded."""
+        """Open the notebook in the JupyterLab on the page, which is quicker, or load one."""
         if self.page.evaluate(AT_HOME, self.lab.url):
             self.command("docmanager:open", {"path": self.name, "factory": "Notebook"}, wait=True)
         else:
@@ -253,7 +253,7 @@ class Notebook:
         self.page.wait_for_function(DONE, arg=count, timeout=120_000)
 
     def begin(self, cell: str) -> None:
-        """Run another first cell in the same kernel; what the one before showed is gone."""
+        """Run another first cell in the same kernel, after clearing the outputs of the one before."""
         self.page.mouse.move(5, 5)
         self.code("w = globals().get('w')\nif w is not None: w.close()")
         self.command("notebook:clear-all-cell-outputs", wait=True)
@@ -261,7 +261,7 @@ class Notebook:
         self.page.evaluate(WRITE, cell)
 
     def code(self, source: str, milliseconds: int = 60_000) -> str:
-        """Runs in this notebook's kernel, beside the cells; returns what it printed."""
+        """Run code in this notebook's kernel, outside of cells. Return its output."""
         out: str = self.page.evaluate(EXECUTE, [source, milliseconds])
         return out
 
@@ -272,7 +272,7 @@ class Notebook:
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def shot(self, name: str, locator: Any = None) -> Path:
-        """A picture that people look at; kept as build output."""
+        """Save a screenshot for people as build output."""
         SHOTS.mkdir(parents=True, exist_ok=True)
         path = SHOTS / f"{name}.png"
         (locator or self.page).screenshot(path=path)
@@ -301,7 +301,7 @@ def kernel(lab: Lab) -> Kernel:
 
 
 class Tab:
-    """A page of the browser, and what went wrong in it. It shows JupyterLab from the first notebook on."""
+    """A page of the browser, and the errors in it. It shows JupyterLab from the first notebook on."""
 
     def __init__(self, chromium: Any) -> None:
         self._chromium = chromium
@@ -310,7 +310,7 @@ class Tab:
         self.spent = False  # set by a test after which the page is not to be used again
 
     def ready(self) -> None:
-        """Show no notebook, look as at the beginning, and have nothing to complain of."""
+        """Reset the page: no notebook, the first size and media, no errors."""
         if self.spent:
             self.close()
         if self.page is None:
@@ -340,7 +340,7 @@ class Tab:
 
 @pytest.fixture(scope="session")
 def tab(chromium: Any) -> Iterator[Tab]:
-    """One page for all tests, each with a notebook of its own in it: loading JupyterLab takes longest."""
+    """Return one page for all tests, each with its own notebook, because loading JupyterLab takes long."""
     tab = Tab(chromium)
     yield tab
     tab.close()
@@ -348,7 +348,7 @@ def tab(chromium: Any) -> Iterator[Tab]:
 
 @contextmanager
 def closed_where_failed(tab: Tab, session: pytest.Session) -> Iterator[None]:
-    """A test that passes leaves the page as it was, but for size and media; after one that fails it is loaded anew."""
+    """Load the page again after a failed test; a passed one leaves it unchanged except for size and media."""
     failed, passed = session.testsfailed, False
     try:
         yield
@@ -367,7 +367,7 @@ def notebook(lab: Lab, kernel: Kernel, tab: Tab, request: pytest.FixtureRequest)
 
 @pytest.fixture
 def first_notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> Any:
-    """As `notebook`, with a page of its own, and a kernel of its own that has imported nothing yet."""
+    """Like `notebook`, with its own page and a new kernel that has imported nothing."""
     tab = Tab(chromium)
     yield from notebooks_in(lab, tab, request.node.name)
     tab.close()
@@ -375,7 +375,7 @@ def first_notebook(lab: Lab, chromium: Any, request: pytest.FixtureRequest) -> A
 
 @pytest.fixture(scope="module")
 def desk(lab: Lab, kernel: Kernel, tab: Tab, request: pytest.FixtureRequest) -> Any:
-    """One notebook for all tests of a file: each begins with a cell of its own, see `Notebook.begin`."""
+    """Return one notebook for all tests of a file. Each runs its own cell, see `Notebook.begin`."""
     with closed_where_failed(tab, request.session):
         notebooks = notebooks_in(lab, tab, request.module.__name__.rpartition(".")[2], kernel)
         yield next(notebooks)("import saliency_widget as sw, json, numpy as np")

@@ -1,4 +1,4 @@
-"""Hosts beside JupyterLab, started for real, and what a person does with a map in any of them."""
+"""Servers of hosts other than JupyterLab, and a person's actions on a map in any host."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Notebook7(Lab):
 
 
 class Marimo:
-    """A running marimo server with one notebook: `edit` for who writes it, `run` for who only looks."""
+    """A running marimo server with one notebook, in mode `edit` or `run`."""
 
     noise: ClassVar = ["was preloaded using link preload but not used"]  # its own pictures
 
@@ -88,14 +88,14 @@ class Marimo:
 
 
 def _marimo_file(cells: tuple[str, ...]) -> str:
-    """What marimo keeps of a notebook. It finds out itself which names a cell takes, and from which."""
+    """Return the file of a marimo notebook; marimo finds the variables of cells itself."""
     bodies = ("\n".join(f"    {line}" for line in cell.splitlines()) for cell in cells)
     functions = "\n\n".join(f"@app.cell\ndef _():\n{body}\n    return\n" for body in bodies)
     return f'import marimo\n\napp = marimo.App()\n\n\n{functions}\n\nif __name__ == "__main__":\n    app.run()\n'
 
 
 class Site:
-    """Serves one page, with the headers it is given, and remembers what was asked for."""
+    """A server of one page with given headers, which records requests."""
 
     def __init__(self, html: str, headers: Mapping[str, str]) -> None:
         self.asked: list[str] = []
@@ -131,7 +131,7 @@ class Site:
 
 
 class Visit:
-    """A page, what its console said, and what it asked for."""
+    """A page with its console messages and its requests."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
@@ -143,11 +143,11 @@ class Visit:
         page.on("request", lambda r: self.requests.append(r.url))
 
     def unlike(self, *patterns: str) -> list[str]:
-        """What the console said and none of the patterns expects."""
+        """Return the console messages that match none of the patterns."""
         return [said for said in self.problems if not any(re.search(pattern, said) for pattern in patterns)]
 
     def elsewhere(self, url: str) -> list[str]:
-        """What the page asked for outside `url`."""
+        """Return the requests to addresses outside `url`."""
         return [asked for asked in self.requests if not asked.startswith((url, "data:", "blob:"))]
 
 
@@ -164,7 +164,7 @@ def visit(chromium: Any) -> Iterator[Visit]:
 
 
 def whole(view: Any, words: int) -> None:
-    """The map is there: all its words are written, and nothing is going on any more."""
+    """Wait until the map is complete and no task runs."""
     view.locator(".sw-column").nth(words - 1).wait_for(timeout=LOADED)
     expect(view.locator(".sw-progress")).to_have_count(0, timeout=LOADED)
 
@@ -175,7 +175,7 @@ def background(box: Any) -> str:
 
 
 def hover_and_pin(view: Any, page: Any, col: int) -> None:
-    """Hover a written word and see its column; leave, and see the first one again; click, and it stays."""
+    """Hover a written word, leave it, and click it: its column is shown, then the first one, then it stays."""
     first, word, name = (
         view.locator(".sw-token").first,
         view.locator(".sw-column").nth(col),
@@ -196,7 +196,7 @@ def hover_and_pin(view: Any, page: Any, col: int) -> None:
 
 
 def hover_the_static_map(page: Any, col: int) -> None:
-    """Hover a target of a static map, in a page or a frame: colours and numbers are another column's."""
+    """Hover a target of a static map in a page or a frame: colours and numbers change to its column."""
     tokens = page.locator(".sw-static-map .sw-token")
     first = tokens.first
     tokens.nth(-1).wait_for()

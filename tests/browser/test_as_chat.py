@@ -31,7 +31,7 @@ def tab_to(nb: Any, text: str) -> None:
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])
 def test_a_question_is_asked_again_as_a_chat_without_a_mouse(desk: Any, key: str) -> None:
-    """Same method, objective and length; the ids are those that `messages=` gives; b leads back, and axe is content."""
+    """The chat has the same method, objective and length and the ids of `messages=`; b goes back; axe finds nothing."""
     nb = desk
     nb.begin(show(method="input_x_gradient", objective="logit"))
     view = run(nb)

@@ -1,4 +1,4 @@
-"""Classifiers that are not the usual one: a regression shows its number, and of a pair both texts have a name."""
+"""Unusual classifiers: a regression shows its number, and both texts of a pair have a name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BEYOND = """root => { const right = root.getBoundingClientRect().right + 1;
 
 
 def look(nb: Any, view: Any, name: str) -> None:
-    """In light and dark, wide and narrow: axe finds nothing, and nothing lies beyond the right edge."""
+    """Check light and dark, wide and narrow: axe finds nothing, and nothing is beyond the right edge."""
     nb.page.mouse.move(5, 5)
     for width in (1400, 700):
         nb.page.set_viewport_size({"width": width, "height": 1000})

@@ -1,4 +1,4 @@
-"""A host that knows anywidget's contract and nothing of Jupyter: what VS Code and Colab bring, as far as that goes."""
+"""A host that implements anywidget's contract without Jupyter, as VS Code and Colab do."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ DARK = "background: transparent; --vscode-editor-background: #1e1e1e; --vscode-e
 
 
 class Kernel:
-    """Two maps and their difference, on the other side of a page that has nothing but the contract."""
+    """The kernel of two maps and their difference, for a page with only the contract."""
 
     def __init__(self, page: Any) -> None:
         self.page, self.saved = page, []
@@ -109,7 +109,7 @@ class Kernel:
         self._exhibit.close()
 
     def bring(self) -> None:
-        """All that is to be said, to the page, until it is quiet; a page acknowledges before more is said."""
+        """Send all messages to the page until none is left, each after the page's acknowledgement."""
         while True:
             try:
                 content, buffers = self._news.get(timeout=1)
@@ -131,7 +131,7 @@ def kernel(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Kernel]:
 
 
 def test_a_host_that_knows_the_contract_shows_a_living_map(kernel: Kernel) -> None:
-    """Seen, hovered, pinned both ways, drawn as a matrix, taken away; a second view shares it; in the end all goes."""
+    """The map is shown, hovered, pinned both ways, drawn as a matrix, exported, shown twice, and removed."""
     page = kernel.page
     page.evaluate("async () => { window.leave = await window.host.show('first'); }")
     kernel.bring()

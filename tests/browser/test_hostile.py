@@ -1,4 +1,4 @@
-"""Tokens that would be markup if anybody let them, or are too much for any line: shown as text wherever they stand."""
+"""Tokens that look like markup, or are too long for a line, are shown as text everywhere."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SIGNS = ["one", "U+D800", "aU+DC80b", "U+DFFF", "end"]
 
 
 def test_half_a_character_is_a_sign_everywhere(desk: Any) -> None:
-    """Lone surrogates, which no message can carry, are read in text, matrix, tooltips, files and the saved page."""
+    """Lone surrogates, which messages cannot contain, are signs in text, matrix, tooltips, files and the saved page."""
     nb = desk
     nb.begin(HALVES)
     view = run(nb)
@@ -84,7 +84,7 @@ def test_half_a_character_is_a_sign_everywhere(desk: Any) -> None:
 
 @pytest.fixture
 def dialogs(desk: Any) -> Iterator[list[str]]:
-    """What the page's dialogs say while a test runs: there is one only where a script of a text ran."""
+    """Return the texts of dialogs during a test: there is one only if a script in a text ran."""
     heard: list[str] = []
 
     def hear(dialog: Any) -> None:

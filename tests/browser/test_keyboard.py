@@ -1,4 +1,4 @@
-"""A whole visit without a mouse; every drawer and card read by axe; forced colours, less motion, twice the size."""
+"""Use without a mouse; axe on every drawer and card; forced colours, reduced motion, double size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shown(desk: Any) -> Any:
 
 
 def test_a_whole_visit_by_keys(shown: Any) -> None:
-    """Tab leads in; arrows, Enter and letters do all that a mouse can, and the notebook never sees them."""
+    """Tab enters the widget; arrows, Enter and letters do all that a mouse can, and do not reach the notebook."""
     nb, view = shown
     press = nb.page.keyboard.press
     cells = nb.page.locator(".jp-Cell").count()
@@ -80,7 +80,7 @@ def test_a_whole_visit_by_keys(shown: Any) -> None:
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_axe_finds_nothing_wherever_one_looks(shown: Any, theme: str) -> None:
-    """With each drawer, card, menu and line open, axe has nothing to say, and has judged the contrast."""
+    """With each drawer, card, menu and line open, axe finds nothing, and has checked the contrast."""
     nb, view = shown
     nb.theme(f"JupyterLab {theme}")
     nb.page.emulate_media(reduced_motion="reduce")
@@ -146,7 +146,7 @@ INK = """(canvas, ground) => {
 
 
 def test_forced_colours_keep_the_target_apart(shown: Any) -> None:
-    """Where the system's colours rule, the target on show still has a line around it that no other has."""
+    """With forced colours, only the target on show has a line around it."""
     nb, view = shown
     view.locator(".sw-column").nth(3).click()
     nb.page.mouse.move(5, 5)
@@ -161,7 +161,7 @@ def test_forced_colours_keep_the_target_apart(shown: Any) -> None:
 
 @pytest.mark.parametrize(("scheme", "ground"), [("light", 255), ("dark", 0)])
 def test_forced_colours_rule_the_names_of_the_matrix(shown: Any, scheme: str, ground: int) -> None:
-    """Nobody forces what is drawn on a canvas: it must take the system's ink, not that of the notebook's theme."""
+    """With forced colours, the names on the canvas have the system's text colour, not the theme's."""
     nb, view = shown
     nb.page.emulate_media(forced_colors="active", color_scheme=scheme)
     view.get_by_role("button", name="Matrix").click()

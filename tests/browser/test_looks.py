@@ -1,4 +1,4 @@
-"""How it looks: pictures for people in build/screenshots, and what axe-core finds, in both themes."""
+"""Screenshots for people in build/screenshots, and checks by axe-core, in both themes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CHAT = (
 
 
 def axe(nb: Any, selector: str = ".sw-live") -> dict[str, list[str]]:
-    """JupyterLab's body has no height, so axe would take every text for invisible and pass its contrast unseen."""
+    """Run axe. JupyterLab's body gets a height, without which axe skips contrast because texts seem invisible."""
     style = nb.page.add_style_tag(content="body { overflow: visible !important }")
     nb.page.add_script_tag(path=AXE)
     found: dict[str, list[str]] = nb.page.evaluate(
@@ -56,7 +56,7 @@ def axe(nb: Any, selector: str = ".sw-live") -> dict[str, list[str]]:
 
 
 def axe_finds_nothing_in_both_themes(nb: Any, view: Any, name: str) -> None:
-    """Contrast was looked at, too. It leaves two pictures of this name, and the light theme."""
+    """Assert that axe finds nothing and has checked contrast. Saves two pictures and leaves the light theme."""
     for theme in ("Dark", "Light"):
         nb.theme(f"JupyterLab {theme}")
         found = axe(nb)
@@ -104,7 +104,7 @@ COLOURS_DRAWN = """canvas => {
 
 
 def test_pictures_of_the_first_map(notebook: Any) -> None:
-    """In both themes the boldest input is the one that weighs most; matrix, card and a narrow window are whole."""
+    """In both themes the boldest input has the largest score; matrix, card and a narrow window are complete."""
     nb = notebook(SHOW)
     view = run(nb)
     strongest = python(nb, "w.attribution.top(0, 1)[0].position")
@@ -143,7 +143,7 @@ def test_pictures_of_the_first_map(notebook: Any) -> None:
 
 
 def test_a_picture_of_work_in_progress(notebook: Any) -> None:
-    """While it computes there is a bar and a way to stop; then what is done stays, with a way to go on."""
+    """A running map has a progress bar and Cancel; after a cancel finished columns stay, with a button to continue."""
     text = "The history of the world is long. " * 20
     target = " And it goes on." * 16
     nb = notebook(f'import saliency_widget as sw\nw = sw.show("demo", {text!r}, target={target!r})')
@@ -161,7 +161,7 @@ def test_a_picture_of_work_in_progress(notebook: Any) -> None:
 
 @pytest.mark.parametrize("name", list(TEXTS))
 def test_a_text_of_any_script_can_be_read(notebook: Any, name: str) -> None:
-    """What the page shows is the text: each character once, in order, as text and never as markup."""
+    """The page shows each character once, in order, as text and never as markup."""
     text, target = TEXTS[name]
     nb = notebook(f"import saliency_widget as sw\nw = sw.show('demo', {text!r}, target={target!r})")
     view = run(nb)
@@ -182,7 +182,7 @@ def test_a_text_of_any_script_can_be_read(notebook: Any, name: str) -> None:
 
 
 def test_on_a_page_from_right_to_left_numbers_read_as_anywhere(notebook: Any) -> None:
-    """The scale begins at the left, a minus and a point stand before the digits: live, and as saved."""
+    """On a right-to-left page the scale begins at the left, and minus and point precede the digits, live and saved."""
     nb = notebook(
         "import saliency_widget as sw\nrows, cols = ['اللغة', ' العربية'], [' جميلة', ' جدا']\n"
         "one, other = (sw.Attribution.from_scores([[x, .2], [3, -.5]], rows, cols, method='mine') for x in (1, 2))\n"

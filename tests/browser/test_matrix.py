@@ -1,4 +1,4 @@
-"""The matrix by mouse and key: a cross over the cells, sorted rows, other sizes, a cell to take along."""
+"""The matrix by mouse and keys: a cross over the cells, sorted rows, zoom, copied cells."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pixels(view: Any) -> str:
 
 
 def test_the_matrix_by_mouse_and_key(desk: Any) -> None:
-    """m opens it; a cell says Python's numbers, pins in both views, sorts, zooms, sums up and goes to the clipboard."""
+    """m opens the matrix; cells show Python's numbers, can be pinned, sorted, zoomed, summed and copied."""
     nb = desk
     nb.begin(TWICE)
     view = run(nb)
@@ -99,7 +99,7 @@ ROWS = """line => new Set([...line.querySelectorAll('*')].map(part => part.offse
 
 
 def test_what_is_below_the_text_keeps_its_place_under_the_mouse(desk: Any) -> None:
-    """Where a target takes one line or two, room is kept for both; in a wider window there is none to keep."""
+    """The lines below the text keep the height of two lines; in a wider window of one."""
     nb = desk
     nb.page.set_viewport_size({"width": 700, "height": 1000})
     try:
@@ -128,7 +128,7 @@ def test_what_is_below_the_text_keeps_its_place_under_the_mouse(desk: Any) -> No
 
 @pytest.mark.parametrize("width", [1400, 700])
 def test_no_target_that_is_previewed_moves_the_drawer_under_the_mouse(desk: Any, width: int) -> None:
-    """Some single nothing out, and say so; others have long alternatives: the sheet and the texts stand still."""
+    """Notes and long alternatives of previewed targets do not move the matrix and the texts under the mouse."""
     nb = desk
     nb.page.set_viewport_size({"width": width, "height": 1000})
     try:

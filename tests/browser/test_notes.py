@@ -1,4 +1,4 @@
-"""How sure the numbers of a map are: said below the colours, of the target on show, and read by axe."""
+"""Notes on the numbers of a map are shown below the colours for the target on show; axe finds nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ w"""
 
 
 def test_what_is_to_be_said_of_a_column_stands_below_it_and_below_no_other(desk: Any) -> None:
-    """The sentences of the static map: one of the whole map, and one of the column that is truly zero."""
+    """The notes are those of the static map: one on the whole map, and one on the column that is zero."""
     nb = desk
     nb.begin(CERTAIN)
     view = run(nb)

@@ -1,4 +1,4 @@
-"""Reading a map: pinning several targets, turning the question round, leaving out, finding; units, scales, numbers."""
+"""Reading of a map: pinning several targets, choosing inputs, leaving out, searching; units, scales, numbers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def colour(box: Any) -> str:
 
 
 def hue(box: Any) -> float:
-    """In degrees, of the background."""
+    """Return the hue of the background in degrees."""
     red, green, blue = (float(x) / 255 for x in re.findall(r"[\d.]+", colour(box))[:3])
     return 360 * colorsys.rgb_to_hls(red, green, blue)[0]
 
@@ -110,7 +110,7 @@ def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
 
 
 def test_the_question_turned_round(shown: Any) -> None:
-    """A click on an input colours what it feeds and names it; a drag takes several; Escape leads back."""
+    """A click on an input colours and names the targets that it influences; a drag chooses several; Escape ends it."""
     nb, view = shown
     before = colour(token(view, 0))
     token(view, 2).click()
@@ -143,7 +143,7 @@ def test_the_question_turned_round(shown: Any) -> None:
 
 
 def test_what_is_left_out_of_the_shares(shown: Any) -> None:
-    """The rest adds up to 1, what was left out is printed, its box is dotted and empty; the probability stays."""
+    """The other shares sum to 1, the left-out share is shown, its box is dotted and empty; p is the same."""
     nb, view = shown
     whole = python(nb, "w.attribution.normalized()[:8, 0].tolist()")
     token(view, 2).click()
@@ -170,7 +170,7 @@ def test_what_is_left_out_of_the_shares(shown: Any) -> None:
 
 
 def test_a_system_message_of_the_template_is_a_turn_with_a_name(desk: Any) -> None:
-    """Where the template adds one by itself it is labelled, and its chip is no darker than its strongest token."""
+    """A system message that the template adds is labelled, and its chip is no darker than its strongest token."""
     cell = CHAT.replace('{"role": "system", "content": "You are a film critic."}, ', "")
     nb, view = begin(desk, cell)
     away(nb)
@@ -213,7 +213,7 @@ def test_a_turn_of_a_chat_can_be_left_out(desk: Any) -> None:
 
 
 def test_a_passage_of_a_long_text_is_found(desk: Any) -> None:
-    """Among five thousand tokens / and a few letters lead to the place, Enter to the next, Escape to its token."""
+    """Among 5,000 tokens, / and a few letters find a passage, Enter the next one, and Escape focuses its token."""
     nb, view = begin(
         desk,
         f'{TINY}\nimport json, numpy as np\ntext = "{LONG}"\n'
@@ -315,7 +315,7 @@ def test_words_and_sentences_are_units(desk: Any) -> None:
 
 
 def test_scale_numbers_and_card_help_reading(shown: Any) -> None:
-    """A threshold takes colours away, raw scores replace shares, a card says what was done, noise is called so."""
+    """A threshold removes colours, raw scores replace shares, the card lists the conditions, and noise has a note."""
     nb, view = shown
     plain = [colour(token(view, i)) for i in range(8)]
     view_option(view, "threshold")

@@ -1,4 +1,4 @@
-"""A saved notebook, reopened with no kernel: the map is still there, hoverable where trusted, readable where not."""
+"""A saved notebook without a kernel shows the map, which can be hovered if trusted, and read if not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 
 def save_and_shut(nb: Any, *, trusted: bool, with_state: bool = False) -> None:
-    """Save, end the kernel, and open the file anew without one. `trusted`: as its author would find it next day.
+    """Save, end the kernel, and open the file again without one. `trusted`: whether the notebook is trusted.
 
     With saved state the notebook gets a fresh kernel: only then JupyterLab revives the widget.
     """
@@ -45,13 +45,13 @@ def static(nb: Any) -> Any:
 
 
 def above(page: Any) -> tuple[str, float]:
-    """What the widget's own output says where no widget is, and how high it is."""
+    """Return the text and the height of the widget's own output without a widget."""
     output = page.locator(".jp-OutputArea-child").first
     return output.inner_text().strip(), output.evaluate("e => e.getBoundingClientRect().height")
 
 
 def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
-    """And follows what is pinned: that is what a reader of the saved notebook is to see first."""
+    """The static map is hidden beside the live widget, and its first target is the pinned one."""
     nb = notebook(SHOW)
     view = run(nb)
     static(nb).wait_for(state="attached")
@@ -66,7 +66,7 @@ def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
 
 
 def test_what_is_cleared_away_is_forgotten(notebook: Any) -> None:
-    """A page stays open for days: neither the living map nor the static one beside it outlives its output."""
+    """Neither the live map nor the static one stays in memory after its output is cleared."""
     nb = notebook(SHOW)
     run(nb)
     nb.page.locator(".sw-static-map[data-sw-ready]").wait_for(state="attached")
@@ -131,7 +131,7 @@ def test_an_untrusted_notebook_shows_a_map_that_can_be_read(notebook: Any) -> No
 
 
 def test_nbconvert_gives_a_page_with_the_map(lab: Any, chromium: Any, tmp_path: Any) -> None:
-    """As a file on disk, opened with no server and no network."""
+    """nbconvert writes a page with the map, which opens from the disk without a server or network."""
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(SHOW + "\nw.wait();")]
     nbformat.write(notebook, tmp_path / "n.ipynb")
@@ -154,7 +154,7 @@ def test_nbconvert_gives_a_page_with_the_map(lab: Any, chromium: Any, tmp_path: 
 
 
 def test_an_attribution_alone_shows_itself(notebook: Any) -> None:
-    """With no widget and no work in the kernel: the same static map."""
+    """An Attribution displays the same static map without a widget."""
     nb = notebook(
         "import saliency_widget as sw\nscores = [[1, .2], [3, -.5]]\n"
         "a = sw.Attribution.from_scores(scores, ['</script><b>x', ' y'], [' one', ' two'], method='mine')\na"

@@ -1,4 +1,4 @@
-"""Taken away: the view as a page, a picture, a table; each is what the map says, also with no kernel and no network."""
+"""Export of the view as a page, a picture and a table, with the map's content, without kernel and network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.fixture
 def drawer(desk: Any) -> tuple[Any, Any]:
-    """A map with its drawer open."""
+    """Return a map with the open export drawer."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     desk.begin(SHOW)
     view = run(desk)
@@ -41,7 +41,7 @@ def drawer(desk: Any) -> tuple[Any, Any]:
 
 
 def take(nb: Any, view: Any, label: str) -> Path:
-    """Click a way, and have the file that comes."""
+    """Click an export, and return its file."""
     with nb.page.expect_download() as coming:
         view.locator(".sw-ways").get_by_role("button", name=label, exact=True).click()
     name = coming.value.suggested_filename
@@ -53,7 +53,7 @@ def take(nb: Any, view: Any, label: str) -> Path:
 
 @contextmanager
 def opened(file: Path, chromium: Any) -> Iterator[Any]:
-    """The page in a browser without a network, which asks for nothing and has no complaints."""
+    """Open the page in a browser without a network; it makes no request and logs no error."""
     page_file = file.with_suffix(".html")
     page_file.write_bytes(file.read_bytes())
     context = chromium.new_context(offline=True, viewport={"width": 900, "height": 700})
@@ -75,7 +75,7 @@ def fed_in(box: Any) -> float:
 
 
 def scores_in(page: Any) -> np.ndarray:
-    """The numbers that travel with a page, [n_rows, n_cols]."""
+    """Return the scores in a page, [n_rows, n_cols]."""
     about = json.loads(page.locator("script.sw-data").text_content())
     packed = np.frombuffer(base64.b64decode(about["scores"]), "<f4")
     return packed.reshape(len(about["captions"]), len(about["names"])).T
@@ -200,7 +200,7 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
 
 
 def test_a_page_of_its_own_is_turned_round_as_its_reader_was(drawer: Any, chromium: Any) -> None:
-    """What a chosen input feeds has the widget's numbers and colours; every other input can be asked about."""
+    """The targets of a chosen input have the widget's numbers and colours; every other input can be hovered."""
     nb, view = drawer
     shares = np.float64(python(nb, "w.attribution.normalized().tolist()"))
     token(view, 2).click()
@@ -260,7 +260,7 @@ def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> Non
 
 
 def test_a_picture_says_what_it_is_of_and_has_nothing_to_press(drawer: Any) -> None:
-    """Model, method, layer and head; and no button: who looks at a picture cannot ask for another head."""
+    """A picture names the model, method, layer and head, and has no buttons."""
     nb, view = drawer
     nb.code('w.ask("attention", layer=3, head=3); w.wait()')
     view.get_by_text("share of the attention · layer 3 · head 3").wait_for()
@@ -275,7 +275,7 @@ def test_a_picture_says_what_it_is_of_and_has_nothing_to_press(drawer: Any) -> N
 
 
 def test_a_picture_is_what_is_seen(drawer: Any) -> None:
-    """Dots between inputs; a name too long for its chip cut where the page cuts it; what is left out dotted."""
+    """A picture has the dots between inputs, cut names, and dotted boxes of left-out spans."""
     nb, view = drawer
     token(view, 2).click()
     view.get_by_role("button", name="Leave out of the shares").click()

@@ -1,4 +1,4 @@
-"""What if: another token in its place, an input struck out, a text written anew; and why this word and not that."""
+"""What if: a replaced target, a struck input, an edited text; and contrasts with a foil."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def shown(desk: Any) -> tuple[Any, Any]:
 
 
 def choose(view: Any, chip: str, item: str) -> None:
-    """Click a token that might have been, and what to ask of it."""
+    """Click an alternative, and then one of its actions."""
     view.locator(".sw-alternative", has_text=chip).click()
     view.get_by_role("menuitem", name=item).click()
 
 
 def about(text: str) -> float:
-    """A number as the page writes it."""
+    """Return a number as the page writes it."""
     return float(text.replace("−", "-").replace("+", ""))
 
 
 def test_why_this_word_and_not_that(shown: Any) -> None:
-    """An alternative clicked gives the map of the difference, with the numbers of `attribute(foil=)`; × leads back."""
+    """A clicked alternative gives the map of the contrast, with the scores of `attribute(foil=)`; × goes back."""
     nb, view = shown
     view.locator(".sw-column").first.click()
     nb.page.mouse.move(5, 5)
@@ -76,7 +76,7 @@ def test_why_this_word_and_not_that(shown: Any) -> None:
 
 
 def test_a_text_goes_on_from_another_word_and_back(shown: Any) -> None:
-    """The model goes on from the token that was clicked; the trail shows both texts, and b leads back at once."""
+    """The model continues from the clicked token; the trail shows both texts, and b goes back at once."""
     nb, view = shown
     first = view.locator(".sw-text").inner_text()
     choose(view, "George", "Write")
@@ -109,7 +109,7 @@ def test_a_text_goes_on_from_another_word_and_back(shown: Any) -> None:
 
 
 def test_inputs_that_are_struck_out_change_what_is_probable(shown: Any) -> None:
-    """What a strike does is said as plain transformers have it, beside what the map had said; undo restores."""
+    """The effect of a strike equals plain passes of transformers, and is shown beside the prediction; undo restores."""
     nb, view = shown
     nb.code(PLAIN)
     token(view, 1).click()
@@ -158,7 +158,7 @@ def test_a_signed_map_predicts_the_change_and_the_strike_measures_it(shown: Any)
 
 
 def test_a_text_that_is_edited_in_place_and_kept(shown: Any) -> None:
-    """After an edit the words are as probable as plain transformers say; "Show its map" puts it on the trail."""
+    """After an edit the probabilities equal plain passes; "Show its map" adds the text to the trail."""
     nb, view = shown
     nb.code(PLAIN)
     view.get_by_role("button", name="Edit the text").click()

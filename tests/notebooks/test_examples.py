@@ -1,4 +1,4 @@
-"""Every example notebook runs from top to bottom, and shows what its words say."""
+"""Every example notebook runs from top to bottom, and its outputs agree with its text."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_models_and_servers_are_asked_for_their_reasons(monkeypatch: Any) -> Non
 
 
 def test_no_example_is_saved_with_outputs() -> None:
-    """Outputs would carry somebody's machine and a copy of the map into every diff."""
+    """No notebook is saved with outputs, which would be part of every diff."""
     for path in EXAMPLES.glob("*.ipynb"):
         for cell in nbformat.read(path, as_version=4).cells:
             assert not cell.get("outputs"), path.name

@@ -1,4 +1,4 @@
-"""Our numbers beside inseq's for the same ids, and beside a plain autograd loop: two independent computations."""
+"""Our scores equal inseq's for the same ids, and those of a plain autograd loop: two independent computations."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def by_inseq(
 
 
 def by_loop(model: CausalModel, ids: tuple[int, ...], targets: list[int], objective: str) -> np.ndarray:
-    """One forward and one ordinary backward pass a target, from the text up to it and nothing more."""
+    """Return the scores of one forward and one backward pass for each target, over the text before it."""
     value = {"probability": torch.softmax, "log_probability": torch.log_softmax, "logit": lambda z, dim: z}[objective]  # noqa: ARG005
     scores = np.full((max(targets), len(targets)), np.nan)
     for j, t in enumerate(targets):
@@ -65,7 +65,7 @@ def by_loop(model: CausalModel, ids: tuple[int, ...], targets: list[int], object
 
 @pytest.mark.parametrize("objective", ["probability", "logit"])
 def test_saliency_of_tiny_models_is_inseqs(tiny_model: CausalModel, objective: str) -> None:
-    """In float64, so that 1e-6 is far above the noise; our result is stored in float32 (6e-8)."""
+    """Saliency equals inseq's in float64, to 1e-6: our result is stored in float32 (6e-8)."""
     a = sw.attribute(tiny_model, TEXT, target=TARGET, objective=objective, progress=False)
     theirs, ids = by_inseq(tiny_model, "saliency", TEXT, TARGET, objective)
     assert [t.id for t in (*a.rows, a.cols[-1])] == ids
@@ -74,7 +74,7 @@ def test_saliency_of_tiny_models_is_inseqs(tiny_model: CausalModel, objective: s
 
 @pytest.mark.parametrize("objective", ["probability", "log_probability", "logit"])
 def test_saliency_of_tiny_models_is_that_of_a_plain_loop(tiny_model: CausalModel, objective: str) -> None:
-    """In float64, as above; the loop sees no token after the target, nor any hook of ours."""
+    """Saliency equals that of a loop that sees no token after the target and none of our hooks."""
     a = sw.attribute(tiny_model, TEXT, target=TARGET, objective=objective, progress=False)
     ids = tuple(t.id for t in (*a.rows, a.cols[-1]))
     loop = by_loop(tiny_model, ids, [t.position for t in a.cols], objective)
@@ -89,7 +89,7 @@ def test_attention_of_tiny_models_is_inseqs(tiny_model: CausalModel) -> None:
 
 
 def test_attention_is_what_the_model_hands_out_itself(tiny_model: CausalModel) -> None:
-    """Mean, one layer, one head: each equal to the weights of transformers' own output_attentions."""
+    """The mean, one layer and one head each equal the weights of transformers' own output_attentions."""
     whole = sw.attribute(tiny_model, TEXT, target=TARGET, method="attention", progress=False)
     ids = torch.tensor([[t.id for t in whole.rows]])
     network = copy.deepcopy(tiny_model.model)
@@ -132,7 +132,7 @@ def test_step_probabilities_are_the_models_own(tiny_model: CausalModel) -> None:
 
 @pytest.mark.demo
 def test_the_demo_model_agrees_with_inseq(demo: CausalModel) -> None:
-    """In float32 any two computations of these gradients differ by up to 2.3e-4 of the entry: hence 1e-3."""
+    """The scores agree to 1e-3: any two float32 computations of these gradients differ by up to 2.3e-4."""
     a = sw.attribute(demo, DEMO_TEXT, max_new_tokens=8, progress=False)
     assert a.cols[0].text == " Washington"
     assert a.step_scores["probability"][0] == pytest.approx(0.796, abs=5e-4)
@@ -147,7 +147,7 @@ def test_the_demo_model_agrees_with_inseq(demo: CausalModel) -> None:
 
 @pytest.mark.demo
 def test_george_and_president_matter_most_for_washington(demo: CausalModel) -> None:
-    """As it comes out, not forced: George is first, and the shares are those measured independently."""
+    """For the text that the model writes itself, George is first, and the shares equal an independent measurement."""
     a = sw.attribute(demo, DEMO_TEXT, max_new_tokens=1, progress=False)
     top = a.top("Washington", k=5)
     assert [t.text for t in top] == [" George", " president", "The", " United", " first"]

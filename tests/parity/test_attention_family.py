@@ -1,4 +1,4 @@
-"""Attention, its rollout and value zeroing, beside what transformers hands out and layers that are called by hand.
+"""Attention, rollout and value zeroing equal computations from transformers' own weights and single layers.
 
 In float64; our result is stored in float32 (6e-8), hence 1e-6.
 """
@@ -77,7 +77,7 @@ def mean_pooled(n_layers: int = 2) -> Model:
 
 
 def called(network: Any, column: Column, **options: Any) -> Any:
-    """The model, called with ids and nothing of ours. Without a cache: a layer that is called again would read it."""
+    """Call the model with ids and none of our code. Without a cache, which a second call of a layer would read."""
     ids = torch.tensor([column.ids])
     if "use_cache" in inspect.signature(network.forward).parameters:
         options["use_cache"] = False
@@ -92,13 +92,13 @@ def in_float32(name: str) -> bool:
 
 
 def read_at(name: str) -> int:
-    """The position that the logits are read from, as the family's papers say: [CLS], or the last."""
+    """Return the position that the logits are read from, by the family's paper: [CLS], or the last."""
     return 0 if name in ("bert", "distilbert", "roberta", "deberta_v2") else -1
 
 
 @cache
 def eager(name: str) -> Any:
-    """A copy of the model that hands out its weights.
+    """Return a copy of the model that returns its attention weights.
 
     Falcon takes no order to change; loaded for sdpa, it hands out weights of a pass that looks into the future.
     """
@@ -112,7 +112,7 @@ def eager(name: str) -> Any:
 
 @cache
 def handed_out(name: str, column: Column) -> dict[str, torch.Tensor]:
-    """Weights [layers, heads, queries, keys] by the model's own output_attentions."""
+    """Return the weights [layers, heads, queries, keys] of the model's own output_attentions."""
     network = eager(name)
     out = called(network, column, output_attentions=True)
     if not column.source:
@@ -122,7 +122,7 @@ def handed_out(name: str, column: Column) -> dict[str, torch.Tensor]:
 
 
 def columns_with(name: str, a: Attribution) -> Iterator[tuple[Column, np.ndarray]]:
-    """What each column of the map explains, and its scores: as many as it can see, the rest NaN."""
+    """Return each column's target and its scores; check that rows which it cannot see are NaN."""
     found = columns_of(name, TEXT, TARGET)
     assert [t.id for t in a.rows] == list(found[-1].rows)
     assert len(a.cols) == len(found)
@@ -133,7 +133,7 @@ def columns_with(name: str, a: Attribution) -> Iterator[tuple[Column, np.ndarray
 
 
 def assert_equal(name: str, scores: np.ndarray, expected: torch.Tensor) -> None:
-    """FSMT and XGLM can only compute in float32: to 1e-4 of the largest."""
+    """Assert equality; for FSMT and XGLM, which compute in float32, to 1e-4 of the largest score."""
     tolerance = 1e-4 if in_float32(name) else 1e-6
     np.testing.assert_allclose(scores, expected.numpy(), rtol=tolerance, atol=tolerance * float(expected.max()))
 
@@ -151,7 +151,7 @@ SETTINGS: list[tuple[dict[str, Any], Callable[[torch.Tensor], torch.Tensor]]] = 
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_attention_is_what_the_model_hands_out_itself(name: str) -> None:
-    """Source rows from the cross attention, decoder rows from the decoder's own; a classifier's from where it pools.
+    """Source rows equal the cross attention, other rows the self-attention, and a classifier's those where it pools.
 
     A column sums to 1, and to 2 where there is a source.
     """
@@ -180,7 +180,7 @@ def assert_attention(name: str, a: Attribution, reduce: Callable[[torch.Tensor],
 def test_weights_that_are_seen_in_a_pass_are_those_that_are_handed_out(
     name: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Families with attention of their own hand their weights out; a model that did not would show the same.
+    """For families with their own attention, weights found in a pass equal those that the model returns.
 
     Falcon's own attention is torch's fused one, whose weights are worked out anew.
     """
@@ -194,7 +194,7 @@ def test_weights_that_are_seen_in_a_pass_are_those_that_are_handed_out(
 def test_attention_that_is_seen_as_a_product_is_that_of_the_interface(
     name: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On families that have it: the same layers, read as if they had attention of their own, fused or not."""
+    """On families of the interface, attention found as a product, fused or not, has the interface's weights."""
     expected = of(name, method).scores
     for fact in ("has_interface", "_hands_out"):
         monkeypatch.setattr(models_attention, fact, lambda _model: False)
@@ -238,7 +238,7 @@ def test_a_head_that_pools_the_mean_of_all_positions_has_the_mean_of_their_atten
 @pytest.mark.parametrize("name", ["t5", "bart", "bert", "gemma2"])
 @pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing"])
 def test_a_text_read_in_blocks_has_the_same_map(name: str, method: str, monkeypatch: Any) -> None:
-    """Two queries at a time, or one where slots are beside the text; masks and T5's biases are cut with them."""
+    """Blocks of two queries, or one with slots, change no score: masks and T5's biases are split too."""
     whole = of(name, method)
     monkeypatch.setattr(interface, "_BLOCK_CELLS", 2 * 4 * len(whole.rows))
     np.testing.assert_allclose(of(name, method).scores, whole.scores, rtol=1e-6, atol=1e-10)
@@ -255,7 +255,7 @@ def test_a_reduction_nobody_knows_is_an_error() -> None:
 
 
 def rolled_out(weights: dict[str, torch.Tensor]) -> torch.Tensor:
-    """One product of block matrices over all tokens, source and text, a layer of a kind each: another derivation."""
+    """Return rollout by another derivation: a product of block matrices over all tokens of source and text."""
     n_source = weights["encoder"].shape[-1] if "encoder" in weights else 0
     n = n_source + weights["self"].shape[-1]
     total = torch.eye(n, dtype=torch.float64)
@@ -278,7 +278,7 @@ def rolled_out(weights: dict[str, torch.Tensor]) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_rollout_is_the_product_of_the_layers(name: str) -> None:
-    """Of what the model hands out, in float64; ours in float32 through four layers: 1e-5 of the largest."""
+    """Rollout equals the float64 product of the returned weights to 1e-5: ours is float32 through four layers."""
     a = of(name, "attention_rollout")
     np.testing.assert_allclose(np.nansum(a.scores, axis=0), 1, rtol=1e-5)
     for column, scores in columns_with(name, a):
@@ -288,7 +288,7 @@ def test_rollout_is_the_product_of_the_layers(name: str) -> None:
 
 
 def test_rollout_of_uniform_attention_has_a_closed_form() -> None:
-    """Where queries are 0, position i looks at all i + 1 alike: of itself it keeps (½ + ½/(i+1)) a layer."""
+    """If queries are 0, position i weighs all i + 1 positions equally, and keeps ½ + ½/(i+1) of itself per layer."""
     model = make("llama")
     for layer in model.model.model.layers:
         layer.self_attn.q_proj.weight.data.zero_()
@@ -340,7 +340,7 @@ OF_VALUES = {
 
 
 def zeroed_by_hand(name: str, column: Column) -> torch.Tensor:
-    """Cosine distances [layers, rows]: each layer is called again with its true input, one value set to 0 on its way.
+    """Return cosine distances [layers, rows] of layers that are called again with one value set to 0.
 
     Under the model's own attention, one row at a time.
     """
@@ -372,7 +372,7 @@ def zeroed_by_hand(name: str, column: Column) -> torch.Tensor:
 
 @contextmanager
 def without_value(name: str, layer: Any, at: int, *, cross: bool) -> Iterator[None]:
-    """Within it, a layer's attention to the text, or to the source, gets 0 for the value of one row."""
+    """Enter a context in which a layer's attention to the text, or the source, gets 0 as the value of one row."""
     if name == "xlnet":  # which has no projection as a module
         core = layer.rel_attn.rel_attn_core
 
@@ -402,7 +402,7 @@ def without_value(name: str, layer: Any, at: int, *, cross: bool) -> Iterator[No
 
 @pytest.mark.parametrize("name", [*ON_THE_INTERFACE, *OWN])
 def test_value_zeroing_is_each_layer_called_again_without_one_value(name: str) -> None:
-    """By another way: no batch, no arithmetic on outputs, the value itself is 0, and the model's own attention.
+    """Value zeroing equals single calls of each layer with one value set to 0 and the model's own attention.
 
     That is sdpa in some; eager attention takes its softmax in float32 in many: to 1e-5. 1 - cos loses 1e-16 of 1.
     Where all is float32, the vectors are off by some 1e-6, and the distance of two by that times its root: to 1e-3.
@@ -443,7 +443,7 @@ def test_value_zeroing_of_t5s_first_layer_is_inseqs() -> None:
 
 @pytest.mark.parametrize("pooled", [False, True])
 def test_a_small_memory_budget_changes_nothing_but_the_number_of_passes(pooled: bool) -> None:
-    """A head that reads all positions needs many slots: its progress is told."""
+    """A small budget changes no score; a head that reads all positions needs many slots, and reports progress."""
     model = mean_pooled() if pooled else made("bert")
     whole = sw.attribute(model, TEXT, method="value_zeroing", progress=False)
     question = check_question("value_zeroing", "probability", {})
@@ -457,7 +457,7 @@ def test_a_small_memory_budget_changes_nothing_but_the_number_of_passes(pooled: 
 
 
 def test_a_layer_whose_tokens_reach_each_other_by_another_way_is_found_out() -> None:
-    """Each MLP also sees its left neighbour: then a changed position is not all that a zeroed value changes."""
+    """Layers whose MLPs also see the left neighbour are refused, because a zeroed value changes other positions too."""
     model = make("llama")
     shift = model.model.model.layers[1].mlp.register_forward_hook(lambda _m, _a, out: out + out.roll(1, dims=1))
     with pytest.raises(UnsupportedMethod, match="not by attention alone"):
@@ -466,7 +466,7 @@ def test_a_layer_whose_tokens_reach_each_other_by_another_way_is_found_out() -> 
 
 
 class NoAttention(torch.nn.Module):
-    """In the place of attention: half of what was there."""
+    """A module in place of attention that halves its input."""
 
     def forward(self, hidden_states: torch.Tensor, **_: Any) -> tuple[torch.Tensor, None]:
         return hidden_states / 2, None
@@ -483,7 +483,7 @@ def test_a_layer_without_attention_is_told_and_the_others_can_be_chosen() -> Non
 
 
 def test_a_mask_that_is_made_of_the_input_is_found_out() -> None:
-    """As Doge's: a value that is taken out would change the weights, too."""
+    """A mask of the input, as Doge's, is found: zeroing a value would change the weights too."""
     model = make("llama")
 
     def add_mask(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -492,13 +492,13 @@ def test_a_mask_that_is_made_of_the_input_is_found_out() -> None:
         return args, {**kwargs, "attention_mask": bias + torch.full((n, n), -1e9).triu(1)}
 
     model.model.model.layers[0].self_attn.register_forward_pre_hook(add_mask, with_kwargs=True)
-    with pytest.raises(UnsupportedMethod, match="makes masks of what its tokens say"):
+    with pytest.raises(UnsupportedMethod, match="depend on its input"):
         sw.attribute(model, TEXT, target=TARGET, method="value_zeroing", progress=False)
     sw.attribute(model, TEXT, target=TARGET, method="attention", progress=False)
 
 
 def test_layers_that_cannot_be_run_on_slots_are_found_out() -> None:
-    """XLM's keep keys and values of what they have read, whatever they are asked."""
+    """XLM's layers are refused, because they always keep keys and values."""
     from transformers import XLMConfig, XLMWithLMHeadModel
 
     tokenizer = byte_tokenizer(pad='"')
@@ -528,7 +528,7 @@ def test_attention_whose_output_is_not_weights_times_values_is_found_out() -> No
 
 
 def state(model: Any) -> dict[str, Any]:
-    """As `state_of`, also of a classifier, which has no generation config; and what transformers leaves on modules."""
+    """Return `state_of` for any model, and the attributes that transformers leaves on modules."""
     names = ("named_parameters", "named_buffers", "named_modules", "config")
     empty = SimpleNamespace(to_dict=dict)
     parts = {name: getattr(model, name) for name in names}
@@ -540,7 +540,7 @@ def state(model: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["llama", "bloom", "xglm", "marian", "fsmt", "bert", "deberta_v2"])
 @pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing"])
 def test_the_model_comes_back_as_it_was_also_after_an_error(name: str, method: str) -> None:
-    """XGLM's code asks transformers to put hooks on the model for good: they go, too."""
+    """The model is unchanged after an error; hooks that XGLM's code adds permanently are removed too."""
     model = made(name)
     if METHODS[method].lacks(model) is not None:
         return
@@ -583,7 +583,7 @@ def test_a_cell_that_runs_the_model_meanwhile_gets_its_ordinary_answers() -> Non
 
 @pytest.mark.parametrize("method", ["attention", "attention_rollout", "value_zeroing"])
 def test_no_layer_waits_for_the_device(method: str) -> None:
-    """On a GPU each look at a number, or at how many there are, stops the line: none is there for every layer."""
+    """No layer reads a number or a size back from the device, which would stop a GPU's queue."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     class Looks(TorchDispatchMode):
@@ -630,7 +630,7 @@ def test_a_method_that_cannot_run_names_those_that_can() -> None:
 
 
 def nothing_handed_out(_module: Any, _args: Any, output: Any) -> Any:
-    """A hook: what code gives that knows no output_attentions."""
+    """A hook that returns outputs without attention weights."""
     return type(output)(logits=output.logits)
 
 
@@ -646,7 +646,7 @@ def test_a_model_that_hands_nothing_out_is_looked_into(method: str) -> None:
 def test_a_model_that_keeps_its_weights_to_itself_is_an_error_and_not_zeros(
     method: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Code that knows no output_attentions, no interface, and no softmax either: it takes exponentials by itself."""
+    """A model without output_attentions, interface and softmax, which uses exponentials, is an error."""
 
     def by_hand(scores: torch.Tensor, dim: int, dtype: torch.dtype) -> torch.Tensor:
         shares = (scores - scores.amax(dim, keepdim=True)).exp()
@@ -660,7 +660,7 @@ def test_a_model_that_keeps_its_weights_to_itself_is_an_error_and_not_zeros(
 
 
 class OneOfOnesOwn(torch.nn.Module):
-    """A layer of a user's: torch's fused attention, by hand."""
+    """A user's own layer with torch's fused attention."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -694,7 +694,7 @@ def test_a_layer_of_a_users_own_is_looked_into(method: str) -> None:
 
 
 class Wrapped(torch.nn.Module):
-    """Takes what GPT-2's code gives its layers."""
+    """A layer with the arguments of GPT-2's layers."""
 
     def __init__(self, layer: torch.nn.Module) -> None:
         super().__init__()
@@ -705,7 +705,7 @@ class Wrapped(torch.nn.Module):
 
 
 class InParts(torch.nn.Module):
-    """A layer as XLM has it: attention in one list, what comes behind it in another, added up between them."""
+    """A layer in parts, as in XLM: attention and MLP are in two lists, with a sum between them."""
 
     def __init__(self, layer: torch.nn.Module) -> None:
         super().__init__()
@@ -717,7 +717,7 @@ class InParts(torch.nn.Module):
 
 
 def test_a_layer_in_parts_is_found_out() -> None:
-    """What its attention gives is not what the layer gives."""
+    """A layer in parts is refused, because its attention's output is not the layer's."""
     model = make("bloom")
     body = model.model.transformer
     body.h = torch.nn.Sequential(*(InParts(layer) for layer in body.h))

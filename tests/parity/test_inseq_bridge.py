@@ -1,4 +1,4 @@
-"""The bridge to inseq: its methods on our models, beside inseq itself on a copy, and beside plain autograd."""
+"""inseq's methods by our bridge equal inseq itself on a copy of the model, and plain autograd."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SMALL = {name: FEW.get(name.removeprefix("inseq:"), {}) for name in BRIDGED}
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """On models this small a second thread costs more than it saves: twenty times where other processes are busy."""
+    """Use one thread: on small models a second one costs up to twenty times more on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -52,7 +52,7 @@ def one_thread() -> Iterator[None]:
 
 
 def generators() -> tuple[Any, list[int]]:
-    """Where the global random numbers stand, numpy's and torch's."""
+    """Return the states of numpy's and torch's global random generators."""
     return np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
 
 
@@ -62,7 +62,7 @@ def bridged(model: Any, name: str, **options: Any) -> sw.Attribution:
 
 
 def directly(model: CausalModel, name: str, **options: Any) -> Any:
-    """What inseq itself gives, [n_rows, n_cols, …], and the ids. On a copy: it leaves hooks and settings behind.
+    """Return inseq's own scores [n_rows, n_cols, …] and the ids, on a copy, because it leaves hooks and settings.
 
     Its pad token must not occur in the text.
     """
@@ -101,7 +101,7 @@ GRADIENTS = (
 
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_gradients_are_inseqs_own_number_for_number(tiny_model: CausalModel, name: str) -> None:
-    """Summed over the hidden axis, and as the norm that inseq shows."""
+    """Gradients equal inseq's, summed over the hidden axis and as the norm that inseq shows."""
     theirs, ids = directly(tiny_model, name, **FEW.get(name, {}))
     summed = bridged(tiny_model, name)
     assert [t.id for t in (*summed.rows, summed.cols[-1])] == ids
@@ -132,7 +132,7 @@ def test_a_layer_inside_is_inseqs_own_too(tiny_models: dict[str, CausalModel]) -
 
 
 def test_gradient_shap_is_inseqs_own_where_the_same_lots_are_drawn(tiny_model: CausalModel) -> None:
-    """The lots of a column follow from the seed and the target; inseq draws the same where its generators stand so."""
+    """GradientShap equals inseq's if its generators have the state that the seed and the target give."""
     a = bridged(tiny_model, "gradient_shap", target=TARGET[:1], seed=3)
     (col,) = a.cols
     _, second = np.random.SeedSequence([3, col.position, col.id]).generate_state(2)
@@ -156,7 +156,7 @@ def family(request: Any, as_lent: Callable[[Any], None]) -> str:
 
 
 def by_hand(name: str, score: Any) -> list[np.ndarray]:
-    """A column each: `score` of (logit of the target as a function of embeddings [n, d], embeddings, baseline)."""
+    """Return the columns of `score`, given the target's logit (a function), the embeddings and the baseline."""
     found = []
     tokenizer = made(name).tokenizer
     for column in columns_of(name, TEXT, TARGET):
@@ -174,7 +174,7 @@ def gradient(f: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 def drops(f: Any, x: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """What the logit loses when one row alone becomes the baseline."""
+    """Return the drop of the logit when one row becomes the baseline."""
     with torch.no_grad():
         return torch.stack([f(x) - f(x.index_copy(0, torch.tensor([i]), b[i : i + 1])) for i in range(len(x))])
 
@@ -188,7 +188,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_scores_are_those_of_a_plain_loop(family: str, name: str) -> None:
-    """In float64. With respect to what the embedding modules give: inseq itself scales Marian's decoder twice."""
+    """In float64, scores equal those of a loop over the embedding modules' outputs (inseq scales Marian's twice)."""
     a = bridged(made(family), name, objective="logit")
     for j, expected in enumerate(by_hand(family, EXPECTED[name])):
         assert_same(a.scores[: len(expected), j], expected)
@@ -197,7 +197,7 @@ def test_scores_are_those_of_a_plain_loop(family: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gpt2", "marian"])
 def test_integrated_gradients_add_up(name: str) -> None:
-    """To what the logit loses when the whole text becomes the baseline; 60 steps leave 1e-3 of it."""
+    """Integrated gradients sum to the logit's drop when the whole text becomes the baseline, to 1e-3 with 60 steps."""
     a = bridged(made(name), "integrated_gradients", objective="logit", n_steps=60)
     for j, change in enumerate(by_hand(name, lambda f, x, b: (f(x) - f(b)).detach())):
         assert np.nansum(a.scores[:, j]) == pytest.approx(float(change), rel=1e-3)
@@ -233,7 +233,7 @@ def test_gradient_shap_comes_to_integrated_gradients_with_many_samples() -> None
 
 
 def test_attention_of_a_translation_is_what_the_model_hands_out() -> None:
-    """Over the source that of the crossing, over the text its own: each the mean over layers and heads."""
+    """Source rows have the cross attention, other rows the self-attention: means over layers and heads."""
     model = made("marian")
     a = bridged(model, "attention")
     network = copy.deepcopy(model.model)
@@ -247,7 +247,7 @@ def test_attention_of_a_translation_is_what_the_model_hands_out() -> None:
 
 
 def test_a_layer_inside_is_gradient_times_activation(tiny_models: dict[str, CausalModel]) -> None:
-    """By a hook that keeps what the layer gave, and one backward pass to it."""
+    """A layer's scores equal gradient × activation, by a hook on the layer and one backward pass."""
     model = tiny_models["gpt2"]
     a = bridged(model, "layer_gradient_x_activation", target_layer="transformer.h.0", objective="logit")
     kept: list[torch.Tensor] = []
@@ -458,7 +458,7 @@ def notes(model: Model) -> dict[str, set[str]]:
 def test_model_tokenizer_and_generators_come_back_as_they_were(
     name: str, family: str, as_lent: Callable[[Any], None], capfd: Any, caplog: Any
 ) -> None:
-    """Also those whose parts DeepLIFT hooks; and nothing is printed, logged or warned of."""
+    """Model, tokenizer and generators are unchanged, also after DeepLIFT's hooks; nothing is printed or logged."""
     model = made(family)
     as_lent(model.model)
     if BRIDGED[name].lacks(model) is not None:

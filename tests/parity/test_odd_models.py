@@ -1,4 +1,4 @@
-"""Models on which a short cut, an assumption or a name would be wrong: a right map, or a sentence that says why not."""
+"""Models that break a usual assumption get a correct map, or an error that names the reason."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_told_is_a_sentence(task: Any, model_type: str, method: s
 
 @pytest.mark.parametrize("model_type", ["axk2", "deepseek_v32", "glm_moe_dsa", "hy_v4"])
 def test_a_model_has_one_probability_whatever_the_method(model_type: str) -> None:
-    """Sparse attention stays sparse while one looks into it; some families compute in float32 alone."""
+    """All methods report the same probability, also for sparse attention and families that compute in float32."""
     subject = subject_of(Architecture("causal", model_type))
     ids = [(i * 7 + 5) % 190 + 40 for i in range(40)]
     found = {}
@@ -172,7 +172,7 @@ def test_no_limit_where_the_config_says_minus_one() -> None:
 
 
 class Wrapped(torch.nn.Module):
-    """A GPT-2 behind a forward function of somebody's own."""
+    """A GPT-2 behind a user's own forward function."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class FlatHead(Wrapped):
 
 
 class MixedLogits(Wrapped):
-    """Each place's logits are moved by those before: what the head gives is not what the model gives."""
+    """A model whose logits depend on the logits before, so that they are not the head's output."""
 
     def forward(self, input_ids: Any) -> Any:
         logits = self.inner.lm_head(self.hidden(input_ids))
@@ -267,7 +267,7 @@ def test_a_model_whose_embedding_module_is_never_called_is_refused() -> None:
 
 
 def test_what_was_found_out_is_kept_while_the_structure_is_the_same() -> None:
-    """No short pass is repeated for a second map; a hook more, and all of it is looked for again."""
+    """Probing is not repeated for a second map, but it is after a hook was added."""
     model = make("llama")
     sw.attribute(model, input_ids=IDS, target_ids=TARGET, progress=False)
     known = probe.facts_of(model.model)

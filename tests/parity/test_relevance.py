@@ -1,4 +1,4 @@
-"""AttnLRP beside the formulas of the paper: rule by rule, and through whole models without autograd.
+"""AttnLRP equals the formulas of the paper, for each rule and through whole models without autograd.
 
 All in float64. Relevance is divided by activations here, which the package never does: near 0 that costs digits, and
 the tolerances are relative to the largest relevance.
@@ -279,7 +279,7 @@ def test_what_has_no_rule_says_so(name: str, config: dict[str, Any], reason: str
 
 
 def with_sigmoid(model: Any) -> None:
-    """Its value at 0 is not 0: the identity rule has no limit there."""
+    """A model with a sigmoid, for which the identity rule has no limit at 0."""
     for layer in model.model.layers:
         layer.mlp.act_fn = torch.nn.Sigmoid()
 
@@ -301,7 +301,7 @@ def with_something_else(model: Any) -> None:
 
 
 def with_product_that_is_used_twice(model: Any) -> None:
-    """The share that a module takes has its rule, what is added beside it has not."""
+    """A model whose product is used by a module, with a rule, and added elsewhere, without one."""
     layer = model.model.layers[0]
 
     class Twice(type(layer.mlp)):
@@ -313,7 +313,7 @@ def with_product_that_is_used_twice(model: Any) -> None:
 
 
 def with_bias_from_the_input(model: Any) -> None:
-    """As Doge: attention is a step with a rule, what its mask is made of need not be."""
+    """A model with a mask of the input, as Doge's, which needs rules of its own."""
 
     def add_mask(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         kwargs["attention_mask"] = kwargs["hidden_states"].mean(-1).sigmoid()[:, None, None]
@@ -333,7 +333,7 @@ def with_bias_from_the_input(model: Any) -> None:
     ],
 )
 def test_a_step_without_rule_is_found_in_the_pass(change: Callable[[Any], None], step: str) -> None:
-    """And the model is given back all the same."""
+    """A step without a rule is an error during the pass, after which the model is unchanged."""
     model = tf.LlamaForCausalLM(tiny("llama").config).double().eval()
     change(model)
     hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
@@ -345,7 +345,7 @@ def test_a_step_without_rule_is_found_in_the_pass(change: Callable[[Any], None],
 
 
 def with_two_softmaxes(model: Any) -> None:
-    """The shares of the first are multiplied with values, those of the second with nothing: it is no attention."""
+    """A model with a second softmax that is multiplied with nothing, so it is no attention."""
 
     class Twice(type(model.transformer.h[0].mlp)):
         def forward(self, x: Tensor, residual: Tensor) -> Tensor:
@@ -380,7 +380,7 @@ _KEEP = ("bias", "position_embeddings", "wpe")
     "family", ["bloom", "falcon", "falcon eager", "gpt-neo", "gptj", "codegen", "mpt", "deberta v2"]
 )
 def test_so_it_does_in_families_with_attention_of_their_own(family: str) -> None:
-    """Once what keeps a share is 0. Bloom and GPT-Neo take their softmax in float32, hence 1e-6."""
+    """Families with their own attention are additive too if biases are 0, to 1e-6 (a softmax in float32)."""
     model = copy.deepcopy(tiny(family))
     for name, parameter in model.named_parameters():
         if any(part in name for part in _KEEP):

@@ -1,4 +1,4 @@
-"""`python -m tests.sweep`: run it, say how it goes, write the table.
+"""`python -m tests.sweep`: run the sweep, print its progress, write the table.
 
 Ends with 1 where something is wrong or crashes.
 """
@@ -19,7 +19,7 @@ from .building import TASKS, Architecture, architectures
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what was asked for; the exit status."""
+    """Run the requested architectures. Return the exit status."""
     options = _options(arguments)
     methods = _chosen("method", options.methods, list(METHODS))
     wanted = _wanted(options)

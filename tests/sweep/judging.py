@@ -1,4 +1,4 @@
-"""One cell of the sweep: a method on a model, and what became of it."""
+"""One cell of the sweep: a method on a model, and its outcome."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _LEFT = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """What became of a method on a model. `detail`: the sentence of a refusal, what is wrong, or where it broke.
+    """The outcome of a method on a model. `detail`: the sentence of a refusal, the error, or the place of a crash.
 
     `error`: the largest difference of a checked map, as `TOLERANCE`.
     """
@@ -66,7 +66,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A tiny model that is ready to be asked. `note`: what is odd about it."""
+    """A tiny model that is ready for maps. `note`: its peculiarity."""
 
     architecture: Architecture
     model: Any
@@ -142,7 +142,7 @@ def _tried(subject: Subject) -> Subject:
 
 
 def judge(subject: Subject, method: str) -> Cell:
-    """Ask for a map of a copy of the model, and hold it against the plain way."""
+    """Compute a map of a copy of the model, and compare it with the reference."""
     lent = copy.deepcopy(subject.model)
     asked: dict[str, Any] = {"input_ids": list(_TEXT)}
     if subject.task != "classify":
@@ -163,7 +163,7 @@ def judge(subject: Subject, method: str) -> Cell:
 
 
 def compare(subject: Subject, method: str, found: Any, lent: Any = None) -> Cell:
-    """A map against the plain way; `lent` is the model that it was made with."""
+    """Compare a map with the reference. `lent`: the model that the map was made with."""
     columns = subject.columns
     if [token.id for token in found.rows] != [*columns[-1].rows]:
         return Cell(method=method, outcome="wrong", detail="The rows of the map are other tokens.")

@@ -1,4 +1,4 @@
-"""What a map should be, from passes of transformers alone: one pass a number, and no line of the package.
+"""References of maps from passes of transformers alone: one pass for each number, without the package's code.
 
 Rows are the source (where there is one) and then the text, as in a map. Every column is computed on a text of its own
 that ends before the target, so nothing rests on a model being causal.
@@ -33,7 +33,7 @@ Answer = Callable[[int, torch.Tensor], torch.Tensor]
 
 
 class NoSuchMap(Exception):
-    """The method means nothing on this model, so a map is wrong whatever it says."""
+    """The method is undefined on this model, so any map is wrong."""
 
 
 class Truth(NamedTuple):
@@ -59,7 +59,7 @@ class Layer(NamedTuple):
 
 
 class NoReference(Exception):
-    """There is no plain way to this number on this model."""
+    """There is no reference of this number on this model."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How small each field of a config gets, by its name: tables of facts, and no code that reads a config."""
+"""Tables of the small size of each config field by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain text that a model of chats ends at once can be asked as a chat; and no end of a text is looked at first."""
+"""A plain text that a chat model ends at once can be asked as a chat; and an end token is never shown first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHAT = [{"role": "user", "content": ASKED}]
 
 
 def ending(n: int, *, name: str = "llama") -> Any:
-    """A model whose own end of a text is the token that it writes in place n after `ASKED`, counted from 1."""
+    """Return a model whose end token is the n-th token (from 1) that it writes after `ASKED`."""
     model = make(name)
     written = [t.id for t in sw.attribute(model, ASKED, max_new_tokens=8, method="random", progress=False).cols]
     assert written.index(written[n - 1]) == n - 1, "it was not written before"
@@ -48,7 +48,7 @@ def test_a_text_that_ends_within_two_written_tokens_can_be_asked_as_a_chat(opene
 
 
 def test_nothing_is_offered_before_it_is_known_that_the_text_is_over(opened) -> None:
-    """Not of a text that was stopped by `max_new_tokens`, nor of one that went on for a while."""
+    """Nothing is offered for a text that `max_new_tokens` cut off, nor for one of several tokens."""
     h = opened(ending(1))
     assert h.of("trail")[-1]["as_chat"]
     model = ending(3)
@@ -67,7 +67,7 @@ def test_nothing_is_offered_before_it_is_known_that_the_text_is_over(opened) -> 
     ids="+".join,
 )
 def test_nothing_is_offered_of_what_was_given_otherwise(opened, asked: Any) -> None:
-    """Not of a chat, of ids, of a text with a given answer; though the text ends with its first written token."""
+    """Nothing is offered for a chat, for ids, or for a forced answer, even if the text ends at its first token."""
     model = make("llama")
     whole = sw.attribute(model, **({"text": ASKED} | asked), max_new_tokens=1, method="random", progress=False)
     model.model.generation_config.eos_token_id = [whole.cols[0].id]
@@ -90,7 +90,7 @@ def test_nothing_is_offered_where_the_template_refuses_a_single_turn(opened) -> 
 
 @pytest.mark.parametrize("name", ["marian", "t5", "bert", "gpt2_classifier"])
 def test_nothing_is_offered_by_models_that_go_on_with_no_text(opened, name: str) -> None:
-    """Encoder-decoders and classifiers; the first end at once, and all tokenizers of the tests have a template."""
+    """Nothing is offered by encoder-decoders and classifiers, though the first end at once and all have a template."""
     model = make(name)
     assert model.tokenizer.chat_template
     if name in ("marian", "t5"):
@@ -100,7 +100,7 @@ def test_nothing_is_offered_by_models_that_go_on_with_no_text(opened, name: str)
 
 
 def test_a_chat_that_the_user_rendered_is_not_plain() -> None:
-    """Its text holds special tokens of the template."""
+    """A chat that the user rendered is not plain, because it holds special tokens."""
     model = ending(1)
     rendered = model.tokenizer.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
     end = model.model.generation_config.eos_token_id
@@ -109,7 +109,7 @@ def test_a_chat_that_the_user_rendered_is_not_plain() -> None:
 
 
 def test_the_end_of_a_turn_counts_where_only_the_tokenizer_names_it() -> None:
-    """A base model's settings may name the end of a text alone, and the model goes on after the end of a turn."""
+    """The end of a turn counts, even if the model's settings name only the end of a text and it continues."""
     model = make("llama")
     end = model.tokenizer.eos_token_id
     assert not model.ends_at(end)
@@ -119,7 +119,7 @@ def test_the_end_of_a_turn_counts_where_only_the_tokenizer_names_it() -> None:
 
 
 def test_what_is_asked_as_a_chat_is_what_messages_would_have_asked(opened) -> None:
-    """Same ids, roles and turns, written as far, and the same map with the method, objective and settings on show."""
+    """The chat has the ids, roles and turns of `messages=`, the same length, method, objective and settings."""
     model = ending(1)
     h = opened(model, max_new_tokens=5)
     h.say("ask", method="occlusion", objective="logit", settings={"mode": "delete"})
@@ -165,7 +165,7 @@ def test_a_second_click_changes_nothing(opened) -> None:
 
 
 def test_named_words_are_found_again_in_the_chat(opened) -> None:
-    """`segments=` that were given by their words; those in characters are counted in another text, and left out."""
+    """Segments given by their words are found again; those given by characters are left out."""
     h = opened(ending(1), segments={"beast": "cab", "start": (0, 1)})
     h.say("as_chat")
     names = [s.name for s in h.settled().segments]
@@ -189,7 +189,7 @@ def test_what_cannot_be_asked_as_a_chat_is_said_and_all_stays(opened, name: str,
 
 @pytest.mark.parametrize(("special", "first"), [([], 0), ([2], 1), ([2, 3], 2), ([4], 0), ([2, 3, 4], 0)])
 def test_no_special_token_is_looked_at_first_while_a_word_was_written(special: list[int], first: int) -> None:
-    """In the static map; of a text of nothing but special tokens it is the first."""
+    """The static map shows the first word; for a text of special tokens only, the first token."""
     assert likeliest(columns(fake(["Why", "?", "a", " b", " c"], 2, special=special))) == first
 
 

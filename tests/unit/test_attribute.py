@@ -69,7 +69,7 @@ def test_nan_weights_are_an_error_and_the_model_comes_back(tiny_model) -> None:
 
 
 def test_a_model_in_training_with_gradients_comes_back_in_training_with_its_gradients(tiny_models) -> None:
-    """And with dropout off meanwhile: the scores are those of the evaluated model."""
+    """The mode and gradients are unchanged, and the scores are those of evaluation mode without dropout."""
     model = tiny_models["gpt2"].model
     expected = sw.attribute(tiny_models["gpt2"], "the cab", target=" d", progress=False).scores
     model.train()
@@ -103,7 +103,7 @@ def test_every_method_fills_exactly_what_a_target_can_see(tiny_model, method) ->
 
 
 def test_float32_agrees_with_float64(tiny_models) -> None:
-    """To 1e-3: float32's own noise in these gradients."""
+    """Float32 scores equal float64 ones to 1e-3, the noise of float32 in these gradients."""
     from .. import conftest
 
     for family, model in tiny_models.items():
@@ -113,7 +113,7 @@ def test_float32_agrees_with_float64(tiny_models) -> None:
 
 
 def test_half_precision_gives_finite_scores_near_the_double_ones(tiny_models) -> None:
-    """bfloat16 has three digits; the largest input is still the largest."""
+    """Half precision gives finite scores near those of float64: the largest input is the same."""
     from .. import conftest
 
     double = sw.attribute(tiny_models["llama"], "the cab and", target=" the dog", progress=False)
@@ -130,7 +130,7 @@ def test_random_is_the_same_for_the_same_seed_and_another_for_another(tiny_model
 
 
 def test_a_cell_that_runs_the_model_meanwhile_gets_its_own_embeddings(tiny_model) -> None:
-    """Our hooks are on a shadow."""
+    """A cell that runs the model during a map gets the model's own embeddings, because hooks are on a shadow."""
     import threading
 
     ids = torch.tensor([[5, 6, 7]])
@@ -190,7 +190,7 @@ def test_a_question_is_described_by_what_was_chosen(tiny_model, chosen, describe
 def test_a_progress_bar_that_is_done_is_full(
     tiny_model: Any, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a notebook tqdm leaves one that is not red in the cell, as if something had failed."""
+    """A finished progress bar is full: tqdm would mark a partial one as failed."""
     closed: list[tuple[float, float | None]] = []
 
     class Bar(tqdm.auto.tqdm):  # type: ignore[type-arg]  # generic in its stub alone

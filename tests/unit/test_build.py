@@ -1,4 +1,4 @@
-"""What users install: the packages that the build makes, and the hook that puts the front end into them."""
+"""The built packages, and the hook that adds the front end to them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_installed_wheel_is_whole(wheel: Path, tmp_path: Path):
 
 
 def test_what_is_pinned_names_no_host():
-    """Versions only: where packages come from is the business of whoever installs them."""
+    """Pinned requirements are versions without hosts or URLs."""
     pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin) for pin in pins)
     packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
@@ -148,7 +148,7 @@ def test_a_current_front_end_is_left_alone(hook, checkout: Path):
 
 
 def test_an_edit_is_built(hook, checkout: Path):
-    """Also where only one of the built files is older than the sources."""
+    """An edit is built, also if only one built file is older than the sources."""
     built(checkout, 2000)
     touch(checkout / "src/saliency_widget/static/static.js", 999)
     hook.build_front_end(checkout)
@@ -211,7 +211,7 @@ def test_every_link_of_a_page_leads_to_a_file(page: Path):
 
 
 def test_the_readme_stays_short():
-    """Below 700 words: what is more stands on the pages it leads to."""
+    """The README has fewer than 700 words."""
     words = (ROOT / "README.md").read_text(encoding="utf-8").split()
     assert len(words) < 700
     assert all(f"docs/{page.name}" in " ".join(words) for page in (ROOT / "docs").glob("*.md"))

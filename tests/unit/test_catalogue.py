@@ -1,4 +1,4 @@
-"""`methods()`: what there is, and which of it a model allows."""
+"""`methods()` lists all methods, and the reasons why some cannot run on a model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_names_and_cards_cannot_break_the_page() -> None:
 
 
 def test_each_card_of_a_method_has_a_method_and_each_method_a_card() -> None:
-    """In the same order: it is that of the menu."""
+    """Cards and methods correspond one to one, in the order of the menu."""
     assert list(METHODS) == list(OURS)
     assert list(BRIDGED) == list(OF_INSEQ)
     assert all(method_of(card) is not None for card in (*OURS.values(), *OF_INSEQ.values()))

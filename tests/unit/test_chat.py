@@ -1,4 +1,4 @@
-"""A chat is read whole: the ids are those of the model's template, or an error names what the template leaves out."""
+"""A chat is read completely: its ids are those of the template, or an error names what the template drops."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def given_in(tokenizer: Any, encoded: Any) -> str:
     ],
 )
 def test_what_the_user_gave_is_told_from_what_the_template_writes(name: str, given: str) -> None:
-    """A call, and a tool, is one stretch from its first text to its last."""
+    """The user's texts differ from the template's; a tool, or a call, is one range from its first text to its last."""
     kind, messages, options = CHATS[name]
     tokenizer = tokenizer_of(TEMPLATES[kind])
     assert given_in(tokenizer, encode_text(tokenizer, check_prompt(None, messages=messages, **options))) == given
@@ -191,7 +191,7 @@ def test_thinking_that_is_forgotten_is_told() -> None:
 
 @pytest.mark.parametrize("template", [SPEAKS_FIRST, "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}"])
 def test_a_template_that_knows_no_parts_is_given_their_text(template: str) -> None:
-    """One fails where a list is added to a string, one would print it as Python writes it; so does None."""
+    """A template without content parts gets plain text, whether it fails on a list or would print it; likewise None."""
     tokenizer = tokenizer_of(template)
     encoded = encode_text(tokenizer, check_prompt(None, messages=[PARTS]))
     plain = [{"role": "user", "content": "the bad\n cab"}]
@@ -270,7 +270,7 @@ def test_a_tokenizer_that_names_no_places_is_refused_in_words() -> None:
 
 
 def test_the_users_chat_is_not_touched() -> None:
-    """Templates may change what they are given; a template that sorts the arguments of a call is one."""
+    """The user's chat is unchanged, even if a template modifies its arguments."""
     changing = "{% for m in messages %}{% set _ = m.update({'content': 'x'}) %}{{ m.content }}<|im_end|>{% endfor %}"
     messages = [dict(USER)]
     with pytest.raises(InputError):
@@ -282,7 +282,7 @@ def test_the_users_chat_is_not_touched() -> None:
 
 
 def test_a_rendered_chat_does_not_begin_twice() -> None:
-    """A tokenizer that puts a first and a last token around each text, and a text that has the first one already."""
+    """A rendered chat gets no second first token from a tokenizer that adds first and last tokens."""
     tokenizer = byte_tokenizer(frame=True)
     first = tokenizer.bos_token_id
     rendered = tokenizer.apply_chat_template([USER], tokenize=False, add_generation_prompt=True)

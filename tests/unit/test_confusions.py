@@ -1,4 +1,4 @@
-"""Common mistakes: the error says what would have happened, and what was probably meant."""
+"""Common mistakes raise errors that name the consequence and the probable intention."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.families import byte_tokenizer
 
 @pytest.mark.demo
 def test_a_word_without_its_space_is_asked_about(demo: Any) -> None:
-    """One token with its space, two without; the rest of a word is taken as it is."""
+    """A target word without its space is an error if the space makes fewer tokens; the rest of a word is accepted."""
     with pytest.raises(InputError) as caught:
         demo.encode(check_prompt("The dog was very", target="cute and"))
     assert "“cute” would continue the word “very”" in caught.value.message

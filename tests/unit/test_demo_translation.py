@@ -118,7 +118,7 @@ def test_special_tokens_are_marians(model: Any, tokenizer: Any) -> None:
 
 
 def test_the_auto_classes_find_it() -> None:
-    """As any transformers folder, by its configuration."""
+    """The Auto classes load the folder by its configuration."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     folder = demo_translation_folder()
@@ -127,7 +127,7 @@ def test_the_auto_classes_find_it() -> None:
 
 
 def test_it_is_small() -> None:
-    """It travels in every wheel."""
+    """The folder is small, because every wheel contains it."""
     sizes = {file.name: file.stat().st_size for file in demo_translation_folder().iterdir()}
     assert sizes["model.safetensors"] < 2_000_000
     assert sum(sizes.values()) < 2_100_000

@@ -69,7 +69,7 @@ def test_a_row_is_nan_exactly_where_the_target_cannot_see_it() -> None:
 
 
 def test_a_network_that_copies_one_position_has_its_gradient_there_and_nowhere_else() -> None:
-    """Planted truth: the logits at t are a function of the embedding at t - 2 alone."""
+    """If the logits at t depend on the embedding at t - 2 alone, only that row has a score."""
 
     def copy(x: torch.Tensor) -> torch.Tensor:
         return torch.cat([torch.zeros_like(x[:, :2]), x[:, :-2]], dim=1) @ W
@@ -94,7 +94,7 @@ def test_a_network_that_is_not_causal_goes_step_by_step() -> None:
 
 
 def test_a_network_that_is_not_causal_gets_its_steps_from_what_comes_before_alone() -> None:
-    """Also where a method needs one pass for all: the target's own embedding must not tell its probability."""
+    """In a network that is not causal the steps come from a pass without the target's own embedding."""
 
     def both_ways(x: torch.Tensor) -> torch.Tensor:
         return (x + x.mean(1, keepdim=True) ** 2) @ W
@@ -128,7 +128,7 @@ def test_a_network_that_is_not_causal_is_asked_for_one_targets_attention_at_a_ti
 
 
 def test_good_columns_before_a_bad_one_are_kept() -> None:
-    """Also those of the same chunk: a failed run keeps what it had."""
+    """A failed run keeps the good columns before the bad one, also those of the same chunk."""
 
     def dead_at_the_last(x: torch.Tensor) -> torch.Tensor:
         out = bag_of_words(x)
@@ -221,7 +221,7 @@ def test_nan_and_all_zero_scores_are_errors(factor: float, what: str) -> None:
 
 
 def test_a_detached_network_is_an_error_and_not_a_picture() -> None:
-    """Custom code that cuts the gradient gives torch nothing to differentiate."""
+    """A network that cuts the gradient is an error."""
     problem = Problem(network=network(lambda x: bag_of_words(x.detach())), embeddings=embeddings(), targets=TARGETS)
     with pytest.raises(BadScores, match="cuts the gradient"):
         matrix(problem)

@@ -27,7 +27,7 @@ WORDS = ["The", " first", " president", " was", " George", " Washington", ".", "
 
 @pytest.fixture(autouse=True, scope="module")
 def front_end(tmp_path_factory):
-    """These tests need no build: the script that goes along is this one."""
+    """Replace the built script, so that these tests need no build."""
     folder = tmp_path_factory.mktemp("package")
     (folder / "static").mkdir()
     (folder / "static" / "static.js").write_text(SCRIPT)
@@ -140,7 +140,7 @@ def prose(html: str) -> list[tuple[str | None, str]]:
 
 
 def test_a_translation_is_two_texts_under_their_names():
-    """Each in the direction of its own letters, and no stroke where nothing but a start token was read."""
+    """Source and translation have names and their own directions, and no stroke after a start token alone."""
     html = to_html(translation())
     assert prose(html) == [("auto", "我喜歡機器</s>"), ("auto", "<pad> I like it.")]
     page = Page(html)
@@ -197,7 +197,7 @@ def test_a_right_to_left_name_does_not_turn_the_numbers_beside_it():
 
 
 def test_a_split_character_at_the_start_of_the_translation_is_printed():
-    """Its span starts at 0 again: what the source has printed is of another text."""
+    """A split character at the start of the translation is printed, though its span starts at 0 again."""
     a = translation(written=("機", "機", "器"))
     halves = [(4 + k, Token(**{**_fields(a.cols[k - 1]), "span": (0, 1), "part": (k, 2)})) for k in (1, 2)]
     tokens = {token.position: token for token in (*a.rows, *a.cols)} | dict(halves)
@@ -237,7 +237,7 @@ def test_the_most_probable_class_is_shown_first():
 
 
 def test_of_many_classes_the_most_probable_stand_first():
-    """By `order`, since the script counts the boxes as they are; few keep their own order."""
+    """Many classes are sorted by CSS `order`, because the script needs the boxes' order; few keep their own."""
     names = dict(zip("abcdefghij", [0.1, 0.02, 0.3, 0.01, 0.5, 0.03, 0.004, 0.006, 0.02, 0.0002], strict=True))
     boxes = Page(to_html(classes(names))).boxes[4:]
     order = [int(style_of(box)["order"]) for box in boxes]
@@ -267,7 +267,7 @@ def test_titles_hold_share_and_rank():
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("col", [0, 3, -1])
 def test_titles_agree_with_the_scores(signed, col):
-    """Recomputed one by one, in float64."""
+    """Titles hold the shares, recomputed one by one in float64."""
     a = fake(WORDS, 5, signed=signed, seed=7)
     column = [float(s) for s in a.scores[:, col]]
     seen = [s for s in column if not isnan(s)]
@@ -294,7 +294,7 @@ def test_the_lines_below_say_target_probability_and_inputs():
 
 
 def test_the_table_has_every_target():
-    """Each with its probability and its five strongest inputs."""
+    """The table has every target with its probability and its five strongest inputs."""
     text = Page(to_html(paris(signed=True, scores=np.float32([[1, 0.5], [-6, 1], [3, -0.5], [np.nan, 8]])))).everything
     assert "Paris.750capital\xa0−.600 · is\xa0.300 · The\xa0.100" in text
     assert "..500Paris\xa0.800 · capital\xa0.100 · The\xa0.050 · is\xa0−.050" in text
@@ -384,7 +384,7 @@ def test_the_data_gives_the_scores_back(signed):
      (float("inf"), "–")],
 )  # fmt: skip
 def test_a_share_is_written_as_the_living_widget_writes_it(value, said):
-    """The same values, and the same words, in js/tests/pieces.test.ts."""
+    """Shares have the digits of the live widget: js/tests/pieces.test.ts has the same cases."""
     assert share(value) == said
 
 
@@ -464,7 +464,7 @@ def test_an_attribution_shows_itself():
 
 
 def test_the_head_names_the_layer_and_the_head_where_one_is_chosen() -> None:
-    """The map of one head is another than the mean of all."""
+    """The head of the page names the chosen layer and head."""
     settings = {"layer": 0, "head": 5, "reduction": "mean"}
     one = fake(WORDS, 5, label="Attention", unit="attention", objective=None, settings=settings)
     assert "tiny · Attention · layer 0 · head 5 · share of the attention" in Page(to_html(one)).everything
@@ -473,7 +473,7 @@ def test_the_head_names_the_layer_and_the_head_where_one_is_chosen() -> None:
 
 
 def test_a_difference_of_shares_is_told_as_it_is() -> None:
-    """No sum divides it: in its title, in its legend, and for the script."""
+    """A difference of shares is not divided by a sum, in titles, in the legend and in the script's data."""
     page = Page(
         to_html(
             paris(
@@ -520,7 +520,7 @@ def test_an_aggregated_map_can_be_hovered_and_prints_its_text_once(unit: str) ->
 
 
 def test_of_several_tokens_as_one_target_nothing_is_said_of_how_they_were_joined() -> None:
-    """Nobody chose it."""
+    """The page does not name a way of joining for one target of several tokens, because none was chosen."""
     words = Page(in_units().aggregate("word").to_html())
     assert not any("tokens" in caption["detail"] for caption in words.data["captions"])
 
@@ -542,7 +542,7 @@ def test_several_tokens_explained_as_one_stand_in_their_text_once() -> None:
 
 
 def test_a_row_that_is_partly_a_target_is_printed_whole() -> None:
-    """A sentence of which one word alone was computed: nobody has the rest of its words."""
+    """A sentence with only one computed word is printed whole, because the rest of its words is unknown."""
     page = Page(in_units(slice(2, 3)).aggregate("sentence").to_html())
     assert [box["text"] for box in page.boxes if "outline" in style_of(box)] == ["George Wash"]
     assert page.text == "".join(text for text, _, _ in UNITS[:10])

@@ -141,7 +141,7 @@ def test_three_decimals(value, said):
      (float("-inf"), "−∞")],
 )  # fmt: skip
 def test_a_value_is_written_as_the_living_widget_writes_it(value: float, said: str) -> None:
-    """The same values, and the same words, in js/tests/pieces.test.ts."""
+    """Values have the digits of the live widget: js/tests/pieces.test.ts has the same cases."""
     assert significant(value) == said
 
 

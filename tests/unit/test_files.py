@@ -39,7 +39,7 @@ def mode(path: Path) -> int:
 
 @pytest.mark.parametrize("mask", [0o022, 0o002, 0o077, 0o027, 0])
 def test_a_new_file_has_the_permissions_that_the_umask_leaves(tmp_path: Path, umask: None, mask: int) -> None:
-    """Those of a file that Python itself opens there."""
+    """A new file has the permissions of a file that Python itself opens there."""
     os.umask(mask)
     full().save(tmp_path / "a.safetensors")
     (tmp_path / "plain").write_text("")
@@ -84,7 +84,7 @@ def test_a_name_alone_is_a_file_in_this_folder(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
-    """As a device does: replaced by a file, /dev/null would be gone."""
+    """A pipe is written to and not replaced; otherwise /dev/null could be replaced by a file."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -133,7 +133,7 @@ def test_what_the_system_refuses_is_said_with_cause_and_cure(tmp_path: Path) -> 
 def test_a_save_that_breaks_off_leaves_the_old_file_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: str, error: BaseException
 ) -> None:
-    """The system or the user may end it at any step."""
+    """A save that fails at any step leaves the old file and no other."""
 
     def fails(*_: object) -> None:
         raise error

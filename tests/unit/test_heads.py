@@ -1,4 +1,4 @@
-"""Where each head looks, beside `attention` asked for one layer and one head."""
+"""The heads' weights equal the scores of `attention` for one layer and one head."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def acting(text: str) -> set[str]:
 
 
 def harmless(text: str) -> None:
-    """Nothing in it acts on a terminal, and what would is said."""
+    """Assert that a text holds no character that controls a terminal, but signs for them."""
     assert acting(text) == set()
     assert "ESC[31m" in text
     assert "RLO" in text
@@ -128,7 +128,7 @@ def test_a_table_is_escaped_where_it_is_html() -> None:
 
 @pytest.mark.parametrize("kind", ["answer", "scores"])
 def test_an_explanation(kind: Any) -> None:
-    """The model's name, and what it wrote, its problems with it."""
+    """An explanation shows the model's name, its answer and its problems as plain text."""
     review = f"a good film {MARKUP}"
     said = ask(
         Client(f'[("good", 0.5), ("{EVIL}", 0.1), ("a", )]\n{EVIL}'), Inquiry(review=review, kind=kind), print_no
@@ -139,7 +139,7 @@ def test_an_explanation(kind: Any) -> None:
 
 
 def print_no(_: Any) -> None:
-    """Hears, and says nothing."""
+    """Ignore the progress."""
 
 
 def test_the_list_of_methods(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def test_importing_leaves_a_choice_of_the_user_alone():
 
 
 def test_no_two_files_know_each_other():
-    """Not by a type, nor inside a function: there is an order in which each file knows earlier ones only."""
+    """Imports have no cycle, also not for types or inside functions."""
     graph = build_graph("saliency_widget", exclude_type_checking_imports=False)
     files = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
     assert len(files) > 100

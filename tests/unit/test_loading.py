@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that other tests hold are not found here."""
+    """Hide the models that other tests hold."""
     monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
 
 
@@ -48,13 +48,13 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(pristine: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
+    """Return a copy of the folder that a test may damage."""
     return Path(shutil.copytree(pristine, tmp_path / "tiny"))
 
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any look at the network fails the test."""
+    """Let any network access fail the test."""
 
     def refuse(*_args: Any, **_kwargs: Any) -> None:
         pytest.fail("the network was used")
@@ -151,7 +151,7 @@ def test_a_demo_that_is_mistyped(source: str, meant: str) -> None:
 
 @pytest.mark.parametrize("hub_id", ["gpt2", "t5-small", "bert-base-uncased", "me/demo", "Demo/demo", "opus-mt-zh-en"])
 def test_a_hub_id_is_no_mistyped_demo(hub_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other names are asked for on the hub."""
+    """Names that are not similar to a demo's are requested from the hub."""
     hub_answers(monkeypatch, ConnectionError("asked"))
     with pytest.raises(ModelNotFound, match="asked"):
         load_model(hub_id)
@@ -159,7 +159,7 @@ def test_a_hub_id_is_no_mistyped_demo(hub_id: str, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("no_network")
 def test_a_folder_may_be_called_like_a_demo(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is there is taken before anything is guessed."""
+    """An existing folder with a demo's name is loaded."""
     folder.rename(folder.parent / "Demo")
     monkeypatch.chdir(folder.parent)
     assert load_model("Demo").name == "Demo"
@@ -206,7 +206,7 @@ def test_a_damaged_folder_names_the_file(folder: Path, damage: Callable[[Path], 
 
 
 def test_missing_weights_are_damage(folder: Path) -> None:
-    """transformers would fill them with random numbers and go on."""
+    """Missing weights are an error, though transformers would fill them with random numbers."""
     from safetensors.torch import load_file, save_file
 
     state = load_file(folder / "model.safetensors")
@@ -240,7 +240,7 @@ def test_a_damaged_demo_can_be_made_anew(folder: Path, tmp_path: Path, monkeypat
 
 
 def test_a_demo_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The download's own error comes through."""
+    """The error of the demo's download is raised unchanged."""
     monkeypatch.setenv("SALIENCY_WIDGET_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -253,7 +253,7 @@ def test_a_demo_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def hub_answers(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[Any]:
-    """It raises whenever it is asked, and what was asked is noted."""
+    """Let the hub raise an error for every request, and record the requests."""
     import huggingface_hub
 
     asked: list[Any] = []
@@ -280,7 +280,7 @@ def http_error(kind: str) -> Exception:
     ("kind", "says", "cure"),
     [
         ("RepositoryNotFoundError", "no model 'me/nothing'", "hf auth login"),
-        ("GatedRepoError", "owners", "Ask for access"),
+        ("GatedRepoError", "gated", "Ask for access"),
         ("RemoteEntryNotFoundError", "no config.json", "original model"),
         (None, "cannot be reached", "HF_HUB_OFFLINE"),
     ],
@@ -448,7 +448,7 @@ def test_objects_refuse_device_and_dtype(folder: Path) -> None:
     """device= and dtype= together with an object: an error, not silence."""
     model = load_model(folder)
     for source in (model, (model.model, model.tokenizer)):
-        with pytest.raises(InputError, match="as it is") as caught:
+        with pytest.raises(InputError, match="not changed") as caught:
             load_model(source, device="cpu")
         assert "model.to" in caught.value.cure
 

@@ -1,4 +1,4 @@
-"""Adapters: a folder with a few weights that were trained over a base model. peft itself says what is right."""
+"""Adapters give the logits that peft itself computes."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ IDS = torch.tensor([[70, 71, 72, 40]])
 
 @pytest.fixture(autouse=True)
 def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that other tests hold are not found here."""
+    """Hide the models that other tests hold."""
     monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
 
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any look at the network fails the test."""
+    """Let any network access fail the test."""
 
     def refuse(*_args: Any, **_kwargs: Any) -> None:
         pytest.fail("the network was used")
@@ -100,7 +100,7 @@ def lora(**settings: Any) -> Any:
 
 
 def from_disk(folder: Path, network: str = "AutoModelForCausalLM", **options: Any) -> Any:
-    """A base model as its user loads it: it knows where it came from, and so does what is trained over it."""
+    """Return a base model loaded from its folder, so that it and its adapters have its path."""
     import transformers
 
     return getattr(transformers, network).from_pretrained(folder, **options)
@@ -353,7 +353,7 @@ def test_an_adapter_that_does_not_fit(make: Callable[[], Any], says: str, base: 
     [
         (lambda: peft_config("PromptTuningConfig", num_virtual_tokens=4), "virtual tokens"),
         (lambda: peft_config("PrefixTuningConfig", num_virtual_tokens=4), "virtual tokens"),
-        (lambda: lora(alora_invocation_tokens=[70]), "only behind certain tokens"),
+        (lambda: lora(alora_invocation_tokens=[70]), "only after certain tokens"),
     ],
 )
 def test_adapters_that_do_not_act_on_the_whole_text(make: Callable[[], Any], says: str, base: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a model is: from transformers' own tables and from what an object can do, without a list of families."""
+"""The kind of a model is found from transformers' tables or the abilities of an object, without a list of families."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ROPE = {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1e4}
 
 @pytest.fixture(autouse=True)
 def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that other tests hold are not found here; and none of them is looked for on the network."""
+    """Hide the models that other tests hold, and let any network access fail."""
 
     def refuse(*_args: Any, **_kwargs: Any) -> None:
         pytest.fail("the network was used")

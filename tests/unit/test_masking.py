@@ -1,4 +1,4 @@
-"""Taking inputs away from toy networks whose answer is known: masks go in, objectives come out."""
+"""Masking of inputs on toy networks with known objectives."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def test_words_stand_beside_words_once_each() -> None:
     assert texts(m.cols) == " and| the| dogs"
     assert m.n_alone == (0, 1)
     assert {token.length for token in m.tokens} == {1}  # in the text of both a word is one token
-    with pytest.raises(InputError, match="a row a word, the second a token"):
+    with pytest.raises(InputError, match="are words, those of the second tokens"):
         merge(a, attributed("gpt2", "the cab", " and dogs"))
 
 

@@ -1,4 +1,4 @@
-"""What a method says of its own result: the page hears the sentences of the static map, and of which columns."""
+"""The notes of a method on its own result: page and static map have the same sentences and columns."""
 
 from __future__ import annotations
 

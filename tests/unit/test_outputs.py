@@ -61,7 +61,7 @@ def test_other_models_offer_every_objective(opened, name: str) -> None:
 
 @pytest.mark.parametrize(("n", "name"), [(1, "output"), (3, "outputs")])
 def test_the_static_map_calls_them_outputs(n: int, name: str) -> None:
-    """And tells the numbers; of a classifier with probabilities they are classes."""
+    """The static map calls them outputs and shows their numbers; a classifier's are called classes."""
     whole = sw.attribute(outputs(n), "a cab", objective="logit", progress=False)
     page = whole.to_html()
     assert f">{name}</div>" in page

@@ -1,4 +1,4 @@
-"""A pair of texts is read by a classifier as its tokenizer makes it: ids, token types, and two segments."""
+"""A classifier reads a pair as its tokenizer encodes it: ids, token types, and two segments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planted truth for what adds up and what is taken away: toy networks whose answer is known by construction."""
+"""Integrated gradients and occlusion on toy networks whose scores are known by construction."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_network_that_copies_one_row_has_its_score_there_and_nowhere_else(
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_occlusion_is_in_units_of_the_objective(cached: bool) -> None:
-    """The copied row makes the whole prediction: without it there is that of the baseline."""
+    """The drop of the copied row is the objective minus that of the baseline."""
     given = {"read_once": reading(copy)} if cached else {}
     scores = matrix(problem_of(copy, objective="probability", **given))
     for j, (position, (token,)) in enumerate(TARGETS):
@@ -489,7 +489,7 @@ def test_a_baseline_that_the_tokenizer_does_not_have_names_those_it_has() -> Non
 
 
 def test_a_baseline_that_would_have_no_say_is_refused() -> None:
-    with pytest.raises(InputError, match="What is deleted is not replaced"):
+    with pytest.raises(InputError, match="Deleted tokens need no baseline"):
         OcclusionSettings(mode="delete", baseline="unk")
 
 

@@ -1,4 +1,4 @@
-"""What the user gave becomes ids, roles and turns; what cannot be asked is said."""
+"""Arguments become ids, roles and turns, or an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_text_becomes_its_tokens(tiny_model) -> None:
 
 
 def test_ids_are_taken_as_they_are(tiny_model) -> None:
-    """t, h, e: no tokenizer would write "the" in three tokens."""
+    """Ids are used unchanged, even if the tokenizer would encode the text differently."""
     ids = [tiny_model.tokenizer.convert_tokens_to_ids(c) for c in "the"]
     encoded = tiny_model.encode(check_prompt(None, input_ids=ids, target_ids=[5]))
     assert encoded.inputs.ids == tuple(ids)

@@ -1,4 +1,4 @@
-"""What a page asks of the map on show and beside it: foils, single columns, maps aside; what a cancel leaves."""
+"""The page's questions: foils, single columns and maps aside; and the columns that a cancel leaves."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_an_ask_overtakes_what_is_computed_aside_and_that_goes_on_afterwards(tin
 
 
 def test_what_if_is_answered_in_the_middle_of_a_map_that_goes_on(tiny_model, harness, computed) -> None:
-    """Nobody waits for all columns to hear what a word did; and each column is computed once."""
+    """A what-if is answered during a map, and each column is computed once."""
     n = len(sw.attribute(tiny_model, TEXT, target=TARGET, method="random", progress=False).cols)
     h = harness(tiny_model)
     asked = []

@@ -1,4 +1,4 @@
-"""An Attribution answers questions, keeps every bit, and refuses what is not one."""
+"""An Attribution returns scores by token, is saved without loss, and refuses invalid fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The static map beside a widget: when it is filled."""
+"""The times at which the static map beside a widget is saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from saliency_widget.saved import REST, SavedMap
 
 
 class Slot:
-    """Remembers what was put there."""
+    """An output that records its contents."""
 
     def __init__(self) -> None:
         self.pages: list[str] = []
@@ -22,7 +22,7 @@ class Slot:
 
 
 class Timer:
-    """A clock that strikes when it is told to."""
+    """A timer that a test fires."""
 
     running: ClassVar[list[Timer]] = []
 

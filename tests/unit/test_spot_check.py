@@ -1,4 +1,4 @@
-"""Each map recomputes a few of its numbers by plain passes: what is right passes, every planted fault is refused."""
+"""Spot checks accept correct maps, and refuse every planted error."""
 
 from __future__ import annotations
 

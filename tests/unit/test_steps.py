@@ -1,4 +1,4 @@
-"""The counters that growth is measured with see what they are for."""
+"""The counters of work notice quadratic growth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes first of all that a widget was asked to do."""
+"""The order of a widget's tasks."""
 
 from __future__ import annotations
 

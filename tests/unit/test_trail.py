@@ -1,4 +1,4 @@
-"""The texts of one widget: branches, what was kept of what was tried, and the way back."""
+"""The trail of a widget: branches, kept changes, and going back."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_the_way_back_is_from_the_cache_and_begins_a_new_document(opened, tiny_m
 
 @pytest.mark.parametrize("name", ["llama", "marian", "bert"])
 def test_what_is_kept_has_a_map_of_its_own(opened, name: str) -> None:
-    """Struck ids are gone, and the same continuation is forced: as if one had given these ids."""
+    """A kept change has its own map: that of the remaining ids with the same forced continuation."""
     model = made(name)
     h = opened(model, **({} if name == "bert" else {"target": "dad"}))
     source, given, targets = ids_of(h.controller.attribution)
@@ -283,7 +283,7 @@ def test_cancel_while_a_branch_is_written_keeps_what_was_written(opened, tiny_mo
 def test_a_branch_overtakes_the_map_of_the_text_before_and_that_is_gone_on_with_on_the_way_back(
     opened, tiny_model, computed
 ) -> None:
-    """Each column of either text is computed once."""
+    """A branch interrupts the map, which continues after going back; each column is computed once."""
     h = opened(tiny_model)
     begun: list[int] = []
 

@@ -1,4 +1,4 @@
-"""One rule for what is a unit: the map, aggregate() and occlusion cut a text at the same places.
+"""The map, aggregate() and occlusion split a text into the same units.
 
 tests/data/units.json holds Python and the page (js/tests/units.test.ts) to it.
 """
@@ -78,7 +78,7 @@ def written(family: str) -> Any:
 
 
 def test_the_tokens_of_the_file_are_those_of_a_model(family: str) -> None:
-    """So what the page cuts in its tests is what a kernel sends it."""
+    """The tokens in the shared file are those of a model, so the page's tests use real tokens."""
     document = written(family)
     assert [{name: getattr(t, name) for name in CONTINUED["tokens"][0]} for t in document.tokens] == CONTINUED["tokens"]
     assert document.first_target == document.first_written == CONTINUED["first_target"]

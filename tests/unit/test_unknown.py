@@ -1,4 +1,4 @@
-"""A row of an unknown token shows what the reader wrote there."""
+"""The row of an unknown token shows its original text."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_source_and_a_text_to_classify_show_them_too() -> None:
 
 
 def test_what_is_left_of_a_text_keeps_what_its_unknown_tokens_stand_for() -> None:
-    """Also where a token before them was struck out: what if the first word were gone?"""
+    """Unknown tokens keep their original text after an earlier token was struck out."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     tokenizer = word_piece()
@@ -176,7 +176,7 @@ def test_two_of_them_side_by_side_cannot_be_told_apart() -> None:
 
 
 def test_pieces_that_are_not_in_the_text_are_shown_as_the_tokenizer_has_them() -> None:
-    """It rewrote the text: where its pieces come from is not guessed."""
+    """Pieces that are not in the text are shown with the tokenizer's names."""
     slow = Slow("▁colour", "▁☃", "▁the", known=("▁colour", "▁the"))
     assert slow.told("color ☃ the colour ☃") == [None, " ☃", None]
     assert Slow("▁x", "▁Ω", known=("▁x",)).told("y ☃") == [None, " Ω"]

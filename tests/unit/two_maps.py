@@ -1,4 +1,4 @@
-"""Two small maps to set side by side, and how to find them in what was made of both."""
+"""Two small maps to compare, and helpers that find them in the merged map."""
 
 from __future__ import annotations
 

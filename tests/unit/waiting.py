@@ -1,4 +1,4 @@
-"""Waiting for what another thread does: by looking again and again, as long as it takes.
+"""Waiting for another thread by polling.
 
 How long is no claim of any test. A machine may be busy; only what never comes fails.
 """
@@ -15,7 +15,7 @@ GUARD = 120  # seconds after which something is taken for lost
 
 
 def wait_for(condition: Callable[[], object], said: Callable[[], object] = lambda: None) -> None:
-    """Until it holds. `said` is what a failure tells."""
+    """Wait until a condition holds. `said`: the message of a failure."""
     end = time.monotonic() + GUARD
     while not condition():
         assert time.monotonic() < end, said()

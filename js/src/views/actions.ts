@@ -1,4 +1,4 @@
-/** The line below the text: which targets the chosen inputs feed and what can be done with them; else what is left out of the shares. */
+/** The line below the text: targets and actions of the chosen inputs, or else the spans left out of the shares. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent, plural } from "../format";
@@ -13,7 +13,7 @@ export function actionsView(context: ViewContext): HTMLElement {
   const { store, signal } = context;
   const root = h("div", { className: "sw-actions", role: "group", ariaLabel: "Chosen inputs", hidden: true });
 
-  /** The line may go, or say something else: the focus does not go with its buttons. */
+  /** Runs an action that may change the line, and keeps the focus when its buttons go. */
   function doing(act: () => void): void {
     const hadFocus = hasFocus(root);
     act();

@@ -1,6 +1,6 @@
 /**
- * Tells screen readers, once the reader has come to rest, what the target is, what mattered most for it and how sure that
- * is; and, when an LLM has had its say, what it was.
+ * Announces to screen readers, after a pause, the target, its strongest inputs and the notes on it; and answers of an
+ * LLM.
  */
 
 import { share } from "../format";
@@ -61,7 +61,7 @@ function aboutTarget(store: Store): string {
     .join(" ");
 }
 
-/** Said once the reader has come to rest, and not again while it is the same. */
+/** Returns a live region that announces words after a pause, and not again while they are the same. */
 function restful({ store, signal }: ViewContext, words: (store: Store) => string): HTMLElement {
   const root = liveRegion();
   let text = "";
@@ -84,7 +84,7 @@ export function noteAnnouncer(context: ViewContext): HTMLElement {
   return restful(context, (store) => notesOn(store).join(" "));
 }
 
-/** Not the text, which the reader finds in the drawer: an answer can be a page long. */
+/** Returns the announcement of an answer, without its text, which is in the drawer and may be long. */
 export function answered(store: Store, answer: Answer): string {
   const name = explainerName(store, answer.explainer);
   if (answer.state === "failed") return `${name} failed. ${answer.failure?.message ?? ""}`.trimEnd();
@@ -93,7 +93,7 @@ export function answered(store: Store, answer: Answer): string {
   return answer.decides ? `${name} has answered: ${classOf(answer)}.${words}` : `${name} has answered.${words}`;
 }
 
-/** Announces answers that came while the page was open, not the history that a new page gets. */
+/** Announces answers that arrive while the page is open, but not earlier ones that a new page receives. */
 export function answerAnnouncer({ store, signal }: ViewContext): HTMLElement {
   const root = liveRegion();
   const underWay = new Set<number>();

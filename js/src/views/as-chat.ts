@@ -1,4 +1,4 @@
-/** An offer after a model wrote next to nothing: to ask the text again as a chat, as the model was trained. */
+/** The offer to ask a text again as a chat, after a chat model wrote almost nothing. */
 
 import type { ViewContext } from "./context";
 import { h, liveRegion, watch } from "./dom";

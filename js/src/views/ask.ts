@@ -1,21 +1,21 @@
-/** Functions that ask for a map, from any place in the view. */
+/** Functions that ask for a map. */
 
 import type { Asked, Store } from "../store";
 import type { ViewContext } from "./context";
 
-/** The map that the reader sees, or waits for. */
+/** Returns the question of the map that the reader waits for or sees. */
 export function mapOnShow({ asked, map, questionOf }: Store): Asked | null {
   return asked.value ?? (map.value === null ? null : questionOf(map.value));
 }
 
-/** The objective of the next question: that of the map on show if the menu has it, else the first in the menu. */
+/** Returns the objective of the next question: that of the map on show, or the first in the menu. */
 export function objectiveOf(store: Store): string | undefined {
   const offered = store.menu.value?.objectives ?? [];
   const now = mapOnShow(store)?.objective;
   return offered.length === 0 || offered.some(({ id }) => id === now) ? now : offered[0]?.id;
 }
 
-/** Another method keeps the objective, unless one is given; and what the target is set against, if it can. */
+/** Asks for the map of a method, with the current objective unless one is given, and with the foil if possible. */
 export function askMap(context: ViewContext, method: string, objective?: string): void {
   const { store } = context;
   const now = mapOnShow(store);
@@ -31,12 +31,12 @@ export function askFor({ store, send }: ViewContext, question: Asked): void {
   send({ type: "ask", ...question });
 }
 
-/** Entropy depends on all tokens: it has no foil. */
+/** Returns whether an objective is of one token. Entropy depends on all tokens, so it has no foil. */
 function looksAtOne(objective: string): boolean {
   return objective !== "entropy";
 }
 
-/** The question for "why this and not that?": with the method and objective on show, if these use a single target. */
+/** Returns the question for a contrast with a foil, by the method and objective on show if these allow one. */
 export function wayToContrast(store: Store): Asked | null {
   const { menu } = store;
   const now = mapOnShow(store);

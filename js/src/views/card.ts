@@ -1,4 +1,4 @@
-/** The card behind the (i) of a method, an answer or a comparison: how to read it, and what it does not prove. */
+/** The card of a method, an answer or a comparison, behind an (i): how to read it, and what it does not prove. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import type { WireCard } from "../protocol";
@@ -6,7 +6,7 @@ import type { ViewContext } from "./context";
 import { h } from "./dom";
 import { createPopover } from "./popover";
 
-/** `more`: further sentences on how to read it. */
+/** Returns a card. `more`: further sentences on how to read it. */
 export function cardOf(
   title: string,
   { about, reads, caveats, reference }: WireCard,
@@ -21,7 +21,7 @@ export function cardOf(
     </dl>`;
 }
 
-/** A button that opens a card, which is asked for each time. */
+/** Returns a button that opens a card, which is made each time. */
 export function cardButton(
   context: ViewContext,
   name: string,

@@ -9,34 +9,34 @@ import type { ViewContext } from "./context";
 import { nameOfTargets } from "./words";
 
 const FEW = 3; // targets that are named
-/** What is done with inputs, in the words of the buttons. To leave out is not to strike out: the model reads the same text. */
+/** The labels of buttons. An input that is left out of the shares is still read by the model; a struck one is not. */
 export const LEAVE_OUT = "Leave out of the shares";
 export const COUNT = "Count again";
 
-/** The whole units from one token to another, in either order; units of targets where both tokens are targets. */
+/** Returns the whole units from one token to another, in either order; units of targets if both are targets. */
 function between({ units, targetUnits, firstTarget }: Store, a: number, b: number): Span {
   const [start, last] = [Math.min(a, b), Math.max(a, b)];
   return wholeUnits(start < firstTarget.value ? units.value : targetUnits.value, { start, end: last + 1 });
 }
 
-/** The columns from one target to another. */
+/** Returns the columns from one target to another. */
 export function colsBetween(store: Store, a: number, b: number): Span {
   const { start, end } = between(store, a, b);
   return { start: start - store.firstTarget.value, end: end - store.firstTarget.value };
 }
 
-/** Pins columns, and never lets go of them. */
+/** Pins columns; unlike `pin`, never unpins them. */
 export function pinCols({ selection, extent, pin }: Store, { start, end }: Span): void {
   if (selection.value !== start || extent.value !== end - start) pin(start, end - start);
 }
 
-/** Turns the question round for the inputs from one to another. */
+/** Chooses the inputs from one to another. */
 export function chooseInputs(store: Store, a: number, b: number): void {
-  store.hoverCol.value = null; // no preview over the answer
+  store.hoverCol.value = null; // a preview would hide the answer
   store.inputs.value = between(store, a, b);
 }
 
-/** Turns the question round for the unit of a token, or back; with `more` for all from there to what is chosen already. */
+/** Chooses the unit of a token, or ends the choice; with `more` all inputs from there to the chosen ones. */
 export function chooseInput(store: Store, token: number, more: boolean): void {
   const { value: chosen } = store.inputs;
   store.hoverCol.value = null;
@@ -44,7 +44,7 @@ export function chooseInput(store: Store, token: number, more: boolean): void {
   else store.turn({ start: token, end: token + 1 });
 }
 
-/** The chosen inputs, or else the unit of a token. */
+/** Returns the chosen inputs, or else the unit of a token. */
 export function chosenOr({ inputs, units }: Store, token: number): Span {
   return inputs.value ?? unitAt(units.value, token) ?? { start: token, end: token + 1 };
 }
@@ -59,8 +59,7 @@ export function toggleHidden(store: Store, rows: Span): void {
 }
 
 /**
- * Asks for the probabilities after this change; without a change, undoes the last. The kernel says itself why it
- * cannot.
+ * Asks for the probabilities after this change; without a change, undoes the last one. The kernel sends its own errors.
  */
 export function tryOut({ store, request }: Pick<ViewContext, "store" | "request">, change: Change): void {
   request({ type: "try", ...change }).then(store.tried, () => {});
@@ -70,13 +69,13 @@ export function strikeOut(context: Pick<ViewContext, "store" | "request">, { sta
   tryOut(context, { rows: Array.from({ length: end - start }, (_, k) => start + k) });
 }
 
-/** Whether the unit of a token has finer parts that are not shown. */
+/** Returns whether the unit of a token can be opened into finer ones. */
 export function canOpen({ units }: Store, token: number): boolean {
   const span = unitAt(units.value, token);
   return span !== null && span.end - span.start > 1;
 }
 
-/** The targets that owe most to these inputs, as "Washington .342"; none where nothing is known. */
+/** Returns the targets with the largest scores for these inputs, as "Washington .342"; none if nothing is computed. */
 export function feeds(store: Store, rows: Span): { name: string; value: string }[] {
   const owed: { cols: Span; value: number }[] = [];
   for (let col = 0; col < store.nTargets.value; ) {

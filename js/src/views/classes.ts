@@ -1,6 +1,6 @@
 /**
- * The classes of a classifier, each a target with its probability on it; or the outputs of a regression, with their
- * numbers. Of many, the most probable come first.
+ * The classes of a classifier with their probabilities, or the outputs of a regression with their numbers. Many classes
+ * are sorted by probability.
  */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
@@ -15,10 +15,10 @@ import { followKeys } from "./text/keyboard";
 import { followPointer } from "./text/pointer";
 import { numberOf, outputsOf, stepOf } from "./words";
 
-const LITTLE = 0.001; // the line of the target says how little
-const FEW = 8; // so many are taken in at a glance, and stars from 1 to 5 have an order of their own
+const LITTLE = 0.001; // smaller probabilities are shown only in the line of the target
+const FEW = 8; // classes that keep the model's own order, such as 1 to 5 stars
 
-/** The columns in the order in which their classes stand. */
+/** Returns the columns in the order of their boxes. */
 export function classOrder({ steps, nTargets }: Store): number[] {
   const cols = Array.from({ length: nTargets.value }, (_, col) => col);
   const p = (col: number) => steps.value[col]?.value ?? steps.value[col]?.probability ?? 0;
@@ -28,7 +28,7 @@ export function classOrder({ steps, nTargets }: Store): number[] {
 export function classesView(context: ViewContext): HTMLElement {
   const { store, signal, ramp } = context;
   const root = h("div", { className: "sw-classes", role: "group", ariaLabel: "Classes" });
-  // A class says all there is to say of it, and a tooltip would lie on the text that it colours.
+  // A class needs no tooltip, which would cover the text that it colours.
   const untold = { ...context, tooltip: { ...context.tooltip, show: () => {} } };
   followKeys(untold, root, followPointer(untold, root));
 
@@ -41,7 +41,7 @@ export function classesView(context: ViewContext): HTMLElement {
     const number = numberOf(store, { cols: { start: col, end: col + 1 } });
     const name = labelOf(token);
     const { turned, step, signed } = store.look.value;
-    const owed = turned ? step(i) : null; // to the inputs that were chosen
+    const owed = turned ? step(i) : null; // by the chosen inputs
     const swatch = owed === null ? null : swatchOf(ramp.value, owed, signed);
     return html`<span
       role="button"

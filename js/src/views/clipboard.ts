@@ -2,12 +2,12 @@
 
 import { h } from "./dom";
 
-/** `layer`: where something may be written that nobody sees. */
+/** Copies a text. `layer`: a place for a hidden text field. */
 export async function copy(text: string, layer: HTMLElement): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Not allowed here, or the page is not served safely: the old way.
+    // The clipboard API is forbidden, or the page is not secure: use the old way.
     const focused = (layer.getRootNode() as Document | ShadowRoot).activeElement as HTMLElement | null;
     const area = h("textarea", { className: "sw-unseen", value: text });
     layer.append(area);

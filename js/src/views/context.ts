@@ -8,12 +8,12 @@ import type { Tooltip } from "./tooltip";
 
 export type ViewContext = Wire & {
   store: Store;
-  /** Aborts when the view goes; every listener and effect hangs on it. */
+  /** Aborts when the view is removed, which ends every listener and effect. */
   signal: AbortSignal;
   ramp: ReadonlySignal<Ramp>;
   tooltip: Tooltip;
-  /** Where popovers live: inside the view's root, outside whatever clips. */
+  /** The parent of popovers: inside the view's root, outside of elements that clip. */
   layer: HTMLElement;
-  /** The map that a text is coloured by, where it is not the one on show. */
+  /** The map that colours a text, if it is not the one on show. */
   of?: ReadonlySignal<MapData | null>;
 };

@@ -2,13 +2,13 @@
 
 import { effect, untracked } from "@preact/signals-core";
 
-/** An effect that ends with the view. */
+/** Runs an effect until the view is removed. */
 export function watch(signal: AbortSignal, run: () => void): void {
   if (signal.aborted) return;
   signal.addEventListener("abort", effect(run), { once: true });
 }
 
-/** An element with properties and children; strings become text nodes. ARIA goes into attributes, which all browsers know. */
+/** Returns an element with properties and children; strings become text nodes. ARIA is set as attributes. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   properties: Partial<HTMLElementTagNameMap[K]> = {},
@@ -24,17 +24,17 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** What is written into it is read aloud, once the screen reader has said what it was about to say. */
+/** Returns an element whose changes screen readers read aloud after their current speech. */
 export function liveRegion(): HTMLElement {
   return h("div", { className: "sw-unseen", role: "status", ariaLive: "polite" });
 }
 
-/** Whether the focus is in an element, or on it; through shadow roots, too. */
+/** Returns whether the focus is on or in an element, also in shadow roots. */
 export function hasFocus(element: Element): boolean {
   return element.contains((element.getRootNode() as Document | ShadowRoot).activeElement);
 }
 
-/** Runs `draw` once in the next frame, however often it is called before. */
+/** Returns a function that runs `draw` once in the next frame, however often it is called. */
 export function coalesced(signal: AbortSignal, draw: () => void): () => void {
   let frame = 0;
   signal.addEventListener("abort", () => cancelAnimationFrame(frame), { once: true });
@@ -47,7 +47,7 @@ export function coalesced(signal: AbortSignal, draw: () => void): () => void {
   };
 }
 
-/** Runs `act` once nobody has called for so many milliseconds. */
+/** Returns a function that runs `act` after so many milliseconds without another call. */
 export function rested(signal: AbortSignal, ms: number, act: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
@@ -57,18 +57,18 @@ export function rested(signal: AbortSignal, ms: number, act: () => void): () => 
   };
 }
 
-/** An observer of one element that ends with the view. */
+/** Observes one element until the view is removed. */
 export function observed(signal: AbortSignal, element: Element, observer: ResizeObserver | IntersectionObserver): void {
   observer.observe(element);
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
 }
 
-/** An element that comes and goes, and what belongs to it. */
+/** An element of a keyed list, and what belongs to it. */
 export type Made = { element: HTMLElement };
 
 /**
- * The children of an element, one an item. Returns what brings them up to date: each is made once for its key, lives until
- * that key is gone, and stays in its place if it can, for who is moved loses scroll and focus.
+ * Returns a function that updates the children of an element, one for each item. A child is made once for its key and
+ * removed with it; it is moved only if necessary, because a moved element loses scroll and focus.
  */
 export function keyed<Item, M extends Made>(
   parent: HTMLElement,

@@ -1,4 +1,4 @@
-/** Drawers: panels that stay closed until the reader opens them, and are built only then. */
+/** Drawers: panels that are closed until the reader opens them, and built only then. */
 
 import { untracked } from "@preact/signals-core";
 import type { Store } from "../store";
@@ -32,7 +32,7 @@ const DRAWERS: readonly Drawer[] = [
   { label: "Take away", key: "x", build: takeAwayView, isThere: ({ map }) => map.value !== null },
 ];
 
-/** `toggle` opens or closes the drawer of that key, where there is one. */
+/** Returns the drawers, and `toggle`, which opens or closes the drawer of a key if there is one. */
 export function drawersView(context: ViewContext): { element: HTMLElement; toggle: (key: string) => void } {
   const row = h("div", { className: "sw-drawer-row" });
   const element = h("div", { className: "sw-drawers" }, row);
@@ -49,9 +49,9 @@ export function drawersView(context: ViewContext): { element: HTMLElement; toggl
 function drawerView(context: ViewContext, { label, build, isThere, opensItself = () => false }: Drawer) {
   const { store, signal } = context;
   const button = h("button", { type: "button", className: "sw-drawer-toggle", ariaExpanded: "false" }, label);
-  const place = h("div"); // keeps the order, whichever is opened first
+  const place = h("div"); // keeps the order of drawers
   let lifetime: AbortController | null = null;
-  let isNew = true; // once it was open, it is the reader's
+  let isNew = true; // only a drawer that was never open opens itself
 
   function toggle(): void {
     if (button.hidden) return;

@@ -1,11 +1,11 @@
-/** The focus of a reader without a mouse stays in the widget. */
+/** Keyboard focus that stays in the widget. */
 
 import { computed } from "@preact/signals-core";
 import type { ViewContext } from "./context";
 import { hasFocus, watch } from "./dom";
 import { focusTarget } from "./input";
 
-/** Another text takes the place of all that can have the focus: it goes on with the target on show, once there is one. */
+/** Moves the focus to the target on show when another text replaces the element that had it. */
 export function keepFocus(context: ViewContext, root: HTMLElement, body: HTMLElement): void {
   const { store, signal } = context;
   let isHere = false;

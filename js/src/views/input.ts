@@ -1,16 +1,16 @@
-/** Handlers of mouse and keys that text and matrix share. */
+/** Mouse and key handlers that text and matrix share. */
 
 import type { ViewContext } from "./context";
 
 /** The action of each key, by the key's name. */
 export type Steps = Readonly<Record<string, () => void>>;
 
-/** Chords belong to the notebook and the browser. */
+/** Returns whether a key has a modifier: such keys belong to the notebook and the browser. */
 export function isChord({ ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
   return ctrlKey || metaKey || altKey;
 }
 
-/** Takes the keys that mean something here, and lets all others pass. */
+/** Handles the keys that have an action here, and no others. */
 export function onKeys(
   element: HTMLElement,
   signal: AbortSignal,
@@ -28,7 +28,7 @@ export function onKeys(
   );
 }
 
-/** The keys that choose a target from the one at `place`. `moveTo` keeps within those there are. */
+/** Returns the keys that move from the target at `place` to another. `moveTo` limits the place to existing targets. */
 export function targetSteps(place: number, stride: number, moveTo: (place: number) => void, pin: () => void): Steps {
   return {
     ArrowLeft: () => moveTo(place - stride),
@@ -40,7 +40,7 @@ export function targetSteps(place: number, stride: number, moveTo: (place: numbe
   };
 }
 
-/** The arrows move the focus among the buttons of a menu, round and round. */
+/** Lets the arrow keys move the focus among the buttons of a menu, cyclically. */
 export function menuKeys(menu: HTMLElement, signal: AbortSignal): void {
   onKeys(menu, signal, ({ target }) => {
     const all = [...menu.querySelectorAll<HTMLElement>("button")];
@@ -50,19 +50,19 @@ export function menuKeys(menu: HTMLElement, signal: AbortSignal): void {
   });
 }
 
-/** The index below `n` nearest to `place`. */
+/** Returns the index below `n` nearest to `place`. */
 export function nearest(place: number, n: number): number {
   return Math.min(n - 1, Math.max(0, place));
 }
 
-/** The mouse or the focus went away: back to the pinned target. */
+/** Ends a preview: the pinned target is on show again. */
 export function endPreview({ store, tooltip }: ViewContext): void {
   store.preview(null, null);
   tooltip.hide();
 }
 
 /**
- * The element with the focus goes: move the focus to the target on show, without a preview where several are pinned.
+ * Moves the focus from an element that is removed to the target on show, without a preview if several are pinned.
  */
 export function focusTarget(context: ViewContext, from: Element): void {
   from.closest(".sw-body")?.querySelector<HTMLElement>('.sw-column[tabindex="0"]')?.focus();

@@ -1,6 +1,6 @@
 /**
- * All columns at once: a heat map on a canvas that is only as large as its window. It draws the cells and names one can
- * see, once a frame, so that 10,000 × 400 is as quick as 10 × 4.
+ * All columns at once: a heat map on a canvas of the size of its viewport. It draws only visible cells and names, once
+ * a frame, so that 10,000 × 400 is as quick as 10 × 4.
  */
 
 import { render } from "lit-html";

@@ -13,11 +13,11 @@ import { createPopover } from "./popover";
 const SCALES: Record<ScaleName, string> = { linear: "linear", quantile: "by rank (quantile)", threshold: "threshold" };
 const MEASURES: Record<Measure, string> = { share: "share of the column", raw: "raw score" };
 const POOLS: Record<Pool, string> = { sum: "sum", mean: "mean per token", max: "max" };
-/** Of units whose numbers do not grow with their length, behind the name of the unit. */
+/** A suffix of the unit's name for numbers that do not grow with the length of a unit. */
 const PER_TOKEN = ", mean per token";
 const JOINTS: Record<"mean" | "sum", string> = { mean: "mean", sum: "sum" };
 
-/** Tokens, words, sentences, segments, and tokens again. */
+/** Changes the unit: tokens, words, sentences, segments, and tokens again. */
 export function readByNext({ granularity, readBy }: Store): void {
   const next = (GRANULARITIES.indexOf(granularity.value) + 1) % GRANULARITIES.length;
   readBy(GRANULARITIES[next] as Granularity);
@@ -47,7 +47,7 @@ export function granularitySelect({ store, signal }: ViewContext): HTMLElement {
 
 export function optionsButton(context: ViewContext): HTMLElement {
   const { store, signal } = context;
-  const id = crypto.randomUUID(); // radio buttons of one name belong together on the whole page
+  const id = crypto.randomUUID(); // radio buttons of one name form a group on the whole page
   const button = h("button", { type: "button", className: "sw-plain sw-view" }, "view ▾");
   const panel = h("div", { className: "sw-options", role: "dialog", ariaLabel: "View" });
   createPopover(context, button, panel, "end");

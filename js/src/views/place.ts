@@ -1,14 +1,13 @@
 /**
- * Puts a panel or a tooltip beside its anchor. Both are drawn in the top layer at fixed places, so nothing clips them but
- * the window.
+ * Places a panel or a tooltip beside its anchor. Both are fixed in the top layer, so only the window clips them.
  */
 
 import { beside, type Stand } from "../layout";
 
-/** An element, or anything that knows where it is. */
+/** An element, or anything with a rectangle. */
 export type Anchor = { getBoundingClientRect(): DOMRect };
 
-/** It gets no higher than the room there is: the rest is scrolled to, where it scrolls. */
+/** Places an element, and limits its height to the available room. */
 export function place(anchor: Anchor, element: HTMLElement, stand: Stand): void {
   const size = { width: element.offsetWidth, height: element.offsetHeight };
   const room = { width: document.documentElement.clientWidth, height: innerHeight };
@@ -16,7 +15,7 @@ export function place(anchor: Anchor, element: HTMLElement, stand: Stand): void 
   Object.assign(element.style, Object.fromEntries(at.map(([name, length]) => [name, `${length}px`])));
 }
 
-/** Shows an element above everything, where the host has a top layer; elsewhere `position: fixed` has to do. */
+/** Shows an element in the top layer; in browsers without one `position: fixed` must do. */
 export function raise(element: HTMLElement): void {
   element.hidden = false;
   if (element.isConnected && "showPopover" in element && !element.matches(":popover-open")) element.showPopover();

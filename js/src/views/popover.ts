@@ -1,4 +1,4 @@
-/** Menus and cards that open from a button: one at a time, gone with Escape or a press elsewhere. */
+/** Menus and cards that a button opens: one at a time, closed by Escape or a press elsewhere. */
 
 import type { Stand } from "../layout";
 import type { ViewContext } from "./context";
@@ -10,7 +10,7 @@ export type Popover = { toggle(): void; close(): void };
 
 const EDGE = 8; // px between a panel and the edge of the window
 
-/** The panel is a menu or a dialog, as its role says. `fill` is called each time before it opens. */
+/** Returns a popover. The panel's role is menu or dialog. `fill` is called each time before it opens. */
 export function createPopover(
   { layer, signal }: ViewContext,
   button: HTMLElement,
@@ -49,11 +49,11 @@ export function createPopover(
     button.setAttribute("aria-expanded", "true");
     const follow = () => place(button, panel, { side: "bottom", align, gap: 6, edge: EDGE });
     const refit = () => {
-      panel.style.maxHeight = ""; // as high as it likes to be, so that it is seen on which side there is room for it
+      panel.style.maxHeight = ""; // its natural height decides on which side it has room
       follow();
     };
     refit();
-    // What it shows may come later, or change.
+    // Its content may arrive later, or change.
     observed(open.signal, panel, new ResizeObserver(coalesced(open.signal, refit)));
     const outside = (event: Event) => {
       const path = event.composedPath();

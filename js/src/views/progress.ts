@@ -1,4 +1,4 @@
-/** The foot: the running task with its progress and Cancel, or else the last error or cancelled task. */
+/** The foot of the view: the running task with its progress and Cancel, or the last error or cancelled task. */
 
 import { computed, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
@@ -11,12 +11,12 @@ import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 
 const COUNTS: ReadonlySet<string> = new Set(["generating", "attributing", "explaining"]);
-const OPEN_ENDED: ReadonlySet<string> = new Set(["generating", "explaining"]); // nobody knows how much will be written
-const BYTES = 1_000_000; // what is loaded in more steps than this is counted in bytes
+const OPEN_ENDED: ReadonlySet<string> = new Set(["generating", "explaining"]); // their total is unknown
+const BYTES = 1_000_000; // a larger total of loading counts bytes
 
-const LONG = 3; // s without a sign of how long it will take, after which at least the clock runs
+const LONG = 3; // s without an estimate, after which the elapsed time is shown
 
-/** `waited`: seconds since this was told, or since something began of which nothing is done yet. */
+/** Returns the text of a status. `waited`: seconds since it arrived, or since the task began without progress. */
 function progressText(status: Status, waited: number): string {
   const { phase, what, seconds_left } = status;
   const soFar = waited < LONG ? "" : `, ${seconds(waited)} so far`;
@@ -24,7 +24,7 @@ function progressText(status: Status, waited: number): string {
   return `${what === "" ? phase : what}${counted(status)}${left}`;
 }
 
-/** Between two words of the kernel the clock runs down; where it has run out, there is no number to tell. */
+/** Returns the remaining time, which counts down between two messages, or a remark when it is over. */
 function timeLeft(left: number): string {
   if (left > 0) return `, ${seconds(left)} left`;
   return left > -LONG ? "" : ", longer than expected";
@@ -41,11 +41,11 @@ function counted({ phase, done, total, unit }: Status): string {
 export function progressView(context: ViewContext): HTMLElement {
   const { store, send, signal } = context;
   const root = h("div", { className: "sw-foot" });
-  /** The question that was cancelled before it began, while this map was on show. */
+  /** The question that was cancelled before it began, and the map on show then. */
   let dropped: { asked: Asked; over: MapData | null } | null = null;
-  /** Whether the last task was an explanation, which leaves the map as it was. */
+  /** Whether the last task was an explanation, which does not change the map. */
   let explained = false;
-  /** Seconds since the kernel told how long it will take; until it does, since something began. */
+  /** Seconds since the kernel's last estimate; before the first one, since the task began. */
   const waited = signalOf(0);
   const begun = computed(() => {
     const { phase, what, done, seconds_left } = store.status.value;
@@ -57,7 +57,7 @@ export function progressView(context: ViewContext): HTMLElement {
   function cancel(): void {
     const { value: asked } = store.asked;
     dropped = asked === null ? null : { asked, over: store.map.value };
-    store.asked.value = null; // what was asked for will not come; the button of the map on show is pressed again
+    store.asked.value = null; // the question gets no map, so the menu shows the map on show again
     send({ type: "cancel" });
   }
 
@@ -100,7 +100,7 @@ export function progressView(context: ViewContext): HTMLElement {
     }</div>`;
   }
 
-  /** The kernel keeps what a cancelled map has, and computes the rest. */
+  /** Asks for a cancelled map again: the kernel computes only the missing columns. */
   function goOn(question: Asked): void {
     dropped = null;
     askFor(context, question);

@@ -7,10 +7,10 @@ import { scaleText } from "./words";
 
 type Ends = readonly [string, string | TemplateResult];
 
-/** `name`: of a scale that is not in proportion; `least`: see `gradient`. */
+/** `name`: that of a scale that is not linear; `least`: see `gradient`. */
 type Scale = { name?: string; least?: number };
 
-/** `title`: the meaning of its two colours. */
+/** Returns the ramp with labels. `title`: the meaning of its two colours. */
 export function rampScale(
   { ramp }: ViewContext,
   signed: boolean,
@@ -25,8 +25,8 @@ export function rampScale(
 }
 
 /**
- * The ramp on the scale of the maps. By rank it has no numbers at its ends: they would mislead about the colours
- * between.
+ * Returns the ramp with the maps' scale. A scale by rank has no numbers at its ends: the colours between are not
+ * proportional to them.
  */
 export function mapScale(
   context: ViewContext,

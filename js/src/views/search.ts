@@ -1,4 +1,4 @@
-/** Search in a long text: it finds the characters as drawn, across tokens, in upper or lower case. */
+/** Search in a long text: it finds the drawn characters across tokens, without regard to case. */
 
 import { computed, type ReadonlySignal, signal as state } from "@preact/signals-core";
 import { firstWhere, type Span } from "../layout";
@@ -9,11 +9,11 @@ import { nearest, onKeys, type Steps } from "./input";
 import { focusToken } from "./text/boxes";
 import type { Lines } from "./text/lines";
 
-const LONG = 200; // tokens that are more than one can take in
+const LONG = 200; // tokens of a text from which on the search is offered
 
 type Searched = { text: string; starts: Int32Array };
 
-/** The drawn text in lower case, and the offset at which each token begins. */
+/** Returns the drawn text in lower case, and the offset of each token. */
 export function textOf(pieces: readonly Piece[]): Searched {
   const starts = new Int32Array(pieces.length);
   let text = "";
@@ -25,14 +25,14 @@ export function textOf(pieces: readonly Piece[]): Searched {
   return { text, starts };
 }
 
-/** The tokens of each place where the text says `query`. */
+/** Returns the tokens of each occurrence of `query`. */
 export function hitsOf({ text, starts }: Searched, query: string): Span[] {
   const wanted = query.toLowerCase();
   const tokenAt = (place: number) => firstWhere(starts.length, (i) => (starts[i] as number) > place) - 1;
   const hits: Span[] = [];
   if (wanted.trim() === "") return hits;
   for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
-    const inner = at + wanted.length - wanted.trimStart().length; // a space belongs to the token behind it
+    const inner = at + wanted.length - wanted.trimStart().length; // a space belongs to the next token
     hits.push({ start: tokenAt(inner), end: tokenAt(at + wanted.length - 1) + 1 });
   }
   return hits;
@@ -41,9 +41,9 @@ export function hitsOf({ text, starts }: Searched, query: string): Span[] {
 export type Search = {
   element: HTMLElement;
   hits: ReadonlySignal<readonly Span[]>;
-  /** The marks of a box: bit 0 where a token of it is found, bit 1 where it is the hit on show. */
+  /** Returns the marks of a box: bit 0 if it holds a hit, bit 1 if it is the hit on show. */
   found: (start: number, end: number) => number;
-  /** Whether a token and the one before it are of one hit. */
+  /** Returns whether a token and the one before it are in one hit. */
   joins: (token: number) => boolean;
 };
 
@@ -79,7 +79,7 @@ export function searchView(
     return hit !== undefined && hit.start < token;
   }
 
-  /** The line first: the boxes of one out of sight have no place yet. */
+  /** Scrolls to the line of the hit first, because boxes of a line out of view have no position yet. */
   function reveal(): void {
     const item = itemAt(hits.value[at.value]?.start ?? -1);
     for (const element of item === undefined ? [] : [item.block, item.element]) {
@@ -89,7 +89,7 @@ export function searchView(
   }
 
   function open(on: boolean): void {
-    const hit = itemAt(hits.value[at.value]?.start ?? -1); // there the reader goes on
+    const hit = itemAt(hits.value[at.value]?.start ?? -1); // the focus continues from the hit
     field.hidden = !on;
     toggle.setAttribute("aria-expanded", String(on));
     query.value = on ? field.value : "";
@@ -127,7 +127,7 @@ export function searchView(
     const n = hits.value.length;
     count.textContent = query.value === "" ? "" : n === 0 ? "not found" : `${nearest(at.value, n) + 1} of ${n}`;
   });
-  // Not from the whole view: who writes elsewhere may want a stroke.
+  // Not in the whole view, because a reader may type a slash elsewhere.
   onKeys(root, signal, (): Steps => (element.hidden ? {} : { "/": () => open(true) }));
   return { element, hits, found, joins };
 }

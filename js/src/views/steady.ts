@@ -2,9 +2,8 @@ import type { ViewContext } from "./context";
 import { coalesced, observed, watch } from "./dom";
 
 /**
- * The lines below the text describe the target under the mouse, and change their height; the drawers stand below them.
- * So these lines stay as tall as they came to be, for the map on show and this width. And while the mouse is on the drawers
- * they do not grow either, or it would come to lie on another target, and back.
+ * Keeps the lines below the text from changing their height, because the drawers are below them. For one map and width
+ * they never shrink; and while the mouse is on the drawers they do not grow, so that no other target moves under it.
  */
 export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, drawers: HTMLElement): void {
   const about = box.querySelectorAll<HTMLElement>(".sw-about > *");
@@ -34,10 +33,10 @@ export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, dra
         line.style.overflow = "clip";
       }
   };
-  // Before the drawers hear of it and preview something; at each place, since a line may come with a preview.
+  // In the capture phase, before a drawer previews something, and at each move, since a preview may add a line.
   drawers.addEventListener("pointerover", hold, { signal, capture: true });
   drawers.addEventListener("pointerleave", release, { signal });
 }
 
-/** In its own pixels: on a page that is scaled, as slides are, those of the window are others. */
+/** Returns the height in the element's own pixels, which differ from the window's on a scaled page. */
 const heightOf = (line: HTMLElement) => getComputedStyle(line).height;

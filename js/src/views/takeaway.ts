@@ -1,4 +1,4 @@
-/** The view as a file, and a column as a table. */
+/** The export of the view as a file, and of a column as a table. */
 
 import { signal as signalOf } from "@preact/signals-core";
 import { plural } from "../format";
@@ -28,7 +28,7 @@ export function takeAwayView(context: ViewContext): HTMLElement {
     watch(signal, () => {
       const reason = lacks(store);
       note.textContent = busy.value ? "preparing …" : (reason ?? gives);
-      // Not `disabled`, which would drop the focus of who just pressed it.
+      // Not `disabled`, which would remove the focus from the pressed button.
       button.setAttribute("aria-disabled", String(busy.value || reason !== null));
     });
     return [button, note];

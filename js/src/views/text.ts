@@ -1,10 +1,9 @@
 /**
- * The text as prose, the column on show as background.
+ * The text as prose, with the column on show as background.
  *
- * Many thousand tokens stay smooth because work is done only where it shows: new tokens are appended behind the first
- * one that changed (text/lines); a hover repaints only the boxes on screen, the others once the mouse rests or they come
- * into sight (text/sight, text/paint); painting sets colours alone, never a size; and in a long text lines out of sight
- * have no layout (content-visibility).
+ * It stays smooth with many thousand tokens: only tokens after the first changed one are drawn again (text/lines); a
+ * hover repaints only the visible boxes, and the others once the mouse rests or they become visible (text/sight,
+ * text/paint); painting changes only colours, no sizes; and lines out of view have no layout (content-visibility).
  */
 
 import { untracked } from "@preact/signals-core";
@@ -23,10 +22,10 @@ import { createPainter } from "./text/paint";
 import { followPointer } from "./text/pointer";
 import { createSight } from "./text/sight";
 
-/** Sent to the text by who is about to copy it as it looks, also where it is out of sight. */
+/** An event for the text before it is copied as it looks: it then paints boxes out of view too. */
 export const WHOLE = "sw-whole";
 
-/** `look`: what its boxes show; of several texts side by side each has its own, and only the first can be searched. */
+/** Returns the text. `look`: the colours of its boxes. Of several texts side by side only the first can be searched. */
 export function textView(context: ViewContext, look = context.store.look): HTMLElement {
   const { store, signal, tooltip } = context;
   const root = h("div", { className: "sw-text", role: "group", ariaLabel: "Text" });
@@ -53,7 +52,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   let joinedAbout: Span | null = null;
   let struck: ReadonlySet<number> = new Set();
 
-  /** The bits of MARKS. */
+  /** Returns the bits of MARKS for a box. */
   function marksOf({ start, end }: Item): number {
     const isHot = hot !== null && start < hot.end && end > hot.start;
     const isOff = isHidden(store, { start, end });
@@ -61,7 +60,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     return Number(isHot) | (Number(isOff) << 1) | ((search?.found(start, end) ?? 0) << 2) | (Number(isStruck) << 4);
   }
 
-  /** Whether a token is drawn as one with that before it: in one unit, target, hit, or stretch that is left out. */
+  /** Returns whether a token joins the one before it: in one unit, target, hit, or span left out of the shares. */
   function isOne(token: number): boolean {
     const { value: hidden } = store.hidden;
     const whole = [look.value.about, pinnedTokens(store), ...hidden].filter((span) => span !== null);
@@ -97,7 +96,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     tooltip.hide();
     rebuild(start);
     draw();
-    // What was pressed is gone, and with it the focus: it goes to what undoes it.
+    // The pressed chip, which had the focus, is gone: focus the button that undoes it.
     if (hadFocus && !hasFocus(root)) root.querySelector<HTMLElement>(`[data-chip="${start}"]`)?.focus();
   }
 
@@ -108,7 +107,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   });
   watch(signal, () => {
     void [store.units.value, store.hidden.value, store.pinnedCols.value, search?.hits.value];
-    untracked(() => lines.joinUnits(isOne)); // not at each hover: it goes over the whole text
+    untracked(() => lines.joinUnits(isOne)); // not at each hover, because it visits the whole text
   });
   if (isMain) watch(signal, () => root.classList.toggle("sw-faded", store.isFaded.value));
   for (const [target, event] of [[window, "beforeprint"] as const, [root, WHOLE] as const])
@@ -121,13 +120,13 @@ function pinnedTokens({ pinnedCols, firstTarget }: Store): Span | null {
   return cols && { start: first + cols.start, end: first + cols.end };
 }
 
-/** The unit under the mouse: of a target what is a target by itself. */
+/** Returns the unit under the mouse; for a target its unit of targets. */
 function underMouse({ hoverRow, firstTarget, targetUnits, units }: Store): Span | null {
   const { value: row } = hoverRow;
   return row === null ? null : unitAt(row < firstTarget.value ? units.value : targetUnits.value, row);
 }
 
-/** A mark that some boxes carry: setting it on these takes it from all others. */
+/** Returns a function that sets a mark on these boxes, and removes it from all others. */
 function marking(mark: (box: HTMLElement, on: boolean) => void): (boxes: (HTMLElement | undefined)[]) => void {
   let marked = new Set<HTMLElement | undefined>();
   return (boxes) => {

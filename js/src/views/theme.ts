@@ -1,13 +1,13 @@
-/** The colour ramp of the place where the view stands: it starts at the background that is really there. */
+/** The colour ramp of the view: it starts at the actual background. */
 
 import { type ReadonlySignal, signal as signalOf } from "@preact/signals-core";
 import { css, isDark, makeRamp, parseColor, type Ramp, type Rgb } from "../color";
 
-const SETTLE = 400; // ms: a host sets its theme's name before its style sheet has arrived
+const SETTLE = 400; // ms: a host sets its theme's name before the style sheet has loaded
 
 /**
- * The first opaque background from the element outwards, through shadow roots. Of a page that has none, such as the frame
- * of a host that shines through it, the ink tells: it is made for what is behind.
+ * Returns the first opaque background from the element outwards, through shadow roots. If there is none, as in a
+ * transparent frame, the text colour decides between white and dark.
  */
 function backgroundUnder(element: Element): Rgb {
   let ink: Rgb | null = null;
@@ -48,7 +48,7 @@ export function watchTheme(root: HTMLElement, signal: AbortSignal): ReadonlySign
       attributes: true,
       attributeFilter: ["class", "style", "theme", "data-theme", "data-jp-theme-light", "data-jp-theme-name"],
     });
-  const visible = new IntersectionObserver(look); // hosts attach the view after render, and move it about
+  const visible = new IntersectionObserver(look); // hosts attach the view after render, and may move it
   visible.observe(root);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", lookTwice, { signal });
   signal.addEventListener("abort", () => {

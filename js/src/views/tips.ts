@@ -1,4 +1,4 @@
-/** The contents of tooltips. Text and matrix show the same tip for the same cell. */
+/** The contents of tooltips. Text and matrix show the same one for the same cell. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import { percent, plural, share, significant } from "../format";
@@ -31,7 +31,7 @@ function heading(store: Store, token: WireToken, row: number): TemplateResult {
     <div class="sw-tooltip-role">${probability(store, row, unit) ?? role} · position ${row}</div>`;
 }
 
-/** The line about the target that token `row` is part of, with its name where the tip is about a larger unit. */
+/** Returns the line about the target that contains token `row`, with its name if the tip is about a larger unit. */
 function probability(store: Store, row: number, { start, end }: Span): TemplateResult | null {
   const col = row - store.firstTarget.value;
   const cols = store.unitCols(col);
@@ -41,7 +41,7 @@ function probability(store: Store, row: number, { start, end }: Span): TemplateR
   return html`${name}p = <b>${share(p)}</b>`;
 }
 
-/** The line with an input's (its unit's) share for targets, or the reason why it has none. */
+/** Returns the line with the share of an input (its unit) for targets, or the reason why it has none. */
 function weight(store: Store, row: number, cols: Span, of: MapData | null): TemplateResult | typeof nothing {
   const first = store.firstTarget.value + cols.start;
   if (row >= first && row < store.firstTarget.value + cols.end) return nothing;
@@ -61,8 +61,7 @@ function weight(store: Store, row: number, cols: Span, of: MapData | null): Temp
 }
 
 /**
- * The standard error of one token's score for one target, where it is known. A sum of scores has none: errors do not
- * add.
+ * Returns the standard error of one token's score for one target, if known. A sum has none, because errors do not add.
  */
 function plusMinus(store: Store, row: number, { start, end }: Span, of: MapData | null): string {
   const unit = unitAt(store.units.value, row);
@@ -77,21 +76,21 @@ function silence({ hiddenRows }: Store, row: number, first: number): string {
 }
 
 /**
- * The placement of a box's tip: a target's tip must not cover the inputs that it colours, if there are lines above it.
+ * Returns the side of a box's tooltip: a target's must not cover the inputs above it.
  */
 export function sideOf(box: HTMLElement): Side {
   const top = (of: Element | null) => of?.getBoundingClientRect().top ?? 0;
   return isTarget(box) && top(box) - top(box.closest(".sw-text")) > box.offsetHeight ? "bottom" : "top";
 }
 
-/** The tip of token `row` of the text, or of its unit, for the target columns `cols` of a map. */
+/** Returns the tooltip of token `row` of the text, or of its unit, for the target columns `cols` of a map. */
 export function tokenTip(store: Store, row: number, cols: Span | null, of = store.map.value): TemplateResult {
   const token = store.tokens.value[row];
   if (token === undefined) return html``;
   return html`${heading(store, token, row)}${cols === null ? nothing : weight(store, row, cols, of)}`;
 }
 
-/** The tip of a folded run of template tokens. */
+/** Returns the tooltip of a folded run of template tokens. */
 export function chipTip(store: Store, start: number, end: number, held: number): TemplateResult {
   const texts = store.tokens.value.slice(start, end).map(labelOf).join(" ");
   return html`<div class="sw-tooltip-head">${plural(end - start, `${store.specialName.value} token`)}</div>

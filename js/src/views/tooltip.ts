@@ -1,4 +1,4 @@
-/** One tooltip a view. Out of the flow and deaf to the mouse, or it would move and cover what it speaks of. */
+/** The tooltip of a view. It is out of the flow and ignores the mouse, so it does not move or block its anchor. */
 
 import { signal as signalOf, untracked } from "@preact/signals-core";
 import { render, type TemplateResult } from "lit-html";
@@ -8,12 +8,12 @@ import { type Anchor, lower, place, raise } from "./place";
 
 export type Side = Stand["side"];
 export type Tooltip = {
-  /** What it says is drawn again when what it is made from changes: another map under a mouse that stands still. */
+  /** Shows a content, which is drawn again when its signals change, for example with another map. */
   show(anchor: Anchor, content: () => TemplateResult, side?: Side): void;
   hide(): void;
 };
 
-/** `live`: reads what a tip is drawn again for. Not what is under the mouse: with that another tip comes. */
+/** Returns the tooltip. `live` reads the signals that redraw it, but not the hovered box, which shows another one. */
 export function createTooltip(live: () => void, layer: HTMLElement, signal: AbortSignal): Tooltip {
   const tip = h("div", {
     className: "sw-tooltip",

@@ -1,10 +1,10 @@
-/** The trail: the texts that were on show, each a button that leads back. */
+/** The trail: a button for each text that was on show. */
 
 import { html, nothing, render } from "lit-html";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 
-/** Goes back to the text before the one on show. */
+/** Shows the text before the one on show again. */
 export function goBack({ store: { trail }, send }: ViewContext): void {
   if (trail.value !== null && trail.value.at > 0) send({ type: "back", to: trail.value.at - 1 });
 }

@@ -1,4 +1,4 @@
-/** One view of a store: it draws all parts into one element. */
+/** A view of a store, with all parts in one element. */
 
 import type { Wire } from "../requests";
 import type { Store } from "../store";
@@ -22,7 +22,7 @@ import { createTooltip } from "./tooltip";
 import { goBack, trailView } from "./trail";
 import { undoWhatIf, whatIfView } from "./whatif";
 
-/** A text field needs these keys, with Ctrl or Alt too: JupyterLab would undo an edit in a cell instead. */
+/** Keys that a text field needs, also with Ctrl or Alt: JupyterLab would apply them to the cell. */
 const EDITS = /^([acvxyz]|Enter|Backspace|Delete|Home|End|Arrow\w+)$/i;
 
 export function mount(options: Wire & { store: Store; signal: AbortSignal; el: HTMLElement }): void {
@@ -65,7 +65,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
       const isIn = (query: string) => event.target instanceof Element && event.target.closest(query) !== null;
       const isForeign = isChord(event) && !(EDITS.test(event.key) && isIn("textarea, input"));
       if (isForeign || event.key === "Tab" || /^F\d+$/.test(event.key)) return;
-      // JupyterLab takes plain keys for commands: `a` and `dd` would insert and delete cells.
+      // JupyterLab treats plain keys as commands: `a` and `dd` would insert and delete cells.
       event.stopPropagation();
       if (isIn("select, input, textarea") || event.defaultPrevented) return;
       drawers.toggle(event.key);

@@ -1,4 +1,4 @@
-/** Words for tokens, for the numbers of a map, and for notes that they mean little. */
+/** Texts for tokens, for the numbers of a map, and for notes. */
 
 import { percent, plural, share, significant } from "../format";
 import type { Span } from "../layout";
@@ -9,7 +9,7 @@ import { statsOf } from "../scores";
 import type { Shown, Store } from "../store";
 import type { Granularity, Pool } from "../units";
 
-/** The name of a unit in a line of numbers. */
+/** Returns the name of a unit for a line of numbers. */
 export function nameOf({ tokens }: Store, span: Span): string {
   return nameOfSpan(tokens.value, span);
 }
@@ -33,7 +33,7 @@ export function pooledText({ granularity, pool }: Store): string {
   return granularity.value === "token" ? "" : POOLED[pool.value](granularity.value);
 }
 
-/** "share of the gradient norm, summed over words". */
+/** Returns the unit of the numbers: "share of the gradient norm, summed over words". */
 export function unitText(store: Store, card: WireMethod | null = store.method.value): string {
   const pooled = pooledText(store);
   const unit = card?.unit ?? "score";
@@ -41,33 +41,33 @@ export function unitText(store: Store, card: WireMethod | null = store.method.va
   return `${asItIs ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }
 
-/** "layer 3", "head 5": the layer and head of a map, where one was chosen. */
+/** Returns the layer and head of a map, if chosen: "layer 3", "head 5". */
 export function chosenParts({ map }: Store): string[] {
   return (map.value?.info.settings ?? [])
     .filter(([name]) => name === "layer" || name === "head")
     .map((setting) => setting.join(" "));
 }
 
-/** The objective, where the method uses one. */
+/** Returns the objective, if the method uses one. */
 export function objectiveText({ menu, map, method }: Store): string | undefined {
   const asked = method.value?.uses_objective && map.value?.info.objective;
   return menu.value?.objectives.find(({ id }) => id === asked)?.label;
 }
 
-/** The head of a file: the model, method and objective, and the layer and head, where one was chosen. */
+/** Returns the head of a file: the model, method and objective, and the layer and head, if chosen. */
 export function headline(store: Store): string[] {
   const { document, method, map, alive } = store;
-  // Of finished maps no method is asked anything: what theirs explained, the map says itself.
+  // Finished maps without a model have their own objective.
   const objective = objectiveText(store) ?? (alive.value ? "" : map.value?.info.objective.replaceAll("_", "-"));
   return [document.value?.model, method.value?.label, ...chosenParts(store), objective].flatMap((words) => words || []);
 }
 
-/** The name of the scale; empty where the colours are in proportion to the numbers. */
+/** Returns the name of the scale; "" for the linear one. */
 export function scaleText({ scale, threshold }: Store): string {
   return { linear: "", quantile: "by rank", threshold: `≥ ${percent(threshold.value)}` }[scale.value];
 }
 
-/** A number in the measure on show. */
+/** Returns a number as text in the measure on show. */
 export function figure({ measure }: Store, value: number): string {
   return measure.value === "raw" ? significant(value) : share(value);
 }
@@ -78,13 +78,13 @@ export function stepOf(store: Store, col: number): WireStep | undefined {
   return method.value?.family === "difference" || aboutOf(store) !== null ? undefined : steps.value[col];
 }
 
-/** The names of a classifier's columns: of one, and of all. */
+/** Returns the names of a classifier's columns: of one, and of all. */
 export function outputsOf({ raw, nTargets }: Store): { one: string; label: string } {
   if (!raw.value) return { one: "class", label: "classes" };
   return { one: "output", label: nTargets.value === 1 ? "output" : "outputs" };
 }
 
-/** The probability of these targets together, or null while that of one is not known. */
+/** Returns the joint probability of these targets, or null while one is unknown. */
 export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): number | null {
   let product = 1;
   for (let col = cols.start; col < cols.end; col++) {
@@ -96,8 +96,7 @@ export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): numb
 }
 
 /**
- * A probability, or the value that a model gives in its place: its name, "p" or empty, and its figure, ".342" or
- * "1.73".
+ * Returns a probability, or the raw value in its place: its name, "p" or "", and its number, ".342" or "1.73".
  */
 export function worthOf(store: Store, shown: Pick<Shown, "cols">): { name: string; said: string } | null {
   const p = probabilityOf(store, shown);
@@ -106,13 +105,13 @@ export function worthOf(store: Store, shown: Pick<Shown, "cols">): { name: strin
   return value === null ? null : { name: "", said: significant(value) };
 }
 
-/** The label beside a target: "p = .342", or "= 1.73" from a model without probabilities; null while neither is known. */
+/** Returns the label beside a target: "p = .342", or "= 1.73" without probabilities; null while unknown. */
 export function numberOf(store: Store, shown: Pick<Shown, "cols">): string | null {
   const worth = worthOf(store, shown);
   return worth && `${worth.name} = ${worth.said}`.trimStart();
 }
 
-/** The method's notes about the targets on show, or, with the question turned round, about the map as a whole. */
+/** Returns the method's notes on the targets on show, or with chosen inputs those on the whole map. */
 export function notesOn({ notes, map, look, targetCols }: Store): string[] {
   const { value: shown } = targetCols;
   const isShown = (col: number) => !look.value.turned && shown !== null && col >= shown.start && col < shown.end;
@@ -120,9 +119,9 @@ export function notesOn({ notes, map, look, targetCols }: Store): string[] {
   return known.filter(({ cols }) => cols === null || cols.some(isShown)).map(({ text }) => text);
 }
 
-/** A note where no input of the column on show stands out from noise. */
+/** Returns a note if no input of the column on show stands out from noise, otherwise null. */
 export function noise({ shown, domain, granularity, method }: Store): string | null {
-  if (method.value?.family === "difference") return null; // of two maps it may well be that nothing is different
+  if (method.value?.family === "difference") return null; // two maps may be equal
   const scores = shown.value?.scores ?? null;
   const n = scores === null ? 0 : statsOf(scores).visible;
   const max = domain.value;

@@ -63,11 +63,11 @@ class AttentionSettings(Settings):
 def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     """Compute the attention weight from the position that predicts the target to each token that it sees.
 
-    scores[i, j] in [0, 1]; mean over heads and layers unless the settings choose. A column of means sums to 1 (less
-    where a family lets attention go to a sink). Where there is a source it sums to 2: 1 for how the decoder looks at
-    the source, 1 for how it looks at what it wrote; two matrices in one, as inseq has them.
-    Of a classifier all columns are the same: attention of the position that its head reads.
-    Cost: one forward pass for 256 columns.
+    scores[i, j] in [0, 1]: the mean over heads and layers unless the settings choose one. A column of means sums to 1
+    (less in a family with attention sinks), with a source to 2: 1 for the cross attention to the source, and 1 for the
+    self-attention of the decoder; both matrices are one, as in inseq.
+    All columns of a classifier are equal: the attention of the position that its head reads.
+    Cost: one forward pass for every 256 columns.
     Source: the weights are Bahdanau et al. 2015, arXiv:1409.0473; whether they explain: Jain & Wallace 2019,
     arXiv:1902.10186.
     """
@@ -78,7 +78,9 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
         queries, of_column = _distinct(read.queries(atoms.n_read, atoms.at))
-        looks: dict[Kind, _Looks] = {kind: _Looks(queries, problem.settings) for kind in _KINDS[: 1 + with_source]}
+        looks: dict[Kind, _PooledWeights] = {
+            kind: _PooledWeights(queries, problem.settings) for kind in _KINDS[: 1 + with_source]
+        }
 
         def record(kind: Kind, layer: int, start: int, weights: torch.Tensor) -> None:
             if kind in looks:
@@ -91,7 +93,7 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     return in_passes(problem, schedule, work)
 
 
-class _Looks:
+class _PooledWeights:
     """Pools the weights at some queries over heads and layers as they come, without waiting for the device."""
 
     def __init__(self, queries: torch.Tensor, settings: AttentionSettings) -> None:
@@ -175,9 +177,9 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     """Compute attention rollout: the product of the layers' attention, each mixed half and half with the identity.
 
     scores[i, j] in [0, 1]: entry (position that predicts target j, i) of the product of ½ A + ½ I over the layers, A
-    the mean over the heads. Each column sums to 1 (less, where a family lets attention go to a sink).
-    With a source: what reaches the decoder through its attention to the source, followed through the encoder, too.
-    Cost: one forward pass for 256 columns, and a product of [n, n] matrices a layer.
+    the mean over the heads. Each column sums to 1 (less in a family with attention sinks).
+    With a source, the product also contains the cross attention and the layers of the encoder.
+    Cost: one forward pass for every 256 columns, and a product of [n, n] matrices for each layer.
     Source: Abnar & Zuidema 2020, arXiv:2005.00928.
     """
     read = problem.access.attention
@@ -185,7 +187,7 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)
         queries, of_column = _distinct(read.queries(atoms.n_read, atoms.at))
-        flow = _Flow(problem.n_source, atoms.n_read, atoms.at.device)
+        flow = _Rollout(problem.n_source, atoms.n_read, atoms.at.device)
         logits = read.run(atoms.n_read, atoms.at, flow.add, once=True)
         if flow.calls < read.n_layers:
             raise UnsupportedMethod(
@@ -198,7 +200,7 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     return in_passes(problem, schedule, work)
 
 
-class _Flow:
+class _Rollout:
     """The share of each input token in each position, after the layers so far.
 
     `text` [n - n_source, n]: in the decoder's positions, of source and text. `source` [n_source, n_source].
@@ -248,12 +250,12 @@ class ZeroingSettings(Settings):
 
 
 def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
-    """Compute how far a layer's output at the predicting position turns when attention gets no value from one token.
+    """Compute how far a layer's output at the predicting position turns if one token's value in attention is zero.
 
-    scores[i, j] in [0, 2]: cosine distance, the mean over the layers unless one is chosen; the weights stay as they
-    are, and every layer starts from its true input. With a source: source tokens are zeroed where the decoder looks at
-    the source, the decoder's own where it looks at them.
-    Cost: a column adds one text to a batched forward pass; for a head that pools all n positions there are n of them.
+    scores[i, j] in [0, 2]: the cosine distance, averaged over the layers unless one is chosen. The weights do not
+    change, and every layer starts from its true input. With a source, source tokens are zeroed in the cross attention,
+    the decoder's tokens in its self-attention.
+    Cost: one text in a batched forward pass for each column; n texts if the head pools all n positions.
     Source: Mohebbi et al. 2023, arXiv:2301.12971.
     """
     import torch
@@ -272,7 +274,7 @@ def value_zeroing(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Prog
             for (query, row), distance in zip(pairs[batch], distances.tolist(), strict=True):
                 moved[query][row] = distance
             done, logits, size = batch.stop, answers, batch.stop - batch.start
-            if done < len(pairs) and not len(schedule):  # else the columns that come tell how far it is
+            if done < len(pairs) and not len(schedule):  # otherwise the columns show the progress
                 yield Progress(-(-done // size), -(-len(pairs) // size))
         assert logits is not None, "every column sees a row"
         rows = np.stack([np.mean([moved[query] for query in per], axis=0) for per in queries])

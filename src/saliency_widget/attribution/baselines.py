@@ -1,4 +1,4 @@
-"""A baseline stands in for a token that is taken away, and begins the path of integrated gradients."""
+"""Baselines: embeddings that replace a token that is taken away, and the start of the path of integrated gradients."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def check_baseline(name: str | None) -> None:
 
 
 class Baseline(NamedTuple):
-    """`embeddings` [1, n, d] that stand for "nothing here"; `itself` [n]: which tokens are this baseline themselves.
+    """A baseline: `embeddings` [1, n, d]. `itself` [n]: which tokens of the text equal it.
 
-    `changed`: whether another one stands in for these.
+    `changed`: whether these tokens have another baseline.
     """
 
     embeddings: torch.Tensor
@@ -36,9 +36,9 @@ class Baseline(NamedTuple):
     changed: bool
 
     def told(self, problem: Problem, cols: Sequence[int]) -> dict[str, list[float]]:
-        """Count such tokens that each column sees, as a diagnostic; no diagnostic where the text has none.
+        """Return, as a diagnostic, the number of visible tokens that equal the baseline, for each column; {} if none.
 
-        `baseline_changed`: another one stands in for them; `baseline_in_text`: they score 0.
+        `baseline_changed`: they have another baseline; `baseline_in_text`: they have not, so they score 0.
         """
         if not bool(self.itself.any()):
             return {}
@@ -47,11 +47,11 @@ class Baseline(NamedTuple):
 
 
 def baseline(problem: Problem, name: str | None) -> Baseline:
-    """Return the baseline of this name; None takes the first there is of unk, pad, zero.
+    """Return the baseline of this name; None for the first that exists of unk, pad, zero.
 
-    A token that is the baseline itself would score 0 whatever it means. Where nobody chose, such a token gets the next
-    of unk, pad, mask, mean and zero that differs from it; a baseline that was chosen stays.
-    Raises: InputError, with those that this model has.
+    A token that equals the baseline would score 0 whatever it means. For None, such a token gets the next of unk, pad,
+    mask, mean and zero that differs from it.
+    Raises: InputError, which names the model's baselines.
     """
     import torch
 

@@ -75,9 +75,9 @@ def run(
 ) -> Iterator[Chunk | Progress | Spot]:
     """Fill the columns of `schedule` in chunks, and check each. Stop iterating to cancel: finished chunks are valid.
 
-    `fill` is a method's way to do it, `label` the method's name in errors; `explains`: whether it looks at the
-    objective, so that a column of zeros is right where the objective does not move. After the first chunk a few of its
-    numbers are recomputed by plain passes, unless the map was `checked` in columns that came before.
+    `fill`: the method's function. `label`: its name in errors. `explains`: whether it uses the objective, so that a
+    column of zeros is correct if the objective does not change. After the first chunk a few of its numbers are
+    recomputed by plain passes, unless earlier columns of the map were `checked`.
     Raises: BadScores; OutOfMemory when one column alone does not fit.
     """
     checked = checked or problem.access.plain(problem.n_rows) is None
@@ -124,8 +124,8 @@ def in_chunks(
 ) -> Iterator[Chunk]:
     """Take at most `size` columns at a time and work on them.
 
-    Where a reader looks at a column, the first chunk is that column alone, so that it shows early (or `first` columns,
-    where a pass costs the same for many). When memory runs out the chunks are halved and the work goes on.
+    If a reader looks at a column, the first chunk is that column alone, so that it is shown early (or `first` columns,
+    if a pass costs the same for many). When memory runs out, the chunks are halved.
     """
     take = first or (1 if schedule.watched else size)
     while cols := schedule.take(take):

@@ -1,4 +1,4 @@
-"""Methods that look at the gradient of the objective with respect to the input embeddings."""
+"""Methods that use the gradient of the objective with respect to the input embeddings."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
 
 
 def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Yield the gradient along the straight path from a baseline to the embeddings, times the way walked.
+    """Compute the gradient along the straight path from a baseline to the embeddings, times their difference.
 
     scores[i, j] = Σ_h (x - b)_ih ∫₀¹ ∂ objective_j / ∂ embedding_ih (b + α(x - b)) dα, signed, in units of the
-    objective; with all embeddings on the way at once. Their sum is objective(x) - objective(b) as far as the steps are
-    fine enough: `completeness_error` is what is missing, a diagnostic of each column.
-    Cost: `steps` backward passes a target, and two forward passes.
+    objective; all embeddings move together. The scores sum to objective(x) - objective(b), up to the error of the
+    finite steps, which is the diagnostic `completeness_error` of each column.
+    Cost: `steps` backward passes for each target, and two forward passes.
     Source: Sundararajan et al. 2017, arXiv:1703.01365; nodes and weights as in Captum and inseq (Gauss-Legendre).
     """
     import torch
@@ -131,7 +131,7 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
     settings: PathSettings = problem.settings
     reduce = _REDUCTIONS[settings.reduction]
     kind = problem.embeddings.dtype
-    # The path, and what is added up along it, keep more digits than half precision has.
+    # The path and the sum along it need more digits than half precision has.
     nothing = baseline(problem, settings.baseline)
     start, end = (_at_least_float32(x) for x in (nothing.embeddings, problem.embeddings))
     way = end - start
@@ -174,12 +174,11 @@ def _gauss_legendre(steps: int, like: torch.Tensor) -> tuple[torch.Tensor, torch
 def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[torch.Tensor, Output]:
     """Return the gradients [k, s, m, d] of each column's objective at points [s, m, d], and the network's output.
 
-    One forward pass, cut off after the last target, and one batched backward pass. Where the network shows the input
-    of its vocabulary projection, that projection is gone through once for all targets: row a of its gradient belongs to
-    atom a alone, so the sum of the objectives tells them apart.
-    In float16 the gradient of an improbable token would round to 0 on its way, so each column goes backward times a
-    power of two of its own, and a column that then overflows is done again times a smaller one. What comes back is
-    divided in float32, and is float32.
+    There is one forward pass, up to the last target, and one batched backward pass. If the network returns the input of
+    its vocabulary projection, one backward pass through that projection serves all targets: row a of its gradient
+    depends on atom a alone, so the sum of the objectives can be differentiated.
+    In float16 the gradient of an improbable token would round to 0, so each column's is multiplied by a power of two; a
+    column that overflows is repeated with a smaller one. The result is divided again, in float32.
     """
     import torch
 
@@ -213,7 +212,7 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
         if _is_float16(x, output):
             of_atom = lift - _exponents(problem, output.logits, atoms)  # [s, a]
             # Of a span, all atoms go times the same power: that of its largest slope.
-            powers = torch.where(owner > 0, of_atom, _MOST).amin(dim=-1)  # [k, s]
+            powers = torch.where(owner > 0, of_atom, _MAX_EXPONENT).amin(dim=-1)  # [k, s]
             seed = torch.ldexp(seed, of_atom)
             owner = torch.ldexp(owner, powers[..., None] - of_atom)
         if output.head is not None:
@@ -246,7 +245,7 @@ def _refused_by_the_model() -> Iterator[None]:
 
 # Powers of two that a column's slopes are brought to: float16 has 15 above 1 and 24 below, and most is lost below.
 _LIFTS = (8, 4, 0, -4)
-_MOST = 110  # so that lifted powers of two are numbers of float32, as their inverses are
+_MAX_EXPONENT = 110  # so that lifted powers of two are numbers of float32, as their inverses are
 
 
 def _is_float16(points: torch.Tensor, output: Output) -> bool:
@@ -263,7 +262,7 @@ def _exponents(problem: Problem, logits: torch.Tensor, atoms: Atoms) -> torch.Te
     wide = logits.detach().float().requires_grad_()
     (slope,) = torch.autograd.grad(worth(problem, wide, atoms.ids).sum(), wide)
     exponent: torch.Tensor = torch.frexp(slope.abs().amax(dim=-1)).exponent
-    return exponent.clamp(-_MOST, _MOST)
+    return exponent.clamp(-_MAX_EXPONENT, _MAX_EXPONENT)
 
 
 def _check_steps(logits: torch.Tensor) -> None:
@@ -332,8 +331,8 @@ AT_ONCE = 16  # targets that go through one batched backward pass on a CPU
 def _chunk_size(problem: Problem, points: int) -> int:
     """Return the number of targets in one batched backward pass, for a path with so many points.
 
-    On a CPU `AT_ONCE`: fewer would read the weights too often; more lengthen the pass of the early ones, and the wait
-    of a hover. A network that is not causal gives each target a pass of its own.
+    It is `AT_ONCE` on a CPU: with fewer, the weights are read too often; with more, passes and the wait after a hover
+    become longer. In a network that is not causal each target needs its own pass.
     """
     if not problem.causal:
         return 1

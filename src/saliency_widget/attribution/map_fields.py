@@ -14,8 +14,8 @@ from .aggregate import POOLS, UNITS
 LARGEST = 2**63 - 1
 CERTAIN = 1.001  # a probability is at most 1, but for rounding
 
-_MOST_TOKENS = 2**24  # no model reads as many; what counts them one by one stays small
-_DEEPEST = 32  # lists and objects within each other, in settings and diagnostics
+_MAX_TOKENS = 2**24  # no model reads as many; what counts them one by one stays small
+_MAX_DEPTH = 32  # lists and objects within each other, in settings and diagnostics
 
 _REQUIRED = ("format", "rows", "cols", "segments", "alternatives", "method", "objective", "signed", "unit")
 _OPTIONAL = ("foil", "model_name", "settings", "seconds", "diagnostics")
@@ -67,19 +67,19 @@ def fields_of(given: Any) -> dict[str, Any]:
 
 def _token(given: Any, where: str) -> Token:
     about = entry_of(given, where, *_names(Token))
-    length = whole_of(about.get("length", 1), f"length of {where}", 1, _MOST_TOKENS)
+    length = whole_of(about.get("length", 1), f"length of {where}", 1, _MAX_TOKENS)
     part = _optional(about.get("part"), f"part of {where}", _pair)
     if part is not None and not 1 <= part[0] <= part[1]:
         raise Wrong(f"part of {where} is {brief(part)}")
     return Token(
         id=whole_of(about["id"], f"id of {where}", -1, LARGEST),
-        position=whole_of(about["position"], f"position of {where}", 0, _MOST_TOKENS - length),
+        position=whole_of(about["position"], f"position of {where}", 0, _MAX_TOKENS - length),
         text=string_of(about["text"], f"text of {where}"),
         role=_one_of(about["role"], f"role of {where}", get_args(Role)),
         span=_optional(about["span"], f"span of {where}", _pair),
-        word=whole_of(about["word"], f"word of {where}", 0, _MOST_TOKENS),
-        sentence=whole_of(about["sentence"], f"sentence of {where}", 0, _MOST_TOKENS),
-        segment=whole_of(about["segment"], f"segment of {where}", 0, _MOST_TOKENS),
+        word=whole_of(about["word"], f"word of {where}", 0, _MAX_TOKENS),
+        sentence=whole_of(about["sentence"], f"sentence of {where}", 0, _MAX_TOKENS),
+        segment=whole_of(about["segment"], f"segment of {where}", 0, _MAX_TOKENS),
         part=part,
         length=length,
     )
@@ -87,7 +87,7 @@ def _token(given: Any, where: str) -> Token:
 
 def _segment(given: Any, where: str) -> Segment:
     about = entry_of(given, where, *_names(Segment))
-    end = whole_of(about["end"], f"end of {where}", 0, _MOST_TOKENS)
+    end = whole_of(about["end"], f"end of {where}", 0, _MAX_TOKENS)
     return Segment(
         kind=_one_of(about["kind"], f"kind of {where}", get_args(SegmentKind)),
         name=string_of(about["name"], f"name of {where}"),
@@ -216,7 +216,7 @@ def _one_of(given: Any, where: str, known: Sequence[str]) -> Any:
 
 def _check_depth(given: Any, where: str) -> None:
     level = [given]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         level = [
             item
             for whole in level

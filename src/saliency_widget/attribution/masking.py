@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Intact(NamedTuple):
-    """The first m rows of a problem, read before any of them is taken away. They have a atoms.
+    """The result of a pass over the first m rows of a problem, which have a atoms, before any row is taken away.
 
-    `ends`: the network after a beginning that it has read (`Access.read_once`), or None. `baseline`: the name of the
-    baseline that stands in for a token, and `stand_in` its embeddings.
+    `ends`: the network that reuses an unchanged beginning (`Access.read_once`), or None. `baseline`: the name of the
+    baseline, and `stand_in` its embeddings.
     """
 
     problem: Problem
@@ -147,10 +147,10 @@ def deleted(text: Intact, keep: Keep) -> torch.Tensor:
     """Return the objectives [s, a] without the rows that are not kept; if no row would be left, as `replaced` does."""
     import torch
 
-    return torch.cat([_closed_up(text, mask[None]) for mask in keep])
+    return torch.cat([_deleted_one(text, mask[None]) for mask in keep])
 
 
-def _closed_up(text: Intact, keep: Keep) -> torch.Tensor:
+def _deleted_one(text: Intact, keep: Keep) -> torch.Tensor:
     """Return the objectives [1, a] for one mask, as `deleted` does. Some atoms may have no row left before them."""
     import torch
 

@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 _UNITS = ("token", "word", "sentence", "segment", "coarse_to_fine")
 _LEVELS = ("segment", "sentence", "word")  # of coarse to fine
 _MASKS = 4096  # made at once
-_ENOUGH = 0.9  # share of a column's mass whose units are looked at more closely
+_MASS = 0.9  # share of a column's mass whose units are split into finer ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OcclusionSettings(Settings):
     """The inputs to take away, and the way to do it.
 
-    `mode`: "replace" the embeddings by a baseline, or "delete" the tokens, so that the text closes up (a token without
-    which there would be nothing to read is replaced all the same).
-    `baseline`: "unk", "pad", "mask", "zero" or "mean"; None takes the first there is of unk, pad, zero, and for a token
-    that is this one itself another: see `baselines`.
-    `unit`: "token", "word", "sentence" or "segment" is taken away as a whole; "coarse_to_fine" takes paragraphs (or
-    turns), then the sentences of those that mattered, then the words of these. The drop of a unit is dealt out evenly
-    to its tokens.
+    `mode`: "replace" the embeddings by a baseline, or "delete" the tokens, which shortens the text (if no token would
+    be left, it is replaced).
+    `baseline`: "unk", "pad", "mask", "zero" or "mean"; None for the first that exists of unk, pad, zero, and another
+    one for a token that equals it: see `baselines`.
+    `unit`: "token", "word", "sentence" or "segment" is taken away as a whole; "coarse_to_fine" takes away paragraphs
+    (or turns), then the sentences of the most important ones, then their words. The drop of a unit is divided equally
+    among its tokens.
     """
 
     mode: Literal["replace", "delete"] = "replace"
@@ -51,16 +51,16 @@ class OcclusionSettings(Settings):
         one_of("unit", self.unit, _UNITS)
         check_baseline(self.baseline)
         if self.mode == "delete" and self.baseline is not None:
-            raise InputError("What is deleted is not replaced: a baseline has no say.", cure="Leave baseline= out.")
+            raise InputError("Deleted tokens need no baseline=.", cure="Leave baseline= out.")
 
 
 def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
     """Compute the drop of the objective when a token is taken away.
 
-    scores[i, j] = objective_j(text) - objective_j(text without i), signed, in units of the objective: above 0 where
-    the token speaks for the target. Of a unit of several tokens each gets an equal part of the drop.
-    Cost: one forward pass a unit, of what comes after it alone where the network keeps what it has read; for 256
-    columns at a time. In half precision four more: `precision_noise` says how uncertain a score of the column is.
+    scores[i, j] = objective_j(text) - objective_j(text without i), signed, in units of the objective: above 0 if the
+    token supports the target. Each token of a unit gets an equal part of the unit's drop.
+    Cost: one forward pass for each unit and 256 columns, over the text after the unit if the network can reuse the text
+    before it. In half precision four more passes, for the uncertainty of scores: the diagnostic `precision_noise`.
     Source: Zeiler & Fergus 2014, arXiv:1311.2901; Li et al. 2016, arXiv:1612.08220.
     """
     settings: OcclusionSettings = problem.settings
@@ -139,7 +139,7 @@ def _levels(
         if len(units) == 1 and level != _LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
             continue
         yield units, wanted
-        wanted = _that_matter(units, wanted, scores)
+        wanted = _largest_units(units, wanted, scores)
         kept = np.flatnonzero(wanted.any(axis=1))
         if not len(kept):
             return
@@ -156,12 +156,12 @@ def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
     return list(units.values())
 
 
-def _that_matter(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _largest_units(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return a mask [units, k] of the fewest units, among those a column needed, that hold enough of its mass."""
     mass = wanted * np.array([np.nansum(np.abs(scores[unit]), axis=0) for unit in units])  # [units, k]
     order = np.argsort(-mass, axis=0)
     descending = np.take_along_axis(mass, order, axis=0)
     needed = np.zeros(mass.shape, dtype=bool)
     before = np.cumsum(descending, axis=0) - descending
-    np.put_along_axis(needed, order, before < _ENOUGH * mass.sum(axis=0), axis=0)
+    np.put_along_axis(needed, order, before < _MASS * mass.sum(axis=0), axis=0)
     return needed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .problem import Atoms, Problem
 
 _HALF = ("float16", "bfloat16")
-_TIMES = 4  # of so many differences the root mean square is right within a third, mostly
+_N_PASSES = 4  # of so many differences the root mean square is right within a third, mostly
 
 
 def drop_noise(problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.Tensor) -> list[float]:
@@ -29,15 +29,15 @@ def drop_noise(problem: Problem, atoms: Atoms, text: torch.Tensor, whole: torch.
 
     if problem.precision not in _HALF:
         return []
-    dice = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     size = torch.finfo(getattr(torch, problem.precision)).eps
     before = per_column(whole[None].double(), atoms)
     squares = torch.zeros_like(before)
     with torch.no_grad():
-        for _ in range(_TIMES):
-            moves = size * (2 * torch.rand(text.shape, generator=dice) - 1)
+        for _ in range(_N_PASSES):
+            moves = size * (2 * torch.rand(text.shape, generator=generator) - 1)
             moved = (text.float() * (1 + moves.to(text.device))).to(text.dtype)
             values = worth(problem, problem.network(moved, atoms.at).logits, atoms.ids)
             squares += (per_column(values.double(), atoms) - before) ** 2
-    noise: list[float] = (squares / _TIMES).sqrt()[0].tolist()
+    noise: list[float] = (squares / _N_PASSES).sqrt()[0].tolist()
     return noise

@@ -18,19 +18,18 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-_TOLD = 0.3  # the relative difference below which an undecided check is not reported
+_REPORTED_DIFFERENCE = 0.3  # the relative difference below which an undecided check is not reported
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Everything a method needs to fill a matrix [n_rows, len(targets)].
 
-    `causal`: a later embedding cannot change an earlier logit, so one pass may serve many targets. Where it is False
-    each target gets a pass of its own over what comes before it.
+    `causal`: whether a later embedding cannot change an earlier logit, so that one pass may serve many targets;
+    otherwise each target gets its own pass over the text before it.
 
     `access`: the members of the network that only some methods need. `precision`: the coarsest type of number that the
-    network computes in.
-    `groups`: by the kind of unit ("word", "sentence", "segment"), the number of each row's unit.
+    network computes with. `groups`: for "word", "sentence" and "segment", the number of each row's unit.
     """
 
     network: Network
@@ -70,7 +69,7 @@ class Spot(NamedTuple):
     @property
     def proves(self) -> bool:
         """Return whether the check decides: for the map, or against it."""
-        return self.tolerance is not None or self.difference <= _TOLD
+        return self.tolerance is not None or self.difference <= _REPORTED_DIFFERENCE
 
     @property
     def is_off(self) -> bool:

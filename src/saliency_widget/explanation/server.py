@@ -76,7 +76,7 @@ class OpenAIClient:
         self._needs_key = not own
         self._timeout = timeout
         self._max_retries = whole_number("max_retries", max_retries, least=0, cure="0 never asks again.")
-        self._given_key = _kept(api_key) if isinstance(api_key, str) else api_key
+        self._given_key = _hidden(api_key) if isinstance(api_key, str) else api_key
         if not model:
             raise InputError("The model has no name.", cure="Give OpenAIClient the model's name on its server.")
         if not timeout > 0:
@@ -93,7 +93,7 @@ class OpenAIClient:
         for what, given in sent.items():
             if not all(isinstance(text, str) for pair in given.items() for text in pair):
                 raise InputError(f"{what} holds something that is no text.", cure=f"Give {what} as {{name: text}}.")
-        self._sent = _kept(sent)  # they may hold a key
+        self._sent = _hidden(sent)  # they may hold a key
         self._workarounds: frozenset[str] = frozenset()  # learned from refusals; replaced whole, never changed
 
     def __repr__(self) -> str:
@@ -343,6 +343,6 @@ def _host(url: str) -> str:
     raise InputError("base_url is not an http address.", cure='Give it as in "http://127.0.0.1:8080/v1".')
 
 
-def _kept(secret: T) -> Callable[[], T]:
+def _hidden(secret: T) -> Callable[[], T]:
     """Return a function that returns the secret: debuggers and tracebacks show attributes, but not closures."""
     return lambda: secret

@@ -12,7 +12,7 @@ from ..checks import whole_text
 from ..errors import InputError, TextTooLong, WeightsChanged
 from ..types import Alternative, Inputs
 from .inside import probe, shadow
-from .inside.hooks import logits_of, overhearing
+from .inside.hooks import head_inputs, logits_of
 from .inside.ways import Forward, Network, Way
 from .steps import Step
 from .text.document import Document, describe_text
@@ -297,12 +297,12 @@ class Model(ABC):
             logits = logits_of(call())
             return Forward(logits[:, positions.to(logits.device)], None)
         if way is Way.NARROWED:
-            with overhearing(self._head, positions) as heads:
+            with head_inputs(self._head, positions) as heads:
                 logits = logits_of(call())
             return Forward(logits, heads[0])
         # If the model is spread over several devices, an index on the CPU works with all of them.
         spread = len(set(getattr(self.model, "hf_device_map", {}).values())) > 1
-        with overhearing(self._head, None) as heads:
+        with head_inputs(self._head, None) as heads:
             logits = logits_of(call(logits_to_keep=positions.cpu() if spread else positions))
         return Forward(logits, heads[0] if len(heads) == 1 and heads[0].shape[:2] == logits.shape[:2] else None)
 

@@ -20,7 +20,7 @@ class Ack(TypedDict):
 
 
 class Focus(TypedDict):
-    """The user looks at this column: compute it next."""
+    """Compute this column next, because the reader looks at it."""
 
     type: Literal["focus"]
     col: int

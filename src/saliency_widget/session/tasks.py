@@ -35,7 +35,7 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Put another token in the place of the target of `col`, and let the model go on from it."""
+    """Replace the target of `col` by another token, and let the model continue from there."""
 
     col: int
     token: int

@@ -14,7 +14,7 @@ import type { Sheet } from "./sheet";
 
 export type Acts = ReturnType<typeof createActs>;
 
-/** `say` tells screen readers. A place is a row and a column here, wherever the row stands. */
+/** Returns the actions. `say` announces to screen readers. A place is a row and a column, in any order of the rows. */
 export function createActs(
   context: ViewContext,
   model: Model,
@@ -50,7 +50,7 @@ export function createActs(
       <div>${isShare ? "shares" : "sizes"} add up to <b>${(isShare ? share : significant)(sum)}</b></div>`;
   }
 
-  /** Once cells have moved: the one that is looked at stays in sight, and its tip beside it. */
+  /** Keeps the previewed cell visible and its tooltip beside it after cells have moved. */
   function follow(): void {
     if (at === null) return;
     sheet.show(standing(at));
@@ -73,7 +73,7 @@ export function createActs(
     model.sort(col);
     const { value: by } = model.sortedBy;
     follow();
-    sheet.scroller.focus({ preventScroll: true }); // the button that restores is gone with the press
+    sheet.scroller.focus({ preventScroll: true }); // the pressed button is removed
     say(by === null ? "Rows in the order of the text." : `Rows sorted by ${colName(by)}.`);
   }
 
@@ -81,7 +81,7 @@ export function createActs(
     const place = at;
     const scores = place === null || place.col === null ? null : model.scoresAt(place.col);
     if (place === null || place.row === null || scores === null) return;
-    // Seven digits are what a float32 holds; a minus that spreadsheets know.
+    // Seven digits, as a float32 holds, with the ASCII minus that spreadsheets read.
     const numbers = [scores[place.row], shareOf(scores, place.row)].map((value) => Number(value?.toPrecision(7)));
     const parts = [rowName(place.row), colName(place.col), ...numbers];
     const said = await toClipboard(parts.join("\t"), layer).then(

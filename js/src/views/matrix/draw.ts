@@ -1,10 +1,10 @@
-/** Draws the cells of a matrix that are in sight, and the lines around those under the mouse, pinned or chosen. */
+/** Draws the visible cells of a matrix, and lines around those under the mouse, pinned or chosen. */
 
 import { STEPS } from "../../color";
 import type { Grid, Point, Span, View } from "../../layout";
 import type { Marks, Model } from "./model";
 
-/** The input of one frame. `rows` are places, not rows: the two differ where the rows are sorted. */
+/** The input of one frame. `rows`: places, which differ from rows if the rows are sorted. */
 export type Frame = {
   pen: CanvasRenderingContext2D;
   grid: Grid;
@@ -20,14 +20,14 @@ export type Frame = {
 };
 
 const ROUND = 3;
-const FINE = 9; // px: smaller cells are pixels that touch, drawn all at once
+const FINE = 9; // px: smaller cells have no gap, and are drawn as one image
 
 export const xOf = ({ grid, view }: Frame, col: number) => grid.left + col * grid.cell - view.left;
 export const yOf = ({ grid, view }: Frame, place: number) => grid.top + place * grid.cell - view.top;
-/** A cell without the gap to the next. */
+/** Returns the size of a cell without its gap. */
 export const sizeOf = ({ cell }: Grid) => (cell < FINE ? cell : cell - 1.5);
 
-/** Draws within a rectangle. */
+/** Draws with a rectangular clip. */
 export function within({ pen }: Frame, x: number, y: number, right: number, bottom: number, draw: () => void): void {
   pen.save();
   pen.beginPath();
@@ -37,7 +37,7 @@ export function within({ pen }: Frame, x: number, y: number, right: number, bott
   pen.restore();
 }
 
-/** Calls back for each cell in sight that has something to show, with its step of the ramp. */
+/** Calls `put` for each visible cell with a score, with its step of the ramp. */
 function eachCell({ rows, cols }: Frame, model: Model, put: (place: number, col: number, step: number) => void): void {
   const order = model.order.value?.rows;
   for (let col = cols.start; col < cols.end; col++) {
@@ -65,7 +65,7 @@ function drawBoxes(frame: Frame, model: Model): void {
   });
 }
 
-/** Cells as the pixels of an image that is then drawn larger: a hundred thousand of them in one go. */
+/** Draws small cells as pixels of one enlarged image, which is fast for a hundred thousand cells. */
 function drawPixels(frame: Frame, model: Model, small: HTMLCanvasElement): void {
   const { pen, grid, rows, cols } = frame;
   const [width, height] = [cols.end - cols.start, rows.end - rows.start];
@@ -83,7 +83,7 @@ function drawPixels(frame: Frame, model: Model, small: HTMLCanvasElement): void 
   pen.drawImage(small, xOf(frame, cols.start), yOf(frame, rows.start), width * grid.cell, height * grid.cell);
 }
 
-/** Columns that are not here yet: a dot in each cell. */
+/** Draws a dot in each cell of columns that have not arrived. */
 function drawMissing(frame: Frame, model: Model): void {
   const { pen, grid, rows, cols } = frame;
   const middle = sizeOf(grid) / 2;
@@ -102,10 +102,10 @@ function drawMissing(frame: Frame, model: Model): void {
   pen.setLineDash([]);
 }
 
-/** A ring around a block of cells. */
+/** Draws a ring around a block of cells. */
 function ring(frame: Frame, rows: Span, cols: Span, width: number, colour = frame.accent): void {
   const { pen, grid } = frame;
-  const out = (3 - grid.cell + sizeOf(grid)) / 2; // in the middle of the gap, where there is one
+  const out = (3 - grid.cell + sizeOf(grid)) / 2; // in the middle of the gap, if there is one
   pen.strokeStyle = colour;
   pen.lineWidth = width;
   pen.beginPath();
@@ -119,14 +119,14 @@ function ring(frame: Frame, rows: Span, cols: Span, width: number, colour = fram
   pen.stroke();
 }
 
-/** Draws the cells. `small`: a canvas for what is drawn larger. */
+/** Draws the cells. `small`: a canvas for the image of small cells. */
 export function drawCells(frame: Frame, model: Model, small: HTMLCanvasElement): void {
   if (frame.grid.cell < FINE) drawPixels(frame, model, small);
   else drawBoxes(frame, model);
   drawMissing(frame, model);
 }
 
-/** Draws what moves with the reader: lines around cells. */
+/** Draws the lines around previewed, pinned and chosen cells. */
 export function drawMarks(frame: Frame, model: Model, marks: Marks): void {
   const { pen, grid } = frame;
   const [all, inOrder] = [{ start: 0, end: grid.nCols }, model.order.value === null];
@@ -136,7 +136,7 @@ export function drawMarks(frame: Frame, model: Model, marks: Marks): void {
   }
   for (const cols of marks.outlined)
     ring(frame, { start: 0, end: inOrder ? (model.depths.value[cols.end - 1] ?? 0) : grid.nRows }, cols, 1.5);
-  // Sorted, these rows stand apart: then only their names tell.
+  // In sorted rows the chosen ones are not neighbours, so only their names are marked.
   if (marks.inputs !== null && inOrder) ring(frame, marks.inputs, all, 1.5);
   if (marks.row === null) return;
   const row = { start: marks.row, end: marks.row + 1 };

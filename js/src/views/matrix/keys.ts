@@ -1,4 +1,4 @@
-/** The keyboard in a matrix: from cell to cell, and what the mouse can do besides. */
+/** The keyboard in a matrix: moves from cell to cell, and all actions of the mouse. */
 
 import { CELL } from "../../layout";
 import type { ViewContext } from "../context";
@@ -37,7 +37,7 @@ export function followKeys(context: ViewContext, model: Model, sheet: Sheet, act
   );
   onKeys(scroller, signal, (event) => {
     const at = acts.looked();
-    const stride = at === null ? 0 : 1; // the first arrow shows where one is
+    const stride = at === null ? 0 : 1; // the first arrow only shows the current cell
     const place = at === null || at.row === null ? 0 : model.placeOf(at.row);
     const col = at?.col ?? model.colAt(store.target.value) ?? 0;
     const following = (zoom: () => void) => () => {

@@ -6,16 +6,16 @@ import { nameOf } from "../words";
 import { type Frame, sizeOf, within, xOf, yOf } from "./draw";
 import type { Marks, Model } from "./model";
 
-const SIZE = 12; // px, of the letters
-const BAR = 5; // px, no thicker than that
-const APART = 6; // px, between cells and bars
+const SIZE = 12; // px, font size
+const BAR = 5; // px, largest thickness of a bar
+const APART = 6; // px between cells and bars
 const FAINT = 0.4;
 
 export function fontOf(family: string, weight = 600, size = SIZE): string {
   return `${weight} ${size}px ${family}`;
 }
 
-/** The names along one side and the bars along the other: of rows, or (`across`) of columns. */
+/** The names on one side and the bars on the other, of rows or (`across`) of columns. */
 type Side = {
   across: boolean;
   span: Span;
@@ -39,7 +39,7 @@ function drawSide(frame: Frame, store: Store, side: Side): void {
     if (tokens === undefined) continue;
     const looked = side.isLooked(i);
     const middle = (across ? xOf : yOf)(frame, i) + size / 2;
-    const long = room * Math.min(1, side.sumOf(i) / side.largest || 0); // NaN: not here yet, or nothing at all
+    const long = room * Math.min(1, side.sumOf(i) / side.largest || 0); // NaN: not arrived yet, or all zero
     pen.fillStyle = frame.muted;
     pen.globalAlpha = looked ? 1 : FAINT;
     if (across) pen.fillRect(middle - thick / 2, edges.y + APART, thick, long);
@@ -59,7 +59,7 @@ function drawSide(frame: Frame, store: Store, side: Side): void {
   }
 }
 
-/** Draws all that is not a cell: names where there is room for them, and sums. */
+/** Draws the sums, and the names if there is room for them. */
 export function drawAround(frame: Frame, model: Model, store: Store, marks: Marks): void {
   const { grid, edges, view, rows, cols } = frame;
   const { value: totals } = model.totals;

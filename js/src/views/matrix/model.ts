@@ -9,17 +9,17 @@ import type { Store } from "../../store";
 import { unitsWithin } from "../../units";
 import { addTo, sortedRows, totalsOf } from "./totals";
 
-const SLICE = 8; // ms of adding up within one frame
+const SLICE = 8; // ms for summing within one frame
 
 /** The marked cells, as columns and places of rows. */
 export type Marks = {
-  /** Columns that are shown, and those that are pinned: outlined each as a whole. */
+  /** Columns on show and pinned columns, outlined as a whole. */
   outlined: readonly Span[];
-  /** Rows whose question is turned round: as rows, wherever they stand. */
+  /** Chosen inputs, as rows in any order. */
   inputs: Span | null;
   row: number | null;
   col: number | null;
-  /** The row where what was written begins; 0 where there is no line to draw. */
+  /** The first written row; 0 for no line before it. */
   border: number;
 };
 
@@ -40,21 +40,21 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
       .map(({ start, end }) => ({ start: start - first, end: end - first }))
       .filter(({ start }) => start < nCols);
   });
-  /** How many rows of the text come before each column. */
+  /** The number of rows of the text before each column. */
   const depths = computed(() =>
     cols.value.map(({ start }) =>
       Math.min(nRows.value, unitsWithin(store.units.value, store.firstTarget.value + start)),
     ),
   );
 
-  /** The column that a target is part of. */
+  /** Returns the column that contains a target. */
   function colAt(target: number | null): number | null {
     const unit = target === null ? undefined : store.targetUnits.value.of[store.firstTarget.value + target];
     const col = (unit ?? -1) - firstUnit.value;
     return col >= 0 && col < cols.value.length ? col : null;
   }
 
-  /** The scores of a column, one a row; null while they are not there. */
+  /** Returns the scores of a column, one for each row; null before they arrive. */
   function scoresAt(col: number): Float32Array | null {
     const span = cols.value[col];
     return span === undefined ? null : store.unitScores(store.map.value, span);
@@ -86,10 +86,10 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
   });
 
   let added = { sums: totals.value, done: 0 };
-  /** The largest size of a score, as far as they are added up. */
+  /** The largest |score| of the summed columns. */
   const largest = signal(0);
 
-  /** Adds up what has come, for as long as a frame may take. Says whether something is left. */
+  /** Sums arrived columns for the time of one frame. Returns whether any are left. */
   function addUp(): boolean {
     const { value: sums } = totals;
     const done = store.map.value?.done.value ?? 0;
@@ -108,7 +108,7 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
     return false;
   }
 
-  /** From the scores of a column to places on the ramp: on its own scale or, raw, on that of all columns. */
+  /** Returns the scale of a column: its own, or for raw scores that of all columns. */
   function scaleAt(scores: Float32Array): Scale {
     const { value: sums } = totals;
     const raw = store.measure.value === "raw";
@@ -121,7 +121,7 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
     return known;
   }
 
-  /** The colour of step k of the ramp at k + STEPS: as CSS, and as the bytes of a pixel. */
+  /** The colour of step k of the ramp at k + STEPS, as CSS and as the bytes of a pixel. */
   const colours = computed(() =>
     Array.from({ length: 2 * STEPS + 1 }, (_, i) => swatchOf(ramp.value, i - STEPS, store.signed.value).background),
   );
@@ -167,7 +167,7 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
     marks,
     placeOf,
     rowAt: (place: number) => order.value?.rows[place] ?? place,
-    /** The tokens of a row, of a column: as far as there is one. */
+    /** Return the tokens of a row or of a column, or undefined. */
     rowTokens: (row: number | null) => store.units.value.spans[row ?? -1],
     colTokens: (col: number | null) => store.targetUnits.value.spans[firstUnit.value + (col ?? Number.NaN)],
   };

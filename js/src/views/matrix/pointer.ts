@@ -1,4 +1,4 @@
-/** The mouse over a matrix: it looks, pins, sorts, drags and zooms. Fingers scroll, as anywhere. */
+/** The mouse over a matrix: it previews, pins, sorts, drags and zooms. Touch scrolls. */
 
 import type { Place } from "../../layout";
 import type { ViewContext } from "../context";
@@ -6,7 +6,7 @@ import type { Acts } from "./acts";
 import type { Model } from "./model";
 import type { Sheet } from "./sheet";
 
-const SLACK = 4; // px that a click may move
+const SLACK = 4; // px that the mouse may move during a click
 const TURN = 400; // px of a wheel after which cells are e times as large
 
 export function followPointer({ signal }: ViewContext, model: Model, sheet: Sheet, acts: Acts): void {
@@ -15,7 +15,7 @@ export function followPointer({ signal }: ViewContext, model: Model, sheet: Shee
   let held: { x: number; y: number; left: number; top: number } | null = null;
   let dragged = false;
 
-  /** The row and the column under the mouse; null where there is neither, or the column cannot see the row. */
+  /** Returns the row and the column under the mouse; null if there is none, or if the column cannot see the row. */
   function under(event: MouseEvent): Place | null {
     const { row: place, col } = sheet.placeUnder(event);
     const row = place === null ? null : model.rowAt(place);
@@ -51,7 +51,7 @@ export function followPointer({ signal }: ViewContext, model: Model, sheet: Shee
 
   function wheel(event: WheelEvent): void {
     if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault(); // the browser would zoom the whole page
+    event.preventDefault(); // otherwise the browser zooms the page
     acts.letGo();
     sheet.scale(Math.exp(-event.deltaY / TURN));
   }

@@ -1,4 +1,4 @@
-/** The sheet that a matrix is drawn on: the size of its cells, its scroll offset, its layout. Draws once a frame. */
+/** The sheet of a matrix: cell size, scroll offset and layout. Draws at most once a frame. */
 
 import {
   CELL,
@@ -25,7 +25,7 @@ import { drawCells, drawMarks, within } from "./draw";
 import { drawAround, fontOf } from "./labels";
 import type { Model } from "./model";
 
-const MEASURED = 500; // names of rows, and of columns: the length of a text is no more than a hint of its width
+const MEASURED = 500; // longest names of rows, and of columns, whose width is measured
 
 export type Sheet = ReturnType<typeof createSheet>;
 
@@ -34,11 +34,11 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
   const room = h("div", { className: "sw-matrix-room" }, canvas);
   const scroller = h("div", { className: "sw-matrix-scroll", tabIndex: 0, role: "application" }, room);
   const pen = canvas.getContext("2d");
-  const cells = h("canvas"); // all but the marks: the mouse moves them alone
+  const cells = h("canvas"); // everything except the marks, which the mouse moves
   const small = h("canvas");
-  let fresh = false; // what is on `cells` is what one would draw
+  let fresh = false; // whether `cells` is up to date
   let grid: Grid = gridOf(0, 0, 0, 0);
-  let size = CELL; // the reader's wish; cells are whole pixels
+  let size = CELL; // the reader's choice; drawn cells have whole pixels
   let mouse: Point = { x: 0, y: 0 };
   let arrived = false;
   let widths: readonly [number, number] = [0, 0];
@@ -49,7 +49,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     return { left, top, width, height };
   }
 
-  /** The widest name among the longest: measuring ten thousand would take longer than drawing. */
+  /** Returns the width of the widest of the longest names: measuring all would take longer than drawing. */
   function widest(spans: readonly Span[], n: number): number {
     const lengthOf = ({ start, end }: Span) =>
       store.tokens.value.slice(start, end).reduce((sum, { text }) => sum + text.length, 0);
@@ -63,7 +63,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     return gridOf(model.nRows.value, model.cols.value.length, ...widths, cell);
   }
 
-  /** Takes the names and colours as they are now. */
+  /** Updates the layout to the current names and colours. */
   function plan(): void {
     const style = getComputedStyle(root);
     const of = (name: string) => style.getPropertyValue(`--sw-${name}`);
@@ -82,7 +82,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     redrawAll();
   }
 
-  /** Cells of another size; what lies under the mouse stays there. */
+  /** Changes the cell size; the cell under the mouse stays there. */
   function zoom(next: number): void {
     const [before, seen] = [grid, view()];
     size = sizeWithin(next);
@@ -91,7 +91,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     [scroller.scrollLeft, scroller.scrollTop] = [left, top];
   }
 
-  /** How much of the page a sheet may take. */
+  /** Returns the largest size of the sheet on the page. */
   function most(): { width: number; height: number } {
     const { paddingLeft, paddingRight } = getComputedStyle(root);
     return {
@@ -109,7 +109,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     const { width, height } = seen;
     const ratio = devicePixelRatio || 1;
     const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (pen === null || brush === null || wide * high === 0) return; // hidden, as by a host between two themes
+    if (pen === null || brush === null || wide * high === 0) return; // hidden, e.g. while the host changes its theme
     if (canvas.width !== wide || canvas.height !== high) {
       [canvas.width, canvas.height] = [wide, high];
       canvas.style.width = `${width}px`;
@@ -124,7 +124,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     if (!fresh) {
       brush.clearRect(0, 0, width, height);
       drawCells({ ...frame, pen: brush }, model, small);
-      fresh = !isLeft; // what is still to be added up may change the scale
+      fresh = !isLeft; // columns that are not summed yet may change the scale
     }
     pen.clearRect(0, 0, width, height);
     within(frame, grid.left - 2, grid.top - 2, edges.x + 2, edges.y + 2, () => {
@@ -147,7 +147,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
       scroller.scrollTop = reveal(row, grid.cell, scroller.scrollTop, clientHeight - grid.top - SUMS.height);
   }
 
-  /** Where a place is in the window; of a row or a column, its end at the sums. */
+  /** Returns the rectangle of a place in the window; for a row or a column its end at the sums. */
   function boxOf({ row, col }: Place): DOMRect {
     const { left, top } = scroller.getBoundingClientRect();
     const seen = view();
@@ -183,9 +183,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     signal,
     scroller,
     new ResizeObserver(() => {
-      plan(); // before it is on the page it has no font
+      plan(); // fonts are known only now that it is on the page
       if (arrived || scroller.clientWidth === 0 || grid.nCols === 0) return;
-      arrived = true; // of many columns the one on show may lie out of sight
+      arrived = true; // the column on show may be out of view
       show({ row: null, col: model.marks.value.col });
     }),
   );
@@ -194,9 +194,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     scroller,
     room,
     zoom,
-    /** So many times as large. */
+    /** Multiplies the cell size. */
     scale: (by: number) => zoom(size * by),
-    /** The size at which all of it is in sight. */
+    /** Chooses the cell size at which the whole matrix is visible. */
     fit: () => zoom(fitting(gridWith, most())),
     boxOf,
     placeUnder,

@@ -1,10 +1,10 @@
-/** The sums of a matrix, updated by each column as it comes: no column is summed twice. Pure. */
+/** The sums of a matrix, updated when a column arrives: no column is summed twice. Pure. */
 
 import { hasShares, statsOf } from "../../scores";
 
 /**
- * `rows`: the sizes of a row, as shares of their columns or (raw) as they are. `cols`: the sizes of a column, NaN until it
- * is here. `max`: the largest size of all; `sample`: sizes from everywhere, to rank by.
+ * `rows`: the sum of each row's |shares|, or of |scores| for the raw measure. `cols`: the sum of each column's
+ * |scores|, NaN until it arrives. `max`: the largest |score|; `sample`: |scores| of spread cells, to rank by.
  */
 export type Totals = {
   rows: Float64Array;
@@ -15,7 +15,7 @@ export type Totals = {
   sample: number[];
 };
 
-const SAMPLE = 40_000; // cells: a ramp of 64 steps needs no more to rank by
+const SAMPLE = 40_000; // cells: enough to rank by for a ramp of 64 steps
 
 export function totalsOf(nRows: number, nCols: number): Totals {
   return {
@@ -40,14 +40,14 @@ export function addTo(totals: Totals, col: number, scores: Float32Array, raw: bo
     const size = Math.abs(scores[row] as number);
     if (!(size > 0)) continue;
     if (size > totals.max) totals.max = size;
-    if ((row + col) % stride === 0) sample.push(size); // another part of each column
+    if ((row + col) % stride === 0) sample.push(size); // other rows in each column
     const sum = (rows[row] as number) + size / unit;
     rows[row] = sum;
     if (sum > totals.largestRow) totals.largestRow = sum;
   }
 }
 
-/** Rows by the size of their score, largest first; those without one come last. Equals stay in the order of the text. */
+/** Sorts rows by |score|, largest first; rows without a score are last. Equal ones keep the order of the text. */
 export function sortedRows(scores: Float32Array): { rows: Int32Array; places: Int32Array } {
   const size = (row: number) => {
     const own = Math.abs(scores[row] as number);

@@ -1,7 +1,7 @@
 /**
- * The map as the reader sees it, as a page of its own that asks for nothing from anywhere. It is made of elements in a
- * document that is shown nowhere, so that text is text. Without its script the page still reads: colours are in the boxes,
- * numbers in titles and a table, all on a card of light paper; the script (static.ts) gives it the colours of the system.
+ * The map as the reader sees it, as a self-contained page. It is built from elements of a detached document, so that
+ * text is never markup. It also works without its script: colours are in the boxes, numbers in titles and a table, on a
+ * light background; the script (static.ts) gives it the colours of the system.
  */
 
 import { type Glyph, glyphs, percent, plural, share, significant, visible } from "../../format";
@@ -15,12 +15,12 @@ import { hasPrompt } from "../text/lines";
 import { headline, outputsOf, unitText, worthOf } from "../words";
 import { type Box, type Seen, seenOf } from "./seen";
 
-/** The script that goes along, as text: the build puts it here. */
+/** The text of the page's script, inserted by the build. */
 declare const HOVER: string;
 
-const MAX_CELLS = 250_000; // numbers that travel with the page for hovering, 5.3 bytes each
+const MAX_CELLS = 250_000; // numbers in the page for hovering, 5.3 bytes each
 const TITLE = 60; // characters of the text in the title
-const TOP = 5; // inputs a target in the table
+const TOP = 5; // inputs of each target in the table
 const STEPS_OF_KEY = 9;
 const PAPER = [255, 255, 255] as const;
 const QUIET = "color: #5f6672";
@@ -44,7 +44,7 @@ const TEXT = "white-space: pre-wrap; overflow-wrap: break-word; font-size: 16px;
 const LABEL = `${QUIET}; font-size: 11px; font-weight: 600; letter-spacing: .06em; text-transform: uppercase; margin-top: 12px`;
 const CELL = "padding: 2px 12px 2px 0; text-align: left; vertical-align: top";
 
-/** Throws where no target on show is computed, or the chosen inputs feed none. */
+/** Returns the page. Throws if no target on show is computed, or if the chosen inputs influence none. */
 export function pageOf(store: Store): string {
   const seen = seenOf(store);
   const { told, numbers, shown } = seen;
@@ -52,7 +52,7 @@ export function pageOf(store: Store): string {
   const map = made(
     "div",
     CARD,
-    { className: "sw-static-map", dir: "ltr" }, // its words and numbers are English on any page
+    { className: "sw-static-map", dir: "ltr" }, // its captions are English
     headOf(store),
     ...textsOf(store, seen),
     h("div", { className: "sw-caption" }),
@@ -111,10 +111,10 @@ function headOf(store: Store): HTMLElement {
   return h("div", { className: "sw-head" }, h("strong", {}, model), quiet(rest.join("")), ...told);
 }
 
-/** A box as an element, with the space before it and the line break after it, which stand outside of it. */
+/** The element of a box, with the space before it and the line break after it, which are outside of it. */
 type Drawn = { start: number; gap: boolean; element: HTMLElement; breaks: boolean };
 
-/** The text; or source and translation, each under its name and in its own direction; or a text and its classes. */
+/** Returns the text; or source and translation with names, each in its own direction; or a text and its classes. */
 function textsOf(store: Store, { boxes }: Seen): HTMLElement[] {
   const { kind, firstTarget, targetStart, segments } = store;
   const all = boxes.map((box) => drawnBox(store, box));
@@ -133,7 +133,7 @@ function textsOf(store: Store, { boxes }: Seen): HTMLElement[] {
     const name = segments.value.find((segment) => segment.kind === side)?.name || side;
     const own = all.filter(({ start }) => start < begin === (side === "source"));
     const label = made("div", LABEL, { className: "sw-quiet" }, h("span", { dir: "ltr" }, visible(name)));
-    // What has a direction of its own has no say in that around it: the text alone decides where both begin.
+    // dir="auto" ignores descendants with their own `dir`, so only the text decides the direction.
     return h("div", { className: "sw-side", dir: "auto" }, label, prose(own));
   });
 }
@@ -152,21 +152,21 @@ function drawnBox({ tokens, pieces }: Store, { start, end, leftOut }: Box): Draw
   const own = pieces.value.slice(start, end);
   const text = own.map((piece) => piece.text).join("");
   const gap = /^ .*[^ ]/su.test(text);
-  const breaks = text.endsWith("\n"); // within the box it would leave a sliver of it on the next line
+  const breaks = text.endsWith("\n"); // inside the box it would draw a sliver of it on the next line
   const [token, piece] = [tokens.value[start], own[0]];
   const mark = text === "" && token && piece ? [sign(signOfPart(token, piece))] : [];
   const shown = glyphs(gap ? text.slice(1) : text).flatMap(drawn);
   const printed = breaks ? shown.slice(0, -1) : shown;
   const element = made("span", "padding: 2px; border-radius: 3px", { className: "sw-token" }, ...mark, ...printed);
-  if (leftOut) Object.assign(element.style, { border: "1px dotted #8b93a1", padding: "1px" }); // as wide as without
+  if (leftOut) Object.assign(element.style, { border: "1px dotted #8b93a1", padding: "1px" }); // the same width as without a border
   if (token?.role === "special") {
-    element.dir = "ltr"; // its letters say nothing about the direction of the text
+    element.dir = "ltr"; // its letters must not influence the direction of the text
     Object.assign(element.style, { fontSize: "75%", margin: "0 2px" });
   }
   return { start, gap, element, breaks };
 }
 
-/** A glyph's text or its sign; a line break stays one, behind its sign. */
+/** Returns a glyph's text or its sign; a line break is kept after its sign. */
 function drawn(glyph: Glyph): (Node | string)[] {
   if (!glyph.sign) return [glyph.text];
   return glyph.text.split(/(?<=⏎)/u).flatMap((said) => (said.endsWith("⏎") ? [sign(said), "\n"] : [sign(said)]));
@@ -176,7 +176,7 @@ function sign(text: string): HTMLElement {
   return made("span", "opacity: .65; font-size: 80%", { className: "sw-sign" }, text);
 }
 
-/** A box a class, with its probability: in their own order, which the script counts by; of many the likeliest stand first. */
+/** Returns one box for each class with its probability, in the script's order; many are shown by probability. */
 function classesOf(store: Store, classes: readonly Drawn[]): HTMLElement[] {
   const order = classOrder(store);
   for (const { start, element } of classes) {
@@ -192,7 +192,7 @@ function classesOf(store: Store, classes: readonly Drawn[]): HTMLElement[] {
 
 // ── below it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The legend: nothing … most. */
+/** Returns the legend of the ramp. */
 function keyOf(): HTMLElement {
   const steps = Array.from({ length: STEPS_OF_KEY }, () => made("span", "padding: 0 8px", {}, "\u00a0"));
   const key = made("div", `${QUIET}; font-size: 13px; margin-top: 6px`, { className: "sw-key sw-quiet" });
@@ -200,7 +200,7 @@ function keyOf(): HTMLElement {
   return key;
 }
 
-/** Every target with its probability and its strongest inputs, folded away. */
+/** Returns the folded table of every target with its probability and its strongest inputs. */
 function tableOf(store: Store, { targets, inputs }: Seen): HTMLElement {
   const [noun, all] =
     store.kind.value === "classes" ? [outputsOf(store).one, outputsOf(store).label] : ["target", "targets"];
@@ -248,7 +248,7 @@ function escaped(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** Float32, little-endian whatever the machine is, in base64. */
+/** Encodes numbers as little-endian float32 in base64. */
 function packed(columns: readonly ArrayLike<number>[]): string {
   const values = columns.flatMap((column) => Array.from(column));
   const bytes = new DataView(new ArrayBuffer(4 * values.length));

@@ -1,4 +1,4 @@
-/** The page as SVG, read off its layout: boxes, rings, the legend's ramp, every line of text. */
+/** The view as SVG, read off its layout: boxes, rings, the legend's ramp, every line of text. */
 
 import { firstWhere } from "../../layout";
 import { reaches } from "../../pieces";
@@ -8,15 +8,15 @@ import { WHOLE } from "../text";
 export type Picture = { text: string; width: number; height: number };
 
 const MARGIN = 16;
-const BASELINE = 0.8; // of a line's height, in nearly every font
+const BASELINE = 0.8; // position of the baseline in a line's height, in nearly every font
 /** Elements left out of a picture: hidden ones, and buttons. */
 const LEFT_OUT = ":is(.sw-unseen, .sw-round, .sw-plain, .sw-unfolded, button.sw-link, select, canvas, svg)";
-/** Where too long a name ends in an ellipsis, and whatever is behind it is not seen. */
+/** Elements that cut long names with an ellipsis. */
 const CUT = ".sw-alternative, .sw-class";
 const STRUCK = ".sw-struck";
-const ZWJ = "\u200d"; // a letter before or after it joins, though its neighbour is a text of its own
+const ZWJ = "\u200d"; // makes letters join across two text elements
 
-/** The parts of a view, one below the other; what they would scroll to is in it. */
+/** Returns a picture of the parts of a view, one below the other, including content that is scrolled out of view. */
 export function pictureOf(parts: readonly HTMLElement[], title: string, background: string): Picture {
   const shapes: string[] = [];
   let [width, height] = [0, MARGIN];
@@ -67,21 +67,21 @@ function* draw(element: HTMLElement, place: (rect: DOMRect) => DOMRect): Generat
       }
 }
 
-/** Between two inputs, drawn by the style sheet with a space on either side. */
+/** Returns the dot between two inputs, which the style sheet draws with a space on either side. */
 function dot(input: HTMLElement, { x, y, height }: DOMRect): string {
   const style = getComputedStyle(input, "::before");
   const room = (input.firstElementChild ?? input).getBoundingClientRect().x - input.getBoundingClientRect().x;
   return words("·", new DOMRect(x + room / 3, y, room / 3, height), input, style, style.fontSize);
 }
 
-/** Where text in here is cut off, in the window. */
+/** Returns the x coordinate in the window at which text in an element is cut. */
 function edgeOf(element: HTMLElement): number {
   const box = element.closest<HTMLElement>(CUT);
   if (box === null || box.scrollWidth <= box.clientWidth) return Number.POSITIVE_INFINITY;
   return box.getBoundingClientRect().right - pixels(getComputedStyle(box).paddingInlineEnd);
 }
 
-/** The characters of a line left of an edge, and an ellipsis where the others were: before them where it runs to the left. */
+/** Returns the characters of a line up to an edge, and an ellipsis, which is first in right-to-left text. */
 function cut(line: Range, edge: number): string {
   const { startContainer: node, startOffset: start } = line;
   let [kept, at, from] = ["", start, start];
@@ -137,10 +137,10 @@ function* box({ x, y, width, height }: DOMRect, style: CSSStyleDeclaration): Gen
     ...(line > 0 && { ...solid("stroke", ring ?? style.borderTopColor), "stroke-width": line }),
     ...(style.borderTopStyle === "dotted" && { "stroke-dasharray": "1 2" }),
   });
-  yield* lines; // of what has not all four: around the first, the last, or one between
+  yield* lines; // the borders of a box inside a joined unit, which lacks some
 }
 
-/** The lines of a text node, without the white space around them; `range` is around each in turn. */
+/** Yields the lines of a text node without surrounding white space; `range` contains each in turn. */
 function* linesOf(node: Text, range: Range): Generator<string> {
   const { data } = node;
   const reach = (start: number, end: number) => {
@@ -175,7 +175,7 @@ function words(
       "font-family": style.fontFamily,
       "font-weight": style.fontWeight,
       "letter-spacing": style.letterSpacing,
-      // A font that is wider elsewhere must not run over the next box.
+      // A wider font on another machine must not overlap the next box.
       textLength: width,
       lengthAdjust: "spacingAndGlyphs",
       direction: style.direction,
@@ -186,14 +186,14 @@ function words(
   );
 }
 
-/** Arabic letters join across the boxes of a word. */
+/** Returns a text with joiners, so that Arabic letters join across the boxes of a word. */
 function joined(text: string, box: Element): string {
   const said = (other: Element | null) => other?.textContent || other?.getAttribute("data-mark") || "";
   const start = box.matches(".sw-joins-previous") && reaches(said(box.previousElementSibling), text) ? ZWJ : "";
   return start + text + (box.matches(".sw-joins-next") && reaches(text, said(box.nextElementSibling)) ? ZWJ : "");
 }
 
-/** Not every program that reads SVG knows colours with a fourth number. */
+/** Returns a colour with a separate opacity, because some programs cannot read colours with alpha. */
 function solid(name: string, color: string): Record<string, string> {
   const [, rgb, alpha] = /^rgba\((.+), (.+)\)$/.exec(color) ?? [];
   return rgb === undefined || alpha === undefined

@@ -3,7 +3,7 @@
 import { h } from "../dom";
 import type { Picture } from "./picture";
 
-const SOON = 60_000; // ms; a browser may ask where to save, and reads the file only then
+const SOON = 60_000; // ms for which the file is kept: a browser may ask where to save before it reads it
 const SLICE = 24; // ms of work between two frames
 const LARGEST = 16_000; // pixels of a canvas on a side, in all browsers
 
@@ -14,7 +14,7 @@ export function download(name: string, file: Blob): string {
   return `${name} is saved.`;
 }
 
-/** Puts a file together without holding up the page; each part leaves the memory of the page at once. */
+/** Assembles a file without blocking the page; each part is handed to the browser at once. */
 export async function gathered(parts: Iterable<string>): Promise<Blob> {
   const blobs: Blob[] = [];
   let began = performance.now();
@@ -27,7 +27,7 @@ export async function gathered(parts: Iterable<string>): Promise<Blob> {
   return new Blob(blobs);
 }
 
-/** At twice the size, for screens and print; at less where the picture is too long for that. */
+/** Returns a PNG at twice the size, or less if the picture is too large for that. */
 export async function png({ text, width, height }: Picture): Promise<Blob> {
   const image = new Image();
   image.src = `data:image/svg+xml,${encodeURIComponent(text)}`;

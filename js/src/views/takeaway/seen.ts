@@ -7,14 +7,14 @@ import { isolated, labelOf } from "../../pieces";
 import type { Store } from "../../store";
 import { aboutOf, nameOf, numberOf, stepOf } from "../words";
 
-/** A target, its columns as one, and the score of each unit of the rows. */
+/** A target with its columns and the joined score of each unit of the rows. */
 export type Target = { cols: Span; name: string; scores: Float32Array };
-/** A box of the text: tokens that lie within one unit and one target, and are left out of the shares or not. */
+/** A box of the text: tokens of one unit and one target, either all or none left out of the shares. */
 export type Box = Span & { leftOut: boolean };
 
 /**
- * `told`: which box has which numbers, and their label. `numbers`: one column for each caption, one number for each name.
- * `shown`: the column on show. `targets`: those that are computed whole; `inputs`: the names of their rows.
+ * `told`: the boxes' rows and columns, and the label. `numbers`: one column for each caption, with one number for each
+ * name. `shown`: the column on show. `targets`: the computed ones; `inputs`: the names of their rows.
  */
 export type Seen = {
   told: Told;
@@ -25,10 +25,10 @@ export type Seen = {
   inputs: readonly string[];
 };
 
-const OTHERS = 4; // tokens that might have been written instead
-const LITTLE = 0.0005; // of a column: not worth a word
+const OTHERS = 4; // alternatives in the caption
+const LITTLE = 0.0005; // smaller shares of a column are not mentioned
 
-/** Throws where nothing of what is looked at is computed. */
+/** Returns the content. Throws if no target on show is computed. */
 export function seenOf(store: Store): Seen {
   const { units, nRowUnits, map, hiddenRows, isSigned, scale, threshold, firstTarget, inputs: chosen } = store;
   const { value: first } = firstTarget;
@@ -57,11 +57,11 @@ export function seenOf(store: Store): Seen {
   return { ...about, told, boxes, targets, inputs };
 }
 
-/** A target each: a token, a word where words are read, or what is pinned as one, which may cut a word in two. */
+/** Returns the targets: tokens, or words if the units are; and the pinned columns as one, which may split a word. */
 function targetsOf({ nTargets, unitCols, pinnedCols, extent, inputs }: Store): Span[] {
   const starts = new Set([nTargets.value]);
   for (let col = 0; col < nTargets.value; col = unitCols(col).end) starts.add(col);
-  // What an input feeds is asked of each: the pin is of the question that was turned round.
+  // With chosen inputs each target is separate: the pin belongs to the other direction.
   const pin = extent.value > 1 && inputs.value === null ? pinnedCols.value : null;
   if (pin !== null) {
     for (let col = pin.start + 1; col < pin.end; col++) starts.delete(col);
@@ -70,7 +70,7 @@ function targetsOf({ nTargets, unitCols, pinnedCols, extent, inputs }: Store): S
   return tiles(starts);
 }
 
-/** Every token is in one box. */
+/** Returns the boxes. Every token is in one box. */
 function boxesOf({ tokens, units, hidden, hiddenRows, firstTarget }: Store, targets: readonly Span[]): Box[] {
   const { length: n } = tokens.value;
   const ends = [...units.value.spans, ...hidden.value, ...targets.map((cols) => moved(cols, firstTarget.value))];
@@ -78,14 +78,14 @@ function boxesOf({ tokens, units, hidden, hiddenRows, firstTarget }: Store, targ
   return tiles(edges).map((span) => ({ ...span, leftOut: hiddenRows.value?.[span.start] === 1 }));
 }
 
-/** The columns that a reader can ask about. `rowAt` and `colAt` find a box's row and column by its first token. */
+/** The columns of the page. `rowAt` and `colAt` return a box's row and column, given its first token. */
 type Question = Pick<Seen, "numbers" | "shown"> & {
   told: Pick<Told, "about" | "calm" | "label" | "names" | "captions">;
   rowAt: (token: number) => number | null;
   colAt: (token: number) => Place;
 };
 
-/** The columns are targets, the rows the inputs that made them. */
+/** Returns columns of targets, with inputs as rows. */
 function aboutTargets(store: Store, targets: readonly Target[], names: readonly string[]): Question {
   const { units, firstTarget, target, measure, map } = store;
   const label = map.value?.difference !== undefined ? "difference" : measure.value === "raw" ? "score" : "share";
@@ -105,7 +105,7 @@ function aboutTargets(store: Store, targets: readonly Target[], names: readonly 
   };
 }
 
-/** The columns are inputs, the rows the targets that they feed. The `chosen` inputs are one column, whatever the units. */
+/** Returns columns of inputs, with targets as rows. The `chosen` inputs are one column, whatever the units. */
 function aboutInputs(store: Store, targets: readonly Target[], spans: readonly Span[], chosen: Span): Question {
   const { firstTarget, fedBy, measure, map } = store;
   const rest = spans.filter(({ start, end }) => end <= chosen.start || start >= chosen.end);
@@ -153,7 +153,7 @@ function captionOf(store: Store, { cols, name }: Target): Caption {
   };
 }
 
-/** In plain text: which part of a character it is, and to which side it runs. */
+/** Returns a name for plain text, with the part of a character and marks of direction. */
 function nameInText(store: Store, span: Span): string {
   const part = span.end - span.start === 1 ? store.tokens.value[span.start]?.part : null;
   return isolated(`${nameOf(store, span)}${part ? ` (${partMark(...part)})` : ""}`);
@@ -172,7 +172,7 @@ function within(unit: number | undefined, n: number): number | null {
   return unit !== undefined && unit < n ? unit : null;
 }
 
-/** Where a position lies among spans: the index of the span that holds it, if any; how many spans end before it. */
+/** A position among spans: the index of the span that contains it, or null, and the number of spans that end before. */
 type Place = { index: number | null; ended: number };
 
 /** Returns a function from a position to its place among these spans, which are in order. */

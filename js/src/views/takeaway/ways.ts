@@ -1,5 +1,5 @@
 /**
- * The ways to take the view away: each has a description, a reason why it cannot, and a function that makes the file.
+ * The kinds of export: each has a description, a reason if it is impossible, and a function that makes the file.
  */
 
 import { plural } from "../../format";
@@ -21,9 +21,9 @@ const MOST_BOXES = 3000;
 export type Way = [
   label: string,
   gives: string,
-  /** Why there is nothing to take, or null. */
+  /** Returns the reason why this export is impossible, or null. */
   lacks: (store: Store) => string | null,
-  /** Resolves to what to tell the reader. */
+  /** Makes the file. Resolves to a sentence for the reader. */
   take: (context: ViewContext) => Promise<string>,
 ];
 
@@ -75,7 +75,7 @@ function draw({ store, layer, ramp }: ViewContext): Picture {
   );
   const title = headline(store).join(" · ");
   const head = h("div", {}, h("span", { className: "sw-muted" }, title));
-  parts[0]?.before(head); // for as long as it is read off: who is on the page sees it elsewhere
+  parts[0]?.before(head); // only while the layout is read; the reader sees it elsewhere
   const picture = pictureOf([head, ...parts], title, ramp.value.plain[0]?.background ?? "white");
   head.remove();
   return picture;
@@ -85,7 +85,7 @@ function svg(context: ViewContext): Blob {
   return new Blob([draw(context).text]);
 }
 
-/** As they are now: what is computed later is not in a file that is being written. */
+/** Returns the columns as they are now, without those that arrive while the file is written. */
 function columnsOf({ map }: Store, seen = (scores: Float32Array) => scores): Columns {
   const { value: of } = map;
   if (of === null) return [];
@@ -99,7 +99,7 @@ function rowsOf({ tokens, map }: Store) {
   return tokens.value.slice(0, map.value?.info.n_rows).map(({ text, role }, position) => ({ text, role, position }));
 }
 
-/** How probable a target is, and what might have stood there, each map says for itself; a difference is of two. */
+/** Returns the columns with their probabilities and alternatives, which a difference of two maps lacks. */
 function colsOf({ tokens, firstTarget, steps, map }: Store) {
   const [first, known] = [firstTarget.value, map.value?.difference ? [] : steps.value];
   return tokens.value.slice(first).map(({ text }, col) => ({ text, position: first + col, ...known[col] }));
@@ -109,7 +109,7 @@ function asCsv(store: Store): Iterable<string> {
   return csv(rowsOf(store), colsOf(store), columnsOf(store));
 }
 
-/** How the map is looked at, as the JSON file says it. */
+/** Returns the reader's choices for the JSON file. */
 function viewOf(store: Store) {
   const { granularity, units, pool, pinnedCols, extent, joint, hidden, scale, threshold, measure, inputs } = store;
   const ends = ({ start, end }: Span): [number, number] => [start, end];

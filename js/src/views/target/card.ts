@@ -1,4 +1,4 @@
-/** What stands behind the (i): the method, how to read it, what it was computed on. */
+/** The card behind the (i): the method, how to read it, and the conditions of the map. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Store } from "../../store";
@@ -6,7 +6,7 @@ import { cardOf } from "../card";
 import { objectiveText, pooledText, scaleText } from "../words";
 import { meaningOfSigns } from "./legend";
 
-/** On what the map was computed: the model, what is explained, the settings; and how it is shown. */
+/** Returns the conditions of the map: the model, the objective, the settings, and the reader's choices. */
 function conditions(store: Store): [string, string][] {
   const [document, info] = [store.document.value, store.map.value?.info];
   if (document === null || info === undefined) return [];

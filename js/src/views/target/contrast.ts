@@ -1,4 +1,4 @@
-/** Why this and not that: a map of the difference between a target and another token. */
+/** A contrast: a map of the difference between a target and a foil. */
 
 import { html, type TemplateResult } from "lit-html";
 import { labelOf } from "../../pieces";

@@ -1,4 +1,4 @@
-/** What the colours stand for, and what mattered most. */
+/** The legend: the meaning of the colours, and the strongest inputs. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent } from "../../format";
@@ -9,7 +9,7 @@ import { mapScale } from "../ramp";
 import { figure, nameOf } from "../words";
 import { contrastOf, quoted } from "./contrast";
 
-/** What the two colours of a signed map mean: most are about the target, what is said about the whole text. */
+/** Returns the meaning of the two colours of a signed map: for or against the target, or the text in an LLM's map. */
 export function meaningOfSigns(family = ""): string {
   if (family === "explanation") return "orange: negative; purple: positive";
   if (family === "difference") return "orange: less in the first map; purple: more";
@@ -53,7 +53,7 @@ export function legendView(context: ViewContext): HTMLElement {
   return root;
 }
 
-/** Why there are no colours, or null where there are. */
+/** Returns the reason why there are no colours, or null if there are. */
 function whyNothing(store: Store): TemplateResult | string | null {
   const { ready, max, turned } = store.look.value;
   const about = contrastOf(store);
@@ -67,7 +67,7 @@ function whyNothing(store: Store): TemplateResult | string | null {
   return store.running.value || !store.alive.value ? "This column is on its way." : "This column was not computed.";
 }
 
-/** What mattered most. */
+/** Returns the strongest inputs. */
 function inputs(store: Store): TemplateResult[] {
   const scores = store.shown.value?.scores ?? null;
   return store.top.value.flatMap((unit) => {

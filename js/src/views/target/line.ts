@@ -1,4 +1,4 @@
-/** The target in one line: what was written, how probable it was, what else it might have been. */
+/** The target in one line: its text, its probability and its alternatives. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { plural, share, significant } from "../../format";
@@ -14,10 +14,10 @@ import { contrastOf, quoted, whyNot } from "./contrast";
 
 const MANY = 5;
 
-/** What might have stood in the place of a target, and how probable it was; or the number of another output. */
+/** An alternative to a target with its probability, or another output with its number. */
 type Other = { id: number; name: string; number: number };
 
-/** Of a text, what else was probable; of classes, the others that are. None where several targets are one. */
+/** Returns the alternatives of a text's target, or the likeliest other classes; none for several joined targets. */
 function othersOf(store: Store, { cols, token }: Shown): Other[] {
   const { tokens, firstTarget, kind } = store;
   const own = tokens.value[token]?.id;
@@ -44,7 +44,7 @@ export function targetLine(context: ViewContext): HTMLElement {
   const root = h("div", { className: "sw-target-line" });
   const chips = Array.from({ length: MANY }, (_, k) => chip(k));
 
-  /** A token that might have been, and what can be asked of it. The button stays, whatever it is about. */
+  /** Returns the button of the k-th alternative, with its actions. It is reused for every target. */
   function chip(k: number): HTMLButtonElement {
     const button = h("button", { type: "button", className: "sw-alternative" });
     const panel = h("div", { role: "menu" });
@@ -72,7 +72,7 @@ export function targetLine(context: ViewContext): HTMLElement {
     return button;
   }
 
-  /** What a contrast is about, and the way back to the whole map. */
+  /** Returns the foil of a contrast, and the button back to the map without it. */
   function contrast(): TemplateResult | typeof nothing {
     const about = contrastOf(store);
     const { value: map } = store.map;
@@ -125,7 +125,7 @@ export function targetLine(context: ViewContext): HTMLElement {
         ${contrast()}`,
       root,
     );
-    // The contrast is gone, and with it the focus of who left it by key.
+    // Leaving the contrast by key removes its button, which had the focus.
     if (hadFocus && !hasFocus(root)) chips[0]?.focus();
   });
   return root;

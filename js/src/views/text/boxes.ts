@@ -1,4 +1,4 @@
-/** One box of the text: a token, or a chip that stands for a folded run of template tokens. */
+/** A box of the text: a token, or a chip for a folded run of template tokens. */
 
 import { STEPS } from "../../color";
 import { percent, plural } from "../../format";
@@ -9,7 +9,7 @@ import { shareOf } from "../../scores";
 import type { Store } from "../../store";
 import { h } from "../dom";
 
-/** A box on the page: the tokens [start, end), one unless it is a chip. `nodes` are all that came to the page with it. */
+/** A box on the page: the tokens [start, end), one unless it is a chip. `nodes`: all nodes that were added with it. */
 export type Item = {
   start: number;
   end: number;
@@ -20,21 +20,21 @@ export type Item = {
   segment: number;
   newlines: number;
   painted: number;
-  /** What else is to be seen of it, one bit a class of MARKS. */
+  /** Its marks, one bit for each class of MARKS. */
   marks: number;
-  /** The space before it on its line, which is in the box before it where that `goesOn`. */
+  /** The space before it on its line, which is inside the box before it if that `goesOn`. */
   gap: ChildNode | null;
-  /** The next box is drawn as one with it. */
+  /** Whether the next box is joined to it. */
   goesOn: boolean;
   version: number;
 };
 
-/** What a box shows, where it is not a step of the ramp (-STEPS … STEPS). */
+/** The colour of a box without a step of the ramp (-STEPS … STEPS). */
 export const PLAIN = STEPS + 1;
 export const BLIND = STEPS + 2;
 export const TARGET = STEPS + 3;
 
-/** Under the mouse; left out of the shares; found by a search; the hit on show; struck out to see what if. */
+/** The marks: under the mouse; left out of the shares; found by a search; the hit on show; struck out. */
 export const MARKS = ["sw-hovered", "sw-hidden", "sw-found", "sw-found-current", "sw-struck"];
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
@@ -43,7 +43,7 @@ const LETTER = /\p{L}/u;
 export function tokenBox(i: number, token: WireToken, piece: Piece, written: boolean): HTMLElement {
   const box = h("span", { className: "sw-token" });
   box.dataset.position = String(i);
-  // A mark is drawn by the style sheet: it is no text, so it is neither read aloud nor copied.
+  // The style sheet draws the mark, so that it is neither read aloud nor copied.
   if (piece.mark !== "") box.dataset.mark = piece.lines.flat()[0]?.text;
   for (const [k, line] of piece.mark === "" ? piece.lines.entries() : []) {
     if (k > 0) box.append(h("br"));
@@ -51,7 +51,7 @@ export function tokenBox(i: number, token: WireToken, piece: Piece, written: boo
   }
   if (token.role === "special") {
     box.classList.add("sw-special");
-    box.dir = "ltr"; // its letters say nothing about the direction of the line
+    box.dir = "ltr"; // its letters must not influence the direction of the line
   }
   if (piece.mark !== "") box.classList.add(`sw-${piece.mark}`);
   if (RIGHT_TO_LEFT.test(token.text)) box.classList.add("sw-rtl");
@@ -73,7 +73,7 @@ function said(token: WireToken): string {
   return [labelOf(token), partOf(token)].filter((part) => part !== "").join(", ");
 }
 
-/** An input is a button only while it has the focus: ten thousand of them would be heavy, and a maze for the ear. */
+/** Focuses an input. It is a button only while it has the focus: ten thousand would be slow and hard to navigate. */
 export function focusToken(box: HTMLElement, token: WireToken | undefined): void {
   if (token !== undefined && !box.hasAttribute("role")) beButton(box, said(token));
   box.focus();
@@ -96,7 +96,7 @@ export function chipBox(run: Span, name: string): HTMLElement {
   return chip;
 }
 
-/** Stands where the chip stood, for as long as its tokens are shown one by one. */
+/** Returns the button that replaces the chip while its tokens are shown. */
 export function foldButton(run: Span, name: string): HTMLElement {
   const button = chipBox(run, name);
   button.textContent = `fold ${name}`;
@@ -109,7 +109,7 @@ export function chipText({ start, end }: Span, name: string, held: number): stri
   return `${name} · ${plural(end - start, "token")}${Number.isNaN(held) ? "" : ` · ${percent(held)}`}`;
 }
 
-/** The summed share of the units that a chip stands for; NaN where all are hidden, part of larger ones, or not there yet. */
+/** Returns the summed share of a chip's units; NaN if all are hidden, in larger units, or not computed yet. */
 export function heldBy(store: Store, { start, end }: Span, map = store.map.value): number {
   const { value: cols } = store.targetCols;
   const scores = cols === null ? null : store.unitScores(map, cols);
@@ -124,22 +124,22 @@ export function heldBy(store: Store, { start, end }: Span, map = store.map.value
   return sum;
 }
 
-/** The box under the mouse or the focus. */
+/** Returns the box under the mouse or the focus. */
 export function boxOf({ target }: Event): HTMLElement | null {
   return target instanceof Element ? target.closest<HTMLElement>("[data-position], .sw-chip") : null;
 }
 
-/** The position of a box's token; NaN for a chip. */
+/** Returns the position of a box's token; NaN for a chip. */
 export function indexOf(box: HTMLElement): number {
   return Number(box.dataset.position);
 }
 
-/** What a chip stands for, or null for a token. */
+/** Returns the run of a chip, or null for a token. */
 export function runOf({ dataset: { chip, end } }: HTMLElement): Span | null {
   return chip === undefined ? null : { start: Number(chip), end: Number(end) };
 }
 
-/** The targets of a view, in the order of the page. */
+/** Returns the targets of a view, in the order of the page. */
 export function targetsIn(root: HTMLElement): HTMLElement[] {
   return [...root.querySelectorAll<HTMLElement>(".sw-column")];
 }

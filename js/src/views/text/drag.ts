@@ -1,21 +1,21 @@
-/** Dragging over tokens chooses them all: targets to pin, inputs to turn the question round for. */
+/** Dragging over tokens, which pins targets or chooses inputs. */
 
 import { chooseInputs, colsBetween, pinCols } from "../chosen";
 import type { ViewContext } from "../context";
 import { coalesced } from "../dom";
 import { boxOf, focusToken, indexOf, runOf } from "./boxes";
 
-const SPEED = 0.2; // a frame, of how far the mouse is beyond the edge
-const INSIDE = 6; // px from the edge to what counts as under a mouse beyond it
+const SPEED = 0.2; // scroll in a frame, as a fraction of the mouse's distance beyond the edge
+const INSIDE = 6; // px inside the edge where the token under a mouse beyond it is
 
 export type Drag = {
-  /** The mouse has left the token where it was pressed. */
+  /** Returns whether the mouse has left the pressed token. */
   isOn(): boolean;
-  /** Whether a click is only the end of a drag; told once. */
+  /** Returns, once, whether a click is only the end of a drag. */
   ended(): boolean;
 };
 
-/** `begin` is called once the mouse leaves the token where it was pressed: until then it may be a click. */
+/** Follows drags. `begin` is called when the mouse leaves the pressed token; until then it may be a click. */
 export function followDrag({ store, signal }: ViewContext, root: HTMLElement, begin: () => void): Drag {
   let pressed: number | null = null;
   let reached: number | null = null;
@@ -25,7 +25,7 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
 
   const isTarget = (token: number) => token >= store.firstTarget.value;
 
-  /** The token under the mouse, which the captured pointer no longer names; beyond an edge that at the edge. */
+  /** Returns the token under the mouse, or at the edge if the mouse is beyond it: a captured pointer has no target. */
   function under(event: PointerEvent): number | null {
     const { top, bottom } = root.getBoundingClientRect();
     const y = Math.min(bottom - INSIDE, Math.max(top + INSIDE, event.clientY));
@@ -34,7 +34,7 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
     return box === null || runOf(box) !== null || !root.contains(box) ? null : indexOf(box);
   }
 
-  /** The text moves on for as long as the mouse is held beyond its edge. */
+  /** Scrolls the text while the mouse is held beyond its edge. */
   const creep = coalesced(signal, () => {
     if (mouse === null || reached === null) return;
     const { top, bottom } = root.getBoundingClientRect();
@@ -55,7 +55,7 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
   }
 
   function move(event: PointerEvent): void {
-    if ((event.buttons & 1) === 0) pressed = null; // let go outside the text
+    if ((event.buttons & 1) === 0) pressed = null; // released outside the text
     if (pressed === null) return;
     mouse = event;
     reach(event);
@@ -84,7 +84,7 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
     stop();
   }
 
-  /** As after a click: what the keys do they do with what was chosen. */
+  /** Focuses a token, as a click does, so that keys act on the chosen tokens. */
   function focusOn(token: number): void {
     const box = root.querySelector<HTMLElement>(`[data-position="${token}"]`);
     if (box !== null) focusToken(box, store.tokens.value[token]);
@@ -104,7 +104,7 @@ export function followDrag({ store, signal }: ViewContext, root: HTMLElement, be
   root.addEventListener("pointermove", move, { signal });
   root.addEventListener("pointerup", end, { signal });
   root.addEventListener("pointercancel", cancel, { signal });
-  // From a token on the mouse selects tokens; with Ctrl or Alt, or from between two of them, it is the browser's.
+  // A drag from a token chooses tokens; with Ctrl or Alt, or between two tokens, the browser selects text.
   root.addEventListener("selectstart", (event) => pressed !== null && event.preventDefault(), { signal });
   root.addEventListener("mousedown", (event) => event.shiftKey && boxOf(event) !== null && event.preventDefault(), {
     signal,

@@ -1,6 +1,6 @@
 /**
- * Beside the label of a turn, a source or a document: a button that leaves what was read of it out of the shares,
- * and counts it again.
+ * The button beside the label of a turn, a source or a document that leaves its inputs out of the shares, and counts
+ * them again.
  */
 
 import type { Span } from "../../layout";
@@ -9,14 +9,14 @@ import { COUNT, isHidden, LEAVE_OUT, toggleHidden } from "../chosen";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 
-/** What stands on it is drawn by the style sheet: it is no part of the text, so it is not copied. */
+/** Returns the button. The style sheet draws its label, so that it is not copied with the text. */
 export function eye(segment: number): HTMLElement {
   const button = h("button", { type: "button", className: "sw-eye" });
   button.dataset.segment = String(segment);
   return button;
 }
 
-/** Returns what names the eyes that have just come to the page. */
+/** Returns a function that labels buttons which were just added. */
 export function followEyes({ store, signal }: ViewContext, root: HTMLElement): () => void {
   const eyes = root.getElementsByClassName("sw-eye") as HTMLCollectionOf<HTMLElement>;
   const segmentOf = ({ dataset }: HTMLElement) => store.segments.value[Number(dataset.segment)];
@@ -44,7 +44,7 @@ export function followEyes({ store, signal }: ViewContext, root: HTMLElement): (
   }
 
   watch(signal, () => {
-    void store.hiddenRows.value; // while there are no eyes nothing else is read
+    void store.hiddenRows.value; // without buttons no other signal is read
     name();
   });
   return name;

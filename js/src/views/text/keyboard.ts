@@ -1,6 +1,6 @@
 /**
- * The keyboard among targets, words or classes: the focus previews one, the arrows move it in the order of the page. From
- * there it goes up to the inputs, the most important first, and back.
+ * The keyboard among targets (words or classes): the focus previews one, and the arrows move it in the order of the
+ * page. Arrow up moves to the inputs, the strongest first, and Escape back.
  */
 
 import { canOpen, chooseInput, chooseInputs, chosenOr, colsBetween, pinCols, strikeOut, toggleHidden } from "../chosen";
@@ -10,17 +10,17 @@ import { nearest, onKeys, type Steps, targetSteps } from "../input";
 import { sideOf, tokenTip } from "../tips";
 import { boxOf, focusToken, indexOf, isTarget, runOf, targetsIn } from "./boxes";
 
-/** `leave` ends a preview at once. */
+/** Handles the keys. `leave` ends a preview at once. */
 export function followKeys(context: ViewContext, root: HTMLElement, leave: () => void): void {
   const { store, signal, tooltip, of = context.store.map } = context;
-  let quiet = false; // the next focus is no preview
-  let anchor: number | null = null; // where Shift was pressed first
-  let input: HTMLElement | null = null; // the one with the focus
+  let quiet = false; // whether the next focus is no preview
+  let anchor: number | null = null; // the target where Shift was first pressed
+  let input: HTMLElement | null = null; // the input with the focus
 
   const colOf = (box: HTMLElement) => indexOf(box) - store.firstTarget.value;
-  /** Text and classes are one page: the inputs of a class stand in the text. */
+  /** Returns the element with text and classes: the inputs of a class are in the text. */
   const page = () => root.closest<HTMLElement>(".sw-body") ?? root;
-  /** Of each unit of targets the first box. */
+  /** Returns the first box of each unit of targets. */
   const targets = () => targetsIn(root).filter((box) => store.unitCols(colOf(box)).start === colOf(box));
 
   function tell(box: HTMLElement): void {
@@ -44,20 +44,20 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
 
   function goBack(): void {
     leave();
-    quiet = true; // going back to the pinned target is not a new preview
+    quiet = true; // returning to the pinned target is no preview
     targetsIn(page())
       .find((box) => indexOf(box) === store.shown.value?.token)
       ?.focus();
     quiet = false;
   }
 
-  /** One step back at a time. */
+  /** Undoes one step. */
   function stepBack(): void {
     if (store.inputs.value === null) goBack();
     else store.turn(null);
   }
 
-  /** The first box of a unit: what comes before may be folded. */
+  /** Returns the first box of a unit that is not folded. */
   function boxIn(unit: number): HTMLElement | null {
     const { start, end } = store.units.value.spans[unit] ?? { start: 0, end: 0 };
     for (let i = start; i < Math.min(end, store.firstTarget.value); i++) {
@@ -67,7 +67,7 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
     return null;
   }
 
-  /** The next input from unit to unit. */
+  /** Returns the input in the next or previous unit. */
   function beside(token: number, step: 1 | -1): HTMLElement | null {
     const { spans, of } = store.units.value;
     for (let unit = (of[token] ?? 0) + step; spans[unit] !== undefined; unit += step) {
@@ -132,7 +132,7 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
     };
   }
 
-  /** What can be done with the chosen inputs, or else with the one that has the focus. */
+  /** Returns the actions on the chosen inputs, or else on the focused one. */
   function acts(token: number): Steps {
     const isInput = store.inputs.value !== null || token < store.firstTarget.value;
     const rows = chosenOr(store, token);
@@ -145,7 +145,7 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
   }
 
   function press(): void {
-    quiet = true; // a press with the mouse brings the focus too
+    quiet = true; // a mouse press focuses too
     anchor = null;
   }
 

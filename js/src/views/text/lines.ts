@@ -1,4 +1,4 @@
-/** The boxes in their lines. A text grows at its end, so all before the first token that changed stays as it is. */
+/** The boxes in their lines. A text grows at its end, so boxes before the first changed token stay. */
 
 import { firstWhere, type Span } from "../../layout";
 import { melts, type Piece, segmentLabel, templateRuns } from "../../pieces";
@@ -11,16 +11,16 @@ import { eye } from "./eyes";
 export type Lines = {
   readonly items: readonly Item[];
   itemAt(token: number): Item | undefined;
-  /** The first token that is not on the page as the store has it, or null; each change is told once. */
+  /** Returns the first token that differs from the page, or null. Returns each change once. */
   changed(): number | null;
   rebuild(from: number): void;
-  /** Shows a folded run of template tokens by its tokens, or as a chip again. */
+  /** Unfolds a run of template tokens, or folds it again. */
   fold(start: number): void;
-  /** Draws boxes as one wherever `isOne` the token at the second of them and the one before; within some tokens alone. */
+  /** Joins boxes if `isOne` is true of the second one's token; `within`: only among these tokens. */
   joinUnits(isOne: (at: number) => boolean, within?: Span): void;
 };
 
-/** `leave` is called before boxes go: the tooltip may speak of one of them. */
+/** Returns the lines. `leave` is called before boxes are removed, because the tooltip may belong to one. */
 export function createLines(store: Store, root: HTMLElement, leave: () => void): Lines {
   const items: Item[] = [];
   const unfolded = new Set<number>();
@@ -46,8 +46,8 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const other = segments.findIndex((segment, k) => headOf(segment) !== headOf(builtSegments[k]));
     from = Math.min(from, segments[other]?.start ?? from, builtSegments[segments.length]?.start ?? from);
     if (firstTarget !== builtFirstTarget) from = 0;
-    if ((store.pieces.value[from - 1]?.mark ?? "") !== "") from--; // a mark may have become one within a word
-    while (tokens[from - 1]?.role === "special") from--; // the run may have become long enough to fold
+    if ((store.pieces.value[from - 1]?.mark ?? "") !== "") from--; // the mark may change when its word grows
+    while (tokens[from - 1]?.role === "special") from--; // the run may now be long enough to fold
     [built, builtSegments, builtFirstTarget] = [tokens, segments, firstTarget];
     return from;
   }
@@ -87,10 +87,10 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     }
   }
 
-  /** Puts one box at the end of the text, with the line, the label and the space that are due before it. */
+  /** Appends one box, with the line, the label and the space before it. */
   function place(start: number, end: number, token: WireToken, piece: Piece, chip: boolean): void {
     const previous = items.at(-1);
-    const segment = segmentOf(end - 1); // a chip that leads from one turn to the next opens the next
+    const segment = segmentOf(end - 1); // a chip over two turns belongs to the second
     const { block, opened } = lineFor(previous, segment, piece);
     const first = !block.hasChildNodes();
     const spaced = (piece.joint === "space" || chip || previous?.chip === true) && !first;
@@ -120,7 +120,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     });
   }
 
-  /** Before the first box of a run that the reader unfolded: what folds it again. */
+  /** Adds the button that folds a run again before its first box. */
   function offerFolding(run: Span): void {
     const item = items.at(-1) as Item;
     const button = foldButton(run, store.specialName.value);
@@ -128,7 +128,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     item.nodes.push(button);
   }
 
-  /** The line of a box: that of the box before it, or a new one; `opened` is what came to the page for it. */
+  /** Returns the line of a box: that of the box before it, or a new one. `opened`: the nodes that were added for it. */
   function lineFor(previous: Item | undefined, segment: number, piece: Piece) {
     const begun = segment === previous?.segment ? undefined : store.segments.value[segment];
     const label = begun === undefined ? null : segmentLabel(begun);
@@ -143,12 +143,12 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     return { block, opened };
   }
 
-  /** Whether a segment has something that was read: a turn that the model writes may begin in the template. */
+  /** Returns whether a segment has inputs other than the template's: the written turn may begin in the template. */
   function isRead(segment: WireSegment | undefined): boolean {
     if (segment === undefined || segmentLabel(segment) === null) return false;
     const { start, end } = segment;
     const { tokens, firstTarget } = store;
-    if (segment.kind === "system") return true; // also where the template speaks for itself
+    if (segment.kind === "system") return true; // also the template's own system message
     return tokens.value.slice(start, Math.min(end, firstTarget.value)).some(({ role }) => role !== "special");
   }
 
@@ -161,7 +161,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     }
   }
 
-  /** The space between two boxes of one unit is within the first: its background has no gap, and no line moves. */
+  /** Moves the space between two joined boxes into the first, so that the background has no gap and no line moves. */
   function join(item: Item, next: Item | undefined, goesOn: boolean): void {
     item.goesOn = goesOn;
     item.element.classList.toggle("sw-merges-next", goesOn);
@@ -170,7 +170,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     else if (next?.gap) next.element.before(next.gap);
   }
 
-  /** The space before a box, and before the first target the stroke between what was read and what was written. */
+  /** Returns the space before a box, and the stroke between input and output before the first target. */
   function gapBefore(start: number, spaced: boolean): ChildNode[] {
     const gap: ChildNode[] = spaced ? [document.createTextNode(" ")] : [];
     if (start === store.firstTarget.value && hasPrompt(store))
@@ -192,13 +192,13 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   return { items, itemAt, changed, rebuild, fold, joinUnits };
 }
 
-/** Whether something was read in the text that is written; a start token alone is no beginning of it. */
+/** Returns whether the written text has given tokens before it, other than a start token. */
 export function hasPrompt({ targetStart, firstTarget, tokens }: Store): boolean {
   const [begin, end] = [targetStart.value, firstTarget.value];
   return begin === null ? end > 0 : tokens.value.slice(begin, end).some(({ role }) => role !== "special");
 }
 
-/** Two boxes that touch: parts of one word, or neighbours. */
+/** Marks two boxes that touch: parts of one word, or neighbours. */
 function touch(before: HTMLElement, after: HTMLElement, { joint }: Piece): void {
   after.classList.add(joint === "word" ? "sw-joins-previous" : "sw-touches-previous");
   before.classList.add(joint === "word" ? "sw-joins-next" : "sw-touches-next");
@@ -206,12 +206,12 @@ function touch(before: HTMLElement, after: HTMLElement, { joint }: Piece): void 
     for (const half of [before, after]) half.classList.add("sw-no-ligature");
 }
 
-/** What of a segment is drawn: where it begins, and its label. */
+/** Returns the drawn part of a segment: its start and its label. */
 function headOf(segment: WireSegment | undefined): string {
   return segment === undefined ? "" : `${segment.start} ${segmentLabel(segment)}`;
 }
 
-/** How many line breaks are due after a token. */
+/** Returns the number of line breaks after a token. */
 function breaksIn(piece: Piece, token: WireToken): number {
   return piece.breaks ? (/[\n\r\u2028\u2029]+$/u.exec(token.text.replaceAll("\r\n", "\n"))?.[0].length ?? 0) : 0;
 }

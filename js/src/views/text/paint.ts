@@ -1,6 +1,6 @@
 /**
- * The column on show as the background of the boxes. Sets colours alone, never a size; what is in sight at once, what is
- * near once the reader rests.
+ * Paints the column on show as background of the boxes. It sets only colours, no sizes: visible boxes at once, near
+ * ones after a pause.
  */
 
 import type { ReadonlySignal } from "@preact/signals-core";
@@ -16,11 +16,11 @@ import type { Sight } from "./sight";
 const REST = 120; // ms
 
 export type Painter = {
-  /** The column or the ramp changed. */
+  /** Paints again, because the column or the ramp changed. */
   repaint(): void;
-  /** Other boxes came into sight. */
+  /** Paints boxes that became visible. */
   paintInSight(): void;
-  /** The text is printed or copied as a whole. */
+  /** Paints all boxes, because the text is printed or copied as a whole. */
   paintAll(): void;
 };
 
@@ -47,7 +47,7 @@ export function createPainter(
     return max === 0 ? PLAIN : own;
   }
 
-  /** The step of its strongest token: the scale is one of single tokens, on which the sum of many would be the darkest. */
+  /** Returns the step of a chip's strongest token: on the scale of single tokens, a sum would be the darkest. */
   function strongest({ start, end }: Span, step: Look["step"]): number | null {
     let found: number | null = null;
     for (let token = start; token < end; token++) {
@@ -99,7 +99,7 @@ export function createPainter(
   function repaint(): void {
     if (usedRamp !== ramp.value || usedSign !== look.value.signed) {
       [usedRamp, usedSign] = [ramp.value, look.value.signed];
-      for (const item of items) item.painted = item.painted <= STEPS ? Number.NaN : item.painted; // same step, other colour
+      for (const item of items) item.painted = item.painted <= STEPS ? Number.NaN : item.painted; // the ramp changed, so paint the same step again
     }
     version++;
     root.classList.toggle("sw-pending", look.value.about !== null && !look.value.ready);

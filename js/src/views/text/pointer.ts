@@ -1,6 +1,6 @@
 /**
- * The mouse over text or classes: what lies under it is previewed; a click pins a target, turns the question round for an
- * input, or opens a chip and folds it again; with Shift it takes in all from what is chosen already.
+ * The mouse over text or classes: it previews the box under it; a click pins a target, chooses an input, or unfolds or
+ * folds a chip; with Shift it extends the selection.
  */
 
 import { canOpen, chooseInput } from "../chosen";
@@ -12,7 +12,7 @@ import { followDrag } from "./drag";
 
 const GRACE = 140; // ms over the gap between two words before a preview ends
 
-/** Returns what ends the preview at once. */
+/** Follows the mouse. Returns a function that ends the preview at once. */
 export function followPointer(
   context: ViewContext,
   root: HTMLElement,
@@ -20,7 +20,7 @@ export function followPointer(
 ): () => void {
   const { store, signal, tooltip, of = context.store.map } = context;
   let leaving: ReturnType<typeof setTimeout> | undefined;
-  let justPinned = false; // several targets, which stay on show until the mouse has been elsewhere
+  let justPinned = false; // whether several targets were just pinned, which stay on show until the mouse leaves
 
   function look(box: HTMLElement): void {
     const run = runOf(box);
@@ -35,7 +35,7 @@ export function followPointer(
     const { value: pinned } = store.pinnedCols;
     justPinned &&= pinned !== null && col >= pinned.start && col < pinned.end;
     store.preview(i, col >= 0 && !justPinned ? col : null);
-    // A target shows its own column, and says what it weighs itself as an input of the pinned one.
+    // A target shows its own column; its tooltip has its score as an input of the pinned one.
     const seenFrom = () => {
       if (col < 0) return store.targetCols.value;
       const { value: cols } = store.pinnedCols;
@@ -96,7 +96,7 @@ export function followPointer(
   );
   root.addEventListener("click", click, { signal });
   root.addEventListener("dblclick", open, { signal });
-  // The store lives on for the other views: nothing of this one may reach it later.
+  // The store is shared with other views, so no timer of this one may change it later.
   signal.addEventListener("abort", () => clearTimeout(leaving), { once: true });
   return leave;
 }

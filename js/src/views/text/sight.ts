@@ -1,4 +1,4 @@
-/** What of the text is in sight: which boxes, found by bisection and kept until something moves, and where to scroll. */
+/** The visible boxes of a text, found by bisection and cached until something moves, and scrolling to a box. */
 
 import { firstWhere, type Span } from "../../layout";
 import type { ViewContext } from "../context";
@@ -6,19 +6,19 @@ import { coalesced, observed } from "../dom";
 import type { Item } from "./boxes";
 import type { Lines } from "./lines";
 
-const FEW = 800; // boxes that all count as near
-const NEAR = 60; // px from the end that still count as reading the end
+const FEW = 800; // boxes, at most, that all count as near
+const NEAR = 60; // px from the end within which the reader follows the end
 
 export type Sight = {
-  /** The boxes within the window and the text's own frame. */
+  /** Returns the boxes in the window and the text's own frame. */
   span(): Span;
-  /** These, and those of half a frame more on both sides: a text is scrolled before it is painted. */
+  /** Returns the visible boxes and half a frame more on both sides, because scrolling is faster than painting. */
   near(): Span;
-  /** Runs a `change` of the text from a token on; a reader at the end stays at the end. */
+  /** Runs a `change` of the text from a token on; a view at the end stays at the end. */
   during(from: number, change: () => void): void;
 };
 
-/** `show` is called once a frame while other boxes come into sight. */
+/** Returns the sight of a text. `show` is called once a frame while other boxes become visible. */
 export function createSight(
   { store, signal }: ViewContext,
   root: HTMLElement,
@@ -48,7 +48,7 @@ export function createSight(
     return items.length <= FEW ? { start: 0, end: items.length } : find(0.5);
   }
 
-  /** A long prompt hides what was written: scroll there, once. */
+  /** Scrolls once to the output, which a long prompt would hide. */
   function arrive(): void {
     const box = itemAt(store.firstTarget.value)?.element;
     if (arrived || box === undefined || store.nTargets.value === 0 || root.clientHeight === 0) return;
@@ -62,7 +62,7 @@ export function createSight(
     show();
   });
 
-  /** Lines out of sight may go without layout once they have had one: the browser remembers how high they were. */
+  /** Lets lines out of view skip layout once they have had one: the browser keeps their height. */
   const letGo = coalesced(signal, () =>
     requestAnimationFrame(() => {
       for (const line of root.querySelectorAll(".sw-line:not(.sw-far)")) line.classList.add("sw-far");
@@ -74,7 +74,7 @@ export function createSight(
     const following = arrived && root.scrollHeight - root.scrollTop - root.clientHeight < NEAR;
     change();
     if (following)
-      root.scrollTop = root.scrollHeight; // the reader watches it being written
+      root.scrollTop = root.scrollHeight; // follow the text while it is written
     else if (!arrived) moved();
     if (items.length > FEW) letGo();
     known = null;
@@ -87,7 +87,7 @@ export function createSight(
   return { span, near, during };
 }
 
-/** Where a box lies against the height y. Its line may be able to tell: the boxes of a line out of sight have no layout. */
+/** Returns the position of a box's edge; that of its line if it has no layout because it is out of view. */
 function edge(item: Item, y: number, side: "top" | "bottom"): number {
   const line = item.block.getBoundingClientRect();
   return line.bottom < y || line.top > y ? line[side] : item.element.getBoundingClientRect()[side];

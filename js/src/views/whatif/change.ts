@@ -1,4 +1,4 @@
-/** The measured effect of a change on the targets, and the effect that the map predicted. */
+/** The measured and the predicted effect of a change on the targets. */
 
 import type { Span } from "../../layout";
 import type { WhatIf } from "../../protocol";
@@ -6,12 +6,12 @@ import { shareOf } from "../../scores";
 import type { Store } from "../../store";
 import { nameOf } from "../words";
 
-/** The probability of successive targets together; null where one of them is gone. */
+/** Returns the joint probability of successive targets; null if one was struck. */
 export function together(ps: readonly (number | null)[], { start, end }: Span): number | null {
   return ps.slice(start, end).reduce((all, p) => (all === null || p === null ? null : all * p), 1);
 }
 
-/** The struck tokens by name, neighbours as one. */
+/** Returns the names of the struck tokens; neighbours have one name. */
 export function struckNames(store: Store, rows: readonly number[]): string[] {
   const runs: Span[] = [];
   for (const row of rows) {
@@ -23,8 +23,8 @@ export function struckNames(store: Store, rows: readonly number[]): string[] {
 }
 
 /**
- * What the map had said of the struck tokens. Scores with a sign that are parts of the probability add up to a change
- * of it; of all others only the share of the column can be told. null where the map says nothing.
+ * Returns the map's prediction for the struck tokens: a change of the probability if signed scores are its parts,
+ * otherwise the share of the column; null if the map has no scores.
  */
 export function prediction(
   store: Store,
@@ -53,7 +53,7 @@ export function prediction(
   return seen === 0 ? null : { change: adds ? -sum : null, share };
 }
 
-/** The columns that changed most, the largest change first; those that are gone left out. */
+/** Returns the columns that changed most, the largest change first, without struck targets. */
 export function mostChanged({ before, after }: WhatIf, n: number): { col: number; before: number; after: number }[] {
   const size = (one: { before: number; after: number }) => Math.abs(one.after - one.before);
   return before

@@ -1,4 +1,4 @@
-/** The text that was given, to be written anew in place. */
+/** The editor of the given text. */
 
 import { signal as signalOf } from "@preact/signals-core";
 import { html, render } from "lit-html";
@@ -20,7 +20,7 @@ export function editorView(context: ViewContext): HTMLElement {
     area()?.focus();
   }
 
-  /** It stays open until the change is on show: a reader may correct one that failed. */
+  /** Sends the edited text. The editor stays open until the reply, because the reader may correct a failed edit. */
   function attempt(): void {
     tryOut(context, { text: area()?.value ?? "" });
   }

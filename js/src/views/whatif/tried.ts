@@ -1,4 +1,4 @@
-/** A tried change and its measured effect, beside the effect that the map predicted. */
+/** A tried change with its measured and its predicted effect. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent, share } from "../../format";
@@ -63,7 +63,7 @@ function cause(store: Store, { rows, text }: WhatIf): TemplateResult {
     : html`Without ${struckNames(store, rows).map((name, k) => html`${k > 0 ? ", " : ""}“<bdi>${name}</bdi>”`)}:`;
 }
 
-/** The targets on show; only the first one of classes, which do not follow each other. */
+/** Returns the effect on the targets on show; on the first one only for classes, which have no joint probability. */
 function effect(store: Store, { rows, text, before, after }: WhatIf): TemplateResult | typeof nothing {
   const { value: all } = store.targetCols;
   if (all === null) return nothing;

@@ -239,14 +239,14 @@ def _seeded(settings: Any, target: Target) -> Iterator[None]:
 
 
 # Attributes that captum (DeepLIFT, if it fails halfway) and transformers (attention weights) leave on a model's parts.
-_NOTES = ("input", "output", "input_ref", "_output_capturing_hooks_installed")
+_LEFT_ATTRIBUTES = ("input", "output", "input_ref", "_output_capturing_hooks_installed")
 _HOOKS = "transformers.utils.output_capturing"
 
 
 @contextmanager
 def _cleaned(module: torch.nn.Module) -> Iterator[None]:
     """Enter a context that removes new attributes from the model's parts at its end. captum's hooks go anyway."""
-    notes = {part: [name for name in _NOTES if name not in part.__dict__] for part in module.modules()}
+    notes = {part: [name for name in _LEFT_ATTRIBUTES if name not in part.__dict__] for part in module.modules()}
     hooks = {part: set(part._forward_hooks) for part in notes}  # noqa: SLF001 (torch tells of hooks nowhere else)
     try:
         yield

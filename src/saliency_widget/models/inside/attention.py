@@ -344,7 +344,7 @@ def numbering() -> Callable[[Any, Kind], int]:
 def kinds_of(model: Model, inputs: Inputs) -> Kinds:
     """Find the kind of each attention module by its number of keys in a pass over two tokens of source and one of text.
 
-    Raises: UnsupportedMethod for a module that looks at both at once.
+    Raises: UnsupportedMethod for a module that attends to both at once.
     """
     import torch
 
@@ -393,7 +393,7 @@ def _asking_for_weights(model: Any) -> Iterator[list[Any]]:
 def _pooled(model: Model, inputs: Inputs, n: int) -> torch.Tensor:
     """Return the positions [p] of the last layer's output that the logits depend on: those with a gradient.
 
-    Families pool the first token, the last that is no padding, or the mean; some let the config choose. Gradients tell.
+    Families pool the first token, the last that is no padding, or the mean, some by their config; gradients show which.
     Raises: UnsupportedMethod if no layers are found.
     """
     import torch

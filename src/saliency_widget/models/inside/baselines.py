@@ -1,4 +1,4 @@
-"""Embeddings that stand for "nothing here"."""
+"""Baselines of a model: embeddings in place of a missing token."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def written_into(output: Any, asked: Any, answer: Answer) -> Any:
 
 
 @contextmanager
-def overhearing(head: torch.nn.Module | None, positions: torch.Tensor | None) -> Iterator[list[torch.Tensor]]:
+def head_inputs(head: torch.nn.Module | None, positions: torch.Tensor | None) -> Iterator[list[torch.Tensor]]:
     """Enter a context that collects the input of the vocabulary projection, [batch, k, hidden] for each call.
 
     With `positions`, the projection gets these alone: it is the most expensive layer of a small model.

@@ -57,7 +57,7 @@ class InterfaceCall(NamedTuple):
         size = max(1, _BLOCK_CELLS // (batch * heads * self.n_keys))
         for start in range(0, n, size):
             part = slice(start, start + size)
-            # A mask, or a bias (T5's), may be broadcast over the queries; then every block takes it as it is.
+            # A mask, or a bias (T5's), may be broadcast over the queries; then every block uses it whole.
             mask, *biases = (_of_queries(t, n, part) for t in (self.mask, *self.options.values()))
             options = dict(zip(self.options, biases, strict=True))
             output, weights = eager(self.module, self.query[:, :, part], self.key, self.value, mask, **options)
@@ -156,7 +156,7 @@ def configs_of(model: Any) -> list[Any]:
 def registered(implementation: str) -> str:
     """Return the key under which transformers finds our function, and the mask function of `implementation`.
 
-    Without a mask function of the same name the mask is silently None, and the model looks into the future.
+    Without a mask function of the same name the mask is silently None, and the model attends to later tokens.
     """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask

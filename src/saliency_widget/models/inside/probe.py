@@ -1,7 +1,6 @@
-"""A probe: short passes on shadows that show which of the engine's ways are right for a model. No family is named.
+"""The probe: short passes on shadows that find out which of the engine's ways work for a model of any family.
 
-The probe finds each fact when it is first asked for, on a shadow of its own; it holds until the model's structure
-changes.
+Each fact is found when it is first needed, on a shadow of its own, and holds until the model's structure changes.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _N = 16  # tokens of the text that is tried
 
 # Errors by which the code of a model says that it cannot do what it was asked for.
-_OF_A_MODEL = (
+_MODEL_ERRORS = (
     AssertionError, AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 
@@ -155,7 +154,7 @@ def writes_weights(model: Probed) -> bool:
                 logits = _plain_of_short_text(model)
             except shadow.WritesWeights:
                 return True
-            except _OF_A_MODEL as error:
+            except _MODEL_ERRORS as error:
                 if "memory" in str(error):
                     raise
                 said = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
@@ -257,7 +256,7 @@ def _look(model: Probed) -> tuple[_Read, bool]:
     reads_ids = not near(logits(embeddings, _other_ids(inputs)), text, model, SAME)
     try:
         together = logits(torch.cat([embeddings, changed, -embeddings]))[:2]
-    except (UnsupportedMethod, *_OF_A_MODEL):
+    except (UnsupportedMethod, *_MODEL_ERRORS):
         together = text[:0]
     batches = near(together, torch.cat([text, other]), model, OTHER)
     if not (anew or batches) and not near(logits(embeddings), text, model, SAME):
@@ -285,7 +284,7 @@ def _look_for_way(model: Probed) -> tuple[Way, torch.Tensor]:
         try:
             with torch.no_grad():
                 given = inside.direct(inputs, way)(inside.embed(inputs), at).logits
-        except (UnsupportedMethod, *_OF_A_MODEL) as error:
+        except (UnsupportedMethod, *_MODEL_ERRORS) as error:
             refusal = error
             continue
         if near(given[0], expected, model, SAME) or not bool(expected.isfinite().any()):
@@ -295,20 +294,19 @@ def _look_for_way(model: Probed) -> tuple[Way, torch.Tensor]:
     _plain_of_short_text(fresh)
     if not near(_plain_of_short_text(fresh), expected, model, SAME) and not remembers(model):
         raise UnsupportedMethod(
-            f"{name} gives other numbers each time it reads the same text, so no map of it would hold.",
+            f"{name} gives different numbers each time it reads the same text, so no map of it would be valid.",
             cure="Switch off what is random in it, if its config lets you.",
         )
     if isinstance(refusal, UnsupportedMethod):
         raise refusal
     raise UnsupportedMethod(
-        f"{name} answers otherwise when its token embeddings are put in from outside, so what its tokens do cannot be "
-        "told.",
+        f"{name} gives different outputs if its token embeddings are passed in, so its tokens cannot be explained.",
         cure="Explain another model.",
     ) from refusal
 
 
 def _other_ids(inputs: Inputs) -> Inputs:
-    """Return the same text with the ids between its ends turned round."""
+    """Return the same text with the ids between its ends reversed."""
     source = inputs.source[:1] + tuple(reversed(inputs.source[1:-1])) + inputs.source[1:][-1:]
     return Inputs(source, (inputs.ids[0], *reversed(inputs.ids[1:-1]), inputs.ids[-1]))
 

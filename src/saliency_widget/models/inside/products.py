@@ -1,8 +1,8 @@
-"""Products of matrices in a pass, and which of them are attention. No family is named, and no code of a model changed.
+"""Detection of attention among the matrix products of a pass, without naming a family or changing a model's code.
 
-A mode hears each function of torch that a pass calls in its thread. A softmax over the last axis makes shares; cast,
-reshaped, masked or dropped out they are shares still. What they are multiplied with is values, and that product an
-attention: so it is seen in families that are written without transformers' attention interface.
+A mode observes each torch function that a pass calls in its thread. The output of a softmax over the last axis counts
+as attention weights, also after a cast, reshape, mask or dropout. A product with them is attention, and its other
+operand the values. So attention is found in families without transformers' attention interface.
 """
 
 from __future__ import annotations
@@ -123,21 +123,21 @@ def answering(model: Any, answer: Answer) -> Iterator[None]:
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    ear = _ear(answer)
+    mode = _observer_mode(answer)
     with ExitStack() as stack:
         for layer in model.modules():
             if isinstance(layer, GradientCheckpointingLayer):
                 stack.callback(_put_back, layer, layer.__dict__.get("forward"))
-                layer.forward = functools.wraps(layer.forward)(functools.partial(_heard, ear, layer.forward))
-        stack.enter_context(ear)
+                layer.forward = functools.wraps(layer.forward)(functools.partial(_observed, mode, layer.forward))
+        stack.enter_context(mode)
         yield
 
 
-def _heard(ear: Any, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Wrap a layer so that its products are heard where autograd runs it again, outside the mode."""
-    if ear.hears:
+def _observed(mode: Any, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run a layer so that its products are observed also if autograd runs it again, outside the mode."""
+    if mode.observes:
         return forward(*args, **kwargs)
-    with ear:
+    with mode:
         return forward(*args, **kwargs)
 
 
@@ -148,40 +148,40 @@ def _put_back(layer: Any, own: Any) -> None:
         layer.forward = own
 
 
-def unheard() -> Any:
-    """Return a context in which no mode hears a product."""
+def unobserved() -> Any:
+    """Return a context in which no mode observes a product."""
     import torch
 
     return torch._C.DisableTorchFunction()  # noqa: SLF001 (torch offers no other way)
 
 
-def _ear(answer: Answer) -> Any:
-    """Return the mode that hears each call of a torch function."""
+def _observer_mode(answer: Answer) -> Any:
+    """Return the mode that observes each call of a torch function."""
     from torch import Tensor
     from torch.overrides import TorchFunctionMode
     from torch.utils.weak import WeakTensorKeyDictionary
 
-    class Ear(TorchFunctionMode):
-        hears = False  # not while it is at work, nor in what a function does inside
+    class Observer(TorchFunctionMode):
+        observes = False  # False while it handles a call, and inside of the called function
 
         def __init__(self) -> None:
             super().__init__()
             self._shares = WeakTensorKeyDictionary()
 
         def __enter__(self) -> Any:
-            self.hears = True
+            self.observes = True
             return super().__enter__()  # type: ignore[no-untyped-call]  # torch
 
         def __exit__(self, *error: object) -> None:
             super().__exit__(*error)  # type: ignore[no-untyped-call]  # torch
-            self.hears = False
+            self.observes = False
 
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            self.hears = False
+            self.observes = False
             try:
                 return self._answer(func, args, kwargs or {})
             finally:
-                self.hears = True
+                self.observes = True
 
         def _answer(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             product = _product(function, args, kwargs, self._shares)
@@ -200,7 +200,7 @@ def _ear(answer: Answer) -> Any:
                     self._shares[output] = tuple(dict.fromkeys(shares))
             return output
 
-    return Ear()
+    return Observer()
 
 
 def _is_over_last_axis(output: torch.Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

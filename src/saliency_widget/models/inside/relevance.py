@@ -9,10 +9,9 @@ keeps it. What is not linear has a rule of its own (numbers as in Achtibat et al
     y = a · b, and matrix products      half of g to each side     uniform rule, Prop. 3.2 and 3.3
     y = softmax(x)                      the ordinary gradient      Taylor expansion at x, Prop. 3.1
 
-The model's code stays as it is. During a pass of a shadow, hooks, an attention function and a mode that hears products
-of matrices answer with the same numbers (bit for bit) but another graph behind them, made of ordinary operations, so
-that batched backward passes work. A step for which there is no rule is never passed over: the graph of the first pass
-is looked through.
+The model's code is not changed. During a pass of a shadow, hooks, an attention function and a mode that observes matrix
+products return the same numbers (bit for bit) with another graph of ordinary operations, so that batched backward
+passes work. A step without a rule is never ignored: the graph of the first pass is searched for such steps.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ...errors import UnsupportedMethod
 from .interface import InterfaceCall, Standin, answering_as, eager_of, registered
-from .products import Product, answering, unheard
+from .products import Product, answering, unobserved
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +85,7 @@ class _Rules:
     shares: tuple[float, float, float]
     norms: dict[torch.nn.Module, _Norm] = field(default_factory=dict)
     slopes: dict[torch.nn.Module, float | None] = field(default_factory=dict)
-    # Steps that a rule made, with the steps before the rule; None once a pass was looked through.
+    # Steps that a rule made, with the steps before the rule; None after the first pass was searched.
     made: dict[Node, tuple[Node, ...]] | None = field(default_factory=dict)
     # What the vocabulary projection was given. What comes after (a soft cap of the logits) belongs to the objective.
     end: torch.Tensor | None = None
@@ -146,7 +145,7 @@ def why_no_relevance(model: Any) -> str | None:
 # ── the same numbers, another graph ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _instead(y: torch.Tensor, graph: torch.Tensor) -> torch.Tensor:
+def _with_gradient_of(y: torch.Tensor, graph: torch.Tensor) -> torch.Tensor:
     """Return exactly the numbers of `y`, with the gradient of `graph`."""
     return y.detach() + (graph - graph.detach())
 
@@ -155,12 +154,12 @@ def _share(x: torch.Tensor, share: float) -> torch.Tensor:
     """Return the numbers of `x`, and pass on only this share of their gradient."""
     if share == 0:
         return x.detach()
-    return x if share == 1 or not x.requires_grad else _instead(x, share * x)
+    return x if share == 1 or not x.requires_grad else _with_gradient_of(x, share * x)
 
 
 def _identity(x: torch.Tensor, y: torch.Tensor, slope: float) -> torch.Tensor:
     """Return `y` = f(x), element by element, with the gradient f(x) / x; `slope` is its limit at 0."""
-    return _instead(y, x * (y / x).detach().masked_fill(x == 0, slope))
+    return _with_gradient_of(y, x * (y / x).detach().masked_fill(x == 0, slope))
 
 
 # ── hooks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -248,7 +247,7 @@ def _at_unknown(
 
 
 def _is_by_element(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> bool:
-    """Return whether every second element of y = f(x) stays as it is while the others of x are 0."""
+    """Return whether every second element of y = f(x) is unchanged when the other elements of x are 0."""
     import torch
 
     if y.shape != x.shape:
@@ -292,7 +291,7 @@ def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: A
         if not known:
             _check_norm(module, y, bias + size * direction)
         scale = (size * weight).to(x.dtype)
-    return _instead(y, (inner * scale).to(y.dtype))
+    return _with_gradient_of(y, (inner * scale).to(y.dtype))
 
 
 def _probe(module: torch.nn.Module, like: torch.Tensor) -> _Norm:
@@ -340,9 +339,9 @@ def _attention(rules: _Rules, implementation: str, call: InterfaceCall) -> torch
     attend: Callable[..., tuple[torch.Tensor, torch.Tensor | None]]
     attend = code["ALL_ATTENTION_FUNCTIONS"].get_interface(implementation, default)
     parts = [_share(x, share) for x, share in zip((call.query, call.key, call.value), rules.shares, strict=True)]
-    with unheard():  # the shares are those of all its products
+    with unobserved():  # the shares are those of all its products
         output, _ = attend(call.module, *parts, call.mask, **call.options)
-    # A mask or a bias may depend on the input, too (Doge): then what made it needs rules of its own.
+    # A mask or a bias may depend on the input too (Doge): then the steps that made it need rules.
     nodes = (getattr(x, "grad_fn", None) for x in (*parts, call.mask, *call.options.values()))
     _note(rules, output, tuple(node for node in nodes if node is not None))
     return output

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...errors import UnsupportedMethod
 from ...types import Inputs
 from ..causal import CausalModel
-from .hooks import Answer, answering, overhearing
+from .hooks import Answer, answering, head_inputs
 from .probe import OTHER, is_causal, near, remembers, way_of
 from .ways import Forward, Way
 
@@ -43,16 +43,16 @@ def read_once(model: Model, inputs: Inputs, embeddings: torch.Tensor, positions:
     positions; this is tried on a short text, and the caller tries it on the text itself.
     """
     causal = isinstance(model, CausalModel) and is_causal(model)
-    if not causal or not model.facts.once("keeps", lambda: _keeps(model), model.check_weights):
+    if not causal or not model.facts.once("keeps", lambda: _packing_is_right(model), model.check_weights):
         return Reading(model.network(inputs)(embeddings, positions), None)
     assert isinstance(model, CausalModel), "no other is causal here"
     output, kept = _read(model, inputs, embeddings, positions)
     if not _is_plain(model, kept):
         return Reading(output, None)
-    return Reading(output, _tried(model, inputs, embeddings, _ends(model, inputs, kept)))
+    return Reading(output, _checked_ends(model, inputs, embeddings, _ends(model, inputs, kept)))
 
 
-def _tried(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, packed: Ends) -> Ends:
+def _checked_ends(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, packed: Ends) -> Ends:
     """Compare `packed` with a plain pass over its last text whenever that reaches back farther than any text before.
 
     A window may count places in the sequence instead of positions, or a table of them may end. Then, and from then on,
@@ -106,7 +106,7 @@ def _read(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, at: torc
 def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **given: Any) -> tuple[Forward, Any]:
     network, head = model.model, model.model.get_output_embeddings()
     answer = Answer(network.get_input_embeddings(), given["input_ids"], embeddings)
-    with answering([answer]), overhearing(head, at) as heads:
+    with answering([answer]), head_inputs(head, at) as heads:
         output = network(use_cache=True, **given)
     kept = output.get("past_key_values")  # a state space model has none
     if len(heads) == 1:
@@ -163,7 +163,7 @@ def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
     return read
 
 
-def _keeps(model: Model) -> bool:
+def _packing_is_right(model: Model) -> bool:
     """Return whether the ends of three changed texts, read in one pass, have the same logits as the whole texts."""
     import torch
 

@@ -1,7 +1,7 @@
-"""A shadow: a second tree of modules over the weights of the user's model, which is left alone. The engine runs it.
+"""A shadow: a second tree of modules over the weights of the user's model. The engine runs it instead of the model.
 
-The modules, configs, hooks tables and small buffers of a shadow are its own; the weights are the user's, frozen. So a
-shadow costs milliseconds and about a megabyte, sees weights that change in place, and leaves nothing to put back.
+The modules, configs, tables of hooks and small buffers of a shadow are its own; the weights are the user's, frozen. So
+a shadow costs milliseconds and about a megabyte, sees weights that change in place, and nothing must be restored.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def shadow_of(model: Any, *, own: bool = False) -> Any:
 
 
 def _memo(model: Any, *, own: bool) -> Memo:
-    """Return the memo that tells copy.deepcopy what to take for each tensor, hook and foreign object of the model."""
+    """Return the memo with the copy of each tensor, hook and foreign object of the model, for copy.deepcopy."""
     memo: Memo = {}
     for module in model.modules():
         for parameter in module._parameters.values():  # noqa: SLF001 (as they are, tied ones too)
@@ -181,8 +181,8 @@ def _check_functions(model: Any) -> None:
     modules = {id(module) for module in model.modules()}
     for name, module in model.named_modules():
         for attribute, value in vars(module).items():
-            if not isinstance(value, types.FunctionType) or _home(value).startswith("accelerate."):
-                continue  # accelerate's are for moving the model, which nobody does to a shadow
+            if not isinstance(value, types.FunctionType) or _module_of(value).startswith("accelerate."):
+                continue  # accelerate's functions move the model, and a shadow is never moved
             if _reaches(value, modules, depth=4):
                 where = f"{name or type(module).__name__}.{attribute}"
                 raise InputError(
@@ -206,7 +206,7 @@ def _reaches(function: Any, modules: set[int], depth: int) -> bool:
     return any(_leads_to(value, modules, depth) for value in (*cells, *named, *defaults))
 
 
-def _home(function: types.FunctionType) -> str:
+def _module_of(function: types.FunctionType) -> str:
     """Return the Python module of the function's own code; `__module__` is that of the function that it wraps."""
     return str(function.__globals__.get("__name__", ""))
 
@@ -220,7 +220,7 @@ def _leads_to(value: Any, modules: set[int], depth: int) -> bool:
         return _leads_to(value.__self__, modules, depth - 1)
     if isinstance(value, types.FunctionType):
         # Library code names no module of a user's; looking through all of it would take long.
-        own = not _home(value).startswith(("torch.", "transformers.", "accelerate."))
+        own = not _module_of(value).startswith(("torch.", "transformers.", "accelerate."))
         return bool(value.__closure__ or own) and _reaches(value, modules, depth - 1)
     parts: list[Any] = []
     if isinstance(value, partial):
@@ -249,7 +249,7 @@ def _check_packed(model: Any) -> None:
 def weights(model: Any) -> int:
     """Return a number that changes when a weight does: by replacement, in place, or through `.data`.
 
-    In-place writes count in `_version`; writes through `.data` do not, so a few values of each tensor are looked at.
+    In-place writes count in `_version`; writes through `.data` do not, so a few values of each tensor are compared.
     """
     import torch
 
@@ -279,7 +279,7 @@ def structure(model: Any) -> int:
         for name, value in vars(module).items():
             if isinstance(value, _FIXED) and name != "training":
                 marks.append((name, value))
-            elif callable(value):  # a forward of its own, an activation
+            elif callable(value):  # the module's own forward function, an activation
                 marks.append((name, id(value)))
         config = vars(module).get("config")
         if config is not None:

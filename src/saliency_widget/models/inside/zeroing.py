@@ -1,13 +1,12 @@
-"""Value zeroing: what a layer's output would be if one token gave it nothing, for many tokens and all layers at once.
+"""Value zeroing: each layer's output if one token's value were zero, for many tokens and all layers in one pass.
 
-In a transformer layer only attention lets positions see each other. So what comes behind it may be computed for any
-set of positions side by side, and "position i without token j" is a position of its own: a slot. Every layer gets the
-text as it is, and then texts full of slots, as many as are needed, each slot with the hidden state of its position. In
-attention a slot gets what its position got, less weight(i, j) · value(j): the weights stay. The rest of the layer sees
-nothing strange; the slots are compared with their positions and dropped. So every layer starts from the true hidden
-states, and n changed outputs cost one more text, not n.
+In a transformer layer only attention connects positions. So the rest of the layer can process any set of positions
+side by side, and "position i without token j" is an additional position: a slot. Every layer processes the text, and
+then texts of slots, each with the hidden state of its position. In attention a slot gets the output of its position
+minus weight(i, j) · value(j); the weights stay. After the layer the slots are compared with their positions and
+dropped. So every layer starts from the true hidden states, and n changed outputs cost one more text, not n.
 
-Each pass tests that assumption: empty slots (no token zeroed) must come out as their positions.
+Each pass tests that assumption: empty slots (no token zeroed) must equal their positions after each layer.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ def why_no_zeroing(model: Model) -> str | None:
 def zeroing_pass(
     reader: AttentionReader, n: int, at: torch.Tensor, queries: torch.Tensor, rows: torch.Tensor, layer: int | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return how far a layer's output at position queries[i] moves when row rows[i] gives it no value.
+    """Return how far a layer's output at position queries[i] moves if the value of row rows[i] is zero.
 
     `queries` [p]: positions of the text; `rows` [p]: of source and text together. A row of the source is zeroed in the
-    attention to the source, a row of the text in that to the text; the encoder is left alone. Returns the cosine
-    distances [p], from 0 to 2, the mean over the layers or those of one; and the logits at `at`.
+    cross attention, a row of the text in the self-attention; the encoder is unchanged. Returns the cosine distances
+    [p] in [0, 2], averaged over the layers or those of one layer; and the logits at `at`.
     Cost: one pass over the first n rows, where the decoder's layers have 1 + ceil(p / text) texts to work on.
     Raises: UnsupportedMethod if a layer mixes positions other than by attention; InputError
     where there is no such layer.
@@ -52,7 +51,7 @@ def zeroing_pass(
     name = type(reader.model.model).__name__
     if _masks_by_input(reader.model):
         raise UnsupportedMethod(
-            f"{name} makes masks of what its tokens say, so a value cannot be taken out while the weights stay.",
+            f"The masks of {name} depend on its input, so a value cannot be zeroed while the weights stay.",
             cure=_CURE,
         )
     work = _work(reader, n, queries, rows, layer, _layout_of(reader.model))
@@ -196,12 +195,12 @@ class _Zeroing:
         default_factory=list
     )  # shares of outputs that are not weights times values
     _number: Any = field(default_factory=numbering)
-    _given: tuple[torch.Tensor, Any, Any] | None = None  # slots of, and with, what the layer at work was given
-    _texts: slice | None = None  # the texts of slots that it is at work on; None while it is on the text itself
-    _current: int | None = None  # the layer whose attention was heard last; None before it was
+    _given: tuple[torch.Tensor, Any, Any] | None = None  # the slots' inputs and the layer's other arguments
+    _texts: slice | None = None  # the texts of slots that the layer processes; None for the text itself
+    _current: int | None = None  # the layer whose attention was computed last, or None
     _changed: torch.Tensor | None = None  # [s, heads, head_dim]: what its slots get from attention
     _latest: torch.Tensor | None = None  # what the layer before gave, if it has attention
-    _other: torch.Tensor | None = None  # whether the layer at work was given something else
+    _other: torch.Tensor | None = None  # whether the current layer has another input
     _apart: list[torch.Tensor] = field(default_factory=list)  # the same of layers without attention
 
     def run(self, reader: AttentionReader, n: int, at: torch.Tensor) -> torch.Tensor:
@@ -328,7 +327,7 @@ class _Zeroing:
 
         with ExitStack() as stack:
             for layer in layers_in(root):
-                # Before hooks of the user's, which change what a layer is given each time that it is at work.
+                # Before the user's hooks, which change a layer's input each time that it runs.
                 stack.callback(layer.register_forward_pre_hook(before, with_kwargs=True, prepend=True).remove)
                 stack.callback(layer.register_forward_hook(after, with_kwargs=True).remove)
             yield

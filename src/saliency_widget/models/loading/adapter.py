@@ -45,7 +45,7 @@ class Adapter:
         known = getattr(self.config, "auto_mapping", None) or {}
         return LoadOptions(
             name=str(self.folder),
-            architecture=_CLASSES.get(_word(self.config.task_type)) or known.get("base_model_class") or "",
+            architecture=_CLASSES.get(_choice_name(self.config.task_type)) or known.get("base_model_class") or "",
             classes=self._n_classes,
             brings=lambda weight: f"{_INSIDE}{weight}" in self.weights,
             tokenizer=not has_tokenizer(self.folder),
@@ -70,7 +70,7 @@ class Adapter:
             except (RuntimeError, ValueError) as error:
                 if "out of memory" in str(error) or "allocate memory" in str(error):
                     raise
-                raise self._unfit(model, _told(error)) from error
+                raise self._unfit(model, _first_line(error)) from error
         without_place = [key for key in report.unexpected_keys if not _is_copy(key)]
         if without_place:
             raise self._unfit(model, f"the model has no place for {_listed(without_place)}")
@@ -160,8 +160,8 @@ def read_adapter(folder: Path) -> Adapter:
 def _check_kind(config: Any, folder: Path) -> None:
     if config.is_prompt_learning:
         raise InputError(
-            f"{folder} is an adapter of the kind {_word(config.peft_type)}: it puts virtual tokens before the text, and"
-            " a map would have no rows for them.",
+            f"{folder} is an adapter of the kind {_choice_name(config.peft_type)}: it puts virtual tokens before the "
+            "text, and a map would have no rows for them.",
             cure="Take an adapter that changes layers (LoRA and its kin), or the base model alone.",
         )
     if getattr(config, "alora_invocation_tokens", None):
@@ -171,7 +171,7 @@ def _check_kind(config: Any, folder: Path) -> None:
         )
 
 
-def _word(choice: Any) -> str:
+def _choice_name(choice: Any) -> str:
     """Return the name of a choice of peft's, which is a text or a member of an enumeration."""
     return str(getattr(choice, "value", choice))
 
@@ -194,7 +194,7 @@ def _listed(names: Iterable[str]) -> str:
     return f"{first} and {len(more)} more" if more else first
 
 
-def _told(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """Return the first line of an error that does not end in a colon, as torch's first line does."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return next((line for line in lines if not line.endswith(":")), lines[0])[:300].rstrip(".")

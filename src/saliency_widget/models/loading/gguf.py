@@ -265,7 +265,7 @@ def read(path: Path, progress: Callable[[int, int], None] | None = None) -> Chec
     Raises: DamagedFile (no GGUF file, or truncated or garbled); UnsupportedGguf (another architecture, quantisation or
     version).
     """
-    with _blamed(path):
+    with _as_damage(path):
         data: Bytes = np.memmap(path, np.uint8, mode="r")
         metadata, entries, start = _header(data.data)
         config = _config(metadata, entries)
@@ -277,7 +277,7 @@ def read(path: Path, progress: Callable[[int, int], None] | None = None) -> Chec
     for done, (name, entry) in enumerate(entries.items()):
         if progress:
             progress(done, len(entries))
-        with _blamed(path):
+        with _as_damage(path):
             weight = _unpacked(data, start, entry)
             stem = name.split(".")[-2]
             state[names[name]] = _unrotated(weight, heads[stem]) if stem in heads else weight
@@ -285,7 +285,7 @@ def read(path: Path, progress: Callable[[int, int], None] | None = None) -> Chec
 
 
 @contextmanager
-def _blamed(path: Path) -> Iterator[None]:
+def _as_damage(path: Path) -> Iterator[None]:
     """Enter a context in which errors of reading become a DamagedFile."""
     try:
         yield
@@ -351,7 +351,7 @@ def convert(gguf: Path, folder: Path, progress: Callable[[int, int], None] | Non
         made.mkdir()
         (made / "config.json").write_text(json.dumps(config, indent=2), "utf-8")
         (made / "generation_config.json").write_text(json.dumps(ends, indent=2), "utf-8")
-        with _blamed(gguf):
+        with _as_damage(gguf):
             own = tokenizer(checkpoint.metadata)
         own.save_pretrained(made)
         save_file(checkpoint.state, made / "model.safetensors", metadata={"format": "pt"})

@@ -72,7 +72,7 @@ def load_model(
     numbers = _dtype(dtype, target)
     place = _place(os.fspath(source))
     key = (*_identity(place), str(target), str(numbers), trust_remote_code)
-    with _my_turn(progress), _quiet(hub_too=progress is not None):
+    with _loading_turn(progress), _quiet(hub_too=progress is not None):
         if (there := _shared.get(key)) is not None:
             return there
         name, (model, tokenizer) = _loaded(place, numbers, trust_remote_code=trust_remote_code, progress=progress)
@@ -367,7 +367,7 @@ def _placed(model: Any, device: torch.device, name: str) -> Any:
 
 
 @contextmanager
-def _my_turn(progress: Progress | None) -> Iterator[None]:
+def _loading_turn(progress: Progress | None) -> Iterator[None]:
     """Wait until no other thread loads. `progress` is called meanwhile, so that waiting can be cancelled."""
     while not _turn.acquire(timeout=0.2):
         if progress:

@@ -112,15 +112,15 @@ def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list
         roles=tuple(encoded.roles[at] for at in given),
         segments=segments,
         unknown=tuple(encoded.unknown[at] for at in given if at < len(encoded.unknown)),
-        named=tuple(_left_of(text, given)),
+        named=tuple(_remaining_segments(text, given)),
     )
     shorter = model.document(fewer, [document.targets[col].ids[0] for col in cols])
     prompt = None if len(given) < first else text.prompt
-    name = _short(f"without {_said([document.tokens[row] for row in sorted(rows)])}")
+    name = _short(f"without {_texts_of([document.tokens[row] for row in sorted(rows)])}")
     return Text(name=name, prompt=prompt, encoded=fewer, document=shorter), cols
 
 
-def _left_of(text: Text, given: list[int]) -> Iterator[Named]:
+def _remaining_segments(text: Text, given: list[int]) -> Iterator[Named]:
     """Yield the named segments of a text, with the tokens that are left of them."""
     names = {name for name, _ in text.encoded.named}
     for segment in text.document.segments:
@@ -133,7 +133,7 @@ def _below(positions: list[int], end: int) -> int:
     return sum(position < end for position in positions)
 
 
-def _said(tokens: Sequence[Token]) -> str:
+def _texts_of(tokens: Sequence[Token]) -> str:
     """Return the texts of the tokens; neighbours are joined."""
     stretches: list[list[Token]] = []
     for token in tokens:

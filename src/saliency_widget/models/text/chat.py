@@ -150,7 +150,7 @@ def write_chat(tokenizer: Any, chat: Chat) -> Written:
     chat, text = _readable(tokenizer, chat)
     found = _places(tokenizer, chat, text)
     _check_dropped(chat, found)
-    return Written(text, _given(found), _turns(tokenizer, chat, text, found))
+    return Written(text, _user_ranges(found), _turns(tokenizer, chat, text, found))
 
 
 def _check_variables(tokenizer: Any, chat: Chat) -> None:
@@ -297,7 +297,7 @@ def _by_marks(tokenizer: Any, chat: Chat, text: str, *, opened: bool, closed: bo
 
 def _between(given: str, text: str, start: int, end: int) -> tuple[int, int]:
     """Return the range between two marks; if one is missing (−1), as far as the rendered text equals the given one."""
-    spoken = _spoken(given)
+    spoken = _without_thinking(given)
     if start < 0 and text[:end].endswith(spoken):
         return end - len(spoken), end
     if start < 0:
@@ -305,7 +305,7 @@ def _between(given: str, text: str, start: int, end: int) -> tuple[int, int]:
     return start, start + _common(given, text[start:]) if end < 0 else end
 
 
-def _spoken(given: str) -> str:
+def _without_thinking(given: str) -> str:
     """Return the part of a content after its thinking, which many templates drop."""
     return _ENDS_THINKING.split(given)[-1].strip()
 
@@ -343,7 +343,7 @@ def _by_search(chat: Chat, text: str) -> Places:
     return found
 
 
-def _given(found: Places) -> list[tuple[int, int]]:
+def _user_ranges(found: Places) -> list[tuple[int, int]]:
     """Return the ranges [start, end) of the user's texts. A tool, or a call of one, is one range over all its parts."""
     whole: dict[Path, tuple[int, int]] = {}
     for path, places in found.items():
@@ -371,7 +371,7 @@ def _check_dropped(chat: Chat, found: Places) -> None:
         longest, whole = max((b - a for a, b in places), default=0), given[path].strip()
         if not places or path[-1] != "content" or longest == len(whole):
             continue
-        if longest > len(_spoken(whole)) or longest == 0:
+        if longest > len(_without_thinking(whole)) or longest == 0:
             raise InputError(
                 f"The chat template rewrites {_name(path)}, so its tokens cannot be told from the template's own.",
                 cure="Render the chat yourself and give it as text=.",

@@ -63,7 +63,7 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-# ── where the decoder tells its steps ────────────────────────────────────────────────────────────────────────────
+# ── decoders that list their steps ───────────────────────────────────────────────────────────────────────────────
 
 
 def _decoding_steps(tokenizer: Any) -> list[Decoder] | None:
