@@ -12,6 +12,7 @@ import {
   type Column,
   type Comparison,
   type DocumentBegins,
+  type Exhibited,
   type Explainers,
   type Failed,
   type MapBegins,
@@ -62,6 +63,8 @@ export function createStore() {
   const tokens = signal<readonly WireToken[]>([]);
   const segments = signal<readonly WireSegment[]>([]);
   const steps = signal<readonly (WireStep | undefined)[]>([]);
+  /** What makes the text that of two finished maps. */
+  const exhibited = signal<Exhibited | null>(null);
   const menu = signal<Menu | null>(null);
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
   /** By map, the notes of its method. */
@@ -116,7 +119,7 @@ export function createStore() {
   function isSigned({ info, difference }: MapData): boolean {
     return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
-  const reading = createReading({ document, tokens, segments, steps, map, isSigned });
+  const reading = createReading({ document, tokens, segments, steps, exhibited, map, isSigned });
   /** What the text is coloured by: the map on show, or the one before it until the targets on show have their colours. */
   const painted = computed(() => {
     const [now, old, cols] = [map.value, before.value, reading.targetCols.value];
@@ -133,6 +136,7 @@ export function createStore() {
     tokens.value = [];
     segments.value = [];
     steps.value = [];
+    exhibited.value = null;
     maps.value = new Map();
     notes.value = new Map();
     mapId.value = null;
@@ -248,6 +252,9 @@ export function createStore() {
         steps.value = next;
         return;
       }
+      case "exhibited":
+        if (message.doc === document.value?.doc) exhibited.value = message;
+        return;
       case "menu":
         menu.value = message;
         return;
@@ -372,6 +379,7 @@ export function createStore() {
     tokens,
     segments,
     steps,
+    exhibited,
     menu,
     maps,
     notes,

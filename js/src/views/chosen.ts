@@ -72,8 +72,8 @@ export function strikeOut(context: Pick<ViewContext, "store" | "request">, { sta
 
 /** Whether the unit of a token has finer parts that are not shown. */
 export function canOpen({ units }: Store, token: number): boolean {
-  const span = unitAt(units.value, token);
-  return span !== null && span.end - span.start > 1;
+  const [span, level] = [unitAt(units.value, token), units.value.levels[units.value.of[token] ?? -1] ?? 0];
+  return span !== null && level > 0 && span.end - span.start > 1;
 }
 
 /** The targets that owe most to these inputs, as "Washington .342"; none where nothing is known. */

@@ -64,11 +64,12 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   /** Whether a token is drawn as one with that before it: in one unit, target, hit, or stretch that is left out. */
   function isOne(token: number): boolean {
     const { value: hidden } = store.hidden;
+    if (store.replaced.value.some((place) => place.includes(token))) return false; // it stands above or below
     const whole = [look.value.about, pinnedTokens(store), ...hidden].filter((span) => span !== null);
     if (whole.some(({ start, end }) => token === start || token === end)) return false;
     if (whole.some(({ start, end }) => token > start && token < end) || search?.joins(token)) return true;
     const { of } = store.units.value;
-    return store.granularity.value !== "token" && of[token - 1] === of[token];
+    return of[token - 1] === of[token];
   }
 
   function rebuild(from: number): void {

@@ -9,9 +9,16 @@ import { statsOf } from "../scores";
 import type { Shown, Store } from "../store";
 import type { Granularity, Pool } from "../units";
 
-/** The name of a unit in a line of numbers. */
-export function nameOf({ tokens }: Store, span: Span): string {
-  return nameOfSpan(tokens.value, span);
+/** The name of a unit in a line of numbers: of what was replaced, as the text of this map has it, or as both have it. */
+export function nameOf({ tokens, onlyIn, sideOf, map }: Store, span: Span, of = map.value): string {
+  const { value: all } = tokens;
+  if (onlyIn.value.size === 0 || span.end - span.start === 1) return nameOfSpan(all, span);
+  const as = (side: number) => {
+    const own = all.slice(span.start, span.end).filter((_, k) => onlyIn.value.get(span.start + k) !== 1 - side);
+    return nameOfSpan(own, { start: 0, end: own.length });
+  };
+  const side = sideOf(of);
+  return [...new Set(side === null ? [as(0), as(1)] : [as(side)])].join(" / ");
 }
 
 /** The name of the targets of these columns. */
@@ -72,6 +79,29 @@ export function figure({ measure }: Store, value: number): string {
 /** The step of a target; undefined in a difference of maps, which each have their own. */
 export function stepOf({ steps, method }: Store, col: number): WireStep | undefined {
   return method.value?.family === "difference" ? undefined : steps.value[col];
+}
+
+/** Said of a target that one of two texts does not have. */
+export const NOT_THERE = "not a target there";
+
+/** The probability (or value) of these targets in each of two texts, and what it is called there; none of one text. */
+export function numbersBeside(
+  { exhibited, methodCalled }: Store,
+  { start, end }: Span,
+): [map: string, name: string, said: string | null][] {
+  return (exhibited.value?.steps ?? []).map(({ map, steps }) => {
+    const own = steps.slice(start, end);
+    const value = own[0]?.value ?? null;
+    const p = own.reduce<number | null>(
+      (all, { probability: one }) => (all === null || one === null ? null : all * one),
+      1,
+    );
+    return [
+      map,
+      methodCalled(map)?.label ?? map,
+      p !== null ? `p = ${share(p)}` : value !== null ? `= ${significant(value)}` : null,
+    ];
+  });
 }
 
 /** The names of a classifier's columns: of one, and of all. */

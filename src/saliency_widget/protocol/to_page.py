@@ -132,6 +132,26 @@ class Steps(TypedDict):
     steps: list[WireStep]
 
 
+class WireOwnSteps(TypedDict):
+    """The steps of all targets as the text of one map has them; one without a number for a target that is not in it."""
+
+    map: str
+    steps: list[WireStep]
+
+
+class Exhibited(TypedDict):
+    """The text is that of two finished maps.
+
+    `replaced`: where inputs of one stand in the place of others: tokens [start, middle) are in the first map's text,
+    tokens [middle, end) in the second's, and all are one input. `steps`: the probabilities in each of the two texts.
+    """
+
+    type: Literal["exhibited"]
+    doc: int
+    replaced: list[tuple[int, int, int]]
+    steps: list[WireOwnSteps]
+
+
 class Menu(TypedDict):
     """What can be asked of this model."""
 
@@ -407,6 +427,7 @@ ToPage: TypeAlias = (
     | Trail
     | Tokens
     | Steps
+    | Exhibited
     | Menu
     | Map
     | Notes
