@@ -115,20 +115,24 @@ export function createStore() {
     return menu.value?.methods.find((card) => card.id === id);
   }
   const method = computed(() => methodCalled(map.value?.info.method) ?? null);
+  /** A map that is looked at in passing: the text shows it in place of the one on show. */
+  const glimpse = signal<MapData | null>(null);
+  const seen = computed(() => (glimpse.value?.info.doc === document.value?.doc ? glimpse.value : null) ?? map.value);
   /** A map's method says whether it has signs; a difference has. */
   function isSigned({ info, difference }: MapData): boolean {
     return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
-  const reading = createReading({ document, tokens, segments, steps, exhibited, map, isSigned });
+  const reading = createReading({ document, tokens, segments, steps, exhibited, map: seen, isSigned });
   /** What the text is coloured by: the map on show, or the one before it until the targets on show have their colours. */
   const painted = computed(() => {
-    const [now, old, cols] = [map.value, before.value, reading.targetCols.value];
+    const [now, old, cols] = [seen.value, before.value, reading.targetCols.value];
+    if (now !== map.value) return now;
     const waits = running.value && cols !== null && reading.inputs.value === null;
     if (!waits || old?.info.doc !== document.value?.doc || reading.unitScores(now, cols) !== null) return now;
     return reading.unitScores(old, cols) === null ? now : old;
   });
   /** Whether the colours are not those of the map that was asked for. */
-  const isFaded = computed(() => painted.value !== map.value || (asked.value !== null && running.value));
+  const isFaded = computed(() => painted.value !== seen.value || (asked.value !== null && running.value));
   /** The questions that led to maps, where they were asked on this page. */
   const questions = new Map<string, Asked>();
 
@@ -399,6 +403,8 @@ export function createStore() {
     canTry,
     explaining,
     map,
+    glimpse,
+    seen,
     painted,
     isFaded,
     method,

@@ -98,3 +98,80 @@ def test_what_the_methods_say_of_their_maps_stands_below_the_difference_and_each
     view.locator(".sw-methods").get_by_role("button", name="A: mother").click()
     view.locator(".sw-notes", has_text=re.compile("^Each column adds up")).wait_for()
     assert notes.count() == 1
+
+
+HEADS = (
+    "import saliency_widget as sw, json\n"
+    'w = sw.show("demo", "The first president of the United States was George", max_new_tokens=8, method="attention")'
+)
+IN_SIGHT = """cell => {
+  const { left, top, width, height } = cell.getBoundingClientRect();
+  return document.elementFromPoint(left + width / 2, top + height / 2) === cell;
+}"""
+
+
+def test_every_head_is_seen_in_the_sentence_as_one_points_at_it(desk: Any) -> None:
+    """A button opens the grid; all layers can be pointed at; the sentence shows a head with the numbers of `attribute`.
+
+    What the cells are stands above them. Nothing is computed until a cell is pressed.
+    """
+    nb = desk
+    nb.begin(HEADS)
+    view = run(nb)
+    button = view.get_by_role("button", name="layers × heads")
+    assert button.evaluate("e => parseFloat(getComputedStyle(e).borderTopWidth)") >= 1, "it looks like one"
+    before = [colour(view.locator(f"[data-position='{i}']")) for i in range(9)]
+    legend = view.locator(".sw-legend .sw-inputs")
+    at_rest = legend.inner_text()
+    button.click()
+    grid = view.get_by_role("grid", name="Layers and heads")
+    grid.locator("[data-at='3 5']").wait_for()
+    assert "from left to right the 9 tokens before it" in view.locator(".sw-head-key").inner_text()
+    layers, heads = python(nb, "[(c := sw.load_model('demo').model.config).num_hidden_layers, c.num_attention_heads]")
+    assert all(grid.locator(f"[data-at='{row} 1']").evaluate(IN_SIGHT) for row in range(1, layers + 1))
+    for layer, head in ((2, 4), (layers - 1, heads - 1)):
+        grid.locator(f"[data-at='{layer + 1} {head + 1}']").hover()
+        view.locator(".sw-unit", has_text=f"layer {layer} · head {head}").wait_for()
+        nb.code(
+            f"a = sw.attribute('demo', 'The first president of the United States was George', target=' Washington', "
+            f"method='attention', layer={layer}, head={head}, progress=False)"
+        )
+        top = python(nb, "[[t.text.strip(), float(t.share)] for t in a.top(0, 3)]")
+        told = re.findall(r"(\S+) (\.\d+)", legend.inner_text())
+        assert [name for name, _ in told] == [name for name, _ in top]
+        assert [float(share) for _, share in told] == pytest.approx([share for _, share in top], abs=2e-3)
+        now = [colour(view.locator(f"[data-position='{i}']")) for i in range(9)]
+        assert now != before
+    assert python(nb, "w.attribution.settings.get('layer')") is None, "looking is not asking"
+    grid.locator("[data-at='3 5']").hover()
+    nb.shot("minute-heads-1400-light")
+    # By key: the cell that has the focus is shown too, down to the last layer; Escape leads back to the sentence.
+    nb.page.mouse.move(5, 5)
+    assert legend.inner_text() == at_rest
+    nb.page.keyboard.press("ArrowDown")
+    for _ in range(layers + 3):
+        nb.page.keyboard.press("ArrowDown")
+    nb.page.keyboard.press("End")
+    view.locator(".sw-unit", has_text=f"layer {layers - 1} · head {heads - 1}").wait_for()
+    assert grid.locator(f"[data-at='{layers} {heads}']").evaluate(IN_SIGHT)
+    nb.page.keyboard.press("Escape")
+    view.locator(".sw-heads").wait_for(state="detached")
+    assert legend.inner_text() == at_rest
+    assert button.evaluate("e => e === document.activeElement")
+    for width, high in ((1400, 1000), (700, 620)):
+        nb.page.set_viewport_size({"width": width, "height": high})
+        button.click()
+        grid.locator("[data-at='1 1']").wait_for()
+        last = grid.locator(f"[data-at='{layers} 1']")
+        last.scroll_into_view_if_needed()
+        assert last.evaluate(IN_SIGHT)
+        for theme in ("Dark", "Light"):
+            nb.theme(f"JupyterLab {theme}")
+            last.hover()
+            found = axe(nb)
+            assert found["violations"] == []
+            assert "color-contrast" in found["passes"]
+            nb.shot(f"minute-heads-{width}-{theme.lower()}")
+        nb.page.keyboard.press("Escape")
+        nb.page.mouse.move(5, 5)
+    nb.page.set_viewport_size({"width": 1400, "height": 1000})

@@ -45,9 +45,9 @@ export function unitText(store: Store, card: WireMethod | null = store.method.va
   return `${asItIs ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }
 
-/** "layer 3", "head 5": the layer and head of a map, where one was chosen. */
-export function chosenParts({ map }: Store): string[] {
-  return (map.value?.info.settings ?? [])
+/** "layer 3", "head 5": the layer and head of the map that is seen, where one was chosen. */
+export function chosenParts({ seen }: Store): string[] {
+  return (seen.value?.info.settings ?? [])
     .filter(([name]) => name === "layer" || name === "head")
     .map((setting) => setting.join(" "));
 }
