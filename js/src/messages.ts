@@ -78,6 +78,10 @@ const place: Check<Place> = (value, where) => {
 };
 const pair = two(count, "two numbers");
 const texts = two(text, "two strings");
+const insertion: Check<[number, string]> = (value, where) => {
+  const [at, what, ...rest] = list((part) => part)(value, where);
+  return rest.length === 0 ? [count(at, where), text(what, where)] : wrong(where, "a number and a string", value);
+};
 const label: Check<Label> = (value, where) => (value === 1 || value === -1 ? value : wrong(where, "1 or -1", value));
 
 /** An object checked field by field; fields that nobody asked for are left behind. */
@@ -194,6 +198,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     doc: count,
     rows: list(count),
     text: orNull(text),
+    written: list(insertion),
     before: list(real),
     after: list(orNull(real)),
   },

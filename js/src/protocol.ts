@@ -142,6 +142,8 @@ export type WhatIf = {
   doc: number;
   rows: number[];
   text: string | null;
+  /** What the new text has more, each with the token before which it stands. */
+  written: [at: number, text: string][];
   before: number[];
   after: (number | null)[];
 };

@@ -100,8 +100,6 @@ export function createStore() {
   const alive = computed(() => document.value?.alive !== false);
   /** Whether the classes are outputs of a model that gives numbers and no probabilities, as a regression does. */
   const raw = computed(() => document.value?.raw === true);
-  /** Whether a change of what was read can be tried: what it does is told in probabilities. */
-  const canTry = computed(() => alive.value && !raw.value);
   /** An LLM is being asked, or about to be: one at a time. */
   const explaining = computed(
     () => wantsAnswer.value || status.value.phase === "explaining" || answers.value.some(isUnderWay),
@@ -400,7 +398,6 @@ export function createStore() {
     running,
     alive,
     raw,
-    canTry,
     explaining,
     map,
     glimpse,

@@ -175,3 +175,88 @@ def test_every_head_is_seen_in_the_sentence_as_one_points_at_it(desk: Any) -> No
         nb.page.keyboard.press("Escape")
         nb.page.mouse.move(5, 5)
     nb.page.set_viewport_size({"width": 1400, "height": 1000})
+
+
+CHAT = (
+    "import saliency_widget as sw, json\n"
+    'w = sw.show("demo", messages=[{"role": "user", "content": "What is the capital of France?"}], max_new_tokens=8)'
+)
+P_OF = """
+import torch
+model = sw.load_model("demo")
+def ps_of(question):
+    "How probable the same answer is after another question: plain transformers, the model's own template."
+    chat = [{"role": "user", "content": question}]
+    ids = model.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
+    targets = [t.id for t in w.attribution.cols]
+    with torch.no_grad():
+        logits = model.model(torch.tensor([[*ids, *targets]])).logits[0, len(ids) - 1 : -1].float()
+    return logits.softmax(-1)[range(len(targets)), targets].tolist()
+"""
+
+
+def test_an_edit_stands_in_the_text_and_its_largest_effect_is_the_headline(desk: Any) -> None:
+    """France is struck through, Germany stands beside it, and what falls most in the answer is what one reads first.
+
+    All of it by keyboard; the numbers are those of plain transformers.
+    """
+    nb = desk
+    nb.begin(CHAT)
+    view = run(nb)
+    nb.code(P_OF)
+    view.get_by_role("button", name="Edit the text").focus()
+    nb.page.keyboard.press("Enter")
+    area = view.get_by_role("textbox")
+    assert area.evaluate("e => e === document.activeElement")
+    nb.page.keyboard.press("ControlOrMeta+a")
+    nb.page.keyboard.type("What is the capital of Germany?")
+    nb.page.keyboard.press("Control+Enter")
+    view.locator(".sw-effect").wait_for()
+    text = view.locator(".sw-body .sw-text")
+    assert [spoken(one) for one in text.locator(".sw-struck, ins").all_inner_texts()] == ["France", "Germany"]
+    assert text.locator(".sw-struck").evaluate("e => getComputedStyle(e).textDecorationLine") == "line-through"
+    before, after = (python(nb, f"ps_of('What is the capital of {where}?')") for where in ("France", "Germany"))
+    most = max(range(len(before)), key=lambda col: abs(after[col] - before[col]))
+    name = python(nb, f"w.attribution.cols[{most}].text").strip()
+    headline = spoken(view.locator(".sw-effect").inner_text())
+    was, now = re.search(r"p (\S+) → (\S+) ", headline).groups()
+    assert headline.startswith(f"With the edited text: {name} ")
+    assert name == "France", "in the answer, word for word what was asked about"
+    assert [float(was), float(now)] == pytest.approx([before[most], after[most]], rel=6e-2, abs=6e-4)
+    shown = spoken(view.locator(".sw-effect-shown").inner_text())
+    assert shown.startswith("on show: The p")
+    assert float(re.search(r"→ (\S+) ", shown)[1]) == pytest.approx(after[0], abs=6e-4)
+    seen_everywhere(nb, view, "edited")
+    view.get_by_role("button", name="Undo").focus()
+    nb.page.keyboard.press("Enter")
+    text.locator("ins").wait_for(state="detached")
+    assert text.locator(".sw-struck").count() == 0
+
+
+def test_after_the_map_of_a_strike_out_the_text_can_be_edited_on(desk: Any) -> None:
+    """The editor holds what is left; what is tried there is as probable as plain transformers have it."""
+    nb = desk
+    nb.begin(CHAT)
+    view = run(nb)
+    nb.code(P_OF)
+    text = view.locator(".sw-body .sw-text")
+    text.locator(".sw-token", has_text=re.compile("^capital$")).first.click()
+    nb.page.keyboard.press("s")
+    view.locator(".sw-effect").wait_for()
+    view.get_by_role("button", name="Show its map").click()
+    view.locator(".sw-trail button").nth(1).wait_for()
+    assert python(nb, "'capital' in ''.join(t.text for t in w.wait().rows[:30])") is False
+    view.locator(".sw-progress").wait_for(state="detached")
+    view.get_by_role("button", name="Edit the text").click()
+    area = view.get_by_role("textbox")
+    assert area.input_value() == "What is the of France?"
+    nb.shot("minute-struck-and-edited", view)
+    area.fill("What is the heart of France?")
+    view.get_by_role("button", name="Try").click()
+    view.locator(".sw-effect").wait_for()
+    assert [spoken(one) for one in text.locator(".sw-struck, ins").all_inner_texts()] == ["heart"]
+    view.locator(".sw-column").first.hover()
+    said = [spoken(line) for line in view.locator(".sw-effect, .sw-effect-shown").all_inner_texts()]
+    (about,) = [line for line in said if re.search(r"(^|: )The p", line)]
+    after = python(nb, "ps_of('What is the heart of France?')")
+    assert float(re.search(r"→ (\S+) ", about)[1]) == pytest.approx(after[0], abs=6e-4)

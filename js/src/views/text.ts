@@ -8,7 +8,9 @@
  */
 
 import { untracked } from "@preact/signals-core";
+import { visible } from "../format";
 import type { Span } from "../layout";
+import type { WhatIf } from "../protocol";
 import type { Store } from "../store";
 import { unitAt } from "../units";
 import { isHidden } from "./chosen";
@@ -22,6 +24,8 @@ import { createLines } from "./text/lines";
 import { createPainter } from "./text/paint";
 import { followPointer } from "./text/pointer";
 import { createSight } from "./text/sight";
+
+const NOTHING: WhatIf["written"] = [];
 
 /** Sent to the text by who is about to copy it as it looks, also where it is out of sight. */
 export const WHOLE = "sw-whole";
@@ -51,6 +55,8 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   });
   let hot: Span | null = null;
   let joinedAbout: Span | null = null;
+  let inserted = NOTHING;
+  let added: HTMLElement[] = [];
   let struck: ReadonlySet<number> = new Set();
 
   /** The bits of MARKS. */
@@ -86,10 +92,25 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     for (const span of [joinedAbout, about]) if (span !== null) untracked(() => lines.joinUnits(isOne, span));
     joinedAbout = about;
     struck = new Set(store.whatIf.value?.rows);
+    if (isMain) insert(store.whatIf.value?.written ?? NOTHING);
     painter.repaint();
     markTabStop([elementAt(store.shown.value?.token)]);
     const n = pinned === null ? 0 : pinned.end - pinned.start;
     markPinned(Array.from({ length: n }, (_, k) => elementAt(first + (pinned?.start ?? 0) + k)));
+  }
+
+  /** What an edit would put in stands there, as the change that it is. */
+  function insert(written: WhatIf["written"]): void {
+    if (written === inserted && added.every((mark) => mark.isConnected)) return;
+    for (const mark of added) mark.remove();
+    inserted = written;
+    added = written.flatMap(([at, text]) => {
+      const before = lines.itemAt(at - 1)?.element ?? null;
+      const mark = h("ins", { className: "sw-inserted" }, visible(text));
+      if (before === null) lines.itemAt(at)?.element.before(mark);
+      else before.after(mark);
+      return mark;
+    });
   }
 
   function fold(start: number): void {

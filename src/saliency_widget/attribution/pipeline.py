@@ -274,15 +274,17 @@ def assemble(
 
 
 def probabilities(model: Model, document: Document, memory_budget: int | None = None) -> list[float]:
-    """How probable each target is, [n_cols]. `model` is a shadow.
+    """How probable each target is, [n_cols]; of a model that gives numbers in place of probabilities, these.
 
-    Cost: one forward pass for 256 of them.
+    `model` is a shadow. Cost: one forward pass for 256 of them.
     """
-    question = check_question("random", "probability", {})  # its passes are for the probabilities alone
+    # Its passes are for the probabilities alone.
+    question = check_question("random", "logit" if model.raw else "probability", {})
     found: dict[int, float] = {}
     for chunk in columns(model, question, document, engine.Schedule(range(len(document.targets))), memory_budget):
         assert isinstance(chunk, Chunk), "noise makes no progress that could be told"
-        found |= {col: step.probability for col, step in zip(chunk.cols, chunk.steps, strict=True)}
+        steps = zip(chunk.cols, chunk.steps, strict=True)
+        found |= {col: step.probability if step.value is None else step.value for col, step in steps}
     return [found[col] for col in sorted(found)]
 
 

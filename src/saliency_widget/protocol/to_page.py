@@ -234,8 +234,9 @@ class Failed(TypedDict):
 class WhatIf(TypedDict):
     """Reply to `try`: how probable the same targets are after a change; both lists are empty after undo.
 
-    `rows`: the tokens struck out; `text`: what was written in place of `editable`; one of the two. `before`, `after`: a
-    probability a column; None for a target that is struck out itself.
+    `rows`: the tokens that are gone: struck out, or (with `text`, which was written in place of `editable`) not in the
+    new text. `written`: what the new text has more, each with the token before which it stands. `before`, `after`: a
+    probability a column, or the value where the model gives none; None for a target that is struck out itself.
     """
 
     type: Literal["what_if"]
@@ -243,6 +244,7 @@ class WhatIf(TypedDict):
     doc: int
     rows: list[int]
     text: str | None
+    written: list[tuple[int, str]]
     before: list[float]
     after: list[float | None]
 
