@@ -163,6 +163,7 @@ export function scene(
         start: 0,
         steps: Array.from({ length: nCols }, (_, col) => ({
           probability: options.probabilities?.[col] ?? (col === 0 ? 0.796 : 0.3 + 0.7 * noise(col)),
+          value: null,
           alternatives: classes
             ? []
             : [

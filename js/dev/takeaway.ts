@@ -24,6 +24,7 @@ export const STRUCK = [
     doc: 1,
     rows: [5, 6],
     text: null,
+    written: [],
     before: BEFORE,
     after: [0.312, 0.58, 0.9, 0.93, 0.41, 0.5, 0.33, 0.44],
   },
@@ -31,15 +32,19 @@ export const STRUCK = [
 /** Of the targets the first is struck out as well. */
 export const GONE = [
   DOCUMENT,
-  { type: "what_if", doc: 1, rows: [2, 9], text: null, before: BEFORE, after: [null, ...BEFORE.slice(1)] },
+  { type: "what_if", doc: 1, rows: [2, 9], text: null, written: [], before: BEFORE, after: [null, ...BEFORE.slice(1)] },
 ];
 export const EDITED = [
   DOCUMENT,
   {
     type: "what_if",
     doc: 1,
-    rows: [],
+    rows: [4, 5, 6, 8],
     text: "The first president of Mexico was Guadalupe",
+    written: [
+      [7, " Mexico"],
+      [9, " Guadalupe"],
+    ],
     before: BEFORE,
     after: [0.012, 0.7, 0.9, 0.93, 0.2, 0.5, 0.33, 0.6],
   },

@@ -5,7 +5,7 @@
 
 import { makeRamp, type Rgb, STEPS, swatchOf } from "./color";
 import { share, significant } from "./format";
-import { endOfNoise, isNoise, type ScaleName, scaleOf } from "./scale";
+import { endOfNoise, isNoise, LEAST_DIFFERENCE, type ScaleName, scaleOf } from "./scale";
 
 /** The data of a map for the painter. export/html.py leaves optional fields out. */
 export type Told = {
@@ -71,7 +71,8 @@ export function painter(
     const max = size(order[0] as number) || 0;
     const place = scaleOf(scale, numbers, max, threshold);
     const top = label === "share" ? max : max / order.reduce((sum, row) => sum + size(row), 0);
-    const reach = calm && isNoise(top, order.length) ? top / endOfNoise(order.length) : 1;
+    const least = label === "difference" && max > 0 ? Math.min(1, max / LEAST_DIFFERENCE) : 1;
+    const reach = calm && isNoise(top, order.length) ? top / endOfNoise(order.length) : least;
     const colored = (on: number) => swatchOf(ramp, Math.round(STEPS * on), signed);
     const titles: string[] = [];
     let rank = 1;

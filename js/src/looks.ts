@@ -4,7 +4,7 @@ import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { STEPS } from "./color";
 import type { Span } from "./layout";
 import { isWhole, type MapData, type Measure } from "./map";
-import { endOfNoise, isNoise, type ScaleName, scaleOf } from "./scale";
+import { endOfNoise, isNoise, LEAST_DIFFERENCE, type ScaleName, scaleOf } from "./scale";
 import { shareOf, statsOf } from "./scores";
 import type { Units } from "./units";
 
@@ -27,6 +27,8 @@ export type Chain = {
   units: ReadonlySignal<Units>;
   unitCols: (col: number) => Span;
   unitScores: (of: MapData | null, cols: Span) => Float32Array | null;
+  /** Whether a token is not in the text that a map is of: another one stands in its place there. */
+  isForeign: (of: MapData | null, token: number) => boolean;
   targetCols: ReadonlySignal<Span | null>;
   firstTarget: ReadonlySignal<number>;
   nTargets: ReadonlySignal<number>;
@@ -39,7 +41,7 @@ export type Chain = {
 };
 
 export function createLooks(chain: Chain) {
-  const { units, unitCols, unitScores, targetCols, firstTarget, nTargets } = chain;
+  const { units, unitCols, unitScores, isForeign, targetCols, firstTarget, nTargets } = chain;
   const { isSigned, measure, scale, threshold, turned } = chain;
 
   /** Returns the number of a unit in the measure on show. */
@@ -72,9 +74,9 @@ export function createLooks(chain: Chain) {
       about: cols && { start: firstTarget.value + cols.start, end },
       turned: false,
       ready: found !== null,
-      end: found === null || of?.difference !== undefined ? 0 : endOf(found),
+      end: found === null ? 0 : endOf(found),
       values,
-      at: (token) => (token < (of?.info.n_rows ?? 0) ? unitAt(token) : null),
+      at: (token) => (token < (of?.info.n_rows ?? 0) && !isForeign(of, token) ? unitAt(token) : null),
     });
   }
 
@@ -127,7 +129,7 @@ export function createLooks(chain: Chain) {
     let top = 0;
     for (let i = 0; i < values.length; i++) top = Math.max(top, Math.abs(values[i] || 0)); // NaN counts as nothing
     if (!Number.isFinite(top)) top = 0;
-    const max = Math.max(top, end);
+    const max = top === 0 ? 0 : Math.max(top, of?.difference === undefined ? end : LEAST_DIFFERENCE);
     const place = scaleOf(scale.value, values, top, threshold.value);
     const reach = max === 0 ? 0 : (STEPS * top) / max;
     return {

@@ -8,6 +8,7 @@ import {
   type Heads,
   type Leaning,
   PHASES,
+  type Place,
   ProtocolError,
   ROLES,
   SEGMENT_KINDS,
@@ -20,6 +21,7 @@ import {
   type WireMethod,
   type WireNote,
   type WireObjective,
+  type WireOwnSteps,
   type WirePair,
   type WirePrompt,
   type WireSegment,
@@ -68,8 +70,18 @@ const two =
       ? [first, second]
       : wrong(where, expected, value);
   };
+const place: Check<Place> = (value, where) => {
+  const [start, middle, end, ...rest] = list(count)(value, where);
+  return start !== undefined && middle !== undefined && end !== undefined && rest.length === 0
+    ? [start, middle, end]
+    : wrong(where, "three numbers", value);
+};
 const pair = two(count, "two numbers");
 const texts = two(text, "two strings");
+const insertion: Check<[number, string]> = (value, where) => {
+  const [at, what, ...rest] = list((part) => part)(value, where);
+  return rest.length === 0 ? [count(at, where), text(what, where)] : wrong(where, "a number and a string", value);
+};
 const leaning: Check<Leaning> = (value, where) =>
   value === 1 || value === 0 || value === -1 ? value : wrong(where, "1, 0 or -1", value);
 
@@ -96,6 +108,7 @@ const token = shape<WireToken>({
 const segment = shape<WireSegment>({ kind: oneOf(SEGMENT_KINDS), name: text, start: count, end: count });
 const alternative = shape<WireAlternative>({ id: count, text, probability: real });
 const step = shape<WireStep>({ probability: orNull(real), value: orNull(real), alternatives: list(alternative) });
+const ownSteps = shape<WireOwnSteps>({ map: text, steps: list(step) });
 const method = shape<WireMethod>({
   id: text,
   label: text,
@@ -156,6 +169,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     segments: list(segment),
   },
   steps: { doc: count, start: count, steps: list(step) },
+  exhibited: { doc: count, replaced: list(place), steps: list(ownSteps) },
   menu: { methods: list(method), objectives: list(objective) },
   map: {
     map: text,
@@ -186,6 +200,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     doc: count,
     rows: list(count),
     text: orNull(text),
+    written: list(insertion),
     before: list(real),
     after: list(orNull(real)),
   },

@@ -87,6 +87,12 @@ export type DocumentBegins = {
 export type Trail = { type: "trail"; names: string[]; at: number; as_chat: boolean };
 export type Tokens = { type: "tokens"; doc: number; start: number; tokens: WireToken[]; segments: WireSegment[] };
 export type Steps = { type: "steps"; doc: number; start: number; steps: WireStep[] };
+/** A place of the text of two maps: tokens [start, middle) stand there in the first, tokens [middle, end) in the second. */
+export type Place = [start: number, middle: number, end: number];
+/** The steps of all targets as the text of one map has them. */
+export type WireOwnSteps = { map: string; steps: WireStep[] };
+/** The text is that of two finished maps. */
+export type Exhibited = { type: "exhibited"; doc: number; replaced: Place[]; steps: WireOwnSteps[] };
 export type Menu = { type: "menu"; methods: WireMethod[]; objectives: WireObjective[] };
 export type MapBegins = {
   type: "map";
@@ -138,6 +144,8 @@ export type WhatIf = {
   doc: number;
   rows: number[];
   text: string | null;
+  /** What the new text has more, each with the token before which it stands. */
+  written: [at: number, text: string][];
   before: number[];
   after: (number | null)[];
 };
@@ -240,6 +248,7 @@ export type ToPage =
   | Trail
   | Tokens
   | Steps
+  | Exhibited
   | Menu
   | MapBegins
   | Notes

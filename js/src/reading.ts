@@ -8,10 +8,11 @@ import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-co
 import type { Span } from "./layout";
 import { createLooks } from "./looks";
 import type { MapData, Measure } from "./map";
-import type { DocumentBegins, WireSegment, WireStep, WireToken } from "./protocol";
+import type { DocumentBegins, Exhibited, Place, WireSegment, WireStep, WireToken } from "./protocol";
 import type { ScaleName } from "./scale";
 import { differenceOfShares, shareOf, statsOf, topRows } from "./scores";
 import {
+  areTokens,
   type Granularity,
   joined,
   masked,
@@ -39,13 +40,16 @@ export type Facts = {
   tokens: ReadonlySignal<readonly WireToken[]>;
   segments: ReadonlySignal<readonly WireSegment[]>;
   steps: ReadonlySignal<readonly (WireStep | undefined)[]>;
+  exhibited: ReadonlySignal<Exhibited | null>;
   map: ReadonlySignal<MapData | null>;
   /** Whether a map is signed. */
   isSigned: (map: MapData) => boolean;
 };
 
-export function createReading({ document, tokens, segments, steps, map, isSigned }: Facts) {
-  // ── the reader's choices ────────────────────────────────────────────────────────────────────────────────────────
+const NOWHERE: readonly Place[] = [];
+
+export function createReading({ document, tokens, segments, steps, exhibited, map, isSigned }: Facts) {
+  // ── what the reader chose ───────────────────────────────────────────────────────────────────────────────────────
 
   /** The pinned target column, the first of `extent`. Python sees both, as traits. */
   const selection = signal<number | null>(null);
@@ -85,8 +89,27 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   const specialName = computed(() => (kind.value === "text" ? "template" : "special"));
   const signed = computed(() => map.value !== null && isSigned(map.value));
 
-  /** Units of the rows, and of the targets, which are words at most, because each is a target of its own. */
-  const units = computed<Units>(() => unitsOf(tokens.value, firstTarget.value, granularity.value, opened.value));
+  /** Units of the rows, and of the targets: these are read by words at most, for each is a target of its own. */
+  const replaced = computed<readonly Place[]>(() => exhibited.value?.replaced ?? NOWHERE);
+  const units = computed<Units>(() =>
+    unitsOf(tokens.value, firstTarget.value, granularity.value, opened.value, replaced.value),
+  );
+  /** Of tokens that were replaced, or replace others, the text that has them: 0 or 1. */
+  const onlyIn = computed(() => {
+    const found = new Map<number, number>();
+    for (const [start, middle, end] of replaced.value)
+      for (let token = start; token < end; token++) found.set(token, token < middle ? 0 : 1);
+    return found;
+  });
+  /** The text that a map is of, of two; null of both, or where there is one. */
+  function sideOf(of: MapData | null): number | null {
+    const side = of === null || onlyIn.value.size === 0 ? -1 : (document.value?.beside ?? []).indexOf(of.info.method);
+    return side < 0 || of?.difference !== undefined ? null : side;
+  }
+  function isForeign(of: MapData | null, token: number): boolean {
+    const [own, side] = [onlyIn.value.get(token), sideOf(of)];
+    return own !== undefined && side !== null && own !== side;
+  }
   const targetUnits = computed<Units>(() =>
     granularity.value === "word" && kind.value !== "classes"
       ? units.value
@@ -177,12 +200,13 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   function unitScores(of: MapData | null, cols: Span): Float32Array | null {
     const scores = joinedOnce(of, cols);
     if (scores === null) return null;
-    const asTheyAre = of?.difference !== undefined || (granularity.value === "token" && hiddenRows.value === null);
+    const [fine, how] = [areTokens(units.value), granularity.value === "token" ? "sum" : pool.value];
+    const asTheyAre = of?.difference !== undefined || (fine && hiddenRows.value === null);
     if (asTheyAre) return scores;
     const known = pools.value.get(scores);
     if (known !== undefined) return known;
     const seen = hiddenRows.value === null ? scores : masked(scores, hiddenRows.value);
-    const found = granularity.value === "token" ? seen : pooled(seen, units.value, pool.value);
+    const found = fine ? seen : pooled(seen, units.value, how);
     pools.value.set(scores, found);
     return found;
   }
@@ -238,7 +262,18 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   }
   const hiddenShare = computed(() => hiddenShareOf(targetCols.value));
 
-  const chain = { units, unitCols, unitScores, targetCols, firstTarget, nTargets, measure, scale, threshold };
+  const chain = {
+    units,
+    unitCols,
+    unitScores,
+    isForeign,
+    targetCols,
+    firstTarget,
+    nTargets,
+    measure,
+    scale,
+    threshold,
+  };
   const looks = createLooks({
     ...chain,
     isSigned,
@@ -339,6 +374,9 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     joint,
     opened,
     targetStart,
+    replaced,
+    onlyIn,
+    sideOf,
     kind,
     specialName,
     signed,

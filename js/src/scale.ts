@@ -39,7 +39,10 @@ export function isNoise(max: number, n: number): boolean {
   return n >= FEW && max > 0 && max <= randomTop(n);
 }
 
-/** Returns the end of such a column's ramp, at which its own largest share has at most half the colour. */
+/** A difference smaller than this never has the whole colour: of two maps it may well be that hardly anything differs. */
+export const LEAST_DIFFERENCE = 0.1;
+
+/** Where the ramp of such a column ends: at so much that its own largest share has half the colour, at most. */
 export function endOfNoise(n: number): number {
   return 2 * randomTop(n);
 }

@@ -12,6 +12,7 @@ import {
   type Column,
   type Comparison,
   type DocumentBegins,
+  type Exhibited,
   type Explainers,
   type Failed,
   type MapBegins,
@@ -62,6 +63,8 @@ export function createStore() {
   const tokens = signal<readonly WireToken[]>([]);
   const segments = signal<readonly WireSegment[]>([]);
   const steps = signal<readonly (WireStep | undefined)[]>([]);
+  /** What makes the text that of two finished maps. */
+  const exhibited = signal<Exhibited | null>(null);
   const menu = signal<Menu | null>(null);
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
   /** The notes of each map's method. */
@@ -97,9 +100,7 @@ export function createStore() {
   const alive = computed(() => document.value?.alive !== false);
   /** Whether the model gives raw scores and no probabilities, as in regression. */
   const raw = computed(() => document.value?.raw === true);
-  /** Whether a change of the input can be tried: its effect is shown in probabilities. */
-  const canTry = computed(() => alive.value && !raw.value);
-  /** Whether an LLM is asked or about to be: one at a time. */
+  /** An LLM is being asked, or about to be: one at a time. */
   const explaining = computed(
     () => wantsAnswer.value || status.value.phase === "explaining" || answers.value.some(isUnderWay),
   );
@@ -112,27 +113,32 @@ export function createStore() {
     return menu.value?.methods.find((card) => card.id === id);
   }
   const method = computed(() => methodCalled(map.value?.info.method) ?? null);
-  /** Whether a map is signed: a difference is; otherwise its method decides. */
+  /** A map that is looked at in passing: the text shows it in place of the one on show. */
+  const glimpse = signal<MapData | null>(null);
+  const seen = computed(() => (glimpse.value?.info.doc === document.value?.doc ? glimpse.value : null) ?? map.value);
+  /** A map's method says whether it has signs; a difference has. */
   function isSigned({ info, difference }: MapData): boolean {
     return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
-  const reading = createReading({ document, tokens, segments, steps, map, isSigned });
-  /** The map that colours the text: the map on show, or the one before it until the targets on show have scores. */
+  const reading = createReading({ document, tokens, segments, steps, exhibited, map: seen, isSigned });
+  /** What the text is coloured by: the map on show, or the one before it until the targets on show have their colours. */
   const painted = computed(() => {
-    const [now, old, cols] = [map.value, before.value, reading.targetCols.value];
+    const [now, old, cols] = [seen.value, before.value, reading.targetCols.value];
+    if (now !== map.value) return now;
     const waits = running.value && cols !== null && reading.inputs.value === null;
     if (!waits || old?.info.doc !== document.value?.doc || reading.unitScores(now, cols) !== null) return now;
     return reading.unitScores(old, cols) === null ? now : old;
   });
-  /** Whether the colours are not yet those of the requested map. */
-  const isFaded = computed(() => painted.value !== map.value || (asked.value !== null && running.value));
-  /** The questions of maps that were asked on this page, by map. */
+  /** Whether the colours are not those of the map that was asked for. */
+  const isFaded = computed(() => painted.value !== seen.value || (asked.value !== null && running.value));
+  /** The questions that led to maps, where they were asked on this page. */
   const questions = new Map<string, Asked>();
 
   function forgetDocument(): void {
     tokens.value = [];
     segments.value = [];
     steps.value = [];
+    exhibited.value = null;
     maps.value = new Map();
     notes.value = new Map();
     mapId.value = null;
@@ -248,6 +254,9 @@ export function createStore() {
         steps.value = next;
         return;
       }
+      case "exhibited":
+        if (message.doc === document.value?.doc) exhibited.value = message;
+        return;
       case "menu":
         menu.value = message;
         return;
@@ -371,6 +380,7 @@ export function createStore() {
     tokens,
     segments,
     steps,
+    exhibited,
     menu,
     maps,
     notes,
@@ -387,9 +397,10 @@ export function createStore() {
     running,
     alive,
     raw,
-    canTry,
     explaining,
     map,
+    glimpse,
+    seen,
     painted,
     isFaded,
     method,

@@ -1,7 +1,7 @@
 /** Units (tokens, words, sentences or segments), and the pooling of their tokens' scores. Pure. */
 
 import { firstWhere, type Span } from "./layout";
-import type { WireToken } from "./protocol";
+import type { Place, WireToken } from "./protocol";
 
 export const GRANULARITIES = ["token", "word", "sentence", "segment"] as const;
 export type Granularity = (typeof GRANULARITIES)[number];
@@ -12,23 +12,27 @@ export type Pool = "sum" | "mean" | "max";
 export type Units = { spans: readonly Span[]; levels: readonly number[]; of: Int32Array };
 
 /**
- * Returns the units of a text, as Python does (models/text/units.py; tests/data/units.json checks both). No unit
- * contains both input and output, and no word a special token and its neighbour. A unit whose `keyOf` is in `opened` is
- * replaced by the next finer units that split it.
+ * The units of a text, as Python has them (models/units.py; tests/data/units.json holds both to it). Input and output are
+ * never put together, nor (in words) a special token and its neighbour; what was `replaced` is one. A unit whose `keyOf` is in `opened` is shown by
+ * units of a finer kind instead: the next that cuts it.
  */
 export function unitsOf(
   tokens: readonly WireToken[],
   firstTarget: number,
   granularity: Granularity,
   opened: ReadonlySet<number> = new Set(),
+  replaced: readonly Place[] = [],
 ): Units {
+  const within = new Set(
+    replaced.flatMap(([start, , end]) => Array.from({ length: end - start - 1 }, (_, k) => start + 1 + k)),
+  );
   const of = new Int32Array(tokens.length);
   const spans: Span[] = [];
   const levels: number[] = [];
   function cut(start: number, end: number, level: number, opens = false): void {
     for (let from = start; from < end; ) {
       let to = from + 1;
-      while (to < end && to !== firstTarget && isOne(tokens[from], tokens[to], level)) to++;
+      while (to < end && to !== firstTarget && (within.has(to) || isOne(tokens[from], tokens[to], level))) to++;
       const isUncut = opens && to - from === end - start;
       if (level > 0 && (isUncut || opened.has(keyOf(from, level)))) cut(from, to, level - 1, true);
       else {
@@ -43,7 +47,12 @@ export function unitsOf(
   return { spans, levels, of };
 }
 
-/** The key of an opened unit. A sentence and its first word may begin at the same token, so the level is part of it. */
+/** Whether each unit is a token. */
+export function areTokens({ spans, of }: Units): boolean {
+  return spans.length === of.length;
+}
+
+/** A sentence may begin where its first word does: both can be opened. */
 function keyOf(start: number, level: number): number {
   return start * GRANULARITIES.length + level;
 }

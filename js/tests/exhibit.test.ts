@@ -162,6 +162,109 @@ describe("what stands side by side", () => {
   });
 });
 
+/** "first" of the text is in A alone, and "person" in B alone, in its place. */
+const REPLACED: Wire = {
+  type: "exhibited",
+  doc: 1,
+  replaced: [[1, 2, 3]],
+  steps: [0.5, 0.25].map((probability, side) => ({
+    map: "ab"[side],
+    steps: [
+      { probability, value: null, alternatives: [] },
+      { probability: side === 0 ? 0.5 : null, value: null, alternatives: [] },
+      { probability, value: null, alternatives: [] },
+    ],
+  })),
+};
+function replaced(): Said[] {
+  const without = (map: unknown) => (map === "a" ? 2 : 1);
+  const said = exhibit().map(([message, scores]): Said => {
+    if (message.type !== "column" || message.map === "difference") return [message, scores];
+    return [message, scores?.map((score, row) => (row === without(message.map) ? NAN : score))];
+  });
+  said.splice(2, 0, [REPLACED]);
+  return said;
+}
+const lines = (el: Element) =>
+  [...el.querySelectorAll(".sw-body .sw-variant")].map((line) => [line.getAttribute("aria-label"), line.textContent]);
+
+describe("what was replaced", () => {
+  it("stands in one place, what the first text has above what the second has", () => {
+    const { el, store, box } = view(replaced());
+    expect(lines(el)).toEqual([
+      ["A: mother", texts(el, ".sw-body [data-position='1']")[0]],
+      ["B: father", texts(el, ".sw-body [data-position='2']")[0]],
+    ]);
+    expect(box(1).closest(".sw-replaced")).toBe(box(2).closest(".sw-replaced"));
+    expect(box(3).closest(".sw-replaced")).toBeNull();
+    store.readBy("word");
+    store.readBy("token");
+    expect(lines(el)).toHaveLength(2);
+  });
+  it("is one place however late the page learns of it", () => {
+    const [hello, document, place, ...rest] = replaced() as [Said, Said, Said, ...Said[]];
+    const { el } = view([hello, document, ...rest, place]);
+    expect(lines(el)).toHaveLength(2);
+    expect(el.querySelectorAll(".sw-body [data-position='1']")).toHaveLength(1);
+  });
+  it("is one input of the difference: what stands there in A less what stands there in B", () => {
+    const { el, store, box } = view(replaced());
+    const [a, b] = [0.1 + 0.2 + 0.0 + 0.4, 0.4 + 0.3 + 0.1 + 0.1];
+    const by = 0.2 / a - 0.3 / b;
+    const scores = store.unitScores(store.map.value, { start: 0, end: 1 });
+    expect(scores?.[store.units.value.of[1] ?? -1]).toBeCloseTo(by, 6);
+    expect(store.units.value.of[1]).toBe(store.units.value.of[2]);
+    expect(box(1).style.backgroundColor).toBe(box(2).style.backgroundColor);
+    over(box(2));
+    expect(el.querySelector("[role=tooltip]")?.textContent).toContain("/");
+  });
+  it("has a colour in a map only where that map's own text stands, and only its name", () => {
+    const { el, model, box } = view(replaced());
+    model.hear(shows("a"));
+    const isBlind = (token: number) => box(token).classList.contains("sw-blind");
+    expect([isBlind(1), isBlind(2)]).toEqual([false, true]);
+    model.hear(shows("b"));
+    expect([isBlind(1), isBlind(2)]).toEqual([true, false]);
+    const own = texts(el, ".sw-tops ol").map((list) => list?.includes("/"));
+    expect(own).toEqual([false, false, true]);
+  });
+  it("goes with the probability of the target in either text, and each leads to that text's map", () => {
+    const { el, model, store } = view(replaced());
+    const chips = () => texts(el, ".sw-target-line .sw-pick").map((said) => said?.replace(/\s+/g, " "));
+    expect(chips()).toEqual(["A: mother p = .500", "B: father p = .250"]);
+    expect(texts(el, ".sw-own-number")).toEqual(["p = .500", "p = .250"]);
+    el.querySelectorAll<HTMLElement>(".sw-target-line .sw-pick")[1]?.click();
+    expect(model.sent.at(-1)).toMatchObject({ type: "ask", method: "b" });
+    expect(store.map.value?.info.map).toBe("b");
+    expect(el.querySelectorAll(".sw-target-line .sw-pick")[1]?.getAttribute("aria-pressed")).toBe("true");
+    store.pin(1);
+    expect(chips()[1]).toBe("B: father not a target there");
+    store.pin(0, 3);
+    expect(chips()[0]).toBe("A: mother p = .125");
+  });
+});
+
+describe("the scale of a difference", () => {
+  it("ends at a tenth of the column at least, above and below, and where nothing differs there is none", () => {
+    const near = A.map((column) => column.map((score, row) => (row === 0 ? score * 1.02 : score)));
+    const said = exhibit().map(([message, scores]): Said => {
+      return message.type === "column" && message.map === "b"
+        ? [message, near[message.col as number]]
+        : [message, scores];
+    });
+    const { el, store } = view(said);
+    expect(texts(el, ".sw-body .sw-scale")).toEqual(["−.100.100"]);
+    expect(texts(el, ".sw-compact-foot .sw-scale")[2]).toBe("−.100.100");
+    expect(store.look.value.top).toBeLessThan(0.01);
+    const steps = [0, 1, 2, 3, 4].map((token) => Math.abs(store.look.value.step(token) ?? 0));
+    expect(Math.max(...steps)).toBeLessThan(10); // of 32
+    const same = exhibit().map(([message, scores]): Said => {
+      return message.type === "column" && message.map === "b" ? [message, A[message.col as number]] : [message, scores];
+    });
+    expect(texts(view(same).el, ".sw-compact-foot")[2]).toBe("no difference");
+  });
+});
+
 /** Everything that can be pressed, after the reader has chosen an input. */
 function offers(alive: boolean) {
   const { el, box, model } = view([...exhibit({ alive }), [shows("a")]]);

@@ -48,6 +48,7 @@ const TO_PAGE = [
   "column",
   "comparison",
   "document",
+  "exhibited",
   "explainers",
   "failed",
   "heads",
@@ -111,6 +112,10 @@ describe("readToPage", () => {
     expect(() => readToPage({ ...rest, tokens: [{ ...tokens[0], role: "hero" }] })).toThrow(
       /tokens\.tokens\[0\]\.role/,
     );
+  });
+  it("takes three numbers for a place, no more and no fewer", () => {
+    for (const replaced of [[[1, 2]], [[1, 2, 3, 4]], [[1, 2, -3]]])
+      expect(() => readToPage({ ...json("to_page", "exhibited"), replaced })).toThrow(/exhibited\.replaced\[0\]/);
   });
   it("checks what LLMs say as closely", () => {
     const [answer, comparison, explainers] = ["answer", "comparison", "explainers"].map((name) =>

@@ -511,6 +511,42 @@ describe("layers × heads", () => {
     expect(cell(0, 1).getAttribute("aria-label")).toBe("layer 1, head 1: looks most at “first” .800");
     expect(cell(1, 1).getAttribute("aria-label")).toBe("layer 3 has no head 1");
   });
+  it("shows a head in the text for as long as it is pointed at, and asks for nothing", async () => {
+    const { el, model, store, cell } = await opened();
+    const inputs = () => texts(el, ".sw-inputs .sw-input");
+    const before = inputs();
+    const asked = model.sent.length;
+    over(cell(0, 1));
+    expect(inputs()).toEqual(["first .800", "The .200"]);
+    expect(texts(el, ".sw-unit span")[0]).toContain("layer 1 · head 1");
+    over(cell(0, -1));
+    expect(inputs()).toEqual(["The .550", "first .450"]); // the mean of its two heads
+    over(cell(1, -1));
+    expect(inputs()[0]).toBe("George .577"); // .41 of .71: of its one head
+    over(cell(1, 1));
+    expect(inputs()).toEqual(before); // there is no such head
+    over(cell(0, 1));
+    expect(store.isFaded.value).toBe(false);
+    find(el, "[role=grid]").dispatchEvent(new PointerEvent("pointerleave"));
+    expect(inputs()).toEqual(before);
+    over(cell(0, 1));
+    press(find(el, ".sw-heads"), "Escape");
+    expect([inputs(), store.glimpse.value, model.sent.length]).toEqual([before, null, asked]);
+  });
+  it("is not shown in the text where that is about another question: of several targets, or turned round", async () => {
+    const { store, cell } = await opened();
+    store.pin(0, 2);
+    over(cell(0, 1));
+    expect(store.glimpse.value).toBeNull();
+    store.pin(0, 2);
+    store.turn({ start: 0, end: 1 });
+    over(cell(0, 0));
+    expect(store.glimpse.value).toBeNull();
+  });
+  it("says what a cell is", async () => {
+    const { el } = await opened();
+    expect(said(find(el, ".sw-head-key"))).toContain("from left to right the 5 tokens before it");
+  });
   it("asks for the map of a head, of a layer, or of all, and marks which is on show", async () => {
     const { el, model, cell } = await opened();
     const picked = () => [...el.querySelectorAll("[aria-selected=true]")].map((one) => one.getAttribute("aria-label"));

@@ -17,12 +17,18 @@ const signed = (): Said[] =>
   conversation().map(([message, scores]) =>
     message.type === "map" ? [{ ...message, method: "occlusion" }, scores] : [message, scores],
   );
-const tried = (rows: number[], after: (number | null)[], text: string | null = null): WhatIf => ({
+const tried = (
+  rows: number[],
+  after: (number | null)[],
+  text: string | null = null,
+  written: [number, string][] = [],
+): WhatIf => ({
   type: "what_if",
   request: 1,
   doc: 1,
   rows,
   text,
+  written,
   before: [0.8, 0.5, 0.25],
   after,
 });
@@ -51,6 +57,27 @@ describe("what was tried", () => {
     store.tried(tried([0, 2, 3], [0.9, 0.5, 0.2]));
     expect(said(el)).toContain("Without “The”, “president was”:");
     expect(said(el)).toContain("(+.100)");
+  });
+  it("has the target that changed most as its headline, and beside it the one on show", () => {
+    const { el, store, box } = view();
+    store.tried(tried([1], [0.75, 0.1, 0.2]));
+    expect(said(el)).toMatch(/^Without “first”: \. p \.500 → \.100 \(−\.400\)/);
+    expect(said(el)).toContain("on show: Washington p .800 → .750 (−.050)");
+    over(box(6)); // the headline itself
+    expect(said(el)).not.toContain("on show");
+  });
+  it("shows the target on show where nothing changed", () => {
+    const { el, store } = view();
+    store.tried(tried([1], [0.8, 0.5, 0.25]));
+    expect(said(el)).toContain("Without “first”: Washington p .800 → .800 (.000)");
+  });
+  it("tells numbers before and after where the model gives no probabilities", () => {
+    const { el, model, store } = view();
+    model.hear(documentOf(1, 5, { raw: true, editable: EDITABLE }));
+    store.tried({ ...tried([1], [1.25, 2, 3]), before: [-3.5, 2, 3] });
+    expect(said(el)).toContain("Washington −3.50 → 1.25 (+4.75)");
+    expect(said(el)).not.toContain("p −3.50");
+    expect(el.querySelector(".sw-two-bars")).toBeNull();
   });
   it("follows the target under the mouse", () => {
     const { el, box, store } = view();
@@ -122,7 +149,10 @@ describe("what was tried", () => {
   it("lists the targets that changed most, those that are gone left out", () => {
     const after = [null, 0.1, 0.2, 0.9, 0.5];
     const before = [0.8, 0.12, 0.9, 0.9, 0.4];
-    const most = mostChanged({ type: "what_if", request: 1, doc: 1, rows: [5], text: null, before, after }, 2);
+    const most = mostChanged(
+      { type: "what_if", request: 1, doc: 1, rows: [5], text: null, written: [], before, after },
+      2,
+    );
     expect(most.map(({ col }) => col)).toEqual([2, 4]);
     const { el, store } = view();
     store.tried(tried([1], [0.3, 0.4, 0.25]));
@@ -176,6 +206,28 @@ describe("what was tried", () => {
 });
 
 describe("the text, edited", () => {
+  const words = (el: Element) =>
+    [...el.querySelectorAll(".sw-body .sw-struck, .sw-body ins")].map(({ textContent, tagName }) => [
+      tagName,
+      textContent,
+    ]);
+  it("stands there as a difference: what is gone struck out, what is new beside it, until it is undone", () => {
+    const { el, store, box } = view();
+    store.tried(tried([1, 4], [0.3, 0.5, 0.2], "New", [[0, "Oh, "], [2, " last"], [5, " <b>\u0000"]])); // biome-ignore format: short
+    expect(words(el)).toEqual([
+      ["INS", "Oh, "],
+      ["SPAN", "first"],
+      ["INS", "last"],
+      ["SPAN", "George"],
+      ["INS", "<b>NUL"],
+    ]);
+    expect(box(0).previousSibling?.nodeName).toBe("INS");
+    store.pin(1);
+    over(box(2));
+    expect(el.querySelectorAll("ins")).toHaveLength(3);
+    store.tried({ ...tried([], []), before: [] });
+    expect(words(el)).toEqual([]);
+  });
   it("is offered only where it can be written anew", () => {
     const { el } = view(conversation(), null);
     expect(el.querySelector<HTMLElement>(".sw-editor")?.hidden).toBe(true);

@@ -341,7 +341,7 @@ class Controller:
                 if self._model is not None:
                     self._maps.tell_menu(self._model)  # the answer may have made the LLM's map available
                     if self._maps.question.card is LLM:
-                        self._follow()
+                        self._ask_again()
                 self._sender.tell(status("done"))
             case _:
                 model = self._loaded()

@@ -118,10 +118,13 @@ def test_two_finished_maps_open_side_by_side_and_offer_only_what_is_there(desk: 
     scales = view.locator(".sw-body .sw-scale, .sw-compact:last-child .sw-scale").all_inner_texts()
     assert len(scales) == 2
     assert len({re.sub(r"\s", "", scale) for scale in scales}) == 1
-    # Of the difference no probability is told, for each map has its own; an input can be left out, and not struck out.
+    # The difference has no probability, for each map has its own; an input can be left out, and not struck out.
     line = view.locator(".sw-about .sw-target-line")
-    assert line.inner_text().strip() == line.locator(".sw-target-name").inner_text().strip()
-    assert view.locator(".sw-body button:visible").all_inner_texts() == ["i"]
+    sides = [re.sub(r"\s+", " ", text) for text in line.get_by_role("button").all_inner_texts()]
+    worths = python(nb, "[float(each.step_scores['probability'][0]) for each in (one, other)]")
+    assert [re.sub(r" p = .*", "", side) for side in sides] == ["A: mother", "B: father"]
+    assert [float(side.split("= ")[1]) for side in sides] == pytest.approx(worths, abs=6e-4)
+    assert view.locator(".sw-body button:visible").count() == 3, "these two and the (i)"
     token(view.locator(".sw-body"), 2).click()
     acts = view.get_by_role("group", name="Chosen inputs")
     assert acts.get_by_role("button").all_inner_texts() == ["Leave out of the shares", "Back"]
@@ -143,7 +146,7 @@ def test_two_finished_maps_open_side_by_side_and_offer_only_what_is_there(desk: 
     assert becomes(nb, "w.attribution.model_name == other.model_name and w.attribution.method", "saliency")
     # What else was probable is told, and cannot be chosen.
     line.locator(".sw-input").nth(4).wait_for()
-    assert line.locator("button:visible").count() == 0
+    assert line.locator("button:visible").count() == 2, "whose map to show"
     view.get_by_role("button", name="About this method").click()
     nb.shot("exhibit-about-light")
     nb.page.keyboard.press("Escape")

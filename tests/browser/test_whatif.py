@@ -37,6 +37,14 @@ def choose(view: Any, chip: str, item: str) -> None:
     view.get_by_role("menuitem", name=item).click()
 
 
+def effect_on(view: Any, target: str) -> str:
+    """What a change did to a target: the headline, where it changed most, or the line of the target on show."""
+    view.locator(".sw-effect").wait_for()
+    lines = view.locator(".sw-effect, .sw-effect-shown").all_inner_texts()
+    (said,) = [line for line in lines if re.search(rf"{target}\s+p ", line)]
+    return str(said)
+
+
 def about(text: str) -> float:
     """Return a number as the page writes it."""
     return float(text.replace("−", "-").replace("+", ""))
@@ -115,11 +123,9 @@ def test_inputs_that_are_struck_out_change_what_is_probable(shown: Any) -> None:
     token(view, 1).click()
     token(view, 2).click(modifiers=["Shift"])
     view.get_by_role("button", name="Strike out").click()
-    effect = view.locator(".sw-effect")
-    effect.wait_for()
-    said = effect.inner_text()
+    said = effect_on(view, "John")
     was, now, by = map(about, re.search(r"p (\S+) → (\S+) \((\S+)\)", said).groups())
-    assert "Without “first president”" in said
+    assert "Without “first president”" in view.locator(".sw-effect").inner_text()
     before, after = python(nb, "[p_of(ids[:8], ids[8]), p_of(ids[:1] + ids[3:8], ids[8])]")
     assert (was, now) == pytest.approx((before, after), abs=6e-4)
     assert by == pytest.approx(after - before, abs=6e-4)
@@ -147,10 +153,9 @@ def test_a_signed_map_predicts_the_change_and_the_strike_measures_it(shown: Any)
     view.locator(".sw-column").first.focus()
     nb.page.keyboard.press("i")
     nb.page.keyboard.press("s")
-    view.locator(".sw-effect").wait_for()
-    said = view.locator(".sw-effect").inner_text()
+    said = effect_on(view, "John")
     top = python(nb, "w.attribution.top(0, 1)[0].text.strip()")
-    assert f"Without “{top}”" in said
+    assert f"Without “{top}”" in view.locator(".sw-effect").inner_text()
     predicted = -python(nb, "w.attribution.top(0, 1)[0].score")
     assert about(said.split("the map predicted ")[1]) == pytest.approx(predicted, abs=6e-4)
     nb.page.keyboard.press("u")
@@ -168,10 +173,9 @@ def test_a_text_that_is_edited_in_place_and_kept(shown: Any) -> None:
     edited = "The thirty-fifth president of the United States was"
     nb.page.keyboard.type(edited)
     nb.page.keyboard.press("Control+Enter")
-    view.locator(".sw-effect").wait_for()
-    said = view.locator(".sw-effect").inner_text()
-    assert "With the edited text" in said
-    assert "an edit has no prediction" in said
+    said = effect_on(view, "John")
+    assert "With the edited text" in view.locator(".sw-effect").inner_text()
+    assert "an edit has no prediction" in view.locator(".sw-tried").inner_text()
     after = python(nb, f"p_of(model.tokenizer({edited!r})['input_ids'], ids[8])")
     assert about(said.split("→")[1].split()[0]) == pytest.approx(after, abs=6e-4)
     assert view.get_by_role("textbox").count() == 0, "it closes once what was tried is on show"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,8 @@ from saliency_widget.protocol import to_kernel
 
 from .two_maps import A, B, attributed, read_back, ready
 from .waiting import wait_for
+
+GOLDEN = Path(__file__).parents[1] / "protocol" / "to_page" / "exhibited.json"
 
 # ── names and cards ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,7 +119,7 @@ def test_a_page_is_told_everything_and_again_when_it_says_hello_again(page) -> N
         p.wait_for_columns(24)
         messages, p.messages = p.messages, []
         heard.append([m for m in messages if m["type"] != "column"])
-        assert [m["type"] for m in heard[-1]][:4] == ["hello", "document", "tokens", "menu"]
+        assert [m["type"] for m in heard[-1]][:4] == ["hello", "document", "exhibited", "tokens"]
         assert [(m["method"], m["aside"]) for m in messages if m["type"] == "map"] == [
             ("a", True), ("b", True), ("difference", False),
         ]  # fmt: skip
@@ -131,6 +136,28 @@ def test_a_page_is_told_everything_and_again_when_it_says_hello_again(page) -> N
     assert [m["label"] for m in found["menu"]["methods"]] == ["A: first", "B: second", "A − B"]
     assert found["explainers"]["reason"].startswith("This is a comparison")
     assert found["status"]["phase"] == "done"
+
+
+def test_a_page_is_told_what_was_replaced_and_how_probable_a_target_is_on_either_side(page) -> None:
+    """As the golden message has it."""
+    a, b = (ready(f"My| {who}", " She", [[1], [2]]) for who in ("mother", "father"))
+    p = page(replace(a, step_scores={"probability": np.array([0.75], dtype=np.float32)}), b)
+    p.say("hello", protocol=1)
+    assert json.loads(json.dumps(p.next("exhibited"))) == json.loads(GOLDEN.read_text())
+
+
+def test_what_the_methods_say_of_their_maps_is_said_beside_them_too(page) -> None:
+    """In the columns of the merged text: B's second column is the third there."""
+    a, b = ready("x| y", " a| b", [[1, 2], [1, 2]]), ready("x| y", " a| c", [[1, 0], [1, 0]])
+    zero = replace(b, diagnostics={"spot_check": 0.0})
+    p = page(replace(a, diagnostics={"ids_left_out": True}), zero)
+    p.say("hello", protocol=1)
+    p.wait_for_columns(9)
+    told = {m["map"]: m["notes"] for m in p.messages if m["type"] == "notes"}
+    ((whole,), (of_c,)) = told["a"], told["b"]
+    assert (whole["cols"], whole["text"][:21]) == (None, "This model also reads")
+    assert (of_c["cols"], of_c["text"][:26]) == ([2], "1 column is 0 throughout: ")
+    assert [(n["text"][:10], n["cols"]) for n in told["difference"]] == [("A: first: ", None), ("B: second:", [2])]
 
 
 def test_asking_for_a_map_shows_it_with_its_own_probabilities(page) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import saliency_widget as sw
 from saliency_widget import Attribution
 from saliency_widget.comparison.compare import exhibition_of
-from saliency_widget.comparison.merging import merge
+from saliency_widget.comparison.merging import Replaced, merge
 from saliency_widget.errors import InputError
+from saliency_widget.export.reading import columns
 from saliency_widget.types import Segment, SegmentKind, Token
 
 from ..families import made
@@ -47,6 +48,53 @@ def test_the_difference_is_one_of_shares_and_is_there_where_both_are() -> None:
     page = difference.to_html()
     assert "· difference of shares" in page, "and no share of it"
     assert "difference −.875 · rank 1 of 2" in page
+
+
+def test_inputs_that_stand_in_the_place_of_others_are_one_input_of_the_difference() -> None:
+    """By hand: A's shares of her and old mother are 1/10, 2/10 and 3/10, B's of his and father 2/8 and 4/8."""
+    a = ready("her| old| mother| is", " a|.", [[1, 0], [2, 0], [3, 0], [4, 1]])
+    b = ready("his| father| is", " a|.", [[2, 0], [4, 0], [2, 1]])
+    m = merge(a, b)
+    assert texts(m.tokens) == "her| old| mother|his| father| is| a|."
+    assert m.replaced == (Replaced(0, 3, 5),)
+    assert len({token.word for token in m.tokens[:5]}) == 1
+    difference = exhibition_of(a, b).maps[-1].map
+    by = (1 + 2 + 3) / 10 - (2 + 4) / 8
+    np.testing.assert_allclose(difference.scores[:, 0], [*[by] * 5, 4 / 10 - 2 / 8], rtol=1e-5)
+
+
+def test_as_many_tokens_stand_one_by_one_in_the_place_of_others() -> None:
+    a = ready("My| dear| mother| is", ".", [[1], [2], [3], [4]])
+    b = ready("My| poor| father| is", ".", [[4], [1], [2], [3]])
+    m = merge(a, b)
+    assert texts(m.tokens) == "My| dear| poor| mother| father| is|."
+    assert m.replaced == (Replaced(1, 2, 3), Replaced(3, 4, 5))
+    difference = exhibition_of(a, b).maps[-1].map.scores[:, 0]
+    np.testing.assert_allclose(difference, [-0.3, 0.1, 0.1, 0.1, 0.1, 0.1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("more", ["| x" * 9, "\n"])
+def test_what_is_no_few_words_in_a_line_has_no_place(more: str) -> None:
+    """Nine tokens, or a line more: it cannot be said what replaced what, and the difference has no number there."""
+    a, b = (f"My| {who}{more if who == 'b' else ''}| is" for who in "ab")
+    a, b = (ready(rows, ".", [[1]] * (rows.count("|") + 1)) for rows in (a, b))
+    assert merge(a, b).replaced == ()
+    assert np.isnan(exhibition_of(a, b).maps[-1].map.scores[1:-1]).all()
+
+
+def test_what_was_written_in_the_place_of_other_words_are_targets_of_their_own() -> None:
+    m = merge(ready("a", " b| c", [[1, 1]]), ready("a", " x| c", [[1, 1]]))
+    assert m.replaced == ()
+    assert texts(m.cols) == " b| x| c"
+
+
+def test_a_small_difference_has_no_dark_colour_on_paper() -> None:
+    """A share of .52 less one of .5: the scale of the page ends at a tenth."""
+    a, b = (ready("a| b", ".", [[x], [1 - x]]) for x in (0.52, 0.5))
+    page = exhibition_of(a, b).maps[-1].map.to_html()
+    assert "−.100" in page
+    (column,) = columns(exhibition_of(a, b).maps[-1].map)
+    assert (column.largest, columns(a)[0].largest) == (0.1, pytest.approx(0.52))
 
 
 def test_a_column_of_zeros_has_no_shares_and_so_no_difference() -> None:

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+import torch
 
 from saliency_widget.errors import Cancelled
 from saliency_widget.models.classifier import ClassifierModel
@@ -97,8 +98,57 @@ def test_another_text_comes_before_the_same_targets(opened, name: str) -> None:
             changed.append(Column(new, column.ids, column.target))
         else:
             changed.append(Column((), new + column.ids[n_given:], column.target))
-    assert (told["rows"], told["text"]) == ([], "the bad cab")
+    assert told["text"] == "the bad cab"
     assert told["after"] == pytest.approx([probability(name, c) for c in changed], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in FAMILIES if n != "bert_lm"])
+def test_an_edit_is_told_as_what_is_gone_and_what_is_written_in_its_place(opened, name: str) -> None:
+    """The tokens without those that are gone, with what is written put in, spell the new text; both ends of it stay."""
+    h = opened(name)
+    rows = h.controller.attribution.rows
+    told = tried(h, text="a dad. Bad")
+    put_in = dict(told["written"])
+    spelled = ""
+    for at, token in enumerate(rows[: h.last("document")["first_target"]]):
+        spelled += put_in.get(at, "")
+        spelled += token.text if at not in told["rows"] and token.role != "special" else ""
+    assert spelled.strip() == "a dad. Bad"
+    assert 0 < len(told["rows"]) <= 4
+    assert not {0, len(rows) - 1} & set(told["rows"])
+    struck = tried(h, rows=[1])
+    assert (struck["rows"], struck["written"]) == ([1], [])
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "marian", "bert"])
+def test_after_tokens_are_struck_out_the_rest_can_still_be_written_anew(opened, name: str) -> None:
+    """What is offered is the text without them, and what it becomes is read as if it had been given so."""
+    h = opened(name)
+    word = next(i for i, t in enumerate(h.controller.attribution.rows) if "b" in t.text.lower() and t.role != "special")
+    left = "".join(
+        t.text for i, t in enumerate(h.controller.attribution.rows)
+        if i != word and i < h.last("document")["first_target"] and t.role != "special"
+    )  # fmt: skip
+    h.say("keep", rows=[word])
+    h.settled()
+    assert h.last("document")["editable"].strip() == left.strip()
+    told = tried(h, text="the bad cab")
+    other = opened(name, text="the bad cab")
+    assert told["after"] == pytest.approx(tried(other, rows=[1])["before"], abs=1e-6)
+
+
+def test_after_a_word_of_the_last_turn_is_struck_out_the_turn_can_still_be_written_anew(opened) -> None:
+    """Where a token of the template was struck out it cannot: what would be read then was never given."""
+    chat = [{"role": "user", "content": "the dad"}, {"role": "user", "content": "a bad cab"}]
+    h = opened("llama", text=None, messages=chat)
+    rows = h.controller.attribution.rows
+    last = max(i for i, t in enumerate(rows[: h.last("document")["first_target"]]) if t.text.strip() == "b")
+    h.say("keep", rows=[last])
+    h.settled()
+    assert h.last("document")["editable"] == "a bad ca"
+    h.say("keep", rows=[0])
+    h.settled()
+    assert h.last("document")["editable"] is None
 
 
 def test_in_a_chat_the_last_turn_of_the_user_is_written_anew(opened) -> None:
@@ -173,8 +223,8 @@ def test_a_change_that_cannot_be_is_said_and_has_no_reply(opened, name: str, cha
     assert h.settled().method == "random"
 
 
-def test_a_model_that_gives_numbers_is_not_told_in_probabilities(harness) -> None:
-    """Its map is there, its steps hold the numbers, and a change is refused in words."""
+def test_of_a_model_that_gives_numbers_a_change_is_told_in_its_numbers(harness) -> None:
+    """Before and after are its logits as plain transformers gives them for both lists of ids."""
     bert = made("bert")
     model = ClassifierModel(bert.model, bert.tokenizer, name="numbers", applied="none")
     h = harness(model, text=SOURCE, objective="logit")
@@ -182,8 +232,13 @@ def test_a_model_that_gives_numbers_is_not_told_in_probabilities(harness) -> Non
     h.settled()
     steps = [step for message in h.of("steps") for step in message["steps"]]
     assert all(step["probability"] is None and math.isfinite(step["value"]) for step in steps)
-    h.say("try", rows=[1])
-    assert "gives numbers and no probabilities" in h.failed()["message"]
+    told = tried(h, rows=[1, 2])
+    ids = [t.id for t in h.controller.attribution.rows]
+    for side, given in (("before", ids), ("after", ids[:1] + ids[3:])):
+        with torch.no_grad():
+            plain = bert.model(torch.tensor([given])).logits[0].tolist()
+        assert told[side] == pytest.approx(plain, abs=1e-5)
+    assert told["before"] != pytest.approx(told["after"], abs=1e-4)
 
 
 def test_a_text_given_as_ids_cannot_be_written_anew(opened) -> None:

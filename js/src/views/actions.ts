@@ -31,7 +31,7 @@ export function actionsView(context: ViewContext): HTMLElement {
         ${hidden ? nothing : targets}</span
       ><span class="sw-actions-buttons">
         ${button(hidden ? COUNT : LEAVE_OUT, () => toggleHidden(store, rows), "Not counted: the other inputs share the column. The model reads it all the same (h)")}
-        ${store.canTry.value ? button("Strike out", () => strikeOut(context, rows), "What if the model had not read this? (s)") : nothing}
+        ${store.alive.value ? button("Strike out", () => strikeOut(context, rows), "What if the model had not read this? (s)") : nothing}
         ${canOpen(store, rows.start) ? button("Open", () => store.open(rows.start), "Show its parts (o)") : nothing}
         ${button("Back", () => store.turn(null), "Back to the target (Esc)")}
       </span>`;

@@ -71,8 +71,8 @@ export function strikeOut(context: Pick<ViewContext, "store" | "request">, { sta
 
 /** Returns whether the unit of a token can be opened into finer ones. */
 export function canOpen({ units }: Store, token: number): boolean {
-  const span = unitAt(units.value, token);
-  return span !== null && span.end - span.start > 1;
+  const [span, level] = [unitAt(units.value, token), units.value.levels[units.value.of[token] ?? -1] ?? 0];
+  return span !== null && level > 0 && span.end - span.start > 1;
 }
 
 /** Returns the targets with the largest scores for these inputs, as "Washington .342"; none if nothing is computed. */

@@ -1,22 +1,25 @@
 /**
  * Attention by layer and head: for the target on show, where each head of each layer looks. The pictures are one canvas;
- * over it lies a grid of cells that can be pointed at, walked through and picked.
+ * over it lies a grid of cells that can be pointed at, walked through and picked. The text shows what is pointed at.
  */
 
-import { signal as signalOf } from "@preact/signals-core";
+import { signal as signalOf, untracked } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { share } from "../format";
+import { plural, share } from "../format";
+import type { MapData } from "../map";
 import type { Heads } from "../protocol";
 import { askFor, mapOnShow } from "./ask";
 import type { ViewContext } from "./context";
 import { h, rested, watch } from "./dom";
-import { paintHeads, peakOf } from "./heads/picture";
+import { GAP, HEIGHT, paintHeads, peakOf, readBy, weightsAt } from "./heads/picture";
 import { nearest, onKeys } from "./input";
 import { createPopover } from "./popover";
 import { nameOf, nameOfTargets } from "./words";
 
 const SETTLE = 150; // ms that a target must be looked at before its heads are asked for
-const HINT = "A head, a layer (the mean of its heads) or all of them: press one to see its map.";
+const HINT = "Point at a head, a layer (the mean of its heads) or all: the text shows it. Press to keep it.";
+const LEAST = 8; // px, of the height of a cell
+const AROUND = 215; // px of the panel that are not cells
 
 /** A cell of the grid: row 0 stands for all layers, column 0 for all heads of a layer. */
 type Place = { row: number; col: number };
@@ -33,24 +36,35 @@ const keyOf = ({ layer, head }: Settings) => [layer, head].join();
 /** The button that opens the grid; there only while a map of attention is. */
 export function headsButton(context: ViewContext): HTMLElement {
   const { store, request, signal } = context;
-  const button = h("button", { type: "button", className: "sw-plain sw-heads-toggle" }, "layers × heads");
+  const button = h("button", { type: "button", className: "sw-button sw-heads-toggle" }, "layers × heads");
   const title = h("h3", { className: "sw-card-title" });
   const canvas = h("canvas", { ariaHidden: "true" });
   const grid = h("div", { className: "sw-head-grid", role: "grid", dir: "ltr" });
   grid.setAttribute("aria-label", "Layers and heads");
+  const key = h("div", { className: "sw-muted sw-head-key" });
   const said = h("div", { className: "sw-muted sw-head-said" }, HINT);
   const scroller = h("div", { className: "sw-head-scroll" }, h("div", { className: "sw-head-room" }, canvas, grid));
   const panel = h("div", { className: "sw-heads", role: "dialog", ariaLabel: "Layers and heads" });
-  panel.append(title, scroller, said);
+  panel.append(title, key, scroller, said);
   /** Of the text on show, and the column that the reader rested on. */
   const answer = signalOf<Heads | null>(null);
   let at: Place = { row: 0, col: 0 };
   let told: Place | null = null; // the cell that the line below speaks of
 
-  const popover = createPopover(context, button, panel, "end", () => {
-    want();
-    draw();
-  });
+  const popover = createPopover(
+    context,
+    button,
+    panel,
+    "end",
+    () => {
+      want();
+      draw();
+    },
+    () => {
+      told = null;
+      glance();
+    },
+  );
 
   function want(): void {
     const { value: col } = store.target;
@@ -115,14 +129,55 @@ export function headsButton(context: ViewContext): HTMLElement {
     scroller.classList.toggle("sw-stale", stale);
     const col = (heads === null ? store.target.value : heads.col) ?? 0;
     title.textContent = `Where each head looks for “${nameOfTargets(store, { start: col, end: col + 1 })}”${stale ? " …" : ""}`;
+    key.textContent =
+      heads === null
+        ? ""
+        : `A cell is a head: from left to right the ${plural(readBy(heads, store), "token")} before it, the darkest where it looks most.`;
     render(heads === null ? nothing : rows(heads), grid);
     say();
-    if (heads !== null) paintHeads(canvas, heads, context);
+    untracked(glance);
+    if (heads === null) return;
+    const height = fitting(heads.layers.length);
+    panel.style.setProperty("--sw-head-height", `${height}px`);
+    paintHeads(canvas, heads, context, height);
   }
 
   function say(): void {
     const { value: heads } = answer;
     said.textContent = told === null || heads === null ? HINT : describe(heads, told);
+  }
+
+  /** So high that all layers are in sight, where cells of that height can still be read and pointed at. */
+  function fitting(n: number): number {
+    const { top, bottom } = button.getBoundingClientRect();
+    const room = Math.max(top, innerHeight - bottom) - AROUND;
+    return Math.min(HEIGHT, Math.max(LEAST, Math.floor(room / n) - GAP));
+  }
+
+  /** The text shows what is pointed at, for as long as it is. */
+  function glance(): void {
+    store.glimpse.value = told === null ? null : mapAt(told);
+  }
+
+  /** The map of a cell, as far as it is known: the column that the grid is about. null where that is not on show. */
+  function mapAt({ row, col }: Place): MapData | null {
+    const [heads, map] = [answer.value, store.map.value];
+    const { value: shown } = store.targetCols;
+    if (heads === null || map === null || store.inputs.value !== null) return null;
+    if (shown?.start !== heads.col || shown.end !== heads.col + 1) return null;
+    const { method, objective } = map.info;
+    if (row === 0) return store.mapBeside({ method, objective });
+    const column = weightsAt(heads, row - 1, col - 1, readBy(heads, store));
+    if (column === null) return null;
+    const settings = Object.entries(settingsAt(heads, { row, col })).filter(([, at]) => at !== undefined);
+    const columns: MapData["columns"] = [];
+    columns[heads.col] = column;
+    return {
+      info: { ...map.info, n_rows: heads.n_rows, settings: settings.map(([name, at]) => [name, String(at)]) },
+      columns,
+      errors: [],
+      done: signalOf(1),
+    };
   }
 
   const cellAt = ({ row, col }: Place) => grid.querySelector<HTMLElement>(`[data-at="${row} ${col}"]`);
@@ -142,12 +197,15 @@ export function headsButton(context: ViewContext): HTMLElement {
     cellAt(at)?.focus();
   }
 
-  function tell(event: Event): void {
-    told = placeOf(event);
+  function tell(place: Place | null): void {
+    told = place;
     say();
+    glance();
   }
 
-  for (const name of ["pointerover", "focusin"]) grid.addEventListener(name, tell, { signal });
+  for (const name of ["pointerover", "focusin"])
+    grid.addEventListener(name, (event) => tell(placeOf(event)), { signal });
+  for (const name of ["pointerleave", "focusout"]) grid.addEventListener(name, () => tell(null), { signal });
   grid.addEventListener(
     "click",
     (event) => {

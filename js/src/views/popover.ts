@@ -10,13 +10,14 @@ export type Popover = { toggle(): void; close(): void };
 
 const EDGE = 8; // px between a panel and the edge of the window
 
-/** Returns a popover. The panel's role is menu or dialog. `fill` is called each time before it opens. */
+/** The panel is a menu or a dialog, as its role says. `fill` is called each time before it opens, `left` once it is closed. */
 export function createPopover(
   { layer, signal }: ViewContext,
   button: HTMLElement,
   panel: HTMLElement,
   align: Stand["align"],
   fill: () => void = () => {},
+  left: () => void = () => {},
 ): Popover {
   let open: AbortController | null = null;
   const isMenu = panel.role === "menu";
@@ -38,6 +39,7 @@ export function createPopover(
     panel.remove();
     button.setAttribute("aria-expanded", "false");
     if (hadFocus) button.focus();
+    left();
   }
 
   function show(): void {

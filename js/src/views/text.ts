@@ -7,7 +7,9 @@
  */
 
 import { untracked } from "@preact/signals-core";
+import { visible } from "../format";
 import type { Span } from "../layout";
+import type { WhatIf } from "../protocol";
 import type { Store } from "../store";
 import { unitAt } from "../units";
 import { isHidden } from "./chosen";
@@ -22,7 +24,9 @@ import { createPainter } from "./text/paint";
 import { followPointer } from "./text/pointer";
 import { createSight } from "./text/sight";
 
-/** An event for the text before it is copied as it looks: it then paints boxes out of view too. */
+const NOTHING: WhatIf["written"] = [];
+
+/** Sent to the text by who is about to copy it as it looks, also where it is out of sight. */
 export const WHOLE = "sw-whole";
 
 /** Returns the text. `look`: the colours of its boxes. Of several texts side by side only the first can be searched. */
@@ -50,6 +54,8 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   });
   let hot: Span | null = null;
   let joinedAbout: Span | null = null;
+  let inserted = NOTHING;
+  let added: HTMLElement[] = [];
   let struck: ReadonlySet<number> = new Set();
 
   /** Returns the bits of MARKS for a box. */
@@ -63,11 +69,12 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   /** Returns whether a token joins the one before it: in one unit, target, hit, or span left out of the shares. */
   function isOne(token: number): boolean {
     const { value: hidden } = store.hidden;
+    if (store.replaced.value.some((place) => place.includes(token))) return false; // it stands above or below
     const whole = [look.value.about, pinnedTokens(store), ...hidden].filter((span) => span !== null);
     if (whole.some(({ start, end }) => token === start || token === end)) return false;
     if (whole.some(({ start, end }) => token > start && token < end) || search?.joins(token)) return true;
     const { of } = store.units.value;
-    return store.granularity.value !== "token" && of[token - 1] === of[token];
+    return of[token - 1] === of[token];
   }
 
   function rebuild(from: number): void {
@@ -84,10 +91,25 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     for (const span of [joinedAbout, about]) if (span !== null) untracked(() => lines.joinUnits(isOne, span));
     joinedAbout = about;
     struck = new Set(store.whatIf.value?.rows);
+    if (isMain) insert(store.whatIf.value?.written ?? NOTHING);
     painter.repaint();
     markTabStop([elementAt(store.shown.value?.token)]);
     const n = pinned === null ? 0 : pinned.end - pinned.start;
     markPinned(Array.from({ length: n }, (_, k) => elementAt(first + (pinned?.start ?? 0) + k)));
+  }
+
+  /** What an edit would put in stands there, as the change that it is. */
+  function insert(written: WhatIf["written"]): void {
+    if (written === inserted && added.every((mark) => mark.isConnected)) return;
+    for (const mark of added) mark.remove();
+    inserted = written;
+    added = written.flatMap(([at, text]) => {
+      const before = lines.itemAt(at - 1)?.element ?? null;
+      const mark = h("ins", { className: "sw-inserted" }, visible(text));
+      if (before === null) lines.itemAt(at)?.element.before(mark);
+      else before.after(mark);
+      return mark;
+    });
   }
 
   function fold(start: number): void {

@@ -18,7 +18,7 @@ const ROLE_NAMES: Record<Exclude<Role, "special" | "class">, string> = {
   generated: "written by the model",
 };
 
-function heading(store: Store, token: WireToken, row: number): TemplateResult {
+function heading(store: Store, token: WireToken, row: number, of: MapData | null): TemplateResult {
   const unit = unitAt(store.units.value, row) ?? { start: row, end: row + 1 };
   const part = unit.end - unit.start > 1 ? "" : partOf(token);
   const role =
@@ -27,7 +27,7 @@ function heading(store: Store, token: WireToken, row: number): TemplateResult {
       : token.role === "class"
         ? outputsOf(store).one
         : ROLE_NAMES[token.role];
-  return html`<div class="sw-tooltip-head"><bdi>${nameOf(store, unit)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
+  return html`<div class="sw-tooltip-head"><bdi>${nameOf(store, unit, of)}</bdi>${part === "" ? nothing : html`, ${part}`}</div>
     <div class="sw-tooltip-role">${probability(store, row, unit) ?? role} · position ${row}</div>`;
 }
 
@@ -87,7 +87,7 @@ export function sideOf(box: HTMLElement): Side {
 export function tokenTip(store: Store, row: number, cols: Span | null, of = store.map.value): TemplateResult {
   const token = store.tokens.value[row];
   if (token === undefined) return html``;
-  return html`${heading(store, token, row)}${cols === null ? nothing : weight(store, row, cols, of)}`;
+  return html`${heading(store, token, row, of)}${cols === null ? nothing : weight(store, row, cols, of)}`;
 }
 
 /** Returns the tooltip of a folded run of template tokens. */

@@ -9,9 +9,16 @@ import { statsOf } from "../scores";
 import type { Shown, Store } from "../store";
 import type { Granularity, Pool } from "../units";
 
-/** Returns the name of a unit for a line of numbers. */
-export function nameOf({ tokens }: Store, span: Span): string {
-  return nameOfSpan(tokens.value, span);
+/** The name of a unit in a line of numbers: of what was replaced, as the text of this map has it, or as both have it. */
+export function nameOf({ tokens, onlyIn, sideOf, map }: Store, span: Span, of = map.value): string {
+  const { value: all } = tokens;
+  if (onlyIn.value.size === 0 || span.end - span.start === 1) return nameOfSpan(all, span);
+  const as = (side: number) => {
+    const own = all.slice(span.start, span.end).filter((_, k) => onlyIn.value.get(span.start + k) !== 1 - side);
+    return nameOfSpan(own, { start: 0, end: own.length });
+  };
+  const side = sideOf(of);
+  return [...new Set(side === null ? [as(0), as(1)] : [as(side)])].join(" / ");
 }
 
 /** The name of the targets of these columns; of the map of what an LLM decided, what it decided. */
@@ -41,9 +48,9 @@ export function unitText(store: Store, card: WireMethod | null = store.method.va
   return `${asItIs ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }
 
-/** Returns the layer and head of a map, if chosen: "layer 3", "head 5". */
-export function chosenParts({ map }: Store): string[] {
-  return (map.value?.info.settings ?? [])
+/** "layer 3", "head 5": the layer and head of the map that is seen, where one was chosen. */
+export function chosenParts({ seen }: Store): string[] {
+  return (seen.value?.info.settings ?? [])
     .filter(([name]) => name === "layer" || name === "head")
     .map((setting) => setting.join(" "));
 }
@@ -78,7 +85,30 @@ export function stepOf(store: Store, col: number): WireStep | undefined {
   return method.value?.family === "difference" || aboutOf(store) !== null ? undefined : steps.value[col];
 }
 
-/** Returns the names of a classifier's columns: of one, and of all. */
+/** Said of a target that one of two texts does not have. */
+export const NOT_THERE = "not a target there";
+
+/** The probability (or value) of these targets in each of two texts, and what it is called there; none of one text. */
+export function numbersBeside(
+  { exhibited, methodCalled }: Store,
+  { start, end }: Span,
+): [map: string, name: string, said: string | null][] {
+  return (exhibited.value?.steps ?? []).map(({ map, steps }) => {
+    const own = steps.slice(start, end);
+    const value = own[0]?.value ?? null;
+    const p = own.reduce<number | null>(
+      (all, { probability: one }) => (all === null || one === null ? null : all * one),
+      1,
+    );
+    return [
+      map,
+      methodCalled(map)?.label ?? map,
+      p !== null ? `p = ${share(p)}` : value !== null ? `= ${significant(value)}` : null,
+    ];
+  });
+}
+
+/** The names of a classifier's columns: of one, and of all. */
 export function outputsOf({ raw, nTargets }: Store): { one: string; label: string } {
   if (!raw.value) return { one: "class", label: "classes" };
   return { one: "output", label: nTargets.value === 1 ? "output" : "outputs" };

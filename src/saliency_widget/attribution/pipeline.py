@@ -278,15 +278,17 @@ def assemble(
 
 
 def probabilities(model: Model, document: Document, memory_budget: int | None = None) -> list[float]:
-    """Return the probability of each target, [n_cols], in [0, 1]. `model` is a shadow.
+    """How probable each target is, [n_cols]; of a model that gives numbers in place of probabilities, these.
 
-    Cost: one forward pass for every 256 targets.
+    `model` is a shadow. Cost: one forward pass for 256 of them.
     """
-    question = check_question("random", "probability", {})  # random scores: passes only compute the probabilities
+    # Its passes are for the probabilities alone.
+    question = check_question("random", "logit" if model.raw else "probability", {})
     found: dict[int, float] = {}
     for chunk in columns(model, question, document, engine.Schedule(range(len(document.targets))), memory_budget):
-        assert isinstance(chunk, Chunk), "random scores report no progress"
-        found |= {col: step.probability for col, step in zip(chunk.cols, chunk.steps, strict=True)}
+        assert isinstance(chunk, Chunk), "noise makes no progress that could be told"
+        steps = zip(chunk.cols, chunk.steps, strict=True)
+        found |= {col: step.probability if step.value is None else step.value for col, step in steps}
     return [found[col] for col in sorted(found)]
 
 

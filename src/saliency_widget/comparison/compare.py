@@ -12,6 +12,7 @@ from ..attribution.result import Attribution
 from ..errors import InputError
 from ..export.reading import APART
 from ..hosts import check_notebook
+from ..session.messages import wire_notes
 from ..widget import MapWidget
 from .exhibit import Exhibit, Exhibition, Shown
 from .merging import Merged, merge
@@ -51,8 +52,9 @@ def compare(a: Comparable, b: Comparable, *, names: Sequence[str] | None = None)
 
     The two texts become one. A token that both have, in the same order, stands there once; a token that one has stands
     where it stood, and has no score in the other's map: inputs are aligned with inputs, a source with a source, targets
-    with targets, classes by their names. The difference is taken between shares, A's less B's: what raw scores are
-    measured in does not matter. Where a token, or a target, is missing in one of them there is none.
+    with targets, classes by their names. Inputs that stand in the place of others (up to eight tokens) are one input.
+    The difference is taken between shares, A's less B's: what raw scores are measured in does not matter. Where an
+    input, or a target, is missing in one of them there is none.
 
     Raises:
         InputError: the maps cannot be compared: classes and written text, words and tokens, an empty map, a widget
@@ -72,11 +74,21 @@ def exhibition_of(a: Attribution, b: Attribution, names: Sequence[str] | None = 
     merged = merge(a, b)
     on_text = [merged.map_of(each, place) for each, place in zip((a, b), merged.places, strict=True)]
     name = f"A: {called[0]} | B: {called[1]}"
+    said = [wire_notes(each, place.cols) for each, place in zip((a, b), merged.places, strict=True)]
     shown = [
-        Shown(card=_card(each, key, f"{key.upper()}: {title}", other), map=each, about=tuple(_about(each)))
-        for each, key, title, other in zip(on_text, (A, B), called, ("B", "A"), strict=True)
+        Shown(card=_card(each, key, f"{key.upper()}: {title}", other), map=each, about=tuple(_about(each)), notes=notes)
+        for each, key, title, other, notes in zip(on_text, (A, B), called, ("B", "A"), said, strict=True)
     ]
-    difference = Shown(card=_difference_card(a, b), map=_difference(merged, a, b, on_text, name), about=())
+    difference = Shown(
+        card=_difference_card(a, b),
+        map=_difference(merged, a, b, on_text, name),
+        about=(),
+        notes=[
+            {**note, "text": f"{side.card.label}: {note['text']}"}
+            for side, own in zip(shown, said, strict=True)
+            for note in own
+        ],
+    )
     return Exhibition(
         name=name,
         where="comparison",
@@ -85,6 +97,7 @@ def exhibition_of(a: Attribution, b: Attribution, names: Sequence[str] | None = 
         segments=merged.segments,
         first_target=merged.first_target,
         maps=(*shown, difference),
+        replaced=[(place.start, place.middle, place.end) for place in merged.replaced],
         beside=(A, B),  # the page sets two maps against each other itself
         closed=_CLOSED,
     )
@@ -119,7 +132,7 @@ def _difference(
     ours, theirs = (merged.spread(each.normalized(), place) for each, place in zip((a, b), merged.places, strict=True))
     return replace(
         on_text[0],
-        scores=ours - theirs,
+        scores=merged.difference(ours, theirs),
         step_scores={},  # each map has its own: those of one would be shown as the target's
         alternatives=(),
         method=DIFFERENCE,
@@ -153,9 +166,10 @@ def _card(shown: Attribution, name: str, label: str, other: str) -> Card:
 
 def _difference_card(a: Attribution, b: Attribution) -> Card:
     caveats = [
-        "What only one of them has has no score: there is nothing to set it against.",
+        "What was replaced is one input: the share of what stands there in A, less that of what stands there in B.",
+        "What only one of them has, in the place of nothing, has no score: there is nothing to set it against.",
         "A share is one of a whole column: an input that one of them alone has takes from all others there.",
-        "The darkest colour is the largest difference of the column, however small that is.",
+        "The darkest colour is the largest difference of the column, or a tenth of the column where all are smaller.",
         "How probable a target is, and what might have stood there instead, each map says for itself.",
     ]
     if a.signed != b.signed:

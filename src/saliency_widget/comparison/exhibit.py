@@ -11,7 +11,7 @@ import numpy as np
 from ..checks import one_of
 from ..errors import InputError, SaliencyError
 from ..protocol import to_page
-from ..session.messages import failed, menu_message, refusal, status, step_message, tokens_message
+from ..session.messages import failed, menu_message, refusal, status, tokens_message, wire_step
 from ..session.sender import Send, Sender
 from ..session.shelf import Shelf
 
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A finished map, its card (its id is the map's name on the page), and the conditions it was computed under."""
+    """A finished map, its card (its id is the map's name on the page), and the conditions it was computed under.
+
+    `notes`: what its method says of its own result, in the columns of the exhibition.
+    """
 
     card: Card
     map: Attribution
     about: Sequence[tuple[str, str]]
+    notes: Sequence[to_page.WireNote] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,8 @@ class Exhibition:
     """A text and its finished maps. `where`, `what`: two notes beside its name. `maps`: the last is shown first.
 
     All maps have the rows `tokens[:n_rows]` and the columns `tokens[first_target:]`. `beside`: which of them stand side
-    by side at first, by the ids of their cards. `closed`: cause and cure of the error for a task that needs a model.
+    by side at first, by the ids of their cards. `replaced`: the places where inputs of one stand and not those of the
+    other, as (start, middle, end). `closed`: cause and cure of the error for a task that needs a model.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Exhibition:
     first_target: int
     maps: Sequence[Shown]
     beside: Sequence[str] = ()
+    replaced: Sequence[tuple[int, int, int]] = ()
     closed: tuple[str, str]
 
 
@@ -76,12 +82,17 @@ class Exhibit:
                 beside=list(of.beside),
             ),
             tokens_message(1, of.tokens, of.segments),
+            to_page.Exhibited(
+                type="exhibited", doc=1, replaced=list(of.replaced),
+                steps=[{"map": name, "steps": self._own_steps(self._maps[name])} for name in of.beside],
+            ),
             {"type": "explainers", "explainers": [], "prompts": [], "review": "", "compares": False, "reason": reason},
             status("done"),
         )  # fmt: skip
         for shown in of.maps:
             self._begin(shown, aside=shown is not self._on_show)
             self._shelf.fill(shown.card.id, range(len(shown.map.cols)), shown.map.scores)
+            self._sender.tell({"type": "notes", "map": shown.card.id, "notes": list(shown.notes)})
         self._tell_steps(self._on_show)
         self._sender.start()
 
@@ -153,13 +164,20 @@ class Exhibit:
 
     def _tell_steps(self, shown: Shown) -> None:
         """Send each column's probability (or value) and alternatives, of this map or the first one that has them."""
-        found: dict[int, to_page.Steps] = {}
-        for each in (*reversed(self._of.maps), shown):
-            scores, unknown = each.map.step_scores, np.full(len(each.map.cols), np.nan)
-            probabilities, values = (scores.get(name, unknown) for name in ("probability", "value"))
-            for col in range(len(unknown)):
-                p, value = float(probabilities[col]), float(values[col])
-                if not np.isnan((p, value)).all():  # its own text has such a target
-                    others = each.map.alternatives[col] if each.map.alternatives else ()
-                    found[col] = step_message(1, col, p, None if np.isnan(value) else value, others)
-        self._sender.tell(*found.values())
+        found = {
+            col: step
+            for each in (*reversed(self._of.maps), shown)
+            for col, step in enumerate(self._own_steps(each))
+            if step["probability"] is not None or step["value"] is not None  # its own text has such a target
+        }
+        self._sender.tell(*(to_page.Steps(type="steps", doc=1, start=col, steps=[step]) for col, step in found.items()))
+
+    def _own_steps(self, shown: Shown) -> list[to_page.WireStep]:
+        """The probability (or value) and the alternatives of each column as this map has them."""
+        scores, unknown = shown.map.step_scores, np.full(len(shown.map.cols), np.nan)
+        numbers = (
+            [None if np.isnan(number) else float(number) for number in scores.get(name, unknown)]
+            for name in ("probability", "value")
+        )
+        others = shown.map.alternatives or [()] * len(unknown)
+        return [wire_step(*step) for step in zip(*numbers, others, strict=True)]

@@ -1,7 +1,8 @@
 """Merging of two attributions on one text: a token of both occurs once, a token of one keeps its place.
 
 The token lists are aligned part by part (a source, what was read, what was written) by the texts of their tokens;
-between two tokens of both come those of A alone, then those of B alone. From there on everything goes by position.
+between two tokens of both come those of A alone, then those of B alone. Where A has other inputs than B they were
+replaced, and are one place of the text. From there on everything goes by position.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 Pair: TypeAlias = tuple[int | None, int | None]  # one merged token: its index in A's list and in B's
 Unit: TypeAlias = Literal["word", "sentence", "segment"]
 
+# Tokens of A and of B in one place: so many at most. Of longer stretches it cannot be said what replaced what.
+_MOST_REPLACED = 8
 _NO_SEGMENT = Segment(kind="paragraph", name="", start=0, end=0)  # of scores that came without any; it has no label
 
 
@@ -36,11 +39,21 @@ class Place:
     cols: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """One place of the merged text: tokens [start, middle) stand there in A, tokens [middle, end) in B."""
+
+    start: int
+    middle: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
     """The text of two maps. The target of column c is token `first_target + c`; rows are the tokens 0 … `n_rows` - 1.
 
-    `places`: of A and of B. `n_both`: how many tokens both have; `n_alone`: how many A alone has, and B alone.
+    `places`: of A and of B. `replaced`: the inputs that were replaced. `n_both`: how many tokens both have; `n_alone`:
+    how many A alone has, and B alone.
     """
 
     tokens: tuple[Token, ...]
@@ -48,6 +61,7 @@ class Merged:
     first_target: int
     n_rows: int
     places: tuple[Place, Place]
+    replaced: tuple[Replaced, ...]
     n_both: int
     n_alone: tuple[int, int]
 
@@ -66,6 +80,21 @@ class Merged:
         whole = np.full((self.n_rows, len(self.cols)), np.nan, dtype=np.float32)
         whole[np.ix_(place.rows, place.cols)] = numbers
         return whole
+
+    def difference(self, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return A's shares less B's: float32 [n_rows, n_cols], NaN where one of them has none.
+
+        `ours`, `theirs`: the shares, spread over the merged text. What was replaced is one input: each of its tokens
+        holds what A's tokens have together, less what B's have.
+        """
+        by = ours - theirs
+        for place in self.replaced:
+            sums = [
+                np.where(np.isnan(of).all(axis=0), np.nan, np.nansum(of, axis=0))
+                for of in (ours[place.start : place.middle], theirs[place.middle : place.end])
+            ]
+            by[place.start : place.end] = sums[0] - sums[1]
+        return by
 
     def map_of(self, attribution: Attribution, place: Place) -> Attribution:
         """Return A or B as a map of the merged text, without diagnostics, which refer to its original columns."""
@@ -102,10 +131,12 @@ def merge(a: Attribution, b: Attribution) -> Merged:
     for ours, theirs in zip(sides[0].parts, sides[1].parts, strict=True):
         first_target = len(pairs)  # after the loop: the start of the last part
         match = _same_classes if ours and ours[0].role == "class" else _aligned
-        found = match([key(0, token) for token in ours], [key(1, token) for token in theirs])
+        found = list(match([key(0, token) for token in ours], [key(1, token) for token in theirs]))
+        if theirs is not sides[1].parts[-1]:
+            found = _one_by_one(found, ours, theirs)
         pairs += [(None if i is None else starts[0] + i, None if j is None else starts[1] + j) for i, j in found]
         starts = [starts[0] + len(ours), starts[1] + len(theirs)]
-    tokens, segments = _written_anew(sides, pairs)
+    tokens, segments, replaced = _written_anew(sides, pairs, first_target)
     at = [{pair[side]: merged for merged, pair in enumerate(pairs)} for side in (0, 1)]
     places = [
         Place(tuple(at[k][i] for i in side.rows), tuple(at[k][i] - first_target for i in side.cols))
@@ -117,6 +148,7 @@ def merge(a: Attribution, b: Attribution) -> Merged:
         first_target=first_target,
         n_rows=1 + max((row for place in places for row in place.rows), default=-1),
         places=(places[0], places[1]),
+        replaced=replaced,
         n_both=sum(None not in pair for pair in pairs),
         n_alone=(sum(j is None for _, j in pairs), sum(i is None for i, _ in pairs)),
     )
@@ -247,14 +279,58 @@ def _same_classes(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair
     yield from ((None, j) for j in left)
 
 
+def _runs(pairs: Sequence[Pair]) -> Iterator[Replaced]:
+    """The stretches in which tokens of B alone follow on tokens of A alone."""
+    start = 0
+    while start < len(pairs):
+        middle = next((k for k in range(start, len(pairs)) if pairs[k][1] is not None), len(pairs))
+        end = next((k for k in range(middle, len(pairs)) if pairs[k][0] is not None), len(pairs))
+        if start < middle < end:
+            yield Replaced(start, middle, end)
+        start = max(end, start + 1)
+
+
+def _one_by_one(pairs: Sequence[Pair], ours: Sequence[Token], theirs: Sequence[Token]) -> list[Pair]:
+    """Put as many tokens in the place of as many others one by one: each of B's after the one that it replaces.
+
+    Pieces of one character stay together.
+    """
+    found = list(pairs)
+    for run in _runs(pairs):
+        n = run.middle - run.start
+        a, b = found[run.start : run.middle], found[run.middle : run.end]
+        whole = all(ours[i].part is None for i, _ in a if i is not None)
+        whole &= all(theirs[j].part is None for _, j in b if j is not None)
+        if whole and n == len(b) <= _MOST_REPLACED:
+            found[run.start : run.end] = [pair for two in zip(a, b, strict=True) for pair in two]
+    return found
+
+
+def _is_place(run: Replaced, tokens: Sequence[Token], segments: Sequence[int]) -> bool:
+    """Whether it is a few words in one line of one segment."""
+    within = tokens[run.start : run.end]
+    return (
+        max(run.middle - run.start, run.end - run.middle) <= _MOST_REPLACED
+        and len(set(segments[run.start : run.end])) == 1
+        and not any(token.role == "special" or "\n" in token.text for token in within)
+    )
+
+
 # ── the text of both ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tuple[Token, ...], tuple[Segment, ...]]:
-    """The merged tokens, with words, sentences, segments and spans of their own; and the segments, which tile them."""
+def _written_anew(
+    sides: tuple[_Side, _Side], pairs: Sequence[Pair], first_target: int
+) -> tuple[tuple[Token, ...], tuple[Segment, ...], tuple[Replaced, ...]]:
+    """The merged tokens, with words, sentences, segments and spans of their own.
+
+    And the segments, which tile them; and the places where inputs were replaced.
+    """
     a, b = (side.tokens for side in sides)
     own = [_own(a, b, pair) for pair in pairs]
-    words, sentences, at = (_units(a, b, pairs, unit) for unit in ("word", "sentence", "segment"))
+    at = _units(a, b, pairs, "segment")
+    replaced = tuple(run for run in _runs(pairs[:first_target]) if _is_place(run, own, at))
+    words, sentences = (_units(a, b, pairs, unit, replaced) for unit in ("word", "sentence"))
     spans = _spans(a, b, pairs)
     tokens = tuple(
         replace(token, position=k, length=1, span=spans[k], word=words[k], sentence=sentences[k], segment=at[k])
@@ -265,7 +341,7 @@ def _written_anew(sides: tuple[_Side, _Side], pairs: Sequence[Pair]) -> tuple[tu
     for start, end in zip(firsts, [*firsts[1:], len(tokens)], strict=True):
         side = sides[0] if pairs[start][0] is not None else sides[1]
         segments.append(replace(side.segment(own[start]), start=start, end=end))
-    return tokens, tuple(segments)
+    return tokens, tuple(segments), replaced
 
 
 def _own(a: Sequence[Token], b: Sequence[Token], pair: Pair) -> Token:
@@ -277,10 +353,13 @@ def _own(a: Sequence[Token], b: Sequence[Token], pair: Pair) -> Token:
     return b[j]
 
 
-def _units(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: Unit) -> list[int]:
+def _units(
+    a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: Unit, replaced: Sequence[Replaced] = ()
+) -> list[int]:
     """The word, sentence or segment of each merged token, counted anew. Neighbours share one where they do in A.
 
-    A token that B alone has goes with the nearest one of its unit in B that both have, rather one before it.
+    A token that B alone has goes with the nearest one of its unit in B that both have, rather one before it. A place
+    is of one unit.
     """
     found: list[Hashable] = [None if i is None else getattr(a[i], unit) for i, _ in pairs]
     for order in (range(len(pairs)), reversed(range(len(pairs)))):
@@ -295,8 +374,19 @@ def _units(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: 
         if found[k] is None:
             assert j is not None, "A's tokens have a unit"
             found[k] = ("B", getattr(b[j], unit))
+    same: dict[Hashable, Hashable] = {}  # units that a place makes one, each with one before it
+    for place in replaced:
+        first, *others = dict.fromkeys(_first_of(one, same) for one in found[place.start : place.end])
+        same |= dict.fromkeys(others, first)
+    found = [_first_of(one, same) for one in found]
     changes = (int(before != after) for before, after in pairwise(found))
     return list(accumulate(changes, initial=0))
+
+
+def _first_of(unit: Hashable, same: dict[Hashable, Hashable]) -> Hashable:
+    while unit in same:
+        unit = same[unit]
+    return unit
 
 
 def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> list[tuple[int, int] | None]:
@@ -304,13 +394,16 @@ def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> lis
     spans: list[tuple[int, int] | None] = []
     end = 0
     before: Pair = (None, None)
+    latest: list[int | None] = [None, None]  # of A and of B, also where the other has had tokens since
     for pair in pairs:
         i, j = pair
         token = _own(a, b, pair)
         if token.span is None:
             spans.append(None)
             continue
-        start = end
+        start = end + max(
+            (_apart(side, k, last) for side, k, last in zip((a, b), pair, latest, strict=True)), default=0
+        )
         for side, k, last in ((a, i, before[0]), (b, j, before[1])):
             if k is None or last is None:
                 continue
@@ -322,4 +415,11 @@ def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> lis
         spans.append(span)
         end = max(end, span[1])
         before = pair
+        latest = [last if k is None else k for k, last in zip(pair, latest, strict=True)]
     return spans
+
+
+def _apart(side: Sequence[Token], k: int | None, last: int | None) -> int:
+    """The number of characters between a token and the one before it in its own text; 0 where they overlap."""
+    here, there = (None if of is None else side[of].span for of in (k, last))
+    return 0 if here is None or there is None or k is None or k - 1 != last else max(0, here[0] - there[1])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MINUS = "−"
 APART = "difference of shares"  # the unit of a map whose scores are shares already: its shares would mean nothing
+# A difference smaller than this never has the darkest colour: of two maps it may well be that hardly anything differs.
+LEAST_DIFFERENCE = 0.1
 _POOLED = {"sum": "summed over {}s", "mean": "mean per token of each {}", "max": "the largest of each {}"}
 LONG = 60  # characters of a unit's name; a token's may have twice as many
 
@@ -29,7 +31,8 @@ LONG = 60  # characters of a unit's name; a token's may have twice as many
 class Column:
     """A target and its column. `numbers` [n_rows]: shares or differences, NaN where the target cannot see the row.
 
-    `probability` is NaN where it is not known; `value` is the number that a model gives in its place, or NaN.
+    `largest` is what the darkest colour stands for. `probability` is NaN where it is not known; `value` is the number
+    that a model gives in its place, or NaN.
     """
 
     target: TokenLike
@@ -77,7 +80,8 @@ def measured(attribution: AttributionLike) -> str:
 def columns(attribution: AttributionLike) -> list[Column]:
     """Return every column as shares or differences. A column of zeros has shares of 0: NaN would mean not visible."""
     numbers = attribution.scores.astype(np.float64)
-    if told(attribution) == "share":
+    is_share = told(attribution) == "share"
+    if is_share:
         sums = np.nansum(np.abs(numbers), axis=0)
         numbers /= np.where(sums > 0, sums, 1)
     unknown = np.full(len(attribution.cols), np.nan)
@@ -88,10 +92,16 @@ def columns(attribution: AttributionLike) -> list[Column]:
             probability=float(probabilities[col]),
             value=float(values[col]),
             numbers=numbers[:, col],
-            largest=float(np.max(np.nan_to_num(np.abs(numbers[:, col])), initial=0)),
+            largest=_end(np.nan_to_num(np.abs(numbers[:, col])), 0 if is_share else LEAST_DIFFERENCE),
         )
         for col, target in enumerate(attribution.cols)
     ]
+
+
+def _end(sizes: NDArray[np.float64], least: float) -> float:
+    """What the darkest colour stands for; 0 where all sizes are."""
+    largest = float(np.max(sizes, initial=0))
+    return max(largest, least) if largest > 0 else 0.0
 
 
 def first_target(attribution: AttributionLike) -> int:

@@ -129,6 +129,26 @@ class Steps(TypedDict):
     steps: list[WireStep]
 
 
+class WireOwnSteps(TypedDict):
+    """The steps of all targets as the text of one map has them; one without a number for a target that is not in it."""
+
+    map: str
+    steps: list[WireStep]
+
+
+class Exhibited(TypedDict):
+    """The text is that of two finished maps.
+
+    `replaced`: where inputs of one stand in the place of others: tokens [start, middle) are in the first map's text,
+    tokens [middle, end) in the second's, and all are one input. `steps`: the probabilities in each of the two texts.
+    """
+
+    type: Literal["exhibited"]
+    doc: int
+    replaced: list[tuple[int, int, int]]
+    steps: list[WireOwnSteps]
+
+
 class Menu(TypedDict):
     """The methods and objectives of this model."""
 
@@ -213,8 +233,9 @@ class Failed(TypedDict):
 class WhatIf(TypedDict):
     """The reply to `try`: probabilities of the same targets before and after a change; both lists are empty on undo.
 
-    `rows`: the struck tokens, or `text`: the new text in place of `editable`. `before`, `after`: one probability for
-    each column; None for a struck target.
+    `rows`: the tokens that are gone: struck out, or (with `text`, which was written in place of `editable`) not in the
+    new text. `written`: what the new text has more, each with the token before which it stands. `before`, `after`: a
+    probability a column, or the value where the model gives none; None for a target that is struck out itself.
     """
 
     type: Literal["what_if"]
@@ -222,6 +243,7 @@ class WhatIf(TypedDict):
     doc: int
     rows: list[int]
     text: str | None
+    written: list[tuple[int, str]]
     before: list[float]
     after: list[float | None]
 
@@ -413,6 +435,7 @@ ToPage: TypeAlias = (
     | Trail
     | Tokens
     | Steps
+    | Exhibited
     | Menu
     | Map
     | Notes

@@ -70,6 +70,7 @@ _KINDS = {
     "hello": _Kind(urgent=True),
     "trail": _Kind(),
     "document": _Kind(urgent=True),
+    "exhibited": _Kind(of_text=True),
     "tokens": _Kind(of_text=True, tell=_changed_tokens),
     "menu": _Kind(),
     "steps": _Kind(key="start", of_text=True, tell=_runs_of_steps),

@@ -55,10 +55,15 @@ def step_message(
     doc: int, col: int, probability: float, value: float | None, alternatives: Sequence[Alternative]
 ) -> to_page.Steps:
     """The probability of one target, or the value that the model gives, and the alternatives."""
+    return {"type": "steps", "doc": doc, "start": col, "steps": [wire_step(probability, value, alternatives)]}
+
+
+def wire_step(
+    probability: float | None, value: float | None = None, alternatives: Sequence[Alternative] = ()
+) -> to_page.WireStep:
+    """One target: its probability, or the value that the model gives in its place; and the alternatives."""
     others = [cast("to_page.WireAlternative", asdict(other)) for other in alternatives]
-    known = probability if value is None else None
-    step: to_page.WireStep = {"probability": known, "value": value, "alternatives": others}
-    return {"type": "steps", "doc": doc, "start": col, "steps": [step]}
+    return {"probability": probability if value is None else None, "value": value, "alternatives": others}
 
 
 def menu_message(methods: Mapping[Card, str | None], objectives: Mapping[Objective, str]) -> to_page.Menu:
@@ -95,11 +100,15 @@ def wire_method(card: Card, reason: str | None) -> to_page.WireMethod:
 def notes_message(name: str, attribution: Attribution, first_target: int) -> to_page.Notes:
     """Return the notes of a method about its own result, with columns numbered as on the page."""
     at = [token.position - first_target for token in attribution.cols]
-    told: list[to_page.WireNote] = [
+    return {"type": "notes", "map": name, "notes": wire_notes(attribution, at)}
+
+
+def wire_notes(attribution: Attribution, at: Sequence[int]) -> list[to_page.WireNote]:
+    """The notes of a method about its own result. `at`: each of its columns as the page counts them."""
+    return [
         {"text": note.text, "cols": None if note.cols is None else [at[col] for col in note.cols]}
         for note in notes(attribution)
     ]
-    return {"type": "notes", "map": name, "notes": told}
 
 
 def status(

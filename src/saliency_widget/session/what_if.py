@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..attribution.pipeline import probabilities
-from ..errors import InputError
-from ..models.text.changes import changed
+from ..models.text.changes import Rewriting, changed, rewriting
 from ..protocol import to_page
 
 if TYPE_CHECKING:
@@ -28,18 +27,13 @@ class WhatIf:
         self._before = None
 
     def consider(self, model: Model, text: Text, change: Change, request: int) -> None:
-        """Reply with the targets' probabilities after the change; without a change, with those before it.
+        """Reply with the targets' probabilities (or values) after the change; without a change, clear the last.
 
         Raises: InputError, TextTooLong.
         """
         if not change:
-            self._reply(request, change, [], [])
+            self._reply(request, change, Rewriting(), [], [])
             return
-        if model.raw:
-            raise InputError(
-                f"{model.name} gives numbers and no probabilities, and what a change does is told in probabilities.",
-                cure="Set two texts side by side: sw.compare(a, b).",
-            )
         other, cols = changed(model, text, change)
         before = self._probabilities(model, text)
         left = dict(zip(cols, probabilities(model, other.document, self._memory_budget), strict=True))
@@ -47,13 +41,18 @@ class WhatIf:
         first = min(change.rows, default=0)
         targets = text.document.targets
         after = [before[col] if t.position < first else left.get(col) for col, t in enumerate(targets)]
-        self._reply(request, change, before, after)
+        told = Rewriting(tuple(sorted(set(change.rows))))
+        if change.text is not None:
+            told = rewriting(text.document, other.document)
+        self._reply(request, change, told, before, after)
 
-    def _reply(self, request: int, change: Change, before: list[float], after: list[float | None]) -> None:
-        doc, rows = self._sender.doc, sorted(set(change.rows))
+    def _reply(
+        self, request: int, change: Change, told: Rewriting, before: list[float], after: list[float | None]
+    ) -> None:
         about = to_page.WhatIf(
-            type="what_if", request=request, doc=doc, rows=rows, text=change.text, before=before, after=after
-        )
+            type="what_if", request=request, doc=self._sender.doc, rows=list(told.gone), text=change.text,
+            written=list(told.written), before=before, after=after,
+        )  # fmt: skip
         self._sender.tell(about)
 
     def _probabilities(self, model: Model, text: Text) -> list[float]:

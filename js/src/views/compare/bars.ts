@@ -6,6 +6,7 @@ import { STEPS, swatchOf } from "../../color";
 import { share } from "../../format";
 import type { Span } from "../../layout";
 import { shareOf, topRows } from "../../scores";
+import type { MapData } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { endPreview } from "../input";
@@ -14,20 +15,20 @@ import type { Side } from "./sides";
 
 const LENGTHS = [5, 10];
 
-type List = { name: string; signed: boolean; scores: Float32Array; units: number[] };
+type List = { name: string; map: MapData; signed: boolean; scores: Float32Array; units: number[] };
 
 export function barsView(context: ViewContext, sides: ReadonlySignal<readonly Side[]>): HTMLElement {
   const { store, signal, ramp } = context;
   const length = state(LENGTHS[0] as number);
   const root = h("div", { className: "sw-tops" });
 
-  function listOf({ name, map }: Side, cols: Span): List[] {
-    const scores = store.unitScores(map.value, cols);
-    if (scores === null || map.value === null) return [];
-    return [{ name: name.value, signed: store.isSigned(map.value), scores, units: topRows(scores, length.value) }];
+  function listOf({ name, map: { value: map } }: Side, cols: Span): List[] {
+    const scores = store.unitScores(map, cols);
+    if (scores === null || map === null) return [];
+    return [{ name: name.value, map, signed: store.isSigned(map), scores, units: topRows(scores, length.value) }];
   }
 
-  function bar({ scores, signed }: List, unit: number, max: number): TemplateResult | typeof nothing {
+  function bar({ scores, signed, map }: List, unit: number, max: number): TemplateResult | typeof nothing {
     const { value: units } = store.units;
     const span = units.spans[unit];
     if (span === undefined) return nothing;
@@ -40,7 +41,7 @@ export function barsView(context: ViewContext, sides: ReadonlySignal<readonly Si
         store.hoverRow.value = span.start;
       }}
       @pointerleave=${() => endPreview(context)}
-    ><bdi>${nameOf(store, span)}</bdi> <span class="sw-top-share">${share(own)}</span
+    ><bdi>${nameOf(store, span, map)}</bdi> <span class="sw-top-share">${share(own)}</span
       ><span class="sw-top-bar" style="width: ${(100 * Math.abs(own)) / max}%; background: ${background}"></span></li>`;
   }
 

@@ -7,7 +7,7 @@ import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { mapScale } from "../ramp";
 import { textView } from "../text";
-import { figure } from "../words";
+import { figure, NOT_THERE, numbersBeside } from "../words";
 import { rankCorrelation } from "./rank";
 import type { Side } from "./sides";
 
@@ -54,7 +54,11 @@ export function panelView(
 
   watch(signal, () => {
     root.setAttribute("aria-label", side.name.value);
-    render(html`<b>${side.name.value}</b> <span class="sw-muted">${side.unit.value}</span>`, head);
+    const { value: cols } = store.targetCols;
+    const beside = cols === null ? [] : numbersBeside(store, cols);
+    const [, , said = undefined] = beside.find(([map]) => map === side.entry?.method) ?? [];
+    const number = said === undefined ? nothing : html` <span class="sw-own-number">${said ?? NOT_THERE}</span> ·`;
+    render(html`<b>${side.name.value}</b>${number} <span class="sw-muted">${side.unit.value}</span>`, head);
   });
   watch(signal, () => {
     const { ready, max, turned } = look.value;

@@ -3,7 +3,7 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import { parseColor, type Ramp, STEPS, swatchOf } from "../../color";
 import type { Span } from "../../layout";
-import { type Scale, scaleOf } from "../../scale";
+import { LEAST_DIFFERENCE, type Scale, scaleOf } from "../../scale";
 import { statsOf } from "../../scores";
 import type { Store } from "../../store";
 import { unitsWithin } from "../../units";
@@ -114,9 +114,10 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
     const raw = store.measure.value === "raw";
     const key = raw ? sums : scores;
     const { l1, max } = statsOf(scores);
+    const end = store.map.value?.difference === undefined || max === 0 ? max * l1 : Math.max(max, LEAST_DIFFERENCE);
     const known =
       scales.value.get(key) ??
-      scaleOf(store.scale.value, raw ? sums.sample : scores, raw ? sums.max : max * l1, store.threshold.value);
+      scaleOf(store.scale.value, raw ? sums.sample : scores, raw ? sums.max : end, store.threshold.value);
     scales.value.set(key, known);
     return known;
   }

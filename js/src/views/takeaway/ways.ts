@@ -7,7 +7,7 @@ import type { Span } from "../../layout";
 import { differenceOfShares, rankOf, shareOf } from "../../scores";
 import type { Store } from "../../store";
 import { type Columns, csv, json, shortest, tsv } from "../../takeaway/table";
-import { masked, pooled } from "../../units";
+import { areTokens, masked, pooled } from "../../units";
 import { copy } from "../clipboard";
 import type { ViewContext } from "../context";
 import { h } from "../dom";
@@ -115,7 +115,7 @@ function viewOf(store: Store) {
   const ends = ({ start, end }: Span): [number, number] => [start, end];
   return {
     by: granularity.value,
-    units: granularity.value === "token" ? null : units.value.spans.map(({ start }) => start),
+    units: areTokens(units.value) ? null : units.value.spans.map(({ start }) => start),
     pool: pool.value,
     pinned: pinnedCols.value !== null && extent.value > 1 ? ends(pinnedCols.value) : null,
     joint: joint.value,
@@ -142,7 +142,7 @@ function asJson(store: Store): Iterable<string> {
   };
   const seen = (scores: Float32Array) => {
     const counted = hidden === null ? scores : masked(scores, hidden);
-    return view.units === null ? counted : pooled(counted, units, pool);
+    return view.units === null ? counted : pooled(counted, units, view.by === "token" ? "sum" : pool);
   };
   return json(head, columnsOf(store), columnsOf(store, seen));
 }

@@ -4,12 +4,12 @@ import { html, nothing, render, type TemplateResult } from "lit-html";
 import { plural, share, significant } from "../../format";
 import { labelOf } from "../../pieces";
 import type { Shown, Store } from "../../store";
-import { askFor, wayToContrast } from "../ask";
+import { askFor, askMap, mapOnShow, wayToContrast } from "../ask";
 import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
 import { createPopover } from "../popover";
 import { probability } from "../probability";
-import { nameOf, nameOfTargets, numberOf, stepOf } from "../words";
+import { NOT_THERE, nameOf, nameOfTargets, numberOf, numbersBeside, stepOf } from "../words";
 import { contrastOf, quoted, whyNot } from "./contrast";
 
 const MANY = 5;
@@ -88,6 +88,15 @@ export function targetLine(context: ViewContext): HTMLElement {
       >×</button></span>`;
   }
 
+  /** The target's number in each of two texts; pressed, that text's map goes on show. */
+  function sides(beside: ReturnType<typeof numbersBeside>): TemplateResult {
+    const now = mapOnShow(store)?.method;
+    return html`<span class="sw-picks" role="group" aria-label="Whose map to show">${beside.map(
+      ([map, name, said]) =>
+        html`<button type="button" class="sw-pick" aria-pressed=${map === now} @click=${() => askMap(context, map)}><bdi>${name}</bdi> <span class="sw-probability">${said ?? NOT_THERE}</span></button>`,
+    )}</span>`;
+  }
+
   watch(signal, () => {
     const { value: shown } = store.shown;
     root.hidden = shown === null || store.look.value.turned;
@@ -95,6 +104,7 @@ export function targetLine(context: ViewContext): HTMLElement {
     const { cols } = shown;
     const number = numberOf(store, shown);
     const others = othersOf(store, shown);
+    const beside = numbersBeside(store, cols);
     const hadFocus = hasFocus(root);
     for (const [k, other] of others.entries())
       render(
@@ -107,7 +117,7 @@ export function targetLine(context: ViewContext): HTMLElement {
       );
     render(
       html`<bdi class="sw-target-name">${nameOfTargets(store, shown.cols)}</bdi>
-        ${number === null ? nothing : html`<span class="sw-probability">${number}</span>`}
+        ${beside.length > 0 ? sides(beside) : number === null ? nothing : html`<span class="sw-probability">${number}</span>`}
         ${cols.end - cols.start === 1 ? nothing : html`<span class="sw-muted">${plural(cols.end - cols.start, "token")}, ${store.joint.value}</span>`}
         ${
           others.length === 0

@@ -140,7 +140,7 @@ export function followKeys(context: ViewContext, root: HTMLElement, leave: () =>
       Escape: stepBack,
       ...(canOpen(store, token) ? { o: () => store.open(token) } : {}),
       ...(isInput ? { h: () => toggleHidden(store, rows) } : {}),
-      ...(isInput && store.canTry.value ? { s: () => strikeOut(context, rows) } : {}),
+      ...(isInput && store.alive.value ? { s: () => strikeOut(context, rows) } : {}),
     };
   }
 

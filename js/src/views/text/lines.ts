@@ -2,7 +2,7 @@
 
 import { firstWhere, type Span } from "../../layout";
 import { melts, type Piece, segmentLabel, templateRuns } from "../../pieces";
-import type { WireSegment, WireToken } from "../../protocol";
+import type { Place, WireSegment, WireToken } from "../../protocol";
 import type { Store } from "../../store";
 import { h } from "../dom";
 import { chipBox, foldButton, type Item, PLAIN, tokenBox } from "./boxes";
@@ -27,6 +27,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   let built: readonly WireToken[] = [];
   let builtSegments: readonly WireSegment[] = [];
   let builtFirstTarget = 0;
+  let builtReplaced: readonly Place[] = [];
 
   function itemAt(token: number): Item | undefined {
     const item = items[firstWhere(items.length, (k) => (items[k]?.end ?? 0) > token)];
@@ -41,14 +42,16 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const { value: tokens } = store.tokens;
     const { value: segments } = store.segments;
     const firstTarget = store.firstTarget.value;
-    if (tokens === built && segments === builtSegments && firstTarget === builtFirstTarget) return null;
+    const { value: replaced } = store.replaced;
+    const isAsBuilt = firstTarget === builtFirstTarget && replaced === builtReplaced;
+    if (tokens === built && segments === builtSegments && isAsBuilt) return null;
     let from = firstWhere(Math.min(tokens.length, built.length), (i) => tokens[i] !== built[i]);
     const other = segments.findIndex((segment, k) => headOf(segment) !== headOf(builtSegments[k]));
     from = Math.min(from, segments[other]?.start ?? from, builtSegments[segments.length]?.start ?? from);
-    if (firstTarget !== builtFirstTarget) from = 0;
-    if ((store.pieces.value[from - 1]?.mark ?? "") !== "") from--; // the mark may change when its word grows
-    while (tokens[from - 1]?.role === "special") from--; // the run may now be long enough to fold
-    [built, builtSegments, builtFirstTarget] = [tokens, segments, firstTarget];
+    if (!isAsBuilt) from = 0;
+    if ((store.pieces.value[from - 1]?.mark ?? "") !== "") from--; // a mark may have become one within a word
+    while (tokens[from - 1]?.role === "special") from--; // the run may have become long enough to fold
+    [built, builtSegments, builtFirstTarget, builtReplaced] = [tokens, segments, firstTarget, replaced];
     return from;
   }
 
@@ -94,13 +97,25 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const { block, opened } = lineFor(previous, segment, piece);
     const first = !block.hasChildNodes();
     const spaced = (piece.joint === "space" || chip || previous?.chip === true) && !first;
-    const gap = gapBefore(start, spaced);
+    const at = store.replaced.value.find((one) => one[0] <= start && start < one[2]);
+    const leads = at !== undefined && (start === at[0] || start === at[1]);
+    const gap = leads && start === at[1] ? [] : gapBefore(start, spaced);
     const element = chip
       ? chipBox({ start, end }, store.specialName.value)
       : tokenBox(start, token, piece, start >= store.firstTarget.value);
-    if (!spaced && !first && previous?.block === block && !isSpecial(start) && !isSpecial(start - 1))
+    if (
+      !spaced &&
+      !first &&
+      !leads &&
+      !isStacked(previous) &&
+      previous?.block === block &&
+      !isSpecial(start) &&
+      !isSpecial(start - 1)
+    )
       touch(previous.element, element, piece);
-    block.append(...gap, element);
+    const opens = at === undefined ? [] : stack(at, start, block, gap, previous);
+    const line = at === undefined ? block : (opens.at(-1) ?? previous?.element.parentElement ?? block);
+    line.append(...(start === at?.[0] ? [] : gap), element);
     const own = chip || token.role === "special" ? 0 : breaksIn(piece, token);
     const carried = piece.newline && previous?.block === block ? previous.newlines : 0;
     items.push({
@@ -108,7 +123,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
       end,
       chip,
       element,
-      nodes: [...opened, ...gap, element],
+      nodes: [...opened, ...gap, element, ...opens],
       block,
       segment,
       newlines: own === 0 ? 0 : own + carried,
@@ -120,7 +135,31 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     });
   }
 
-  /** Adds the button that folds a run again before its first box. */
+  /**
+   * What was replaced stands above what replaces it, in a stack of two: what is opened for the box at `start`, the stack
+   * for the first of all, and the lines of both.
+   */
+  function stack(
+    [first, middle]: Place,
+    start: number,
+    block: HTMLElement,
+    gap: ChildNode[],
+    before?: Item,
+  ): HTMLElement[] {
+    if (start !== first && start !== middle) return [];
+    const side = Number(start === middle);
+    const name = store.methodCalled(store.document.value?.beside[side])?.label ?? "";
+    const line = h("span", { className: "sw-variant", role: "group", ariaLabel: name });
+    if (side === 1) {
+      before?.element.closest(".sw-replaced")?.append(line);
+      return [line];
+    }
+    const root = h("span", { className: "sw-replaced" }, line);
+    block.append(...gap, root);
+    return [root, line];
+  }
+
+  /** Before the first box of a run that the reader unfolded: what folds it again. */
   function offerFolding(run: Span): void {
     const item = items.at(-1) as Item;
     const button = foldButton(run, store.specialName.value);
@@ -198,7 +237,11 @@ export function hasPrompt({ targetStart, firstTarget, tokens }: Store): boolean 
   return begin === null ? end > 0 : tokens.value.slice(begin, end).some(({ role }) => role !== "special");
 }
 
-/** Marks two boxes that touch: parts of one word, or neighbours. */
+function isStacked(item: Item | undefined): boolean {
+  return item?.element.parentElement?.classList.contains("sw-variant") === true;
+}
+
+/** Two boxes that touch: parts of one word, or neighbours. */
 function touch(before: HTMLElement, after: HTMLElement, { joint }: Piece): void {
   after.classList.add(joint === "word" ? "sw-joins-previous" : "sw-touches-previous");
   before.classList.add(joint === "word" ? "sw-joins-next" : "sw-touches-next");

@@ -47,7 +47,7 @@ export function prediction(
   const adds =
     store.signed.value &&
     store.method.value?.uses_objective &&
-    objective === "probability" &&
+    objective === (store.raw.value ? "logit" : "probability") &&
     foil === null &&
     end - start === 1;
   return seen === 0 ? null : { change: adds ? -sum : null, share };

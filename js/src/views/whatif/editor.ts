@@ -43,7 +43,7 @@ export function editorView(context: ViewContext): HTMLElement {
   });
   watch(signal, () => {
     const text = store.whatIf.value?.text ?? store.document.value?.editable ?? null;
-    root.hidden = text === null || !store.canTry.value;
+    root.hidden = text === null || !store.alive.value;
     const hadFocus = hasFocus(root);
     render(
       open.value

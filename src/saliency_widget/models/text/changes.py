@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from ...checks import whole_text
@@ -49,6 +50,32 @@ class Change:
 
     def __bool__(self) -> bool:
         return bool(self.rows) or self.text is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What became of the given tokens. `gone`: positions of those that are not in the new text, ascending.
+
+    `written`: what the new text has more, each with the position before which it stands, ascending.
+    """
+
+    gone: tuple[int, ...] = ()
+    written: tuple[tuple[int, str], ...] = ()
+
+
+def rewriting(before: Document, after: Document) -> Rewriting:
+    """Where a text was written anew: token by token what is gone, and what is there in its place."""
+    old, new = (list(document.tokens[: document.first_target]) for document in (before, after))
+    a, b = ([(token.text, token.part, token.role) for token in tokens] for tokens in (old, new))
+    gone: list[int] = []
+    written: list[tuple[int, str]] = []
+    for tag, start, end, begin, stop in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        gone += range(start, end)
+        if begin < stop:
+            written.append((end, joined(new[begin:stop]).text))
+    return Rewriting(tuple(gone), tuple(written))
 
 
 def name_of(prompt: Prompt | None, document: Document) -> str:
@@ -112,16 +139,48 @@ def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list
         roles=tuple(encoded.roles[at] for at in given),
         segments=segments,
         unknown=tuple(encoded.unknown[at] for at in given if at < len(encoded.unknown)),
-        named=tuple(_remaining_segments(text, given)),
+        named=tuple(_left_of(text, given)),
     )
     shorter = model.document(fewer, [document.targets[col].ids[0] for col in cols])
-    prompt = None if len(given) < first else text.prompt
-    name = _short(f"without {_texts_of([document.tokens[row] for row in sorted(rows)])}")
+    prompt = text.prompt if len(given) == first else _prompt_without(text, rows)
+    name = _short(f"without {_said([document.tokens[row] for row in sorted(rows)])}")
     return Text(name=name, prompt=prompt, encoded=fewer, document=shorter), cols
 
 
-def _remaining_segments(text: Text, given: list[int]) -> Iterator[Named]:
-    """Yield the named segments of a text, with the tokens that are left of them."""
+def _prompt_without(text: Text, rows: Collection[int]) -> Prompt | None:
+    """What would have been given without these tokens, to be written anew; None where that cannot be said.
+
+    It can where all are of what can be written anew, and the tokens spell that out: template tokens, other turns and
+    the second text of a pair are no part of it.
+    """
+    prompt, (start, end) = text.prompt, _editable_stretch(text)
+    given = [token for token in text.document.tokens[start:end] if token.role != "special"]
+    old = editable(prompt)
+    if prompt is None or prompt.second is not None or old is None or not given:
+        return None
+    gone = {row for row in rows if row < text.document.first_target}
+    left = [token for token in given if token.position not in gone]
+    is_spelled = joined(given).text.strip() == old.strip()
+    if not (is_spelled and left and gone <= {token.position for token in given}):
+        return None
+    new = "".join(joined(run).text for run in _stretches(left))
+    new = new if old[:1].isspace() else new.lstrip()
+    named = tuple((name, where) for name, where in prompt.named if isinstance(where, str) and where in new)
+    if prompt.chat is None:
+        return replace(prompt, text=new, target=None, named=named)
+    return replace(prompt, chat=with_last_of_user(prompt.chat, new), target=None, named=named)
+
+
+def _editable_stretch(text: Text) -> tuple[int, int]:
+    """Where the tokens are of what can be written anew: the last turn of a user, the source, or all that was given."""
+    document, prompt = text.document, text.prompt
+    kind = "user" if prompt is not None and prompt.chat is not None else "source"
+    found = [segment for segment in document.segments if segment.kind == kind]
+    return (found[-1].start, found[-1].end) if found else (0, document.first_target)
+
+
+def _left_of(text: Text, given: list[int]) -> Iterator[Named]:
+    """The named stretches of a text, as what is left of their tokens."""
     names = {name for name, _ in text.encoded.named}
     for segment in text.document.segments:
         left = range(_below(given, segment.start), _below(given, segment.end))
@@ -133,15 +192,20 @@ def _below(positions: list[int], end: int) -> int:
     return sum(position < end for position in positions)
 
 
-def _texts_of(tokens: Sequence[Token]) -> str:
-    """Return the texts of the tokens; neighbours are joined."""
+def _said(tokens: Sequence[Token]) -> str:
+    """Their text; neighbours in one."""
+    return " ".join(joined(stretch).text.strip() or "␣" for stretch in _stretches(tokens))
+
+
+def _stretches(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Neighbours together."""
     stretches: list[list[Token]] = []
     for token in tokens:
         if stretches and stretches[-1][-1].position == token.position - 1:
             stretches[-1].append(token)
         else:
             stretches.append([token])
-    return " ".join(joined(stretch).text.strip() or "␣" for stretch in stretches)
+    return stretches
 
 
 def _short(text: str) -> str:
