@@ -29,9 +29,20 @@ def tab_to(nb: Any, text: str) -> None:
     pytest.fail(f"{text!r} cannot be tabbed to")
 
 
-@pytest.mark.parametrize("key", ["Enter", "Space"])
-def test_a_question_is_asked_again_as_a_chat_without_a_mouse(desk: Any, key: str) -> None:
-    """The chat has the same method, objective and length and the ids of `messages=`; b goes back; axe finds nothing."""
+def by_key(nb: Any, view: Any, key: str) -> None:
+    """From the top of the notebook to the offer, and take it; until the chat is on show."""
+    nb.page.locator(".jp-Cell").first.focus()
+    tab_to(nb, OFFER)
+    nb.page.keyboard.press(key)
+    view.locator(".sw-trail button").nth(1).wait_for()
+    view.locator(".sw-column").nth(3).wait_for()
+
+
+def test_a_question_is_asked_again_as_a_chat_without_a_mouse(desk: Any) -> None:
+    """Same method, objective and length; the ids are those that `messages=` gives; b leads back, and axe is content.
+
+    Enter takes the offer, and so does Space.
+    """
     nb = desk
     nb.begin(show(method="input_x_gradient", objective="logit"))
     view = run(nb)
@@ -41,11 +52,7 @@ def test_a_question_is_asked_again_as_a_chat_without_a_mouse(desk: Any, key: str
     aloud = view.locator("[role=status]").all_text_contents()
     assert "Read as plain text. You can ask it as a chat." in aloud
     axe_finds_nothing_in_both_themes(nb, view, "as-chat-offered")
-    nb.page.locator(".jp-Cell").first.focus()
-    tab_to(nb, OFFER)
-    nb.page.keyboard.press(key)
-    view.locator(".sw-trail button").nth(1).wait_for()
-    view.locator(".sw-column").nth(3).wait_for()
+    by_key(nb, view, "Enter")
     nb.code(
         "a = w.wait()\nb = sw.attribute('demo', messages=[{'role': 'user', 'content': "
         f"{TEXT!r}}}], max_new_tokens=12, method='input_x_gradient', objective='logit', progress=False)"
@@ -65,6 +72,8 @@ def test_a_question_is_asked_again_as_a_chat_without_a_mouse(desk: Any, key: str
     nb.page.keyboard.press("b")
     line.wait_for()
     assert python(nb, "[t.text for t in w.wait().cols]") == ["<|im_end|>"]
+    by_key(nb, view, "Space")
+    assert python(nb, "w.wait().cols == b.cols")
 
 
 def test_nothing_is_offered_of_a_text_that_the_model_goes_on_with(desk: Any) -> None:

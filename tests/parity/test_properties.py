@@ -265,7 +265,7 @@ def test_any_text_gets_a_whole_map_and_each_column_is_that_of_a_shorter_text(
     model = made(name, dtype)
     target = {} if name in CLASSIFIERS else {"target_ids": written}
     a = sw.attribute(model, input_ids=prompt, method=method, progress=False, **target)
-    begin = len(prompt) + (len(model._start) if name in SEQ2SEQ else 0)
+    begin = len(prompt) + (name in SEQ2SEQ)  # a decoder starts with a token of its own
     seen = [begin] * 3 if name in CLASSIFIERS else [begin + i for i in range(len(written))]
     assert a.scores.shape == (seen[-1], len(seen))
     assert np.isnan(a.scores).T.tolist() == [[row >= n for row in range(seen[-1])] for n in seen]

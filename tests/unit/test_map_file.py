@@ -110,6 +110,14 @@ def test_the_order_of_the_header_is_nothing_to_the_checksum(saved: bytes, tmp_pa
     assert same(Attribution.load(path), full())
 
 
+# Paths of few points: their number is nothing to the file.
+FEW: dict[str, dict[str, int]] = {
+    "integrated_gradients": {"steps": 3},
+    "inseq:integrated_gradients": {"n_steps": 3},
+    "inseq:sequential_integrated_gradients": {"n_steps": 3},
+}
+
+
 @pytest.mark.parametrize("family", ["gpt2", "bart", "bert"])
 def test_every_method_s_map_comes_back(family: str, tmp_path: Path) -> None:
     """Of a decoder, a translator and a classifier, by tokens and by words, with all settings and diagnostics."""
@@ -119,8 +127,7 @@ def test_every_method_s_map_comes_back(family: str, tmp_path: Path) -> None:
     methods = [entry.method.id for entry in sw.methods(model) if entry.reason is None and entry.method.id != "llm"]
     assert len(methods) >= 9
     for method in methods:
-        few = {"steps": 3} if method == "integrated_gradients" else {}
-        a = sw.attribute(model, "a bé", method=method, progress=False, **asked, **few)
+        a = sw.attribute(model, "a bé", method=method, progress=False, **asked, **FEW.get(method, {}))
         for each in (a, a.aggregate("word"), a.aggregate("sentence", "mean")):
             each.save(path)
             assert same(Attribution.load(path), each), method
