@@ -8,6 +8,7 @@ from typing import Any
 
 from ..aside import aside
 from ..characters import bar_name
+from ..errors import InputError
 from ..models.loading.load import load_model
 from ..models.text.chat import Message
 from ..models.text.document import check_span, spanning
@@ -29,6 +30,7 @@ def attribute(
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
+    labels: Any = None,
     method: str = "saliency",
     objective: str | None = None,
     foil: str | int | None = None,
@@ -53,6 +55,8 @@ def attribute(
         target_ids: the ids of a forced continuation.
         segments: parts of the text that are segments of their own, `{"contract": "the words themselves"}` or, in
             characters, `{"contract": (start, end)}`.
+        labels: of a model behind a server (`OpenAIClient`): what it chooses between, as in `explain`. Its map is made
+            by taking words out: see `explanation.black_box.server_map`, which has the settings.
         method: an id of `methods()`.
         objective: the number to explain: "probability", "log_probability" or "logit" of the target token, or the
             "entropy" of the whole distribution at its place. Default: the probability, or the raw score ("logit") if
@@ -71,6 +75,12 @@ def attribute(
         ModelNotFound, DamagedFile: the model cannot be loaded.
         BadScores, OutOfMemory: the map cannot be computed.
     """
+    if labels is not None or hasattr(model, "attribute_text"):  # a server's model makes its own map
+        others = {
+            "target": target, "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
+            "target_ids": target_ids, "segments": segments, "objective": objective, "foil": foil, "span": span,
+        }  # fmt: skip
+        return _of_server(model, text, labels, others, {"method": method, "progress": progress, **settings})
     question = check_question(method, objective, settings, foil)
     prompt = check_prompt(
         text,
@@ -84,8 +94,7 @@ def attribute(
     )
     check_max_new_tokens(max_new_tokens)
     memory.check_budget(memory_budget)
-    if span is not None:
-        span = check_span(span)
+    where = None if span is None else check_span(span)
     bars = _Bars(question.card.label) if progress else None
 
     def tell(*how_far: Any) -> None:
@@ -97,21 +106,20 @@ def attribute(
         started = time.perf_counter()
         tell("writing", 0, max_new_tokens)
         document = write(loaded, prompt, max_new_tokens, lambda _, ids, __: tell("writing", len(ids), max_new_tokens))
-        if span is not None:
-            document = spanning(document, *span)
+        document = document if where is None else spanning(document, *where)
         chunks: list[Chunk] = []
         spot: Spot | None = None
         n = len(document.targets)
         for part in columns(loaded, question, document, engine.Schedule(range(n)), memory_budget):
             check()
-            if isinstance(part, Progress):
-                tell("attributing", n * part.done // part.total, n)
-                continue
-            if isinstance(part, Spot):
-                spot = part
-                continue
-            chunks.append(part)
-            tell("attributing", sum(len(chunk.cols) for chunk in chunks), n)
+            match part:
+                case Progress():
+                    tell("attributing", n * part.done // part.total, n)
+                case Spot():
+                    spot = part
+                case _:
+                    chunks.append(part)
+                    tell("attributing", sum(len(chunk.cols) for chunk in chunks), n)
         loaded.check_weights()
         return assemble(loaded, question, document, chunks, time.perf_counter() - started, spot)
 
@@ -120,6 +128,26 @@ def attribute(
     finally:
         if bars is not None:
             bars.close()
+
+
+def _of_server(
+    model: Any, text: Any, labels: Any, others: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Attribution:
+    """Return the map of a model behind a server: see `server_map`. Raises: InputError, also for other arguments."""
+    if not hasattr(model, "attribute_text"):
+        raise InputError(
+            "labels= is for models behind a server.",
+            cure="Give an OpenAIClient; a classifier here has labels of its own, and a language model a target=.",
+        )
+    if given := [name for name, value in others.items() if value is not None]:
+        raise InputError(f"A server's model knows no {given[0]}=.", cure="Give a text and labels=.")
+    if not isinstance(text, str) or labels is None:
+        raise InputError(
+            "A server's map tells which words of a text decide between labels.",
+            cure='Give both: attribute(client, "…", labels=["positive", "negative"], method="occlusion").',
+        )
+    found: Attribution = model.attribute_text(text, labels=labels, **settings)
+    return found
 
 
 class _Bars:

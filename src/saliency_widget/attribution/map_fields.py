@@ -23,8 +23,11 @@ _OPTIONAL = ("foil", "model_name", "settings", "seconds", "diagnostics")
 _A_NUMBER_A_COLUMN = (
     "baseline_changed",
     "baseline_in_text",
+    "bounded",
     "completeness_error",
     "ids_left_out",
+    "label_mass",
+    "noise_floor",
     "precision_noise",
     "relevance_sum",
     "value",

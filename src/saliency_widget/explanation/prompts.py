@@ -98,6 +98,8 @@ CHOOSE_SCORES = Template(
 TEMPLATES: dict[str, Template] = {t.id: t for t in (ANSWER, SCORES, PREDICT_FIRST)}
 _OF_HOMEWORK = {"answer": ANSWER, "scores": SCORES}
 
+# Of a server's own map: much of the probability of its first token is on the labels.
+ONE_WORD = "Text: {review}\n\nClassify the text as {labels}. Answer with one word: {labels}."
 # The same question in other words, label first: how stable is what the model says?
 CHOOSE_PARAPHRASES: tuple[str, ...] = (
     (

@@ -11,6 +11,7 @@ from . import limits, refusals
 
 _MAX_STRAY = 4000  # characters quoted of a response that is no answer
 _MAX_TOKEN_COUNT = 10**9
+_IMPOSSIBLE = -1_000  # some servers write -9999 for a token that cannot be
 _THINKING = ("reasoning_content", "reasoning", "thinking")  # fields of a message, by server
 
 
@@ -30,6 +31,7 @@ class Received:
     reasoning_tokens: int | None = None
     declined: str = ""
     called: bool = False
+    first: tuple[tuple[str, float], ...] = ()  # the most probable first tokens, and their log-probabilities
 
     @property
     def text(self) -> str:
@@ -75,6 +77,7 @@ class Received:
             self.thought += [thought] if thought else []
             self.declined += declined
             self.called |= bool(delta.get("tool_calls"))
+            self.first = self.first or _first_tokens(choice.get("logprobs"))
             finish = _text(choice.get("finish_reason"))
             self.finish = finish or self.finish
             is_new |= bool(finish) or any(value for name, value in delta.items() if name != "role")
@@ -137,6 +140,18 @@ def _unexpected(kind: str, stray: str, received: Received) -> str:
         return f"nothing, because of {received.finish}"
     said = refusals.reason(refusals.read(stray)).strip()
     return f"{kind.partition(';')[0] or 'something unnamed'}: {said}" if said else "nothing"
+
+
+def _first_tokens(logprobs: object) -> tuple[tuple[str, float], ...]:
+    """Return the most probable first tokens with their log-probabilities, () if the server tells none."""
+    told = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    top = told[0].get("top_logprobs") if isinstance(told, list) and told and isinstance(told[0], Mapping) else None
+    pairs = [(each.get("token"), each.get("logprob")) for each in top or () if isinstance(each, Mapping)]
+    return tuple(
+        (token, float(logprob))
+        for token, logprob in pairs
+        if isinstance(token, str) and isinstance(logprob, int | float) and _IMPOSSIBLE < logprob <= 0
+    )
 
 
 def _parts_of(content: object) -> tuple[str, str]:

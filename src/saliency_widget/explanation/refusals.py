@@ -61,6 +61,10 @@ def _whole(request: Request) -> Request | None:
     return {**others, "stream": False} if request["stream"] else None
 
 
+def _fewer_alternatives(request: Request) -> Request | None:
+    return {**request, "top_logprobs": 5} if request.get("top_logprobs", 0) > 5 else None
+
+
 def _by_the_developer(request: Request) -> Request | None:
     messages = [{**m, "role": "developer"} if m["role"] == "system" else m for m in request["messages"]]
     return None if messages == request["messages"] else {**request, "messages": messages}
@@ -75,6 +79,7 @@ WORKAROUNDS = (
     # The models of max_completion_tokens accept no temperature either.
     Workaround("temperature", "temperature", _without("temperature"), "the temperature"),
     Workaround("seed", r"\bseed", _without("seed"), "the seed"),
+    Workaround("top_logprobs", "top_logprobs", _fewer_alternatives),
     Workaround("stream", r"\bstream(?!_options)", _whole),
     Workaround("system", "developer|system", _by_the_developer),
 )

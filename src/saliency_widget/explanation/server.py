@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 import time
@@ -16,14 +17,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from ..checks import whole_number
-from ..errors import InputError, SaliencyError
+from ..errors import InputError, SaliencyError, ServerError, UnsupportedMethod
 from . import limits, refusals
+from .black_box import NextTokens, server_map
 from .clients import Message, Reply
 from .received import Received, read_answer
 from .sealing import sealed
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
+
+    from ..attribution.result import Attribution
 
 _TEXT_INTERVAL = 0.1  # seconds between two calls of `on_text`
 _CLOSE_TIMEOUT = 0.5  # seconds for closing a connection
@@ -33,6 +37,7 @@ _NO_LIMIT = 32_000  # tokens: the limits of size of an answer that is asked for 
 _SECRET = 8  # characters of a header or a field of the query that may be a key
 _OURS = {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "stream", "stream_options"}
 _NO_KEY = "none"  # sent if there is no key: openai requires one, most local servers do not
+_TOP = 20  # first tokens that are asked for: more are refused by OpenAI
 _VARIABLE = "OPENAI_API_KEY"
 T = TypeVar("T")
 
@@ -94,6 +99,7 @@ class OpenAIClient:
             if not all(isinstance(text, str) for pair in given.items() for text in pair):
                 raise InputError(f"{what} holds something that is no text.", cure=f"Give {what} as {{name: text}}.")
         self._sent = _hidden(sent)  # they may hold a key
+        self._first_tokens: dict[str, NextTokens] = {}  # paid for, by question
         self._workarounds: frozenset[str] = frozenset()  # learned from refusals; replaced whole, never changed
 
     def __repr__(self) -> str:
@@ -131,11 +137,53 @@ class OpenAIClient:
         else:
             request["max_tokens"] += self._thinking
         began = time.monotonic()
-        received, left_out = Received(), set[str]()
-        room = request.get("max_tokens", _NO_LIMIT)
-        call = _Call(
-            self._request(request, max_tokens, received, left_out, limits.limits_of(max_tokens, room, self._timeout))
+        received, left_out = self._send(request, max_tokens, on_text)
+        return Reply(
+            received.text,
+            received.finish != "length",
+            received.prompt_tokens,
+            received.completion_tokens,
+            time.monotonic() - began,
+            received.reasoning_tokens,
+            received.thinking,
+            tuple(sorted(left_out)),
         )
+
+    def next_tokens(self, messages: Sequence[Message], repeat: int = 0) -> NextTokens:
+        """See `TokenClient.next_tokens`. Every answer is kept as long as the client is."""
+        key = json.dumps([messages, repeat])
+        if key not in self._first_tokens:
+            request = {
+                "model": self.name,
+                "messages": [dict(message) for message in messages],
+                "max_tokens": 1,
+                "temperature": 0.0,
+                "stream": False,
+                "logprobs": True,
+                "top_logprobs": _TOP,
+            }
+            try:
+                received, _ = self._send(request, 1, lambda _: None)
+            except ServerError as error:
+                if "logprob" not in error.message:
+                    raise
+                raise _without_logprobs(self.where, error.message) from None
+            if not received.first:
+                raise _without_logprobs(self.where, "it leaves them out")
+            self._first_tokens[key] = NextTokens(received.first, received.prompt_tokens or 0)
+        return self._first_tokens[key]
+
+    def attribute_text(self, text: str, **how: Any) -> Attribution:
+        """Return the model's own map, computed by taking words out: see `server_map`."""
+        return server_map(self, text, **how)
+
+    def _send(
+        self, request: dict[str, Any], max_tokens: int, on_text: Callable[[str], None]
+    ) -> tuple[Received, set[str]]:
+        """Send a request, and receive the answer and what the server decided. Raises: see `Client.answer`."""
+        received, left_out = Received(), set[str]()
+        bounds = limits.limits_of(max_tokens, request.get("max_tokens", _NO_LIMIT), self._timeout)
+        call = _Call(self._request(request, max_tokens, received, left_out, bounds))
         try:
             while not call.ended.wait(_TEXT_INTERVAL):
                 on_text(received.text)
@@ -145,17 +193,7 @@ class OpenAIClient:
             raise
         if call.error is not None:
             raise call.error
-        seconds = time.monotonic() - began
-        return Reply(
-            received.text,
-            received.finish != "length",
-            received.prompt_tokens,
-            received.completion_tokens,
-            seconds,
-            received.reasoning_tokens,
-            received.thinking,
-            tuple(sorted(left_out)),
-        )
+        return received, left_out
 
     async def _request(
         self,
@@ -322,6 +360,13 @@ class _Call:
                 self._loop.close()
             finally:
                 self.ended.set()
+
+
+def _without_logprobs(where: str, why: str) -> UnsupportedMethod:
+    return UnsupportedMethod(
+        f"{where} gives no log-probabilities of its answer's first token: {why}.",
+        cure="Ask a server that gives them, such as llama.cpp, vLLM or OpenAI's models that do not reason.",
+    )
 
 
 def _is_connection(error: Exception) -> bool:

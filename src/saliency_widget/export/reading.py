@@ -177,12 +177,25 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
         score = "scores" if max(kept) == 1 else "score"
         said = f"{_tokens(max(kept))} the baseline itself and {score} 0: another baseline would tell."
         yield Note(said, _which(kept))
+    yield from _notes_of_server(attribution)
     noise = np.array(attribution.diagnostics.get("precision_noise") or [])
     lost = _which(0 < n >= np.nanmedian(np.abs(column)) for column, n in zip(attribution.scores.T, noise, strict=False))
     if lost:
         yield Note(f"Half precision leaves scores uncertain by up to {noise.max():.1g}.", lost)
         told = "That is" if len(noise) == 1 else f"For {len(lost)} of {len(noise)} targets that is"
         yield Note(f"{told} as much as most are: load the model in float32.", lost)
+
+
+def _notes_of_server(attribution: AttributionLike) -> Iterator[Note]:
+    """Yield the notes on a map that a server's answers give."""
+    floor, bounded = (attribution.diagnostics.get(name) or [0] for name in ("noise_floor", "bounded"))
+    if max(floor) > 0:
+        yield Note(f"Asked the same again, the server gives log-odds up to {max(floor):.2g} apart: less is noise.")
+    if any(bounded):
+        answers = "1 answer" if max(bounded) == 1 else f"{max(bounded):.0f} answers"
+        yield Note(
+            f"In {answers} the server does not tell the label: its probability is only a bound.", _which(bounded)
+        )
 
 
 def _which(holds: Iterable[object]) -> tuple[int, ...]:
