@@ -57,7 +57,7 @@ def lent(as_lent: Callable[[Any], None]) -> Callable[[str], Model]:
         ("marian", {"foil": "a"}, "wrote in column 1", "another token than itself"),
         ("llama", {"foil": 1.5}, "foil is 1.5, and must be a whole number", "as text, or its id"),
         ("llama", {"foil": True}, "foil is True", "as text, or its id"),
-        ("llama", {"foil": ["x"]}, "There are 1 foils", "one after another"),
+        ("llama", {"foil": ["x"]}, "There are 1 foils", "Make a map for each"),
         ("llama", {"foil": 1.5}, "foil is 1.5", "as text, or its id"),
         ("llama", {"foil": -1}, "Token id -1 is not in the vocabulary of tiny-llama (0 … 265)", "own tokenizer"),
         ("bert", {"foil": "joy", "target": "LABEL_0"}, "There is no class 'joy'", "LABEL_0, LABEL_1, LABEL_2"),

@@ -182,7 +182,7 @@ def test_a_model_that_casts_its_weights_in_a_pass_casts_those_of_the_shadow() ->
 def test_a_model_that_answers_otherwise_each_time_is_refused() -> None:
     model = make("gpt2")
     model.model.lm_head.register_forward_hook(lambda _m, _a, out: out + torch.rand_like(out))
-    with pytest.raises(UnsupportedMethod, match="other numbers each time"):
+    with pytest.raises(UnsupportedMethod, match="different numbers each time"):
         ask(model)
 
 
