@@ -5,7 +5,7 @@ import type { Caption, Told } from "../../hover";
 import { firstWhere, type Span } from "../../layout";
 import { isolated, labelOf } from "../../pieces";
 import type { Store } from "../../store";
-import { nameOf, numberOf, stepOf } from "../words";
+import { joinedText, nameOf, numberOf, stepOf } from "../words";
 
 /** A target, its columns as one, and the score of each unit of the rows. */
 export type Target = { cols: Span; name: string; scores: Float32Array };
@@ -146,7 +146,7 @@ function captionOf(store: Store, { cols, name }: Target): Caption {
     .map(({ text, probability }) => `${isolated(labelOf({ text }))} ${share(probability)}`);
   return {
     name,
-    detail: `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${n} tokens, ${store.joint.value}` : ""}`,
+    detail: `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${joinedText(store, cols)}` : ""}`,
     alternatives: others.length === 0 ? "" : ` instead of ${others.join(" · ")}`,
     hidden: held < LITTLE ? "" : ` · not counted: ${percent(held)}`,
   };
