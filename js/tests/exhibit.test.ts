@@ -240,7 +240,7 @@ describe("what was replaced", () => {
     store.pin(1);
     expect(chips()[1]).toBe("B: father not a target there");
     store.pin(0, 3);
-    expect(chips()[0]).toBe("A: mother p = .125");
+    expect(chips()[0]).toBe("A: mother joint p = .125");
   });
 });
 

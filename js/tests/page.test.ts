@@ -271,7 +271,7 @@ describe("the words of a page", () => {
     const { asked, data, caption } = pageIn(store);
     expect(asked).toEqual(["George", "Wash"]);
     expect(data.cols.slice(9)).toEqual([0, 1, 1, 2]);
-    expect(caption).toMatch(/^George Wash p = \.125 · 2 tokens, sum/);
+    expect(caption).toMatch(/^George Wash joint p = \.125 · shares: sum of 2 tokens/);
     expect(data.captions.map(({ alternatives }: Caption) => alternatives !== "")).toEqual([true, false, true]);
   });
 

@@ -92,7 +92,7 @@ describe("what it is read by", () => {
     expect(select.value).toBe("sentence, mean per token");
     expect(choose("word").slice(0, 2)).toEqual(["word", "sum"]);
     expect(texts(el, ".sw-input")).toEqual(["president .500", "George .375", "The .125"]);
-    expect(said(find(el, ".sw-target-line"))).toBe("Washington p = .200 2 tokens, mean");
+    expect(said(find(el, ".sw-target-line"))).toBe("Washington joint p = .200 shares: mean of 2 tokens");
   });
   it("steps on with g, from segments back to tokens", () => {
     const { box, el, store } = view(inWords());
@@ -110,7 +110,7 @@ describe("what it is read by", () => {
     store.readBy("word");
     vi.advanceTimersByTime(1000);
     const spoken = [...el.querySelectorAll("[aria-live=polite]")].map(said).join("");
-    expect(spoken).toContain("Target Washington. Probability .200. Most important words: ");
+    expect(spoken).toContain("Target Washington. Joint probability .200. Most important words: ");
   });
 });
 

@@ -175,7 +175,7 @@ describe("a classifier", () => {
     expect(el.textContent).not.toContain("class");
     expect(texts(view(numbers(-1.73)).el, ".sw-classes .sw-label")).toEqual(["output"]);
   });
-  it("offers nothing to try where what that does cannot be told in probabilities", () => {
+  it("offers to try a change also where a model gives numbers and no probabilities", () => {
     const offered = (messages: Said[]) => {
       const { el, box, model } = view(messages);
       const editor = el.querySelector<HTMLElement>(".sw-editor");
@@ -185,7 +185,7 @@ describe("a classifier", () => {
       return [editor?.hidden, buttons.includes("Strike out"), model.sent.some(({ type }) => type === "try")];
     };
     expect(offered(editable(FEELINGS()))).toEqual([false, true, true]);
-    expect(offered(editable(numbers(-1.73, 4.5)))).toEqual([true, false, false]);
+    expect(offered(editable(numbers(-1.73, 4.5)))).toEqual([false, true, true]);
   });
   it("asks another method for what it can explain, whatever the map on show came with", () => {
     const attention = numbers(-1.73).map(

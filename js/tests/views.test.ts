@@ -308,9 +308,9 @@ describe("the tooltip", () => {
     const rows = () => texts(el, ".sw-tooltip-head, .sw-tooltip-role");
     store.readBy("word");
     over(box(6));
-    expect([rows(), texts(el, ".sw-probability")]).toEqual([["OK", "p = .317 · position 6"], ["p = .317"]]);
+    expect([rows(), texts(el, ".sw-probability")]).toEqual([["OK", "joint p = .317 · position 6"], ["joint p = .317"]]);
     over(box(5));
-    expect(rows()).toEqual(["OK", "p = .317 · position 5"]);
+    expect(rows()).toEqual(["OK", "joint p = .317 · position 5"]);
     store.readBy("sentence"); // which is no target by itself
     over(box(6));
     expect(rows()).toEqual(["OK bye", "K: p = .398 · position 6"]);

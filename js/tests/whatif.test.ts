@@ -89,7 +89,7 @@ describe("what was tried", () => {
     const { el, store } = view();
     store.tried(tried([1], [0.4, 0.5, 0.2]));
     store.pin(0, 2);
-    expect(said(el)).toContain("Washington. p .400 → .200");
+    expect(said(el)).toContain("Washington. joint p .400 → .200");
     expect(together([0.5, null], { start: 0, end: 2 })).toBeNull();
   });
   it("sets beside it the share that the map gave, where its scores are no parts of the probability", () => {

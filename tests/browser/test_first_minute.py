@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from .test_compare import FINISHED, hover
@@ -12,6 +14,8 @@ from .test_looks import axe
 from .test_quickstart import becomes, python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+ROOT = Path(__file__).parents[2]
 
 
 def seen_everywhere(nb: Any, view: Any, name: str, selector: str = ".sw-live") -> None:
@@ -260,3 +264,47 @@ def test_after_the_map_of_a_strike_out_the_text_can_be_edited_on(desk: Any) -> N
     (about,) = [line for line in said if re.search(r"(^|: )The p", line)]
     after = python(nb, "ps_of('What is the heart of France?')")
     assert float(re.search(r"→ (\S+) ", about)[1]) == pytest.approx(after[0], abs=6e-4)
+
+
+EXAMPLES = ROOT / "example_notebooks"
+# What stands below each cell that shows a map, once all cells have run: its method, and the word that is pinned.
+QUICKSTART = [("Gradient", "Washington"), ("Gradient", None), ("Gradient", None), ("Occlusion", "machine")]
+HOMEWORK = [("Occlusion", "machine"), ("Gradient", "Washington")]
+
+
+def run_all_of(notebook: Any, name: str, until: str | None = None) -> Any:
+    """The cells of an example as they are, up to the one that begins so; run as "Run all" does."""
+    cells = [cell for cell in nbformat.read(EXAMPLES / name, as_version=4).cells if cell.cell_type == "code"]
+    sources = [cell.source for cell in cells]
+    nb = notebook(*sources[: next((k for k, text in enumerate(sources) if until and text.startswith(until)), None)])
+    nb.run_all(len(nbformat.read(nb.file, as_version=4).cells))
+    nb.page.mouse.move(5, 5)
+    return nb
+
+
+@pytest.mark.parametrize(
+    ("name", "until", "shown"),
+    [("01_quickstart.ipynb", None, QUICKSTART), ("02_homework7.ipynb", "review = ", HOMEWORK)],
+)
+def test_after_run_all_the_examples_show_what_their_words_say(
+    notebook: Any, name: str, until: str | None, shown: list[tuple[str, str | None]]
+) -> None:
+    nb = run_all_of(notebook, name, until)
+    views = nb.page.locator(".jp-OutputArea-output .sw-live")
+    assert views.count() == len(shown)
+    for k, (method, pinned) in enumerate(shown):
+        view = views.nth(k)
+        view.scroll_into_view_if_needed()
+        view.locator(".sw-column").first.wait_for()
+        view.locator(".sw-progress").wait_for(state="detached")
+        assert view.locator(".sw-methods [aria-pressed=true]").inner_text().strip() == method
+        words = [word.strip() for word in view.locator(".sw-column[aria-pressed=true]").all_inner_texts()]
+        assert words == ([] if pinned is None else [pinned])
+        assert pinned is None or view.locator(".sw-about .sw-target-name").inner_text().strip() == pinned
+        nb.shot(f"minute-{name[:2]}-{k}", view)
+
+
+def test_the_homework_asks_its_questions_by_their_numbers() -> None:
+    words = "\n".join(cell.source for cell in nbformat.read(EXAMPLES / "02_homework7.ipynb", as_version=4).cells)
+    for number in ("Questions 1–2", "Question 3", "Question 4", "Question 5", "Questions 6–7", "questions 8–10"):
+        assert number in words

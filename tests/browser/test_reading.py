@@ -75,7 +75,7 @@ def test_several_targets_are_pinned_by_shift_and_by_drag(shown: Any) -> None:
     view.locator(".sw-column").nth(3).click(modifiers=["Shift"])
     away(nb)
     assert view.locator(".sw-about .sw-target-name").inner_text().strip() == "John F. Kennedy"
-    assert "4 tokens, mean" in view.locator(".sw-target-line").first.inner_text()
+    assert "shares: mean of 4 tokens" in view.locator(".sw-target-line").first.inner_text()
     assert becomes(nb, "[w.selection, w.extent]", [0, 4])
     mean = python(nb, "(m := np.abs(w.attribution.scores[:8, :4]).mean(1)) is None or (m / m.sum()).tolist()")
     assert read_shares(view, 8) == pytest.approx(mean, abs=1.1e-3)

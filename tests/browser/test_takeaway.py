@@ -160,7 +160,7 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
     view.locator(".sw-column").nth(2).click(modifiers=["Shift"])
     away(nb)
     name = view.locator(".sw-about .sw-target-name").inner_text().strip()
-    joint = re.search(r"\d+ tokens, mean", view.locator(".sw-target-line").first.inner_text())[0]
+    joint = re.search(r"shares: mean of \d+ tokens", view.locator(".sw-target-line").first.inner_text())[0]
     held = re.search(r"not counted: [\d.]+ %", view.locator(".sw-legend").inner_text())[0]
     said = {}
     for word in ("Name", "one", "good", "film"):

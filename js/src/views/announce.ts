@@ -34,7 +34,10 @@ function aboutTarget(store: Store): string {
   const name = (of: typeof token) => [labelOf(of), partOf(of)].filter((text) => text !== "").join(", ");
   const { cols, scores } = shown;
   const p = probabilityOf(store, shown);
-  const said = p === null ? numberOf(store, shown)?.replace("=", "Value") : `Probability ${share(p)}`;
+  const said =
+    p === null
+      ? numberOf(store, shown)?.replace("=", "Value")
+      : `${cols.end - cols.start > 1 ? "Joint probability" : "Probability"} ${share(p)}`;
   const { value: granularity } = store.granularity;
   const target = cols.end - cols.start > 1 ? nameOfTargets(store, shown.cols) : name(token);
   const inputs =

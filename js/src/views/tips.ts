@@ -10,7 +10,7 @@ import type { MapData, Store } from "../store";
 import { unitAt } from "../units";
 import { isTarget } from "./text/boxes";
 import type { Side } from "./tooltip";
-import { nameOf, nameOfTargets, outputsOf, probabilityOf } from "./words";
+import { nameOf, nameOfTargets, outputsOf, pOf, probabilityOf } from "./words";
 
 const ROLE_NAMES: Record<Exclude<Role, "special" | "class">, string> = {
   source: "source",
@@ -38,7 +38,7 @@ function probability(store: Store, row: number, { start, end }: Span): TemplateR
   const p = col < 0 ? null : probabilityOf(store, { cols });
   if (p === null) return null;
   const name = end - start === cols.end - cols.start ? nothing : html`<bdi>${nameOfTargets(store, cols)}</bdi>: `;
-  return html`${name}p = <b>${share(p)}</b>`;
+  return html`${name}${pOf(cols)} = <b>${share(p)}</b>`;
 }
 
 /** Returns the line with the share of an input (its unit) for targets, or the reason why it has none. */

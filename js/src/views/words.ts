@@ -91,10 +91,10 @@ export const NOT_THERE = "not a target there";
 /** The probability (or value) of these targets in each of two texts, and what it is called there; none of one text. */
 export function numbersBeside(
   { exhibited, methodCalled }: Store,
-  { start, end }: Span,
+  cols: Span,
 ): [map: string, name: string, said: string | null][] {
   return (exhibited.value?.steps ?? []).map(({ map, steps }) => {
-    const own = steps.slice(start, end);
+    const own = steps.slice(cols.start, cols.end);
     const value = own[0]?.value ?? null;
     const p = own.reduce<number | null>(
       (all, { probability: one }) => (all === null || one === null ? null : all * one),
@@ -103,7 +103,7 @@ export function numbersBeside(
     return [
       map,
       methodCalled(map)?.label ?? map,
-      p !== null ? `p = ${share(p)}` : value !== null ? `= ${significant(value)}` : null,
+      p !== null ? `${pOf(cols)} = ${share(p)}` : value !== null ? `= ${significant(value)}` : null,
     ];
   });
 }
@@ -125,12 +125,22 @@ export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): numb
   return product;
 }
 
+/** The name of the probability of some targets: of several it is the product, whatever is done with their shares. */
+export function pOf({ start, end }: Span): string {
+  return end - start > 1 ? "joint p" : "p";
+}
+
+/** How several targets are one column; empty for a single one. */
+export function joinedText({ joint }: Store, { start, end }: Span): string {
+  return end - start > 1 ? `shares: ${joint.value} of ${plural(end - start, "token")}` : "";
+}
+
 /**
  * Returns a probability, or the raw value in its place: its name, "p" or "", and its number, ".342" or "1.73".
  */
 export function worthOf(store: Store, shown: Pick<Shown, "cols">): { name: string; said: string } | null {
   const p = probabilityOf(store, shown);
-  if (p !== null) return { name: "p", said: share(p) };
+  if (p !== null) return { name: pOf(shown.cols), said: share(p) };
   const value = stepOf(store, shown.cols.start)?.value ?? null;
   return value === null ? null : { name: "", said: significant(value) };
 }

@@ -5,7 +5,7 @@ import type { Caption, Told } from "../../hover";
 import { firstWhere, type Span } from "../../layout";
 import { isolated, labelOf } from "../../pieces";
 import type { Store } from "../../store";
-import { aboutOf, nameOf, numberOf, stepOf } from "../words";
+import { aboutOf, joinedText, nameOf, numberOf, stepOf } from "../words";
 
 /** A target with its columns and the joined score of each unit of the rows. */
 export type Target = { cols: Span; name: string; scores: Float32Array };
@@ -147,7 +147,7 @@ function captionOf(store: Store, { cols, name }: Target): Caption {
   const about = aboutOf(store);
   return {
     name: about === null ? name : isolated(about),
-    detail: `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${n} tokens, ${store.joint.value}` : ""}`,
+    detail: `${number === null ? "" : ` ${number}`}${n > 1 ? ` · ${joinedText(store, cols)}` : ""}`,
     alternatives: others.length === 0 ? "" : ` instead of ${others.join(" · ")}`,
     hidden: held < LITTLE ? "" : ` · not counted: ${percent(held)}`,
   };

@@ -1,7 +1,7 @@
 /** The target in one line: its text, its probability and its alternatives. */
 
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { plural, share, significant } from "../../format";
+import { share, significant } from "../../format";
 import { labelOf } from "../../pieces";
 import type { Shown, Store } from "../../store";
 import { askFor, askMap, mapOnShow, wayToContrast } from "../ask";
@@ -9,7 +9,7 @@ import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
 import { createPopover } from "../popover";
 import { probability } from "../probability";
-import { NOT_THERE, nameOf, nameOfTargets, numberOf, numbersBeside, stepOf } from "../words";
+import { joinedText, NOT_THERE, nameOf, nameOfTargets, numberOf, numbersBeside, stepOf } from "../words";
 import { contrastOf, quoted, whyNot } from "./contrast";
 
 const MANY = 5;
@@ -118,7 +118,7 @@ export function targetLine(context: ViewContext): HTMLElement {
     render(
       html`<bdi class="sw-target-name">${nameOfTargets(store, shown.cols)}</bdi>
         ${beside.length > 0 ? sides(beside) : number === null ? nothing : html`<span class="sw-probability">${number}</span>`}
-        ${cols.end - cols.start === 1 ? nothing : html`<span class="sw-muted">${plural(cols.end - cols.start, "token")}, ${store.joint.value}</span>`}
+        ${cols.end - cols.start === 1 ? nothing : html`<span class="sw-muted">${joinedText(store, cols)}</span>`}
         ${
           others.length === 0
             ? nothing

@@ -9,7 +9,7 @@ import { tryOut } from "../chosen";
 import type { ViewContext } from "../context";
 import { h, hasFocus, liveRegion, watch } from "../dom";
 import { focusTarget } from "../input";
-import { nameOfTargets } from "../words";
+import { nameOfTargets, pOf } from "../words";
 import { mostChanged, prediction, struckNames, together } from "./change";
 
 const MOST = 5;
@@ -100,7 +100,7 @@ function effect(
   const bars = [was, is].map((p) => html`<i style="width: ${100 * Math.min(1, p)}%"></i>`);
   return html`${name}
     ${raw ? nothing : html`<span class="sw-two-bars" aria-hidden="true">${bars}</span>`}
-    <span class="sw-probability">${raw ? "" : "p "}${figureOf(store, was)} → <b>${figureOf(store, is)}</b> (${change(store, is - was)})</span>
+    <span class="sw-probability">${raw ? "" : `${pOf(cols)} `}${figureOf(store, was)} → <b>${figureOf(store, is)}</b> (${change(store, is - was)})</span>
     <span class="sw-muted">${
       text !== null || said === null
         ? nothing
