@@ -26,12 +26,13 @@ export const STRUCK = [
     text: null,
     before: BEFORE,
     after: [0.312, 0.58, 0.9, 0.93, 0.41, 0.5, 0.33, 0.44],
+    others: [],
   },
 ];
 /** Of the targets the first is struck out as well. */
 export const GONE = [
   DOCUMENT,
-  { type: "what_if", doc: 1, rows: [2, 9], text: null, before: BEFORE, after: [null, ...BEFORE.slice(1)] },
+  { type: "what_if", doc: 1, rows: [2, 9], text: null, before: BEFORE, after: [null, ...BEFORE.slice(1)], others: [] },
 ];
 export const EDITED = [
   DOCUMENT,
@@ -42,5 +43,6 @@ export const EDITED = [
     text: "The first president of Mexico was Guadalupe",
     before: BEFORE,
     after: [0.012, 0.7, 0.9, 0.93, 0.2, 0.5, 0.33, 0.6],
+    others: [],
   },
 ];

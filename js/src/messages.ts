@@ -103,13 +103,15 @@ const method = shape<WireMethod>({
   uses_objective: flag,
   unit: text,
   cost: text,
+  says: text,
   reads: text,
   caveats: list(text),
   reference: text,
   reason: orNull(text),
+  seconds: orNull(real),
 });
 const note = shape<WireNote>({ text, cols: orNull(list(count)) });
-const objective = shape<WireObjective>({ id: text, label: text });
+const objective = shape<WireObjective>({ id: text, label: text, means: text });
 const explainer = shape<WireExplainer>({ id: text, name: text, where: text, is_model: flag, guided: flag });
 const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATION_KINDS), text });
 const word = shape<WireWord>({ text, score: orNull(real), uncertainty: orNull(real) });
@@ -186,6 +188,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     text: orNull(text),
     before: list(real),
     after: list(orNull(real)),
+    others: list(list(alternative)),
   },
   heads: {
     request: count,

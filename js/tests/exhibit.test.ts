@@ -193,7 +193,7 @@ describe("what only a model could answer", () => {
     const { el } = view(exhibit());
     for (const query of [".sw-editor", ".sw-heads-toggle", ".sw-trail", ".sw-tried"])
       expect(el.querySelector<HTMLElement>(query)?.hidden).toBe(true);
-    expect(el.querySelector(".sw-objective select")).toBeNull();
+    expect(el.querySelector<HTMLElement>(".sw-objective")?.hidden).toBe(true);
     press(el.querySelector(".sw-text") as Element, "e");
     expect(texts(el, ".sw-form")).toEqual(["There is no model behind it to ask."]);
   });

@@ -79,10 +79,12 @@ export const METHOD = {
   uses_objective: true,
   unit: "gradient norm",
   cost: "one backward pass per target",
+  says: "Darker: changing this {word} would change {target} more.",
   reads: "How much the objective moves.",
   caveats: [],
   reference: "",
   reason: null,
+  seconds: null,
 };
 
 export const TEXT = ["The", " first", " president", " was", " George", " Washington", ".", " He"];
@@ -140,8 +142,8 @@ export function about(
           { ...METHOD, id: "random", label: "Random" },
         ],
         objectives: [
-          { id: "probability", label: "probability" },
-          { id: "logit", label: "logit" },
+          { id: "probability", label: "probability", means: "how likely it was" },
+          { id: "logit", label: "logit", means: "its score" },
         ],
       },
     ],

@@ -25,6 +25,7 @@ const tried = (rows: number[], after: (number | null)[], text: string | null = n
   text,
   before: [0.8, 0.5, 0.25],
   after,
+  others: after.map(() => []),
 });
 const bar = (el: Element) => el.querySelector<HTMLElement>(".sw-tried");
 const said = (el: Element) => bar(el)?.textContent?.replace(/\s+/g, " ").trim() ?? "";
@@ -122,7 +123,10 @@ describe("what was tried", () => {
   it("lists the targets that changed most, those that are gone left out", () => {
     const after = [null, 0.1, 0.2, 0.9, 0.5];
     const before = [0.8, 0.12, 0.9, 0.9, 0.4];
-    const most = mostChanged({ type: "what_if", request: 1, doc: 1, rows: [5], text: null, before, after }, 2);
+    const most = mostChanged(
+      { type: "what_if", request: 1, doc: 1, rows: [5], text: null, before, after, others: [] },
+      2,
+    );
     expect(most.map(({ col }) => col)).toEqual([2, 4]);
     const { el, store } = view();
     store.tried(tried([1], [0.3, 0.4, 0.25]));

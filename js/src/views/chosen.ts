@@ -70,6 +70,14 @@ export function strikeOut(context: Pick<ViewContext, "store" | "request">, { sta
   tryOut(context, { rows: Array.from({ length: end - start }, (_, k) => start + k) });
 }
 
+/** Strikes out the unit under the mouse, if the model read it before it wrote. */
+export function strikeHovered(context: ViewContext): void {
+  const { hoverRow, firstTarget, units, canTry } = context.store;
+  const rows =
+    hoverRow.value === null || hoverRow.value >= firstTarget.value ? null : unitAt(units.value, hoverRow.value);
+  if (rows !== null && canTry.value) strikeOut(context, rows);
+}
+
 /** Whether the unit of a token has finer parts that are not shown. */
 export function canOpen({ units }: Store, token: number): boolean {
   const span = unitAt(units.value, token);

@@ -91,6 +91,18 @@ export function tokenTip(store: Store, row: number, cols: Span | null, of = stor
   return html`${heading(store, token, row)}${cols === null ? nothing : weight(store, row, cols, of)}`;
 }
 
+/** The same of an input, with what can be done about it: `strike` by a press, where there is a model to ask. */
+export function inputTip(store: Store, row: number, cols: Span | null, of: MapData | null, strike: () => void) {
+  const keepFocus = (event: Event) => event.preventDefault(); // where it leaves the text, the tip goes
+  const isInput = row < store.firstTarget.value && store.canTry.value;
+  // Who has no mouse has the key.
+  return html`${tokenTip(store, row, cols, of ?? undefined)}${
+    isInput
+      ? html`<div><button type="button" class="sw-button sw-strike" tabindex="-1" @mousedown=${keepFocus} @click=${strike}>Strike out <kbd>s</kbd></button></div>`
+      : nothing
+  }`;
+}
+
 /** The tip of a folded run of template tokens. */
 export function chipTip(store: Store, start: number, end: number, held: number): TemplateResult {
   const texts = store.tokens.value.slice(start, end).map(labelOf).join(" ");

@@ -51,6 +51,12 @@ export function objectiveText({ menu, map, method }: Store): string | undefined 
   return menu.value?.objectives.find(({ id }) => id === asked)?.label;
 }
 
+/** What that objective is, in words. */
+export function objectiveMeaning({ menu, map, method }: Store): string | undefined {
+  const asked = method.value?.uses_objective && map.value?.info.objective;
+  return menu.value?.objectives.find(({ id }) => id === asked)?.means;
+}
+
 /** The head of a file: the model, method and objective, and the layer and head, where one was chosen. */
 export function headline(store: Store): string[] {
   const { document, method, map, alive } = store;
@@ -74,6 +80,15 @@ export function stepOf({ steps, method }: Store, col: number): WireStep | undefi
   return method.value?.family === "difference" ? undefined : steps.value[col];
 }
 
+/** The same once what is tried is done; where nothing is, or the target itself is struck out, as it was. */
+export function stepNow(store: Store, col: number): WireStep | undefined {
+  const [step, { value: whatIf }] = [stepOf(store, col), store.whatIf];
+  const now = whatIf?.after[col] ?? null;
+  if (step === undefined || whatIf === null || now === null) return step;
+  if (step.probability === null) return { ...step, value: now };
+  return { ...step, probability: now, alternatives: whatIf.others[col] ?? step.alternatives };
+}
+
 /** The names of a classifier's columns: of one, and of all. */
 export function outputsOf({ raw, nTargets }: Store): { one: string; label: string } {
   if (!raw.value) return { one: "class", label: "classes" };
@@ -81,10 +96,10 @@ export function outputsOf({ raw, nTargets }: Store): { one: string; label: strin
 }
 
 /** The probability of these targets together, or null while that of one is not known. */
-export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): number | null {
+export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">, of = stepOf): number | null {
   let product = 1;
   for (let col = cols.start; col < cols.end; col++) {
-    const step = stepOf(store, col);
+    const step = of(store, col);
     if (step === undefined || step.probability === null) return null;
     product *= step.probability;
   }

@@ -273,16 +273,16 @@ def assemble(
     )
 
 
-def probabilities(model: Model, document: Document, memory_budget: int | None = None) -> list[float]:
-    """How probable each target is, [n_cols]. `model` is a shadow.
+def target_steps(model: Model, document: Document, memory_budget: int | None = None) -> list[Step]:
+    """How probable each target is, and what else might stand there, [n_cols]. `model` is a shadow.
 
     Cost: one forward pass for 256 of them.
     """
     question = check_question("random", "probability", {})  # its passes are for the probabilities alone
-    found: dict[int, float] = {}
+    found: dict[int, Step] = {}
     for chunk in columns(model, question, document, engine.Schedule(range(len(document.targets))), memory_budget):
         assert isinstance(chunk, Chunk), "noise makes no progress that could be told"
-        found |= {col: step.probability for col, step in zip(chunk.cols, chunk.steps, strict=True)}
+        found |= dict(zip(chunk.cols, chunk.steps, strict=True))
     return [found[col] for col in sorted(found)]
 
 

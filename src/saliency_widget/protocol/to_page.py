@@ -58,10 +58,12 @@ class WireMethod(TypedDict):
     uses_objective: bool
     unit: str
     cost: str
+    says: str
     reads: str
     caveats: list[str]
     reference: str
     reason: str | None
+    seconds: float | None
 
 
 class WireObjective(TypedDict):
@@ -69,6 +71,7 @@ class WireObjective(TypedDict):
 
     id: str
     label: str
+    means: str
 
 
 class ToPageHello(TypedDict):
@@ -215,7 +218,8 @@ class WhatIf(TypedDict):
     """Reply to `try`: how probable the same targets are after a change; both lists are empty after undo.
 
     `rows`: the tokens struck out; `text`: what was written in place of `editable`; one of the two. `before`, `after`: a
-    probability a column; None for a target that is struck out itself.
+    probability a column; None for a target that is struck out itself. `others`: by column what might stand there
+    after the change, as in `steps`.
     """
 
     type: Literal["what_if"]
@@ -225,6 +229,7 @@ class WhatIf(TypedDict):
     text: str | None
     before: list[float]
     after: list[float | None]
+    others: list[list[WireAlternative]]
 
 
 class Heads(TypedDict):

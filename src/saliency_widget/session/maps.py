@@ -13,7 +13,7 @@ from ..attribution import pipeline
 from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Schedule
 from ..attribution.methods import method_for, method_of, on, why_not
-from ..attribution.objectives import labels
+from ..attribution.objectives import labels, meanings
 from ..attribution.problem import Chunk, Progress, Spot
 from ..errors import Cancelled, WeightsChanged
 from ..export.reading import first_word
@@ -80,6 +80,8 @@ class Maps:
         self._preferred: int | None = None
         self._shown: _Entry | None = None
         self._early: _Entry | None = None  # the map of a text that is still being written
+        self._document: Document | None = None  # the text on show, once a map of it was asked for
+        self._seconds: dict[str, float] = {}  # what the pages know of `_estimates`
         self._may_begin_early = True
         self.question = question  # that of the map on show, or of the first one to come
         self.attribution: Attribution | None = None
@@ -101,7 +103,7 @@ class Maps:
 
     def turn(self) -> None:
         """Another text is on show."""
-        self._shown = self._early = self.attribution = None
+        self._shown = self._early = self.attribution = self._document = None
         self._may_begin_early = True
 
     def close(self) -> None:
@@ -187,7 +189,36 @@ class Maps:
         """Again, after something was said or forgotten."""
         there = set() if self._said() is None else {LLM}
         reasons = {on(card, model): None if card in there else why_not(card, model) for card in self._offered}
-        self._sender.tell(menu_message(reasons, labels(raw=model.raw)))
+        self._seconds = self._estimates()
+        self._sender.tell(menu_message(reasons, labels(raw=model.raw), meanings(raw=model.raw), self._seconds))
+
+    def _estimates(self) -> dict[str, float]:
+        """By method about how many seconds its map of this text takes, to one digit; what was not measured has none.
+
+        The time of a pass is that of the map that took most of them here, of the same kind if there is one.
+        """
+        document = self._document
+        if document is None:
+            return {}
+        about = (self._fingerprint, document.inputs, document.targets)
+        measured = [
+            (card.work, card.work.passes(len(document.rows), len(entry.done())), entry.seconds)
+            for (fingerprint, request), entry in self._cache.items()
+            if (fingerprint, request.inputs, request.targets) == about
+            and entry.question.settings == type(entry.question.settings)()
+            if (card := entry.question.card).work is not None and entry.seconds > 0
+        ]
+        if not measured:
+            return {}
+        found = {}
+        for card in self._offered:
+            if card.work is None:
+                continue
+            by_target = card.work.per_target > 0
+            _, passes, seconds = max(measured, key=lambda one: ((one[0].per_target > 0) == by_target, one[1]))
+            whole = card.work.passes(len(document.rows), len(document.cols))
+            found[card.id] = float(f"{seconds / passes * whole:.1g}")
+        return found
 
     def _show_said(self, model: Model, question: Question) -> None:
         said = self._said()
@@ -204,6 +235,7 @@ class Maps:
     def _entry(self, model: Model, document: Document, question: Question) -> _Entry:
         method_for(question.card, model, question.settings)  # before the pages hear of a map that will not come
         key = (self._fingerprint, question.request(model, document))
+        self._document = document
         entry = self._cache.setdefault(key, _Entry(uuid.uuid4().hex[:12], question))
         entry.question = question
         return entry
@@ -251,7 +283,8 @@ class Maps:
         try:
             self._compute(model, document, entry, question)
         finally:
-            if model.facts.reads_ids != known:  # the cards say so from now on
+            # The cards say so from now on; and how long a map takes.
+            if model.facts.reads_ids != known or self._estimates() != self._seconds:
                 self.tell_menu(model)
             self._schedule = None
             self._forget_where_changed(model, entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..characters import sign_of
@@ -51,20 +52,36 @@ def tokens_message(doc: int, tokens: Sequence[Token], segments: Sequence[Segment
     return {"type": "tokens", "doc": doc, "start": 0, "tokens": [wire_token(t) for t in tokens], "segments": named}
 
 
+def wire_alternative(other: Alternative) -> to_page.WireAlternative:
+    """A token that might have stood in the place of a target."""
+    return cast("to_page.WireAlternative", asdict(other))
+
+
 def step_message(
     doc: int, col: int, probability: float, value: float | None, alternatives: Sequence[Alternative]
 ) -> to_page.Steps:
     """The probability of one target, or the value that the model gives, and the alternatives."""
-    others = [cast("to_page.WireAlternative", asdict(other)) for other in alternatives]
+    others = [wire_alternative(other) for other in alternatives]
     known = probability if value is None else None
     step: to_page.WireStep = {"probability": known, "value": value, "alternatives": others}
     return {"type": "steps", "doc": doc, "start": col, "steps": [step]}
 
 
-def menu_message(methods: Mapping[Card, str | None], objectives: Mapping[Objective, str]) -> to_page.Menu:
-    """The menu of a model: its methods, each with a reason if it cannot run, and its objectives with their labels."""
-    cards = [wire_method(card, reason) for card, reason in methods.items()]
-    return {"type": "menu", "methods": cards, "objectives": [{"id": k, "label": v} for k, v in objectives.items()]}
+def menu_message(
+    methods: Mapping[Card, str | None],
+    objectives: Mapping[Objective, str],
+    means: Mapping[Objective, str] = MappingProxyType({}),
+    seconds: Mapping[str, float] = MappingProxyType({}),
+) -> to_page.Menu:
+    """The menu of a model: its methods, each with a reason if it cannot run, and its objectives with their labels.
+
+    `means`: what each objective is, in words. `seconds`: by method about how long its map takes, where that is known.
+    """
+    cards = [wire_method(card, reason, seconds.get(card.id)) for card, reason in methods.items()]
+    asked: list[to_page.WireObjective] = [
+        {"id": k, "label": label, "means": means.get(k, "")} for k, label in objectives.items()
+    ]
+    return {"type": "menu", "methods": cards, "objectives": asked}
 
 
 def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
@@ -85,11 +102,11 @@ def refusal(asked: to_kernel.ToKernel) -> tuple[to_page.Unanswered, ...]:
     return ({"type": "unanswered", "request": asked["request"]},) if asked["type"] in ("try", "heads") else ()
 
 
-def wire_method(card: Card, reason: str | None) -> to_page.WireMethod:
-    """A card for the menu. `reason`: why the method cannot run on this model, or None."""
+def wire_method(card: Card, reason: str | None, seconds: float | None = None) -> to_page.WireMethod:
+    """A card for the menu. `reason`: why the method cannot run on this model, or None; `seconds` as in the menu."""
     about = asdict(card)
-    del about["pool"]  # the page pools as its reader says
-    return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason})
+    del about["pool"], about["work"]  # the page pools as its reader says
+    return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason, "seconds": seconds})
 
 
 def notes_message(name: str, attribution: Attribution, first_target: int) -> to_page.Notes:
