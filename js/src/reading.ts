@@ -34,6 +34,9 @@ export type Shown = { cols: Span; col: number; token: number; scores: Float32Arr
 /** What the tokens are: one text; a source and the text written about it; or a text and its classes. */
 export type Kind = "text" | "pair" | "classes";
 
+const [LONG, LONGEST] = [400, 2000]; // tokens that were read, beyond which sentences, segments are read
+const SOME = 3; // units, without which there is nothing to tell apart
+
 export type Facts = {
   document: ReadonlySignal<DocumentBegins | null>;
   tokens: ReadonlySignal<readonly WireToken[]>;
@@ -61,6 +64,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   /** Stretches of the input that the reader does not want to count. */
   const hidden = signal<readonly Span[]>([]);
   const granularity = signal<Granularity>("token");
+  let isChosen = false; // else the length of the text says by which units it is read
   const pool = signal<Pool>("sum");
   /** How several targets are put together. */
   const joint = signal<"sum" | "mean">("mean");
@@ -309,7 +313,17 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     opened.value = opening(units.value, token, opened.value);
   }
 
+  /** The units of a text that nobody has chosen any for: so large that it can be taken in, so small that there are some. */
+  function suit(): void {
+    if (isChosen) return;
+    const { value: n } = firstTarget;
+    const wanted: Granularity[] = n > LONGEST ? ["segment", "sentence"] : n > LONG ? ["sentence"] : [];
+    const many = (by: Granularity) => unitsWithin(unitsOf(tokens.value, n, by), n) >= SOME;
+    granularity.value = wanted.find(many) ?? "token";
+  }
+
   function readBy(next: Granularity): void {
+    isChosen = true;
     batch(() => {
       granularity.value = next;
       opened.value = new Set();
@@ -367,6 +381,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     unhide,
     open,
     readBy,
+    suit,
     forgetChoices,
   };
 }

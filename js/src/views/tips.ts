@@ -92,11 +92,11 @@ export function tokenTip(store: Store, row: number, cols: Span | null, of = stor
 }
 
 /** The same of an input, with what can be done about it: `strike` by a press, where there is a model to ask. */
-export function inputTip(store: Store, row: number, cols: Span | null, of: MapData | null, strike: () => void) {
+export function inputTip(store: Store, row: number, cols: Span | null, strike: () => void): TemplateResult {
   const keepFocus = (event: Event) => event.preventDefault(); // where it leaves the text, the tip goes
   const isInput = row < store.firstTarget.value && store.canTry.value;
   // Who has no mouse has the key.
-  return html`${tokenTip(store, row, cols, of ?? undefined)}${
+  return html`${tokenTip(store, row, cols)}${
     isInput
       ? html`<div><button type="button" class="sw-button sw-strike" tabindex="-1" @mousedown=${keepFocus} @click=${strike}>Strike out <kbd>s</kbd></button></div>`
       : nothing

@@ -185,8 +185,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     new ResizeObserver(() => {
       plan(); // before it is on the page it has no font
       if (arrived || scroller.clientWidth === 0 || grid.nCols === 0) return;
-      arrived = true; // of many columns the one on show may lie out of sight
-      show({ row: null, col: model.marks.value.col });
+      arrived = true; // of many the column on show, and what mattered most for it, may lie out of sight
+      const [most] = store.top.value;
+      show({ row: most === undefined ? null : model.placeOf(most), col: model.marks.value.col });
     }),
   );
 

@@ -7,7 +7,7 @@ import { unitAt } from "../../units";
 import { canOpen, chooseInput, strikeOut } from "../chosen";
 import type { ViewContext } from "../context";
 import { endPreview } from "../input";
-import { chipTip, inputTip, sideOf } from "../tips";
+import { chipTip, inputTip, sideOf, tokenTip } from "../tips";
 import { boxOf, focusToken, heldBy, indexOf, runOf } from "./boxes";
 import { followDrag } from "./drag";
 
@@ -52,7 +52,9 @@ export function followPointer(
       leave();
       strikeOut(context, unitAt(store.units.value, i) ?? { start: i, end: i + 1 });
     };
-    tooltip.show(box, () => inputTip(store, i, seenFrom(), of.value, strike), sideOf(box));
+    const tip = () =>
+      context.of === undefined ? inputTip(store, i, seenFrom(), strike) : tokenTip(store, i, seenFrom(), of.value);
+    tooltip.show(box, tip, sideOf(box));
   }
 
   function leave(): void {

@@ -3,7 +3,7 @@
 import { firstWhere, type Span } from "../../layout";
 import type { ViewContext } from "../context";
 import { coalesced, observed } from "../dom";
-import type { Item } from "./boxes";
+import { type Item, scrollTo } from "./boxes";
 import type { Lines } from "./lines";
 
 const FEW = 800; // boxes that all count as near
@@ -80,7 +80,18 @@ export function createSight(
     known = null;
   }
 
-  observed(signal, root, new ResizeObserver(moved));
+  observed(
+    signal,
+    root,
+    new ResizeObserver(() => {
+      const item = itemAt(store.shown.value?.token ?? -1);
+      const place = item === undefined || known === null ? -1 : items.indexOf(item);
+      moved();
+      // Lines break elsewhere in another width: a target that was in sight stays there.
+      if (item !== undefined && known !== null && place >= known.start && place < known.end)
+        scrollTo(root, item.element);
+    }),
+  );
   observed(signal, root, new IntersectionObserver(moved));
   root.addEventListener("scroll", moved, { signal, passive: true });
   document.addEventListener("scroll", moved, { signal, passive: true, capture: true });
