@@ -101,16 +101,14 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
 
   const pinned = computed(() => inRange(selection.value, nTargets.value));
   /**
-   * The column to look at before anything is chosen: a text is read from its first word, which is no special token where
-   * there is any other; of classes the likeliest counts.
+   * The columns to look at before anything is chosen: of a text its first word that says something by itself (see
+   * first_word in export/reading.py; tests/data/first_words.json holds both to it); of classes the likeliest counts.
    */
-  const atRest = computed(() => {
+  const atRest = computed<Span | null>(() => {
     if (nTargets.value === 0) return null;
-    if (kind.value === "classes") return likeliest(steps.value.slice(0, nTargets.value));
-    return Math.max(
-      0,
-      tokens.value.slice(firstTarget.value).findIndex(({ role }) => role !== "special"),
-    );
+    if (kind.value !== "classes") return firstWord(tokens.value.slice(firstTarget.value));
+    const start = likeliest(steps.value.slice(0, nTargets.value));
+    return { start, end: start + 1 };
   });
 
   /** The columns of the unit that a column belongs to. */
@@ -128,7 +126,7 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     if (dragged.value !== null) return dragged.value;
     const hovered = inRange(hoverCol.value, nTargets.value);
     if (hovered !== null) return unitCols(hovered);
-    return pinnedCols.value ?? (atRest.value === null ? null : unitCols(atRest.value));
+    return pinnedCols.value ?? atRest.value;
   });
   const target = computed(() => targetCols.value?.start ?? null);
 
@@ -388,6 +386,31 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
 
 function shifted({ start, end }: Span, by: number): Span {
   return { start: start + by, end: end + by };
+}
+
+const JOINING = new Set(
+  "a an the of in on at to for by from with as and or but if is are was were be it its he she they we you i this that there not no 的 了 是 在 和".split(
+    " ",
+  ),
+);
+
+/** The first word that says something by itself, else the first of letters or digits, else what is no special token. */
+export function firstWord(targets: readonly WireToken[]): Span {
+  const words: Span[] = [];
+  for (let start = 0, end = 1; start < targets.length; start = end++) {
+    const at = targets[start];
+    if (at?.role === "special") continue;
+    while (targets[end]?.word === at?.word && targets[end]?.role !== "special") end++;
+    words.push({ start, end: Math.min(end, targets.length) });
+  }
+  const text = ({ start, end }: Span) =>
+    targets
+      .slice(start, end)
+      .reduce((all, token) => all + token.text, "")
+      .trim();
+  const named = words.filter((span) => /[\p{L}\p{N}]/u.test(text(span)));
+  const found = named.find((span) => !JOINING.has(text(span).toLowerCase()));
+  return found ?? named[0] ?? words[0] ?? { start: 0, end: 1 };
 }
 
 /** The first of the largest probabilities; 0 while none is known. */

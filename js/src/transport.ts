@@ -155,7 +155,7 @@ function followFocus(store: Store, send: Send): () => void {
   let sentAt = Number.NEGATIVE_INFINITY;
   let sent = "";
   const dispose = effect(() => {
-    const col = store.hoverCol.value ?? store.selection.value ?? (store.atRest.value || null);
+    const col = store.hoverCol.value ?? store.selection.value ?? (store.atRest.value?.start || null);
     const map = store.map.value;
     clearTimeout(timer);
     if (col === null || map === null || store.column(col) !== null) return;

@@ -51,7 +51,8 @@ def test_beyond_400_tokens_sentences_are_read_and_their_names_lead_to_them(desk:
     top.focus()
     nb.page.keyboard.press("Enter")
     first = nb.page.evaluate(
-        "name => [...document.querySelectorAll('.sw-live .sw-token')].findIndex(b => b.getAnimations().length > 0)", name
+        "name => [...document.querySelectorAll('.sw-live .sw-token')].findIndex(b => b.getAnimations().length > 0)",
+        name,
     )
     assert first >= 0, "it blinks"
     box = view.locator(".sw-token").nth(first)
@@ -75,7 +76,9 @@ def test_the_pinned_word_stays_in_sight_when_the_window_gets_narrower(desk: Any)
     pinned = view.locator(".sw-column").nth(2)
     pinned.click()
     nb.page.mouse.move(5, 5)
-    assert pinned.evaluate(SEEN)
+    assert pinned.evaluate(SEEN), pinned.evaluate(
+        "b => [b, b.closest('.sw-text')].map(e => JSON.stringify(e.getBoundingClientRect()))"
+    )
     for width in (700, 1400):
         nb.page.set_viewport_size({"width": width, "height": 1000})
         nb.page.wait_for_function(f"() => ({SEEN})(document.querySelector('.sw-live .sw-pinned'))")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from ..attribution.result import Attribution
     from ..models.base import Model
     from ..models.text.document import Document
+    from ..protocol import to_page
     from ..types import Request
     from .sender import Sender
     from .shelf import Shelf
+
+
+_SAME = 0.01  # a share of a column: maps that differ by less look the same
 
 
 @dataclass(eq=False)
@@ -291,10 +295,33 @@ class Maps:
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
                 whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
                 notes = notes_message(entry.map_id, whole, document.first_target)
+                notes["notes"] += self._idle_contrast(model, document, question, whole)
                 told = self._sender.latest("notes").get(entry.map_id)
                 if notes["notes"] != (told["notes"] if told else []):
                     self._sender.tell(notes)
                 self._publish(whole)
+
+    def _idle_contrast(
+        self, model: Model, document: Document, question: Question, whole: Attribution
+    ) -> list[to_page.WireNote]:
+        """A note where a target set against another token has the shares that it has by itself, if these are here."""
+        col = question.col
+        if question.foil is None or col is None:
+            return []
+        plain = replace(question, foil=None, col=None).request(model, document)
+        known = self._cache.get((self._fingerprint, plain))
+        alone = [chunk.scores[:, chunk.cols.index(col)] for chunk in known.chunks if col in chunk.cols] if known else []
+        if not alone:
+            return []
+        (a, b) = (_shares(scores) for scores in (alone[0], whole.scores[:, 0]))
+        apart = float(np.abs(a - b).max())
+        if apart > _SAME:
+            return []
+        said = (
+            f"Setting it against {model.foil_text(question.foil).strip()!r} changes nothing here: no share by more "
+            f"than {apart:.1g}. Try the logit in place of the probability, or a method with signs, such as occlusion."
+        )
+        return [{"text": said, "cols": [col]}]
 
     def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
         """Raises: WeightsChanged where the weights are not those of the shadow now: columns may be of both."""
@@ -346,6 +373,12 @@ class Maps:
     def _publish(self, whole: Attribution) -> None:
         self.attribution = whole
         self._finished(whole)
+
+
+def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores of a column as shares of the sum of their sizes; 0 where the target cannot see the row."""
+    numbers: NDArray[np.float64] = np.nan_to_num(scores.astype(np.float64))
+    return numbers / max(float(np.abs(numbers).sum()), np.finfo(np.float64).tiny)
 
 
 def _with_rows(scores: NDArray[np.float32], n: int) -> NDArray[np.float32]:
