@@ -207,7 +207,7 @@ describe("a file of a difference", () => {
     const take = async (label: string) => {
       const before = made.length;
       const buttons = [...el.querySelectorAll<HTMLElement>("button")];
-      if (before === 0) buttons.find(({ textContent }) => textContent?.includes("Take away"))?.click();
+      if (before === 0) buttons.find(({ textContent }) => textContent?.includes("Export"))?.click();
       [...el.querySelectorAll<HTMLElement>(".sw-ways button")]
         .find(({ textContent }) => textContent === label)
         ?.click();

@@ -130,3 +130,29 @@ def test_what_is_struck_out_under_the_mouse_leaves_the_word_on_show(desk: Any) -
     assert "Without “president”" in view.locator(".sw-effect").inner_text()
     assert view.locator(".sw-target-name").first.inner_text() == "Washington"
     nb.page.keyboard.press("u")
+
+
+def test_narrow_the_header_has_two_rows_and_all_names_say_what_they_open(desk: Any) -> None:
+    """At 700 px the name of the model gives way; *Colours and numbers* and *Export* are found by name, by keyboard."""
+    nb = desk
+    nb.begin(SHOW)
+    view = run(nb)
+    nb.page.set_viewport_size({"width": 700, "height": 1000})
+    tops = view.locator(".sw-header > *").evaluate_all("all => all.map(e => e.getBoundingClientRect())")
+    rows: list[list[float]] = []
+    for at in sorted(tops, key=lambda box: box["top"]):
+        if rows and at["top"] < rows[-1][1]:  # beside what stands in the row
+            rows[-1][1] = max(rows[-1][1], at["bottom"])
+        else:
+            rows.append([at["top"], at["bottom"]])
+    assert len(rows) == 2
+    options = view.get_by_role("button", name="Colours and numbers")
+    options.focus()
+    nb.page.keyboard.press("Enter")
+    view.get_by_role("dialog", name="Colours and numbers").wait_for()
+    nb.shot("first-narrow-options")
+    nb.page.keyboard.press("Escape")
+    view.locator(".sw-column").first.focus()
+    nb.page.keyboard.press("x")
+    view.get_by_role("group", name="Export").wait_for()
+    seen_by_all(nb, view, "first-export")

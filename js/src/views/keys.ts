@@ -27,7 +27,7 @@ export const KEYS: readonly (readonly [key: string, what: string, asks?: true])[
   ["m", "open or close the matrix"],
   ["c", "open or close the comparison"],
   ["e", "open or close the explanations"],
-  ["x", "open or close what can be taken away"],
+  ["x", "open or close the export"],
   ["↑ ↓ ← →", "in the matrix: move from cell to cell"],
   ["+ − 0 f", "in the matrix: larger, smaller, as usual, all in sight"],
   ["r y", "in the matrix: sort rows by the column; copy the cell"],

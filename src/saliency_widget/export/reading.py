@@ -270,8 +270,15 @@ def label(token: TokenLike) -> str:
 
 
 def _brief(text: str, long: int) -> str:
-    """A text without its middle, where it is long (as js/src/pieces.ts has it)."""
-    return text if len(text) <= long else f"{text[: long // 2]} … {text[-long // 4 :]}"
+    """A text without its middle, where it is long: cut between two words, if there are several (as in pieces.ts)."""
+    if len(text) <= long:
+        return text
+    head, tail = text[: long // 2], text[-long // 4 :]
+    if text[long // 2] != " " and re.search(" [^ ]", head.lstrip()):
+        head = head[: head.rindex(" ")]
+    if text[-long // 4 - 1] != " " and (word := re.search("[^ ] ", tail)):
+        tail = tail[word.end() :]
+    return f"{head.rstrip(' ')} … {tail.lstrip(' ')}"
 
 
 def isolated(name: str) -> str:
