@@ -152,6 +152,7 @@ export function scene(
         dtype: "float32",
         first_target: firstTarget,
         editable: null,
+        code: "model, 'The first president'",
         raw: false,
         alive: true,
         beside: [],

@@ -7,6 +7,7 @@ const DOCUMENT = {
   device: "cpu",
   dtype: "float32",
   first_target: 9,
+  code: null,
   editable: "The first president of the United States was George",
   raw: false,
   alive: true,

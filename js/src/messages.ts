@@ -144,6 +144,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     device: text,
     dtype: text,
     first_target: count,
+    code: orNull(text),
     editable: orNull(text),
     raw: flag,
     alive: flag,

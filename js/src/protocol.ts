@@ -85,6 +85,7 @@ export type DocumentBegins = {
   raw: boolean;
   alive: boolean;
   beside: string[];
+  code: string | null;
 };
 export type Trail = { type: "trail"; names: string[]; at: number; as_chat: boolean };
 export type Tokens = { type: "tokens"; doc: number; start: number; tokens: WireToken[]; segments: WireSegment[] };

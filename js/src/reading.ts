@@ -37,6 +37,18 @@ export type Kind = "text" | "pair" | "classes";
 const [LONG, LONGEST] = [400, 2000]; // tokens that were read, beyond which sentences, segments are read
 const SOME = 3; // units, without which there is nothing to tell apart
 
+/** How a map is looked at; what is left out is as at first. */
+export type View = Partial<{
+  by: Granularity;
+  pool: Pool;
+  joint: "sum" | "mean";
+  scale: ScaleName;
+  threshold: number;
+  measure: Measure;
+  left_out: [number, number][];
+  turned: [number, number] | null;
+}>;
+
 export type Facts = {
   document: ReadonlySignal<DocumentBegins | null>;
   tokens: ReadonlySignal<readonly WireToken[]>;
@@ -312,12 +324,30 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
   }
 
   /** The units of a text that nobody has chosen any for: so large that it can be taken in, so small that there are some. */
-  function suit(): void {
-    if (isChosen) return;
+  function suited(): Granularity {
     const { value: n } = firstTarget;
     const wanted: Granularity[] = n > LONGEST ? ["segment", "sentence"] : n > LONG ? ["sentence"] : [];
     const many = (by: Granularity) => unitsWithin(unitsOf(tokens.value, n, by), n) >= SOME;
-    granularity.value = wanted.find(many) ?? "token";
+    return wanted.find(many) ?? "token";
+  }
+
+  function suit(): void {
+    if (!isChosen) granularity.value = suited();
+  }
+
+  /** Takes over how another page, or Python, looks at the same text; Python has checked it. */
+  function takeView(view: View): void {
+    const spans = (view.left_out ?? []).map(([start, end]) => ({ start, end }));
+    batch(() => {
+      readBy(view.by ?? suited());
+      pool.value = view.pool ?? "sum";
+      joint.value = view.joint ?? "mean";
+      scale.value = view.scale ?? "linear";
+      threshold.value = view.threshold ?? 0.5;
+      measure.value = view.measure ?? "share";
+      hidden.value = spans;
+      inputs.value = view.turned ? wholeUnits(units.value, { start: view.turned[0], end: view.turned[1] }) : null;
+    });
   }
 
   function readBy(next: Granularity): void {
@@ -380,6 +410,8 @@ export function createReading({ document, tokens, segments, steps, map, isSigned
     open,
     readBy,
     suit,
+    suited,
+    takeView,
     forgetChoices,
   };
 }

@@ -86,7 +86,7 @@ describe("what is put side by side", () => {
     expect(world.model.sent.at(-1)).toMatchObject({ type: "ask", method: "attention", aside: true });
   });
   it("begins with the map on show, and says how to go on", () => {
-    const { el, store } = opened();
+    const { el } = opened();
     expect(pressed(el)).toEqual(["Gradient"]);
     expect(el.querySelector<HTMLElement>(".sw-compare .sw-quiet")?.hidden).toBe(false);
     expect(panels(el)).toEqual([]);

@@ -12,6 +12,7 @@ from ipywidgets import ValueWidget
 
 from . import hosts
 from .attribution.pipeline import check_question
+from .checks import check_view
 from .controller import Controller, Job
 from .explanation.asking import Inquiry
 from .export.html import built
@@ -71,6 +72,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     Traits: `selection` (int or None), the first pinned column; `extent` (int ≥ 1), how many columns from there on are
     pinned: both in step with the page both ways. `value` (`Selection` or None): the pinned targets and the scores of
     the map on show; it follows the two and the map. None where nothing is pinned, or not all of it is computed.
+    `view` (a dict or None): how pages are to look at the map, see `check_view`; a reader may go on from there.
 
     Who observes `value` is told in the thread of whoever changed the selection; of a new map in the kernel's own (once
     no cell runs), and where there is no kernel in one of its own.
@@ -83,6 +85,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     # the static output beside it.
     selection = traitlets.Int(None, allow_none=True, min=0, help="first pinned column").tag(sync=True)
     extent = traitlets.Int(1, min=1, help="how many columns are pinned").tag(sync=True)
+    view = traitlets.Dict(None, allow_none=True, help="how the map is looked at").tag(sync=True)
     value = traitlets.Instance(
         Selection, allow_none=True, read_only=True, help="the pinned targets and the scores about them"
     )
@@ -98,6 +101,10 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         self.on_msg(self._on_message)
         self.observe(self._on_selection, ["selection", "extent"])
         self._backend.start()
+
+    @traitlets.validate("view")
+    def _check_view(self, proposal: Any) -> Any:
+        return None if proposal["value"] is None else check_view(proposal["value"])
 
     # ── what a notebook user calls ────────────────────────────────────────────────────────────────────────────────
 

@@ -146,6 +146,8 @@ def test_narrow_the_header_has_two_rows_and_all_names_say_what_they_open(desk: A
         else:
             rows.append([at["top"], at["bottom"]])
     assert len(rows) == 2
+    frames = [view.locator(query).bounding_box()["width"] for query in (".sw-text", ".sw-body")]
+    assert frames[0] > 0.9 * frames[1] - 36
     options = view.get_by_role("button", name="Colours and numbers")
     options.focus()
     nb.page.keyboard.press("Enter")
@@ -156,3 +158,41 @@ def test_narrow_the_header_has_two_rows_and_all_names_say_what_they_open(desk: A
     nb.page.keyboard.press("x")
     view.get_by_role("group", name="Export").wait_for()
     seen_by_all(nb, view, "first-export")
+    header = view.locator(".sw-header").bounding_box()
+    assert header["height"] < 60, "in one row where there is room"
+
+
+def test_the_copied_python_makes_exactly_this_view(desk: Any) -> None:
+    """Run in a cell of its own it has the words, the pin, the units, what is left out, and every colour and number."""
+    nb = desk
+    nb.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    nb.begin(SHOW)
+    view = run(nb)
+    view.get_by_role("combobox", name="Read by").select_option("word")
+    view.locator(".sw-column").first.click()
+    view.get_by_role("button", name="Colours and numbers").click()
+    view.get_by_role("radio", name="raw score").check()
+    nb.page.keyboard.press("Escape")
+    token(view, 0).click()
+    view.get_by_role("button", name="Leave out of the shares").click()
+    view.get_by_role("button", name="Back").click()
+    view.locator(".sw-column").first.focus()
+    nb.page.keyboard.press("x")
+    view.get_by_role("button", name="Copy Python").click()
+    view.get_by_text("The Python is copied").wait_for()
+    seen_by_all(nb, view, "first-python")
+    nb.page.keyboard.press("x")
+    nb.page.mouse.move(5, 5)
+    code = nb.page.evaluate("navigator.clipboard.readText()")
+    look = """() => [
+      ...[...document.querySelectorAll('.sw-live .sw-token')].map(e => [e.innerText, e.className, e.getAttribute('style')]),
+      ['.sw-target-line', '.sw-legend', '.sw-unit', '.sw-header'].map(q => document.querySelector('.sw-live ' + q).innerText),
+    ]"""
+    view.locator(".sw-column").first.blur()
+    before = nb.page.evaluate(look)
+    nb.begin("import json\n" + code)
+    again = run(nb)
+    assert again.get_by_role("combobox", name="Read by").evaluate("e => e.value") == "word"
+    nb.page.mouse.move(5, 5)
+    assert nb.page.evaluate(look) == before
+    assert python(nb, "[w.selection, w.extent]") == [0, 1]

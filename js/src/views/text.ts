@@ -115,7 +115,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   for (const [target, event] of [[window, "beforeprint"] as const, [root, WHOLE] as const])
     target.addEventListener(event, painter.paintAll, { signal });
   if (search === null) return root;
-  return h("div", {}, search.element, h("div", { className: "sw-beside" }, root, stripView(context, root)));
+  return h("div", {}, search.element, h("div", { className: "sw-text-frame" }, root, stripView(context, root)));
 }
 
 function pinnedTokens({ pinnedCols, firstTarget }: Store): Span | null {

@@ -90,6 +90,7 @@ class Document(TypedDict):
     `raw`: whether the model gives numbers for its classes and no probabilities, as a regression does.
     `alive`: whether there is a model to ask; where there is none, nothing is offered but what is there. `beside`: the
     methods whose maps stand side by side before the reader chooses any; a map of the family "difference" is theirs.
+    `code`: the arguments of `show` that give this text, but for what was written; None where there is no such call.
     """
 
     type: Literal["document"]
@@ -102,6 +103,7 @@ class Document(TypedDict):
     raw: bool
     alive: bool
     beside: list[str]
+    code: str | None
 
 
 class Trail(TypedDict):
