@@ -184,10 +184,12 @@ def test_the_copied_python_makes_exactly_this_view(desk: Any) -> None:
     nb.page.keyboard.press("x")
     nb.page.mouse.move(5, 5)
     code = nb.page.evaluate("navigator.clipboard.readText()")
-    look = """() => [
-      ...[...document.querySelectorAll('.sw-live .sw-token')].map(e => [e.innerText, e.className, e.getAttribute('style')]),
-      ['.sw-target-line', '.sw-legend', '.sw-unit', '.sw-header'].map(q => document.querySelector('.sw-live ' + q).innerText),
-    ]"""
+    look = """() => {
+      const view = document.querySelector('.sw-live');
+      const boxes = [...view.querySelectorAll('.sw-token')].map(e => [e.innerText, e.className, e.style.cssText]);
+      const parts = ['.sw-target-line', '.sw-legend', '.sw-unit', '.sw-header'].map(q => view.querySelector(q));
+      return [boxes, parts.map(part => part.innerText)];
+    }"""
     view.locator(".sw-column").first.blur()
     before = nb.page.evaluate(look)
     nb.begin("import json\n" + code)
