@@ -27,6 +27,7 @@ export const big = (): Scene => ({
       dtype: "float32",
       first_target: ROWS,
       editable: null,
+      code: "model, 'The first president'",
       raw: false,
       alive: true,
       beside: [],

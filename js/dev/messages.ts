@@ -22,10 +22,12 @@ const method = (id: string, label: string, more: Partial<WireMethod> = {}): Wire
   uses_objective: true,
   unit: "gradient norm",
   cost: "one backward pass per target",
+  says: "Darker: changing this {word} would change {target} more.",
   reads: "How much the objective moves when this token's embedding moves a little.",
   caveats: ["Near 0 when the model is almost certain."],
   reference: "Simonyan et al. 2014, arXiv:1312.6034",
   reason: null,
+  seconds: null,
   ...more,
 });
 
@@ -60,9 +62,9 @@ export const MENU = {
     method("random", "Random", { family: "baseline", cost: "one forward pass, for the probabilities alone" }),
   ],
   objectives: [
-    { id: "probability", label: "probability" },
-    { id: "log_probability", label: "log probability" },
-    { id: "logit", label: "logit" },
+    { id: "probability", label: "probability", means: "how likely the model held the word, from 0 to 1" },
+    { id: "log_probability", label: "log-probability", means: "the logarithm of the probability" },
+    { id: "logit", label: "logit", means: "the score of the word before scores are made into probabilities" },
   ],
 };
 
@@ -151,6 +153,7 @@ export function scene(
         dtype: "float32",
         first_target: firstTarget,
         editable: null,
+        code: "model, 'The first president'",
         raw: false,
         alive: true,
         beside: [],

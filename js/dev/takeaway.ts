@@ -7,6 +7,7 @@ const DOCUMENT = {
   device: "cpu",
   dtype: "float32",
   first_target: 9,
+  code: null,
   editable: "The first president of the United States was George",
   raw: false,
   alive: true,
@@ -27,12 +28,22 @@ export const STRUCK = [
     written: [],
     before: BEFORE,
     after: [0.312, 0.58, 0.9, 0.93, 0.41, 0.5, 0.33, 0.44],
+    others: [],
   },
 ];
 /** Of the targets the first is struck out as well. */
 export const GONE = [
   DOCUMENT,
-  { type: "what_if", doc: 1, rows: [2, 9], text: null, written: [], before: BEFORE, after: [null, ...BEFORE.slice(1)] },
+  {
+    type: "what_if",
+    doc: 1,
+    rows: [2, 9],
+    text: null,
+    written: [],
+    before: BEFORE,
+    after: [null, ...BEFORE.slice(1)],
+    others: [],
+  },
 ];
 export const EDITED = [
   DOCUMENT,
@@ -47,5 +58,6 @@ export const EDITED = [
     ],
     before: BEFORE,
     after: [0.012, 0.7, 0.9, 0.93, 0.2, 0.5, 0.33, 0.6],
+    others: [],
   },
 ];

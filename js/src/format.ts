@@ -43,7 +43,14 @@ export function seconds(value: number): string {
   return value < 90 ? `${value.toFixed(0)} s` : `${Math.round(value / 60)} min`;
 }
 
-/** Returns the progress of a download: 42 of 93 MB, 1.2 of 5.0 GB. */
+/** A time that is known to one digit: about 3 s, about 2 min. */
+export function about(value: number): string {
+  return value < 0.95
+    ? "less than a second"
+    : `about ${value < 90 ? `${value.toFixed(0)} s` : `${Math.round(value / 60)} min`}`;
+}
+
+/** The progress of a download: 42 of 93 MB, 1.2 of 5.0 GB. */
 export function bytesOf(done: number, total: number): string {
   const [unit, digits, name] = total < 1e9 ? [1e6, 0, "MB"] : [1e9, 1, "GB"];
   return `${(done / unit).toFixed(digits)} of ${(total / unit).toFixed(digits)} ${name}`;

@@ -26,12 +26,13 @@ export function reveal(index: number, size: number, scroll: number, viewport: nu
   return Math.max(scroll, Math.min(index * size, (index + 1) * size - viewport));
 }
 
-/** Returns the longest beginning of `text` that fits, with an ellipsis if it was cut. Never splits a surrogate pair. */
+/** The longest beginning of `text` that fits, with an ellipsis where something is cut: after a word, where one fits. */
 export function shorten(text: string, width: number, measure: (text: string) => number): string {
   if (measure(text) <= width) return text;
   const chars = Array.from(text);
   const n = firstWhere(chars.length, (k) => measure(`${chars.slice(0, k + 1).join("")}…`) > width);
-  return `${chars.slice(0, n).join("")}…`;
+  const [cut, next] = [chars.slice(0, n).join(""), chars[n]];
+  return `${next !== " " && cut.lastIndexOf(" ") > 0 ? cut.slice(0, cut.lastIndexOf(" ")) : cut}…`;
 }
 
 /**

@@ -117,13 +117,15 @@ const method = shape<WireMethod>({
   uses_objective: flag,
   unit: text,
   cost: text,
+  says: text,
   reads: text,
   caveats: list(text),
   reference: text,
   reason: orNull(text),
+  seconds: orNull(real),
 });
 const note = shape<WireNote>({ text, cols: orNull(list(count)) });
-const objective = shape<WireObjective>({ id: text, label: text });
+const objective = shape<WireObjective>({ id: text, label: text, means: text });
 const explainer = shape<WireExplainer>({ id: text, name: text, where: text, is_model: flag, guided: flag });
 const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATION_KINDS), text });
 const word = shape<WireWord>({ text, score: orNull(real), uncertainty: orNull(real) });
@@ -156,6 +158,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     device: text,
     dtype: text,
     first_target: count,
+    code: orNull(text),
     editable: orNull(text),
     raw: flag,
     alive: flag,
@@ -203,6 +206,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     written: list(insertion),
     before: list(real),
     after: list(orNull(real)),
+    others: list(list(alternative)),
   },
   heads: {
     request: count,

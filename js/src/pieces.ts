@@ -128,11 +128,14 @@ function linesOf(text: string): Glyph[][] {
 
 const LONG = 60; // code points of the name of several tokens; that of one token may have twice as many
 
-/** Returns a text, without its middle if it is long. */
+/** The middle is left out of what is long, between two words where there are several (as export/reading.py has it). */
 function brief(text: string, long: number): string {
   const chars = text.length > long ? Array.from(text) : [];
   if (chars.length <= long) return text;
-  return `${chars.slice(0, long / 2).join("")} … ${chars.slice(-long / 4).join("")}`;
+  let [head, tail] = [chars.slice(0, long / 2).join(""), chars.slice(-long / 4).join("")];
+  if (chars[long / 2] !== " " && / [^ ]/.test(head.trimStart())) head = head.slice(0, head.lastIndexOf(" "));
+  if (chars.at(-long / 4 - 1) !== " " && /[^ ] /.test(tail)) tail = tail.slice(tail.search(/[^ ] /) + 2);
+  return `${head.replace(/ +$/, "")} … ${tail.replace(/^ +/, "")}`;
 }
 
 /** Returns a token's name for labels, tooltips and announcements: its text on one line. */

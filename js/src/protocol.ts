@@ -64,12 +64,14 @@ export type WireMethod = {
   uses_objective: boolean;
   unit: string;
   cost: string;
+  says: string;
   reads: string;
   caveats: string[];
   reference: string;
   reason: string | null;
+  seconds: number | null;
 };
-export type WireObjective = { id: string; label: string };
+export type WireObjective = { id: string; label: string; means: string };
 
 export type ToPageHello = { type: "hello"; protocol: number; session: string };
 export type DocumentBegins = {
@@ -83,6 +85,7 @@ export type DocumentBegins = {
   raw: boolean;
   alive: boolean;
   beside: string[];
+  code: string | null;
 };
 export type Trail = { type: "trail"; names: string[]; at: number; as_chat: boolean };
 export type Tokens = { type: "tokens"; doc: number; start: number; tokens: WireToken[]; segments: WireSegment[] };
@@ -148,6 +151,7 @@ export type WhatIf = {
   written: [at: number, text: string][];
   before: number[];
   after: (number | null)[];
+  others: WireAlternative[][];
 };
 /** `weights` is buffer 0, copied: float32 [layers, n_heads, n_rows], NaN where a layer has fewer heads. */
 export type Heads = {

@@ -35,6 +35,21 @@ export type Shown = { cols: Span; col: number; token: number; scores: Float32Arr
 /** The kind of the text: one text; a source and its output; or a text and its classes. */
 export type Kind = "text" | "pair" | "classes";
 
+const [LONG, LONGEST] = [400, 2000]; // tokens that were read, beyond which sentences, segments are read
+const SOME = 3; // units, without which there is nothing to tell apart
+
+/** How a map is looked at; what is left out is as at first. */
+export type View = Partial<{
+  by: Granularity;
+  pool: Pool;
+  joint: "sum" | "mean";
+  scale: ScaleName;
+  threshold: number;
+  measure: Measure;
+  left_out: [number, number][];
+  turned: [number, number] | null;
+}>;
+
 export type Facts = {
   document: ReadonlySignal<DocumentBegins | null>;
   tokens: ReadonlySignal<readonly WireToken[]>;
@@ -65,6 +80,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
   /** Spans of the input that the reader leaves out of the shares. */
   const hidden = signal<readonly Span[]>([]);
   const granularity = signal<Granularity>("token");
+  let isChosen = false; // else the length of the text says by which units it is read
   const pool = signal<Pool>("sum");
   /** How the columns of several targets are joined. */
   const joint = signal<"sum" | "mean">("mean");
@@ -120,16 +136,14 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
 
   const pinned = computed(() => inRange(selection.value, nTargets.value));
   /**
-   * The column on show before anything is chosen: the first word of a text, without special tokens if there are others;
-   * or the likeliest class.
+   * The columns to look at before anything is chosen: of a text its first word that says something by itself (see
+   * first_word in export/reading.py; tests/data/first_words.json holds both to it); of classes the likeliest counts.
    */
-  const atRest = computed(() => {
+  const atRest = computed<Span | null>(() => {
     if (nTargets.value === 0) return null;
-    if (kind.value === "classes") return likeliest(steps.value.slice(0, nTargets.value));
-    return Math.max(
-      0,
-      tokens.value.slice(firstTarget.value).findIndex(({ role }) => role !== "special"),
-    );
+    if (kind.value !== "classes") return firstWord(tokens.value.slice(firstTarget.value));
+    const start = likeliest(steps.value.slice(0, nTargets.value));
+    return { start, end: start + 1 };
   });
 
   /** Returns the columns of the unit that contains a column. */
@@ -147,7 +161,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     if (dragged.value !== null) return dragged.value;
     const hovered = inRange(hoverCol.value, nTargets.value);
     if (hovered !== null) return unitCols(hovered);
-    return pinnedCols.value ?? (atRest.value === null ? null : unitCols(atRest.value));
+    return pinnedCols.value ?? atRest.value;
   });
   const target = computed(() => targetCols.value?.start ?? null);
 
@@ -344,7 +358,35 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     opened.value = opening(units.value, token, opened.value);
   }
 
+  /** The units of a text that nobody has chosen any for: so large that it can be taken in, so small that there are some. */
+  function suited(): Granularity {
+    const { value: n } = firstTarget;
+    const wanted: Granularity[] = n > LONGEST ? ["segment", "sentence"] : n > LONG ? ["sentence"] : [];
+    const many = (by: Granularity) => unitsWithin(unitsOf(tokens.value, n, by), n) >= SOME;
+    return wanted.find(many) ?? "token";
+  }
+
+  function suit(): void {
+    if (!isChosen) granularity.value = suited();
+  }
+
+  /** Takes over how another page, or Python, looks at the same text; Python has checked it. */
+  function takeView(view: View): void {
+    const spans = (view.left_out ?? []).map(([start, end]) => ({ start, end }));
+    batch(() => {
+      readBy(view.by ?? suited());
+      pool.value = view.pool ?? "sum";
+      joint.value = view.joint ?? "mean";
+      scale.value = view.scale ?? "linear";
+      threshold.value = view.threshold ?? 0.5;
+      measure.value = view.measure ?? "share";
+      hidden.value = spans;
+      inputs.value = view.turned ? wholeUnits(units.value, { start: view.turned[0], end: view.turned[1] }) : null;
+    });
+  }
+
   function readBy(next: Granularity): void {
+    isChosen = true;
     batch(() => {
       granularity.value = next;
       opened.value = new Set();
@@ -405,6 +447,9 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     unhide,
     open,
     readBy,
+    suit,
+    suited,
+    takeView,
     forgetChoices,
   };
 }
@@ -413,7 +458,32 @@ function shifted({ start, end }: Span, by: number): Span {
   return { start: start + by, end: end + by };
 }
 
-/** Returns the column with the largest probability, the first of equal ones; 0 if none is known. */
+const JOINING = new Set(
+  "a an the of in on at to for by from with as and or but if is are was were be it its he she they we you i this that there not no 的 了 是 在 和".split(
+    " ",
+  ),
+);
+
+/** The first word that says something by itself, else the first of letters or digits, else what is no special token. */
+export function firstWord(targets: readonly WireToken[]): Span {
+  const words: Span[] = [];
+  for (let start = 0, end = 1; start < targets.length; start = end++) {
+    const at = targets[start];
+    if (at?.role === "special") continue;
+    while (targets[end]?.word === at?.word && targets[end]?.role !== "special") end++;
+    words.push({ start, end: Math.min(end, targets.length) });
+  }
+  const text = ({ start, end }: Span) =>
+    targets
+      .slice(start, end)
+      .reduce((all, token) => all + token.text, "")
+      .trim();
+  const named = words.filter((span) => /[\p{L}\p{N}]/u.test(text(span)));
+  const found = named.find((span) => !JOINING.has(text(span).toLowerCase()));
+  return found ?? named[0] ?? words[0] ?? { start: 0, end: 1 };
+}
+
+/** The first of the largest probabilities; 0 while none is known. */
 function likeliest(steps: readonly (WireStep | undefined)[]): number {
   const probabilities = Array.from(steps, (step) => step?.value ?? step?.probability ?? Number.NEGATIVE_INFINITY);
   return Math.max(0, probabilities.indexOf(Math.max(...probabilities)));

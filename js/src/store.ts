@@ -246,6 +246,7 @@ export function createStore() {
         if (message.doc !== document.value?.doc) return;
         tokens.value = [...tokens.value.slice(0, message.start), ...message.tokens];
         segments.value = message.segments;
+        reading.suit();
         return;
       case "steps": {
         if (message.doc !== document.value?.doc) return;

@@ -1,6 +1,6 @@
 /** The transport between one widget model and one store. Only this module knows whether there is a kernel. */
 
-import { batch, effect } from "@preact/signals-core";
+import { batch, effect, signal as signalOf, untracked } from "@preact/signals-core";
 import { readToPage } from "./messages";
 import { PROTOCOL, ProtocolError, type ToKernel } from "./protocol";
 import { createRequests, type Send, type Wire } from "./requests";
@@ -8,7 +8,7 @@ import type { Store } from "./store";
 
 /** The part of an anywidget model that we use, which the fakes of the tests and of the gallery implement too. */
 export type Host = {
-  get(name: "selection" | "extent"): unknown;
+  get(name: "selection" | "extent" | "view"): unknown;
   set(name: "selection" | "extent", value: number | null): void;
   save_changes(): void;
   send(content: ToKernel): void;
@@ -74,11 +74,13 @@ export function connect(model: Host, store: Store, signal: AbortSignal): Wire {
 
   model.on("msg:custom", hear);
   const unbind = bindSelection(model, store, signal);
+  const unview = followView(model, store);
   const unfollow = followFocus(store, send);
   signal.addEventListener("abort", () => {
     hush();
     model.off("msg:custom", hear);
     unbind();
+    unview();
     unfollow();
   });
   send({ type: "hello", protocol: PROTOCOL });
@@ -145,6 +147,25 @@ function bindSelection(model: Host, store: Store, signal: AbortSignal): () => vo
   };
 }
 
+/** The trait `view`, which Python sets, is taken over once a text is there to be looked at. */
+function followView(model: Host, store: Store): () => void {
+  const due = signalOf(true);
+  const again = () => {
+    due.value = true;
+  };
+  const dispose = effect(() => {
+    const view = model.get("view");
+    if (!due.value || store.nTargets.value === 0 || store.map.value === null) return;
+    due.value = false;
+    if (typeof view === "object" && view !== null) untracked(() => store.takeView(view));
+  });
+  model.on("change:view", again);
+  return () => {
+    model.off("change:view", again);
+    dispose();
+  };
+}
+
 /**
  * Tells the kernel which missing column the reader looks at, at most once in FOCUS_EVERY; but not the first column
  * before anything is chosen, with which the kernel begins.
@@ -154,7 +175,7 @@ function followFocus(store: Store, send: Send): () => void {
   let sentAt = Number.NEGATIVE_INFINITY;
   let sent = "";
   const dispose = effect(() => {
-    const col = store.hoverCol.value ?? store.selection.value ?? (store.atRest.value || null);
+    const col = store.hoverCol.value ?? store.selection.value ?? (store.atRest.value?.start || null);
     const map = store.map.value;
     clearTimeout(timer);
     if (col === null || map === null || store.column(col) !== null) return;

@@ -296,7 +296,7 @@ describe("what only a model could answer", () => {
     const { el } = view(exhibit());
     for (const query of [".sw-editor", ".sw-heads-toggle", ".sw-trail", ".sw-tried"])
       expect(el.querySelector<HTMLElement>(query)?.hidden).toBe(true);
-    expect(el.querySelector(".sw-objective select")).toBeNull();
+    expect(el.querySelector<HTMLElement>(".sw-objective")?.hidden).toBe(true);
     press(el.querySelector(".sw-text") as Element, "e");
     expect(texts(el, ".sw-form")).toEqual(["There is no model behind it to ask."]);
   });
@@ -310,7 +310,7 @@ describe("a file of a difference", () => {
     const take = async (label: string) => {
       const before = made.length;
       const buttons = [...el.querySelectorAll<HTMLElement>("button")];
-      if (before === 0) buttons.find(({ textContent }) => textContent?.includes("Take away"))?.click();
+      if (before === 0) buttons.find(({ textContent }) => textContent?.includes("Export"))?.click();
       [...el.querySelectorAll<HTMLElement>(".sw-ways button")]
         .find(({ textContent }) => textContent === label)
         ?.click();

@@ -13,7 +13,7 @@ describe("the header", () => {
     el.querySelector<HTMLElement>(".sw-more")?.click();
     expect(texts(el, "[role=menuitemradio]")).toEqual([
       "AttnLRPNo rule for this model.",
-      "Randomone backward pass per target",
+      "RandomDarker: changing this word would change Washington more.",
     ]);
     el.querySelector<HTMLElement>("[role=menuitemradio][aria-disabled=true]")?.click();
     expect(model.sent.some(({ type }) => type === "ask")).toBe(false);
@@ -27,7 +27,7 @@ describe("the header", () => {
       id,
       label: id,
       family,
-      cost: `cost of ${id}`,
+      seconds: id === "smooth" ? 3 : id === "lrp" ? 0.3 : null,
       reason,
     });
     const methods = [
@@ -46,9 +46,9 @@ describe("the header", () => {
     const more = el.querySelector<HTMLElement>(".sw-more") as HTMLElement;
     more.click();
     expect(texts(el, "[role=menu] [role=group]")).toEqual([
-      "gradient smoothcost of smooth",
+      "gradient smoothDarker: changing this word would change Washington more. about 3 s",
       "attention attentionMamba has no attention.rolloutMamba has no attention.",
-      "relevance lrpcost of lrp",
+      "relevance lrpDarker: changing this word would change Washington more. less than a second",
     ]);
     expect(
       [...el.querySelectorAll("[role=menu] [role=group]")].map((group) => group.getAttribute("aria-label")),
@@ -69,14 +69,14 @@ describe("the header", () => {
     attention?.click();
     expect(model.sent.at(-1)).toEqual({ type: "ask", method: "attention", objective: "probability" });
     expect(attention?.getAttribute("aria-pressed")).toBe("true");
-    expect(el.querySelector<HTMLSelectElement>(".sw-objective select")?.disabled).toBe(true);
+    expect(el.querySelector<HTMLButtonElement>(".sw-objective button")?.disabled).toBe(true);
   });
   it("asks for another objective", () => {
     const { el, model } = view();
-    const select = el.querySelector<HTMLSelectElement>(".sw-objective select");
-    if (select === null) throw new Error("no select");
-    select.value = "logit";
-    select.dispatchEvent(new Event("change"));
+    el.querySelector<HTMLElement>(".sw-objective button")?.click();
+    const items = [...el.querySelectorAll<HTMLElement>("[role=menuitemradio]")];
+    expect(items.map(({ textContent }) => textContent)).toEqual(["probabilityhow likely it was", "logitits score"]);
+    items[1]?.click();
     expect(model.sent.at(-1)).toEqual({ type: "ask", method: "saliency", objective: "logit" });
   });
 });

@@ -18,8 +18,10 @@ export class FakeModel implements Host {
   extent = 1;
   private listeners = new Map<string, Set<(content: unknown, buffers?: readonly DataView[]) => void>>();
 
-  get(name: "selection" | "extent"): unknown {
-    return name === "selection" ? this.trait : this.extent;
+  view: unknown = null;
+
+  get(name: "selection" | "extent" | "view"): unknown {
+    return name === "selection" ? this.trait : name === "extent" ? this.extent : this.view;
   }
   set(name: "selection" | "extent", value: number | null): void {
     const old = this.get(name);
@@ -79,10 +81,12 @@ export const METHOD = {
   uses_objective: true,
   unit: "gradient norm",
   cost: "one backward pass per target",
+  says: "Darker: changing this {word} would change {target} more.",
   reads: "How much the objective moves.",
   caveats: [],
   reference: "",
   reason: null,
+  seconds: null,
 };
 
 export const TEXT = ["The", " first", " president", " was", " George", " Washington", ".", " He"];
@@ -105,7 +109,16 @@ export function conversation(
 
 /** A text begins. */
 export function documentOf(doc: number, first_target: number, more: Partial<DocumentBegins> = {}): DocumentBegins {
-  const about = { model: "tiny", device: "cpu", dtype: "float32", editable: null, raw: false, alive: true, beside: [] };
+  const about = {
+    model: "tiny",
+    device: "cpu",
+    dtype: "float32",
+    editable: null,
+    code: null,
+    raw: false,
+    alive: true,
+    beside: [],
+  };
   return { type: "document", doc, first_target, ...about, ...more };
 }
 
@@ -148,8 +161,8 @@ export function about(
           { ...METHOD, id: "random", label: "Random" },
         ],
         objectives: [
-          { id: "probability", label: "probability" },
-          { id: "logit", label: "logit" },
+          { id: "probability", label: "probability", means: "how likely it was" },
+          { id: "logit", label: "logit", means: "its score" },
         ],
       },
     ],

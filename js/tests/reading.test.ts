@@ -235,8 +235,8 @@ describe("what else it might have been", () => {
         (card, i) => ({ ...card, id: i === 2 ? "smooth" : card.id }),
       ),
       objectives: [
-        { id: "logit", label: "logit" },
-        { id: "entropy", label: "entropy" },
+        { id: "logit", label: "logit", means: "" },
+        { id: "entropy", label: "entropy", means: "" },
       ],
     };
     const messages = asMap({ method: "attention", objective: "entropy" }).map(
@@ -276,7 +276,7 @@ describe("why this and not that", () => {
   it("is kept by another method and objective that look at a single target, and by no other", () => {
     const menu = {
       methods: [METHOD, { ...METHOD, id: "smooth" }, { ...METHOD, id: "attention", uses_objective: false }],
-      objectives: ["probability", "logit", "entropy"].map((id) => ({ id, label: id })),
+      objectives: ["probability", "logit", "entropy"].map((id) => ({ id, label: id, means: "" })),
     };
     const { el, model } = view(
       conversation().map(
@@ -290,10 +290,9 @@ describe("why this and not that", () => {
     const methods = [...el.querySelectorAll<HTMLElement>(".sw-method")];
     methods[1]?.click();
     expect(model.sent.at(-1)).toEqual({ ...asked, method: "smooth" });
-    const objectives = find(el, "select[aria-label='What is explained']") as HTMLSelectElement;
     const choose = (id: string) => {
-      objectives.value = id;
-      objectives.dispatchEvent(new Event("change"));
+      find(el, ".sw-objective button").click();
+      button(el, id).click();
     };
     choose("logit");
     expect(model.sent.at(-1)).toEqual({ ...asked, method: "smooth", objective: "logit" });

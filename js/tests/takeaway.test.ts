@@ -236,7 +236,7 @@ describe("the drawer", () => {
     world = mounted(messages);
     const { el } = world;
     const toggle = [...el.querySelectorAll<HTMLElement>(".sw-drawer-toggle")].find(
-      ({ textContent }) => textContent === "Take away",
+      ({ textContent }) => textContent === "Export",
     );
     toggle?.click();
     const button = (label: string) => {

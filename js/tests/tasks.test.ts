@@ -133,7 +133,8 @@ function numbers(...values: number[]): Said[] {
     if (type === "document") return [[{ ...message, raw: true }, ...rest]];
     if (type === "tokens")
       return [[{ ...message, tokens: (message.tokens as Wire[]).slice(0, 4 + values.length) }, ...rest]];
-    if (type === "menu") return [[{ ...message, objectives: [{ id: "logit", label: "the number itself" }] }, ...rest]];
+    if (type === "menu")
+      return [[{ ...message, objectives: [{ id: "logit", label: "the number itself", means: "" }] }, ...rest]];
     if (type === "steps") return [[{ ...message, steps }, ...rest]];
     if (type === "map") return [[{ ...message, objective: "logit", n_cols: values.length }, ...rest]];
     if (type === "column" && (message.col as number) >= values.length) return [];
@@ -195,7 +196,7 @@ describe("a classifier", () => {
           : [message, ...rest],
     );
     const { el, model } = view(attention);
-    expect(el.querySelector("select[aria-label='What is explained']")).toBeNull();
+    expect(el.querySelector<HTMLElement>(".sw-objective")?.hidden).toBe(true);
     [...el.querySelectorAll<HTMLElement>(".sw-method")].find((one) => said(one) === "Gradient")?.click();
     expect(model.sent.at(-1)).toEqual({ type: "ask", method: "saliency", objective: "logit" });
   });
@@ -220,7 +221,7 @@ describe("a classifier", () => {
     const { el, box } = view(FEELINGS());
     over(box(2));
     expect(said(el.querySelector("[role=tooltip]"))).toBe(
-      "gem prompt · position 2share .400 · rank 1 of 4 score 4.00 for POSITIVE",
+      "gem prompt · position 2share .400 · rank 1 of 4 score 4.00 for POSITIVEStrike out s",
     );
     over(box(0));
     expect(said(el.querySelector("[role=tooltip]"))).toContain("special · position 0");

@@ -276,7 +276,7 @@ describe("the tooltip", () => {
     const { el, box } = view();
     over(box(4));
     expect(tip(el)?.textContent?.replace(/\s+/g, " ")).toBe(
-      "George prompt · position 4share .400 · rank 1 of 5 score 0.400 for Washington",
+      "George prompt · position 4share .400 · rank 1 of 5 score 0.400 for WashingtonStrike out s",
     );
     expect(box(4).getAttribute("aria-describedby")).toBe(tip(el)?.id);
     leave(el);

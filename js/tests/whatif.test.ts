@@ -31,6 +31,7 @@ const tried = (
   written,
   before: [0.8, 0.5, 0.25],
   after,
+  others: after.map(() => []),
 });
 const bar = (el: Element) => el.querySelector<HTMLElement>(".sw-tried");
 const said = (el: Element) => bar(el)?.textContent?.replace(/\s+/g, " ").trim() ?? "";
@@ -150,7 +151,7 @@ describe("what was tried", () => {
     const after = [null, 0.1, 0.2, 0.9, 0.5];
     const before = [0.8, 0.12, 0.9, 0.9, 0.4];
     const most = mostChanged(
-      { type: "what_if", request: 1, doc: 1, rows: [5], text: null, written: [], before, after },
+      { type: "what_if", request: 1, doc: 1, rows: [5], text: null, written: [], before, after, others: [] },
       2,
     );
     expect(most.map(({ col }) => col)).toEqual([2, 4]);

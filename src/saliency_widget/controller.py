@@ -95,7 +95,9 @@ class Controller:
         budget, check = job.memory_budget, self._check
         shelf = Shelf(sender)
         grown, turned = self._on_growth, self._on_new_text
-        self._trail = Trail(sender, job.prompt, job.max_new_tokens, check=check, turned=turned, grown=grown)
+        self._trail = Trail(
+            sender, job.prompt, job.max_new_tokens, given=job.model, check=check, turned=turned, grown=grown
+        )
         host = Host(loaded=self._loaded, document=self._document, check=check, memory_budget=budget)
         self._conversation = talks = Conversation(sender, shelf, job.explainer, host)
         self._maps = Maps(

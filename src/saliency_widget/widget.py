@@ -12,6 +12,7 @@ from ipywidgets import ValueWidget
 
 from . import hosts
 from .attribution.pipeline import check_question
+from .checks import check_view
 from .controller import Controller, Job
 from .explanation.asking import Inquiry
 from .explanation.choice import choice_of
@@ -73,6 +74,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     Traits: `selection` (int or None), the first pinned column; `extent` (int ≥ 1), the number of columns pinned from
     there on. Both are synchronised with the page in both directions. `value` (`Selection` or None): the pinned targets
     and their scores in the map on show; None if no column is pinned, or if not all of them are computed.
+    `view` (a dict or None): how pages show the map, see `check_view`; a reader may change it there.
 
     Observers of `value` run in the thread that changed the selection. After a new map they run in the kernel's thread,
     when no cell runs, or without a kernel in a thread of their own.
@@ -85,6 +87,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
     # map in the output beside it is.
     selection = traitlets.Int(None, allow_none=True, min=0, help="first pinned column").tag(sync=True)
     extent = traitlets.Int(1, min=1, help="how many columns are pinned").tag(sync=True)
+    view = traitlets.Dict(None, allow_none=True, help="how the map is looked at").tag(sync=True)
     value = traitlets.Instance(
         Selection, allow_none=True, read_only=True, help="the pinned targets and the scores about them"
     )
@@ -100,6 +103,10 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         self.on_msg(self._on_message)
         self.observe(self._on_selection, ["selection", "extent"])
         self._backend.start()
+
+    @traitlets.validate("view")
+    def _check_view(self, proposal: Any) -> Any:
+        return None if proposal["value"] is None else check_view(proposal["value"])
 
     # ── what a notebook user calls ────────────────────────────────────────────────────────────────────────────────
 

@@ -154,7 +154,7 @@ def test_a_host_that_knows_the_contract_shows_a_living_map(kernel: Kernel) -> No
         "() => { const c = document.querySelector('.sw-matrix-canvas');"
         " return c.width > 0 && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(byte => byte > 0); }"
     )
-    view.get_by_role("button", name="Take away", exact=True).click()
+    view.get_by_role("button", name="Export", exact=True).click()
     with page.expect_download() as download:
         view.get_by_role("button", name="HTML", exact=True).click()
         kernel.bring()

@@ -67,7 +67,7 @@ def test_half_a_character_is_a_sign_everywhere(desk: Any) -> None:
     assert "U+D800" in tip(view)
     assert "U+DFFF" in tip(view)
     nb.shot("halves-light", view)
-    view.locator(".sw-drawer-toggle", has_text="Take away").click()
+    view.locator(".sw-drawer-toggle", has_text="Export").click()
     for label in ("HTML", "SVG", "JSON", "CSV"):
         with nb.page.expect_download() as coming:
             view.locator(".sw-ways").get_by_role("button", name=label, exact=True).click()
@@ -126,7 +126,7 @@ def test_hostile_tokens_are_text_everywhere(desk: Any, chromium: Any, dialogs: l
     for label in ("Matrix", "Compare"):
         view.locator(".sw-drawer-toggle", has_text=label).click()
     # Files: the same texts again, and nothing runs in them.
-    view.locator(".sw-drawer-toggle", has_text="Take away").click()
+    view.locator(".sw-drawer-toggle", has_text="Export").click()
     files = {}
     for label in ("HTML", "SVG", "JSON", "CSV"):
         with nb.page.expect_download() as coming:

@@ -65,9 +65,9 @@ def test_a_whole_visit_by_keys(shown: Any) -> None:
         press(key)
         view.locator(there).wait_for(state="detached")
     press("?")
-    view.get_by_role("dialog", name="Keyboard shortcuts").wait_for()
+    view.get_by_role("dialog", name="How to read this").wait_for()
     press("Escape")
-    view.get_by_role("dialog", name="Keyboard shortcuts").wait_for(state="detached")
+    view.get_by_role("dialog", name="How to read this").wait_for(state="detached")
     assert nb.page.locator(".jp-Cell").count() == cells
     # The focus is in the widget still, and Tab leads out of it.
     assert nb.page.evaluate(FOCUS) is not None
@@ -92,7 +92,7 @@ def test_axe_finds_nothing_wherever_one_looks(shown: Any, theme: str) -> None:
         assert (what, found["violations"]) == (what, [])
         assert "color-contrast" in found["passes"]
 
-    for label in ("Compare", "Take away", "Matrix"):
+    for label in ("Compare", "Export", "Matrix"):
         view.locator(".sw-drawer-toggle", has_text=label).click()
         if label == "Compare":
             view.locator(".sw-picks").get_by_role("button", name="Occlusion", exact=True).click()
@@ -101,9 +101,9 @@ def test_axe_finds_nothing_wherever_one_looks(shown: Any, theme: str) -> None:
         look(label)
         view.locator(".sw-drawer-toggle", has_text=label).click()
     for opener, card in (
-        (view.get_by_role("button", name="Keyboard shortcuts"), "Keyboard shortcuts"),
+        (view.get_by_role("button", name="How to read this"), "How to read this"),
         (view.get_by_role("button", name="About this method"), "About this method"),
-        (view.locator(".sw-view"), "View"),
+        (view.locator(".sw-view"), "Colours and numbers"),
         (view.locator(".sw-more"), "More methods"),
         (view.locator(".sw-alternative").first, "Instead"),
     ):
@@ -178,7 +178,7 @@ def test_twice_the_size_needs_no_scrolling_sideways(shown: Any, width: int) -> N
     nb, view = shown
     nb.page.set_viewport_size({"width": width, "height": 900})
     nb.command("application:toggle-left-area")
-    for label in ("Matrix", "Compare", "Take away"):
+    for label in ("Matrix", "Compare", "Export"):
         view.locator(".sw-drawer-toggle", has_text=label).click()
     view.locator(".sw-picks").get_by_role("button", name="Occlusion", exact=True).click()
     view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()

@@ -35,7 +35,7 @@ def drawer(desk: Any) -> tuple[Any, Any]:
     SHOTS.mkdir(parents=True, exist_ok=True)
     desk.begin(SHOW)
     view = run(desk)
-    view.get_by_role("button", name="Take away").click()
+    view.get_by_role("button", name="Export").click()
     view.locator(".sw-ways").wait_for()
     return desk, view
 
@@ -170,7 +170,7 @@ def test_a_page_of_its_own_shows_what_its_reader_saw(desk: Any, chromium: Any) -
     away(nb)
     seen = {word: colour(view.locator(".sw-token:not(.sw-hidden)", has_text=word).first) for word in said}
     nb.shot("view-to-take", view)
-    view.get_by_role("button", name="Take away").click()
+    view.get_by_role("button", name="Export").click()
     with opened(take(nb, view, "HTML"), chromium) as page:
         head, caption = page.locator(".sw-head").inner_text(), page.locator(".sw-caption")
         for words in ("summed over words", "colours by rank", "inputs left out of the shares"):

@@ -183,3 +183,42 @@ def test_the_sentences_of_a_half_precision_map_are_all_of_its_uncertain_columns(
     assert lost
     half = [note for note in h.last("notes")["notes"] if "recision" in note["text"] or "float32" in note["text"]]
     assert [note["cols"] for note in half if "spot check" not in note["text"]] == [lost, lost]
+
+
+def never_says(token: int) -> Any:
+    """A model that holds one token for impossible: its probability moves nothing."""
+    model = make("gpt2")
+
+    def without(_module: Any, _args: Any, logits: Any) -> Any:
+        return logits - 60 * torch.nn.functional.one_hot(torch.tensor(token), logits.shape[-1])
+
+    model.model.lm_head.register_forward_hook(without)
+    return model
+
+
+def test_a_contrast_that_changes_nothing_says_so_and_what_to_try(opened) -> None:
+    """Against a token that the model never says; against one that it might say the shares move, and nothing is said."""
+    h = opened(never_says(5), text=None, input_ids=[70, 71, 72], target_ids=[74, 77])
+    alone = h.controller.attribution.normalized()[:3, 0]
+    for foil, is_said in ((5, True), (6, False)):
+        h.say("ask", method="saliency", objective="probability", foil=foil, col=0)
+        against = h.settled().normalized()[:3, 0]
+        assert (np.abs(against - alone).max() < 0.01) == is_said
+        texts = [note["text"] for note in h.last("notes")["notes"] if note["cols"] == [0]] if is_said else []
+        assert any("changes nothing here" in text and "Try the logit" in text for text in texts) == is_said
+        h.messages.clear()
+
+
+def test_a_rollout_that_ends_at_the_first_token_says_so_of_these_targets_alone() -> None:
+    """Beside shares reckoned by hand; on the page and in the static map it is the same sentence."""
+    whole = sw.attribute(make("llama"), TEXT, target=TARGET, method="attention_rollout", progress=False)
+    scores = np.zeros_like(whole.scores)
+    scores[0], scores[1] = 1, 3
+    scores[0, 1] = 9
+    (note,) = notes(replace(whole, scores=scores))
+    assert note.cols == (1,)
+    assert "ends at the first token (75%)" in note.text
+    assert "Try value zeroing" in note.text
+    assert note.text in told_in_html(replace(whole, scores=scores))
+    assert not list(notes(replace(whole, scores=scores[::-1])))
+    assert not list(notes(replace(whole, scores=scores, method="attention")))

@@ -16,6 +16,7 @@ import pytest
 
 from saliency_widget import protocol
 from saliency_widget.attribution.cards import OURS
+from saliency_widget.attribution.objectives import MEANINGS
 from saliency_widget.protocol import to_kernel, to_page
 from saliency_widget.session import sender as sending
 from saliency_widget.session.messages import failed, heads, menu_message, status, step_message, tokens_message
@@ -113,11 +114,12 @@ def test_what_is_sent_is_the_golden_messages(sender) -> None:
     cards = golden("to_page/menu")["methods"]
     methods = {
         dataclasses.replace(
-            OURS[card["id"]], **{k: tuple(v) if k == "caveats" else v for k, v in card.items() if k != "reason"}
+            OURS[card["id"]],
+            **{k: tuple(v) if k == "caveats" else v for k, v in card.items() if k not in ("reason", "seconds")},
         ): card["reason"]
         for card in cards
     }
-    sender.tell(menu_message(methods, {"probability": "probability"}))
+    sender.tell(menu_message(methods, {"probability": "probability"}, MEANINGS, {"saliency": 3.0}))
     column = np.array([0.5, -0.25, 0.0, np.nan], dtype=np.float32)
     shelf.fill("m1", [0], column[:, None], np.array([0.125, 0.0625, 0.0, np.nan], dtype=np.float32)[:, None])
     sender.tell(status("attributing", "Gradient", 14, 32, 0.8))

@@ -186,7 +186,7 @@ def test_what_is_tried_is_told_to_the_page_that_asked_and_to_no_later_one(opened
     h = opened("llama")
     told = tried(h, rows=[2, 1, 2], request=2**52)
     assert (told["request"], told["rows"]) == (2**52, [1, 2])
-    assert tried(h, request=9) == {**told, "request": 9, "rows": [], "before": [], "after": []}  # undone
+    assert tried(h, request=9) == {**told, "request": 9, "rows": [], "before": [], "after": [], "others": []}  # undone
     h.messages.clear()
     h.say("hello", protocol=1)
     h.settled()

@@ -6,13 +6,15 @@ import type { ViewContext } from "./context";
 import { h } from "./dom";
 import { createPopover } from "./popover";
 
-/** Returns a card. `more`: further sentences on how to read it. */
+/** `first`, `more`: sentences on how to read it, before all others and after them. */
 export function cardOf(
   title: string,
   { about, reads, caveats, reference }: WireCard,
+  first: TemplateResult | typeof nothing = nothing,
   more: TemplateResult | typeof nothing = nothing,
 ): TemplateResult {
   return html`<h3 class="sw-card-title">${title}</h3>
+    ${first}
     ${reads === "" ? nothing : html`<p>${reads}</p>`}
     ${caveats.length === 0 ? nothing : html`<ul>${caveats.map((caveat) => html`<li>${caveat}</li>`)}</ul>`} ${more}
     <dl>

@@ -69,7 +69,15 @@ export function strikeOut(context: Pick<ViewContext, "store" | "request">, { sta
   tryOut(context, { rows: Array.from({ length: end - start }, (_, k) => start + k) });
 }
 
-/** Returns whether the unit of a token can be opened into finer ones. */
+/** Strikes out the unit under the mouse, if the model read it before it wrote. */
+export function strikeHovered(context: ViewContext): void {
+  const { hoverRow, firstTarget, units, alive } = context.store;
+  const rows =
+    hoverRow.value === null || hoverRow.value >= firstTarget.value ? null : unitAt(units.value, hoverRow.value);
+  if (rows !== null && alive.value) strikeOut(context, rows);
+}
+
+/** Whether the unit of a token has finer parts that are not shown. */
 export function canOpen({ units }: Store, token: number): boolean {
   const [span, level] = [unitAt(units.value, token), units.value.levels[units.value.of[token] ?? -1] ?? 0];
   return span !== null && level > 0 && span.end - span.start > 1;

@@ -38,6 +38,11 @@ export function compareView(context: ViewContext): HTMLElement {
     }
   }
 
+  // Who opens it for the first time sees two maps, and their difference.
+  const [only, ...more] = chosenOf(store);
+  const second = optionsOf(store).find(({ key, reason }) => reason === null && only && key !== keyOf(store, only));
+  if (store.beside.value.length + more.length === 0 && store.alive.value && second) toggle(second);
+
   watch(signal, () => {
     const chosen = new Set(chosenOf(store).map((entry) => keyOf(store, entry)));
     const full = chosen.size < MOST ? null : `${MOST} at most`;

@@ -29,7 +29,7 @@ const DRAWERS: readonly Drawer[] = [
     isThere: ({ menu }) => menu.value !== null,
     opensItself: ({ document }) => document.value !== null && document.value.beside.length > 0,
   },
-  { label: "Take away", key: "x", build: takeAwayView, isThere: ({ map }) => map.value !== null },
+  { label: "Export", key: "x", build: takeAwayView, isThere: ({ map }) => map.value !== null },
 ];
 
 /** Returns the drawers, and `toggle`, which opens or closes the drawer of a key if there is one. */

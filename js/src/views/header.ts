@@ -5,9 +5,10 @@ import type { WireMethod } from "../protocol";
 import { askMap, mapOnShow } from "./ask";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
-import { KEYS } from "./keys";
+import { KEYS, MOUSE } from "./keys";
 import { granularitySelect, optionsButton } from "./options";
 import { createPopover } from "./popover";
+import { meaningOf, timeOf } from "./says";
 
 const AT_HAND = 3;
 
@@ -16,7 +17,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
   const name = h("div", { className: "sw-model" });
   const methods = h("div", { className: "sw-methods", role: "group", ariaLabel: "Method" });
   const objective = h("div", { className: "sw-objective" });
-  const help = h("button", { type: "button", className: "sw-round sw-help", ariaLabel: "Keyboard shortcuts" }, "?");
+  const help = h("button", { type: "button", className: "sw-round sw-help", ariaLabel: "How to read this" }, "?");
   const more = h("button", { type: "button", className: "sw-method sw-more" });
   const buttons = h("span", { className: "sw-methods-at-hand" });
   methods.append(buttons, more);
@@ -45,7 +46,8 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     </div>`;
   }
 
-  function item({ id, label, reason, cost }: WireMethod): TemplateResult {
+  function item(method: WireMethod): TemplateResult {
+    const { id, label, reason } = method;
     function choose(): void {
       if (reason !== null) return;
       menuPopover.close();
@@ -58,7 +60,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
       aria-checked=${id === current()?.method}
       aria-disabled=${reason !== null}
       @click=${choose}
-    ><span>${label}</span><small>${reason ?? cost}</small></button>`;
+    ><span>${label}</span><small>${reason ?? html`${meaningOf(store, method)} ${timeOf(method)}`}</small></button>`;
   }
 
   const menu = h("div", { role: "menu", ariaLabel: "More methods" });
@@ -76,15 +78,44 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     );
   });
 
-  const keys = h("div", { className: "sw-shortcuts", role: "dialog", ariaLabel: "Keyboard shortcuts" });
+  const keys = h("div", { className: "sw-shortcuts", role: "dialog", ariaLabel: "How to read this" });
   const helpPopover = createPopover(context, help, keys, "end", () => {
-    const known = KEYS.filter(([, , asks]) => store.alive.value || !asks);
+    const known = (all: typeof KEYS) => all.filter(([, , asks]) => store.alive.value || !asks);
+    const { value: method } = store.method;
+    const list = (all: typeof KEYS) =>
+      html`<dl class="sw-keys">${known(all).map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>`;
     render(
-      html`<h3 class="sw-card-title">Keyboard</h3>
-        <dl class="sw-keys">${known.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>`,
+      html`${method === null ? nothing : html`<h3 class="sw-card-title">Colours</h3><p>${meaningOf(store, method)}</p>`}
+        <h3 class="sw-card-title">Mouse</h3>
+        ${list(MOUSE)}
+        <h3 class="sw-card-title">Keyboard</h3>
+        ${list(KEYS)}`,
       keys,
     );
   });
+
+  const objectiveMenu = h("div", { role: "menu", ariaLabel: "What is explained" });
+  const objectiveButton = h("button", { type: "button", className: "sw-plain", title: "What is explained" });
+  const objectivePopover = createPopover(context, objectiveButton, objectiveMenu, "end", () => {
+    const asked = current();
+    const choose = (id: string) => {
+      objectivePopover.close();
+      if (asked !== null) ask(asked.method, id);
+    };
+    render(
+      store.menu.value?.objectives.map(
+        ({ id, label, means }) => html`<button
+            type="button"
+            role="menuitemradio"
+            class="sw-item"
+            aria-checked=${id === asked?.objective}
+            @click=${() => choose(id)}
+          ><span>${label}</span><small>${means}</small></button>`,
+      ),
+      objectiveMenu,
+    );
+  });
+  objective.append(objectiveButton);
 
   watch(signal, () => {
     const { value: document } = store.document;
@@ -104,10 +135,10 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     methods.hidden = all.length === 0;
     render(
       atHand.map(
-        ({ id, label, reads }) => html`<button
+        ({ id, label, reads, ...more }) => html`<button
           type="button"
           class="sw-method"
-          title=${reads}
+          title=${`${reads} ${timeOf(more)}`.trim()}
           aria-pressed=${id === chosen}
           @click=${() => ask(id)}
         >${label}</button>`,
@@ -124,19 +155,11 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     const asked = current();
     const card = store.methodCalled(asked?.method);
     const idle = card !== undefined && !card.uses_objective;
-    render(
-      objectives.length < 2 || asked === null
-        ? nothing
-        : html`<select
-            class="sw-select"
-            aria-label="What is explained"
-            title=${idle ? `${card.label} does not use the objective.` : "What is explained"}
-            ?disabled=${idle}
-            .value=${asked.objective}
-            @change=${(event: Event) => ask(asked.method, (event.target as HTMLSelectElement).value)}
-          >${objectives.map(({ id, label }) => html`<option value=${id} ?selected=${id === asked.objective}>${label}</option>`)}</select>`,
-      objective,
-    );
+    objective.hidden = objectives.length < 2 || asked === null;
+    const [label = asked?.objective] = objectives.filter(({ id }) => id === asked?.objective).map((one) => one.label);
+    objectiveButton.textContent = `${label} ▾`;
+    objectiveButton.disabled = idle;
+    objectiveButton.title = idle ? `${card.label} does not look at the objective.` : "What is explained";
   });
   return { element, toggleHelp: helpPopover.toggle };
 }

@@ -10,6 +10,7 @@ import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { createPopover } from "./popover";
 
+const NAME = "Colours and numbers";
 const SCALES: Record<ScaleName, string> = { linear: "linear", quantile: "by rank (quantile)", threshold: "threshold" };
 const MEASURES: Record<Measure, string> = { share: "share of the column", raw: "raw score" };
 const POOLS: Record<Pool, string> = { sum: "sum", mean: "mean per token", max: "max" };
@@ -47,9 +48,13 @@ export function granularitySelect({ store, signal }: ViewContext): HTMLElement {
 
 export function optionsButton(context: ViewContext): HTMLElement {
   const { store, signal } = context;
-  const id = crypto.randomUUID(); // radio buttons of one name form a group on the whole page
-  const button = h("button", { type: "button", className: "sw-plain sw-view" }, "view ▾");
-  const panel = h("div", { className: "sw-options", role: "dialog", ariaLabel: "View" });
+  const id = crypto.randomUUID(); // radio buttons of one name belong together on the whole page
+  const button = h(
+    "button",
+    { type: "button", className: "sw-plain sw-view", ariaLabel: NAME },
+    "colours and numbers ▾",
+  );
+  const panel = h("div", { className: "sw-options", role: "dialog", ariaLabel: NAME });
   createPopover(context, button, panel, "end");
 
   function choice<T extends string>(label: string, chosen: Signal<T>, names: Record<T, string>): TemplateResult {

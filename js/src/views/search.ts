@@ -6,7 +6,7 @@ import type { Piece } from "../pieces";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { nearest, onKeys, type Steps } from "./input";
-import { focusToken } from "./text/boxes";
+import { focusToken, scrollTo } from "./text/boxes";
 import type { Lines } from "./text/lines";
 
 const LONG = 200; // tokens of a text from which on the search is offered
@@ -79,13 +79,9 @@ export function searchView(
     return hit !== undefined && hit.start < token;
   }
 
-  /** Scrolls to the line of the hit first, because boxes of a line out of view have no position yet. */
   function reveal(): void {
     const item = itemAt(hits.value[at.value]?.start ?? -1);
-    for (const element of item === undefined ? [] : [item.block, item.element]) {
-      const [box, frame] = [element.getBoundingClientRect(), root.getBoundingClientRect()];
-      if (box.top < frame.top || box.bottom > frame.bottom) root.scrollTop += box.top - frame.top - 0.4 * frame.height;
-    }
+    if (item !== undefined) scrollTo(root, item.element);
   }
 
   function open(on: boolean): void {

@@ -39,5 +39,5 @@ export function takeAwayView(context: ViewContext): HTMLElement {
     foot.textContent = `A file holds the text and what is computed: ${done?.value ?? 0} of ${plural(info?.n_cols ?? 0, "column")}.`;
   });
   const ways = h("div", { className: "sw-ways" }, ...WAYS.flatMap(line));
-  return h("div", { className: "sw-take-away", role: "group", ariaLabel: "Take away" }, ways, foot, said);
+  return h("div", { className: "sw-take-away", role: "group", ariaLabel: "Export" }, ways, foot, said);
 }

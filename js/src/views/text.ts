@@ -23,6 +23,7 @@ import { createLines } from "./text/lines";
 import { createPainter } from "./text/paint";
 import { followPointer } from "./text/pointer";
 import { createSight } from "./text/sight";
+import { stripView } from "./text/strip";
 
 const NOTHING: WhatIf["written"] = [];
 
@@ -134,7 +135,8 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
   if (isMain) watch(signal, () => root.classList.toggle("sw-faded", store.isFaded.value));
   for (const [target, event] of [[window, "beforeprint"] as const, [root, WHOLE] as const])
     target.addEventListener(event, painter.paintAll, { signal });
-  return search === null ? root : h("div", {}, search.element, root);
+  if (search === null) return root;
+  return h("div", {}, search.element, h("div", { className: "sw-text-frame" }, root, stripView(context, root)));
 }
 
 function pinnedTokens({ pinnedCols, firstTarget }: Store): Span | null {

@@ -90,7 +90,19 @@ export function tokenTip(store: Store, row: number, cols: Span | null, of = stor
   return html`${heading(store, token, row, of)}${cols === null ? nothing : weight(store, row, cols, of)}`;
 }
 
-/** Returns the tooltip of a folded run of template tokens. */
+/** The same of an input, with what can be done about it: `strike` by a press, where there is a model to ask. */
+export function inputTip(store: Store, row: number, cols: Span | null, strike: () => void): TemplateResult {
+  const keepFocus = (event: Event) => event.preventDefault(); // where it leaves the text, the tip goes
+  const isInput = row < store.firstTarget.value && store.alive.value;
+  // Who has no mouse has the key.
+  return html`${tokenTip(store, row, cols)}${
+    isInput
+      ? html`<div><button type="button" class="sw-button sw-strike" tabindex="-1" @mousedown=${keepFocus} @click=${strike}>Strike out <kbd>s</kbd></button></div>`
+      : nothing
+  }`;
+}
+
+/** The tip of a folded run of template tokens. */
 export function chipTip(store: Store, start: number, end: number, held: number): TemplateResult {
   const texts = store.tokens.value.slice(start, end).map(labelOf).join(" ");
   return html`<div class="sw-tooltip-head">${plural(end - start, `${store.specialName.value} token`)}</div>

@@ -8,7 +8,9 @@ import { type Anchor, lower, place, raise } from "./place";
 
 export type Side = Stand["side"];
 export type Tooltip = {
-  /** Shows a content, which is drawn again when its signals change, for example with another map. */
+  /** Only what can be pressed in it feels the mouse. */
+  element: HTMLElement;
+  /** What it says is drawn again when what it is made from changes: another map under a mouse that stands still. */
   show(anchor: Anchor, content: () => TemplateResult, side?: Side): void;
   hide(): void;
 };
@@ -49,5 +51,5 @@ export function createTooltip(live: () => void, layer: HTMLElement, signal: Abor
   }
 
   signal.addEventListener("abort", hide, { once: true });
-  return { show, hide };
+  return { element: tip, show, hide };
 }

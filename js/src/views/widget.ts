@@ -5,10 +5,12 @@ import type { Store } from "../store";
 import { actionsView } from "./actions";
 import { announcer, answerAnnouncer, noteAnnouncer } from "./announce";
 import { asChatView } from "./as-chat";
+import { strikeHovered } from "./chosen";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
 import { h, watch } from "./dom";
 import { drawersView } from "./drawers";
+import { firstView } from "./first";
 import { keepFocus } from "./focus";
 import { headerView } from "./header";
 import { isChord } from "./input";
@@ -48,6 +50,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
     textView(context),
     asChatView(context),
     classesView(context),
+    firstView(context),
     actionsView(context),
     targetView(context),
     whatIfView(context),
@@ -72,6 +75,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
       if (event.key === "?") header.toggleHelp();
       if (event.key === "g") readByNext(store);
       if (event.key === "b") goBack(context);
+      if (event.key === "s") strikeHovered(context);
       if (event.key === "u") undoWhatIf(context);
     },
     { signal },

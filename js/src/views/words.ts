@@ -61,7 +61,13 @@ export function objectiveText({ menu, map, method }: Store): string | undefined 
   return menu.value?.objectives.find(({ id }) => id === asked)?.label;
 }
 
-/** Returns the head of a file: the model, method and objective, and the layer and head, if chosen. */
+/** What that objective is, in words. */
+export function objectiveMeaning({ menu, map, method }: Store): string | undefined {
+  const asked = method.value?.uses_objective && map.value?.info.objective;
+  return menu.value?.objectives.find(({ id }) => id === asked)?.means;
+}
+
+/** The head of a file: the model, method and objective, and the layer and head, where one was chosen. */
 export function headline(store: Store): string[] {
   const { document, method, map, alive } = store;
   // Finished maps without a model have their own objective.
@@ -108,17 +114,26 @@ export function numbersBeside(
   });
 }
 
+/** The same once what is tried is done; where nothing is, or the target itself is struck out, as it was. */
+export function stepNow(store: Store, col: number): WireStep | undefined {
+  const [step, { value: whatIf }] = [stepOf(store, col), store.whatIf];
+  const now = whatIf?.after[col] ?? null;
+  if (step === undefined || whatIf === null || now === null) return step;
+  if (step.probability === null) return { ...step, value: now };
+  return { ...step, probability: now, alternatives: whatIf.others[col] ?? step.alternatives };
+}
+
 /** The names of a classifier's columns: of one, and of all. */
 export function outputsOf({ raw, nTargets }: Store): { one: string; label: string } {
   if (!raw.value) return { one: "class", label: "classes" };
   return { one: "output", label: nTargets.value === 1 ? "output" : "outputs" };
 }
 
-/** Returns the joint probability of these targets, or null while one is unknown. */
-export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">): number | null {
+/** The probability of these targets together, or null while that of one is not known. */
+export function probabilityOf(store: Store, { cols }: Pick<Shown, "cols">, of = stepOf): number | null {
   let product = 1;
   for (let col = cols.start; col < cols.end; col++) {
-    const step = stepOf(store, col);
+    const step = of(store, col);
     if (step === undefined || step.probability === null) return null;
     product *= step.probability;
   }

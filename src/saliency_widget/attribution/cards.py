@@ -9,13 +9,31 @@ Family = Literal["gradient", "attention", "perturbation", "relevance", "explanat
 READY = "none: it is there already"  # the cost of a map that came from elsewhere
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The work of one map, in forward passes of the whole text; a backward pass counts as two more.
+
+    It is a rule of thumb to tell a second from a minute by. Most maps have a few of their numbers checked.
+    """
+
+    once: int = 10
+    per_target: int = 0
+    per_input: int = 0
+
+    def passes(self, n_rows: int, n_cols: int) -> int:
+        """The number of passes for a map of n_rows inputs and n_cols targets."""
+        return self.once + self.per_target * n_cols + self.per_input * n_rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """The description of a map for its reader.
 
     `unit` is the name of a score, as in "share of the {unit}"; `pool` says how the scores of tokens make the score of a
     word.
-    `uses_objective`: whether another objective gives another map. `cost` says in words what one map costs.
+    `uses_objective`: whether another objective gives another map. `cost` says in words what one map costs, `work` in
+    passes; None where it cannot be told. `says` tells a reader what the colour of an input means: in it `{target}`
+    stands for the target, and `{word}` for the kind of unit that is read.
     """
 
     id: str
@@ -26,6 +44,8 @@ class Card:
     unit: str
     pool: Literal["sum", "mean", "max"] = "sum"
     cost: str
+    work: Work | None = None
+    says: str = ""
     reads: str
     caveats: tuple[str, ...] = ()
     reference: str = ""
@@ -40,6 +60,8 @@ OURS: dict[str, Card] = {
             family="gradient",
             unit="gradient norm",
             cost="one backward pass per target",
+            work=Work(per_target=3),
+            says="Darker: changing this {word} would change {target} more.",
             reads="How much the objective moves when this token's embedding moves a little, in whichever direction "
             "moves it most.",
             caveats=(
@@ -56,6 +78,8 @@ OURS: dict[str, Card] = {
             uses_objective=False,
             unit="attention",
             cost="one forward pass for all targets",
+            work=Work(once=6),
+            says="Darker: the model looked at this {word} more when it came to {target}.",
             reads="How much the position that predicts the word looks at this token, averaged over all heads and "
             "layers unless one is chosen.",
             caveats=(
@@ -72,6 +96,8 @@ OURS: dict[str, Card] = {
             signed=True,
             unit="drop",
             cost="one forward pass per input token, for all targets",
+            work=Work(per_input=1),
+            says="Purple: without this {word} {target} would fall; orange: it would rise.",
             reads="How far the objective falls when this token is replaced by an unknown one. Purple: the word needs "
             "it; orange: the word would be likelier without it.",
             caveats=(
@@ -88,6 +114,8 @@ OURS: dict[str, Card] = {
             signed=True,
             unit="contribution",
             cost="one backward pass per target",
+            work=Work(per_target=3),
+            says="Purple: this {word} speaks for {target}; orange: against it.",
             reads="What this token's embedding would have contributed if the model were linear: its gradient times "
             "itself. Purple speaks for the word, orange against it.",
             caveats=(
@@ -103,6 +131,8 @@ OURS: dict[str, Card] = {
             signed=True,
             unit="contribution",
             cost="one backward pass per target and step (50 steps)",
+            work=Work(per_target=150),
+            says="Purple: as this {word} fades in, {target} rises; orange: it falls.",
             reads="The gradient added up while the text fades in from a baseline of unknown tokens. The scores sum to "
             "the change of the objective between the two.",
             caveats=(
@@ -119,6 +149,8 @@ OURS: dict[str, Card] = {
             signed=True,
             unit="relevance",
             cost="one backward pass per target",
+            work=Work(per_target=4),
+            says="Purple: this {word} helped to make {target}; orange: it worked against it.",
             reads="The objective is handed back, layer by layer, to what made it, by rules for each kind of layer.",
             caveats=(
                 "The sum is not the objective: the softmax rule keeps a part of it, by design.",
@@ -134,6 +166,8 @@ OURS: dict[str, Card] = {
             uses_objective=False,
             unit="attention flow",
             cost="one forward pass for all targets",
+            work=Work(once=8),
+            says="Darker: more of this {word} arrived, by looking alone, where the model came to {target}.",
             reads="How much of this token arrives where the word is predicted, if in every layer half of what a "
             "position has stays there, and half is handed over as attention says.",
             caveats=(
@@ -150,6 +184,8 @@ OURS: dict[str, Card] = {
             uses_objective=False,
             unit="change",
             cost="a column adds one text to a batched forward pass",
+            work=Work(per_target=4),
+            says="Darker: if this {word} gave nothing, more would change where the model came to {target}.",
             reads="How far a layer's result, where the word is predicted, turns when this token gives it nothing; "
             "averaged over all layers unless one is chosen.",
             caveats=(
@@ -167,6 +203,8 @@ OURS: dict[str, Card] = {
             unit="noise",
             pool="mean",
             cost="one forward pass, for the probabilities alone",
+            work=Work(once=8),
+            says="Darker means nothing here: these numbers are drawn by lot.",
             reads="Seeded noise. It explains nothing: it is the floor that every other map has to beat.",
             caveats=("If another map looks no better than this one, believe neither.",),
         ),
@@ -183,6 +221,7 @@ LLM = Card(
     unit="importance said",
     pool="mean",
     cost="one answer of a language model",
+    says="Purple: a language model says that this {word} speaks for positive; orange: for negative.",
     reads="How much each word speaks for positive (purple) or negative (orange), as a language model says when asked.",
     caveats=(
         "It is text like any other: nothing makes the numbers follow what was computed.",
@@ -202,7 +241,7 @@ def _inseq(name: str, **about: Any) -> Card:
     """Return the card of an inseq method: ours of that name (else that of input × gradient) with the given fields."""
     ours = OURS.get(name, OURS["input_x_gradient"])
     label = about.pop("label", ours.label)
-    return replace(ours, id=f"inseq:{name}", label=f"{label} (inseq)", **about)
+    return replace(ours, id=f"inseq:{name}", label=f"{label} (inseq)", **{"work": None, **about})
 
 
 OF_INSEQ: dict[str, Card] = {
@@ -288,6 +327,7 @@ OF_INSEQ: dict[str, Card] = {
             signed=False,
             unit="change",
             cost="one forward pass per target and token",
+            says="Darker: without this {word} {target} would move more, up or down.",
             reads="How far the objective moves, up or down, when this token becomes the unknown token.",
             caveats=(
                 _SAME,

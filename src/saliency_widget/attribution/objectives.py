@@ -95,6 +95,19 @@ LABELS: dict[Objective, str] = {
 }
 
 
+MEANINGS: dict[Objective, str] = {
+    "probability": "how likely the model held the word, from 0 to 1",
+    "log_probability": "the logarithm of the probability: from .001 to .01 counts as much as from .1 to 1",
+    "logit": "the score of the word before scores are made into probabilities; it moves where the model is sure, too",
+    "entropy": "how unsure the model was which word comes here, whichever it wrote",
+}
+
+
+def meanings(*, raw: bool) -> dict[Objective, str]:
+    """What each objective is, in the reader's words. `raw`: as for `labels`."""
+    return {"logit": "as the model gives it"} if raw else MEANINGS
+
+
 def labels(*, raw: bool) -> dict[Objective, str]:
     """Return the objectives and their labels. `raw`: those of a model that gives numbers instead of probabilities."""
     return {"logit": "the number itself"} if raw else LABELS

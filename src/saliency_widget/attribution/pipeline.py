@@ -277,18 +277,16 @@ def assemble(
     )
 
 
-def probabilities(model: Model, document: Document, memory_budget: int | None = None) -> list[float]:
-    """How probable each target is, [n_cols]; of a model that gives numbers in place of probabilities, these.
+def target_steps(model: Model, document: Document, memory_budget: int | None = None) -> list[Step]:
+    """How probable each target is, and what else might stand there, [n_cols]. `model` is a shadow.
 
     `model` is a shadow. Cost: one forward pass for 256 of them.
     """
-    # Its passes are for the probabilities alone.
-    question = check_question("random", "logit" if model.raw else "probability", {})
-    found: dict[int, float] = {}
+    question = check_question("random", None, {})  # random scores: passes only compute the probabilities
+    found: dict[int, Step] = {}
     for chunk in columns(model, question, document, engine.Schedule(range(len(document.targets))), memory_budget):
-        assert isinstance(chunk, Chunk), "noise makes no progress that could be told"
-        steps = zip(chunk.cols, chunk.steps, strict=True)
-        found |= {col: step.probability if step.value is None else step.value for col, step in steps}
+        assert isinstance(chunk, Chunk), "random scores report no progress"
+        found |= dict(zip(chunk.cols, chunk.steps, strict=True))
     return [found[col] for col in sorted(found)]
 
 

@@ -183,6 +183,7 @@ def _difference_card(a: Attribution, b: Attribution) -> Card:
         unit=APART,
         pool="mean",
         cost=READY,
+        says="Purple: this {word} weighs more in A; orange: more in B.",
         reads="The share of an input in A less its share in B. Purple: it weighs more in A; orange: more in B.",
         caveats=tuple(caveats),
         reference="",

@@ -79,7 +79,7 @@ class Exhibit:
             to_page.Document(
                 type="document", doc=1, model=of.name, device=of.where, dtype=of.what, first_target=of.first_target,
                 editable=None, raw=any("value" in shown.map.step_scores for shown in of.maps), alive=False,
-                beside=list(of.beside),
+                beside=list(of.beside), code=None,
             ),
             tokens_message(1, of.tokens, of.segments),
             to_page.Exhibited(

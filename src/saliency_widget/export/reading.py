@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ APART = "difference of shares"  # the unit of a map whose scores are shares alre
 # A difference smaller than this never has the darkest colour: of two maps it may well be that hardly anything differs.
 LEAST_DIFFERENCE = 0.1
 _POOLED = {"sum": "summed over {}s", "mean": "mean per token of each {}", "max": "the largest of each {}"}
-LONG = 60  # characters of a unit's name; a token's may have twice as many
+_MOST = 0.5  # of a column of attention rollout on the first token: then it says nothing else
+LONG = 60  # characters of the name of a unit of several tokens; of one token twice as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,42 @@ def likeliest(shown: Sequence[Column]) -> int:
     return int(np.argmax(np.nan_to_num([column.figure for column in shown], nan=-np.inf)))
 
 
+# Words that join others and say little by themselves (as js/src/reading.ts has them).
+_JOINING = frozenset(
+    re.findall(
+        r"\w+",
+        "a an the of in on at to for by from with as and or but if is are was were be it its he she they we you i this "
+        "that there not no 的 了 是 在 和",
+    )
+)
+
+
 def first_word(targets: Sequence[TokenLike]) -> int:
-    """Return the index of the first target that is no special token; 0 if all are."""
-    return next((col for col, token in enumerate(targets) if token.role != "special"), 0)
+    """The index of the first target of the first word that says something by itself.
+
+    Where there is none: of the first with a letter or a digit, else the first that is no special token, else 0.
+    """
+    starts = [
+        col
+        for col, token in enumerate(targets)
+        if not _is_special(token) and (col == 0 or _is_special(targets[col - 1]) or targets[col - 1].word != token.word)
+    ]
+    texts = {start: _word_at(targets, start) for start in starts}
+    words = [start for start in starts if any(char.isalnum() for char in texts[start])]
+    return next((start for start in words if texts[start] not in _JOINING), (*words, *starts, 0)[0])
+
+
+def _is_special(token: TokenLike) -> bool:
+    return token.role == "special"
+
+
+def _word_at(targets: Sequence[TokenLike], start: int) -> str:
+    """The word that begins with this target, in lower case."""
+    tokens = itertools.takewhile(
+        lambda token: token.word == targets[start].word and not _is_special(token),
+        itertools.islice(targets, start, None),
+    )
+    return "".join(token.text for token in tokens).strip().lower()
 
 
 def headline(attribution: AttributionLike) -> list[str]:
@@ -154,6 +189,8 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
     found, whole = (attribution.diagnostics.get(name) for name in ("relevance_sum", "value"))
     if found and whole:
         yield Note(f"The first column adds up to {found[0]:.3g} of {whole[0]:.3g}: the rules keep the rest.", (0,))
+    if attribution.method == "attention_rollout":
+        yield from _at_the_first(attribution)
     if attribution.diagnostics.get("ids_left_out"):
         yield Note("This model also reads token ids elsewhere than in the embedding: the gradient leaves that way out.")
     checked, proves = (attribution.diagnostics.get(name) for name in ("spot_check", "spot_check_proves"))
@@ -195,6 +232,19 @@ def _notes_of_server(attribution: AttributionLike) -> Iterator[Note]:
         answers = "1 answer" if max(bounded) == 1 else f"{max(bounded):.0f} answers"
         yield Note(
             f"In {answers} the server does not tell the label: its probability is only a bound.", _which(bounded)
+        )
+
+
+def _at_the_first(attribution: AttributionLike) -> Iterator[Note]:
+    """A note where attention rollout leaves most of a column on the first token."""
+    held = np.array([np.nan_to_num(column.numbers[0]) for column in columns(attribution)])
+    ends = _which(held > _MOST)
+    if ends:
+        of = "1 target" if len(ends) == 1 else f"{len(ends)} targets"
+        yield Note(
+            f"Of {of} most ends at the first token ({held[list(ends)].mean():.0%}), as it does in deep models whatever "
+            "they read. Try value zeroing or occlusion, or leave the first token out of the shares.",
+            ends,
         )
 
 
@@ -242,8 +292,15 @@ def label(token: TokenLike) -> str:
 
 
 def _brief(text: str, long: int) -> str:
-    """Return a text, without its middle if it is long, as js/src/pieces.ts does."""
-    return text if len(text) <= long else f"{text[: long // 2]} … {text[-long // 4 :]}"
+    """A text without its middle, where it is long: cut between two words, if there are several (as in pieces.ts)."""
+    if len(text) <= long:
+        return text
+    head, tail = text[: long // 2], text[-long // 4 :]
+    if text[long // 2] != " " and re.search(" [^ ]", head.lstrip()):
+        head = head[: head.rindex(" ")]
+    if text[-long // 4 - 1] != " " and (word := re.search("[^ ] ", tail)):
+        tail = tail[word.end() :]
+    return f"{head.rstrip(' ')} … {tail.lstrip(' ')}"
 
 
 def isolated(name: str) -> str:

@@ -55,10 +55,12 @@ class WireMethod(TypedDict):
     uses_objective: bool
     unit: str
     cost: str
+    says: str
     reads: str
     caveats: list[str]
     reference: str
     reason: str | None
+    seconds: float | None
 
 
 class WireObjective(TypedDict):
@@ -66,6 +68,7 @@ class WireObjective(TypedDict):
 
     id: str
     label: str
+    means: str
 
 
 class ToPageHello(TypedDict):
@@ -84,6 +87,7 @@ class Document(TypedDict):
     whether the model gives raw scores and no probabilities, as in regression. `alive`: whether there is a model;
     without one the page offers only the finished maps. `beside`: the methods whose maps are side by side until the
     reader chooses others; a map of the family "difference" is that of these two.
+    `code`: the arguments of `show` that give this text, but for the output; None if no call gives it.
     """
 
     type: Literal["document"]
@@ -96,6 +100,7 @@ class Document(TypedDict):
     raw: bool
     alive: bool
     beside: list[str]
+    code: str | None
 
 
 class Trail(TypedDict):
@@ -236,6 +241,7 @@ class WhatIf(TypedDict):
     `rows`: the tokens that are gone: struck out, or (with `text`, which was written in place of `editable`) not in the
     new text. `written`: what the new text has more, each with the token before which it stands. `before`, `after`: a
     probability a column, or the value where the model gives none; None for a target that is struck out itself.
+    `others`: the alternatives of each column after the change, as in `steps`.
     """
 
     type: Literal["what_if"]
@@ -246,6 +252,7 @@ class WhatIf(TypedDict):
     written: list[tuple[int, str]]
     before: list[float]
     after: list[float | None]
+    others: list[list[WireAlternative]]
 
 
 class Heads(TypedDict):

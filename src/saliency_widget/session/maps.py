@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..attribution import pipeline
 from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Schedule
 from ..attribution.methods import method_for, method_of, on, why_not
-from ..attribution.objectives import labels
+from ..attribution.objectives import labels, meanings
 from ..attribution.problem import Chunk, Progress, Spot
 from ..errors import Cancelled, WeightsChanged
 from ..export.reading import first_word
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from ..attribution.result import Attribution
     from ..models.base import Model
     from ..models.text.document import Document
+    from ..protocol import to_page
     from ..types import Request
     from .sender import Sender
     from .shelf import Shelf
+
+
+_SAME = 0.01  # a share of a column: maps that differ by less look the same
 
 
 @dataclass(eq=False)
@@ -81,6 +85,8 @@ class Maps:
         self._preferred: int | None = None
         self._shown: _Entry | None = None
         self._early: _Entry | None = None  # the map of a text that is still being written
+        self._document: Document | None = None  # the text on show, once a map of it was asked for
+        self._seconds: dict[str, float] = {}  # what the pages know of `_estimates`
         self._may_begin_early = True
         self.question = question  # the question of the map on show, or of the first map
         self.attribution: Attribution | None = None
@@ -102,7 +108,7 @@ class Maps:
 
     def turn(self) -> None:
         """Forget which map is on show, because another text is."""
-        self._shown = self._early = self.attribution = None
+        self._shown = self._early = self.attribution = self._document = None
         self._may_begin_early = True
 
     def close(self) -> None:
@@ -191,7 +197,36 @@ class Maps:
         """Send the menu again: the reasons why a method cannot run may have changed."""
         there = set() if self._llm_map() is None else {LLM}
         reasons = {on(card, model): None if card in there else why_not(card, model) for card in self._offered}
-        self._sender.tell(menu_message(reasons, labels(raw=model.raw)))
+        self._seconds = self._estimates()
+        self._sender.tell(menu_message(reasons, labels(raw=model.raw), meanings(raw=model.raw), self._seconds))
+
+    def _estimates(self) -> dict[str, float]:
+        """By method about how many seconds its map of this text takes, to one digit; what was not measured has none.
+
+        The time of a pass is that of the map that took most of them here, of the same kind if there is one.
+        """
+        document = self._document
+        if document is None:
+            return {}
+        about = (self._fingerprint, document.inputs, document.targets)
+        measured = [
+            (card.work, card.work.passes(len(document.rows), len(entry.done())), entry.seconds)
+            for (fingerprint, request), entry in self._cache.items()
+            if (fingerprint, request.inputs, request.targets) == about
+            and entry.question.settings == type(entry.question.settings)()
+            if (card := entry.question.card).work is not None and entry.seconds > 0
+        ]
+        if not measured:
+            return {}
+        found = {}
+        for card in self._offered:
+            if card.work is None:
+                continue
+            by_target = card.work.per_target > 0
+            _, passes, seconds = max(measured, key=lambda one: ((one[0].per_target > 0) == by_target, one[1]))
+            whole = card.work.passes(len(document.rows), len(document.cols))
+            found[card.id] = float(f"{seconds / passes * whole:.1g}")
+        return found
 
     def _show_llm_map(self, model: Model, question: Question) -> None:
         written = self._llm_map()
@@ -208,6 +243,7 @@ class Maps:
     def _entry(self, model: Model, document: Document, question: Question) -> _Entry:
         method_for(question.card, model, question.settings)  # raise before the pages are told of the map
         key = (self._fingerprint, question.request(model, document))
+        self._document = document
         entry = self._cache.setdefault(key, _Entry(uuid.uuid4().hex[:12], question))
         entry.question = question
         return entry
@@ -255,17 +291,41 @@ class Maps:
         try:
             self._compute(model, document, entry, question)
         finally:
-            if model.facts.reads_ids != known:  # this fact adds a caveat to cards
+            # This fact adds a caveat to cards, and the map that was made tells how long others take.
+            if model.facts.reads_ids != known or self._estimates() != self._seconds:
                 self.tell_menu(model)
             self._schedule = None
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.done().intersection(self.question.cols(document)):
                 whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
                 notes = notes_message(entry.map_id, whole, document.first_target)
+                notes["notes"] += self._idle_contrast(model, document, question, whole)
                 told = self._sender.latest("notes").get(entry.map_id)
                 if notes["notes"] != (told["notes"] if told else []):
                     self._sender.tell(notes)
                 self._publish(whole)
+
+    def _idle_contrast(
+        self, model: Model, document: Document, question: Question, whole: Attribution
+    ) -> list[to_page.WireNote]:
+        """A note where a target set against another token has the shares that it has by itself, if these are here."""
+        col = question.col
+        if question.foil is None or col is None:
+            return []
+        plain = replace(question, foil=None, col=None).request(model, document)
+        known = self._cache.get((self._fingerprint, plain))
+        alone = [chunk.scores[:, chunk.cols.index(col)] for chunk in known.chunks if col in chunk.cols] if known else []
+        if not alone:
+            return []
+        (a, b) = (_shares(scores) for scores in (alone[0], whole.scores[:, 0]))
+        apart = float(np.abs(a - b).max())
+        if apart > _SAME:
+            return []
+        said = (
+            f"Setting it against {model.foil_text(question.foil).strip()!r} changes nothing here: no share by more "
+            f"than {apart:.1g}. Try the logit in place of the probability, or a method with signs, such as occlusion."
+        )
+        return [{"text": said, "cols": [col]}]
 
     def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
         """Raise WeightsChanged if the weights changed during the work, and drop columns that may mix both."""
@@ -317,6 +377,12 @@ class Maps:
     def _publish(self, whole: Attribution) -> None:
         self.attribution = whole
         self._finished(whole)
+
+
+def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores of a column as shares of the sum of their sizes; 0 where the target cannot see the row."""
+    numbers: NDArray[np.float64] = np.nan_to_num(scores.astype(np.float64))
+    return numbers / max(float(np.abs(numbers).sum()), np.finfo(np.float64).tiny)
 
 
 def _with_rows(scores: NDArray[np.float32], n: int) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..characters import sign_of
@@ -51,6 +52,11 @@ def tokens_message(doc: int, tokens: Sequence[Token], segments: Sequence[Segment
     return {"type": "tokens", "doc": doc, "start": 0, "tokens": [wire_token(t) for t in tokens], "segments": named}
 
 
+def wire_alternative(other: Alternative) -> to_page.WireAlternative:
+    """A token that might have stood in the place of a target."""
+    return cast("to_page.WireAlternative", asdict(other))
+
+
 def step_message(
     doc: int, col: int, probability: float, value: float | None, alternatives: Sequence[Alternative]
 ) -> to_page.Steps:
@@ -61,15 +67,26 @@ def step_message(
 def wire_step(
     probability: float | None, value: float | None = None, alternatives: Sequence[Alternative] = ()
 ) -> to_page.WireStep:
-    """One target: its probability, or the value that the model gives in its place; and the alternatives."""
-    others = [cast("to_page.WireAlternative", asdict(other)) for other in alternatives]
+    """Return one target: its probability, or the value that the model gives in its place; and the alternatives."""
+    others = [wire_alternative(other) for other in alternatives]
     return {"probability": probability if value is None else None, "value": value, "alternatives": others}
 
 
-def menu_message(methods: Mapping[Card, str | None], objectives: Mapping[Objective, str]) -> to_page.Menu:
-    """Return the menu of a model: methods, each with a reason if it cannot run, and labelled objectives."""
-    cards = [wire_method(card, reason) for card, reason in methods.items()]
-    return {"type": "menu", "methods": cards, "objectives": [{"id": k, "label": v} for k, v in objectives.items()]}
+def menu_message(
+    methods: Mapping[Card, str | None],
+    objectives: Mapping[Objective, str],
+    means: Mapping[Objective, str] = MappingProxyType({}),
+    seconds: Mapping[str, float] = MappingProxyType({}),
+) -> to_page.Menu:
+    """Return the menu of a model: methods, each with a reason if it cannot run, and labelled objectives.
+
+    `means`: a description of each objective. `seconds`: the estimated seconds of a method's map, where known.
+    """
+    cards = [wire_method(card, reason, seconds.get(card.id)) for card, reason in methods.items()]
+    asked: list[to_page.WireObjective] = [
+        {"id": k, "label": label, "means": means.get(k, "")} for k, label in objectives.items()
+    ]
+    return {"type": "menu", "methods": cards, "objectives": asked}
 
 
 def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
@@ -90,11 +107,11 @@ def refusal(asked: to_kernel.ToKernel) -> tuple[to_page.Unanswered, ...]:
     return ({"type": "unanswered", "request": asked["request"]},) if asked["type"] in ("try", "heads") else ()
 
 
-def wire_method(card: Card, reason: str | None) -> to_page.WireMethod:
-    """Return a card for the menu. `reason`: why the method cannot run on this model, or None."""
+def wire_method(card: Card, reason: str | None, seconds: float | None = None) -> to_page.WireMethod:
+    """Return a card for the menu. `reason`: why the method cannot run on this model, or None. `seconds`: see above."""
     about = asdict(card)
-    del about["pool"]  # the reader of the page chooses how scores are pooled
-    return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason})
+    del about["pool"], about["work"]  # the reader of the page chooses how scores are pooled
+    return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason, "seconds": seconds})
 
 
 def notes_message(name: str, attribution: Attribution, first_target: int) -> to_page.Notes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..attribution import pipeline
 from ..errors import InputError
@@ -14,6 +14,7 @@ from ..models.text.changes import Change, Text, changed, editable, name_of
 from ..protocol import to_page
 from .messages import status, step_message, tokens_message
 from .pace import Pace
+from .recipe import recipe
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -32,6 +33,7 @@ class Trail:
 
     `turned` is called before the pages are told of another text; `grown` is called with a text that is being written
     whenever the pages were told of more of it. `check` and `grown` may raise to stop; the text so far stays.
+    `given`: the model as the user named it.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Trail:
         prompt: Prompt,
         max_new_tokens: int,
         *,
+        given: Any = None,
         check: Callable[[], None],
         turned: Callable[[], None],
         grown: Callable[[Model, Document], None],
@@ -47,6 +50,7 @@ class Trail:
         self._sender = sender
         self._prompt = prompt
         self._max_new_tokens = max_new_tokens
+        self._given = given
         self._check = check
         self._turned = turned
         self._grown = grown
@@ -153,7 +157,7 @@ class Trail:
             to_page.Document(
                 type="document", doc=doc, model=model.name, device=str(model.device), dtype=model.dtype_name,
                 first_target=text.document.first_target, editable=editable(text.prompt), raw=model.raw, alive=True,
-                beside=[],
+                beside=[], code=recipe(self._given, text),
             ),
             tokens_message(doc, text.document.tokens, text.document.segments),
             *(cast("to_page.Steps", {**step, "doc": doc}) for col, step in steps if col < n_same),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..attribution.pipeline import probabilities
+from ..attribution.pipeline import target_steps
 from ..models.text.changes import Rewriting, changed, rewriting
 from ..protocol import to_page
+from .messages import wire_alternative
 
 if TYPE_CHECKING:
     from ..models.base import Model
+    from ..models.steps import Step
     from ..models.text.changes import Change, Text
     from .sender import Sender
 
@@ -20,7 +22,7 @@ class WhatIf:
     def __init__(self, sender: Sender, memory_budget: int | None) -> None:
         self._sender = sender
         self._memory_budget = memory_budget
-        self._before: tuple[int, list[float]] | None = None  # the weights' fingerprint, and the probabilities
+        self._before: tuple[int, list[Step]] | None = None  # the weights' fingerprint, and the targets' steps
 
     def forget(self) -> None:
         """Forget the probabilities: another text is on show."""
@@ -32,11 +34,11 @@ class WhatIf:
         Raises: InputError, TextTooLong.
         """
         if not change:
-            self._reply(request, change, Rewriting(), [], [])
+            self._reply(model, request, change, Rewriting(), [], [])
             return
         other, cols = changed(model, text, change)
-        before = self._probabilities(model, text)
-        left = dict(zip(cols, probabilities(model, other.document, self._memory_budget), strict=True))
+        before = self._steps(model, text)
+        left = dict(zip(cols, target_steps(model, other.document, self._memory_budget), strict=True))
         # A target before the first struck token keeps its probability; only the last digits of another sum differ.
         first = min(change.rows, default=0)
         targets = text.document.targets
@@ -44,20 +46,41 @@ class WhatIf:
         told = Rewriting(tuple(sorted(set(change.rows))))
         if change.text is not None:
             told = rewriting(text.document, other.document)
-        self._reply(request, change, told, before, after)
+        self._reply(model, request, change, told, before, after)
 
     def _reply(
-        self, request: int, change: Change, told: Rewriting, before: list[float], after: list[float | None]
+        self,
+        model: Model,
+        request: int,
+        change: Change,
+        told: Rewriting,
+        before: list[Step],
+        after: list[Step | None],
     ) -> None:
         about = to_page.WhatIf(
-            type="what_if", request=request, doc=self._sender.doc, rows=list(told.gone), text=change.text,
-            written=list(told.written), before=before, after=after,
-        )  # fmt: skip
+            type="what_if",
+            request=request,
+            doc=self._sender.doc,
+            rows=list(told.gone),
+            text=change.text,
+            written=list(told.written),
+            before=[_number(step) for step in before],
+            after=[step and _number(step) for step in after],
+            others=[
+                [] if step is None else [wire_alternative(other) for other in model.alternatives(step)]
+                for step in after
+            ],
+        )
         self._sender.tell(about)
 
-    def _probabilities(self, model: Model, text: Text) -> list[float]:
-        """Return the targets' probabilities before any change, computed once for each text."""
+    def _steps(self, model: Model, text: Text) -> list[Step]:
+        """Return the targets' steps before any change, computed once for each text."""
         fingerprint = model.fingerprint()
         if self._before is None or self._before[0] != fingerprint:
-            self._before = fingerprint, probabilities(model, text.document, self._memory_budget)
+            self._before = fingerprint, target_steps(model, text.document, self._memory_budget)
         return self._before[1]
+
+
+def _number(step: Step) -> float:
+    """Return a target's probability, or the value that a model gives in its place."""
+    return step.probability if step.value is None else step.value

@@ -185,8 +185,9 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
     new ResizeObserver(() => {
       plan(); // fonts are known only now that it is on the page
       if (arrived || scroller.clientWidth === 0 || grid.nCols === 0) return;
-      arrived = true; // the column on show may be out of view
-      show({ row: null, col: model.marks.value.col });
+      arrived = true; // of many the column on show, and what mattered most for it, may lie out of sight
+      const [most] = store.top.value;
+      show({ row: most === undefined ? null : model.placeOf(most), col: model.marks.value.col });
     }),
   );
 

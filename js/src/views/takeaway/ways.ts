@@ -14,6 +14,7 @@ import { h } from "../dom";
 import { headline, nameOf } from "../words";
 import { pageOf } from "./page";
 import { type Picture, pictureOf } from "./picture";
+import { noPython, pythonOf } from "./python";
 import { download, gathered, png } from "./save";
 
 const MOST_BOXES = 3000;
@@ -51,6 +52,15 @@ export const WAYS: readonly Way[] = [
     "tokens, probabilities, scores and shares",
     noColumn,
     async (context) => save(context, "json", await gathered(asJson(context.store))),
+  ],
+  [
+    "Copy Python",
+    "code that shows exactly this",
+    noPython,
+    async ({ store, layer }) => {
+      await copy(pythonOf(store), layer);
+      return "The Python is copied: paste it into a cell.";
+    },
   ],
   [
     "Copy as table",

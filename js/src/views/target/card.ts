@@ -3,7 +3,8 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Store } from "../../store";
 import { cardOf } from "../card";
-import { objectiveText, pooledText, scaleText } from "../words";
+import { meaningOf } from "../says";
+import { objectiveMeaning, objectiveText, pooledText, scaleText } from "../words";
 import { meaningOfSigns } from "./legend";
 
 /** Returns the conditions of the map: the model, the objective, the settings, and the reader's choices. */
@@ -12,7 +13,7 @@ function conditions(store: Store): [string, string][] {
   if (document === null || info === undefined) return [];
   const rows: [string, string | undefined][] = [
     ["model", `${document.model} · ${document.device} · ${document.dtype}`],
-    ["explains", objectiveText(store)],
+    ["explains", [objectiveText(store), objectiveMeaning(store)].filter(Boolean).join(": ")],
     ...info.settings,
     [`${store.granularity.value}s`, pooledText(store)],
     ["colours", scaleText(store)],
@@ -33,6 +34,7 @@ export function methodCard(store: Store): TemplateResult | typeof nothing {
   return cardOf(
     label,
     { ...method, about: [...conditions(store), ["Cost", cost]] },
+    html`<p>${meaningOf(store, method)}</p>`,
     html`<p>The colour and the numbers in the text are ${numbers}</p>`,
   );
 }

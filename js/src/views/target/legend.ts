@@ -6,6 +6,7 @@ import type { Store } from "../../store";
 import type { ViewContext } from "../context";
 import { h, watch } from "../dom";
 import { mapScale } from "../ramp";
+import { showSpan } from "../text/boxes";
 import { figure, nameOf } from "../words";
 import { contrastOf, quoted } from "./contrast";
 
@@ -40,7 +41,7 @@ export function legendView(context: ViewContext): HTMLElement {
     const about = contrastOf(store);
     return render(
       html`${scale()}
-        <span class="sw-inputs">${inputs(store)}</span>
+        <span class="sw-inputs">${inputs(context)}</span>
         ${
           about === null || !signed
             ? nothing
@@ -67,14 +68,17 @@ function whyNothing(store: Store): TemplateResult | string | null {
   return store.running.value || !store.alive.value ? "This column is on its way." : "This column was not computed.";
 }
 
-/** Returns the strongest inputs. */
-function inputs(store: Store): TemplateResult[] {
+/** What mattered most. */
+function inputs({ store, layer }: ViewContext): TemplateResult[] {
   const scores = store.shown.value?.scores ?? null;
   return store.top.value.flatMap((unit) => {
     const span = store.units.value.spans[unit];
     if (scores === null || span === undefined) return [];
     const weight = figure(store, store.measured(scores, unit));
-    return [html`<span class="sw-input"><bdi>${nameOf(store, span)}</bdi> ${weight}</span>`];
+    const go = () => showSpan(layer.parentElement, span);
+    return [
+      html`<button type="button" class="sw-input" title="Show it in the text" @click=${go}><bdi>${nameOf(store, span)}</bdi> ${weight}</button>`,
+    ];
   });
 }
 

@@ -9,10 +9,20 @@ import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
 import { createPopover } from "../popover";
 import { probability } from "../probability";
-import { joinedText, NOT_THERE, nameOf, nameOfTargets, numberOf, numbersBeside, stepOf } from "../words";
+import {
+  joinedText,
+  NOT_THERE,
+  nameOf,
+  nameOfTargets,
+  numberOf,
+  numbersBeside,
+  probabilityOf,
+  stepNow,
+} from "../words";
 import { contrastOf, quoted, whyNot } from "./contrast";
 
 const MANY = 5;
+const MOVE = { duration: 700, easing: "ease-in-out" };
 
 /** An alternative to a target with its probability, or another output with its number. */
 type Other = { id: number; name: string; number: number };
@@ -29,20 +39,27 @@ function othersOf(store: Store, { cols, token }: Shown): Other[] {
           .map(({ id, text }, col) => ({
             id,
             text,
-            probability: stepOf(store, col)?.value ?? stepOf(store, col)?.probability ?? 0,
+            probability: stepNow(store, col)?.value ?? stepNow(store, col)?.probability ?? 0,
           }))
           .sort((a, b) => b.probability - a.probability)
-      : (stepOf(store, cols.start)?.alternatives ?? []);
+      : (stepNow(store, cols.start)?.alternatives ?? []);
   return all
     .filter(({ id }) => id !== own)
     .slice(0, MANY)
     .map(({ id, text, probability }) => ({ id, name: labelOf({ text }), number: probability }));
 }
 
+function percentage(p: number): string {
+  return `${100 * Math.min(1, p)}%`;
+}
+
 export function targetLine(context: ViewContext): HTMLElement {
   const { store, send, signal } = context;
   const root = h("div", { className: "sw-target-line" });
   const chips = Array.from({ length: MANY }, (_, k) => chip(k));
+  /** What is tried as it was drawn last, and the tokens that the chips stood for. */
+  let drawn = store.whatIf.value;
+  let ids: readonly number[] = [];
 
   /** Returns the button of the k-th alternative, with its actions. It is reused for every target. */
   function chip(k: number): HTMLButtonElement {
@@ -72,7 +89,28 @@ export function targetLine(context: ViewContext): HTMLElement {
     return button;
   }
 
-  /** Returns the foil of a contrast, and the button back to the map without it. */
+  /** Where bar and chips stand; returns what moves them from there to where they stand by then. */
+  function standing(): () => void {
+    const bar = () => root.querySelector<HTMLElement>(".sw-target-bar i");
+    const width = bar()?.style.width;
+    const places = new Map(ids.map((id, k) => [id, chips[k]?.getBoundingClientRect()]));
+    return () => {
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+      const after = bar();
+      if (width !== undefined) after?.animate?.([{ width }, { width: after.style.width }], MOVE);
+      for (const [k, id] of ids.entries()) {
+        const [from, chip] = [places.get(id), chips[k]];
+        const to = chip?.getBoundingClientRect();
+        const begin =
+          from === undefined || to === undefined
+            ? { opacity: 0 }
+            : { transform: `translate(${from.left - to.left}px, ${from.top - to.top}px)` };
+        chip?.animate?.([begin, {}], MOVE);
+      }
+    };
+  }
+
+  /** What a contrast is about, and the way back to the whole map. */
   function contrast(): TemplateResult | typeof nothing {
     const about = contrastOf(store);
     const { value: map } = store.map;
@@ -105,6 +143,11 @@ export function targetLine(context: ViewContext): HTMLElement {
     const number = numberOf(store, shown);
     const others = othersOf(store, shown);
     const beside = numbersBeside(store, cols);
+    const [was, is] = [probabilityOf(store, shown), probabilityOf(store, shown, stepNow)];
+    const isMoved = store.whatIf.value !== null && was !== is;
+    const moves = drawn === store.whatIf.value ? null : standing();
+    drawn = store.whatIf.value;
+    ids = others.map(({ id }) => id);
     const hadFocus = hasFocus(root);
     for (const [k, other] of others.entries())
       render(
@@ -117,7 +160,9 @@ export function targetLine(context: ViewContext): HTMLElement {
       );
     render(
       html`<bdi class="sw-target-name">${nameOfTargets(store, shown.cols)}</bdi>
-        ${beside.length > 0 ? sides(beside) : number === null ? nothing : html`<span class="sw-probability">${number}</span>`}
+        ${is === null || beside.length > 0 ? nothing : html`<span class="sw-target-bar" aria-hidden="true"><i style="width: ${percentage(is)}"></i></span>`}
+        ${beside.length > 0 ? sides(beside) : number === null ? nothing : html`<span class="sw-probability">${isMoved && is !== null ? `p = ${share(is)}` : number}</span>`}
+        ${isMoved && was !== null ? html`<span class="sw-muted">was ${share(was)}</span>` : nothing}
         ${cols.end - cols.start === 1 ? nothing : html`<span class="sw-muted">${joinedText(store, cols)}</span>`}
         ${
           others.length === 0
@@ -135,7 +180,8 @@ export function targetLine(context: ViewContext): HTMLElement {
         ${contrast()}`,
       root,
     );
-    // Leaving the contrast by key removes its button, which had the focus.
+    moves?.();
+    // The contrast is gone, and with it the focus of who left it by key.
     if (hadFocus && !hasFocus(root)) chips[0]?.focus();
   });
   return root;

@@ -129,7 +129,26 @@ export function boxOf({ target }: Event): HTMLElement | null {
   return target instanceof Element ? target.closest<HTMLElement>("[data-position], .sw-chip") : null;
 }
 
-/** Returns the position of a box's token; NaN for a chip. */
+/** Scrolls the text to a box. The line first: the boxes of one out of sight have no place yet. */
+export function scrollTo(root: Element, box: Element): void {
+  for (const element of [box.closest(".sw-line") ?? box, box]) {
+    const [at, frame] = [element.getBoundingClientRect(), root.getBoundingClientRect()];
+    if (at.top < frame.top || at.bottom > frame.bottom) root.scrollTop += at.top - frame.top - 0.4 * frame.height;
+  }
+}
+
+/** Scrolls the text below `body` to a stretch of it, and lets that blink. */
+export function showSpan(body: Element | null, { start, end }: Span): void {
+  const root = body?.querySelector(".sw-text");
+  const boxes = [...(root?.querySelectorAll<HTMLElement>("[data-position], .sw-chip:not(.sw-unfolded)") ?? [])].filter(
+    (box) => (runOf(box)?.end ?? indexOf(box) + 1) > start && (runOf(box)?.start ?? indexOf(box)) < end,
+  );
+  if (root == null || boxes[0] === undefined) return;
+  scrollTo(root, boxes[0]);
+  for (const box of boxes) box.animate?.({ opacity: [1, 0.2, 1] }, { duration: 450, iterations: 2 });
+}
+
+/** The position of a box's token; NaN for a chip. */
 export function indexOf(box: HTMLElement): number {
   return Number(box.dataset.position);
 }

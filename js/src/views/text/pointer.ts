@@ -3,14 +3,21 @@
  * folds a chip; with Shift it extends the selection.
  */
 
-import { canOpen, chooseInput } from "../chosen";
+import { unitAt } from "../../units";
+import { canOpen, chooseInput, strikeOut } from "../chosen";
 import type { ViewContext } from "../context";
 import { endPreview } from "../input";
-import { chipTip, sideOf, tokenTip } from "../tips";
+import { chipTip, inputTip, sideOf, tokenTip } from "../tips";
 import { boxOf, focusToken, heldBy, indexOf, runOf } from "./boxes";
 import { followDrag } from "./drag";
 
 const GRACE = 140; // ms over the gap between two words before a preview ends
+const BESIDE = 14; // px from a tip to a mouse that is on the way to what can be pressed in it
+
+function isBeside(tip: HTMLElement, { clientX: x, clientY: y }: PointerEvent): boolean {
+  const { left, right, top, bottom, width } = tip.getBoundingClientRect();
+  return width > 0 && x > left && x < right && y > top - BESIDE && y < bottom + BESIDE;
+}
 
 /** Follows the mouse. Returns a function that ends the preview at once. */
 export function followPointer(
@@ -41,12 +48,24 @@ export function followPointer(
       const { value: cols } = store.pinnedCols;
       return cols !== null && col < cols.start ? cols : null;
     };
-    tooltip.show(box, () => tokenTip(store, i, seenFrom(), of.value), sideOf(box));
+    const strike = () => {
+      leave();
+      strikeOut(context, unitAt(store.units.value, i) ?? { start: i, end: i + 1 });
+    };
+    const tip = () =>
+      context.of === undefined ? inputTip(store, i, seenFrom(), strike) : tokenTip(store, i, seenFrom(), of.value);
+    tooltip.show(box, tip, sideOf(box));
   }
 
   function leave(): void {
     clearTimeout(leaving);
     endPreview(context);
+  }
+
+  /** Soon, unless the mouse comes to another word, or to what can be pressed in the tip. */
+  function leaveSoon(): void {
+    clearTimeout(leaving);
+    leaving = setTimeout(leave, GRACE);
   }
 
   const drag = followDrag(context, root, () => {
@@ -59,7 +78,7 @@ export function followPointer(
     const box = boxOf(event);
     clearTimeout(leaving);
     if (box !== null) look(box);
-    else leaving = setTimeout(leave, GRACE);
+    else leaveSoon();
   }
 
   function click(event: MouseEvent): void {
@@ -88,12 +107,15 @@ export function followPointer(
   root.addEventListener("pointerover", over, { signal });
   root.addEventListener(
     "pointerleave",
-    () => {
+    (event) => {
       justPinned = false;
-      leave();
+      if (isBeside(tooltip.element, event)) leaveSoon();
+      else leave();
     },
     { signal },
   );
+  tooltip.element.addEventListener("pointerenter", () => clearTimeout(leaving), { signal });
+  tooltip.element.addEventListener("pointerleave", leaveSoon, { signal });
   root.addEventListener("click", click, { signal });
   root.addEventListener("dblclick", open, { signal });
   // The store is shared with other views, so no timer of this one may change it later.

@@ -2,8 +2,8 @@
 
 import { firstWhere, type Span } from "../../layout";
 import type { ViewContext } from "../context";
-import { coalesced, observed } from "../dom";
-import type { Item } from "./boxes";
+import { coalesced, observed, watch } from "../dom";
+import { type Item, scrollTo } from "./boxes";
 import type { Lines } from "./lines";
 
 const FEW = 800; // boxes, at most, that all count as near
@@ -80,7 +80,31 @@ export function createSight(
     known = null;
   }
 
-  observed(signal, root, new ResizeObserver(moved));
+  /** The target that is pinned, or looked at before anything is. */
+  const target = () =>
+    itemAt(store.firstTarget.value + (store.pinned.value ?? store.atRest.value?.start ?? 0))?.element;
+  let isHeld = true; // unless the reader scrolled away from it
+  let width = 0;
+  watch(signal, () => {
+    isHeld = store.pinned.value !== null || isHeld;
+  });
+  root.addEventListener(
+    "scroll",
+    () => {
+      if (root.clientWidth !== width) return; // a shorter text was cut off, or a longer one moved: it was not the reader
+      const [at, frame] = [target()?.getBoundingClientRect(), root.getBoundingClientRect()];
+      isHeld = at !== undefined && at.bottom > frame.top && at.top < frame.bottom;
+    },
+    { signal, passive: true },
+  );
+  // Lines break elsewhere in another width: a target that was in sight stays there.
+  const keep = () => {
+    const box = target();
+    if (isHeld && arrived && box !== undefined) scrollTo(root, box);
+    width = root.clientWidth;
+    moved();
+  };
+  observed(signal, root, new ResizeObserver(keep));
   observed(signal, root, new IntersectionObserver(moved));
   root.addEventListener("scroll", moved, { signal, passive: true });
   document.addEventListener("scroll", moved, { signal, passive: true, capture: true });

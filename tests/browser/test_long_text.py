@@ -1,0 +1,101 @@
+"""A text that is longer than its frame: read by larger units, with ways to where the weight lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .test_first_minute import seen_by_all
+from .test_looks import TINY
+from .test_quickstart import python, run
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+# Of random weights: where the weight lies is looked at, not why.
+SHOW = """
+import numpy as np, json
+def told(n, lines):
+    said = [f"In chapter {k} the captain of ship {k} left Lisbon." for k in range(n)]
+    return "\\n\\n".join(" ".join(said[at : at + lines]) for at in range(0, n, lines))
+w = sw.show((model, tokenizer), told(%d, %d), target=" The captain went home.")"""
+SEEN = """box => {
+  const frame = box.closest('.sw-text').getBoundingClientRect(), at = box.getBoundingClientRect();
+  return at.top >= frame.top - 1 && at.bottom <= frame.bottom + 1;
+}"""
+# The first token that blinks, or -1: the boxes stand in the order of their tokens, one each.
+BLINKING = "() => [...document.querySelectorAll('.sw-live .sw-token')].findIndex(b => b.getAnimations().length > 0)"
+
+
+def long_text(nb: Any, sentences: int, lines: int) -> Any:
+    nb.begin(TINY + SHOW % (sentences, lines))
+    return run(nb)
+
+
+def read_by(view: Any) -> str:
+    return view.get_by_role("combobox", name="Read by").evaluate("e => e.value")
+
+
+def test_beyond_400_tokens_sentences_are_read_and_their_names_lead_to_them(desk: Any) -> None:
+    """A name in the legend scrolls there, by mouse and by key; the strip is as dark as the largest of each part."""
+    nb = desk
+    view = long_text(nb, 60, 60)
+    n = python(nb, "len(w.attribution.rows)")
+    assert 400 < n <= 2000
+    assert read_by(view) == "sentence"
+    top = view.locator(".sw-legend button.sw-input").first
+    name = top.locator("bdi").inner_text()
+    strip = view.locator(".sw-strip")
+    strip.wait_for()
+    assert strip.evaluate("e => getComputedStyle(e).backgroundImage").count("rgb") >= 80
+    text = view.locator(".sw-text")
+    text.evaluate("e => e.scrollTo(0, e.scrollHeight)")
+    top.focus()
+    nb.page.keyboard.press("Enter")
+    first = nb.page.evaluate(
+        "name => [...document.querySelectorAll('.sw-live .sw-token')].findIndex(b => b.getAnimations().length > 0)",
+        name,
+    )
+    assert first >= 0, "it blinks"
+    box = view.locator(".sw-token").nth(first)
+    nb.page.wait_for_function(f"() => ({SEEN})(document.querySelectorAll('.sw-live .sw-token')[{first}])")
+    assert name.startswith(box.inner_text().strip())
+    seen_by_all(nb, view, "long-sentences")
+    # A press on the strip leads to that part of the text.
+    at = strip.bounding_box()
+    nb.page.mouse.click(at["x"] + 3, at["y"] + 2)
+    nb.page.wait_for_function("() => document.querySelector('.sw-live .sw-text').scrollTop < 200")
+    # The reader's own choice holds.
+    view.get_by_role("combobox", name="Read by").select_option("token")
+    assert read_by(view) == "token"
+
+
+def test_the_pinned_word_stays_in_sight_when_the_window_gets_narrower(desk: Any) -> None:
+    nb = desk
+    view = long_text(nb, 60, 60)
+    pinned = view.locator(".sw-column").nth(2)
+    pinned.click()
+    nb.page.mouse.move(5, 5)
+    nb.page.wait_for_function(f"() => ({SEEN})(document.querySelector('.sw-live .sw-pinned'))")
+    for width in (700, 1400):
+        nb.page.set_viewport_size({"width": width, "height": 1000})
+        nb.page.wait_for_function(f"() => ({SEEN})(document.querySelector('.sw-live .sw-pinned'))")
+
+
+def test_beyond_2000_tokens_segments_are_read_and_the_matrix_opens_where_the_weight_lies(desk: Any) -> None:
+    nb = desk
+    view = long_text(nb, 180, 20)
+    assert python(nb, "len(w.attribution.rows)") > 2000
+    assert read_by(view) == "segment"
+    view.get_by_role("combobox", name="Read by").select_option("sentence")
+    view.get_by_role("button", name="Matrix").click()
+    sheet = view.locator(".sw-matrix-scroll")
+    sheet.wait_for()
+    view.locator(".sw-legend button.sw-input").first.click()
+    most = nb.page.evaluate(BLINKING)
+    assert most >= 0
+    sentence, sentences = python(nb, f"[w.attribution.rows[{most}].sentence, w.attribution.rows[-1].sentence + 1]")
+    # The rows are as high as each other: the one that weighs most is among those in sight.
+    seen = sheet.evaluate("e => [e.scrollTop / e.scrollHeight, (e.scrollTop + e.clientHeight) / e.scrollHeight]")
+    assert seen[0] - 0.05 <= sentence / sentences <= seen[1] + 0.05
+    nb.shot("long-matrix", view)
