@@ -33,7 +33,8 @@ function translation(start: readonly string[] = ["<pad>"], roles: Record<number,
 
 describe("a translation", () => {
   it("is two texts under their names, each in its own direction, the start token folded", () => {
-    const { el } = view(translation());
+    const { el, store } = view(translation());
+    store.pin(0);
     expect(texts(el, ".sw-turn")).toEqual(["source", "translation"]);
     expect(texts(el, ".sw-line")).toEqual(["我喜歡機器</s>", "special · 1 token · 30 % I like it."]);
     expect([...el.querySelectorAll(".sw-line")].map((line) => line.getAttribute("dir"))).toEqual(["auto", "auto"]);
@@ -62,7 +63,8 @@ describe("a translation", () => {
     expect(said(el.querySelector("[role=tooltip]"))).toContain("source · position 1");
   });
   it("calls special tokens special, and says what they hold together", () => {
-    const { el, box } = view(translation());
+    const { el, box, store } = view(translation());
+    store.pin(0);
     expect(texts(el, ".sw-held")).toEqual(["special tokens: 40 %"]);
     over(el.querySelector(".sw-chip") as Element);
     expect(said(el.querySelector("[role=tooltip]"))).toBe("1 special token <pad> together 30 % of this column");
