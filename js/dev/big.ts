@@ -18,7 +18,7 @@ const token = (i: number): WireToken => ({
 
 export const big = (): Scene => ({
   messages: [
-    { type: "hello", protocol: PROTOCOL, session: "big" },
+    { type: "hello", protocol: PROTOCOL, session: "big", hover: "" },
     {
       type: "document",
       doc: 1,

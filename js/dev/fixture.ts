@@ -170,15 +170,18 @@ const SCENES: Record<string, () => Scene> = {
   "heads-many": () => scene(GEORGE, 9, { method: "attention", scores: washington, tail: [headsOf(32, 32)] }),
   noise: () => scene(GEORGE, 9, { scores: (row) => 1 + 0.3 * noise(row) }),
   loading: () => ({
-    messages: [{ type: "hello", protocol: PROTOCOL, session: "g" }, status("loading", "Loading SmolLM2-135M")],
+    messages: [
+      { type: "hello", protocol: PROTOCOL, session: "g", hover: "" },
+      status("loading", "Loading SmolLM2-135M"),
+    ],
   }),
   download: () => ({
     messages: [
-      { type: "hello", protocol: PROTOCOL, session: "g" },
+      { type: "hello", protocol: PROTOCOL, session: "g", hover: "" },
       status("loading", "Downloading the demo model", 42_000_000, 92_900_000, 6.4),
     ],
   }),
-  version: () => ({ messages: [{ type: "hello", protocol: 99, session: "g" }] }),
+  version: () => ({ messages: [{ type: "hello", protocol: 99, session: "g", hover: "" }] }),
   long: () => scene(long(5000), 4900),
   huge: () => scene(long(10400), 10000, { missing: (col) => col % 7 === 3 }),
   big: () => big(),

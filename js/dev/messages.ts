@@ -144,7 +144,7 @@ export function scene(
     );
   return {
     messages: [
-      { type: "hello", protocol: PROTOCOL, session: "gallery" },
+      { type: "hello", protocol: PROTOCOL, session: "gallery", hover: "" },
       {
         type: "document",
         doc: 1,

@@ -9,19 +9,19 @@ const out = "src/saliency_widget/static";
 
 const BUILD = "of the code itself"; // stands in for its hash until there is one
 
-/** The script of the static map: a file for Python, and a string for the page, which puts it into the files it makes. */
-async function hoverScript(outdir) {
+/** The script of the static map: the kernel sends it to the page, which puts it into the files it makes. */
+async function buildHoverScript(outdir) {
   await build({ ...shared, entryPoints: { static: "js/src/static.ts" }, format: "iife", outdir });
-  return JSON.stringify(await readFile(`${outdir}/static.js`, "utf8"));
 }
 
 if (process.argv[2] === "dev") {
   const outdir = "build/dev";
-  const define = { HOVER: await hoverScript(outdir) };
-  await build({ ...shared, minify: false, define, entryPoints: ["js/dev/fixture.ts"], format: "esm", outdir });
+  await buildHoverScript(outdir);
+  await build({ ...shared, minify: false, entryPoints: ["js/dev/fixture.ts"], format: "esm", outdir });
   await cp("js/dev/index.html", `${outdir}/index.html`);
 } else {
-  const define = { BUILD: JSON.stringify(BUILD), HOVER: await hoverScript(out) };
+  await buildHoverScript(out);
+  const define = { BUILD: JSON.stringify(BUILD) };
   await build({ ...shared, define, entryPoints: { widget: "js/src/index.ts" }, format: "esm", outdir: out });
   const code = await readFile(`${out}/widget.js`, "utf8");
   const hash = createHash("sha256").update(code).digest("hex").slice(0, 12);

@@ -151,7 +151,7 @@ const side = shape<WireSide>({
 /** The checks of a message's fields, except its type and its buffers. */
 type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "errors" | "weights">;
 const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
-  hello: { protocol: count, session: text },
+  hello: { protocol: count, session: text, hover: text },
   document: {
     doc: count,
     model: text,

@@ -73,7 +73,8 @@ export type WireMethod = {
 };
 export type WireObjective = { id: string; label: string; means: string };
 
-export type ToPageHello = { type: "hello"; protocol: number; session: string };
+/** `hover`: the script of the HTML that the page saves. */
+export type ToPageHello = { type: "hello"; protocol: number; session: string; hover: string };
 export type DocumentBegins = {
   type: "document";
   doc: number;

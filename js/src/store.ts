@@ -57,6 +57,8 @@ const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: 
 
 export function createStore() {
   let session: string | null = null;
+  /** The script of the HTML that the page saves. */
+  const hover = signal("");
   let agreed = true; // whether kernel and page have one protocol version; otherwise messages are ignored
 
   const document = signal<DocumentBegins | null>(null);
@@ -233,6 +235,7 @@ export function createStore() {
           : "This page was built for another version of saliency-widget: restart the kernel and reload the page.";
         if (message.session !== session) forgetSession();
         session = message.session;
+        hover.value = message.hover;
         return;
       case "document":
         if (message.doc !== document.value?.doc) {
@@ -393,6 +396,7 @@ export function createStore() {
     trail,
     whatIf,
     notice,
+    hover,
     asked,
     pieces,
     running,

@@ -184,7 +184,7 @@ describe("what is put side by side", () => {
     ];
     model.hear({ ...conversation()[1]?.[0], doc: 2 });
     expect(store.beside.value.map(({ method }) => method)).toEqual(["saliency"]);
-    model.hear({ type: "hello", protocol: 1, session: "t" });
+    model.hear({ type: "hello", protocol: 1, session: "t", hover: "" });
     expect(store.beside.value).toEqual([]);
   });
 });

@@ -25,7 +25,7 @@ describe("the store", () => {
     model.hear(documentOf(2, 1));
     expect(store.answers.value.map(({ mapped }) => mapped)).toEqual([false, false]);
     expect([store.comparison.value, store.explainers.value]).toEqual([COMPARISON, EXPLAINERS]);
-    model.hear({ type: "hello", protocol: 1, session: "another" });
+    model.hear({ type: "hello", protocol: 1, session: "another", hover: "" });
     expect([store.answers.value, store.comparison.value, store.explainers.value]).toEqual([[], null, null]);
   });
   it("is explaining from the question to the last word", () => {

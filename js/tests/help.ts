@@ -147,7 +147,7 @@ export function about(
   const classes = list[first]?.role === "class";
   const nRows = classes ? first : list.length - 1;
   return [
-    [{ type: "hello", protocol: 1, session: "s" }],
+    [{ type: "hello", protocol: 1, session: "s", hover: 'say("</script><!-- the end? -->");' }],
     [documentOf(1, first)],
     [{ type: "tokens", doc: 1, start: 0, tokens: list, segments }],
     [

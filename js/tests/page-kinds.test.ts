@@ -6,7 +6,7 @@ import { pageOf } from "../src/views/takeaway/page";
 import { about, conversation, documentOf, METHOD, mapOf, type Said, started, token } from "./help";
 import { NAN, pageIn, read, shares, together, washington } from "./paging";
 
-const HOVER = 'say("\\x3c/script>\\x3c!-- the end? -->");'; // that of vitest.config.ts, which cannot end its element
+const HOVER = 'say("\\x3c/script>\\x3c!-- the end? -->");'; // that of help.ts, which cannot end its element
 
 describe("a character that tokens share", () => {
   const shared = (): Said[] => {

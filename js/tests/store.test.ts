@@ -173,7 +173,7 @@ describe("the chain from messages to what is shown", () => {
     model.hear(documentOf(2, 1));
     expect([store.tokens.value, store.map.value, store.shown.value]).toEqual([[], null, null]);
     expect(store.menu.value).not.toBeNull();
-    model.hear({ type: "hello", protocol: 1, session: "other" });
+    model.hear({ type: "hello", protocol: 1, session: "other", hover: "" });
     expect([store.document.value, store.menu.value]).toEqual([null, null]);
   });
   it("counts the share that template tokens hold", () => {
@@ -236,7 +236,7 @@ describe("asking for a map", () => {
 
 it("a page of another version says so and believes nothing else", () => {
   const store = createStore();
-  store.receive({ type: "hello", protocol: 2, session: "s" });
+  store.receive({ type: "hello", protocol: 2, session: "s", hover: "" });
   store.receive({ type: "menu", methods: [METHOD], objectives: [] });
   expect(store.notice.value).toMatch(/another version of saliency-widget: restart the kernel and reload the page/);
   expect(store.menu.value).toBeNull();

@@ -42,7 +42,7 @@ describe("acknowledgements", () => {
   it("begin anew when the kernel says hello again", async () => {
     const { model } = started();
     await Promise.resolve();
-    model.hear({ type: "hello", protocol: 1, session: "s" });
+    model.hear({ type: "hello", protocol: 1, session: "s", hover: "" });
     model.hear({ type: "column", map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
     await Promise.resolve();
     expect(acks(model).at(-1)).toEqual({ type: "ack", seq: 1 });

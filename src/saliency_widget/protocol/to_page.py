@@ -72,11 +72,15 @@ class WireObjective(TypedDict):
 
 
 class ToPageHello(TypedDict):
-    """The reply to the page's hello. If its `session` is new to the page, the page forgets everything."""
+    """The reply to the page's hello. If its `session` is new to the page, the page forgets everything.
+
+    `hover`: the script of the HTML that the page saves.
+    """
 
     type: Literal["hello"]
     protocol: int
     session: str
+    hover: str
 
 
 class Document(TypedDict):

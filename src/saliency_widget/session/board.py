@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..export.html import built
 from ..protocol import PROTOCOL
 from .messages import growth, status
 
@@ -99,7 +100,8 @@ class Board:
         self._columns: dict[str, dict[int, Post]] = {}  # by map
         self._new_columns: dict[str, set[int]] = {}
         self._on_show: str | None = None  # the id of the map on show
-        self.post({"type": "hello", "protocol": PROTOCOL, "session": uuid.uuid4().hex[:12]})
+        session, hover = uuid.uuid4().hex[:12], built("static.js")
+        self.post({"type": "hello", "protocol": PROTOCOL, "session": session, "hover": hover})
         self.post(status("idle"))
 
     def post(self, message: to_page.ToPage, numbers: Sequence[NDArray[np.float32]] = ()) -> None:

@@ -16,7 +16,6 @@ import { headline, outputsOf, unitText, worthOf } from "../words";
 import { type Box, type Seen, seenOf } from "./seen";
 
 /** The text of the page's script, inserted by the build. */
-declare const HOVER: string;
 
 const MAX_CELLS = 250_000; // numbers in the page for hovering, 5.3 bytes each
 const TITLE = 60; // characters of the text in the title
@@ -66,7 +65,7 @@ export function pageOf(store: Store): string {
     const data = { ...told, shown, scores: packed(numbers) };
     const textContent = JSON.stringify(data).replace(/[<>&]/g, escaped);
     map.append(h("script", { type: "application/json", className: "sw-data", textContent }));
-    root.append(h("script", { textContent: HOVER.replace(/<(?=\/script|!--)/gi, "\\x3c") }));
+    root.append(h("script", { textContent: store.hover.value.replace(/<(?=\/script|!--)/gi, "\\x3c") }));
   }
   return `<!doctype html>\n${paged(titleOf(store), root)}\n`;
 }
