@@ -102,7 +102,9 @@ def test_two_finished_maps_open_side_by_side_and_offer_only_what_is_there(desk: 
     panels.nth(2).locator(".sw-gradient").wait_for()
     names = [re.sub(r"\s+", " ", text).strip() for text in panels.locator(".sw-compact-head > b").all_inner_texts()]
     assert names == ["A: mother", "B: father", "A: mother − B: father"]
-    columns = "[m.map.scores[:, 0].tolist() for m in w._backend._of.maps]"
+    # Of the word that is looked at first.
+    nb.code("from saliency_widget.export.reading import first_word")
+    columns = "[m.map.scores[:, first_word(m.map.cols)].tolist() for m in w._backend._of.maps]"
     ours, theirs, by = python(nb, f"json.loads(json.dumps({columns}).replace('NaN', 'null'))")
     sums = [sum(abs(x) for x in column if x is not None) for column in (ours, theirs)]
     for k, (column, total) in enumerate(zip((ours, theirs), sums, strict=True)):
