@@ -97,7 +97,7 @@ export function inputTip(store: Store, row: number, cols: Span | null, strike: (
   // Who has no mouse has the key.
   return html`${tokenTip(store, row, cols)}${
     isInput
-      ? html`<div><button type="button" class="sw-button sw-strike" tabindex="-1" @mousedown=${keepFocus} @click=${strike}>Strike out <kbd>s</kbd></button></div>`
+      ? html`<div><button type="button" class="sw-button sw-strike" tabindex="-1" aria-hidden="true" @mousedown=${keepFocus} @click=${strike}>Strike out <kbd>s</kbd></button></div>`
       : nothing
   }`;
 }
