@@ -10,7 +10,8 @@ export type Picture = { text: string; width: number; height: number };
 const MARGIN = 16;
 const BASELINE = 0.8; // of a line's height, in nearly every font
 /** Elements left out of a picture: hidden ones, and buttons. */
-const LEFT_OUT = ":is(.sw-unseen, .sw-round, .sw-plain, .sw-unfolded, button.sw-link, select, canvas, svg)";
+const LEFT_OUT =
+  ":is(.sw-unseen, .sw-round, .sw-plain, .sw-heads-toggle, .sw-unfolded, button.sw-link, select, canvas, svg)";
 /** Where too long a name ends in an ellipsis, and whatever is behind it is not seen. */
 const CUT = ".sw-alternative, .sw-class";
 const STRUCK = ".sw-struck";
