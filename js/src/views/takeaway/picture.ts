@@ -10,7 +10,8 @@ export type Picture = { text: string; width: number; height: number };
 const MARGIN = 16;
 const BASELINE = 0.8; // position of the baseline in a line's height, in nearly every font
 /** Elements left out of a picture: hidden ones, and buttons. */
-const LEFT_OUT = ":is(.sw-unseen, .sw-round, .sw-plain, .sw-unfolded, button.sw-link, select, canvas, svg)";
+const LEFT_OUT =
+  ":is(.sw-unseen, .sw-round, .sw-plain, .sw-heads-toggle, .sw-unfolded, button.sw-link, select, canvas, svg)";
 /** Elements that cut long names with an ellipsis. */
 const CUT = ".sw-alternative, .sw-class";
 const STRUCK = ".sw-struck";
