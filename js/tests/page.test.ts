@@ -221,6 +221,7 @@ describe("the words of a page", () => {
 
   it("say on which scale the colours are, in which numbers, and how they were pooled", () => {
     const store = washington();
+    store.pin(0);
     store.readBy("word");
     store.pin(0);
     store.measure.value = "raw";

@@ -109,7 +109,7 @@ describe("words, sentences and segments", () => {
   });
   it("are drawn as one, and lit as one under the mouse", () => {
     const { el, box, store } = view(words());
-    store.pin(0);
+    store.pin(0); // a part of a word, which would be whole
     over(box(1));
     expect([classed(el, "sw-hovered"), classed(el, "sw-merges-next")]).toEqual([[1], []]);
     store.readBy("sentence");
