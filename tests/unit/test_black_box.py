@@ -52,6 +52,8 @@ class Ruled(ThreadingHTTPServer):
     def __init__(self, rule: Callable[[str], Any], before: Callable[[int], None]) -> None:
         super().__init__(("127.0.0.1", 0), _Ruled)
         self.rule, self.before = rule, before
+        self.answer: str | None = None  # to whoever asks for more than a token
+        self.prompts: list[str] = []
         self.asked: list[str] = []
         self.requests: list[Any] = []
 
@@ -65,6 +67,11 @@ class _Ruled(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.prompts.append(body["messages"][0]["content"])
+        if self.server.answer is not None and body["max_tokens"] > 1:
+            choice = {"message": {"content": self.server.answer}, "finish_reason": "stop"}
+            self._say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 9}})
+            return
         text = body["messages"][0]["content"].removeprefix("Text: ").partition("\n\n")[0]
         self.server.asked.append(text)
         self.server.requests.append(body)
@@ -338,6 +345,50 @@ def test_a_map_of_a_server_is_a_map_like_any_other(tmp_path: Any) -> None:
     assert b.diagnostics == a.diagnostics
     assert a.top("positive", k=1)[0].text.strip() == "good"
     assert KEY not in a.to_html() + repr(a)
+
+
+# ── said and done ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def scored(**numbers: float) -> str:
+    """An answer in the form: "negative", and a number for each word that is named."""
+    words = [{"word": word, "importance": number} for word, number in numbers.items()]
+    return json.dumps({"class": -1, "words": words})
+
+
+@contextmanager
+def saying(answer: str) -> Iterator[Ruled]:
+    """A server that says this when it is asked for numbers, and else follows the rule."""
+    with ruled() as server:
+        server.answer = answer
+        yield server
+
+
+def test_what_a_server_says_stands_beside_its_own_map() -> None:
+    """The map is of the label that it answered, and signed towards positive, as its numbers are."""
+    with saying(scored(good=0.9, film=0.1, bad=-0.8, all=0.0)) as server:
+        found = sw.say_versus_do(at(server), TEXT, askings=2, progress=False)
+    assert found.explanation.class_name == "negative"
+    words = found.explanation.words
+    done = dict(zip(words, found.sides[0].map.scores[:, 0], strict=True))
+    assert {word: float(round(done[word], 6)) for word in ("good", "bad", "film")} == {
+        "good": 1.5, "bad": -1.0, "film": 0.0625,
+    }  # fmt: skip
+    said = found.explanation.scores
+    both = ~np.isnan(said)
+    ranks = spearmanr(said[both], found.sides[0].map.scores[both, 0]).statistic
+    assert found.figure("occlusion", "spearman").value == pytest.approx(ranks)
+    assert "It answered negative" in repr(found)
+    assert "Positive or Negative" in next(text for text in server.prompts if "Classify" in text)
+    assert len([text for text in server.prompts if "Classify" not in text]) == 2
+
+
+def test_a_server_that_decides_on_nothing_is_no_comparison() -> None:
+    with saying(json.dumps({"words": [{"word": "good", "importance": 1}]})) as server:
+        with pytest.raises(InputError, match="decided on no label"):
+            sw.say_versus_do(at(server), TEXT, askings=1, progress=False)
+        with pytest.raises(UnsupportedMethod, match="shows no saliency"):
+            sw.say_versus_do(at(server), TEXT, methods=["saliency"], progress=False)
 
 
 # ── a real server ────────────────────────────────────────────────────────────────────────────────────────────────

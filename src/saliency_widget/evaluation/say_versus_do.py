@@ -24,6 +24,7 @@ from ..characters import bar_name
 from ..checks import whole_number
 from ..errors import InputError, UnsupportedMethod
 from ..explanation.asking import Inquiry, ask
+from ..explanation.black_box import words_out
 from ..explanation.choice import HOMEWORK, Choice, Label, choice_of
 from ..explanation.local import LocalClient, asked, every
 from ..explanation.placing import place
@@ -35,6 +36,7 @@ from .measures import figures
 from .result import SayVersusDo, Side, Survey
 
 if TYPE_CHECKING:
+    from ..explanation.server import OpenAIClient
     from ..models.causal import CausalModel
     from ..models.text.document import Document
 
@@ -49,17 +51,19 @@ def say_versus_do(
     review: str | Sequence[str],
     *,
     labels: Iterable[Label] | Mapping[Label, float | str] | None = None,
-    methods: Sequence[str] = DEFAULT_METHODS,
+    methods: Sequence[str] | None = None,
     askings: int = 3,
     progress: bool = True,
 ) -> SayVersusDo | Survey:
     """What a model says of each word of a review, beside what its own computation shows for the class it answers.
 
     Args:
-        model: whatever `load_model` takes; it has to go on with a text, and to be here: no server shows its gradients.
+        model: whatever `load_model` takes and goes on with a text; or an `OpenAIClient`, whose own map is made by
+            taking words out (see `server_map`).
         review: one text, or several: then the result holds one comparison each, and figures with intervals.
         labels: what it decides, as in `explain`; None: whether the review is positive or negative.
-        methods: the maps it is compared with, by their ids. One that the model does not allow is an error.
+        methods: the maps it is compared with, by their ids. One that the model does not allow is an error. None:
+            gradient, input × gradient, occlusion and attention; of a server occlusion.
         askings: how many wordings of the question are tried, 1 to 3, to see how stable what it says is.
         progress: show a progress bar.
 
@@ -76,20 +80,24 @@ def say_versus_do(
     if not reviews:
         raise InputError("There is no review.", cure="Give at least one text.")
     choice = HOMEWORK if labels is None else choice_of(labels)
-    total = len(reviews) * (askings + len(methods))
+    names = tuple((("occlusion",) if _is_server(model) else DEFAULT_METHODS) if methods is None else methods)
+    total = len(reviews) * (askings + len(names))
     stage, reached = "", 0  # set by the thread that works, drawn by this one
 
     def work(check: Callable[[], None]) -> list[SayVersusDo]:
-        client = LocalClient(load_model(model))
+        client = None if _is_server(model) else LocalClient(load_model(model))
         results: list[SayVersusDo] = []
 
         def on_progress(what: str, done: int, _total: int) -> None:
             nonlocal stage, reached
             check()
-            stage, reached = what, len(results) * (askings + len(methods)) + done
+            stage, reached = what, len(results) * (askings + len(names)) + done
 
         for text in reviews:
-            done = compare(client, text, on_progress, choice=choice, methods=methods, askings=askings)
+            if client is None:
+                done = compare_server(model, text, on_progress, choice=choice, methods=names, askings=askings)
+            else:
+                done = compare(client, text, on_progress, choice=choice, methods=names, askings=askings)
             results.append(done)  # which is what tells how far it is
         return results
 
@@ -119,10 +127,7 @@ def compare(
         reason = why_not(card, client.model)
         if reason is not None:
             raise UnsupportedMethod(reason, cure="Leave it out of methods=.")
-    whole_number("askings", askings, least=1, cure="Ask once, or up to three times.")
-    wordings = paraphrases(choice)
-    if askings > len(wordings):
-        raise InputError(f"There are {len(wordings)} wordings.", cure=f"Ask at most {len(wordings)} times.")
+    wordings = _wordings(choice, askings)
     started, total = time.perf_counter(), askings + len(cards)
     said: list[Explanation] = []
     sides: list[Side] = []
@@ -132,7 +137,7 @@ def compare(
         on_progress(what, len(said) + len(sides), total)
 
     inside = client.model.shadow(every(0.1, tell))
-    for prompt in wordings[:askings]:
+    for prompt in wordings:
         what = "Asking for the importance of each word"
         request = Inquiry(review=review, kind="scores", prompt=prompt, choice=choice, guided=True)
         said.append(ask(client, request, lambda _news: tell()))
@@ -144,6 +149,66 @@ def compare(
     tell()
     inside.check_weights()
     return SayVersusDo(tuple(said), tuple(sides), time.perf_counter() - started)
+
+
+def compare_server(
+    client: OpenAIClient,
+    review: str,
+    on_progress: OnProgress,
+    *,
+    choice: Choice = HOMEWORK,
+    methods: Sequence[str] = ("occlusion",),
+    askings: int = 3,
+) -> SayVersusDo:
+    """Compute `say_versus_do` for one review of a server's model.
+
+    Its map is of the label that it answered to the first wording: the label decided on before any word was scored.
+    Raises: UnsupportedMethod for other methods, InputError where it decides on no label; see `server_map`.
+    """
+    if others := [name for name in methods if name != "occlusion"]:
+        raise UnsupportedMethod(f"A server shows no {others[0]}.", cure='Take methods=["occlusion"].')
+    wordings = _wordings(choice, askings)
+    started, total = time.perf_counter(), askings + 1
+    said: list[Explanation] = []
+
+    def tell() -> None:
+        on_progress("Asking for the importance of each word", len(said), total)
+
+    for prompt in wordings:
+        request = Inquiry(review=review, kind="scores", prompt=prompt, choice=choice)
+        said.append(ask(client, request, lambda _news: tell()))
+    first = said[0]
+    if first.label is None:
+        raise InputError(
+            f"{client.name} decided on no label: it wrote {first.text[:80]!r}.",
+            cure="Ask another model, or for labels that it can tell apart.",
+        )
+    # "1" and "-1" have little of a first token's probability: their names have much.
+    named = choice_of([option.name.capitalize() for option in choice.options]) if choice == HOMEWORK else choice
+    whole = words_out(client, review, named, lambda *_: on_progress("Taking words out", askings, total))
+    col = [option.label for option in choice.options].index(first.label)
+    scores = whole.scores[:, [col]] * choice.towards(first.label)
+    one = {name: value[[col]] for name, value in whole.step_scores.items()}
+    numbers = {name: [value[col]] if isinstance(value, list) else value for name, value in whole.diagnostics.items()}
+    done = replace(
+        whole, scores=scores, rows=first.attribution.rows, cols=first.attribution.cols, step_scores=one,
+        diagnostics=numbers,
+    )  # fmt: skip
+    side = Side(done, tuple(figures(first.scores, done.scores[:, 0], signed=True)))
+    return SayVersusDo(tuple(said), (side,), time.perf_counter() - started)
+
+
+def _is_server(model: object) -> bool:
+    return hasattr(model, "attribute_text")
+
+
+def _wordings(choice: Choice, askings: int) -> tuple[str, ...]:
+    """Return as many wordings of the question. Raises: InputError if there are fewer."""
+    whole_number("askings", askings, least=1, cure="Ask once, or up to three times.")
+    wordings = paraphrases(choice)
+    if askings > len(wordings):
+        raise InputError(f"There are {len(wordings)} wordings.", cure=f"Ask at most {len(wordings)} times.")
+    return wordings[:askings]
 
 
 def _map(model: CausalModel, card: Card, said: Explanation, memory_budget: int | None) -> Attribution:

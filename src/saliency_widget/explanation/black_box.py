@@ -142,8 +142,7 @@ def server_map(
     choice, template = choice_of(labels), prompt or ONE_WORD
     one_of("unit", unit, ("word", "sentence"))
     whole_text("The text", text)
-    units = _units(text, unit)
-    n = len(units) + REPEATS
+    n = len(_units(text, unit)) + REPEATS
     whole_number("max_requests", max_requests, least=1, cure="Allow at least one request.")
     if n > max_requests:
         raise InputError(
@@ -151,28 +150,47 @@ def server_map(
             cure=f'Take unit="sentence", a shorter text, or max_requests={n}.',
         )
     fill(template, review="")
-    asked = [(text, repeat) for repeat in range(REPEATS)] + [(_without(text, span), 0) for span in _spans(units)]
-    started, answers, price = time.perf_counter(), dict[int, NextTokens](), ""
+    done, price = 0, ""
 
-    def question(review: str) -> list[Message]:
-        filled = fill(template, labels=" or ".join(choice.written)) if "{labels}" in template else template
-        return [{"role": "user", "content": fill(filled, review=review)}]
+    def work(check: Callable[[], None]) -> Attribution:
+        def on_progress(answered: int, tokens: int) -> None:
+            nonlocal done, price
+            check()
+            done, price = answered, f"{n} requests, about {tokens:,} tokens"
 
-    def work(check: Callable[[], None]) -> None:
-        nonlocal price
-        answers[0] = client.next_tokens(question(text))
-        _check_labels(read(answers[0].found, choice), choice, client.name)
-        price = f"{n} requests, about {n * answers[0].prompt_tokens:,} tokens"
-        _ask_all(client, [(question(review), repeat) for review, repeat in asked], answers, check)
+        return words_out(client, text, choice, on_progress, unit=unit, template=template)
 
     with tqdm(total=n, desc=f"{bar_name(client.name)} is asked", disable=not progress, leave=False) as bar:
 
         def draw() -> None:
             bar.set_postfix_str(price, refresh=False)
-            bar.update(len(answers) - bar.n)
+            bar.update(done - bar.n)
 
-        aside(work, draw)
-    readings = [read(answers[at].found, choice) for at in range(n)]
+        return aside(work, draw)
+
+
+def words_out(
+    client: TokenClient,
+    text: str,
+    choice: Choice,
+    on_progress: Callable[[int, int], None],
+    *,
+    unit: str = "word",
+    template: str = ONE_WORD,
+) -> Attribution:
+    """Compute `server_map`. `on_progress` gets the answers so far and the tokens of all, and may raise to stop."""
+    units, started = _units(text, unit), time.perf_counter()
+    asked = [(text, repeat) for repeat in range(REPEATS)] + [(_without(text, span), 0) for span in _spans(units)]
+    named = {"labels": " or ".join(choice.written)} if "{labels}" in template else {}
+    questions: list[tuple[list[Message], int]] = [
+        ([{"role": "user", "content": fill(template, review=review, **named)}], repeat) for review, repeat in asked
+    ]
+    answers = {0: client.next_tokens(*questions[0])}
+    _check_labels(read(answers[0].found, choice), choice, client.name)
+    tokens = len(questions) * answers[0].prompt_tokens
+    _ask_all(client, questions, answers, lambda: on_progress(len(answers), tokens))
+    on_progress(len(answers), tokens)
+    readings = [read(answers[at].found, choice) for at in range(len(questions))]
     return _map(client.name, units, text, choice, readings, answers.values(), unit, time.perf_counter() - started)
 
 
