@@ -80,6 +80,12 @@ def test_models_and_servers_are_asked_for_their_reasons(monkeypatch: Any) -> Non
     said = {cell.source: text_of(cell) for cell in cells}
     (served,) = [text for source, text in said.items() if source == "sw.explain(client, review)"]
     assert served.startswith("demo: ")
+    (topic,) = [text for source, text in said.items() if source.startswith("recipe = ")]
+    assert any(f": {label} (constrained)" in topic for label in ("sport", "cooking", "science"))
+    (own,) = [text for source, text in said.items() if source.startswith("own = ")]
+    assert "21 requests" in own
+    (compared,) = [text for source, text in said.items() if source.startswith("sw.say_versus_do(client")]
+    assert "It answered" in compared
     (parsed,) = [text for source, text in said.items() if source.startswith("sw.parse_scores")]
     assert "('dull', -0.8), ('predictable', -0.6)" in parsed
     assert "label=-1" in parsed
