@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from .test_first_minute import seen_by_all
 from .test_looks import TINY
+from .test_newcomer import seen_by_all
 from .test_quickstart import python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]

@@ -31,6 +31,7 @@ def test_what_is_to_be_said_of_a_column_stands_below_it_and_below_no_other(desk:
     assert python(nb, f"[{whole!r} in w.attribution.to_html(), {zero!r} in w.attribution.to_html()]") == [True, True]
     said = view.locator(".sw-notes > div")
     said.first.wait_for()
+    view.locator(".sw-column").first.hover()
     assert said.all_inner_texts() == [whole]
     view.locator(".sw-column").nth(1).hover()
     assert said.all_inner_texts() == [whole, zero]

@@ -62,7 +62,7 @@ def hue(box: Any) -> float:
 
 
 def view_option(view: Any, name: str) -> None:
-    view.get_by_role("button", name="view", exact=False).last.click()
+    view.get_by_role("button", name="Colours and numbers").click()
     view.get_by_role("dialog", name="Colours and numbers").get_by_role("radio", name=name, exact=True).check()
     view.page.keyboard.press("Escape")
     view.page.mouse.move(5, 5)

@@ -136,7 +136,7 @@ def test_a_page_read_by_words_holds_the_map_that_python_makes_of_them(drawer: An
     nb, view = drawer
     view.get_by_role("combobox", name="Read by").select_option("word")
     for pool in ("sum", "mean", "max"):
-        view.get_by_role("button", name="view", exact=False).last.click()
+        view.get_by_role("button", name="Colours and numbers").click()
         view.get_by_role("group", name="Tokens of a word").get_by_role("radio", name=pool).check()
         nb.page.keyboard.press("Escape")
         words = f'w.attribution.aggregate("word", "{pool}")'
