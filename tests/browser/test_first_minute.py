@@ -69,7 +69,7 @@ def test_what_was_replaced_is_compared_in_one_place(desk: Any) -> None:
     second = [spoken(lists.nth(k).locator("li").nth(1).inner_text()) for k in range(3)]
     assert [re.sub(r" −?\.\d+$", "", item) for item in second] == ["mother", "father", "mother / father"]
     nb.page.mouse.move(5, 5)
-    assert spoken(text.locator("..").locator("..").locator(".sw-scale").first.inner_text()) == "−.100 .100"
+    assert spoken(view.locator(".sw-body .sw-scale").first.inner_text()) == "−.100 .100"
     seen_everywhere(nb, view, "compare")
     # One press to either side, by key: its map, its own word in colour, and its probability.
     line = view.get_by_role("group", name="Whose map to show")
