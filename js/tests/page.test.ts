@@ -223,7 +223,6 @@ describe("the words of a page", () => {
     const store = washington();
     store.pin(0);
     store.readBy("word");
-    store.pin(0);
     store.measure.value = "raw";
     store.scale.value = "threshold";
     store.threshold.value = 0.25;

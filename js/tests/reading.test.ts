@@ -438,10 +438,10 @@ describe("a text that was over at once", () => {
 describe("the target before any is chosen", () => {
   const roles = (...special: number[]) => Object.fromEntries(special.map((at) => [at, "special" as const]));
   const first = (...special: number[]) => {
-    const written = tokens(["Why", "?", "<|end|>", " Be", "cause"], 2, roles(...special));
+    const written = tokens(["Why", "?", "<|end|>", " Cat", "nip"], 2, roles(...special));
     return view(about(written, 2, [])).store.shown.value?.col;
   };
-  it("is the first word that was written, no special token before it", () => {
+  it("is the first word that says something, no special token before it", () => {
     expect([first(), first(2), first(2, 3)]).toEqual([0, 1, 2]);
   });
   it("is a special token where nothing else was written", () => {
