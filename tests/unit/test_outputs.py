@@ -45,7 +45,9 @@ def test_the_page_hears_that_there_are_numbers_and_of_nothing_else_to_explain(op
     model = outputs(n)
     h = opened(model, objective="logit")
     assert h.last("document")["raw"] is True
-    assert h.last("menu")["objectives"] == [{"id": "logit", "label": "the number itself"}]
+    assert h.last("menu")["objectives"] == [
+        {"id": "logit", "label": "the number itself", "means": "as the model gives it"}
+    ]
     steps = [step for message in h.of("steps") for step in message["steps"]]
     plain = model.model(torch.tensor([model.tokenizer("a cab")["input_ids"]])).logits[0].tolist()
     assert [step["value"] for step in steps] == pytest.approx(plain, rel=1e-6)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -311,7 +312,14 @@ def _http_client(bounds: limits.Limits, errors: refusals.Errors) -> Any:
         clock = limits.Clock(bounds.seconds, lambda: errors.timed_out(bounds.seconds))
         limits.bound(response, limits.LONGEST_PAGE, errors.over_limit, clock)
 
-    return Client(timeout=openai.Timeout(bounds.seconds, connect=connect), event_hooks={"response": [bound]})
+    timeout = openai.Timeout(bounds.seconds, connect=connect)
+    return Client(timeout=timeout, event_hooks={"response": [bound]}, verify=_certificates(httpx))
+
+
+@cache
+def _certificates(httpx: Any) -> Any:
+    """Return the authorities that this machine trusts: reading them takes longer than many a request."""
+    return httpx.create_ssl_context()
 
 
 async def _refusal(error: APIStatusError, client: AsyncOpenAI, errors: refusals.Errors) -> SaliencyError:
