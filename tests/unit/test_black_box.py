@@ -415,6 +415,7 @@ def test_llama_cpps_map_ranks_words_as_torch_does_on_the_same_weights(llama: Any
     words = words_of(review)
     texts = [review[: word.span[0]].rstrip() + review[word.span[1] :] for word in words]
     expected = [log_odds(review) - log_odds(text if i else text.lstrip()) for i, text in enumerate(texts)]
-    assert spearmanr(a.scores[:, 0], expected).statistic > 0.6  # .96 where it was measured; processors round int8 otherwise
+    rho = spearmanr(a.scores[:, 0], expected).statistic
+    assert rho > 0.6, "it was .96 where it was measured; other processors round int8 otherwise"
     assert max(a.diagnostics["noise_floor"]) < 1
     assert a.diagnostics["label_mass"][0] > 0.3
