@@ -64,6 +64,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py | $(VENV)/.mad
 	$(call step,Installing the Python packages)
 	@$(BIN)/python -c 'import pip, sys; sys.exit(int(pip.__version__.split(".")[0]) < 24)' || $(BIN)/python -m pip install --upgrade pip
 	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[dev]'
+	@# Packages bring templates that are no Python, which it counts as failures; what is not compiled here is at its import.
 	@$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
 	@echo '{"type": "commonjs"}' > $(VENV)/package.json
 	@touch $@

@@ -239,15 +239,23 @@ class _Player(BaseHTTPRequestHandler):
 @contextmanager
 def scripted(*script: Says, models: Sequence[str] = ()) -> Iterator[Scripted]:
     """A server that plays these responses, and refuses with 418 when there are no more."""
-    with Scripted(script, models) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with Scripted(script, models) as server, serving(server):
         try:
             yield server
         finally:
             server.over.set()
-            server.shutdown()
-            thread.join()
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Serve from a thread of its own until the end of the block."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
 
 
 # ── a server that says any bytes ─────────────────────────────────────────────────────────────────────────────────

@@ -15,9 +15,9 @@ export type Told = {
   threshold?: number;
   /** The label before a number in a title. For "share" the painter divides the scores by their L1 norm. */
   label: "share" | "score" | "difference" | "fed";
-  /** Whether a target for which no input stands out has no saturated colour, as in the live map. */
+  /** Tells whether a target for which no input stands out has no saturated colour, as in the live map. */
   calm?: boolean;
-  /** Whether columns are targets, with their inputs, or inputs, with the targets that they influence. */
+  /** Tells whether columns are targets, with their inputs, or inputs, with the targets that they influence. */
   about?: "target" | "input";
   /** For each box the index in `names` of the row whose colour it has; null for a box without a number. */
   rows: readonly (number | null)[];

@@ -27,7 +27,7 @@ export type Chain = {
   units: ReadonlySignal<Units>;
   unitCols: (col: number) => Span;
   unitScores: (of: MapData | null, cols: Span) => Float32Array | null;
-  /** Whether a token is not in the text that a map is of: another one stands in its place there. */
+  /** Tells whether a token is not in the text that a map is of: another one stands in its place there. */
   isForeign: (of: MapData | null, token: number) => boolean;
   targetCols: ReadonlySignal<Span | null>;
   firstTarget: ReadonlySignal<number>;

@@ -16,7 +16,7 @@ export type MapData = {
   difference?: readonly [MapData, MapData];
 };
 
-/** Whether all requested columns have arrived. */
+/** Tells whether all requested columns have arrived. */
 export function isWhole({ info, done, difference }: MapData): boolean {
   return done.value >= (info.col === null ? info.n_cols : 1) && (difference ?? []).every(isWhole);
 }

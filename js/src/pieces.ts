@@ -13,7 +13,7 @@ export type Piece = {
   joint: Joint;
   /** Whether the token ends its line: a line break follows before the next token that is not a line break itself. */
   breaks: boolean;
-  /** Whether the token is line breaks only. */
+  /** Tells whether the token is line breaks only. */
   newline: boolean;
   /**
    * The mark of a box whose character is printed already: a `part` (²⁄₃); a `tick` if the character has too many parts

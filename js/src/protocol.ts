@@ -106,7 +106,7 @@ export type MapBegins = {
   objective: string;
   settings: [string, string][];
   foil: string | null;
-  /** What every column is about in place of its target: the label that an LLM chose. */
+  /** Holds what every column is about in place of its target: the label that an LLM chose. */
   about: string | null;
   col: number | null;
   aside: boolean;
@@ -148,7 +148,7 @@ export type WhatIf = {
   doc: number;
   rows: number[];
   text: string | null;
-  /** What the new text has more, each with the token before which it stands. */
+  /** Holds what the new text has more, each with the token before which it stands. */
   written: [at: number, text: string][];
   before: number[];
   after: (number | null)[];
@@ -195,14 +195,14 @@ export type Answer = {
   start: number;
   text: string;
   free: string | null;
-  /** Whether there are labels to choose between. */
+  /** Tells whether there are labels to choose between. */
   decides: boolean;
   /** The name of the label that was chosen. */
   label: string | null;
   leans: Leaning;
-  /** What words with −1 and with 1 speak for. */
+  /** Holds what words with −1 and with 1 speak for. */
   ends: [string, string];
-  /** What a reasoning model wrote before its answer. */
+  /** Holds what a reasoning model wrote before its answer. */
   thinking: string | null;
   label_probability: number | null;
   prompt_tokens: number | null;
@@ -301,7 +301,7 @@ export type ToKernel =
       review: string;
       labels?: string[];
       homework?: boolean;
-      /** What stands for `{target}`, and its place among the targets. */
+      /** Holds what stands for `{target}`, and its place among the targets. */
       target?: string;
       col?: number;
     }

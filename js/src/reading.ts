@@ -38,7 +38,7 @@ export type Kind = "text" | "pair" | "classes";
 const [LONG, LONGEST] = [400, 2000]; // tokens that were read, beyond which sentences, segments are read
 const SOME = 3; // units, without which there is nothing to tell apart
 
-/** How a map is looked at; what is left out is as at first. */
+/** The reader's choices; a missing one is as at first. */
 export type View = Partial<{
   by: Granularity;
   pool: Pool;
@@ -57,7 +57,7 @@ export type Facts = {
   steps: ReadonlySignal<readonly (WireStep | undefined)[]>;
   exhibited: ReadonlySignal<Exhibited | null>;
   map: ReadonlySignal<MapData | null>;
-  /** Whether a map is signed. */
+  /** Tells whether a map is signed. */
   isSigned: (map: MapData) => boolean;
 };
 
@@ -82,7 +82,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
   const granularity = signal<Granularity>("token");
   let isChosen = false; // else the length of the text says by which units it is read
   const pool = signal<Pool>("sum");
-  /** How the columns of several targets are joined. */
+  /** Says how the columns of several targets are joined. */
   const joint = signal<"sum" | "mean">("mean");
   /** The units that are opened into finer ones. */
   const opened = signal<ReadonlySet<number>>(new Set());

@@ -42,7 +42,7 @@ export function isNoise(max: number, n: number): boolean {
 /** A difference smaller than this never has the whole colour: of two maps it may well be that hardly anything differs. */
 export const LEAST_DIFFERENCE = 0.1;
 
-/** Where the ramp of such a column ends: at so much that its own largest share has half the colour, at most. */
+/** Says where the ramp of such a column ends: at so much that its own largest share has half the colour, at most. */
 export function endOfNoise(n: number): number {
   return 2 * randomTop(n);
 }

@@ -65,7 +65,7 @@ export function createStore() {
   const tokens = signal<readonly WireToken[]>([]);
   const segments = signal<readonly WireSegment[]>([]);
   const steps = signal<readonly (WireStep | undefined)[]>([]);
-  /** What makes the text that of two finished maps. */
+  /** Holds what makes the text that of two finished maps. */
   const exhibited = signal<Exhibited | null>(null);
   const menu = signal<Menu | null>(null);
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
@@ -87,7 +87,7 @@ export function createStore() {
 
   /** The question for which the kernel has not begun a map. */
   const asked = signal<Asked | null>(null);
-  /** Whether the reader asked an LLM and the kernel has not confirmed it yet. */
+  /** Tells whether the reader asked an LLM and the kernel has not confirmed it yet. */
   const wantsAnswer = signal(false);
   /** The maps that the reader has put side by side. */
   const beside = signal<readonly Beside[]>([]);
@@ -98,9 +98,9 @@ export function createStore() {
     return cut.pieces;
   });
   const running = computed(() => RUNNING.has(status.value.phase));
-  /** Whether there is a model: without one the page offers nothing that needs one. */
+  /** Tells whether there is a model: without one the page offers nothing that needs one. */
   const alive = computed(() => document.value?.alive !== false);
-  /** Whether the model gives raw scores and no probabilities, as in regression. */
+  /** Tells whether the model gives raw scores and no probabilities, as in regression. */
   const raw = computed(() => document.value?.raw === true);
   /** An LLM is being asked, or about to be: one at a time. */
   const explaining = computed(
@@ -131,7 +131,7 @@ export function createStore() {
     if (!waits || old?.info.doc !== document.value?.doc || reading.unitScores(now, cols) !== null) return now;
     return reading.unitScores(old, cols) === null ? now : old;
   });
-  /** Whether the colours are not those of the map that was asked for. */
+  /** Tells whether the colours are not those of the map that was asked for. */
   const isFaded = computed(() => painted.value !== seen.value || (asked.value !== null && running.value));
   /** The questions that led to maps, where they were asked on this page. */
   const questions = new Map<string, Asked>();

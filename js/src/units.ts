@@ -47,7 +47,7 @@ export function unitsOf(
   return { spans, levels, of };
 }
 
-/** Whether each unit is a token. */
+/** Tells whether each unit is a token. */
 export function areTokens({ spans, of }: Units): boolean {
   return spans.length === of.length;
 }

@@ -53,7 +53,7 @@ _VIEWS: dict[str, tuple[str, ...]] = {
 
 
 def check_view(view: Mapping[str, Any]) -> dict[str, Any]:
-    """How a map is looked at, as a dict; what it leaves out is as at first.
+    """Return how a map is looked at, as a dict; what it leaves out is as at first.
 
     `by`: the unit that is read; `pool`: how its tokens make its score; `joint`: how several targets make one;
     `scale`, `threshold` (from 0 to 1): the colours; `measure`: shares or raw scores; `left_out`: stretches of tokens

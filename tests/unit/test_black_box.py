@@ -22,7 +22,7 @@ from saliency_widget.explanation.black_box import REPEATS, read, server_map
 from saliency_widget.explanation.choice import choice_of
 from saliency_widget.explanation.prompts import ONE_WORD, fill
 
-from ..servers import KEY
+from ..servers import KEY, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,14 +99,8 @@ class _Ruled(BaseHTTPRequestHandler):
 
 @contextmanager
 def ruled(rule: Callable[[str], Any] = first_tokens, before: Callable[[int], None] = lambda _: None) -> Iterator[Ruled]:
-    with Ruled(rule, before) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with Ruled(rule, before) as server, serving(server):
+        yield server
 
 
 def at(server: Ruled, **how: Any) -> OpenAIClient:

@@ -14,33 +14,15 @@ from saliency_widget.explanation import prompts
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.asking import Inquiry, schema_of
 from saliency_widget.explanation.choice import HOMEWORK, NOTHING, choice_of
-from saliency_widget.explanation.clients import Reply
 from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place
 from saliency_widget.models.text.prompting import continuation
 
 from ..families import made
+from .parrot import Parrot
 
 TEXT = "a bad cab, the dad's bat"
 TOPICS = ["sport", "cooking", "science"]
-
-
-class Parrot:
-    """A server that answers what it is told to, or fails, and remembers what it was asked."""
-
-    name, where = "parrot", "nowhere"
-
-    def __init__(self, *answers: str | Exception) -> None:
-        self.answers = list(answers)
-        self.heard: list[tuple[list[dict[str, str]], Any]] = []
-
-    def answer(self, messages: Any, *, on_text: Any, schema: Any = None, **_: Any) -> Reply:
-        self.heard.append((list(messages), schema))
-        text = self.answers.pop(0)
-        if isinstance(text, Exception):
-            raise text
-        on_text(text)
-        return Reply(text, True, 3, 4, 0.5)
 
 
 @pytest.fixture
@@ -115,6 +97,18 @@ def test_the_built_in_prompt_names_the_labels_and_another_is_told_them(kind: Any
 def test_labels_are_no_field_of_a_template() -> None:
     with pytest.raises(InputError, match="labels is one text"):
         sw.explain(Parrot(), TEXT, prompt="{review} {labels}", labels="mine", progress=False)
+
+
+def test_what_is_put_into_a_prompt_is_not_looked_at_again() -> None:
+    """A label or a text may be written like a field."""
+    client = Parrot("x", "x")
+    sw.explain(client, "{labels} of a cab", labels=["{review} a", "b"], progress=False)
+    assert client.heard[0][0][0]["content"].endswith("best: {review} a, b? Name it, and explain your choice.\n\n"
+                                                      "Text: {labels} of a cab")  # fmt: skip
+    with pytest.raises(InputError, match="there are none"):
+        sw.explain(client, TEXT, prompt="{review}: {labels}?", progress=False)
+    with pytest.raises(InputError, match="cannot be called labels"):
+        Inquiry(review=TEXT, prompt="{review} {labels}", fields={"labels": "mine"})
 
 
 def test_the_form_of_an_answer_holds_the_labels_as_they_are_written() -> None:

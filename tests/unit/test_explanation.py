@@ -17,13 +17,13 @@ from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
 from saliency_widget.explanation import prompts
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.asking import Inquiry, News, ask
-from saliency_widget.explanation.clients import Reply
 from saliency_widget.explanation.guided import VALUES, read_scores
 from saliency_widget.explanation.local import LocalClient, asked
 from saliency_widget.explanation.placing import place, review_of, text_of
 from saliency_widget.models.text.prompting import check_prompt
 
 from ..families import made
+from .parrot import Parrot
 
 REVIEW = "a bad cab, the dad's bat"
 FAMILIES = ("llama", "gpt2", "mamba")  # the last has no cache that can be copied
@@ -218,24 +218,6 @@ def test_the_text_of_a_widget_is_what_it_was_given() -> None:
 
 
 # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Parrot:
-    """A server that answers what it is told to, and remembers what it was asked."""
-
-    name, where = "parrot", "nowhere"
-
-    def __init__(self, *answers: str, finished: bool = True) -> None:
-        self.answers = list(answers)
-        self.finished = finished
-        self.heard: list[tuple[list[dict[str, str]], Any]] = []
-
-    def answer(self, messages: Any, *, on_text: Any, schema: Any = None, **_: Any) -> Reply:
-        self.heard.append((list(messages), schema))
-        text = self.answers.pop(0)
-        for end in range(1, len(text) + 1):
-            on_text(text[:end])
-        return Reply(text, self.finished, 3, 4, 0.5)
 
 
 def test_a_server_is_asked_for_json_and_its_json_is_read() -> None:

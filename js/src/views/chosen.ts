@@ -77,7 +77,7 @@ export function strikeHovered(context: ViewContext): void {
   if (rows !== null && alive.value) strikeOut(context, rows);
 }
 
-/** Whether the unit of a token has finer parts that are not shown. */
+/** Tells whether the unit of a token has finer parts that are not shown. */
 export function canOpen({ units }: Store, token: number): boolean {
   const [span, level] = [unitAt(units.value, token), units.value.levels[units.value.of[token] ?? -1] ?? 0];
   return span !== null && level > 0 && span.end - span.start > 1;

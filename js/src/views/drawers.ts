@@ -13,9 +13,9 @@ type Drawer = {
   label: string;
   key: string;
   build: (context: ViewContext) => HTMLElement;
-  /** Whether the drawer has any content. */
+  /** Tells whether the drawer has any content. */
   isThere: (store: Store) => boolean;
-  /** Whether it is open at first. */
+  /** Tells whether it is open at first. */
   opensItself?: (store: Store) => boolean;
 };
 

@@ -1,4 +1,4 @@
-/** What to do first, until it was done once: later widgets, and later days, need not say it again. */
+/** Tells a newcomer what to do first, until it was done once: later widgets, and later days, need not say it again. */
 
 import { signal as state } from "@preact/signals-core";
 import type { ViewContext } from "./context";

@@ -1,4 +1,4 @@
-/** What the mouse does, in the same form. */
+/** Lists what the mouse does, in the same form. */
 export const MOUSE: readonly (readonly [act: string, what: string, asks?: true])[] = [
   ["hover", "a word the model wrote: the colours show what led to it; any other word: its numbers"],
   ["click", "a word the model wrote: it stays on show; a word it read: which words did that lead to?"],

@@ -43,7 +43,7 @@ export function progressView(context: ViewContext): HTMLElement {
   const root = h("div", { className: "sw-foot" });
   /** The question that was cancelled before it began, and the map on show then. */
   let dropped: { asked: Asked; over: MapData | null } | null = null;
-  /** Whether the last task was an explanation, which does not change the map. */
+  /** Tells whether the last task was an explanation, which does not change the map. */
   let explained = false;
   /** Seconds since the kernel's last estimate; before the first one, since the task began. */
   const waited = signalOf(0);

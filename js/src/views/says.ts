@@ -1,4 +1,4 @@
-/** What the colour of an input means, in the reader's words, and what a map costs the reader's time. */
+/** Says what the colour of an input means, in the reader's words, and what a map costs the reader's time. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import { about } from "../format";

@@ -99,7 +99,7 @@ export function textView(context: ViewContext, look = context.store.look): HTMLE
     markPinned(Array.from({ length: n }, (_, k) => elementAt(first + (pinned?.start ?? 0) + k)));
   }
 
-  /** What an edit would put in stands there, as the change that it is. */
+  /** Shows an edit as a change of the text. */
   function insert(written: WhatIf["written"]): void {
     if (written === inserted && added.every((mark) => mark.isConnected)) return;
     for (const mark of added) mark.remove();

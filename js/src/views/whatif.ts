@@ -1,4 +1,4 @@
-/** What if: the probabilities of the same targets after a change of the text. */
+/** Shows the probabilities of the same targets after a change of the text. */
 
 import type { ViewContext } from "./context";
 import { h } from "./dom";

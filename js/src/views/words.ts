@@ -27,7 +27,7 @@ export function nameOfTargets(store: Store, { start, end }: Span): string {
   return aboutOf(store) ?? nameOf(store, { start: first + start, end: first + end });
 }
 
-/** What the map is about in place of its targets, or null. */
+/** Returns what the map is about in place of its targets, or null. */
 export const aboutOf = ({ map }: Store): string | null => map.value?.info.about ?? null;
 
 const POOLED: Record<Pool, (unit: Granularity) => string> = {
@@ -61,7 +61,7 @@ export function objectiveText({ menu, map, method }: Store): string | undefined 
   return menu.value?.objectives.find(({ id }) => id === asked)?.label;
 }
 
-/** What that objective is, in words. */
+/** Returns a description of that objective. */
 export function objectiveMeaning({ menu, map, method }: Store): string | undefined {
   const asked = method.value?.uses_objective && map.value?.info.objective;
   return menu.value?.objectives.find(({ id }) => id === asked)?.means;
@@ -145,7 +145,7 @@ export function pOf({ start, end }: Span): string {
   return end - start > 1 ? "joint p" : "p";
 }
 
-/** How several targets are one column; empty for a single one. */
+/** Returns how several targets are one column; empty for a single one. */
 export function joinedText({ joint }: Store, { start, end }: Span): string {
   return end - start > 1 ? `shares: ${joint.value} of ${plural(end - start, "token")}` : "";
 }

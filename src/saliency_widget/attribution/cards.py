@@ -21,7 +21,7 @@ class Work:
     per_input: int = 0
 
     def passes(self, n_rows: int, n_cols: int) -> int:
-        """The number of passes for a map of n_rows inputs and n_cols targets."""
+        """Return the number of passes for a map of n_rows inputs and n_cols targets."""
         return self.once + self.per_target * n_cols + self.per_input * n_rows
 
 

@@ -104,7 +104,7 @@ MEANINGS: dict[Objective, str] = {
 
 
 def meanings(*, raw: bool) -> dict[Objective, str]:
-    """What each objective is, in the reader's words. `raw`: as for `labels`."""
+    """Return what each objective is, in the reader's words. `raw`: as for `labels`."""
     return {"logit": "as the model gives it"} if raw else MEANINGS
 
 

@@ -278,7 +278,7 @@ def assemble(
 
 
 def target_steps(model: Model, document: Document, memory_budget: int | None = None) -> list[Step]:
-    """How probable each target is, and what else might stand there, [n_cols]. `model` is a shadow.
+    """Return how probable each target is, and what else might stand there, [n_cols]. `model` is a shadow.
 
     `model` is a shadow. Cost: one forward pass for 256 of them.
     """

@@ -173,7 +173,7 @@ class Exhibit:
         self._sender.tell(*(to_page.Steps(type="steps", doc=1, start=col, steps=[step]) for col, step in found.items()))
 
     def _own_steps(self, shown: Shown) -> list[to_page.WireStep]:
-        """The probability (or value) and the alternatives of each column as this map has them."""
+        """Return the probability (or value) and the alternatives of each column as this map has them."""
         scores, unknown = shown.map.step_scores, np.full(len(shown.map.cols), np.nan)
         numbers = (
             [None if np.isnan(number) else float(number) for number in scores.get(name, unknown)]

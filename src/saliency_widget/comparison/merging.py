@@ -280,7 +280,7 @@ def _same_classes(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Pair
 
 
 def _runs(pairs: Sequence[Pair]) -> Iterator[Replaced]:
-    """The stretches in which tokens of B alone follow on tokens of A alone."""
+    """Return the stretches in which tokens of B alone follow on tokens of A alone."""
     start = 0
     while start < len(pairs):
         middle = next((k for k in range(start, len(pairs)) if pairs[k][1] is not None), len(pairs))
@@ -307,7 +307,7 @@ def _one_by_one(pairs: Sequence[Pair], ours: Sequence[Token], theirs: Sequence[T
 
 
 def _is_place(run: Replaced, tokens: Sequence[Token], segments: Sequence[int]) -> bool:
-    """Whether it is a few words in one line of one segment."""
+    """Return whether it is a few words in one line of one segment."""
     within = tokens[run.start : run.end]
     return (
         max(run.middle - run.start, run.end - run.middle) <= _MOST_REPLACED
@@ -322,7 +322,7 @@ def _is_place(run: Replaced, tokens: Sequence[Token], segments: Sequence[int]) -
 def _written_anew(
     sides: tuple[_Side, _Side], pairs: Sequence[Pair], first_target: int
 ) -> tuple[tuple[Token, ...], tuple[Segment, ...], tuple[Replaced, ...]]:
-    """The merged tokens, with words, sentences, segments and spans of their own.
+    """Return the merged tokens, with words, sentences, segments and spans of their own.
 
     And the segments, which tile them; and the places where inputs were replaced.
     """
@@ -420,6 +420,6 @@ def _spans(a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair]) -> lis
 
 
 def _apart(side: Sequence[Token], k: int | None, last: int | None) -> int:
-    """The number of characters between a token and the one before it in its own text; 0 where they overlap."""
+    """Return the number of characters between a token and the one before it in its own text; 0 where they overlap."""
     here, there = (None if of is None else side[of].span for of in (k, last))
     return 0 if here is None or there is None or k is None or k - 1 != last else max(0, here[0] - there[1])

@@ -52,6 +52,8 @@ class Inquiry:
             raise InputError("There is no text to explain.", cure="Give the review, or whatever it is about, as text.")
         if self.kind == "why" and "{target}" in self.template and "target" not in self.fields:
             raise InputError("There is no word to ask about.", cure='Give what was written: target=" Washington".')
+        if "labels" in self.fields:
+            raise InputError("A field cannot be called labels.", cure="Give labels= what is to be chosen between.")
         if self.max_tokens is not None:
             whole_number("max_tokens", self.max_tokens, least=1, cure="Let at least one token be written.")
         if not 0 <= self.temperature <= 2:
@@ -64,7 +66,7 @@ class Inquiry:
 
     @property
     def decides(self) -> Choice:
-        """The choice: nothing is forced into classes that were not asked for."""
+        """Return the choice: nothing is forced into classes that were not asked for."""
         if self.choice is not None:
             return self.choice
         is_homework = self.template in (t.text for t in TEMPLATES.values()) or self.template in PARAPHRASES
@@ -78,7 +80,9 @@ class Inquiry:
     @property
     def content(self) -> str:
         """What the LLM reads."""
-        return fill(with_labels(self.template, self.decides), **self.fields, review=self.review)
+        template = with_labels(self.template, self.decides)
+        labels = {"labels": self.decides.listed} if "{labels}" in template else {}
+        return fill(template, **self.fields, **labels, review=self.review)
 
     @property
     def with_numbers(self) -> Inquiry:

@@ -47,7 +47,7 @@ class TokenClient(Protocol):
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """Return the model's name."""
 
     def next_tokens(self, messages: Sequence[Message], repeat: int = 0) -> NextTokens:
         """Return the first tokens of the answer to a chat. What was answered before is not asked again.

@@ -33,7 +33,7 @@ class Choice:
 
     @property
     def written(self) -> list[str]:
-        """The text of each label as an answer states it."""
+        """Return the text of each label as an answer states it."""
         return [option.written for option in self.options]
 
     def name_of(self, label: Label | None) -> str:
@@ -54,14 +54,14 @@ class Choice:
 
     @property
     def parsed_as(self) -> Mapping[Label, float | str] | None:
-        """The labels as `parse_scores` takes them; None for those of the homework, whose synonyms it knows."""
+        """Return the labels as `parse_scores` takes them; None for those of the homework, whose synonyms it knows."""
         if self == HOMEWORK:
             return None
         return {option.label: _number(option.written) for option in self.options}
 
     @property
     def listed(self) -> str:
-        """The labels in a sentence of a prompt: "sport, cooking, science", or "good (1), bad (0)"."""
+        """Return the labels in a sentence of a prompt: "sport, cooking, science", or "good (1), bad (0)"."""
         return ", ".join(o.name if o.name == o.written else f"{o.name} ({o.written})" for o in self.options)
 
 

@@ -167,12 +167,17 @@ def template_for(kind: ExplanationKind, choice: Choice) -> str:
 
 
 def with_labels(template: str, choice: Choice) -> str:
-    """Return a template with the labels filled in; where it names none of them, they stand in a last line."""
+    """Return a template that has a place for the labels: where it mentions none of them, in a last line of its own.
+
+    Raises: InputError if it has a place for labels and there are none.
+    """
     if "{labels}" in template:
-        return fill(template, labels=choice.listed)
+        if not choice.options:
+            raise InputError("The prompt has a place for {labels}, and there are none.", cure="Give labels=[…].")
+        return template
     if choice == HOMEWORK or not choice.options or all(option.written in template for option in choice.options):
         return template
-    return f"{template}\n\nAnswer with one of these labels: {choice.listed}."
+    return f"{template}\n\nAnswer with one of these labels: {{labels}}."
 
 
 def fill(template: str, **fields: str) -> str:
@@ -190,7 +195,7 @@ def fill(template: str, **fields: str) -> str:
 
 
 def label_of(template: str) -> str:
-    """The label of the built-in prompt that this is, its target filled in or not; "Own prompt" for any other."""
+    """Return the label of the built-in prompt that this is, its target filled in or not; "Own prompt" for any other."""
     before, after = WHY.text.split("{target}")
     if template.startswith(before) and template.endswith(after) and len(template) > len(before + after):
         return WHY.label

@@ -71,12 +71,12 @@ class Explanation:
 
     @property
     def class_name(self) -> str:
-        """The name of `label`: "undecided" where there is none, "" where nothing was to be decided."""
+        """Return the name of `label`: "undecided" where there is none, "" where nothing was to be decided."""
         return self.choice.name_of(self.label)
 
     @property
     def label_probability(self) -> float | None:
-        """The probability of `label` among the labels, where it was read from the model."""
+        """Return the probability of `label` among the labels, where it was read from the model."""
         return None if self.label_probabilities is None or self.label is None else self.label_probabilities[self.label]
 
     @property
@@ -97,7 +97,7 @@ class Explanation:
 
     @property
     def attribution(self) -> Attribution:
-        """What was said as a map: a row a word of the review, one column, `about`. NaN where nothing was said.
+        """Return what was said as a map: a row a word of the review, one column, `about`. NaN where nothing was said.
 
         Raises: InputError for prose, and where no word was scored: there is no map to show.
         """

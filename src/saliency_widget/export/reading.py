@@ -101,7 +101,7 @@ def columns(attribution: AttributionLike) -> list[Column]:
 
 
 def _end(sizes: NDArray[np.float64], least: float) -> float:
-    """What the darkest colour stands for; 0 where all sizes are."""
+    """Return what the darkest colour stands for; 0 where all sizes are."""
     largest = float(np.max(sizes, initial=0))
     return max(largest, least) if largest > 0 else 0.0
 
@@ -136,7 +136,7 @@ _JOINING = frozenset(
 
 
 def first_word(targets: Sequence[TokenLike]) -> int:
-    """The index of the first target of the first word that says something by itself.
+    """Return the index of the first target of the first word that says something by itself.
 
     Where there is none: of the first with a letter or a digit, else the first that is no special token, else 0.
     """
@@ -155,7 +155,7 @@ def _is_special(token: TokenLike) -> bool:
 
 
 def _word_at(targets: Sequence[TokenLike], start: int) -> str:
-    """The word that begins with this target, in lower case."""
+    """Return the word that begins with this target, in lower case."""
     tokens = itertools.takewhile(
         lambda token: token.word == targets[start].word and not _is_special(token),
         itertools.islice(targets, start, None),

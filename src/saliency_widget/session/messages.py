@@ -121,7 +121,7 @@ def notes_message(name: str, attribution: Attribution, first_target: int) -> to_
 
 
 def wire_notes(attribution: Attribution, at: Sequence[int]) -> list[to_page.WireNote]:
-    """The notes of a method about its own result. `at`: each of its columns as the page counts them."""
+    """Return the notes of a method about its own result. `at`: each of its columns as the page counts them."""
     return [
         {"text": note.text, "cols": None if note.cols is None else [at[col] for col in note.cols]}
         for note in notes(attribution)

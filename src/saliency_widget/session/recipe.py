@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def recipe(model: Any, text: Text) -> str:
-    """The model and the text as arguments of `show`. A model that was given as an object is called `model`."""
+    """Return the model and the text as arguments of `show`. A model that was given as an object is called `model`."""
     return ", ".join([repr(model) if isinstance(model, str) else "model", *_given(text)])
 
 

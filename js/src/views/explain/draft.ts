@@ -89,7 +89,7 @@ export function promptsOf({ kind }: Store, { prompts }: Explainers): WirePrompt[
   return kind.value === "classes" ? prompts.filter((prompt) => !isWhy(prompt)) : prompts;
 }
 
-/** What was asked, and what was written up to a target. */
+/** Returns the question and what was written up to a target. */
 function textBefore({ tokens, firstTarget }: Store, asked: string, col: number): string {
   const { value: first } = firstTarget;
   const written = tokens.value.slice(first, first + col).filter(({ role }) => role !== "special");

@@ -51,7 +51,7 @@ export function summary({ words, pairs }: Answer): string {
 /** A value this near to an end of the range of shuffled words counts as within it. */
 const ROUNDING = 1e-9;
 
-/** Whether a value is above the range of 95 % of shuffled words (1), below it (−1), or within it (0). */
+/** Tells whether a value is above the range of 95 % of shuffled words (1), below it (−1), or within it (0). */
 export function beyondChance({ value, random_low, random_high }: WireFigure): 1 | 0 | -1 {
   if (value === null) return 0;
   return value > random_high + ROUNDING ? 1 : value < random_low - ROUNDING ? -1 : 0;

@@ -31,7 +31,7 @@ export function hintView(context: ViewContext, model: Model, acts: Acts): HTMLEl
     const [looked] = model.marks.value.outlined;
     const scores = looked === undefined ? null : model.scoresAt(looked.start);
     const max = raw ? model.largest.value : scores === null ? 0 : statsOf(scores).max;
-    /** Whether several columns are on show, which have no common scale. */
+    /** Tells whether several columns are on show, which have no common scale. */
     const several = !raw && looked !== undefined && looked.end - looked.start > 1;
     const number = (value: number) => (several ? `${value < 0 ? "−" : ""}max` : figure(store, value));
     const name = (col: number | null) =>

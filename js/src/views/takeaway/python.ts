@@ -53,7 +53,7 @@ function literal(value: unknown): string {
     .join(", ")}}`;
 }
 
-/** How the reader looks at a map, in words that Python knows: what is not as at first. */
+/** Returns how the reader looks at a map, in words that Python knows: what is not as at first. */
 function viewOf(store: Store): Record<string, unknown> {
   const { granularity, pool, joint, hidden, scale, threshold, measure, inputs } = store;
   const all: [name: string, now: unknown, first: unknown][] = [

@@ -57,7 +57,7 @@ export function targetLine(context: ViewContext): HTMLElement {
   const { store, send, signal } = context;
   const root = h("div", { className: "sw-target-line" });
   const chips = Array.from({ length: MANY }, (_, k) => chip(k));
-  /** What is tried as it was drawn last, and the tokens that the chips stood for. */
+  /** Holds what is tried as it was drawn last, and the tokens that the chips stood for. */
   let drawn = store.whatIf.value;
   let ids: readonly number[] = [];
 
@@ -89,7 +89,7 @@ export function targetLine(context: ViewContext): HTMLElement {
     return button;
   }
 
-  /** Where bar and chips stand; returns what moves them from there to where they stand by then. */
+  /** Says where bar and chips stand; returns what moves them from there to where they stand by then. */
   function standing(): () => void {
     const bar = () => root.querySelector<HTMLElement>(".sw-target-bar i");
     const width = bar()?.style.width;

@@ -24,7 +24,7 @@ export type Item = {
   marks: number;
   /** The space before it on its line, which is inside the box before it if that `goesOn`. */
   gap: ChildNode | null;
-  /** Whether the next box is joined to it. */
+  /** Tells whether the next box is joined to it. */
   goesOn: boolean;
   version: number;
 };

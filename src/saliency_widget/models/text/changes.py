@@ -64,7 +64,7 @@ class Rewriting:
 
 
 def rewriting(before: Document, after: Document) -> Rewriting:
-    """Where a text was written anew: token by token what is gone, and what is there in its place."""
+    """Return where a text was written anew: token by token what is gone, and what is there in its place."""
     old, new = (list(document.tokens[: document.first_target]) for document in (before, after))
     a, b = ([(token.text, token.part, token.role) for token in tokens] for tokens in (old, new))
     gone: list[int] = []
@@ -148,7 +148,7 @@ def _struck(model: Model, text: Text, rows: Collection[int]) -> tuple[Text, list
 
 
 def _prompt_without(text: Text, rows: Collection[int]) -> Prompt | None:
-    """What would have been given without these tokens, to be written anew; None where that cannot be said.
+    """Return what would have been given without these tokens, to be written anew; None where that cannot be said.
 
     It can where all are of what can be written anew, and the tokens spell that out: template tokens, other turns and
     the second text of a pair are no part of it.
