@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import io
 import pickle
 import unicodedata
@@ -23,6 +24,8 @@ from saliency_widget.attribution import attribute as attribute_module
 from saliency_widget.characters import bar_name, plain, plain_lines
 from saliency_widget.evaluation.say_versus_do import Survey
 from saliency_widget.explanation.asking import Inquiry, ask
+from saliency_widget.explanation.black_box import NextTokens, server_map
+from saliency_widget.explanation.choice import choice_of
 from saliency_widget.explanation.clients import Reply
 from saliency_widget.explanation.local import LocalClient
 from saliency_widget.models.classifier import ClassifierModel
@@ -191,6 +194,37 @@ def test_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     network.config.id2label = {0: MARKUP, 1: ACTS, 2: EVIL}  # the last is too long to be shown whole
     a = sw.attribute((network, model.tokenizer), "a cab", progress=False)
     assert [token.text.strip() for token in a.cols] == [MARKUP, ACTS.strip(), EVIL.strip()]
+    assert acting(repr(a)) == set()
+    inert(a.to_html())
+
+
+def test_labels() -> None:
+    """Labels of a user's own, in what a model said of them and in the map of a server's model."""
+    choice = choice_of([MARKUP, ACTS, "film"])
+    client = Client('[("good", 0.5), ("cab", 1)]\nfilm')
+    said = sw.explain(client, "a good cab", kind="scores", labels=[MARKUP, ACTS, "film"], progress=False)
+    assert said.label == "film"
+    for option in choice.options:  # whichever it had chosen
+        told = dataclasses.replace(said, label=option.label)
+        assert acting(repr(told)) == set()
+        assert "<img" not in told._repr_html_()
+        assert acting(told._repr_html_()) == set()
+    with pytest.raises(errors.InputError) as caught:
+        sw.explain(client, "a cab", labels=[EVIL, EVIL.upper()], progress=False)
+    assert str(caught.value).isprintable()
+
+
+def test_a_servers_map() -> None:
+    """The labels are columns of a map like any other's."""
+    found = tuple((label[:9], -1.0 - i) for i, label in enumerate((MARKUP, "x film")))
+
+    class Server:
+        name = EVIL
+
+        def next_tokens(self, _messages: Any, _repeat: int = 0) -> NextTokens:
+            return NextTokens(found, 3)
+
+    a = server_map(Server(), f"a {ACTS} cab", labels={MARKUP: MARKUP, ACTS: "x film"}, progress=False)
     assert acting(repr(a)) == set()
     inert(a.to_html())
 
