@@ -20,7 +20,7 @@ module.exports = {
     from(
       "reading-is-derived",
       "^js/src/(reading|looks)\\.ts$",
-      "^js/src/(protocol|map|looks|units|scale|scores|color|layout)\\.ts$",
+      "^js/src/(protocol|map|looks|units|scale|scores|color|layout|first-word)\\.ts$",
     ),
     from("store-knows-the-protocol", "^js/src/store\\.ts$", "^js/src/(protocol|pieces|map|scores|looks|reading)\\.ts$"),
     from("transport-feeds-the-store", "^js/src/transport\\.ts$", "^js/src/(protocol|messages|requests|store)\\.ts$"),

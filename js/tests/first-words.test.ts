@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { firstWord } from "../src/first-word";
 import type { Role } from "../src/protocol";
-import { firstWord } from "../src/reading";
 import { about, started, token } from "./help";
 
 type Case = { about: string; tokens: [string, number, Role | ""][]; first: [number, number] };
