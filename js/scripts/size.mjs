@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 const folder = "src/saliency_widget/static/";
 const KEPT = "js/sizes.json";
 const LIMITS = [
-  { name: "widget.js + widget.css, gzipped", files: ["widget.js", "widget.css"], gzip: true, limit: 80_000 },
+  { name: "widget.js + widget.css, gzipped", files: ["widget.js", "widget.css"], gzip: true, limit: 90_000 },
   { name: "static.js", files: ["static.js"], gzip: false, limit: 10_000 },
 ];
 

@@ -50,6 +50,17 @@ DONE = """count => {
 WRITE = """source => {
   window.jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.setSource(source);
 }"""
+# JupyterLab fills the window, and no panel and no map has moved for three frames.
+LAID_OUT = """async () => {
+  const boxes = () => [...document.querySelectorAll('.jp-NotebookPanel, .sw-live')]
+    .map(each => each.getBoundingClientRect()).map(box => `${box.left} ${box.width} ${box.height}`).join();
+  const before = boxes();
+  for (let frame = 0; frame < 3; frame += 1) {
+    await new Promise(requestAnimationFrame);
+    if (boxes() !== before) return false;
+  }
+  return document.querySelector('#jp-main-content-panel').getBoundingClientRect().width === innerWidth;
+}"""
 EXECUTE = """async ([code, milliseconds]) => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   let out = '';
@@ -270,6 +281,11 @@ class Notebook:
         light = "false" if "Dark" in name else "true"
         self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=light)
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+    def resize(self, width: int, height: int = 1000) -> None:
+        """Give the page this size, and wait until JupyterLab, which lays its panels out later, has followed."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_function(LAID_OUT)
 
     def shot(self, name: str, locator: Any = None) -> Path:
         """Save a screenshot for people as build output."""

@@ -33,7 +33,7 @@ def look(nb: Any, view: Any, name: str) -> None:
     """Check light and dark, wide and narrow: axe finds nothing, and nothing is beyond the right edge."""
     nb.page.mouse.move(5, 5)
     for width in (1400, 700):
-        nb.page.set_viewport_size({"width": width, "height": 1000})
+        nb.resize(width)
         for theme in ("Light", "Dark"):
             nb.theme(f"JupyterLab {theme}")
             found = axe(nb)
@@ -41,7 +41,7 @@ def look(nb: Any, view: Any, name: str) -> None:
             assert "color-contrast" in found["passes"]
             assert view.evaluate(BEYOND) == []
             nb.shot(f"{name}-{width}-{theme.lower()}", view)
-    nb.page.set_viewport_size({"width": 1400, "height": 1000})
+    nb.resize(1400)
     nb.theme("JupyterLab Light")
 
 

@@ -88,9 +88,9 @@ def test_two_methods_stand_side_by_side_while_the_map_on_show_stays(shown: Any) 
         nb.shot(f"compare-{theme.lower()}", view)
     nb.theme("JupyterLab Light")
     around = 1400 - view.evaluate("e => e.offsetWidth")
-    nb.page.set_viewport_size({"width": 420 + around, "height": 1000})
+    nb.resize(420 + around)
     nb.shot("compare-420-light", view)
-    nb.page.set_viewport_size({"width": 1400, "height": 1000})
+    nb.resize(1400)
 
 
 def test_two_finished_maps_open_side_by_side_and_offer_only_what_is_there(desk: Any) -> None:

@@ -126,7 +126,7 @@ def cells(table: Any) -> list[list[str]]:
 def widen(nb: Any, view: Any, width: int) -> None:
     """Make the widget this wide, and the page high enough to see all of it."""
     around = nb.page.viewport_size["width"] - view.bounding_box()["width"]
-    nb.page.set_viewport_size({"width": round(width + around), "height": 3000})
+    nb.resize(round(width + around), 3000)
     nb.page.wait_for_function(
         "width => Math.abs(document.querySelector('.sw-live').getBoundingClientRect().width - width) < 2", arg=width
     )
@@ -251,7 +251,7 @@ def test_an_answer_grows_and_what_goes_wrong_leaves_the_map(notebook: Any) -> No
     assert "127.0.0.1:9" in message
     assert cure == "Start the server, or check base_url."
     assert error.inner_text().split("\n") == [message, cure]
-    nb.page.set_viewport_size({"width": 1400, "height": 1500})
+    nb.resize(1400, 1500)
     nb.page.mouse.move(5, 5)
     nb.shot("explain-refused-light", view)
     # The map is as it was, and the next question may be asked.

@@ -22,7 +22,7 @@ def seen_everywhere(nb: Any, view: Any, name: str, selector: str = ".sw-live") -
     """Pictures wide and narrow, in both themes; nothing for axe to find, and nothing beyond the right edge."""
     nb.page.mouse.move(5, 5)
     for width in (1400, 700):
-        nb.page.set_viewport_size({"width": width, "height": 1000})
+        nb.resize(width)
         for theme in ("Dark", "Light"):
             nb.theme(f"JupyterLab {theme}")
             found = axe(nb, selector)
@@ -30,7 +30,7 @@ def seen_everywhere(nb: Any, view: Any, name: str, selector: str = ".sw-live") -
             assert "color-contrast" in found["passes"]
             nb.shot(f"minute-{name}-{width}-{theme.lower()}", view)
         assert view.evaluate("e => e.scrollWidth <= e.clientWidth")
-    nb.page.set_viewport_size({"width": 1400, "height": 1000})
+    nb.resize(1400)
 
 
 def spoken(text: str) -> str:
@@ -166,7 +166,7 @@ def test_every_head_is_seen_in_the_sentence_as_one_points_at_it(desk: Any) -> No
     assert legend.inner_text() == at_rest
     assert button.evaluate("e => e === document.activeElement")
     for width, high in ((1400, 1000), (700, 620)):
-        nb.page.set_viewport_size({"width": width, "height": high})
+        nb.resize(width, high)
         button.click()
         grid.locator("[data-at='1 1']").wait_for()
         last = grid.locator(f"[data-at='{layers} 1']")
@@ -181,7 +181,7 @@ def test_every_head_is_seen_in_the_sentence_as_one_points_at_it(desk: Any) -> No
             nb.shot(f"minute-heads-{width}-{theme.lower()}")
         nb.page.keyboard.press("Escape")
         nb.page.mouse.move(5, 5)
-    nb.page.set_viewport_size({"width": 1400, "height": 1000})
+    nb.resize(1400)
 
 
 CHAT = (

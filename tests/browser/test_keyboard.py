@@ -24,7 +24,7 @@ def shown(desk: Any) -> Any:
     view = run(desk)
     yield desk, view
     desk.page.emulate_media(forced_colors="none", reduced_motion="no-preference", color_scheme="light")
-    desk.page.set_viewport_size({"width": 1400, "height": 1000})
+    desk.resize(1400)
     desk.theme("JupyterLab Light")
 
 
@@ -176,7 +176,7 @@ def test_forced_colours_rule_the_names_of_the_matrix(shown: Any, scheme: str, gr
 def test_twice_the_size_needs_no_scrolling_sideways(shown: Any, width: int) -> None:
     """In half the window, as with 200 % zoom, and on a phone, nothing of the widget lies beyond its right edge."""
     nb, view = shown
-    nb.page.set_viewport_size({"width": width, "height": 900})
+    nb.resize(width, 900)
     nb.command("application:toggle-left-area")
     for label in ("Matrix", "Compare", "Export"):
         view.locator(".sw-drawer-toggle", has_text=label).click()

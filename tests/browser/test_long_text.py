@@ -78,7 +78,7 @@ def test_the_pinned_word_stays_in_sight_when_the_window_gets_narrower(desk: Any)
     nb.page.mouse.move(5, 5)
     nb.page.wait_for_function(f"() => ({SEEN})(document.querySelector('.sw-live .sw-pinned'))")
     for width in (700, 1400):
-        nb.page.set_viewport_size({"width": width, "height": 1000})
+        nb.resize(width)
         nb.page.wait_for_function(f"() => ({SEEN})(document.querySelector('.sw-live .sw-pinned'))")
 
 

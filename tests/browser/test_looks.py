@@ -135,7 +135,7 @@ def test_pictures_of_the_first_map(notebook: Any) -> None:
     nb.shot("card-light")
     nb.page.keyboard.press("Escape")
     nb.command("application:toggle-left-area", wait=True)  # it leaves the notebook a hundred pixels
-    nb.page.set_viewport_size({"width": 480, "height": 900})
+    nb.resize(480, 900)
     nb.page.wait_for_timeout(500)  # a picture of what has come to rest
     assert 250 < view.bounding_box()["width"] < 420
     assert view.evaluate(STICK_OUT) == []

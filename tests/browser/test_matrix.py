@@ -101,7 +101,7 @@ ROWS = """line => new Set([...line.querySelectorAll('*')].map(part => part.offse
 def test_what_is_below_the_text_keeps_its_place_under_the_mouse(desk: Any) -> None:
     """The lines below the text keep the height of two lines; in a wider window of one."""
     nb = desk
-    nb.page.set_viewport_size({"width": 700, "height": 1000})
+    nb.resize(700)
     try:
         nb.begin(SHOW.replace("max_new_tokens=8", "max_new_tokens=24"))
         view = run(nb)
@@ -116,21 +116,21 @@ def test_what_is_below_the_text_keeps_its_place_under_the_mouse(desk: Any) -> No
             assert len(rows) > 1, "all targets take as many lines: choose another text"
             assert turn == 0 or len(tops) == 1, tops
         nb.page.mouse.move(5, 5)
-        nb.page.set_viewport_size({"width": 1400, "height": 1000})
+        nb.resize(1400)
         expect(line).to_have_css("height", "26px")
         view.evaluate("e => { e.style.transform = 'scale(1.25)' }")  # as on a slide
-        nb.page.set_viewport_size({"width": 1300, "height": 1000})
+        nb.resize(1300)
         nb.page.wait_for_timeout(300)
         expect(line).to_have_css("height", "26px")
     finally:
-        nb.page.set_viewport_size({"width": 1400, "height": 1000})
+        nb.resize(1400)
 
 
 @pytest.mark.parametrize("width", [1400, 700])
 def test_no_target_that_is_previewed_moves_the_drawer_under_the_mouse(desk: Any, width: int) -> None:
     """Notes and long alternatives of previewed targets do not move the matrix and the texts under the mouse."""
     nb = desk
-    nb.page.set_viewport_size({"width": width, "height": 1000})
+    nb.resize(width)
     try:
         nb.begin(SHOW.replace("max_new", 'method="occlusion", max_new'))
         view = run(nb)
@@ -156,4 +156,4 @@ def test_no_target_that_is_previewed_moves_the_drawer_under_the_mouse(desk: Any,
             tops.add(targets.first.bounding_box()["y"] - view.bounding_box()["y"])  # the page may scroll
         assert len(tops) == 1
     finally:
-        nb.page.set_viewport_size({"width": 1400, "height": 1000})
+        nb.resize(1400)

@@ -20,7 +20,7 @@ MOVING = """() => document.querySelector('.sw-target-line').getAnimations({ subt
 def seen_by_all(nb: Any, view: Any, name: str) -> None:
     """Wide and narrow, light and dark, axe finds nothing; four pictures for people."""
     for width in (700, 1400):
-        nb.page.set_viewport_size({"width": width, "height": 1000})
+        nb.resize(width)
         axe_finds_nothing_in_both_themes(nb, view, f"{name}-{width}")
 
 
@@ -137,7 +137,7 @@ def test_narrow_the_header_has_two_rows_and_all_names_say_what_they_open(desk: A
     nb = desk
     nb.begin(SHOW)
     view = run(nb)
-    nb.page.set_viewport_size({"width": 700, "height": 1000})
+    nb.resize(700)
     tops = view.locator(".sw-header > *").evaluate_all("all => all.map(e => e.getBoundingClientRect())")
     rows: list[list[float]] = []
     for at in sorted(tops, key=lambda box: box["top"]):
