@@ -286,7 +286,7 @@ export type ToKernel =
       col?: number;
       aside?: boolean;
     }
-  | { type: "branch"; col: number; token: number }
+  | ({ type: "branch"; col: number; token: number } & Change)
   | { type: "back"; to: number }
   | { type: "as_chat" }
   | ({ type: "try"; request: number } & Change)

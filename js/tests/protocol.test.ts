@@ -33,7 +33,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   },
   as_chat: { type: "as_chat" },
   back: { type: "back", to: 0 },
-  branch: { type: "branch", col: 0, token: 8501 },
+  branch: { type: "branch", col: 0, token: 8501, rows: [1, 2], text: "a b" },
   cancel: { type: "cancel" },
   focus: { type: "focus", col: 3 },
   hello: { type: "hello", protocol: PROTOCOL },

@@ -53,6 +53,27 @@ describe("what was tried", () => {
     store.tried(tried([1, 2], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("Without “first president”: Washington p .800 → .300 (−.500)");
   });
+  it("is what an alternative goes on from", () => {
+    const { el, model, store } = view();
+    store.tried({ ...tried([1, 2], [0.3, 0.5, 0.2]), others: [[{ id: 9, text: " John", probability: 0.4 }], [], []] });
+    const write = () => {
+      el.querySelector<HTMLElement>(".sw-alternative")?.click();
+      const items = [...el.querySelectorAll<HTMLElement>("[role=menuitem]")];
+      return items.find(({ textContent }) => textContent?.startsWith("Write"));
+    };
+    const without = write();
+    expect(without?.textContent).toBe("Write “John” instead and go on, without “first president”");
+    without?.click();
+    expect(model.sent.at(-1)).toEqual({ type: "branch", col: 0, token: 9, rows: [1, 2] });
+    store.tried({
+      ...tried([1], [0.3, 0.5, 0.2], "What"),
+      others: [[{ id: 9, text: " John", probability: 0.4 }], [], []],
+    });
+    const edited = write();
+    expect(edited?.textContent).toBe("Write “John” instead and go on in the edited text");
+    edited?.click();
+    expect(model.sent.at(-1)).toEqual({ type: "branch", col: 0, token: 9, text: "What" });
+  });
   it("names what stands apart one after the other", () => {
     const { el, store } = view();
     store.tried(tried([0, 2, 3], [0.9, 0.5, 0.2]));

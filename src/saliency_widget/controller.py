@@ -410,7 +410,7 @@ class Controller:
         before = self._trail.text
         match task:
             case Branch():
-                self._change_text(model, lambda: self._trail.branch(model, task.col, task.token))
+                self._change_text(model, lambda: self._trail.branch(model, task.col, task.token, task.change))
             case Back():
                 self._change_text(model, lambda: self._trail.back(model, task.to))
             case AsChat():

@@ -105,6 +105,30 @@ def test_a_branch_into_the_end_of_the_text_ends_it(opened) -> None:
     assert [t.id for t in cols][2:] == [end]
 
 
+def test_a_branch_while_an_input_is_struck_out_goes_on_without_it(opened, tiny_model) -> None:
+    """The alternatives on show are those of the shorter text; a strike of the word to replace itself is an error."""
+    h = opened(tiny_model)
+    source, given, before = ids_of(h.controller.attribution)
+    first = len(given)
+    h.say("branch", col=2, token=21, rows=[1, first])
+    whole = h.settled()
+    begun = [before[1], 21]
+    left = [given[0], *given[2:]]
+    assert ids_of(whole) == (source, left, begun + written_after(tiny_model, source, left + begun, 6))
+    fresh = sw.attribute(tiny_model, input_ids=left, target_ids=ids_of(whole)[2], progress=False)
+    np.testing.assert_allclose(whole.scores, fresh.scores, rtol=1e-5, atol=1e-12)
+    steps = {col: step for m in h.of("steps") if m["doc"] == 2 for col, step in enumerate(m["steps"], m["start"])}
+    for col, probability in enumerate(whole.step_scores["probability"]):
+        assert steps[col]["probability"] == pytest.approx(probability, rel=1e-5)
+    assert h.last("trail")["names"][1].startswith(f"{tiny_model.foil_text(21).strip()}, without")
+    h.say("branch", col=1, token=21, rows=[len(left) + 1])
+    h.wait_for(lambda: h.of("failed"))
+    assert "struck out" in h.last("failed")["message"]
+    h.say("branch", col=0, token=22, text="The new text")
+    ids = tiny_model.tokenizer("The new text", add_special_tokens=True)["input_ids"]
+    assert ids_of(h.settled())[1:] == (ids, [22, *written_after(tiny_model, [], [*ids, 22], 7)])
+
+
 def test_the_question_on_show_is_asked_of_a_branch_without_its_foil_and_column(opened, tiny_model) -> None:
     h = opened(tiny_model)
     other = next(i for i in range(20, 30) if i not in [t.id for t in h.controller.attribution.cols])

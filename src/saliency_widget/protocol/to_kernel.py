@@ -43,11 +43,16 @@ class Ask(TypedDict):
 
 
 class Branch(TypedDict):
-    """Replace the target of `col` by this token, and let the model continue from there."""
+    """Replace the target of `col` by this token, and let the model continue from there.
+
+    `rows` or `text`: the change that was tried, if any; the model continues the text with this change.
+    """
 
     type: Literal["branch"]
     col: int
     token: int
+    rows: NotRequired[list[int]]
+    text: NotRequired[str]
 
 
 class Back(TypedDict):

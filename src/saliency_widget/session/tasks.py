@@ -35,10 +35,11 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Replace the target of `col` by another token, and let the model continue from there."""
+    """Replace the target of `col` by another token, in the text with this change, and let the model continue."""
 
     col: int
     token: int
+    change: Change = Change()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def task_of(message: to_kernel.ToKernel) -> Task:
         case "ask":
             task = _map_of(message)
         case "branch":
-            task = Branch(message["col"], message["token"])
+            task = Branch(message["col"], message["token"], _change_of(message))
         case "back":
             task = Back(message["to"])
         case "as_chat":
@@ -192,7 +193,7 @@ def _map_of(message: to_kernel.Ask) -> Ask | Aside:
     return Aside(question) if message.get("aside", False) else Ask(question)
 
 
-def _change_of(message: to_kernel.Try | to_kernel.Keep) -> Change:
+def _change_of(message: to_kernel.Branch | to_kernel.Try | to_kernel.Keep) -> Change:
     cure = "Name the tokens to strike out by their places, from 0 on."
     rows = tuple(whole_number("A row", row, cure=cure) for row in message.get("rows", []))
     return Change(rows=rows, text=message.get("text"))

@@ -96,27 +96,34 @@ class Trail:
 
         self._write(model, "as a chat", prompt, write)
 
-    def branch(self, model: Model, col: int, token: int) -> None:
+    def branch(self, model: Model, col: int, token: int, change: Change) -> None:
         """Replace the target of `col` with another token, drop what follows, and let the model continue.
 
+        It continues the text with this change of its input, if there is one.
         Raises: InputError, TextTooLong.
         """
         before = self._here()
-        targets = before.document.targets
         pipeline.check_column(col, before.document)
         if before.document.cols[0].role == "class":
             raise InputError(
                 f"{model.name} writes no text, so no token can be replaced.", cure="Change the input instead."
             )
         model.check_ids([token])
-        begun = (*(target.ids[0] for target in targets[:col]), token)
+        name = model.foil_text(token).strip() or "␣"
+        if change:
+            before, cols = changed(model, before, change)
+            if col not in cols:
+                raise InputError(
+                    "The token to replace is struck out.", cure="Undo the strike, or replace another token."
+                )
+            col, name = cols.index(col), f"{name}, {before.name}"
+        begun = (*(target.ids[0] for target in before.document.targets[:col]), token)
         more = 0 if model.ends_at(token) else max(1, self._max_new_tokens - len(begun))
 
         def write(on_progress: OnProgress) -> Document:
             return pipeline.go_on(model, before.encoded, begun, more, on_progress)
 
-        name = model.foil_text(token).strip() or "␣"
-        self._write(model, name, before.prompt, write, n_begun=len(begun))
+        self._write(model, name, before.prompt, write, n_begun=len(begun), n_same=0 if change else col)
 
     def keep(self, model: Model, change: Change) -> None:
         """Put the text with a changed input and the same continuation on show.
@@ -189,10 +196,12 @@ class Trail:
         write: Callable[[OnProgress], Document],
         *,
         n_begun: int = 0,
+        n_same: int = 0,
     ) -> None:
         """Write a text, and send it to the pages while it grows.
 
-        `n_begun`: the number of target tokens that are given; all but the last are those of the text on show.
+        `n_begun`: the number of target tokens that are given. `n_same`: how many columns keep the steps of the text on
+        show.
         """
         sent_at, interval = 0.0, _UPDATE_INTERVAL
         total = max(self._max_new_tokens, n_begun + 1)
@@ -212,7 +221,7 @@ class Trail:
             document = model.document(encoded, written)
             if pace is None:
                 pace = Pace(n_begun)
-                self._announce(model, text_of(encoded, document), max(0, n_begun - 1))
+                self._announce(model, text_of(encoded, document), n_same)
                 latest = encoded, written
             else:
                 self._tell_tokens(document)

@@ -9,6 +9,7 @@ import type { ViewContext } from "../context";
 import { h, hasFocus, watch } from "../dom";
 import { createPopover } from "../popover";
 import { probability } from "../probability";
+import { changeOf, struckQuoted } from "../whatif/change";
 import {
   joinedText,
   NOT_THERE,
@@ -76,6 +77,13 @@ export function targetLine(context: ViewContext): HTMLElement {
         popover.close();
         choose();
       }}>${what}</button>`;
+    /** The alternatives on show are those of the text with the change, so that is the text that goes on. */
+    const changed = () => (store.whatIf.value === null ? {} : changeOf(store.whatIf.value));
+    function where(): TemplateResult | typeof nothing {
+      const { value: whatIf } = store.whatIf;
+      if (whatIf === null) return nothing;
+      return whatIf.text === null ? html`, without ${struckQuoted(store, whatIf.rows)}` : html` in the edited text`;
+    }
     function items({ col, token }: Shown, { id, name }: Other): TemplateResult {
       const target = nameOf(store, { start: token, end: token + 1 });
       const way = wayToContrast(store);
@@ -83,7 +91,9 @@ export function targetLine(context: ViewContext): HTMLElement {
         ${
           store.kind.value === "classes"
             ? nothing
-            : item(html`Write ${quoted(name)} instead and go on`, () => send({ type: "branch", col, token: id }))
+            : item(html`Write ${quoted(name)} instead and go on${where()}`, () =>
+                send({ type: "branch", col, token: id, ...changed() }),
+              )
         }`;
     }
     return button;

@@ -1,7 +1,8 @@
 /** The measured and the predicted effect of a change on the targets. */
 
+import { html, type TemplateResult } from "lit-html";
 import type { Span } from "../../layout";
-import type { WhatIf } from "../../protocol";
+import type { Change, WhatIf } from "../../protocol";
 import { shareOf } from "../../scores";
 import type { Store } from "../../store";
 import { nameOf } from "../words";
@@ -12,7 +13,7 @@ export function together(ps: readonly (number | null)[], { start, end }: Span): 
 }
 
 /** Returns the names of the struck tokens; neighbours have one name. */
-export function struckNames(store: Store, rows: readonly number[]): string[] {
+function struckNames(store: Store, rows: readonly number[]): string[] {
   const runs: Span[] = [];
   for (const row of rows) {
     const last = runs.at(-1);
@@ -21,6 +22,14 @@ export function struckNames(store: Store, rows: readonly number[]): string[] {
   }
   return runs.map((run) => nameOf(store, run));
 }
+
+/** Returns the quoted names of the struck tokens, with commas between them. */
+export function struckQuoted(store: Store, rows: readonly number[]): TemplateResult[] {
+  return struckNames(store, rows).map((name, k) => html`${k > 0 ? ", " : ""}“<bdi>${name}</bdi>”`);
+}
+
+/** Returns the change that was tried, as a message says it. */
+export const changeOf = ({ rows, text }: WhatIf): Change => (text === null ? { rows: [...rows] } : { text });
 
 /**
  * Returns the map's prediction for the struck tokens: a change of the probability if signed scores are its parts,

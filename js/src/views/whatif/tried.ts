@@ -3,14 +3,14 @@
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent, share, significant } from "../../format";
 import type { Span } from "../../layout";
-import type { Change, WhatIf } from "../../protocol";
+import type { WhatIf } from "../../protocol";
 import type { Store } from "../../store";
 import { tryOut } from "../chosen";
 import type { ViewContext } from "../context";
 import { h, hasFocus, liveRegion, watch } from "../dom";
 import { focusTarget } from "../input";
 import { nameOfTargets, pOf } from "../words";
-import { mostChanged, prediction, struckNames, together } from "./change";
+import { changeOf, mostChanged, prediction, struckQuoted, together } from "./change";
 
 const MOST = 5;
 
@@ -59,12 +59,8 @@ export function triedView(context: ViewContext): HTMLElement {
   return bar;
 }
 
-const changeOf = ({ rows, text }: WhatIf): Change => (text === null ? { rows } : { text });
-
 function cause(store: Store, { rows, text }: WhatIf): TemplateResult {
-  return text !== null
-    ? html`With the edited text:`
-    : html`Without ${struckNames(store, rows).map((name, k) => html`${k > 0 ? ", " : ""}“<bdi>${name}</bdi>”`)}:`;
+  return text !== null ? html`With the edited text:` : html`Without ${struckQuoted(store, rows)}:`;
 }
 
 /** The target that changed most; where none did, the one on show. */
