@@ -28,8 +28,8 @@ def order(tasks: Tasks) -> list:
 
 
 def test_another_text_comes_first_and_then_the_map_to_show_and_the_rest_in_order() -> None:
-    tasks = waiting(Aside(A), HEADS, Ask(A), Back(0), Branch(1, 2))
-    assert order(tasks) == [Back(0), Branch(1, 2), HEADS, Ask(A), Aside(A)]
+    tasks = waiting(Aside(A), HEADS, Ask(A), Back(0), Branch(1, 2, Change()))
+    assert order(tasks) == [Back(0), Branch(1, 2, Change()), HEADS, Ask(A), Aside(A)]
     assert tasks.take() is None
 
 
@@ -65,7 +65,7 @@ def test_a_map_lets_what_one_pass_answers_come_first_and_goes_on(running) -> Non
 
 
 def test_what_is_short_is_not_put_aside() -> None:
-    for running in (HEADS, TRY, Back(0), Branch(1, 2), None):
+    for running in (HEADS, TRY, Back(0), Branch(1, 2, Change()), None):
         assert not waiting(Ask(B), Back(0)).overtake(running)
 
 

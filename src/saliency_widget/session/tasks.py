@@ -39,7 +39,7 @@ class Branch:
 
     col: int
     token: int
-    change: Change = Change()
+    change: Change
 
 
 @dataclass(frozen=True, slots=True)
