@@ -78,7 +78,7 @@ describe("the comparison", () => {
     expect(said(null, null)).toBe("What it said cannot be ranked against any method.");
     expect(verdict({ ...of(), label: "negative" })).toBe("It answered negative (p = .830).");
     expect(manner(COMPARISON)).toBe(
-      "10 distinct values, 44 % zeros; asked 3 times: rank correlation 0.92 between askings",
+      "10 distinct values in its first answer, 44 % zeros; asked 3 times: rank correlation 0.92 between askings",
     );
     expect(manner({ ...COMPARISON, levels: 1, zeros: 0, askings: 1, stability: null })).toBe(
       "1 distinct value, 0 % zeros; asked once",

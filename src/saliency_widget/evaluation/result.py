@@ -255,7 +255,8 @@ def verdict(result: SayVersusDo) -> str:
 def aside(result: SayVersusDo) -> str:
     """How varied, and how stable, what it said is."""
     n = result.levels
-    parts = [f"{n} distinct number{'' if n == 1 else 's'}", f"{result.zeros:.0%} zeros".replace("%", " %")]
+    first = " in its first answer" if len(result.askings) > 1 else ""  # what stands beside it is the mean of all
+    parts = [f"{n} distinct number{'' if n == 1 else 's'}{first}", f"{result.zeros:.0%} zeros".replace("%", " %")]
     if result.stability is not None:
         parts.append(f"rank correlation between {len(result.askings)} wordings {decimals(result.stability)}")
     return " · ".join(parts)

@@ -94,5 +94,6 @@ export function verdict({ label, label_probability, sides }: Comparison): string
 export function manner({ levels, zeros, askings, stability }: Comparison): string {
   const asked = askings === 1 ? "asked once" : `asked ${askings} times`;
   const steady = stability === null ? "" : `: rank correlation ${decimal(stability)} between askings`;
-  return `${plural(levels, "distinct value")}, ${percent(zeros)} zeros; ${asked}${steady}`;
+  const first = askings === 1 ? "" : " in its first answer"; // what stands beside it is the mean of all
+  return `${plural(levels, "distinct value")}${first}, ${percent(zeros)} zeros; ${asked}${steady}`;
 }
