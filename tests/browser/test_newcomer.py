@@ -57,7 +57,8 @@ def test_the_page_says_what_to_do_until_it_was_done_and_what_a_colour_means(desk
     assert "as this word fades in, Washington rises" in menu
     assert re.search(r"about \d+ (s|min)|less than a second", menu)
     assert "pass" not in menu
-    nb.shot("first-methods")
+    axe_finds_nothing_in_both_themes(nb, nb.page, "first-methods")
+    assert view.get_by_role("menu", name="More methods").is_visible(), "the theme has closed what is to be checked"
     nb.page.keyboard.press("Escape")
     # What is explained explains itself, and is chosen by the keyboard.
     what = view.locator(".sw-objective button")
@@ -66,7 +67,8 @@ def test_the_page_says_what_to_do_until_it_was_done_and_what_a_colour_means(desk
     items = view.get_by_role("menu", name="What is explained")
     assert "how likely the model held the word" in items.inner_text()
     assert "how unsure the model was" in items.inner_text()
-    nb.shot("first-objectives")
+    axe_finds_nothing_in_both_themes(nb, nb.page, "first-objectives")
+    assert items.is_visible(), "the theme has closed what is to be checked"
     nb.page.keyboard.press("ArrowDown")
     nb.page.keyboard.press("ArrowDown")
     nb.page.keyboard.press("Enter")
