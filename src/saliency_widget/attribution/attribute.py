@@ -58,7 +58,7 @@ def attribute(
         labels: of a model behind a server (`OpenAIClient`): what it chooses between, as in `explain`. Its map is made
             by taking words out: see `explanation.black_box.server_map`, which has the settings.
         method: an id of `methods()`.
-        objective: the number to explain: "probability", "log_probability" or "logit" of the target token, or the
+        objective: the number to explain: "probability", "log_probability", "log_odds" or "logit" of the target, or the
             "entropy" of the whole distribution at its place. Default: the probability, or the raw score ("logit") if
             the model gives no probabilities, as in regression.
         foil: another token (or its id, or another class): the objective is then the target's minus the foil's, which

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -148,7 +148,7 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
         check: Callable[[], Spot] | None = None
         for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
             points = (from_b + nodes[part] * on).to(kind)
-            gradient, output = gradients(problem, points, atoms)
+            gradient, _, output = slopes(problem, points, atoms)
             mean = mean + (weights[part] * gradient).sum(dim=1)  # [k, m, d]
             check = of_gradient(problem, cols, points[0], gradient[:, 0], output.logits[0])  # of the latest part
         products = mean * on
@@ -171,8 +171,19 @@ def _gauss_legendre(steps: int, like: torch.Tensor) -> tuple[torch.Tensor, torch
     return next(rule), next(rule)
 
 
-def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[torch.Tensor, Output]:
-    """Return the gradients [k, s, m, d] of each column's objective at points [s, m, d], and the network's output.
+class Slopes(NamedTuple):
+    """The gradients [k, s, m, d] of each column's objective at points [s, m, d].
+
+    `objectives` [s, a] of the atoms, and the network's output there.
+    """
+
+    gradients: torch.Tensor
+    objectives: torch.Tensor
+    output: Output
+
+
+def slopes(problem: Problem, points: torch.Tensor, atoms: Atoms) -> Slopes:
+    """Return the gradients of the columns' objectives at points [s, m, d].
 
     There is one forward pass, up to the last target, and one batched backward pass. If the network returns the input of
     its vocabulary projection, one backward pass through that projection serves all targets: row a of its gradient
@@ -183,27 +194,28 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
     import torch
 
     first, *smaller = _LIFTS
-    gradient, output = _lifted(problem, points, atoms, first)
+    found = _lifted(problem, points, atoms, first)
+    gradient, output = found.gradients, found.output
     if not _is_float16(points, output):
-        return gradient, output
+        return found
     for lift in smaller:
         whole = gradient.isfinite().flatten(1).all(dim=1)  # [k]
         if bool(whole.all()) or not bool(output.logits.isfinite().all()):  # a network that returned NaN does so again
             break
-        again, _ = _lifted(problem, points, atoms, lift)
+        again = _lifted(problem, points, atoms, lift).gradients
         gradient = torch.where(whole[:, None, None, None], gradient, again)
-    return gradient, output
+    return found._replace(gradients=gradient)
 
 
-def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> tuple[torch.Tensor, Output]:
-    """Compute `gradients`; in float16 with the largest slope of each column's logits scaled to 2^(lift-1) … 2^lift."""
+def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> Slopes:
+    """Compute `slopes`; in float16 with the largest slope of each column's logits scaled to 2^(lift-1) … 2^lift."""
     import torch
 
     x = points.detach().requires_grad_()
     with torch.enable_grad(), _refused_by_the_model():
         output = problem.network(x, atoms.at)
         if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
-            return x.new_zeros(len(atoms.total), *x.shape), output
+            return Slopes(x.new_zeros(len(atoms.total), *x.shape), worth(problem, output.logits, atoms.ids), output)
         _check_steps(output.logits)
         objective = worth(problem, output.logits, atoms.ids)  # [s, a]
         head = objective if output.head is None else output.head  # [s, a] or [s, a, hidden]
@@ -223,7 +235,7 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
         )
     if powers is not None:
         gradient = torch.ldexp(gradient.float(), -powers[..., None, None].to(gradient.device))
-    return gradient, output
+    return Slopes(gradient, objective.detach(), output)
 
 
 @contextmanager
@@ -299,15 +311,14 @@ def _at_the_input(
         atoms = atoms_of(problem, cols)
         x = problem.embeddings[:, : atoms.n_read]
         with around():
-            gradient, output = gradients(problem, x, atoms)
-        at = per_column(worth(problem, output.logits.detach(), atoms.ids), atoms)[0]
+            gradient, objectives, output = slopes(problem, x, atoms)
         scores = reduce(_at_least_float32(gradient[:, 0]), _at_least_float32(x[0]))
         logits = output.logits[0].detach()
         if around is nullcontext:
             check = of_gradient(problem, cols, x[0], gradient[:, 0], logits)
         else:  # rules make another gradient, and must leave the logits as they are
             check = of_logits(problem, cols, logits)
-        told = {"value": at.tolist(), **_left_out(problem, cols)}
+        told = {"value": per_column(objectives, atoms)[0].tolist(), **_left_out(problem, cols)}
         return chunk_of(problem, cols, scores, logits, told, check)
 
     return in_chunks(schedule, _chunk_size(problem, 1), work)
