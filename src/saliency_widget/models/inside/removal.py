@@ -273,11 +273,11 @@ def _why_no_mask(model: Model, inputs: Inputs, picks: Picks, *, positions: bool)
         reads = True
     if reads:
         return f"{name} does not keep to an attention mask, so no token can be hidden from the others."
-    if bool(_each_masked(model, inputs, picks, positions=positions).isnan().any()):
-        return f"{name} gives NaN where a token is left with nothing to attend to."
     closed = _each_deleted(model, inputs, some)
     if _distance(given, closed) <= _ALIKE[probe.precision(model)] * _distance(closed, full):
         return f"{name} counts positions without the masked tokens, so that masking is deleting them."
+    if bool(_each_masked(model, inputs, picks, positions=positions).isnan().any()):
+        return f"{name} gives NaN where a token is left with nothing to attend to."
     if positions and probe.sees_back_alone(model) and not _agrees_with_kept_rows(model, inputs):
         return f"{name} carries the text on from token to token, so that none can be hidden without a trace."
     return None
