@@ -12,8 +12,8 @@ from ..checks import whole_text
 from ..errors import InputError, TextTooLong, WeightsChanged
 from ..types import Alternative, Inputs
 from .inside import probe, shadow
-from .inside.hooks import head_inputs, logits_of
-from .inside.ways import Forward, Network, Way
+from .inside.hooks import head_inputs, head_rows, logits_of
+from .inside.ways import Forward, Network, Texts, Way
 from .steps import Step
 from .text.document import Document, describe_text
 from .text.tokens import display
@@ -150,6 +150,13 @@ class Model(ABC):
     @abstractmethod
     def run(self, inputs: Inputs, **options: Any) -> Any:
         """Run one plain pass over the inputs. Return transformers' own output."""
+
+    @abstractmethod
+    def several(self, texts: Texts, which: torch.Tensor, places: torch.Tensor, way: Way) -> torch.Tensor:
+        """Read several texts in one pass of this shadow, and return logits [p, vocabulary].
+
+        They are those at row places[i] of text which[i], counted from its first row after the source.
+        """
 
     def network(self, inputs: Inputs) -> Network:
         """Return the model as a function from embeddings [b, m, d], m ≤ n, and positions [k] to logits there.
@@ -289,7 +296,18 @@ class Model(ABC):
     counted = "tokens"  # the noun for its columns
     raw = False  # whether its outputs are raw scores without probabilities
     independent = False  # whether several classes may apply at once, each with its own probability
+    reads_classes = False  # whether its columns are classes of a text
     has_source = False  # whether it has an encoder, which reads a source
+
+    @property
+    def padding(self) -> int | None:
+        """Return the id that must stand after a shorter text; None where any token may, as in a causal model."""
+        return None
+
+    @property
+    def takes_positions(self) -> bool:
+        """Return whether a pass may be given the positions of its rows."""
+        return not self.has_source and self._takes("position_ids")
 
     def _project(self, call: Callable[..., Any], positions: torch.Tensor, way: Way) -> Forward:
         """Return logits and head at `positions` of the pass `call`, which takes the model's own options."""
@@ -306,11 +324,26 @@ class Model(ABC):
             logits = logits_of(call(logits_to_keep=positions.cpu() if spread else positions))
         return Forward(logits, heads[0] if len(heads) == 1 and heads[0].shape[:2] == logits.shape[:2] else None)
 
+    def _project_rows(
+        self, call: Callable[[], Any], which: torch.Tensor, places: torch.Tensor, way: Way
+    ) -> torch.Tensor:
+        """Return the logits [p, vocabulary] of the pass `call` at row places[i] of text which[i]."""
+        if way is Way.WHOLE or self._head is None:
+            logits = logits_of(call())
+            return logits[which.to(logits.device), places.to(logits.device)]
+        with head_rows(self._head, which, places):
+            return logits_of(call())[0]
+
     @property
     def ways(self) -> tuple[Way, ...]:
         """Return the ways to compute logits at chosen positions that may be tried, the fastest first."""
         ways = [Way.KEPT] if self._takes("logits_to_keep") else []
         return (*ways, *([] if self._head is None else [Way.NARROWED]), Way.WHOLE)
+
+    @property
+    def row_ways(self) -> tuple[Way, ...]:
+        """Return the ways to compute logits at other rows of each text, the fastest first."""
+        return (*([] if self._head is None else [Way.NARROWED]), Way.WHOLE)
 
     def _takes(self, option: str) -> bool:
         """Return whether the model's own code names an option of a pass."""
