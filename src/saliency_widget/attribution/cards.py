@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..types import Objective
+
 Family = Literal["gradient", "attention", "perturbation", "relevance", "explanation", "baseline", "difference"]
 READY = "none: it is there already"  # the cost of a map that came from elsewhere
 
@@ -31,7 +33,8 @@ class Card:
 
     `unit` is the name of a score, as in "share of the {unit}"; `pool` says how the scores of tokens make the score of a
     word.
-    `uses_objective`: whether another objective gives another map. `cost` says in words what one map costs, `work` in
+    `uses_objective`: whether another objective gives another map. `objective`: the one that is explained unless another
+    is asked for; None for the model's first. `cost` says in words what one map costs, `work` in
     passes; None where it cannot be told. `says` tells a reader what the colour of an input means: in it `{target}`
     stands for the target, and `{word}` for the kind of unit that is read.
     """
@@ -41,6 +44,7 @@ class Card:
     family: Family
     signed: bool = False
     uses_objective: bool = True
+    objective: Objective | None = None
     unit: str
     pool: Literal["sum", "mean", "max"] = "sum"
     cost: str
