@@ -57,12 +57,11 @@ class _Entry:
         return {col for chunk in self.chunks if not chunk.goes_on for col in chunk.cols}
 
     def passes(self) -> int | None:
-        """Return the passes that the columns took, as its card tells; if it has estimates, as these tell."""
-        calls = sum(chunk.calls for chunk in self.chunks)
+        """Return the passes that the columns took, as the card tells; None of estimates, which take what they need."""
         work = self.question.card.work
-        if calls:
-            return calls
-        return None if work is None or not self.chunks else work.passes(len(self.chunks[0].scores), len(self.done()))
+        if work is None or not self.chunks or any(chunk.calls for chunk in self.chunks):
+            return None
+        return work.passes(len(self.chunks[0].scores), len(self.done()))
 
     def add(self, chunk: Chunk) -> bool:
         """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
