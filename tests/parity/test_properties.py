@@ -124,7 +124,7 @@ def iterate(case: Case, schedule: engine.Schedule, check: Callable[[], None] | N
     model = made(name).shadow(check)
     prompt = check_prompt(TEXT, target=None if name in CLASSIFIERS else TARGET)
     document = write(model, prompt, 1, lambda *_: None)
-    yield from columns(model, check_question(method, "probability", asked), document, schedule)
+    yield from columns(model, check_question(method, None, asked), document, schedule)
 
 
 def matrix(case: Case, *schedules: engine.Schedule) -> np.ndarray:
