@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..types import Objective
+
 Family = Literal["gradient", "attention", "perturbation", "relevance", "explanation", "baseline", "difference"]
 READY = "none: it is there already"  # the cost of a map that came from elsewhere
 
@@ -31,7 +33,8 @@ class Card:
 
     `unit` is the name of a score, as in "share of the {unit}"; `pool` says how the scores of tokens make the score of a
     word.
-    `uses_objective`: whether another objective gives another map. `cost` says in words what one map costs, `work` in
+    `uses_objective`: whether another objective gives another map. `objective`: the one that is explained unless another
+    is asked for; None for the model's first. `cost` says in words what one map costs, `work` in
     passes; None where it cannot be told. `says` tells a reader what the colour of an input means: in it `{target}`
     stands for the target, and `{word}` for the kind of unit that is read.
     """
@@ -41,6 +44,7 @@ class Card:
     family: Family
     signed: bool = False
     uses_objective: bool = True
+    objective: Objective | None = None
     unit: str
     pool: Literal["sum", "mean", "max"] = "sum"
     cost: str
@@ -158,6 +162,26 @@ OURS: dict[str, Card] = {
                 "Layer-wise relevance propagation is covered by patents, as its authors say of their own code (LXT).",
             ),
             reference="Achtibat et al. 2024, arXiv:2402.05602",
+        ),
+        Card(
+            id="gim",
+            label="GIM",
+            family="relevance",
+            signed=True,
+            objective="logit",
+            unit="contribution",
+            cost="one backward pass per target",
+            work=Work(per_target=4),
+            says="Purple: this {word} speaks for {target}; orange: against it.",
+            reads="The gradient times what makes this token differ from a space; its backward pass does not let "
+            "attention hide a token where another says the same. It explains the logit, unless another objective is "
+            "asked for.",
+            caveats=(
+                "The rules are choices; other rules give other maps.",
+                "The scores do not sum to anything, and a space itself scores 0.",
+                "A logit means nothing alone: all logits may rise together, so that no probability changes.",
+            ),
+            reference="Edin et al. 2025, arXiv:2505.17630",
         ),
         Card(
             id="attention_rollout",

@@ -44,7 +44,7 @@ _MAX_HEAD_WEIGHTS = 4_000_000  # attention weights of all heads that a page is s
 class Question:
     """A method, objective, foil and settings whose names exist; no model has checked them yet.
 
-    `objective`: None for the model's first one, see `objective_of`. `col`: the only column to compute, or None for all.
+    `objective`: None for the usual one, see `objective_of`. `col`: the only column to compute, or None for all.
     """
 
     card: Card
@@ -59,8 +59,10 @@ class Question:
         return [*self.settings.described().items(), *against]
 
     def objective_of(self, model: Model) -> Objective:
-        """Return the question's objective, or the first one that the model has."""
-        return next(iter(labels(raw=model.raw))) if self.objective is None else self.objective
+        """Return the question's objective; if it names none, that of the card, else the first that the model has."""
+        known = labels(raw=model.raw)
+        usual = self.card.objective if self.card.objective in known else next(iter(known))
+        return usual if self.objective is None else self.objective
 
     def cols(self, document: Document) -> range:
         """Return the columns to compute. Raises: InputError if `col` is no column of the document."""
