@@ -111,7 +111,6 @@ def wire_method(card: Card, reason: str | None, seconds: float | None = None) ->
     """Return a card for the menu. `reason`: why the method cannot run on this model, or None. `seconds`: see above."""
     about = asdict(card)
     del about["pool"], about["work"]  # the reader of the page chooses how scores are pooled
-    del about["objective"]  # and what is explained
     return cast("to_page.WireMethod", {**about, "caveats": list(card.caveats), "reason": reason, "seconds": seconds})
 
 
