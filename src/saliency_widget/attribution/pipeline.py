@@ -348,6 +348,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         groups={
             unit: unit_numbers(document.rows, unit, document.first_written) for unit in ("word", "sentence", "segment")
         },
+        fixed=tuple(token.position for token in document.rows if token.role == "special"),
         memory_budget=budget,
         precision="bfloat16" if probe.rounds_steps(model) else probe.precision(model),
     )

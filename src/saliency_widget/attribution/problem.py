@@ -44,6 +44,7 @@ class Problem:
     n_source: int = 0  # how many of the rows are a source
     access: Access = field(default_factory=Outside)
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    fixed: tuple[int, ...] = ()  # rows that a user cannot change: special tokens, those of a chat's template
     memory_budget: int = 1 << 30  # bytes for one chunk
     precision: str = "float32"
 
