@@ -250,15 +250,17 @@ def _rows(given: Given, document: Document) -> tuple[tuple[int, ...], ...]:
     text, word = "".join(char for char, _ in theirs), "".join(char for char, _ in mine)
     start = 0 if text.startswith(word) else text.rfind(word)
     if start < 0 or not word:
-        at = next((i for i, (a, b) in enumerate(zip(text, word, strict=False)) if a != b), 0)
-        raise _other_text(given, rows[own[mine[at][1]]], tokens[at_row[theirs[at][1]]]) if mine and theirs else (
-            InputError(f"{given.name} has no words.", cure=_CURE)
+        off = next((i for i, (a, b) in enumerate(zip(text, word, strict=False)) if a != b), 0)
+        raise (
+            _other_text(given, rows[own[mine[off][1]]], tokens[at_row[theirs[off][1]]])
+            if mine and theirs
+            else (InputError(f"{given.name} has no words.", cure=_CURE))
         )
     owners: list[list[int]] = [[] for _ in rows]
-    for (_, row), (_, token) in zip(mine, theirs[start:], strict=False):
-        place = at_row[token]
-        if place not in owners[own[row]]:
-            owners[own[row]].append(place)
+    for (_, mine_at), (_, their_at) in zip(mine, theirs[start:], strict=False):
+        place = at_row[their_at]
+        if place not in owners[own[mine_at]]:
+            owners[own[mine_at]].append(place)
     return tuple(map(tuple, owners))
 
 

@@ -36,7 +36,9 @@ def to_text(findings: Findings) -> str:
         lines.append(f"{plain(each.map)} · “{plain(each.target)}” · {each.operator}")
         for figure in each.figures:
             said = figure.reason or _beside(figure)
-            lines.append(f"  {METRICS[figure.metric].label:<{width}}  {figure_number(figure.value):>6}  {said}".rstrip())
+            lines.append(
+                f"  {METRICS[figure.metric].label:<{width}}  {figure_number(figure.value):>6}  {said}".rstrip()
+            )
     return "\n".join([*lines, *(["", *findings.given_up] if findings.given_up else [])])
 
 

@@ -66,9 +66,7 @@ def evaluate(
             cure="Evaluate maps of a model that is loaded here.",
         )
     found = [map_of(item) for item in several]
-    given = [
-        Given(name, one, source) for name, one, source in zip(labels_of(found), found, several, strict=True)
-    ]
+    given = [Given(name, one, source) for name, one, source in zip(labels_of(found), found, several, strict=True)]
     so_far: list[Evaluation] = []
     at = (0, 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,34 +20,16 @@ _KIND = "saliency-widget evaluation"
 
 def write(findings: Findings, path: str | Path) -> None:
     """Write an evaluation, whole or not at all. Raises: FileError."""
-    plain = {each.name: getattr(findings, each.name) for each in fields(findings)}
-    plain["judgements"] = [
-        {**each._asdict(), "figures": [figure._asdict() for figure in each.figures]} for each in findings.judgements
-    ]
-    plain["floors"] = [
-        {**each._asdict(), "without": each.without._asdict(), "only": each.only._asdict()} for each in findings.floors
-    ]
-    text = json.dumps({**plain, "notes": dict(findings.notes)}, ensure_ascii=True)
+    text = json.dumps(asdict(replace(findings, notes=dict(findings.notes))))
     whole = {"kind": _KIND, "format": FORMAT, "sha256": sha256(text.encode()).hexdigest(), "evaluation": text}
-    write_whole(path, json.dumps(whole, ensure_ascii=True).encode())
+    write_whole(path, json.dumps(whole).encode())
 
 
 def read(path: str | Path) -> dict[str, Any]:
     """Return the fields of the evaluation in a file. Raises: DamagedFile, NoSuchFile, FileError."""
     content = read_part(path, 0, size_of(path))
     try:
-        whole = json.loads(content)
-        if not isinstance(whole, dict) or whole.get("kind") != _KIND:
-            raise ValueError("it is another kind of file")
-        if isinstance(whole["format"], int) and whole["format"] > FORMAT:
-            raise DamagedFile(
-                f"{path} was saved by a newer version of saliency-widget, in its format {whole['format']}.",
-                cure="Upgrade with pip install -U saliency-widget.",
-            )
-        text = _string(whole["evaluation"])
-        if sha256(text.encode()).hexdigest() != whole["sha256"]:
-            raise ValueError("its checksum is that of other contents")
-        return _fields(json.loads(text))
+        return _fields(json.loads(_checked(json.loads(content), path)))
     except DamagedFile:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as wrong:
@@ -55,6 +37,21 @@ def read(path: str | Path) -> dict[str, Any]:
             f"{path} is not a whole saved evaluation: {wrong}.",
             cure="Save it again, or copy it again if a copy broke off.",
         ) from wrong
+
+
+def _checked(whole: Any, path: str | Path) -> str:
+    """Return the JSON of the evaluation, whose checksum is right."""
+    if not isinstance(whole, dict) or whole.get("kind") != _KIND:
+        raise ValueError("it is another kind of file")
+    if _whole(whole["format"]) > FORMAT:
+        raise DamagedFile(
+            f"{path} was saved by a newer version of saliency-widget, in its format {whole['format']}.",
+            cure="Upgrade with pip install -U saliency-widget.",
+        )
+    text = _string(whole["evaluation"])
+    if sha256(text.encode()).hexdigest() != whole["sha256"]:
+        raise ValueError("its checksum is that of other contents")
+    return text
 
 
 def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,12 +80,9 @@ def _figure(given: Any) -> Figure:
     metric, reason = _string(given["metric"]), given["reason"]
     if metric not in METRICS:
         raise ValueError(f"there is no metric {metric!r}")
-    names = Figure._fields[1:-1]
-    return Figure(
-        metric,
-        *(None if given[name] is None else _number(given[name]) for name in names),
-        reason=None if reason is None else _string(reason),
-    )
+    names = ("value", "random_mean", "random_low", "random_high", "p", "low", "high")
+    value, mean, low, high, p, worst, best = (None if given[name] is None else _number(given[name]) for name in names)
+    return Figure(metric, value, mean, low, high, p, worst, best, None if reason is None else _string(reason))
 
 
 def _floor(given: Any) -> Floor:
@@ -99,7 +93,8 @@ def _floor(given: Any) -> Floor:
 
 
 def _band(given: Any) -> Band:
-    return Band(*(_many(_number)(given[name]) for name in Band._fields))
+    middle, low, high = (_many(_number)(given[name]) for name in ("middle", "low", "high"))
+    return Band(middle, low, high)
 
 
 def _notes(given: Any) -> dict[str, str]:
@@ -118,11 +113,13 @@ def _many(one: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _string(given: Any) -> str:
-    return _of_type(given, str)
+    found: str = _of_type(given, str)
+    return found
 
 
 def _flag(given: Any) -> bool:
-    return _of_type(given, bool)
+    found: bool = _of_type(given, bool)
+    return found
 
 
 def _whole(given: Any) -> int:

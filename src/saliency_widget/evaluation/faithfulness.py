@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..export.reading import MINUS
 from .curves import Curves
 from .rankings import mid_ranks, spearman
 
@@ -105,7 +106,8 @@ METRICS: dict[str, Metric] = {
 }
 
 
-class Figure(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Figure:
     """One metric of a map for a target under an operator.
 
     `value`: None for the `reason`. `random_mean`, `random_low`, `random_high`: mean (of "words_to_flip" the median) and
@@ -190,7 +192,8 @@ def _undefined(case: Case) -> str | None:
     if case.n < 2:
         return "One unit has no order."
     if abs(case.effect) < LEAST_EFFECT:
-        return f"All units together change the value by {case.effect:.3f} only, less than {LEAST_EFFECT}."
+        change = f"{case.effect:.3f}".replace("-", MINUS)
+        return f"All units together change the value by {change} only, less than {LEAST_EFFECT}."
     return None
 
 
@@ -235,13 +238,11 @@ def _of_flips(case: Case, ours: Curves, random: Curves, first: Floats) -> list[F
         return [Figure(name, None, reason=said) for name in names]
     of_ours, of_random = (units_to_flip(each.margins[..., 0], case.steps, case.n) for each in (ours, random))
     value = float(np.quantile(of_ours, 0.5, method="lower"))
-    ends = [float(np.quantile(of_random, at, method="lower")) for at in (0.5, 0.025, 0.975)]
-    found = [Figure("words_to_flip", value, *ends, p_value(-value, -of_random, exhaustive=case.exhaustive))]
+    middle, low, high = (float(np.quantile(of_random, at, method="lower")) for at in (0.5, 0.025, 0.975))
+    found = [Figure("words_to_flip", value, middle, low, high, p_value(-value, -of_random, exhaustive=case.exhaustive))]
     shares = [np.where(np.isinf(each), 1.0, each / case.n) for each in (of_ours, of_random)]
     share = float(shares[0].mean())
-    found.append(
-        Figure("dffrac", share, *_spread(shares[1]), p_value(-share, -shares[1], exhaustive=case.exhaustive))
-    )
+    found.append(Figure("dffrac", share, *_spread(shares[1]), p_value(-share, -shares[1], exhaustive=case.exhaustive)))
     by_luck = float(np.mean(random.margins[:, 0, 0] < 0)) if case.steps[0] == 1 else None
     return [*found, Figure("dfmit", float(np.mean(first < 0)), by_luck)]
 
@@ -266,8 +267,8 @@ def lds(scores: Floats, masks: Keep, values: Floats, shuffles: Ints, *, signed: 
     floor = _correlations(mid_ranks(scores[shuffles] @ kept.T), mid_ranks(values))
     mean, low, high = _spread(floor)
     p = (1 + int(np.count_nonzero(floor >= value - _ROUNDING))) / (len(floor) + 1)
-    ends = np.percentile(_resampled(kept @ scores, values, seed), _MIDDLE).tolist()
-    return Figure("lds", value, mean, low, high, p, *ends)
+    worst, best = np.percentile(_resampled(kept @ scores, values, seed), _MIDDLE).tolist()
+    return Figure("lds", value, mean, low, high, p, worst, best)
 
 
 def _correlations(ranks: Floats, others: Floats) -> Floats:
@@ -284,7 +285,9 @@ def _resampled(a: Floats, b: Floats, seed: int) -> Floats:
     drawn = np.random.default_rng(seed).multinomial(m, np.full(m, 1 / m), size=_RESAMPLES).astype(np.float64)
     ranks = [drawn @ ((x[:, None] < x) + (x[:, None] == x) / 2) for x in (a, b)]  # [resamples, m]
     centred = [each - (drawn * each).sum(axis=1, keepdims=True) / m for each in ranks]
-    products = [(drawn * x * y).sum(axis=1) for x, y in ((centred[0], centred[1]), (centred[0],) * 2, (centred[1],) * 2)]
+    products = [
+        (drawn * x * y).sum(axis=1) for x, y in ((centred[0], centred[1]), (centred[0],) * 2, (centred[1],) * 2)
+    ]
     sizes = np.sqrt(products[1] * products[2])
     found: Floats = np.divide(products[0], sizes, out=np.zeros(_RESAMPLES), where=sizes > 0)
     return found

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ..errors import InputError
 from .faithfulness import BETTER, Figure
 
 
-class Band(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Band:
     """What random rankings reach at each of g steps: the median and the middle 95 %, in the value's own unit."""
 
     middle: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
 
+    def at(self, step: int) -> tuple[float, float, float]:
+        """Return median, low and high at one step."""
+        return self.middle[step], self.low[step], self.high[step]
 
-class Floor(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class Floor:
     """The values of one target under one operator that no map has a part in.
 
     `whole`, `empty`: with all units, and without any. `without`, `only`: of random rankings, without their first units
@@ -35,7 +40,8 @@ class Floor(NamedTuple):
     random: int
 
 
-class Judgement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Judgement:
     """The curves and figures of one map for one target under one operator.
 
     `without`, `only`, `reverse`: the values [g] without the first units, with nothing but these, and without the last
@@ -115,4 +121,6 @@ class Findings:
         raise InputError(f"There is no judgement of {name!r} for {target!r} under {operator!r}.", cure=self._known())
 
     def _known(self) -> str:
-        return f"Maps: {', '.join(self.maps)}; targets: {', '.join(self.targets)}; operators: {', '.join(self.operators)}."
+        return (
+            f"Maps: {', '.join(self.maps)}; targets: {', '.join(self.targets)}; operators: {', '.join(self.operators)}."
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from ..checks import one_of
 from ..errors import InputError
 from ..models.text.document import joined
 from ..types import Objective, Request
-from .budget import EXACT, DEFAULT_RUNS, Budget, Plan, Size, check_budget, check_random, exact_plan, in_seconds, plan
-from .common_text import Aim, CommonText, Given, aims_of, common_text, scores_of, units
+from .budget import DEFAULT_RUNS, EXACT, Budget, Plan, Size, check_budget, check_random, exact_plan, in_seconds, plan
+from .common_text import Aim, Given, aims_of, common_text, scores_of, units
 from .curves import Curves, curves_of, masks_of, without
 from .evaluation import Evaluation
 from .faithfulness import Case, half_masks, lds, of_curves
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .curves import Keep
     from .rankings import Floats, Ints
 
+_Found: TypeAlias = tuple[tuple[Floor, ...], tuple[Judgement, ...]]  # those of one operator
 UNITS = ("token", "word", "sentence", "segment")
 _ORDERS = 20_000  # random rankings where every subset is known but the orders are too many to look at all
 _BLOCK = 10  # random rankings between two looks at what was found
@@ -60,47 +61,53 @@ def check_asked(operators: Any, unit: str, random: Any, targets: Any, budget: An
             "There is no operator, or one of them twice.", cure=f"Name some of {', '.join(OPERATORS)}, each once."
         )
     one_of("unit", unit, UNITS)
-    return Asked(
-        operators=names, unit=unit, random=check_random(random), targets=targets, budget=check_budget(budget)
-    )
+    return Asked(operators=names, unit=unit, random=check_random(random), targets=targets, budget=check_budget(budget))
 
 
-class _Setting(NamedTuple):
-    """Everything that all operators share.
+class Setting(NamedTuple):
+    """What is judged: t targets and m maps on one problem, whose objective is the value.
 
-    `places`: of each aim, the columns of the problem. `rows`: of each unit. `scores`: of each map and aim, [n].
+    `targets`: of each, its name and the columns of the problem whose objectives are added. `rows`: those of each of the
+    n units that may go, and `units` their texts. `scores`: of each map and target, [n] each.
     """
 
-    text: CommonText
     problem: Problem
-    aims: tuple[Aim, ...]
-    places: tuple[tuple[int, ...], ...]
+    targets: tuple[Aim, ...]
     rows: list[tuple[int, ...]]
-    names: tuple[str, ...]
+    units: tuple[str, ...]
+    maps: tuple[str, ...]
+    methods: tuple[str, ...]
+    signed: tuple[bool, ...]
     scores: list[list[Floats]]
-    notes: dict[str, str]
+    notes: dict[str, str] = {}  # noqa: RUF012 (never changed)
+    model_name: str = ""
 
 
 def judge(
     model: Model, maps: Sequence[Given], asked: Asked, memory_budget: int | None = None
 ) -> Iterator[Evaluation | Progress]:
-    """Yield how far the work is (in rows), and after each block of it what was found so far; the last one is complete.
+    """Judge these maps as `judge_setting` does. `model` is a shadow.
 
-    `model` is a shadow. Stop iterating to cancel: what was yielded is valid.
     Raises: InputError, OutOfMemory, WeightsChanged.
     """
+    yield from judge_setting(setting_of(model, maps, asked, memory_budget), asked)
+    model.check_weights()
+
+
+def judge_setting(setting: Setting, asked: Asked) -> Iterator[Evaluation | Progress]:
+    """Yield how far the work is (in rows), and after each block of it what was found so far; the last one is complete.
+
+    Stop iterating to cancel: what was yielded is valid.
+    """
     started = time.perf_counter()
-    setting = _setting(model, maps, asked, memory_budget)
-    n = len(setting.rows)
-    size = _size(setting, asked)
+    n, size = len(setting.rows), _size(setting, asked)
     exact = n <= EXACT
     values = [_Values(setting, operator) for operator in asked.operators]
     chosen = exact_plan(n, size, asked.random) if exact else _planned(size, asked, values[0])
     total = max(1, round(chosen.rows))
-    found: list[tuple[tuple[Floor, ...], tuple[Judgement, ...]]] = []
-    every = _rankings(n, asked.random, exact=exact) if exact else antithetic(n, chosen.random, seed=0)
+    found: list[_Found] = []
+    every = _rankings(n, chosen.random, exact=exact)
     for of_operator in values:
-        last = of_operator is values[-1]
         blocks = [len(every)] if exact else [*range(_BLOCK, chosen.random, _BLOCK), chosen.random]
         for count in blocks:
             random, whole = every[:count], count == blocks[-1]
@@ -109,22 +116,24 @@ def judge(
             else:
                 for _ in of_operator.fill(_masks(setting, chosen, random, whole=whole)):
                     yield Progress(min(total - 1, round(sum(each.rows for each in values))), total)
-            judged = _judged(setting, of_operator, chosen, random, every)
-            complete = whole and last
+            judged = _judged(setting, of_operator, chosen, random, whole=whole)
             spent = sum(each.rows for each in values)
-            yield _evaluation(
-                model, setting, asked, chosen, [*found, judged], spent=spent, runs=spent / size.run if size.run else 0,
-                complete=complete, seconds=time.perf_counter() - started,
-            )  # fmt: skip
-            if whole:
-                found.append(judged)
-    model.check_weights()
+            now = _evaluation(setting, asked, chosen, [*found, judged])
+            yield replace(
+                now,
+                complete=whole and of_operator is values[-1],
+                rows=spent,
+                runs=spent / size.run if size.run else 0.0,
+                seconds=time.perf_counter() - started,
+            )
+        found.append(judged)
 
 
 # ── the setting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _setting(model: Model, maps: Sequence[Given], asked: Asked, memory_budget: int | None) -> _Setting:
+def setting_of(model: Model, maps: Sequence[Given], asked: Asked, memory_budget: int | None = None) -> Setting:
+    """Return what is judged, from maps and the model (a shadow). Raises: InputError, TokenNotFound, AmbiguousToken."""
     text = common_text(model, maps)
     aims = aims_of(text, asked.targets)
     used = sorted({at for aim in aims for at in aim.targets})
@@ -146,28 +155,36 @@ def _setting(model: Model, maps: Sequence[Given], asked: Asked, memory_budget: i
             "predicts always stay.",
             cure='Give a longer text, or take unit="token".',
         )
-    names = tuple(given.name for given in text.maps)
     scores, notes = [], {}
-    for at, name in enumerate(names):
+    for at, given in enumerate(text.maps):
         of_aims = [scores_of(text, at, aim, rows) for aim in aims]
-        missing = max(int(np.isnan(column).sum()) for column in of_aims)
+        if missing := max(int(np.isnan(column).sum()) for column in of_aims):
+            notes[given.name] = f"{missing} of {len(rows)} {asked.unit}s have no score and count as 0."
         scores.append([np.nan_to_num(column) for column in of_aims])
-        if missing:
-            notes[name] = f"{missing} of {len(rows)} {asked.unit}s have no score and count as 0."
-        if all(len(np.unique(column)) == 1 for column in scores[-1]) and len(rows) > 1:
-            notes[name] = "all of its scores are equal, so it says no more than random orders do."
-    places = tuple(tuple(used.index(at) for at in aim.targets) for aim in aims)
-    return _Setting(text, problem, aims, places, rows, names, scores, notes)
+        if len(rows) > 1 and all(len(np.unique(column)) == 1 for column in scores[-1]):
+            notes[given.name] = "all of its scores are equal, so it is as good as random orders, and no better."
+    return Setting(
+        problem=problem,
+        targets=tuple(Aim(aim.name, tuple(used.index(at) for at in aim.targets)) for aim in aims),
+        rows=rows,
+        units=tuple(joined([document.rows[row] for row in unit]).text.strip() for unit in rows),
+        maps=tuple(given.name for given in text.maps),
+        methods=tuple(given.map.method for given in text.maps),
+        signed=tuple(given.map.signed for given in text.maps),
+        scores=scores,
+        notes=notes,
+        model_name=model.name,
+    )
 
 
-def _size(setting: _Setting, asked: Asked) -> Size:
+def _size(setting: Setting, asked: Asked) -> Size:
     moving = sum(map(len, setting.rows))
     return Size(
         len(setting.rows),
         setting.problem.n_rows - moving,
         moving,
         tuple(not OPERATORS[operator].shortens for operator in asked.operators),
-        len(setting.names) * len(setting.aims),
+        len(setting.maps) * len(setting.targets),
     )
 
 
@@ -196,7 +213,7 @@ def _rankings(n: int, random: int, *, exact: bool) -> Ints:
 class _Values:
     """The values of the masks of units that were read, under one operator. `rows`: of all passes so far."""
 
-    def __init__(self, setting: _Setting, operator: str) -> None:
+    def __init__(self, setting: Setting, operator: str) -> None:
         self.operator = operator
         self.rows = 0.0
         self._setting = setting
@@ -207,7 +224,8 @@ class _Values:
 
     def fill(self, masks: Keep) -> Iterator[None]:
         """Read those of the masks [m, n] that are not known yet, and yield after each batch."""
-        keys, new = [], []
+        keys: list[bytes] = []
+        new: list[Keep] = []
         for key, mask in zip(_keys(masks), masks, strict=True):
             if key not in self._known:
                 self._known[key] = len(self._values) + len(keys)
@@ -248,6 +266,11 @@ class _Values:
         return both[:, 0].reshape(shape), both[:, 1].reshape(shape)
 
     @property
+    def exact(self) -> bool:
+        """Return whether every subset is known."""
+        return self._table is not None
+
+    @property
     def texts(self) -> list[Intact]:
         """Return the text as it was read once: for all targets, or for each where a network needs that."""
         if self._texts is None:
@@ -272,12 +295,13 @@ class _Values:
         """Return values and margins [m, 2, aims]: sums over the tokens of a target, and its weakest margin."""
         objectives, margins = (
             np.concatenate(
-                [np.concatenate([outcome[which].double().cpu().numpy() for outcome in found]) for found in parts], axis=1
+                [np.concatenate([outcome[which].double().cpu().numpy() for outcome in found]) for found in parts],
+                axis=1,
             )
             for which in (0, 1)
         )  # [m, columns]
-        values = [objectives[:, list(cols)].sum(axis=1) for cols in self._setting.places]
-        weakest = [margins[:, list(cols)].min(axis=1) for cols in self._setting.places]
+        values = [objectives[:, list(cols)].sum(axis=1) for _, cols in self._setting.targets]
+        weakest = [margins[:, list(cols)].min(axis=1) for _, cols in self._setting.targets]
         both: Floats = np.stack([np.stack(values, axis=1), np.stack(weakest, axis=1)], axis=1)
         return both
 
@@ -286,7 +310,7 @@ def _keys(masks: Keep) -> list[bytes]:
     return [line.tobytes() for line in np.packbits(masks, axis=1)]
 
 
-def _masks(setting: _Setting, chosen: Plan, random: Ints, *, whole: bool) -> Keep:
+def _masks(setting: Setting, chosen: Plan, random: Ints, *, whole: bool) -> Keep:
     """Return the masks that are needed for so many random rankings; at last also all halves."""
     n = len(setting.rows)
     parts = [np.ones((1, n), dtype=bool), np.zeros((1, n), dtype=bool), masks_of(random, chosen.steps)]
@@ -304,50 +328,52 @@ def _halves(n: int, chosen: Plan, random: Ints) -> Keep:
 # ── what they say ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _judged(
-    setting: _Setting, values: _Values, chosen: Plan, random: Ints, every: Ints
-) -> tuple[tuple[Floor, ...], tuple[Judgement, ...]]:
+def _judged(setting: Setting, values: _Values, chosen: Plan, random: Ints, *, whole: bool) -> _Found:
     """Return floors and judgements under one operator from what was read so far."""
     n = len(setting.rows)
-    exact = values._table is not None  # noqa: SLF001 (of this file)
+    exact = values.exact
     exhaustive = exact and n <= EVERY
     of_random = curves_of(random, chosen.steps, values.read)
-    (whole, margin), (empty, _) = (values.read(np.full((1, n), kept)) for kept in (True, False))
+    (full, margin), (empty, _) = (values.read(np.full((1, n), kept)) for kept in (True, False))
     breakers = antithetic(n, chosen.random, seed=0) if exact else random
     if exact:
         halves = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
         halves = halves[halves.sum(axis=1) == n // 2]
     else:
-        halves = _halves(n, chosen, random) if len(random) == len(every) else without(random, ((n + 1) // 2,))[:, 0]
+        halves = _halves(n, chosen, random) if whole else without(random, ((n + 1) // 2,))[:, 0]
     of_halves, _ = values.read(halves)
     floors, judged = [], []
-    for at, aim in enumerate(setting.aims):
-        case = Case(n, chosen.steps, float(whole[0, at]), float(empty[0, at]), float(margin[0, at]), exhaustive)
+    for at, aim in enumerate(setting.targets):
+        case = Case(n, chosen.steps, float(full[0, at]), float(empty[0, at]), float(margin[0, at]), exhaustive)
         here = Curves(*(part[..., [at]] for part in of_random))
         floors.append(
-            Floor(
-                aim.name, values.operator, case.whole, case.empty, _band(here.without), _band(here.only), len(random)
-            )
+            Floor(aim.name, values.operator, case.whole, case.empty, _band(here.without), _band(here.only), len(random))
         )
-        for name, given, columns in zip(setting.names, setting.text.maps, setting.scores, strict=True):
+        for name, signed, columns in zip(setting.maps, setting.signed, setting.scores, strict=True):
             scores = columns[at]
             constant = len(np.unique(scores)) == 1
             orders = ranked(scores, random if constant else breakers, len(breakers) if exact else BREAKINGS)
             ours = Curves(*(part[..., [at]] for part in curves_of(orders, chosen.steps, values.read)))
             _, first = values.read(without(orders, (1,))[:, 0])
             figures = of_curves(case, ours, here, first[:, at])
-            figures.append(lds(scores, halves, of_halves[:, at], breakers, signed=given.map.signed))
+            figures.append(lds(scores, halves, of_halves[:, at], breakers, signed=signed))
             judged.append(
                 Judgement(
                     name,
                     aim.name,
                     values.operator,
-                    *(tuple(part[..., 0].mean(axis=0).tolist()) for part in ours[:3]),
-                    figures=tuple(figures),
-                    top=tuple(orders[0].tolist()) if len(orders) == 1 else (),
+                    _mean(ours.without),
+                    _mean(ours.only),
+                    _mean(ours.reverse),
+                    tuple(figures),
+                    tuple(orders[0].tolist()) if len(orders) == 1 else (),
                 )
             )
     return tuple(floors), tuple(judged)
+
+
+def _mean(curves: Floats) -> tuple[float, ...]:
+    return tuple(curves[..., 0].mean(axis=0).tolist())
 
 
 def _band(curves: Floats) -> Band:
@@ -355,27 +381,15 @@ def _band(curves: Floats) -> Band:
     return Band(tuple(middle), tuple(low), tuple(high))
 
 
-def _evaluation(
-    model: Model,
-    setting: _Setting,
-    asked: Asked,
-    chosen: Plan,
-    found: Sequence[tuple[tuple[Floor, ...], tuple[Judgement, ...]]],
-    *,
-    spent: float,
-    runs: float,
-    complete: bool,
-    seconds: float,
-) -> Evaluation:
+def _evaluation(setting: Setting, asked: Asked, chosen: Plan, found: Sequence[_Found]) -> Evaluation:
     n = len(setting.rows)
-    tokens = setting.text.document.rows
     return Evaluation(
-        maps=setting.names,
-        methods=tuple(given.map.method for given in setting.text.maps),
-        targets=tuple(aim.name for aim in setting.aims),
+        maps=setting.maps,
+        methods=setting.methods,
+        targets=tuple(aim.name for aim in setting.targets),
         operators=tuple(floors[0].operator for floors, _ in found),
         unit=asked.unit,
-        units=tuple(joined([tokens[row] for row in rows]).text.strip() for rows in setting.rows),
+        units=setting.units,
         steps=chosen.steps,
         exact=n <= EXACT,
         exhaustive=n <= EVERY,
@@ -383,10 +397,6 @@ def _evaluation(
         floors=tuple(floor for floors, _ in found for floor in floors),
         given_up=chosen.given_up,
         notes=setting.notes,
-        complete=complete,
-        raw=model.raw,
-        model_name=model.name,
-        rows=spent,
-        runs=runs,
-        seconds=seconds,
+        raw=setting.problem.raw,
+        model_name=setting.model_name,
     )

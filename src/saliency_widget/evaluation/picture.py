@@ -37,13 +37,13 @@ def plot(findings: Findings) -> Plot:
 
 def _panel(axes: Axes, findings: Findings, target: str, operator: str, side: str) -> None:
     floor = findings.floor(target, operator)
-    shown = (lambda values: np.array(values)) if findings.raw else (lambda values: np.exp(values))
+    shown = np.array if findings.raw else np.exp
     start = floor.whole if side == "without" else floor.empty
     n = len(findings.units)
     steps = findings.steps if side == "without" else kept_steps(n, findings.steps)
     places = [0, *steps]
     band = getattr(floor, side)
-    middle, low, high = (shown([start, *part]) for part in band)
+    middle, low, high = (shown([start, *part]) for part in (band.middle, band.low, band.high))
     axes.fill_between(places, low, high, color="0.6", alpha=0.3, label="random, middle 95 %", linewidth=0)
     axes.plot(places, middle, color="0.5", linestyle=":", label="random, median")
     for each in findings.judgements:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SHOWN_AT = 3  # units that a sentence takes away, or the next step above it
 
+
 def shown_step(findings: Findings) -> int:
     """Return the index of the step that sentences speak of: the first of at least three units, else the last."""
     found = (at for at, step in enumerate(findings.steps) if step >= SHOWN_AT)
@@ -24,13 +25,11 @@ def sentence(findings: Findings, judgement: Judgement) -> str:
     """Return what happens without a map's first units, and without as many random ones: median and middle 95 %."""
     at = shown_step(findings)
     k, floor = findings.steps[at], findings.floor(judgement.target, judgement.operator)
-    ours, (middle, low, high) = judgement.without[at], (part[at] for part in floor.without)
-    verb = "falls" if ours < floor.whole else "rises" if ours > floor.whole else "stays"
-    unit = counted(k, findings.unit)
-    what = "value" if findings.raw else "probability"
+    ours, (middle, low, high) = judgement.without[at], floor.without.at(at)
+    unit, what = counted(k, findings.unit), "value" if findings.raw else "probability"
     before, after, *rest = (number(each, raw=findings.raw) for each in (floor.whole, ours, middle, low, high))
-    moved = f"falls from {before} to {after}" if verb == "falls" else f"rises from {before} to {after}"
-    moved = f"stays at {before}" if verb == "stays" else moved
+    verb = "falls" if ours < floor.whole else "rises"
+    moved = f"stays at {before}" if before == after else f"{verb} from {before} to {after}"
     return (
         f"Without its {k if k > 1 else ''}{' ' if k > 1 else ''}top {unit} the {what} {moved}; "
         f"without {_in_words(k)} random {unit} to {rest[0]} [{rest[1]}, {rest[2]}]."
@@ -69,9 +68,7 @@ def warnings(findings: Findings, name: str, target: str) -> list[str]:
 
 def is_chance(findings: Findings, name: str, target: str) -> bool:
     """Return whether a map was judged, and found no better than chance under any operator."""
-    judged = [
-        each.better for each in findings.judgements if (each.map, each.target) == (name, target)
-    ]
+    judged = [each.better for each in findings.judgements if (each.map, each.target) == (name, target)]
     return any(better is False for better in judged) and not any(judged)
 
 
