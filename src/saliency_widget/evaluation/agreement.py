@@ -93,12 +93,12 @@ def agreement(maps: Sequence[Attribution | HasAttribution], *, k: int | None = N
     Raises: InputError for fewer than two maps, an object without a map, and maps of different words or numbers of
     columns.
     """
-    given = [_map(item) for item in maps]
+    given = [map_of(item) for item in maps]
     if len(given) < 2:
         raise InputError(f"There is {len(given)} map to compare.", cure="Give at least two maps of the same words.")
     for other in given[1:]:
         _same_words(given[0], other)
-    named = list(zip(_labels(given), given, strict=True))
+    named = list(zip(labels_of(given), given, strict=True))
     return Agreement(
         tuple(
             Row(a_name, b_name, *_averaged(column_figures))
@@ -108,7 +108,8 @@ def agreement(maps: Sequence[Attribution | HasAttribution], *, k: int | None = N
     )
 
 
-def _map(item: object) -> Attribution:
+def map_of(item: object) -> Attribution:
+    """Return the map that an object is or holds. Raises: InputError if it is none and holds none."""
     found = item if isinstance(item, Attribution) else getattr(item, "attribution", None)
     if not isinstance(found, Attribution):
         raise InputError(
@@ -137,7 +138,7 @@ def _same_words(a: Attribution, b: Attribution) -> None:
         )
 
 
-def _labels(maps: Sequence[Attribution]) -> list[str]:
+def labels_of(maps: Sequence[Attribution]) -> list[str]:
     """Return the names of the maps' methods; several maps of one method are numbered."""
     names = [each.label for each in maps]
     often, seen = Counter(names), Counter[str]()
