@@ -115,6 +115,7 @@ const method = shape<WireMethod>({
   family: text,
   signed: flag,
   uses_objective: flag,
+  objective: orNull(text),
   unit: text,
   cost: text,
   says: text,

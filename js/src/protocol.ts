@@ -62,6 +62,8 @@ export type WireMethod = {
   family: string;
   signed: boolean;
   uses_objective: boolean;
+  /** The objective that it explains unless another is asked for; null: the one on show. */
+  objective: string | null;
   unit: string;
   cost: string;
   says: string;

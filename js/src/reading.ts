@@ -20,6 +20,7 @@ import {
   opening,
   type Pool,
   pooled,
+  pooledError,
   type Units,
   unitAt,
   unitsOf,
@@ -236,6 +237,18 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     return found;
   }
 
+  /** Returns the standard error of a unit's score for the target columns `cols`; NaN if it is not known. */
+  function unitError(of: MapData | null, cols: Span, unit: number): number {
+    const [errors, scores] = [of?.errors.slice(cols.start, cols.end) ?? [], whole(of, cols)];
+    const span = units.value.spans[unit];
+    if (scores === null || span === undefined || of?.difference !== undefined) return Number.NaN;
+    const known = errors.flatMap((column) => column ?? []);
+    if (known.length < cols.end - cols.start) return Number.NaN;
+    const all = cols.end - cols.start === 1 ? (known[0] as Float32Array) : joined(known, joint.value);
+    const seen = hiddenRows.value === null ? scores : masked(scores, hiddenRows.value);
+    return pooledError(seen, all, span, granularity.value === "token" ? "sum" : pool.value);
+  }
+
   const scores = computed(() => (targetCols.value === null ? null : unitScores(map.value, targetCols.value)));
   const shown = computed<Shown | null>(() => {
     const { value: cols } = targetCols;
@@ -429,6 +442,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     atRest,
     target,
     column,
+    unitError,
     ...chain,
     ...looks,
     shown,

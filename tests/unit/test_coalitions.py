@@ -43,7 +43,7 @@ def whole(value: Game, n: int) -> np.ndarray:
 
 def sampled(value: Game, n: int, pairs: int, estimand: Estimand, seed: int = 0) -> Estimate:
     draw = Draw(n, estimand, seed)
-    return estimate(draw, halves(value, draw.more(pairs)), whole(value, n), estimand)
+    return estimate(draw, halves(value, draw.more(pairs)), whole(value, n))
 
 
 def truth(value: Game, n: int, estimand: Estimand) -> np.ndarray:
@@ -140,7 +140,7 @@ def test_standard_errors_are_those_of_leaving_out_each_pair() -> None:
     n, pairs, value = 8, 20, game(8)
     draw = Draw(n, "shapley", 3)
     y = halves(value, draw.more(pairs))
-    found = estimate(draw, y, whole(value, n), "shapley")
+    found = estimate(draw, y, whole(value, n))
     masks, of = draw.sample
     counts = np.bincount(of)
     weights = np.array([draw.strata[at].weight / counts[at] for at in of])
@@ -170,30 +170,6 @@ def test_pairs_of_size_one_alone_give_values_and_no_error_bars() -> None:
     found = sampled(game(12), 12, 12, "shapley")
     assert np.isfinite(found.values).all()
     assert np.isnan(found.errors).all()
-
-
-def test_players_that_cannot_matter_are_known_to_have_no_value() -> None:
-    """The other players' values are those of the game among them: exactly, when all pairs are drawn."""
-    value, among = game(5), np.array([True, True, False, True, True, False, True])
-    draw = Draw(7, "shapley", 0)
-    masks = draw.more(draw.possible)
-    found = estimate(draw, halves(value, masks[:, among]), whole(value, 5), "shapley", among)
-    np.testing.assert_allclose(found.values[among, 0], truth(value, 5, "shapley"), atol=1e-10)
-    assert not found.values[~among].any()
-    few = Draw(7, "shapley", 0)
-    found = estimate(few, halves(value, few.more(20)[:, among]), whole(value, 5), "shapley", among)
-    assert found.values.sum() == pytest.approx(whole(value, 5)[0], rel=1e-12)
-    assert not found.errors[~among].any()
-
-
-@pytest.mark.parametrize("among", [0, 1])
-def test_of_no_player_or_one_there_is_nothing_to_estimate(among: int) -> None:
-    draw = Draw(4, "shapley", 0)
-    draw.more(5)
-    mask = np.arange(4) < among
-    found = estimate(draw, np.full((5, 1), 0.5 * among), np.array([1.0 * among]), "shapley", mask)
-    np.testing.assert_array_equal(found.values[:, 0], mask)
-    assert not found.errors.any()
 
 
 @pytest.mark.parametrize("estimand", ESTIMANDS)

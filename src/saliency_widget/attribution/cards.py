@@ -112,6 +112,27 @@ OURS: dict[str, Card] = {
             reference="Zeiler & Fergus 2014, arXiv:1311.2901; Li et al. 2016, arXiv:1612.08220",
         ),
         Card(
+            id="shapley",
+            label="Shapley",
+            family="perturbation",
+            signed=True,
+            objective="log_probability",
+            unit="contribution",
+            cost="8 changed texts per input token for all targets, and on until the errors are small; 2ⁿ up to n = 10",
+            work=Work(per_input=8),
+            says="Purple: with this {word}, whatever else is there, {target} rises; orange: it falls.",
+            reads="How much the objective rises when this token joins others, averaged over every order in which the "
+            "text can be put together. The scores add up to what the text without them lacks; ± is a standard error.",
+            caveats=(
+                "Most of the texts that it averages over are full of holes: none the model was trained on.",
+                "It depends on how a token is taken away: hidden where the model can, else deleted.",
+                "What was written, the first token, the one that predicts and the template always stay: they score 0.",
+                "By words, sentences or segments each token has an equal part of its unit's score and error.",
+                "Banzhaf values (estimand) are mean effects too, but add up to nothing: never sum them.",
+            ),
+            reference="Shapley 1953; Lundberg & Lee 2017, arXiv:1705.07874; Musco & Witter 2024, arXiv:2410.01917",
+        ),
+        Card(
             id="input_x_gradient",
             label="Input × gradient",
             family="gradient",

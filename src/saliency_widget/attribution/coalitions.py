@@ -80,6 +80,7 @@ class Draw:
     """
 
     def __init__(self, n: int, estimand: Estimand, seed: int) -> None:
+        self.estimand = estimand
         self.strata = strata_of(n, estimand)
         self.possible = sum(stratum.possible for stratum in self.strata)
         random = np.random.default_rng(seed)
@@ -158,48 +159,36 @@ class Estimate(NamedTuple):
     errors: Numbers
 
 
-def estimate(draw: Draw, halves: Numbers, whole: Numbers, estimand: Estimand, among: Masks | None = None) -> Estimate:
+def estimate(draw: Draw, halves: Numbers, whole: Numbers) -> Estimate:
     """Estimate the values of k games from the same pairs.
 
     `halves` [p, k]: ½(v(S) − v(Sᶜ)) of each drawn pair. `whole` [k]: v(all) − v(none), which Shapley values sum to.
-    `among` [n]: the players that can matter in these games; those who cannot are known to have the value 0.
-    Standard errors: HC3 (MacKinnon & White 1985), times √(1 − drawn/possible) for the pairs of each stratum. If all
-    drawn pairs are from strata that are exhausted, and others have none, errors are unknown: nothing measures them.
+    Standard errors: HC3 (MacKinnon & White 1985), times √(1 − drawn/possible) for the pairs of each stratum. If every
+    stratum that was drawn from is exhausted while others were not drawn from, nothing measures the errors: NaN.
     """
     masks, of = draw.sample
     n, k = masks.shape[1], len(whole)
-    among = np.ones(n, dtype=bool) if among is None else among
-    values, errors = np.zeros((n, k)), np.zeros((n, k))
-    m = int(among.sum())
-    if m == 0:
-        return Estimate(values, errors)
-    if m == 1:  # its value is the whole
-        values[among] = whole
-        return Estimate(values, errors)
+    if n == 1:  # its value is the whole
+        return Estimate(whole[None].copy(), np.zeros((1, k)))
     counts = np.bincount(of, minlength=len(draw.strata))
     weights = np.array([stratum.weight for stratum in draw.strata])[of] / counts[of]  # [p]
-    open_ = 1 - counts / np.array([float(stratum.possible) for stratum in draw.strata])  # [strata]
-    signs = np.where(masks[:, among], 0.5, -0.5)  # [p, m]
-    basis, start = np.eye(m), np.zeros((m, k))
-    if estimand == "shapley":
-        basis, start = _sums_to_zero(m), np.tile(whole / m, (m, 1))
-    x = signs @ basis  # [p, m − 1] or [p, m]
+    basis, start = np.eye(n), np.zeros((n, k))
+    if draw.estimand == "shapley":
+        basis, start = _sums_to_zero(n), np.tile(whole / n, (n, 1))
+    signs = np.where(masks, 0.5, -0.5)  # [p, n]
+    x = signs @ basis  # [p, n − 1] or [p, n]
     y = halves - signs @ start  # [p, k]
-    inverse = np.linalg.pinv(x.T @ (weights[:, None] * x), hermitian=True)
-    pull = weights[:, None] * (x @ inverse)  # [p, ·]: what a pair's half adds to the fit
+    pull = weights[:, None] * (x @ np.linalg.pinv(x.T @ (weights[:, None] * x), hermitian=True))
     fit = pull.T @ y
-    values[among] = start + basis @ fit
-    moves = open_[of] > 0
-    if not moves.any() and len(of) < draw.possible:
-        errors[among] = np.nan
-        return Estimate(values, errors)
-    leverage = np.einsum("pi,pi->p", pull, x)[moves]
-    residuals = (y - x @ fit)[moves]  # [moving, k]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        loose = np.where(leverage < 1 - 1e-9, 1 / (1 - leverage), np.nan)[:, None] * residuals
-    spread = (pull[moves] @ basis.T) * np.sqrt(open_[of][moves])[:, None]  # [moving, m]
-    errors[among] = np.sqrt((spread**2).T @ loose**2)
-    return Estimate(values, errors)
+    values = start + basis @ fit
+    left = 1 - counts / np.array([float(stratum.possible) for stratum in draw.strata])  # [strata]
+    open_ = left[of] > 0  # the pairs of strata that are not exhausted [p]
+    if not open_.any():
+        return Estimate(values, np.full((n, k), 0.0 if len(of) == draw.possible else np.nan))
+    leverage = np.einsum("pi,pi->p", pull[open_], x[open_])
+    residuals = (y - x @ fit)[open_] / np.maximum(1 - leverage, 1e-12)[:, None]  # [open, k]
+    spread = np.sqrt(left[of][open_])[:, None] * (pull[open_] @ basis.T)  # [open, n]
+    return Estimate(values, np.sqrt((spread**2).T @ residuals**2))
 
 
 def exact(values: Numbers, estimand: Estimand) -> Numbers:

@@ -24,6 +24,7 @@ _A_NUMBER_A_COLUMN = (
     "baseline_changed",
     "baseline_in_text",
     "bounded",
+    "calls",
     "completeness_error",
     "ids_left_out",
     "label_mass",
@@ -127,6 +128,9 @@ def _diagnostics(given: Any, n_cols: int) -> dict[str, Any]:
             numbers = list_of(diagnostics[name], name)
             if len(numbers) != n_cols or not all(_is_number(n) for n in numbers):
                 raise Wrong(f"{name} is {brief(numbers)}, and must be a number for each of {n_cols:,} columns")
+    texts = diagnostics.get("operator", [""] * n_cols)
+    if len(list_of(texts, "operator")) != n_cols or not all(isinstance(text, str) for text in texts):
+        raise Wrong(f"operator is {brief(texts)}, and must be a text for each of {n_cols:,} columns")
     if not _is_number(diagnostics.get("spot_check", 0)):
         raise Wrong(f"spot_check is {brief(diagnostics['spot_check'])}")
     return diagnostics

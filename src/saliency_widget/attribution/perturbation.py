@@ -136,12 +136,12 @@ def _levels(
     """
     kind = problem.settings.unit
     if kind != "coarse_to_fine":
-        units = _units(problem, rows, kind)
+        units = grouped(problem, rows, kind)
         yield units, np.ones((len(units), scores.shape[1]), dtype=bool)
         return
     units, wanted = [list(rows)], np.ones((1, scores.shape[1]), dtype=bool)
     for level in _LEVELS:
-        split = [_units(problem, unit, level) for unit in units]
+        split = [grouped(problem, unit, level) for unit in units]
         units = [part for parts in split for part in parts]
         wanted = np.repeat(wanted, [len(parts) for parts in split], axis=0)
         if len(units) == 1 and level != _LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
@@ -154,7 +154,7 @@ def _levels(
         units, wanted = [units[at] for at in kept], wanted[kept]
 
 
-def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
+def grouped(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
     """Group the rows by their unit."""
     if kind == "token":
         return [[row] for row in rows]

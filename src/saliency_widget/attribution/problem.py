@@ -82,17 +82,19 @@ class Chunk(NamedTuple):
     """Columns, and the steps that the same pass showed.
 
     `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row. `diagnostics`: by name, one number
-    for each column; an estimate has its `calls`, the passes that it rests on. `check`: recomputes numbers of these
-    columns by plain passes; the map's first chunk is checked. `errors`: the standard errors of the scores, in their
-    shape, if the method has them. `goes_on`: whether better numbers for the same columns follow.
+    (or text) for each column. `check`: recomputes numbers of these columns by plain passes; the map's first chunk is
+    checked. `errors`: the standard errors of the scores, in their shape, if the method has them. `calls`: of an
+    estimate, the number of changed texts that it rests on; else 0. `goes_on`: whether better numbers for the same
+    columns follow.
     """
 
     cols: list[int]
     scores: NDArray[np.float32]
     steps: list[Step]
-    diagnostics: Mapping[str, Sequence[float]] = {}
+    diagnostics: Mapping[str, Sequence[float | str]] = {}
     check: Callable[[], Spot] | None = None
     errors: NDArray[np.float32] | None = None
+    calls: int = 0
     goes_on: bool = False
 
 

@@ -57,17 +57,15 @@ class _Entry:
         return {col for chunk in self.chunks if not chunk.goes_on for col in chunk.cols}
 
     def passes(self) -> int | None:
-        """Return the passes that the columns took, as its card tells; if it has estimates, as these tell."""
-        calls = [chunk.diagnostics["calls"][0] for chunk in self.chunks if "calls" in chunk.diagnostics]
+        """Return the passes that the columns took, as the card tells; None of estimates, which take what they need."""
         work = self.question.card.work
-        if calls:
-            return int(sum(calls))
-        return None if work is None or not self.chunks else work.passes(len(self.chunks[0].scores), len(self.done()))
+        if work is None or not self.chunks or any(chunk.calls for chunk in self.chunks):
+            return None
+        return work.passes(len(self.chunks[0].scores), len(self.done()))
 
     def add(self, chunk: Chunk) -> bool:
-        """Add a chunk. Return whether it is to be shown: an estimate that began again is not, until it has caught up."""
-        calls = [of.diagnostics.get("calls", [0])[0] for of in self.chunks if set(chunk.cols).intersection(of.cols)]
-        if max(calls, default=0) > chunk.diagnostics.get("calls", [np.inf])[0]:
+        """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
+        if any(old.calls > chunk.calls for old in self.chunks if set(chunk.cols).intersection(old.cols)):
             return False
         self.chunks = replaced_by(chunk, self.chunks)
         return True
