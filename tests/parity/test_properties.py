@@ -34,6 +34,9 @@ TEXT, TARGET = "A cab. Bad bed", "dad"  # two sentences; longer than the sliding
 # Every method with every kind of setting that changes the way it goes.
 _ASKED: list[tuple[str, dict[str, Any]]] = [
     ("saliency", {}),
+    ("shapley", {"unit": "word"}),
+    ("shapley", {"calls": 60, "operator": "delete"}),
+    ("shapley", {"calls": 60, "operator": "replace", "estimand": "banzhaf"}),
     ("input_x_gradient", {}),
     ("input_x_gradient", {"reduction": "l2"}),
     ("integrated_gradients", {"steps": 3}),

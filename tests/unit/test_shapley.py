@@ -16,10 +16,11 @@ import saliency_widget as sw
 from saliency_widget.attribution import shapley as module
 from saliency_widget.attribution.coalitions import exact
 from saliency_widget.attribution.engine import Schedule, run
-from saliency_widget.attribution.masking import objectives, read, subsets
+from saliency_widget.attribution.masking import objectives, read
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.attribution.problem import Chunk, Problem, Progress, Spot
 from saliency_widget.attribution.shapley import ShapleySettings, shapley
+from saliency_widget.attribution.subsets import subsets
 from saliency_widget.errors import Cancelled, InputError, UnknownName
 from saliency_widget.export.reading import notes
 from saliency_widget.types import Target

@@ -18,12 +18,13 @@ from ..errors import InputError
 from .baselines import check_baseline
 from .coalitions import Draw, Estimand, Estimate, estimate, exact
 from .engine import ONE_PASS, Schedule
-from .masking import MOST_UNITS, all_subsets, by_plain_passes, may_go, objectives, operators_of, read, subsets
+from .masking import by_plain_passes, may_go, objectives, operators_of, read
 from .operators import OPERATORS
 from .perturbation import grouped
 from .problem import Chunk, Problem, Progress, Spot, blank, per_column, steps_of
 from .settings import Settings
 from .spot_check import drops
+from .subsets import MOST_UNITS, all_subsets, subsets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
