@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 _NUMBER = _CELL + ";font-variant-numeric:tabular-nums;white-space:nowrap"
-_LEGEND = "In brackets the middle 95 % of random orders."
+_LEGEND = "[…]: the middle 95 % of random orders. (…): the 95 % interval of an estimate."
 
 
 def to_text(findings: Findings) -> str:
@@ -36,9 +36,8 @@ def to_text(findings: Findings) -> str:
         lines.append(f"{plain(each.map)} · “{plain(each.target)}” · {each.operator}")
         for figure in each.figures:
             said = figure.reason or _beside(figure)
-            lines.append(
-                f"  {METRICS[figure.metric].label:<{width}}  {figure_number(figure.value):>6}  {said}".rstrip()
-            )
+            value = figure_number(figure.metric, figure.value)
+            lines.append(f"  {METRICS[figure.metric].label:<{width}}  {value:>6}  {said}".rstrip())
     return "\n".join([*lines, *(["", *findings.given_up] if findings.given_up else [])])
 
 
@@ -83,19 +82,25 @@ def _table(findings: Findings, target: str, operator: str) -> str:
 def _cell(figure: Figure) -> str:
     title = f" title='{escape(figure.reason)}'" if figure.reason else ""
     better = figure.p is not None and figure.p <= 0.05
-    value = f"<b>{figure_number(figure.value)}</b>" if better else figure_number(figure.value)
+    value = (
+        f"<b>{figure_number(figure.metric, figure.value)}</b>" if better else figure_number(figure.metric, figure.value)
+    )
     return f"<td style='{_NUMBER}'{title}>{value} <span style='opacity:.7'>{escape(_beside(figure))}</span></td>"
 
 
 def _beside(figure: Figure) -> str:
     """Return what random orders reach, the figure's p, and its own interval where it is an estimate."""
+
+    def shown(value: float | None) -> str:
+        return figure_number(figure.metric, value)
+
     said = []
     if figure.low is not None:
-        said.append(f"±: {figure_number(figure.low)} … {figure_number(figure.high)}")
+        said.append(f"({shown(figure.low)} … {shown(figure.high)})")
     if figure.random_low is not None:
-        said.append(f"[{figure_number(figure.random_low)}, {figure_number(figure.random_high)}]")
+        said.append(f"[{shown(figure.random_low)}, {shown(figure.random_high)}]")
     elif figure.random_mean is not None and figure.metric == "dfmit":
-        said.append(f"random {figure_number(figure.random_mean)}")
+        said.append(f"random {shown(figure.random_mean)}")
     if figure.p is not None:
         said.append("p < .001" if figure.p < 0.001 else f"p = {figure.p:.3f}".replace("0.", "."))
     return " ".join(said)

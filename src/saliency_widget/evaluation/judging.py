@@ -315,7 +315,7 @@ def _masks(setting: Setting, chosen: Plan, random: Ints, *, whole: bool) -> Keep
     n = len(setting.rows)
     parts = [np.ones((1, n), dtype=bool), np.zeros((1, n), dtype=bool), masks_of(random, chosen.steps)]
     for orders in (ranked(column, random) for columns in setting.scores for column in columns):
-        parts += [masks_of(orders, chosen.steps), without(orders, (1,))[:, 0]]
+        parts += [masks_of(orders, chosen.steps)] + ([without(orders, (1,))[:, 0]] if chosen.singles else [])
     return np.concatenate([*parts, _halves(n, chosen, random)] if whole else parts)
 
 
@@ -354,8 +354,8 @@ def _judged(setting: Setting, values: _Values, chosen: Plan, random: Ints, *, wh
             constant = len(np.unique(scores)) == 1
             orders = ranked(scores, random if constant else breakers, len(breakers) if exact else BREAKINGS)
             ours = Curves(*(part[..., [at]] for part in curves_of(orders, chosen.steps, values.read)))
-            _, first = values.read(without(orders, (1,))[:, 0])
-            figures = of_curves(case, ours, here, first[:, at])
+            first = values.read(without(orders, (1,))[:, 0])[1][:, at] if chosen.singles else None
+            figures = of_curves(case, ours, here, first)
             figures.append(lds(scores, halves, of_halves[:, at], breakers, signed=signed))
             judged.append(
                 Judgement(
