@@ -23,6 +23,8 @@ Ends = Callable[[Sequence[tuple[int, "torch.Tensor"]], "torch.Tensor"], "Output"
 Without = Callable[
     ["torch.Tensor", "torch.Tensor", "NDArray[np.bool_]", "NDArray[np.intp]", "NDArray[np.intp]"], "torch.Tensor"
 ]
+# (embeddings [m, d], rows [r], nodes that each sees [r, r], nodes [p]) → logits [p, vocabulary].
+Tree = Callable[["torch.Tensor", "NDArray[np.intp]", "NDArray[np.bool_]", "NDArray[np.intp]"], "torch.Tensor"]
 _OFFERED = "a method is offered only where it can run"
 
 
@@ -97,6 +99,13 @@ class Access(Protocol):
         """Return the network over several texts without some of their rows, or None: each is read by itself.
 
         `operator`: "delete", so that the text closes up; "mask", so that the positions of the kept rows stay.
+        """
+        return None
+
+    def tree(self, operator: str) -> Tree | None:
+        """Return the network over a tree of kept rows, each branch a text without some rows; None: it reads no trees.
+
+        `operator`: as for `without`.
         """
         return None
 

@@ -296,6 +296,7 @@ class Model(ABC):
     counted = "tokens"  # the noun for its columns
     raw = False  # whether its outputs are raw scores without probabilities
     independent = False  # whether several classes may apply at once, each with its own probability
+    reads_classes = False  # whether its columns are classes of a text
     has_source = False  # whether it has an encoder, which reads a source
 
     @property
@@ -338,6 +339,11 @@ class Model(ABC):
         """Return the ways to compute logits at chosen positions that may be tried, the fastest first."""
         ways = [Way.KEPT] if self._takes("logits_to_keep") else []
         return (*ways, *([] if self._head is None else [Way.NARROWED]), Way.WHOLE)
+
+    @property
+    def row_ways(self) -> tuple[Way, ...]:
+        """Return the ways to compute logits at other rows of each text, the fastest first."""
+        return (*([] if self._head is None else [Way.NARROWED]), Way.WHOLE)
 
     def _takes(self, option: str) -> bool:
         """Return whether the model's own code names an option of a pass."""
