@@ -14,6 +14,7 @@ from ..attribution.engine import ONE_PASS
 from ..attribution.operators import OPERATORS
 from ..attribution.pipeline import problem_of
 from ..attribution.problem import Problem, Progress
+from ..attribution.subsets import all_subsets
 from ..checks import one_of
 from ..errors import InputError
 from ..models.text.document import joined
@@ -248,7 +249,7 @@ class _Values:
     def fill_all(self) -> None:
         """Read every subset of the units."""
         rows = self._setting.rows
-        parts = [[masking.all_subsets(text, rows, self.operator)] for text in self.texts]
+        parts = [[all_subsets(text, rows, self.operator)] for text in self.texts]
         self._table = self._of_aims(parts)
         n = len(rows)
         subsets = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
