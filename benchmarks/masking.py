@@ -64,9 +64,7 @@ def with_2d_masks(of: Problem, keep: np.ndarray, most: int) -> torch.Tensor:
             mask = torch.from_numpy(keep[start : start + size]).long()
             rows = ids.expand(len(mask), -1)
             positions = torch.arange(keep.shape[1]).expand(len(mask), -1)
-            out = model(
-                input_ids=rows, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=1
-            )
+            out = model(input_ids=rows, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=1)
             found.append(out.logits[:, -1].double().log_softmax(-1)[:, of.targets[0].ids[0]])
     return torch.cat(found)
 

@@ -126,6 +126,11 @@ class Figure:
     high: float | None = None
     reason: str | None = None
 
+    @property
+    def is_better(self) -> bool:
+        """Return whether it is better than chance: p ≤ .05."""
+        return self.p is not None and self.p <= BETTER
+
 
 class Case(NamedTuple):
     """What the figures of one target are computed from, beside curves.

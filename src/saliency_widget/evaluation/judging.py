@@ -38,7 +38,7 @@ _Found: TypeAlias = tuple[tuple[Floor, ...], tuple[Judgement, ...]]  # those of 
 UNITS = ("token", "word", "sentence", "segment")
 _ORDERS = 20_000  # random rankings where every subset is known but the orders are too many to look at all
 _BLOCK = 10  # random rankings between two looks at what was found
-_TRIED = 4  # masks of half of the units by which the time of a row is measured
+_TRIED = 800  # rows of masks of half of the units by which the time of a row is measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,9 +195,11 @@ def _planned(size: Size, asked: Asked, values: _Values) -> Plan:
         runs = DEFAULT_RUNS if asked.budget.runs is None else asked.budget.runs
         named = f"{runs:g} occlusion run{'' if runs == 1 else 's'}"
         return plan(size, asked.random, runs * size.run, named)
+    assert values.texts, "reading the text once is no part of what is measured"
+    halves = without(antithetic(size.n, asked.random, seed=0), ((size.n + 1) // 2,))[:, 0]
+    count = int(np.clip(_TRIED // (size.base + size.moving // 2), 4, len(halves)))
     started = time.perf_counter()
-    halves = without(antithetic(size.n, asked.random, seed=0)[:_TRIED], ((size.n + 1) // 2,))[:, 0]
-    list(values.fill(halves))
+    list(values.fill(halves[:count]))
     spent = time.perf_counter() - started
     return plan(size, asked.random, values.rows * seconds / spent, f"{seconds:g} seconds")
 

@@ -73,6 +73,13 @@ def warnings(findings: Findings, name: str, target: str) -> list[str]:
     return said
 
 
+def orders_of(findings: Findings) -> str:
+    """Return what stands beside the maps: "all 5,040 orders of 7 words", "50 random orders of 67 words"."""
+    n, orders = len(findings.units), min((floor.random for floor in findings.floors), default=0)
+    beside = f"all {orders:,} orders" if findings.exhaustive else f"{orders:,} random orders"
+    return f"{beside} of {n} {counted(n, findings.unit)}"
+
+
 def is_chance(findings: Findings, name: str, target: str) -> bool:
     """Return whether a map was judged, and found no better than chance under any operator."""
     found = [each for each in findings.judgements if (each.map, each.target) == (name, target)]
