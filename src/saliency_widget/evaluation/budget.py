@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from math import comb, expm1, log1p
 from typing import NamedTuple
-
-import numpy as np
 
 from ..checks import whole_number
 from ..errors import InputError
@@ -48,11 +48,16 @@ class Size(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What will be computed. `rows`: of all passes together; `given_up`: sentences on what was left out."""
+    """What will be computed.
+
+    `singles`: whether texts without the first unit of a map alone are read. `rows`: of all passes together; `given_up`:
+    sentences on what was left out.
+    """
 
     steps: tuple[int, ...]
     random: int
     half_masks: int
+    singles: bool
     rows: float
     runs: float
     given_up: tuple[str, ...] = ()
@@ -92,11 +97,12 @@ def plan(size: Size, random: int, rows: float, limit: str) -> Plan:
 
     What goes first are small steps, then random rankings. The least plan is returned even where it costs more.
     """
-    first = _plan(size, PERCENTS, random)
+    first = _plan(size, PERCENTS, random, HALF_MASKS, singles=True)
     if first.rows <= rows:
         return first
     fewer = [count for count in (40, 30, _FEWEST) if count < random]
-    tries = [(percents, random) for percents in _PERCENTS[1:]] + [(_PERCENTS[-1], count) for count in fewer]
+    tries = [(percents, random, HALF_MASKS, True) for percents in _PERCENTS[1:]]
+    tries += [(_PERCENTS[-1], random, 0, True), *((_PERCENTS[-1], count, 0, False) for count in (random, *fewer))]
     found = next((each for each in (_plan(size, *one) for one in tries) if each.rows <= rows), None)
     chosen = found or _plan(size, *tries[-1])
     said = []
@@ -104,6 +110,12 @@ def plan(size: Size, random: int, rows: float, limit: str) -> Plan:
         said.append(f"{_listed(chosen.steps)} of {size.n} units are taken away, and not {_listed(first.steps)}")
     if chosen.random != random:
         said.append(f"{chosen.random} random orders stand beside the maps, and not {random}")
+    if chosen.half_masks != first.half_masks:
+        said.append(
+            f"{chosen.half_masks} halves are read for the linear datamodeling score, and not {first.half_masks}"
+        )
+    if not chosen.singles:
+        said.append("the loss of the first unit alone is not read")
     if found is None:
         said.append("even that costs more")
     return chosen._replace(given_up=(f"To keep to {limit}, {'; '.join(said)}.",))
@@ -112,26 +124,31 @@ def plan(size: Size, random: int, rows: float, limit: str) -> Plan:
 def exact_plan(n: int, sizes: Size, random: int) -> Plan:
     """Return the plan for few units, where every subset is read: 2^n passes serve all rankings."""
     rows = 2**n * len(sizes.whole) * (sizes.base + sizes.moving / 2)
-    return Plan(every_step(n), random, 0, rows, rows / sizes.run if sizes.run else 0.0)
+    return Plan(every_step(n), random, 0, True, rows, rows / sizes.run if sizes.run else 0.0)
 
 
-def _plan(size: Size, percents: tuple[int, ...], random: int) -> Plan:
+def _plan(size: Size, percents: tuple[int, ...], random: int, least_halves: int, singles: bool) -> Plan:
     n, steps = size.n, steps_of(size.n, percents)
-    left = np.array([n - step for step in steps])  # units that are kept where so many are taken away
-    kept = np.array(kept_steps(n, steps))
-    halves = HALF_MASKS if n > 2 else 0
-    shared = np.array([2 * step >= n for step in steps])  # for antithetic rankings one pass serves both
-    passes = random * (len(steps) + int((~shared).sum())) + 2
-    units = random * (left.sum() + kept[~shared].sum()) + n
-    extra = max(0, halves - random) if shared.any() else halves
-    passes, units = passes + extra, units + extra * (n // 2)
-    each = 2 * len(steps) + int((~shared).sum()) + (steps[0] != 1)  # without, only, reverse; and the first unit
-    passes += size.rankings * each
-    units += size.rankings * (2 * left.sum() + kept[~shared].sum() + (n - 1) * (steps[0] != 1))
-    one = passes * size.base + units * size.moving / n
-    whole = passes * (size.base + size.moving)
-    rows = float(sum(whole if reads_all else one for reads_all in size.whole))
-    return Plan(steps, random, halves, rows, rows / size.run)
+    halves = max(random, least_halves) if n > 2 else 0
+    alone = [kept for kept, step in zip(kept_steps(n, steps), steps, strict=True) if 2 * step < n]  # else shared
+    singles = singles or steps[0] == 1
+    sizes: dict[int, float] = defaultdict(float)  # how many masks keep so many units
+    for kept in [*(n - step for step in steps), *alone]:
+        sizes[kept] += _distinct(n, kept, random)
+    sizes[n // 2] += halves - random if halves else 0  # half of the units is always a step: some halves are there
+    for kept in (0, n):
+        sizes[kept] += 1
+    for kept in [*2 * [n - step for step in steps], *alone, *([n - 1] if singles and steps[0] != 1 else [])]:
+        sizes[kept] += size.rankings  # without the first, without the last, nothing but the first; without one
+    each = [size.base + size.moving * (1.0 if reads_all else kept / n) for reads_all in size.whole for kept in sizes]
+    rows = sum(cost * passes for cost, passes in zip(each, [*sizes.values()] * len(size.whole), strict=True))
+    return Plan(steps, random, halves, singles, rows, rows / size.run)
+
+
+def _distinct(n: int, kept: int, random: int) -> float:
+    """Return how many of so many random subsets of one size are expected to differ: the others cost nothing."""
+    every = comb(n, kept)
+    return every * -expm1(random * log1p(-1 / every)) if every > 1 else 1.0
 
 
 def _listed(steps: tuple[int, ...]) -> str:

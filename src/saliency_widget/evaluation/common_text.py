@@ -189,7 +189,7 @@ def _written(tokens: Sequence[Token], *, after: bool = False) -> str:
     spaced = any(text[:1].isspace() or text[-1:].isspace() for text in texts)
     if spaced or (len(texts) == 1 and not after) or any(not char.isascii() for text in texts for char in text):
         return "".join(texts)
-    return (" " if after else "") + " ".join(texts)
+    return (" " if after and texts[0][:1].isalnum() else "") + " ".join(texts)
 
 
 # ── columns and rows ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,10 +211,19 @@ def _columns(given: Given, document: Document) -> tuple[tuple[int, ...], ...]:
         owners: list[set[int]] = [set() for _ in names]
         for (_, at), (_, target) in zip(mine, written, strict=False) if same else ():
             owners[at].add(target)
-        places = [tuple(sorted(owner)) for owner in owners]
+        places = [tuple(sorted(owner)) for owner in _with_spaces(owners, len(targets))]
     if len(found.cols) == 1 and not places[0] and found.cols[0].id < 0:
         return (tuple(range(len(targets))),)
     return tuple(places)
+
+
+def _with_spaces(owners: list[set[int]], n: int) -> list[set[int]]:
+    """Return the targets of each column, where a target of white space alone goes to the column after it, or before."""
+    owned = sorted((target, col) for col, owner in enumerate(owners) for target in owner)
+    for target in set(range(n)) - {target for target, _ in owned} if owned else ():
+        col = next((col for other, col in owned if other > target), owned[-1][1])
+        owners[col].add(target)
+    return owners
 
 
 def _covered(col: Token, targets: Sequence[Target]) -> tuple[int, ...]:
@@ -261,6 +270,13 @@ def _rows(given: Given, document: Document) -> tuple[tuple[int, ...], ...]:
         place = at_row[their_at]
         if place not in owners[own[mine_at]]:
             owners[own[mine_at]].append(place)
+    row_of = {place: row for row, places in enumerate(owners) for place in places}
+    for place in range(len(tokens) - 2, -1, -1):  # a space that is a token is of the word after it
+        following = row_of.get(place + 1)
+        blank = not tokens[place].text.strip() and tokens[place].word == tokens[place + 1].word
+        if place not in row_of and following is not None and blank:
+            row_of[place] = following
+            owners[following].append(place)
     return tuple(map(tuple, owners))
 
 

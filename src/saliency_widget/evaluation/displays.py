@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from ..attribution.operators import OPERATORS
 from ..characters import plain
 from .faithfulness import METRICS, Figure
-from .verdicts import figure_number, sentence, warnings
+from .verdicts import figure_number, orders_of, sentence, warnings
 
 if TYPE_CHECKING:
     from .findings import Findings
 
 _CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 _NUMBER = _CELL + ";font-variant-numeric:tabular-nums;white-space:nowrap"
-_LEGEND = "In brackets the middle 95 % of random orders."
+_LEGEND = "[…]: the middle 95 % of random orders. (…): the 95 % interval of an estimate."
 
 
 def to_text(findings: Findings) -> str:
@@ -35,10 +35,9 @@ def to_text(findings: Findings) -> str:
     for each in findings.judgements:
         lines.append(f"{plain(each.map)} · “{plain(each.target)}” · {each.operator}")
         for figure in each.figures:
-            said = figure.reason or _beside(figure)
-            lines.append(
-                f"  {METRICS[figure.metric].label:<{width}}  {figure_number(figure.value):>6}  {said}".rstrip()
-            )
+            said = figure.reason or beside(figure)
+            value = figure_number(figure.metric, figure.value)
+            lines.append(f"  {METRICS[figure.metric].label:<{width}}  {value:>6}  {said}".rstrip())
     return "\n".join([*lines, *(["", *findings.given_up] if findings.given_up else [])])
 
 
@@ -82,31 +81,34 @@ def _table(findings: Findings, target: str, operator: str) -> str:
 
 def _cell(figure: Figure) -> str:
     title = f" title='{escape(figure.reason)}'" if figure.reason else ""
-    better = figure.p is not None and figure.p <= 0.05
-    value = f"<b>{figure_number(figure.value)}</b>" if better else figure_number(figure.value)
-    return f"<td style='{_NUMBER}'{title}>{value} <span style='opacity:.7'>{escape(_beside(figure))}</span></td>"
+    number = figure_number(figure.metric, figure.value)
+    value = f"<b>{number}</b>" if figure.is_better else number
+    return f"<td style='{_NUMBER}'{title}>{value} <span style='opacity:.7'>{escape(beside(figure))}</span></td>"
 
 
-def _beside(figure: Figure) -> str:
+def beside(figure: Figure) -> str:
     """Return what random orders reach, the figure's p, and its own interval where it is an estimate."""
+
+    def shown(value: float | None) -> str:
+        return figure_number(figure.metric, value)
+
     said = []
     if figure.low is not None:
-        said.append(f"±: {figure_number(figure.low)} … {figure_number(figure.high)}")
+        said.append(f"({shown(figure.low)} … {shown(figure.high)})")
     if figure.random_low is not None:
-        said.append(f"[{figure_number(figure.random_low)}, {figure_number(figure.random_high)}]")
+        said.append(f"[{shown(figure.random_low)}, {shown(figure.random_high)}]")
     elif figure.random_mean is not None and figure.metric == "dfmit":
-        said.append(f"random {figure_number(figure.random_mean)}")
+        said.append(f"random {shown(figure.random_mean)}")
     if figure.p is not None:
         said.append("p < .001" if figure.p < 0.001 else f"p = {figure.p:.3f}".replace("0.", "."))
     return " ".join(said)
 
 
 def _head(findings: Findings) -> str:
-    n, maps = len(findings.units), len(findings.maps)
-    orders = min((floor.random for floor in findings.floors), default=0)
-    beside = f"all {orders:,} orders" if findings.exhaustive else f"{orders:,} random orders"
+    maps = len(findings.maps)
     read = "every subset of them was read" if findings.exact else f"steps of {', '.join(map(str, findings.steps))}"
+    cost = "" if findings.exact else f", {findings.runs:.1f} occlusion runs"
     return (
-        f"{maps} map{'' if maps == 1 else 's'} beside {beside} of {n} {findings.unit}{'' if n == 1 else 's'} "
-        f"({read}). {plain(findings.model_name)}, {findings.seconds:.1f} s, {findings.runs:.1f} occlusion runs."
+        f"{maps} map{'' if maps == 1 else 's'} beside {orders_of(findings)} ({read}). {plain(findings.model_name)}, "
+        f"{findings.seconds:.1f} s{cost}."
     )

@@ -126,6 +126,11 @@ class Figure:
     high: float | None = None
     reason: str | None = None
 
+    @property
+    def is_better(self) -> bool:
+        """Return whether it is better than chance: p ≤ .05."""
+        return self.p is not None and self.p <= BETTER
+
 
 class Case(NamedTuple):
     """What the figures of one target are computed from, beside curves.
@@ -158,11 +163,12 @@ def _at_least(ours: float, random: Floats) -> int:
     return int(np.count_nonzero(random >= ours))
 
 
-def of_curves(case: Case, ours: Curves, random: Curves, first: Floats) -> list[Figure]:
+def of_curves(case: Case, ours: Curves, random: Curves, first: Floats | None) -> list[Figure]:
     """Return the figures that rest on curves: `deletion` … `percentile`, and those of flips.
 
     `ours`: [b, g, 1], a ranking for each way to break the map's ties, over which the mean is taken; `random`:
-    [r, g, 1]. `first`: the margins [b] of the text without the first unit of each of our rankings.
+    [r, g, 1]. `first`: the margins [b] of the text without the first unit of each of our rankings,
+    or None where they were not read.
     """
     reason = _undefined(case)
     found: list[Figure] = []
@@ -229,7 +235,7 @@ def units_to_flip(margins: Floats, steps: Sequence[int], n: int) -> Floats:
     return flips
 
 
-def _of_flips(case: Case, ours: Curves, random: Curves, first: Floats) -> list[Figure]:
+def _of_flips(case: Case, ours: Curves, random: Curves, first: Floats | None) -> list[Figure]:
     names = ("words_to_flip", "dffrac", "dfmit")
     if np.isnan(case.margin):
         return [Figure(name, None, reason="This model has no other token or class to flip to.") for name in names]
@@ -243,6 +249,8 @@ def _of_flips(case: Case, ours: Curves, random: Curves, first: Floats) -> list[F
     shares = [np.where(np.isinf(each), 1.0, each / case.n) for each in (of_ours, of_random)]
     share = float(shares[0].mean())
     found.append(Figure("dffrac", share, *_spread(shares[1]), p_value(-share, -shares[1], exhaustive=case.exhaustive)))
+    if first is None:
+        return [*found, Figure("dfmit", None, reason="It was not read, to keep to the budget.")]
     by_luck = float(np.mean(random.margins[:, 0, 0] < 0)) if case.steps[0] == 1 else None
     return [*found, Figure("dfmit", float(np.mean(first < 0)), by_luck)]
 

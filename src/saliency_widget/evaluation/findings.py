@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .faithfulness import BETTER, Figure
+from .faithfulness import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class Judgement:
     @property
     def better(self) -> bool | None:
         """Return whether the map is better than chance by deletion; None where that is undefined."""
-        p = self.figure("deletion").p
-        return None if p is None else p <= BETTER
+        figure = self.figure("deletion")
+        return None if figure.p is None else figure.is_better
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

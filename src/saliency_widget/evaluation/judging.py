@@ -14,6 +14,7 @@ from ..attribution.engine import ONE_PASS
 from ..attribution.operators import OPERATORS
 from ..attribution.pipeline import problem_of
 from ..attribution.problem import Problem, Progress
+from ..attribution.subsets import all_subsets
 from ..checks import one_of
 from ..errors import InputError
 from ..models.text.document import joined
@@ -37,7 +38,7 @@ _Found: TypeAlias = tuple[tuple[Floor, ...], tuple[Judgement, ...]]  # those of 
 UNITS = ("token", "word", "sentence", "segment")
 _ORDERS = 20_000  # random rankings where every subset is known but the orders are too many to look at all
 _BLOCK = 10  # random rankings between two looks at what was found
-_TRIED = 4  # masks of half of the units by which the time of a row is measured
+_TRIED = 800  # rows of masks of half of the units by which the time of a row is measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +195,11 @@ def _planned(size: Size, asked: Asked, values: _Values) -> Plan:
         runs = DEFAULT_RUNS if asked.budget.runs is None else asked.budget.runs
         named = f"{runs:g} occlusion run{'' if runs == 1 else 's'}"
         return plan(size, asked.random, runs * size.run, named)
+    assert values.texts, "reading the text once is no part of what is measured"
+    halves = without(antithetic(size.n, asked.random, seed=0), ((size.n + 1) // 2,))[:, 0]
+    count = int(np.clip(_TRIED // (size.base + size.moving // 2), 4, len(halves)))
     started = time.perf_counter()
-    halves = without(antithetic(size.n, asked.random, seed=0)[:_TRIED], ((size.n + 1) // 2,))[:, 0]
-    list(values.fill(halves))
+    list(values.fill(halves[:count]))
     spent = time.perf_counter() - started
     return plan(size, asked.random, values.rows * seconds / spent, f"{seconds:g} seconds")
 
@@ -248,7 +251,7 @@ class _Values:
     def fill_all(self) -> None:
         """Read every subset of the units."""
         rows = self._setting.rows
-        parts = [[masking.all_subsets(text, rows, self.operator)] for text in self.texts]
+        parts = [[all_subsets(text, rows, self.operator)] for text in self.texts]
         self._table = self._of_aims(parts)
         n = len(rows)
         subsets = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
@@ -315,7 +318,7 @@ def _masks(setting: Setting, chosen: Plan, random: Ints, *, whole: bool) -> Keep
     n = len(setting.rows)
     parts = [np.ones((1, n), dtype=bool), np.zeros((1, n), dtype=bool), masks_of(random, chosen.steps)]
     for orders in (ranked(column, random) for columns in setting.scores for column in columns):
-        parts += [masks_of(orders, chosen.steps), without(orders, (1,))[:, 0]]
+        parts += [masks_of(orders, chosen.steps)] + ([without(orders, (1,))[:, 0]] if chosen.singles else [])
     return np.concatenate([*parts, _halves(n, chosen, random)] if whole else parts)
 
 
@@ -354,8 +357,8 @@ def _judged(setting: Setting, values: _Values, chosen: Plan, random: Ints, *, wh
             constant = len(np.unique(scores)) == 1
             orders = ranked(scores, random if constant else breakers, len(breakers) if exact else BREAKINGS)
             ours = Curves(*(part[..., [at]] for part in curves_of(orders, chosen.steps, values.read)))
-            _, first = values.read(without(orders, (1,))[:, 0])
-            figures = of_curves(case, ours, here, first[:, at])
+            first = values.read(without(orders, (1,))[:, 0])[1][:, at] if chosen.singles else None
+            figures = of_curves(case, ours, here, first)
             figures.append(lds(scores, halves, of_halves[:, at], breakers, signed=signed))
             judged.append(
                 Judgement(

@@ -27,13 +27,18 @@ def sentence(findings: Findings, judgement: Judgement) -> str:
     k, floor = findings.steps[at], findings.floor(judgement.target, judgement.operator)
     ours, (middle, low, high) = judgement.without[at], floor.without.at(at)
     unit, what = counted(k, findings.unit), "value" if findings.raw else "probability"
-    before, after, *rest = (number(each, raw=findings.raw) for each in (floor.whole, ours, middle, low, high))
-    verb = "falls" if ours < floor.whole else "rises"
-    moved = f"stays at {before}" if before == after else f"{verb} from {before} to {after}"
+    before, after, *luck = (number(each, raw=findings.raw) for each in (floor.whole, ours, middle, low, high))
+    moved = f"stays at {before}" if before == after else f"{_verb(floor.whole, ours)} from {before} to {after}"
+    same = before != after and before != luck[0] and (ours < floor.whole) == (middle < floor.whole)
+    other = f"to {luck[0]}" if same else f"it is {luck[0]}"
     return (
-        f"Without its {k if k > 1 else ''}{' ' if k > 1 else ''}top {unit} the {what} {moved}; "
-        f"without {_in_words(k)} random {unit} to {rest[0]} [{rest[1]}, {rest[2]}]."
+        f"Without its {'' if k == 1 else f'{k} '}top {unit} the {what} {moved}; "
+        f"without {_in_words(k)} random {unit} {other} [{luck[1]}, {luck[2]}]."
     )
+
+
+def _verb(before: float, after: float) -> str:
+    return "falls" if after < before else "rises"
 
 
 def warnings(findings: Findings, name: str, target: str) -> list[str]:
@@ -49,9 +54,11 @@ def warnings(findings: Findings, name: str, target: str) -> list[str]:
     if not judged:
         return said
     orders = min(findings.floor(each.target, each.operator).random for each, _ in judged)
-    if orders and 1 / orders > BETTER:
+    if _too_few(orders):
         n = len(findings.units)
-        return [*said, f"{n} {findings.unit}s have {orders} orders: too few to tell {shown} from chance."]
+        few = f"{n} {counted(n, findings.unit)} have {orders} orders"
+        there = few if findings.exhaustive else f"There are {orders} random orders so far"
+        return [*said, f"{there}: too few to tell {shown} from chance."]
     good = [f"{each.operator} (p = {_p(p)})" for each, p in judged if each.better]
     bad = [f"{each.operator} (p = {_p(p)})" for each, p in judged if not each.better]
     if not good:
@@ -66,10 +73,23 @@ def warnings(findings: Findings, name: str, target: str) -> list[str]:
     return said
 
 
+def orders_of(findings: Findings) -> str:
+    """Return what stands beside the maps: "all 5,040 orders of 7 words", "50 random orders of 67 words"."""
+    n, orders = len(findings.units), min((floor.random for floor in findings.floors), default=0)
+    beside = f"all {orders:,} orders" if findings.exhaustive else f"{orders:,} random orders"
+    return f"{beside} of {n} {counted(n, findings.unit)}"
+
+
 def is_chance(findings: Findings, name: str, target: str) -> bool:
     """Return whether a map was judged, and found no better than chance under any operator."""
-    judged = [each.better for each in findings.judgements if (each.map, each.target) == (name, target)]
+    found = [each for each in findings.judgements if (each.map, each.target) == (name, target)]
+    judged = [each.better for each in found if not _too_few(findings.floor(target, each.operator).random)]
     return any(better is False for better in judged) and not any(judged)
+
+
+def _too_few(orders: int) -> bool:
+    """Return whether so few random orders cannot tell any map from chance."""
+    return orders < 1 / BETTER
 
 
 def number(value: float, *, raw: bool = False) -> str:
@@ -84,13 +104,13 @@ def number(value: float, *, raw: bool = False) -> str:
     return said if said.startswith("1") else said.removeprefix("0")
 
 
-def figure_number(value: float | None) -> str:
-    """Return a figure with two decimals, "–" for none and "never" for what has no end."""
+def figure_number(metric: str, value: float | None) -> str:
+    """Return a figure with two decimals (of units to flip their number), "–" for none and "never" for no end."""
     if value is None:
         return "–"
     if not isfinite(value):
         return "never"
-    return f"{value:.2f}".replace("-", MINUS) if value != round(value) or abs(value) < 2 else f"{value:.0f}"
+    return f"{value:.0f}" if metric in ("words_to_flip", "percentile") else f"{value:.2f}".replace("-", MINUS)
 
 
 def counted(k: int, unit: str) -> str:
