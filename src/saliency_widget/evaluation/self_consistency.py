@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from ..attribution.coalitions import Draw, estimate, exact
-from ..attribution.masking import MOST_UNITS, may_go, operators_of, outcomes, read, subsets
+from ..attribution.masking import may_go, operators_of, outcomes, read
 from ..attribution.problem import per_column
 from ..attribution.result import Attribution
+from ..attribution.subsets import MOST_UNITS, all_subsets
 from ..characters import plain
 from ..errors import InputError
 from ..export.reading import MINUS
@@ -31,6 +32,7 @@ from .measures import Figure, figures
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..attribution.masking import Outcome
     from ..attribution.operators import Intact
     from ..attribution.problem import Problem
 
@@ -129,9 +131,9 @@ def contributions(
     text = read(problem, range(len(problem.targets)), None, seed=seed)
     n = len(units)
     if n <= MOST_UNITS:
-        keep = subsets(units, len(text.embeddings))
-        values = np.concatenate(list(_values(text, keep, operator, tell)))
-        return Contributions(exact(values, "shapley"), len(keep), True, operator)
+        tell(0, 1 << n)
+        values = _log_odds_of(all_subsets(text, units, operator), text)
+        return Contributions(exact(values, "shapley"), len(values), True, operator)
     draw = Draw(n, "shapley", seed)
     masks = draw.more(CALLS * n // 2 - 1)
     every = np.concatenate([np.ones((1, n), dtype=bool), np.zeros((1, n), dtype=bool), masks, ~masks])
@@ -148,10 +150,15 @@ def _values(text: Intact, keep: NDArray[np.bool_], operator: str, tell: Callable
     done = 0
     tell(done, len(keep))
     for outcome in outcomes(text, keep, operator):
-        log_p = per_column(outcome.objectives.double(), text.atoms).cpu().numpy()
-        done += len(log_p)
+        values = _log_odds_of(outcome, text)
+        done += len(values)
         tell(done, len(keep))
-        yield log_odds(log_p)
+        yield values
+
+
+def _log_odds_of(outcome: Outcome, text: Intact) -> Floats:
+    """Return the log-odds [s, k] of each target."""
+    return log_odds(per_column(outcome.objectives.double(), text.atoms).cpu().numpy())
 
 
 def log_odds(log_p: Floats) -> Floats:
