@@ -51,6 +51,7 @@ _ASKED: list[tuple[str, dict[str, Any]]] = [
     ("attention_rollout", {}),
     ("value_zeroing", {}),
     ("value_zeroing", {"layer": 0}),
+    ("gim", {}),
     ("attnlrp", {}),
     ("attnlrp", {"rule": "cp-lrp"}),
     ("random", {}),
@@ -58,7 +59,7 @@ _ASKED: list[tuple[str, dict[str, Any]]] = [
 _PLAIN = [("saliency", {}), ("occlusion", {})]
 # In threes: the tests take each setting on one three of them, and on the others in their long form.
 _ALL_OF_THEM = ("llama", "marian", "bert", "mistral_sliding", "m2m100", "gpt2_classifier", "gemma2", "mamba", "bert_lm")
-_LOOKING_INSIDE = ("attention", "attention_rollout", "value_zeroing", "attnlrp")  # what Mamba has no answer to
+_LOOKING_INSIDE = ("attention", "attention_rollout", "value_zeroing", "attnlrp", "gim")  # what Mamba has no answer to
 
 CASES: list[Case] = [
     (name, method, asked)

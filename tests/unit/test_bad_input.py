@@ -130,8 +130,8 @@ def test_a_seed_that_is_none(seed: Any) -> None:
     [
         ("occlusion", "unit", "words", "Did you mean word? Known: token, word, sentence, segment, coarse_to_fine."),
         ("occlusion", "operator", "remove", "Known: mask, delete, replace, resample."),
-        ("occlusion", "baseline", "padding", "Known: unk, pad, mask, zero, mean."),
-        ("integrated_gradients", "baseline", "padd", "Did you mean pad? Known: unk, pad, mask, zero, mean."),
+        ("occlusion", "baseline", "padding", "Known: unk, pad, mask, space, zero, mean."),
+        ("integrated_gradients", "baseline", "padd", "Did you mean pad? Known: unk, pad, mask, space, zero, mean."),
         ("integrated_gradients", "reduction", "l1", "Did you mean l2? Known: sum, l2."),
         ("input_x_gradient", "reduction", "mean", "Known: sum, l2."),
         ("attnlrp", "rule", "lrp", "Did you mean cp-lrp or attnlrp? Known: attnlrp, cp-lrp."),
@@ -157,7 +157,7 @@ def test_a_name_that_is_no_name(kind: str, name: Any) -> None:
 @pytest.mark.parametrize("token", ["mask", "pad", "unk"])
 def test_a_baseline_token_that_the_tokenizer_does_not_have(lent, method: str, token: str) -> None:
     cause = f"The tokenizer has no {token} token to stand for nothing."
-    refused(lent("bare"), InputError, cause, "Take zero or mean.", method=method, baseline=token)
+    refused(lent("bare"), InputError, cause, "Take space or zero or mean.", method=method, baseline=token)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

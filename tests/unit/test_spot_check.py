@@ -28,7 +28,7 @@ def asked(name: str, method: str, **more: Any) -> sw.Attribution:
     return sw.attribute(made(name) if isinstance(name, str) else name, method=method, **(ASKED | more))
 
 
-@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients", "attnlrp"])
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients", "attnlrp", "gim"])
 @pytest.mark.parametrize("objective", ["probability", "log_probability", "logit", "entropy"])
 def test_a_right_map_says_how_near_it_came(method: str, objective: str) -> None:
     a = asked("llama", method, objective=objective)

@@ -134,7 +134,7 @@ class Access(Protocol):
         raise AssertionError(_OFFERED)
 
     def relevance(self, rule: Any) -> AbstractContextManager[None]:
-        """Return a context in which the backward pass is that of layer-wise relevance propagation by this rule."""
+        """Return a context in which the backward pass follows this rule: of relevance propagation, or GIM's."""
         raise AssertionError(_OFFERED)
 
     # ── what methods of inseq need ────────────────────────────────────────────────────────────────────────────────

@@ -185,6 +185,26 @@ OURS: dict[str, Card] = {
             reference="Achtibat et al. 2024, arXiv:2402.05602",
         ),
         Card(
+            id="gim",
+            label="GIM",
+            family="relevance",
+            signed=True,
+            objective="logit",
+            unit="contribution",
+            cost="one backward pass per target",
+            work=Work(per_target=4),
+            says="Purple: this {word} speaks for {target}; orange: against it.",
+            reads="The gradient times what makes this token differ from a space; its backward pass does not let "
+            "attention hide a token where another says the same. It explains the logit, unless another objective is "
+            "asked for.",
+            caveats=(
+                "The rules are choices; other rules give other maps.",
+                "The scores do not sum to anything, and a space itself scores 0.",
+                "A logit means nothing alone: all logits may rise together, so that no probability changes.",
+            ),
+            reference="Edin et al. 2025, arXiv:2505.17630",
+        ),
+        Card(
             id="attention_rollout",
             label="Attention rollout",
             family="attention",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -72,16 +71,6 @@ class PathSettings(Settings):
         return self.reduction == "sum"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelevanceSettings(Settings):
-    """`rule`: "attnlrp", or "cp-lrp", which takes the attention weights for constants."""
-
-    rule: str = "attnlrp"
-
-    def __post_init__(self) -> None:
-        one_of("rule", self.rule, ("attnlrp", "cp-lrp"))
-
-
 def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     """Compute the L2 norm of the gradient of the objective at each input embedding.
 
@@ -89,7 +78,7 @@ def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: one forward pass a chunk, and the matrix products of one backward pass a target.
     Source: Simonyan et al. 2014, arXiv:1312.6034; the norm as in Atanasova et al. 2020, arXiv:2009.13295.
     """
-    return _at_the_input(problem, schedule, lambda gradient, _x: gradient.norm(dim=-1))
+    return at_the_input(problem, schedule, lambda gradient, _x: gradient.norm(dim=-1))
 
 
 def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -100,21 +89,7 @@ def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Source: Shrikumar et al. 2016, arXiv:1605.01713.
     """
     reduce = _REDUCTIONS[problem.settings.reduction]
-    return _at_the_input(problem, schedule, lambda gradient, x: reduce(gradient * x))
-
-
-def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Compute the relevance of each input embedding for the objective by the rules of AttnLRP.
-
-    scores[i, j] signed, in units of the objective. They need not add up to it: the softmax rule keeps a part, so the
-    sum is a diagnostic (`relevance_sum`, beside `value`), not a check.
-    Cost: as saliency, with hooks.
-    Source: Achtibat et al. 2024, arXiv:2402.05602; "cp-lrp": Ali et al. 2022, arXiv:2202.07304.
-    """
-    rules = partial(problem.access.relevance, problem.settings.rule)
-    for chunk in _at_the_input(problem, schedule, lambda gradient, x: (gradient * x).sum(dim=-1), rules):
-        sums = [float(np.nansum(column, dtype=np.float64)) for column in chunk.scores.T]
-        yield chunk._replace(diagnostics={**chunk.diagnostics, "relevance_sum": sums})
+    return at_the_input(problem, schedule, lambda gradient, x: reduce(gradient * x))
 
 
 def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -133,7 +108,7 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
     kind = problem.embeddings.dtype
     # The path and the sum along it need more digits than half precision has.
     nothing = baseline(problem, settings.baseline)
-    start, end = (_at_least_float32(x) for x in (nothing.embeddings, problem.embeddings))
+    start, end = (at_least_float32(x) for x in (nothing.embeddings, problem.embeddings))
     way = end - start
     nodes, weights = _gauss_legendre(settings.steps, way)
 
@@ -296,7 +271,7 @@ def _check_steps(logits: torch.Tensor) -> None:
         queue += before
 
 
-def _at_the_input(
+def at_the_input(
     problem: Problem,
     schedule: Schedule,
     reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
@@ -312,7 +287,7 @@ def _at_the_input(
         x = problem.embeddings[:, : atoms.n_read]
         with around():
             gradient, objectives, output = slopes(problem, x, atoms)
-        scores = reduce(_at_least_float32(gradient[:, 0]), _at_least_float32(x[0]))
+        scores = reduce(at_least_float32(gradient[:, 0]), at_least_float32(x[0]))
         logits = output.logits[0].detach()
         if around is nullcontext:
             check = of_gradient(problem, cols, x[0], gradient[:, 0], logits)
@@ -329,7 +304,7 @@ def _left_out(problem: Problem, cols: list[int]) -> dict[str, list[float]]:
     return {"ids_left_out": [1.0] * len(cols)} if problem.access.reads_ids else {}
 
 
-def _at_least_float32(numbers: torch.Tensor) -> torch.Tensor:
+def at_least_float32(numbers: torch.Tensor) -> torch.Tensor:
     """Convert half precision to float32: its sums lose too many digits."""
     return numbers if numbers.dtype.itemsize >= 4 else numbers.float()
 

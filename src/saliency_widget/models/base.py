@@ -79,6 +79,18 @@ class Model(ABC):
             raise self._changed()
         return self.shadow(self._check)
 
+    def copied(self) -> Self:
+        """Return this model over a copy of its modules and weights that nobody else has: they may be changed.
+
+        Like a user's model it is never run itself; its shadows are.
+        """
+        source = shadow.bare((self._lender or self).model)
+        made = copy.copy(self)
+        made.model = shadow.shadow_of(source, own=True)
+        made._lender, made._facts, made._check, made._owns = None, None, None, False  # noqa: SLF001 (of its own class)
+        made._bind()  # noqa: SLF001 (as above)
+        return made
+
     def _over(self, source: Any, facts: probe.Facts, check: Callable[[], None] | None, *, own: bool = False) -> Self:
         inside = copy.copy(self)
         inside._enter(self, source, facts, own=own)  # noqa: SLF001 (of its own class)
@@ -184,6 +196,11 @@ class Model(ABC):
     def embeddings(self) -> tuple[torch.nn.Module, ...]:
         """Return the embedding modules: that of the source, if there is one, and that of the text."""
         return (self._embedding,)
+
+    @property
+    def head(self) -> torch.nn.Module | None:
+        """Return the module that projects onto the vocabulary or the classes; None if the model has none of its own."""
+        return self._head
 
     @property
     def device(self) -> torch.device:

@@ -61,10 +61,14 @@ class ClassifierModel(Model):
         """Return whether its outputs are raw scores without probabilities, as in regression."""
         return self.applied == "none"
 
+    @property
+    def reads_types(self) -> bool:
+        """Return whether it reads token types beside ids."""
+        return self._takes("token_type_ids") and "token_type_ids" in self.tokenizer.model_input_names
+
     def encode(self, prompt: Prompt) -> Encoded:
         """Encode a text or a pair. The targets are the class that the user named or all classes. Raises: InputError."""
-        types = self._takes("token_type_ids") and "token_type_ids" in self.tokenizer.model_input_names
-        encoded = encode_to_classify(self.tokenizer, prompt, self.labels, types=types)
+        encoded = encode_to_classify(self.tokenizer, prompt, self.labels, types=self.reads_types)
         self.check_ids(encoded.inputs.ids)
         return encoded
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -95,7 +95,7 @@ class Maps:
         self._shelf = shelf
         self._memory_budget = memory_budget
         self._check = check
-        self._finished = finished
+        self._on_finished = finished
         self._llm_map = llm_map
         self._offered: list[Card] = []
         self._cache: dict[tuple[int | None, Request], _Entry] = {}
@@ -196,6 +196,18 @@ class Maps:
             self._shelf.fill(entry.map_id, chunk.cols, chunk.scores)
         if cut_short:
             self._publish(pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
+
+    def finished(self, model: Model, document: Document, cols: Sequence[int]) -> list[tuple[str, Attribution]]:
+        """Return the maps that have all of these columns, with the ids by which the pages know them, oldest first."""
+        about = (self._fingerprint, document.inputs, document.targets)
+        found = [
+            (entry.map_id, pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
+            for (fingerprint, request), entry in self._cache.items()
+            if (fingerprint, request.inputs, request.targets) == about
+            and entry.done().intersection(entry.question.cols(document)).issuperset(cols)
+        ]
+        said = self._llm_map()
+        return found if said is None else [*found, said]
 
     def send_again(self, model: Model, document: Document) -> None:
         """Send the cached maps of a text that is on show again."""
@@ -396,7 +408,7 @@ class Maps:
 
     def _publish(self, whole: Attribution) -> None:
         self.attribution = whole
-        self._finished(whole)
+        self._on_finished(whole)
 
 
 def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
