@@ -236,11 +236,11 @@ HAS_UNK = pytest.mark.parametrize("name", [n for n, f in FAMILIES.items() if f.w
 
 
 @HAS_UNK
-@pytest.mark.parametrize("mode", ["replace", "delete"])
-def test_occlusion_is_a_call_with_one_id_changed(name: str, mode: str) -> None:
-    a = ask(name, "occlusion", mode=mode)
+@pytest.mark.parametrize("operator", ["replace", "delete"])
+def test_occlusion_is_a_call_with_one_id_changed(name: str, operator: str) -> None:
+    a = ask(name, "occlusion", operator=operator)
     for column, scores in columns(name, a):
-        expected = [without(name, column, [row], delete=mode == "delete") for row in range(len(scores))]
+        expected = [without(name, column, [row], delete=operator == "delete") for row in range(len(scores))]
         assert_equal(name, scores, torch.tensor(expected))
 
 
@@ -253,16 +253,16 @@ def units(a: Attribution, kind: str) -> list[tuple[int, bool]]:
     "name", ["gpt2", "mistral_sliding", "bert_lm", "marian", "m2m100", "roberta", "llama_classifier"]
 )
 @pytest.mark.parametrize("unit", ["word", "sentence"])
-@pytest.mark.parametrize("mode", ["replace", "delete"])
-def test_a_unit_is_taken_away_as_a_whole_and_its_drop_dealt_out(name: str, unit: str, mode: str) -> None:
-    a = ask(name, "occlusion", unit=unit, mode=mode)
+@pytest.mark.parametrize("operator", ["replace", "delete"])
+def test_a_unit_is_taken_away_as_a_whole_and_its_drop_dealt_out(name: str, unit: str, operator: str) -> None:
+    a = ask(name, "occlusion", unit=unit, operator=operator)
     of_row = units(a, unit)
     assert len(set(of_row)) < len(of_row)
     for column, scores in columns(name, a):
         expected = np.zeros(len(scores))
         for number in set(of_row[: len(scores)]):
             rows = [i for i in range(len(scores)) if of_row[i] == number]
-            expected[rows] = without(name, column, rows, delete=mode == "delete") / len(rows)
+            expected[rows] = without(name, column, rows, delete=operator == "delete") / len(rows)
         assert_equal(name, scores, torch.tensor(expected))
 
 
@@ -299,12 +299,12 @@ def _each(of_row: list[Any], rows: list[int]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", ["gpt2", "mistral_sliding", "marian", "bert"])
-@pytest.mark.parametrize("mode", ["replace", "delete"])
-def test_coarse_to_fine_looks_closer_where_it_matters(name: str, mode: str) -> None:
-    a = ask(name, "occlusion", text=LONG, unit="coarse_to_fine", mode=mode)
+@pytest.mark.parametrize("operator", ["replace", "delete"])
+def test_coarse_to_fine_looks_closer_where_it_matters(name: str, operator: str) -> None:
+    a = ask(name, "occlusion", text=LONG, unit="coarse_to_fine", operator=operator)
     of_row = {level: units(a, level) for level in ("segment", "sentence", "word")}
     for column, scores in columns(name, a, LONG):
-        expected = plain_coarse_to_fine(name, column, of_row, delete=mode == "delete")
+        expected = plain_coarse_to_fine(name, column, of_row, delete=operator == "delete")
         assert_equal(name, scores, torch.tensor(expected))
 
 

@@ -34,6 +34,7 @@ class Fake:
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     foil: str | None = None
     seconds: float = 0.1
+    errors: np.ndarray | None = None
 
 
 def tokens(texts: Sequence[str], first_target: int, special: Sequence[int] = ()) -> list[Token]:

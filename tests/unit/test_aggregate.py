@@ -88,3 +88,37 @@ def test_words_of_a_real_map_keep_its_sum_and_can_be_shown(tiny_model) -> None:
     assert "summed over words" in words.to_html()
     assert "over words" not in a.to_html()
     assert words.aggregate("sentence").scores.shape[1] == len(words.cols)
+
+
+# Of the two tokens of "machine", " sees" and " it", for " it" and "self".
+ERRORS = np.array([[0.1, 0.2], [0.3, 0.4], [np.nan, 0.5], [np.nan, 0.6]], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        # Columns are averaged: the tokens have errors of .15, .35 and an unknown one; " it" is a target's own.
+        ("sum", [0.5, np.nan, np.nan]),
+        ("mean", [0.25, np.nan, np.nan]),
+        ("max", [0.35, np.nan, np.nan]),  # that of "chine", whose score is the largest
+    ],
+)
+def test_the_errors_of_a_sum_are_added_up(pool: str, expected: list[float]) -> None:
+    """The most that they can be, since errors of opposite signs cancel; one that is unknown makes the sum's unknown."""
+    words = sw.Attribution.from_scores(SCORES, ROWS, COLS, method="mine", errors=ERRORS).aggregate("word", pool)
+    assert words.errors is not None
+    np.testing.assert_allclose(words.errors[:, 0], expected, rtol=1e-6)
+
+
+def test_an_error_of_what_is_not_seen_is_none_of_the_sum() -> None:
+    """A unit that a target sees in part has the error of that part."""
+    scores = np.array([[1.0, 1.0], [2.0, np.nan]])
+    rows, cols = [token(0, "a", 0), token(1, "b", 0)], [token(2, "c", 1, "generated"), token(3, "d", 2, "generated")]
+    a = sw.Attribution.from_scores(scores, rows, cols, method="mine", errors=[[0.1, 0.1], [0.2, 7]])
+    found = a.aggregate("word", "sum").errors
+    assert found is not None
+    np.testing.assert_allclose(found, [[0.3, 0.1]], rtol=1e-6)
+
+
+def test_a_map_without_errors_has_none_by_words_either(tokens: sw.Attribution) -> None:
+    assert tokens.aggregate("word", "sum").errors is None

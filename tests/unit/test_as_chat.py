@@ -122,12 +122,12 @@ def test_what_is_asked_as_a_chat_is_what_messages_would_have_asked(opened) -> No
     """The chat has the ids, roles and turns of `messages=`, the same length, method, objective and settings."""
     model = ending(1)
     h = opened(model, max_new_tokens=5)
-    h.say("ask", method="occlusion", objective="logit", settings={"mode": "delete"})
+    h.say("ask", method="occlusion", objective="logit", settings={"operator": "delete"})
     h.settled()
     h.say("as_chat")
     whole = h.settled()
     fresh = sw.attribute(
-        model, messages=CHAT, max_new_tokens=5, method="occlusion", objective="logit", mode="delete", progress=False
+        model, messages=CHAT, max_new_tokens=5, method="occlusion", objective="logit", operator="delete", progress=False
     )
     assert (whole.rows, whole.cols, whole.segments) == (fresh.rows, fresh.cols, fresh.segments)
     assert (whole.method, whole.objective, whole.settings) == (fresh.method, fresh.objective, fresh.settings)

@@ -129,7 +129,7 @@ def test_a_seed_that_is_none(seed: Any) -> None:
     ("method", "setting", "wrong", "known"),
     [
         ("occlusion", "unit", "words", "Did you mean word? Known: token, word, sentence, segment, coarse_to_fine."),
-        ("occlusion", "mode", "remove", "Known: replace, delete."),
+        ("occlusion", "operator", "remove", "Known: mask, delete, replace, resample."),
         ("occlusion", "baseline", "padding", "Known: unk, pad, mask, zero, mean."),
         ("integrated_gradients", "baseline", "padd", "Did you mean pad? Known: unk, pad, mask, zero, mean."),
         ("integrated_gradients", "reduction", "l1", "Did you mean l2? Known: sum, l2."),

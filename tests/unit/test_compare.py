@@ -51,7 +51,7 @@ def test_cards_say_what_each_map_is() -> None:
     assert [s.card.signed for s in shown.values()] == [False, True, True]
     assert shown["a"].card.reads.startswith("Gradient. How much the objective moves")
     assert ("explains", "logit") in shown["a"].about
-    assert ("mode", "replace") in shown["b"].about
+    assert ("operator", "replace") in shown["b"].about
     assert any("has signs and the other has none" in caveat for caveat in shown["difference"].card.caveats)
     assert shown["difference"].map.objective is None
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -109,6 +110,15 @@ def test_the_data_frame_is_long():
     assert frame.iloc[1].to_list() == [1, " capital", 1, 0, " Paris", 3, 6.0, pytest.approx(0.6)]
     assert frame.iloc[6].to_list() == [3, " Paris", 3, 1, ".", 4, 8.0, pytest.approx(0.8)]
     assert frame.groupby("col")["share"].apply(lambda s: s.abs().sum()).to_list() == pytest.approx([1, 1])
+
+
+def test_the_data_frame_of_a_map_with_standard_errors_has_them_last():
+    """Each beside its own score, as it is."""
+    a = paris()
+    errors = np.where(np.isnan(a.scores), np.nan, np.arange(a.scores.size).reshape(a.scores.shape))
+    frame = to_dataframe(dataclasses.replace(a, errors=errors.astype(np.float32)))
+    assert frame.columns[-1] == "error"
+    assert frame["error"].to_list() == [errors[row, col] for row, col in zip(frame["row"], frame["col"], strict=True)]
 
 
 def test_the_data_frame_of_nothing_has_its_columns():

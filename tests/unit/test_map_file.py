@@ -36,7 +36,10 @@ def same(a: Attribution, b: Attribution) -> bool:
     steps = [{name: values.tobytes() for name, values in each.step_scores.items()} for each in (a, b)]
     if a.scores.tobytes() != b.scores.tobytes() or a.scores.shape != b.scores.shape or steps[0] != steps[1]:
         return False
-    names = [f.name for f in dataclasses.fields(Attribution) if f.name not in ("scores", "step_scores")]
+    errors = [None if each.errors is None else each.errors.tobytes() for each in (a, b)]
+    if errors[0] != errors[1]:
+        return False
+    names = [f.name for f in dataclasses.fields(Attribution) if f.name not in ("scores", "errors", "step_scores")]
     return all(repr(getattr(a, name)) == repr(getattr(b, name)) for name in names)
 
 
@@ -96,6 +99,39 @@ def test_safetensors_reads_the_same_numbers_and_the_checksum_is_of_what_it_says(
         assert file.get_tensor("step.probability").tobytes() == a.step_scores["probability"].tobytes()
     header, _, data = parts_of(path.read_bytes())
     assert header["__metadata__"]["sha256"] == checksum(header, data)
+
+
+def test_standard_errors_come_back_and_a_map_without_them_can_be_read_by_older_versions(
+    saved: bytes, tmp_path: Path
+) -> None:
+    """Only a map with errors has the format that older versions do not know, and refuse as newer."""
+    errors = np.array([[0.5, 0], [np.nan, 0.25], [np.nan, 1e-30]])
+    path, a = tmp_path / "a.safetensors", dataclasses.replace(full(), errors=errors)
+    a.save(path)
+    assert same(Attribution.load(path), a)
+    assert not same(Attribution.load(path), full())
+    with safe_open(path, "np") as file:
+        np.testing.assert_array_equal(file.get_tensor("errors"), errors.astype(np.float32))
+    assert parts_of(path.read_bytes())[1]["format"] == 2
+    assert parts_of(saved)[1]["format"] == 1
+
+
+def test_standard_errors_that_are_none_are_damaged(tmp_path: Path) -> None:
+    """Below 0, without an end, or of another shape."""
+    path = tmp_path / "a.safetensors"
+    dataclasses.replace(full(), errors=np.ones((3, 2))).save(path)
+    header, about, data = parts_of(path.read_bytes())
+    start, _ = header["errors"]["data_offsets"]
+    for value in (-1.0, np.inf, -np.inf):
+        other = data[:start] + np.float32(value).tobytes() + data[start + 4 :]
+        header["__metadata__"]["sha256"] = checksum(header, other)
+        path.write_bytes(file_of(header, other))
+        with pytest.raises(DamagedFile, match="a standard error below 0 or without an end"):
+            Attribution.load(path)
+    header["errors"]["shape"] = [2, 3]
+    written(file_of(header, data), path, about, signed_anew=True)
+    with pytest.raises(DamagedFile, match=r"errors has the shape \[2, 3\], and must have \[3, 2\]"):
+        Attribution.load(path)
 
 
 def test_the_order_of_the_header_is_nothing_to_the_checksum(saved: bytes, tmp_path: Path) -> None:
@@ -222,8 +258,8 @@ def test_numbers_of_another_map_are_noticed(saved: bytes, tmp_path: Path) -> Non
 def test_a_newer_file_says_so(saved: bytes, tmp_path: Path) -> None:
     """A newer format may hold more fields, or lack some."""
     path = tmp_path / "a.safetensors"
-    path.write_bytes(file_of({"__metadata__": {"attribution": '{"format": 2, "new": 1}'}, "cells": 1}, b""))
-    with pytest.raises(DamagedFile, match="newer version of saliency-widget, in its format 2. Upgrade"):
+    path.write_bytes(file_of({"__metadata__": {"attribution": '{"format": 3, "new": 1}'}, "cells": 1}, b""))
+    with pytest.raises(DamagedFile, match="newer version of saliency-widget, in its format 3. Upgrade"):
         Attribution.load(path)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from saliency_widget.attribution.masking import OPERATORS, by_plain_passes, objectives, read
+from saliency_widget.attribution.masking import by_plain_passes, objectives, read
+from saliency_widget.attribution.operators import OPERATORS
 from saliency_widget.errors import OutOfMemory
 
 from ..toys import allowing
@@ -38,8 +39,24 @@ def toy(kind: str, **given: Any) -> Problem:
         "kept": {"read_once": reading(bag_of_words)},
         "by id": {"reads_ids": True, "replaced": other},
     }[kind]
-    access = allowing(baselines=baselines, shortened=shortened(bag_of_words), **access)
+    can = {"masked": hiding(bag_of_words), "why_not": lambda _operator: None}
+    access = allowing(baselines=baselines, shortened=shortened(bag_of_words), **can, **access)
     return problem_of(access=access, **given)
+
+
+def hiding(logits: Any) -> Any:
+    """A network in which nothing is read of rows but those that are given; the others keep their places."""
+
+    def masked(rows: list[int]) -> Any:
+        def call(x: torch.Tensor, positions: torch.Tensor) -> SimpleNamespace:
+            seen = torch.zeros(N, dtype=torch.bool)
+            seen[list(rows)] = True
+            hidden = torch.where(seen[: x.shape[1], None], x, 0.0)
+            return SimpleNamespace(logits=logits(hidden)[:, positions], head=None)
+
+        return call
+
+    return masked
 
 
 def values(problem: Problem, keep: np.ndarray = MASKS, operator: str = "replace") -> np.ndarray:
@@ -107,14 +124,18 @@ def test_when_memory_runs_out_a_batch_is_halved_and_of_one_text_it_is_an_error(o
 
         return call
 
+    def hidden(rows: list[int], call: Any) -> Any:
+        return lambda x, positions: hiding(lambda seen: call(seen, torch.arange(x.shape[1])).logits)(rows)(x, positions)
+
     def given(most: int) -> Any:
         call = tight(most)
-        return {"network": call, "shortened": lambda rows: (embeddings()[:, rows], call)}
+        alone = {"shortened": lambda rows: (embeddings()[:, rows], call), "masked": lambda rows: hidden(rows, call)}
+        return {"network": call, "why_not": lambda _operator: None, **alone}
 
     keep = MASKS[:8]
     found = values(problem_of(**given(3)), keep, operator)
     np.testing.assert_array_equal(found, values(toy("called"), keep, operator))
-    assert max(sizes) == (8 if operator == "replace" else 1)
+    assert max(sizes) == 8 if OPERATORS[operator].reuses else max(sizes) < 8  # those of which nothing is left, together
     sizes.clear()
     with pytest.raises(OutOfMemory, match="single changed text"):
         values(problem_of(**given(0)), keep, operator)

@@ -370,7 +370,7 @@ def shortened(logits: Callable[[torch.Tensor], torch.Tensor], kept: list[list[in
 def test_deletion_closes_the_text_up() -> None:
     """In the bag of words the weights are those of the places, so every later word moves one place down."""
     kept: list[list[int]] = []
-    problem = problem_of(settings=OcclusionSettings(mode="delete"), shortened=shortened(bag_of_words, kept))
+    problem = problem_of(settings=OcclusionSettings(operator="delete"), shortened=shortened(bag_of_words, kept))
     scores = matrix(problem)
     assert kept == [[i for i in range(6) if i != row] for row in range(6)]
     x = embeddings()[0]
@@ -384,7 +384,8 @@ def test_deletion_closes_the_text_up() -> None:
 def test_a_token_without_which_nothing_could_be_read_is_replaced_for_that_target_alone() -> None:
     """A text of one token: the first target has nothing else to be predicted from, the second has."""
     targets = (Target(1, (4,)), Target(2, (9,)))
-    problem = problem_of(settings=OcclusionSettings(mode="delete"), shortened=shortened(bag_of_words), targets=targets)
+    settings = OcclusionSettings(operator="delete")
+    problem = problem_of(settings=settings, shortened=shortened(bag_of_words), targets=targets)
     scores = matrix(problem)
     x = embeddings()[0]
     assert scores[0, 0] == pytest.approx(float((x[0] - BASELINE[0, 0]) @ W[:, 4]), rel=1e-6)
@@ -396,7 +397,7 @@ def test_a_token_without_which_nothing_could_be_read_is_replaced_for_that_target
 def test_a_source_is_never_deleted_whole() -> None:
     """Nor is what the decoder begins with, for the first target: they are replaced."""
     problem = problem_of(
-        settings=OcclusionSettings(mode="delete", unit="word"), shortened=shortened(bag_of_words), n_source=2,
+        settings=OcclusionSettings(operator="delete", unit="word"), shortened=shortened(bag_of_words), n_source=2,
         targets=(Target(3, (4,)), Target(4, (0,))), groups={"word": [0, 0, 1, 2, 3, 4, 5]},
     )  # fmt: skip
     scores = matrix(problem)
@@ -476,7 +477,7 @@ def test_a_text_without_the_baseline_says_nothing_of_it() -> None:
     text = embeddings()
     text[0, UNKNOWN] = BASELINE[0, 0]
     deleted = problem_of(
-        settings=OcclusionSettings(mode="delete"),
+        settings=OcclusionSettings(operator="delete"),
         embeddings=text,
         shortened=lambda rows: (text[:, rows], network(bag_of_words)),
     )
@@ -490,7 +491,7 @@ def test_a_baseline_that_the_tokenizer_does_not_have_names_those_it_has() -> Non
 
 def test_a_baseline_that_would_have_no_say_is_refused() -> None:
     with pytest.raises(InputError, match="Deleted tokens need no baseline"):
-        OcclusionSettings(mode="delete", baseline="unk")
+        OcclusionSettings(operator="delete", baseline="unk")
 
 
 def test_more_memory_makes_larger_batches_up_to_400_rows_on_a_cpu() -> None:

@@ -161,3 +161,27 @@ def test_signed_is_seen_from_the_scores_unless_said() -> None:
     assert example().signed
     assert not example(np.abs(SCORES)).signed
     assert Attribution.from_scores(np.abs(SCORES), "abc", "xy", method="mine", signed=True).signed
+
+
+ERRORS = np.array([[0.5, 0.1], [np.nan, 0], [0.7, 0.2]], dtype=np.float32)
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_standard_errors_are_copied_and_cannot_be_changed(how: str) -> None:
+    """One of a score that cannot be seen is NaN, whatever was given."""
+    a = COPIES[how](Attribution.from_scores(SCORES, "abc", "xy", method="mine", errors=ERRORS))
+    assert a.errors.dtype == np.float32
+    np.testing.assert_array_equal(a.errors, [[0.5, np.float32(0.1)], [np.nan, 0], [np.nan, np.float32(0.2)]])
+    with pytest.raises(ValueError, match="read-only"):
+        a.errors[0] = 1
+    assert example().errors is None
+
+
+def test_standard_errors_that_do_not_fit_are_refused() -> None:
+    for errors, says in (
+        (ERRORS[:2], r"have the shape \(2, 2\), and the scores \(3, 2\). Give one error for each score"),
+        (ERRORS - 1, "infinite or below 0. A standard error is finite and at least 0"),
+        (ERRORS + np.inf, "infinite or below 0"),
+    ):
+        with pytest.raises(InputError, match=says):
+            Attribution.from_scores(SCORES, "abc", "xy", method="mine", errors=errors)

@@ -132,11 +132,11 @@ def test_a_branch_while_an_input_is_struck_out_goes_on_without_it(opened, tiny_m
 def test_the_question_on_show_is_asked_of_a_branch_without_its_foil_and_column(opened, tiny_model) -> None:
     h = opened(tiny_model)
     other = next(i for i in range(20, 30) if i not in [t.id for t in h.controller.attribution.cols])
-    h.say("ask", method="occlusion", objective="logit", settings={"mode": "delete"}, foil=other, col=1)
+    h.say("ask", method="occlusion", objective="logit", settings={"operator": "delete"}, foil=other, col=1)
     h.settled()
     h.say("branch", col=1, token=other)
     whole = h.settled()
-    assert (whole.method, whole.objective, whole.settings["mode"]) == ("occlusion", "logit", "delete")
+    assert (whole.method, whole.objective, whole.settings["operator"]) == ("occlusion", "logit", "delete")
     assert (whole.foil, len(whole.cols)) == (None, 8)
     assert (h.last("map")["foil"], h.last("map")["col"]) == (None, None)
 

@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from ..models.inside.attention import Recorder
 
@@ -16,6 +18,11 @@ Network = Callable[["torch.Tensor", "torch.Tensor"], "Output"]
 # ((start, embeddings [s, d] of the rows from start on) a changed text, positions [k]) → logits and head [1, p, …]: of
 # each text in turn at those of the positions that are not before its start.
 Ends = Callable[[Sequence[tuple[int, "torch.Tensor"]], "torch.Tensor"], "Output"]
+# (embeddings [m, d], what stands in [m, d], masks of kept rows [s, m], texts [p], rows [p]) → logits [p, vocabulary] at
+# the kept row rows[i] of the text that mask texts[i] leaves.
+Without = Callable[
+    ["torch.Tensor", "torch.Tensor", "NDArray[np.bool_]", "NDArray[np.intp]", "NDArray[np.intp]"], "torch.Tensor"
+]
 _OFFERED = "a method is offered only where it can run"
 
 
@@ -81,6 +88,21 @@ class Access(Protocol):
     def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
         """Return the embeddings and the network of the text that has these rows alone."""
         raise AssertionError(_OFFERED)
+
+    def masked(self, rows: Sequence[int]) -> Network:
+        """Return the network over the whole text in which nobody can attend to rows other than these."""
+        raise AssertionError(_OFFERED)
+
+    def without(self, operator: str) -> Without | None:
+        """Return the network over several texts without some of their rows, or None: each is read by itself.
+
+        `operator`: "delete", so that the text closes up; "mask", so that the positions of the kept rows stay.
+        """
+        return None
+
+    def why_not(self, operator: str) -> str | None:
+        """Return the reason why an operator of `operators.OPERATORS` is not possible, as a sentence, or None."""
+        return "This network can only be called, so no token can be hidden from it." if operator == "mask" else None
 
     def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
         """Return the embeddings and the network of the text with the baseline's token at these rows."""

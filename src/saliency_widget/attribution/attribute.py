@@ -15,7 +15,7 @@ from ..models.text.document import check_span, spanning
 from ..models.text.prompting import check_max_new_tokens, check_prompt
 from . import engine, memory
 from .pipeline import assemble, check_question, columns, write
-from .problem import Chunk, Progress, Spot
+from .problem import Chunk, Progress, Spot, replaced_by
 from .result import Attribution
 
 
@@ -59,8 +59,8 @@ def attribute(
             by taking words out: see `explanation.black_box.server_map`, which has the settings.
         method: an id of `methods()`.
         objective: the number to explain: "probability", "log_probability" or "logit" of the target token, or the
-            "entropy" of the whole distribution at its place. Default: the probability, or the raw score ("logit") if
-            the model gives no probabilities, as in regression.
+            "entropy" of the whole distribution at its place. Default: the probability (of Shapley values the
+            log-probability), or the raw score ("logit") if the model gives no probabilities, as in regression.
         foil: another token (or its id, or another class): the objective is then the target's minus the foil's, which
             explains why the model chose the target and not the foil.
         span: explain the written tokens first … last together, `(first, last + 1)`: one column, the sum of their
@@ -118,8 +118,8 @@ def attribute(
                 case Spot():
                     spot = part
                 case _:
-                    chunks.append(part)
-                    tell("attributing", sum(len(chunk.cols) for chunk in chunks), n)
+                    chunks = replaced_by(part, chunks)
+                    tell("attributing", sum(len(chunk.cols) for chunk in chunks if not chunk.goes_on), n)
         loaded.check_weights()
         return assemble(loaded, question, document, chunks, time.perf_counter() - started, spot)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..types import Objective
+
 Family = Literal["gradient", "attention", "perturbation", "relevance", "explanation", "baseline", "difference"]
 READY = "none: it is there already"  # the cost of a map that came from elsewhere
 
@@ -31,7 +33,8 @@ class Card:
 
     `unit` is the name of a score, as in "share of the {unit}"; `pool` says how the scores of tokens make the score of a
     word.
-    `uses_objective`: whether another objective gives another map. `cost` says in words what one map costs, `work` in
+    `uses_objective`: whether another objective gives another map. `objective`: the one that is explained unless another
+    is asked for; None for the model's first. `cost` says in words what one map costs, `work` in
     passes; None where it cannot be told. `says` tells a reader what the colour of an input means: in it `{target}`
     stands for the target, and `{word}` for the kind of unit that is read.
     """
@@ -41,6 +44,7 @@ class Card:
     family: Family
     signed: bool = False
     uses_objective: bool = True
+    objective: Objective | None = None
     unit: str
     pool: Literal["sum", "mean", "max"] = "sum"
     cost: str
@@ -106,6 +110,27 @@ OURS: dict[str, Card] = {
                 "It depends on what stands in the hole.",
             ),
             reference="Zeiler & Fergus 2014, arXiv:1311.2901; Li et al. 2016, arXiv:1612.08220",
+        ),
+        Card(
+            id="shapley",
+            label="Shapley",
+            family="perturbation",
+            signed=True,
+            objective="log_probability",
+            unit="contribution",
+            cost="8 changed texts per input token for all targets, and on until the errors are small; 2ⁿ up to n = 10",
+            work=Work(per_input=8),
+            says="Purple: with this {word}, whatever else is there, {target} rises; orange: it falls.",
+            reads="How much the objective rises when this token joins others, averaged over every order in which the "
+            "text can be put together. The scores add up to what the text without them lacks; ± is a standard error.",
+            caveats=(
+                "Most of the texts that it averages over are full of holes: none the model was trained on.",
+                "It depends on how a token is taken away: hidden where the model can, else deleted.",
+                "What was written, the first token, the one that predicts and the template always stay: they score 0.",
+                "By words, sentences or segments each token has an equal part of its unit's score and error.",
+                "Banzhaf values (estimand) are mean effects too, but add up to nothing: never sum them.",
+            ),
+            reference="Shapley 1953; Lundberg & Lee 2017, arXiv:1705.07874; Musco & Witter 2024, arXiv:2410.01917",
         ),
         Card(
             id="input_x_gradient",

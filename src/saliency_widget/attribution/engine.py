@@ -73,7 +73,7 @@ Fill = Callable[[Problem, Schedule], Iterator[Chunk | Progress]]
 def run(
     fill: Fill, problem: Problem, schedule: Schedule, *, label: str, explains: bool = True, checked: bool = False
 ) -> Iterator[Chunk | Progress | Spot]:
-    """Fill the columns of `schedule` in chunks, and check each. Stop iterating to cancel: finished chunks are valid.
+    """Fill the columns of `schedule` in chunks, and check each. Stop iterating to cancel: chunks so far are valid.
 
     `fill`: the method's function. `label`: its name in errors. `explains`: whether it uses the objective, so that a
     column of zeros is correct if the objective does not change. After the first chunk a few of its numbers are
@@ -91,7 +91,8 @@ def run(
             except BadScores:
                 if j:  # the good ones before it are kept
                     kept = {name: values[:j] for name, values in chunk.diagnostics.items()}
-                    yield Chunk(chunk.cols[:j], chunk.scores[:, :j], chunk.steps[:j], kept)
+                    errors = None if chunk.errors is None else chunk.errors[:, :j]
+                    yield Chunk(chunk.cols[:j], chunk.scores[:, :j], chunk.steps[:j], kept, errors=errors)
                 raise
         yield chunk
         if not checked and chunk.check is not None:

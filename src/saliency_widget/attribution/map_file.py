@@ -1,9 +1,10 @@
 """A saved map: one safetensors file, of which every field, number and letter is checked when it is read.
 
-The tensors are `scores` [n_rows, n_cols] and one `step.<name>` [n_cols] for each of the step scores, all float32. The
-metadata hold `attribution`, a JSON object of the fields that are no arrays, and `sha256`, the digest of all of these
-(see `_digest`); files of before there was a digest have none. The file begins with the length of its header, 8 bytes,
-little-endian; then come the header, JSON, and the bytes of the tensors. Format source: safetensors 0.8, README.md.
+The tensors are `scores` [n_rows, n_cols], `errors` of the same shape if the map has standard errors, and one
+`step.<name>` [n_cols] for each of the step scores, all float32. The metadata hold `attribution`, a JSON object of the
+fields that are no arrays, and `sha256`, the digest of all of these (see `_digest`); files of before there was a digest
+have none. The file begins with the length of its header, 8 bytes, little-endian; then come the header, JSON, and the
+bytes of the tensors. Format source: safetensors 0.8, README.md.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from .map_fields import CERTAIN, LARGEST, Wrong, brief, entry_of, fields_of, lis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 1  # of the files that are written; a file with a higher number comes from a newer version
+FORMAT = 2  # the newest; a file with a higher number comes from a newer version
+_WITHOUT_ERRORS = 1  # the format of a map without standard errors, which older versions read, too
 
+_MATRICES = ("scores", "errors")  # [n_rows, n_cols] each
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors reads none that is longer
 
 
@@ -46,13 +49,14 @@ def write(fields: Mapping[str, Any], path: str | Path) -> None:
     from safetensors.numpy import save
 
     about = {
-        "format": FORMAT,
+        "format": _WITHOUT_ERRORS if fields["errors"] is None else FORMAT,
         **{name: [asdict(entry) for entry in fields[name]] for name in ("rows", "cols", "segments")},
         "alternatives": [[asdict(other) for other in column] for column in fields["alternatives"]],
         **{name: fields[name] for name in ("method", "objective", "foil", "signed", "unit", "model_name", "seconds")},
         **{name: dict(fields[name]) for name in ("settings", "diagnostics")},
     }
-    arrays = {"scores": fields["scores"]} | {f"step.{name}": of for name, of in fields["step_scores"].items()}
+    arrays = {name: fields[name] for name in _MATRICES if fields[name] is not None}
+    arrays |= {f"step.{name}": of for name, of in fields["step_scores"].items()}
     arrays = {name: np.asarray(array, "<f4", order="C") for name, array in arrays.items()}
     try:
         text = _written(about)
@@ -102,8 +106,9 @@ def _read(path: str | Path, size: int) -> dict[str, Any]:
     known = fields_of(about)
     arrays = {name: np.frombuffer(values, "<f4") for name, (_, values) in parts.items()}
     _check_arrays(arrays, known, {name: shape for name, (shape, _) in parts.items()})
-    scores = arrays.pop("scores").reshape(len(known["rows"]), len(known["cols"]))
-    return {**known, "scores": scores, "step_scores": {name.removeprefix("step."): of for name, of in arrays.items()}}
+    shape = len(known["rows"]), len(known["cols"])
+    matrices = {name: arrays.pop(name).reshape(shape) for name in _MATRICES if name in arrays}
+    return {**known, **matrices, "step_scores": {name.removeprefix("step."): of for name, of in arrays.items()}}
 
 
 def _digest(text: str, tensors: Mapping[str, tuple[Sequence[int], memoryview]]) -> str:
@@ -191,16 +196,19 @@ def _check_arrays(
     if "scores" not in arrays:
         raise Wrong("it has no scores")
     for name, array in arrays.items():
-        if name != "scores" and not name.startswith("step."):
+        if name not in _MATRICES and not name.startswith("step."):
             raise Wrong(f"nobody knows its tensor {brief(name)}")
         if not _is_text(name):
             raise Wrong(f"the name of its tensor {name!r} is no text")
-        wanted = [n_rows, n_cols] if name == "scores" else [n_cols]
+        wanted = [n_rows, n_cols] if name in _MATRICES else [n_cols]
         shape = list(array.shape if shapes is None else shapes[name])
         if shape != wanted:
             raise Wrong(f"{name} has the shape {brief(shape)}, and must have {wanted}")
     if np.isinf(arrays["scores"]).any():
         raise Wrong("there is an infinite score")
+    errors = arrays.get("errors", np.zeros(0, np.float32))
+    if (np.isinf(errors) | (errors < 0)).any():
+        raise Wrong("there is a standard error below 0 or without an end")
     probability = arrays.get("step.probability", np.zeros(0, np.float32))
     if ((probability < 0) | (probability > CERTAIN)).any():
         raise Wrong("there is a probability outside [0, 1]")

@@ -1,4 +1,4 @@
-"""Take inputs away: from masks of the kept rows to the objectives of the changed texts.
+"""Take inputs away: from masks of the kept rows to the objectives and margins of the changed texts.
 
 The continuation is forced: every target is read from one pass, even where the network would write another token.
 """
@@ -6,43 +6,39 @@ The continuation is forced: every target is read from one pass, even where the n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..errors import InputError
 from .baselines import baseline
 from .memory import in_batches
-from .problem import Atoms, Problem, atoms_of, per_column, plain_pass, worth
+from .operators import OPERATORS, Intact, first_gone, measure
+from .problem import Problem, atoms_of, per_column, plain_pass
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from .access import Ends
+    from .operators import Keep
 
-    Keep = NDArray[np.bool_]  # [s, m]: which of m rows are kept, in each of s changed texts
+MOST_UNITS = 10  # of which `all_subsets` computes every subset
 
 
-class Intact(NamedTuple):
-    """The result of a pass over the first m rows of a problem, which have a atoms, before any row is taken away.
+class Outcome(NamedTuple):
+    """The numbers of some changed texts.
 
-    `ends`: the network that reuses an unchanged beginning (`Access.read_once`), or None. `baseline`: the name of the
-    baseline, and `stand_in` its embeddings.
+    `margins`: log p(target) - log p(the best other token), below 0 where another one is more probable; of a class that
+    is there or not whatever the others are, its log-odds; NaN where a model gives numbers and no probabilities.
     """
 
-    problem: Problem
-    atoms: Atoms
-    embeddings: torch.Tensor  # [m, d]
-    baseline: str | None
-    stand_in: torch.Tensor  # [m, d]
-    logits: torch.Tensor  # [a, vocabulary]
-    whole: torch.Tensor  # [a], the objectives
-    ends: Ends | None
+    objectives: torch.Tensor  # [s, a]
+    margins: torch.Tensor  # [s, a]
 
 
-def read(problem: Problem, cols: Sequence[int], name: str | None) -> Intact:
-    """Read the text of these columns once; `name` is that of a baseline, or None."""
+def read(problem: Problem, cols: Sequence[int], name: str | None, *, seed: int = 0) -> Intact:
+    """Read the text of these columns once; `name` is that of a baseline, or None; `seed`: of what "resample" draws."""
     import torch
 
     atoms = atoms_of(problem, cols)
@@ -50,37 +46,131 @@ def read(problem: Problem, cols: Sequence[int], name: str | None) -> Intact:
     with torch.no_grad():
         found = problem.access.read_once(x, atoms.at) if problem.causal else None
         output, ends = found or (problem.network(x, atoms.at), None)
-        whole = worth(problem, output.logits, atoms.ids)[0]
-    return Intact(problem, atoms, x[0], name, _stand_in(problem, name, x[0]), output.logits[0], whole, ends)
+        measured = measure(problem, output.logits, atoms.ids)[0]
+    return Intact(
+        problem, atoms, x[0], name, _stand_in(problem, name, x[0]), output.logits[0], measured, ends, seed=seed
+    )
 
 
 def _stand_in(problem: Problem, name: str | None, x: torch.Tensor) -> torch.Tensor:
     return baseline(problem, name).embeddings[0, : len(x)].to(x)
 
 
-def objectives(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor]:
-    """Yield the objectives [s, a] of the atoms where these rows are kept, in batches as large as memory allows.
+def operators_of(problem: Problem) -> tuple[str, ...]:
+    """Return the names of the operators that the network allows, in the order of `OPERATORS`."""
+    return tuple(name for name in OPERATORS if why_not(problem, name) is None)
 
-    Rows of `keep` beyond the text are left alone. Cost: a pass for each mask; with "replace", a network that keeps what
-    it has read starts at the first row taken away. When memory runs out a batch is halved.
-    Raises: OutOfMemory when one changed text alone does not fit.
+
+def why_not(problem: Problem, operator: str) -> str | None:
+    """Return the reason why the network does not allow an operator, as a sentence, or None."""
+    return problem.access.why_not(operator)
+
+
+def may_go(problem: Problem, cols: Sequence[int] | None = None) -> list[int]:
+    """Return the rows that may be taken away when these columns (by default all) are judged.
+
+    The first row of a text always stays, and so do the rows that predict and `Problem.fixed`: what a user cannot
+    change, such as the tokens of a chat's template. (The first token of an encoder's source may go.)
+    """
+    atoms = atoms_of(problem, range(len(problem.targets)) if cols is None else cols)
+    stay = {*problem.fixed, problem.n_source, *atoms.at.tolist()}
+    return [row for row in range(min(atoms.at.tolist()) + 1) if row not in stay]
+
+
+def outcomes(text: Intact, keep: Keep, operator: str) -> Iterator[Outcome]:
+    """Yield objectives and margins [s, a] of the atoms where these rows are kept, in batches as memory allows.
+
+    Rows of `keep` beyond the text are left alone. Cost: the kept rows of each mask with "mask" and "delete"; all rows
+    with the others, from the first that is taken away on where a network keeps what it has read. When memory runs out a
+    batch is halved.
+    Raises: InputError where the network does not allow the operator; OutOfMemory when one changed text does not fit.
+    """
+    reason = why_not(text.problem, operator)
+    if reason is not None:
+        raise InputError(reason, cure=f"Take {' or '.join(operators_of(text.problem))}.")
+    keep = keep[:, : len(text.embeddings)]
+    found: list[torch.Tensor | None] = [None] * len(keep)
+    given = 0
+    for batch, values in _taken(text, keep, operator):
+        for at, value in zip(batch, values, strict=True):
+            found[at] = value
+        ready = next((at for at in range(given, len(keep)) if found[at] is None), len(keep))
+        if ready > given:
+            yield _outcome(found[given:ready])
+            found[given:ready] = [None] * (ready - given)
+            given = ready
+
+
+def _outcome(found: Sequence[torch.Tensor | None]) -> Outcome:
+    import torch
+
+    both = torch.stack([one for one in found if one is not None])  # [s, a, 2]
+    return Outcome(both[..., 0], both[..., 1])
+
+
+def _taken(text: Intact, keep: Keep, operator: str) -> Iterator[tuple[NDArray[np.intp], torch.Tensor]]:
+    """Yield indices of masks and their numbers [s, a, 2]: neighbours of one length together, when only kept rows count.
+
+    A window of masks is sorted at a time, so that results keep coming in order.
     """
     import torch
 
-    take, reuses = OPERATORS[operator]
-    n = len(text.embeddings)
-    keep = keep[:, :n]
-    again = n - _first(keep) if reuses and text.ends is not None else np.full(len(keep), n)
+    take, n = OPERATORS[operator].take, len(text.embeddings)
+    order, costs = np.arange(len(keep)), np.full(len(keep), n)
+    if OPERATORS[operator].reuses and text.ends is not None:
+        costs = n - first_gone(keep)
+    most = _rows_at_once(text)
+    if OPERATORS[operator].shortens:
+        lengths = np.maximum(keep.sum(axis=1), len(text.atoms.ids))  # an atom has a row of logits of its own
+        window = lengths.cumsum() // (_WINDOW * most)
+        order = np.lexsort((-lengths, window))
+        costs = lengths[order]
 
     def work(batch: slice) -> torch.Tensor:
         with torch.no_grad():
-            return take(text, keep[batch])
+            return take(text, keep[order[batch]])
 
-    for _, values in in_batches(again, _rows_at_once(text), work, "a single changed text"):
-        yield values
+    for batch, values in in_batches(costs, most, work, "a single changed text"):
+        yield order[batch], values
 
 
-def by_plain_passes(problem: Problem, col: int, name: str | None, keep: Keep, operator: str) -> list[float]:
+_WINDOW = 8  # passes whose masks are sorted by length
+
+
+def objectives(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor]:
+    """Yield the objectives [s, a] of `outcomes`, without the margins."""
+    for outcome in outcomes(text, keep, operator):
+        yield outcome.objectives
+
+
+def all_subsets(text: Intact, units: Sequence[Sequence[int]], operator: str) -> Outcome:
+    """Return objectives and margins [2^n, a] for every subset of n ≤ 10 units, each a list of rows.
+
+    Bit i of a result's number is set where unit i is kept. Rows of no unit are always kept.
+    Raises: as `outcomes`; InputError for more units.
+    """
+    import torch
+
+    if len(units) > MOST_UNITS:
+        raise InputError(
+            f"There are {len(units)} units, and every subset of them is too many: 2^{len(units)}.",
+            cure=f"Take at most {MOST_UNITS} units, or sample subsets.",
+        )
+    every = [*outcomes(text, subsets(units, len(text.embeddings)), operator)]
+    return Outcome(*(torch.cat(parts) for parts in zip(*every, strict=True)))
+
+
+def subsets(units: Sequence[Sequence[int]], n: int) -> Keep:
+    """Return the masks [2^units, n] of every subset; bit i of a mask's number is set where unit i is kept."""
+    keep = np.ones((1 << len(units), n), dtype=bool)
+    for bit, unit in enumerate(units):
+        keep[:, [row for row in unit if row < n]] = (np.arange(len(keep)) >> bit & 1).astype(bool)[:, None]
+    return keep
+
+
+def by_plain_passes(
+    problem: Problem, col: int, name: str | None, keep: Keep, operator: str, *, seed: int = 0
+) -> list[float]:
     """Return the objective of one column for each mask, by the model's own passes over the column's text alone.
 
     Spot checks use it: it packs no texts together, shares no reading, and reads no more than this column needs.
@@ -90,18 +180,13 @@ def by_plain_passes(problem: Problem, col: int, name: str | None, keep: Keep, op
     atoms = atoms_of(problem, [col])
     plain = dataclasses.replace(problem, network=plain_pass(problem, atoms.n_read))
     x = problem.embeddings[0, : atoms.n_read]
-    unread = x.new_full((len(atoms.ids),), float("nan"))
+    unread = x.new_full((len(atoms.ids), 2), float("nan"))
     with torch.no_grad():
-        text = Intact(plain, atoms, x, name, _stand_in(problem, name, x), x.new_empty(0), unread, None)
-        of_atoms = OPERATORS[operator].take(text, keep[:, : len(x)])
+        stand_in = _stand_in(problem, name, x)
+        text = Intact(plain, atoms, x, name, stand_in, x.new_empty(0), unread, None, alone=True, seed=seed)
+        of_atoms = OPERATORS[operator].take(text, keep[:, : len(x)])[..., 0]
     values: list[float] = per_column(of_atoms.double(), atoms)[:, 0].tolist()
     return values
-
-
-def _first(keep: Keep) -> NDArray[np.intp]:
-    """Return the index [s] of the first row that each mask takes away; m where it keeps all."""
-    first: NDArray[np.intp] = np.where(keep.all(axis=1), keep.shape[1], keep.argmin(axis=1))
-    return first
 
 
 def _rows_at_once(text: Intact) -> int:
@@ -113,64 +198,3 @@ def _rows_at_once(text: Intact) -> int:
     x = text.embeddings
     each = x.shape[-1] * 16 * x.element_size() + text.logits.shape[-1] * 12
     return max(1, min(400 if x.device.type == "cpu" else 8192, text.problem.memory_budget // each))
-
-
-# ── operators ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def replaced(text: Intact, keep: Keep) -> torch.Tensor:
-    """Return the objectives [s, a] with the baseline in place of the rows that are not kept."""
-    import torch
-
-    problem, atoms, x = text.problem, text.atoms, text.embeddings
-    if problem.access.reads_ids:
-        return torch.cat([_replaced_by_id(text, mask) for mask in keep])
-    changed = torch.where(torch.from_numpy(keep)[..., None].to(x.device), x, text.stand_in)  # [s, m, d]
-    if text.ends is None:
-        return worth(problem, problem.network(changed, atoms.at).logits, atoms.ids)
-    first = _first(keep)
-    values = text.whole.repeat(len(keep), 1)  # a target before the first change keeps its objective
-    later = atoms.at >= atoms.at.new_tensor(first)[:, None]  # [s, a]
-    texts = [(start, rows[start:]) for start, rows in zip(first.tolist(), changed, strict=True) if start < len(x)]
-    if texts:
-        values[later] = worth(problem, text.ends(texts, atoms.at).logits[0], atoms.ids.expand_as(later)[later])
-    return values
-
-
-def _replaced_by_id(text: Intact, mask: NDArray[np.bool_]) -> torch.Tensor:
-    embeddings, network = text.problem.access.replaced(np.flatnonzero(~mask).tolist(), text.baseline)
-    logits = network(embeddings[:, : text.atoms.n_read], text.atoms.at).logits
-    return worth(text.problem, logits, text.atoms.ids)
-
-
-def deleted(text: Intact, keep: Keep) -> torch.Tensor:
-    """Return the objectives [s, a] without the rows that are not kept; if no row would be left, as `replaced` does."""
-    import torch
-
-    return torch.cat([_deleted_one(text, mask[None]) for mask in keep])
-
-
-def _deleted_one(text: Intact, keep: Keep) -> torch.Tensor:
-    """Return the objectives [1, a] for one mask, as `deleted` does. Some atoms may have no row left before them."""
-    import torch
-
-    problem, atoms = text.problem, text.atoms
-    kept = np.flatnonzero(keep[0]).tolist()
-    n_source = sum(row < problem.n_source for row in kept)
-    if len(kept) == n_source or (problem.n_source and not n_source):  # no text is left, or no source
-        return replaced(text, keep)
-    at = torch.searchsorted(atoms.at.new_tensor(kept), atoms.at, right=True) - 1
-    embeddings, network = problem.access.shortened(kept)
-    values = worth(problem, network(embeddings, at.clamp_min(n_source)).logits, atoms.ids)
-    predicted = at >= n_source
-    return values if bool(predicted.all()) else torch.where(predicted, values, replaced(text, keep))
-
-
-class Operator(NamedTuple):
-    """A way to take inputs away: `take` gives objectives [s, a]; `reuses`: it reads an unchanged beginning once."""
-
-    take: Callable[[Intact, Keep], torch.Tensor]
-    reuses: bool
-
-
-OPERATORS: dict[str, Operator] = {"replace": Operator(replaced, reuses=True), "delete": Operator(deleted, reuses=False)}

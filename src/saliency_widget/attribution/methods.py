@@ -15,7 +15,7 @@ from ..errors import InputError, UnsupportedMethod
 from ..models.inside.attention import why_no_attention, why_no_rollout
 from ..models.inside.relevance import why_no_relevance
 from ..models.inside.zeroing import why_no_zeroing
-from . import attention, gradient, noise, perturbation
+from . import attention, gradient, noise, perturbation, shapley
 from .cards import LLM, OF_INSEQ, OURS, Card
 from .engine import ONE_PASS
 from .gradient import ProductSettings
@@ -79,6 +79,7 @@ METHODS: dict[str, Method] = {
             early=ONE_PASS,
         ),
         Method(OURS["occlusion"], perturbation.occlusion, perturbation.OcclusionSettings),
+        Method(OURS["shapley"], shapley.shapley, shapley.ShapleySettings),
         Method(OURS["input_x_gradient"], gradient.input_x_gradient, gradient.ProductSettings, early=gradient.AT_ONCE),
         Method(OURS["integrated_gradients"], gradient.integrated_gradients, gradient.PathSettings),
         Method(

@@ -63,6 +63,30 @@ def value(
     return values if foil is None else values - of(targets.new_full(targets.shape, foil))
 
 
+def margin(
+    logits: torch.Tensor, targets: torch.Tensor, *, raw: bool = False, independent: bool = False
+) -> torch.Tensor:
+    """Return log p(target) - log p(the most probable other token), [..., k], in nats.
+
+    It is below 0 where another token is more probable. `independent`: each class is there or not, whatever the others
+    are, so it is the log-odds of the class. `raw`: there are no probabilities, and all margins are NaN.
+    """
+    import torch
+
+    targets = targets.to(logits.device)
+    own = _pick(logits, targets)
+    if raw or (logits.shape[-1] == 1 and not independent):
+        return torch.full_like(own, float("nan"))
+    if independent:
+        return own
+    best, where = logits.max(-1)
+    first = where == targets  # where the target itself is the most probable, the next one counts
+    if bool(first.any()):
+        best = best.clone()
+        best[first] = logits[first].topk(2).values[..., 1]
+    return _wide(own) - _wide(best)
+
+
 def alone(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return logits [..., k, 2] of "this class" and "not this class", whose softmax is the sigmoid of the class."""
     import torch

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..checks import one_of
+from ..checks import one_of, whole_number
 from ..errors import InputError
 from .baselines import baseline, check_baseline
 from .engine import ONE_PASS, Schedule
-from .masking import OPERATORS, Intact, by_plain_passes, objectives, read
+from .masking import by_plain_passes, objectives, read
+from .operators import OPERATORS, Intact
 from .precision import drop_noise
 from .problem import Chunk, Problem, Progress, Spot, blank, per_column, steps_of
 from .settings import Settings
@@ -33,8 +34,9 @@ _MASS = 0.9  # share of a column's mass whose units are split into finer ones
 class OcclusionSettings(Settings):
     """The inputs to take away, and the way to do it.
 
-    `mode`: "replace" the embeddings by a baseline, or "delete" the tokens, which shortens the text (if no token would
-    be left, it is replaced).
+    `operator`: "replace" the embeddings by a baseline; "delete" the tokens, which shortens the text; "mask" them, so
+    that no other token can attend to them and all keep their positions; or "resample": put another token of the text
+    in each one's place, drawn with `seed`. Where "delete" and "mask" would leave no token, it is replaced.
     `baseline`: "unk", "pad", "mask", "zero" or "mean"; None for the first that exists of unk, pad, zero, and another
     one for a token that equals it: see `baselines`.
     `unit`: "token", "word", "sentence" or "segment" is taken away as a whole; "coarse_to_fine" takes away paragraphs
@@ -42,16 +44,21 @@ class OcclusionSettings(Settings):
     among its tokens.
     """
 
-    mode: Literal["replace", "delete"] = "replace"
+    operator: Literal["replace", "mask", "delete", "resample"] = "replace"
     baseline: str | None = None
     unit: Literal["token", "word", "sentence", "segment", "coarse_to_fine"] = "token"
+    seed: int | None = None
 
     def __post_init__(self) -> None:
-        one_of("mode", self.mode, OPERATORS)
+        one_of("operator", self.operator, OPERATORS)
         one_of("unit", self.unit, _UNITS)
         check_baseline(self.baseline)
-        if self.mode == "delete" and self.baseline is not None:
-            raise InputError("Deleted tokens need no baseline=.", cure="Leave baseline= out.")
+        if self.baseline is not None and not OPERATORS[self.operator].stands_in:
+            raise InputError(f'operator="{self.operator}" needs no baseline=.', cure="Leave baseline= out.")
+        if self.seed is not None:
+            whole_number("seed", self.seed, least=0, cure="Any from 0 on does.")
+            if self.operator != "resample":
+                raise InputError('Only operator="resample" draws, and takes seed=.', cure="Leave seed= out.")
 
 
 def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
@@ -66,13 +73,13 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
     settings: OcclusionSettings = problem.settings
     stand_in = baseline(problem, settings.baseline)
     while cols := schedule.take(ONE_PASS if problem.causal else 1):
-        text = read(problem, cols, settings.baseline)
+        text = read(problem, cols, settings.baseline, seed=settings.seed or 0)
         seen = np.array([problem.targets[col].n_seen for col in cols])[None]
         scores, middle = blank(problem, cols), len(cols) // 2
         fell: list[tuple[list[int], float]] = []
         for units, wanted in _levels(problem, range(text.atoms.n_read), scores):
             done = 0
-            for values in _objectives_without(text, units, settings.mode):
+            for values in _objectives_without(text, units, settings.operator):
                 batch = per_column(text.whole - values, text.atoms).cpu().numpy()  # [units, k]
                 for at, drop in enumerate(batch, start=done):
                     unit, wants = units[at], wanted[at]
@@ -83,7 +90,7 @@ def occlusion(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress
                         fell.append((unit, float(drop[middle])))
                 done += len(batch)
                 yield Progress(done, len(units))
-        told = stand_in.told(problem, cols) if settings.mode == "replace" else {}
+        told = stand_in.told(problem, cols) if OPERATORS[settings.operator].stands_in else {}
         if noise := drop_noise(problem, text.atoms, text.embeddings[None], text.whole):
             rows = sum(map(len, units))
             told["precision_noise"] = [drop * len(units) / rows for drop in noise]  # a token has its part of a drop
@@ -111,7 +118,8 @@ def _check(problem: Problem, col: int, fell: list[tuple[list[int], float]]) -> S
     largest = max(fell, key=lambda noted: abs(noted[1]), default=last)
     units, claimed = zip(*([largest] if last[0] == largest[0] else [largest, last]), strict=True)
     keep = _without([[], *units], problem.n_rows)
-    before, *left = by_plain_passes(problem, col, problem.settings.baseline, keep, problem.settings.mode)
+    settings: OcclusionSettings = problem.settings
+    before, *left = by_plain_passes(problem, col, settings.baseline, keep, settings.operator, seed=settings.seed or 0)
     return drops(problem, col, [*zip(claimed, (before - one for one in left), strict=True)], largest[1])
 
 
@@ -128,12 +136,12 @@ def _levels(
     """
     kind = problem.settings.unit
     if kind != "coarse_to_fine":
-        units = _units(problem, rows, kind)
+        units = grouped(problem, rows, kind)
         yield units, np.ones((len(units), scores.shape[1]), dtype=bool)
         return
     units, wanted = [list(rows)], np.ones((1, scores.shape[1]), dtype=bool)
     for level in _LEVELS:
-        split = [_units(problem, unit, level) for unit in units]
+        split = [grouped(problem, unit, level) for unit in units]
         units = [part for parts in split for part in parts]
         wanted = np.repeat(wanted, [len(parts) for parts in split], axis=0)
         if len(units) == 1 and level != _LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
@@ -146,7 +154,7 @@ def _levels(
         units, wanted = [units[at] for at in kept], wanted[kept]
 
 
-def _units(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
+def grouped(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]:
     """Group the rows by their unit."""
     if kind == "token":
         return [[row] for row in rows]

@@ -44,7 +44,7 @@ _MAX_HEAD_WEIGHTS = 4_000_000  # attention weights of all heads that a page is s
 class Question:
     """A method, objective, foil and settings whose names exist; no model has checked them yet.
 
-    `objective`: None for the model's first one, see `objective_of`. `col`: the only column to compute, or None for all.
+    `objective`: None for the usual one, see `objective_of`. `col`: the only column to compute, or None for all.
     """
 
     card: Card
@@ -59,8 +59,10 @@ class Question:
         return [*self.settings.described().items(), *against]
 
     def objective_of(self, model: Model) -> Objective:
-        """Return the question's objective, or the first one that the model has."""
-        return next(iter(labels(raw=model.raw))) if self.objective is None else self.objective
+        """Return the question's objective; if it names none, that of the card, else the first that the model has."""
+        known = labels(raw=model.raw)
+        usual = self.card.objective if self.card.objective in known else next(iter(known))
+        return usual if self.objective is None else self.objective
 
     def cols(self, document: Document) -> range:
         """Return the columns to compute. Raises: InputError if `col` is no column of the document."""
@@ -250,13 +252,17 @@ def assemble(
     seconds: float,
     spot: Spot | None = None,
 ) -> Attribution:
-    """Return the map of the question's columns that are finished, in order; `chunks` holds at least one of them."""
+    """Return the map of the question's columns that are in `chunks`, in order; at least one is.
+
+    Of columns in several chunks the last counts.
+    """
     finished = {col: (chunk, j) for chunk in chunks for j, col in enumerate(chunk.cols)}
     cols = [col for col in question.cols(document) if col in finished]
     parts = [finished[col] for col in cols]
     steps = [chunk.steps[j] for chunk, j in parts]
     return Attribution(
         scores=np.stack([chunk.scores[:, j] for chunk, j in parts], axis=1),
+        errors=_errors(parts),
         rows=document.rows,
         cols=tuple(document.cols[col] for col in cols),
         segments=document.segments,
@@ -275,6 +281,14 @@ def assemble(
         | ({} if spot is None else {"spot_check": spot.difference})
         | ({} if spot is None or spot.proves else {"spot_check_proves": False}),
     )
+
+
+def _errors(parts: Sequence[tuple[Chunk, int]]) -> NDArray[np.float32] | None:
+    """Return the standard errors of these columns [n_rows, k]; None if none of them has any."""
+    if all(chunk.errors is None for chunk, _ in parts):
+        return None
+    unknown = np.full(len(parts[0][0].scores), np.nan, dtype=np.float32)
+    return np.stack([unknown if chunk.errors is None else chunk.errors[:, j] for chunk, j in parts], axis=1)
 
 
 def target_steps(model: Model, document: Document, memory_budget: int | None = None) -> list[Step]:
@@ -348,6 +362,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         groups={
             unit: unit_numbers(document.rows, unit, document.first_written) for unit in ("word", "sentence", "segment")
         },
+        fixed=tuple(token.position for token in document.rows if token.role == "special"),
         memory_budget=budget,
         precision="bfloat16" if probe.rounds_steps(model) else probe.precision(model),
     )

@@ -44,6 +44,7 @@ class Problem:
     n_source: int = 0  # how many of the rows are a source
     access: Access = field(default_factory=Outside)
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    fixed: tuple[int, ...] = ()  # rows that a user cannot change: special tokens, those of a chat's template
     memory_budget: int = 1 << 30  # bytes for one chunk
     precision: str = "float32"
 
@@ -78,17 +79,29 @@ class Spot(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Finished columns, and the steps that the same pass showed.
+    """Columns, and the steps that the same pass showed.
 
     `scores`: float32 [n_rows, len(cols)], NaN where the target cannot see the row. `diagnostics`: by name, one number
-    for each column. `check`: recomputes numbers of these columns by plain passes; the map's first chunk is checked.
+    (or text) for each column. `check`: recomputes numbers of these columns by plain passes; the map's first chunk is
+    checked. `errors`: the standard errors of the scores, in their shape, if the method has them. `calls`: of an
+    estimate, the number of changed texts that it rests on; else 0. `goes_on`: whether better numbers for the same
+    columns follow.
     """
 
     cols: list[int]
     scores: NDArray[np.float32]
     steps: list[Step]
-    diagnostics: Mapping[str, Sequence[float]] = {}
+    diagnostics: Mapping[str, Sequence[float | str]] = {}
     check: Callable[[], Spot] | None = None
+    errors: NDArray[np.float32] | None = None
+    calls: int = 0
+    goes_on: bool = False
+
+
+def replaced_by(chunk: Chunk, chunks: Sequence[Chunk]) -> list[Chunk]:
+    """Return the chunks and, at the end, the new one, without those whose columns it has."""
+    cols = set(chunk.cols)
+    return [*(old for old in chunks if not cols.issuperset(old.cols)), chunk]
 
 
 class Progress(NamedTuple):

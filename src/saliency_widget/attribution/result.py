@@ -19,7 +19,7 @@ from ..models.text.document import joined
 from ..models.text.units import units_of
 from ..types import Alternative, Role, Segment, Token
 from . import map_file
-from .aggregate import UNITS, pooled
+from .aggregate import UNITS, pooled, pooled_errors
 from .cards import card_of
 
 if TYPE_CHECKING:
@@ -43,12 +43,15 @@ class Attribution:
     """How much each input token (rows) mattered for each target token (columns).
 
     `scores`: float32 [n_rows, n_cols] as the method defines them, un-normalised; NaN where the target cannot see the
-    row, and only there. `step_scores`: float32 [n_cols] each, `probability` among them. `alternatives`: for each column
-    the most probable tokens. `foil`: the token that each target was set against. `seconds`: the computing time.
-    `diagnostics`: by name, mostly a number a column: `completeness_error` of integrated gradients, for one.
+    row, and only there. `errors`: the standard errors of the scores, in their shape, where the method has them, else
+    None; 0 where a score is exact, NaN where its error is not known. `step_scores`: float32 [n_cols] each,
+    `probability` among them. `alternatives`: for each column the most probable tokens. `foil`: the token that each
+    target was set against. `seconds`: the computing time. `diagnostics`: by name, mostly a number a column:
+    `completeness_error` of integrated gradients, for one.
     """
 
     scores: NDArray[np.float32]
+    errors: NDArray[np.float32] | None = None
     rows: tuple[Token, ...]
     cols: tuple[Token, ...]
     segments: tuple[Segment, ...] = ()
@@ -76,11 +79,13 @@ class Attribution:
                 "There is an infinite score.", cure="A score is finite, or NaN where the target cannot see."
             )
         scores.flags.writeable = False
+        errors = None if self.errors is None else _errors_of(scores, self.errors)
         steps = {name: np.array(values, dtype=np.float32) for name, values in self.step_scores.items()}
         for values in steps.values():
             values.flags.writeable = False
         for name, value in (
             ("scores", scores),
+            ("errors", errors),
             ("step_scores", MappingProxyType(steps)),
             ("settings", MappingProxyType(dict(self.settings))),
             ("diagnostics", MappingProxyType(dict(self.diagnostics))),
@@ -109,16 +114,18 @@ class Attribution:
         signed: bool | None = None,
         unit: str = "score",
         model_name: str = "",
+        errors: ArrayLike | None = None,
     ) -> Attribution:
         """Return an Attribution of given scores, from a paper or another library.
 
-        `signed`: None for True if any score is below 0.
-        Raises: InputError if shape and labels do not fit, or if a score is infinite.
+        `signed`: None for True if any score is below 0. `errors`: the standard errors of the scores, in their shape.
+        Raises: InputError if shape and labels do not fit, if a score is infinite, or an error infinite or below 0.
         """
         array = np.asarray(scores, dtype=np.float32)
         row_tokens = _tokens(rows, 0, "prompt")
         return cls(
             scores=array,
+            errors=None if errors is None else np.asarray(errors, dtype=np.float32),
             rows=row_tokens,
             cols=_tokens(cols, len(row_tokens), "generated"),
             step_scores={},
@@ -170,7 +177,8 @@ class Attribution:
         `pool`: "sum", "mean" or "max" over the tokens of a unit; None for that of the method: the sum if its scores
         are additive. A sum of norms favours long words, so report the pool that you used; `settings` keeps it. By
         words, columns are pooled too: their scores by the mean, their probabilities by the product. Scores of such a
-        target's own tokens are NaN.
+        target's own tokens are NaN. Standard errors are added up (averaged in a mean), which is the most that those of
+        a sum can be, and exact for the tokens of one unit of `shapley`.
         Raises: UnknownName.
         """
         one_of("unit", unit, UNITS)
@@ -179,6 +187,7 @@ class Attribution:
         rows = units_of(self.rows, unit, begin)
         cols = units_of(self.cols, "word" if unit == "word" else "token", begin)
         scores = pooled(self.scores, cols, "mean", axis=1)
+        errors = None if self.errors is None else pooled_errors(self.errors, self.scores, cols, "mean", axis=1)
         place = {token.position: row for row, token in enumerate(self.rows)}
         for col, group in enumerate(cols):
             own = [self.cols[i].position for i in group] if len(group) > 1 else []
@@ -186,6 +195,7 @@ class Attribution:
         return replace(
             self,
             scores=pooled(scores, rows, chosen, axis=0),
+            errors=None if errors is None else pooled_errors(errors, scores, rows, chosen, axis=0),
             rows=tuple(joined([self.rows[i] for i in group]) for group in rows),
             cols=tuple(joined([self.cols[i] for i in group]) for group in cols),
             step_scores={
@@ -203,9 +213,9 @@ class Attribution:
     def to_dataframe(self) -> pd.DataFrame:
         """Return a line for each visible cell: row, row_token, row_position, the same of col, score, share.
 
-        Characters that control a terminal are replaced by signs ("ESC") in tokens. The CSV that the page saves has an
-        apostrophe before tokens that a spreadsheet would execute ("=1+1"); `export.table.to_dataframe` documents how to
-        remove it.
+        A map with standard errors has them as `error`. Characters that control a terminal are replaced by signs
+        ("ESC") in tokens. The CSV that the page saves has an apostrophe before tokens that a spreadsheet would
+        execute ("=1+1"); `export.table.to_dataframe` documents how to remove it.
         """
         return to_dataframe(self)
 
@@ -243,6 +253,24 @@ class Attribution:
 
     def _repr_html_(self) -> str:
         return self.to_html()
+
+
+def _errors_of(scores: NDArray[np.float32], given: ArrayLike) -> NDArray[np.float32]:
+    """Return standard errors as a read-only float32 array, NaN where the score is. Raises: InputError."""
+    errors = np.array(given, dtype=np.float32)
+    if errors.shape != scores.shape:
+        raise InputError(
+            f"The standard errors have the shape {errors.shape}, and the scores {scores.shape}.",
+            cure="Give one error for each score; NaN where it is not known.",
+        )
+    if (np.isinf(errors) | (errors < 0)).any():
+        raise InputError(
+            "There is a standard error that is infinite or below 0.",
+            cure="A standard error is finite and at least 0, or NaN where it is not known.",
+        )
+    errors[np.isnan(scores)] = np.nan
+    errors.flags.writeable = False
+    return errors
 
 
 def _rebuilt(kind: type[Attribution], given: dict[str, Any]) -> Attribution:

@@ -133,6 +133,7 @@ def _difference(
     return replace(
         on_text[0],
         scores=merged.difference(ours, theirs),
+        errors=None,  # how far the shares of one map vary with those of another, nobody knows
         step_scores={},  # each map has its own: those of one would be shown as the target's
         alternatives=(),
         method=DIFFERENCE,

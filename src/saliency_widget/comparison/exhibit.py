@@ -91,7 +91,7 @@ class Exhibit:
         )  # fmt: skip
         for shown in of.maps:
             self._begin(shown, aside=shown is not self._on_show)
-            self._shelf.fill(shown.card.id, range(len(shown.map.cols)), shown.map.scores)
+            self._shelf.fill(shown.card.id, range(len(shown.map.cols)), shown.map.scores, shown.map.errors)
             self._sender.tell({"type": "notes", "map": shown.card.id, "notes": list(shown.notes)})
         self._tell_steps(self._on_show)
         self._sender.start()

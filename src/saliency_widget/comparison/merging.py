@@ -107,6 +107,7 @@ class Merged:
         return replace(
             attribution,
             scores=self.spread(attribution.scores, place),
+            errors=None if attribution.errors is None else self.spread(attribution.errors, place),
             rows=self.rows,
             cols=self.cols,
             segments=self.segments,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..aside import aside
 from ..attribution import pipeline
-from ..attribution.aggregate import pooled
+from ..attribution.aggregate import pooled, pooled_errors
 from ..attribution.cards import Card
 from ..attribution.engine import Schedule
 from ..attribution.methods import card_named, why_not
@@ -191,7 +191,7 @@ def compare_server(
     one = {name: value[[col]] for name, value in whole.step_scores.items()}
     numbers = {name: [value[col]] if isinstance(value, list) else value for name, value in whole.diagnostics.items()}
     done = replace(
-        whole, scores=scores, rows=first.attribution.rows, cols=first.attribution.cols, step_scores=one,
+        whole, scores=scores, errors=None, rows=first.attribution.rows, cols=first.attribution.cols, step_scores=one,
         diagnostics=numbers,
     )  # fmt: skip
     side = Side(done, tuple(figures(first.scores, done.scores[:, 0], signed=True)))
@@ -230,11 +230,13 @@ def _map(model: CausalModel, card: Card, said: Explanation, memory_budget: int |
     chunks = [part for part in parts if isinstance(part, Chunk)]
     whole = pipeline.assemble(model, question, document, chunks, time.perf_counter() - started)
     scores = pooled(whole.scores, groups, card.pool, axis=0)
+    errors = None if whole.errors is None else pooled_errors(whole.errors, whole.scores, groups, card.pool, axis=0)
     if whole.signed:
         scores = scores * said.choice.towards(said.label)
     return replace(
         whole,
         scores=scores,
+        errors=errors,
         rows=said.attribution.rows,
         cols=said.attribution.cols,
         segments=(),

@@ -260,7 +260,7 @@ def _map(
         signed=True,
         unit="fall of the log-odds",
         model_name=name,
-        settings={"unit": unit, "mode": "delete"},
+        settings={"unit": unit, "operator": "delete"},
         seconds=seconds,
         diagnostics={
             "noise_floor": np.ptp(whole, axis=0).tolist(),

@@ -42,7 +42,8 @@ def to_text(attribution: AttributionLike, width: int = 80) -> str:
 def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
     r"""Return one line for each visible cell, target by target.
 
-    Columns: row, row_token, row_position, col, col_token, col_position, score, share.
+    Columns: row, row_token, row_position, col, col_token, col_position, score, share; and error, the standard error of
+    the score, if the map has any.
 
     Characters that control a terminal are replaced by signs ("ESC") in tokens. A spreadsheet that opens a CSV executes
     text that begins with = + - @, a tab or a line break, so the CSV that the page saves puts an apostrophe before such
@@ -54,6 +55,7 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
     shares = [column.numbers.astype(np.float32) for column in columns(attribution)]
     col, row = np.nonzero(~np.isnan(scores.T))
     rows, cols = attribution.rows, attribution.cols
+    errors = attribution.errors
     return pd.DataFrame(
         {
             "row": row,
@@ -65,6 +67,7 @@ def to_dataframe(attribution: AttributionLike) -> pd.DataFrame:
             "score": scores[row, col],
             "share": np.stack(shares, axis=1)[row, col] if shares else [],
         }
+        | ({} if errors is None else {"error": errors[row, col]})
     )
 
 

@@ -12,8 +12,8 @@ from ..checks import whole_text
 from ..errors import InputError, TextTooLong, WeightsChanged
 from ..types import Alternative, Inputs
 from .inside import probe, shadow
-from .inside.hooks import head_inputs, logits_of
-from .inside.ways import Forward, Network, Way
+from .inside.hooks import head_inputs, head_rows, logits_of
+from .inside.ways import Forward, Network, Texts, Way
 from .steps import Step
 from .text.document import Document, describe_text
 from .text.tokens import display
@@ -150,6 +150,13 @@ class Model(ABC):
     @abstractmethod
     def run(self, inputs: Inputs, **options: Any) -> Any:
         """Run one plain pass over the inputs. Return transformers' own output."""
+
+    @abstractmethod
+    def several(self, texts: Texts, which: torch.Tensor, places: torch.Tensor, way: Way) -> torch.Tensor:
+        """Read several texts in one pass of this shadow, and return logits [p, vocabulary].
+
+        They are those at row places[i] of text which[i], counted from its first row after the source.
+        """
 
     def network(self, inputs: Inputs) -> Network:
         """Return the model as a function from embeddings [b, m, d], m ≤ n, and positions [k] to logits there.
@@ -291,6 +298,16 @@ class Model(ABC):
     independent = False  # whether several classes may apply at once, each with its own probability
     has_source = False  # whether it has an encoder, which reads a source
 
+    @property
+    def padding(self) -> int | None:
+        """Return the id that must stand after a shorter text; None where any token may, as in a causal model."""
+        return None
+
+    @property
+    def takes_positions(self) -> bool:
+        """Return whether a pass may be given the positions of its rows."""
+        return not self.has_source and self._takes("position_ids")
+
     def _project(self, call: Callable[..., Any], positions: torch.Tensor, way: Way) -> Forward:
         """Return logits and head at `positions` of the pass `call`, which takes the model's own options."""
         if way is Way.WHOLE:
@@ -305,6 +322,16 @@ class Model(ABC):
         with head_inputs(self._head, None) as heads:
             logits = logits_of(call(logits_to_keep=positions.cpu() if spread else positions))
         return Forward(logits, heads[0] if len(heads) == 1 and heads[0].shape[:2] == logits.shape[:2] else None)
+
+    def _project_rows(
+        self, call: Callable[[], Any], which: torch.Tensor, places: torch.Tensor, way: Way
+    ) -> torch.Tensor:
+        """Return the logits [p, vocabulary] of the pass `call` at row places[i] of text which[i]."""
+        if way is Way.WHOLE or self._head is None:
+            logits = logits_of(call())
+            return logits[which.to(logits.device), places.to(logits.device)]
+        with head_rows(self._head, which, places):
+            return logits_of(call())[0]
 
     @property
     def ways(self) -> tuple[Way, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..types import Inputs
 from .base import Model, embedded
 from .inside.hooks import Answer, answering
-from .inside.ways import Forward, Network, Way
+from .inside.ways import Forward, Network, Texts, Way
 from .text.prompting import Encoded, Prompt, encode_text
 from .writing import Sampling
 
@@ -64,3 +64,14 @@ class CausalModel(Model):
                 return self._project(partial(self.model, input_ids=ids, **options), positions, way)
 
         return run
+
+    def several(self, texts: Texts, which: torch.Tensor, places: torch.Tensor, way: Way) -> torch.Tensor:
+        """See `Model.several`."""
+        options: dict[str, Any] = dict(self._uncached())
+        if texts.positions is not None:
+            options["position_ids"] = texts.positions
+        if texts.seen is not None:
+            options["attention_mask"] = texts.seen.long()
+        call = partial(self.model, input_ids=texts.ids, **options)
+        with answering([Answer(self._embedding, texts.ids, texts.embeddings)]):
+            return self._project_rows(call, which, places, way)

@@ -9,7 +9,7 @@ from ..errors import TextTooLong
 from ..types import Alternative, Inputs
 from .base import Model, embedded
 from .inside.hooks import Answer, answering, logits_of
-from .inside.ways import Forward, Network, Way
+from .inside.ways import Forward, Network, Texts, Way
 from .text.document import Document, describe_classes
 from .text.prompting import Encoded, Prompt, class_index, encode_to_classify
 
@@ -105,10 +105,7 @@ class ClassifierModel(Model):
         def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
             import torch
 
-            # Decoder-only classifiers read the last token that is no padding; without a padding token they accept one
-            # text at a time.
-            alone = self.model.config.get_text_config().pad_token_id is None
-            parts = list(embeddings[:, None]) if alone else [embeddings]
+            parts = list(embeddings[:, None]) if self._reads_one else [embeddings]
             logits = []
             for part in parts:
                 ids, *types = (tensor.expand(part.shape[0], -1) for tensor in tensors.values())
@@ -118,6 +115,48 @@ class ClassifierModel(Model):
             return Forward(whole.expand(-1, len(positions), -1), None)
 
         return run
+
+    def several(
+        self,
+        texts: Texts,
+        which: torch.Tensor,
+        places: torch.Tensor,  # noqa: ARG002 (all rows of a text have its logits)
+        way: Way,  # noqa: ARG002 (as above)
+    ) -> torch.Tensor:
+        """See `Model.several`."""
+        import torch
+
+        many, m = texts.ids.shape
+        seen = texts.ids.new_ones(many, m, dtype=torch.bool) if texts.seen is None else texts.seen
+        if many > 1 and self._reads_one:
+            # Without a padding token none may stand after a text.
+            ends = (seen * torch.arange(1, m + 1, device=seen.device)).amax(1).tolist()
+            parts = [Texts(*(None if t is None else t[i : i + 1, :end] for t in texts)) for i, end in enumerate(ends)]
+        else:
+            parts = [texts]
+        logits = []
+        for part in parts:
+            options = {"token_type_ids": part.types, "position_ids": part.positions}
+            options["attention_mask"] = None if part.seen is None else part.seen.long()
+            with answering([Answer(self._embedding, part.ids, part.embeddings)]):
+                given = {name: value for name, value in options.items() if value is not None}
+                logits.append(logits_of(self._call(part.ids, **given)))
+        whole = torch.cat(logits)
+        return whole[which.to(whole.device)]
+
+    @property
+    def padding(self) -> int | None:
+        """Return the padding token's id: decoder-only classifiers read the last token before it."""
+        padding: int | None = self.model.config.get_text_config().pad_token_id
+        return padding
+
+    @property
+    def _reads_one(self) -> bool:
+        """Return whether it reads one text at a time.
+
+        Decoder-only classifiers read the last token that is no padding; some have no padding token.
+        """
+        return self.padding is None
 
     @property
     def ways(self) -> tuple[Way, ...]:
@@ -144,4 +183,4 @@ class ClassifierModel(Model):
     def _call(self, ids: torch.Tensor, **options: Any) -> Any:
         import torch
 
-        return self.model(input_ids=ids, attention_mask=torch.ones_like(ids), **self._uncached(), **options)
+        return self.model(**{"input_ids": ids, "attention_mask": torch.ones_like(ids), **self._uncached(), **options})

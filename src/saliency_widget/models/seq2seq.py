@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..types import Inputs
 from .base import Model, embedded
 from .inside.hooks import Answer, answering
-from .inside.ways import Forward, Network, Way
+from .inside.ways import Forward, Network, Texts, Way
 from .text.prompting import Encoded, Prompt, encode_source
 
 if TYPE_CHECKING:
@@ -79,16 +79,24 @@ class Seq2SeqModel(Model):
 
         return run
 
+    def several(self, texts: Texts, which: torch.Tensor, places: torch.Tensor, way: Way) -> torch.Tensor:
+        """See `Model.several`. The decoder counts positions by itself: `texts.positions` has none."""
+        n = texts.source.shape[1]
+        options: dict[str, Any] = {}
+        if texts.seen is not None:
+            options["attention_mask"] = texts.seen[:, :n].long()
+            if not bool(texts.seen[:, n:].all()):
+                options["decoder_attention_mask"] = texts.seen[:, n:].long()
+        parts = ((texts.source, texts.embeddings[:, :n]), (texts.ids, texts.embeddings[:, n:]))
+        answers = [Answer(module, *part) for module, part in zip(self.embeddings, parts, strict=True)]
+        with answering(answers):
+            return self._project_rows(partial(self._call, texts.source, texts.ids, **options), which, places, way)
+
     def _call(self, source: torch.Tensor, text: torch.Tensor, **options: Any) -> Any:
         import torch
 
-        return self.model(
-            input_ids=source,
-            attention_mask=torch.ones_like(source),
-            decoder_input_ids=text,
-            **self._uncached(),
-            **options,
-        )
+        given = {"attention_mask": torch.ones_like(source), **self._uncached(), **options}
+        return self.model(input_ids=source, decoder_input_ids=text, **given)
 
     def _bind(self) -> None:
         super()._bind()

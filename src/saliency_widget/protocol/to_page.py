@@ -46,13 +46,17 @@ class WireStep(TypedDict):
 
 
 class WireMethod(TypedDict):
-    """The card of a method for the menu and the (i). `reason`: why it cannot run on this model, or None."""
+    """The card of a method for the menu and the (i). `reason`: why it cannot run on this model, or None.
+
+    `objective`: the one that it explains unless another is asked for, or None for the one on show.
+    """
 
     id: str
     label: str
     family: str
     signed: bool
     uses_objective: bool
+    objective: str | None
     unit: str
     cost: str
     says: str

@@ -14,7 +14,7 @@ from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Schedule
 from ..attribution.methods import method_for, method_of, on, why_not
 from ..attribution.objectives import labels, meanings
-from ..attribution.problem import Chunk, Progress, Spot
+from ..attribution.problem import Chunk, Progress, Spot, replaced_by
 from ..errors import Cancelled, WeightsChanged
 from ..export.reading import first_word
 from .messages import menu_message, notes_message, status
@@ -48,8 +48,28 @@ class _Entry:
     seconds: float = 0.0
     spot: Spot | None = None
 
-    def done(self) -> set[int]:
+    def there(self) -> set[int]:
+        """Return the columns that can be shown."""
         return {col for chunk in self.chunks for col in chunk.cols}
+
+    def done(self) -> set[int]:
+        """Return the columns that no better numbers will follow."""
+        return {col for chunk in self.chunks if not chunk.goes_on for col in chunk.cols}
+
+    def passes(self) -> int | None:
+        """Return the passes that the columns took, as its card tells; if it has estimates, as these tell."""
+        calls = sum(chunk.calls for chunk in self.chunks)
+        work = self.question.card.work
+        if calls:
+            return calls
+        return None if work is None or not self.chunks else work.passes(len(self.chunks[0].scores), len(self.done()))
+
+    def add(self, chunk: Chunk) -> bool:
+        """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
+        if any(old.calls > chunk.calls for old in self.chunks if set(chunk.cols).intersection(old.cols)):
+            return False
+        self.chunks = replaced_by(chunk, self.chunks)
+        return True
 
 
 class Maps:
@@ -210,11 +230,11 @@ class Maps:
             return {}
         about = (self._fingerprint, document.inputs, document.targets)
         measured = [
-            (card.work, card.work.passes(len(document.rows), len(entry.done())), entry.seconds)
+            (card.work, passes, entry.seconds)
             for (fingerprint, request), entry in self._cache.items()
             if (fingerprint, request.inputs, request.targets) == about
             and entry.question.settings == type(entry.question.settings)()
-            if (card := entry.question.card).work is not None and entry.seconds > 0
+            if (card := entry.question.card).work is not None and entry.seconds > 0 and (passes := entry.passes())
         ]
         if not measured:
             return {}
@@ -296,7 +316,7 @@ class Maps:
                 self.tell_menu(model)
             self._schedule = None
             self._forget_where_changed(model, entry)
-            if entry is self._shown and entry.done().intersection(self.question.cols(document)):
+            if entry is self._shown and entry.there().intersection(self.question.cols(document)):
                 whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
                 notes = notes_message(entry.map_id, whole, document.first_target)
                 notes["notes"] += self._idle_contrast(model, document, question, whole)
@@ -353,9 +373,10 @@ class Maps:
             if isinstance(chunk, Spot):
                 entry.spot = chunk
                 continue
-            entry.chunks.append(chunk)
-            self._tell(model, entry, chunk)
-            todo.difference_update(chunk.cols)
+            if entry.add(chunk):
+                self._tell(model, entry, chunk)
+            if not chunk.goes_on:
+                todo.difference_update(chunk.cols)
             entry.seconds = spent + pace.elapsed()
             done, passes = n - len(todo), Pace()
             self._sender.tell(status("attributing", label, done, n, pace.left(done, n), model.counted))
@@ -363,7 +384,7 @@ class Maps:
 
     def _tell(self, model: Model, entry: _Entry, chunk: Chunk) -> None:
         tell_steps(self._sender, model, chunk.cols, chunk.steps)
-        self._shelf.fill(entry.map_id, chunk.cols, chunk.scores)
+        self._shelf.fill(entry.map_id, chunk.cols, chunk.scores, chunk.errors)
 
     def _tell_progress(self, label: str, progress: Progress, passes: Pace, later: float) -> None:
         """Send the progress within a batch. `later`: the number of batches of this size that follow it."""

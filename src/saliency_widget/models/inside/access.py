@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...errors import UnsupportedMethod
 from ...types import Inputs
-from . import probe
+from . import probe, removal
 from .attention import AttentionReader
 from .baselines import baselines_of, of_unknown_tokens, stand_in
 from .relevance import Rule, relevance_rules
 from .reuse import Reading, read_once
+from .ways import Forward
 from .zeroing import zeroing_pass
 
 if TYPE_CHECKING:
@@ -49,6 +52,21 @@ class ModelAccess:
     def shortened(self, rows: Sequence[int]) -> tuple[torch.Tensor, Network]:
         """Return embeddings and network of the text that has these rows alone."""
         return self._of(self._inputs.at(rows))
+
+    def masked(self, rows: Sequence[int]) -> Network:
+        """Return the network over the whole text in which nobody can attend to rows other than these."""
+        keep = np.zeros(len(self.ids), dtype=bool)
+        keep[list(rows)] = True
+        run = removal.masked(self._model, self._inputs, keep)
+        return lambda embeddings, positions: Forward(run(embeddings, positions), None)
+
+    def without(self, operator: str) -> removal.Without | None:  # noqa: ARG002
+        """Return the network over several texts without some of their rows, or None; see `removal`."""
+        return None
+
+    def why_not(self, operator: str) -> str | None:  # noqa: ARG002
+        """Return the reason why this operator is not possible, or None; see `removal`."""
+        return None
 
     def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
         """Return embeddings and network of the text with the baseline's token at these rows. Raises: InputError."""

@@ -45,7 +45,7 @@ def stand_in(model: Model, token: int, baseline: str | None) -> int:
         raise InputError(
             f"{type(model.model).__name__} reads token ids beside their embeddings, so a token is replaced by another "
             f"token, and its tokenizer has none for {baseline or 'an unknown one'}.",
-            cure='Take baseline="unk", "pad" or "mask" if the tokenizer has it, or mode="delete".',
+            cure='Take baseline="unk", "pad" or "mask" if the tokenizer has it, or operator="delete".',
         )
     return ids[0]
 

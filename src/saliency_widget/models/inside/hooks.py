@@ -116,6 +116,26 @@ def head_inputs(head: torch.nn.Module | None, positions: torch.Tensor | None) ->
 
 
 @contextmanager
+def head_rows(head: torch.nn.Module, texts: torch.Tensor, places: torch.Tensor) -> Iterator[None]:
+    """Enter a context in which the vocabulary projection gets one text, [1, p, hidden]: of texts[i] its row places[i].
+
+    Raises: UnsupportedMethod if the projection is given something else than hidden states [batch, n, hidden].
+    """
+
+    def pick(_module: torch.nn.Module, args: Any) -> tuple[Any, ...]:
+        hidden = args[0] if args else None
+        if hidden is None or hidden.ndim != 3:
+            raise UnsupportedMethod("The vocabulary projection reads no rows of hidden states.", cure=_CURE)
+        return (hidden[texts.to(hidden.device), places.to(hidden.device)][None], *args[1:])
+
+    handle = head.register_forward_pre_hook(pick)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def last_logits(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
     """Enter a context with the logits [1, vocabulary] of the last pass and position, before `generate` changes them."""
     latest: list[torch.Tensor] = []

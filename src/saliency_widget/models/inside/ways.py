@@ -17,6 +17,21 @@ class Forward(NamedTuple):
     head: torch.Tensor | None  # [batch, k, hidden]: what the vocabulary projection was given; None if it has no module
 
 
+class Texts(NamedTuple):
+    """Several texts for one pass, each made of rows of one text, padded on the right to m rows after the source.
+
+    `ids`, `types`: those of the rows after the source; types None if the model reads none. `seen`: which rows others
+    may attend to, source first; None for all. `positions`: of the rows after the source; None for 0, 1, 2, …
+    """
+
+    embeddings: torch.Tensor  # [s, n_source + m, d]
+    source: torch.Tensor  # [s, n_source]
+    ids: torch.Tensor  # [s, m]
+    types: torch.Tensor | None = None  # [s, m]
+    seen: torch.Tensor | None = None  # [s, n_source + m], bool
+    positions: torch.Tensor | None = None  # [s, m]
+
+
 class Way(Enum):
     """A way to read logits at chosen positions; the first that gives the model's own is used, see `probe`."""
 
