@@ -225,14 +225,31 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
 
 def _notes_of_server(attribution: AttributionLike) -> Iterator[Note]:
     """Yield the notes on a map that a server's answers give."""
-    floor, bounded = (attribution.diagnostics.get(name) or [0] for name in ("noise_floor", "bounded"))
-    if max(floor) > 0:
+    about = attribution.diagnostics
+    floor, bounded, mass = (about.get(name) or [0] for name in ("noise_floor", "bounded", "label_mass"))
+    samples = attribution.settings.get("samples") if attribution.settings.get("by") == "samples" else None
+    if samples is not None:
+        yield Note(
+            f"Made from samples: shares of {samples} answers to each text. By luck alone they differ by up to "
+            f"{max(floor):.2g}: less is noise."
+        )
+    elif max(floor) > 0:
         yield Note(f"Asked the same again, the server gives log-odds up to {max(floor):.2g} apart: less is noise.")
+    if max(mass) > 0:
+        begun = "of the first token" if samples is None else "of the answers"
+        yield Note(f"The labels together have {100 * max(mass):.0f} % {begun}.")
     if any(bounded):
         answers = "1 answer" if max(bounded) == 1 else f"{max(bounded):.0f} answers"
         yield Note(
             f"In {answers} the server does not tell the label: its probability is only a bound.", _which(bounded)
         )
+
+
+def floors(attribution: AttributionLike) -> list[float | None]:
+    """Return for each column the size below which a score is noise, or None where nothing tells it."""
+    found = attribution.diagnostics.get("noise_floor") or []
+    n = len(attribution.cols)
+    return list(found) if len(found) == n else [None] * n
 
 
 def _at_the_first(attribution: AttributionLike) -> Iterator[Note]:
