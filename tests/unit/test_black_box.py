@@ -54,6 +54,7 @@ class Ruled(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Ruled)
         self.rule, self.before = rule, before
         self.answer: str | None = None  # to whoever asks for more than a token
+        self.reply: Callable[[str], str] | None = None  # the same, from the text
         self.prompts: list[str] = []
         self.asked: list[str] = []
         self.requests: list[Any] = []
@@ -77,6 +78,10 @@ class _Ruled(BaseHTTPRequestHandler):
         self.server.asked.append(text)
         self.server.requests.append(body)
         self.server.before(len(self.server.asked))
+        if self.server.reply is not None and "logprobs" not in body:
+            choice = {"message": {"content": self.server.reply(text)}, "finish_reason": "stop"}
+            self._say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 2}})
+            return
         found = self.server.rule(text)
         if isinstance(found, str):
             self._say(400, {"error": {"message": found}})

@@ -173,8 +173,8 @@ def _card(question: RemoteQuestion) -> Card:
             **about,
             unit="contribution to the log-odds",
             reads=f"How much the label's log-odds against the other labels rise when this {unit} joins others, "
-            "averaged over every order in which the text can be put together. The scores add up to what the empty text lacks; "
-            "± is a standard error.",
+            "averaged over every order in which the text can be put together. The scores add up to what the empty text "
+            "lacks; ± is a standard error.",
             caveats=(
                 "Most of the texts that it averages over are full of holes: none the model was trained on.",
                 "Only the answer's first token is read, and only what is on the labels.",

@@ -33,8 +33,8 @@ LONG = 60  # characters of the name of a unit of several tokens; of one token tw
 class Column:
     """A target and its column. `numbers` [n_rows]: shares or differences, NaN where the target cannot see the row.
 
-    `largest` is what the darkest colour stands for. `probability` is NaN where it is not known; `value` is the number
-    that a model gives in its place, or NaN.
+    `largest` is what the darkest colour stands for; a number of a size below `floor` is noise. `probability` is NaN
+    where it is not known; `value` is the number that a model gives in its place, or NaN.
     """
 
     target: TokenLike
@@ -42,6 +42,7 @@ class Column:
     numbers: NDArray[np.float64]
     largest: float
     value: float = float("nan")
+    floor: float = 0.0
 
     @property
     def figure(self) -> float:
@@ -83,9 +84,11 @@ def columns(attribution: AttributionLike) -> list[Column]:
     """Return every column as shares or differences. A column of zeros has shares of 0: NaN would mean not visible."""
     numbers = attribution.scores.astype(np.float64)
     is_share = told(attribution) == "share"
+    noise = np.array([floor or 0 for floor in floors(attribution)]) if is_share else np.zeros(len(attribution.cols))
     if is_share:
         sums = np.nansum(np.abs(numbers), axis=0)
-        numbers /= np.where(sums > 0, sums, 1)
+        sums = np.where(sums > 0, sums, 1)
+        numbers, noise = numbers / sums, noise / sums
     unknown = np.full(len(attribution.cols), np.nan)
     probabilities, values = (attribution.step_scores.get(name, unknown) for name in ("probability", "value"))
     return [
@@ -94,6 +97,7 @@ def columns(attribution: AttributionLike) -> list[Column]:
             probability=float(probabilities[col]),
             value=float(values[col]),
             numbers=numbers[:, col],
+            floor=float(noise[col]),
             largest=_end(np.nan_to_num(np.abs(numbers[:, col])), 0 if is_share else LEAST_DIFFERENCE),
         )
         for col, target in enumerate(attribution.cols)
