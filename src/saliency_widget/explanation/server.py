@@ -383,7 +383,7 @@ class _Call:
 
 def _without_logprobs(where: str, why: str) -> UnsupportedMethod:
     return UnsupportedMethod(
-        f"{where} gives no log-probabilities of its answer's first token: {why}.",
+        f"{where} gives no log-probabilities of its answer's first token: {why.rstrip('.')}.",
         cure="Ask a server that gives them, such as llama.cpp, vLLM or OpenAI's models that do not reason; or give "
         "samples=20, which asks about each text so many times, and tells shares of the answers.",
     )
