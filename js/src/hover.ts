@@ -17,6 +17,8 @@ export type Told = {
   label: "share" | "score" | "difference" | "fed";
   /** Tells whether a target for which no input stands out has no saturated colour, as in the live map. */
   calm?: boolean;
+  /** For each column the size below which its numbers are noise, without colour; null where nothing tells it. */
+  floors?: readonly (number | null)[];
   /** Tells whether columns are targets, with their inputs, or inputs, with the targets that they influence. */
   about?: "target" | "input";
   /** For each box the index in `names` of the row whose colour it has; null for a box without a number. */
@@ -48,7 +50,20 @@ function make(tag: string, text: string, className = ""): HTMLElement {
  */
 export function painter(
   map: HTMLElement,
-  { signed, scale = "linear", threshold = 0, label, calm, about = "target", rows, cols, ended, names, captions }: Told,
+  {
+    signed,
+    scale = "linear",
+    threshold = 0,
+    label,
+    calm,
+    floors,
+    about = "target",
+    rows,
+    cols,
+    ended,
+    names,
+    captions,
+  }: Told,
   scoresOf: (at: number) => ArrayLike<number>,
 ): (at: number, background: Rgb) => void {
   const boxes = [...map.querySelectorAll<HTMLElement>(".sw-token")];
@@ -56,20 +71,22 @@ export function painter(
   const legend = [...(map.querySelector(".sw-key")?.children ?? [])] as HTMLElement[];
   const figure = label === "score" ? significant : share;
 
-  /** Returns a column's shares, or its numbers unchanged. A column of zeros has shares of 0. */
-  function numbersOf(at: number): number[] {
+  /** Returns a column's shares, or its numbers unchanged, and what of them is noise. A column of zeros has shares of 0. */
+  function numbersOf(at: number): [numbers: number[], floor: number] {
     const scores = Array.from(scoresOf(at));
     const sum = scores.reduce((all, score) => all + Math.abs(score || 0), 0) || 1;
-    return label === "share" ? scores.map((score) => score / sum) : scores;
+    const by = label === "share" ? sum : 1;
+    return [scores.map((score) => score / by), (floors?.[at] ?? 0) / by];
   }
 
   return (at, background) => {
     const ramp = makeRamp(background);
-    const numbers = numbersOf(at);
+    const [numbers, floor] = numbersOf(at);
     const size = (row: number) => Math.abs(numbers[row] as number);
     const order = [...numbers.keys()].filter((row) => size(row) >= 0).sort((a, b) => size(b) - size(a));
     const max = size(order[0] as number) || 0;
-    const place = scaleOf(scale, numbers, max, threshold);
+    const scaled = scaleOf(scale, numbers, max, threshold);
+    const place = (number: number) => (Math.abs(number) < floor ? 0 : scaled(number));
     const top = label === "share" ? max : max / order.reduce((sum, row) => sum + size(row), 0);
     const least = label === "difference" && max > 0 ? Math.min(1, max / LEAST_DIFFERENCE) : 1;
     const reach = calm && isNoise(top, order.length) ? top / endOfNoise(order.length) : least;

@@ -11,7 +11,8 @@ import type { Units } from "./units";
 /**
  * The colours of the boxes of a text. `about`: the tokens of the targets or of the chosen inputs. `step`: the step of
  * the ramp for a token, or null for none. `max`: the number at the far end of the ramp, in the measure on show; `top`:
- * the largest number, which is below `max` if the column may be noise.
+ * the largest number, which is below `max` if the column may be noise. `floor`: numbers of a smaller size are noise and
+ * have no colour; 0 where nothing tells it.
  */
 export type Look = {
   about: Span | null;
@@ -20,6 +21,7 @@ export type Look = {
   signed: boolean;
   max: number;
   top: number;
+  floor: number;
   step: (token: number) => number | null;
 };
 
@@ -75,6 +77,10 @@ export function createLooks(chain: Chain) {
       turned: false,
       ready: found !== null,
       end: found === null ? 0 : endOf(found),
+      floor:
+        found === null || cols === null
+          ? 0
+          : floorOf(of, cols) / (measure.value === "raw" ? 1 : statsOf(found).l1 || 1),
       values,
       at: (token) => (token < (of?.info.n_rows ?? 0) && !isForeign(of, token) ? unitAt(token) : null),
     });
@@ -84,6 +90,12 @@ export function createLooks(chain: Chain) {
   function endOf(scores: Float32Array): number {
     const { max, visible, l1 } = statsOf(scores);
     return isNoise(max, visible) ? endOfNoise(visible) * (measure.value === "raw" ? l1 : 1) : 0;
+  }
+
+  /** Returns the size below which the scores of targets are noise; 0 where nothing tells it. */
+  function floorOf(of: MapData | null, { start, end }: Span): number {
+    if (of === null || of.difference !== undefined) return 0;
+    return Math.max(0, ...of.floors.slice(start, end).map((floor) => floor ?? 0));
   }
 
   function turnedLook(of: MapData | null, rows: Span): Look {
@@ -97,6 +109,7 @@ export function createLooks(chain: Chain) {
       // An input that no target can see has no number even in a complete map.
       ready: values.some((value) => !Number.isNaN(value)) || (of !== null && isWhole(of)),
       end: 0,
+      floor: 0,
       values,
       at: (token) => (token >= firstTarget.value ? first(token - firstTarget.value) : null),
     });
@@ -126,6 +139,7 @@ export function createLooks(chain: Chain) {
     },
   ): Look {
     const { values, at, end, ...rest } = look;
+    const { floor } = look;
     let top = 0;
     for (let i = 0; i < values.length; i++) top = Math.max(top, Math.abs(values[i] || 0)); // NaN counts as nothing
     if (!Number.isFinite(top)) top = 0;
@@ -139,10 +153,11 @@ export function createLooks(chain: Chain) {
       top,
       step(token) {
         const value = values[at(token) ?? -1];
-        return value === undefined || Number.isNaN(value) ? null : Math.round(reach * place(value));
+        if (value === undefined || Number.isNaN(value)) return null;
+        return Math.abs(value) < floor ? 0 : Math.round(reach * place(value));
       },
     };
   }
 
-  return { measured, fedBy, lookAt };
+  return { measured, fedBy, floorOf, lookAt };
 }

@@ -12,6 +12,8 @@ export type MapData = {
   columns: (Float32Array | undefined)[];
   /** The standard errors of a column's scores, if known. */
   errors: (Float32Array | null | undefined)[];
+  /** The size below which a column's scores are noise, if known. */
+  floors: (number | null | undefined)[];
   done: Signal<number>;
   difference?: readonly [MapData, MapData];
 };

@@ -120,7 +120,7 @@ export type WireNote = { text: string; cols: number[] | null };
 export type Notes = { type: "notes"; map: string; notes: WireNote[] };
 /**
  * `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row; `errors` is buffer 1, their
- * standard errors, or null where these are not known.
+ * standard errors, or null where these are not known. A score of a size below `floor` is noise; null: nothing tells it.
  */
 export type Column = {
   type: "column";
@@ -128,6 +128,7 @@ export type Column = {
   seq: number;
   col: number;
   n_rows: number;
+  floor: number | null;
   scores: Float32Array;
   errors: Float32Array | null;
 };

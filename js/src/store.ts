@@ -170,7 +170,7 @@ export function createStore() {
     forgetDocument();
   }
 
-  function addColumn({ map: id, col, n_rows, scores, errors }: Column): void {
+  function addColumn({ map: id, col, n_rows, floor, scores, errors }: Column): void {
     const data = maps.value.get(id);
     if (data === undefined) return;
     const { info } = data;
@@ -182,6 +182,7 @@ export function createStore() {
     if (known && isSame(known, own) && isSame(data.errors[col] ?? null, ownErrors)) return;
     data.columns[col] = own;
     data.errors[col] = ownErrors;
+    data.floors[col] = floor;
     if (known === undefined) data.done.value++;
     else maps.value = new Map(maps.value).set(id, { ...data }); // a new object, so that everything derived is computed again
   }
@@ -203,7 +204,8 @@ export function createStore() {
     // Views that hold the old arrays see new columns too.
     const errors = keep ? old.errors.slice(0, info.n_cols).map((of) => of && withRows(of, info.n_rows)) : [];
     const isOfSize = keep && old.info.n_rows === info.n_rows && old.info.n_cols === info.n_cols;
-    const same = isOfSize ? old : { columns, errors, done: signal(done) };
+    const floors = keep ? old.floors.slice(0, info.n_cols) : [];
+    const same = isOfSize ? old : { columns, errors, floors, done: signal(done) };
     maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
     if (info.map !== mapId.value) before.value = map.value;

@@ -77,7 +77,7 @@ describe("the golden files", () => {
   });
   it.each(Object.entries(BUFFERS))("to_page/%s is read with its buffer", (name, numbers) => {
     const { [numbers]: read, ...header } = readToPage(json("to_page", name), [bytes(name)]) as Record<string, unknown>;
-    expect(header).toEqual({ ...json("to_page", name), ...(name === "column" ? { errors: null } : {}) });
+    expect(header).toEqual({ ...json("to_page", name), ...(name === "column" ? { errors: null, floor: null } : {}) });
     expect(read).toEqual(new Float32Array(bytes(name).buffer));
   });
   it("to_page/column is read with its errors", () => {
@@ -86,6 +86,11 @@ describe("the golden files", () => {
     expect(read).toMatchObject({ scores: new Float32Array(both[0]?.buffer as ArrayBuffer) });
     expect(read).toMatchObject({ errors: new Float32Array([0.125, 0.0625, 0, Number.NaN]) });
     expect(() => readToPage(json("to_page", "column"), [bytes(), bytes().slice(4)])).toThrow("12 bytes for 4 numbers");
+  });
+  it("to_page/column is read with the size below which it is noise", () => {
+    const read = (floor: unknown) => readToPage({ ...json("to_page", "column"), floor }, [bytes()]);
+    expect(read(0.125)).toMatchObject({ floor: 0.125 });
+    expect(() => read("0.125")).toThrow("column.floor: expected a number");
   });
   it.each(Object.entries(TO_KERNEL))("to_kernel/%s is what we write", (name, message) => {
     expect(message).toEqual(json("to_kernel", name));

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .attribution.attribute import check_remote
 from .attribution.memory import check_budget
 from .attribution.pipeline import check_question
 from .controller import Job
 from .explanation.explain import client_of
+from .explanation.remote_question import remote_question
 from .hosts import check_notebook
 from .models.text.chat import Message
 from .models.text.prompting import check_max_new_tokens, check_prompt
+from .remote import RemoteJob
 from .widget import SaliencyWidget
 
 
@@ -26,6 +29,7 @@ def show(
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
+    labels: Any = None,
     method: str = "saliency",
     objective: str | None = None,
     foil: str | int | None = None,
@@ -39,7 +43,8 @@ def show(
     Displays and returns at once; loading, writing and computing continue in the background. `wait()` returns the
     `Attribution`. The arguments are those of `attribute` without `progress` and `span` (pin several targets instead),
     and `explainer`: another LLM for the Explain drawer, beside the model itself: `OpenAIClient(...)`, or anything that
-    `load_model` accepts.
+    `load_model` accepts. A model behind a server (`OpenAIClient`) is asked for its own map, with `labels=`: the page
+    tells how many requests that takes and of how many tokens, Cancel keeps every answer, and Go on asks the rest.
 
     What is pinned can be linked and observed like any widget's value: `w.selection` is the first pinned column or None,
     `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the scores
@@ -50,6 +55,18 @@ def show(
             widget, and raised by `wait()`.
         NoNotebook: there is no notebook to show it in.
     """
+    if labels is not None or hasattr(model, "attribute_text"):  # a server's model makes its own map
+        others = {
+            "target": target, "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
+            "target_ids": target_ids, "segments": segments, "objective": objective, "foil": foil,
+            "memory_budget": memory_budget, "explainer": explainer,
+        }  # fmt: skip
+        given = check_remote(model, text, labels, others)
+        asked = remote_question(given, labels, method=method, **settings)
+        check_notebook()
+        remote = SaliencyWidget(RemoteJob(client=model, question=asked))
+        remote.show()
+        return remote
     question = check_question(method, objective, settings, foil)
     prompt = check_prompt(
         text,

@@ -14,12 +14,14 @@ from . import hosts
 from .attribution.pipeline import check_question
 from .checks import check_view
 from .controller import Controller, Job
+from .errors import InputError
 from .explanation.asking import Inquiry
 from .explanation.choice import choice_of
 from .export.html import built
 from .export.reading import first_target
 from .models.text.document import joined
 from .protocol import to_kernel
+from .remote import Remote, RemoteJob
 from .saved import SavedMap
 from .session.sender import Send
 from .types import ExplanationKind, Selection
@@ -259,20 +261,31 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
 class SaliencyWidget(MapWidget):
     """A live saliency map. Made by `show`; columns appear as they are computed. Its traits: see `MapWidget`."""
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(partial(Controller, job))
+    def __init__(self, job: Job | RemoteJob) -> None:
+        super().__init__(partial(Remote, job) if isinstance(job, RemoteJob) else partial(Controller, job))
 
     @property
     def _controller(self) -> Controller:
-        assert isinstance(self._backend, Controller), "it was made with one"
+        """Return the backend of a model that is here. Raises: InputError for one behind a server."""
+        if not isinstance(self._backend, Controller):
+            raise InputError(
+                "The model of this widget is behind a server: here it makes maps, and says nothing.",
+                cure="Call explain() or say_versus_do() with the client.",
+            )
         return self._backend
 
     def ask(self, method: str = "saliency", *, objective: str | None = None, **settings: Any) -> None:
         """Show another map of the same text, as the widget's menu does. Returns at once.
 
-        Raises: UnknownName, InputError.
+        Of a model behind a server: "occlusion", or "shapley" (`calls=`).
+        Raises: UnknownName, InputError, UnsupportedMethod.
         """
-        self._controller.ask(check_question(method, objective, settings))
+        if isinstance(self._backend, Remote):
+            if objective is not None:
+                raise InputError("A server's map knows no objective=.", cure="Leave it out.")
+            self._backend.ask(method, settings)
+        else:
+            self._controller.ask(check_question(method, objective, settings))
 
     def explain(
         self,
@@ -307,9 +320,9 @@ class SaliencyWidget(MapWidget):
     @property
     def explanations(self) -> tuple[Explanation, ...]:
         """What was said so far, in the order in which it was asked for."""
-        return self._controller.explanations
+        return self._backend.explanations if isinstance(self._backend, Controller) else ()
 
     @property
     def comparison(self) -> SayVersusDo | None:
         """What was said beside what was computed, the last one, or None."""
-        return self._controller.comparison
+        return self._backend.comparison if isinstance(self._backend, Controller) else None

@@ -18,9 +18,10 @@ import saliency_widget as sw
 from saliency_widget import OpenAIClient
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
 from saliency_widget.explanation.alignment import words_of
-from saliency_widget.explanation.black_box import REPEATS, read, server_map
+from saliency_widget.explanation.black_box import read, server_map
 from saliency_widget.explanation.choice import choice_of
 from saliency_widget.explanation.prompts import ONE_WORD, fill
+from saliency_widget.explanation.remote_question import REPEATS
 
 from ..servers import KEY, serving
 
@@ -53,6 +54,7 @@ class Ruled(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Ruled)
         self.rule, self.before = rule, before
         self.answer: str | None = None  # to whoever asks for more than a token
+        self.reply: Callable[[str], str] | None = None  # the same, from the text
         self.prompts: list[str] = []
         self.asked: list[str] = []
         self.requests: list[Any] = []
@@ -76,6 +78,10 @@ class _Ruled(BaseHTTPRequestHandler):
         self.server.asked.append(text)
         self.server.requests.append(body)
         self.server.before(len(self.server.asked))
+        if self.server.reply is not None and "logprobs" not in body:
+            choice = {"message": {"content": self.server.reply(text)}, "finish_reason": "stop"}
+            self._say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 2}})
+            return
         found = self.server.rule(text)
         if isinstance(found, str):
             self._say(400, {"error": {"message": found}})
@@ -201,7 +207,7 @@ def test_a_label_that_the_server_does_not_tell_is_a_bound() -> None:
     """Where "Negative" is not among the tokens, it is at most as probable as the least of them."""
     found = read([("Pos", math.log(0.9)), ("The", math.log(0.06)), ("A", math.log(0.01))], choice_of(LABELS))
     assert found.bounded.tolist() == [False, True]
-    np.testing.assert_allclose(found.log_odds, [math.log(0.9 / 0.01), -math.log(0.9 / 0.01)])
+    np.testing.assert_allclose(found.values, [math.log(0.9 / 0.01), -math.log(0.9 / 0.01)])
     assert found.mass == pytest.approx(0.9)
 
     def rule(text: str) -> list[tuple[str, float]]:
@@ -404,7 +410,7 @@ def test_llama_cpps_map_ranks_words_as_torch_does_on_the_same_weights(llama: Any
         with torch.no_grad():
             top = model.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1).topk(20)
         found = [(tokenizer.decode([i]), float(p)) for p, i in zip(*map(torch.Tensor.tolist, top), strict=True)]
-        return float(read(found, choice_of(LABELS)).log_odds[0])
+        return float(read(found, choice_of(LABELS)).values[0])
 
     words = words_of(review)
     texts = [review[: word.span[0]].rstrip() + review[word.span[1] :] for word in words]

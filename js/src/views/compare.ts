@@ -70,9 +70,11 @@ export function compareView(context: ViewContext): HTMLElement {
   });
 
   const computing = {
-    // Without a model nothing is left to compute: what is not here will come.
+    // Of finished maps nothing is left to compute: what is not here will come.
     isUnderWay: ({ key }: Side) =>
-      (store.running.value && !store.explaining.value) || waiting.value.has(key) || !store.alive.value,
+      (store.running.value && !store.explaining.value) ||
+      waiting.value.has(key) ||
+      (!store.alive.value && store.status.value.phase === "done"),
     compute,
   };
 

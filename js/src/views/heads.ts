@@ -176,6 +176,7 @@ export function headsButton(context: ViewContext): HTMLElement {
       info: { ...map.info, n_rows: heads.n_rows, settings: settings.map(([name, at]) => [name, String(at)]) },
       columns,
       errors: [],
+      floors: [],
       done: signalOf(1),
     };
   }

@@ -2,7 +2,7 @@
 
 import { computed, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
-import { bytesOf, seconds } from "../format";
+import { bytesOf, plural, seconds } from "../format";
 import { isWhole } from "../map";
 import type { Status } from "../protocol";
 import type { Asked, MapData } from "../store";
@@ -78,7 +78,7 @@ export function progressView(context: ViewContext): HTMLElement {
     </div>`;
   }
 
-  function cancelled(): TemplateResult | typeof nothing {
+  function cancelled(status: Status): TemplateResult | typeof nothing {
     const map = store.map.value;
     if (store.asked.value !== null) return nothing;
     const before = dropped !== null && dropped.over === map ? dropped.asked : null;
@@ -88,11 +88,13 @@ export function progressView(context: ViewContext): HTMLElement {
     const said =
       before !== null
         ? `Cancelled before ${label ?? before.method} began.`
-        : half !== null
-          ? `Cancelled: ${map?.done.value} of ${map?.info.n_cols} columns are here.`
-          : explained
-            ? "Stopped explaining."
-            : "Cancelled.";
+        : half !== null && status.total !== null && status.unit === "requests"
+          ? `Cancelled: the answers to ${status.done} of ${plural(status.total, "request")} are kept.`
+          : half !== null
+            ? `Cancelled: ${map?.done.value} of ${map?.info.n_cols} columns are here.`
+            : explained
+              ? "Stopped explaining."
+              : "Cancelled.";
     return html`<div class="sw-note"><span class="sw-progress-text">${said}</span>${
       rest === null
         ? nothing
@@ -118,7 +120,7 @@ export function progressView(context: ViewContext): HTMLElement {
     render(
       html`${notice === null ? nothing : html`<div class="sw-note" role="status">${notice}</div>`}
       ${failure === null ? nothing : html`<div class="sw-error" role="alert"><b>${failure.message}</b><div>${failure.cure}</div></div>`}
-      ${store.running.value ? running(status) : status.phase === "cancelled" ? cancelled() : nothing}`,
+      ${store.running.value ? running(status) : status.phase === "cancelled" ? cancelled(status) : nothing}`,
       root,
     );
   });

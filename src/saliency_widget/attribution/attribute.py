@@ -80,7 +80,9 @@ def attribute(
             "target": target, "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
             "target_ids": target_ids, "segments": segments, "objective": objective, "foil": foil, "span": span,
         }  # fmt: skip
-        return _of_server(model, text, labels, others, {"method": method, "progress": progress, **settings})
+        given = check_remote(model, text, labels, others)
+        found: Attribution = model.attribute_text(given, labels=labels, method=method, progress=progress, **settings)
+        return found
     question = check_question(method, objective, settings, foil)
     prompt = check_prompt(
         text,
@@ -130,10 +132,8 @@ def attribute(
             bars.close()
 
 
-def _of_server(
-    model: Any, text: Any, labels: Any, others: Mapping[str, Any], settings: Mapping[str, Any]
-) -> Attribution:
-    """Return the map of a model behind a server: see `server_map`. Raises: InputError, also for other arguments."""
+def check_remote(model: Any, text: Any, labels: Any, others: Mapping[str, Any]) -> str:
+    """Return the text whose map a model behind a server is to make. Raises: InputError, also for other arguments."""
     if not hasattr(model, "attribute_text"):
         raise InputError(
             "labels= is for models behind a server.",
@@ -146,8 +146,7 @@ def _of_server(
             "A server's map tells which words of a text decide between labels.",
             cure='Give both: attribute(client, "…", labels=["positive", "negative"], method="occlusion").',
         )
-    found: Attribution = model.attribute_text(text, labels=labels, **settings)
-    return found
+    return text
 
 
 class _Bars:

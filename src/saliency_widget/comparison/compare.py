@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from ..attribution.cards import READY, Card, card_of
 from ..attribution.result import Attribution
 from ..errors import InputError
-from ..export.reading import APART
+from ..export.reading import APART, floors
 from ..hosts import check_notebook
 from ..session.messages import wire_notes
 from ..widget import MapWidget
@@ -75,10 +75,16 @@ def exhibition_of(a: Attribution, b: Attribution, names: Sequence[str] | None = 
     on_text = [merged.map_of(each, place) for each, place in zip((a, b), merged.places, strict=True)]
     name = f"A: {called[0]} | B: {called[1]}"
     said = [wire_notes(each, place.cols) for each, place in zip((a, b), merged.places, strict=True)]
+    sides = zip((a, b), merged.places, strict=True)
+    floor_of = [dict(zip(place.cols, floors(each), strict=True)) for each, place in sides]
+    least = [[known.get(col) for col in range(len(merged.cols))] for known in floor_of]
     shown = [
-        Shown(card=_card(each, key, f"{key.upper()}: {title}", other), map=each, about=tuple(_about(each)), notes=notes)
-        for each, key, title, other, notes in zip(on_text, (A, B), called, ("B", "A"), said, strict=True)
-    ]
+        Shown(
+            card=_card(each, key, f"{key.upper()}: {title}", other), map=each, about=tuple(_about(each)), notes=notes,
+            floors=noise,
+        )
+        for each, key, title, other, notes, noise in zip(on_text, (A, B), called, ("B", "A"), said, least, strict=True)
+    ]  # fmt: skip
     difference = Shown(
         card=_difference_card(a, b),
         map=_difference(merged, a, b, on_text, name),

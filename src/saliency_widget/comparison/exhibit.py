@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 class Shown:
     """A finished map, its card (its id is the map's name on the page), and the conditions it was computed under.
 
-    `notes`: what its method says of its own result, in the columns of the exhibition.
+    `notes`: what its method says of its own result, in the columns of the exhibition; `floors`: for each of these the
+    size below which a score is noise, where it is known.
     """
 
     card: Card
     map: Attribution
     about: Sequence[tuple[str, str]]
     notes: Sequence[to_page.WireNote] = ()
+    floors: Sequence[float | None] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,9 @@ class Exhibit:
         )  # fmt: skip
         for shown in of.maps:
             self._begin(shown, aside=shown is not self._on_show)
-            self._shelf.fill(shown.card.id, range(len(shown.map.cols)), shown.map.scores, shown.map.errors)
+            self._shelf.fill(
+                shown.card.id, range(len(shown.map.cols)), shown.map.scores, shown.map.errors, shown.floors
+            )
             self._sender.tell({"type": "notes", "map": shown.card.id, "notes": list(shown.notes)})
         self._tell_steps(self._on_show)
         self._sender.start()

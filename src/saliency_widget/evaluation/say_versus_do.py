@@ -24,11 +24,12 @@ from ..characters import bar_name
 from ..checks import whole_number
 from ..errors import InputError, UnsupportedMethod
 from ..explanation.asking import Inquiry, ask
-from ..explanation.black_box import words_out
+from ..explanation.black_box import map_of
 from ..explanation.choice import HOMEWORK, Choice, Label, choice_of
 from ..explanation.local import LocalClient, asked, every
 from ..explanation.placing import place
 from ..explanation.prompts import paraphrases
+from ..explanation.remote_question import RemoteQuestion
 from ..explanation.result import Explanation
 from ..models.loading.load import load_model
 from ..models.text.prompting import continuation
@@ -206,7 +207,8 @@ def compare_server(
         )
     # "1" and "-1" have little of a first token's probability: their names have much.
     named = choice_of([option.name.capitalize() for option in choice.options]) if choice == HOMEWORK else choice
-    whole = words_out(client, review, named, lambda *_: on_progress("Taking words out", askings, total))
+    question = RemoteQuestion(text=review, choice=named)
+    whole = map_of(client, question, lambda _: on_progress("Taking words out", askings, total))
     col = [option.label for option in choice.options].index(first.label)
     scores = whole.scores[:, [col]] * choice.towards(first.label)
     one = {name: value[[col]] for name, value in whole.step_scores.items()}

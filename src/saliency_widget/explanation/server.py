@@ -20,8 +20,9 @@ from urllib.parse import parse_qsl, urlsplit
 from ..checks import whole_number
 from ..errors import InputError, SaliencyError, ServerError, UnsupportedMethod
 from . import limits, refusals
-from .black_box import NextTokens, server_map
+from .black_box import NextTokens, Said, server_map
 from .clients import Message, Reply
+from .many import Kept
 from .received import Received, read_answer
 from .sealing import sealed
 
@@ -38,6 +39,7 @@ _NO_LIMIT = 32_000  # tokens: the limits of size of an answer that is asked for 
 _SECRET = 8  # characters of a header or a field of the query that may be a key
 _OURS = {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "stream", "stream_options"}
 _NO_KEY = "none"  # sent if there is no key: openai requires one, most local servers do not
+_FEW = 16  # tokens of an answer that is to be a label
 _TOP = 20  # first tokens that are asked for: more are refused by OpenAI
 _VARIABLE = "OPENAI_API_KEY"
 T = TypeVar("T")
@@ -100,7 +102,7 @@ class OpenAIClient:
             if not all(isinstance(text, str) for pair in given.items() for text in pair):
                 raise InputError(f"{what} holds something that is no text.", cure=f"Give {what} as {{name: text}}.")
         self._sent = _hidden(sent)  # they may hold a key
-        self._first_tokens: dict[str, NextTokens] = {}  # paid for, by question
+        self._first_tokens, self._samples = Kept[NextTokens](), Kept[Said]()  # paid for
         self._workarounds: frozenset[str] = frozenset()  # learned from refusals; replaced whole, never changed
 
     def __repr__(self) -> str:
@@ -152,27 +154,36 @@ class OpenAIClient:
 
     def next_tokens(self, messages: Sequence[Message], repeat: int = 0) -> NextTokens:
         """See `TokenClient.next_tokens`. Every answer is kept as long as the client is."""
-        key = json.dumps([messages, repeat])
-        if key not in self._first_tokens:
-            request = {
-                "model": self.name,
-                "messages": [dict(message) for message in messages],
-                "max_tokens": 1,
-                "temperature": 0.0,
-                "stream": False,
-                "logprobs": True,
-                "top_logprobs": _TOP,
-            }
-            try:
-                received, _ = self._send(request, 1, lambda _: None)
-            except ServerError as error:
-                if "logprob" not in error.message:
-                    raise
-                raise _without_logprobs(self.where, error.message) from None
-            if not received.first:
-                raise _without_logprobs(self.where, "it leaves them out")
-            self._first_tokens[key] = NextTokens(received.first, received.prompt_tokens or 0)
-        return self._first_tokens[key]
+        return self._first_tokens.once(json.dumps([messages, repeat]), lambda: self._next_tokens(messages))
+
+    def _next_tokens(self, messages: Sequence[Message]) -> NextTokens:
+        request = {
+            "model": self.name,
+            "messages": [dict(message) for message in messages],
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "stream": False,
+            "logprobs": True,
+            "top_logprobs": _TOP,
+        }
+        try:
+            received, _ = self._send(request, 1, lambda _: None)
+        except ServerError as error:
+            if "logprob" not in error.message:
+                raise
+            raise _without_logprobs(self.where, error.message) from None
+        if not received.first:
+            raise _without_logprobs(self.where, "it leaves them out")
+        return NextTokens(received.first, received.prompt_tokens or 0)
+
+    def sampled(self, messages: Sequence[Message], repeat: int = 0) -> Said:
+        """See `TokenClient.sampled`. Every answer is kept as long as the client is."""
+
+        def ask() -> Said:
+            reply = self.answer(messages, on_text=lambda _: None, max_tokens=_FEW, temperature=1.0)
+            return Said(reply.text, reply.prompt_tokens or 0)
+
+        return self._samples.once(json.dumps([messages, repeat]), ask)
 
     def attribute_text(self, text: str, **how: Any) -> Attribution:
         """Return the model's own map, computed by taking words out: see `server_map`."""
@@ -372,8 +383,9 @@ class _Call:
 
 def _without_logprobs(where: str, why: str) -> UnsupportedMethod:
     return UnsupportedMethod(
-        f"{where} gives no log-probabilities of its answer's first token: {why}.",
-        cure="Ask a server that gives them, such as llama.cpp, vLLM or OpenAI's models that do not reason.",
+        f"{where} gives no log-probabilities of its answer's first token: {why.rstrip('.')}.",
+        cure="Ask a server that gives them, such as llama.cpp, vLLM or OpenAI's models that do not reason; or give "
+        "samples=20, which asks about each text so many times, and tells shares of the answers.",
     )
 
 

@@ -39,10 +39,13 @@ def swatch(share: float, largest: float, *, signed: bool) -> Swatch:
     return _at(floor(STEPS * max(-1.0, min(1.0, share / largest)) + 0.5), signed=signed)
 
 
-def legend(*, signed: bool) -> list[str]:
-    """Return nine backgrounds from one end of the domain, −1 (or 0 if unsigned), to the other, 1."""
+def legend(*, signed: bool, floor: float = 0.0) -> list[str]:
+    """Return nine backgrounds from one end of the domain, −1 (or 0 if unsigned), to the other, 1.
+
+    `floor`: the fraction below which numbers have no colour.
+    """
     domain = [(k - 4) / 4 if signed else k / 8 for k in range(9)]
-    return [_at(round(STEPS * at), signed=signed).background for at in domain]
+    return [_at(round(STEPS * at) if abs(at) >= floor else 0, signed=signed).background for at in domain]
 
 
 def contrast(a: Rgb, b: Rgb) -> float:

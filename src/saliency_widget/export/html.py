@@ -26,6 +26,7 @@ from .reading import (
     Column,
     columns,
     first_target,
+    floors,
     glyphs,
     headline,
     isolated,
@@ -250,7 +251,7 @@ def _legend(attribution: AttributionLike, column: Column) -> str:
     low = share(-column.largest) if attribution.signed else "0"
     boxes = "".join(
         f'<span style="background:{background};padding:0 8px">&nbsp;</span>'
-        for background in color.legend(signed=attribution.signed)
+        for background in color.legend(signed=attribution.signed, floor=column.floor / (column.largest or 1))
     )
     return (
         f'<div class="sw-key sw-quiet" style="color:{QUIET};font-size:13px;margin-top:6px">'
@@ -310,6 +311,7 @@ def _data(attribution: AttributionLike, targets: Sequence[Column], boxes: Sequen
         "ended": [box.ended for box in boxes],
         "names": [isolated(label(row)) for row in attribution.rows],
         "captions": [_caption_of(attribution, column, at) for at, column in enumerate(targets)],
+        **({"floors": noise} if any(noise := floors(attribution)) else {}),
         # Little-endian float32, one column after another, NaN where the target cannot see the row.
         "scores": base64.b64encode(np.asarray(attribution.scores.T, "<f4").tobytes()).decode(),
     }

@@ -36,7 +36,7 @@ def painter(attribution: AttributionLike, column: Column, col: int) -> Callable[
         if box.ended > col or box.row is None or np.isnan(column.numbers[box.row]):
             return [f"color:{QUIET}"], ""
         value = float(column.numbers[box.row])
-        swatch = color.swatch(value, column.largest, signed=attribution.signed)
+        swatch = color.swatch(0.0 if abs(value) < column.floor else value, column.largest, signed=attribution.signed)
         ink = swatch.quiet if box.token.role == "special" else swatch.ink
         style = [f"background:{swatch.background}"] if swatch.background != PAPER else []
         style += [f"color:{ink}"] if ink != INK else []

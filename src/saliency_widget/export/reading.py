@@ -33,8 +33,8 @@ LONG = 60  # characters of the name of a unit of several tokens; of one token tw
 class Column:
     """A target and its column. `numbers` [n_rows]: shares or differences, NaN where the target cannot see the row.
 
-    `largest` is what the darkest colour stands for. `probability` is NaN where it is not known; `value` is the number
-    that a model gives in its place, or NaN.
+    `largest` is what the darkest colour stands for; a number of a size below `floor` is noise. `probability` is NaN
+    where it is not known; `value` is the number that a model gives in its place, or NaN.
     """
 
     target: TokenLike
@@ -42,6 +42,7 @@ class Column:
     numbers: NDArray[np.float64]
     largest: float
     value: float = float("nan")
+    floor: float = 0.0
 
     @property
     def figure(self) -> float:
@@ -83,9 +84,11 @@ def columns(attribution: AttributionLike) -> list[Column]:
     """Return every column as shares or differences. A column of zeros has shares of 0: NaN would mean not visible."""
     numbers = attribution.scores.astype(np.float64)
     is_share = told(attribution) == "share"
+    noise = np.array([floor or 0 for floor in floors(attribution)]) if is_share else np.zeros(len(attribution.cols))
     if is_share:
         sums = np.nansum(np.abs(numbers), axis=0)
-        numbers /= np.where(sums > 0, sums, 1)
+        sums = np.where(sums > 0, sums, 1)
+        numbers, noise = numbers / sums, noise / sums
     unknown = np.full(len(attribution.cols), np.nan)
     probabilities, values = (attribution.step_scores.get(name, unknown) for name in ("probability", "value"))
     return [
@@ -94,6 +97,7 @@ def columns(attribution: AttributionLike) -> list[Column]:
             probability=float(probabilities[col]),
             value=float(values[col]),
             numbers=numbers[:, col],
+            floor=float(noise[col]),
             largest=_end(np.nan_to_num(np.abs(numbers[:, col])), 0 if is_share else LEAST_DIFFERENCE),
         )
         for col, target in enumerate(attribution.cols)
@@ -248,14 +252,31 @@ def _notes_of_units(attribution: AttributionLike) -> Iterator[Note]:
 
 def _notes_of_server(attribution: AttributionLike) -> Iterator[Note]:
     """Yield the notes on a map that a server's answers give."""
-    floor, bounded = (attribution.diagnostics.get(name) or [0] for name in ("noise_floor", "bounded"))
-    if max(floor) > 0:
+    about = attribution.diagnostics
+    floor, bounded, mass = (about.get(name) or [0] for name in ("noise_floor", "bounded", "label_mass"))
+    samples = attribution.settings.get("samples") if attribution.settings.get("by") == "samples" else None
+    if samples is not None:
+        yield Note(
+            f"Made from samples: shares of {samples} answers to each text. By luck alone they differ by up to "
+            f"{max(floor):.2g}: less is noise."
+        )
+    elif max(floor) > 0:
         yield Note(f"Asked the same again, the server gives log-odds up to {max(floor):.2g} apart: less is noise.")
+    if max(mass) > 0:
+        begun = "of the first token" if samples is None else "of the answers"
+        yield Note(f"The labels together have {100 * max(mass):.0f} % {begun}.")
     if any(bounded):
         answers = "1 answer" if max(bounded) == 1 else f"{max(bounded):.0f} answers"
         yield Note(
             f"In {answers} the server does not tell the label: its probability is only a bound.", _which(bounded)
         )
+
+
+def floors(attribution: AttributionLike) -> list[float | None]:
+    """Return for each column the size below which a score is noise, or None where nothing tells it."""
+    found = attribution.diagnostics.get("noise_floor") or []
+    n = len(attribution.cols)
+    return list(found) if len(found) == n else [None] * n
 
 
 def _at_the_first(attribution: AttributionLike) -> Iterator[Note]:

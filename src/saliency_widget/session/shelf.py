@@ -54,13 +54,18 @@ class Shelf:
         cols: Sequence[int],
         scores: NDArray[np.float32],
         errors: NDArray[np.float32] | None = None,
+        floors: Sequence[float | None] = (),
     ) -> None:
         """Send finished columns of a map: float32 [n_rows, len(cols)]. A column replaces the one of the same index.
 
-        `errors`: the standard errors of the scores, in the same shape, where they are known.
+        `errors`: the standard errors of the scores, in the same shape, where they are known. `floors`: for each of
+        these columns the size below which a score is noise, where it is known.
         """
         for at, col in enumerate(cols):
             column: to_page.Column = {"type": "column", "map": name, "seq": 0, "col": col, "n_rows": len(scores)}
+            floor = floors[at] if floors else None
+            if floor is not None:
+                column["floor"] = floor
             self._sender.tell(column, numbers=[of[:, at].copy() for of in (scores, errors) if of is not None])
 
     def show(self, name: str, objective: str) -> None:

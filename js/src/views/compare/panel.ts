@@ -38,9 +38,9 @@ export function panelView(
   }
 
   function legend(): TemplateResult {
-    const { max, top, signed } = look.value;
+    const { max, top, signed, floor } = look.value;
     const number = (value: number) => (side.entry === null ? share(value) : figure(store, value));
-    return mapScale(context, signed, [signed ? number(-max) : "0", number(max)], undefined, top / max);
+    return mapScale(context, signed, [signed ? number(-max) : "0", number(max)], undefined, top / max, floor / max);
   }
 
   function agreement(): TemplateResult | typeof nothing {

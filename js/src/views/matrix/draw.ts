@@ -44,11 +44,12 @@ function eachCell({ rows, cols }: Frame, model: Model, put: (place: number, col:
     const scores = model.scoresAt(col);
     if (scores === null) continue;
     const depth = model.depths.value[col] as number;
-    const scale = model.scaleAt(scores);
+    const [scale, floor] = [model.scaleAt(scores), model.floorAt(col)];
     for (let place = rows.start; place < rows.end; place++) {
       const row = order === undefined ? place : (order[place] as number);
       const score = scores[row] as number;
-      if (row < depth && !Number.isNaN(score)) put(place, col, STEPS + Math.round(STEPS * scale(score)));
+      const step = Math.abs(score) < floor ? 0 : Math.round(STEPS * scale(score));
+      if (row < depth && !Number.isNaN(score)) put(place, col, STEPS + step);
     }
   }
 }

@@ -122,6 +122,9 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
     return known;
   }
 
+  /** Returns the size below which a column's scores are noise; 0 where nothing tells it. */
+  const floorAt = (col: number) => store.floorOf(store.map.value, cols.value[col] ?? { start: 0, end: 0 });
+
   /** The colour of step k of the ramp at k + STEPS, as CSS and as the bytes of a pixel. */
   const colours = computed(() =>
     Array.from({ length: 2 * STEPS + 1 }, (_, i) => swatchOf(ramp.value, i - STEPS, store.signed.value).background),
@@ -163,6 +166,7 @@ export function matrixModel(store: Store, ramp: ReadonlySignal<Ramp>) {
     addUp,
     scales,
     scaleAt,
+    floorAt,
     colours,
     pixels,
     marks,

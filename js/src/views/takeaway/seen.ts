@@ -80,14 +80,14 @@ function boxesOf({ tokens, units, hidden, hiddenRows, firstTarget }: Store, targ
 
 /** The columns of the page. `rowAt` and `colAt` return a box's row and column, given its first token. */
 type Question = Pick<Seen, "numbers" | "shown"> & {
-  told: Pick<Told, "about" | "calm" | "label" | "names" | "captions">;
+  told: Pick<Told, "about" | "calm" | "floors" | "label" | "names" | "captions">;
   rowAt: (token: number) => number | null;
   colAt: (token: number) => Place;
 };
 
 /** Returns columns of targets, with inputs as rows. */
 function aboutTargets(store: Store, targets: readonly Target[], names: readonly string[]): Question {
-  const { units, firstTarget, target, measure, map } = store;
+  const { units, firstTarget, target, measure, map, floorOf } = store;
   const label = map.value?.difference !== undefined ? "difference" : measure.value === "raw" ? "score" : "share";
   const at = placesOf(targets.map(({ cols }) => cols));
   return {
@@ -95,6 +95,7 @@ function aboutTargets(store: Store, targets: readonly Target[], names: readonly 
       about: "target",
       label,
       calm: label !== "difference",
+      floors: targets.map(({ cols }) => floorOf(map.value, cols) || null),
       names,
       captions: targets.map((target) => captionOf(store, target)),
     },

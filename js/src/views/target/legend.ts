@@ -22,13 +22,14 @@ export function legendView(context: ViewContext): HTMLElement {
   const root = h("div", { className: "sw-legend" });
 
   function scale(): TemplateResult {
-    const { max, top, signed } = store.look.value;
+    const { max, top, signed, floor } = store.look.value;
     return mapScale(
       context,
       signed,
       [signed ? figure(store, -max) : "0", figure(store, max)],
       signed ? meaningOfSigns(store.method.value?.family) : nothing,
       top / max,
+      floor / max,
     );
   }
 
@@ -40,7 +41,7 @@ export function legendView(context: ViewContext): HTMLElement {
     if (turned) return render(scale(), root);
     const about = contrastOf(store);
     return render(
-      html`${scale()}
+      html`${scale()}${noiseFloor(store)}
         <span class="sw-inputs">${inputs(context)}</span>
         ${
           about === null || !signed
@@ -65,7 +66,17 @@ function whyNothing(store: Store): TemplateResult | string | null {
       : "This column has no shares: its scores are all zero, missing or not finite.";
   if (about !== null && about.col !== null && (turned || about.col !== store.target.value))
     return html`This contrast is about ${quoted(about.target)} alone.`;
-  return store.running.value || !store.alive.value ? "This column is on its way." : "This column was not computed.";
+  const isOver = store.status.value.phase === "cancelled" || store.failure.value !== null;
+  const isDue = store.running.value || (!store.alive.value && !isOver);
+  return isDue ? "This column is on its way." : "This column was not computed.";
+}
+
+/** Says below which number the colours are left out, because equal askings differ by as much. */
+function noiseFloor(store: Store): TemplateResult | typeof nothing {
+  const { floor, top } = store.look.value;
+  if (floor === 0) return nothing;
+  const all = top < floor ? ": nothing here is more" : "";
+  return html`<span class="sw-muted sw-floor">below ${figure(store, floor)} is noise${all}</span>`;
 }
 
 /** What mattered most. */
@@ -74,7 +85,9 @@ function inputs({ store, layer }: ViewContext): TemplateResult[] {
   return store.top.value.flatMap((unit) => {
     const span = store.units.value.spans[unit];
     if (scores === null || span === undefined) return [];
-    const weight = figure(store, store.measured(scores, unit));
+    const number = store.measured(scores, unit);
+    if (Math.abs(number) < store.look.value.floor) return [];
+    const weight = figure(store, number);
     const go = () => showSpan(layer.parentElement, span);
     return [
       html`<button type="button" class="sw-input" title="Show it in the text" @click=${go}><bdi>${nameOf(store, span)}</bdi> ${weight}</button>`,

@@ -1,0 +1,86 @@
+"""Many questions to one server at once, each of whose answers is kept, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Answer = TypeVar("Answer")
+
+PARALLEL = 4  # questions that a server is asked at a time
+CHECK_INTERVAL = 0.1  # seconds
+
+
+def ask_all(
+    keys: Iterable[Key], ask: Callable[[Key], Answer], heard: Callable[[Key, Answer], None], check: Callable[[], None]
+) -> None:
+    """Ask for each key, some at a time, and call `heard` with each answer, in this thread.
+
+    `check` is called ten times a second and may raise to stop. Then, and after the error of a question, no further
+    question is asked, and nobody waits for those that a server answers already: whoever asks keeps their answers.
+    """
+    waiting: SimpleQueue[Key] = SimpleQueue()
+    answers: SimpleQueue[tuple[Key, Answer | None, BaseException | None]] = SimpleQueue()
+    left = 0
+    for key in keys:
+        waiting.put(key)
+        left += 1
+    stopped = threading.Event()
+
+    def work() -> None:
+        while not stopped.is_set():
+            try:
+                key = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                answers.put((key, ask(key), None))
+            except BaseException as error:  # noqa: BLE001 (it is raised in the calling thread)
+                answers.put((key, None, error))
+
+    for _ in range(min(PARALLEL, left)):
+        threading.Thread(target=work, name="saliency-widget-asking", daemon=True).start()
+    try:
+        while left:
+            check()
+            try:
+                key, answer, error = answers.get(timeout=CHECK_INTERVAL)
+            except Empty:
+                continue
+            if error is not None:
+                raise error
+            left -= 1
+            heard(key, answer)  # type: ignore[arg-type]  # without an error there is an answer
+    finally:
+        stopped.set()
+
+
+class Kept(Generic[Answer]):
+    """The answers to questions that cost something: no question is asked twice, not even at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[str, Future[Any]] = {}
+
+    def once(self, key: str, ask: Callable[[], Answer]) -> Answer:
+        """Return the answer of this key; ask for it if nobody has. An error is raised, and not kept."""
+        with self._lock:
+            known = self._answers.get(key)
+            if known is None:
+                mine = self._answers[key] = Future[Any]()
+        if known is not None:
+            found: Answer = known.result()
+            return found
+        try:
+            found = ask()
+        except BaseException as error:
+            with self._lock:
+                del self._answers[key]
+            mine.set_exception(error)
+            raise
+        mine.set_result(found)
+        return found

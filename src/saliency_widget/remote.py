@@ -1,0 +1,297 @@
+"""The backend of a widget for a model behind a server: it asks the requests of a map, and tells how far it is.
+
+A text has one map a method. What was answered stays with the client, so a map that was cancelled or failed goes on from
+there when it is asked for again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .attribution.cards import OURS
+from .errors import Cancelled, InputError, SaliencyError, UnsupportedMethod
+from .explanation.black_box import map_of
+from .explanation.remote_question import METHODS, RemoteQuestion
+from .export.reading import floors
+from .protocol import to_page
+from .session.messages import failed, menu_message, refusal, status, tokens_message, wire_notes, wire_step
+from .session.pace import Pace
+from .session.sender import Send, Sender
+from .session.shelf import Shelf
+
+if TYPE_CHECKING:
+    from .attribution.cards import Card
+    from .attribution.result import Attribution
+    from .explanation.black_box import HowFar, TokenClient
+    from .protocol import to_kernel
+
+_AT_ONCE = 0.1  # seconds: what is answered sooner was kept from an earlier map, and tells nothing of the pace
+_CLOSED = (
+    "The model is behind a server: its text cannot be changed here, and it shows nothing from within.",
+    "Call show() with another text, or with a model that is here.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteJob:
+    """The checked arguments of `show` for a model behind a server."""
+
+    client: TokenClient
+    question: RemoteQuestion
+
+
+class _Task(NamedTuple):
+    """A map to make. `aside`: it is not put on show."""
+
+    question: RemoteQuestion
+    aside: bool
+
+
+class Remote:
+    """Asks a server for the maps of one text, on a worker thread.
+
+    Every method may be called from any thread; all but `wait` and `join` return at once. `send` sends a message to the
+    pages. The worker calls `finished` with every map on show that it completed.
+    """
+
+    def __init__(self, job: RemoteJob, send: Send, finished: Callable[[Attribution], None]) -> None:
+        self._client = job.client
+        self._first = self._on_show = job.question
+        self._finished = finished
+        self._sender = Sender(send)
+        self._shelf = Shelf(self._sender)
+        self._changed = threading.Condition()
+        self._tasks: deque[_Task] = deque([_Task(job.question, aside=False)])
+        self._maps: dict[RemoteQuestion, Attribution] = {}
+        self._busy = True
+        self._cancelled = threading.Event()
+        self._running = self._closed = False
+        self._error: BaseException | None = None
+        self._done: tuple[int, int | None] = 0, None  # requests of the map that is being made
+        self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
+
+    # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Show the text, and start both threads."""
+        first = self._first
+        self._tell_menu()
+        self._sender.tell(
+            to_page.Document(
+                type="document", doc=1, model=self._client.name, device=self._client.where,
+                dtype="log-probabilities" if first.samples is None else f"{first.samples} answers a text",
+                first_target=len(first.rows), editable=None, raw=False, alive=False, beside=[], code=None,
+            ),
+            tokens_message(1, (*first.rows, *first.cols), ()),
+            {"type": "explainers", "explainers": [], "prompts": [], "review": "", "compares": False,
+             "reason": "sw.explain and sw.say_versus_do ask a server's model in words."},
+        )  # fmt: skip
+        self._begin(_Task(first, aside=False))
+        self._sender.tell(status("attributing", first.card.label, 0, first.requests, unit="requests"))
+        atexit.register(self.close)
+        self._sender.start()
+        self._thread.start()
+
+    def receive(self, message: to_kernel.ToKernel) -> None:
+        """Handle a message of the page."""
+        if self._sender.heard(message):
+            return
+        try:
+            self._receive(message)
+        except SaliencyError as error:
+            self._sender.tell(failed(type(error).__name__, error.message, error.cure), *refusal(message))
+
+    def _receive(self, message: to_kernel.ToKernel) -> None:
+        match message["type"]:
+            case "focus":
+                self.prefer(message["col"])
+            case "cancel":
+                self.cancel()
+            case "ask" if "foil" not in message:
+                self.ask(message["method"], message.get("settings") or {}, aside=message.get("aside", False))
+            case _:
+                raise InputError(_CLOSED[0], cure=_CLOSED[1])
+
+    def ask(self, method: str, settings: dict[str, Any], *, aside: bool = False) -> None:
+        """Make this map, and put it on show unless it is to stand `aside`. Raises: InputError, UnsupportedMethod."""
+        if unknown := [name for name in settings if name != "calls"]:
+            raise InputError(f"A server's map knows no {unknown[0]}= here.", cure="Call show() anew for that.")
+        question = self._of(method, **settings)
+        with self._changed:
+            self._tasks.append(_Task(question, aside))
+            self._busy = True
+            self._error = None
+            self._changed.notify_all()
+
+    def _of(self, method: str, calls: int | None = None) -> RemoteQuestion:
+        """Return the question of another map. `calls` of None are those of the first map, where the method is its."""
+        given = self._first.calls if method == self._first.method and calls is None else calls
+        return replace(self._first, method=method, calls=given)
+
+    def prefer(self, col: int) -> None:
+        """Send this column first, because the user looks at it; all are made at the same time."""
+        self._sender.prefer(col)
+
+    def cancel(self) -> None:
+        """Cancel the map that is being made, and all that wait. Every answer is kept, also those on their way."""
+        with self._changed:
+            if not self._busy:
+                return
+            self._tasks.clear()
+            if self._running:
+                self._cancelled.set()
+                return
+            self._error, self._busy = _cancelled_at(0, self._first.requests), False
+            self._sender.tell(status("cancelled", "", 0, self._first.requests, unit="requests"))
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Tell both threads to end."""
+        with self._changed:
+            self._closed = True
+            self._tasks.clear()
+            self._cancelled.set()
+            self._changed.notify_all()
+        self._sender.close()
+        atexit.unregister(self.close)
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for each thread to end after `close`. Return whether both have ended."""
+        self._thread.join(timeout)
+        return self._sender.join(timeout) and not self._thread.is_alive()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Block until no map waits or is being made, or for `timeout` seconds. Return whether that is so."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._busy:
+            left = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
+            if left <= 0:
+                return False
+            with self._changed:  # short waits: Kernel → Interrupt is handled between them
+                self._changed.wait_for(lambda: not self._busy, left)
+        return True
+
+    def idle(self) -> bool:
+        """Return whether no map waits or is being made and the pages have received every message."""
+        with self._changed:
+            return not self._busy and self._sender.idle()
+
+    @property
+    def attribution(self) -> Attribution | None:
+        """Return the map on show, or None before it is complete."""
+        return self._maps.get(self._on_show)
+
+    @property
+    def error(self) -> BaseException | None:
+        """Return the first error since the backend was last idle, or None."""
+        return self._error
+
+    # ── the worker's thread ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _work(self) -> None:
+        while (task := self._take()) is not None:
+            error = self._try(task)
+            with self._changed:
+                self._running = False
+                if not self._tasks:  # else the error of the map that waits counts, if it has one
+                    self._error, self._busy = error, False
+                    self._cancelled.clear()
+                    self._changed.notify_all()
+
+    def _take(self) -> _Task | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._tasks)
+            if self._closed:
+                return None
+            self._cancelled.clear()
+            self._running = True
+            return self._tasks.popleft()
+
+    def _try(self, task: _Task) -> BaseException | None:
+        """Make a map. Send its error to the pages, and return it."""
+        try:
+            self._make(task)
+        except Cancelled as error:
+            self._sender.tell(status("cancelled", "", *self._done, unit="requests"))
+            return error
+        except SaliencyError as error:
+            self._sender.tell(failed(type(error).__name__, error.message, error.cure))
+            return error
+        except Exception as error:  # noqa: BLE001 (the page shows any error, wait raises it)
+            message = str(error) or type(error).__name__
+            self._sender.tell(failed(type(error).__name__, message, "See wait() for where it came from."))
+            return error
+        return None
+
+    def _make(self, task: _Task) -> None:
+        question, label = task.question, task.question.card.label
+        self._begin(task)
+        self._tell_menu()
+        if question not in self._maps:
+            pace, began = Pace(), time.monotonic()
+
+            def tell(far: HowFar) -> None:
+                nonlocal pace
+                self._done = far.done, far.total
+                if self._cancelled.is_set():
+                    raise _cancelled_at(far.done, far.total)
+                if time.monotonic() - began < _AT_ONCE:
+                    pace = Pace(far.done)
+                price = "requests" if far.tokens is None else f"requests, about {far.tokens:,} tokens"
+                left = pace.left(far.done, far.total)
+                self._sender.tell(status("attributing", label, far.done, far.total, left, price))
+
+            self._maps[question] = map_of(self._client, question, tell)
+            self._tell_map(question, self._maps[question])
+        self._tell_menu()
+        self._sender.tell(status("done", label))
+        if not task.aside:
+            self._finished(self._maps[question])
+
+    # ── sent ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tell_menu(self) -> None:
+        """Send the methods, each with its price in requests until its map is there or being made."""
+        there = {question.method for question in self._maps} | {self._on_show.method}
+        cards: dict[Card, str | None] = {}
+        for method in METHODS:
+            try:
+                card = self._of(method).card
+            except (InputError, UnsupportedMethod) as error:
+                cards[replace(OURS[method], uses_objective=False)] = error.message
+                continue
+            cards[card if method in there else replace(card, label=f"{card.label} ({self._of(method).requests:,} requests)")] = None
+        self._sender.tell(menu_message(cards, {}))
+
+    def _begin(self, task: _Task) -> None:
+        question = task.question
+        if not task.aside:
+            self._on_show = question
+        self._shelf.begin(
+            question.method,
+            method=question.method,
+            objective="",
+            shape=(len(question.rows), len(question.cols)),
+            settings=[(name, str(value)) for name, value in question.settings.items()],
+            aside=task.aside,
+        )
+
+    def _tell_map(self, question: RemoteQuestion, made: Attribution) -> None:
+        n = len(made.cols)
+        self._shelf.fill(question.method, range(n), made.scores, made.errors, floors(made))
+        self._sender.tell(
+            {"type": "notes", "map": question.method, "notes": wire_notes(made, range(n))},
+            to_page.Steps(
+                type="steps", doc=1, start=0, steps=[wire_step(float(p)) for p in made.step_scores["probability"]]
+            ),
+        )
+
+
+def _cancelled_at(done: int, total: int) -> Cancelled:
+    return Cancelled(f"Cancelled after {done} of {total} requests.", cure="The answers are kept; ask again to go on.")
