@@ -318,6 +318,8 @@ export function createStore() {
     if (agreed || message.type === "hello") batch(() => handle(message));
   }
 
+  /** Tells whether the last task was stopped or failed, so that what is not here does not come by itself. */
+  const isOver = computed(() => status.value.phase === "cancelled" || failure.value !== null);
   /** What was found of the maps of the target that is pinned, or on show at first. */
   const evaluation = computed(() => {
     const { value: cols } = reading.restCols;
@@ -411,6 +413,7 @@ export function createStore() {
     notes,
     status,
     failure,
+    isOver,
     explainers,
     answers,
     comparison,

@@ -266,7 +266,11 @@ class Remote:
             except (InputError, UnsupportedMethod) as error:
                 cards[replace(OURS[method], uses_objective=False)] = error.message
                 continue
-            cards[card if method in there else replace(card, label=f"{card.label} ({self._of(method).requests:,} requests)")] = None
+            cards[
+                card
+                if method in there
+                else replace(card, label=f"{card.label} ({self._of(method).requests:,} requests)")
+            ] = None
         self._sender.tell(menu_message(cards, {}))
 
     def _begin(self, task: _Task) -> None:
