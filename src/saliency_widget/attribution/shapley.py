@@ -149,14 +149,8 @@ def _estimated(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk
     draw = Draw(n, settings.estimand, settings.seed)
     limit = draw.possible if settings.calls is None else min(draw.possible, settings.calls // 2 - 1)
     enough = min(limit, _ENOUGH * n // 2 - 1)
-    begun = [problem.begun[col] for col in cols if col in problem.begun]
-    if len(begun) == len(cols) and len({len(state.halves) for state in begun}) == 1:
-        halves = np.stack([state.halves for state in begun], axis=1)
-        whole = np.array([state.whole for state in begun])
-        draw.more(len(halves))
-    else:
-        full, empty = np.concatenate([*game.values(np.array([[True] * n, [False] * n]))])  # [k], [k]
-        halves, whole = np.zeros((0, len(cols))), full - empty
+    halves, whole = _begin(problem, cols, game)
+    draw.more(len(halves))
     expected = enough
     left = np.arange(len(cols))  # the columns that are not finished
     made: _Made | None = None
@@ -185,6 +179,19 @@ def _estimated(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk
             states = {cols[j]: _State(halves[:, j], whole[j]) for j in left.tolist()}
             yield made.chunk(found, calls, left.tolist())._replace(goes_on=True, state=states)
             expected = min(limit, max(enough, int(target * missing.max() ** 2)))
+
+
+def _begin(problem: Problem, cols: list[int], game: _Game) -> tuple[Numbers, Numbers]:
+    """Return the halves [p, k] of pairs that were read before, and v(all) − v(none) [k].
+
+    No pair counts as read if some of the columns are farther than others.
+    """
+    begun: list[_State] = [problem.begun[col] for col in cols if col in problem.begun]
+    if len(begun) == len(cols) and len({len(state.halves) for state in begun}) == 1:
+        return np.stack([state.halves for state in begun], axis=1), np.array([state.whole for state in begun])
+    n = len(game.units)
+    full, empty = np.concatenate([*game.values(np.array([[True] * n, [False] * n]))])  # [k], [k]
+    return np.zeros((0, len(cols))), full - empty
 
 
 class _State(NamedTuple):
