@@ -23,7 +23,7 @@ from ..attribution.coalitions import Draw, estimate, exact
 from ..attribution.masking import may_go, operators_of, outcomes, read
 from ..attribution.problem import per_column
 from ..attribution.result import Attribution
-from ..attribution.subsets import MOST_UNITS, all_subsets
+from ..attribution.subsets import all_subsets
 from ..characters import plain
 from ..errors import InputError
 from ..export.reading import MINUS
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 Said = Literal["scores", "prose"]
 
 CALLS = 8  # changed texts for each word, where there are too many words to read every subset
+EXACT = 6  # words of which every subset is read: each has the answer and the explanation to read again
 _CERTAIN = -1e-15  # a log-probability above this one is that of a token whose log-odds float64 cannot hold
 
 
@@ -113,12 +114,14 @@ def contributions(
     tell: Callable[[int, int], None],
     *,
     operator: str | None = None,
+    calls: int | None = None,
     seed: int = 0,
 ) -> Contributions:
     """Return what each unit, a list of rows, contributes to the log-odds of each target of a problem.
 
-    The problem explains log-probabilities. Exact up to ten units; of more, eight changed texts for each are read (see
-    `coalitions`). `tell` gets the changed texts that were read, and all; it may raise to stop.
+    The problem explains log-probabilities. `calls`: how many changed texts are read, see `coalitions`; None: all there
+    are of up to six units, and of more eight for each. `tell` gets how many were read, and of how many; it may raise to
+    stop.
     Raises: InputError if a unit may not go.
     """
     stay = {row for unit in units for row in unit} - set(may_go(problem))
@@ -130,12 +133,12 @@ def contributions(
     operator = operator or operators_of(problem)[0]
     text = read(problem, range(len(problem.targets)), None, seed=seed)
     n = len(units)
-    if n <= MOST_UNITS:
+    if calls is None and n <= EXACT:
         tell(0, 1 << n)
         values = _log_odds_of(all_subsets(text, units, operator), text)
         return Contributions(exact(values, "shapley"), len(values), True, operator)
     draw = Draw(n, "shapley", seed)
-    masks = draw.more(CALLS * n // 2 - 1)
+    masks = draw.more((CALLS * n if calls is None else calls) // 2 - 1)
     every = np.concatenate([np.ones((1, n), dtype=bool), np.zeros((1, n), dtype=bool), masks, ~masks])
     keep = np.ones((len(every), len(text.embeddings)), dtype=bool)
     for player, unit in enumerate(units):
