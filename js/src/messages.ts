@@ -205,6 +205,8 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     rows: list(count),
     text: orNull(text),
     written: list(insertion),
+    operator: orNull(text),
+    reason: orNull(text),
     before: list(real),
     after: list(orNull(real)),
     others: list(list(alternative)),

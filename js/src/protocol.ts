@@ -152,6 +152,9 @@ export type WhatIf = {
   text: string | null;
   /** Holds what the new text has more, each with the token before which it stands. */
   written: [at: number, text: string][];
+  /** How struck tokens were taken away: "mask"; or "delete", for the reason that the model cannot mask. */
+  operator: string | null;
+  reason: string | null;
   before: number[];
   after: (number | null)[];
   others: WireAlternative[][];

@@ -318,7 +318,7 @@ def test_the_result_has_errors_and_says_what_it_rests_on() -> None:
     (said,) = (note.text for note in notes(a))
     share = max(1.96 * np.nanmax(a.errors, axis=0) / np.nanmax(np.abs(a.scores), axis=0))
     assert said == (
-        f"Estimated from 100 texts in which inputs were hidden: 95 % intervals are at most ± {share:.0%} of a column's "
+        f"Estimated from 100 texts in which inputs were hidden: 95% intervals are at most ± {share:.0%} of a column's "
         "largest score."
     )
     (exact,) = (note.text for note in notes(asked(unit="word", operator="delete")))

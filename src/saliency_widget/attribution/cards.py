@@ -102,12 +102,12 @@ OURS: dict[str, Card] = {
             cost="one forward pass per input token, for all targets",
             work=Work(per_input=1),
             says="Purple: without this {word} {target} would fall; orange: it would rise.",
-            reads="How far the objective falls when this token is replaced by an unknown one. Purple: the word needs "
-            "it; orange: the word would be likelier without it.",
+            reads="How far the objective falls when this token is taken away: replaced by an unknown one, or as "
+            "operator= says. Purple: the word needs it; orange: the word would be likelier without it.",
             caveats=(
                 "A text with a hole is none the model was trained on.",
                 "Where two tokens say the same, taking either away changes nothing.",
-                "It depends on what stands in the hole.",
+                "It depends on how tokens are taken away: replaced, hidden, deleted or drawn anew.",
             ),
             reference="Zeiler & Fergus 2014, arXiv:1311.2901; Li et al. 2016, arXiv:1612.08220",
         ),

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from .baselines import baseline
 from .memory import in_batches
-from .operators import OPERATORS, Intact, first_gone, measure
+from .operators import OPERATORS, Intact, first_gone, measure, without_rows
 from .problem import Problem, atoms_of, per_column, plain_pass
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ def outcomes(text: Intact, keep: Keep, operator: str) -> Iterator[Outcome]:
     batch is halved.
     Raises: InputError where the network does not allow the operator; OutOfMemory when one changed text does not fit.
     """
-    reason = why_not(text.problem, operator)
-    if reason is not None:
-        raise InputError(reason, cure=f"Take {' or '.join(operators_of(text.problem))}.")
+    _check_allowed(text.problem, operator)
     keep = keep[:, : len(text.embeddings)]
     found: list[torch.Tensor | None] = [None] * len(keep)
     given = 0
@@ -139,6 +137,24 @@ def objectives(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor
     """Yield the objectives [s, a] of `outcomes`, without the margins."""
     for outcome in outcomes(text, keep, operator):
         yield outcome.objectives
+
+
+def left_logits(text: Intact, keep: NDArray[np.bool_], operator: str) -> torch.Tensor:
+    """Return the logits [a, vocabulary] of the atoms where the rows of one mask [m] are kept, by "mask" or "delete".
+
+    Something must be left before each atom. Raises: InputError where the network does not allow the operator.
+    """
+    import torch
+
+    _check_allowed(text.problem, operator)
+    with torch.no_grad():
+        return without_rows(text, keep[None, : len(text.embeddings)], operator)
+
+
+def _check_allowed(problem: Problem, operator: str) -> None:
+    reason = why_not(problem, operator)
+    if reason is not None:
+        raise InputError(reason, cure=f"Take {' or '.join(operators_of(problem))}.")
 
 
 def by_plain_passes(

@@ -180,6 +180,13 @@ def _without(text: Intact, keep: Keep, operator: str) -> torch.Tensor:
     return values
 
 
+def without_rows(text: Intact, keep: Keep, operator: str) -> torch.Tensor:
+    """Return the logits [a, vocabulary] of the atoms in the text that a mask [1, m] leaves, by "mask" or "delete"."""
+    rows = last_kept(keep, text.atoms.at.cpu().numpy())[0]
+    assert (rows >= text.problem.n_source).all(), "something is left before each atom"
+    return _logits_without(text, keep, operator, np.zeros_like(rows), rows)
+
+
 def last_kept(keep: Keep, at: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the last kept row [s, a] that is not after each of `at` [a]; -1 where there is none."""
     rows = np.where(keep, np.arange(keep.shape[1]), -1)

@@ -58,7 +58,8 @@ def subsets(units: Sequence[Sequence[int]], n: int) -> Keep:
 def _in_trees(text: Intact, keep: Keep, tree: Tree) -> Outcome | None:
     """Return the numbers of every mask, from trees of their kept rows.
 
-    None where trees are no gain, or a mask leaves nothing. Masks are sorted so that those with a common beginning are neighbours.
+    None where trees are no gain, or a mask leaves nothing. Masks are sorted, so that those with a common beginning are
+    neighbours.
     """
     import torch
 

@@ -247,8 +247,9 @@ class WhatIf(TypedDict):
     """The reply to `try`: probabilities of the same targets before and after a change; both lists are empty on undo.
 
     `rows`: the tokens that are gone: struck out, or (with `text`, which was written in place of `editable`) not in the
-    new text. `written`: what the new text has more, each with the token before which it stands. `before`, `after`: a
-    probability a column, or the value where the model gives none; None for a target that is struck out itself.
+    new text. `written`: what the new text has more, each with the token before which it stands. `operator`: how struck
+    tokens were taken away, "mask" or, for the `reason` that the model cannot mask, "delete"; else None. `before`,
+    `after`: a probability a column, or the value where the model gives none; None for a target that is struck out.
     `others`: the alternatives of each column after the change, as in `steps`.
     """
 
@@ -258,6 +259,8 @@ class WhatIf(TypedDict):
     rows: list[int]
     text: str | None
     written: list[tuple[int, str]]
+    operator: str | None
+    reason: str | None
     before: list[float]
     after: list[float | None]
     others: list[list[WireAlternative]]

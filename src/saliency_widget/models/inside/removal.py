@@ -150,25 +150,26 @@ def _by_itself(model: Model, inputs: Inputs, x: torch.Tensor, branches: Branches
 
 
 def _look(model: Model) -> Removal | None:
-    """Try each way on a short text without some of its rows. None while weights are NaN. Cost: some twenty passes."""
+    """Try each way on a short text without some of its rows. None while weights are NaN. Cost: a dozen passes."""
     inputs = probe.short_text(model)
     if len(inputs.ids) < _LEAST:
         return Removal(None, why_not=f"{type(model.model).__name__} reads too few tokens to hide some of them.")
     picks = _picks(inputs)
-    if bool(_each_deleted(model, inputs, picks).isnan().any()):
+    closed = _each_deleted(model, inputs, picks)
+    if bool(closed.isnan().any()):
         return None
-    deletes = _first_right(model, inputs, picks, _each_deleted(model, inputs, picks), short=True, positions=False)
+    deletes = _first_right(model, inputs, picks, closed, short=True, positions=False)
     reason: str | None = None
     for positions in (True, False) if model.takes_positions else (False,):
-        reason = _why_no_mask(model, inputs, picks, positions=positions)
-        if reason is None:
-            expected = _each_masked(model, inputs, picks, positions=positions)
-            if positions:
-                way = _first_right(model, inputs, picks, expected, short=True, positions=True)
-                if way is not None:
-                    return Removal(deletes, way, positions=True, short=True)
-            way = _first_right(model, inputs, picks, expected, short=False, positions=positions)
-            return Removal(deletes, way, positions=positions)
+        expected = _masked_or_why_not(model, inputs, picks, closed, positions=positions)
+        if isinstance(expected, str):
+            reason = expected
+            continue
+        way = _first_right(model, inputs, picks, expected, short=True, positions=True) if positions else None
+        if way is not None:
+            return Removal(deletes, way, positions=True, short=True)
+        way = _first_right(model, inputs, picks, expected, short=False, positions=positions)
+        return Removal(deletes, way, positions=positions)
     return Removal(deletes, why_not=reason)
 
 
@@ -250,37 +251,38 @@ def _each_masked(model: Model, inputs: Inputs, picks: Picks, *, positions: bool,
     return torch.cat(found)
 
 
-def _why_no_mask(model: Model, inputs: Inputs, picks: Picks, *, positions: bool) -> str | None:
-    """Return the reason why a token cannot be masked, as a sentence, or None. `positions`: whether they are given.
+def _masked_or_why_not(
+    model: Model, inputs: Inputs, picks: Picks, closed: torch.Tensor, *, positions: bool
+) -> torch.Tensor | str:
+    """Return the logits [p, vocabulary] of masked texts, each read by itself, or the reason why no token can be masked.
 
     A mask of ones must change nothing; a masked row must not be read; its place must stay, so that masking is not
-    deleting; and kept rows with their positions must give the same, in a text shorter than any window.
+    deleting (`closed` has those logits); and kept rows with their positions must give the same, in a text shorter than
+    any window. `positions`: whether they are given.
     """
     name = type(model.model).__name__
     if not model.n_heads:
         return f"{name} has no attention, so no token can be hidden from the others."
-    n, m = len(inputs.source), len(inputs.ids)
-    every, inner = np.ones((1, n + m), dtype=bool), np.ones((1, n + m), dtype=bool)
-    inner[0, [n + m // 3, n + m // 2, *([1] if n > 2 else [])]] = False
-    whole, some = (Picks(keep, np.array([0]), np.array([n + m - 1])) for keep in (every, inner))
+    n = len(inputs.source) + len(inputs.ids)
+    whole = Picks(np.ones((1, n), dtype=bool), np.array([0]), np.array([n - 1]))
     full = _each_deleted(model, inputs, whole)
+    inner = Picks(picks.keep[:1], picks.which[:2], picks.rows[:2])
     try:
         same = _each_masked(model, inputs, whole, positions=positions)
-        given = _each_masked(model, inputs, some, positions=positions, changed=False)
-        other = _each_masked(model, inputs, some, positions=positions)
-        reads = not near(same, full, model, OTHER) or not near(other, given, model, SAME)
+        expected = _each_masked(model, inputs, picks, positions=positions)
+        other = _each_masked(model, inputs, inner, positions=positions, changed=False)
+        reads = not near(same, full, model, OTHER) or not near(other, expected[:2], model, SAME)
     except (UnsupportedMethod, *MODEL_ERRORS):
         reads = True
     if reads:
         return f"{name} does not keep to an attention mask, so no token can be hidden from the others."
-    if bool(_each_masked(model, inputs, picks, positions=positions).isnan().any()):
-        return f"{name} gives NaN where a token is left with nothing to attend to."
-    closed = _each_deleted(model, inputs, some)
-    if _distance(given, closed) <= _ALIKE[probe.precision(model)] * _distance(closed, full):
+    if _distance(expected[1], closed[1]) <= _ALIKE[probe.precision(model)] * _distance(closed[1], full[0]):
         return f"{name} counts positions without the masked tokens, so that masking is deleting them."
+    if bool(expected.isnan().any()):
+        return f"{name} gives NaN where a token is left with nothing to attend to."
     if positions and probe.sees_back_alone(model) and not _agrees_with_kept_rows(model, inputs):
         return f"{name} carries the text on from token to token, so that none can be hidden without a trace."
-    return None
+    return expected
 
 
 def _agrees_with_kept_rows(model: Model, inputs: Inputs) -> bool:
