@@ -1,8 +1,8 @@
 """What an evaluation costs: rows, occlusion runs and CPU seconds for texts of 7, 30, 67 and 165 words; five maps each.
 
-Run `.venv/bin/python benchmarks/evaluation.py`. Two operators, 50 random orders, the default budget. An occlusion run is
-one pass for each word, without that word; its CPU seconds are measured beside, on the same text with the same operator.
-The maps are random scores: what is read does not depend on how good they are.
+Run `.venv/bin/python benchmarks/evaluation.py`. Two operators, 50 random orders, the default budget. An occlusion run
+is one pass for each word, without that word; its CPU seconds are measured beside, on the same text with one of the
+operators. The maps are random scores: what is read does not depend on how good they are.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 
 SENTENCE = "The first president of the United States was George"
 REVIEW = (
-    "The film that we saw last night was long , loud and , to the surprise of everyone , rather good . We went home late "
-    "and could not sleep , because the music stayed with us ."
-).split()
+    "The film that we saw last night was long , loud and , to the surprise of everyone , rather good . We went home "
+    "late and could not sleep , because the music stayed with us ."
+)
 SIZES = (7, 30, 67, 165)  # words that may go
 
 
@@ -29,7 +29,8 @@ def text_of(n: int) -> str:
     """A text with n words that may go: one more before them, and the one that predicts after them."""
     if n == 7:
         return SENTENCE
-    words = (REVIEW * (n // len(REVIEW) + 1))[:n]
+    review = REVIEW.split()
+    words = (review * (n // len(review) + 1))[:n]
     return " ".join(["Once", *words, "and"])
 
 

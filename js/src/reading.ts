@@ -159,11 +159,13 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     if (extent.value === 1) return unitCols(start);
     return { start, end: Math.min(nTargets.value, start + extent.value) };
   });
+  /** The targets that are looked at while nothing is previewed. */
+  const restCols = computed<Span | null>(() => pinnedCols.value ?? atRest.value);
   const targetCols = computed<Span | null>(() => {
     if (dragged.value !== null) return dragged.value;
     const hovered = inRange(hoverCol.value, nTargets.value);
     if (hovered !== null) return unitCols(hovered);
-    return pinnedCols.value ?? atRest.value;
+    return restCols.value;
   });
   const target = computed(() => targetCols.value?.start ?? null);
 
@@ -439,6 +441,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     targetUnits,
     pinned,
     pinnedCols,
+    restCols,
     atRest,
     target,
     column,

@@ -266,6 +266,7 @@ class Controller:
             self._report_death()
         self._model = None
         self._conversation.forget_map()
+        self._trust.forget()
         self._trail.close()
         self._maps.close()
 

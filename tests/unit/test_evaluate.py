@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from saliency_widget.evaluation.judging import Setting, check_asked, judge_setti
 from saliency_widget.evaluation.rankings import antithetic
 
 from ..families import CLASSIFIERS, columns_of, made, plain_logits
+from .parrot import Parrot
 from .test_engine import W, embeddings
 from .test_masking import toy
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT = "one two three four five six"
+SAID = (0.5, -0.25, 1.0, 0.0, 0.125, -0.75)
 LONG = "the first man on the moon was not the last of them, but who was the last one who went to"
 
 
@@ -248,7 +251,9 @@ def test_random_rankings_are_shared():
     """The floor of a target is the same whichever maps are judged, and in whatever order."""
     maps = [a_map(text=LONG, method=method) for method in ("saliency", "input_x_gradient", "random")]
     alone, together = evaluated(maps[2], budget=40), evaluated(maps, budget=40)
-    assert alone.floors == together.floors
+    for one, other in zip(alone.floors, together.floors, strict=True):  # batches differ, and with them the last digits
+        assert one.without.middle == pytest.approx(other.without.middle, abs=1e-9)
+        assert one.only.low == pytest.approx(other.only.low, abs=1e-9)
 
 
 def test_an_llms_numbers_are_judged_like_a_map():
@@ -259,6 +264,27 @@ def test_an_llms_numbers_are_judged_like_a_map():
     assert v.maps == ("Gradient", "The LLM’s own account") or v.maps[0] == "Gradient"
     assert len(v.judgements) == 2
     assert "1 of 4 words have no score and count as 0" in v.notes[v.maps[1]]
+
+
+def test_an_explanation_is_judged_for_the_label_that_is_the_target():
+    """An LLM's scores run from "negative" to "positive": for the class at the low end they count the other way."""
+    numbers = ", ".join(f'("{word}", {score})' for word, score in zip(TEXT.split(), SAID, strict=True))
+    family, found = "bert", {}
+    for target, label in (("positive", 1), ("negative", -1)):
+        said = sw.explain(Parrot(f"[{numbers}]\n{label}"), TEXT, kind="scores", progress=False)
+        assert said.label == label
+        signed = np.array(SAID)[:, None] * label
+        plain = sw.Attribution.from_scores(signed, TEXT.split(), [target], method="mine", signed=True)
+        a = a_map(family, target=None)
+        names = ["negative", *("neither" for _ in a.cols[2:]), "positive"]
+        named = replace(a, cols=tuple(replace(col, text=name) for col, name in zip(a.cols, names, strict=True)))
+        v = evaluated([named, said, plain], family, targets=[target])
+        theirs, mine = v.judgement(v.maps[1]), v.judgement("mine")
+        assert theirs.without == mine.without
+        assert not v.notes
+        assert theirs.figure("lds").value == mine.figure("lds").value
+        found[target] = theirs.without
+    assert found["positive"] != found["negative"]
 
 
 def test_classes_are_judged_each():
