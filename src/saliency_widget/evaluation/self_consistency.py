@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from ..attribution.coalitions import Draw, estimate, exact
-from ..attribution.masking import may_go, operators_of, outcomes, read
+from ..attribution.masking import may_go, objectives, operators_of, read
 from ..attribution.problem import per_column
 from ..attribution.result import Attribution
 from ..attribution.subsets import all_subsets
@@ -30,9 +30,9 @@ from ..export.reading import MINUS
 from .measures import Figure, figures
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
-    from ..attribution.masking import Outcome
     from ..attribution.operators import Intact
     from ..attribution.problem import Problem
 
@@ -135,7 +135,7 @@ def contributions(
     n = len(units)
     if calls is None and n <= EXACT:
         tell(0, 1 << n)
-        values = _log_odds_of(all_subsets(text, units, operator), text)
+        values = _log_odds_of(all_subsets(text, units, operator).objectives, text)
         return Contributions(exact(values, "shapley"), len(values), True, operator)
     draw = Draw(n, "shapley", seed)
     masks = draw.more((CALLS * n if calls is None else calls) // 2 - 1)
@@ -152,16 +152,16 @@ def contributions(
 def _values(text: Intact, keep: NDArray[np.bool_], operator: str, tell: Callable[[int, int], None]) -> Iterator[Floats]:
     done = 0
     tell(done, len(keep))
-    for outcome in outcomes(text, keep, operator):
-        values = _log_odds_of(outcome, text)
+    for log_p in objectives(text, keep, operator):
+        values = _log_odds_of(log_p, text)
         done += len(values)
         tell(done, len(keep))
         yield values
 
 
-def _log_odds_of(outcome: Outcome, text: Intact) -> Floats:
-    """Return the log-odds [s, k] of each target."""
-    return log_odds(per_column(outcome.objectives.double(), text.atoms).cpu().numpy())
+def _log_odds_of(log_p: torch.Tensor, text: Intact) -> Floats:
+    """Return the log-odds [s, k] of each target from the log-probabilities [s, a] of atoms."""
+    return log_odds(per_column(log_p.double(), text.atoms).cpu().numpy())
 
 
 def log_odds(log_p: Floats) -> Floats:
