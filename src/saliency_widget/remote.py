@@ -28,7 +28,8 @@ from .session.shelf import Shelf
 if TYPE_CHECKING:
     from .attribution.cards import Card
     from .attribution.result import Attribution
-    from .explanation.black_box import HowFar, TokenClient
+    from .explanation.black_box import TokenClient
+    from .explanation.many import HowFar
     from .protocol import to_kernel
 
 _AT_ONCE = 0.1  # seconds: what is answered sooner was kept from an earlier map, and tells nothing of the pace
@@ -266,7 +267,11 @@ class Remote:
             except (InputError, UnsupportedMethod) as error:
                 cards[replace(OURS[method], uses_objective=False)] = error.message
                 continue
-            cards[card if method in there else replace(card, label=f"{card.label} ({self._of(method).requests:,} requests)")] = None
+            cards[
+                card
+                if method in there
+                else replace(card, label=f"{card.label} ({self._of(method).requests:,} requests)")
+            ] = None
         self._sender.tell(menu_message(cards, {}))
 
     def _begin(self, task: _Task) -> None:

@@ -119,7 +119,7 @@ def test_a_servers_map_is_asked_for_stopped_and_read(notebook: Any, gated: Any) 
     nb.page.mouse.move(5, 5)
     share = floor / sum(map(abs, raw))
     assert view.locator(".sw-floor").inner_text() == f"below {share:.3f} is noise".replace(" 0.", " .")
-    assert view.locator(".sw-legend .sw-tick").count() == 2
+    assert view.locator(".sw-legend .sw-floor-tick").count() == 2
     colours = [token(view, at).evaluate(BACKGROUND) for at in range(N)]
     plain = colours[texts.index("film")]  # it adds .0625
     for text, score, colour in zip(texts, raw, colours, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -114,13 +114,7 @@ class RemoteQuestion:
     @property
     def rows(self) -> tuple[Token, ...]:
         """Return the units as inputs."""
-        return tuple(
-            Token(
-                id=-1, position=i, text=_with_space(self.text, span), role="prompt", span=span, word=i, sentence=0,
-                segment=0,
-            )
-            for i, span in enumerate(self.spans)
-        )  # fmt: skip
+        return rows_of(self.text, self.spans)
 
     @property
     def cols(self) -> tuple[Token, ...]:
@@ -206,6 +200,14 @@ def _card(question: RemoteQuestion) -> Card:
             "Only the answer's first token is read, and only what is on the labels.",
             _LESS,
         ),
+    )
+
+
+def rows_of(text: str, spans: Sequence[Span]) -> tuple[Token, ...]:
+    """Return the units of a text as inputs."""
+    return tuple(
+        Token(id=-1, position=i, text=_with_space(text, span), role="prompt", span=span, word=i, sentence=0, segment=0)
+        for i, span in enumerate(spans)
     )
 
 
