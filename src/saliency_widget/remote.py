@@ -263,15 +263,12 @@ class Remote:
         cards: dict[Card, str | None] = {}
         for method in METHODS:
             try:
-                card = self._of(method).card
+                question = self._of(method)
             except (InputError, UnsupportedMethod) as error:
                 cards[replace(OURS[method], uses_objective=False)] = error.message
                 continue
-            cards[
-                card
-                if method in there
-                else replace(card, label=f"{card.label} ({self._of(method).requests:,} requests)")
-            ] = None
+            price = "" if method in there else f" ({question.requests:,} requests)"
+            cards[replace(question.card, label=question.card.label + price)] = None
         self._sender.tell(menu_message(cards, {}))
 
     def _begin(self, task: _Task) -> None:

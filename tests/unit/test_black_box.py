@@ -252,7 +252,7 @@ def test_a_server_that_gives_fewer_alternatives_is_asked_for_fewer() -> None:
         ({"labels": None}, "between labels"),
         ({"text": None}, "between labels"),
         ({"labels": ["one"]}, "one label"),
-        ({"target": " x"}, "knows no target="),
+        ({"target": " x"}, "labels= and a target="),
         ({"objective": "logit"}, "knows no objective="),
         ({"text": "word"}, "nothing would be left"),
         ({"prompt": "{labels}?"}, "no place for the review"),
