@@ -20,6 +20,7 @@ const method = (id: string, label: string, more: Partial<WireMethod> = {}): Wire
   family: "gradient",
   signed: false,
   uses_objective: true,
+  objective: null,
   unit: "gradient norm",
   cost: "one backward pass per target",
   says: "Darker: changing this {word} would change {target} more.",

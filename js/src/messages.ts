@@ -13,11 +13,16 @@ import {
   ROLES,
   SEGMENT_KINDS,
   type ToPage,
+  type WireAgreement,
   type WireAlternative,
+  type WireBand,
   type WireCard,
   type WireExplainer,
   type WireFailure,
   type WireFigure,
+  type WireFloor,
+  type WireJudgedMap,
+  type WireJudgement,
   type WireMethod,
   type WireNote,
   type WireObjective,
@@ -28,6 +33,7 @@ import {
   type WireSide,
   type WireStep,
   type WireToken,
+  type WireTrustFigure,
   type WireWord,
 } from "./protocol";
 
@@ -120,6 +126,7 @@ const method = shape<WireMethod>({
   family: text,
   signed: flag,
   uses_objective: flag,
+  objective: orNull(text),
   unit: text,
   cost: text,
   says: text,
@@ -152,6 +159,34 @@ const side = shape<WireSide>({
   scores: list(orNull(real)),
   figures: list(figure),
 });
+
+const band = shape<WireBand>({ middle: list(real), low: list(real), high: list(real) });
+const floor = shape<WireFloor>({
+  operator: text,
+  says: text,
+  whole: real,
+  empty: real,
+  without: band,
+  only: band,
+  random: count,
+});
+const trustFigure = shape<WireTrustFigure>({ label: text, reads: text, value: text, beside: text, better: flag });
+const judgement = shape<WireJudgement>({
+  operator: text,
+  sentence: text,
+  without: list(real),
+  only: list(real),
+  figures: list(trustFigure),
+});
+const judgedMap = shape<WireJudgedMap>({
+  map: text,
+  method: text,
+  label: text,
+  warnings: list(text),
+  is_chance: flag,
+  judgements: list(judgement),
+});
+const agreement = shape<WireAgreement>({ a: count, b: count, value: orNull(real), outside: flag });
 
 /** The checks of a message's fields, except its type and its buffers. */
 type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "errors" | "weights">;
@@ -209,6 +244,8 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     rows: list(count),
     text: orNull(text),
     written: list(insertion),
+    operator: orNull(text),
+    reason: orNull(text),
     before: list(real),
     after: list(orNull(real)),
     others: list(list(alternative)),
@@ -269,6 +306,23 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     askings: count,
     sides: list(side),
     card,
+  },
+  evaluation: {
+    doc: count,
+    key: text,
+    cols: list(count),
+    target: text,
+    complete: flag,
+    unit: text,
+    units: list(text),
+    steps: list(count),
+    kept: list(count),
+    orders: text,
+    maps: list(judgedMap),
+    floors: list(floor),
+    agreement: list(agreement),
+    given_up: list(text),
+    seconds: real,
   },
 };
 

@@ -62,6 +62,8 @@ export type WireMethod = {
   family: string;
   signed: boolean;
   uses_objective: boolean;
+  /** The objective that it explains unless another is asked for; null: the one on show. */
+  objective: string | null;
   unit: string;
   cost: string;
   says: string;
@@ -151,6 +153,9 @@ export type WhatIf = {
   text: string | null;
   /** Holds what the new text has more, each with the token before which it stands. */
   written: [at: number, text: string][];
+  /** How struck tokens were taken away: "mask"; or "delete", for the reason that the model cannot mask. */
+  operator: string | null;
+  reason: string | null;
   before: number[];
   after: (number | null)[];
   others: WireAlternative[][];
@@ -248,6 +253,55 @@ export type Comparison = {
   card: WireCard;
 };
 
+/** What random orders reach at each step: the median and the middle 95 %. */
+export type WireBand = { middle: number[]; low: number[]; high: number[] };
+export type WireFloor = {
+  operator: string;
+  /** Says what the operator does to a word, after "it is". */
+  says: string;
+  whole: number;
+  empty: number;
+  without: WireBand;
+  only: WireBand;
+  random: number;
+};
+export type WireTrustFigure = { label: string; reads: string; value: string; beside: string; better: boolean };
+export type WireJudgement = {
+  operator: string;
+  sentence: string;
+  without: number[];
+  only: number[];
+  figures: WireTrustFigure[];
+};
+export type WireJudgedMap = {
+  map: string;
+  method: string;
+  label: string;
+  warnings: string[];
+  is_chance: boolean;
+  judgements: WireJudgement[];
+};
+/** Of two judged maps, by their places. `outside`: shuffled words rarely reach it. */
+export type WireAgreement = { a: number; b: number; value: number | null; outside: boolean };
+export type Evaluation = {
+  type: "evaluation";
+  doc: number;
+  key: string;
+  cols: number[];
+  target: string;
+  complete: boolean;
+  unit: string;
+  units: string[];
+  steps: number[];
+  kept: number[];
+  orders: string;
+  maps: WireJudgedMap[];
+  floors: WireFloor[];
+  agreement: WireAgreement[];
+  given_up: string[];
+  seconds: number;
+};
+
 export type ToPage =
   | ToPageHello
   | DocumentBegins
@@ -267,7 +321,8 @@ export type ToPage =
   | Heard
   | Explainers
   | Answer
-  | Comparison;
+  | Comparison
+  | Evaluation;
 
 /** The struck tokens, or the edited text, or neither to undo. */
 export type Change = { rows?: number[]; text?: string };
@@ -306,7 +361,8 @@ export type ToKernel =
       target?: string;
       col?: number;
     }
-  | { type: "say_versus_do"; review: string; labels?: string[] };
+  | { type: "say_versus_do"; review: string; labels?: string[] }
+  | { type: "evaluate"; cols: number[] };
 
 /** A message of one of our types with an invalid field. */
 export class ProtocolError extends Error {

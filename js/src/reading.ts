@@ -20,6 +20,7 @@ import {
   opening,
   type Pool,
   pooled,
+  pooledError,
   type Units,
   unitAt,
   unitsOf,
@@ -158,11 +159,13 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     if (extent.value === 1) return unitCols(start);
     return { start, end: Math.min(nTargets.value, start + extent.value) };
   });
+  /** The targets that are looked at while nothing is previewed. */
+  const restCols = computed<Span | null>(() => pinnedCols.value ?? atRest.value);
   const targetCols = computed<Span | null>(() => {
     if (dragged.value !== null) return dragged.value;
     const hovered = inRange(hoverCol.value, nTargets.value);
     if (hovered !== null) return unitCols(hovered);
-    return pinnedCols.value ?? atRest.value;
+    return restCols.value;
   });
   const target = computed(() => targetCols.value?.start ?? null);
 
@@ -234,6 +237,18 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     const found = known.get(key) ?? whole(of, cols);
     if (found !== null) known.set(key, found);
     return found;
+  }
+
+  /** Returns the standard error of a unit's score for the target columns `cols`; NaN if it is not known. */
+  function unitError(of: MapData | null, cols: Span, unit: number): number {
+    const [errors, scores] = [of?.errors.slice(cols.start, cols.end) ?? [], whole(of, cols)];
+    const span = units.value.spans[unit];
+    if (scores === null || span === undefined || of?.difference !== undefined) return Number.NaN;
+    const known = errors.flatMap((column) => column ?? []);
+    if (known.length < cols.end - cols.start) return Number.NaN;
+    const all = cols.end - cols.start === 1 ? (known[0] as Float32Array) : joined(known, joint.value);
+    const seen = hiddenRows.value === null ? scores : masked(scores, hiddenRows.value);
+    return pooledError(seen, all, span, granularity.value === "token" ? "sum" : pool.value);
   }
 
   const scores = computed(() => (targetCols.value === null ? null : unitScores(map.value, targetCols.value)));
@@ -426,9 +441,11 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     targetUnits,
     pinned,
     pinnedCols,
+    restCols,
     atRest,
     target,
     column,
+    unitError,
     ...chain,
     ...looks,
     shown,

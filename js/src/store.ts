@@ -12,6 +12,7 @@ import {
   type Column,
   type Comparison,
   type DocumentBegins,
+  type Evaluation,
   type Exhibited,
   type Explainers,
   type Failed,
@@ -80,6 +81,8 @@ export function createStore() {
   /** The answers by id, in the order of their questions. */
   const answers = signal<readonly Answer[]>([]);
   const comparison = signal<Comparison | null>(null);
+  /** What was found of how far maps can be believed, by the key of their target. */
+  const evaluations = signal<ReadonlyMap<string, Evaluation>>(new Map());
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
   /** Why the page shows no map: another version, an unreadable message, no kernel. */
@@ -148,6 +151,7 @@ export function createStore() {
     asked.value = null;
     failure.value = null;
     whatIf.value = null;
+    evaluations.value = new Map();
     questions.clear();
     beside.value = beside.value.filter(({ map }) => map === undefined); // methods can be asked for any text
     reading.forgetChoices();
@@ -292,6 +296,10 @@ export function createStore() {
       case "comparison":
         comparison.value = message;
         return;
+      case "evaluation":
+        if (message.doc === document.value?.doc)
+          evaluations.value = new Map(evaluations.value).set(message.key, message);
+        return;
       case "trail":
         trail.value = message;
         return;
@@ -308,6 +316,17 @@ export function createStore() {
   /** Updates the state by one message, in one batch, so that views see all changes at once. */
   function receive(message: ToPage): void {
     if (agreed || message.type === "hello") batch(() => handle(message));
+  }
+
+  /** What was found of the maps of the target that is pinned, or on show at first. */
+  const evaluation = computed(() => {
+    const { value: cols } = reading.restCols;
+    return cols === null ? null : (evaluations.value.get(`${cols.start}-${cols.end - 1}`) ?? null);
+  });
+  /** Returns the name of the target for which every judged map of a method is no better than chance, or null. */
+  function atChance(method: string): string | null {
+    const own = evaluation.value?.maps.filter((map) => map.method === method) ?? [];
+    return own.length > 0 && own.every((map) => map.is_chance) ? (evaluation.value?.target ?? null) : null;
   }
 
   function usesObjective(method: string): boolean {
@@ -395,6 +414,8 @@ export function createStore() {
     explainers,
     answers,
     comparison,
+    evaluation,
+    atChance,
     trail,
     whatIf,
     notice,

@@ -112,6 +112,22 @@ export function pooled(scores: Float32Array, units: Units, pool: Pool): Float32A
   return out;
 }
 
+/**
+ * Returns the standard error of the score that `pooled` gives to tokens [start, end), or NaN if one of theirs is not known.
+ * Those of a sum are added up: exact for the tokens of one unit of an estimate, and else the most that they can be.
+ */
+export function pooledError(scores: Float32Array, errors: Float32Array, { start, end }: Span, pool: Pool): number {
+  let [sum, count, largest, ofLargest] = [0, 0, Number.NEGATIVE_INFINITY, Number.NaN];
+  for (let i = start; i < Math.min(end, scores.length); i++) {
+    const [score, error] = [scores[i] as number, errors[i] as number];
+    if (Number.isNaN(score)) continue;
+    sum += error;
+    count++;
+    if (score > largest) [largest, ofLargest] = [score, error];
+  }
+  return count === 0 ? Number.NaN : TAKE[pool](sum, count, ofLargest);
+}
+
 /** Joins several columns to their sum or mean over the columns that can see the row. */
 export function joined(columns: readonly Float32Array[], how: "sum" | "mean"): Float32Array {
   const out = new Float32Array(columns[0]?.length ?? 0);

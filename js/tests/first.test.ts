@@ -60,7 +60,16 @@ describe("an input that is struck out where it stands", () => {
     const line = () => said(el.querySelector(".sw-target-line"));
     const bar = () => el.querySelector<HTMLElement>(".sw-target-bar i")?.style.width;
     const before = [line(), bar()];
-    const about = { type: "what_if" as const, request: 1, doc: 1, rows: [1], text: null, written: [] };
+    const about = {
+      type: "what_if" as const,
+      request: 1,
+      doc: 1,
+      rows: [1],
+      text: null,
+      written: [],
+      operator: "mask",
+      reason: null,
+    };
     store.tried({ ...about, before: [0.8, 0.5, 0.25], after: [0.1, 0.5, 0.25], others: [OTHERS, [], []] });
     expect(line()).toBe("Washington p = .100 was .796 instead of Bush .300Abe .200");
     expect(bar()).toBe("10%");

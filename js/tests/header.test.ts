@@ -1,7 +1,7 @@
 /** What is asked: the methods at hand, those behind the menu, the objective. */
 
 import { describe, expect, it } from "vitest";
-import { conversation, METHOD, press, texts, viewing } from "./help";
+import { conversation, METHOD, mapOf, press, texts, viewing } from "./help";
 
 const view = viewing();
 
@@ -70,6 +70,23 @@ describe("the header", () => {
     expect(model.sent.at(-1)).toEqual({ type: "ask", method: "attention", objective: "probability" });
     expect(attention?.getAttribute("aria-pressed")).toBe("true");
     expect(el.querySelector<HTMLButtonElement>(".sw-objective button")?.disabled).toBe(true);
+  });
+  it("asks a method with an objective of its own for that, and goes back to the one before with another method", () => {
+    const own = { ...METHOD, id: "shapley", label: "Shapley", objective: "logit" };
+    const { el, model, store } = view();
+    const menu = conversation().find(([{ type }]) => type === "menu")?.[0] as Record<string, unknown>;
+    model.hear({ ...menu, methods: [METHOD, own, { ...METHOD, id: "random", label: "Random" }] });
+    const click = (label: string) =>
+      [...el.querySelectorAll<HTMLElement>(".sw-method")].find((button) => button.textContent === label)?.click();
+    click("Shapley");
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "shapley", objective: "logit" });
+    click("Random"); // before there is a map
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "random", objective: "probability" });
+    click("Shapley");
+    model.hear(mapOf("m2", { method: "shapley", objective: "logit" }));
+    expect(store.map.value?.info.map).toBe("m2");
+    click("Gradient");
+    expect(model.sent.at(-1)).toEqual({ type: "ask", method: "saliency", objective: "probability" });
   });
   it("asks for another objective", () => {
     const { el, model } = view();

@@ -79,6 +79,7 @@ export const METHOD = {
   family: "gradient",
   signed: false,
   uses_objective: true,
+  objective: null,
   unit: "gradient norm",
   cost: "one backward pass per target",
   says: "Darker: changing this {word} would change {target} more.",

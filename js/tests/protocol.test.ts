@@ -35,6 +35,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   back: { type: "back", to: 0 },
   branch: { type: "branch", col: 0, token: 8501, rows: [1, 2], text: "a b" },
   cancel: { type: "cancel" },
+  evaluate: { type: "evaluate", cols: [3, 4] },
   focus: { type: "focus", col: 3 },
   hello: { type: "hello", protocol: PROTOCOL },
   explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW, homework: true },
@@ -48,6 +49,7 @@ const TO_PAGE = [
   "column",
   "comparison",
   "document",
+  "evaluation",
   "exhibited",
   "explainers",
   "failed",
@@ -141,6 +143,18 @@ describe("readToPage", () => {
     for (const [message, where] of wrong) expect(() => readToPage(message)).toThrow(where);
     const failed = { ...answer, state: "failed", failure: { message: "Cause.", cure: "Cure." } };
     expect(readToPage(failed)).toEqual(failed);
+  });
+  it("checks an evaluation as closely", () => {
+    const told = json("to_page", "evaluation");
+    const [map] = told.maps;
+    const wrong: [unknown, RegExp][] = [
+      [{ ...told, cols: [-1] }, /evaluation\.cols\[0\]: expected a whole number/],
+      [{ ...told, maps: [{ ...map, is_chance: "no" }] }, /evaluation\.maps\[0\]\.is_chance/],
+      [{ ...told, maps: [{ ...map, judgements: [{ operator: "mask" }] }] }, /judgements\[0\]\.sentence/],
+      [{ ...told, floors: [{ ...told.floors[0], only: null }] }, /evaluation\.floors\[0\]\.only: expected an object/],
+      [{ ...told, agreement: [{ a: 0, b: 1, value: "1", outside: true }] }, /agreement\[0\]\.value/],
+    ];
+    for (const [message, where] of wrong) expect(() => readToPage(message)).toThrow(where);
   });
   it("never fails on any content but by a ProtocolError", () => {
     fc.assert(

@@ -145,6 +145,14 @@ describe("CSV", () => {
       ["2", "2", "2", ""],
     ]);
   });
+  it("has the standard errors last, where a column has any, and nothing for one that is not known", () => {
+    const columns = made([Float32Array.of(1, 3, Number.NaN), Float32Array.of(1, 1, 1)]);
+    const errors = made([Float32Array.of(0.5, Number.NaN, 7), undefined]);
+    const list = entries(["a", "b", "c"]);
+    const [head, ...lines] = parse(whole(csv(list, list.slice(0, 2), columns, errors)));
+    expect(head?.slice(-3)).toEqual(["score", "share", "error"]);
+    expect(lines.map((line) => line.at(-1))).toEqual(["0.5", "", "", "", ""]);
+  });
   it("comes in parts of one column", () => {
     expect([...csv(entries(HOSTILE), entries(HOSTILE.slice(0, 2)), two)]).toHaveLength(1 + 2);
   });
@@ -165,6 +173,12 @@ describe("JSON", () => {
       [null, [1, null]],
       [null, [null, null]],
     ]);
+  });
+  it("has the standard errors of the scores, if there are any", () => {
+    const errors = made([Float32Array.of(0.5, Number.NaN)]);
+    const columns = made([Float32Array.of(3, 1)]);
+    expect(JSON.parse(whole(json({ model: "tiny" }, columns, columns, errors))).errors).toEqual([[0.5, null]]);
+    expect(read(columns).errors).toBeUndefined();
   });
   it("has the shares of what the text is read by", () => {
     const { scores, shares } = read(made([Float32Array.of(3, 1)]), [() => Float32Array.of(4)]);

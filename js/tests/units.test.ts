@@ -4,7 +4,18 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { WireToken } from "../src/protocol";
 import { randomTop, type ScaleName, scaleOf } from "../src/scale";
-import { type Granularity, joined, masked, opening, pooled, unitsOf, unitsWithin, wholeUnits } from "../src/units";
+import {
+  type Granularity,
+  joined,
+  masked,
+  opening,
+  type Pool,
+  pooled,
+  pooledError,
+  unitsOf,
+  unitsWithin,
+  wholeUnits,
+} from "../src/units";
 import { token } from "./help";
 
 const NAN = Number.NaN;
@@ -202,4 +213,19 @@ it("the largest share of noise is what noise has on average", () => {
     tops += Math.max(...noise) / noise.reduce((sum, value) => sum + value, 0);
   }
   expect(tops / 2000).toBeCloseTo(randomTop(n), 2);
+});
+
+describe("the standard error of a pooled score", () => {
+  const nan = Number.NaN;
+  const scores = Float32Array.of(1, -3, nan, 2);
+  const errors = Float32Array.of(0.25, 0.5, 9, nan);
+  it("is the sum, the mean, or that of the largest, of the tokens that have a score", () => {
+    const of = (pool: Pool, end = 3) => pooledError(scores, errors, { start: 0, end }, pool);
+    expect([of("sum"), of("mean"), of("max")]).toEqual([0.75, 0.375, 0.25]);
+    expect([of("sum", 4), of("mean", 4), of("max", 4)]).toEqual([nan, nan, nan]); // one is not known
+  });
+  it("is not there where no token has a score", () => {
+    expect(pooledError(scores, errors, { start: 2, end: 3 }, "sum")).toBeNaN();
+    expect(pooledError(scores, errors, { start: 4, end: 6 }, "sum")).toBeNaN();
+  });
 });

@@ -282,7 +282,7 @@ describe("the tooltip", () => {
     leave(el);
     expect(tip(el)?.hidden).toBe(true);
   });
-  it("says how sure the score of one token is for one target, where that is known, and of no sum", () => {
+  it("says how sure a score is, where that is known of all that it is made of", () => {
     const { el, box, store, model } = view();
     const said = () => tip(el)?.textContent?.replace(/\s+/g, " ");
     over(box(4));
@@ -290,7 +290,17 @@ describe("the tooltip", () => {
     model.hear({ type: "column", map: "m1", seq: 4, col: 0, n_rows: 7 }, scores, [1, 1, 1, 1, 0.0125, Number.NaN, 1]);
     expect(said()).toContain("score 0.400 ± 0.0125 for Washington");
     store.pin(0, 2);
-    expect(said()).not.toContain("±");
+    expect(said()).not.toContain("±"); // of the second target no error is known
+    const [, second = []] = COLUMNS;
+    model.hear({ type: "column", map: "m1", seq: 4, col: 1, n_rows: 7 }, second, [0, 0, 0, 0, 0.1, 0, Number.NaN]);
+    expect(said()).toContain("score 0.700 ± 0.0563 for"); // the mean of both
+    store.pin(0);
+    model.hear(
+      { type: "column", map: "m1", seq: 5, col: 0, n_rows: 7 },
+      scores,
+      scores.map(() => 0),
+    );
+    expect(said()).toContain("score 0.400 (exact) for Washington");
     model.hear({ type: "column", map: "m1", seq: 5, col: 0, n_rows: 7 }, scores);
     store.pin(0);
     expect(said()).toContain("score 0.400 for Washington");

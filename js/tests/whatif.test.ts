@@ -29,6 +29,8 @@ const tried = (
   rows,
   text,
   written,
+  operator: text === null ? "mask" : null,
+  reason: null,
   before: [0.8, 0.5, 0.25],
   after,
   others: after.map(() => []),
@@ -73,6 +75,16 @@ describe("what was tried", () => {
     expect(edited?.textContent).toBe("Write “John” instead and go on in the edited text");
     edited?.click();
     expect(model.sent.at(-1)).toEqual({ type: "branch", col: 0, token: 9, text: "What" });
+  });
+  it("says how the tokens were taken away, and why not as usual", () => {
+    const { el, store } = view();
+    store.tried(tried([1, 2], [0.3, 0.5, 0.2]));
+    expect(said(el)).toContain("No token could attend to what is struck out, and all others kept their places.");
+    const reason = "MambaForCausalLM has no attention, so no token can be hidden from the others.";
+    store.tried({ ...tried([1, 2], [0.3, 0.5, 0.2]), operator: "delete", reason });
+    expect(said(el)).toContain(`The text closed up where tokens were struck out. ${reason}`);
+    store.tried(tried([1], [0.3, 0.5, 0.2], "The second president was George"));
+    expect(said(el)).not.toMatch(/closed up|attend/);
   });
   it("names what stands apart one after the other", () => {
     const { el, store } = view();
@@ -172,7 +184,19 @@ describe("what was tried", () => {
     const after = [null, 0.1, 0.2, 0.9, 0.5];
     const before = [0.8, 0.12, 0.9, 0.9, 0.4];
     const most = mostChanged(
-      { type: "what_if", request: 1, doc: 1, rows: [5], text: null, written: [], before, after, others: [] },
+      {
+        type: "what_if",
+        request: 1,
+        doc: 1,
+        rows: [5],
+        text: null,
+        written: [],
+        operator: "mask",
+        reason: null,
+        before,
+        after,
+        others: [],
+      },
       2,
     );
     expect(most.map(({ col }) => col)).toEqual([2, 4]);

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .attribution.result import Attribution
     from .comparison.compare import compare
     from .evaluation.agreement import agreement
+    from .evaluation.evaluate import evaluate
+    from .evaluation.evaluation import Evaluation
     from .evaluation.say_versus_do import say_versus_do
     from .explanation.explain import explain
     from .explanation.parsing import parse_scores
@@ -33,10 +35,12 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 _WHERE = {
     "Attribution": "attribution.result",
+    "Evaluation": "evaluation.evaluation",
     "OpenAIClient": "explanation.server",
     "agreement": "evaluation.agreement",
     "attribute": "attribution.attribute",
     "compare": "comparison.compare",
+    "evaluate": "evaluation.evaluate",
     "explain": "explanation.explain",
     "load_model": "models.loading.load",
     "methods": "attribution.catalogue",
@@ -47,10 +51,12 @@ _WHERE = {
 
 __all__ = [
     "Attribution",
+    "Evaluation",
     "OpenAIClient",
     "agreement",
     "attribute",
     "compare",
+    "evaluate",
     "explain",
     "load_model",
     "methods",

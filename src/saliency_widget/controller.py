@@ -27,6 +27,7 @@ from .session.tasks import (
     AskHeads,
     Back,
     Branch,
+    Evaluate,
     Keep,
     Quick,
     Tasks,
@@ -38,6 +39,7 @@ from .session.tasks import (
     task_of,
 )
 from .session.trail import Trail
+from .session.trust import Trust
 from .session.turns import turn
 from .session.what_if import WhatIf
 
@@ -104,6 +106,7 @@ class Controller:
             sender, shelf, job.question, budget, check=check, finished=finished, llm_map=lambda: talks.said
         )
         self._what_if = WhatIf(sender, budget)
+        self._trust = Trust(sender, budget)
         self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
     # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
@@ -263,6 +266,7 @@ class Controller:
             self._report_death()
         self._model = None
         self._conversation.forget_map()
+        self._trust.forget()
         self._trail.close()
         self._maps.close()
 
@@ -345,6 +349,11 @@ class Controller:
                     if self._maps.question.card is LLM:
                         self._ask_again()
                 self._sender.tell(status("done"))
+            case Evaluate():
+                model = self._loaded()
+                with turn(model.model, check=self._check, waiting=self._waiting):
+                    # Between two parts of it a more urgent task may come first; inside of one only a cancel ends it.
+                    self._evaluate(model.shadow(self._check_cancelled), task)
             case _:
                 model = self._loaded()
                 with turn(model.model, check=self._check, waiting=self._waiting):
@@ -377,6 +386,15 @@ class Controller:
             case _:
                 self._turn(model, task)
         self._sender.tell(status("done", what))
+
+    def _evaluate(self, model: Model, task: Evaluate) -> None:
+        self._maps.offer(model, self._maps.question.card)
+        document = self._written(model).document
+        if self._forget_other_weights(model):
+            self._ask_again()
+        maps = self._maps.finished(model, document, task.cols)
+        self._trust.judge(model, document, task.cols, maps, self._check)
+        self._sender.tell(status("done", "Trust"))
 
     # ── parts of tasks; each `model` is a shadow ─────────────────────────────────────────────────────────────────────
 
@@ -440,6 +458,7 @@ class Controller:
             self._tasks.turn_the_page()
         self._maps.turn()
         self._what_if.forget()
+        self._trust.forget()
 
     def _on_growth(self, model: Model, document: Document) -> None:
         """Begin the map of a text that is still being written, unless another map or text waits."""
@@ -476,6 +495,9 @@ class Controller:
         gives_way = self._tasks.overtake if self._cancelled.is_set() else self._tasks.interrupt
         if self._trail.text is not None and gives_way(self._running):
             raise _Interrupted
+        self._check_cancelled()
+
+    def _check_cancelled(self) -> None:
         if self._cancelled.is_set():
             raise _cancelled_at(*self._progress())
 

@@ -15,7 +15,7 @@ Role: TypeAlias = Literal["source", "prompt", "generated", "special", "class"]
 SegmentKind: TypeAlias = Literal[
     "system", "user", "assistant", "thinking", "tool", "paragraph", "document", "source", "target"
 ]
-Objective: TypeAlias = Literal["probability", "log_probability", "logit", "entropy"]
+Objective: TypeAlias = Literal["probability", "log_probability", "log_odds", "logit", "entropy"]
 Phase: TypeAlias = Literal[
     "idle", "loading", "waiting", "generating", "attributing", "explaining", "done", "cancelled", "failed"
 ]

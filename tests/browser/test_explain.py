@@ -342,7 +342,9 @@ def compare_numbers(view: Any, known: Any) -> None:
     sentence, manner = (part.locator(name).first.inner_text() for name in (".sw-sentence", ".sw-quiet"))
     assert number(re.search(r"p = (\d?\.\d+)", sentence)[1]) == pytest.approx(known["probability"], abs=5.1e-4)
     levels, zeros, stability = known["about"]
-    assert manner.startswith(f"{levels} distinct values in its first answer, {100 * zeros:.0f} % zeros; asked 3 times: rank correlation ")
+    assert manner.startswith(
+        f"{levels} distinct values in its first answer, {100 * zeros:.0f} % zeros; asked 3 times: rank correlation "
+    )
     assert shown(re.search(r"correlation (−?[\d.]+)", manner)[1], stability)
     head, *rows = cells(part.locator(".sw-word-table"))
     assert head == ["word", "said", *known["methods"]]

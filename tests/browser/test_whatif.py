@@ -19,8 +19,13 @@ import torch
 model = sw.load_model("demo")
 def p_of(ids, target):
     "How probable `target` is after `ids`."
+    return masked_p(ids, target, [])
+def masked_p(ids, target, gone):
+    "The same where no token can attend to those at the positions `gone`."
+    seen = torch.tensor([[int(at not in gone) for at in range(len(ids))]])
     with torch.no_grad():
-        return float(model.model(torch.tensor([ids])).logits[0, -1].float().softmax(-1)[target])
+        logits = model.model(torch.tensor([ids]), attention_mask=seen).logits[0, -1]
+    return float(logits.float().softmax(-1)[target])
 ids = [t.id for t in w.attribution.rows] + [w.attribution.cols[-1].id]
 """
 
@@ -126,12 +131,13 @@ def test_inputs_that_are_struck_out_change_what_is_probable(shown: Any) -> None:
     said = effect_on(view, "John")
     was, now, by = map(about, re.search(r"p (\S+) → (\S+) \((\S+)\)", said).groups())
     assert "Without “first president”" in view.locator(".sw-effect").inner_text()
-    before, after = python(nb, "[p_of(ids[:8], ids[8]), p_of(ids[:1] + ids[3:8], ids[8])]")
+    before, after = python(nb, "[p_of(ids[:8], ids[8]), masked_p(ids[:8], ids[8], [1, 2])]")
     assert (was, now) == pytest.approx((before, after), abs=6e-4)
     assert by == pytest.approx(after - before, abs=6e-4)
     share = python(nb, "float(np.abs(w.attribution.normalized()[1:3, 0]).sum())")
     assert f"the map gave them {100 * share:.0f} %" in said.replace("\u202f", " ")
     view.locator(".sw-tried summary").click()
+    assert "No token could attend to what is struck out" in view.locator(".sw-tried details").inner_text()
     nb.shot("strike-light", view)
     rows = view.locator(".sw-changes tr").count()
     assert rows > 1

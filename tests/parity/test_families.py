@@ -45,6 +45,7 @@ ONE_OF_EACH_KIND = pytest.mark.parametrize("name", ["llama", "marian", "bert"])
 OBJECTIVES: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "probability": lambda z, t: z.softmax(-1)[t],
     "log_probability": lambda z, t: z.log_softmax(-1)[t],
+    "log_odds": lambda z, t: z[t] - torch.cat([z[:t], z[t + 1 :]]).logsumexp(-1),
     "logit": lambda z, t: z[t],
     "entropy": lambda z, _: torch.distributions.Categorical(logits=z).entropy(),
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 IDS, TARGET = (3, 14, 15, 9, 26), (5, 35, 8)
 GRADIENTS = ("saliency", "input_x_gradient", "integrated_gradients")
-ALL = (*GRADIENTS, "attnlrp", "occlusion", "attention", "attention_rollout", "value_zeroing")
+ALL = (*GRADIENTS, "attnlrp", "gim", "occlusion", "attention", "attention_rollout", "value_zeroing")
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,9 @@ TEXT, TARGET = "A cab. Bad bed", "dad"  # two sentences; longer than the sliding
 # Every method with every kind of setting that changes the way it goes.
 _ASKED: list[tuple[str, dict[str, Any]]] = [
     ("saliency", {}),
+    ("shapley", {"unit": "word"}),
+    ("shapley", {"calls": 60, "operator": "delete"}),
+    ("shapley", {"calls": 60, "operator": "replace", "estimand": "banzhaf"}),
     ("input_x_gradient", {}),
     ("input_x_gradient", {"reduction": "l2"}),
     ("integrated_gradients", {"steps": 3}),
@@ -48,6 +51,7 @@ _ASKED: list[tuple[str, dict[str, Any]]] = [
     ("attention_rollout", {}),
     ("value_zeroing", {}),
     ("value_zeroing", {"layer": 0}),
+    ("gim", {}),
     ("attnlrp", {}),
     ("attnlrp", {"rule": "cp-lrp"}),
     ("random", {}),
@@ -55,7 +59,7 @@ _ASKED: list[tuple[str, dict[str, Any]]] = [
 _PLAIN = [("saliency", {}), ("occlusion", {})]
 # In threes: the tests take each setting on one three of them, and on the others in their long form.
 _ALL_OF_THEM = ("llama", "marian", "bert", "mistral_sliding", "m2m100", "gpt2_classifier", "gemma2", "mamba", "bert_lm")
-_LOOKING_INSIDE = ("attention", "attention_rollout", "value_zeroing", "attnlrp")  # what Mamba has no answer to
+_LOOKING_INSIDE = ("attention", "attention_rollout", "value_zeroing", "attnlrp", "gim")  # what Mamba has no answer to
 
 CASES: list[Case] = [
     (name, method, asked)
@@ -121,7 +125,7 @@ def iterate(case: Case, schedule: engine.Schedule, check: Callable[[], None] | N
     model = made(name).shadow(check)
     prompt = check_prompt(TEXT, target=None if name in CLASSIFIERS else TARGET)
     document = write(model, prompt, 1, lambda *_: None)
-    yield from columns(model, check_question(method, "probability", asked), document, schedule)
+    yield from columns(model, check_question(method, None, asked), document, schedule)
 
 
 def matrix(case: Case, *schedules: engine.Schedule) -> np.ndarray:

@@ -1,5 +1,7 @@
 """AttnLRP equals the formulas of the paper, for each rule and through whole models without autograd.
 
+What AttnLRP and GIM share is tested here for both; GIM's own rules in `test_gim`.
+
 All in float64. Relevance is divided by activations here, which the package never does: near 0 that costs digits, and
 the tolerances are relative to the largest relevance.
 """
@@ -201,7 +203,7 @@ def test_numbers_stay_and_the_gradient_comes_back(make: Callable[[str], Any], fa
     assert why_no_relevance(model) is None
     before, leaves = forward(model)
     ordinary = torch.autograd.grad(before[-1], leaves)
-    for rule in ("attnlrp", "cp-lrp"):
+    for rule in ("attnlrp", "cp-lrp", "gim"):
         outputs, leaves = forward(model, rule)
         assert torch.equal(outputs, before)
         changed = torch.autograd.grad(outputs[-1], leaves)
@@ -393,7 +395,7 @@ def test_so_it_does_in_families_with_attention_of_their_own(family: str) -> None
 # ── attention of a family's own, and on the interface ─────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp"])
+@pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp", "gim"])
 @pytest.mark.parametrize(
     "family",
     ["gpt2", "gpt2 eager", "llama", "llama eager", "qwen3", "bert", "bert eager", "t5", "t5 gated", "marian", "bart"],
@@ -401,7 +403,10 @@ def test_so_it_does_in_families_with_attention_of_their_own(family: str) -> None
 def test_products_that_are_heard_have_the_rules_of_the_interface(
     family: str, rule: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Families on the interface, whose own code is left to compute attention: their products, or torch's fused one."""
+    """Families on the interface, whose own code is left to compute attention: their products, or torch's fused one.
+
+    So GIM's temperature is found once by an attention that is given less, and once by a softmax that is.
+    """
     expected = [relevance(tiny(family), rule, token)[0] for token in (0, 1)]
     monkeypatch.setattr(models_relevance, "answering_as", lambda _model, _named: nullcontext())
     monkeypatch.setattr(models_relevance, "_attention", None)
@@ -479,7 +484,7 @@ def gpt2_of_gpt_neo() -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("family", ["gptj", "falcon", "gpt-neo"])
-@pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp"])
+@pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp", "gim"])
 def test_a_family_of_its_own_has_the_relevance_of_one_on_the_interface_that_computes_the_same(
     family: str, rule: str
 ) -> None:
@@ -493,15 +498,16 @@ def test_a_family_of_its_own_has_the_relevance_of_one_on_the_interface_that_comp
 
 
 @pytest.mark.parametrize("family", ["bloom", "falcon", "gptj", "xglm", "deberta v2", "llama"])
-def test_layers_that_run_again_in_the_backward_pass_have_their_rules(family: str) -> None:
+@pytest.mark.parametrize("rule", ["attnlrp", "gim"])
+def test_layers_that_run_again_in_the_backward_pass_have_their_rules(family: str, rule: str) -> None:
     """Checkpointing drops a layer's graph, and makes it anew where no mode of the first pass is in force."""
     model = tiny(family)
-    expected, _ = relevance(model, "attnlrp")
+    expected, _ = relevance(model, rule)
     shadow = shadow_of(model)
     layers = [m for m in shadow.modules() if isinstance(m, GradientCheckpointingLayer)]
     assert layers
     x = shadow.get_input_embeddings()(torch.tensor([IDS])).detach().requires_grad_()
-    with relevance_rules(shadow):
+    with relevance_rules(shadow, rule):
         with checkpointed(shadow):
             logits = shadow(inputs_embeds=x, **({} if "deberta" in family else {"use_cache": False})).logits
         (gradient,) = torch.autograd.grad(logits.reshape(-1, logits.shape[-1])[-1, -1], x)
@@ -852,7 +858,7 @@ def test_a_whole_gpt2_is_that_of_the_formulas(family: str) -> None:
 # ── batched ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp"])
+@pytest.mark.parametrize("rule", ["attnlrp", "cp-lrp", "gim"])
 @pytest.mark.parametrize(
     "family",
     [

@@ -36,7 +36,7 @@ def hits(model: Model, pair: Pair, method: str, **settings: Any) -> Iterator[boo
 
 @pytest.mark.parametrize(
     ("method", "settings"),
-    [("occlusion", {}), ("integrated_gradients", {"steps": 20}), ("attnlrp", {})],
+    [("occlusion", {}), ("integrated_gradients", {"steps": 20}), ("attnlrp", {}), ("gim", {})],
 )
 @pytest.mark.parametrize("n", [15, pytest.param(60, marks=pytest.mark.long)])
 def test_the_true_source_word_comes_first_for_19_of_20_content_words(

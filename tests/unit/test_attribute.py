@@ -28,7 +28,7 @@ from saliency_widget.types import Inputs
     [
         (
             {"method": "salency"},
-            r"Unknown method 'salency'. Did you mean saliency\? Known: saliency, attention, .*random",
+            r"Unknown method 'salency'. Did you mean saliency or shapley\? Known: saliency, attention, .*random",
         ),
         ({"method": "attention", "laier": 3}, r"Unknown setting of attention 'laier'. Did you mean layer\?"),
         ({"layer": 3}, "Unknown setting of saliency 'layer'. Known: none"),

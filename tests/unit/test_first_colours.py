@@ -46,7 +46,8 @@ def attributed(model: Any, whole: Any, method: str) -> np.ndarray:
     given = [t.id for t in whole.rows if t.position < whole.cols[0].position]
     ids = source or given[len(source) :]
     target = [t.id for t in whole.cols]
-    return sw.attribute(model, input_ids=ids, target_ids=target, method=method, progress=False).scores
+    asked = {"method": method, "objective": whole.objective, "progress": False}
+    return sw.attribute(model, input_ids=ids, target_ids=target, **asked).scores
 
 
 @pytest.mark.parametrize("method", ["saliency", "attention"])
@@ -72,7 +73,7 @@ def test_the_first_column_reaches_the_page_before_the_last_token_is_written(
     assert first < min(ends)
 
 
-@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "attnlrp", "attention", "attention_rollout"])
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "attnlrp", "gim", "attention", "attention_rollout"])
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 @pytest.mark.usefixtures("each_token_is_told")
 def test_columns_of_a_text_that_grew_are_those_of_the_whole_text(harness, computed, family: str, method: str) -> None:
@@ -83,7 +84,7 @@ def test_columns_of_a_text_that_grew_are_those_of_the_whole_text(harness, comput
     whole = h.settled()
     cols = computed.batches
     assert cols[0] == [0]
-    if method in ("saliency", "input_x_gradient", "attnlrp"):
+    if method in ("saliency", "input_x_gradient", "attnlrp", "gim"):
         assert cols[:3] == [[0], [*range(1, 17)], [*range(17, 33)]]
     np.testing.assert_allclose(whole.scores, attributed(model, whole, method), rtol=1e-4, atol=1e-9)
     told = [h.columns[h.last("map")["map"], col] for col in range(len(whole.cols))]

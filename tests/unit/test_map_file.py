@@ -89,6 +89,20 @@ def test_a_file_of_before_there_was_a_checksum_still_loads() -> None:
     assert same(Attribution.load(OLD), full())
 
 
+def test_the_mode_of_an_old_map_of_occlusion_is_its_operator(saved: bytes, tmp_path: Path) -> None:
+    """Of another method it is what it says, and an operator that is there stays."""
+    about = parts_of(saved)[1]
+    settings = {"mode": "delete", "unit": "token"}
+    for method, given, expected in (
+        ("occlusion", settings, {"operator": "delete", "unit": "token"}),
+        ("mine", settings, settings),
+        ("occlusion", {"mode": 1, "operator": "mask"}, {"mode": 1, "operator": "mask"}),
+    ):
+        old = about | {"method": method, "settings": given}
+        path = written(saved, tmp_path / "a.safetensors", old, signed_anew=True)
+        assert Attribution.load(path).settings == expected
+
+
 def test_safetensors_reads_the_same_numbers_and_the_checksum_is_of_what_it_says(tmp_path: Path) -> None:
     """The library's own reader finds each array; the digest is computed again from the description of it."""
     path, a = tmp_path / "a.safetensors", full()

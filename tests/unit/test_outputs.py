@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import saliency_widget as sw
+from saliency_widget.attribution.objectives import OBJECTIVES
 from saliency_widget.comparison.compare import exhibition_of
 from saliency_widget.comparison.exhibit import Exhibit
 from saliency_widget.export.figures import significant
@@ -58,7 +59,7 @@ def test_the_page_hears_that_there_are_numbers_and_of_nothing_else_to_explain(op
 def test_other_models_offer_every_objective(opened, name: str) -> None:
     h = opened(made(name))
     assert h.last("document")["raw"] is False
-    assert [one["id"] for one in h.last("menu")["objectives"]] == ["probability", "log_probability", "logit", "entropy"]
+    assert [one["id"] for one in h.last("menu")["objectives"]] == list(OBJECTIVES)
 
 
 @pytest.mark.parametrize(("n", "name"), [(1, "output"), (3, "outputs")])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from saliency_widget.models.causal import CausalModel
 
 OBJECTIVES = ("probability", "log_probability", "logit")
-GRADIENTS = ("saliency", "input_x_gradient", "attnlrp", "integrated_gradients")
+GRADIENTS = ("saliency", "input_x_gradient", "attnlrp", "gim", "integrated_gradients")
 # float16 has 11 binary digits, so that each step is off by up to 5e-4 of itself, and a share by a few times that.
 CLOSE = 0.02
 

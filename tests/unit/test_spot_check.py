@@ -28,7 +28,7 @@ def asked(name: str, method: str, **more: Any) -> sw.Attribution:
     return sw.attribute(made(name) if isinstance(name, str) else name, method=method, **(ASKED | more))
 
 
-@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients", "attnlrp"])
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients", "attnlrp", "gim"])
 @pytest.mark.parametrize("objective", ["probability", "log_probability", "logit", "entropy"])
 def test_a_right_map_says_how_near_it_came(method: str, objective: str) -> None:
     a = asked("llama", method, objective=objective)
@@ -72,13 +72,13 @@ def of_another_target(g: torch.Tensor) -> torch.Tensor:
 def test_a_wrong_gradient_is_an_error_that_names_both_numbers(
     fault: Callable[[torch.Tensor], torch.Tensor], method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = gradient.gradients
+    right = gradient.slopes
 
     def wrong(*given: Any) -> Any:
-        g, output = right(*given)
-        return fault(g), output
+        found = right(*given)
+        return found._replace(gradients=fault(found.gradients))
 
-    monkeypatch.setattr(gradient, "gradients", wrong)
+    monkeypatch.setattr(gradient, "slopes", wrong)
     said = r"checked in column 0, and is off: the map says .*, plain passes .* say"
     with pytest.raises(BadScores, match=said) as caught:
         asked("llama", method)

@@ -6,7 +6,7 @@ import pytest
 
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.models.text.changes import Change
-from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Tasks, Try, bare
+from saliency_widget.session.tasks import Aside, Ask, AskHeads, Back, Branch, Evaluate, Tasks, Try, bare
 
 HEADS, TRY = AskHeads(1, 7), Try(Change(), 8)
 A, B = (check_question(method, "logit", {}, foil=5, col=2) for method in ("saliency", "occlusion"))
@@ -46,7 +46,13 @@ def test_a_map_that_is_asked_for_twice_is_made_once() -> None:
     assert order(waiting(Aside(A), Aside(A), Aside(B))) == [Aside(A), Aside(B)]
 
 
-@pytest.mark.parametrize("running", [Ask(A), Aside(A)])
+def test_of_evaluations_the_latest_is_left() -> None:
+    dropped: list = []
+    assert order(waiting(Evaluate((0,)), Aside(A), Evaluate((1, 2)), dropped=dropped)) == [Aside(A), Evaluate((1, 2))]
+    assert dropped == [Evaluate((0,))]
+
+
+@pytest.mark.parametrize("running", [Ask(A), Aside(A), Evaluate((0,))])
 def test_a_map_is_put_aside_for_another_to_show_and_for_another_text(running) -> None:
     assert waiting(Ask(B)).overtake(running)
     assert waiting(Back(0)).overtake(running)
@@ -54,7 +60,7 @@ def test_a_map_is_put_aside_for_another_to_show_and_for_another_text(running) ->
     assert not waiting().overtake(running)
 
 
-@pytest.mark.parametrize("running", [Ask(A), Aside(A)])
+@pytest.mark.parametrize("running", [Ask(A), Aside(A), Evaluate((0,))])
 def test_a_map_lets_what_one_pass_answers_come_first_and_goes_on(running) -> None:
     tasks = waiting(Aside(B), TRY)
     assert tasks.interrupt(running)
@@ -81,9 +87,9 @@ def test_what_was_put_aside_goes_on_before_what_was_asked_later() -> None:
 
 def test_on_another_text_what_was_asked_of_places_makes_no_sense() -> None:
     dropped: list = []
-    tasks = waiting(Aside(A), HEADS, TRY, Ask(A), Back(0), dropped=dropped)
+    tasks = waiting(Aside(A), HEADS, TRY, Evaluate((0,)), Ask(A), Back(0), dropped=dropped)
     tasks.turn_the_page()
-    assert dropped == [Aside(A), HEADS, TRY]
+    assert dropped == [Aside(A), HEADS, TRY, Evaluate((0,))]
     assert order(tasks) == [Back(0), Ask(bare(A))]
     assert (bare(A).foil, bare(A).col) == (None, None)
 

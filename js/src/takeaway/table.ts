@@ -38,24 +38,34 @@ function start({ text, position }: Entry, at: number): string {
 
 /**
  * Yields CSV (RFC 4180) with a line for each visible cell, target by target, and the columns of `to_dataframe()`.
- * Tokens are made `inert`; numbers are unchanged.
+ * Tokens are made `inert`; numbers are unchanged. `errors`: the standard errors of the scores, if a column has any.
  */
-export function* csv(rows: readonly Entry[], cols: readonly Entry[], columns: Columns): Generator<string> {
-  yield "row,row_token,row_position,col,col_token,col_position,score,share\r\n";
+export function* csv(
+  rows: readonly Entry[],
+  cols: readonly Entry[],
+  columns: Columns,
+  errors: Columns | null = null,
+): Generator<string> {
+  yield `row,row_token,row_position,col,col_token,col_position,score,share${errors ? ",error" : ""}\r\n`;
   const starts = rows.map(start);
   for (const [col, target] of cols.map(start).entries()) {
-    const scores = columns[col]?.() ?? new Float32Array();
+    const [scores, unsure] = [columns[col]?.() ?? new Float32Array(), errors?.[col]?.()];
+    const error = (row: number) => (errors ? `,${number(unsure?.[row] ?? Number.NaN)}` : "");
     let lines = "";
     for (const [row, score] of scores.entries())
-      if (!Number.isNaN(score)) lines += `${starts[row]}${target}${number(score)},${number(shareOf(scores, row))}\r\n`;
+      if (!Number.isNaN(score))
+        lines += `${starts[row]}${target}${number(score)},${number(shareOf(scores, row))}${error(row)}\r\n`;
     yield lines;
   }
 }
 
-/** Yields JSON: `head`, the scores, and the shares of the columns `seen`; null for cells not computed or visible. */
-export function* json(head: object, columns: Columns, seen: Columns): Generator<string> {
+/**
+ * Yields JSON: `head`, the scores, the shares of the columns `seen`, and the standard `errors` of the scores, if any;
+ * null for cells not computed or visible.
+ */
+export function* json(head: object, columns: Columns, seen: Columns, errors: Columns | null = null): Generator<string> {
   yield JSON.stringify(head, null, 1).slice(0, -2);
-  for (const [name, all] of Object.entries({ scores: columns, shares: seen })) {
+  for (const [name, all] of Object.entries({ scores: columns, shares: seen, ...(errors && { errors }) })) {
     yield `,\n "${name}": [`;
     for (const [col, made] of all.entries()) {
       const scores = made();

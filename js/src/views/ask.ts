@@ -8,19 +8,26 @@ export function mapOnShow({ asked, map, questionOf }: Store): Asked | null {
   return asked.value ?? (map.value === null ? null : questionOf(map.value));
 }
 
-/** Returns the objective of the next question: that of the map on show, or the first in the menu. */
-export function objectiveOf(store: Store): string | undefined {
+/**
+ * Returns the objective of the next question: the method's own, or that of the map on show, or the first in the menu.
+ * A map that explains its method's own objective does not pass it on to other methods: those return to the one before.
+ */
+export function objectiveOf(store: Store, method: string): string | undefined {
   const offered = store.menu.value?.objectives ?? [];
-  const now = mapOnShow(store)?.objective;
-  return offered.length === 0 || offered.some(({ id }) => id === now) ? now : offered[0]?.id;
+  const own = (id: string | undefined) => store.methodCalled(id)?.objective;
+  const now = mapOnShow(store);
+  const isOwn = now !== null && now.objective === own(now.method) && now.method !== method;
+  const before = [...store.maps.value.values()].reverse().find(({ info }) => own(info.method) == null)?.info;
+  const found = own(method) ?? (isOwn ? before : now)?.objective;
+  return offered.length === 0 || offered.some(({ id }) => id === found) ? found : offered[0]?.id;
 }
 
-/** Asks for the map of a method, with the current objective unless one is given, and with the foil if possible. */
+/** Asks for the map of a method, with its usual objective unless one is given, and with the foil if possible. */
 export function askMap(context: ViewContext, method: string, objective?: string): void {
   const { store } = context;
   const now = mapOnShow(store);
   const { foil, col } = now ?? {};
-  const chosen = objective ?? objectiveOf(store);
+  const chosen = objective ?? objectiveOf(store, method);
   if (chosen === undefined) return;
   const isContrast = foil !== undefined && col !== undefined && store.usesObjective(method) && looksAtOne(chosen);
   askFor(context, { method, objective: chosen, ...(isContrast && { foil, col }) });

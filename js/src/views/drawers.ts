@@ -8,6 +8,7 @@ import { h, hasFocus, watch } from "./dom";
 import { explainView } from "./explain";
 import { matrixView } from "./matrix";
 import { takeAwayView } from "./takeaway";
+import { trustView } from "./trust";
 
 type Drawer = {
   label: string;
@@ -28,6 +29,12 @@ const DRAWERS: readonly Drawer[] = [
     build: compareView,
     isThere: ({ menu }) => menu.value !== null,
     opensItself: ({ document }) => document.value !== null && document.value.beside.length > 0,
+  },
+  {
+    label: "Trust",
+    key: "p",
+    build: trustView,
+    isThere: ({ alive, map, evaluation }) => (alive.value && map.value !== null) || evaluation.value !== null,
   },
   { label: "Export", key: "x", build: takeAwayView, isThere: ({ map }) => map.value !== null },
 ];

@@ -38,6 +38,12 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     return { atHand, rest: all.filter((method) => !atHand.includes(method)) };
   };
 
+  /** What the (i) of a method says where its map of the pinned target was found no better than chance. */
+  const chanceOf = (method: string) => {
+    const target = store.atChance(method);
+    return target === null ? "" : `⚠ No better than chance for “${target}”.`;
+  };
+
   function familyGroup(family: string, methods: readonly WireMethod[]): TemplateResult | typeof nothing {
     if (methods.length === 0) return nothing;
     return html`<div role="group" class="sw-family" aria-label=${family}>
@@ -60,7 +66,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
       aria-checked=${id === current()?.method}
       aria-disabled=${reason !== null}
       @click=${choose}
-    ><span>${label}</span><small>${reason ?? html`${meaningOf(store, method)} ${timeOf(method)}`}</small></button>`;
+    ><span>${label}</span><small>${reason ?? html`${meaningOf(store, method)} ${timeOf(method)} ${chanceOf(id)}`}</small></button>`;
   }
 
   const menu = h("div", { role: "menu", ariaLabel: "More methods" });
@@ -137,8 +143,8 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
       atHand.map(
         ({ id, label, reads, ...more }) => html`<button
           type="button"
-          class="sw-method"
-          title=${`${reads} ${timeOf(more)}`.trim()}
+          class=${store.atChance(id) === null ? "sw-method" : "sw-method sw-at-chance"}
+          title=${`${reads} ${timeOf(more)} ${chanceOf(id)}`.trim()}
           aria-pressed=${id === chosen}
           @click=${() => ask(id)}
         >${label}</button>`,

@@ -27,6 +27,7 @@ export const KEYS: readonly (readonly [key: string, what: string, asks?: true])[
   ["m", "open or close the matrix"],
   ["c", "open or close the comparison"],
   ["e", "open or close the explanations"],
+  ["p", "open or close the trust panel: how far can the maps be believed?", true],
   ["x", "open or close the export"],
   ["↑ ↓ ← →", "in the matrix: move from cell to cell"],
   ["+ − 0 f", "in the matrix: larger, smaller, as usual, all in sight"],

@@ -57,17 +57,13 @@ function weight(store: Store, row: number, cols: Span, of: MapData | null): Temp
       <div>of the shares ${aim}</div>`;
   }
   return html`<div>share <b>${share(shareOf(scores, unit))}</b> · rank <b>${rank}</b> of ${statsOf(scores).visible}</div>
-    <div>score ${significant(scores[unit] ?? Number.NaN)}${plusMinus(store, row, cols, of)} ${aim}</div>`;
+    <div>score ${significant(scores[unit] ?? Number.NaN)}${plusMinus(store, unit, cols, of)} ${aim}</div>`;
 }
 
-/**
- * Returns the standard error of one token's score for one target, if known. A sum has none, because errors do not add.
- */
-function plusMinus(store: Store, row: number, { start, end }: Span, of: MapData | null): string {
-  const unit = unitAt(store.units.value, row);
-  const error = of?.errors[start]?.[row];
-  const isOne = end - start === 1 && unit !== null && unit.end - unit.start === 1;
-  return isOne && error !== undefined && !Number.isNaN(error) ? ` ± ${significant(error)}` : "";
+/** Returns the standard error of a unit's score, if known; one of 0 is that of an exact score. */
+function plusMinus(store: Store, unit: number, cols: Span, of: MapData | null): string {
+  const error = store.unitError(of, cols, unit);
+  return Number.isNaN(error) ? "" : error === 0 ? " (exact)" : ` ± ${significant(error)}`;
 }
 
 function silence({ hiddenRows }: Store, row: number, first: number): string {

@@ -48,10 +48,10 @@ export function unitText(store: Store, card: WireMethod | null = store.method.va
   return `${asItIs ? unit : `share of the ${unit}`}${pooled === "" ? "" : `, ${pooled}`}`;
 }
 
-/** "layer 3", "head 5": the layer and head of the map that is seen, where one was chosen. */
+/** "layer 3", "head 5", "operator mask": what was chosen for the map that is seen, where it is not the usual. */
 export function chosenParts({ seen }: Store): string[] {
   return (seen.value?.info.settings ?? [])
-    .filter(([name]) => name === "layer" || name === "head")
+    .filter(([name, value]) => name === "layer" || name === "head" || (name === "operator" && value !== "replace"))
     .map((setting) => setting.join(" "));
 }
 

@@ -23,6 +23,8 @@ Ends = Callable[[Sequence[tuple[int, "torch.Tensor"]], "torch.Tensor"], "Output"
 Without = Callable[
     ["torch.Tensor", "torch.Tensor", "NDArray[np.bool_]", "NDArray[np.intp]", "NDArray[np.intp]"], "torch.Tensor"
 ]
+# (embeddings [m, d], rows [r], nodes that each sees [r, r], nodes [p]) → logits [p, vocabulary].
+Tree = Callable[["torch.Tensor", "NDArray[np.intp]", "NDArray[np.bool_]", "NDArray[np.intp]"], "torch.Tensor"]
 _OFFERED = "a method is offered only where it can run"
 
 
@@ -100,6 +102,13 @@ class Access(Protocol):
         """
         return None
 
+    def tree(self, operator: str) -> Tree | None:
+        """Return the network over a tree of kept rows, each branch a text without some rows; None: it reads no trees.
+
+        `operator`: as for `without`.
+        """
+        return None
+
     def why_not(self, operator: str) -> str | None:
         """Return the reason why an operator of `operators.OPERATORS` is not possible, as a sentence, or None."""
         return "This network can only be called, so no token can be hidden from it." if operator == "mask" else None
@@ -125,7 +134,7 @@ class Access(Protocol):
         raise AssertionError(_OFFERED)
 
     def relevance(self, rule: Any) -> AbstractContextManager[None]:
-        """Return a context in which the backward pass is that of layer-wise relevance propagation by this rule."""
+        """Return a context in which the backward pass follows this rule: of relevance propagation, or GIM's."""
         raise AssertionError(_OFFERED)
 
     # ── what methods of inseq need ────────────────────────────────────────────────────────────────────────────────

@@ -59,7 +59,7 @@ def attribute(
             by taking words out: see `explanation.black_box.server_map`, which has the settings. A server that scores a
             given answer takes `target` instead.
         method: an id of `methods()`.
-        objective: the number to explain: "probability", "log_probability" or "logit" of the target token, or the
+        objective: the number to explain: "probability", "log_probability", "log_odds" or "logit" of the target, or the
             "entropy" of the whole distribution at its place. Default: the probability (of Shapley values the
             log-probability), or the raw score ("logit") if the model gives no probabilities, as in regression.
         foil: another token (or its id, or another class): the objective is then the target's minus the foil's, which

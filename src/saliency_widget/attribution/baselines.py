@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 
-_NAMES = ("unk", "pad", "mask", "zero", "mean")
+_NAMES = ("unk", "pad", "mask", "space", "zero", "mean")
 _FIRST = ("unk", "pad", "zero")  # the default is the first one that the model has
 _NEXT = ("unk", "pad", "mask", "mean", "zero")  # the default for a token that is the first one itself
 

@@ -102,12 +102,12 @@ OURS: dict[str, Card] = {
             cost="one forward pass per input token, for all targets",
             work=Work(per_input=1),
             says="Purple: without this {word} {target} would fall; orange: it would rise.",
-            reads="How far the objective falls when this token is replaced by an unknown one. Purple: the word needs "
-            "it; orange: the word would be likelier without it.",
+            reads="How far the objective falls when this token is taken away: replaced by an unknown one, or as operator= "
+            "says. Purple: the word needs it; orange: the word would be likelier without it.",
             caveats=(
                 "A text with a hole is none the model was trained on.",
                 "Where two tokens say the same, taking either away changes nothing.",
-                "It depends on what stands in the hole.",
+                "It depends on how tokens are taken away: replaced, hidden, deleted or drawn anew.",
             ),
             reference="Zeiler & Fergus 2014, arXiv:1311.2901; Li et al. 2016, arXiv:1612.08220",
         ),
@@ -183,6 +183,26 @@ OURS: dict[str, Card] = {
                 "Layer-wise relevance propagation is covered by patents, as its authors say of their own code (LXT).",
             ),
             reference="Achtibat et al. 2024, arXiv:2402.05602",
+        ),
+        Card(
+            id="gim",
+            label="GIM",
+            family="relevance",
+            signed=True,
+            objective="logit",
+            unit="contribution",
+            cost="one backward pass per target",
+            work=Work(per_target=4),
+            says="Purple: this {word} speaks for {target}; orange: against it.",
+            reads="The gradient times what makes this token differ from a space; its backward pass does not let "
+            "attention hide a token where another says the same. It explains the logit, unless another objective is "
+            "asked for.",
+            caveats=(
+                "The rules are choices; other rules give other maps.",
+                "The scores do not sum to anything, and a space itself scores 0.",
+                "A logit means nothing alone: all logits may rise together, so that no probability changes.",
+            ),
+            reference="Edin et al. 2025, arXiv:2505.17630",
         ),
         Card(
             id="attention_rollout",

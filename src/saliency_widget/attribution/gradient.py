@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -72,16 +71,6 @@ class PathSettings(Settings):
         return self.reduction == "sum"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelevanceSettings(Settings):
-    """`rule`: "attnlrp", or "cp-lrp", which takes the attention weights for constants."""
-
-    rule: str = "attnlrp"
-
-    def __post_init__(self) -> None:
-        one_of("rule", self.rule, ("attnlrp", "cp-lrp"))
-
-
 def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     """Compute the L2 norm of the gradient of the objective at each input embedding.
 
@@ -89,7 +78,7 @@ def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: one forward pass a chunk, and the matrix products of one backward pass a target.
     Source: Simonyan et al. 2014, arXiv:1312.6034; the norm as in Atanasova et al. 2020, arXiv:2009.13295.
     """
-    return _at_the_input(problem, schedule, lambda gradient, _x: gradient.norm(dim=-1))
+    return at_the_input(problem, schedule, lambda gradient, _x: gradient.norm(dim=-1))
 
 
 def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -100,21 +89,7 @@ def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Source: Shrikumar et al. 2016, arXiv:1605.01713.
     """
     reduce = _REDUCTIONS[problem.settings.reduction]
-    return _at_the_input(problem, schedule, lambda gradient, x: reduce(gradient * x))
-
-
-def attnlrp(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
-    """Compute the relevance of each input embedding for the objective by the rules of AttnLRP.
-
-    scores[i, j] signed, in units of the objective. They need not add up to it: the softmax rule keeps a part, so the
-    sum is a diagnostic (`relevance_sum`, beside `value`), not a check.
-    Cost: as saliency, with hooks.
-    Source: Achtibat et al. 2024, arXiv:2402.05602; "cp-lrp": Ali et al. 2022, arXiv:2202.07304.
-    """
-    rules = partial(problem.access.relevance, problem.settings.rule)
-    for chunk in _at_the_input(problem, schedule, lambda gradient, x: (gradient * x).sum(dim=-1), rules):
-        sums = [float(np.nansum(column, dtype=np.float64)) for column in chunk.scores.T]
-        yield chunk._replace(diagnostics={**chunk.diagnostics, "relevance_sum": sums})
+    return at_the_input(problem, schedule, lambda gradient, x: reduce(gradient * x))
 
 
 def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -133,7 +108,7 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
     kind = problem.embeddings.dtype
     # The path and the sum along it need more digits than half precision has.
     nothing = baseline(problem, settings.baseline)
-    start, end = (_at_least_float32(x) for x in (nothing.embeddings, problem.embeddings))
+    start, end = (at_least_float32(x) for x in (nothing.embeddings, problem.embeddings))
     way = end - start
     nodes, weights = _gauss_legendre(settings.steps, way)
 
@@ -148,7 +123,7 @@ def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk
         check: Callable[[], Spot] | None = None
         for part in (slice(first, first + at_once) for first in range(0, settings.steps, at_once)):
             points = (from_b + nodes[part] * on).to(kind)
-            gradient, output = gradients(problem, points, atoms)
+            gradient, _, output = slopes(problem, points, atoms)
             mean = mean + (weights[part] * gradient).sum(dim=1)  # [k, m, d]
             check = of_gradient(problem, cols, points[0], gradient[:, 0], output.logits[0])  # of the latest part
         products = mean * on
@@ -171,8 +146,19 @@ def _gauss_legendre(steps: int, like: torch.Tensor) -> tuple[torch.Tensor, torch
     return next(rule), next(rule)
 
 
-def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[torch.Tensor, Output]:
-    """Return the gradients [k, s, m, d] of each column's objective at points [s, m, d], and the network's output.
+class Slopes(NamedTuple):
+    """The gradients [k, s, m, d] of each column's objective at points [s, m, d].
+
+    `objectives` [s, a] of the atoms, and the network's output there.
+    """
+
+    gradients: torch.Tensor
+    objectives: torch.Tensor
+    output: Output
+
+
+def slopes(problem: Problem, points: torch.Tensor, atoms: Atoms) -> Slopes:
+    """Return the gradients of the columns' objectives at points [s, m, d].
 
     There is one forward pass, up to the last target, and one batched backward pass. If the network returns the input of
     its vocabulary projection, one backward pass through that projection serves all targets: row a of its gradient
@@ -183,27 +169,28 @@ def gradients(problem: Problem, points: torch.Tensor, atoms: Atoms) -> tuple[tor
     import torch
 
     first, *smaller = _LIFTS
-    gradient, output = _lifted(problem, points, atoms, first)
+    found = _lifted(problem, points, atoms, first)
+    gradient, output = found.gradients, found.output
     if not _is_float16(points, output):
-        return gradient, output
+        return found
     for lift in smaller:
         whole = gradient.isfinite().flatten(1).all(dim=1)  # [k]
         if bool(whole.all()) or not bool(output.logits.isfinite().all()):  # a network that returned NaN does so again
             break
-        again, _ = _lifted(problem, points, atoms, lift)
+        again = _lifted(problem, points, atoms, lift).gradients
         gradient = torch.where(whole[:, None, None, None], gradient, again)
-    return gradient, output
+    return found._replace(gradients=gradient)
 
 
-def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> tuple[torch.Tensor, Output]:
-    """Compute `gradients`; in float16 with the largest slope of each column's logits scaled to 2^(lift-1) … 2^lift."""
+def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> Slopes:
+    """Compute `slopes`; in float16 with the largest slope of each column's logits scaled to 2^(lift-1) … 2^lift."""
     import torch
 
     x = points.detach().requires_grad_()
     with torch.enable_grad(), _refused_by_the_model():
         output = problem.network(x, atoms.at)
         if not output.logits.requires_grad:  # the network cuts the gradient off; zeros are reported as such
-            return x.new_zeros(len(atoms.total), *x.shape), output
+            return Slopes(x.new_zeros(len(atoms.total), *x.shape), worth(problem, output.logits, atoms.ids), output)
         _check_steps(output.logits)
         objective = worth(problem, output.logits, atoms.ids)  # [s, a]
         head = objective if output.head is None else output.head  # [s, a] or [s, a, hidden]
@@ -223,7 +210,7 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
         )
     if powers is not None:
         gradient = torch.ldexp(gradient.float(), -powers[..., None, None].to(gradient.device))
-    return gradient, output
+    return Slopes(gradient, objective.detach(), output)
 
 
 @contextmanager
@@ -284,7 +271,7 @@ def _check_steps(logits: torch.Tensor) -> None:
         queue += before
 
 
-def _at_the_input(
+def at_the_input(
     problem: Problem,
     schedule: Schedule,
     reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
@@ -299,15 +286,14 @@ def _at_the_input(
         atoms = atoms_of(problem, cols)
         x = problem.embeddings[:, : atoms.n_read]
         with around():
-            gradient, output = gradients(problem, x, atoms)
-        at = per_column(worth(problem, output.logits.detach(), atoms.ids), atoms)[0]
-        scores = reduce(_at_least_float32(gradient[:, 0]), _at_least_float32(x[0]))
+            gradient, objectives, output = slopes(problem, x, atoms)
+        scores = reduce(at_least_float32(gradient[:, 0]), at_least_float32(x[0]))
         logits = output.logits[0].detach()
         if around is nullcontext:
             check = of_gradient(problem, cols, x[0], gradient[:, 0], logits)
         else:  # rules make another gradient, and must leave the logits as they are
             check = of_logits(problem, cols, logits)
-        told = {"value": at.tolist(), **_left_out(problem, cols)}
+        told = {"value": per_column(objectives, atoms)[0].tolist(), **_left_out(problem, cols)}
         return chunk_of(problem, cols, scores, logits, told, check)
 
     return in_chunks(schedule, _chunk_size(problem, 1), work)
@@ -318,7 +304,7 @@ def _left_out(problem: Problem, cols: list[int]) -> dict[str, list[float]]:
     return {"ids_left_out": [1.0] * len(cols)} if problem.access.reads_ids else {}
 
 
-def _at_least_float32(numbers: torch.Tensor) -> torch.Tensor:
+def at_least_float32(numbers: torch.Tensor) -> torch.Tensor:
     """Convert half precision to float32: its sums lose too many digits."""
     return numbers if numbers.dtype.itemsize >= 4 else numbers.float()
 

@@ -24,6 +24,7 @@ _A_NUMBER_A_COLUMN = (
     "baseline_changed",
     "baseline_in_text",
     "bounded",
+    "calls",
     "completeness_error",
     "ids_left_out",
     "label_mass",
@@ -51,18 +52,19 @@ def fields_of(given: Any) -> dict[str, Any]:
         raise Wrong(f"it has alternatives for {len(alternatives):,} of {len(cols):,} columns")
     if type(about["signed"]) is not bool:
         raise Wrong(f"signed is {brief(about['signed'])}")
+    method = string_of(about["method"], "method")
     return {
         "rows": rows,
         "cols": cols,
         "segments": tuple(_each(about["segments"], "segments", _segment)),
         "alternatives": alternatives,
-        "method": string_of(about["method"], "method"),
+        "method": method,
         "objective": _optional(about["objective"], "objective", string_of),
         "foil": _optional(about.get("foil"), "foil", string_of),
         "signed": about["signed"],
         "unit": string_of(about["unit"], "unit"),
         "model_name": string_of(about.get("model_name", ""), "model_name"),
-        "settings": _settings(about.get("settings", {})),
+        "settings": _settings(about.get("settings", {}), method),
         "seconds": _number(about.get("seconds", 0.0), "seconds", 0, math.inf),
         "diagnostics": _diagnostics(about.get("diagnostics", {}), len(cols)),
     }
@@ -108,13 +110,18 @@ def _alternative(given: Any, where: str) -> Alternative:
     )
 
 
-def _settings(given: Any) -> dict[str, Any]:
-    """Check settings: any JSON, but `pool` and `unit` of an aggregated map must be those of `Attribution.aggregate`."""
+def _settings(given: Any, method: str) -> dict[str, Any]:
+    """Check settings: any JSON, but `pool` and `unit` of an aggregated map must be those of `Attribution.aggregate`.
+
+    Maps of occlusion were once saved with `mode`, which is now called `operator`.
+    """
     settings = entry_of(given, "settings", (), None)
     _check_depth(settings, "settings")
     if "pool" in settings:
         _one_of(settings["pool"], "pool", tuple(POOLS))
         _one_of(settings.get("unit"), "unit in settings", UNITS)
+    if method == "occlusion" and "mode" in settings and "operator" not in settings:
+        settings = {"operator" if name == "mode" else name: value for name, value in settings.items()}
     return settings
 
 
@@ -127,6 +134,9 @@ def _diagnostics(given: Any, n_cols: int) -> dict[str, Any]:
             numbers = list_of(diagnostics[name], name)
             if len(numbers) != n_cols or not all(_is_number(n) for n in numbers):
                 raise Wrong(f"{name} is {brief(numbers)}, and must be a number for each of {n_cols:,} columns")
+    texts = diagnostics.get("operator", [""] * n_cols)
+    if len(list_of(texts, "operator")) != n_cols or not all(isinstance(text, str) for text in texts):
+        raise Wrong(f"operator is {brief(texts)}, and must be a text for each of {n_cols:,} columns")
     if not _is_number(diagnostics.get("spot_check", 0)):
         raise Wrong(f"spot_check is {brief(diagnostics['spot_check'])}")
     return diagnostics

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from .baselines import baseline
 from .memory import in_batches
-from .operators import OPERATORS, Intact, first_gone, measure
+from .operators import OPERATORS, Intact, first_gone, measure, without_rows
 from .problem import Problem, atoms_of, per_column, plain_pass
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from .operators import Keep
 
-MOST_UNITS = 10  # of which `all_subsets` computes every subset
+
+_WINDOW = 8  # passes whose masks are sorted by length
 
 
 class Outcome(NamedTuple):
@@ -85,9 +86,7 @@ def outcomes(text: Intact, keep: Keep, operator: str) -> Iterator[Outcome]:
     batch is halved.
     Raises: InputError where the network does not allow the operator; OutOfMemory when one changed text does not fit.
     """
-    reason = why_not(text.problem, operator)
-    if reason is not None:
-        raise InputError(reason, cure=f"Take {' or '.join(operators_of(text.problem))}.")
+    _check_allowed(text.problem, operator)
     keep = keep[:, : len(text.embeddings)]
     found: list[torch.Tensor | None] = [None] * len(keep)
     given = 0
@@ -119,7 +118,7 @@ def _taken(text: Intact, keep: Keep, operator: str) -> Iterator[tuple[NDArray[np
     order, costs = np.arange(len(keep)), np.full(len(keep), n)
     if OPERATORS[operator].reuses and text.ends is not None:
         costs = n - first_gone(keep)
-    most = _rows_at_once(text)
+    most = rows_at_once(text)
     if OPERATORS[operator].shortens:
         lengths = np.maximum(keep.sum(axis=1), len(text.atoms.ids))  # an atom has a row of logits of its own
         window = lengths.cumsum() // (_WINDOW * most)
@@ -134,38 +133,28 @@ def _taken(text: Intact, keep: Keep, operator: str) -> Iterator[tuple[NDArray[np
         yield order[batch], values
 
 
-_WINDOW = 8  # passes whose masks are sorted by length
-
-
 def objectives(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor]:
     """Yield the objectives [s, a] of `outcomes`, without the margins."""
     for outcome in outcomes(text, keep, operator):
         yield outcome.objectives
 
 
-def all_subsets(text: Intact, units: Sequence[Sequence[int]], operator: str) -> Outcome:
-    """Return objectives and margins [2^n, a] for every subset of n ≤ 10 units, each a list of rows.
+def left_logits(text: Intact, keep: NDArray[np.bool_], operator: str) -> torch.Tensor:
+    """Return the logits [a, vocabulary] of the atoms where the rows of one mask [m] are kept, by "mask" or "delete".
 
-    Bit i of a result's number is set where unit i is kept. Rows of no unit are always kept.
-    Raises: as `outcomes`; InputError for more units.
+    Something must be left before each atom. Raises: InputError where the network does not allow the operator.
     """
     import torch
 
-    if len(units) > MOST_UNITS:
-        raise InputError(
-            f"There are {len(units)} units, and every subset of them is too many: 2^{len(units)}.",
-            cure=f"Take at most {MOST_UNITS} units, or sample subsets.",
-        )
-    every = [*outcomes(text, subsets(units, len(text.embeddings)), operator)]
-    return Outcome(*(torch.cat(parts) for parts in zip(*every, strict=True)))
+    _check_allowed(text.problem, operator)
+    with torch.no_grad():
+        return without_rows(text, keep[None, : len(text.embeddings)], operator)
 
 
-def subsets(units: Sequence[Sequence[int]], n: int) -> Keep:
-    """Return the masks [2^units, n] of every subset; bit i of a mask's number is set where unit i is kept."""
-    keep = np.ones((1 << len(units), n), dtype=bool)
-    for bit, unit in enumerate(units):
-        keep[:, [row for row in unit if row < n]] = (np.arange(len(keep)) >> bit & 1).astype(bool)[:, None]
-    return keep
+def _check_allowed(problem: Problem, operator: str) -> None:
+    reason = why_not(problem, operator)
+    if reason is not None:
+        raise InputError(reason, cure=f"Take {' or '.join(operators_of(problem))}.")
 
 
 def by_plain_passes(
@@ -180,7 +169,8 @@ def by_plain_passes(
     atoms = atoms_of(problem, [col])
     plain = dataclasses.replace(problem, network=plain_pass(problem, atoms.n_read))
     x = problem.embeddings[0, : atoms.n_read]
-    unread = x.new_full((len(atoms.ids), 2), float("nan"))
+    wide = x.dtype if x.device.type == "mps" else torch.float64  # as objectives are
+    unread = x.new_full((len(atoms.ids), 2), float("nan"), dtype=wide)
     with torch.no_grad():
         stand_in = _stand_in(problem, name, x)
         text = Intact(plain, atoms, x, name, stand_in, x.new_empty(0), unread, None, alone=True, seed=seed)
@@ -189,7 +179,7 @@ def by_plain_passes(
     return values
 
 
-def _rows_at_once(text: Intact) -> int:
+def rows_at_once(text: Intact) -> int:
     """Return the number of rows of changed texts in one pass: on a CPU enough that reading the weights costs little.
 
     A row holds a few arrays of the widest layer (taken as four times the embedding), and at most one row of logits in

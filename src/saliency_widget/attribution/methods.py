@@ -15,7 +15,7 @@ from ..errors import InputError, UnsupportedMethod
 from ..models.inside.attention import why_no_attention, why_no_rollout
 from ..models.inside.relevance import why_no_relevance
 from ..models.inside.zeroing import why_no_zeroing
-from . import attention, gradient, noise, perturbation, shapley
+from . import attention, gradient, noise, perturbation, relevance, shapley
 from .cards import LLM, OF_INSEQ, OURS, Card
 from .engine import ONE_PASS
 from .gradient import ProductSettings
@@ -84,8 +84,15 @@ METHODS: dict[str, Method] = {
         Method(OURS["integrated_gradients"], gradient.integrated_gradients, gradient.PathSettings),
         Method(
             OURS["attnlrp"],
-            gradient.attnlrp,
-            gradient.RelevanceSettings,
+            relevance.attnlrp,
+            relevance.RelevanceSettings,
+            lacks=lambda model: why_no_relevance(model.model),
+            early=gradient.AT_ONCE,
+        ),
+        Method(
+            OURS["gim"],
+            relevance.gim,
+            relevance.InteractionSettings,
             lacks=lambda model: why_no_relevance(model.model),
             early=gradient.AT_ONCE,
         ),

@@ -126,8 +126,7 @@ def draws(problem: Problem, seed: int) -> NDArray[np.intp]:
     not fixed; from other rows too if there are none; and is the row itself where the text holds one token alone.
     """
     x = problem.embeddings[0]
-    _, kinds = x.unique(dim=0, return_inverse=True)
-    kind = kinds.cpu().numpy()
+    kind = np.unique(x.double().cpu().numpy(), axis=0, return_inverse=True)[1].reshape(-1)
     of_source = np.arange(len(x)) < problem.n_source
     free = np.arange(len(x)) < min(target.position for target in problem.targets)
     free[[row for row in problem.fixed if row < len(x)]] = False
@@ -163,11 +162,13 @@ def _without(text: Intact, keep: Keep, operator: str) -> torch.Tensor:
     problem, atoms = text.problem, text.atoms
     n = problem.n_source
     last = last_kept(keep, atoms.at.cpu().numpy())  # [s, a]
-    readable = (last >= n) & (keep[:, :n].any(axis=1) | (n == 0))[:, None]
+    readable = last >= n
+    if n:
+        readable &= keep[:, :n].any(axis=1, keepdims=True)
     values = text.measured.new_empty((*last.shape, 2))
     gone = np.flatnonzero(~readable.all(axis=1))
     if len(gone):
-        values[gone] = replaced(text, keep[gone])
+        values[gone] = replaced(text, keep[gone]).to(values)
     left = np.flatnonzero(readable.any(axis=1))
     if not len(left):
         return values
@@ -175,8 +176,15 @@ def _without(text: Intact, keep: Keep, operator: str) -> torch.Tensor:
     rows = last[left][which, atom]
     ids = atoms.ids[torch.from_numpy(atom).to(atoms.ids.device)]
     logits = _logits_without(text, keep[left], operator, which, rows)
-    values[left[which], atom] = measure(problem, logits, ids)
+    values[left[which], atom] = measure(problem, logits, ids).to(values)
     return values
+
+
+def without_rows(text: Intact, keep: Keep, operator: str) -> torch.Tensor:
+    """Return the logits [a, vocabulary] of the atoms in the text that a mask [1, m] leaves, by "mask" or "delete"."""
+    rows = last_kept(keep, text.atoms.at.cpu().numpy())[0]
+    assert (rows >= text.problem.n_source).all(), "something is left before each atom"
+    return _logits_without(text, keep, operator, np.zeros_like(rows), rows)
 
 
 def last_kept(keep: Keep, at: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -19,12 +19,12 @@ from ..models.inside.checkpointing import checkpointed, graph_bytes
 from ..models.text.prompting import Encoded, Prompt
 from ..models.text.units import unit_numbers
 from ..types import Objective, Request
-from . import engine, memory
+from . import engine, masking, memory
 from .attention import every_head
 from .cards import Card
 from .methods import card_named, method_for, method_of, settings_of
 from .objectives import LABELS, OBJECTIVES, labels
-from .problem import Chunk, Problem, Progress, Spot
+from .problem import Chunk, Problem, Progress, Spot, steps_of
 from .result import Attribution
 from .settings import Settings
 
@@ -302,6 +302,31 @@ def target_steps(model: Model, document: Document, memory_budget: int | None = N
         assert isinstance(chunk, Chunk), "random scores report no progress"
         found |= dict(zip(chunk.cols, chunk.steps, strict=True))
     return [found[col] for col in sorted(found)]
+
+
+def steps_without(
+    model: Model, document: Document, rows: Collection[int], memory_budget: int | None = None
+) -> tuple[list[Step | None], str, str | None]:
+    """Return the targets' steps without some rows, the operator that took these away, and why it is not "mask".
+
+    A step is None where the target itself is among the rows. `model` is a shadow, and something is left before each
+    target. The operator is "mask" where the model allows it, else "delete". Cost: one pass for 256 targets.
+    """
+    question = check_question("random", None, {})
+    problem = problem_of(model, question.request(model, document), document, memory_budget)
+    reason = masking.why_not(problem, "mask")
+    operator = "mask" if reason is None else "delete"
+    keep = np.ones(problem.n_rows, dtype=bool)
+    keep[[row for row in rows if row < len(keep)]] = False
+    left = [col for col, target in enumerate(document.targets) if target.position not in rows]
+    found: list[Step | None] = [None] * len(document.targets)
+    size = engine.ONE_PASS if problem.causal else 1
+    for start in range(0, len(left), size):
+        cols = left[start : start + size]
+        logits = masking.left_logits(masking.read(problem, cols, "zero"), keep, operator)
+        for col, step in zip(cols, steps_of(problem, cols, logits), strict=True):
+            found[col] = step
+    return found, operator, reason
 
 
 def heads(

@@ -11,7 +11,7 @@ import numpy as np
 from ..models.steps import Step, read_steps
 from ..types import Objective, Target
 from .access import Access, Network, Outside
-from .objectives import alone, value
+from .objectives import alone, log_probability, value
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -158,15 +158,14 @@ def steps_of(problem: Problem, cols: Sequence[int], logits: torch.Tensor) -> lis
         assert all(len(problem.targets[col].ids) == 1 for col in cols), "classes make no span"
         values = logits.detach().float()[range(len(ids)), ids].tolist()
         return [Step(float("nan"), (), (), number) for number in values]
+    chosen = torch.tensor(ids, device=logits.device)
     if problem.independent:
-        logits, ids = alone(logits, torch.tensor(ids, device=logits.device)), [0] * len(ids)
-    found = iter(read_steps(logits, ids))
-    steps = []
-    for col in cols:
-        parts = [next(found) for _ in problem.targets[col].ids]
-        whole = float(np.prod([part.probability for part in parts]))
-        steps.append(parts[0] if len(parts) == 1 else Step(whole, (), ()))
-    return steps
+        logits, chosen = alone(logits, chosen), torch.zeros_like(chosen)
+    lengths = [len(problem.targets[col].ids) for col in cols]
+    if max(lengths) == 1:
+        return read_steps(logits, chosen.tolist())
+    parts = zip(torch.split(logits.detach(), lengths), torch.split(chosen, lengths), strict=True)
+    return [Step(float(log_probability(rows, tokens).sum().exp()), (), ()) for rows, tokens in parts]
 
 
 def blank(problem: Problem, cols: Sequence[int]) -> NDArray[np.float32]:

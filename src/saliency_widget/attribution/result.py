@@ -179,10 +179,15 @@ class Attribution:
         words, columns are pooled too: their scores by the mean, their probabilities by the product. Scores of such a
         target's own tokens are NaN. Standard errors are added up (averaged in a mean), which is the most that those of
         a sum can be, and exact for the tokens of one unit of `shapley`.
-        Raises: UnknownName.
+        Raises: UnknownName; InputError for a sum of Banzhaf values, but for those of the tokens of one unit.
         """
         one_of("unit", unit, UNITS)
         chosen = pool or card_of(self.method, signed=self.signed, unit=self.unit).pool
+        if chosen == "sum" and self.settings.get("estimand") == "banzhaf" and self.settings.get("unit") != unit:
+            raise InputError(
+                f"Banzhaf values must not be added up, so the {unit}s have none.",
+                cure=f'Compute those of {unit}s, unit="{unit}", or give pool="mean" or "max".',
+            )
         begin = first_target(self)
         rows = units_of(self.rows, unit, begin)
         cols = units_of(self.cols, "word" if unit == "word" else "token", begin)

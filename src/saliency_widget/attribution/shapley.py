@@ -18,23 +18,26 @@ from ..errors import InputError
 from .baselines import check_baseline
 from .coalitions import Draw, Estimand, Estimate, estimate, exact
 from .engine import ONE_PASS, Schedule
-from .masking import MOST_UNITS, all_subsets, by_plain_passes, may_go, objectives, operators_of, read, subsets
+from .masking import by_plain_passes, may_go, objectives, operators_of, read
 from .operators import OPERATORS
 from .perturbation import grouped
 from .problem import Chunk, Problem, Progress, Spot, blank, per_column, steps_of
 from .settings import Settings
 from .spot_check import drops
+from .subsets import MOST_UNITS, all_subsets, subsets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..models.steps import Step
     from .coalitions import Masks, Numbers
     from .operators import Intact
 
 _UNITS = ("token", "word", "sentence", "segment")
 _LEAST, _ENOUGH = 4, 8  # calls for each unit: of the first estimate, below which there is none; before precision counts
 _PRECISE = 0.1  # 1.96 standard errors as a share of the largest score of a column
-_GROWTH = (1.25, 2.0)  # the number of calls from one estimate to the next
+_GROWTH = 1.5  # of the number of calls, from one estimate to the next
+_FAR = 10.0  # times too imprecise: more is not told from an error that is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,21 +135,26 @@ def _exact(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk]:
     scores = exact(values, problem.settings.estimand)
     keep = subsets(game.units, len(game.text.embeddings))
     check = partial(_check, problem, cols, game.operator, keep, values, values[-1])
-    yield _chunk(problem, cols, game, Estimate(scores, np.zeros_like(scores)), len(values), check)
+    made = _Made(problem, cols, game, steps_of(problem, cols, game.text.logits), check)
+    yield made.chunk(Estimate(scores, np.zeros_like(scores)), len(values), range(len(cols)), goes_on=False)
 
 
 def _estimated(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk | Progress]:
+    """Yield the columns again and again, each until it is precise.
+
+    The numbers of calls are the same for all texts of n units, so that a column does not depend on those beside it.
+    """
     settings: ShapleySettings = problem.settings
-    n, most = len(game.units), settings.calls
+    n = len(game.units)
     draw = Draw(n, settings.estimand, settings.seed)
-    ends = np.array([[True] * n, [False] * n])
-    full, empty = np.concatenate([*game.values(ends)])  # [k], [k]
-    limit = draw.possible if most is None else min(draw.possible, most // 2 - 1)
+    full, empty = np.concatenate([*game.values(np.array([[True] * n, [False] * n]))])  # [k], [k]
+    limit = draw.possible if settings.calls is None else min(draw.possible, settings.calls // 2 - 1)
     enough = min(limit, _ENOUGH * n // 2 - 1)
-    halves = np.zeros((0, len(cols)))
     target, expected = min(limit, _LEAST * n // 2 - 1), enough
-    check = None
-    while True:
+    halves = np.zeros((0, len(cols)))
+    left = np.arange(len(cols))  # the columns that are not finished
+    made: _Made | None = None
+    while len(left):
         masks = draw.more(target - len(halves))
         both, done = np.concatenate([masks, ~masks]), 2 * len(halves) + 2
         parts: list[Numbers] = []
@@ -154,47 +162,49 @@ def _estimated(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk
             parts.append(part)
             done += len(part)
             yield Progress(done, max(done, 2 * expected + 2))
-        found = np.concatenate(parts)
-        if check is None:
-            check = partial(_check, problem, cols, game.operator, game.keep(both), found, full)
-        halves = np.concatenate([halves, (found[: len(masks)] - found[len(masks) :]) / 2])
-        made = estimate(draw, halves, full - empty)
-        missing = _imprecision(made)
-        is_last = target >= limit or (target >= enough and missing <= 1)
-        yield _chunk(problem, cols, game, made, 2 * target + 2, check, goes_on=not is_last)
-        if is_last:
-            return
-        expected = min(limit, max(enough, int(target * max(missing, 1) ** 2)))
-        least, largest = (int(target * growth) for growth in _GROWTH)
-        target = enough if target < enough else min(limit, max(least, min(largest, expected)))
+        values = np.concatenate(parts)
+        if made is None:
+            check = partial(_check, problem, cols, game.operator, game.keep(both), values, full)
+            made = _Made(problem, cols, game, steps_of(problem, cols, game.text.logits), check)
+        halves = np.concatenate([halves, (values[: len(masks)] - values[len(masks) :]) / 2])
+        found = estimate(draw, halves, full - empty)
+        missing = _imprecision(found)[left]
+        is_final = (missing <= 1) & (target >= enough) | (target >= limit)
+        for group, goes_on in ((left[is_final], False), (left[~is_final], True)):
+            if len(group):
+                yield made.chunk(found, 2 * target + 2, group.tolist(), goes_on=goes_on)
+        expected = min(limit, max(enough, int(target * missing.max() ** 2)))
+        target = min(limit, enough if target < enough else int(target * _GROWTH))
+        left = left[~is_final]
 
 
-def _imprecision(made: Estimate) -> float:
-    """Return the largest 1.96 standard errors, in units of what is small enough; NaN errors are never small enough."""
-    bars, scores = 1.96 * made.errors.max(axis=0), _PRECISE * np.abs(made.values).max(axis=0)
-    off = np.where(bars > 0, bars / np.maximum(scores, np.finfo(float).tiny), 0.0)
-    return float(np.max(np.where(np.isnan(bars), _GROWTH[1], off)))
+def _imprecision(made: Estimate) -> Numbers:
+    """Return 1.96 times the largest standard error of each column [k], in units of what is small enough."""
+    bars, enough = 1.96 * made.errors.max(axis=0), _PRECISE * np.abs(made.values).max(axis=0)
+    off: Numbers = np.where(bars > 0, bars / np.maximum(enough, np.finfo(float).tiny), 0.0)
+    return np.minimum(np.nan_to_num(off, nan=_FAR), _FAR)
 
 
-def _chunk(
-    problem: Problem,
-    cols: list[int],
-    game: _Game,
-    made: Estimate,
-    calls: int,
-    check: Callable[[], Spot],
-    *,
-    goes_on: bool = False,
-) -> Chunk:
-    scores, errors = blank(problem, cols), blank(problem, cols)
-    for j, col in enumerate(cols):
-        seen = problem.targets[col].n_seen
-        scores[:seen, j] = errors[:seen, j] = 0
-        for unit, value, error in zip(game.units, made.values[:, j], made.errors[:, j], strict=True):
-            scores[unit, j], errors[unit, j] = value / len(unit), error / len(unit)
-    told: dict[str, list[float | str]] = {"calls": [calls] * len(cols), "operator": [game.operator] * len(cols)}
-    steps = steps_of(problem, cols, game.text.logits)
-    return Chunk(cols, scores, steps, told, check, errors, calls, goes_on)
+class _Made(NamedTuple):
+    """What the chunks of some columns have in common."""
+
+    problem: Problem
+    cols: list[int]
+    game: _Game
+    steps: list[Step]
+    check: Callable[[], Spot]
+
+    def chunk(self, found: Estimate, calls: int, of: Sequence[int], *, goes_on: bool) -> Chunk:
+        """Return the chunk of some of the columns: each row has an equal part of its unit's value and error."""
+        cols, operator = [self.cols[j] for j in of], self.game.operator
+        scores, errors = blank(self.problem, cols), blank(self.problem, cols)
+        for at, (j, col) in enumerate(zip(of, cols, strict=True)):
+            seen = self.problem.targets[col].n_seen
+            scores[:seen, at] = errors[:seen, at] = 0
+            for unit, value, error in zip(self.game.units, found.values[:, j], found.errors[:, j], strict=True):
+                scores[unit, at], errors[unit, at] = value / len(unit), error / len(unit)
+        told: dict[str, list[float | str]] = {"calls": [calls] * len(cols), "operator": [operator] * len(cols)}
+        return Chunk(cols, scores, [self.steps[j] for j in of], told, self.check, errors, calls, goes_on)
 
 
 def _check(

@@ -12,6 +12,7 @@ from itertools import pairwise
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, NamedTuple
 
+from .objectives import probability
 from .problem import Spot, atoms_of, per_column, plain_pass, worth
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _DROPS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 _LOGITS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 _ONLY_REPORTED = "bfloat16"
 _SMALL_STEP = 0.01
+_LONG_SPAN = 64  # tokens
 
 
 class Gradient(NamedTuple):
@@ -60,9 +62,10 @@ def _first(problem: Problem, cols: Sequence[int]) -> tuple[int, slice]:
 def slope(problem: Problem, made: Gradient) -> Spot:
     """Check that the objective moves as the gradient predicts: along the gradient, and along its largest row alone.
 
+    A long span is checked along the gradient alone: each pass projects all its rows on the vocabulary.
     Steps that are too long for its curvature, or too short for the precision, disagree with each other, too: then the
     check is undecided, and only reports.
-    Cost: a pass over four texts; more where the first step is too long.
+    Cost: a pass over four texts (of a long span, two); more where the first step is too long.
     """
     import torch
 
@@ -73,8 +76,8 @@ def slope(problem: Problem, made: Gradient) -> Spot:
         return _spot(problem, made.col, 0.0, 0.0, 0.0, _SLOPES)
     alone = torch.zeros_like(g)
     alone[rows.argmax()] = g[rows.argmax()]
-    directions = [way / way.norm() for way in (g, alone)]
-    slopes = [float(g.norm()), float(rows.max())]
+    directions = [way / way.norm() for way in (g, alone)][: 1 if len(atoms.ids) > _LONG_SPAN else 2]
+    slopes = [float(g.norm()), float(rows.max())][: len(directions)]
     scale = _scale(problem, made.logits, atoms.ids)
     tolerance = _SLOPES[problem.precision]
     spots: list[Spot] = []
@@ -88,9 +91,9 @@ def slope(problem: Problem, made: Gradient) -> Spot:
         ]
         values = objectives(problem, made.col, torch.stack(ends))
         claimed = [float((g * (a.double() - b.double())).sum()) for a, b in zip(ends[::2], ends[1::2], strict=True)]
-        measured = [values[0] - values[1], values[2] - values[3]]
+        measured = [a - b for a, b in zip(values[::2], values[1::2], strict=True)]
         ratios.append([m / c if c else nan for m, c in zip(measured, claimed, strict=True)])
-        worst = max(range(2), key=lambda i: inf if isnan(ratios[-1][i]) else abs(ratios[-1][i] - 1))
+        worst = max(range(len(directions)), key=lambda i: inf if isnan(ratios[-1][i]) else abs(ratios[-1][i] - 1))
         spots.append(_spot(problem, made.col, claimed[worst], measured[worst], abs(ratios[-1][worst] - 1), _SLOPES))
         if spots[-1].difference <= tolerance:
             return spots[-1]
@@ -98,7 +101,7 @@ def slope(problem: Problem, made: Gradient) -> Spot:
     agree = any(
         abs(one[i] - two[i]) <= tolerance * min(abs(one[i]), abs(two[i])) and abs(two[i] - 1) > tolerance
         for one, two in pairwise(ratios)
-        for i in range(2)
+        for i in range(len(directions))
     )
     return best if agree else best._replace(tolerance=None)
 
@@ -160,14 +163,13 @@ def _plain(problem: Problem, texts: torch.Tensor, atoms: Atoms) -> torch.Tensor:
 
 
 def _scale(problem: Problem, given: torch.Tensor, ids: torch.Tensor) -> float:
-    """Return the approximate change of the objective when the target's log-odds change by 1."""
+    """Return the approximate change of the objective when the target's log-odds change by 1, each token's at random."""
     import torch
 
-    p = given.double().softmax(-1)
-    ids = ids.to(p.device)
-    p = torch.stack([p.gather(-1, i[:, None])[:, 0] for i in (ids, *_foils(problem, ids))])
+    ids = ids.to(given.device)
+    p = torch.stack([probability(given, i) for i in (ids, *_foils(problem, ids))])
     share = {"probability": p * (1 - p), "log_probability": 1 - p}.get(problem.objective, torch.ones_like(p))
-    return max(float(share.sum()), 1e-12)
+    return max(float(share.norm()), 1e-12)
 
 
 def _foils(problem: Problem, ids: torch.Tensor) -> list[torch.Tensor]:

@@ -16,6 +16,7 @@ from ..characters import in_a_cell, plain
 from ..errors import InputError
 from ..export.reading import decimals
 from .measures import DRAWS, FEWEST_DRAWS, MEASURES, Figure, figures
+from .self_consistency import SelfConsistency
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,10 +83,11 @@ class Agreement:
             yield pair, list(rows)
 
 
-def agreement(maps: Sequence[Attribution | HasAttribution], *, k: int | None = None) -> Agreement:
+def agreement(maps: Sequence[Attribution | HasAttribution | SelfConsistency], *, k: int | None = None) -> Agreement:
     """Compute every measure of agreement for every pair of maps of the same words.
 
-    `maps`: attributions, or objects with an `.attribution`. `k`: as in `figures`. If one map of a pair is unsigned (a
+    `maps`: attributions, objects with an `.attribution`, or a `SelfConsistency` of `say_versus_do`, which has two maps,
+    whose cosine is CC-SHAP. `k`: as in `figures`. If one map of a pair is unsigned (a
     norm, attention), absolute scores are compared. Corresponding columns are compared, and the figures are averaged
     over the columns that have a value. The ends of the random interval are averaged too, so it stays as wide as that
     of one column: columns of one text are not independent.
@@ -93,12 +95,12 @@ def agreement(maps: Sequence[Attribution | HasAttribution], *, k: int | None = N
     Raises: InputError for fewer than two maps, an object without a map, and maps of different words or numbers of
     columns.
     """
-    given = [_map(item) for item in maps]
+    given = [map_of(part) for item in maps for part in _parts(item)]
     if len(given) < 2:
         raise InputError(f"There is {len(given)} map to compare.", cure="Give at least two maps of the same words.")
     for other in given[1:]:
         _same_words(given[0], other)
-    named = list(zip(_labels(given), given, strict=True))
+    named = list(zip(labels_of(given), given, strict=True))
     return Agreement(
         tuple(
             Row(a_name, b_name, *_averaged(column_figures))
@@ -108,7 +110,12 @@ def agreement(maps: Sequence[Attribution | HasAttribution], *, k: int | None = N
     )
 
 
-def _map(item: object) -> Attribution:
+def _parts(item: object) -> tuple[object, ...]:
+    return item.maps if isinstance(item, SelfConsistency) else (item,)
+
+
+def map_of(item: object) -> Attribution:
+    """Return the map that an object is or holds. Raises: InputError if it is none and holds none."""
     found = item if isinstance(item, Attribution) else getattr(item, "attribution", None)
     if not isinstance(found, Attribution):
         raise InputError(
@@ -137,7 +144,7 @@ def _same_words(a: Attribution, b: Attribution) -> None:
         )
 
 
-def _labels(maps: Sequence[Attribution]) -> list[str]:
+def labels_of(maps: Sequence[Attribution]) -> list[str]:
     """Return the names of the maps' methods; several maps of one method are numbered."""
     names = [each.label for each in maps]
     often, seen = Counter(names), Counter[str]()

@@ -17,6 +17,7 @@ from ..explanation.result import Explanation, ExplanationCard
 from ..export.color import STEPS, swatch
 from ..export.reading import MINUS, decimals
 from .measures import Figure, figures, interval
+from .self_consistency import SelfConsistency, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,10 @@ _CAVEATS = (
     "The maps disagree among themselves, too: no single one is the truth.",
     "Of a small model the numbers said are nearly all the same: then ranks rest on small differences.",
 )
+_CC_SHAP = (
+    "CC-SHAP tells whether an explanation depends on the words that the answer depends on, not whether it speaks of "
+    "them; every token of it counts alike, also those that any text would have."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,13 @@ class SayVersusDo:
     """What a model said of one review beside what it computed.
 
     `askings`: the same question in several wordings; the first is the one that is compared. `sides`: one a method.
+    `cc_shap`: one for each kind of explanation that it was asked for.
     """
 
     askings: tuple[Explanation, ...]
     sides: tuple[Side, ...]
     seconds: float
+    cc_shap: tuple[SelfConsistency, ...] = ()
 
     @property
     def explanation(self) -> Explanation:
@@ -101,25 +108,35 @@ class SayVersusDo:
         """The share of scores that are 0 as they would be written."""
         return float(np.mean(np.round(self.explanation.scores, 1) == 0))
 
+    @property
+    def figures(self) -> list[tuple[str, Figure]]:
+        """Every figure: of each method in turn; then, of each kind of explanation, its CC-SHAP."""
+        of_maps = [(side.map.method, found) for side in self.sides for found in side.figures]
+        return of_maps + [(each.kind, each.figure) for each in self.cc_shap]
+
     def figure(self, method: str, measure: str) -> Figure:
-        """One figure of agreement. Raises: InputError where there is none."""
-        for side in self.sides:
-            for found in side.figures:
-                if (side.map.method, found.measure) == (method, measure):
-                    return found
+        """One figure of agreement; of CC-SHAP the method is the kind of explanation.
+
+        Raises: InputError where there is none.
+        """
+        for name, found in self.figures:
+            if (name, found.measure) == (method, measure):
+                return found
         known = ", ".join(side.map.method for side in self.sides)
         raise InputError(f"There is no {measure} of {method}.", cure=f"The methods compared are {known}.")
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a method and measure: method, measure, value, random_mean, random_low, random_high, n."""
+        """One line a method and measure: method, measure, value, random_mean, random_low, random_high, n.
+
+        Of CC-SHAP the method is the kind of explanation.
+        """
         import pandas as pd
 
         names = ("measure", "value", "random_mean", "random_low", "random_high", "n")
         return pd.DataFrame(
             [
-                {"method": in_a_cell(side.map.method), **{name: getattr(found, name) for name in names}}
-                for side in self.sides
-                for found in side.figures
+                {"method": in_a_cell(method), **{name: getattr(found, name) for name in names}}
+                for method, found in self.figures
             ]
         )
 
@@ -143,7 +160,8 @@ class SayVersusDo:
         said = self.explanation.card.about
         asked_often = ("askings", f"{len(self.askings)}, in other words each")
         target = ("target of the maps", f"{self.explanation.class_name}, against the other class (logits)")
-        return ExplanationCard((*said, asked_often, target), _READS, _CAVEATS, LLM.reference)
+        caveats = (*_CAVEATS, _CC_SHAP) if self.cc_shap else _CAVEATS
+        return ExplanationCard((*said, asked_often, target), _READS, caveats, LLM.reference)
 
     def plot(self) -> Plot:
         """Words by sources as a picture: a matplotlib figure."""
@@ -171,8 +189,7 @@ class Survey:
         import pandas as pd
 
         lines = []
-        sides = self.results[0].sides
-        for method, measure in [(side.map.method, figure.measure) for side in sides for figure in side.figures]:
+        for method, measure in [(method, figure.measure) for method, figure in self.results[0].figures]:
             found = [result.figure(method, measure) for result in self.results]
             known = [(figure.value, figure) for figure in found if figure.value is not None]
             if not known:
@@ -274,6 +291,7 @@ def to_text(result: SayVersusDo) -> str:
     for side in result.sides:
         lines += ["", side.map.label]
         lines += [f"  {figure.label:<24} {_value(figure)}" for figure in side.figures if figure.value is not None]
+    lines += ["", *map(sentence, result.cc_shap)] if result.cc_shap else []
     return "\n".join(lines)
 
 
@@ -297,6 +315,7 @@ def to_html(result: SayVersusDo) -> str:
         "<div style='overflow-x:auto'><table style='border-collapse:collapse'>"
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         "<p style='opacity:.7'>Bold: outside the middle 95 % of what shuffled words reach, which stands beside it.</p>"
+        + "".join(f"<p>{escape(sentence(each))}</p>" for each in result.cc_shap)
     )
 
 

@@ -33,6 +33,7 @@ from ..explanation.remote_question import RemoteQuestion
 from ..explanation.result import Explanation
 from ..models.loading.load import load_model
 from ..models.text.prompting import continuation
+from .cc_shap import check_kinds, of_prose, of_scores
 from .measures import figures
 from .result import SayVersusDo, Side, Survey
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ..explanation.server import OpenAIClient
     from ..models.causal import CausalModel
     from ..models.text.document import Document
+    from .self_consistency import Said, SelfConsistency
 
 DEFAULT_METHODS = ("saliency", "input_x_gradient", "occlusion", "attention")
 
@@ -54,6 +56,7 @@ def say_versus_do(
     labels: Iterable[Label] | Mapping[Label, float | str] | None = None,
     methods: Sequence[str] | None = None,
     askings: int = 3,
+    cc_shap: str | Sequence[str] = (),
     progress: bool = True,
 ) -> SayVersusDo | Survey:
     """What a model says of each word of a review, beside what its own computation shows for the class it answers.
@@ -66,10 +69,12 @@ def say_versus_do(
         methods: the maps it is compared with, by their ids. One that the model does not allow is an error. None:
             gradient, input × gradient, occlusion and attention; of a server occlusion.
         askings: how many wordings of the question are tried, 1 to 3, to see how stable what it says is.
+        cc_shap: of which explanations to compute CC-SHAP (see `self_consistency`): of the numbers for words ("scores"),
+            of reasons that it is asked for ("prose"), or both. At least eight passes for each word of the review.
         progress: show a progress bar.
 
     Definitions follow Huang et al. 2023 (arXiv:2310.11207) for agreement at k and ranks, and Parcalabescu & Frank 2024
-    (arXiv:2311.07466) for the cosine; every figure stands beside what shuffled words reach.
+    (arXiv:2311.07466) for the cosine, and for CC-SHAP; every figure stands beside what shuffled words reach.
 
     Raises:
         UnsupportedMethod: the model cannot answer in words, or does not allow a method.
@@ -82,7 +87,14 @@ def say_versus_do(
         raise InputError("There is no review.", cure="Give at least one text.")
     choice = HOMEWORK if labels is None else choice_of(labels)
     names = tuple((("occlusion",) if _is_server(model) else DEFAULT_METHODS) if methods is None else methods)
-    total = len(reviews) * (askings + len(names))
+    kinds = check_kinds(cc_shap)
+    if kinds and _is_server(model):
+        raise UnsupportedMethod(
+            "A server does not tell how probable a given explanation is, so it has no CC-SHAP.",
+            cure="Leave cc_shap= out, or take a model that is loaded here.",
+        )
+    steps = askings + len(names) + len(kinds)
+    total = len(reviews) * steps
     stage, reached = "", 0  # set by the thread that works, drawn by this one
 
     def work(check: Callable[[], None]) -> list[SayVersusDo]:
@@ -92,13 +104,13 @@ def say_versus_do(
         def on_progress(what: str, done: int, _total: int) -> None:
             nonlocal stage, reached
             check()
-            stage, reached = what, len(results) * (askings + len(names)) + done
+            stage, reached = what, len(results) * steps + done
 
         for text in reviews:
             if client is None:
                 done = compare_server(model, text, on_progress, choice=choice, methods=names, askings=askings)
             else:
-                done = compare(client, text, on_progress, choice=choice, methods=names, askings=askings)
+                done = compare(client, text, on_progress, choice=choice, methods=names, askings=askings, kinds=kinds)
             results.append(done)  # which is what tells how far it is
         return results
 
@@ -120,6 +132,7 @@ def compare(
     choice: Choice = HOMEWORK,
     methods: Sequence[str] = DEFAULT_METHODS,
     askings: int = 3,
+    kinds: Sequence[Said] = (),
     memory_budget: int | None = None,
 ) -> SayVersusDo:
     """As `say_versus_do` for one review; `on_progress` hears of askings and maps, and may raise to stop."""
@@ -129,13 +142,14 @@ def compare(
         if reason is not None:
             raise UnsupportedMethod(reason, cure="Leave it out of methods=.")
     wordings = _wordings(choice, askings)
-    started, total = time.perf_counter(), askings + len(cards)
+    started, total = time.perf_counter(), askings + len(cards) + len(kinds)
     said: list[Explanation] = []
     sides: list[Side] = []
+    consistent: list[SelfConsistency] = []
     what = ""
 
-    def tell() -> None:
-        on_progress(what, len(said) + len(sides), total)
+    def tell(*_: int) -> None:
+        on_progress(what, len(said) + len(sides) + len(consistent), total)
 
     inside = client.model.shadow(every(0.1, tell))
     for prompt in wordings:
@@ -147,9 +161,16 @@ def compare(
         tell()
         done = _map(inside, card, said[0], memory_budget)
         sides.append(Side(done, tuple(figures(said[0].scores, done.scores[:, 0], signed=card.signed))))
+    for kind in kinds:
+        what = f"CC-SHAP of its {'numbers' if kind == 'scores' else 'reasons'}"
+        tell()
+        if kind == "scores":
+            consistent.append(of_scores(inside, said[0], tell, memory_budget))
+        else:
+            consistent.append(of_prose(inside, review, choice, tell, memory_budget))
     tell()
     inside.check_weights()
-    return SayVersusDo(tuple(said), tuple(sides), time.perf_counter() - started)
+    return SayVersusDo(tuple(said), tuple(sides), time.perf_counter() - started, tuple(consistent))
 
 
 def compare_server(

@@ -91,6 +91,15 @@ def read_scores(
     return Guided(reply, scores, uncertainties, decided)
 
 
+def chosen(model: CausalModel, ids: Sequence[int], options: Sequence[str]) -> int:
+    """Return which of some continuations of a text is the most probable. `model` is a shadow."""
+    import torch
+
+    with torch.no_grad():
+        p = _Reader(model, ids).choose(options)
+    return p.index(max(p))
+
+
 def _choose_label(reader: _Reader, labels: Sequence[str]) -> list[float]:
     """Write the most probable label; return the probability of each among them."""
     p = reader.choose(labels)

@@ -14,7 +14,7 @@ from ..attribution.result import Attribution
 from ..characters import in_a_cell, plain, plain_lines
 from ..errors import InputError
 from ..types import ExplanationKind, Role, Segment, Token
-from .alignment import Alignment
+from .alignment import Alignment, Word
 from .choice import HOMEWORK, Choice, Label
 
 if TYPE_CHECKING:
@@ -107,19 +107,7 @@ class Explanation:
                 f"{self.model_name or 'The model'} scored no word of the text.",
                 cure="Read what it wrote in .text, and what became of it in .problems.",
             )
-        rows = tuple(
-            Token(
-                id=-1,
-                position=i,
-                text=(" " if word.span[0] and self.review[word.span[0] - 1].isspace() else "") + word.text,
-                role="prompt",
-                span=word.span,
-                word=i,
-                sentence=0,
-                segment=0,
-            )
-            for i, word in enumerate(alignment.words)
-        )
+        rows = word_tokens(self.review, alignment.words)
         n = len(rows)
         role: Role = "class" if self.target is None else "generated"
         target = Token(id=-1, position=n, text=self.about, role=role, span=None, word=n, sentence=1, segment=1)
@@ -236,6 +224,23 @@ class Explanation:
                 parts.append(self.attribution.to_html())
             parts += [f"<div>{escape(plain(line))}</div>" for line in (self.summary, *self.problems)]
         return "".join(parts)
+
+
+def word_tokens(review: str, words: Sequence[Word]) -> tuple[Token, ...]:
+    """Return the words of a text as the rows of a map."""
+    return tuple(
+        Token(
+            id=-1,
+            position=i,
+            text=(" " if word.span[0] and review[word.span[0] - 1].isspace() else "") + word.text,
+            role="prompt",
+            span=word.span,
+            word=i,
+            sentence=0,
+            segment=0,
+        )
+        for i, word in enumerate(words)
+    )
 
 
 # What is said of scores as a map holds for the answer they come from.

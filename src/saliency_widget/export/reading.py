@@ -218,6 +218,7 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
         score = "scores" if max(kept) == 1 else "score"
         said = f"{_tokens(max(kept))} the baseline itself and {score} 0: another baseline would tell."
         yield Note(said, _which(kept))
+    yield from _notes_of_units(attribution)
     yield from _notes_of_server(attribution)
     noise = np.array(attribution.diagnostics.get("precision_noise") or [])
     lost = _which(0 < n >= np.nanmedian(np.abs(column)) for column, n in zip(attribution.scores.T, noise, strict=False))
@@ -225,6 +226,28 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
         yield Note(f"Half precision leaves scores uncertain by up to {noise.max():.1g}.", lost)
         told = "That is" if len(noise) == 1 else f"For {len(lost)} of {len(noise)} targets that is"
         yield Note(f"{told} as much as most are: load the model in float32.", lost)
+
+
+_TAKEN = {"mask": "hidden", "delete": "deleted", "replace": "replaced", "resample": "replaced by others of the text"}
+
+
+def _notes_of_units(attribution: AttributionLike) -> Iterator[Note]:
+    """Yield the notes on Shapley and Banzhaf values: the texts that they rest on, and how far they can be off."""
+    calls, operators = (attribution.diagnostics.get(name) for name in ("calls", "operator"))
+    errors = attribution.errors
+    if not calls or not operators or errors is None:
+        return
+    how = f"texts in which inputs were {_TAKEN.get(operators[0], operators[0])}"
+    few, many = f"{min(calls):,.0f}", f"{max(calls):,.0f}"
+    bars, largest = (np.nan_to_num(np.abs(each)).max(axis=0) for each in (errors, attribution.scores))
+    if not np.nansum(errors):
+        yield Note(f"Exact: computed from all {many} {how}.")
+    else:
+        within = f"{max(1.96 * bars / np.where(largest > 0, largest, np.inf)):.0%}"
+        from_ = few if few == many else f"{few} to {many}"
+        yield Note(f"Estimated from {from_} {how}: 95 % intervals are at most ± {within} of a column's largest score.")
+    if attribution.settings.get("estimand") == "banzhaf":
+        yield Note("Banzhaf values add up to nothing: a share compares inputs, and is no part of a whole.")
 
 
 def _notes_of_server(attribution: AttributionLike) -> Iterator[Note]:

@@ -79,6 +79,18 @@ class Model(ABC):
             raise self._changed()
         return self.shadow(self._check)
 
+    def copied(self) -> Self:
+        """Return this model over a copy of its modules and weights that nobody else has: they may be changed.
+
+        Like a user's model it is never run itself; its shadows are.
+        """
+        source = shadow.bare((self._lender or self).model)
+        made = copy.copy(self)
+        made.model = shadow.shadow_of(source, own=True)
+        made._lender, made._facts, made._check, made._owns = None, None, None, False  # noqa: SLF001 (of its own class)
+        made._bind()  # noqa: SLF001 (as above)
+        return made
+
     def _over(self, source: Any, facts: probe.Facts, check: Callable[[], None] | None, *, own: bool = False) -> Self:
         inside = copy.copy(self)
         inside._enter(self, source, facts, own=own)  # noqa: SLF001 (of its own class)
@@ -184,6 +196,11 @@ class Model(ABC):
     def embeddings(self) -> tuple[torch.nn.Module, ...]:
         """Return the embedding modules: that of the source, if there is one, and that of the text."""
         return (self._embedding,)
+
+    @property
+    def head(self) -> torch.nn.Module | None:
+        """Return the module that projects onto the vocabulary or the classes; None if the model has none of its own."""
+        return self._head
 
     @property
     def device(self) -> torch.device:
@@ -296,6 +313,7 @@ class Model(ABC):
     counted = "tokens"  # the noun for its columns
     raw = False  # whether its outputs are raw scores without probabilities
     independent = False  # whether several classes may apply at once, each with its own probability
+    reads_classes = False  # whether its columns are classes of a text
     has_source = False  # whether it has an encoder, which reads a source
 
     @property
@@ -338,6 +356,11 @@ class Model(ABC):
         """Return the ways to compute logits at chosen positions that may be tried, the fastest first."""
         ways = [Way.KEPT] if self._takes("logits_to_keep") else []
         return (*ways, *([] if self._head is None else [Way.NARROWED]), Way.WHOLE)
+
+    @property
+    def row_ways(self) -> tuple[Way, ...]:
+        """Return the ways to compute logits at other rows of each text, the fastest first."""
+        return (*([] if self._head is None else [Way.NARROWED]), Way.WHOLE)
 
     def _takes(self, option: str) -> bool:
         """Return whether the model's own code names an option of a pass."""

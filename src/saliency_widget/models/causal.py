@@ -71,7 +71,7 @@ class CausalModel(Model):
         if texts.positions is not None:
             options["position_ids"] = texts.positions
         if texts.seen is not None:
-            options["attention_mask"] = texts.seen.long()
+            options["attention_mask"] = texts.seen if texts.seen.ndim == 4 else texts.seen.long()
         call = partial(self.model, input_ids=texts.ids, **options)
         with answering([Answer(self._embedding, texts.ids, texts.embeddings)]):
             return self._project_rows(call, which, places, way)

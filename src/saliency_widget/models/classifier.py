@@ -28,6 +28,7 @@ class ClassifierModel(Model):
     """
 
     counted = "classes"
+    reads_classes = True
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str, applied: Applied | None = None) -> None:
         super().__init__(model, tokenizer, name=name)
@@ -60,10 +61,14 @@ class ClassifierModel(Model):
         """Return whether its outputs are raw scores without probabilities, as in regression."""
         return self.applied == "none"
 
+    @property
+    def reads_types(self) -> bool:
+        """Return whether it reads token types beside ids."""
+        return self._takes("token_type_ids") and "token_type_ids" in self.tokenizer.model_input_names
+
     def encode(self, prompt: Prompt) -> Encoded:
         """Encode a text or a pair. The targets are the class that the user named or all classes. Raises: InputError."""
-        types = self._takes("token_type_ids") and "token_type_ids" in self.tokenizer.model_input_names
-        encoded = encode_to_classify(self.tokenizer, prompt, self.labels, types=types)
+        encoded = encode_to_classify(self.tokenizer, prompt, self.labels, types=self.reads_types)
         self.check_ids(encoded.inputs.ids)
         return encoded
 
@@ -131,12 +136,12 @@ class ClassifierModel(Model):
         if many > 1 and self._reads_one:
             # Without a padding token none may stand after a text.
             ends = (seen * torch.arange(1, m + 1, device=seen.device)).amax(1).tolist()
-            parts = [Texts(*(None if t is None else t[i : i + 1, :end] for t in texts)) for i, end in enumerate(ends)]
+            parts = [_one_of(texts, i, end) for i, end in enumerate(ends)]
         else:
             parts = [texts]
         logits = []
         for part in parts:
-            options = {"token_type_ids": part.types, "position_ids": part.positions}
+            options: dict[str, torch.Tensor | None] = {"token_type_ids": part.types, "position_ids": part.positions}
             options["attention_mask"] = None if part.seen is None else part.seen.long()
             with answering([Answer(self._embedding, part.ids, part.embeddings)]):
                 given = {name: value for name, value in options.items() if value is not None}
@@ -164,6 +169,11 @@ class ClassifierModel(Model):
         return (Way.WHOLE,)
 
     @property
+    def row_ways(self) -> tuple[Way, ...]:
+        """Return the only way, as `ways` does."""
+        return self.ways
+
+    @property
     def is_causal(self) -> bool:
         """Return True: all classes see the same rows, so one pass serves all of them."""
         return True
@@ -184,3 +194,9 @@ class ClassifierModel(Model):
         import torch
 
         return self.model(**{"input_ids": ids, "attention_mask": torch.ones_like(ids), **self._uncached(), **options})
+
+
+def _one_of(texts: Texts, i: int, end: int) -> Texts:
+    """Return one of some texts, without what stands after it."""
+    rest = (None if tensor is None else tensor[i : i + 1, :end] for tensor in texts[3:])
+    return Texts(texts.embeddings[i : i + 1, :end], texts.source[i : i + 1], texts.ids[i : i + 1, :end], *rest)

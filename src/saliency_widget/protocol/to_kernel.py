@@ -125,8 +125,28 @@ class SayVersusDo(TypedDict):
     labels: NotRequired[list[str]]
 
 
+class Evaluate(TypedDict):
+    """Judge every map of these columns, which are one target together. The reply is `evaluation`, several times."""
+
+    type: Literal["evaluate"]
+    cols: list[int]
+
+
 ToKernel: TypeAlias = (
-    ToKernelHello | Ack | Focus | Ask | Branch | Back | AsChat | Try | Keep | AskHeads | Cancel | Explain | SayVersusDo
+    ToKernelHello
+    | Ack
+    | Focus
+    | Ask
+    | Branch
+    | Back
+    | AsChat
+    | Try
+    | Keep
+    | AskHeads
+    | Cancel
+    | Explain
+    | SayVersusDo
+    | Evaluate
 )
 
 _MAY_BE_LEFT_OUT: dict[str, type] = {
@@ -154,6 +174,7 @@ _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "cancel": {},
     "explain": {"explainer": str, "kind": str, "prompt": str, "review": str},
     "say_versus_do": {"review": str},
+    "evaluate": {"cols": list},
 }
 
 

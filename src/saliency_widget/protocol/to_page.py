@@ -248,8 +248,9 @@ class WhatIf(TypedDict):
     """The reply to `try`: probabilities of the same targets before and after a change; both lists are empty on undo.
 
     `rows`: the tokens that are gone: struck out, or (with `text`, which was written in place of `editable`) not in the
-    new text. `written`: what the new text has more, each with the token before which it stands. `before`, `after`: a
-    probability a column, or the value where the model gives none; None for a target that is struck out itself.
+    new text. `written`: what the new text has more, each with the token before which it stands. `operator`: how struck
+    tokens were taken away, "mask" or, for the `reason` that the model cannot mask, "delete"; else None. `before`,
+    `after`: a probability a column, or the value where the model gives none; None for a target that is struck out.
     `others`: the alternatives of each column after the change, as in `steps`.
     """
 
@@ -259,6 +260,8 @@ class WhatIf(TypedDict):
     rows: list[int]
     text: str | None
     written: list[tuple[int, str]]
+    operator: str | None
+    reason: str | None
     before: list[float]
     after: list[float | None]
     others: list[list[WireAlternative]]
@@ -445,6 +448,96 @@ class Comparison(TypedDict):
     card: WireCard
 
 
+class WireBand(TypedDict):
+    """What random orders reach at each step: the median and the middle 95 %."""
+
+    middle: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class WireFloor(TypedDict):
+    """The values of the target under one operator that no map has a part in: probabilities, or raw scores.
+
+    `says`: what the operator does to a word, after "it is". `whole`, `empty`: with all words, without any. `random`:
+    the number of random orders.
+    """
+
+    operator: str
+    says: str
+    whole: float
+    empty: float
+    without: WireBand
+    only: WireBand
+    random: int
+
+
+class WireTrustFigure(TypedDict):
+    """A figure of faithfulness, as it is printed: its value, what random orders reach, p, or why it has no value."""
+
+    label: str
+    reads: str
+    value: str
+    beside: str
+    better: bool
+
+
+class WireJudgement(TypedDict):
+    """A map under one operator. `without`, `only`: its values at each step. `sentence`: what happens, in words."""
+
+    operator: str
+    sentence: str
+    without: list[float]
+    only: list[float]
+    figures: list[WireTrustFigure]
+
+
+class WireJudgedMap(TypedDict):
+    """A map that was judged. `map`: its id. `is_chance`: it is no better than chance under any operator."""
+
+    map: str
+    method: str
+    label: str
+    warnings: list[str]
+    is_chance: bool
+    judgements: list[WireJudgement]
+
+
+class WireAgreement(TypedDict):
+    """Spearman's correlation of two of the judged maps, by their places. `outside`: shuffled words reach it rarely."""
+
+    a: int
+    b: int
+    value: float | None
+    outside: bool
+
+
+class Evaluation(TypedDict):
+    """How far the maps of one target can be believed, as far as it is computed; the same `key` replaces the one before.
+
+    `key` names the target, `cols` are its columns. `units` may be taken away, `unit` says what they are. `steps`: how
+    many of them are gone at each point of a curve, `kept`: how many there are where only the first ones stay.
+    `orders`: what stands beside the maps, "all 5,040 orders". `given_up`: what was left out to keep to the time.
+    """
+
+    type: Literal["evaluation"]
+    doc: int
+    key: str
+    cols: list[int]
+    target: str
+    complete: bool
+    unit: str
+    units: list[str]
+    steps: list[int]
+    kept: list[int]
+    orders: str
+    maps: list[WireJudgedMap]
+    floors: list[WireFloor]
+    agreement: list[WireAgreement]
+    given_up: list[str]
+    seconds: float
+
+
 ToPage: TypeAlias = (
     ToPageHello
     | Document
@@ -465,4 +558,5 @@ ToPage: TypeAlias = (
     | Explainers
     | Answer
     | Comparison
+    | Evaluation
 )

@@ -80,6 +80,7 @@ _KINDS = {
     "explainers": _Kind(),
     "answer": _Kind(key="id", tell=_grown_answers),
     "comparison": _Kind(),
+    "evaluation": _Kind(key="key", of_text=True),
     "status": _Kind(),
     "failed": _Kind(),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -57,12 +57,11 @@ class _Entry:
         return {col for chunk in self.chunks if not chunk.goes_on for col in chunk.cols}
 
     def passes(self) -> int | None:
-        """Return the passes that the columns took, as its card tells; if it has estimates, as these tell."""
-        calls = sum(chunk.calls for chunk in self.chunks)
+        """Return the passes that the columns took, as the card tells; None of estimates, which take what they need."""
         work = self.question.card.work
-        if calls:
-            return calls
-        return None if work is None or not self.chunks else work.passes(len(self.chunks[0].scores), len(self.done()))
+        if work is None or not self.chunks or any(chunk.calls for chunk in self.chunks):
+            return None
+        return work.passes(len(self.chunks[0].scores), len(self.done()))
 
     def add(self, chunk: Chunk) -> bool:
         """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
@@ -96,7 +95,7 @@ class Maps:
         self._shelf = shelf
         self._memory_budget = memory_budget
         self._check = check
-        self._finished = finished
+        self._on_finished = finished
         self._llm_map = llm_map
         self._offered: list[Card] = []
         self._cache: dict[tuple[int | None, Request], _Entry] = {}
@@ -197,6 +196,18 @@ class Maps:
             self._shelf.fill(entry.map_id, chunk.cols, chunk.scores)
         if cut_short:
             self._publish(pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
+
+    def finished(self, model: Model, document: Document, cols: Sequence[int]) -> list[tuple[str, Attribution]]:
+        """Return the maps that have all of these columns, with the ids by which the pages know them, oldest first."""
+        about = (self._fingerprint, document.inputs, document.targets)
+        found = [
+            (entry.map_id, pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
+            for (fingerprint, request), entry in self._cache.items()
+            if (fingerprint, request.inputs, request.targets) == about
+            and entry.done().intersection(entry.question.cols(document)).issuperset(cols)
+        ]
+        said = self._llm_map()
+        return found if said is None else [*found, said]
 
     def send_again(self, model: Model, document: Document) -> None:
         """Send the cached maps of a text that is on show again."""
@@ -397,7 +408,7 @@ class Maps:
 
     def _publish(self, whole: Attribution) -> None:
         self.attribution = whole
-        self._finished(whole)
+        self._on_finished(whole)
 
 
 def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -77,9 +77,19 @@ class AskHeads:
     request: int
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Judge every map of these columns, which are one target together."""
+
+    cols: tuple[int, ...]
+
+
 Turn: TypeAlias = Branch | Back | AsChat | Keep  # after which another text is on show
 Quick: TypeAlias = Try | AskHeads  # one pass, or two
-Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Wish"
+Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Evaluate | Wish"
+
+
+_INTERRUPTED = (Ask, Aside, Evaluate)  # they go on later where they stopped
 
 
 class Tasks:
@@ -96,8 +106,8 @@ class Tasks:
         return bool(self._waiting)
 
     def put(self, task: Task) -> None:
-        """Add a task. It replaces a waiting map to show, or a waiting request of its kind."""
-        if isinstance(task, Ask | Quick):
+        """Add a task. It replaces a waiting map to show, a waiting evaluation, or a waiting request of its kind."""
+        if isinstance(task, Ask | Quick | Evaluate):
             self._drop(lambda other: type(other) is type(task))
         elif isinstance(task, Aside) and task in self._waiting:
             return
@@ -120,23 +130,23 @@ class Tasks:
             self._dropped(task)
 
     def overtake(self, running: Task | None) -> bool:
-        """Return whether another map or text interrupts the map that is being computed."""
-        return isinstance(running, Ask | Aside) and any(isinstance(task, Ask | Turn) for task in self._waiting)
+        """Return whether another map or text interrupts the map (or evaluation) that is being computed."""
+        return isinstance(running, _INTERRUPTED) and any(isinstance(task, Ask | Turn) for task in self._waiting)
 
     def interrupt(self, running: Task | None) -> bool:
-        """Return whether another map or text, or a task of a pass or two, interrupts the map that is being computed."""
+        """Return whether another map or text, or a task of a pass or two, interrupts what is being computed."""
         is_quick = any(isinstance(task, Quick) for task in self._waiting)
-        return self.overtake(running) or (is_quick and isinstance(running, Ask | Aside))
+        return self.overtake(running) or (is_quick and isinstance(running, _INTERRUPTED))
 
     def put_aside(self, task: Task | None) -> None:
         """Re-queue an interrupted task, unless a newer map replaced it."""
         overtaken_by_map = any(isinstance(other, Ask) for other in self._waiting)
-        if isinstance(task, Aside) or (isinstance(task, Ask) and not overtaken_by_map):
+        if isinstance(task, Aside | Evaluate) or (isinstance(task, Ask) and not overtaken_by_map):
             self._waiting.insert(0, task)
 
     def turn_the_page(self) -> None:
         """Drop the tasks about positions of the last text, because another one is on show."""
-        self._drop(lambda task: isinstance(task, Aside | Quick))
+        self._drop(lambda task: isinstance(task, Aside | Quick | Evaluate))
         self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting]
 
     def follow(self, question: Question) -> None:
@@ -163,6 +173,9 @@ def task_of(message: to_kernel.ToKernel) -> Task:
             task = Keep(_change_of(message))
         case "heads":
             task = AskHeads(message["col"], message["request"])
+        case "evaluate":
+            cure = "Name columns by their places, from 0 on."
+            task = Evaluate(tuple(whole_number("A column", col, least=0, cure=cure) for col in message["cols"]))
         case kind:
             raise AssertionError(f"{kind} asks for nothing that waits")
     return task

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..attribution.pipeline import target_steps
+from ..attribution.pipeline import steps_without, target_steps
 from ..models.text.changes import Rewriting, changed, rewriting
 from ..protocol import to_page
 from .messages import wire_alternative
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..models.base import Model
     from ..models.steps import Step
     from ..models.text.changes import Change, Text
@@ -36,17 +38,19 @@ class WhatIf:
         if not change:
             self._reply(model, request, change, Rewriting(), [], [])
             return
-        other, cols = changed(model, text, change)
+        other, _ = changed(model, text, change)
         before = self._steps(model, text)
-        left = dict(zip(cols, target_steps(model, other.document, self._memory_budget), strict=True))
-        # A target before the first struck token keeps its probability; only the last digits of another sum differ.
-        first = min(change.rows, default=0)
-        targets = text.document.targets
-        after = [before[col] if t.position < first else left.get(col) for col, t in enumerate(targets)]
-        told = Rewriting(tuple(sorted(set(change.rows))))
         if change.text is not None:
             told = rewriting(text.document, other.document)
-        self._reply(model, request, change, told, before, after)
+            after = target_steps(model, other.document, self._memory_budget)
+            self._reply(model, request, change, told, before, after)
+            return
+        gone = set(change.rows)
+        left, operator, reason = steps_without(model, text.document, gone, self._memory_budget)
+        # A target before the first struck token keeps its probability; only the last digits of another sum differ.
+        targets = zip(text.document.targets, before, left, strict=True)
+        stays = [was if target.position < min(gone) else now for target, was, now in targets]
+        self._reply(model, request, change, Rewriting(tuple(sorted(gone))), before, stays, operator, reason)
 
     def _reply(
         self,
@@ -54,8 +58,10 @@ class WhatIf:
         request: int,
         change: Change,
         told: Rewriting,
-        before: list[Step],
-        after: list[Step | None],
+        before: Sequence[Step],
+        after: Sequence[Step | None],
+        operator: str | None = None,
+        reason: str | None = None,
     ) -> None:
         about = to_page.WhatIf(
             type="what_if",
@@ -64,6 +70,8 @@ class WhatIf:
             rows=list(told.gone),
             text=change.text,
             written=list(told.written),
+            operator=operator,
+            reason=reason,
             before=[_number(step) for step in before],
             after=[step and _number(step) for step in after],
             others=[

@@ -26,7 +26,7 @@ export function keyOf(store: Store, { method, objective, map }: Beside): string 
 
 /** The method, and what sets this map apart from the one that it would give without being told more. */
 function nameOf(store: Store, { method, objective, map }: Beside): string {
-  const isOther = store.usesObjective(method) && objective !== objectiveOf(store);
+  const isOther = store.usesObjective(method) && objective !== objectiveOf(store, method);
   const other = isOther ? store.menu.value?.objectives.find(({ id }) => id === objective)?.label : undefined;
   const label = store.methodCalled(method)?.label ?? method;
   return [
@@ -49,11 +49,10 @@ export function chosenOf(store: Store): readonly Beside[] {
   return [newest === map ? { method, objective } : { method, objective, map: map.info.map }];
 }
 
-/** All methods with the present objective; then other maps that are chosen or here: with other settings or a foil. */
+/** All methods, each with the objective that it would be asked with; then other maps that are chosen or here: with other settings or a foil. */
 export function optionsOf(store: Store): Option[] {
-  const objective = objectiveOf(store) ?? "";
   const named = [
-    ...(store.menu.value?.methods ?? []).map(({ id: method }) => ({ method, objective })),
+    ...(store.menu.value?.methods ?? []).map(({ id }) => ({ method: id, objective: objectiveOf(store, id) ?? "" })),
     ...chosenOf(store),
   ];
   const taken = new Set(named.map(store.mapBeside));

@@ -105,6 +105,16 @@ function columnsOf({ map }: Store, seen = (scores: Float32Array) => scores): Col
   });
 }
 
+/** Returns the standard errors of the columns as they are now; null if no column has any. */
+function errorsOf({ map }: Store): Columns | null {
+  const { value: of } = map;
+  if (of === null || of.difference !== undefined || !of.errors.some((errors) => errors)) return null;
+  return Array.from({ length: of.info.n_cols }, (_, col) => {
+    const errors = of.errors[col] ?? undefined;
+    return () => errors;
+  });
+}
+
 function rowsOf({ tokens, map }: Store) {
   return tokens.value.slice(0, map.value?.info.n_rows).map(({ text, role }, position) => ({ text, role, position }));
 }
@@ -116,7 +126,7 @@ function colsOf({ tokens, firstTarget, steps, map }: Store) {
 }
 
 function asCsv(store: Store): Iterable<string> {
-  return csv(rowsOf(store), colsOf(store), columnsOf(store));
+  return csv(rowsOf(store), colsOf(store), columnsOf(store), errorsOf(store));
 }
 
 /** Returns the reader's choices for the JSON file. */
@@ -154,7 +164,7 @@ function asJson(store: Store): Iterable<string> {
     const counted = hidden === null ? scores : masked(scores, hidden);
     return view.units === null ? counted : pooled(counted, units, view.by === "token" ? "sum" : pool);
   };
-  return json(head, columnsOf(store), columnsOf(store, seen));
+  return json(head, columnsOf(store), columnsOf(store, seen), errorsOf(store));
 }
 
 async function table({ store, layer }: ViewContext): Promise<string> {

@@ -54,13 +54,21 @@ export function triedView(context: ViewContext): HTMLElement {
             html`<tr><td><bdi>${nameOfTargets(store, { start: col, end: col + 1 })}</bdi></td><td>${figureOf(store, before)}</td><td>${figureOf(store, after)}</td><td>${change(store, after - before)}</td></tr>`,
         )}
       </table>
-      <p class="sw-muted">With another text the model may weigh all else anew: the two need not agree.</p>
+      <p class="sw-muted">${wayOf(whatIf)}With another text the model may weigh all else anew: the two need not agree.</p>
     </details>`;
   return bar;
 }
 
 function cause(store: Store, { rows, text }: WhatIf): TemplateResult {
   return text !== null ? html`With the edited text:` : html`Without ${struckQuoted(store, rows)}:`;
+}
+
+/** How struck tokens were taken away, as a sentence. */
+function wayOf({ operator, reason }: WhatIf): string {
+  if (operator === null) return "";
+  return operator === "mask"
+    ? "No token could attend to what is struck out, and all others kept their places. Its map is of the text closed up, whose numbers may differ. "
+    : `The text closed up where tokens were struck out. ${reason ?? ""} `;
 }
 
 /** The target that changed most; where none did, the one on show. */

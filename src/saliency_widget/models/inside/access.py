@@ -15,6 +15,7 @@ from .attention import AttentionReader
 from .baselines import baselines_of, of_unknown_tokens, stand_in
 from .relevance import Rule, relevance_rules
 from .reuse import Reading, read_once
+from .rows import masked
 from .ways import Forward
 from .zeroing import zeroing_pass
 
@@ -57,16 +58,21 @@ class ModelAccess:
         """Return the network over the whole text in which nobody can attend to rows other than these."""
         keep = np.zeros(len(self.ids), dtype=bool)
         keep[list(rows)] = True
-        run = removal.masked(self._model, self._inputs, keep)
+        positions = removal.removal(self._model).positions
+        run = masked(self._model, self._inputs, keep, positions=positions)
         return lambda embeddings, positions: Forward(run(embeddings, positions), None)
 
-    def without(self, operator: str) -> removal.Without | None:  # noqa: ARG002
+    def without(self, operator: str) -> removal.Without | None:
         """Return the network over several texts without some of their rows, or None; see `removal`."""
-        return None
+        return removal.without(self._model, self._inputs, operator)
 
-    def why_not(self, operator: str) -> str | None:  # noqa: ARG002
-        """Return the reason why this operator is not possible, or None; see `removal`."""
-        return None
+    def tree(self, operator: str) -> removal.Tree | None:
+        """Return the network over a tree of kept rows, or None; see `removal`."""
+        return removal.tree(self._model, self._inputs, operator)
+
+    def why_not(self, operator: str) -> str | None:
+        """Return the reason why this operator is not possible, or None; probed when first asked."""
+        return removal.removal(self._model).why_not if operator == "mask" else None
 
     def replaced(self, rows: Sequence[int], baseline: str | None) -> tuple[torch.Tensor, Network]:
         """Return embeddings and network of the text with the baseline's token at these rows. Raises: InputError."""

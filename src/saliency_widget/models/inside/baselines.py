@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from ...types import Inputs
@@ -20,12 +20,12 @@ _AT_ONCE = 4096  # rows of the vocabulary
 def baselines_of(model: Model, inputs: Inputs) -> dict[str, Callable[[], torch.Tensor]]:
     """Return the baselines by name: functions that return embeddings [1, n, d] for `inputs`.
 
-    Source and text may have two tables. The tokenizer may have no unk, pad or mask token. "mean" is the mean over the
+    Source and text may have two tables. The tokenizer may have no unk, pad or mask token, and no token for a space that
+    stands alone. "mean" is the mean over the
     vocabulary (Bastings et al. 2022 compare these choices for text, arXiv:2111.07367). Each is computed once, when it
     is first used.
     """
-    tokenizer = model.tokenizer
-    special = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("unk", "pad", "mask")}
+    special = {name: _token_of(model.tokenizer, name) for name in ("unk", "pad", "mask", "space")}
     found: dict[str, Callable[[], torch.Tensor]] = {
         name: partial(_of_token, model, inputs, int(token)) for name, token in special.items() if token is not None
     }
@@ -39,7 +39,7 @@ def stand_in(model: Model, token: int, baseline: str | None) -> int:
     Raises: InputError if the baseline is no token.
     """
     names = ("unk", "pad", "mask", "eos") if baseline is None else (baseline,)
-    found = [getattr(model.tokenizer, f"{name}_token_id", None) for name in names]
+    found = [_token_of(model.tokenizer, name) for name in names]
     ids = [int(i) for i in found if i is not None and (baseline is not None or i != token)]
     if not ids:
         raise InputError(
@@ -68,6 +68,13 @@ def of_unknown_tokens(model: Model, inputs: Inputs) -> torch.Tensor:
     if source:
         text = (inputs.ids[0], *text[1:])
     return model.embed(Inputs(source, text))
+
+
+def _token_of(tokenizer: Any, name: str) -> int | None:
+    """Return the id of a special token, or of a space (the first, if the tokenizer writes it with several)."""
+    if name != "space":
+        return getattr(tokenizer, f"{name}_token_id", None)
+    return next(iter(tokenizer(" ", add_special_tokens=False)["input_ids"]), None)
 
 
 def _of_token(model: Model, inputs: Inputs, token: int) -> torch.Tensor:

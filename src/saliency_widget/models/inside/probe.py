@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from .ways import Network, Way
 
-_N = 16  # tokens of the text that is tried
+SHORT = 16  # tokens of the text that is tried
 
 # Errors by which the code of a model says that it cannot do what it was asked for.
-_MODEL_ERRORS = (
+MODEL_ERRORS = (
     AssertionError, AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 
@@ -39,7 +39,8 @@ class Facts:
 
     `first`: the weights' number and the logits of the first pass, which the next probe reuses. `spans`: lengths (from,
     to) between which positions are encoded alike. `packed`: the farthest reach back of a row in a sequence of changed
-    ends that gave right logits.
+    ends that gave right logits. `masked`, `branched`: the rows of the longest masked text, and of the largest tree of
+    texts, that gave right logits; see `removal`.
     """
 
     structure: int
@@ -47,6 +48,8 @@ class Facts:
     first: tuple[int, torch.Tensor] | None = None
     spans: list[tuple[int, int]] = field(default_factory=list)
     packed: int = 0
+    masked: int = 0
+    branched: int = 0
 
     @property
     def reads_ids(self) -> bool:
@@ -75,6 +78,7 @@ class Probed(Protocol):
     model: Any
     weights_fingerprint: int
     has_source: bool
+    reads_classes: bool
 
     @property
     def facts(self) -> Facts:
@@ -132,6 +136,7 @@ def recall(source: Any, before: Facts | None) -> Facts:
     facts = facts_of(source)
     if before is not None:
         facts.found, facts.spans, facts.packed = before.found, before.spans, before.packed
+        facts.masked, facts.branched = before.masked, before.branched
     return facts
 
 
@@ -154,7 +159,7 @@ def writes_weights(model: Probed) -> bool:
                 logits = _plain_of_short_text(model)
             except shadow.WritesWeights:
                 return True
-            except _MODEL_ERRORS as error:
+            except MODEL_ERRORS as error:
                 if "memory" in str(error):
                     raise
                 said = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
@@ -195,6 +200,11 @@ def is_causal(model: Probed) -> bool:
     False, which is safe, while weights are NaN.
     """
     return _read_of(model).is_causal
+
+
+def sees_back_alone(model: Probed) -> bool:
+    """Return whether no token of a language model without a source sees what stands after it."""
+    return not (model.has_source or model.reads_classes) and is_causal(model)
 
 
 def batches(model: Probed) -> bool:
@@ -256,7 +266,7 @@ def _look(model: Probed) -> tuple[_Read, bool]:
     reads_ids = not near(logits(embeddings, _other_ids(inputs)), text, model, SAME)
     try:
         together = logits(torch.cat([embeddings, changed, -embeddings]))[:2]
-    except (UnsupportedMethod, *_MODEL_ERRORS):
+    except (UnsupportedMethod, *MODEL_ERRORS):
         together = text[:0]
     batches = near(together, torch.cat([text, other]), model, OTHER)
     if not (anew or batches) and not near(logits(embeddings), text, model, SAME):
@@ -284,7 +294,7 @@ def _look_for_way(model: Probed) -> tuple[Way, torch.Tensor]:
         try:
             with torch.no_grad():
                 given = inside.direct(inputs, way)(inside.embed(inputs), at).logits
-        except (UnsupportedMethod, *_MODEL_ERRORS) as error:
+        except (UnsupportedMethod, *MODEL_ERRORS) as error:
             refusal = error
             continue
         if near(given[0], expected, model, SAME) or not bool(expected.isfinite().any()):
@@ -375,8 +385,8 @@ def rounds_steps(model: Probed) -> bool:
 
 def short_text(model: Probed) -> Inputs:
     """Return a short text, with a source where the model reads one."""
-    limit = model.n_positions or _N
-    ids = model.some_ids(max(2, min(_N, limit)))
+    limit = model.n_positions or SHORT
+    ids = model.some_ids(max(2, min(SHORT, limit)))
     return Inputs(ids[:4], ids) if model.has_source else Inputs((), ids)
 
 

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .calls import Block, Handler
@@ -81,9 +81,22 @@ class Product:
         output: torch.Tensor = self.function(*args, **kwargs)
         return output
 
+    def cooled(self, temperature: float) -> Product:
+        """Return the same call with what is added to the scores, a mask of numbers, divided by a temperature."""
+        import torch
+
+        def divided(place: int | str, value: Any) -> Any:
+            added = place not in self._places and isinstance(value, torch.Tensor) and value.is_floating_point()
+            return value / temperature if added else value
+
+        args = tuple(divided(at, value) for at, value in enumerate(self.args))
+        return replace(self, args=args, kwargs={name: divided(name, value) for name, value in self.kwargs.items()})
+
 
 # Returns the output that replaces a product's; None leaves the product's own.
 Answer = Callable[[Product], "torch.Tensor | None"]
+# (the softmax, its input, its output) → the output that replaces it
+AtSoftmax = Callable[[Callable[["torch.Tensor"], "torch.Tensor"], "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 
 
 def _product(
@@ -112,18 +125,23 @@ def _product(
     return Product(function, name, args, kwargs, operands, of_each, places)
 
 
+def _as_it_is(_softmax: Callable[..., torch.Tensor], _given: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    return output
+
+
 # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @contextmanager
-def answering(model: Any, answer: Answer) -> Iterator[None]:
-    """Enter a context that calls `answer` with each product that this thread computes.
+def answering(model: Any, answer: Answer, at_softmax: AtSoftmax = _as_it_is) -> Iterator[None]:
+    """Enter a context that calls `answer` with each product, `at_softmax` with each softmax, that this thread computes.
 
-    It also calls it for layers of `model` that autograd runs again, in any thread.
+    It also calls them for layers of `model` that autograd runs again, in any thread. A softmax counts that goes over
+    the last axis.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    mode = _observer_mode(answer)
+    mode = _observer_mode(answer, at_softmax)
     with ExitStack() as stack:
         for layer in model.modules():
             if isinstance(layer, GradientCheckpointingLayer):
@@ -155,7 +173,7 @@ def unobserved() -> Any:
     return torch._C.DisableTorchFunction()  # noqa: SLF001 (torch offers no other way)
 
 
-def _observer_mode(answer: Answer) -> Any:
+def _observer_mode(answer: Answer, at_softmax: AtSoftmax) -> Any:
     """Return the mode that observes each call of a torch function."""
     from torch import Tensor
     from torch.overrides import TorchFunctionMode
@@ -195,12 +213,22 @@ def _observer_mode(answer: Answer) -> Any:
             output = function(*args, **kwargs)
             if isinstance(output, Tensor):
                 if is_softmax and _is_over_last_axis(output, args, kwargs):
+                    output = at_softmax(_of_input(function, args, kwargs), tensors[0], output)
                     self._shares[output] = (Softmax(before, output.grad_fn),)
                 elif shares := [one for numel, made_of in known if numel == output.numel() for one in made_of]:
                     self._shares[output] = tuple(dict.fromkeys(shares))
             return output
 
     return Observer()
+
+
+def _of_input(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a softmax as a function of its input alone."""
+    if args:
+        return lambda given: function(given, *args[1:], **kwargs)
+    return lambda given: function(**{**kwargs, "input": given})
 
 
 def _is_over_last_axis(output: torch.Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""AttnLRP: a forward pass whose backward pass carries relevance.
+"""AttnLRP and GIM: a forward pass whose backward pass follows other rules than the derivative.
 
 The relevance of a feature x is x · g, where g is a gradient that a few steps have changed (Arras et al. 2025,
 arXiv:2502.15886, write all of LRP so). With ε = 0 a linear step keeps its ordinary gradient; a bias takes its share and
@@ -8,6 +8,9 @@ keeps it. What is not linear has a rule of its own (numbers as in Achtibat et al
     y = (x - mean) / deviation          deviation is a constant    identity rule, Prop. 3.4; so RMSNorm, without mean
     y = a · b, and matrix products      half of g to each side     uniform rule, Prop. 3.2 and 3.3
     y = softmax(x)                      the ordinary gradient      Taylor expansion at x, Prop. 3.1
+
+GIM (Edin et al. 2025, arXiv:2505.17630) has the same rules for norms and products, and two of its own: a function of
+each element keeps its ordinary gradient, and a softmax goes backward at a higher temperature (see `tempered`).
 
 The model's code is not changed. During a pass of a shadow, hooks, an attention function and a mode that observes matrix
 products return the same numbers (bit for bit) with another graph of ordinary operations, so that batched backward
@@ -26,18 +29,34 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ...errors import UnsupportedMethod
 from .interface import InterfaceCall, Standin, answering_as, eager_of, registered
 from .products import Product, answering, unobserved
+from .tempered import check_temperature, cooled, tempered, tempered_softmax
 
 if TYPE_CHECKING:
     import torch
     from torch.autograd.graph import Node
     from torch.utils.hooks import RemovableHandle
 
-Rule = Literal["attnlrp", "cp-lrp"]
+Rule = Literal["attnlrp", "cp-lrp", "gim"]
 
-# The shares that query, key and value keep of their gradients. softmax(q·k)·v: half of the relevance goes to v, half
-# through the softmax to q·k, and half of that to each, by the rules of two products and a softmax. CP-LRP (Ali et al.
-# 2022, arXiv:2202.07304) takes the weights as constants.
-_SHARES: dict[Rule, tuple[float, float, float]] = {"attnlrp": (0.25, 0.25, 0.5), "cp-lrp": (0.0, 0.0, 1.0)}
+
+class _Steps(NamedTuple):
+    """The rules in which methods differ.
+
+    `shares`: the shares that query, key and value keep of their gradients. softmax(q·k)·v: half goes to v, half through
+    the softmax to q·k, and half of that to each, by the rules of two products. `identity`: whether functions of each
+    element have the identity rule. `temperature`: that of the backward pass of a softmax.
+    """
+
+    shares: tuple[float, float, float]
+    identity: bool = True
+    temperature: float = 1.0
+
+
+_RULES: dict[Rule, _Steps] = {
+    "attnlrp": _Steps((0.25, 0.25, 0.5)),
+    "cp-lrp": _Steps((0.0, 0.0, 1.0)),  # attention weights are constants (Ali et al. 2022, arXiv:2202.07304)
+    "gim": _Steps((0.25, 0.25, 0.5), identity=False, temperature=2.0),
+}
 
 # A module whose class name ends so normalises over its last axis; whether it really does is tried out (`_probe`).
 _NORMS = ("Norm", "Norm1P")
@@ -82,34 +101,37 @@ class _Norm(NamedTuple):
 class _Rules:
     """The state of one context: its rule, its findings about modules, and the graph of its first pass."""
 
-    shares: tuple[float, float, float]
+    steps: _Steps
     norms: dict[torch.nn.Module, _Norm] = field(default_factory=dict)
     slopes: dict[torch.nn.Module, float | None] = field(default_factory=dict)
+    by_element: dict[torch.nn.Module, bool] = field(default_factory=dict)
     # Steps that a rule made, with the steps before the rule; None after the first pass was searched.
     made: dict[Node, tuple[Node, ...]] | None = field(default_factory=dict)
     # What the vocabulary projection was given. What comes after (a soft cap of the logits) belongs to the objective.
     end: torch.Tensor | None = None
     latest: torch.Tensor | None = None  # the last answer of a module without parts
+    cools: set[type] = field(default_factory=set)  # modules whose attention was found to take a temperature
 
     @property
     def constant_weights(self) -> bool:
         """Return whether no relevance goes back through attention weights."""
-        return self.shares[0] == 0
+        return self.steps.shares[0] == 0
 
 
 @contextmanager
 def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
-    """Enter a context in which the backward pass of a shadow carries relevance.
+    """Enter a context in which the backward pass of a shadow follows a rule.
 
     The outputs are the same, bit for bit. (gradient · embedding).sum(-1) is then the relevance [batch, n] of each
     embedding for what was differentiated; the backward pass may be batched, and may come after the context was left.
     `rule` "cp-lrp" takes the attention weights as constants: where there are no biases, relevance adds up to the logit.
+    "gim" gives GIM's gradient.
     Raises: UnsupportedMethod if `why_no_relevance` has a reason; or during the pass, at a step without a rule.
     """
     reason = why_no_relevance(model)
     if reason is not None:
         raise UnsupportedMethod(reason, cure=_CURE)
-    rules = _Rules(_SHARES[rule])
+    rules = _Rules(_RULES[rule])
     handles: list[RemovableHandle] = []
 
     def named(implementation: str | None) -> str | None:
@@ -119,7 +141,8 @@ def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
 
     try:
         handles.extend(_hooks(model, rules))
-        with answering_as(model, named), answering(model, partial(_at_product, rules)):
+        at_softmax = partial(tempered_softmax, rules.steps.temperature)
+        with answering_as(model, named), answering(model, partial(_at_product, rules), at_softmax):
             yield
     finally:
         for handle in handles:
@@ -208,6 +231,9 @@ def _at_input(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) ->
         return None
     x, latest = args[0], rules.latest
     if node.name() in _PLAIN and latest is not None and node.next_functions[0][0] is latest.grad_fn:
+        if not rules.steps.identity:
+            _note(rules, x, _before(node))
+            return None
         return (_identity(latest, x, _PLAIN[node.name()]), *args[1:])
     while node.name().startswith("ToCopy"):
         node = node.next_functions[0][0]
@@ -229,6 +255,10 @@ def _at_activation(
 ) -> torch.Tensor | None:
     if not args or not _concerns(args[0]):
         return None
+    if not rules.steps.identity:
+        one = y.view_as(y)  # one step, whatever products it was built from: these are not halved
+        _note(rules, one, () if args[0].grad_fn is None else (args[0].grad_fn,))
+        return one
     if module not in rules.slopes:
         rules.slopes[module] = _slope(module, args[0])
     slope = rules.slopes[module]
@@ -241,9 +271,9 @@ def _at_unknown(
     """Handle a module without weights of an unknown class: it is an activation if it works by element (Bloom's)."""
     if len(args) != 1 or kwargs or not _concerns(args[0]) or not _concerns(y) or y is args[0]:
         return None
-    if module not in rules.slopes and not _is_by_element(module, args[0], y):
-        rules.slopes[module] = None
-    return _at_activation(rules, module, args, y)
+    if module not in rules.by_element:
+        rules.by_element[module] = _is_by_element(module, args[0], y)
+    return _at_activation(rules, module, args, y) if rules.by_element[module] else None
 
 
 def _is_by_element(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> bool:
@@ -330,7 +360,7 @@ def _no_norm(module: torch.nn.Module) -> UnsupportedMethod:
 
 
 def _attention(rules: _Rules, implementation: str, call: InterfaceCall) -> torch.Tensor:
-    """Call `implementation`; its softmax, and a soft cap's tanh (Gemma 2), keep their ordinary gradients.
+    """Call `implementation`; its softmax has the rule's temperature, a soft cap's tanh (Gemma 2) its own gradient.
 
     Shapes: [batch, heads, n, head_dim] in, [batch, n, heads, head_dim] out.
     """
@@ -338,9 +368,19 @@ def _attention(rules: _Rules, implementation: str, call: InterfaceCall) -> torch
     default = eager_of(call.module) if implementation == "eager" else None
     attend: Callable[..., tuple[torch.Tensor, torch.Tensor | None]]
     attend = code["ALL_ATTENTION_FUNCTIONS"].get_interface(implementation, default)
-    parts = [_share(x, share) for x, share in zip((call.query, call.key, call.value), rules.shares, strict=True)]
+    parts = [_share(x, share) for x, share in zip((call.query, call.key, call.value), rules.steps.shares, strict=True)]
+
+    def run(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, warmth: float) -> torch.Tensor:
+        if warmth == 1:
+            return attend(call.module, query, key, value, call.mask, **call.options)[0]
+        cool = cooled(call, warmth)
+        return attend(call.module, query / warmth, key, value, cool.mask, **cool.options)[0]
+
     with unobserved():  # the shares are those of all its products
-        output, _ = attend(call.module, *parts, call.mask, **call.options)
+        if type(call.module) not in rules.cools:
+            check_temperature(attend, call, rules.steps.temperature)
+            rules.cools.add(type(call.module))
+        output = tempered(run, parts, rules.steps.temperature)
     # A mask or a bias may depend on the input too (Doge): then the steps that made it need rules.
     nodes = (getattr(x, "grad_fn", None) for x in (*parts, call.mask, *call.options.values()))
     _note(rules, output, tuple(node for node in nodes if node is not None))
@@ -359,19 +399,32 @@ def _at_product(rules: _Rules, product: Product) -> torch.Tensor | None:
     if not any(depends) or not (all(depends) or product.is_attention):
         return None
     if product.fused:
-        shares: tuple[float, ...] = rules.shares
+        shares: tuple[float, ...] = rules.steps.shares
     elif rules.constant_weights and product.is_attention:
         shares = tuple(0.0 if made_of else 1.0 for made_of in product.shares)
     else:
         shares = (0.5, 0.5) if all(depends) else (1.0, 1.0)
     parts = [_share(x, share) for x, share in zip(product.operands, shares, strict=True)]
-    output = product.of(*parts)
+    output = _run_product(product, parts, rules.steps.temperature)
     nodes = [getattr(x, "grad_fn", None) for x in (*parts, *product.others)]
     _note(rules, output, tuple(node for node in nodes if node is not None))
     for softmax in (softmax for made_of in product.shares for softmax in made_of):
         if rules.made is not None and softmax.made is not None:
             rules.made[softmax.made] = () if softmax.given is None else (softmax.given,)
     return output
+
+
+def _run_product(product: Product, parts: list[torch.Tensor], temperature: float) -> torch.Tensor:
+    """Return the product of `parts`; the softmax of a fused attention goes backward at a temperature."""
+    if not product.fused:
+        return product.of(*parts)
+
+    def run(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, warmth: float) -> torch.Tensor:
+        if warmth == 1:
+            return product.of(query, key, value)
+        return product.cooled(warmth).of(query / warmth, key, value)
+
+    return tempered(run, parts, temperature)
 
 
 # ── no step without a rule ────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,33 @@
+/** What an evaluation will cost, as far as the page can tell before it is asked for. */
+
+import { about } from "../../format";
+import type { Span } from "../../layout";
+import type { Store } from "../../store";
+
+const EXACT = 10; // words up to which every subset is read
+const SHORT = 60; // words below which the kernel keeps to seconds, and from which on to occlusion runs
+const [SECONDS, RUNS, OPERATORS, ORDERS] = [10, 3, 2, 50];
+
+/** The number of words before a target that may be taken away, about: the first, the last and a template's stay. */
+export function wordsBefore({ tokens, firstTarget, kind }: Store, cols: Span): number {
+  const end = kind.value === "classes" ? firstTarget.value : firstTarget.value + cols.start;
+  const words = new Set<number>();
+  for (const { role, word } of tokens.value.slice(0, end)) if (role !== "special") words.add(word);
+  return Math.max(0, words.size - (kind.value === "text" ? 2 : 0));
+}
+
+/** In words: what is read, and how long that takes where it is known. */
+export function costOf(store: Store, cols: Span): string {
+  const n = wordsBefore(store, cols);
+  const { seconds } = store.methodCalled("occlusion") ?? {};
+  const rows = Math.max(1, store.firstTarget.value + cols.start);
+  if (n <= EXACT) {
+    const passes = (OPERATORS * 2 ** n * 2) / rows; // the texts of all subsets share their beginnings
+    const time = seconds == null ? "" : ` (${about((seconds * passes) / rows)})`;
+    return `Every choice of about ${n} words is read, under ${OPERATORS} operators${time}.`;
+  }
+  const orders = `Up to ${ORDERS} random orders of about ${n} words are read beside the maps, under ${OPERATORS} operators`;
+  if (n < SHORT) return `${orders} (at most about ${SECONDS} s).`;
+  const time = seconds == null ? "" : `, ${about((RUNS * seconds * n) / rows)}`;
+  return `${orders} (${RUNS} times what taking each word out once takes${time}).`;
+}

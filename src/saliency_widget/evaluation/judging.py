@@ -1,0 +1,405 @@
+"""From maps of a text to judgements: which masks are read, in which order, and what is told while it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from ..attribution import masking
+from ..attribution.engine import ONE_PASS
+from ..attribution.operators import OPERATORS
+from ..attribution.pipeline import problem_of
+from ..attribution.problem import Problem, Progress
+from ..attribution.subsets import all_subsets
+from ..checks import one_of
+from ..errors import InputError
+from ..models.text.document import joined
+from ..types import Objective, Request
+from .budget import DEFAULT_RUNS, EXACT, Budget, Plan, Size, check_budget, check_random, exact_plan, in_seconds, plan
+from .common_text import Aim, Given, aims_of, common_text, scores_of, units
+from .curves import Curves, curves_of, masks_of, without
+from .evaluation import Evaluation
+from .faithfulness import Case, half_masks, lds, of_curves
+from .findings import Band, Floor, Judgement
+from .rankings import BREAKINGS, EVERY, antithetic, every_order, ranked
+
+if TYPE_CHECKING:
+    from ..attribution.masking import Outcome
+    from ..attribution.operators import Intact
+    from ..models.base import Model
+    from .curves import Keep
+    from .rankings import Floats, Ints
+
+_Found: TypeAlias = tuple[tuple[Floor, ...], tuple[Judgement, ...]]  # those of one operator
+UNITS = ("token", "word", "sentence", "segment")
+_ORDERS = 20_000  # random rankings where every subset is known but the orders are too many to look at all
+_BLOCK = 10  # random rankings between two looks at what was found
+_TRIED = 800  # rows of masks of half of the units by which the time of a row is measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of an evaluation, checked for itself but not yet against maps and model."""
+
+    operators: tuple[str, ...]
+    unit: str
+    random: int
+    targets: Any
+    budget: Budget
+
+
+def check_asked(operators: Any, unit: str, random: Any, targets: Any, budget: Any) -> Asked:
+    """Return what is asked. Raises: InputError, UnknownName."""
+    names = (operators,) if isinstance(operators, str) else tuple(operators)
+    for name in names:
+        one_of("operator", name, OPERATORS)
+    if not names or len(set(names)) != len(names):
+        raise InputError(
+            "There is no operator, or one of them twice.", cure=f"Name some of {', '.join(OPERATORS)}, each once."
+        )
+    one_of("unit", unit, UNITS)
+    return Asked(operators=names, unit=unit, random=check_random(random), targets=targets, budget=check_budget(budget))
+
+
+class Setting(NamedTuple):
+    """What is judged: t targets and m maps on one problem, whose objective is the value.
+
+    `targets`: of each, its name and the columns of the problem whose objectives are added. `rows`: those of each of the
+    n units that may go, and `units` their texts. `scores`: of each map and target, [n] each.
+    """
+
+    problem: Problem
+    targets: tuple[Aim, ...]
+    rows: list[tuple[int, ...]]
+    units: tuple[str, ...]
+    maps: tuple[str, ...]
+    methods: tuple[str, ...]
+    signed: tuple[bool, ...]
+    scores: list[list[Floats]]
+    notes: dict[str, str] = {}  # noqa: RUF012 (never changed)
+    model_name: str = ""
+
+
+def judge(
+    model: Model, maps: Sequence[Given], asked: Asked, memory_budget: int | None = None
+) -> Iterator[Evaluation | Progress]:
+    """Judge these maps as `judge_setting` does. `model` is a shadow.
+
+    Raises: InputError, OutOfMemory, WeightsChanged.
+    """
+    yield from judge_setting(setting_of(model, maps, asked, memory_budget), asked)
+    model.check_weights()
+
+
+def judge_setting(setting: Setting, asked: Asked) -> Iterator[Evaluation | Progress]:
+    """Yield how far the work is (in rows), and after each block of it what was found so far; the last one is complete.
+
+    Stop iterating to cancel: what was yielded is valid.
+    """
+    started = time.perf_counter()
+    n, size = len(setting.rows), _size(setting, asked)
+    exact = n <= EXACT
+    values = [_Values(setting, operator) for operator in asked.operators]
+    chosen = exact_plan(n, size, asked.random) if exact else _planned(size, asked, values[0])
+    total = max(1, round(chosen.rows))
+    found: list[_Found] = []
+    every = _rankings(n, chosen.random, exact=exact)
+    for of_operator in values:
+        blocks = [len(every)] if exact else [*range(_BLOCK, chosen.random, _BLOCK), chosen.random]
+        for count in blocks:
+            random, whole = every[:count], count == blocks[-1]
+            if exact:
+                of_operator.fill_all()
+            else:
+                for _ in of_operator.fill(_masks(setting, chosen, random, whole=whole)):
+                    yield Progress(min(total - 1, round(sum(each.rows for each in values))), total)
+            judged = _judged(setting, of_operator, chosen, random, whole=whole)
+            spent = sum(each.rows for each in values)
+            now = _evaluation(setting, asked, chosen, [*found, judged])
+            yield replace(
+                now,
+                complete=whole and of_operator is values[-1],
+                rows=spent,
+                runs=spent / size.run if size.run else 0.0,
+                seconds=time.perf_counter() - started,
+            )
+        found.append(judged)
+
+
+# ── the setting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def setting_of(model: Model, maps: Sequence[Given], asked: Asked, memory_budget: int | None = None) -> Setting:
+    """Return what is judged, from maps and the model (a shadow). Raises: InputError, TokenNotFound, AmbiguousToken."""
+    text = common_text(model, maps)
+    aims = aims_of(text, asked.targets)
+    used = sorted({at for aim in aims for at in aim.targets})
+    document = replace(text.document, targets=tuple(text.document.targets[at] for at in used))
+    objective: Objective = "logit" if model.raw else "log_probability"
+    request = Request(
+        inputs=document.inputs, targets=document.targets, method="evaluation", objective=objective, settings=None
+    )
+    problem = problem_of(model, request, document, memory_budget)
+    for operator in asked.operators:
+        reason = masking.why_not(problem, operator)
+        if reason is not None:
+            raise InputError(reason, cure=f"Take operators={masking.operators_of(problem)!r}, or some of them.")
+    first = min(target.position for target in document.targets)
+    rows = units(document, asked.unit, masking.may_go(problem), first)
+    if not rows:
+        raise InputError(
+            f"Nothing can be taken away before {aims[0].name!r}: the first token, those of a template and the one that "
+            "predicts always stay.",
+            cure='Give a longer text, or take unit="token".',
+        )
+    scores, notes = [], {}
+    for at, given in enumerate(text.maps):
+        of_aims = [scores_of(text, at, aim, rows) for aim in aims]
+        if missing := max(int(np.isnan(column).sum()) for column in of_aims):
+            notes[given.name] = f"{missing} of {len(rows)} {asked.unit}s have no score and count as 0."
+        scores.append([np.nan_to_num(column) for column in of_aims])
+        if len(rows) > 1 and all(len(np.unique(column)) == 1 for column in scores[-1]):
+            notes[given.name] = "all of its scores are equal, so it is as good as random orders, and no better."
+    return Setting(
+        problem=problem,
+        targets=tuple(Aim(aim.name, tuple(used.index(at) for at in aim.targets)) for aim in aims),
+        rows=rows,
+        units=tuple(joined([document.rows[row] for row in unit]).text.strip() for unit in rows),
+        maps=tuple(given.name for given in text.maps),
+        methods=tuple(given.map.method for given in text.maps),
+        signed=tuple(given.map.signed for given in text.maps),
+        scores=scores,
+        notes=notes,
+        model_name=model.name,
+    )
+
+
+def _size(setting: Setting, asked: Asked) -> Size:
+    moving = sum(map(len, setting.rows))
+    return Size(
+        len(setting.rows),
+        setting.problem.n_rows - moving,
+        moving,
+        tuple(not OPERATORS[operator].shortens for operator in asked.operators),
+        len(setting.maps) * len(setting.targets),
+    )
+
+
+def _planned(size: Size, asked: Asked, values: _Values) -> Plan:
+    seconds = in_seconds(asked.budget, size.n)
+    if seconds is None:
+        runs = DEFAULT_RUNS if asked.budget.runs is None else asked.budget.runs
+        named = f"{runs:g} occlusion run{'' if runs == 1 else 's'}"
+        return plan(size, asked.random, runs * size.run, named)
+    assert values.texts, "reading the text once is no part of what is measured"
+    halves = without(antithetic(size.n, asked.random, seed=0), ((size.n + 1) // 2,))[:, 0]
+    count = int(np.clip(_TRIED // (size.base + size.moving // 2), 4, len(halves)))
+    started = time.perf_counter()
+    list(values.fill(halves[:count]))
+    spent = time.perf_counter() - started
+    return plan(size, asked.random, values.rows * seconds / spent, f"{seconds:g} seconds")
+
+
+def _rankings(n: int, random: int, *, exact: bool) -> Ints:
+    if not exact:
+        return antithetic(n, random, seed=0)
+    return every_order(n) if n <= EVERY else antithetic(n, _ORDERS, seed=0)
+
+
+# ── passes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Values:
+    """The values of the masks of units that were read, under one operator. `rows`: of all passes so far."""
+
+    def __init__(self, setting: Setting, operator: str) -> None:
+        self.operator = operator
+        self.rows = 0.0
+        self._setting = setting
+        self._texts: list[Intact] | None = None
+        self._known: dict[bytes, int] = {}
+        self._values: list[Floats] = []  # one [2, aims] for each known mask: values and margins
+        self._table: Floats | None = None  # [2^n, 2, aims] where every subset is known
+
+    def fill(self, masks: Keep) -> Iterator[None]:
+        """Read those of the masks [m, n] that are not known yet, and yield after each batch."""
+        keys: list[bytes] = []
+        new: list[Keep] = []
+        for key, mask in zip(_keys(masks), masks, strict=True):
+            if key not in self._known:
+                self._known[key] = len(self._values) + len(keys)
+                keys.append(key)
+                new.append(mask)
+        if not new:
+            return
+        keep = self._rows_of(np.array(new))
+        parts: list[list[Outcome]] = []
+        cost = self._cost(keep) / len(self.texts)
+        for text in self.texts:
+            found = []
+            for outcome in masking.outcomes(text, keep, self.operator):
+                found.append(outcome)
+                self.rows += cost * len(outcome.objectives) / len(keep)
+                yield
+            parts.append(found)
+        self._values += list(self._of_aims(parts))
+
+    def fill_all(self) -> None:
+        """Read every subset of the units."""
+        rows = self._setting.rows
+        parts = [[all_subsets(text, rows, self.operator)] for text in self.texts]
+        self._table = self._of_aims(parts)
+        n = len(rows)
+        subsets = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
+        self.rows += self._cost(self._rows_of(subsets))
+
+    def read(self, masks: Keep) -> tuple[Floats, Floats]:
+        """Return values and margins [..., aims] of known masks [..., n]."""
+        n = masks.shape[-1]
+        flat = masks.reshape(-1, n)
+        if self._table is not None:
+            both = self._table[flat @ (1 << np.arange(n))]
+        else:
+            both = np.array(self._values)[[self._known[key] for key in _keys(flat)]]
+        shape = (*masks.shape[:-1], both.shape[-1])
+        return both[:, 0].reshape(shape), both[:, 1].reshape(shape)
+
+    @property
+    def exact(self) -> bool:
+        """Return whether every subset is known."""
+        return self._table is not None
+
+    @property
+    def texts(self) -> list[Intact]:
+        """Return the text as it was read once: for all targets, or for each where a network needs that."""
+        if self._texts is None:
+            problem = self._setting.problem
+            n, most = len(problem.targets), ONE_PASS if problem.causal else 1
+            self._texts = [
+                masking.read(problem, range(start, min(start + most, n)), None) for start in range(0, n, most)
+            ]
+        return self._texts
+
+    def _rows_of(self, masks: Keep) -> Keep:
+        """Return the masks of rows [m, n_rows] for masks of units [m, n]."""
+        keep = np.ones((len(masks), self._setting.problem.n_rows), dtype=bool)
+        for at, rows in enumerate(self._setting.rows):
+            keep[:, list(rows)] = masks[:, [at]]
+        return keep
+
+    def _cost(self, keep: Keep) -> float:
+        return float(keep.sum() if OPERATORS[self.operator].shortens else keep.size)
+
+    def _of_aims(self, parts: Sequence[Sequence[Outcome]]) -> Floats:
+        """Return values and margins [m, 2, aims]: sums over the tokens of a target, and its weakest margin."""
+        objectives, margins = (
+            np.concatenate(
+                [np.concatenate([outcome[which].double().cpu().numpy() for outcome in found]) for found in parts],
+                axis=1,
+            )
+            for which in (0, 1)
+        )  # [m, columns]
+        values = [objectives[:, list(cols)].sum(axis=1) for _, cols in self._setting.targets]
+        weakest = [margins[:, list(cols)].min(axis=1) for _, cols in self._setting.targets]
+        both: Floats = np.stack([np.stack(values, axis=1), np.stack(weakest, axis=1)], axis=1)
+        return both
+
+
+def _keys(masks: Keep) -> list[bytes]:
+    return [line.tobytes() for line in np.packbits(masks, axis=1)]
+
+
+def _masks(setting: Setting, chosen: Plan, random: Ints, *, whole: bool) -> Keep:
+    """Return the masks that are needed for so many random rankings; at last also all halves."""
+    n = len(setting.rows)
+    parts = [np.ones((1, n), dtype=bool), np.zeros((1, n), dtype=bool), masks_of(random, chosen.steps)]
+    for orders in (ranked(column, random) for columns in setting.scores for column in columns):
+        parts += [masks_of(orders, chosen.steps)] + ([without(orders, (1,))[:, 0]] if chosen.singles else [])
+    return np.concatenate([*parts, _halves(n, chosen, random)] if whole else parts)
+
+
+def _halves(n: int, chosen: Plan, random: Ints) -> Keep:
+    """Return masks of half of the units: those of the random rankings' 50 % points, and more up to 64."""
+    own = without(random, ((n + 1) // 2,))[:, 0]
+    return np.concatenate([own, half_masks(n, max(0, chosen.half_masks - len(own)), seed=1)])
+
+
+# ── what they say ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _judged(setting: Setting, values: _Values, chosen: Plan, random: Ints, *, whole: bool) -> _Found:
+    """Return floors and judgements under one operator from what was read so far."""
+    n = len(setting.rows)
+    exact = values.exact
+    exhaustive = exact and n <= EVERY
+    of_random = curves_of(random, chosen.steps, values.read)
+    (full, margin), (empty, _) = (values.read(np.full((1, n), kept)) for kept in (True, False))
+    breakers = antithetic(n, chosen.random, seed=0) if exact else random
+    if exact:
+        halves = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
+        halves = halves[halves.sum(axis=1) == n // 2]
+    else:
+        halves = _halves(n, chosen, random) if whole else without(random, ((n + 1) // 2,))[:, 0]
+    of_halves, _ = values.read(halves)
+    floors, judged = [], []
+    for at, aim in enumerate(setting.targets):
+        case = Case(n, chosen.steps, float(full[0, at]), float(empty[0, at]), float(margin[0, at]), exhaustive)
+        here = Curves(*(part[..., [at]] for part in of_random))
+        floors.append(
+            Floor(aim.name, values.operator, case.whole, case.empty, _band(here.without), _band(here.only), len(random))
+        )
+        for name, signed, columns in zip(setting.maps, setting.signed, setting.scores, strict=True):
+            scores = columns[at]
+            constant = len(np.unique(scores)) == 1
+            orders = ranked(scores, random if constant else breakers, len(breakers) if exact else BREAKINGS)
+            ours = Curves(*(part[..., [at]] for part in curves_of(orders, chosen.steps, values.read)))
+            first = values.read(without(orders, (1,))[:, 0])[1][:, at] if chosen.singles else None
+            figures = of_curves(case, ours, here, first)
+            figures.append(lds(scores, halves, of_halves[:, at], breakers, signed=signed))
+            judged.append(
+                Judgement(
+                    name,
+                    aim.name,
+                    values.operator,
+                    _mean(ours.without),
+                    _mean(ours.only),
+                    _mean(ours.reverse),
+                    tuple(figures),
+                    tuple(orders[0].tolist()) if len(orders) == 1 else (),
+                )
+            )
+    return tuple(floors), tuple(judged)
+
+
+def _mean(curves: Floats) -> tuple[float, ...]:
+    return tuple(curves[..., 0].mean(axis=0).tolist())
+
+
+def _band(curves: Floats) -> Band:
+    low, middle, high = np.percentile(curves[..., 0], (2.5, 50, 97.5), axis=0).tolist()
+    return Band(tuple(middle), tuple(low), tuple(high))
+
+
+def _evaluation(setting: Setting, asked: Asked, chosen: Plan, found: Sequence[_Found]) -> Evaluation:
+    n = len(setting.rows)
+    return Evaluation(
+        maps=setting.maps,
+        methods=setting.methods,
+        targets=tuple(aim.name for aim in setting.targets),
+        operators=tuple(floors[0].operator for floors, _ in found),
+        unit=asked.unit,
+        units=setting.units,
+        steps=chosen.steps,
+        exact=n <= EXACT,
+        exhaustive=n <= EVERY,
+        judgements=tuple(judged for _, of_operator in found for judged in of_operator),
+        floors=tuple(floor for floors, _ in found for floor in floors),
+        given_up=chosen.given_up,
+        notes=setting.notes,
+        raw=setting.problem.raw,
+        model_name=setting.model_name,
+    )

@@ -1,0 +1,149 @@
+"""How far the maps can be believed: the Trust drawer, beside `evaluate` in Python."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from .test_looks import axe
+from .test_quickstart import live, python, run
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+SHOW = (
+    "import saliency_widget as sw, json\n"
+    'w = sw.show("demo", "The first president of the United States was George", target=" Washington")'
+)
+EVALUATE = """a = w.wait()
+o, r = (sw.attribute("demo", "The first president of the United States was George", target=" Washington", method=m,
+                     progress=False) for m in ("occlusion", "random"))
+v = sw.evaluate("demo", [a, o, r], progress=False)"""
+
+
+def judged(view: Any) -> list[str]:
+    """The names of the maps that the drawer judges."""
+    return view.locator(".sw-judged-head b").all_inner_texts()
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+@pytest.fixture
+def opened(desk: Any) -> tuple[Any, Any]:
+    """The homework's sentence, with the drawer open and nothing evaluated."""
+    desk.begin(SHOW)
+    view = run(desk)
+    view.get_by_role("button", name="Trust").click()
+    return desk, view
+
+
+def evaluated(view: Any) -> Any:
+    """The drawer, once its evaluation is complete."""
+    trust = view.locator(".sw-trust")
+    trust.get_by_role("button", name="Evaluate").click()
+    trust.locator(".sw-trust-figures").wait_for(timeout=120_000)
+    view.locator(".sw-progress").wait_for(state="detached", timeout=120_000)
+    return trust
+
+
+def test_the_drawer_says_what_python_says(opened: Any) -> None:
+    """Cost first; then every map's sentences, warnings, curves and figures, with the numbers of `evaluate`."""
+    nb, view = opened
+    trust = view.locator(".sw-trust")
+    assert "Every choice of about 7 words is read" in trust.locator(".sw-trust-cost").inner_text()
+    nb.shot("trust-before-light", view)
+    # Two more maps, computed beside the one on show.
+    view.get_by_role("button", name="Compare").click()
+    picks = view.get_by_role("group", name="Maps to put side by side")
+    for name in ("Occlusion", "Random"):
+        button = picks.get_by_role("button", name=name, exact=True)
+        if button.get_attribute("aria-pressed") == "false":
+            button.click()
+        view.locator(".sw-progress").wait_for(state="detached")
+    for name in picks.locator("[aria-pressed=true]").all_inner_texts():
+        if name not in ("Gradient", "Occlusion", "Random"):
+            picks.get_by_role("button", name=name, exact=True).click()
+    view.get_by_role("button", name="Compare").click()
+    evaluated(view)
+    names = judged(view)
+    assert names[0] == "Gradient"
+    assert {"Occlusion", "Random"} <= set(names)
+    nb.code(EVALUATE)
+    said = {
+        (name, k): plain(line)
+        for block, name in zip(trust.locator(".sw-judged").all(), names, strict=True)
+        for k, line in enumerate(block.locator(".sw-judged-line > :last-child").all_inner_texts())
+    }
+    theirs = python(nb, "[[j.map, v.operators.index(j.operator), s] for j, s in zip(v.judgements, v.sentences)]")
+    for name, k, sentence in theirs:
+        assert said[name, k] == sentence
+    warned = [plain(text).removeprefix("⚠ ") for text in trust.locator(".sw-warning").all_inner_texts()]
+    assert set(python(nb, "list(v.warnings)")) <= set(warned)
+    # A curve's points are Python's probabilities: the axis goes from 0 to 1 over 170 units.
+    for k, operator in enumerate(("mask", "delete")):
+        dots = trust.locator(".sw-curves").nth(k).locator(".sw-curve-0 circle")
+        heights = [(180 - float(dot.get_attribute("cy"))) / 170 for dot in dots.all()]
+        expected = python(
+            nb,
+            f"[float(__import__('math').exp(x)) for x in (v.floor('Washington', {operator!r}).whole, "
+            f"*v.judgement('Gradient', operator={operator!r}).without)]",
+        )
+        assert heights == pytest.approx(expected, abs=2e-3)
+    trust.get_by_text("All figures").click()
+    figures = plain(trust.locator(".sw-trust-figures").inner_text())
+    p = python(nb, "v.judgement('Occlusion').figure('deletion').p")
+    assert f"p = {p:.3f}".replace("0.", ".") in figures
+    trust.get_by_text("All figures").click()
+    # The matrix leads to the maps.
+    matrix = trust.locator(".sw-agreement")
+    assert matrix.locator("tbody tr").count() == len(names)
+    matrix.locator("tbody").get_by_role("button", name="Occlusion", exact=True).click()
+    view.locator(".sw-method[aria-pressed=true]", has_text="Occlusion").wait_for()
+    # No better than chance marks the method, for this target.
+    marked = [plain(text) for text in view.locator(".sw-at-chance").all_inner_texts()]
+    chance = python(nb, "[name for name in v.maps if v.is_chance(name)]")
+    assert set(marked) <= {*chance, *names}
+    assert "Gradient" in marked or "Gradient" not in chance
+    around = 1400 - view.evaluate("e => e.offsetWidth")
+    for theme in ("Light", "Dark"):
+        nb.theme(f"JupyterLab {theme}")
+        for width, window in ((1400, 1400), (700, 700 + around)):
+            nb.page.set_viewport_size({"width": window, "height": 1000})
+            nb.shot(f"trust-{width}-{theme.lower()}", view)
+            assert axe(nb)["violations"] == []
+            assert view.locator(".sw-trust").evaluate("e => e.scrollWidth <= e.clientWidth")
+        nb.page.set_viewport_size({"width": 1400, "height": 1000})
+    nb.theme("JupyterLab Light")
+
+
+def test_the_drawer_is_worked_by_keys(desk: Any) -> None:
+    """p opens it, Tab and Enter evaluate, and p closes it again; the answer is announced."""
+    desk.begin(SHOW)
+    view = run(desk)
+    view.locator(".sw-column").first.focus()
+    desk.page.keyboard.press("p")
+    button = view.locator(".sw-trust").get_by_role("button", name="Evaluate")
+    button.wait_for()
+    button.focus()
+    desk.page.keyboard.press("Enter")
+    view.locator(".sw-judged").first.wait_for(timeout=120_000)
+    view.locator(".sw-trust [role=status]", has_text="Evaluated.").wait_for(state="attached", timeout=120_000)
+    view.locator(".sw-column").first.focus()
+    desk.page.keyboard.press("p")
+    view.locator(".sw-trust").wait_for(state="detached")
+
+
+def test_a_reload_shows_what_was_found(opened: Any) -> None:
+    """A page that comes later gets the evaluation again, and need not ask."""
+    nb, view = opened
+    evaluated(view)
+    before = [plain(text) for text in view.locator(".sw-judged-line").all_inner_texts()]
+    nb.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    nb.page.reload()
+    view = live(nb)
+    view.get_by_role("button", name="Trust").click()
+    view.locator(".sw-judged").first.wait_for()
+    assert [plain(text) for text in view.locator(".sw-judged-line").all_inner_texts()] == before
