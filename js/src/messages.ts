@@ -60,11 +60,6 @@ const orNull =
   <T>(check: Check<T>): Check<T | null> =>
   (value, where) =>
     value === null ? null : check(value, where);
-/** A field that may be left out. */
-const ifThere =
-  <T>(check: Check<T>): Check<T | null> =>
-  (value, where) =>
-    value === undefined ? null : check(value, where);
 const list =
   <T>(check: Check<T>): Check<T[]> =>
   (value, where) =>
@@ -228,7 +223,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_cols: count,
   },
   notes: { map: text, notes: list(note) },
-  column: { map: text, seq: count, col: count, n_rows: count, floor: ifThere(real) },
+  column: { map: text, seq: count, col: count, n_rows: count, floor: orNull(real) },
   status: {
     phase: oneOf(PHASES),
     what: text,

@@ -101,6 +101,8 @@ export function createStore() {
     return cut.pieces;
   });
   const running = computed(() => RUNNING.has(status.value.phase));
+  /** Tells whether the last task was cancelled or failed, so that nothing more comes of it. */
+  const stopped = computed(() => ["cancelled", "failed"].includes(status.value.phase) || failure.value !== null);
   /** Tells whether there is a model: without one the page offers nothing that needs one. */
   const alive = computed(() => document.value?.alive !== false);
   /** Tells whether the model gives raw scores and no probabilities, as in regression. */
@@ -423,6 +425,7 @@ export function createStore() {
     asked,
     pieces,
     running,
+    stopped,
     alive,
     raw,
     explaining,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from ..types import ExplanationKind, Fate, Phase, Role, SegmentKind
 
@@ -212,7 +212,7 @@ class Column(TypedDict):
 
     Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, if known: the standard
     errors of these scores, in the same form. If the text is still being written, the map may have more rows by now,
-    which the target cannot see. `floor`: the size below which a score is noise, where that is known.
+    which the target cannot see. `floor`: the size below which a score is noise, or None where nothing tells it.
     """
 
     type: Literal["column"]
@@ -220,7 +220,7 @@ class Column(TypedDict):
     seq: int
     col: int
     n_rows: int
-    floor: NotRequired[float]
+    floor: float | None
 
 
 class Status(TypedDict):
