@@ -101,8 +101,6 @@ export function createStore() {
     return cut.pieces;
   });
   const running = computed(() => RUNNING.has(status.value.phase));
-  /** Tells whether the last task was cancelled or failed, so that nothing more comes of it. */
-  const stopped = computed(() => ["cancelled", "failed"].includes(status.value.phase) || failure.value !== null);
   /** Tells whether there is a model: without one the page offers nothing that needs one. */
   const alive = computed(() => document.value?.alive !== false);
   /** Tells whether the model gives raw scores and no probabilities, as in regression. */
@@ -320,6 +318,8 @@ export function createStore() {
     if (agreed || message.type === "hello") batch(() => handle(message));
   }
 
+  /** Tells whether the last task was stopped or failed, so that what is not here does not come by itself. */
+  const isOver = computed(() => status.value.phase === "cancelled" || failure.value !== null);
   /** What was found of the maps of the target that is pinned, or on show at first. */
   const evaluation = computed(() => {
     const { value: cols } = reading.restCols;
@@ -413,6 +413,7 @@ export function createStore() {
     notes,
     status,
     failure,
+    isOver,
     explainers,
     answers,
     comparison,
@@ -425,7 +426,6 @@ export function createStore() {
     asked,
     pieces,
     running,
-    stopped,
     alive,
     raw,
     explaining,

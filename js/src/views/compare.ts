@@ -74,7 +74,7 @@ export function compareView(context: ViewContext): HTMLElement {
     isUnderWay: ({ key }: Side) =>
       (store.running.value && !store.explaining.value) ||
       waiting.value.has(key) ||
-      (!store.alive.value && !store.stopped.value),
+      (!store.alive.value && !store.isOver.value),
     compute,
   };
 

@@ -102,8 +102,8 @@ OURS: dict[str, Card] = {
             cost="one forward pass per input token, for all targets",
             work=Work(per_input=1),
             says="Purple: without this {word} {target} would fall; orange: it would rise.",
-            reads="How far the objective falls when this token is taken away: replaced by an unknown one, or as operator= "
-            "says. Purple: the word needs it; orange: the word would be likelier without it.",
+            reads="How far the objective falls when this token is taken away: replaced by an unknown one, or as "
+            "operator= says. Purple: the word needs it; orange: the word would be likelier without it.",
             caveats=(
                 "A text with a hole is none the model was trained on.",
                 "Where two tokens say the same, taking either away changes nothing.",

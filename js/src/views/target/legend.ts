@@ -66,7 +66,7 @@ function whyNothing(store: Store): TemplateResult | string | null {
       : "This column has no shares: its scores are all zero, missing or not finite.";
   if (about !== null && about.col !== null && (turned || about.col !== store.target.value))
     return html`This contrast is about ${quoted(about.target)} alone.`;
-  const isDue = store.running.value || (!store.alive.value && !store.stopped.value);
+  const isDue = store.running.value || (!store.alive.value && !store.isOver.value);
   return isDue ? "This column is on its way." : "This column was not computed.";
 }
 
