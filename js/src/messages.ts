@@ -133,7 +133,14 @@ const method = shape<WireMethod>({
 });
 const note = shape<WireNote>({ text, cols: orNull(list(count)) });
 const objective = shape<WireObjective>({ id: text, label: text, means: text });
-const explainer = shape<WireExplainer>({ id: text, name: text, where: text, is_model: flag, guided: flag });
+const explainer = shape<WireExplainer>({
+  id: text,
+  name: text,
+  where: text,
+  is_model: flag,
+  guided: flag,
+  compares: flag,
+});
 const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATION_KINDS), text });
 const word = shape<WireWord>({ text, score: orNull(real), uncertainty: orNull(real) });
 const written = shape<WirePair>({ word: text, value: real, fate: oneOf(FATES), at: orNull(count) });
@@ -259,7 +266,6 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     explainers: list(explainer),
     prompts: list(prompt),
     review: text,
-    compares: flag,
     reason: orNull(text),
   },
   answer: {

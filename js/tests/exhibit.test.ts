@@ -61,7 +61,7 @@ function exhibit(more: Parameters<typeof documentOf>[2] = {}): Said[] {
     [menu],
     steps,
     ...hung,
-    [{ type: "explainers", explainers: [], prompts: [], review: "", compares: false, reason }],
+    [{ type: "explainers", explainers: [], prompts: [], review: "", reason }],
   ];
 }
 

@@ -41,7 +41,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW, homework: true },
   heads: { type: "heads", request: 7, col: 3 },
   keep: { type: "keep", rows: [1, 2], text: "a b" },
-  say_versus_do: { type: "say_versus_do", review: REVIEW, labels: ["good", "bad"] },
+  say_versus_do: { type: "say_versus_do", review: REVIEW, explainer: "gemini", labels: ["good", "bad"] },
   try: { type: "try", request: 2 ** 52, rows: [1, 2], text: "a b" },
 };
 const TO_PAGE = [

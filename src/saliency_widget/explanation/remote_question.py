@@ -204,12 +204,13 @@ def _card(question: RemoteQuestion) -> Card:
 
 
 def rows_of(text: str, spans: Sequence[Span]) -> tuple[Token, ...]:
-    """Return the units of a text as inputs."""
-    return tuple(
-        Token(id=-1, position=i, text=_with_space(text, span), role="prompt", span=span, word=i, sentence=0, segment=0)
-        for i, span in enumerate(spans)
-    )
-
-
-def _with_space(text: str, span: Span) -> str:
-    return (" " if span[0] and text[span[0] - 1].isspace() else "") + text[span[0] : span[1]]
+    """Return the units of a text as inputs, each with one character of the white space before it."""
+    rows = []
+    for i, (start, end) in enumerate(spans):
+        begin = start - 1 if start and text[start - 1].isspace() else start
+        rows.append(
+            Token(
+                id=-1, position=i, text=text[begin:end], role="prompt", span=(begin, end), word=i, sentence=0, segment=0
+            )
+        )  # fmt: skip
+    return tuple(rows)

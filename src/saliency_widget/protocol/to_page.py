@@ -297,13 +297,17 @@ class Heard(TypedDict):
 
 
 class WireExplainer(TypedDict):
-    """An LLM that can explain. `is_model`: whether it is the explained model. `guided`: by constrained decoding."""
+    """An LLM that can explain. `is_model`: whether it is the explained model. `guided`: by constrained decoding.
+
+    `compares`: whether its stated scores can be compared with computed ones.
+    """
 
     id: str
     name: str
     where: str
     is_model: bool
     guided: bool
+    compares: bool
 
 
 class WirePrompt(TypedDict):
@@ -316,16 +320,12 @@ class WirePrompt(TypedDict):
 
 
 class Explainers(TypedDict):
-    """The LLMs that can explain, and the templates. `reason`: why there are none, or None. `review`: the text.
-
-    `compares`: whether stated scores can be compared with computed ones.
-    """
+    """The LLMs that can explain, and the templates. `reason`: why there are none, or None. `review`: the text."""
 
     type: Literal["explainers"]
     explainers: list[WireExplainer]
     prompts: list[WirePrompt]
     review: str
-    compares: bool
     reason: str | None
 
 
