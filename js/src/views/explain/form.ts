@@ -13,6 +13,7 @@ import {
   promptsOf,
   type Question,
   questionOf,
+  typedLabels,
   withTarget,
 } from "./draft";
 
@@ -137,7 +138,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
         type="text"
         dir="auto"
         placeholder="sport, cooking, science"
-        .value=${draft.labels.value}
+        .value=${typedLabels(store)}
         @input=${(event: Event) => {
           draft.labels.value = inputOf(event);
         }}
