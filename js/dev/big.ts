@@ -37,6 +37,7 @@ export const big = (): Scene => ({
     mapOf(ROWS + COLS - 1, COLS),
     ...Array.from({ length: COLS }, (_, col) => ({
       type: "column",
+      floor: null,
       map: "m1",
       seq: col,
       col,

@@ -31,7 +31,14 @@ export function aside(map: string, { nRows, nCols }: Size, done = nCols, more: P
     n_cols: nCols,
     ...more,
   };
-  const columns = Array.from({ length: done }, (_, col) => ({ type: "column", map, seq: col + 1, col, n_rows: nRows }));
+  const columns = Array.from({ length: done }, (_, col) => ({
+    type: "column",
+    floor: null,
+    map,
+    seq: col + 1,
+    col,
+    n_rows: nRows,
+  }));
   return [begins, ...columns];
 }
 

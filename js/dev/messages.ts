@@ -179,7 +179,7 @@ export function scene(
       mapOf(nRows, nCols, options.method),
       ...Array.from({ length: options.done ?? nCols }, (_, col) => col)
         .filter((col) => options.missing?.(col) !== true)
-        .map((col) => ({ type: "column", map: "m1", seq: col + 1, col, n_rows: nRows })),
+        .map((col) => ({ type: "column", floor: null, map: "m1", seq: col + 1, col, n_rows: nRows })),
       ...(options.tail ?? []),
     ],
     columns: column,

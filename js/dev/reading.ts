@@ -24,7 +24,7 @@ export const CONTRAST: Wire[] = [
     n_rows: 16,
     n_cols: 8,
   },
-  { type: "column", map: "why", seq: 9, col: 0, n_rows: 16 },
+  { type: "column", floor: null, map: "why", seq: 9, col: 0, n_rows: 16 },
 ];
 
 export const headsOf = (nLayers: number, nHeads: number, col = 0): Wire => ({

@@ -60,11 +60,6 @@ const orNull =
   <T>(check: Check<T>): Check<T | null> =>
   (value, where) =>
     value === null ? null : check(value, where);
-/** A field that may be left out. */
-const ifThere =
-  <T>(check: Check<T>): Check<T | null> =>
-  (value, where) =>
-    value === undefined ? null : check(value, where);
 const list =
   <T>(check: Check<T>): Check<T[]> =>
   (value, where) =>
@@ -138,7 +133,14 @@ const method = shape<WireMethod>({
 });
 const note = shape<WireNote>({ text, cols: orNull(list(count)) });
 const objective = shape<WireObjective>({ id: text, label: text, means: text });
-const explainer = shape<WireExplainer>({ id: text, name: text, where: text, is_model: flag, guided: flag });
+const explainer = shape<WireExplainer>({
+  id: text,
+  name: text,
+  where: text,
+  is_model: flag,
+  guided: flag,
+  compares: flag,
+});
 const prompt = shape<WirePrompt>({ id: text, label: text, kind: oneOf(EXPLANATION_KINDS), text });
 const word = shape<WireWord>({ text, score: orNull(real), uncertainty: orNull(real) });
 const written = shape<WirePair>({ word: text, value: real, fate: oneOf(FATES), at: orNull(count) });
@@ -228,7 +230,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_cols: count,
   },
   notes: { map: text, notes: list(note) },
-  column: { map: text, seq: count, col: count, n_rows: count, floor: ifThere(real) },
+  column: { map: text, seq: count, col: count, n_rows: count, floor: orNull(real) },
   status: {
     phase: oneOf(PHASES),
     what: text,
@@ -264,7 +266,6 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     explainers: list(explainer),
     prompts: list(prompt),
     review: text,
-    compares: flag,
     reason: orNull(text),
   },
   answer: {

@@ -176,14 +176,20 @@ export type Unanswered = { type: "unanswered"; request: number };
 /** The kernel has received a message of the page. */
 export type Heard = { type: "heard" };
 
-export type WireExplainer = { id: string; name: string; where: string; is_model: boolean; guided: boolean };
+export type WireExplainer = {
+  id: string;
+  name: string;
+  where: string;
+  is_model: boolean;
+  guided: boolean;
+  compares: boolean;
+};
 export type WirePrompt = { id: string; label: string; kind: ExplanationKind; text: string };
 export type Explainers = {
   type: "explainers";
   explainers: WireExplainer[];
   prompts: WirePrompt[];
   review: string;
-  compares: boolean;
   reason: string | null;
 };
 export type WireWord = { text: string; score: number | null; uncertainty: number | null };
@@ -361,7 +367,7 @@ export type ToKernel =
       target?: string;
       col?: number;
     }
-  | { type: "say_versus_do"; review: string; labels?: string[] }
+  | { type: "say_versus_do"; review: string; explainer?: string; labels?: string[] }
   | { type: "evaluate"; cols: number[] };
 
 /** A message of one of our types with an invalid field. */

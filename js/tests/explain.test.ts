@@ -190,7 +190,7 @@ describe("the question", () => {
     expect(model.sent.at(-1)).toEqual({ ...said, kind: "scores" });
     model.hear(phase("done"));
     compares().click();
-    expect(model.sent.at(-1)).toEqual({ type: "say_versus_do", review: ASKED.review, labels });
+    expect(model.sent.at(-1)).toEqual({ type: "say_versus_do", review: ASKED.review, explainer: "model", labels });
   });
   it("folds what a reasoning model thought", () => {
     const { el } = view(ASKED, { ...PROSE, id: 9, thinking: "Let me see <b>…</b>", state: "done" });
@@ -290,8 +290,9 @@ describe("the question", () => {
     const { find, hear, el, model } = view(EXPLAINERS);
     expect(find(".sw-compares").title).toContain("beside what the methods compute");
     find(".sw-compares").click();
-    expect(model.sent.at(-1)).toEqual({ type: "say_versus_do", review: EXPLAINERS.review });
-    hear({ ...EXPLAINERS, compares: false });
+    expect(model.sent.at(-1)).toEqual({ type: "say_versus_do", review: EXPLAINERS.review, explainer: "model" });
+    const explainers = EXPLAINERS.explainers.map((one) => ({ ...one, compares: false }));
+    hear({ ...EXPLAINERS, explainers });
     expect(el.querySelector(".sw-compares")).toBeNull();
   });
 });

@@ -185,7 +185,9 @@ export function about(
       },
     ],
     [mapOf("m1", { n_rows: nRows, n_cols: nCols })],
-    ...columns.map((scores, col): Said => [{ type: "column", map: "m1", seq: col + 1, col, n_rows: nRows }, scores]),
+    ...columns.map(
+      (scores, col): Said => [{ type: "column", floor: null, map: "m1", seq: col + 1, col, n_rows: nRows }, scores],
+    ),
   ];
 }
 

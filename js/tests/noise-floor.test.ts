@@ -28,7 +28,7 @@ describe("a noise floor", () => {
   });
   it("is marked on both sides of the ramp, which has no colour between", () => {
     const { el } = view(noisy(0.2));
-    const ticks = [...el.querySelectorAll<HTMLElement>(".sw-legend .sw-tick")].map(({ style }) => style.left);
+    const ticks = [...el.querySelectorAll<HTMLElement>(".sw-legend .sw-floor-tick")].map(({ style }) => style.left);
     expect(ticks).toEqual(["25.0%", "75.0%"]); // .2 of .4
     const stops = el.querySelector<HTMLElement>(".sw-gradient")?.style.background.match(/rgb\([^)]*\)/g) ?? [];
     expect(stops.map((stop) => stop === WHITE)).toEqual(
@@ -40,7 +40,7 @@ describe("a noise floor", () => {
     expect(el.querySelector(".sw-floor")?.textContent).toBe("below .500 is noise: nothing here is more");
     expect([0, 1, 2, 3, 4].every((row) => box(row).style.backgroundColor === WHITE)).toBe(true);
     expect(texts(el, ".sw-input")).toEqual([]);
-    expect(el.querySelector(".sw-legend .sw-tick")).toBeNull();
+    expect(el.querySelector(".sw-legend .sw-floor-tick")).toBeNull();
   });
   it("is a score where scores are shown, and a share of a column with another sum", () => {
     const { store } = started(noisy(0.25));
@@ -51,7 +51,7 @@ describe("a noise floor", () => {
   });
   it("is none of a map that tells none", () => {
     const { el } = view();
-    expect(el.querySelector(".sw-floor, .sw-tick")).toBeNull();
+    expect(el.querySelector(".sw-floor, .sw-floor-tick")).toBeNull();
   });
   it("holds in a saved map for each of its columns", () => {
     const map = document.createElement("div");

@@ -25,7 +25,7 @@ describe("acknowledgements", () => {
   it("wait for no timer and no frame, so that a hidden tab does not hold up the kernel", async () => {
     const { model } = started(withoutColumns());
     for (let seq = 1; seq <= 30; seq++) {
-      model.hear({ type: "column", map: "m1", seq, col: 0, n_rows: 7 }, COLUMNS[0]);
+      model.hear({ type: "column", floor: null, map: "m1", seq, col: 0, n_rows: 7 }, COLUMNS[0]);
       await Promise.resolve();
       const { seq: told } = acks(model).at(-1) as { seq: number };
       expect(seq - told).toBeLessThan(4);
@@ -35,7 +35,7 @@ describe("acknowledgements", () => {
   });
   it("are given for a map that is unknown here too", async () => {
     const { model } = started();
-    model.hear({ type: "column", map: "gone", seq: 44, col: 0, n_rows: 1 }, [1]);
+    model.hear({ type: "column", floor: null, map: "gone", seq: 44, col: 0, n_rows: 1 }, [1]);
     await Promise.resolve();
     expect(acks(model).at(-1)).toEqual({ type: "ack", seq: 44 });
   });
@@ -43,7 +43,7 @@ describe("acknowledgements", () => {
     const { model } = started();
     await Promise.resolve();
     model.hear({ type: "hello", protocol: 1, session: "s", hover: "" });
-    model.hear({ type: "column", map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
+    model.hear({ type: "column", floor: null, map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
     await Promise.resolve();
     expect(acks(model).at(-1)).toEqual({ type: "ack", seq: 1 });
   });

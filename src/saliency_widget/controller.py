@@ -136,7 +136,7 @@ class Controller:
                 case "explain":
                     self.explain(inquiry_of(message), message["explainer"], col=message.get("col"))
                 case "say_versus_do":
-                    self.say_versus_do(message["review"], choice_in(message))
+                    self.say_versus_do(message["review"], choice_in(message), message.get("explainer"))
                 case _:
                     self._put(task_of(message))
         except SaliencyError as error:
@@ -154,9 +154,12 @@ class Controller:
         """
         self._put(self._conversation.ask_for(request, explainer, of_widget=of_widget, col=col))
 
-    def say_versus_do(self, review: str | None, choice: Choice | None = None) -> None:
-        """Set what the model says beside what it computes; None: of the text that the widget shows."""
-        self._put(Comparing(review, choice or HOMEWORK))
+    def say_versus_do(self, review: str | None, choice: Choice | None = None, explainer: str | None = None) -> None:
+        """Set what an explainer says beside what it computes; None: the model, of the text that the widget shows.
+
+        Raises: InputError.
+        """
+        self._put(self._conversation.compare(review, choice or HOMEWORK, explainer))
 
     def ask(self, question: Question) -> None:
         """Show this map. A map that is being computed is interrupted, and continued when it is asked for again."""

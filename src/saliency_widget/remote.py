@@ -14,22 +14,33 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .attribution.cards import OURS
+from .attribution.cards import LLM, OURS
+from .attribution.methods import LLM_REASON
 from .errors import Cancelled, InputError, SaliencyError, UnsupportedMethod
 from .explanation.black_box import map_of
 from .explanation.remote_question import METHODS, RemoteQuestion
 from .export.reading import floors
 from .protocol import to_page
+from .session.conversation import Conversation, Host
 from .session.messages import failed, menu_message, refusal, status, tokens_message, wire_notes, wire_step
 from .session.pace import Pace
 from .session.sender import Send, Sender
 from .session.shelf import Shelf
+from .session.talk import Talk
+from .session.tasks import choice_in, inquiry_of
 
 if TYPE_CHECKING:
     from .attribution.cards import Card
     from .attribution.result import Attribution
-    from .explanation.black_box import HowFar, TokenClient
+    from .evaluation.result import SayVersusDo
+    from .explanation.asking import Inquiry
+    from .explanation.choice import Choice
+    from .explanation.many import HowFar
+    from .explanation.result import Explanation
+    from .explanation.server import OpenAIClient
     from .protocol import to_kernel
+    from .session.talk import Wish
+    from .types import Segment, Token
 
 _AT_ONCE = 0.1  # seconds: what is answered sooner was kept from an earlier map, and tells nothing of the pace
 _CLOSED = (
@@ -42,19 +53,33 @@ _CLOSED = (
 class RemoteJob:
     """The checked arguments of `show` for a model behind a server."""
 
-    client: TokenClient
+    client: OpenAIClient
     question: RemoteQuestion
 
 
-class _Task(NamedTuple):
+class _Map(NamedTuple):
     """A map to make. `aside`: it is not put on show."""
 
     question: RemoteQuestion
     aside: bool
 
 
+@dataclass(frozen=True)
+class _Text:
+    """The text on show, for what is said of it."""
+
+    rows: tuple[Token, ...]
+    cols: tuple[Token, ...]
+    segments: tuple[Segment, ...] = ()
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Return inputs and targets."""
+        return (*self.rows, *self.cols)
+
+
 class Remote:
-    """Asks a server for the maps of one text, on a worker thread.
+    """Asks a server for the maps of one text, and for what it says of it, on a worker thread.
 
     Every method may be called from any thread; all but `wait` and `join` return at once. `send` sends a message to the
     pages. The worker calls `finished` with every map on show that it completed.
@@ -67,13 +92,17 @@ class Remote:
         self._sender = Sender(send)
         self._shelf = Shelf(self._sender)
         self._changed = threading.Condition()
-        self._tasks: deque[_Task] = deque([_Task(job.question, aside=False)])
+        self._tasks: deque[_Map | Wish] = deque([_Map(job.question, aside=False)])
         self._maps: dict[RemoteQuestion, Attribution] = {}
         self._busy = True
         self._cancelled = threading.Event()
         self._running = self._closed = False
         self._error: BaseException | None = None
         self._done: tuple[int, int | None] = 0, None  # requests of the map that is being made
+        text = _Text(job.question.rows, job.question.cols)
+        host = Host(loaded=None, document=lambda: text, check=self._check, memory_budget=None)
+        self._conversation = Conversation(self._sender, self._shelf, job.client, host)
+        self._said: Attribution | None = None  # the map of what was said, while it is on show
         self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
     # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
@@ -89,10 +118,9 @@ class Remote:
                 first_target=len(first.rows), editable=None, raw=False, alive=False, beside=[], code=None,
             ),
             tokens_message(1, (*first.rows, *first.cols), ()),
-            {"type": "explainers", "explainers": [], "prompts": [], "review": "", "compares": False,
-             "reason": "sw.explain and sw.say_versus_do ask a server's model in words."},
         )  # fmt: skip
-        self._begin(_Task(first, aside=False))
+        self._conversation.introduce()
+        self._begin(_Map(first, aside=False))
         self._sender.tell(status("attributing", first.card.label, 0, first.requests, unit="requests"))
         atexit.register(self.close)
         self._sender.start()
@@ -113,6 +141,12 @@ class Remote:
                 self.prefer(message["col"])
             case "cancel":
                 self.cancel()
+            case "explain":
+                self.explain(inquiry_of(message), message["explainer"], col=message.get("col"))
+            case "say_versus_do":
+                self.say_versus_do(message["review"], choice_in(message), message.get("explainer"))
+            case "ask" if message["method"] == LLM.id and self._conversation.said is not None:
+                self._show_said(aside=message.get("aside", False))
             case "ask" if "foil" not in message:
                 self.ask(message["method"], message.get("settings") or {}, aside=message.get("aside", False))
             case _:
@@ -122,12 +156,33 @@ class Remote:
         """Make this map, and put it on show unless it is to stand `aside`. Raises: InputError, UnsupportedMethod."""
         if unknown := [name for name in settings if name != "calls"]:
             raise InputError(f"A server's map knows no {unknown[0]}= here.", cure="Call show() anew for that.")
-        question = self._of(method, **settings)
+        self._put(_Map(self._of(method, **settings), aside))
+
+    def explain(
+        self, request: Inquiry, explainer: str | None = None, *, of_widget: bool = False, col: int | None = None
+    ) -> None:
+        """Let the model explain, after what is waiting already. See `Controller.explain`. Raises: InputError."""
+        self._put(self._conversation.ask_for(request, explainer, of_widget=of_widget, col=col))
+
+    def say_versus_do(self, review: str | None, choice: Choice | None = None, explainer: str | None = None) -> None:
+        """Set what the model says beside its own map; None: of the text on show, for its labels."""
+        self._put(self._conversation.compare(review, choice or self._first.choice, explainer))
+
+    def _put(self, task: _Map | Wish) -> None:
         with self._changed:
-            self._tasks.append(_Task(question, aside))
+            self._tasks.append(task)
             self._busy = True
             self._error = None
             self._changed.notify_all()
+
+    def _show_said(self, *, aside: bool) -> None:
+        """Put the map of the last answer on show: it is there already."""
+        assert self._conversation.said is not None, "looked at before"
+        name, said = self._conversation.said
+        if not aside:
+            self._said = said
+            self._shelf.show(name, "")
+            self._finished(said)
 
     def _of(self, method: str, calls: int | None = None) -> RemoteQuestion:
         """Return the question of another map. `calls` of None are those of the first map, where the method is its."""
@@ -143,13 +198,20 @@ class Remote:
         with self._changed:
             if not self._busy:
                 return
-            self._tasks.clear()
+            self._drop_all()
             if self._running:
                 self._cancelled.set()
                 return
             self._error, self._busy = _cancelled_at(0, self._first.requests), False
             self._sender.tell(status("cancelled", "", 0, self._first.requests, unit="requests"))
             self._changed.notify_all()
+
+    def _drop_all(self) -> None:
+        """Drop all tasks that wait, and tell the pages of those that were to be answers."""
+        for task in self._tasks:
+            if isinstance(task, Talk):
+                self._conversation.drop(task)
+        self._tasks.clear()
 
     def close(self) -> None:
         """Tell both threads to end."""
@@ -185,7 +247,17 @@ class Remote:
     @property
     def attribution(self) -> Attribution | None:
         """Return the map on show, or None before it is complete."""
-        return self._maps.get(self._on_show)
+        return self._said or self._maps.get(self._on_show)
+
+    @property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """Return the finished explanations, in the order of their requests."""
+        return self._conversation.explanations
+
+    @property
+    def comparison(self) -> SayVersusDo | None:
+        """Return the last comparison of stated with computed scores, or None."""
+        return self._conversation.comparison
 
     @property
     def error(self) -> BaseException | None:
@@ -204,7 +276,7 @@ class Remote:
                     self._cancelled.clear()
                     self._changed.notify_all()
 
-    def _take(self) -> _Task | None:
+    def _take(self) -> _Map | Wish | None:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._tasks)
             if self._closed:
@@ -213,15 +285,24 @@ class Remote:
             self._running = True
             return self._tasks.popleft()
 
-    def _try(self, task: _Task) -> BaseException | None:
-        """Make a map. Send its error to the pages, and return it."""
+    def _try(self, task: _Map | Wish) -> BaseException | None:
+        """Make a map or have an answer. Send its error to the pages, and return it."""
         try:
-            self._make(task)
+            if isinstance(task, _Map):
+                self._make(task)
+            else:
+                self._conversation.fulfil(task)
+                self._tell_menu()  # the answer may have made the LLM's map available
+                self._sender.tell(status("done"))
         except Cancelled as error:
-            self._sender.tell(status("cancelled", "", *self._done, unit="requests"))
+            done = self._done if isinstance(task, _Map) else (0, None)
+            self._sender.tell(status("cancelled", "", *done, unit="requests"))
             return error
         except SaliencyError as error:
-            self._sender.tell(failed(type(error).__name__, error.message, error.cure))
+            if isinstance(task, Talk):  # the message with its answer carries the error
+                self._sender.tell(status("done"))
+            else:
+                self._sender.tell(failed(type(error).__name__, error.message, error.cure))
             return error
         except Exception as error:  # noqa: BLE001 (the page shows any error, wait raises it)
             message = str(error) or type(error).__name__
@@ -229,7 +310,11 @@ class Remote:
             return error
         return None
 
-    def _make(self, task: _Task) -> None:
+    def _check(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled("Cancelled.", cure="Ask again.")
+
+    def _make(self, task: _Map) -> None:
         question, label = task.question, task.question.card.label
         self._begin(task)
         self._tell_menu()
@@ -262,21 +347,19 @@ class Remote:
         cards: dict[Card, str | None] = {}
         for method in METHODS:
             try:
-                card = self._of(method).card
+                question = self._of(method)
             except (InputError, UnsupportedMethod) as error:
                 cards[replace(OURS[method], uses_objective=False)] = error.message
                 continue
-            cards[
-                card
-                if method in there
-                else replace(card, label=f"{card.label} ({self._of(method).requests:,} requests)")
-            ] = None
+            price = "" if method in there else f" ({question.requests:,} requests)"
+            cards[replace(question.card, label=question.card.label + price)] = None
+        cards[LLM] = None if self._conversation.said is not None else LLM_REASON
         self._sender.tell(menu_message(cards, {}))
 
-    def _begin(self, task: _Task) -> None:
+    def _begin(self, task: _Map) -> None:
         question = task.question
         if not task.aside:
-            self._on_show = question
+            self._on_show, self._said = question, None
         self._shelf.begin(
             question.method,
             method=question.method,

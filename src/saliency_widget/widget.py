@@ -265,13 +265,8 @@ class SaliencyWidget(MapWidget):
         super().__init__(partial(Remote, job) if isinstance(job, RemoteJob) else partial(Controller, job))
 
     @property
-    def _controller(self) -> Controller:
-        """Return the backend of a model that is here. Raises: InputError for one behind a server."""
-        if not isinstance(self._backend, Controller):
-            raise InputError(
-                "The model of this widget is behind a server: here it makes maps, and says nothing.",
-                cure="Call explain() or say_versus_do() with the client.",
-            )
+    def _live(self) -> Controller | Remote:
+        assert isinstance(self._backend, Controller | Remote), "it was made with one"
         return self._backend
 
     def ask(self, method: str = "saliency", *, objective: str | None = None, **settings: Any) -> None:
@@ -280,12 +275,13 @@ class SaliencyWidget(MapWidget):
         Of a model behind a server: "occlusion", or "shapley" (`calls=`).
         Raises: UnknownName, InputError, UnsupportedMethod.
         """
-        if isinstance(self._backend, Remote):
-            if objective is not None:
-                raise InputError("A server's map knows no objective=.", cure="Leave it out.")
-            self._backend.ask(method, settings)
-        else:
-            self._controller.ask(check_question(method, objective, settings))
+        live = self._live
+        if isinstance(live, Controller):
+            live.ask(check_question(method, objective, settings))
+            return
+        if objective is not None:
+            raise InputError("A server's map knows no objective=.", cure="Leave it out.")
+        live.ask(method, settings)
 
     def explain(
         self,
@@ -306,7 +302,7 @@ class SaliencyWidget(MapWidget):
         """
         choice = None if labels is None else choice_of(labels)
         request = Inquiry(review=text or "…", kind=kind, prompt=prompt, fields=fields or {}, choice=choice, **settings)
-        self._controller.explain(request, explainer, of_widget=text is None)
+        self._live.explain(request, explainer, of_widget=text is None)
 
     def say_versus_do(
         self, text: str | None = None, labels: Iterable[Label] | Mapping[Label, float | str] | None = None
@@ -315,14 +311,14 @@ class SaliencyWidget(MapWidget):
 
         `labels`: see `explain`. Raises: InputError.
         """
-        self._controller.say_versus_do(text, None if labels is None else choice_of(labels))
+        self._live.say_versus_do(text, None if labels is None else choice_of(labels))
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
         """What was said so far, in the order in which it was asked for."""
-        return self._backend.explanations if isinstance(self._backend, Controller) else ()
+        return self._live.explanations
 
     @property
     def comparison(self) -> SayVersusDo | None:
         """What was said beside what was computed, the last one, or None."""
-        return self._backend.comparison if isinstance(self._backend, Controller) else None
+        return self._live.comparison

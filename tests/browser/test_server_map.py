@@ -6,13 +6,16 @@ import re
 import threading
 import time
 from collections import Counter
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..servers import KEY
 from ..unit.test_black_box import LABELS, first_tokens, ruled
+from ..unit.test_remote import scores_of
 from .test_classifiers import look
+from .test_looks import axe
 from .test_quickstart import becomes, live, python, read_shares, share_in, tip, token
 from .test_saved import save_and_shut, static
 
@@ -49,7 +52,7 @@ class Gate:
 @pytest.fixture
 def gated() -> Iterator[tuple[Ruled, Gate]]:
     """A server that answers the whole text differently each time: the log-odds lie .12 apart."""
-    gate, turns = Gate(), iter([0.0, 0.12, 0.06])
+    gate, turns = Gate(), cycle([0.0, 0.12, 0.06])
 
     def rule(text: str) -> list[tuple[str, float]]:
         shift = next(turns) if text == TEXT else 0.06
@@ -119,7 +122,7 @@ def test_a_servers_map_is_asked_for_stopped_and_read(notebook: Any, gated: Any) 
     nb.page.mouse.move(5, 5)
     share = floor / sum(map(abs, raw))
     assert view.locator(".sw-floor").inner_text() == f"below {share:.3f} is noise".replace(" 0.", " .")
-    assert view.locator(".sw-legend .sw-tick").count() == 2
+    assert view.locator(".sw-legend .sw-floor-tick").count() == 2
     colours = [token(view, at).evaluate(BACKGROUND) for at in range(N)]
     plain = colours[texts.index("film")]  # it adds .0625
     for text, score, colour in zip(texts, raw, colours, strict=True):
@@ -148,7 +151,7 @@ def test_another_map_tells_its_price_first_and_stands_beside(notebook: Any, gate
     button(view, "Compare").click()
     picks = view.get_by_role("group", name="Maps to put side by side")
     named = [text.strip() for text in picks.get_by_role("button").all_inner_texts()]
-    assert named == ["Occlusion", f"Shapley ({8 * N + 2} requests)"]
+    assert named == ["Occlusion", f"Shapley ({8 * N + 2} requests)", "LLM says"]
     assert len(server.asked) == paid
     picks.get_by_role("button", name="Shapley").click()
     view.locator(".sw-compact").nth(2).locator(".sw-gradient").wait_for()
@@ -191,3 +194,41 @@ def test_an_error_of_the_server_is_shown_with_its_cure(notebook: Any, gated: Any
     assert "samples=20" in cure
     assert len(server.asked) == 1
     nb.shot("server-map-refused-light", view)
+
+
+def test_its_story_stands_beside_its_own_map_in_the_drawer(notebook: Any, gated: Any) -> None:
+    """The labels are those of the map; what it says and what it does are Python's numbers, and the map goes on show."""
+    server, gate = gated
+    gate.open.set()
+    server.answer = scores_of(TEXT)
+    nb, view = begun(notebook, server)
+    assert nb.code("print(type(w.wait()).__name__)").strip() == "Attribution"
+    button(view, "Explain").click()
+    assert view.locator(".sw-explainer").first.inner_text().startswith("tiny-chat")
+    button(view, "Labels of your own").click()
+    button(view, "Score each word for the label").click()
+    assert view.get_by_role("textbox", name="Labels").input_value() == "positive, negative"
+    button(view, "Ask").click()
+    view.locator(".sw-answer[aria-busy=false]").wait_for()
+    assert view.locator(".sw-verdict").first.inner_text() == "positive"
+    button(view, "Show as map").click()
+    view.get_by_text("share of the importance said").wait_for()
+    assert becomes(nb, "w.attribution.method", "llm")
+    button(view, "Say versus do").click()
+    view.locator(".sw-comparison").wait_for()
+    said, done = python(
+        nb, "(lambda c: [c.explanation.scores.tolist(), c.sides[0].map.scores[:, 0].tolist()])(w.comparison)"
+    )
+    assert done == pytest.approx([2 * score for score in said], abs=0.13), (
+        "the story is half of the rule, with its noise"
+    )
+    assert "Occlusion" in view.locator(".sw-comparison").inner_text()
+    assert button(view, "Occlusion").first.get_attribute("aria-pressed") == "false"
+    nb.page.mouse.move(5, 5)
+    for theme in ("Dark", "Light"):
+        nb.theme(f"JupyterLab {theme}")
+        for width in (700, 1400):
+            nb.resize(width, 2000)
+            assert axe(nb)["violations"] == []
+            nb.shot(f"server-say-versus-do-{width}-{theme.lower()}", view)
+    assert KEY not in view.inner_html()

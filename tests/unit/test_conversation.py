@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -107,7 +108,7 @@ def test_a_page_is_told_who_can_be_asked_and_about_what(widget) -> None:
     told = w.of("explainers")[-1]
     assert [(e["id"], e["is_model"]) for e in told["explainers"]] == [("model", True)]
     assert told["review"] == TEXT
-    assert told["compares"]
+    assert told["explainers"][0]["compares"]
     assert [p["id"] for p in told["prompts"]] == [
         "why",
         "choose",
@@ -422,7 +423,6 @@ def test_a_model_that_cannot_answer_says_why(widget) -> None:
     told = w.of("explainers")[-1]
     assert told["explainers"] == []
     assert "cannot answer a question in words" in told["reason"]
-    assert not told["compares"]
     w.controller.receive(explain())
     w.settled()
     w.until(lambda: w.answer()["state"] == "failed")
@@ -450,3 +450,44 @@ def test_what_was_said_is_a_map_of_every_text_that_it_is_about(widget) -> None:
     w.controller.receive({"type": "back", "to": 0})
     w.settled()
     w.until(lambda: w.answer()["mapped"])
+
+
+def test_a_server_explainer_is_compared_with_its_own_map_and_not_with_the_models(widget) -> None:
+    """The words that it scores are those whose taking out moves its own first token."""
+    from .test_black_box import at, ruled
+
+    def rule(text: str) -> list[tuple[str, float]]:
+        p = 1 / (1 + np.exp(-(1.0 * ("bad" in text) - 0.5 * ("cab" in text))))
+        return [("cab", float(np.log(p))), ("bat", float(np.log(1 - p)))]
+
+    said = {
+        "class": "cab",
+        "words": [{"word": w, "importance": s} for w, s in (("the", 0), ("bad", 0.8), ("cab", -0.4))],
+    }
+    with ruled(rule) as server:
+        server.answer = json.dumps(said)
+        w = widget(at(server))
+        w.settled()
+        w.until(lambda: w.of("explainers"))
+        assert [e["compares"] for e in w.of("explainers")[-1]["explainers"]] == [True, True]
+        asked = {"type": "say_versus_do", "review": REVIEW, "explainer": "explainer", "labels": ["cab", "bat"]}
+        w.controller.receive(asked)
+        w.settled()
+        w.until(lambda: w.of("comparison"))
+        (side,) = w.of("comparison")[-1]["sides"]
+        assert side["method"] == "occlusion"
+        assert side["scores"] == pytest.approx([0.0, 1.0, -0.5], abs=1e-5)
+        assert {f["id"]: f["value"] for f in side["figures"]}["spearman"] == pytest.approx(1)
+
+
+def test_an_explainer_that_computes_nothing_is_not_compared(widget) -> None:
+    class Talker:
+        name, where = "parrot", "here"
+
+    w = widget(Talker())
+    w.settled()
+    w.until(lambda: w.of("explainers"))
+    assert [e["compares"] for e in w.of("explainers")[-1]["explainers"]] == [True, False]
+    w.controller.receive({"type": "say_versus_do", "review": REVIEW, "explainer": "explainer"})
+    w.until(lambda: w.of("failed"))
+    assert "no map of its own" in w.of("failed")[-1]["message"]

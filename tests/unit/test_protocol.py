@@ -121,7 +121,8 @@ def test_what_is_sent_is_the_golden_messages(sender) -> None:
     }
     sender.tell(menu_message(methods, {"probability": "probability"}, MEANINGS, {"saliency": 3.0}))
     column = np.array([0.5, -0.25, 0.0, np.nan], dtype=np.float32)
-    shelf.fill("m1", [0], column[:, None], np.array([0.125, 0.0625, 0.0, np.nan], dtype=np.float32)[:, None])
+    errors_of = np.array([0.125, 0.0625, 0.0, np.nan], dtype=np.float32)
+    shelf.fill("m1", [0], column[:, None], errors_of[:, None], [0.125])
     sender.tell(status("attributing", "Gradient", 14, 32, 0.8))
     wrong = golden("to_page/failed")
     sender.tell(failed(wrong["kind"], wrong["message"], wrong["cure"]))

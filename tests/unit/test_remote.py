@@ -242,14 +242,15 @@ def test_the_menu_says_what_another_map_costs_before_it_is_asked(page: Any) -> N
     with ruled() as server:
         shown = page(at(server)).start()
         shown.settled()
-        labels = {card["id"]: card["label"] for card in shown.of("menu")[-1]["methods"]}
+        labels = {card["id"]: card["label"] for card in shown.of("menu")[-1]["methods"] if card["reason"] is None}
         assert labels == {"occlusion": "Occlusion", "shapley": "Shapley (74 requests)"}
         shown.say("ask", method="shapley", objective="", aside=True)
         assert shown.settled().method == "occlusion", "it stands aside"
         shown.say("ask", method="shapley", objective="")
         a = shown.settled()
         assert (a.method, len(server.asked)) == ("shapley", len(set(server.asked)) + REPEATS - 1)
-    assert {card["label"] for card in shown.of("menu")[-1]["methods"]} == {"Occlusion", "Shapley"}
+    labels = {card["label"] for card in shown.of("menu")[-1]["methods"] if card["reason"] is None}
+    assert labels == {"Occlusion", "Shapley"}
 
 
 # ── from Python ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,8 +269,8 @@ def test_the_widget_waits_saves_and_is_asked_for_another_map() -> None:
         assert len(w.wait(GUARD).settings) == 3
         assert w.attribution is not None
         assert w.attribution.settings["calls"] <= 40
-        with pytest.raises(InputError, match="behind a server"):
-            w.explain()
+        with pytest.raises(InputError, match="knows no objective"):
+            w.ask("occlusion", objective="logit")
         with pytest.raises(UnsupportedMethod, match="no gradients"):
             w.ask()
         w.close()
@@ -303,6 +304,80 @@ def test_two_server_maps_are_compared_with_their_floors() -> None:
     assert floors[0][2] is None
     assert floors[1] == pytest.approx([0, 0, 0], abs=1e-9)
     assert list(floors[2]) == []
+
+
+# ── what it says ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def scores_of(text: str) -> str:
+    """An answer in the form that is asked for: "positive", and how much each word of the text speaks for it."""
+    words = [{"word": word.text, "importance": WORTH.get(word.text.lower(), 0) / 2} for word in words_of(text)]
+    return json.dumps({"class": "positive", "words": words})
+
+
+def test_its_story_is_a_map_beside_its_own_and_both_are_compared_in_the_drawer(page: Any) -> None:
+    """The story ranks the words as the rule does, so the two agree wholly; ties in rank are ties in both."""
+    with ruled() as server:
+        server.answer = scores_of(TEXT)
+        shown = page(at(server)).start()
+        a = shown.settled()
+        told = shown.of("explainers")[-1]
+        assert [(one["id"], one["compares"]) for one in told["explainers"]] == [("explainer", True)]
+        assert (told["review"], told["reason"]) == (TEXT, None)
+        labels = ["positive", "negative"]
+        shown.say("explain", explainer="explainer", kind="scores", prompt="Score {review}", review=TEXT, labels=labels)
+        shown.settled()
+        answer = shown.of("answer")[-1]
+        assert (answer["state"], answer["label"], answer["mapped"]) == ("done", "positive", True)
+        assert shown.backend.attribution is a
+        shown.say("ask", method="llm", objective="")
+        said = shown.backend.attribution
+        assert said is not None
+        assert said.method == "llm"
+        np.testing.assert_allclose(said.scores[:, 0], a.scores[:, 0] / 2, atol=1e-6)
+        shown.say("ask", method="occlusion", objective="")
+        assert shown.settled() is a
+        shown.say("say_versus_do", review=TEXT, explainer="explainer", labels=labels)
+        shown.settled()
+        wait_for(lambda: shown.of("comparison"), lambda: shown.messages[-3:])
+        comparison = shown.of("comparison")[-1]
+    (side,) = comparison["sides"]
+    assert comparison["label"] == "positive"
+    np.testing.assert_allclose(side["scores"], a.scores[:, 0], atol=1e-5)
+    figures = {figure["id"]: figure["value"] for figure in side["figures"]}
+    assert figures["spearman"] == pytest.approx(1)
+    assert shown.backend.comparison is not None
+    assert len(shown.backend.explanations) == 1
+    assert any("Taking words out (" in message["what"] for message in shown.of("status"))
+
+
+def test_an_answer_that_fails_leaves_the_map_and_one_that_waited_is_cancelled(page: Any) -> None:
+    asked, go = threading.Event(), threading.Event()
+    with ruled() as server:
+        server.answer = "x"
+        shown = page(at(server)).start()
+        a = shown.settled()
+
+        def before(_count: int) -> None:
+            asked.set()
+            assert go.wait(GUARD)
+
+        server.before, server.answer = before, None
+        shown.say("explain", explainer="explainer", kind="answer", prompt="Say {review}", review=TEXT)
+        shown.say("explain", explainer="explainer", kind="answer", prompt="And {review}", review=TEXT)
+        assert asked.wait(GUARD)
+        shown.say("cancel")
+        with pytest.raises(Cancelled):
+            shown.settled()
+        wait_for(
+            lambda: {m["id"]: m["state"] for m in shown.of("answer")} == {1: "cancelled", 2: "cancelled"},
+            lambda: shown.of("answer"),
+        )
+        go.set()
+        shown.say("explain", explainer="model", kind="answer", prompt="Say {review}", review=TEXT)
+        wait_for(lambda: shown.of("failed"), lambda: shown.messages[-3:])
+        assert "no explainer 'model'" in shown.of("failed")[-1]["message"]
+        assert shown.backend.attribution is a
 
 
 # ── Shapley values ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ export function rampScale(
   { name = "", least = 0, floor = 0 }: Scale = {},
 ): TemplateResult {
   const ticks = (floor <= 0 || floor >= 1 ? [] : signed ? [0.5 - floor / 2, 0.5 + floor / 2] : [floor]).map(
-    (at) => html`<i class="sw-tick" style="left: ${(100 * at).toFixed(1)}%"></i>`,
+    (at) => html`<i class="sw-floor-tick" style="left: ${(100 * at).toFixed(1)}%"></i>`,
   );
   return html`<span class="sw-scale" title=${title}
     >${from && html`<span>${from}</span>`}<span class="sw-gradient" style="background: ${gradient(ramp.value, signed, Math.max(least, Math.min(1.01, floor)))}">${ticks}</span

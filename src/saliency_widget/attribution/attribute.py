@@ -56,7 +56,8 @@ def attribute(
         segments: parts of the text that are segments of their own, `{"contract": "the words themselves"}` or, in
             characters, `{"contract": (start, end)}`.
         labels: of a model behind a server (`OpenAIClient`): what it chooses between, as in `explain`. Its map is made
-            by taking words out: see `explanation.black_box.server_map`, which has the settings.
+            by taking words out: see `explanation.black_box.server_map`, which has the settings. A server that scores a
+            given answer takes `target` instead.
         method: an id of `methods()`.
         objective: the number to explain: "probability", "log_probability", "log_odds" or "logit" of the target, or the
             "entropy" of the whole distribution at its place. Default: the probability (of Shapley values the
@@ -77,11 +78,14 @@ def attribute(
     """
     if labels is not None or hasattr(model, "attribute_text"):  # a server's model makes its own map
         others = {
-            "target": target, "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
+            "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
             "target_ids": target_ids, "segments": segments, "objective": objective, "foil": foil, "span": span,
         }  # fmt: skip
-        given = check_remote(model, text, labels, others)
-        found: Attribution = model.attribute_text(given, labels=labels, method=method, progress=progress, **settings)
+        if labels is not None and target is not None:
+            raise InputError("There are labels= and a target=.", cure="Give one: what to choose between, or an answer.")
+        about = {"labels": labels} if target is None else {"target": target}
+        given = check_remote(model, text, labels if target is None else target, others)
+        found: Attribution = model.attribute_text(given, **about, method=method, progress=progress, **settings)
         return found
     question = check_question(method, objective, settings, foil)
     prompt = check_prompt(

@@ -120,7 +120,7 @@ BRIDGED: dict[str, Method] = {
     )
 }
 
-_LLM_REASON = 'It is said, not computed: ask for it with explain(model, text, kind="scores"), or in the Explain drawer.'
+LLM_REASON = 'It is said, not computed: ask for it with explain(model, text, kind="scores"), or in the Explain drawer.'
 
 
 def method_of(card: Card) -> Method | None:
@@ -167,7 +167,7 @@ def settings_of(card: Card, given: Mapping[str, Any]) -> Settings:
 def why_not(card: Card, model: Model) -> str | None:
     """Return the reason why a map cannot be computed on this model, as a sentence, or None."""
     method = method_of(card)
-    return _LLM_REASON if method is None else method.lacks(model)
+    return LLM_REASON if method is None else method.lacks(model)
 
 
 def on(card: Card, model: Model) -> Card:

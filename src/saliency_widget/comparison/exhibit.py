@@ -88,7 +88,7 @@ class Exhibit:
                 type="exhibited", doc=1, replaced=list(of.replaced),
                 steps=[{"map": name, "steps": self._own_steps(self._maps[name])} for name in of.beside],
             ),
-            {"type": "explainers", "explainers": [], "prompts": [], "review": "", "compares": False, "reason": reason},
+            {"type": "explainers", "explainers": [], "prompts": [], "review": "", "reason": reason},
             status("done"),
         )  # fmt: skip
         for shown in of.maps:

@@ -38,6 +38,7 @@ from .measures import figures
 from .result import SayVersusDo, Side, Survey
 
 if TYPE_CHECKING:
+    from ..explanation.many import HowFar
     from ..explanation.server import OpenAIClient
     from ..models.causal import CausalModel
     from ..models.text.document import Document
@@ -208,7 +209,11 @@ def compare_server(
     # "1" and "-1" have little of a first token's probability: their names have much.
     named = choice_of([option.name.capitalize() for option in choice.options]) if choice == HOMEWORK else choice
     question = RemoteQuestion(text=review, choice=named)
-    whole = map_of(client, question, lambda _: on_progress("Taking words out", askings, total))
+
+    def far(now: HowFar) -> None:
+        on_progress(f"Taking words out ({now.price or f'{now.total:,} requests'})", askings, total)
+
+    whole = map_of(client, question, far)
     col = [option.label for option in choice.options].index(first.label)
     scores = whole.scores[:, [col]] * choice.towards(first.label)
     one = {name: value[[col]] for name, value in whole.step_scores.items()}

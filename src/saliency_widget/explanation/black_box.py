@@ -12,17 +12,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..aside import aside
 from ..attribution.result import Attribution
-from ..characters import bar_name
 from ..errors import InputError
 from .choice import Choice, Label
 from .clients import Message
-from .many import ask_all
+from .many import HowFar, ask_all, watched
 from .remote_question import RemoteQuestion, remote_question
 from .taking_out import Scores
 
@@ -109,39 +108,8 @@ def server_map(
         UnsupportedMethod: another method, or a server that gives no log-probabilities.
         ServerError, TextTooLong: see `explain`.
     """
-    from tqdm.auto import tqdm
-
     question = remote_question(text, labels, **how)
-    far = HowFar(0, question.requests, None)
-
-    def work(check: Callable[[], None]) -> Attribution:
-        def tell(now: HowFar) -> None:
-            nonlocal far
-            check()
-            far = now
-
-        return map_of(client, question, tell)
-
-    with tqdm(total=far.total, desc=f"{bar_name(client.name)} is asked", disable=not progress, leave=False) as bar:
-
-        def draw() -> None:
-            bar.set_postfix_str(far.price, refresh=False)
-            bar.update(far.done - bar.n)
-
-        return aside(work, draw)
-
-
-class HowFar(NamedTuple):
-    """How many of how many requests are answered. `tokens`: about how many all of them read; None before the first."""
-
-    done: int
-    total: int
-    tokens: int | None
-
-    @property
-    def price(self) -> str:
-        """Return what all requests cost, in words: "26 requests, about 3,100 tokens"."""
-        return "" if self.tokens is None else f"{self.total:,} requests, about {self.tokens:,} tokens"
+    return watched(client.name, question.requests, partial(map_of, client, question), progress=progress)
 
 
 def map_of(client: TokenClient, question: RemoteQuestion, tell: Callable[[HowFar], None]) -> Attribution:

@@ -6,10 +6,14 @@ import threading
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from ..aside import aside
+from ..characters import bar_name
 
 Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 PARALLEL = 4  # questions that a server is asked at a time
 CHECK_INTERVAL = 0.1  # seconds
@@ -57,6 +61,45 @@ def ask_all(
             heard(key, answer)  # type: ignore[arg-type]  # without an error there is an answer
     finally:
         stopped.set()
+
+
+class HowFar(NamedTuple):
+    """How many of how many requests are answered. `tokens`: about how many all of them read; None before the first."""
+
+    done: int
+    total: int
+    tokens: int | None
+
+    @property
+    def price(self) -> str:
+        """Return what all requests cost, in words: "26 requests, about 3,100 tokens"."""
+        return "" if self.tokens is None else f"{self.total:,} requests, about {self.tokens:,} tokens"
+
+
+def watched(
+    name: str, total: int | None, work: Callable[[Callable[[HowFar], None]], Result], *, progress: bool
+) -> Result:
+    """Return the result of `work(tell)`, with a progress bar that tells the price. An interrupt makes `tell` raise."""
+    from tqdm.auto import tqdm
+
+    far = HowFar(0, total or 0, None)
+
+    def checked(check: Callable[[], None]) -> Result:
+        def tell(now: HowFar) -> None:
+            nonlocal far
+            check()
+            far = now
+
+        return work(tell)
+
+    with tqdm(total=total, desc=f"{bar_name(name)} is asked", disable=not progress, leave=False) as bar:
+
+        def draw() -> None:
+            bar.total = far.total or None
+            bar.set_postfix_str(far.price, refresh=False)
+            bar.update(far.done - bar.n)
+
+        return aside(checked, draw)
 
 
 class Kept(Generic[Answer]):

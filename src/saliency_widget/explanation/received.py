@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from ..checks import SURROGATE
@@ -32,6 +33,7 @@ class Received:
     declined: str = ""
     called: bool = False
     first: tuple[tuple[str, float], ...] = ()  # the most probable first tokens, and their log-probabilities
+    scored: tuple[tuple[int, float | None], ...] = ()  # of a completion: its tokens, by place and log-probability
 
     @property
     def text(self) -> str:
@@ -68,7 +70,7 @@ class Received:
         is_new = bool(usage)
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or choice.get("message") or {}
-            content, inside = _parts_of(delta.get("content"))
+            content, inside = _parts_of(delta.get("content") or choice.get("text"))
             thoughts = [value for name in _THINKING if isinstance(value := delta.get(name), str)]
             thought = inside + max(thoughts, key=len, default="")  # some servers send it in two fields
             declined = _text(delta.get("refusal"))
@@ -78,6 +80,7 @@ class Received:
             self.declined += declined
             self.called |= bool(delta.get("tool_calls"))
             self.first = self.first or _first_tokens(choice.get("logprobs"))
+            self.scored = self.scored or _scored(choice.get("logprobs"))
             finish = _text(choice.get("finish_reason"))
             self.finish = finish or self.finish
             is_new |= bool(finish) or any(value for name, value in delta.items() if name != "role")
@@ -152,6 +155,19 @@ def _first_tokens(logprobs: object) -> tuple[tuple[str, float], ...]:
         for token, logprob in pairs
         if isinstance(token, str) and isinstance(logprob, int | float) and _IMPOSSIBLE < logprob <= 0
     )
+
+
+def _scored(logprobs: object) -> tuple[tuple[int, float | None], ...]:
+    """Return where each token of a completion begins and its log-probability, () if the server does not tell."""
+    told = logprobs if isinstance(logprobs, Mapping) else {}
+    lists = [told.get(name) for name in ("tokens", "token_logprobs", "text_offset")]
+    tokens, numbers, places = (found if isinstance(found, list) else [] for found in lists)
+    if not all(isinstance(token, str) for token in tokens) or len(numbers) != len(tokens):
+        return ()
+    if len(places) != len(tokens) or not all(type(place) is int for place in places):
+        places = list(accumulate((len(token) for token in tokens[:-1]), initial=0))
+    known = (float(number) if isinstance(number, int | float) and number <= 0 else None for number in numbers)
+    return tuple(zip(places, known, strict=False))
 
 
 def _parts_of(content: object) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -114,13 +114,7 @@ class RemoteQuestion:
     @property
     def rows(self) -> tuple[Token, ...]:
         """Return the units as inputs."""
-        return tuple(
-            Token(
-                id=-1, position=i, text=_with_space(self.text, span), role="prompt", span=span, word=i, sentence=0,
-                segment=0,
-            )
-            for i, span in enumerate(self.spans)
-        )  # fmt: skip
+        return rows_of(self.text, self.spans)
 
     @property
     def cols(self) -> tuple[Token, ...]:
@@ -209,5 +203,14 @@ def _card(question: RemoteQuestion) -> Card:
     )
 
 
-def _with_space(text: str, span: Span) -> str:
-    return (" " if span[0] and text[span[0] - 1].isspace() else "") + text[span[0] : span[1]]
+def rows_of(text: str, spans: Sequence[Span]) -> tuple[Token, ...]:
+    """Return the units of a text as inputs, each with one character of the white space before it."""
+    rows = []
+    for i, (start, end) in enumerate(spans):
+        begin = start - 1 if start and text[start - 1].isspace() else start
+        rows.append(
+            Token(
+                id=-1, position=i, text=text[begin:end], role="prompt", span=(begin, end), word=i, sentence=0, segment=0
+            )
+        )  # fmt: skip
+    return tuple(rows)

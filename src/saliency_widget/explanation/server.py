@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -22,7 +23,8 @@ from ..errors import InputError, SaliencyError, ServerError, UnsupportedMethod
 from . import limits, refusals
 from .black_box import NextTokens, Said, server_map
 from .clients import Message, Reply
-from .many import Kept
+from .continuation import Scored, continuation_map
+from .many import Kept, watched
 from .received import Received, read_answer
 from .sealing import sealed
 
@@ -102,7 +104,7 @@ class OpenAIClient:
             if not all(isinstance(text, str) for pair in given.items() for text in pair):
                 raise InputError(f"{what} holds something that is no text.", cure=f"Give {what} as {{name: text}}.")
         self._sent = _hidden(sent)  # they may hold a key
-        self._first_tokens, self._samples = Kept[NextTokens](), Kept[Said]()  # paid for
+        self._first_tokens, self._samples, self._scores = Kept[NextTokens](), Kept[Said](), Kept[Scored]()  # paid for
         self._workarounds: frozenset[str] = frozenset()  # learned from refusals; replaced whole, never changed
 
     def __repr__(self) -> str:
@@ -185,9 +187,38 @@ class OpenAIClient:
 
         return self._samples.once(json.dumps([messages, repeat]), ask)
 
-    def attribute_text(self, text: str, **how: Any) -> Attribution:
-        """Return the model's own map, computed by taking words out: see `server_map`."""
-        return server_map(self, text, **how)
+    def scored(self, text: str, target: str, repeat: int = 0) -> Scored:
+        """See `ScoringClient.scored`. Every answer is kept as long as the client is."""
+        return self._scores.once(json.dumps([text, target, repeat]), lambda: self._scored(text, target))
+
+    def _scored(self, text: str, target: str) -> Scored:
+        prompt = text + target
+        request = {
+            "model": self.name,
+            "prompt": prompt,
+            "max_tokens": 1,  # some servers take 0 for no limit
+            "temperature": 0.0,
+            "stream": False,
+            "echo": True,
+            "logprobs": 1,
+        }
+        try:
+            received, _ = self._send(request, len(prompt) + 1, lambda _: None)
+        except ServerError as error:
+            if not re.search(r"logprob|echo|status 40[45]", error.message):
+                raise
+            raise _without_scores(self.where, error.message) from None
+        tokens = tuple((place - len(text), number) for place, number in received.scored if place < len(prompt))
+        if not received.text.startswith(prompt) or not tokens or any(number is None for _, number in tokens[1:]):
+            raise _without_scores(self.where, "it does not repeat the prompt with its log-probabilities")
+        return Scored(tokens, received.prompt_tokens or len(tokens))
+
+    def attribute_text(self, text: str, *, target: str | None = None, progress: bool = True, **how: Any) -> Attribution:
+        """Return the model's own map: see `server_map`, or `continuation_map` for an answer given as `target`."""
+        if target is None:
+            return server_map(self, text, progress=progress, **how)
+        make = partial(continuation_map, self, text, target, **how)
+        return watched(self.name, None, make, progress=progress)
 
     def _send(
         self, request: dict[str, Any], max_tokens: int, on_text: Callable[[str], None]
@@ -267,7 +298,8 @@ class OpenAIClient:
         ) as client:
             while True:
                 try:
-                    create = client.chat.completions.with_streaming_response.create
+                    endpoint = client.completions if "prompt" in request else client.chat.completions
+                    create: Any = endpoint.with_streaming_response.create
                     async with create(**request, extra_body=self._extra) as response:
                         await read_answer(response, received, errors, bounds)
                         self._workarounds |= used
@@ -386,6 +418,14 @@ def _without_logprobs(where: str, why: str) -> UnsupportedMethod:
         f"{where} gives no log-probabilities of its answer's first token: {why.rstrip('.')}.",
         cure="Ask a server that gives them, such as llama.cpp, vLLM or OpenAI's models that do not reason; or give "
         "samples=20, which asks about each text so many times, and tells shares of the answers.",
+    )
+
+
+def _without_scores(where: str, why: str) -> UnsupportedMethod:
+    return UnsupportedMethod(
+        f"{where} scores no given answer: {why.rstrip('.')}.",
+        cure="Ask a server whose completions know echo with logprobs, such as vLLM or llama-cpp-python's; or give "
+        "labels= instead of target=.",
     )
 
 

@@ -118,10 +118,11 @@ class Explain(TypedDict):
 
 
 class SayVersusDo(TypedDict):
-    """Set what the model says of `review` beside what it computes. `labels`: as in `Explain`."""
+    """Set what an explainer says of `review` beside what it computes, or the model. `labels`: as in `Explain`."""
 
     type: Literal["say_versus_do"]
     review: str
+    explainer: NotRequired[str]
     labels: NotRequired[list[str]]
 
 
@@ -153,6 +154,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "settings": dict,
     "foil": int,
     "col": int,
+    "explainer": str,
     "labels": list,
     "homework": bool,
     "target": str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from ..types import ExplanationKind, Fate, Phase, Role, SegmentKind
 
@@ -212,7 +212,7 @@ class Column(TypedDict):
 
     Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, if known: the standard
     errors of these scores, in the same form. If the text is still being written, the map may have more rows by now,
-    which the target cannot see. `floor`: the size below which a score is noise, where that is known.
+    which the target cannot see. `floor`: the size below which a score is noise, or None where nothing tells it.
     """
 
     type: Literal["column"]
@@ -220,7 +220,7 @@ class Column(TypedDict):
     seq: int
     col: int
     n_rows: int
-    floor: NotRequired[float]
+    floor: float | None
 
 
 class Status(TypedDict):
@@ -297,13 +297,17 @@ class Heard(TypedDict):
 
 
 class WireExplainer(TypedDict):
-    """An LLM that can explain. `is_model`: whether it is the explained model. `guided`: by constrained decoding."""
+    """An LLM that can explain. `is_model`: whether it is the explained model. `guided`: by constrained decoding.
+
+    `compares`: whether its stated scores can be compared with computed ones.
+    """
 
     id: str
     name: str
     where: str
     is_model: bool
     guided: bool
+    compares: bool
 
 
 class WirePrompt(TypedDict):
@@ -316,16 +320,12 @@ class WirePrompt(TypedDict):
 
 
 class Explainers(TypedDict):
-    """The LLMs that can explain, and the templates. `reason`: why there are none, or None. `review`: the text.
-
-    `compares`: whether stated scores can be compared with computed ones.
-    """
+    """The LLMs that can explain, and the templates. `reason`: why there are none, or None. `review`: the text."""
 
     type: Literal["explainers"]
     explainers: list[WireExplainer]
     prompts: list[WirePrompt]
     review: str
-    compares: bool
     reason: str | None
 
 

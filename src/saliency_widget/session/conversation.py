@@ -7,39 +7,61 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ..attribution.cards import LLM
 from ..errors import Cancelled, InputError, SaliencyError
-from ..evaluation.say_versus_do import compare
+from ..evaluation.say_versus_do import compare, compare_server
 from ..explanation.asking import Inquiry, News, ask
 from ..explanation.local import LocalClient, why_not_local
 from ..explanation.placing import place, review_of
-from .explanation_messages import THE_MODEL, THE_OTHER, answer_message, comparison_message, explainers_message
+from .explanation_messages import THE_MODEL, THE_OTHER, answer_message, comparison_message, computes, explainers_message
 from .messages import status
 from .talk import Comparing, Talk, Wish
 
 if TYPE_CHECKING:
     from ..attribution.result import Attribution
     from ..evaluation.result import SayVersusDo
+    from ..explanation.choice import Choice
     from ..explanation.clients import Client
     from ..explanation.result import Explanation
+    from ..explanation.server import OpenAIClient
     from ..models.base import Model
-    from ..models.text.document import Document
+    from ..types import Segment, Token
     from .sender import Sender
     from .shelf import Shelf
+
+
+class Shown(Protocol):
+    """The text on show: its inputs and its targets."""
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Return all tokens."""
+
+    @property
+    def rows(self) -> tuple[Token, ...]:
+        """Return the inputs."""
+
+    @property
+    def cols(self) -> tuple[Token, ...]:
+        """Return the targets."""
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Return the named parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
     """The functions of the widget that a conversation calls, all on the worker's thread.
 
-    `loaded` loads the model if need be, and returns it. `document` returns the text with its targets, which the model
-    writes if need be. `check` raises to stop.
+    `loaded` loads the model if need be, and returns it; None where there is no model here. `document` returns the text
+    with its targets, which the model writes if need be. `check` raises to stop.
     """
 
-    loaded: Callable[[], Model]
-    document: Callable[[], Document]
+    loaded: Callable[[], Model] | None
+    document: Callable[[], Shown]
     check: Callable[[], None]
     memory_budget: int | None
 
@@ -70,12 +92,26 @@ class Conversation:
 
     def ask_for(self, request: Inquiry, explainer: str | None, *, of_widget: bool, col: int | None = None) -> Talk:
         """Return a new talk, which waits. Raises: InputError where there is no such explainer."""
-        whom = explainer or (THE_MODEL if self._other is None else THE_OTHER)
-        if whom not in (THE_MODEL, THE_OTHER) or (whom == THE_OTHER and self._other is None):
-            raise InputError(f"There is no explainer {whom!r} here.", cure="Give show() one as explainer=.")
+        whom = self._known(explainer or (THE_MODEL if self._other is None else THE_OTHER))
         talk = Talk(id=next(self._numbers), explainer=whom, request=request, of_widget=of_widget, col=col)
         self._tell(talk)
         return talk
+
+    def compare(self, review: str | None, choice: Choice, explainer: str | None) -> Comparing:
+        """Return the task to compare what an explainer says with what it computes; None: the model on show.
+
+        Raises: InputError where there is no such explainer, or it computes nothing.
+        """
+        whom = self._known(explainer or (THE_OTHER if self._host.loaded is None else THE_MODEL))
+        if whom == THE_OTHER and not (self._other is not None and computes(self._other)):
+            raise InputError("This explainer makes no map of its own.", cure="Compare the model on show.")
+        return Comparing(review, choice, whom)
+
+    def _known(self, explainer: str) -> str:
+        there = {THE_MODEL: self._host.loaded is not None, THE_OTHER: self._other is not None}
+        if not there.get(explainer, False):
+            raise InputError(f"There is no explainer {explainer!r} here.", cure="Give show() one as explainer=.")
+        return explainer
 
     def drop(self, talk: Talk) -> None:
         """Cancel a talk that waited."""
@@ -87,9 +123,9 @@ class Conversation:
 
     def introduce(self) -> None:
         """Tell the pages the explainers for the text on show, and the LLM's map if it is about this text."""
-        model = self._host.loaded()
-        reason = why_not_local(model)
-        own = LocalClient(model) if reason is None else None
+        model = None if self._host.loaded is None else self._host.loaded()
+        reason = None if model is None else why_not_local(model)
+        own = LocalClient(model) if model is not None and reason is None else None
         review = review_of(self._host.document().tokens)
         self._sender.tell(explainers_message(own, self._other, review, reason))
         self.said = None
@@ -146,6 +182,10 @@ class Conversation:
         if explainer == THE_OTHER:
             assert self._other is not None, "looked at when it was asked for"
             return self._other
+        return self._local()
+
+    def _local(self) -> LocalClient:
+        assert self._host.loaded is not None, "looked at when it was asked for"
         return LocalClient(self._host.loaded())
 
     def _shown(self) -> str:
@@ -180,14 +220,16 @@ class Conversation:
         return True
 
     def _compare(self, wish: Comparing) -> None:
-        client = LocalClient(self._host.loaded())
         review = self._shown() if wish.review is None else wish.review
 
         def on_progress(what: str, done: int, total: int) -> None:
             self._host.check()
             self._sender.tell(status("explaining", what, done, total, unit="steps"))
 
-        self.comparison = compare(
-            client, review, on_progress, choice=wish.choice, memory_budget=self._host.memory_budget
-        )
+        if wish.explainer == THE_OTHER:
+            server = cast("OpenAIClient", self._other)  # the only client that computes: `compare` looked at it
+            self.comparison = compare_server(server, review, on_progress, choice=wish.choice)
+        else:
+            budget = self._host.memory_budget
+            self.comparison = compare(self._local(), review, on_progress, choice=wish.choice, memory_budget=budget)
         self._sender.tell(comparison_message(self.comparison))

@@ -28,15 +28,22 @@ def explainers_message(
     for known, client in ((THE_MODEL, model), (THE_OTHER, other)):
         if client is not None:
             own = known == THE_MODEL
-            found.append({"id": known, "name": client.name, "where": client.where, "is_model": own, "guided": own})
+            found.append(
+                {"id": known, "name": client.name, "where": client.where, "is_model": own, "guided": own,
+                 "compares": own or computes(client)}
+            )  # fmt: skip
     return {
         "type": "explainers",
         "explainers": found,
         "prompts": [{"id": t.id, "label": t.label, "kind": t.kind, "text": t.text} for t in _PROMPTS],
         "review": review,
-        "compares": model is not None,
         "reason": None if found else reason,
     }
+
+
+def computes(client: Client) -> bool:
+    """Return whether a client can make a map of its own: a server's, by taking words out."""
+    return hasattr(client, "attribute_text")
 
 
 def answer_message(talk: Talk) -> to_page.Answer:

@@ -62,10 +62,9 @@ class Shelf:
         these columns the size below which a score is noise, where it is known.
         """
         for at, col in enumerate(cols):
-            column: to_page.Column = {"type": "column", "map": name, "seq": 0, "col": col, "n_rows": len(scores)}
-            floor = floors[at] if floors else None
-            if floor is not None:
-                column["floor"] = floor
+            column = to_page.Column(
+                type="column", map=name, seq=0, col=col, n_rows=len(scores), floor=floors[at] if floors else None
+            )
             self._sender.tell(column, numbers=[of[:, at].copy() for of in (scores, errors) if of is not None])
 
     def show(self, name: str, objective: str) -> None:

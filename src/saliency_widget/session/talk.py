@@ -35,10 +35,11 @@ class Talk:
 
 @dataclass(frozen=True)
 class Comparing:
-    """The task to compare the scores of an answer with those of methods. None: about the text on show."""
+    """The task to compare the scores of an answer with computed ones. `review` of None: about the text on show."""
 
     review: str | None
     choice: Choice
+    explainer: str
 
 
 Wish: TypeAlias = Talk | Comparing

@@ -12,8 +12,8 @@ export type Draft = {
   templates: Signal<ReadonlyMap<string, string>>;
   /** The text, where it was edited. */
   review: Signal<string | null>;
-  /** The labels to choose between, as they are typed: with commas, or one a line. */
-  labels: Signal<string>;
+  /** The labels to choose between, as they are typed: with commas, or one a line; null before that. */
+  labels: Signal<string | null>;
 };
 
 /** A draft made whole: what would be asked now. */
@@ -46,6 +46,13 @@ export function labelsIn(typed: string): string[] {
   return [...new Set(labels.filter((label) => label !== ""))];
 }
 
+/** The labels as they are typed; at first those that a server's model chose between for its map. */
+export function typedLabels(store: Store): string {
+  const { tokens, firstTarget, kind, alive } = store;
+  const own = kind.value === "classes" && !alive.value ? tokens.value.slice(firstTarget.value) : [];
+  return draftOf(store).labels.value ?? own.map(({ text }) => text).join(", ");
+}
+
 const drafts = new WeakMap<Store, Draft>();
 
 export function draftOf(store: Store): Draft {
@@ -56,7 +63,7 @@ export function draftOf(store: Store): Draft {
     prompt: signal(null),
     templates: signal(new Map()),
     review: signal(null),
-    labels: signal(""),
+    labels: signal(null),
   };
   drafts.set(store, draft);
   return draft;
@@ -78,7 +85,7 @@ export function questionOf(store: Store): Question | null {
     template: draft.templates.value.get(prompt.id) ?? prompt.text,
     target: cols === null ? "" : nameOfTargets(store, cols),
     col: cols !== null && cols.end - cols.start === 1 ? cols.start : null,
-    labels: isChoice(prompt) ? labelsIn(draft.labels.value) : null,
+    labels: isChoice(prompt) ? labelsIn(typedLabels(store)) : null,
     review: draft.review.value ?? own,
     own,
   };

@@ -13,6 +13,7 @@ import {
   promptsOf,
   type Question,
   questionOf,
+  typedLabels,
   withTarget,
 } from "./draft";
 
@@ -25,6 +26,8 @@ const GROUPS: readonly [name: string | null, belongs: (prompt: WirePrompt) => bo
 ];
 const COMPARES =
   "Asks the model on show to score each word, and sets that beside what the methods compute for its answer.";
+const SERVER_COMPARES =
+  "Asks it three times to score each word, and sets that beside its own map: a request for each word, without it.";
 
 export function formView({ store, send, signal }: ViewContext): HTMLElement {
   const draft = draftOf(store);
@@ -57,9 +60,9 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
 
   function compare(question: Question): void {
     if (!canCompare(question)) return;
-    const { review, labels } = question;
+    const { explainer, review, labels } = question;
     store.explain();
-    send({ type: "say_versus_do", review, ...(labels === null ? {} : { labels }) });
+    send({ type: "say_versus_do", review, explainer: explainer.id, ...(labels === null ? {} : { labels }) });
   }
 
   /** Back to what it came with. The button goes, so the focus must go elsewhere. */
@@ -135,7 +138,7 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
         type="text"
         dir="auto"
         placeholder="sport, cooking, science"
-        .value=${draft.labels.value}
+        .value=${typedLabels(store)}
         @input=${(event: Event) => {
           draft.labels.value = inputOf(event);
         }}
@@ -206,11 +209,11 @@ export function formView({ store, send, signal }: ViewContext): HTMLElement {
           >${busy ? "Explaining …" : "Ask"}</button>
         ${busy ? html`<button type="button" class="sw-button sw-stop" @click=${stop}>Stop</button>` : nothing}
         ${
-          menu.compares && !isWhy(question.prompt)
+          question.explainer.compares && !isWhy(question.prompt)
             ? html`<button
                 type="button"
                 class="sw-button sw-compares"
-                title=${COMPARES}
+                title=${question.explainer.is_model ? COMPARES : SERVER_COMPARES}
                 aria-disabled=${!canCompare(question)}
                 @click=${() => compare(question)}
               >Say versus do</button>`
