@@ -110,7 +110,7 @@ def shapley(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
     units = grouped(problem, may_go(problem), settings.unit)
     if not units:
         raise InputError(
-            "There is nothing to take away: the first token, special tokens and the one that predicts always stay.",
+            "There is nothing to take away: the first token and special tokens always stay.",
             cure="Give a longer text, or take a method that takes nothing away, such as saliency.",
         )
     is_exact = len(units) <= MOST_UNITS and (settings.calls is None or settings.calls >= 1 << len(units))

@@ -154,8 +154,7 @@ def setting_of(model: Model, maps: Sequence[Given], asked: Asked, memory_budget:
     rows = units(document, asked.unit, masking.may_go(problem), first)
     if not rows:
         raise InputError(
-            f"Nothing can be taken away before {aims[0].name!r}: the first token, those of a template and the one that "
-            "predicts always stay.",
+            f"Nothing can be taken away before {aims[0].name!r}: the first token and those of a template always stay.",
             cure='Give a longer text, or take unit="token".',
         )
     scores, notes = [], {}

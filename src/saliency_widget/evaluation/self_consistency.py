@@ -127,8 +127,8 @@ def contributions(
     stay = {row for unit in units for row in unit} - set(may_go(problem))
     if stay or not all(units):
         raise InputError(
-            "The text begins with the review, or ends with it: its first token, and the one that predicts, must stay.",
-            cure="Write something before the review, and after it.",
+            "The text begins with the review, and its first token must stay.",
+            cure="Write something before the review.",
         )
     operator = operator or operators_of(problem)[0]
     text = read(problem, range(len(problem.targets)), None, seed=seed)
