@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..attribution.masking import Outcome
     from ..attribution.operators import Intact
     from ..models.base import Model
+    from ..models.text.document import Document
     from .curves import Keep
     from .rankings import Floats, Ints
 
@@ -141,11 +142,7 @@ def setting_of(model: Model, maps: Sequence[Given], asked: Asked, memory_budget:
     aims = aims_of(text, asked.targets)
     used = sorted({at for aim in aims for at in aim.targets})
     document = replace(text.document, targets=tuple(text.document.targets[at] for at in used))
-    objective: Objective = "logit" if model.raw else "log_probability"
-    request = Request(
-        inputs=document.inputs, targets=document.targets, method="evaluation", objective=objective, settings=None
-    )
-    problem = problem_of(model, request, document, memory_budget)
+    problem = problem_for(model, document, memory_budget)
     for operator in asked.operators:
         reason = masking.why_not(problem, operator)
         if reason is not None:
@@ -178,6 +175,15 @@ def setting_of(model: Model, maps: Sequence[Given], asked: Asked, memory_budget:
         notes=notes,
         model_name=model.name,
     )
+
+
+def problem_for(model: Model, document: Document, memory_budget: int | None) -> Problem:
+    """Return the problem whose objectives are the values of the document's targets. `model` is a shadow."""
+    objective: Objective = "logit" if model.raw else "log_probability"
+    request = Request(
+        inputs=document.inputs, targets=document.targets, method="evaluation", objective=objective, settings=None
+    )
+    return problem_of(model, request, document, memory_budget)
 
 
 def _size(setting: Setting, asked: Asked) -> Size:
