@@ -26,12 +26,12 @@ from saliency_widget.evaluation.budget import (
     plan,
     subset_rows,
 )
-from saliency_widget.evaluation.common_text import Aim
 from saliency_widget.evaluation.curves import kept_steps
 from saliency_widget.evaluation.evaluation import Evaluation
 from saliency_widget.evaluation.findings import Band, Floor, Judgement
 from saliency_widget.evaluation.judging import Setting, check_asked, judge_setting
 from saliency_widget.evaluation.rankings import antithetic
+from saliency_widget.evaluation.unit_scores import Aim
 
 from ..families import CLASSIFIERS, byte_tokenizer, columns_of, made, plain_logits
 from .parrot import Parrot
