@@ -342,7 +342,7 @@ def test_its_story_is_a_map_beside_its_own_and_both_are_compared_in_the_drawer(p
         wait_for(lambda: shown.of("comparison"), lambda: shown.messages[-3:])
         comparison = shown.of("comparison")[-1]
     (side,) = comparison["sides"]
-    assert comparison["label"] == "positive"
+    assert (comparison["label"], comparison["label_probability"]) == ("positive", None)
     np.testing.assert_allclose(side["scores"], a.scores[:, 0], atol=1e-5)
     figures = {figure["id"]: figure["value"] for figure in side["figures"]}
     assert figures["spearman"] == pytest.approx(1)
