@@ -83,7 +83,7 @@ describe("what was found", () => {
     expect(texts(el, ".sw-judged-line > :last-child")).toEqual(
       answer.maps.flatMap(({ judgements }) => judgements.map(({ sentence }) => sentence)),
     );
-    expect(texts(el, ".sw-warning").map((text) => text?.replace(/^⚠\s*/, ""))).toEqual(
+    expect(texts(el, ".sw-warning").map((text) => (text ?? "").replace(/^⚠\s*/, ""))).toEqual(
       answer.maps.flatMap(({ warnings }) => warnings),
     );
     const charts = [...el.querySelectorAll(".sw-curves")];

@@ -282,6 +282,14 @@ describe("the tooltip", () => {
     leave(el);
     expect(tip(el)?.hidden).toBe(true);
   });
+  it("says the score as soon as its column is there, under a mouse that stands still", () => {
+    const { el, box, model } = view(conversation().filter(([{ type, col }]) => type !== "column" || col !== 0));
+    over(box(4));
+    const said = () => tip(el)?.textContent?.replace(/\s+/g, " ");
+    expect(said()).toContain("for Washington: not computed");
+    model.hear({ type: "column", map: "m1", seq: 4, col: 0, n_rows: 7 }, COLUMNS[0]);
+    expect(said()).toContain("score 0.400 for Washington");
+  });
   it("says how sure a score is, where that is known of all that it is made of", () => {
     const { el, box, store, model } = view();
     const said = () => tip(el)?.textContent?.replace(/\s+/g, " ");

@@ -395,7 +395,11 @@ class Controller:
         document = self._written(model).document
         if self._forget_other_weights(model):
             self._ask_again()
-        maps = self._maps.finished(model, document, task.cols)
+        said = self._conversation
+        maps = [
+            (name, found, said.mapped if said.said is not None and said.said[0] == name else found)
+            for name, found in self._maps.finished(model, document, task.cols)
+        ]
         self._trust.judge(model, document, task.cols, maps, self._check)
         self._sender.tell(status("done", "Trust"))
 

@@ -104,6 +104,7 @@ def test_the_drawer_says_what_python_says(opened: Any) -> None:
     view.locator(".sw-method[aria-pressed=true]", has_text="Occlusion").wait_for()
     # No better than chance marks the method, for this target.
     marked = [plain(text) for text in view.locator(".sw-at-chance").all_inner_texts()]
+    nb.shot("trust-marked-light", view.locator(".sw-header"))
     chance = python(nb, "[name for name in v.maps if v.is_chance(name)]")
     assert set(marked) <= {*chance, *names}
     assert "Gradient" in marked or "Gradient" not in chance

@@ -275,3 +275,23 @@ def test_one_target_of_many_is_the_one_alone() -> None:
         n = len(ids) - len(whole.cols) + col
         alone = sw.attribute(model, input_ids=ids[:n], target_ids=[ids[n]], method="gim", progress=False)
         assert_close(torch.tensor(whole.scores[:n, col]), torch.tensor(alone.scores[:, 0]), 2e-7)
+
+
+def test_attention_weights_are_not_held_where_the_model_does_not_hold_them() -> None:
+    """No operation of the pass or of the backward pass has an output [..., n, n], as the weights have."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    n = 50
+    made_of: list[tuple[int, ...]] = []
+
+    class Shapes(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            made_of.extend(tuple(x.shape) for x in tree_leaves(out) if isinstance(x, Tensor) and x.is_floating_point())
+            return out
+
+    with Shapes():
+        raw(made("gpt2"), [3, 9] * (n // 2), 5)
+    assert (1, n, 32) in made_of
+    assert not [shape for shape in made_of if shape[-2:] == (n, n)]

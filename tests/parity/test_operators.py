@@ -297,11 +297,11 @@ def test_a_window_that_is_shorter_than_the_text_is_noticed(monkeypatch: pytest.M
     assert not removal(lent.shadow()).short
 
 
-def test_rows_that_may_go_are_what_a_user_gave_without_the_first_and_the_one_that_predicts() -> None:
-    """Special tokens stay, and so does what predicts a column that is looked at."""
+def test_rows_that_may_go_are_what_a_user_gave_without_the_first() -> None:
+    """Special tokens stay; the row that predicts may go, since then the last one that is left predicts."""
     of = problem("llama")
     first = of.targets[0].position
-    assert masking.may_go(of) == [*range(1, first - 1)]
+    assert masking.may_go(of) == [*range(1, first)]
     assert masking.may_go(of, [1]) == [*range(1, first)]
     encoder = problem("marian")
     assert masking.may_go(encoder)[0] == 0

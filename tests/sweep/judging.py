@@ -24,7 +24,10 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 _TEXT = tuple((i * 7 + 5) % 190 + 40 for i in range(40))  # no id twice, none of them special
 _TARGETS = (50, 60, 70)
-_SETTINGS: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": references.STEPS}}
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "integrated_gradients": {"steps": references.STEPS},
+    "shapley": {"calls": 160},
+}
 
 # By method, the plain way to it. Of the others only the probability beside the map is checked.
 _REFERENCES: dict[str, Callable[[Plain, Column], Truth]] = {

@@ -12,10 +12,11 @@ import torch
 from scipy.spatial.distance import cosine
 
 import saliency_widget as sw
+from saliency_widget.attribution.pipeline import check_question, problem_of
 from saliency_widget.errors import InputError, UnsupportedMethod
 from saliency_widget.evaluation.cc_shap import of_scores
 from saliency_widget.evaluation.result import Survey
-from saliency_widget.evaluation.self_consistency import consistency, log_odds, shares
+from saliency_widget.evaluation.self_consistency import consistency, contributions, log_odds, shares
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place
@@ -135,6 +136,34 @@ def test_of_prose_the_reasons_do(model: Any, result: Any) -> None:
     assert found.kind == "prose"
     assert found.text.startswith("Because")
     check(model, found, ids, len(given), len(given), own)
+
+
+def test_all_pairs_of_coalitions_give_what_all_coalitions_give(model: Any) -> None:
+    """The estimate of many words and the sum over all subsets of few are two ways to one number."""
+    encoded = model.encode(check_prompt("say: a bad cab. then", target=" the dad"))
+    document = model.document(encoded, encoded.target)
+    question = check_question("shapley", "log_probability", {})
+    inside = model.shadow()
+    problem = problem_of(inside, question.request(inside, document), document, None)
+    units = place(REVIEW, words_of(REVIEW), document.rows)
+    assert units is not None
+    told: list[tuple[int, int]] = []
+    exact = contributions(problem, units, lambda *at: told.append(at))
+    every = contributions(problem, units, lambda *at: told.append(at), calls=8)
+    assert (exact.is_exact, every.is_exact, every.calls) == (True, False, 8)
+    np.testing.assert_allclose(every.values, exact.values, atol=1e-9)
+    assert told[-1] == (8, 8)
+
+
+def test_a_word_that_must_stay_is_refused(model: Any) -> None:
+    """The first token of a text always stays."""
+    encoded = model.encode(check_prompt("a bad cab", target=" the"))
+    document = model.document(encoded, encoded.target)
+    question = check_question("shapley", "log_probability", {})
+    inside = model.shadow()
+    problem = problem_of(inside, question.request(inside, document), document, None)
+    with pytest.raises(InputError, match="begins with the review"):
+        contributions(problem, [[0], [1]], lambda *_: None)
 
 
 def test_many_words_are_estimated_from_eight_passes_each(model: Any) -> None:

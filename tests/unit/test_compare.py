@@ -56,6 +56,29 @@ def test_cards_say_what_each_map_is() -> None:
     assert shown["difference"].map.objective is None
 
 
+def test_standard_errors_stay_beside_their_own_scores_and_a_difference_has_none() -> None:
+    a = ready("x| y", " z", [[1], [2]])
+    unsure = replace(a, errors=np.abs(a.scores) / 10)
+    shown = {s.card.id: s.map for s in exhibition_of(unsure, a).maps}
+    np.testing.assert_allclose(shown["a"].errors, np.abs(shown["a"].scores) / 10)
+    assert shown["b"].errors is None
+    assert shown["difference"].errors is None
+    heard: list[np.ndarray] = []
+
+    def hear(message: dict[str, Any], buffers: list[memoryview]) -> None:
+        if message["type"] == "column":
+            if message["map"] == "a":
+                heard.append(np.frombuffer(buffers[1], dtype="<f4"))
+            exhibit.receive(to_kernel.read({"type": "ack", "seq": message["seq"]}))
+
+    exhibit = Exhibit(exhibition_of(unsure, a), hear, lambda _map: None)
+    exhibit.receive(to_kernel.read({"type": "hello", "protocol": 1}))
+    exhibit.start()
+    wait_for(lambda: len(heard) == len(a.cols), lambda: heard)
+    np.testing.assert_array_equal(heard[0], shown["a"].errors[:, 0])
+    exhibit.close()
+
+
 # ── the pages ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -93,12 +93,12 @@ def test_the_mode_of_an_old_map_of_occlusion_is_its_operator(saved: bytes, tmp_p
     """Of another method it is what it says, and an operator that is there stays."""
     about = parts_of(saved)[1]
     settings = {"mode": "delete", "unit": "token"}
-    for method, asked, expected in (
+    for method, was, expected in (
         ("occlusion", settings, {"operator": "delete", "unit": "token"}),
         ("mine", settings, settings),
         ("occlusion", {"mode": 1, "operator": "mask"}, {"mode": 1, "operator": "mask"}),
     ):
-        old = about | {"method": method, "settings": asked}
+        old = about | {"method": method, "settings": was}
         path = written(saved, tmp_path / "a.safetensors", old, signed_anew=True)
         assert Attribution.load(path).settings == expected
 

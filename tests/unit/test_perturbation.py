@@ -490,8 +490,14 @@ def test_a_baseline_that_the_tokenizer_does_not_have_names_those_it_has() -> Non
 
 
 def test_a_baseline_that_would_have_no_say_is_refused() -> None:
-    with pytest.raises(InputError, match="Deleted tokens need no baseline"):
-        OcclusionSettings(operator="delete", baseline="unk")
+    """Nor a seed where nothing is drawn, or one that is no number from 0 on."""
+    for operator in ("delete", "mask", "resample"):
+        with pytest.raises(InputError, match=f'operator="{operator}" needs no baseline'):
+            OcclusionSettings(operator=operator, baseline="unk")
+    with pytest.raises(InputError, match='Only operator="resample" draws'):
+        OcclusionSettings(seed=1)
+    with pytest.raises(InputError, match="seed is -1"):
+        OcclusionSettings(operator="resample", seed=-1)
 
 
 def test_more_memory_makes_larger_batches_up_to_400_rows_on_a_cpu() -> None:

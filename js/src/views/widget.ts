@@ -37,7 +37,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
   el.append(root);
 
   const ramp = watchTheme(root, signal);
-  const live = () => void [store.map.value, store.units.value, store.pinnedCols.value, store.measure.value];
+  const live = () => void [store.map.value?.done.value, store.units.value, store.pinnedCols.value, store.measure.value];
   const tooltip = createTooltip(live, layer, signal);
   const context: ViewContext = { store, send, request, signal, ramp, layer, tooltip };
   layer.append(announcer(context), answerAnnouncer(context), noteAnnouncer(context));

@@ -126,7 +126,7 @@ OURS: dict[str, Card] = {
             caveats=(
                 "Most of the texts that it averages over are full of holes: none the model was trained on.",
                 "It depends on how a token is taken away: hidden where the model can, else deleted.",
-                "What was written, the first token, the one that predicts and the template always stay: they score 0.",
+                "What was written, the first token and the template always stay: they score 0.",
                 "By words, sentences or segments each token has an equal part of its unit's score and error.",
                 "Banzhaf values (estimand) are mean effects too, but add up to nothing: never sum them.",
             ),

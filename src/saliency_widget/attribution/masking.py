@@ -70,11 +70,12 @@ def why_not(problem: Problem, operator: str) -> str | None:
 def may_go(problem: Problem, cols: Sequence[int] | None = None) -> list[int]:
     """Return the rows that may be taken away when these columns (by default all) are judged.
 
-    The first row of a text always stays, and so do the rows that predict and `Problem.fixed`: what a user cannot
-    change, such as the tokens of a chat's template. (The first token of an encoder's source may go.)
+    The first row of a text always stays, and so does `Problem.fixed`: what a user cannot change, such as the tokens of
+    a chat's template. (The first token of an encoder's source may go.) A prediction is never read from a row that was
+    taken away: without the last row before a target, the last one that is left predicts it.
     """
     atoms = atoms_of(problem, range(len(problem.targets)) if cols is None else cols)
-    stay = {*problem.fixed, problem.n_source, *atoms.at.tolist()}
+    stay = {*problem.fixed, problem.n_source}
     return [row for row in range(min(atoms.at.tolist()) + 1) if row not in stay]
 
 
@@ -86,25 +87,26 @@ def outcomes(text: Intact, keep: Keep, operator: str) -> Iterator[Outcome]:
     batch is halved.
     Raises: InputError where the network does not allow the operator; OutOfMemory when one changed text does not fit.
     """
-    _check_allowed(text.problem, operator)
-    keep = keep[:, : len(text.embeddings)]
-    found: list[torch.Tensor | None] = [None] * len(keep)
-    given = 0
-    for batch, values in _taken(text, keep, operator):
-        for at, value in zip(batch, values, strict=True):
-            found[at] = value
-        ready = next((at for at in range(given, len(keep)) if found[at] is None), len(keep))
-        if ready > given:
-            yield _outcome(found[given:ready])
-            found[given:ready] = [None] * (ready - given)
-            given = ready
+    for values in _in_order(text, keep, operator):
+        yield Outcome(values[..., 0], values[..., 1])
 
 
-def _outcome(found: Sequence[torch.Tensor | None]) -> Outcome:
+def _in_order(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor]:
+    """Yield the numbers [s, a, 2] (or 1) of neighbouring masks, as soon as those before them are there."""
     import torch
 
-    both = torch.stack([one for one in found if one is not None])  # [s, a, 2]
-    return Outcome(both[..., 0], both[..., 1])
+    _check_allowed(text.problem, operator)
+    keep = keep[:, : len(text.embeddings)]
+    waiting: dict[int, torch.Tensor] = {}
+    given = 0
+    for batch, values in _taken(text, keep, operator):
+        waiting |= zip(batch.tolist(), values, strict=True)
+        ready = []
+        while given in waiting:
+            ready.append(waiting.pop(given))
+            given += 1
+        if ready:
+            yield torch.stack(ready)
 
 
 def _taken(text: Intact, keep: Keep, operator: str) -> Iterator[tuple[NDArray[np.intp], torch.Tensor]]:
@@ -134,9 +136,9 @@ def _taken(text: Intact, keep: Keep, operator: str) -> Iterator[tuple[NDArray[np
 
 
 def objectives(text: Intact, keep: Keep, operator: str) -> Iterator[torch.Tensor]:
-    """Yield the objectives [s, a] of `outcomes`, without the margins."""
-    for outcome in outcomes(text, keep, operator):
-        yield outcome.objectives
+    """Yield the objectives [s, a] of `outcomes`, whose margins are not computed."""
+    for values in _in_order(text._replace(margins=False), keep, operator):
+        yield values[..., 0]
 
 
 def left_logits(text: Intact, keep: NDArray[np.bool_], operator: str) -> torch.Tensor:

@@ -82,12 +82,8 @@ def margin(
         return torch.full_like(own, float("nan"))
     if independent:
         return own
-    best, where = logits.max(-1)
-    first = where == targets  # where the target itself is the most probable, the next one counts
-    if bool(first.any()):
-        best = best.clone()
-        best[first] = logits[first].topk(2).values[..., 1]
-    return _wide(own) - _wide(best)
+    others = logits.scatter(-1, targets.expand(logits.shape[:-1])[..., None], -torch.inf)
+    return _wide(own) - _wide(others.amax(-1))
 
 
 def alone(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -28,7 +28,7 @@ class Intact(NamedTuple):
 
     `ends`: the network that reuses an unchanged beginning (`Access.read_once`), or None. `baseline`: the name of the
     baseline, and `stand_in` its embeddings. `alone`: whether each changed text is read by itself. `seed`: of the tokens
-    that "resample" draws.
+    that "resample" draws. `margins`: whether operators compute them; without, they give objectives [s, a, 1] alone.
     """
 
     problem: Problem
@@ -41,11 +41,17 @@ class Intact(NamedTuple):
     ends: Ends | None
     alone: bool = False
     seed: int = 0
+    margins: bool = True
 
     @property
     def whole(self) -> torch.Tensor:
         """Return the objectives [a] of the text before any row is taken away."""
         return self.measured[:, 0]
+
+
+def _numbers(text: Intact, logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Return what is asked of some atoms [..., a, 2] (or 1), from their logits [..., a, vocabulary] and ids."""
+    return measure(text.problem, logits, ids) if text.margins else worth(text.problem, logits, ids)[..., None]
 
 
 def measure(problem: Problem, logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
@@ -61,7 +67,7 @@ def measure(problem: Problem, logits: torch.Tensor, ids: torch.Tensor) -> torch.
 
 
 def replaced(text: Intact, keep: Keep) -> torch.Tensor:
-    """Return the numbers [s, a, 2] with the baseline in place of the rows that are not kept."""
+    """Return the numbers [s, a, 2] (or 1) with the baseline in place of the rows that are not kept."""
     import torch
 
     if text.problem.access.reads_ids:
@@ -76,20 +82,21 @@ def _with(text: Intact, keep: Keep, stand_in: torch.Tensor) -> torch.Tensor:
     problem, atoms, x = text.problem, text.atoms, text.embeddings
     changed = torch.where(torch.from_numpy(keep)[..., None].to(x.device), x, stand_in)  # [s, m, d]
     if text.ends is None:
-        return measure(problem, problem.network(changed, atoms.at).logits, atoms.ids)
+        return _numbers(text, problem.network(changed, atoms.at).logits, atoms.ids)
     first = first_gone(keep)
-    values = text.measured.repeat(len(keep), 1, 1)  # a target before the first change keeps its numbers
+    # A target before the first change keeps its numbers.
+    values = text.measured[:, : 1 + text.margins].repeat(len(keep), 1, 1)
     later = atoms.at >= atoms.at.new_tensor(first)[:, None]  # [s, a]
     texts = [(start, rows[start:]) for start, rows in zip(first.tolist(), changed, strict=True) if start < len(x)]
     if texts:
-        values[later] = measure(problem, text.ends(texts, atoms.at).logits[0], atoms.ids.expand_as(later)[later])
+        values[later] = _numbers(text, text.ends(texts, atoms.at).logits[0], atoms.ids.expand_as(later)[later])
     return values
 
 
 def _replaced_by_id(text: Intact, mask: NDArray[np.bool_]) -> torch.Tensor:
     embeddings, network = text.problem.access.replaced(np.flatnonzero(~mask).tolist(), text.baseline)
     logits = network(embeddings[:, : text.atoms.n_read], text.atoms.at).logits
-    return measure(text.problem, logits, text.atoms.ids)
+    return _numbers(text, logits, text.atoms.ids)
 
 
 def first_gone(keep: Keep) -> NDArray[np.intp]:
@@ -116,7 +123,7 @@ def _resampled_by_id(text: Intact, mask: NDArray[np.bool_], drawn: NDArray[np.in
     rows += range(len(rows), text.problem.embeddings.shape[1])
     embeddings, network = text.problem.access.shortened(rows)
     logits = network(embeddings[:, : text.atoms.n_read], text.atoms.at).logits
-    return measure(text.problem, logits, text.atoms.ids)
+    return _numbers(text, logits, text.atoms.ids)
 
 
 def draws(problem: Problem, seed: int) -> NDArray[np.intp]:
@@ -165,7 +172,7 @@ def _without(text: Intact, keep: Keep, operator: str) -> torch.Tensor:
     readable = last >= n
     if n:
         readable &= keep[:, :n].any(axis=1, keepdims=True)
-    values = text.measured.new_empty((*last.shape, 2))
+    values = text.measured.new_empty((*last.shape, 1 + text.margins))
     gone = np.flatnonzero(~readable.all(axis=1))
     if len(gone):
         values[gone] = replaced(text, keep[gone]).to(values)
@@ -176,7 +183,7 @@ def _without(text: Intact, keep: Keep, operator: str) -> torch.Tensor:
     rows = last[left][which, atom]
     ids = atoms.ids[torch.from_numpy(atom).to(atoms.ids.device)]
     logits = _logits_without(text, keep[left], operator, which, rows)
-    values[left[which], atom] = measure(problem, logits, ids).to(values)
+    values[left[which], atom] = _numbers(text, logits, ids).to(values)
     return values
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -223,13 +224,16 @@ def columns(
     memory_budget: int | None = None,
     *,
     checked: bool = False,
+    begun: Mapping[int, Any] = MappingProxyType({}),
 ) -> Iterator[Chunk | Progress | Spot]:
-    """Compute the columns of `schedule`. `model` is a shadow. Stop iterating to cancel. `checked`: see `engine.run`.
+    """Compute the columns of `schedule`. `model` is a shadow. Stop iterating to cancel.
+
+    `checked`: see `engine.run`. `begun`: by column, the state of numbers that were not final when it was cancelled.
 
     Raises: UnsupportedMethod, InputError, BadScores, OutOfMemory; WeightsChanged if a pass failed for that reason.
     """
     method = method_for(question.card, model, question.settings)
-    problem = problem_of(model, question.request(model, document), document, memory_budget)
+    problem = replace(problem_of(model, question.request(model, document), document, memory_budget), begun=begun)
     try:
         yield from engine.run(
             method.run,

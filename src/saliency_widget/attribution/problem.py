@@ -28,6 +28,7 @@ class Problem:
     `causal`: whether a later embedding cannot change an earlier logit, so that one pass may serve many targets;
     otherwise each target gets its own pass over the text before it.
 
+    `begun`: by column, the state of the numbers that it has already, where a method was stopped (`Chunk.state`).
     `access`: the members of the network that only some methods need. `precision`: the coarsest type of number that the
     network computes with. `groups`: for "word", "sentence" and "segment", the number of each row's unit.
     """
@@ -45,6 +46,7 @@ class Problem:
     access: Access = field(default_factory=Outside)
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
     fixed: tuple[int, ...] = ()  # rows that a user cannot change: special tokens, those of a chat's template
+    begun: Mapping[int, Any] = field(default_factory=dict)
     memory_budget: int = 1 << 30  # bytes for one chunk
     precision: str = "float32"
 
@@ -85,7 +87,7 @@ class Chunk(NamedTuple):
     (or text) for each column. `check`: recomputes numbers of these columns by plain passes; the map's first chunk is
     checked. `errors`: the standard errors of the scores, in their shape, if the method has them. `calls`: of an
     estimate, the number of changed texts that it rests on; else 0. `goes_on`: whether better numbers for the same
-    columns follow.
+    columns follow. `state`: by column, what the method needs to go on from these numbers; see `Problem.begun`.
     """
 
     cols: list[int]
@@ -96,6 +98,7 @@ class Chunk(NamedTuple):
     errors: NDArray[np.float32] | None = None
     calls: int = 0
     goes_on: bool = False
+    state: Mapping[int, Any] = {}
 
 
 def replaced_by(chunk: Chunk, chunks: Sequence[Chunk]) -> list[Chunk]:

@@ -110,7 +110,7 @@ def shapley(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
     units = grouped(problem, may_go(problem), settings.unit)
     if not units:
         raise InputError(
-            "There is nothing to take away: the first token, special tokens and the one that predicts always stay.",
+            "There is nothing to take away: the first token and special tokens always stay.",
             cure="Give a longer text, or take a method that takes nothing away, such as saliency.",
         )
     is_exact = len(units) <= MOST_UNITS and (settings.calls is None or settings.calls >= 1 << len(units))
@@ -136,7 +136,7 @@ def _exact(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk]:
     keep = subsets(game.units, len(game.text.embeddings))
     check = partial(_check, problem, cols, game.operator, keep, values, values[-1])
     made = _Made(problem, cols, game, steps_of(problem, cols, game.text.logits), check)
-    yield made.chunk(Estimate(scores, np.zeros_like(scores)), len(values), range(len(cols)), goes_on=False)
+    yield made.chunk(Estimate(scores, np.zeros_like(scores)), len(values), range(len(cols)))
 
 
 def _estimated(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk | Progress]:
@@ -147,14 +147,15 @@ def _estimated(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk
     settings: ShapleySettings = problem.settings
     n = len(game.units)
     draw = Draw(n, settings.estimand, settings.seed)
-    full, empty = np.concatenate([*game.values(np.array([[True] * n, [False] * n]))])  # [k], [k]
     limit = draw.possible if settings.calls is None else min(draw.possible, settings.calls // 2 - 1)
     enough = min(limit, _ENOUGH * n // 2 - 1)
-    target, expected = min(limit, _LEAST * n // 2 - 1), enough
-    halves = np.zeros((0, len(cols)))
+    halves, whole = _begin(problem, cols, game)
+    draw.more(len(halves))
+    expected = enough
     left = np.arange(len(cols))  # the columns that are not finished
     made: _Made | None = None
     while len(left):
+        target = _next(len(halves), n, enough, limit)
         masks = draw.more(target - len(halves))
         both, done = np.concatenate([masks, ~masks]), 2 * len(halves) + 2
         parts: list[Numbers] = []
@@ -164,18 +165,53 @@ def _estimated(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk
             yield Progress(done, max(done, 2 * expected + 2))
         values = np.concatenate(parts)
         if made is None:
-            check = partial(_check, problem, cols, game.operator, game.keep(both), values, full)
+            check = partial(_check, problem, cols, game.operator, game.keep(both), values, _values_of(game))
             made = _Made(problem, cols, game, steps_of(problem, cols, game.text.logits), check)
         halves = np.concatenate([halves, (values[: len(masks)] - values[len(masks) :]) / 2])
-        found = estimate(draw, halves, full - empty)
+        found = estimate(draw, halves, whole)
         missing = _imprecision(found)[left]
         is_final = (missing <= 1) & (target >= enough) | (target >= limit)
-        for group, goes_on in ((left[is_final], False), (left[~is_final], True)):
-            if len(group):
-                yield made.chunk(found, 2 * target + 2, group.tolist(), goes_on=goes_on)
-        expected = min(limit, max(enough, int(target * missing.max() ** 2)))
-        target = min(limit, enough if target < enough else int(target * _GROWTH))
-        left = left[~is_final]
+        calls = 2 * target + 2
+        if is_final.any():
+            yield made.chunk(found, calls, left[is_final].tolist())
+        left, missing = left[~is_final], missing[~is_final]
+        if len(left):
+            states = {cols[j]: _State(halves[:, j], whole[j]) for j in left.tolist()}
+            yield made.chunk(found, calls, left.tolist())._replace(goes_on=True, state=states)
+            expected = min(limit, max(enough, int(target * missing.max() ** 2)))
+
+
+def _begin(problem: Problem, cols: list[int], game: _Game) -> tuple[Numbers, Numbers]:
+    """Return the halves [p, k] of pairs that were read before, and v(all) − v(none) [k].
+
+    No pair counts as read if some of the columns are farther than others.
+    """
+    begun: list[_State] = [problem.begun[col] for col in cols if col in problem.begun]
+    if len(begun) == len(cols) and len({len(state.halves) for state in begun}) == 1:
+        return np.stack([state.halves for state in begun], axis=1), np.array([state.whole for state in begun])
+    n = len(game.units)
+    full, empty = np.concatenate([*game.values(np.array([[True] * n, [False] * n]))])  # [k], [k]
+    return np.zeros((0, len(cols))), full - empty
+
+
+class _State(NamedTuple):
+    """What is known of a column: the halves of the pairs drawn so far, and v(all) − v(none)."""
+
+    halves: Numbers  # [p]
+    whole: float
+
+
+def _next(pairs: int, n: int, enough: int, limit: int) -> int:
+    """Return the number of pairs of the estimate that follows one of `pairs`."""
+    if pairs < _LEAST * n // 2 - 1:
+        return min(limit, _LEAST * n // 2 - 1)
+    return min(limit, enough if pairs < enough else int(pairs * _GROWTH))
+
+
+def _values_of(game: _Game) -> Numbers:
+    """Return the value [k] of the whole text."""
+    values: Numbers = per_column(game.text.whole[None].double(), game.text.atoms).cpu().numpy()[0]
+    return values
 
 
 def _imprecision(made: Estimate) -> Numbers:
@@ -194,7 +230,7 @@ class _Made(NamedTuple):
     steps: list[Step]
     check: Callable[[], Spot]
 
-    def chunk(self, found: Estimate, calls: int, of: Sequence[int], *, goes_on: bool) -> Chunk:
+    def chunk(self, found: Estimate, calls: int, of: Sequence[int]) -> Chunk:
         """Return the chunk of some of the columns: each row has an equal part of its unit's value and error."""
         cols, operator = [self.cols[j] for j in of], self.game.operator
         scores, errors = blank(self.problem, cols), blank(self.problem, cols)
@@ -204,7 +240,7 @@ class _Made(NamedTuple):
             for unit, value, error in zip(self.game.units, found.values[:, j], found.errors[:, j], strict=True):
                 scores[unit, at], errors[unit, at] = value / len(unit), error / len(unit)
         told: dict[str, list[float | str]] = {"calls": [calls] * len(cols), "operator": [operator] * len(cols)}
-        return Chunk(cols, scores, [self.steps[j] for j in of], told, self.check, errors, calls, goes_on)
+        return Chunk(cols, scores, [self.steps[j] for j in of], told, self.check, errors, calls)
 
 
 def _check(

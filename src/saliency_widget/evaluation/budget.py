@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from math import comb, expm1, log1p
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ from ..errors import InputError
 from .curves import PERCENTS, every_step, kept_steps, steps_of
 from .faithfulness import HALF_MASKS
 
-EXACT = 10  # units up to which the value of every subset is computed
+EXACT = 10  # units up to which the value of every subset is computed,
+EXACT_ROWS = 8192  # if that reads no more rows than this under an operator: some ten seconds on a small CPU
 DEFAULT_RUNS = 3.0
 DEFAULT_SECONDS = 10.0
 _SHORT = 60  # units below which no schedule keeps to three occlusion runs: there the default is in seconds
@@ -121,10 +123,34 @@ def plan(size: Size, random: int, rows: float, limit: str) -> Plan:
     return chosen._replace(given_up=(f"To keep to {limit}, {'; '.join(said)}.",))
 
 
-def exact_plan(n: int, sizes: Size, random: int) -> Plan:
-    """Return the plan for few units, where every subset is read: 2^n passes serve all rankings."""
-    rows = 2**n * len(sizes.whole) * (sizes.base + sizes.moving / 2)
-    return Plan(every_step(n), random, 0, True, rows, rows / sizes.run if sizes.run else 0.0)
+def exact_plan(size: Size, units: Sequence[Sequence[int]], random: int, *, shares: bool) -> Plan | None:
+    """Return the plan that reads every subset of few units, and serves all rankings; None where that is too much.
+
+    `units`: their rows. `shares`: whether texts are read together that share their beginnings.
+    """
+    n, n_rows = len(units), size.base + size.moving
+    if n > EXACT:
+        return None
+    trees = subset_rows(units, n_rows) if shares else float(2**n * (size.base + size.moving / 2))
+    each = [float(2**n * n_rows) if reads_all else trees for reads_all in size.whole]
+    if max(each) > EXACT_ROWS:
+        return None
+    rows = sum(each)
+    return Plan(every_step(n), random, 0, True, rows, rows / size.run if size.run else 0.0)
+
+
+def subset_rows(units: Sequence[Sequence[int]], n_rows: int) -> float:
+    """Return how many rows every subset of the units has, where a beginning that several share is counted once.
+
+    A row is read for each choice of the units before it, and one of a unit where that is kept.
+    """
+    unit_of = {row: at for at, rows in enumerate(units) for row in rows}
+    begun, total = 0, 0
+    for row in range(n_rows):
+        at = unit_of.get(row)
+        begun = begun if at is None else at + 1
+        total += 2 ** (begun if at is None else at)
+    return float(total)
 
 
 def _plan(size: Size, percents: tuple[int, ...], random: int, least_halves: int, singles: bool) -> Plan:

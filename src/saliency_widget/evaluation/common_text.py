@@ -281,14 +281,18 @@ def _rows(given: Given, document: Document) -> tuple[tuple[int, ...], ...]:
 
 
 def _characters(tokens: Sequence[Token]) -> list[tuple[str, int]]:
-    """Return every character that is no white space, once, with the index of the token where it stands first."""
+    """Return every character that is no white space, once, with the index of the token where it stands first.
+
+    Tokens of a model may share a character, or show bytes that are none; words from elsewhere, of no id, are whole.
+    """
     found: list[tuple[str, int]] = []
     before: Token | None = None
     for at, token in enumerate(tokens):
         shared = 0
         if before is not None and before.span and token.span and token.span[0] < before.span[1]:
             shared = before.span[1] - token.span[0]
-        whole = token.span is None or len(token.text) == token.span[1] - token.span[0]
+        shared = shared if token.id >= 0 else 0
+        whole = token.id < 0 or token.span is None or len(token.text) == token.span[1] - token.span[0]
         found += [(char, at) for char in (token.text[shared:] if whole else "") if not char.isspace()]
         before = token
     return found

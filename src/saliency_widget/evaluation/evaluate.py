@@ -33,7 +33,7 @@ def evaluate(
     """Compute how faithful maps of one text are to the model, beside what random orders of its words reach.
 
     Words are taken away in the order of a map, and the model reads what is left. All maps of a text share the random
-    orders. The first token, a template's and the one that predicts always stay. Ctrl-C returns what was found so far.
+    orders. The first token and a template's always stay. Ctrl-C returns what was found so far.
 
     Args:
         model: the model that the maps are of: anything that `load_model` accepts.

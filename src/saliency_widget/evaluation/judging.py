@@ -19,7 +19,7 @@ from ..checks import one_of
 from ..errors import InputError
 from ..models.text.document import joined
 from ..types import Objective, Request
-from .budget import DEFAULT_RUNS, EXACT, Budget, Plan, Size, check_budget, check_random, exact_plan, in_seconds, plan
+from .budget import DEFAULT_RUNS, Budget, Plan, Size, check_budget, check_random, exact_plan, in_seconds, plan
 from .common_text import Aim, Given, aims_of, common_text, scores_of, units
 from .curves import Curves, curves_of, masks_of, without
 from .evaluation import Evaluation
@@ -102,9 +102,11 @@ def judge_setting(setting: Setting, asked: Asked) -> Iterator[Evaluation | Progr
     """
     started = time.perf_counter()
     n, size = len(setting.rows), _size(setting, asked)
-    exact = n <= EXACT
     values = [_Values(setting, operator) for operator in asked.operators]
-    chosen = exact_plan(n, size, asked.random) if exact else _planned(size, asked, values[0])
+    problem = setting.problem
+    every_subset = exact_plan(size, setting.rows, asked.random, shares=problem.causal and not problem.n_source)
+    exact = every_subset is not None
+    chosen = every_subset or _planned(size, asked, values[0])
     total = max(1, round(chosen.rows))
     found: list[_Found] = []
     every = _rankings(n, chosen.random, exact=exact)
@@ -113,13 +115,13 @@ def judge_setting(setting: Setting, asked: Asked) -> Iterator[Evaluation | Progr
         for count in blocks:
             random, whole = every[:count], count == blocks[-1]
             if exact:
-                of_operator.fill_all()
+                of_operator.fill_all(chosen.rows / len(values))
             else:
                 for _ in of_operator.fill(_masks(setting, chosen, random, whole=whole)):
                     yield Progress(min(total - 1, round(sum(each.rows for each in values))), total)
             judged = _judged(setting, of_operator, chosen, random, whole=whole)
             spent = sum(each.rows for each in values)
-            now = _evaluation(setting, asked, chosen, [*found, judged])
+            now = _evaluation(setting, asked, chosen, [*found, judged], exact=exact)
             yield replace(
                 now,
                 complete=whole and of_operator is values[-1],
@@ -152,8 +154,7 @@ def setting_of(model: Model, maps: Sequence[Given], asked: Asked, memory_budget:
     rows = units(document, asked.unit, masking.may_go(problem), first)
     if not rows:
         raise InputError(
-            f"Nothing can be taken away before {aims[0].name!r}: the first token, those of a template and the one that "
-            "predicts always stay.",
+            f"Nothing can be taken away before {aims[0].name!r}: the first token and those of a template always stay.",
             cure='Give a longer text, or take unit="token".',
         )
     scores, notes = [], {}
@@ -201,7 +202,8 @@ def _planned(size: Size, asked: Asked, values: _Values) -> Plan:
     started = time.perf_counter()
     list(values.fill(halves[:count]))
     spent = time.perf_counter() - started
-    return plan(size, asked.random, values.rows * seconds / spent, f"{seconds:g} seconds")
+    rows = values.rows * seconds / max(spent, 1e-9)
+    return plan(size, asked.random, rows, f"{seconds:g} seconds")
 
 
 def _rankings(n: int, random: int, *, exact: bool) -> Ints:
@@ -248,14 +250,11 @@ class _Values:
             parts.append(found)
         self._values += list(self._of_aims(parts))
 
-    def fill_all(self) -> None:
-        """Read every subset of the units."""
-        rows = self._setting.rows
-        parts = [[all_subsets(text, rows, self.operator)] for text in self.texts]
+    def fill_all(self, rows: float) -> None:
+        """Read every subset of the units; `rows`: how many rows that is."""
+        parts = [[all_subsets(text, self._setting.rows, self.operator)] for text in self.texts]
         self._table = self._of_aims(parts)
-        n = len(rows)
-        subsets = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
-        self.rows += self._cost(self._rows_of(subsets))
+        self.rows += rows
 
     def read(self, masks: Keep) -> tuple[Floats, Floats]:
         """Return values and margins [..., aims] of known masks [..., n]."""
@@ -384,7 +383,7 @@ def _band(curves: Floats) -> Band:
     return Band(tuple(middle), tuple(low), tuple(high))
 
 
-def _evaluation(setting: Setting, asked: Asked, chosen: Plan, found: Sequence[_Found]) -> Evaluation:
+def _evaluation(setting: Setting, asked: Asked, chosen: Plan, found: Sequence[_Found], *, exact: bool) -> Evaluation:
     n = len(setting.rows)
     return Evaluation(
         maps=setting.maps,
@@ -394,8 +393,8 @@ def _evaluation(setting: Setting, asked: Asked, chosen: Plan, found: Sequence[_F
         unit=asked.unit,
         units=setting.units,
         steps=chosen.steps,
-        exact=n <= EXACT,
-        exhaustive=n <= EVERY,
+        exact=exact,
+        exhaustive=exact and n <= EVERY,
         judgements=tuple(judged for _, of_operator in found for judged in of_operator),
         floors=tuple(floor for floors, _ in found for floor in floors),
         given_up=chosen.given_up,

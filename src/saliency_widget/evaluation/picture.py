@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .findings import Findings
 
-_CAPTIONS = {"without": "without the first units", "only": "with nothing but the first units"}
+_CAPTIONS = {"without": "taken away, a map's first ones first", "only": "kept: a map's first ones alone"}
 
 
 def plot(findings: Findings) -> Plot:
@@ -50,7 +50,7 @@ def _panel(axes: Axes, findings: Findings, target: str, operator: str, side: str
         if (each.target, each.operator) == (target, operator):
             axes.plot(places, shown([start, *getattr(each, side)]), marker="o", markersize=3, label=_drawn(each.map))
     axes.set_title(f"{_drawn(target)} · {operator}", fontsize="medium")
-    axes.set_xlabel(f"{findings.unit}s: {_CAPTIONS[side]}")
+    axes.set_xlabel(f"{findings.unit}s {_CAPTIONS[side]}")
     axes.set_ylabel("value" if findings.raw else "probability")
 
 

@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from ..attribution.coalitions import Draw, estimate, exact
-from ..attribution.masking import may_go, operators_of, outcomes, read
+from ..attribution.masking import may_go, objectives, operators_of, read
 from ..attribution.problem import per_column
 from ..attribution.result import Attribution
-from ..attribution.subsets import MOST_UNITS, all_subsets
+from ..attribution.subsets import all_subsets
 from ..characters import plain
 from ..errors import InputError
 from ..export.reading import MINUS
 from .measures import Figure, figures
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
-    from ..attribution.masking import Outcome
     from ..attribution.operators import Intact
     from ..attribution.problem import Problem
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 Said = Literal["scores", "prose"]
 
 CALLS = 8  # changed texts for each word, where there are too many words to read every subset
+EXACT = 6  # words of which every subset is read: each has the answer and the explanation to read again
 _CERTAIN = -1e-15  # a log-probability above this one is that of a token whose log-odds float64 cannot hold
 
 
@@ -113,29 +114,31 @@ def contributions(
     tell: Callable[[int, int], None],
     *,
     operator: str | None = None,
+    calls: int | None = None,
     seed: int = 0,
 ) -> Contributions:
     """Return what each unit, a list of rows, contributes to the log-odds of each target of a problem.
 
-    The problem explains log-probabilities. Exact up to ten units; of more, eight changed texts for each are read (see
-    `coalitions`). `tell` gets the changed texts that were read, and all; it may raise to stop.
+    The problem explains log-probabilities. `calls`: how many changed texts are read, see `coalitions`; None: all there
+    are of up to six units, and of more eight for each. `tell` gets how many were read, and of how many; it may raise to
+    stop.
     Raises: InputError if a unit may not go.
     """
     stay = {row for unit in units for row in unit} - set(may_go(problem))
     if stay or not all(units):
         raise InputError(
-            "The text begins with the review, or ends with it: its first token, and the one that predicts, must stay.",
-            cure="Write something before the review, and after it.",
+            "The text begins with the review, and its first token must stay.",
+            cure="Write something before the review.",
         )
     operator = operator or operators_of(problem)[0]
     text = read(problem, range(len(problem.targets)), None, seed=seed)
     n = len(units)
-    if n <= MOST_UNITS:
+    if calls is None and n <= EXACT:
         tell(0, 1 << n)
-        values = _log_odds_of(all_subsets(text, units, operator), text)
+        values = _log_odds_of(all_subsets(text, units, operator).objectives, text)
         return Contributions(exact(values, "shapley"), len(values), True, operator)
     draw = Draw(n, "shapley", seed)
-    masks = draw.more(CALLS * n // 2 - 1)
+    masks = draw.more((CALLS * n if calls is None else calls) // 2 - 1)
     every = np.concatenate([np.ones((1, n), dtype=bool), np.zeros((1, n), dtype=bool), masks, ~masks])
     keep = np.ones((len(every), len(text.embeddings)), dtype=bool)
     for player, unit in enumerate(units):
@@ -149,16 +152,16 @@ def contributions(
 def _values(text: Intact, keep: NDArray[np.bool_], operator: str, tell: Callable[[int, int], None]) -> Iterator[Floats]:
     done = 0
     tell(done, len(keep))
-    for outcome in outcomes(text, keep, operator):
-        values = _log_odds_of(outcome, text)
+    for log_p in objectives(text, keep, operator):
+        values = _log_odds_of(log_p, text)
         done += len(values)
         tell(done, len(keep))
         yield values
 
 
-def _log_odds_of(outcome: Outcome, text: Intact) -> Floats:
-    """Return the log-odds [s, k] of each target."""
-    return log_odds(per_column(outcome.objectives.double(), text.atoms).cpu().numpy())
+def _log_odds_of(log_p: torch.Tensor, text: Intact) -> Floats:
+    """Return the log-odds [s, k] of each target from the log-probabilities [s, a] of atoms."""
+    return log_odds(per_column(log_p.double(), text.atoms).cpu().numpy())
 
 
 def log_odds(log_p: Floats) -> Floats:

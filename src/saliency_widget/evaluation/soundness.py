@@ -211,7 +211,10 @@ def _of_spelling(found: Sanity, name: str) -> list[str]:
     if not known:
         return []
     worst = min(known, key=lambda each: each.value or 0.0)
-    return [f"Of {len(known)} other spellings, {worst.of} changes the order of words most ({_number(worst.value)})."]
+    number = _number(worst.value)
+    return [
+        f"Of {len(known)} other spellings, “{worst.of}” changes the order of words most (rank correlation {number})."
+    ]
 
 
 def _label(check: Check) -> str:

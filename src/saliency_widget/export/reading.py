@@ -245,7 +245,7 @@ def _notes_of_units(attribution: AttributionLike) -> Iterator[Note]:
     else:
         within = f"{max(1.96 * bars / np.where(largest > 0, largest, np.inf)):.0%}"
         from_ = few if few == many else f"{few} to {many}"
-        yield Note(f"Estimated from {from_} {how}: 95 % intervals are at most ± {within} of a column's largest score.")
+        yield Note(f"Estimated from {from_} {how}: 95% intervals are at most ± {within} of a column's largest score.")
     if attribution.settings.get("estimand") == "banzhaf":
         yield Note("Banzhaf values add up to nothing: a share compares inputs, and is no part of a whole.")
 

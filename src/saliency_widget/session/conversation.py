@@ -85,6 +85,11 @@ class Conversation:
         """The explanations so far, in the order of their talks."""
         return tuple(t.explanation for t in list(self._talks.values()) if t.explanation is not None)
 
+    @property
+    def mapped(self) -> Explanation | None:
+        """Return the explanation whose scores are a map of the text on show, or None."""
+        return None if self.said is None or self._placed is None else self._talks[self._placed].explanation
+
     def ask_for(self, request: Inquiry, explainer: str | None, *, of_widget: bool, col: int | None = None) -> Talk:
         """Return a new talk, which waits. Raises: InputError where there is no such explainer."""
         whom = self._known(explainer or (THE_MODEL if self._other is None else THE_OTHER))

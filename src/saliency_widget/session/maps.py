@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,6 +55,10 @@ class _Entry:
     def done(self) -> set[int]:
         """Return the columns that no better numbers will follow."""
         return {col for chunk in self.chunks if not chunk.goes_on for col in chunk.cols}
+
+    def begun(self) -> dict[int, Any]:
+        """Return, by column, the state of numbers that better ones are to follow."""
+        return {col: state for chunk in self.chunks if chunk.goes_on for col, state in chunk.state.items()}
 
     def passes(self) -> int | None:
         """Return the passes that the columns took, as the card tells; None of estimates, which take what they need."""
@@ -375,8 +379,10 @@ class Maps:
             return
         self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))
         spent, pace, passes = entry.seconds, Pace(n - len(todo)), Pace()
-        checked = entry.spot is not None
-        for chunk in pipeline.columns(model, question, document, self._schedule, self._memory_budget, checked=checked):
+        known, begun = entry.spot is not None, entry.begun()
+        for chunk in pipeline.columns(
+            model, question, document, self._schedule, self._memory_budget, checked=known, begun=begun
+        ):
             if isinstance(chunk, Progress):
                 later = len(self._schedule)
                 self._tell_progress(label, chunk, passes, later / max(1, len(todo) - later))

@@ -52,28 +52,32 @@ class Trust:
         model: Model,
         document: Document,
         cols: Sequence[int],
-        maps: Sequence[tuple[str, Attribution]],
+        maps: Sequence[tuple[str, Attribution, object]],
         check: Callable[[], None],
     ) -> None:
-        """Judge these maps, each with its id, and tell the pages what was found so far after each part of the work.
+        """Judge these maps, and tell the pages what was found so far after each part of the work.
+
+        Of each map its id, itself, and where it came from: an explanation, or itself.
 
         `model` is a shadow whose own check only cancels; `check` may raise to stop between two parts.
         Raises: InputError where there is no map, or nothing can be taken away; OutOfMemory, WeightsChanged.
         """
         if not maps:
             raise InputError("No map of this target is there yet.", cure="Wait until its colours are there.")
-        names = labels_of([found for _, found in maps])
+        names = labels_of([found for _, found, _ in maps])
         asked = _asked(document, cols)
-        key = (self._sender.doc, tuple(cols), tuple(name for name, _ in maps), model.fingerprint())
+        key = (self._sender.doc, tuple(cols), tuple(name for name, *_ in maps), model.fingerprint())
         if self._under_way is None or self._under_way[0] != key:
             self._sender.tell(status("attributing", "Trust", unit="rows"))
-            given = [Given(name, found, found) for name, (_, found) in zip(names, maps, strict=True)]
+            given = [Given(name, found, source) for name, (_, found, source) in zip(names, maps, strict=True)]
             setting = setting_of(model, given, asked, self._memory_budget)
             self._under_way = key, setting, judge_setting(setting, asked)
         _, setting, parts = self._under_way
         while (part := self._next(parts)) is not None:
             if isinstance(part, Evaluation):
-                self._sender.tell(evaluation_message(self._sender.doc, cols, setting, part, [name for name, _ in maps]))
+                self._sender.tell(
+                    evaluation_message(self._sender.doc, cols, setting, part, [name for name, *_ in maps])
+                )
             else:
                 self._sender.tell(status("attributing", "Trust", part.done, part.total, unit="rows"))
             check()

@@ -71,7 +71,7 @@ export function curvesOf(
       (
         level,
       ) => svg`<line class="sw-grid" x1=${LEFT} x2=${WIDTH - RIGHT} y1=${scale.y(level)} y2=${scale.y(level)}></line>
-      <text class="sw-axis" x=${LEFT - 6} y=${scale.y(level) + 4} text-anchor="end">${number(level)}</text>`,
+      <text class="sw-axis" x=${LEFT - 6} y=${scale.y(level) + 4} text-anchor="end">${axisNumber(level)}</text>`,
     )}
     ${ticks.map((count) => svg`<text class="sw-axis" x=${scale.x(count)} y=${HEIGHT - 14} text-anchor="middle">${count}</text>`)}
     <text class="sw-axis" x=${(LEFT + WIDTH - RIGHT) / 2} y=${HEIGHT - 1} text-anchor="middle">${
@@ -90,6 +90,13 @@ export function curvesOf(
           }</g>`;
     })}
   </svg>`;
+}
+
+/** A number of the axis, as short as it can be said: 1, .5, .025, −3. */
+function axisNumber(value: number): string {
+  return String(Number(value.toPrecision(2)))
+    .replace(/^(-?)0\./, "$1.")
+    .replace("-", "−");
 }
 
 /** The curves in words: where each begins, and where it ends. */

@@ -110,7 +110,7 @@ class _Rules:
     # What the vocabulary projection was given. What comes after (a soft cap of the logits) belongs to the objective.
     end: torch.Tensor | None = None
     latest: torch.Tensor | None = None  # the last answer of a module without parts
-    cools: set[type] = field(default_factory=set)  # modules whose attention was found to take a temperature
+    tried: set[type] = field(default_factory=set)  # modules whose attention was found to take a temperature
 
     @property
     def constant_weights(self) -> bool:
@@ -370,16 +370,16 @@ def _attention(rules: _Rules, implementation: str, call: InterfaceCall) -> torch
     attend = code["ALL_ATTENTION_FUNCTIONS"].get_interface(implementation, default)
     parts = [_share(x, share) for x, share in zip((call.query, call.key, call.value), rules.steps.shares, strict=True)]
 
-    def run(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, warmth: float) -> torch.Tensor:
-        if warmth == 1:
+    def run(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, temperature: float) -> torch.Tensor:
+        if temperature == 1:
             return attend(call.module, query, key, value, call.mask, **call.options)[0]
-        cool = cooled(call, warmth)
-        return attend(call.module, query / warmth, key, value, cool.mask, **cool.options)[0]
+        rest = cooled(call, temperature)
+        return attend(call.module, query / temperature, key, value, rest.mask, **rest.options)[0]
 
     with unobserved():  # the shares are those of all its products
-        if type(call.module) not in rules.cools:
+        if type(call.module) not in rules.tried:
             check_temperature(attend, call, rules.steps.temperature)
-            rules.cools.add(type(call.module))
+            rules.tried.add(type(call.module))
         output = tempered(run, parts, rules.steps.temperature)
     # A mask or a bias may depend on the input too (Doge): then the steps that made it need rules.
     nodes = (getattr(x, "grad_fn", None) for x in (*parts, call.mask, *call.options.values()))
@@ -419,10 +419,10 @@ def _run_product(product: Product, parts: list[torch.Tensor], temperature: float
     if not product.fused:
         return product.of(*parts)
 
-    def run(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, warmth: float) -> torch.Tensor:
-        if warmth == 1:
+    def run(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, temperature: float) -> torch.Tensor:
+        if temperature == 1:
             return product.of(query, key, value)
-        return product.cooled(warmth).of(query / warmth, key, value)
+        return product.cooled(temperature).of(query / temperature, key, value)
 
     return tempered(run, parts, temperature)
 
