@@ -300,7 +300,7 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     spread: list(orNull(real)),
     label: text,
     ends: texts,
-    label_probability: real,
+    label_probability: orNull(real),
     levels: count,
     zeros: real,
     stability: orNull(real),

@@ -250,7 +250,7 @@ export type Comparison = {
   spread: (number | null)[];
   label: string;
   ends: [string, string];
-  label_probability: number;
+  label_probability: number | null;
   levels: number;
   zeros: number;
   stability: number | null;

@@ -77,6 +77,7 @@ describe("the comparison", () => {
     expect(said(0, -0.9)).toBe(`Of 2 methods none agrees with ${more} B runs against it.`);
     expect(said(null, null)).toBe("What it said cannot be ranked against any method.");
     expect(verdict({ ...of(), label: "negative" })).toBe("It answered negative (p = .830).");
+    expect(verdict({ ...of(), label_probability: null })).toBe("It answered positive.");
     expect(manner(COMPARISON)).toBe(
       "10 distinct values in its first answer, 44 % zeros; asked 3 times: rank correlation 0.92 between askings",
     );

@@ -222,7 +222,7 @@ def test_its_story_stands_beside_its_own_map_in_the_drawer(notebook: Any, gated:
     assert done == pytest.approx([2 * score for score in said], abs=0.13), (
         "the story is half of the rule, with its noise"
     )
-    assert "Occlusion" in view.locator(".sw-comparison").inner_text()
+    assert "It answered positive. Occlusion agrees" in view.locator(".sw-comparison").inner_text()
     assert button(view, "Occlusion").first.get_attribute("aria-pressed") == "false"
     nb.page.mouse.move(5, 5)
     for theme in ("Dark", "Light"):

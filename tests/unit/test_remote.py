@@ -14,6 +14,7 @@ import pytest
 
 import saliency_widget as sw
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
+from saliency_widget.explanation import many
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.remote_question import REPEATS, RemoteQuestion, remote_question
 from saliency_widget.explanation.taking_out import shapley, spans_of, without
@@ -342,7 +343,7 @@ def test_its_story_is_a_map_beside_its_own_and_both_are_compared_in_the_drawer(p
         wait_for(lambda: shown.of("comparison"), lambda: shown.messages[-3:])
         comparison = shown.of("comparison")[-1]
     (side,) = comparison["sides"]
-    assert comparison["label"] == "positive"
+    assert (comparison["label"], comparison["label_probability"]) == ("positive", None)
     np.testing.assert_allclose(side["scores"], a.scores[:, 0], atol=1e-5)
     figures = {figure["id"]: figure["value"] for figure in side["figures"]}
     assert figures["spearman"] == pytest.approx(1)
@@ -378,6 +379,14 @@ def test_an_answer_that_fails_leaves_the_map_and_one_that_waited_is_cancelled(pa
         wait_for(lambda: shown.of("failed"), lambda: shown.messages[-3:])
         assert "no explainer 'model'" in shown.of("failed")[-1]["message"]
         assert shown.backend.attribution is a
+
+
+def test_equal_questions_are_asked_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first alone, one in the middle, one at the end: asked twice at once, a server answers from its cache."""
+    monkeypatch.setattr(many, "PARALLEL", 1)
+    with ruled() as server:
+        mapped(at(server))
+        assert [k for k, text in enumerate(server.asked) if text == TEXT] == [0, 5, 11]
 
 
 # ── Shapley values ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ from ..attribution.result import Attribution
 from ..errors import InputError
 from .choice import Choice, Label
 from .clients import Message
-from .many import HowFar, ask_all, watched
+from .many import HowFar, ask_all, spread, watched
 from .remote_question import RemoteQuestion, remote_question
 from .taking_out import Scores
 
@@ -130,7 +130,7 @@ def map_of(client: TokenClient, question: RemoteQuestion, tell: Callable[[HowFar
     n_whole = sum(at == 0 for at, _ in askings)
     first, whole, rest = askings[:1], askings[1:n_whole], askings[n_whole:]
     # The first answer tells the price, and whether the others are worth it.
-    parts = (first, whole, rest) if question.samples is not None else (first, whole + rest)
+    parts = (first, whole, rest) if question.samples is not None else (first, spread(whole, rest))
     readings: list[Reading] = []
     for number, part in enumerate(parts):
         ask_all(part, ask, answers.__setitem__, check)
@@ -226,9 +226,9 @@ def _assembled(
     if question.samples is None:
         floor, probability = np.ptp(whole, axis=0), 1 / (1 + np.exp(-values[0]))
     else:
-        spread = _spread(values, question.samples)
-        found = Scores(found.scores, np.sqrt(spread[0] + spread[1:]))
-        floor, probability = _TWO_SIDED * np.sqrt(2 * spread[0]), values[0]
+        variance = _variance(values, question.samples)
+        found = Scores(found.scores, np.sqrt(variance[0] + variance[1:]))
+        floor, probability = _TWO_SIDED * np.sqrt(2 * variance[0]), values[0]
     given, k = list(answers), len(question.cols)
     return Attribution(
         scores=found.scores.astype(np.float32),
@@ -254,11 +254,11 @@ def _assembled(
     )
 
 
-def _spread(shares: Numbers, n: int) -> Numbers:
+def _variance(shares: Numbers, n: int) -> Numbers:
     """Return the variance of shares of n answers, by the binomial.
 
     One answer more on either side (Agresti & Coull 1998): n equal answers do not prove that there is no other.
     """
     p = (shares * n + 1) / (n + 2)
-    spread: Numbers = p * (1 - p) / n
-    return spread
+    variance: Numbers = p * (1 - p) / n
+    return variance

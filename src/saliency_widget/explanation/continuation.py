@@ -19,7 +19,7 @@ from ..attribution.result import Attribution
 from ..checks import one_of, whole_number, whole_text
 from ..errors import InputError, UnsupportedMethod
 from ..types import Token
-from .many import HowFar, ask_all
+from .many import HowFar, ask_all, spread
 from .remote_question import MOST_REQUESTS, REPEATS, rows_of
 from .taking_out import occlusion, spans_of
 
@@ -99,7 +99,7 @@ def continuation_map(
     first = answers[askings[0]]
     tokens = len(askings) * first.prompt_tokens
     starts = _starts(first)
-    ask_all(askings[1:], ask, answers.__setitem__, check)
+    ask_all(spread(askings[1:REPEATS], askings[REPEATS:]), ask, answers.__setitem__, check)
     check()
     read = np.stack([_log_probabilities(answers[asking], starts) for asking in askings])  # [askings, k]
     whole = read[:REPEATS]

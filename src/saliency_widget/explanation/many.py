@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -61,6 +61,17 @@ def ask_all(
             heard(key, answer)  # type: ignore[arg-type]  # without an error there is an answer
     finally:
         stopped.set()
+
+
+def spread(some: Sequence[Key], among: Sequence[Key]) -> list[Key]:
+    """Return all of them in one order, with `some` at equal distances, the last at the end.
+
+    A server that is asked the same twice at once answers from its cache; later it may not.
+    """
+    ordered: list[Key] = []
+    for k, key in enumerate(some):
+        ordered += [*among[k * len(among) // len(some) : (k + 1) * len(among) // len(some)], key]
+    return ordered
 
 
 class HowFar(NamedTuple):

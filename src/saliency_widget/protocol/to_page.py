@@ -429,8 +429,8 @@ class WireSide(TypedDict):
 class Comparison(TypedDict):
     """What the model said beside what it computed. `said`: a score a word. `stability`: of several askings.
 
-    `label`: the name of the label it answered, which is the target of every method; `ends` as in `Answer`. `levels`:
-    distinct numbers it used; `zeros`: the share of exact zeros.
+    `label`: the name of the label it answered, which is the target of every method, and its probability, where that was
+    read; `ends` as in `Answer`. `levels`: distinct numbers it used; `zeros`: the share of exact zeros.
     """
 
     type: Literal["comparison"]
@@ -439,7 +439,7 @@ class Comparison(TypedDict):
     spread: list[float | None]
     label: str
     ends: list[str]
-    label_probability: float
+    label_probability: float | None
     levels: int
     zeros: float
     stability: float | None

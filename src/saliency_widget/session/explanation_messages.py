@@ -89,7 +89,7 @@ def comparison_message(result: SayVersusDo) -> to_page.Comparison:
         "spread": [_finite(score) for score in result.spread],
         "label": said.class_name,
         "ends": list(said.choice.ends(said.label)),
-        "label_probability": said.label_probability or 0.0,
+        "label_probability": said.label_probability,
         "levels": result.levels,
         "zeros": result.zeros,
         "stability": result.stability,

@@ -70,7 +70,8 @@ function agreement({ figures }: WireSide): 1 | 0 | -1 | null {
 
 /** The result of a comparison, in one to three sentences. */
 export function verdict({ label, label_probability, sides }: Comparison): string {
-  const answer = `It answered ${nameOf(label)} (p = ${share(label_probability)}).`;
+  const p = label_probability === null ? "" : ` (p = ${share(label_probability)})`;
+  const answer = `It answered ${nameOf(label)}${p}.`;
   const n = sides.length;
   if (n === 0) return answer;
   if (sides.every((side) => agreement(side) === null))
