@@ -25,7 +25,8 @@ def log_odds(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 def probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the probability of the target token, in [0, 1]."""
-    return log_odds(logits, targets).sigmoid()
+    # Not by a sigmoid: the last of many equal numbers, which go one by one, would differ in the last digit.
+    return log_probability(logits, targets).exp()
 
 
 def log_probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
