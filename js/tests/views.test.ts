@@ -287,7 +287,7 @@ describe("the tooltip", () => {
     over(box(4));
     const said = () => tip(el)?.textContent?.replace(/\s+/g, " ");
     expect(said()).toContain("for Washington: not computed");
-    model.hear({ type: "column", map: "m1", seq: 4, col: 0, n_rows: 7 }, COLUMNS[0]);
+    model.hear({ type: "column", map: "m1", seq: 4, col: 0, n_rows: 7, floor: null }, COLUMNS[0]);
     expect(said()).toContain("score 0.400 for Washington");
   });
   it("says how sure a score is, where that is known of all that it is made of", () => {

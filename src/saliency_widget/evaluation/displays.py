@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 _CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 _NUMBER = _CELL + ";font-variant-numeric:tabular-nums;white-space:nowrap"
+_STAR = "*: better than chance (p ≤ .05). The intervals of random orders are in to_dataframe()."
 _LEGEND = "[…]: the middle 95 % of random orders. (…): the 95 % interval of an estimate."
 
 
 def to_text(findings: Findings) -> str:
-    """Return every sentence, every warning and every figure, a line each."""
+    """Return every sentence and every warning, and a table of the figures for each target and operator."""
     lines = [_head(findings)]
     for target in findings.targets:
         lines += ["", f"“{plain(target)}”"]
@@ -30,15 +31,28 @@ def to_text(findings: Findings) -> str:
             lines.append(f"  {operator}: a {findings.unit} is {OPERATORS[operator].says}")
             lines += [f"    {plain(each.map)}: {sentence(findings, each)}" for each in judged]
         lines += [f"  ! {said}" for name in findings.maps for said in warnings(findings, name, target)]
-    lines += ["", _LEGEND]
-    width = max((len(METRICS[f.metric].label) for each in findings.judgements for f in each.figures), default=0)
-    for each in findings.judgements:
-        lines.append(f"{plain(each.map)} · “{plain(each.target)}” · {each.operator}")
-        for figure in each.figures:
-            said = figure.reason or beside(figure)
-            value = figure_number(figure.metric, figure.value)
-            lines.append(f"  {METRICS[figure.metric].label:<{width}}  {value:>6}  {said}".rstrip())
+    for target in findings.targets:
+        for operator in findings.operators:
+            lines += _text_table(findings, target, operator)
+    lines += ["", _STAR]
     return "\n".join([*lines, *(["", *findings.given_up] if findings.given_up else [])])
+
+
+def _text_table(findings: Findings, target: str, operator: str) -> list[str]:
+    """Return a line for each figure, with a column for each map, and below it why a figure is undefined."""
+    judged = [each for each in findings.judgements if (each.target, each.operator) == (target, operator)]
+    if not judged:
+        return []
+    label = max(len(METRICS[figure.metric].label) for figure in judged[0].figures)
+    names = [plain(each.map) for each in judged]
+    lines = ["", f"{f'“{plain(target)}”, {operator}':<{label}}  " + "  ".join(f"{name:>8}" for name in names)]
+    for at, first in enumerate(judged[0].figures):
+        figures = [each.figures[at] for each in judged]
+        cells = [figure_number(f.metric, f.value) + ("*" if f.is_better else " ") for f in figures]
+        row = "  ".join(f"{cell:>{max(8, len(name))}}" for cell, name in zip(cells, names, strict=True))
+        lines.append(f"{METRICS[first.metric].label:<{label}}  {row}".rstrip())
+    reasons = dict.fromkeys(figure.reason for each in judged for figure in each.figures if figure.reason)
+    return [*lines, *(f"  –: {reason}" for reason in reasons)]
 
 
 def to_html(findings: Findings) -> str:
