@@ -33,8 +33,8 @@ const evaluate = () => found<HTMLButtonElement>(".sw-trust .sw-ask-line button")
 describe("before it is asked for", () => {
   it("says what will be read, for how many words, and asks for the target on show", () => {
     const { model } = opened();
-    // The, first, president, was, George before Washington: the first and the last always stay.
-    expect(found(".sw-trust-cost").textContent).toContain("Every choice of about 3 words is read, under 2 operators");
+    // The, first, president, was, George before Washington: the first always stays.
+    expect(found(".sw-trust-cost").textContent).toContain("Every choice of about 4 words is read, under 2 operators");
     expect(found(".sw-trust .sw-sentence").textContent).toContain("Washington");
     evaluate().click();
     evaluate().click();

@@ -11,12 +11,12 @@ const [SECONDS, RUNS, OPERATORS, ORDERS] = [10, 3, 2, 50];
 const ONCE = 10;
 const SHARED = 1.3; // rows for each subset: their texts share their beginnings
 
-/** The number of words before a target that may be taken away, about: the first, the last and a template's stay. */
+/** The number of words before a target that may be taken away, about: the first and a template's stay. */
 export function wordsBefore({ tokens, firstTarget, kind }: Store, cols: Span): number {
   const end = kind.value === "classes" ? firstTarget.value : firstTarget.value + cols.start;
   const words = new Set<number>();
   for (const { role, word } of tokens.value.slice(0, end)) if (role !== "special") words.add(word);
-  return Math.max(0, words.size - (kind.value === "text" ? 2 : 0));
+  return Math.max(0, words.size - (kind.value === "text" ? 1 : 0));
 }
 
 /** In words: what is read, and how long that takes where it is known. */
