@@ -544,6 +544,22 @@ def test_shares_of_samples_are_the_map_with_their_binomial_errors() -> None:
     assert not any("logprobs" in request for request in requests)
 
 
+def test_the_widget_of_samples_says_what_they_are_and_what_they_cannot_give(page: Any) -> None:
+    """Nine words out and the whole text, ten times each; the floor goes with the columns."""
+    with ruled() as server:
+        Talker(server, by_good)
+        shown = page(at(server), samples=10).start()
+        a = shown.settled()
+    assert shown.of("document")[-1]["dtype"] == "10 answers a text"
+    assert shown.of("status")[-2]["total"] == 100
+    assert shown.columns["occlusion", 0][0]["floor"] == pytest.approx(a.diagnostics["noise_floor"][0])
+    cards = {card["id"]: card for card in shown.of("menu")[-1]["methods"]}
+    assert "Samples are too rough" in cards["shapley"]["reason"]
+    assert cards["occlusion"]["cost"] == "100 requests to the server, 10 for each text"
+    assert "Made from samples" in " ".join(cards["occlusion"]["caveats"])
+    assert any("Made from samples" in note["text"] for note in shown.of("notes")[-1]["notes"])
+
+
 def test_answers_with_none_of_the_labels_end_it_after_the_whole_text() -> None:
     with ruled() as server:
         Talker(server, by_good)
