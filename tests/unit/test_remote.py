@@ -159,6 +159,24 @@ def test_words_below_the_floor_have_no_colour_in_the_saved_map() -> None:
     assert '"floors":[0.2' in html.replace("0.19999", "0.2").replace("0.20000", "0.2")
 
 
+@pytest.mark.parametrize("labels", [LABELS, ["Positive", "Negative"]])
+def test_the_python_of_a_map_asks_the_same_again(labels: Any) -> None:
+    """The arguments in the document and the settings of the map are those of an equal question, free of any key."""
+    prompt = "{review}\n\nPositive or Negative?"
+    with ruled() as server:
+        shown = Page(at(server), remote_question(TEXT, labels, prompt=prompt, method="shapley", calls=40)).start()
+        shown.settled()
+        shown.backend.close()
+        assert shown.backend.join(GUARD)
+    code = shown.of("document")[-1]["code"]
+    settings = {name: int(value) if value.isdigit() else value for name, value in shown.of("map")[-1]["settings"]}
+    (client, text), named = eval(f"(lambda *given, **named: (given, named))({code})", {"client": "it"})
+    assert client == "it"
+    again = remote_question(text, named.pop("labels"), method="shapley", **named, **settings)
+    assert again == remote_question(TEXT, labels, prompt=prompt, method="shapley", calls=40)
+    assert KEY not in code
+
+
 # ── cancelled, failed, gone on ───────────────────────────────────────────────────────────────────────────────────
 
 
