@@ -368,7 +368,7 @@ export type ToKernel =
       col?: number;
     }
   | { type: "say_versus_do"; review: string; explainer?: string; labels?: string[] }
-  | { type: "evaluate"; cols: number[] };
+  | { type: "evaluate"; cols: number[]; ahead?: boolean };
 
 /** A message of one of our types with an invalid field. */
 export class ProtocolError extends Error {

@@ -204,7 +204,7 @@ describe("the words of a page", () => {
     expect(rows).toHaveLength(1 + COLUMNS.length);
   });
 
-  it("name the layer and the head, and what the target is set against", () => {
+  it("name the layer, the head and an unusual operator, and what the target is set against", () => {
     const of = (more: Partial<MapBegins>) => pageIn(started([...conversation(), [mapOf("m1", more)]]).store).head;
     const settings: [string, string][] = [
       ["layer", "0"],
@@ -214,6 +214,16 @@ describe("the words of a page", () => {
     expect(of({ method: "attention", settings })).toBe(
       "tiny · Attention · layer 0 · head 5 · share of the gradient norm",
     );
+    const occluded = (operator: string) =>
+      of({
+        method: "occlusion",
+        settings: [
+          ["operator", operator],
+          ["unit", "word"],
+        ],
+      });
+    expect(occluded("mask")).toMatch(/^tiny · Occlusion · operator mask · probability · /);
+    expect(occluded("replace")).toMatch(/^tiny · Occlusion · probability · /);
     expect(of({ foil: " Bush" })).toBe(
       "tiny · Gradient · probability · less that of Bush · share of the gradient norm",
     );

@@ -35,7 +35,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   back: { type: "back", to: 0 },
   branch: { type: "branch", col: 0, token: 8501, rows: [1, 2], text: "a b" },
   cancel: { type: "cancel" },
-  evaluate: { type: "evaluate", cols: [3, 4] },
+  evaluate: { type: "evaluate", cols: [3, 4], ahead: true },
   focus: { type: "focus", col: 3 },
   hello: { type: "hello", protocol: PROTOCOL },
   explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW, homework: true },

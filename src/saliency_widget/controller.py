@@ -393,6 +393,9 @@ class Controller:
     def _evaluate(self, model: Model, task: Evaluate) -> None:
         self._maps.offer(model, self._maps.question.card)
         document = self._written(model).document
+        if task.ahead:
+            self._trust.prepare(model, document, task.cols)
+            return
         if self._forget_other_weights(model):
             self._ask_again()
         said = self._conversation

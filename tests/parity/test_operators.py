@@ -114,12 +114,16 @@ def check(name: str, values: Any, expected: list[tuple[float, float]]) -> None:
 
 @pytest.mark.parametrize("name", MASKING)
 def test_mask_is_a_plain_call_with_an_attention_mask_whose_positions_stay(name: str) -> None:
-    """Every family, on all its rows: what the engine reads of kept rows alone is what transformers gives."""
+    """Every family, on all its rows: what the engine reads of kept rows alone is what transformers gives.
+
+    The text ends with its last kept row, which predicts.
+    """
     of, keep, values = found(name, "mask")
     for col, target in enumerate(of.targets):
-        m = min(target.position, of.n_rows)
         expected = []
-        for mask in keep[:, :m]:
+        for whole in keep[:, : target.position]:
+            m = 1 + int(np.flatnonzero(whole)[-1])
+            mask = whole[:m]
             seen = torch.from_numpy(mask)[None].long()
             options: dict[str, Any] = {"attention_mask": seen[:, : of.n_source] if name in SEQ2SEQ else seen}
             if name == "opt":  # it counts positions by the mask if it is not told
@@ -288,7 +292,8 @@ def test_a_window_that_is_shorter_than_the_text_is_noticed(monkeypatch: pytest.M
     text = masking.read(long, [0], None)
     values = torch.cat([*masking.objectives(text, keep, "mask")])[:, 0]
     expected = []
-    for mask in keep[:, : long.targets[0].position]:
+    for whole in keep[:, : long.targets[0].position]:
+        mask = whole[: 1 + np.flatnonzero(whole)[-1]]  # the last row that is left predicts
         with torch.no_grad():
             ids = torch.tensor([long.access.ids[: len(mask)]])
             logits = lent.model(ids, attention_mask=torch.from_numpy(mask)[None].long()).logits[0, -1]
@@ -302,7 +307,6 @@ def test_rows_that_may_go_are_what_a_user_gave_without_the_first() -> None:
     of = problem("llama")
     first = of.targets[0].position
     assert masking.may_go(of) == [*range(1, first)]
-    assert masking.may_go(of, [1]) == [*range(1, first)]
     encoder = problem("marian")
     assert masking.may_go(encoder)[0] == 0
     assert max(masking.may_go(encoder)) == encoder.n_source - 1

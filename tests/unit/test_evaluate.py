@@ -26,12 +26,12 @@ from saliency_widget.evaluation.budget import (
     plan,
     subset_rows,
 )
-from saliency_widget.evaluation.common_text import Aim
 from saliency_widget.evaluation.curves import kept_steps
 from saliency_widget.evaluation.evaluation import Evaluation
 from saliency_widget.evaluation.findings import Band, Floor, Judgement
 from saliency_widget.evaluation.judging import Setting, check_asked, judge_setting
 from saliency_widget.evaluation.rankings import antithetic
+from saliency_widget.evaluation.unit_scores import Aim
 
 from ..families import CLASSIFIERS, byte_tokenizer, columns_of, made, plain_logits
 from .parrot import Parrot
@@ -273,7 +273,7 @@ def test_an_llms_numbers_are_judged_like_a_map():
     v = evaluated([a_map(), said])
     assert v.maps == ("Gradient", "The LLM’s own account") or v.maps[0] == "Gradient"
     assert len(v.judgements) == 2
-    assert "1 of 4 words have no score and count as 0" in v.notes[v.maps[1]]
+    assert "1 of 5 words have no score and count as 0" in v.notes[v.maps[1]]
 
 
 def test_an_explanation_is_judged_for_the_label_that_is_the_target():
@@ -337,8 +337,8 @@ def test_a_pair_keeps_its_token_types():
 def test_few_units_are_read_wholly_and_beside_every_order():
     """Up to eight units p is that of all n! orders, whatever `random` is; the result says so."""
     v = evaluated(a_map())
-    assert (v.exact, v.exhaustive, v.floors[0].random) == (True, True, 24)
-    assert "all 24 orders" in repr(v)
+    assert (v.exact, v.exhaustive, v.floors[0].random) == (True, True, 120)
+    assert "all 120 orders" in repr(v)
 
 
 def test_subsets_share_their_beginnings():
@@ -529,7 +529,7 @@ def test_warnings_name_maps_at_chance_and_operators_that_disagree():
 
 def test_too_few_orders_are_no_verdict():
     """Three words have six orders: whatever a map does, it cannot be told from chance, and is not called chance."""
-    v = evaluated(a_map(text="one two three four five"), unit="word")
+    v = evaluated(a_map(text="one two three four"), unit="word")
     assert v.floors[0].random < 20
     assert any("too few to tell" in said for said in v.warnings)
     assert not v.is_chance("Gradient")

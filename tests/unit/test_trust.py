@@ -209,3 +209,19 @@ def test_no_map_and_no_such_column_are_errors(tiny_model: Any, harness: Any) -> 
     assert "no such target" in h.failed()["message"].lower() or "No map" in h.failed()["message"]
     h.say("evaluate", cols=[])
     assert "no such target" in h.failed()["message"].lower()
+
+
+def test_what_is_looked_at_ahead_says_nothing_and_is_not_looked_at_again(tiny_model: Any, harness: Any) -> None:
+    """The page hears of no evaluation and of no work; the passes that tell how the model reads are done by then."""
+    h = harness(tiny_model)
+    h.start()
+    h.settled()
+    before = len(h.messages)
+    h.say("evaluate", cols=[0], ahead=True)
+    h.settled()
+    assert {message["type"] for message in h.messages[before:]} <= {"heard", "menu"}
+    known = h.controller._model.shadow().facts.found
+    assert "removal" in known
+    h.say("evaluate", cols=[0])
+    h.settled()
+    assert told(h)[-1]["complete"]

@@ -67,16 +67,15 @@ def why_not(problem: Problem, operator: str) -> str | None:
     return problem.access.why_not(operator)
 
 
-def may_go(problem: Problem, cols: Sequence[int] | None = None) -> list[int]:
-    """Return the rows that may be taken away when these columns (by default all) are judged.
+def may_go(problem: Problem) -> list[int]:
+    """Return the rows that may be taken away: those before the first target.
 
     The first row of a text always stays, and so does `Problem.fixed`: what a user cannot change, such as the tokens of
     a chat's template. (The first token of an encoder's source may go.) A prediction is never read from a row that was
     taken away: without the last row before a target, the last one that is left predicts it.
     """
-    atoms = atoms_of(problem, range(len(problem.targets)) if cols is None else cols)
     stay = {*problem.fixed, problem.n_source}
-    return [row for row in range(min(atoms.at.tolist()) + 1) if row not in stay]
+    return [row for row in range(min(target.position for target in problem.targets)) if row not in stay]
 
 
 def outcomes(text: Intact, keep: Keep, operator: str) -> Iterator[Outcome]:

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from ..attribution import masking
-from ..attribution.engine import ONE_PASS
 from ..attribution.operators import OPERATORS
 from ..attribution.pipeline import problem_of
 from ..attribution.problem import Problem, Progress
-from ..attribution.subsets import all_subsets
 from ..checks import one_of
 from ..errors import InputError
 from ..models.text.document import joined
 from ..types import Objective, Request
 from .budget import DEFAULT_RUNS, Budget, Plan, Size, check_budget, check_random, exact_plan, in_seconds, plan
-from .common_text import Aim, Given, aims_of, common_text, scores_of, units
+from .common_text import Given, common_text
 from .curves import Curves, curves_of, masks_of, without
 from .evaluation import Evaluation
 from .faithfulness import Case, half_masks, lds, of_curves
 from .findings import Band, Floor, Judgement
 from .rankings import BREAKINGS, EVERY, antithetic, every_order, ranked
+from .unit_scores import Aim, aims_of, scores_of, units
+from .values import Values
 
 if TYPE_CHECKING:
-    from ..attribution.masking import Outcome
-    from ..attribution.operators import Intact
     from ..models.base import Model
+    from ..models.text.document import Document
     from .curves import Keep
     from .rankings import Floats, Ints
 
@@ -80,7 +80,7 @@ class Setting(NamedTuple):
     methods: tuple[str, ...]
     signed: tuple[bool, ...]
     scores: list[list[Floats]]
-    notes: dict[str, str] = {}  # noqa: RUF012 (never changed)
+    notes: Mapping[str, str] = MappingProxyType({})
     model_name: str = ""
 
 
@@ -102,7 +102,10 @@ def judge_setting(setting: Setting, asked: Asked) -> Iterator[Evaluation | Progr
     """
     started = time.perf_counter()
     n, size = len(setting.rows), _size(setting, asked)
-    values = [_Values(setting, operator) for operator in asked.operators]
+    values = [
+        Values(setting.problem, setting.rows, [aim.targets for aim in setting.targets], operator)
+        for operator in asked.operators
+    ]
     problem = setting.problem
     every_subset = exact_plan(size, setting.rows, asked.random, shares=problem.causal and not problem.n_source)
     exact = every_subset is not None
@@ -141,11 +144,7 @@ def setting_of(model: Model, maps: Sequence[Given], asked: Asked, memory_budget:
     aims = aims_of(text, asked.targets)
     used = sorted({at for aim in aims for at in aim.targets})
     document = replace(text.document, targets=tuple(text.document.targets[at] for at in used))
-    objective: Objective = "logit" if model.raw else "log_probability"
-    request = Request(
-        inputs=document.inputs, targets=document.targets, method="evaluation", objective=objective, settings=None
-    )
-    problem = problem_of(model, request, document, memory_budget)
+    problem = problem_for(model, document, memory_budget)
     for operator in asked.operators:
         reason = masking.why_not(problem, operator)
         if reason is not None:
@@ -179,6 +178,15 @@ def setting_of(model: Model, maps: Sequence[Given], asked: Asked, memory_budget:
     )
 
 
+def problem_for(model: Model, document: Document, memory_budget: int | None) -> Problem:
+    """Return the problem whose objectives are the values of the document's targets. `model` is a shadow."""
+    objective: Objective = "logit" if model.raw else "log_probability"
+    request = Request(
+        inputs=document.inputs, targets=document.targets, method="evaluation", objective=objective, settings=None
+    )
+    return problem_of(model, request, document, memory_budget)
+
+
 def _size(setting: Setting, asked: Asked) -> Size:
     moving = sum(map(len, setting.rows))
     return Size(
@@ -190,7 +198,7 @@ def _size(setting: Setting, asked: Asked) -> Size:
     )
 
 
-def _planned(size: Size, asked: Asked, values: _Values) -> Plan:
+def _planned(size: Size, asked: Asked, values: Values) -> Plan:
     seconds = in_seconds(asked.budget, size.n)
     if seconds is None:
         runs = DEFAULT_RUNS if asked.budget.runs is None else asked.budget.runs
@@ -212,104 +220,7 @@ def _rankings(n: int, random: int, *, exact: bool) -> Ints:
     return every_order(n) if n <= EVERY else antithetic(n, _ORDERS, seed=0)
 
 
-# ── passes ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class _Values:
-    """The values of the masks of units that were read, under one operator. `rows`: of all passes so far."""
-
-    def __init__(self, setting: Setting, operator: str) -> None:
-        self.operator = operator
-        self.rows = 0.0
-        self._setting = setting
-        self._texts: list[Intact] | None = None
-        self._known: dict[bytes, int] = {}
-        self._values: list[Floats] = []  # one [2, aims] for each known mask: values and margins
-        self._table: Floats | None = None  # [2^n, 2, aims] where every subset is known
-
-    def fill(self, masks: Keep) -> Iterator[None]:
-        """Read those of the masks [m, n] that are not known yet, and yield after each batch."""
-        keys: list[bytes] = []
-        new: list[Keep] = []
-        for key, mask in zip(_keys(masks), masks, strict=True):
-            if key not in self._known:
-                self._known[key] = len(self._values) + len(keys)
-                keys.append(key)
-                new.append(mask)
-        if not new:
-            return
-        keep = self._rows_of(np.array(new))
-        parts: list[list[Outcome]] = []
-        cost = self._cost(keep) / len(self.texts)
-        for text in self.texts:
-            found = []
-            for outcome in masking.outcomes(text, keep, self.operator):
-                found.append(outcome)
-                self.rows += cost * len(outcome.objectives) / len(keep)
-                yield
-            parts.append(found)
-        self._values += list(self._of_aims(parts))
-
-    def fill_all(self, rows: float) -> None:
-        """Read every subset of the units; `rows`: how many rows that is."""
-        parts = [[all_subsets(text, self._setting.rows, self.operator)] for text in self.texts]
-        self._table = self._of_aims(parts)
-        self.rows += rows
-
-    def read(self, masks: Keep) -> tuple[Floats, Floats]:
-        """Return values and margins [..., aims] of known masks [..., n]."""
-        n = masks.shape[-1]
-        flat = masks.reshape(-1, n)
-        if self._table is not None:
-            both = self._table[flat @ (1 << np.arange(n))]
-        else:
-            both = np.array(self._values)[[self._known[key] for key in _keys(flat)]]
-        shape = (*masks.shape[:-1], both.shape[-1])
-        return both[:, 0].reshape(shape), both[:, 1].reshape(shape)
-
-    @property
-    def exact(self) -> bool:
-        """Return whether every subset is known."""
-        return self._table is not None
-
-    @property
-    def texts(self) -> list[Intact]:
-        """Return the text as it was read once: for all targets, or for each where a network needs that."""
-        if self._texts is None:
-            problem = self._setting.problem
-            n, most = len(problem.targets), ONE_PASS if problem.causal else 1
-            self._texts = [
-                masking.read(problem, range(start, min(start + most, n)), None) for start in range(0, n, most)
-            ]
-        return self._texts
-
-    def _rows_of(self, masks: Keep) -> Keep:
-        """Return the masks of rows [m, n_rows] for masks of units [m, n]."""
-        keep = np.ones((len(masks), self._setting.problem.n_rows), dtype=bool)
-        for at, rows in enumerate(self._setting.rows):
-            keep[:, list(rows)] = masks[:, [at]]
-        return keep
-
-    def _cost(self, keep: Keep) -> float:
-        return float(keep.sum() if OPERATORS[self.operator].shortens else keep.size)
-
-    def _of_aims(self, parts: Sequence[Sequence[Outcome]]) -> Floats:
-        """Return values and margins [m, 2, aims]: sums over the tokens of a target, and its weakest margin."""
-        objectives, margins = (
-            np.concatenate(
-                [np.concatenate([outcome[which].double().cpu().numpy() for outcome in found]) for found in parts],
-                axis=1,
-            )
-            for which in (0, 1)
-        )  # [m, columns]
-        values = [objectives[:, list(cols)].sum(axis=1) for _, cols in self._setting.targets]
-        weakest = [margins[:, list(cols)].min(axis=1) for _, cols in self._setting.targets]
-        both: Floats = np.stack([np.stack(values, axis=1), np.stack(weakest, axis=1)], axis=1)
-        return both
-
-
-def _keys(masks: Keep) -> list[bytes]:
-    return [line.tobytes() for line in np.packbits(masks, axis=1)]
+# ── which masks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _masks(setting: Setting, chosen: Plan, random: Ints, *, whole: bool) -> Keep:
@@ -330,7 +241,7 @@ def _halves(n: int, chosen: Plan, random: Ints) -> Keep:
 # ── what they say ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _judged(setting: Setting, values: _Values, chosen: Plan, random: Ints, *, whole: bool) -> _Found:
+def _judged(setting: Setting, values: Values, chosen: Plan, random: Ints, *, whole: bool) -> _Found:
     """Return floors and judgements under one operator from what was read so far."""
     n = len(setting.rows)
     exact = values.exact

@@ -127,10 +127,14 @@ class SayVersusDo(TypedDict):
 
 
 class Evaluate(TypedDict):
-    """Judge every map of these columns, which are one target together. The reply is `evaluation`, several times."""
+    """Judge every map of these columns, which are one target together. The reply is `evaluation`, several times.
+
+    `ahead`: only find out how this model reads texts without some words, because the reader is about to ask.
+    """
 
     type: Literal["evaluate"]
     cols: list[int]
+    ahead: NotRequired[bool]
 
 
 ToKernel: TypeAlias = (
@@ -159,6 +163,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "homework": bool,
     "target": str,
     "aside": bool,
+    "ahead": bool,
     "rows": list,
     "text": str,
 }

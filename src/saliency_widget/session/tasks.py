@@ -79,9 +79,10 @@ class AskHeads:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Judge every map of these columns, which are one target together."""
+    """Judge every map of these columns, which are one target together; `ahead`: see `to_kernel.Evaluate`."""
 
     cols: tuple[int, ...]
+    ahead: bool = False
 
 
 Turn: TypeAlias = Branch | Back | AsChat | Keep  # after which another text is on show
@@ -175,7 +176,8 @@ def task_of(message: to_kernel.ToKernel) -> Task:
             task = AskHeads(message["col"], message["request"])
         case "evaluate":
             cure = "Name columns by their places, from 0 on."
-            task = Evaluate(tuple(whole_number("A column", col, least=0, cure=cure) for col in message["cols"]))
+            cols = tuple(whole_number("A column", col, least=0, cure=cure) for col in message["cols"])
+            task = Evaluate(cols, ahead=message.get("ahead", False))
         case kind:
             raise AssertionError(f"{kind} asks for nothing that waits")
     return task

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import exp
 from typing import TYPE_CHECKING
 
+from ..attribution import masking
 from ..attribution.operators import OPERATORS
 from ..errors import InputError
 from ..evaluation.agreement import labels_of
@@ -14,7 +16,7 @@ from ..evaluation.curves import kept_steps
 from ..evaluation.displays import beside
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.faithfulness import METRICS
-from ..evaluation.judging import Asked, Setting, check_asked, judge_setting, setting_of
+from ..evaluation.judging import Asked, Setting, check_asked, judge_setting, problem_for, setting_of
 from ..evaluation.measures import figures
 from ..evaluation.verdicts import figure_number, orders_of, sentence, warnings
 from .messages import status
@@ -83,6 +85,17 @@ class Trust:
             check()
         self._under_way = None
         model.check_weights()
+
+    def prepare(self, model: Model, document: Document, cols: Sequence[int]) -> None:
+        """Find out once for each model how it reads texts without some words, which takes longer than to read them.
+
+        `model` is a shadow. Cost: a few dozen passes over short texts the first time, else nothing.
+        """
+        targets = tuple(document.targets[col] for col in cols if col < len(document.targets))
+        if targets:
+            problem = problem_for(model, replace(document, targets=targets), self._memory_budget)
+            for operator in masking.operators_of(problem):
+                problem.access.tree(operator)
 
     def _next(self, parts: Iterator[Evaluation | Progress]) -> Evaluation | Progress | None:
         """Return the next part of the work, or None at its end; work that failed does not go on."""

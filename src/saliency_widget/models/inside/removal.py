@@ -159,18 +159,34 @@ def _look(model: Model) -> Removal | None:
     if bool(closed.isnan().any()):
         return None
     deletes = _first_right(model, inputs, picks, closed, short=True, positions=False)
-    reason: str | None = None
-    for positions in (True, False) if model.takes_positions else (False,):
-        expected = _masked_or_why_not(model, inputs, picks, closed, positions=positions)
-        if isinstance(expected, str):
-            reason = expected
-            continue
-        way = _first_right(model, inputs, picks, expected, short=True, positions=True) if positions else None
-        if way is not None:
-            return Removal(deletes, way, positions=True, short=True)
-        way = _first_right(model, inputs, picks, expected, short=False, positions=positions)
-        return Removal(deletes, way, positions=positions)
-    return Removal(deletes, why_not=reason)
+    positions = model.takes_positions and _is_plain_under_ones(model, inputs, positions=True)
+    expected = _masked_or_why_not(model, inputs, picks, closed, positions=positions)
+    if isinstance(expected, str):
+        return Removal(deletes, why_not=expected)
+    way = _first_right(model, inputs, picks, expected, short=True, positions=True) if positions else None
+    if way is not None:
+        return Removal(deletes, way, positions=True, short=True)
+    return Removal(
+        deletes, _first_right(model, inputs, picks, expected, short=False, positions=positions), positions=positions
+    )
+
+
+def _is_plain_under_ones(model: Model, inputs: Inputs, *, positions: bool) -> bool:
+    """Return whether a mask that hides nothing leaves the logits as they are.
+
+    With positions it does not where a family counts them from another number on, as RoBERTa does.
+    """
+    whole = _whole_text(inputs)
+    try:
+        found = _each_masked(model, inputs, whole, positions=positions)
+    except (UnsupportedMethod, *MODEL_ERRORS):
+        return False
+    return near(found, _each_deleted(model, inputs, whole), model, OTHER)
+
+
+def _whole_text(inputs: Inputs) -> Picks:
+    n = len(inputs.source) + len(inputs.ids)
+    return Picks(np.ones((1, n), dtype=bool), np.array([0]), np.array([n - 1]))
 
 
 def _picks(inputs: Inputs) -> Picks:
@@ -263,19 +279,16 @@ def _masked_or_why_not(
     name = type(model.model).__name__
     if not model.n_heads:
         return f"{name} has no attention, so no token can be hidden from the others."
-    n = len(inputs.source) + len(inputs.ids)
-    whole = Picks(np.ones((1, n), dtype=bool), np.array([0]), np.array([n - 1]))
-    full = _each_deleted(model, inputs, whole)
     inner = Picks(picks.keep[:1], picks.which[:2], picks.rows[:2])
     try:
-        same = _each_masked(model, inputs, whole, positions=positions)
         expected = _each_masked(model, inputs, picks, positions=positions)
         other = _each_masked(model, inputs, inner, positions=positions, changed=False)
-        reads = not near(same, full, model, OTHER) or not near(other, expected[:2], model, SAME)
+        reads = not near(other, expected[:2], model, SAME)
     except (UnsupportedMethod, *MODEL_ERRORS):
         reads = True
-    if reads:
+    if reads or not (positions or _is_plain_under_ones(model, inputs, positions=False)):
         return f"{name} does not keep to an attention mask, so no token can be hidden from the others."
+    full = _each_deleted(model, inputs, _whole_text(inputs))
     if _distance(expected[1], closed[1]) <= _ALIKE[probe.precision(model)] * _distance(closed[1], full[0]):
         return f"{name} counts positions without the masked tokens, so that masking is deleting them."
     if bool(expected.isnan().any()):
