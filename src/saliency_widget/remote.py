@@ -18,6 +18,7 @@ from .attribution.cards import LLM, OURS
 from .attribution.methods import LLM_REASON
 from .errors import Cancelled, InputError, SaliencyError, UnsupportedMethod
 from .explanation.black_box import map_of
+from .explanation.prompts import ONE_WORD
 from .explanation.remote_question import METHODS, RemoteQuestion
 from .export.reading import floors
 from .protocol import to_page
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .types import Segment, Token
 
 _AT_ONCE = 0.1  # seconds: what is answered sooner was kept from an earlier map, and tells nothing of the pace
+_ARGUMENTS = ("unit", "calls", "samples")  # the settings that `show` takes
 _CLOSED = (
     "The model is behind a server: its text cannot be changed here, and it shows nothing from within.",
     "Call show() with another text, or with a model that is here.",
@@ -115,7 +117,7 @@ class Remote:
             to_page.Document(
                 type="document", doc=1, model=self._client.name, device=self._client.where,
                 dtype="log-probabilities" if first.samples is None else f"{first.samples} answers a text",
-                first_target=len(first.rows), editable=None, raw=False, alive=False, beside=[], code=None,
+                first_target=len(first.rows), editable=None, raw=False, alive=False, beside=[], code=_code(first),
             ),
             tokens_message(1, (*first.rows, *first.cols), ()),
         )  # fmt: skip
@@ -365,7 +367,7 @@ class Remote:
             method=question.method,
             objective="",
             shape=(len(question.rows), len(question.cols)),
-            settings=[(name, str(value)) for name, value in question.settings.items()],
+            settings=[(name, str(value)) for name, value in question.settings.items() if name in _ARGUMENTS],
             aside=task.aside,
         )
 
@@ -378,6 +380,14 @@ class Remote:
                 type="steps", doc=1, start=0, steps=[wire_step(float(p)) for p in made.step_scores["probability"]]
             ),
         )
+
+
+def _code(question: RemoteQuestion) -> str:
+    """Return the arguments of `show` that give this text and its labels; the client has the name that docs give it."""
+    written = {option.label: option.written for option in question.choice.options}
+    labels: Any = written if any(label != text for label, text in written.items()) else list(written)
+    prompt = "" if question.template == ONE_WORD else f", prompt={question.template!r}"
+    return f"client, {question.text!r}, labels={labels!r}{prompt}"
 
 
 def _cancelled_at(done: int, total: int) -> Cancelled:

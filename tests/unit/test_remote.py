@@ -159,6 +159,24 @@ def test_words_below_the_floor_have_no_colour_in_the_saved_map() -> None:
     assert '"floors":[0.2' in html.replace("0.19999", "0.2").replace("0.20000", "0.2")
 
 
+@pytest.mark.parametrize("labels", [LABELS, ["Positive", "Negative"]])
+def test_the_python_of_a_map_asks_the_same_again(labels: Any) -> None:
+    """The arguments in the document and the settings of the map are those of an equal question, free of any key."""
+    prompt = "{review}\n\nPositive or Negative?"
+    with ruled() as server:
+        shown = Page(at(server), remote_question(TEXT, labels, prompt=prompt, method="shapley", calls=40)).start()
+        shown.settled()
+        shown.backend.close()
+        assert shown.backend.join(GUARD)
+    code = shown.of("document")[-1]["code"]
+    settings = {name: int(value) if value.isdigit() else value for name, value in shown.of("map")[-1]["settings"]}
+    (client, text), named = eval(f"(lambda *given, **named: (given, named))({code})", {"client": "it"})
+    assert client == "it"
+    again = remote_question(text, named.pop("labels"), method="shapley", **named, **settings)
+    assert again == remote_question(TEXT, labels, prompt=prompt, method="shapley", calls=40)
+    assert KEY not in code
+
+
 # ── cancelled, failed, gone on ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -542,6 +560,22 @@ def test_shares_of_samples_are_the_map_with_their_binomial_errors() -> None:
     assert len(requests) == 10 * (len(a.rows) + 1) == a.diagnostics["requests"]
     assert {request["temperature"] for request in requests} == {1.0}
     assert not any("logprobs" in request for request in requests)
+
+
+def test_the_widget_of_samples_says_what_they_are_and_what_they_cannot_give(page: Any) -> None:
+    """Nine words out and the whole text, ten times each; the floor goes with the columns."""
+    with ruled() as server:
+        Talker(server, by_good)
+        shown = page(at(server), samples=10).start()
+        a = shown.settled()
+    assert shown.of("document")[-1]["dtype"] == "10 answers a text"
+    assert shown.of("status")[-2]["total"] == 100
+    assert shown.columns["occlusion", 0][0]["floor"] == pytest.approx(a.diagnostics["noise_floor"][0])
+    cards = {card["id"]: card for card in shown.of("menu")[-1]["methods"]}
+    assert "Samples are too rough" in cards["shapley"]["reason"]
+    assert cards["occlusion"]["cost"] == "100 requests to the server, 10 for each text"
+    assert "Made from samples" in " ".join(cards["occlusion"]["caveats"])
+    assert any("Made from samples" in note["text"] for note in shown.of("notes")[-1]["notes"])
 
 
 def test_answers_with_none_of_the_labels_end_it_after_the_whole_text() -> None:
