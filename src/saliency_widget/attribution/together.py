@@ -141,9 +141,7 @@ class _Sheet(NamedTuple):
         ids = [[*each.ids, *[each.ids[-1]] * (m - len(each.ids))] for each in inputs]
         rows = [model.embed(each._replace(ids=tuple(padded))) for each, padded in zip(inputs, ids, strict=True)]
         targets = [[*(target.ids[0] for target in r.targets), *[0] * (t - len(r.targets))] for r in requests]
-        return cls(
-            torch.tensor(ids, device=model.device), torch.cat(rows), torch.tensor(targets, device=model.device)
-        )
+        return cls(torch.tensor(ids, device=model.device), torch.cat(rows), torch.tensor(targets, device=model.device))
 
 
 def _fill(
