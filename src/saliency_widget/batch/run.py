@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..attribution.result import Attribution
+    from .browse import Browser
 
 _SHOWN = 5  # errors that a run prints
 
@@ -89,6 +90,15 @@ class Run:
         """Return the names of the evaluation's figures, which are columns."""
         evaluated = self.about["asked"]["evaluate"]
         return () if evaluated is None else tuple(figure_names(evaluated["operators"]))
+
+    def browse(self) -> Browser:
+        """Return a widget with the table of all texts, which can be sorted and searched; a click shows a text's map.
+
+        Raises: NoNotebook.
+        """
+        from .browse import browse
+
+        return browse(self)
 
     # ── shown ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
