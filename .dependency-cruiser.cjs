@@ -30,6 +30,7 @@ module.exports = {
       "^js/src/views/",
       "^js/src/(views/|takeaway/|(store|map|protocol|requests|pieces|units|scale|scores|color|layout|format|hover)\\.ts$)",
     ),
+    from("the-table-of-a-run-stands-beside", "^js/src/browse\\.ts$", "^js/src/(format|views/theme)\\.ts$|\\.css$"),
     from("static-stands-alone", "^js/src/static\\.ts$", "^js/src/(color|hover)\\.ts$"),
     from("hover-paints-numbers", "^js/src/hover\\.ts$", "^js/src/(color|format|scale)\\.ts$"),
     { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
@@ -38,7 +39,7 @@ module.exports = {
       name: "index-is-the-top",
       severity: "error",
       from: { path: "^js/src/" },
-      to: { path: "^js/src/(index|static)\\.ts$" },
+      to: { path: "^js/src/(index|static|browse)\\.ts$" },
     },
   ],
   options: {

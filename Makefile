@@ -55,7 +55,7 @@ node_modules/.installed: package.json package-lock.json
 $(BUNDLE): node_modules/.installed package.json tsconfig.json $(FRONT_END_SOURCES)
 	$(call step,Building the front end)
 	npm run build
-	@touch $(STATIC)/widget.js $(STATIC)/widget.css $(STATIC)/static.js
+	@touch $(STATIC)/widget.js $(STATIC)/widget.css $(STATIC)/browse.js $(STATIC)/browse.css $(STATIC)/static.js
 
 # After the bundle, so that hatch_build.py finds it current and has nothing to do. The package.json keeps the one of this
 # repository, which says "module", away from the scripts that JupyterLab brings and runs, which are none. pip compiles on

@@ -14,7 +14,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUILT = ("widget.js", "widget.css", "static.js")
+BUILT = ("widget.js", "widget.css", "browse.js", "browse.css", "static.js")
 SOURCES = ("js/src", "js/scripts", "package.json", "tsconfig.json")
 
 

@@ -23,6 +23,7 @@ if (process.argv[2] === "dev") {
   await buildHoverScript(out);
   const define = { BUILD: JSON.stringify(BUILD) };
   await build({ ...shared, define, entryPoints: { widget: "js/src/index.ts" }, format: "esm", outdir: out });
+  await build({ ...shared, entryPoints: { browse: "js/src/browse.ts" }, format: "esm", outdir: out });
   const code = await readFile(`${out}/widget.js`, "utf8");
   const hash = createHash("sha256").update(code).digest("hex").slice(0, 12);
   await writeFile(`${out}/widget.js`, code.replaceAll(BUILD, hash));

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .attribution.attribute import attribute
     from .attribution.catalogue import methods
     from .attribution.result import Attribution
+    from .batch.many import attribute_many
+    from .batch.run import Run, open_run
     from .comparison.compare import compare
     from .evaluation.agreement import agreement
     from .evaluation.evaluate import evaluate
@@ -37,13 +39,16 @@ _WHERE = {
     "Attribution": "attribution.result",
     "Evaluation": "evaluation.evaluation",
     "OpenAIClient": "explanation.server",
+    "Run": "batch.run",
     "agreement": "evaluation.agreement",
     "attribute": "attribution.attribute",
+    "attribute_many": "batch.many",
     "compare": "comparison.compare",
     "evaluate": "evaluation.evaluate",
     "explain": "explanation.explain",
     "load_model": "models.loading.load",
     "methods": "attribution.catalogue",
+    "open_run": "batch.run",
     "parse_scores": "explanation.parsing",
     "say_versus_do": "evaluation.say_versus_do",
     "show": "show",
@@ -53,13 +58,16 @@ __all__ = [
     "Attribution",
     "Evaluation",
     "OpenAIClient",
+    "Run",
     "agreement",
     "attribute",
+    "attribute_many",
     "compare",
     "evaluate",
     "explain",
     "load_model",
     "methods",
+    "open_run",
     "parse_scores",
     "say_versus_do",
     "show",

@@ -24,7 +24,7 @@ def aside(work: Callable[[Callable[[], None]], Result], tell: Callable[[], None]
 
     `tell` is called in this thread during the work, and once after it.
     """
-    stopped = threading.Event()
+    stopped, ended = threading.Event(), threading.Event()
     results: list[Result] = []
     errors: list[BaseException] = []
 
@@ -37,18 +37,20 @@ def aside(work: Callable[[Callable[[], None]], Result], tell: Callable[[], None]
             results.append(work(check))
         except BaseException as error:  # noqa: BLE001 (it is raised in the calling thread)
             errors.append(error)
+        finally:
+            ended.set()
 
+    # An interrupt of `thread.join` makes Python 3.11 take the thread for ended, which it is not: so an event tells.
     thread = threading.Thread(target=run, name="saliency-widget-work", daemon=True)
     try:
         thread.start()
-        while thread.is_alive():
-            thread.join(_TELL_INTERVAL)
+        while not ended.wait(_TELL_INTERVAL):
             tell()
         tell()  # the work may have ended before the first call
     except BaseException:
         stopped.set()
         if thread.ident is not None:
-            thread.join(_END_TIMEOUT)
+            ended.wait(_END_TIMEOUT)
         raise
     if errors:
         raise errors[0]

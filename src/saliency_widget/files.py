@@ -46,6 +46,12 @@ def write_whole(path: str | Path, content: bytes) -> None:
             _replace(Path(os.path.realpath(path)), content)
 
 
+def made_folder(path: str | Path) -> None:
+    """Make a folder, and those that it is in, unless it is there. Raises: FileError."""
+    with _explained(path, "made"):
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+
 def read_part(path: str | Path, start: int, length: int) -> bytes:
     """Return `length` bytes of a file from byte `start` on; fewer if it ends before. Raises: NoSuchFile, FileError."""
     with _explained(path, "read"), Path(path).open("rb") as file:

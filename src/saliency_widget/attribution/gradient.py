@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .problem import Spot
 
 Reduction = Literal["sum", "l2"]
+# From gradients [k, m, d] of k columns and embeddings [m, d] to scores [k, m].
+Reduce: TypeAlias = "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
 
 _REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sum": lambda products: products.sum(dim=-1),
@@ -78,7 +80,12 @@ def saliency(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: one forward pass a chunk, and the matrix products of one backward pass a target.
     Source: Simonyan et al. 2014, arXiv:1312.6034; the norm as in Atanasova et al. 2020, arXiv:2009.13295.
     """
-    return at_the_input(problem, schedule, lambda gradient, _x: gradient.norm(dim=-1))
+    return at_the_input(problem, schedule, norm_by(problem.settings))
+
+
+def norm_by(_settings: Settings) -> Reduce:
+    """Return the function from gradients and embeddings to scores that `saliency` uses."""
+    return lambda gradient, _x: gradient.norm(dim=-1)
 
 
 def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -88,8 +95,13 @@ def input_x_gradient(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     Cost: as saliency.
     Source: Shrikumar et al. 2016, arXiv:1605.01713.
     """
-    reduce = _REDUCTIONS[problem.settings.reduction]
-    return at_the_input(problem, schedule, lambda gradient, x: reduce(gradient * x))
+    return at_the_input(problem, schedule, product_by(problem.settings))
+
+
+def product_by(settings: ProductSettings) -> Reduce:
+    """Return the function from gradients and embeddings to scores that `input_x_gradient` uses."""
+    reduce = _REDUCTIONS[settings.reduction]
+    return lambda gradient, x: reduce(gradient * x)
 
 
 def integrated_gradients(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
@@ -274,7 +286,7 @@ def _check_steps(logits: torch.Tensor) -> None:
 def at_the_input(
     problem: Problem,
     schedule: Schedule,
-    reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    reduce: Reduce,
     around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[Chunk]:
     """Fill columns from gradients; `reduce` maps gradients [k, m, d] and embeddings [m, d] to scores [k, m].

@@ -48,7 +48,9 @@ class Method:
 
     `settings`: the class of its settings. `lacks`: one sentence why the method cannot run on a model, or None. `spans`:
     whether it can explain several tokens at once. `early`: the number of columns that are worth a batch of their own
-    while the text is still being written; 0: the map waits for the whole text.
+    while the text is still being written; 0: the map waits for the whole text. `joins`: from its settings to the
+    function by which gradients become scores, if that is all there is to it: such maps of several texts may be computed
+    in common passes.
     """
 
     card: Card
@@ -57,6 +59,7 @@ class Method:
     lacks: Lacks = lambda _model: None
     spans: bool = True
     early: int = 0
+    joins: Callable[[Any], gradient.Reduce] | None = None
 
 
 def _bridged(
@@ -69,7 +72,7 @@ def _bridged(
 METHODS: dict[str, Method] = {
     method.card.id: method
     for method in (
-        Method(OURS["saliency"], gradient.saliency, early=gradient.AT_ONCE),
+        Method(OURS["saliency"], gradient.saliency, early=gradient.AT_ONCE, joins=gradient.norm_by),
         Method(
             OURS["attention"],
             attention.attention,
@@ -80,7 +83,13 @@ METHODS: dict[str, Method] = {
         ),
         Method(OURS["occlusion"], perturbation.occlusion, perturbation.OcclusionSettings),
         Method(OURS["shapley"], shapley.shapley, shapley.ShapleySettings),
-        Method(OURS["input_x_gradient"], gradient.input_x_gradient, gradient.ProductSettings, early=gradient.AT_ONCE),
+        Method(
+            OURS["input_x_gradient"],
+            gradient.input_x_gradient,
+            gradient.ProductSettings,
+            early=gradient.AT_ONCE,
+            joins=gradient.product_by,
+        ),
         Method(OURS["integrated_gradients"], gradient.integrated_gradients, gradient.PathSettings),
         Method(
             OURS["attnlrp"],

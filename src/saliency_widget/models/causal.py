@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..types import Inputs
 from .base import Model, embedded
+from .inside import probe
 from .inside.hooks import Answer, answering
 from .inside.ways import Forward, Network, Texts, Way
 from .text.prompting import Encoded, Prompt, encode_text
-from .writing import Sampling
+from .writing import Sampling, write_several
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,30 @@ class CausalModel(Model):
         The model is called with ids, because several families scale inside the embedding module or derive positions
         from ids; the output of the embedding module is then replaced by the given embeddings.
         """
-        tensor, options = self._tensor(inputs.ids), self._uncached()
+        return self._reading(self._tensor(inputs.ids), way)
+
+    def side_by_side(self, ids: torch.Tensor) -> Network:
+        """Return the network over several texts of one length, whose ids are [b, n]: row b of a pass is of text b.
+
+        Right only where `probe.batches` says so. Only a shadow may run this.
+        """
+        return self._reading(ids, probe.way_of(self))
+
+    def write_several(self, texts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int] | None]:
+        """Write a greedy continuation of several texts of one length in one batch; see `writing.write_several`."""
+        import torch
+
+        ids = torch.tensor([list(each) for each in texts], dtype=torch.long, device=self.device)
+        found = write_several(self.model, self.tokenizer, ids, max_new_tokens, probe.OTHER[probe.precision(self)])
+        return [written if written is None else self._until_end(written) for written in found]
+
+    def _until_end(self, written: list[int]) -> list[int]:
+        """Return the tokens up to the first one after which the model stops, itself included."""
+        end = next((at for at, token in enumerate(written) if self.ends_at(token)), len(written) - 1)
+        return written[: end + 1]
+
+    def _reading(self, tensor: torch.Tensor, way: Way) -> Network:
+        options = self._uncached()
 
         def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
             batch, m = embeddings.shape[:2]

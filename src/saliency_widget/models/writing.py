@@ -77,6 +77,54 @@ def write(
             logging.set_verbosity(before)
 
 
+def write_several(
+    model: Any, tokenizer: Any, ids: torch.Tensor, max_new_tokens: int, tolerance: float
+) -> list[list[int] | None]:
+    """Let a shadow write a greedy continuation of each of several texts `ids` [b, n], in one batch.
+
+    Return for each its new ids, which may go on after the end of the text. They are those that `write` finds, unless
+    the two most probable tokens of some step are nearly equal: numbers of a batch are rounded otherwise than those of
+    one text, by up to `tolerance` of the largest. Such a text is None.
+    """
+    import torch
+    from transformers.utils import logging
+
+    model.generation_config = greedy(model.generation_config)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    ends = model.generation_config.eos_token_id
+    ends = set(ends if isinstance(ends, list) else [ends])
+    clear = _Clear(tolerance)
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with torch.no_grad():
+            out = model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), logits_processor=[clear],
+                max_new_tokens=max_new_tokens, pad_token_id=pad,
+            )  # fmt: skip
+    finally:
+        logging.set_verbosity(before)
+    found: list[list[int] | None] = []
+    for written, is_clear in zip(out[:, ids.shape[1] :].tolist(), torch.stack(clear.steps, 1).tolist(), strict=True):
+        n = next((at + 1 for at, token in enumerate(written) if token in ends), len(written))
+        found.append(written if all(is_clear[:n]) else None)
+    return found
+
+
+class _Clear:
+    """A logits processor that notes in `steps`, for each step, of which texts [b] the choice is beyond rounding."""
+
+    def __init__(self, tolerance: float) -> None:
+        self._tolerance = tolerance
+        self.steps: list[torch.Tensor] = []
+
+    def __call__(self, _ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        first, second = scores.float().topk(2, dim=-1).values.unbind(-1)
+        largest = scores.abs().masked_fill(~scores.isfinite(), 0).amax(-1)
+        self.steps.append(first - second > 2 * self._tolerance * largest)
+        return scores
+
+
 def greedy(given: Any) -> Any:
     """Return a copy of a generation config that writes one greedy text."""
     settings = copy.deepcopy(given)

@@ -1,0 +1,1 @@
+"""Maps of many texts: rows in, a folder of parquet files out."""
