@@ -72,8 +72,8 @@ def test_the_page_says_what_to_do_until_it_was_done_and_what_a_colour_means(desk
     nb.page.keyboard.press("ArrowDown")
     nb.page.keyboard.press("ArrowDown")
     nb.page.keyboard.press("Enter")
-    assert python(nb, "w.wait().objective") == "logit"
-    assert what.inner_text() == "logit ▾"
+    assert python(nb, "w.wait().objective") == "log_odds"
+    assert what.inner_text() == "log-odds ▾"
 
 
 def test_what_is_struck_out_under_the_mouse_leaves_the_word_on_show(desk: Any) -> None:
