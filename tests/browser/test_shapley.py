@@ -72,11 +72,11 @@ def test_the_tooltip_the_note_and_the_csv_say_how_sure_a_score_is(desk: Any) -> 
     view.get_by_role("button", name="Export").click()
     nb.page.mouse.move(5, 5)
     for width in (1400, 700):
-        nb.page.set_viewport_size({"width": width, "height": 1000})
+        nb.resize(width)
         token(view, 5).hover()
         tip.filter(has_text="±").wait_for()
         axe_finds_nothing_in_both_themes(nb, view, f"shapley-{width}")
-    nb.page.set_viewport_size({"width": 1400, "height": 1000})
+    nb.resize(1400)
 
 
 def test_the_map_is_there_after_the_first_estimate_and_cancel_keeps_it(desk: Any) -> None:

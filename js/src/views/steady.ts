@@ -7,9 +7,15 @@ import { coalesced, observed, watch } from "./dom";
  */
 export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, drawers: HTMLElement): void {
   const about = box.querySelectorAll<HTMLElement>(".sw-about > *");
-  let known = "";
+  const lines = box.querySelectorAll<HTMLElement>(".sw-actions, .sw-about, .sw-about > *");
+  const release = () => {
+    for (const { style } of lines) style.height = style.overflow = "";
+  };
+  let [known, width] = ["", box.clientWidth];
   const grow = coalesced(signal, () => {
-    const now = `${store.map.value?.info.map} ${box.clientWidth}`;
+    if (width !== box.clientWidth) release(); // the lines break elsewhere
+    width = box.clientWidth;
+    const now = `${store.map.value?.info.map} ${width}`;
     for (const line of about) {
       if (now !== known) line.style.minHeight = "";
       if (!line.hidden) line.style.minHeight = heightOf(line);
@@ -22,10 +28,6 @@ export function keepSteady({ store, signal }: ViewContext, box: HTMLElement, dra
     grow();
   });
 
-  const lines = box.querySelectorAll<HTMLElement>(".sw-actions, .sw-about, .sw-about > *");
-  const release = () => {
-    for (const { style } of lines) style.height = style.overflow = "";
-  };
   const hold = () => {
     for (const line of lines)
       if (!line.style.height && !line.hidden) {
