@@ -120,6 +120,7 @@ def main() -> None:
         "--shares", type=int, default=1, help="parts of the prompts between which contenders take turns"
     )
     parser.add_argument("--no-inseq", action="store_true")
+    parser.add_argument("--no-bytes", action="store_true")
     asked = parser.parse_args()
     model = sw.load_model("demo", device="cpu", dtype="float32")
     texts = prompts(asked.texts)
@@ -165,7 +166,7 @@ def main() -> None:
             if name != "attribute_many"
         },
         "largest difference": worst,
-        "bytes of a text of 200 tokens": bytes_of_a_text(model),
+        "bytes of a text of 200 tokens": {} if asked.no_bytes else bytes_of_a_text(model),
     }
     print(json.dumps(found, indent=1))
     asked.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -17,6 +17,7 @@ type Traits = { columns: Column[]; name: string; n: number; chosen: number | nul
 type Answer = { type: "rows"; request: number; start: number; total: number; rows: Row[] };
 
 const HEIGHT = 28; // px of a row, as in the style sheet
+const HEAD = 30; // px of the columns' names, which stay in sight
 const BLOCK = 50; // rows that are asked for together
 const REST = 150; // ms after a key until a search is asked for
 
@@ -26,6 +27,7 @@ function mount({ model, el, signal }: Parameters<Render<Traits>>[0]): void {
   el.append(root);
   watchTheme(root, signal);
 
+  const own = `sw-run-${Math.random().toString(36).slice(2)}`; // several tables may be on one page
   let sort: { name: string; descending: boolean } | null = null;
   let search = "";
   let total = model.get("n");
@@ -38,7 +40,7 @@ function mount({ model, el, signal }: Parameters<Render<Traits>>[0]): void {
   /** Asks for the blocks in sight that were not asked for. Without a kernel what is there stays. */
   function ask(): void {
     const top = scroller()?.scrollTop ?? 0;
-    const seen = (scroller()?.clientHeight ?? 0) || 10 * HEIGHT;
+    const seen = inSight();
     const first = Math.floor(top / HEIGHT / BLOCK);
     const last = Math.floor((top + seen) / HEIGHT / BLOCK);
     for (let block = first; block <= last; block++) {
@@ -73,7 +75,8 @@ function mount({ model, el, signal }: Parameters<Render<Traits>>[0]): void {
     ask();
   }
 
-  const scroller = () => root.querySelector<HTMLElement>(".sw-run-rows");
+  const inSight = () => scroller()?.clientHeight || HEAD + 10 * HEIGHT;
+  const scroller = () => root.querySelector<HTMLElement>(".sw-run-table");
 
   function sortBy(column: Column): void {
     const again = sort?.name === column.name;
@@ -96,9 +99,10 @@ function mount({ model, el, signal }: Parameters<Render<Traits>>[0]): void {
   }
 
   function press(event: KeyboardEvent): void {
-    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -total, End: total }[event.key];
     event.stopPropagation(); // JupyterLab would act on it, too
+    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -total, End: total }[event.key];
     if (event.key === "Enter" || event.key === " ") {
+      if (event.target !== event.currentTarget) return; // a button of a column's name
       event.preventDefault();
       choose(active);
     }
@@ -107,9 +111,8 @@ function mount({ model, el, signal }: Parameters<Render<Traits>>[0]): void {
     active = Math.min(Math.max(0, active + by), Math.max(0, total - 1));
     const at = scroller();
     if (at) {
-      if (active * HEIGHT < at.scrollTop) at.scrollTop = active * HEIGHT;
-      if ((active + 1) * HEIGHT > at.scrollTop + at.clientHeight)
-        at.scrollTop = (active + 1) * HEIGHT - at.clientHeight;
+      const below = (active + 1) * HEIGHT - (inSight() - HEAD);
+      at.scrollTop = Math.max(below, Math.min(at.scrollTop, active * HEIGHT));
     }
     ask();
     paint();
@@ -119,7 +122,7 @@ function mount({ model, el, signal }: Parameters<Render<Traits>>[0]): void {
     const columns = model.get("columns");
     const chosen = model.get("chosen");
     const top = scroller()?.scrollTop ?? 0;
-    const seen = (scroller()?.clientHeight ?? 0) || 10 * HEIGHT;
+    const seen = inSight();
     const first = Math.max(0, Math.floor(top / HEIGHT) - 5);
     const last = Math.min(total, Math.ceil((top + seen) / HEIGHT) + 5);
     const shown = Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i);
@@ -134,7 +137,8 @@ function mount({ model, el, signal }: Parameters<Render<Traits>>[0]): void {
           <input type="search" placeholder="Search" aria-label="Search the texts" .value=${search} @input=${typed}
             @keydown=${(event: KeyboardEvent) => event.stopPropagation()} />
         </div>
-        <div class="sw-run-table" role="grid" aria-rowcount=${total + 1} aria-label="The texts of the run">
+        <div class="sw-run-table" role="grid" tabindex="0" aria-rowcount=${total + 1} aria-label="The texts of the run"
+          aria-activedescendant=${total > 0 ? `${own}-${active}` : nothing} @scroll=${scrolled} @keydown=${press}>
           <div class="sw-run-line sw-run-names" role="row" style=${grid}>
             ${columns.map((column) => {
               const way = sort?.name === column.name ? (sort.descending ? "descending" : "ascending") : "none";
@@ -143,19 +147,16 @@ function mount({ model, el, signal }: Parameters<Render<Traits>>[0]): void {
               </div>`;
             })}
           </div>
-          <div class="sw-run-rows" tabindex="0" aria-label="Rows" @scroll=${scrolled} @keydown=${press}
-            aria-activedescendant=${`sw-run-${active}`} role="rowgroup">
-            <div role="presentation" style="height: ${total * HEIGHT}px; position: relative">
+          <div class="sw-run-rows" role="rowgroup" style="height: ${total * HEIGHT}px">
               ${shown.map((at) => {
                 const row = rows.get(at);
                 const is = row !== undefined && row[0] === chosen;
-                return html`<div class="sw-run-line" role="row" id="sw-run-${at}" aria-rowindex=${at + 2}
+                return html`<div class="sw-run-line" role="row" id="${own}-${at}" aria-rowindex=${at + 2}
                   aria-selected=${is} ?data-active=${at === active} style="${grid}; top: ${at * HEIGHT}px"
                   @click=${() => choose(at)}>
                   ${columns.map((column, i) => cell(column, row?.[i + 1]))}
                 </div>`;
               })}
-            </div>
           </div>
         </div>
         ${total === 0 ? html`<p class="sw-run-none">No text has that.</p>` : nothing}

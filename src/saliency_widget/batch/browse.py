@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anywidget
 import traitlets
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..attribution.result import Attribution
-    from .run import Run
 
 _MOST = 200  # rows that a page may ask for at once
 _LONGEST = 300  # characters of a text in the table
@@ -41,12 +40,31 @@ _CLOSED = (
 )
 
 
-class RunTable(anywidget.AnyWidget):  # type: ignore[misc] # ipywidgets is not typed
+class Maps(Protocol):
+    """The texts of a run, and their maps; `run.Run` is one."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Return what was asked, of which model."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the id of each text."""
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a line for each text."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, which: int, /) -> Attribution: ...
+
+
+class RunTable(anywidget.AnyWidget):
     """The table of a run's texts. Traits: `columns`, what each column is; `n`, how many texts; `chosen`, a place."""
 
     _esm = built("browse.js")
     _css = built("browse.css")
-    columns = traitlets.List(help="[{name, label, number}]").tag(sync=True)
+    columns: Any = traitlets.List(help="[{name, label, number}]").tag(sync=True)
     name = traitlets.Unicode(help="what the run is of").tag(sync=True)
     n = traitlets.Int(0, help="how many texts there are").tag(sync=True)
     chosen = traitlets.Int(None, allow_none=True, help="which text's map is shown").tag(sync=True)
@@ -77,7 +95,7 @@ class RunTable(anywidget.AnyWidget):  # type: ignore[misc] # ipywidgets is not t
         words = str(asked.get("search", "")).casefold().split()
         for word in words:
             frame = frame[self._text[frame.index].str.contains(word, regex=False)]
-        sort = asked.get("sort")
+        sort = str(asked.get("sort", ""))
         if sort in frame:
             frame = frame.sort_values(sort, ascending=not asked.get("descending"), kind="stable", na_position="last")
         start = max(0, int(asked.get("start", 0)))
@@ -89,13 +107,13 @@ class RunTable(anywidget.AnyWidget):  # type: ignore[misc] # ipywidgets is not t
         return {"type": "rows", "request": asked.get("request"), "start": start, "total": len(frame), "rows": rows}
 
 
-class Browser(VBox):  # type: ignore[misc] # as above
+class Browser(VBox):  # type: ignore[misc] # ipywidgets is not typed
     """A run's table, and the map of the text that was clicked. Made by `Run.browse`.
 
     `table.chosen` is the place of that text in the run; `attribution` its map, or None.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Maps) -> None:
         self._run = run
         about = run.about
         self.table = RunTable(run.to_dataframe(), f"{about['asked']['method']} of {about['model']['name']}")
@@ -123,7 +141,7 @@ class Browser(VBox):  # type: ignore[misc] # as above
             before.close()
 
 
-def browse(run: Run) -> Browser:
+def browse(run: Maps) -> Browser:
     """Return the browser of a run. Raises: NoNotebook."""
     check_notebook()
     return Browser(run)
