@@ -77,7 +77,7 @@ def main() -> None:
     for n in asked.sizes:
         rows.append(one(model, n))
         print(rows[-1], flush=True)
-    asked.out.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        asked.out.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
