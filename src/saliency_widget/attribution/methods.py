@@ -82,7 +82,6 @@ METHODS: dict[str, Method] = {
             early=ONE_PASS,
         ),
         Method(OURS["occlusion"], perturbation.occlusion, perturbation.OcclusionSettings),
-        Method(OURS["shapley"], shapley.shapley, shapley.ShapleySettings),
         Method(
             OURS["input_x_gradient"],
             gradient.input_x_gradient,
@@ -91,6 +90,7 @@ METHODS: dict[str, Method] = {
             joins=gradient.product_by,
         ),
         Method(OURS["integrated_gradients"], gradient.integrated_gradients, gradient.PathSettings),
+        Method(OURS["shapley"], shapley.shapley, shapley.ShapleySettings),
         Method(
             OURS["attnlrp"],
             relevance.attnlrp,
