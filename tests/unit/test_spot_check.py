@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -39,6 +40,24 @@ def test_a_right_map_says_how_near_it_came(method: str, objective: str) -> None:
 def test_what_goes_only_forward_comes_as_near_as_the_precision_allows(method: str) -> None:
     """transformers takes the softmax of eager attention in float32."""
     assert 0 <= asked("llama", method).diagnostics["spot_check"] < 1e-5
+
+
+@pytest.mark.parametrize("above", [33.0, 35.0, 36.0, 38.0])
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient"])
+def test_an_almost_certain_token_is_no_error_where_no_digit_of_its_probability_moves(method: str, above: float) -> None:
+    """1 - p is from 5e-15 to 3e-17: differences of p are rounding, and prove nothing; the log-odds are checked."""
+    model = make("llama")
+    ids = model.tokenizer("A cab. Bad bed")["input_ids"]
+    with torch.no_grad():
+        best = model.model(torch.tensor([ids])).logits[0, -1].topk(2)
+        model.model.lm_head.weight.mul_(above / float(best.values[0] - best.values[1]))
+    given = {"input_ids": ids, "target_ids": [int(best.indices[0])], "progress": False, "method": method}
+    a, sure = (sw.attribute(model, objective=objective, **given) for objective in ("probability", "log_odds"))
+    assert a.diagnostics.get("spot_check_proves", True) is False or a.diagnostics["spot_check"] < 0.02
+    assert sure.diagnostics["spot_check"] < 0.02
+    # The gradient of p is that of the log-odds, times p (1 - p).
+    ratio = a.scores / sure.scores
+    assert np.ptp(ratio) < 1e-3 * float(ratio.mean())
 
 
 def test_noise_is_not_checked() -> None:

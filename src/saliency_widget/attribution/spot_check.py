@@ -30,6 +30,7 @@ _DROPS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 _LOGITS = {"float64": 1e-4, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 _ONLY_REPORTED = "bfloat16"
 _SMALL_STEP = 0.01
+_DIGIT = 100 * 2.0**-52  # of a value; a smaller change of it is rounding
 _LONG_SPAN = 64  # tokens
 
 
@@ -92,7 +93,9 @@ def slope(problem: Problem, made: Gradient) -> Spot:
         values = objectives(problem, made.col, torch.stack(ends))
         claimed = [float((g * (a.double() - b.double())).sum()) for a, b in zip(ends[::2], ends[1::2], strict=True)]
         measured = [a - b for a, b in zip(values[::2], values[1::2], strict=True)]
-        ratios.append([m / c if c else nan for m, c in zip(measured, claimed, strict=True)])
+        # Of an almost certain token the objective moves by less than the last digit of its value: that tells nothing.
+        digit = _DIGIT * max(map(abs, values))
+        ratios.append([m / c if abs(c) > digit else nan for m, c in zip(measured, claimed, strict=True)])
         worst = max(range(len(directions)), key=lambda i: inf if isnan(ratios[-1][i]) else abs(ratios[-1][i] - 1))
         spots.append(_spot(problem, made.col, claimed[worst], measured[worst], abs(ratios[-1][worst] - 1), _SLOPES))
         if spots[-1].difference <= tolerance:

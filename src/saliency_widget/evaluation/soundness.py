@@ -203,7 +203,7 @@ def _of_weights(found: Sanity, name: str) -> str:
             f"with all weights shuffled it changes, but its order stays alike beyond chance ({number}): that part of "
             "it is nothing that the model learned."
         )
-    return f"with all weights shuffled nothing of its order is left ({number})."
+    return f"with all weights shuffled no more of its order is left than chance would leave ({number})."
 
 
 def _of_spelling(found: Sanity, name: str) -> list[str]:
