@@ -142,7 +142,7 @@ test-alone: install demo-model ## test-py with each file in a process of its own
 .PHONY: test-browser
 test-browser: install demo-model ## both sides together, in a real JupyterLab in a real Chromium
 	$(call step,JupyterLab in Chromium: tests)
-	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(PYTEST) -m browser tests/browser
+	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(PYTEST) -m 'browser and not long' tests/browser
 
 .PHONY: test-sweep
 test-sweep: install ## every text architecture of transformers, every method, against plain passes (long)

@@ -85,6 +85,8 @@ CLOSE_ALL = """async () => {
   for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose();
   await new Promise(done => setTimeout(done));
 }"""
+# Both widths and both themes, each once: what depends on both together is rare, and a look takes seconds.
+LOOKS = ((700, "Dark"), (1400, "Light"))
 GUARD = 300  # s, against what never ends: a machine may be busy
 # In the kernel, before the first notebook and between two.
 WARM_UP = "import saliency_widget as sw\nsw.load_model('demo')\ndel sw"

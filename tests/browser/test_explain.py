@@ -378,19 +378,18 @@ def compare_numbers(view: Any, known: Any) -> None:
 
 def look(nb: Any, view: Any) -> None:
     """Pictures of the whole drawer, wide and narrow, in both themes; nothing for axe to find in any of them."""
-    for width in (1100, 420):
-        for theme in ("Light", "Dark"):
-            nb.theme(f"JupyterLab {theme}")
-            widen(nb, view, width)
-            nb.page.mouse.move(5, 5)
-            nb.page.wait_for_timeout(300)  # a picture of what has come to rest
-            nb.shot(f"explain-{width}-{theme.lower()}", view)
-            assert view.evaluate(OUTSIDE) == []
-            for fold in view.locator(".sw-explain details").all():
-                fold.evaluate("e => { e.open = true; }")
-            found = axe(nb)
-            assert found["violations"] == []
-            assert "color-contrast" in found["passes"]
-            for fold in view.locator(".sw-explain details").all():
-                fold.evaluate("e => { e.open = false; }")
+    for width, theme in ((420, "Dark"), (1100, "Light")):
+        nb.theme(f"JupyterLab {theme}")
+        widen(nb, view, width)
+        nb.page.mouse.move(5, 5)
+        nb.page.wait_for_timeout(300)  # a picture of what has come to rest
+        nb.shot(f"explain-{width}-{theme.lower()}", view)
+        assert view.evaluate(OUTSIDE) == []
+        for fold in view.locator(".sw-explain details").all():
+            fold.evaluate("e => { e.open = true; }")
+        found = axe(nb)
+        assert found["violations"] == []
+        assert "color-contrast" in found["passes"]
+        for fold in view.locator(".sw-explain details").all():
+            fold.evaluate("e => { e.open = false; }")
     nb.theme("JupyterLab Light")

@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from .conftest import LOOKS
 from .test_compare import FINISHED, hover
 from .test_looks import axe
 from .test_quickstart import becomes, python, run
@@ -21,16 +22,14 @@ ROOT = Path(__file__).parents[2]
 def seen_everywhere(nb: Any, view: Any, name: str, selector: str = ".sw-live") -> None:
     """Pictures wide and narrow, in both themes; nothing for axe to find, and nothing beyond the right edge."""
     nb.page.mouse.move(5, 5)
-    for width in (1400, 700):
+    for width, theme in LOOKS:
         nb.resize(width)
-        for theme in ("Dark", "Light"):
-            nb.theme(f"JupyterLab {theme}")
-            found = axe(nb, selector)
-            assert found["violations"] == []
-            assert "color-contrast" in found["passes"]
-            nb.shot(f"minute-{name}-{width}-{theme.lower()}", view)
+        nb.theme(f"JupyterLab {theme}")
+        found = axe(nb, selector)
+        assert found["violations"] == []
+        assert "color-contrast" in found["passes"]
+        nb.shot(f"minute-{name}-{width}-{theme.lower()}", view)
         assert view.evaluate("e => e.scrollWidth <= e.clientWidth")
-    nb.resize(1400)
 
 
 def spoken(text: str) -> str:
@@ -165,20 +164,19 @@ def test_every_head_is_seen_in_the_sentence_as_one_points_at_it(desk: Any) -> No
     view.locator(".sw-heads").wait_for(state="detached")
     assert legend.inner_text() == at_rest
     assert button.evaluate("e => e === document.activeElement")
-    for width, high in ((1400, 1000), (700, 620)):
+    for (width, theme), high in zip(LOOKS, (620, 1000), strict=True):
         nb.resize(width, high)
+        nb.theme(f"JupyterLab {theme}")
         button.click()
         grid.locator("[data-at='1 1']").wait_for()
         last = grid.locator(f"[data-at='{layers} 1']")
         last.scroll_into_view_if_needed()
         assert last.evaluate(IN_SIGHT)
-        for theme in ("Dark", "Light"):
-            nb.theme(f"JupyterLab {theme}")
-            last.hover()
-            found = axe(nb)
-            assert found["violations"] == []
-            assert "color-contrast" in found["passes"]
-            nb.shot(f"minute-heads-{width}-{theme.lower()}")
+        last.hover()
+        found = axe(nb)
+        assert found["violations"] == []
+        assert "color-contrast" in found["passes"]
+        nb.shot(f"minute-heads-{width}-{theme.lower()}")
         nb.page.keyboard.press("Escape")
         nb.page.mouse.move(5, 5)
     nb.resize(1400)

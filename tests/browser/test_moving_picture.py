@@ -75,7 +75,7 @@ class Film:
         )
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("theme", ["Light", pytest.param("Dark", marks=pytest.mark.long)])
 def test_a_moving_picture_of_hover_strike_out_and_another_word(desk: Any, theme: str) -> None:
     """Hover Washington, strike out George: the bar falls, others come; click one, and the sentence goes on from it."""
     nb = desk

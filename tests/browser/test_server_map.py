@@ -14,6 +14,7 @@ import pytest
 from ..servers import KEY
 from ..unit.test_black_box import LABELS, first_tokens, ruled
 from ..unit.test_remote import scores_of
+from .conftest import LOOKS
 from .test_classifiers import look
 from .test_looks import axe
 from .test_quickstart import becomes, live, python, read_shares, share_in, tip, token
@@ -225,10 +226,9 @@ def test_its_story_stands_beside_its_own_map_in_the_drawer(notebook: Any, gated:
     assert "It answered positive. Occlusion agrees" in view.locator(".sw-comparison").inner_text()
     assert button(view, "Occlusion").first.get_attribute("aria-pressed") == "false"
     nb.page.mouse.move(5, 5)
-    for theme in ("Dark", "Light"):
+    for width, theme in LOOKS:
         nb.theme(f"JupyterLab {theme}")
-        for width in (700, 1400):
-            nb.resize(width, 2000)
-            assert axe(nb)["violations"] == []
-            nb.shot(f"server-say-versus-do-{width}-{theme.lower()}", view)
+        nb.resize(width, 2000)
+        assert axe(nb)["violations"] == []
+        nb.shot(f"server-say-versus-do-{width}-{theme.lower()}", view)
     assert KEY not in view.inner_html()

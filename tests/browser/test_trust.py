@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from .conftest import LOOKS
 from .test_looks import axe
 from .test_quickstart import python, run
 
@@ -109,17 +110,14 @@ def test_the_drawer_says_what_python_says(opened: Any) -> None:
     assert set(marked) <= {*chance, *names}
     assert "Gradient" in marked or "Gradient" not in chance
     around = 1400 - view.evaluate("e => e.offsetWidth")
-    for theme in ("Light", "Dark"):
+    for width, theme in LOOKS:
         nb.theme(f"JupyterLab {theme}")
-        for width, window in ((1400, 1400), (700, 700 + around)):
-            nb.resize(window)
-            nb.shot(f"trust-{width}-{theme.lower()}", view)
-            assert axe(nb)["violations"] == []
-            assert view.locator(".sw-trust").evaluate("e => e.scrollWidth <= e.clientWidth")
-            # The mouse is on the drawer, where the lines above it are held: a narrower window lets go of them.
-            assert view.locator(".sw-target-line").evaluate("e => e.scrollHeight <= e.clientHeight")
-        nb.resize(1400)
-    nb.theme("JupyterLab Light")
+        nb.resize(width + (around if width == 700 else 0))
+        nb.shot(f"trust-{width}-{theme.lower()}", view)
+        assert axe(nb)["violations"] == []
+        assert view.locator(".sw-trust").evaluate("e => e.scrollWidth <= e.clientWidth")
+        # The mouse is on the drawer, where the lines above it are held: a narrower window lets go of them.
+        assert view.locator(".sw-target-line").evaluate("e => e.scrollHeight <= e.clientHeight")
 
 
 def test_the_drawer_is_worked_by_keys(desk: Any) -> None:
