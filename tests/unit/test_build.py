@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUILT = {"widget.js", "widget.css", "static.js"}
+BUILT = {"widget.js", "widget.css", "browse.js", "browse.css", "static.js"}
 
 
 def run(*command: str, cwd: Path, **env: str) -> str:
@@ -113,7 +113,7 @@ def checkout(tmp_path: Path, monkeypatch) -> Path:
     npm = tmp_path / "bin/npm"
     npm.write_text(
         '#!/bin/sh\necho "$@" >> asked\n[ "$1" = run ] || exit 0\n'
-        "for name in widget.js widget.css static.js; do echo new > src/saliency_widget/static/$name; done\n"
+        "for name in widget.js widget.css browse.js browse.css static.js; do echo new > src/saliency_widget/static/$name; done\n"
     )
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
@@ -194,7 +194,7 @@ def test_a_failed_build_stops_the_install(hook, checkout: Path):
 
 def test_a_build_that_wrote_nothing_is_noticed(hook, checkout: Path):
     (checkout / "bin/npm").write_text("#!/bin/sh\nexit 0\n")
-    with pytest.raises(SystemExit, match=r"did not write widget\.js, widget\.css, static\.js"):
+    with pytest.raises(SystemExit, match=r"did not write widget\.js, widget\.css, browse\.js, browse\.css, static\.js"):
         hook.build_front_end(checkout)
 
 
