@@ -113,7 +113,8 @@ def checkout(tmp_path: Path, monkeypatch) -> Path:
     npm = tmp_path / "bin/npm"
     npm.write_text(
         '#!/bin/sh\necho "$@" >> asked\n[ "$1" = run ] || exit 0\n'
-        "for name in widget.js widget.css browse.js browse.css static.js; do echo new > src/saliency_widget/static/$name; done\n"
+        "cd src/saliency_widget/static && "
+        "for name in widget.js widget.css browse.js browse.css static.js; do echo new > $name; done\n"
     )
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
