@@ -317,7 +317,7 @@ def test_a_model_that_neither_writes_text_nor_classifies_it(network: str, messag
 
 @pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].card.family in ("attention", "relevance")])
 def test_mamba_says_what_it_lacks_and_which_methods_can(lent, method: str) -> None:
-    cure = "Use saliency or occlusion or shapley or input_x_gradient or integrated_gradients or random."
+    cure = "Use saliency or occlusion or input_x_gradient or integrated_gradients or shapley or random."
     refused(lent("mamba"), UnsupportedMethod, "MambaForCausalLM", cure, method=method)
 
 

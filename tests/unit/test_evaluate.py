@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -463,8 +464,9 @@ def test_an_interrupt_returns_what_was_found_so_far(monkeypatch: pytest.MonkeyPa
             yield part
             if isinstance(part, Evaluation) and not interrupted.is_set():
                 interrupted.set()
-                _thread.interrupt_main()
-                while True:  # until `check` says that it was asked to stop
+                for step in count():  # until `check` says that it was asked to stop
+                    if step % 500 == 0:  # again, where Python lost the first one in a finaliser
+                        _thread.interrupt_main()
                     time.sleep(0.01)
                     yield Progress(0, 1)
 

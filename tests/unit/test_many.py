@@ -393,7 +393,7 @@ def test_an_interrupt_keeps_what_is_done(tmp_path, monkeypatch):
     def interrupting(self: Worker, text: Any) -> Any:
         made_so_far.append(text.row.id)
         found = line(self, text)
-        if len(made_so_far) == 3:
+        if len(made_so_far) % 40 == 3:  # again, where Python lost the first one in a finaliser
             _thread.interrupt_main()
         return found
 
