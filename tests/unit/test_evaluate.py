@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -451,6 +452,15 @@ def test_what_was_found_so_far_comes_in_blocks():
     assert looks[-1].floors == evaluated(found, budget=1000).floors
 
 
+@pytest.fixture
+def heard():
+    """Interrupts are heard, also where the tests run in the background of a shell, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_an_interrupt_returns_what_was_found_so_far(monkeypatch: pytest.MonkeyPatch):
     """Ctrl-C after the first block gives an evaluation that says that it was interrupted; before it, the interrupt."""
     import _thread
