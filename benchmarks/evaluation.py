@@ -1,4 +1,4 @@
-"""What an evaluation costs: rows, occlusion runs and CPU seconds for texts of 8, 30, 67 and 165 words; five maps each.
+"""The cost of an evaluation: rows, occlusion runs and CPU seconds for texts of 8, 30, 67 and 165 words; five maps each.
 
 Run `.venv/bin/python benchmarks/evaluation.py`. Two operators, 50 random orders, the default budget. An occlusion run
 is one pass for each word, without that word; its CPU seconds are measured beside, on the same text with one of the

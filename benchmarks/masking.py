@@ -1,4 +1,4 @@
-"""What removal costs on the demo model: half-masks of one text, and every subset of ten words.
+"""The cost of removal on the demo model: half-masks of one text, and every subset of ten words.
 
 Run `python benchmarks/masking.py --out benchmarks/results/masking.json`.
 

@@ -192,6 +192,28 @@ class Scripted(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/v1"
 
 
+class JsonHandler(BaseHTTPRequestHandler):
+    """A request handler that reads JSON, answers in JSON by `answer(body)`, and logs nothing."""
+
+    def do_POST(self) -> None:
+        self.answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+
+    def answer(self, body: Any) -> None:
+        raise NotImplementedError
+
+    def say(self, status: int, body: Any) -> None:
+        """Send a whole answer."""
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
 class _Player(BaseHTTPRequestHandler):
     server: Scripted
     protocol_version = "HTTP/1.1"

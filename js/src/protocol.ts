@@ -153,7 +153,7 @@ export type WhatIf = {
   text: string | null;
   /** Holds what the new text has more, each with the token before which it stands. */
   written: [at: number, text: string][];
-  /** How struck tokens were taken away: "mask"; or "delete", for the reason that the model cannot mask. */
+  /** The operator that took struck tokens away: "mask"; or "delete", for the reason that the model cannot mask. */
   operator: string | null;
   reason: string | null;
   before: number[];
@@ -259,7 +259,7 @@ export type Comparison = {
   card: WireCard;
 };
 
-/** What random orders reach at each step: the median and the middle 95 %. */
+/** The median and the middle 95 % of random orders at each step. */
 export type WireBand = { middle: number[]; low: number[]; high: number[] };
 export type WireFloor = {
   operator: string;

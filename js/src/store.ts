@@ -81,7 +81,7 @@ export function createStore() {
   /** The answers by id, in the order of their questions. */
   const answers = signal<readonly Answer[]>([]);
   const comparison = signal<Comparison | null>(null);
-  /** What was found of how far maps can be believed, by the key of their target. */
+  /** The evaluations of maps, by the key of their target. */
   const evaluations = signal<ReadonlyMap<string, Evaluation>>(new Map());
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
@@ -320,7 +320,7 @@ export function createStore() {
 
   /** Tells whether the last task was stopped or failed, so that what is not here does not come by itself. */
   const isOver = computed(() => status.value.phase === "cancelled" || failure.value !== null);
-  /** What was found of the maps of the target that is pinned, or on show at first. */
+  /** The evaluation of the maps of the target that is pinned, or on show at first. */
   const evaluation = computed(() => {
     const { value: cols } = reading.restCols;
     return cols === null ? null : (evaluations.value.get(`${cols.start}-${cols.end - 1}`) ?? null);

@@ -1,4 +1,4 @@
-/** How far maps can be believed: what is asked of the kernel, what is shown of its answer, and what marks a method. */
+/** The Trust drawer: its question to the kernel, the answer it shows, and the mark on a method. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

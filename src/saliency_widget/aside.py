@@ -8,6 +8,7 @@ pass from the caller to the work or back.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from .errors import Cancelled
 
 Result = TypeVar("Result")
 
+_STEP = 0.2  # seconds between which an interrupt is handled
 _TELL_INTERVAL = 0.05  # seconds between two calls of `tell`
 _END_TIMEOUT = 10.0  # seconds that interrupted work has to end
 
@@ -55,3 +57,15 @@ def aside(work: Callable[[Callable[[], None]], Result], tell: Callable[[], None]
     if errors:
         raise errors[0]
     return results[0]
+
+
+def wait_for(changed: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
+    """Block until `ready()`, or for `timeout` seconds. Return whether it is. An interrupt ends the wait."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while not ready():
+        left = _STEP if deadline is None else min(_STEP, deadline - time.monotonic())
+        if left <= 0:
+            return False
+        with changed:
+            changed.wait_for(ready, left)
+    return True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import atexit
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .aside import wait_for
 from .attribution import pipeline
 from .attribution.cards import LLM
 from .errors import Cancelled, SaliencyError, WorkerDied
@@ -245,14 +245,7 @@ class Controller:
 
     def wait(self, timeout: float | None) -> bool:
         """Block until no task waits or runs, or for `timeout` seconds. Return whether no task waits or runs."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self._busy:
-            left = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
-            if left <= 0:
-                return False
-            with self._changed:  # short waits: Kernel → Interrupt is handled between them
-                self._changed.wait_for(lambda: not self._busy, left)
-        return True
+        return wait_for(self._changed, lambda: not self._busy, timeout)
 
     # ── the worker's thread ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .aside import wait_for
 from .attribution.cards import LLM, OURS
 from .attribution.methods import LLM_REASON
 from .errors import Cancelled, InputError, SaliencyError, UnsupportedMethod
@@ -22,8 +23,9 @@ from .explanation.prompts import ONE_WORD
 from .explanation.remote_question import METHODS, RemoteQuestion
 from .export.reading import floors
 from .protocol import to_page
+from .session.answering import answer
 from .session.conversation import Conversation, Host
-from .session.messages import failed, menu_message, refusal, status, tokens_message, wire_notes, wire_step
+from .session.messages import failed, menu_message, status, tokens_message, wire_notes, wire_step
 from .session.pace import Pace
 from .session.sender import Send, Sender
 from .session.shelf import Shelf
@@ -130,12 +132,7 @@ class Remote:
 
     def receive(self, message: to_kernel.ToKernel) -> None:
         """Handle a message of the page."""
-        if self._sender.heard(message):
-            return
-        try:
-            self._receive(message)
-        except SaliencyError as error:
-            self._sender.tell(failed(type(error).__name__, error.message, error.cure), *refusal(message))
+        answer(self._sender, message, self._receive)
 
     def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
@@ -232,14 +229,7 @@ class Remote:
 
     def wait(self, timeout: float | None) -> bool:
         """Block until no map waits or is being made, or for `timeout` seconds. Return whether that is so."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self._busy:
-            left = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
-            if left <= 0:
-                return False
-            with self._changed:  # short waits: Kernel → Interrupt is handled between them
-                self._changed.wait_for(lambda: not self._busy, left)
-        return True
+        return wait_for(self._changed, lambda: not self._busy, timeout)
 
     def idle(self) -> bool:
         """Return whether no map waits or is being made and the pages have received every message."""

@@ -1,4 +1,4 @@
-"""How far the maps can be believed: the Trust drawer, beside `evaluate` in Python."""
+"""The Trust drawer beside `evaluate` in Python."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from saliency_widget.explanation.choice import choice_of
 from saliency_widget.explanation.prompts import ONE_WORD, fill
 from saliency_widget.explanation.remote_question import REPEATS
 
-from ..servers import KEY, serving
+from ..servers import KEY, JsonHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,15 +64,14 @@ class Ruled(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/v1"
 
 
-class _Ruled(BaseHTTPRequestHandler):
+class _Ruled(JsonHandler):
     server: Ruled
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+    def answer(self, body: Any) -> None:
         self.server.prompts.append(body["messages"][0]["content"])
         if self.server.answer is not None and body["max_tokens"] > 1:
             choice = {"message": {"content": self.server.answer}, "finish_reason": "stop"}
-            self._say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 9}})
+            self.say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 9}})
             return
         text = body["messages"][0]["content"].removeprefix("Text: ").partition("\n\n")[0]
         self.server.asked.append(text)
@@ -80,27 +79,16 @@ class _Ruled(BaseHTTPRequestHandler):
         self.server.before(len(self.server.asked))
         if self.server.reply is not None and "logprobs" not in body:
             choice = {"message": {"content": self.server.reply(text)}, "finish_reason": "stop"}
-            self._say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 2}})
+            self.say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 2}})
             return
         found = self.server.rule(text)
         if isinstance(found, str):
-            self._say(400, {"error": {"message": found}})
+            self.say(400, {"error": {"message": found}})
             return
         top = [{"token": token, "logprob": logprob} for token, logprob in found or ()]
         logprobs = {"content": [{"token": "x", "logprob": -1, "top_logprobs": top}]} if found is not None else None
         choice = {"message": {"content": "x"}, "finish_reason": "length", "logprobs": logprobs}
-        self._say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 1}})
-
-    def _say(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.say(200, {"choices": [choice], "usage": {"prompt_tokens": 11, "completion_tokens": 1}})
 
 
 @contextmanager

@@ -254,7 +254,7 @@ def test_what_has_no_cc_shap_says_why(model: Any) -> None:
 
 
 class Server:
-    """What tells a server's model from others."""
+    """A server's model is told from others by these."""
 
     attribute_text = None
 

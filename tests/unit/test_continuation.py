@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from saliency_widget.errors import InputError, ServerError, UnsupportedMethod
 from saliency_widget.explanation.continuation import Scored
 from saliency_widget.explanation.received import Received
 
-from ..servers import KEY, serving
+from ..servers import KEY, JsonHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,32 +46,20 @@ def by_rule(prompt: str) -> dict[str, Any]:
     return {"tokens": tokens, "token_logprobs": numbers, "text_offset": places}
 
 
-class _Completions(BaseHTTPRequestHandler):
+class _Completions(JsonHandler):
     server: Any
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+    def answer(self, body: Any) -> None:
         self.server.asked.append((self.path, body))
         found = self.server.rule(body["prompt"]) if "prompt" in body else None
         if isinstance(found, int):
-            self._say(found, {"error": {"message": "Not Found"}})
+            self.say(found, {"error": {"message": "Not Found"}})
             return
         text = body["prompt"] + " The" if body.get("echo") and self.server.echoes else " The"
         choice = {"text": text, "index": 0, "logprobs": found, "finish_reason": "length"}
-        self._say(
+        self.say(
             200, {"choices": [choice], "usage": {"prompt_tokens": len(cut(body["prompt"])), "completion_tokens": 1}}
         )
-
-    def _say(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a widget answers when it is asked how far its maps can be believed."""
+"""A widget evaluates its maps when a page asks for it."""
 
 from __future__ import annotations
 

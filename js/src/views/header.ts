@@ -38,7 +38,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     return { atHand, rest: all.filter((method) => !atHand.includes(method)) };
   };
 
-  /** What the (i) of a method says where its map of the pinned target was found no better than chance. */
+  /** Returns what the (i) of a method says where its map of the pinned target is no better than chance. */
   const chanceOf = (method: string) => {
     const target = store.atChance(method);
     return target === null ? "" : `⚠ No better than chance for “${target}”.`;

@@ -144,11 +144,11 @@ export function trustView(context: ViewContext): HTMLElement {
       <div class="sw-ask-line">${again ? button(found.complete ? `Evaluate ${plural(more, "newer map")} too` : "Go on", false) : nothing}<span class="sw-muted">${found.complete ? `${seconds(found.seconds)}.` : asked.value === null ? "It was stopped: this is what was found." : "More random orders are on their way."} No way of taking words away is beyond dispute: a verdict holds under both, or it is none.</span></div>`;
   }
 
-  // Who opens it is about to ask: the kernel may find out meanwhile how the model reads texts without some words.
+  // A reader who opens it is about to ask: meanwhile the kernel can probe how the model reads texts without some words.
   const { value: first } = store.restCols;
   if (first !== null && store.evaluation.value === null && store.alive.value && !store.running.value)
     send({ type: "evaluate", cols: [first.start], ahead: true });
-  // What was asked for is there, failed, or was cancelled.
+  // The evaluation that was asked for is there, failed, or was cancelled.
   watch(signal, () => {
     const { phase, what } = store.status.value;
     const over = phase === "cancelled" || phase === "failed" || (phase === "done" && what === "Trust");

@@ -11,7 +11,7 @@ arXiv:2410.01917.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -130,9 +130,9 @@ def _pairs(n: int, stratum: Stratum, random: np.random.Generator) -> Iterator[Ma
     yield from _distinct(masks, stratum.possible)
 
 
-def _mask(n: int, players: object, fixed: bool) -> Masks:
+def _mask(n: int, players: Iterable[int], fixed: bool) -> Masks:
     mask = np.zeros(n, dtype=bool)
-    mask[list(players)] = True  # type: ignore[call-overload]
+    mask[list(players)] = True
     mask[0] |= fixed
     return mask
 

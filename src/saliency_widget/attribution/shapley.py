@@ -195,7 +195,7 @@ def _begin(problem: Problem, cols: list[int], game: _Game) -> tuple[Numbers, Num
 
 
 class _State(NamedTuple):
-    """What is known of a column: the halves of the pairs drawn so far, and v(all) − v(none)."""
+    """The readings of a column: the halves of the pairs drawn so far, and v(all) − v(none)."""
 
     halves: Numbers  # [p]
     whole: float
@@ -222,7 +222,7 @@ def _imprecision(made: Estimate) -> Numbers:
 
 
 class _Made(NamedTuple):
-    """What the chunks of some columns have in common."""
+    """The facts that the chunks of some columns share."""
 
     problem: Problem
     cols: list[int]

@@ -1,4 +1,4 @@
-"""What is asked of every text of a run, and the hash of it that goes into each text's key."""
+"""The question that every text of a run is asked, and its hash, which goes into each text's key."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _ABOUT, _LOCK = "run.json", ".run.lock"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where the newest line of a text is: its part and its place there. `error`: cause and cure, or None."""
+    """The place of the newest line of a text: its part, and its place there. `error`: cause and cure, or None."""
 
     id: str
     place: int

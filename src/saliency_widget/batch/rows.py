@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def _fields(item: Any) -> dict[str, Any]:
 
 def _is_missing(value: Any) -> bool:
     """Return whether it is None, or the NaN or NA that data frames have in its place."""
-    return value is None or (isinstance(value, float) and value != value) or type(value).__name__ == "NAType"  # noqa: PLR0124
+    return value is None or (isinstance(value, float) and isnan(value)) or type(value).__name__ == "NAType"
 
 
 def _plain(value: Any) -> Any:

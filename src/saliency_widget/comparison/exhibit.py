@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import one_of
-from ..errors import InputError, SaliencyError
+from ..errors import InputError
 from ..protocol import to_page
-from ..session.messages import failed, menu_message, refusal, status, tokens_message, wire_step
+from ..session.answering import answer
+from ..session.messages import menu_message, status, tokens_message, wire_step
 from ..session.sender import Send, Sender
 from ..session.shelf import Shelf
 
@@ -110,12 +111,7 @@ class Exhibit:
 
     def receive(self, message: to_kernel.ToKernel) -> None:
         """Handle a message of the page."""
-        if self._sender.heard(message):
-            return
-        try:
-            self._receive(message)
-        except SaliencyError as error:
-            self._sender.tell(failed(type(error).__name__, error.message, error.cure), *refusal(message))
+        answer(self._sender, message, self._receive)
 
     def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:

@@ -1,4 +1,4 @@
-"""How much is computed: which steps, and how many random rankings, for what the reader is ready to wait."""
+"""The plan of an evaluation: its steps and its number of random rankings, within a budget."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SECONDS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:s|sec|seconds?)\s*")
 
 
 class Budget(NamedTuple):
-    """What may be spent: occlusion runs, or seconds; the other is None, and both are for the default."""
+    """A limit in occlusion runs or in seconds; the other is None, and both are for the default."""
 
     runs: float | None = None
     seconds: float | None = None
 
 
 class Size(NamedTuple):
-    """What the cost depends on. `base`: rows that always stay; `moving`: those of all n units together.
+    """The numbers that the cost depends on. `base`: rows that always stay; `moving`: those of all n units together.
 
     `whole`: for each operator, whether a pass reads all rows, also those that are taken away. `rankings`: those of all
     maps and targets.
@@ -50,7 +50,7 @@ class Size(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What will be computed.
+    """The steps and rankings that will be computed.
 
     `singles`: whether texts without the first unit of a map alone are read. `rows`: of all passes together; `given_up`:
     sentences on what was left out.

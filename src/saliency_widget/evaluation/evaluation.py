@@ -22,7 +22,7 @@ _COLUMNS = ("value", "random_mean", "random_low", "random_high", "p", "low", "hi
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Findings):
-    """How far maps of one text can be believed, each figure beside what random orders of the units reach. Immutable.
+    """The figures of how faithful maps of one text are, each beside those of random orders of the units. Immutable.
 
     With P the units that may go and v the log-probability of the target given the units that are kept: see `METRICS` in
     `evaluation.faithfulness` for each figure. It prints as sentences and figures, and is displayed as them.

@@ -133,7 +133,7 @@ class Figure:
 
 
 class Case(NamedTuple):
-    """What the figures of one target are computed from, beside curves.
+    """The numbers, beside curves, from which the figures of one target are computed.
 
     `whole`, `empty`: v with all units, and with none; `margin`: of the whole text. `exhaustive`: whether the random
     rankings are all orders that there are.

@@ -1,4 +1,4 @@
-"""What an evaluation found, as plain data: curves, figures and floors."""
+"""The findings of an evaluation as plain data: curves, figures and floors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .faithfulness import Figure
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """What random rankings reach at each of g steps: the median and the middle 95 %, in the value's own unit."""
+    """The median and the middle 95 % of random rankings at each of g steps, in the value's own unit."""
 
     middle: tuple[float, ...]
     low: tuple[float, ...]
@@ -75,7 +75,7 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Findings:
-    """How far maps of one text can be believed. Immutable.
+    """The findings about how faithful maps of one text are. Immutable.
 
     `units`: the units that may be taken away, as text. `steps`: how many of them are taken away at each point of a
     curve. `exact`: every subset of the units was read. `exhaustive`: the random rankings are all orders of the units.

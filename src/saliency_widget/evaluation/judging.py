@@ -43,7 +43,7 @@ _TRIED = 800  # rows of masks of half of the units by which the time of a row is
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is asked of an evaluation, checked for itself but not yet against maps and model."""
+    """The request for an evaluation, checked for itself but not yet against maps and model."""
 
     operators: tuple[str, ...]
     unit: str
@@ -66,7 +66,7 @@ def check_asked(operators: Any, unit: str, random: Any, targets: Any, budget: An
 
 
 class Setting(NamedTuple):
-    """What is judged: t targets and m maps on one problem, whose objective is the value.
+    """A case to judge: t targets and m maps on one problem, whose objective is the value.
 
     `targets`: of each, its name and the columns of the problem whose objectives are added. `rows`: those of each of the
     n units that may go, and `units` their texts. `scores`: of each map and target, [n] each.

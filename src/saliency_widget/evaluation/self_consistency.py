@@ -47,7 +47,7 @@ _CERTAIN = -1e-15  # a log-probability above this one is that of a token whose l
 
 @dataclass(frozen=True, slots=True)
 class SelfConsistency:
-    """How far a model's explanation depends on the words that its answer depends on.
+    """The contributions of words to an answer and to its explanation, and how alike they are.
 
     `kind`: what the explanation was: "scores", the numbers that it wrote for words, or "prose", its reasons. `text`:
     the explanation. `answer` and `explanation`: maps of one column each, a row a word: the contributions to the answer,

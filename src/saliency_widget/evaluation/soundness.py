@@ -99,7 +99,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Sanity:
-    """What `sanity` found about each map. Immutable. It prints as sentences and figures, and is displayed as them.
+    """The findings of `sanity` about each map. Immutable. It prints as sentences and figures, and is displayed as them.
 
     `methods`: the method of each map, by its name. `shuffles`: how often weights were shuffled anew.
     """

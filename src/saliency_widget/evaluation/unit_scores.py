@@ -1,4 +1,4 @@
-"""What an evaluation asks of a text and its maps: targets, units that may go, and each map's scores for them."""
+"""The targets of an evaluation, the units that may go, and each map's scores for them."""
 
 from __future__ import annotations
 

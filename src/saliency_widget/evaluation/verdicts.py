@@ -1,4 +1,4 @@
-"""What an evaluation found, in plain sentences and warnings."""
+"""The sentences and warnings that tell the findings of an evaluation."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def spread(some: Sequence[Key], among: Sequence[Key]) -> list[Key]:
 
 
 class HowFar(NamedTuple):
-    """How many of how many requests are answered. `tokens`: about how many all of them read; None before the first."""
+    """The number of answered requests, and of all. `tokens`: about how many all of them read; None before the first."""
 
     done: int
     total: int

@@ -1,4 +1,4 @@
-"""What is asked of a server's model to make its map: a text, labels, a method; checked before a request is paid for."""
+"""The question from which a server's map is made: a text, labels, a method; checked before a request is paid for."""
 
 from __future__ import annotations
 

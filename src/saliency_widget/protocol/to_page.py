@@ -449,7 +449,7 @@ class Comparison(TypedDict):
 
 
 class WireBand(TypedDict):
-    """What random orders reach at each step: the median and the middle 95 %."""
+    """The median and the middle 95 % of random orders at each step."""
 
     middle: list[float]
     low: list[float]
@@ -513,7 +513,7 @@ class WireAgreement(TypedDict):
 
 
 class Evaluation(TypedDict):
-    """How far the maps of one target can be believed, as far as it is computed; the same `key` replaces the one before.
+    """The evaluation of one target's maps, as far as it is computed; the same `key` replaces the one before.
 
     `key` names the target, `cols` are its columns. `units` may be taken away, `unit` says what they are. `steps`: how
     many of them are gone at each point of a curve, `kept`: how many there are where only the first ones stay.

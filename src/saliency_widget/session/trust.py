@@ -1,4 +1,4 @@
-"""How far the maps of a target can be believed: what is computed for the page's drawer, and its message."""
+"""The evaluation of a target's maps for the page's drawer, and its message."""
 
 from __future__ import annotations
 

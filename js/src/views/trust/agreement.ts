@@ -1,4 +1,4 @@
-/** How alike the judged maps rank the words: a matrix of rank correlations, whose names lead to the maps. */
+/** The matrix of rank correlations between the judged maps, whose names lead to the maps. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Ramp } from "../../color";

@@ -1,4 +1,4 @@
-/** What an evaluation will cost, as far as the page can tell before it is asked for. */
+/** The cost of an evaluation, as far as the page can tell before it is asked for. */
 
 import { about } from "../../format";
 import type { Span } from "../../layout";

@@ -63,7 +63,7 @@ function cause(store: Store, { rows, text }: WhatIf): TemplateResult {
   return text !== null ? html`With the edited text:` : html`Without ${struckQuoted(store, rows)}:`;
 }
 
-/** How struck tokens were taken away, as a sentence. */
+/** Returns a sentence on how struck tokens were taken away. */
 function wayOf({ operator, reason }: WhatIf): string {
   if (operator === null) return "";
   return operator === "mask"
