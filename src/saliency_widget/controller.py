@@ -46,7 +46,7 @@ from .session.what_if import WhatIf
 if TYPE_CHECKING:
     from .attribution.pipeline import Question
     from .attribution.result import Attribution
-    from .evaluation.result import SayVersusDo
+    from .evaluation.say_versus_do.result import SayVersusDo
     from .explanation.asking import Inquiry
     from .explanation.choice import Choice
     from .explanation.clients import Client

@@ -35,7 +35,7 @@ from .session.tasks import choice_in, inquiry_of
 if TYPE_CHECKING:
     from .attribution.cards import Card
     from .attribution.result import Attribution
-    from .evaluation.result import SayVersusDo
+    from .evaluation.say_versus_do.result import SayVersusDo
     from .explanation.asking import Inquiry
     from .explanation.choice import Choice
     from .explanation.many import HowFar

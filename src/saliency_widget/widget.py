@@ -28,7 +28,7 @@ from .types import ExplanationKind, Selection
 
 if TYPE_CHECKING:
     from .attribution.result import Attribution
-    from .evaluation.result import SayVersusDo
+    from .evaluation.say_versus_do.result import SayVersusDo
     from .explanation.choice import Label
     from .explanation.result import Explanation
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from saliency_widget.evaluation.curves import (
+from saliency_widget.evaluation.faithfulness.curves import (
     PERCENTS,
     Curves,
     curves_of,
@@ -21,7 +21,7 @@ from saliency_widget.evaluation.curves import (
     steps_of,
     without,
 )
-from saliency_widget.evaluation.faithfulness import (
+from saliency_widget.evaluation.faithfulness.figures import (
     Case,
     Figure,
     half_masks,

@@ -12,9 +12,9 @@ from scipy.stats import spearmanr
 import saliency_widget as sw
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.errors import InputError, UnsupportedMethod
-from saliency_widget.evaluation.respelling import SPELLINGS
-from saliency_widget.evaluation.sanity import sanity
-from saliency_widget.evaluation.soundness import Sanity, alike
+from saliency_widget.evaluation.sanity.checks import sanity
+from saliency_widget.evaluation.sanity.respelling import SPELLINGS
+from saliency_widget.evaluation.sanity.soundness import Sanity, alike
 from saliency_widget.models.inside.shuffled import parts_of, shuffle, untie
 
 from ..conftest import tiny

@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
-from saliency_widget.evaluation import say_versus_do as module
-from saliency_widget.evaluation.result import SayVersusDo, Survey
+from saliency_widget.evaluation.say_versus_do import compare as module
+from saliency_widget.evaluation.say_versus_do.result import SayVersusDo, Survey
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place

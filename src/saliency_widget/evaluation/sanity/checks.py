@@ -9,29 +9,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..aside import aside
-from ..attribution import pipeline
-from ..attribution.engine import Schedule
-from ..attribution.memory import check_budget as check_memory
-from ..attribution.methods import BRIDGED, METHODS, card_named
-from ..attribution.problem import Chunk, Progress
-from ..attribution.result import Attribution
-from ..checks import whole_number
-from ..errors import BadScores, InputError
-from ..models.inside.shuffled import parts_of, shuffle, untie
-from ..models.loading.load import load_model
-from ..types import Target
-from .agreement import HasAttribution, labels_of, map_of
-from .common_text import Given, common_text
+from ...aside import aside
+from ...attribution import pipeline
+from ...attribution.engine import Schedule
+from ...attribution.memory import check_budget as check_memory
+from ...attribution.methods import BRIDGED, METHODS, card_named
+from ...attribution.problem import Chunk, Progress
+from ...attribution.result import Attribution
+from ...checks import whole_number
+from ...errors import BadScores, InputError
+from ...models.inside.shuffled import parts_of, shuffle, untie
+from ...models.loading.load import load_model
+from ...types import Target
+from ..agreement import HasAttribution, labels_of, map_of
+from ..common_text import Given, common_text
 from .respelling import SPELLINGS, Respelled, respelled
 from .soundness import Check, Finding, Sanity, alike, mean_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..attribution.pipeline import Question
-    from ..models.base import Model
-    from ..models.text.document import Document
+    from ...attribution.pipeline import Question
+    from ...models.base import Model
+    from ...models.text.document import Document
 
 _COLUMNS = 8  # of a map with more, as many are looked at
 

@@ -12,36 +12,36 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..aside import aside
-from ..attribution import pipeline
-from ..attribution.aggregate import pooled, pooled_errors
-from ..attribution.cards import Card
-from ..attribution.engine import Schedule
-from ..attribution.methods import card_named, why_not
-from ..attribution.problem import Chunk
-from ..attribution.result import Attribution
-from ..characters import bar_name
-from ..checks import whole_number
-from ..errors import InputError, UnsupportedMethod
-from ..explanation.asking import Inquiry, ask
-from ..explanation.black_box import map_of
-from ..explanation.choice import HOMEWORK, Choice, Label, choice_of
-from ..explanation.local import LocalClient, asked, every
-from ..explanation.placing import place
-from ..explanation.prompts import paraphrases
-from ..explanation.remote_question import RemoteQuestion
-from ..explanation.result import Explanation
-from ..models.loading.load import load_model
-from ..models.text.prompting import continuation
+from ...aside import aside
+from ...attribution import pipeline
+from ...attribution.aggregate import pooled, pooled_errors
+from ...attribution.cards import Card
+from ...attribution.engine import Schedule
+from ...attribution.methods import card_named, why_not
+from ...attribution.problem import Chunk
+from ...attribution.result import Attribution
+from ...characters import bar_name
+from ...checks import whole_number
+from ...errors import InputError, UnsupportedMethod
+from ...explanation.asking import Inquiry, ask
+from ...explanation.black_box import map_of
+from ...explanation.choice import HOMEWORK, Choice, Label, choice_of
+from ...explanation.local import LocalClient, asked, every
+from ...explanation.placing import place
+from ...explanation.prompts import paraphrases
+from ...explanation.remote_question import RemoteQuestion
+from ...explanation.result import Explanation
+from ...models.loading.load import load_model
+from ...models.text.prompting import continuation
+from ..measures import figures
 from .cc_shap import check_kinds, of_prose, of_scores
-from .measures import figures
 from .result import SayVersusDo, Side, Survey
 
 if TYPE_CHECKING:
-    from ..explanation.many import HowFar
-    from ..explanation.server import OpenAIClient
-    from ..models.causal import CausalModel
-    from ..models.text.document import Document
+    from ...explanation.many import HowFar
+    from ...explanation.server import OpenAIClient
+    from ...models.causal import CausalModel
+    from ...models.text.document import Document
     from .self_consistency import Said, SelfConsistency
 
 DEFAULT_METHODS = ("saliency", "input_x_gradient", "occlusion", "attention")

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ..attribution.aggregate import pooled
-from ..attribution.pipeline import write
-from ..errors import InputError
-from ..models.text.document import joined
-from ..models.text.prompting import check_prompt
+from ...attribution.aggregate import pooled
+from ...attribution.pipeline import write
+from ...errors import InputError
+from ...models.text.document import joined
+from ...models.text.prompting import check_prompt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..models.base import Model
-    from ..models.text.document import Document
-    from ..types import Token
+    from ...models.base import Model
+    from ...models.text.document import Document
+    from ...types import Token
 
 # Each changes every stretch of the text between special tokens.
 SPELLINGS: dict[str, Callable[[str], str]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..attribution.operators import OPERATORS
-from ..characters import plain
-from .faithfulness import METRICS, Figure
+from ...attribution.operators import OPERATORS
+from ...characters import plain
+from .figures import METRICS, Figure
 from .verdicts import figure_number, orders_of, sentence, warnings
 
 if TYPE_CHECKING:

@@ -19,22 +19,22 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from ..attribution.coalitions import Draw, estimate, exact
-from ..attribution.masking import may_go, objectives, operators_of, read
-from ..attribution.problem import per_column
-from ..attribution.result import Attribution
-from ..attribution.subsets import all_subsets
-from ..characters import plain
-from ..errors import InputError
-from ..export.reading import MINUS
-from .measures import Figure, figures
+from ...attribution.coalitions import Draw, estimate, exact
+from ...attribution.masking import may_go, objectives, operators_of, read
+from ...attribution.problem import per_column
+from ...attribution.result import Attribution
+from ...attribution.subsets import all_subsets
+from ...characters import plain
+from ...errors import InputError
+from ...export.reading import MINUS
+from ..measures import Figure, figures
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from ..attribution.operators import Intact
-    from ..attribution.problem import Problem
+    from ...attribution.operators import Intact
+    from ...attribution.problem import Problem
 
     Floats = NDArray[np.float64]
 

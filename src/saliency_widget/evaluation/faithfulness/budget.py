@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from math import comb, expm1, log1p
 from typing import NamedTuple
 
-from ..checks import whole_number
-from ..errors import InputError
+from ...checks import whole_number
+from ...errors import InputError
 from .curves import PERCENTS, every_step, kept_steps, steps_of
-from .faithfulness import HALF_MASKS
+from .figures import HALF_MASKS
 
 EXACT = 10  # units up to which the value of every subset is computed,
 EXACT_ROWS = 8192  # if that reads no more rows than this under an operator: some ten seconds on a small CPU

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .rankings import Floats, Ints
+    from ..rankings import Floats, Ints
 
     Keep: TypeAlias = NDArray[np.bool_]
     # (masks [..., n]) → values [..., t] and margins [..., t] of the targets: the target less the best other, as logs.

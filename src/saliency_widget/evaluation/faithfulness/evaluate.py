@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..aside import aside
-from ..attribution.memory import check_budget as check_memory
-from ..attribution.problem import Progress
-from ..attribution.result import Attribution
-from ..errors import InputError
-from ..models.loading.load import load_model
-from .agreement import HasAttribution, labels_of, map_of
-from .common_text import Given
+from ...aside import aside
+from ...attribution.memory import check_budget as check_memory
+from ...attribution.problem import Progress
+from ...attribution.result import Attribution
+from ...errors import InputError
+from ...models.loading.load import load_model
+from ..agreement import HasAttribution, labels_of, map_of
+from ..common_text import Given
 from .evaluation import Evaluation
 from .judging import check_asked, judge
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 
-from ..characters import in_a_cell, plain
-from ..export.reading import MINUS
-from .rankings import mid_ranks
+from ...characters import in_a_cell, plain
+from ...export.reading import MINUS
+from ..rankings import mid_ranks
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..attribution.aggregate import POOLS
-from ..attribution.cards import card_of
-from ..errors import InputError
-from ..explanation.result import Explanation
-from ..models.text.document import joined
-from ..models.text.units import units_of
-from ..types import Token
+from ...attribution.aggregate import POOLS
+from ...attribution.cards import card_of
+from ...errors import InputError
+from ...explanation.result import Explanation
+from ...models.text.document import joined
+from ...models.text.units import units_of
+from ...types import Token
 
 if TYPE_CHECKING:
-    from ..attribution.result import Attribution
-    from ..models.text.document import Document
-    from .common_text import CommonText
-    from .rankings import Floats
+    from ...attribution.result import Attribution
+    from ...models.text.document import Document
+    from ..common_text import CommonText
+    from ..rankings import Floats
 
 
 class Aim(NamedTuple):

@@ -7,26 +7,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..attribution import pipeline
-from ..attribution.result import Attribution
-from ..errors import InputError
-from ..explanation.alignment import words_of
-from ..explanation.choice import HOMEWORK, choice_of
-from ..explanation.guided import chosen
-from ..explanation.local import asked
-from ..explanation.placing import place, text_of
-from ..explanation.prompts import ONE_WORD, fill
-from ..explanation.result import word_tokens
-from ..models.text.prompting import continuation
-from ..types import Target, Token
+from ...attribution import pipeline
+from ...attribution.result import Attribution
+from ...errors import InputError
+from ...explanation.alignment import words_of
+from ...explanation.choice import HOMEWORK, choice_of
+from ...explanation.guided import chosen
+from ...explanation.local import asked
+from ...explanation.placing import place, text_of
+from ...explanation.prompts import ONE_WORD, fill
+from ...explanation.result import word_tokens
+from ...models.text.prompting import continuation
+from ...types import Target, Token
 from .self_consistency import SelfConsistency, consistency, contributions, shares
 
 if TYPE_CHECKING:
-    from ..explanation.choice import Choice
-    from ..explanation.clients import Message
-    from ..explanation.result import Explanation
-    from ..models.causal import CausalModel
-    from ..models.text.document import Document
+    from ...explanation.choice import Choice
+    from ...explanation.clients import Message
+    from ...explanation.result import Explanation
+    from ...models.causal import CausalModel
+    from ...models.text.document import Document
     from .self_consistency import Floats, Said
 
 WHY, BECAUSE = "Why?", "Because"  # as the authors ask, and how they let the reasons begin

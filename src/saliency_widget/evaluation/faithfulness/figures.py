@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..export.reading import MINUS
+from ...export.reading import MINUS
+from ..rankings import mid_ranks, spearman
 from .curves import Curves
-from .rankings import mid_ranks, spearman
 
 if TYPE_CHECKING:
+    from ..rankings import Floats, Ints
     from .curves import Keep
-    from .rankings import Floats, Ints
 
 LEAST_EFFECT = 0.05  # in nats: where all units together change the value by less, shares of that change mean nothing
 BETTER = 0.05  # a map whose p is at most this is better than chance

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..attribution.cards import LLM
-from ..attribution.result import Attribution
-from ..characters import in_a_cell, plain, plain_lines
-from ..errors import InputError
-from ..explanation.result import Explanation, ExplanationCard
-from ..export.color import STEPS, swatch
-from ..export.reading import MINUS, decimals
-from .measures import Figure, figures, interval
+from ...attribution.cards import LLM
+from ...attribution.result import Attribution
+from ...characters import in_a_cell, plain, plain_lines
+from ...errors import InputError
+from ...explanation.result import Explanation, ExplanationCard
+from ...export.color import STEPS, swatch
+from ...export.reading import MINUS, decimals
+from ..measures import Figure, figures, interval
 from .self_consistency import SelfConsistency, sentence
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import InputError
-from .faithfulness import Figure
+from ...errors import InputError
+from .figures import Figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..characters import plain
+from ...characters import plain
 from .curves import kept_steps
 
 if TYPE_CHECKING:

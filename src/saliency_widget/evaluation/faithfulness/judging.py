@@ -10,29 +10,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..attribution import masking
-from ..attribution.operators import OPERATORS
-from ..attribution.pipeline import problem_of
-from ..attribution.problem import Problem, Progress
-from ..checks import one_of
-from ..errors import InputError
-from ..models.text.document import joined
-from ..types import Objective, Request
+from ...attribution import masking
+from ...attribution.operators import OPERATORS
+from ...attribution.pipeline import problem_of
+from ...attribution.problem import Problem, Progress
+from ...checks import one_of
+from ...errors import InputError
+from ...models.text.document import joined
+from ...types import Objective, Request
+from ..common_text import Given, common_text
+from ..rankings import BREAKINGS, EVERY, antithetic, every_order, ranked
 from .budget import DEFAULT_RUNS, Budget, Plan, Size, check_budget, check_random, exact_plan, in_seconds, plan
-from .common_text import Given, common_text
 from .curves import Curves, curves_of, masks_of, without
 from .evaluation import Evaluation
-from .faithfulness import Case, half_masks, lds, of_curves
+from .figures import Case, half_masks, lds, of_curves
 from .findings import Band, Floor, Judgement
-from .rankings import BREAKINGS, EVERY, antithetic, every_order, ranked
 from .unit_scores import Aim, aims_of, scores_of, units
 from .values import Values
 
 if TYPE_CHECKING:
-    from ..models.base import Model
-    from ..models.text.document import Document
+    from ...models.base import Model
+    from ...models.text.document import Document
+    from ..rankings import Floats, Ints
     from .curves import Keep
-    from .rankings import Floats, Ints
 
 _Found: TypeAlias = tuple[tuple[Floor, ...], tuple[Judgement, ...]]  # those of one operator
 UNITS = ("token", "word", "sentence", "segment")

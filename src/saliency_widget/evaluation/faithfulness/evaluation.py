@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..characters import in_a_cell
-from . import evaluation_file
+from ...characters import in_a_cell
+from . import file as evaluation_file
 from .displays import to_html, to_text
 from .findings import Findings
 from .picture import plot

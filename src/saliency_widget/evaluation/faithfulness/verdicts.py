@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import exp, isfinite
 from typing import TYPE_CHECKING
 
-from ..characters import plain
-from ..export.reading import MINUS
-from .faithfulness import BETTER
+from ...characters import plain
+from ...export.reading import MINUS
+from .figures import BETTER
 
 if TYPE_CHECKING:
     from .findings import Findings, Judgement

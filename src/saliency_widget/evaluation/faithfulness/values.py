@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..attribution import masking
-from ..attribution.engine import ONE_PASS
-from ..attribution.operators import OPERATORS
-from ..attribution.subsets import all_subsets
+from ...attribution import masking
+from ...attribution.engine import ONE_PASS
+from ...attribution.operators import OPERATORS
+from ...attribution.subsets import all_subsets
 
 if TYPE_CHECKING:
-    from ..attribution.masking import Outcome
-    from ..attribution.operators import Intact
-    from ..attribution.problem import Problem
+    from ...attribution.masking import Outcome
+    from ...attribution.operators import Intact
+    from ...attribution.problem import Problem
+    from ..rankings import Floats
     from .curves import Keep
-    from .rankings import Floats
 
 
 class Values:

@@ -9,9 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..errors import DamagedFile
-from ..files import read_part, size_of, write_whole
-from .faithfulness import METRICS, Figure
+from ...errors import DamagedFile
+from ...files import read_part, size_of, write_whole
+from .figures import METRICS, Figure
 from .findings import Band, Findings, Floor, Judgement
 
 FORMAT = 1  # of the files that are written; a file with a higher number comes from a newer version
