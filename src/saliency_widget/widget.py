@@ -315,10 +315,10 @@ class SaliencyWidget(MapWidget):
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """What was said so far, in the order in which it was asked for."""
+        """The explanations so far, in the order in which they were asked for."""
         return self._live.explanations
 
     @property
     def comparison(self) -> SayVersusDo | None:
-        """What was said beside what was computed, the last one, or None."""
+        """The last comparison of what was said with what was computed, or None."""
         return self._live.comparison

@@ -33,7 +33,7 @@ def run(name: str, **constants: int) -> Any:
 
 
 def text_of(cell: Any) -> str:
-    """What it says; a bar that moved while it ran is no part of that."""
+    """Return what it says; a bar that moved while it ran is no part of that."""
     said = [o for o in cell.outputs if o.output_type == "execute_result" or o.get("name") == "stdout"]
     return "".join(str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for o in said)
 
@@ -53,7 +53,7 @@ def test_the_first_example_answers_its_question(monkeypatch: Any) -> None:
 
 
 def test_the_homework_is_answered_question_by_question(monkeypatch: Any) -> None:
-    """Where machine comes from, what Washington rests on, what the model says of a review and what it computes."""
+    """It finds where machine comes from, what Washington rests on, and what a model says of a review and computes."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     cells = [c for c in run("02_homework7.ipynb").cells if c.cell_type == "code"]
     said = {cell.source: text_of(cell) for cell in cells}

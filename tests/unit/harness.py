@@ -68,7 +68,7 @@ class Harness:
         return self.controller
 
     def say(self, type: str, **fields: Any) -> None:
-        """What a page says, through the same door. Each request has a number of its own."""
+        """Say what a page says, through the same door. Each request has a number of its own."""
         if type in ("try", "heads"):
             fields = {"request": next(self.requests), **fields}
         message = to_kernel.read({"type": type, **fields})
@@ -97,7 +97,7 @@ class Harness:
         return shown
 
     def failed(self) -> dict[str, Any]:
-        """What the pages are told when all is done and something went wrong."""
+        """Return what the pages are told when all is done and something went wrong."""
         assert self.controller.wait(GUARD)
         self.wait_for(lambda: self.controller.idle() and self.last("status")["phase"] == "failed")
         return self.last("failed")
@@ -161,7 +161,7 @@ class Computed:
         return list(dict.fromkeys(name for name, _ in list(self.columns)))
 
     def is_halfway(self, n: int) -> bool:
-        """Whether some method has a part of its n columns."""
+        """Return whether some method has a part of its n columns."""
         return any(0 < len(self.cols(method)) < n for method in self.methods())
 
 

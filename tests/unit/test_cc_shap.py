@@ -167,7 +167,7 @@ def test_a_word_that_must_stay_is_refused(model: Any) -> None:
 
 
 def test_many_words_are_estimated_from_eight_passes_each(model: Any) -> None:
-    """As many as of all pairs of size one and more; the values add up to the change that all words make."""
+    """Eight passes a word are enough, and the values add up to the change that all words make."""
     found = sw.say_versus_do(
         model, f"{LONG}, the cab", methods=["saliency"], askings=1, cc_shap="scores", progress=False
     )

@@ -105,7 +105,7 @@ def test_a_bag_of_words_has_the_values_that_its_formula_gives():
 
 
 def test_the_true_contributions_of_a_bag_of_words_are_the_best_map():
-    """What each word adds is known: no order of all six beats it, and its sums predict every value."""
+    """The contribution of each word is known: no order of all six beats it, and its sums predict every value."""
     truth = np.array([bag({1, 2, 3}) - bag({1, 2, 3} - {row}) for row in (1, 2, 3)])
     *_, found = judge_setting(toy_setting([truth, -truth]), asked())
     best, worst = (found.judgement(name) for name in found.maps)
@@ -269,7 +269,7 @@ def test_random_rankings_are_shared():
 
 
 def test_an_llms_numbers_are_judged_like_a_map():
-    """What an LLM said of the words of a text is laid on its tokens; what it left out counts as 0, and that is said."""
+    """An LLM's numbers of words are laid on the tokens; a word it left out counts as 0, and that is said."""
     scores = np.array([0.5, np.nan, -0.25, 1.0, 0.0, 0.1])[:, None]
     said = sw.Attribution.from_scores(scores, TEXT.split(), ["the answer"], method="llm", signed=True)
     v = evaluated([a_map(), said])
@@ -622,7 +622,7 @@ def test_nothing_left_to_remove_is_an_error():
 
 
 def test_a_single_unit_has_no_order():
-    """Where one token may go the figures of orders are undefined, and say so; nothing fails."""
+    """With one token that may go, the figures of orders are undefined, and say so; nothing fails."""
     v = evaluated(a_map(text="ab"), unit="token")
     assert len(v.units) == 1
     assert v.judgements[0].figure("deletion").reason == "One unit has no order."

@@ -56,7 +56,7 @@ def file_of(header: Any, data: bytes) -> bytes:
 
 
 def checksum(header: dict[str, Any], data: bytes) -> str:
-    """As the docstring of `_digest` says it, each length before what it is of."""
+    """Return the checksum as the docstring of `_digest` says it, each length before what it is of."""
     parts = [header["__metadata__"]["attribution"].encode()]
     for name in sorted(set(header) - {"__metadata__"}):
         start, end = header[name]["data_offsets"]

@@ -200,7 +200,7 @@ def test_a_status_message_is_the_golden_one(sender) -> None:
 
 
 def conforms(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is what a type of ours says, with no field more or less."""
+    """Return whether a JSON value is what a type of ours says, with no field more or less."""
     of = get_args(hint)
     if is_typeddict(hint):
         fields = get_type_hints(hint)

@@ -146,7 +146,7 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
 @pytest.mark.parametrize("name", ["gpt2", "bert", "marian"])
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_spelling_is_compared_word_by_word_with_the_map_of_the_text_so_spelled(name: str, spelling: str) -> None:
-    """That text is given to `attribute`, its map made one of words, and compared by scipy."""
+    """The figure is scipy's for the word maps that `attribute` gives of both spellings."""
     a = a_map(name, "input_x_gradient")
     found = sanity(made(name), a, shuffles=1, stages=1, progress=False)
     (check,) = [each for each in found.of("Input × gradient", "spelling") if each.of == spelling]

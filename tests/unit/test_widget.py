@@ -352,7 +352,7 @@ def test_columns_are_those_of_the_page_where_the_map_has_but_one(tiny_model, mak
 
 
 def test_the_saved_map_is_the_map_as_it_comes_coloured_for_the_first_pinned_target(tiny_model, make, beside) -> None:
-    """What several targets are as one is the page's to show; of a map that lacks them, for the first that is there."""
+    """Only the page shows several targets as one; of a map that lacks them, for the first that is there."""
     w = make(tiny_model)
     a = w.wait(GUARD)
     assert beside(w) == a.to_html()
@@ -405,7 +405,7 @@ w.close()
 
 
 def test_in_a_kernel_observers_run_where_cells_run_and_their_output_is_caught() -> None:
-    """What `interactive_output` prints goes out under the message that its output listens to."""
+    """A print of `interactive_output` goes out under the message that its output listens to."""
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(Path(__file__).parents[2]))
     heard: list[str] = []
     try:

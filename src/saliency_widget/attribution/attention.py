@@ -34,7 +34,7 @@ _COLUMNS = 8  # that value zeroing does at a time, so that the map fills while o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionSettings(Settings):
-    """Which attention to show.
+    """The settings of the attention method: which layers and heads it shows.
 
     `layer`, `head`: an index from 0, or None for all of them. `reduction`: how they are pooled: by their "mean" or
     "max".

@@ -40,7 +40,7 @@ class Top(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Attribution:
-    """How much each input token (rows) mattered for each target token (columns).
+    """A saliency map: the score of each input token (row) for each target token (column).
 
     `scores`: float32 [n_rows, n_cols] as the method defines them, un-normalised; NaN where the target cannot see the
     row, and only there. `errors`: the standard errors of the scores, in their shape, where the method has them, else

@@ -28,7 +28,7 @@ _EVERY = 0.1
 
 
 class Guided(NamedTuple):
-    """What was read.
+    """The answer that was written under the constraint.
 
     `scores`: one a word, in [-1, 1]. `uncertainties`: entropy over the values, as a share of the largest, in [0, 1].
     `label_probabilities`: one a label, of sum 1; none where nothing was to be decided.

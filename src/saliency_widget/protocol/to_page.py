@@ -417,7 +417,7 @@ class WireFigure(TypedDict):
 
 
 class WireSide(TypedDict):
-    """What one method computed for the class that was answered, a score a word; its agreement with what was said."""
+    """One method's scores of the answered class, one a word; its agreement with what was said."""
 
     method: str
     label: str
@@ -427,7 +427,7 @@ class WireSide(TypedDict):
 
 
 class Comparison(TypedDict):
-    """What the model said beside what it computed. `said`: a score a word. `stability`: of several askings.
+    """The comparison of said and computed scores. `said`: a score a word. `stability`: of several askings.
 
     `label`: the name of the label it answered, which is the target of every method, and its probability, where that was
     read; `ends` as in `Answer`. `levels`: distinct numbers it used; `zeros`: the share of exact zeros.

@@ -1,4 +1,4 @@
-"""What a model says made it decide, beside what its own computation shows: how effective are its explanations?
+"""Say versus do: the reasons that a model gives, compared with what its own computation shows.
 
 The model is asked for the class first and for the importance of each word after it, so that the class is decided on
 the review alone. That class is the target of the maps: why this class and not the other one? Both speak of the words
@@ -60,7 +60,7 @@ def say_versus_do(
     cc_shap: str | Sequence[str] = (),
     progress: bool = True,
 ) -> SayVersusDo | Survey:
-    """What a model says of each word of a review, beside what its own computation shows for the class it answers.
+    """Compare what a model says of each word of a review with what its computation shows for the class it answers.
 
     Args:
         model: whatever `load_model` takes and goes on with a text; or an `OpenAIClient`, whose own map is made by
@@ -136,7 +136,7 @@ def compare(
     kinds: Sequence[Said] = (),
     memory_budget: int | None = None,
 ) -> SayVersusDo:
-    """As `say_versus_do` for one review; `on_progress` hears of askings and maps, and may raise to stop."""
+    """Do `say_versus_do` for one review; `on_progress` hears of askings and maps, and may raise to stop."""
     cards = [card_named(name) for name in methods]
     for card in cards:
         reason = why_not(card, client.model)

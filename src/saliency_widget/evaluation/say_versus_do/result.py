@@ -1,4 +1,4 @@
-"""What a model said of a text beside what it computed, and how that shows itself: terminal, notebook, picture."""
+"""The result of `say_versus_do`, and how it shows itself: in a terminal, in a notebook, as a picture."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _CC_SHAP = (
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one method computed for the class that was answered.
+    """The map that one method computed for the class that was answered, and its agreement with what was said.
 
     `map`: a row a word, one column; of a signed method above 0 where the word speaks for positive, as in what is said.
     """
@@ -57,7 +57,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class SayVersusDo:
-    """What a model said of one review beside what it computed.
+    """The comparison of what a model said of one review with what it computed.
 
     `askings`: the same question in several wordings; the first is the one that is compared. `sides`: one a method.
     `cc_shap`: one for each kind of explanation that it was asked for.
@@ -70,17 +70,17 @@ class SayVersusDo:
 
     @property
     def explanation(self) -> Explanation:
-        """What was said at the first asking."""
+        """The answer to the first asking."""
         return self.askings[0]
 
     @property
     def review(self) -> str:
-        """What it is about."""
+        """The text that was asked about."""
         return self.explanation.review
 
     @property
     def said(self) -> Attribution:
-        """What was said as a map: a row a word, one column."""
+        """The said scores as a map: a row a word, one column."""
         return self.explanation.attribution
 
     @property
@@ -100,7 +100,7 @@ class SayVersusDo:
 
     @property
     def levels(self) -> int:
-        """How many distinct numbers it used, as they would be written: to one digit behind the point."""
+        """The number of distinct scores it used, as they would be written: to one digit behind the point."""
         return len({round(float(score), 1) for score in self.explanation.scores if not np.isnan(score)})
 
     @property
@@ -156,7 +156,7 @@ class SayVersusDo:
 
     @property
     def card(self) -> ExplanationCard:
-        """What was computed and on what, how to read it, what it does not prove."""
+        """The card: what was computed and on what, how to read it, what it does not prove."""
         said = self.explanation.card.about
         asked_often = ("askings", f"{len(self.askings)}, in other words each")
         target = ("target of the maps", f"{self.explanation.class_name}, against the other class (logits)")
@@ -176,7 +176,7 @@ class SayVersusDo:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a model said beside what it computed, on several reviews."""
+    """The comparisons of several reviews, with intervals over them."""
 
     results: tuple[SayVersusDo, ...]
 
@@ -270,7 +270,7 @@ def verdict(result: SayVersusDo) -> str:
 
 
 def aside(result: SayVersusDo) -> str:
-    """How varied, and how stable, what it said is."""
+    """Return a line about how varied, and how stable, the said numbers are."""
     n = result.levels
     first = " in its first answer" if len(result.askings) > 1 else ""  # what stands beside it is the mean of all
     parts = [f"{n} distinct number{'' if n == 1 else 's'}{first}", f"{result.zeros:.0%} zeros".replace("%", " %")]
