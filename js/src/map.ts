@@ -15,8 +15,15 @@ export type MapData = {
   /** The size below which a column's scores are noise, if known. */
   floors: (number | null | undefined)[];
   done: Signal<number>;
+  /** The scores of several targets as one, by `colsKey`. They are computed before the columns of a long answer. */
+  together: Map<string, Float32Array>;
   difference?: readonly [MapData, MapData];
 };
+
+/** Returns the name of some columns. */
+export function colsKey({ start, end }: { start: number; end: number }): string {
+  return `${start}-${end}`;
+}
 
 /** Tells whether all requested columns have arrived. */
 export function isWhole({ info, done, difference }: MapData): boolean {

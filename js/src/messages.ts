@@ -230,7 +230,8 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     n_cols: count,
   },
   notes: { map: text, notes: list(note) },
-  column: { map: text, seq: count, col: count, n_rows: count, floor: orNull(real) },
+  column: { map: text, seq: count, col: count, n_cols: count, n_rows: count, floor: orNull(real) },
+  rest: { map: text, n_cols: count, seconds: real },
   status: {
     phase: oneOf(PHASES),
     what: text,

@@ -118,8 +118,10 @@ export type MapBegins = {
 /** A method's note about its own result. `cols`: the columns that it concerns; null: the map as a whole. */
 export type WireNote = { text: string; cols: number[] | null };
 export type Notes = { type: "notes"; map: string; notes: WireNote[] };
+/** The n_cols columns of a map that rest until they are asked for, because they take about so many seconds. */
+export type Rest = { type: "rest"; map: string; n_cols: number; seconds: number };
 /**
- * `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row; `errors` is buffer 1, their
+ * The scores of the n_cols targets from `col` on, as one target. `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row; `errors` is buffer 1, their
  * standard errors, or null where these are not known. A score of a size below `floor` is noise; null: nothing tells it.
  */
 export type Column = {
@@ -127,6 +129,7 @@ export type Column = {
   map: string;
   seq: number;
   col: number;
+  n_cols: number;
   n_rows: number;
   floor: number | null;
   scores: Float32Array;
@@ -319,6 +322,7 @@ export type ToPage =
   | MapBegins
   | Notes
   | Column
+  | Rest
   | Status
   | Failed
   | WhatIf
@@ -338,7 +342,7 @@ export type Replies = { try: WhatIf; heads: Heads };
 export type ToKernel =
   | { type: "hello"; protocol: number }
   | { type: "ack"; seq: number }
-  | { type: "focus"; col: number }
+  | { type: "focus"; col: number; n_cols: number }
   | {
       type: "ask";
       method: string;
@@ -347,6 +351,8 @@ export type ToKernel =
       foil?: number;
       col?: number;
       aside?: boolean;
+      /** Whether the columns that rest are computed, too. */
+      all?: boolean;
     }
   | ({ type: "branch"; col: number; token: number } & Change)
   | { type: "back"; to: number }

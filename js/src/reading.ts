@@ -8,7 +8,7 @@ import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-co
 import { firstWord } from "./first-word";
 import type { Span } from "./layout";
 import { createLooks } from "./looks";
-import type { MapData, Measure } from "./map";
+import { colsKey, type MapData, type Measure } from "./map";
 import type { DocumentBegins, Exhibited, Place, WireSegment, WireStep, WireToken } from "./protocol";
 import type { ScaleName } from "./scale";
 import { differenceOfShares, shareOf, statsOf, topRows } from "./scores";
@@ -139,10 +139,13 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
   const pinned = computed(() => inRange(selection.value, nTargets.value));
   /**
    * The columns to look at before anything is chosen: of a text its first word that says something by itself (see
-   * first_word in export/reading.py; tests/data/first_words.json holds both to it); of classes the likeliest counts.
+   * first_word in export/reading.py; tests/data/first_words.json holds both to it), or the whole answer where that was
+   * computed as one target; of classes the likeliest counts.
    */
   const atRest = computed<Span | null>(() => {
     if (nTargets.value === 0) return null;
+    const whole = { start: 0, end: nTargets.value };
+    if (map.value?.together.has(colsKey(whole))) return whole;
     if (kind.value !== "classes") return firstWord(tokens.value.slice(firstTarget.value));
     const start = likeliest(steps.value.slice(0, nTargets.value));
     return { start, end: start + 1 };
@@ -193,6 +196,8 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
       return a && b ? differenceOfShares(a, b) : null;
     }
     if (end - start === 1) return columnOf(of, start);
+    const together = of?.together.get(colsKey(cols));
+    if (together !== undefined) return together.slice().fill(Number.NaN, firstTarget.value + start);
     const columns: Float32Array[] = [];
     for (let col = start; col < end; col++) {
       const scores = columnOf(of, col);

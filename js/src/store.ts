@@ -5,7 +5,7 @@
  */
 
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
-import { isWhole, type MapData } from "./map";
+import { colsKey, isWhole, type MapData } from "./map";
 import { type Piece, toPieces } from "./pieces";
 import {
   type Answer,
@@ -20,6 +20,7 @@ import {
   type Menu,
   PROTOCOL,
   ProtocolError,
+  type Rest,
   type Status,
   type ToPage,
   type Trail,
@@ -72,6 +73,7 @@ export function createStore() {
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
   /** The notes of each map's method. */
   const notes = signal<ReadonlyMap<string, readonly WireNote[]>>(new Map());
+  const rests = signal<ReadonlyMap<string, Rest>>(new Map());
   const mapId = signal<string | null>(null);
   /** The map that was on show before this one. */
   const before = signal<MapData | null>(null);
@@ -146,6 +148,7 @@ export function createStore() {
     exhibited.value = null;
     maps.value = new Map();
     notes.value = new Map();
+    rests.value = new Map();
     mapId.value = null;
     before.value = null;
     asked.value = null;
@@ -170,13 +173,18 @@ export function createStore() {
     forgetDocument();
   }
 
-  function addColumn({ map: id, col, n_rows, floor, scores, errors }: Column): void {
+  function addColumn({ map: id, col, n_cols, n_rows, floor, scores, errors }: Column): void {
     const data = maps.value.get(id);
     if (data === undefined) return;
     const { info } = data;
-    if (n_rows > info.n_rows || col >= info.n_cols)
+    if (n_rows > info.n_rows || col + n_cols > info.n_cols)
       throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${info.n_rows} × ${info.n_cols}`);
     const [own, ownErrors] = [withRows(scores, info.n_rows), errors && withRows(errors, info.n_rows)];
+    if (n_cols > 1) {
+      const together = new Map(data.together).set(colsKey({ start: col, end: col + n_cols }), own);
+      maps.value = new Map(maps.value).set(id, { ...data, together });
+      return;
+    }
     const known = data.columns[col];
     // A replayed column is equal: keep the old arrays, so that nothing derived from them changes.
     if (known && isSame(known, own) && isSame(data.errors[col] ?? null, ownErrors)) return;
@@ -205,7 +213,7 @@ export function createStore() {
     const errors = keep ? old.errors.slice(0, info.n_cols).map((of) => of && withRows(of, info.n_rows)) : [];
     const isOfSize = keep && old.info.n_rows === info.n_rows && old.info.n_cols === info.n_cols;
     const floors = keep ? old.floors.slice(0, info.n_cols) : [];
-    const same = isOfSize ? old : { columns, errors, floors, done: signal(done) };
+    const same = isOfSize ? old : { columns, errors, floors, done: signal(done), together: new Map() };
     maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
     if (info.map !== mapId.value) before.value = map.value;
@@ -279,6 +287,9 @@ export function createStore() {
       case "column":
         addColumn(message);
         return;
+      case "rest":
+        if (maps.value.has(message.map)) rests.value = new Map(rests.value).set(message.map, message);
+        return;
       case "status":
         status.value = message;
         if (RUNNING.has(message.phase)) failure.value = null;
@@ -330,6 +341,12 @@ export function createStore() {
     const own = evaluation.value?.maps.filter((map) => map.method === method) ?? [];
     return own.length > 0 && own.every((map) => map.is_chance) ? (evaluation.value?.target ?? null) : null;
   }
+
+  /** The columns of the map on show that rest until they are asked for, or null. */
+  const rest = computed(() => {
+    const { value: now } = map;
+    return now === null || isWhole(now) ? null : (rests.value.get(now.info.map) ?? null);
+  });
 
   function usesObjective(method: string): boolean {
     return methodCalled(method)?.uses_objective ?? true;
@@ -411,6 +428,7 @@ export function createStore() {
     menu,
     maps,
     notes,
+    rest,
     status,
     failure,
     isOver,

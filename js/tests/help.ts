@@ -186,7 +186,10 @@ export function about(
     ],
     [mapOf("m1", { n_rows: nRows, n_cols: nCols })],
     ...columns.map(
-      (scores, col): Said => [{ type: "column", floor: null, map: "m1", seq: col + 1, col, n_rows: nRows }, scores],
+      (scores, col): Said => [
+        { type: "column", floor: null, n_cols: 1, map: "m1", seq: col + 1, col, n_rows: nRows },
+        scores,
+      ],
     ),
   ];
 }

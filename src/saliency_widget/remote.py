@@ -137,7 +137,7 @@ class Remote:
     def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
             case "focus":
-                self.prefer(message["col"])
+                self.prefer(message["col"], message["n_cols"])
             case "cancel":
                 self.cancel()
             case "explain":
@@ -188,8 +188,8 @@ class Remote:
         given = self._first.calls if method == self._first.method and calls is None else calls
         return replace(self._first, method=method, calls=given)
 
-    def prefer(self, col: int) -> None:
-        """Send this column first, because the user looks at it; all are made at the same time."""
+    def prefer(self, col: int, n: int = 1) -> None:  # noqa: ARG002 (all columns are made at the same time)
+        """Send this column first, because the user looks at it."""
         self._sender.prefer(col)
 
     def cancel(self) -> None:

@@ -49,7 +49,7 @@ class Backend(Protocol):
     def receive(self, message: to_kernel.ToKernel) -> None:
         """Handle a message of the page."""
 
-    def prefer(self, col: int) -> None:
+    def prefer(self, col: int, n: int = 1) -> None:
         """Compute and send this column first, because the user looks at it."""
 
     def cancel(self) -> None:
@@ -211,7 +211,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
 
     def _on_selection(self, _change: Any) -> None:
         if self.selection is not None:
-            self._backend.prefer(self.selection)
+            self._backend.prefer(self.selection, self.extent)
         attribution = self.attribution
         if attribution is not None and len(attribution.rows) <= SMALL:
             self._saved.renew()

@@ -234,7 +234,7 @@ def test_what_needs_a_model_is_refused_with_a_cure(page) -> None:
     p.say("ask", method="saliency", objective="probability")
     assert "Known: a, b, difference" in p.next("failed")["cure"]
     p.say("cancel")
-    p.say("focus", col=1)
+    p.say("focus", col=1, n_cols=1)
     p.say("ask", method="a", objective="")
     assert p.next("status")["phase"] == "done"
 

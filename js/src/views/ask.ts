@@ -33,9 +33,10 @@ export function askMap(context: ViewContext, method: string, objective?: string)
   askFor(context, { method, objective: chosen, ...(isContrast && { foil, col }) });
 }
 
-export function askFor({ store, send }: ViewContext, question: Asked): void {
+/** `all`: compute also the columns that rest. */
+export function askFor({ store, send }: ViewContext, question: Asked, also: { all?: true } = {}): void {
   store.ask(question);
-  send({ type: "ask", ...question });
+  send({ type: "ask", ...question, ...also });
 }
 
 /** Returns whether an objective is of one token. Entropy depends on all tokens, so it has no foil. */

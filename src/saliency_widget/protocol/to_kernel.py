@@ -20,17 +20,18 @@ class Ack(TypedDict):
 
 
 class Focus(TypedDict):
-    """Compute this column next, because the reader looks at it."""
+    """Compute the n_cols columns from `col` on next, because the reader looks at them."""
 
     type: Literal["focus"]
     col: int
+    n_cols: int
 
 
 class Ask(TypedDict):
     """Show this map; compute it if it does not exist.
 
     `foil`: the token id of a foil. `col`: compute only this column. `aside`: compute it after the running tasks, and do
-    not show it.
+    not show it. `all`: compute also the columns that rest.
     """
 
     type: Literal["ask"]
@@ -40,6 +41,7 @@ class Ask(TypedDict):
     foil: NotRequired[int]
     col: NotRequired[int]
     aside: NotRequired[bool]
+    all: NotRequired[bool]
 
 
 class Branch(TypedDict):
@@ -163,6 +165,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "homework": bool,
     "target": str,
     "aside": bool,
+    "all": bool,
     "ahead": bool,
     "rows": list,
     "text": str,
@@ -170,7 +173,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
 _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "hello": {"protocol": int},
     "ack": {"seq": int},
-    "focus": {"col": int},
+    "focus": {"col": int, "n_cols": int},
     "ask": {"method": str, "objective": str},
     "branch": {"col": int, "token": int},
     "back": {"to": int},

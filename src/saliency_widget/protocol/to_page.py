@@ -210,6 +210,8 @@ class Notes(TypedDict):
 class Column(TypedDict):
     """One column. It replaces an earlier, rougher estimate of the same column.
 
+    It explains the n_cols targets from `col` on as one target, whose objective is the sum of theirs.
+
     Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, if known: the standard
     errors of these scores, in the same form. If the text is still being written, the map may have more rows by now,
     which the target cannot see. `floor`: the size below which a score is noise, or None where nothing tells it.
@@ -219,8 +221,18 @@ class Column(TypedDict):
     map: str
     seq: int
     col: int
+    n_cols: int
     n_rows: int
     floor: float | None
+
+
+class Rest(TypedDict):
+    """The n_cols columns of a map that rest until they are asked for, because they take about so many seconds."""
+
+    type: Literal["rest"]
+    map: str
+    n_cols: int
+    seconds: float
 
 
 class Status(TypedDict):
@@ -549,6 +561,7 @@ ToPage: TypeAlias = (
     | Map
     | Notes
     | Column
+    | Rest
     | Status
     | Failed
     | WhatIf

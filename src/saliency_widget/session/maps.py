@@ -17,6 +17,7 @@ from ..attribution.objectives import labels, meanings
 from ..attribution.problem import Chunk, Progress, Spot, replaced_by
 from ..errors import Cancelled, WeightsChanged
 from ..export.reading import first_word
+from ..models.text.document import spanning
 from .messages import menu_message, notes_message, status
 from .pace import Pace
 from .trail import tell_steps
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 
 _SAME = 0.01  # a share of a column: maps that differ by less look the same
+_PATIENCE = 5.0  # seconds of work, beyond which only columns that somebody looks at are computed by themselves
+_LARGE = 4096  # rows times targets, from which on the whole answer comes first, before anything was measured
 
 
 @dataclass(eq=False)
@@ -47,6 +50,9 @@ class _Entry:
     chunks: list[Chunk] = field(default_factory=list)
     seconds: float = 0.0
     spot: Spot | None = None
+    together: NDArray[np.float32] | None = None  # the scores of the whole answer as one target [n, 1]
+    each: float | None = None  # the seconds that a column took
+    is_wanted: bool = False  # whether somebody asked for all columns, whatever they cost
 
     def there(self) -> set[int]:
         """Return the columns that can be shown."""
@@ -65,7 +71,11 @@ class _Entry:
         work = self.question.card.work
         if work is None or not self.chunks or any(chunk.calls for chunk in self.chunks):
             return None
-        return work.passes(len(self.chunks[0].scores), len(self.done()))
+        return work.passes(len(self.chunks[0].scores), len(self.done()) + (self.together is not None))
+
+    def price(self, n: int) -> float | None:
+        """Return about how many seconds n more columns take; None before any was measured."""
+        return None if self.each is None else n * self.each
 
     def add(self, chunk: Chunk) -> bool:
         """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
@@ -78,7 +88,9 @@ class _Entry:
 class Maps:
     """Computes maps and sends them to the pages.
 
-    Only the worker's thread uses it, with a shadow of the model, except for `prefer`, `question` and `attribution`.
+    Only the worker's thread uses it, with a shadow of the model, except for `prefer`, `rests`, `question` and
+    `attribution`. Of a map that takes long it computes the column of the whole answer first, then those that the reader
+    looks at; the others rest until they are asked for.
     `check` may raise to stop; finished columns stay. `finished` is called with every map on show that was completed,
     or stopped after at least one column. `llm_map` returns the map that an LLM wrote for the text on show, with the id
     by which the pages know it, or None.
@@ -105,18 +117,19 @@ class Maps:
         self._cache: dict[tuple[int | None, Request], _Entry] = {}
         self._fingerprint: int | None = None
         self._schedule: Schedule | None = None
-        self._preferred: int | None = None
+        self._looked_at: range | None = None  # columns
         self._shown: _Entry | None = None
         self._early: _Entry | None = None  # the map of a text that is still being written
         self._document: Document | None = None  # the text on show, once a map of it was asked for
         self._seconds: dict[str, float] = {}  # what the pages know of `_estimates`
         self._may_begin_early = True
+        self.rests: frozenset[int] = frozenset()  # columns of the map on show that wait to be asked for
         self.question = question  # the question of the map on show, or of the first map
         self.attribution: Attribution | None = None
 
-    def prefer(self, col: int) -> None:
-        """Compute this column next. May be called from any thread."""
-        self._preferred = col
+    def prefer(self, col: int, n: int = 1) -> None:
+        """Compute the n columns from `col` on next. May be called from any thread."""
+        self._looked_at = range(col, col + n)
         schedule = self._schedule
         if schedule is not None:
             schedule.prefer(col)
@@ -132,19 +145,24 @@ class Maps:
     def turn(self) -> None:
         """Forget which map is on show, because another text is."""
         self._shown = self._early = self.attribution = self._document = None
-        self._may_begin_early = True
+        self._may_begin_early, self.rests = True, frozenset()
 
     def close(self) -> None:
         """Forget all maps."""
         self._cache.clear()
         self.turn()
 
-    def show(self, model: Model, document: Document, question: Question) -> None:
-        """Put this map on show, and compute its columns. Raises: see `pipeline.columns`."""
+    def show(self, model: Model, document: Document, question: Question, *, is_wanted: bool = False) -> None:
+        """Put this map on show, and compute its columns; `is_wanted`: all of them, however long it takes.
+
+        Raises: see `pipeline.columns`.
+        """
+        self.rests = frozenset()
         if question.card is LLM:
             self._show_llm_map(model, question)
             return
         entry = self._entry(model, document, question)
+        entry.is_wanted |= is_wanted
         self._shown, self.question = entry, question
         self._begin(model, document, entry)
         self._fill(model, document, entry, question)
@@ -154,6 +172,7 @@ class Maps:
         if question.card is LLM and self._llm_map() is not None:
             return
         entry = self._entry(model, document, question)
+        entry.is_wanted = True  # whoever set it beside another map wants to see both
         self._begin(model, document, entry, aside=True)
         self._fill(model, document, entry, question)
 
@@ -297,15 +316,19 @@ class Maps:
         )
         for chunk in entry.chunks if is_new else ():
             self._tell(model, entry, chunk)
+        if is_new and entry.together is not None:
+            self._shelf.fill_together(entry.map_id, len(document.cols), entry.together[:, 0])
 
     def _next_early(self, document: Document, done: set[int], batch: int) -> list[int]:
         """Return the columns to compute now, if any."""
         waiting = [col for col in range(len(document.cols)) if col not in done]
-        if self._preferred in waiting:
-            return [self._preferred]
+        looked_at = [] if self._looked_at is None else [col for col in self._looked_at if col in waiting]
+        if looked_at:
+            return looked_at[:1]
         if not done and waiting:
             return [first_word(document.cols)]
-        return waiting[:batch] if len(waiting) >= batch else []
+        takes_long = self._early is not None and self._early.seconds > _PATIENCE
+        return waiting[:batch] if len(waiting) >= batch and not takes_long else []
 
     def _fill_early(self, model: Model, document: Document, entry: _Entry, cols: list[int]) -> None:
         pace, schedule, question = Pace(), Schedule(cols), entry.question
@@ -320,6 +343,7 @@ class Maps:
             elif isinstance(part, Spot):
                 entry.spot = part
         entry.seconds += pace.elapsed()
+        entry.each = pace.elapsed() / len(cols)
 
     def _fill(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
         known = model.facts.reads_ids
@@ -371,10 +395,62 @@ class Maps:
             raise
 
     def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
-        asked = set(question.cols(document))
-        n, label, todo = len(asked), question.card.label, asked - entry.done()
-        first = first_word(document.cols) if self._preferred is None else self._preferred
-        self._schedule = Schedule(todo, prefer=first if first in todo else None)
+        todo = set(question.cols(document)) - entry.done()
+        chosen = self._chosen(model, document, entry, question, todo)
+        rests = frozenset(todo - chosen)
+        if entry is self._shown:
+            self.rests = rests
+        if rests:
+            self._shelf.rest(entry.map_id, len(rests), entry.price(len(rests)) or 0.0)
+        self._compute_columns(model, document, entry, question, chosen)
+
+    def _chosen(self, model: Model, document: Document, entry: _Entry, question: Question, todo: set[int]) -> set[int]:
+        """Return the columns to compute now; of a map that takes long, tell the pages the whole answer first.
+
+        All of them, or if that takes long those of the words that the reader looks at, else of the first word.
+        """
+        method = method_of(question.card)
+        by_target = question.card.work is not None and question.card.work.per_target > 0
+        is_text = model.is_causal and document.cols[0].role != "class"
+        may_rest = question.col is None and len(document.cols) > 1 and is_text and by_target
+        if entry.is_wanted or not (todo and may_rest and method is not None and method.spans):
+            return todo
+        price = entry.price(len(todo))
+        takes_long = len(document.rows) * len(todo) >= _LARGE if price is None else price > _PATIENCE
+        if takes_long and entry.together is None:
+            self._compute_together(model, document, entry, question)
+            takes_long = (entry.price(len(todo)) or 0.0) > _PATIENCE
+        if not takes_long:
+            return todo
+        looked_at = self._looked_at or [first_word(document.cols)]
+        words = {document.cols[col].word for col in looked_at if col < len(document.cols)}
+        return {col for col in todo if document.cols[col].word in words}
+
+    def _compute_together(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
+        """Compute the scores of the whole answer as one target: one pass forward, and one backward."""
+        self._sender.tell(status("attributing", question.card.label, unit=""))
+        pace, n = Pace(), len(document.cols)
+        for part in pipeline.columns(
+            model, question, spanning(document, 0, n), Schedule([0]), self._memory_budget,
+            checked=entry.spot is not None,
+        ):  # fmt: skip
+            if isinstance(part, Chunk):
+                entry.each = entry.each or pace.elapsed()
+                entry.together = part.scores
+                self._shelf.fill_together(entry.map_id, n, part.scores[:, 0])
+            elif isinstance(part, Spot):
+                entry.spot = part
+            self._check()
+        entry.seconds += pace.elapsed()
+
+    def _compute_columns(
+        self, model: Model, document: Document, entry: _Entry, question: Question, todo: set[int]
+    ) -> None:
+        label = question.card.label
+        n = len(todo) + len(entry.done().intersection(question.cols(document)))
+        looked_at = [first_word(document.cols)] if self._looked_at is None else self._looked_at
+        first = next((col for col in looked_at if col in todo), None)
+        self._schedule = Schedule(todo, prefer=first)
         if not todo:
             return
         self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))

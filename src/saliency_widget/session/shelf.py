@@ -63,9 +63,19 @@ class Shelf:
         """
         for at, col in enumerate(cols):
             column = to_page.Column(
-                type="column", map=name, seq=0, col=col, n_rows=len(scores), floor=floors[at] if floors else None
-            )
+                type="column", map=name, seq=0, col=col, n_cols=1, n_rows=len(scores),
+                floor=floors[at] if floors else None,
+            )  # fmt: skip
             self._sender.tell(column, numbers=[of[:, at].copy() for of in (scores, errors) if of is not None])
+
+    def fill_together(self, name: str, n_cols: int, scores: NDArray[np.float32]) -> None:
+        """Send the scores of all n_cols targets of a map as one target: float32 [n], of the rows before the last."""
+        column = to_page.Column(type="column", map=name, seq=0, col=0, n_cols=n_cols, n_rows=len(scores), floor=None)
+        self._sender.tell(column, numbers=[scores.copy()])
+
+    def rest(self, name: str, n_cols: int, seconds: float) -> None:
+        """Tell that so many columns of a map are computed when they are asked for, and about how long that takes."""
+        self._sender.tell({"type": "rest", "map": name, "n_cols": n_cols, "seconds": float(f"{seconds:.2g}")})
 
     def show(self, name: str, objective: str) -> None:
         """Put a map of the shelf on show."""

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Show this map."""
+    """Show this map. `is_wanted`: compute all its columns, however long it takes."""
 
     question: Question
+    is_wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,9 @@ class Tasks:
     def turn_the_page(self) -> None:
         """Drop the tasks about positions of the last text, because another one is on show."""
         self._drop(lambda task: isinstance(task, Aside | Quick | Evaluate))
-        self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting]
+        self._waiting = [
+            replace(task, question=bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting
+        ]
 
     def follow(self, question: Question) -> None:
         """Show this map next, unless another map to show waits."""
@@ -205,7 +208,7 @@ def choice_in(message: to_kernel.Explain | to_kernel.SayVersusDo) -> Choice | No
 def _map_of(message: to_kernel.Ask) -> Ask | Aside:
     settings, foil, col = message.get("settings", {}), message.get("foil"), message.get("col")
     question = check_question(message["method"], message["objective"], settings, foil, col=col)
-    return Aside(question) if message.get("aside", False) else Ask(question)
+    return Aside(question) if message.get("aside", False) else Ask(question, is_wanted=message.get("all", False))
 
 
 def _change_of(message: to_kernel.Branch | to_kernel.Try | to_kernel.Keep) -> Change:
