@@ -4,7 +4,7 @@ import { computed, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { bytesOf, plural, seconds } from "../format";
 import { isWhole } from "../map";
-import type { Rest, Status } from "../protocol";
+import type { Status } from "../protocol";
 import type { Asked, MapData } from "../store";
 import { askFor } from "./ask";
 import type { ViewContext } from "./context";
@@ -102,15 +102,6 @@ export function progressView(context: ViewContext): HTMLElement {
     }</div>`;
   }
 
-  /** Of a map that takes long: what is on show, and the price of the rest. */
-  function resting({ n_cols, seconds: price }: Rest): TemplateResult {
-    const { map, questionOf } = store;
-    const all = () => map.value !== null && askFor(context, questionOf(map.value), { all: true });
-    const other = n_cols < (map.value?.info.n_cols ?? 0) ? "other " : "";
-    return html`<div class="sw-note"><span class="sw-progress-text">Hover a word of the answer, and its own colours are computed.</span>
-      <button type="button" class="sw-button sw-all" @click=${all}>All ${other}${plural(n_cols, "token")}: about ${seconds(price)}</button></div>`;
-  }
-
   /** Asks for a cancelled map again: the kernel computes only the missing columns that were asked for. */
   function goOn(question: Asked): void {
     dropped = null;
@@ -125,12 +116,11 @@ export function progressView(context: ViewContext): HTMLElement {
   });
   watch(signal, () => {
     const [status, failure, notice] = [store.status.value, store.failure.value, store.notice.value];
-    const rest = failure === null && store.alive.value ? store.rest.value : null;
     if (store.running.value) explained = status.phase === "explaining";
     render(
       html`${notice === null ? nothing : html`<div class="sw-note" role="status">${notice}</div>`}
       ${failure === null ? nothing : html`<div class="sw-error" role="alert"><b>${failure.message}</b><div>${failure.cure}</div></div>`}
-      ${store.running.value ? running(status) : status.phase === "cancelled" ? cancelled(status) : rest === null ? nothing : resting(rest)}`,
+      ${store.running.value ? running(status) : status.phase === "cancelled" ? cancelled(status) : nothing}`,
       root,
     );
   });

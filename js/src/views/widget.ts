@@ -16,6 +16,7 @@ import { headerView } from "./header";
 import { isChord } from "./input";
 import { readByNext } from "./options";
 import { progressView } from "./progress";
+import { restView } from "./rest";
 import { keepSteady } from "./steady";
 import { targetView } from "./target";
 import { textView } from "./text";
@@ -51,6 +52,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
     asChatView(context),
     classesView(context),
     firstView(context),
+    restView(context),
     actionsView(context),
     targetView(context),
     whatIfView(context),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Schedule
 from ..attribution.methods import method_for, method_of, on, why_not
 from ..attribution.objectives import labels, meanings
-from ..attribution.problem import Chunk, Progress, Spot, replaced_by
+from ..attribution.problem import Chunk, Progress, Spot
 from ..errors import Cancelled, WeightsChanged
 from ..export.reading import first_word
 from ..models.text.document import spanning
+from .entry import Entry
 from .messages import menu_message, notes_message, status
 from .pace import Pace
 from .trail import tell_steps
@@ -39,50 +40,6 @@ if TYPE_CHECKING:
 _SAME = 0.01  # a share of a column: maps that differ by less look the same
 _PATIENCE = 5.0  # seconds of work, beyond which only columns that somebody looks at are computed by themselves
 _LARGE = 4096  # rows times targets, from which on the whole answer comes first, before anything was measured
-
-
-@dataclass(eq=False)
-class _Entry:
-    """A map in the cache, finished or begun."""
-
-    map_id: str
-    question: Question  # the last question that the map answers
-    chunks: list[Chunk] = field(default_factory=list)
-    seconds: float = 0.0
-    spot: Spot | None = None
-    together: NDArray[np.float32] | None = None  # the scores of the whole answer as one target [n, 1]
-    each: float | None = None  # the seconds that a column took
-    is_wanted: bool = False  # whether somebody asked for all columns, whatever they cost
-
-    def there(self) -> set[int]:
-        """Return the columns that can be shown."""
-        return {col for chunk in self.chunks for col in chunk.cols}
-
-    def done(self) -> set[int]:
-        """Return the columns that no better numbers will follow."""
-        return {col for chunk in self.chunks if not chunk.goes_on for col in chunk.cols}
-
-    def begun(self) -> dict[int, Any]:
-        """Return, by column, the state of numbers that better ones are to follow."""
-        return {col: state for chunk in self.chunks if chunk.goes_on for col, state in chunk.state.items()}
-
-    def passes(self) -> int | None:
-        """Return the passes that the columns took, as the card tells; None of estimates, which take what they need."""
-        work = self.question.card.work
-        if work is None or not self.chunks or any(chunk.calls for chunk in self.chunks):
-            return None
-        return work.passes(len(self.chunks[0].scores), len(self.done()) + (self.together is not None))
-
-    def price(self, n: int) -> float | None:
-        """Return about how many seconds n more columns take; None before any was measured."""
-        return None if self.each is None else n * self.each
-
-    def add(self, chunk: Chunk) -> bool:
-        """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
-        if any(old.calls > chunk.calls for old in self.chunks if set(chunk.cols).intersection(old.cols)):
-            return False
-        self.chunks = replaced_by(chunk, self.chunks)
-        return True
 
 
 class Maps:
@@ -114,12 +71,12 @@ class Maps:
         self._on_finished = finished
         self._llm_map = llm_map
         self._offered: list[Card] = []
-        self._cache: dict[tuple[int | None, Request], _Entry] = {}
+        self._cache: dict[tuple[int | None, Request], Entry] = {}
         self._fingerprint: int | None = None
         self._schedule: Schedule | None = None
         self._looked_at: range | None = None  # columns
-        self._shown: _Entry | None = None
-        self._early: _Entry | None = None  # the map of a text that is still being written
+        self._shown: Entry | None = None
+        self._early: Entry | None = None  # the map of a text that is still being written
         self._document: Document | None = None  # the text on show, once a map of it was asked for
         self._seconds: dict[str, float] = {}  # what the pages know of `_estimates`
         self._may_begin_early = True
@@ -186,7 +143,7 @@ class Maps:
         is_plain = question.foil is None and question.col is None  # else only the whole text shows whether it is valid
         if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
             return
-        entry = self._early or _Entry(uuid.uuid4().hex[:12], question)
+        entry = self._early or Entry(uuid.uuid4().hex[:12], question)
         cols = self._next_early(document, entry.done(), method.early)
         try:
             if cols:
@@ -294,15 +251,15 @@ class Maps:
 
     # ── filling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _entry(self, model: Model, document: Document, question: Question) -> _Entry:
+    def _entry(self, model: Model, document: Document, question: Question) -> Entry:
         method_for(question.card, model, question.settings)  # raise before the pages are told of the map
         key = (self._fingerprint, question.request(model, document))
         self._document = document
-        entry = self._cache.setdefault(key, _Entry(uuid.uuid4().hex[:12], question))
+        entry = self._cache.setdefault(key, Entry(uuid.uuid4().hex[:12], question))
         entry.question = question
         return entry
 
-    def _begin(self, model: Model, document: Document, entry: _Entry, *, aside: bool = False) -> None:
+    def _begin(self, model: Model, document: Document, entry: Entry, *, aside: bool = False) -> None:
         question = entry.question
         is_new = self._shelf.begin(
             entry.map_id,
@@ -330,7 +287,7 @@ class Maps:
         takes_long = self._early is not None and self._early.seconds > _PATIENCE
         return waiting[:batch] if len(waiting) >= batch and not takes_long else []
 
-    def _fill_early(self, model: Model, document: Document, entry: _Entry, cols: list[int]) -> None:
+    def _fill_early(self, model: Model, document: Document, entry: Entry, cols: list[int]) -> None:
         pace, schedule, question = Pace(), Schedule(cols), entry.question
         for part in pipeline.columns(
             model, question, document, schedule, self._memory_budget, checked=entry.spot is not None
@@ -345,7 +302,7 @@ class Maps:
         entry.seconds += pace.elapsed()
         entry.each = pace.elapsed() / len(cols)
 
-    def _fill(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
+    def _fill(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
         known = model.facts.reads_ids
         try:
             self._compute(model, document, entry, question)
@@ -386,7 +343,7 @@ class Maps:
         )
         return [{"text": said, "cols": [col]}]
 
-    def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
+    def _forget_where_changed(self, model: Model, entry: Entry) -> None:
         """Raise WeightsChanged if the weights changed during the work, and drop columns that may mix both."""
         try:
             model.check_weights()
@@ -394,7 +351,7 @@ class Maps:
             entry.chunks.clear()
             raise
 
-    def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
+    def _compute(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
         todo = set(question.cols(document)) - entry.done()
         chosen = self._chosen(model, document, entry, question, todo)
         rests = frozenset(todo - chosen)
@@ -404,7 +361,7 @@ class Maps:
             self._shelf.rest(entry.map_id, len(rests), entry.price(len(rests)) or 0.0)
         self._compute_columns(model, document, entry, question, chosen)
 
-    def _chosen(self, model: Model, document: Document, entry: _Entry, question: Question, todo: set[int]) -> set[int]:
+    def _chosen(self, model: Model, document: Document, entry: Entry, question: Question, todo: set[int]) -> set[int]:
         """Return the columns to compute now; of a map that takes long, tell the pages the whole answer first.
 
         All of them, or if that takes long those of the words that the reader looks at, else of the first word.
@@ -426,7 +383,7 @@ class Maps:
         words = {document.cols[col].word for col in looked_at if col < len(document.cols)}
         return {col for col in todo if document.cols[col].word in words}
 
-    def _compute_together(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
+    def _compute_together(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
         """Compute the scores of the whole answer as one target: one pass forward, and one backward."""
         self._sender.tell(status("attributing", question.card.label, unit=""))
         pace, n = Pace(), len(document.cols)
@@ -444,7 +401,7 @@ class Maps:
         entry.seconds += pace.elapsed()
 
     def _compute_columns(
-        self, model: Model, document: Document, entry: _Entry, question: Question, todo: set[int]
+        self, model: Model, document: Document, entry: Entry, question: Question, todo: set[int]
     ) -> None:
         label = question.card.label
         n = len(todo) + len(entry.done().intersection(question.cols(document)))
@@ -475,7 +432,7 @@ class Maps:
             self._sender.tell(status("attributing", label, done, n, pace.left(done, n), model.counted))
             self._check()
 
-    def _tell(self, model: Model, entry: _Entry, chunk: Chunk) -> None:
+    def _tell(self, model: Model, entry: Entry, chunk: Chunk) -> None:
         tell_steps(self._sender, model, chunk.cols, chunk.steps)
         self._shelf.fill(entry.map_id, chunk.cols, chunk.scores, chunk.errors)
 
