@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
