@@ -236,7 +236,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         if attribution is None or first is None:
             return None
         places = self._places(attribution)
-        n_cols = 1 + max(places)
+        n_cols = 1 + max(places, default=-1)
         if attribution.cols[0].role != "class" and attribution.rows:  # the last target follows the last row
             n_cols = max(n_cols, 2 + attribution.rows[-1].position - self._begin(attribution))
         cols = range(first, min(first + self.extent, n_cols))
@@ -268,6 +268,10 @@ class SaliencyWidget(MapWidget):
     def _live(self) -> Controller | Remote:
         assert isinstance(self._backend, Controller | Remote), "it was made with one"
         return self._backend
+
+    def _places(self, attribution: Attribution) -> dict[int, int]:
+        # The column of a whole answer, which comes first of a map that takes long, is no column of the page.
+        return super()._places(attribution) if all(token.length == 1 for token in attribution.cols) else {}
 
     def ask(self, method: str = "saliency", *, objective: str | None = None, **settings: Any) -> None:
         """Show another map of the same text, as the widget's menu does. Returns at once.

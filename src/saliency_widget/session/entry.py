@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ..attribution.problem import Chunk, Spot, replaced_by
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from ..attribution.pipeline import Question
 
 
@@ -23,7 +20,7 @@ class Entry:
     chunks: list[Chunk] = field(default_factory=list)
     seconds: float = 0.0
     spot: Spot | None = None
-    together: NDArray[np.float32] | None = None  # the scores of the whole answer as one target [n, 1]
+    together: Chunk | None = None  # the one column of the whole answer as one target
     each: float | None = None  # the seconds that a column took
     is_wanted: bool = False  # whether somebody asked for all columns, whatever they cost
 

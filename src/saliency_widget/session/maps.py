@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _SAME = 0.01  # a share of a column: maps that differ by less look the same
 _PATIENCE = 5.0  # seconds of work, beyond which only columns that somebody looks at are computed by themselves
+_EARLY = 512  # rows, beyond which a column takes so long that the text is written first
 _LARGE = 4096  # rows times targets, from which on the whole answer comes first, before anything was measured
 
 
@@ -142,6 +143,8 @@ class Maps:
         method = method_of(question.card)
         is_plain = question.foil is None and question.col is None  # else only the whole text shows whether it is valid
         if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
+            return
+        if len(document.rows) > _EARLY and method.spans:
             return
         entry = self._early or Entry(uuid.uuid4().hex[:12], question)
         cols = self._next_early(document, entry.done(), method.early)
@@ -274,7 +277,7 @@ class Maps:
         for chunk in entry.chunks if is_new else ():
             self._tell(model, entry, chunk)
         if is_new and entry.together is not None:
-            self._shelf.fill_together(entry.map_id, len(document.cols), entry.together[:, 0])
+            self._shelf.fill_together(entry.map_id, len(document.cols), entry.together.scores[:, 0])
 
     def _next_early(self, document: Document, done: set[int], batch: int) -> list[int]:
         """Return the columns to compute now, if any."""
@@ -320,6 +323,9 @@ class Maps:
                 if notes["notes"] != (told["notes"] if told else []):
                     self._sender.tell(notes)
                 self._publish(whole)
+            elif entry is self._shown and entry.together is not None:
+                one = spanning(document, 0, len(document.cols))
+                self._publish(pipeline.assemble(model, self.question, one, [entry.together], entry.seconds, entry.spot))
 
     def _idle_contrast(
         self, model: Model, document: Document, question: Question, whole: Attribution
@@ -364,7 +370,7 @@ class Maps:
     def _chosen(self, model: Model, document: Document, entry: Entry, question: Question, todo: set[int]) -> set[int]:
         """Return the columns to compute now; of a map that takes long, tell the pages the whole answer first.
 
-        All of them, or if that takes long those of the words that the reader looks at, else of the first word.
+        All of them, or if that takes long those of the words that the reader looks at.
         """
         method = method_of(question.card)
         by_target = question.card.work is not None and question.card.work.per_target > 0
@@ -379,7 +385,7 @@ class Maps:
             takes_long = (entry.price(len(todo)) or 0.0) > _PATIENCE
         if not takes_long:
             return todo
-        looked_at = self._looked_at or [first_word(document.cols)]
+        looked_at = self._looked_at or ()
         words = {document.cols[col].word for col in looked_at if col < len(document.cols)}
         return {col for col in todo if document.cols[col].word in words}
 
@@ -393,7 +399,7 @@ class Maps:
         ):  # fmt: skip
             if isinstance(part, Chunk):
                 entry.each = entry.each or pace.elapsed()
-                entry.together = part.scores
+                entry.together = part
                 self._shelf.fill_together(entry.map_id, n, part.scores[:, 0])
             elif isinstance(part, Spot):
                 entry.spot = part
