@@ -39,6 +39,13 @@ class Output(Protocol):
     def head(self) -> torch.Tensor | None:
         """Return the vocabulary projection's input [batch, k, hidden], or None. Logits at k depend on row k alone."""
 
+    @property
+    def pull(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """Return the function from gradients [c, batch, k, hidden] at the head to those [c, batch, m, d] at the input.
+
+        None: autograd has the graph between the two.
+        """
+
 
 class Reader(Protocol):
     """The attention of a network on one text. Rows count source and text as one; queries the text alone."""

@@ -29,14 +29,19 @@ def check_budget(given: object) -> None:
 
 def budget(device: torch.device) -> int:
     """Return the bytes that one chunk may use: half of the device's free memory."""
+    return free(device) // 2
+
+
+def free(device: torch.device) -> int:
+    """Return the bytes of the device's memory that nothing uses."""
     import torch
 
     if device.type == "cuda":
-        free, _total = torch.cuda.mem_get_info(device)
-        return free // 2
+        unused, _total = torch.cuda.mem_get_info(device)
+        return int(unused)
     import psutil
 
-    return int(psutil.virtual_memory().available) // 2
+    return int(psutil.virtual_memory().available)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -133,21 +133,26 @@ class _Slice(NamedTuple):
 
 
 class Slices:
-    """One reading of a text of a shadow whose parameters are frozen. `ids`: [1, n].
+    """A shadow, whose parameters are frozen, as a network that reads texts [b, m, d] of the ids [1, n] in slices.
 
     `size`: how many tokens are read at once. `checkpoints`: whether each layer of a slice keeps only its input, too.
+    `kept_bytes`: those of the keys and values of the text that was read last.
     """
 
     def __init__(self, model: Any, ids: torch.Tensor, size: int, *, checkpoints: bool = False) -> None:
         self._model, self._ids, self._size = model, ids, size
         self._checkpoints = checkpoints
+        self.kept_bytes = 0
 
     def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
         """Return logits and head at `positions` [a] of `embeddings` [b, m, d].
 
         Where gradients are wanted, `Forward.pull` computes those of the embeddings; the head is a leaf of its own.
         """
-        return _Reading(self, embeddings, positions).read()
+        reading = _Reading(self, embeddings, positions)
+        output = reading.read()
+        self.kept_bytes = reading.kept_bytes
+        return output
 
     def bounds(self, n: int) -> list[tuple[int, int]]:
         """Return the first and the last row, exclusive, of each slice."""
@@ -157,9 +162,9 @@ class Slices:
         """Read one slice [b, s, d] from row `start` on. Return its logits, of the rows that its projection is given."""
         ids = self._ids[:, start : start + part.shape[1]].expand(len(part), -1)
         thrifty = self._checkpoints and torch.is_grad_enabled()
-        with answering([Answer(self._model.get_input_embeddings(), ids, part)]):
-            with checkpointed(self._model) if thrifty else nullcontext():
-                return logits_of(self._model(input_ids=ids, past_key_values=cache, use_cache=True))
+        answer = Answer(self._model.get_input_embeddings(), ids, part)
+        with answering([answer]), checkpointed(self._model) if thrifty else nullcontext():
+            return logits_of(self._model(input_ids=ids, past_key_values=cache, use_cache=True))
 
     @property
     def head(self) -> Any:
@@ -182,6 +187,15 @@ class _Reading:
         self._wanted = torch.is_grad_enabled() and embeddings.requires_grad
         self._head: torch.Tensor | None = None  # [b, a, hidden]
         self._last: _Slice | None = None
+
+    @property
+    def _stores(self) -> list[_Store]:
+        return [store for layer in self._cache.layers for store in layer.stores]
+
+    @property
+    def kept_bytes(self) -> int:
+        """Return the bytes of all keys and values."""
+        return sum(store.kept.nbytes for store in self._stores if store.kept is not None)
 
     def read(self) -> Forward:
         """Read the text, the last slice with a graph if gradients are wanted."""
@@ -249,7 +263,7 @@ class _Reading:
         """Return the gradients [k, b, m, d] of columns whose gradients at the head are `seeds` [k, b, a, hidden]."""
         k = len(seeds)
         out = self._embeddings.new_zeros(k, *self._embeddings.shape)
-        stores = [store for layer in self._cache.layers for store in layer.stores]
+        stores = self._stores
         for store in stores:
             if store.kept is not None and len(self._bounds) > 1:
                 store.gradients = torch.zeros(k, *store.kept.shape, dtype=_wide(store.kept), device=store.kept.device)

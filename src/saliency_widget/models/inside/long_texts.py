@@ -1,0 +1,338 @@
+"""How a long text is read: in one pass, with layer checkpoints, or in slices over a cache; by what each needs.
+
+The bytes are measured on two short texts, not known by family: what a pass keeps for its way back grows with the
+tokens, and with their pairs where attention weights are there (eager attention, soft caps, some rules). Slices keep
+keys and values and their gradients, checkpoints the input of each layer: with fused attention the latter is less in
+most models, and where weights are n² the former is, and is faster: later tokens' weights are never computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...errors import OutOfMemory, UnsupportedMethod
+from ...types import Inputs
+from . import probe
+from .checkpointing import checkpointed, n_checkpoints
+from .graphs import has_every_gradient
+from .hooks import logits_of
+from .ways import Forward, Way
+
+if TYPE_CHECKING:
+    import torch
+
+    from .probe import Probed
+    from .ways import Network
+
+LONG = 1024  # tokens from which on the reading of a text is planned
+_SIZES = {"cpu": (256, 64, 16)}  # tokens of a slice, the fastest first: its weights fit into a cache
+_SIZES_OF_GPUS = (1024, 256, 64, 16)
+_HELD = 64 << 20  # bytes of one layer's attention weights; texts with more are read in slices, also without gradients
+_LENGTHS = (48, 96)  # of the texts whose graphs are measured
+_TRIED = 24  # tokens of the text on which slices are tried, and those of its slices
+_TRIED_SLICE = 7
+# How far gradients in slices may be from those of one pass, as a share of the largest.
+_GRADIENTS = {"float64": 1e-5, "float32": 1e-3, "float16": 3e-2, "bfloat16": 0.2}
+
+
+class Weight(NamedTuple):
+    """The bytes that a pass keeps for its way back: `token` for each token, `pair` for each pair of tokens."""
+
+    token: float
+    pair: float
+
+    def of(self, rows: int, keys: int) -> float:
+        """Return the bytes of `rows` tokens that attend to `keys`."""
+        return rows * (self.token + self.pair * keys)
+
+
+class Plan(NamedTuple):
+    """A way to read. `size`: the tokens of a slice; None: all in one pass. `checkpoints`: of the layers."""
+
+    size: int | None = None
+    checkpoints: bool = False
+
+
+class Costs(NamedTuple):
+    """The bytes that each plan needs. `kept`: keys and values of a token; None: the model cannot read in slices.
+
+    `layers`: those that can have checkpoints, or 0. `width`: bytes of an embedding. `wide`: the factor by which
+    gradients of keys and values are larger than these.
+    """
+
+    weight: Weight
+    kept: float | None
+    layers: int
+    width: int
+    wide: int
+    sizes: tuple[int, ...]
+
+    def of(self, plan: Plan, n: int) -> float:
+        """Return the bytes that the gradient of one column needs for a text of n tokens."""
+        size, rows = plan.size, min(n, plan.size or n)
+        graph, parts = self.weight.of(rows, n), max(1, self.layers)
+        if plan.checkpoints:  # of one layer the graph, the graph's gradients, and what is computed again
+            graph = self.layers * rows * self.width + 3 * graph / parts
+        else:
+            graph *= 1 + 2 / parts
+        kept = 0 if size is None or self.kept is None else n * self.kept * (1 + self.wide)
+        return graph + kept + 3 * n * self.width
+
+    def plans(self, n: int) -> Iterator[Plan]:
+        """Yield the possible plans for a text of n tokens, the fastest first."""
+        one = [Plan()] + [Plan(checkpoints=True)] * bool(self.layers)
+        slices = [] if self.kept is None else [Plan(size) for size in self.sizes if size < n]
+        finer = [Plan(size, checkpoints=True) for size in self.sizes if size < n] if slices and self.layers else []
+        # Slices read a text twice more, and compute half of the weights.
+        weights_rule = self.weight.pair * n > 2 * self.weight.token
+        yield from [*slices, *finer, *one] if weights_rule else [*one, *slices, *finer]
+
+    def plan(self, n: int, budget: int) -> Plan:
+        """Return the fastest plan that half of the budget holds, else the smallest one."""
+        plans = list(self.plans(n))
+        fitting = (plan for plan in plans if self.of(plan, n) <= budget / 2)
+        return next(fitting, min(plans, key=lambda plan: self.of(plan, n)))
+
+    def least(self, n: int) -> float:
+        """Return the bytes without which a text of n tokens cannot be read."""
+        return min(self.of(plan, n) for plan in self.plans(n))
+
+
+def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[], int]) -> Network:
+    """Return `model.network(inputs)`, whose backward pass takes the plan that a budget of bytes allows.
+
+    What a plan needs is measured when gradients are first wanted, under the rules that hold then.
+    Raises, when it is called: OutOfMemory if no plan needs as little as the `free()` bytes of the device.
+    """
+    whole = model.network(inputs)
+    found: list[Costs] = []
+
+    def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
+        import torch
+
+        batch, n, _ = embeddings.shape
+        if n < LONG or not (torch.is_grad_enabled() and embeddings.requires_grad):
+            return whole(embeddings, positions)
+        if not found:
+            found.append(costs(model, inputs))
+        plan = found[0].plan(n, budget // batch)
+        need = batch * found[0].of(plan, n)
+        if need > max(budget, free()):
+            raise _too_long(found[0], n, batch, need, free())
+        if plan.size is not None:
+            return in_slices(model, inputs, plan)(embeddings, positions)
+        if plan.checkpoints:
+            with checkpointed(model.model):
+                return whole(embeddings, positions)
+        return whole(embeddings, positions)
+
+    return run
+
+
+def _too_long(costs: Costs, n: int, batch: int, need: float, free: int) -> OutOfMemory:
+    """Return the error for a text that needs too much, with the number of tokens that fit."""
+    fits, beyond = 0, n
+    while beyond - fits > 1:
+        middle = (fits + beyond) // 2
+        fits, beyond = (middle, beyond) if batch * costs.least(middle) <= free else (fits, middle)
+    return OutOfMemory(
+        f"This map of {n:,} tokens needs about {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: they are enough "
+        f"for about {fits:,} tokens.",
+        cure="Shorten the text, free memory on the device, load the model in a smaller dtype, or take attention or "
+        "occlusion of segments.",
+    )
+
+
+def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Network:
+    """Return `whole`, which reads a long text in slices where a layer's attention weights would take much memory.
+
+    It is for passes without gradients; others are passed on.
+    """
+
+    def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
+        import torch
+
+        batch, n, _ = embeddings.shape
+        if n < LONG or (torch.is_grad_enabled() and embeddings.requires_grad):
+            return whole(embeddings, positions)
+        layer = batch * _weight_of(model).pair * n * n / max(1, n_checkpoints(model.model))
+        if layer <= _HELD or not kept_bytes(model, n):
+            return whole(embeddings, positions)
+        with torch.no_grad():
+            return in_slices(model, inputs, Plan(_sizes(model)[0]))(embeddings, positions)
+
+    return run
+
+
+def in_slices(model: Probed, inputs: Inputs, plan: Plan) -> Network:
+    """Return this shadow as a network that reads the text in slices. Right only where `kept_bytes` is not 0."""
+    import torch
+
+    from .slices import Slices
+
+    assert plan.size is not None
+    return Slices(model.model, torch.tensor([inputs.ids], device=model.device), plan.size, checkpoints=plan.checkpoints)
+
+
+# ── what is measured ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def costs(model: Probed, inputs: Inputs) -> Costs:
+    """Return the costs of this shadow, with the hooks that it has now, for texts up to the length of `inputs`."""
+    n = len(inputs.source) + len(inputs.ids)
+    weight = weigh(model)
+    x = model.embed(probe.short_text(model))
+    kept = kept_bytes(model, n) if _gradients_agree(model) else 0
+    width = x.shape[2] * x.element_size()
+    return Costs(weight, kept or None, n_checkpoints(model.model), width, _wide(x.element_size()), _sizes(model))
+
+
+def bytes_a_column(model: Probed, n: int) -> int:
+    """Return the bytes of keys and values, or of attention weights, that each further column of a long text needs.
+
+    Columns that go through one backward pass have gradients of their own of these; 0 for a short text.
+    """
+    if n < LONG:
+        return 0
+    kept = kept_bytes(model, n)
+    if kept:
+        return int(n * kept * _wide(model.embed(probe.short_text(model)).element_size()))
+    return int(2 * _weight_of(model).pair * n * n / max(1, n_checkpoints(model.model)))
+
+
+def _wide(element: int) -> int:
+    """Return by how much float32, in which gradients of half precision are added up, is wider than a type."""
+    return max(1, 4 // element)
+
+
+def _sizes(model: Probed) -> tuple[int, ...]:
+    return _SIZES.get(model.device.type, _SIZES_OF_GPUS)
+
+
+def _weight_of(model: Probed) -> Weight:
+    """Return the weight of a model's passes, measured once; nothing where it has no way back."""
+
+    def look() -> Weight:
+        try:
+            return weigh(model.fresh())
+        except (UnsupportedMethod, *probe.MODEL_ERRORS):
+            return Weight(0.0, 0.0)
+
+    weight: Weight = model.facts.once("graph", look, model.check_weights)
+    return weight
+
+
+def weigh(model: Probed) -> Weight:
+    """Return the weight of this shadow's passes, from the tensors that two short ones save. Parameters do not count."""
+    import torch
+
+    fixed = {t.untyped_storage().data_ptr() for t in (*model.model.parameters(), *model.model.buffers())}
+    sizes = []
+    for n in _LENGTHS:
+        saved: dict[int, torch.Tensor] = {}  # they are held, so that no two have one address
+
+        def keep(tensor: torch.Tensor, saved: dict[int, torch.Tensor] = saved) -> torch.Tensor:
+            saved[tensor.untyped_storage().data_ptr()] = tensor
+            return tensor
+
+        inputs = _some_text(model, n)
+        x = model.embed(inputs).requires_grad_()
+        at = torch.tensor([x.shape[1] - 1], device=model.device)
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            made = model.direct(inputs, probe.way_of(model))(x, at)
+        sizes.append(sum(t.untyped_storage().nbytes() for at, t in saved.items() if at not in fixed))
+        del made
+    (n, m), (small, large) = _LENGTHS, sizes
+    pair = max(0.0, (large / m - small / n) / (m - n))
+    return Weight(max(0.0, small / n - pair * n), pair)
+
+
+def _some_text(model: Probed, n: int) -> Inputs:
+    """Return a text of n tokens; where the model reads a source, that has nearly all of them."""
+    ids = model.some_ids(n)
+    return Inputs(ids[:-4], ids[:4]) if model.has_source else Inputs((), ids)
+
+
+def kept_bytes(model: Probed, n: int) -> float:
+    """Return the bytes of keys and values that slices keep of each token of a text of n; 0: it cannot be read so.
+
+    Tried once for each model: the logits of a short text in slices, and those of early rows beside far positions.
+    """
+    kept = float(model.facts.once("slices", lambda: _logits_agree(model), model.check_weights))
+    return kept if kept and _positions_agree(model, n) else 0.0
+
+
+def _logits_agree(model: Probed) -> float:
+    """Return the bytes of keys and values of a token if slices give the model's own logits, else 0."""
+    import torch
+
+    from .slices import Slices
+
+    alone = probe.sees_back_alone(model) and probe.batches(model) and not probe.remembers(model)
+    if not alone or probe.way_of(model) is Way.WHOLE or model.model.get_output_embeddings() is None:
+        return 0.0
+    ids = model.some_ids(_TRIED)
+    at = torch.tensor([2, _TRIED_SLICE, _TRIED - 2, _TRIED - 1], device=model.device)
+    inside, inputs = model.fresh(), Inputs((), ids)
+    x = inside.embed(inputs)
+    with torch.no_grad():
+        expected = model.network(inputs)(x, at).logits
+        try:
+            slices = Slices(inside.model, torch.tensor([ids], device=model.device), _TRIED_SLICE)
+            found = slices(x, at).logits
+        except (UnsupportedMethod, *probe.MODEL_ERRORS):
+            return 0.0
+    return slices.kept_bytes / _TRIED if probe.near(found, expected, model, probe.OTHER) else 0.0
+
+
+def _gradients_agree(model: Probed) -> bool:
+    """Return whether this shadow, with its hooks, has the same gradients in slices as in one pass."""
+    import torch
+
+    if not kept_bytes(model, _TRIED):
+        return False
+    inputs = Inputs((), model.some_ids(_TRIED))
+    at = torch.tensor([_TRIED_SLICE + 1, _TRIED - 2, _TRIED - 1], device=model.device)
+    gradients = []
+    with torch.enable_grad():
+        for network in (model.network(inputs), in_slices(model, inputs, Plan(_TRIED_SLICE))):
+            x = model.embed(inputs).requires_grad_()
+            output = network(x, at)
+            assert output.head is not None, "`kept_bytes` is 0 otherwise"
+            seeds = torch.ones_like(output.head).cumsum(-1).cos()  # not all alike: a norm may leave no even change
+            if output.pull is None and not has_every_gradient(output.logits):
+                return False
+            gradients.append(
+                torch.autograd.grad(output.head, x, seeds)[0] if output.pull is None else output.pull(seeds[None])[0]
+            )
+    return probe.near(gradients[1], gradients[0], model, _GRADIENTS)
+
+
+def _positions_agree(model: Probed, n: int) -> bool:
+    """Return whether early tokens are read alike in a short pass and in one that reaches to position n - 1.
+
+    They are not where positions are encoded otherwise in longer texts (longrope, dynamic rope): each slice would be
+    read as the text of another length.
+    """
+    facts = model.facts
+    if n <= facts.sliced or not model.takes_positions:
+        return True
+    import torch
+
+    ids = model.some_ids(_TRIED)
+    half = _TRIED // 2
+    far = [*range(half), *range(max(half, n - half), max(half, n - half) + half)]
+    short, long = model.fresh(), model.fresh()
+    with torch.no_grad():
+        expected = logits_of(short.run(Inputs((), ids[:half])))[0]
+        given = {
+            "position_ids": torch.tensor([far], device=model.device),
+            "attention_mask": torch.ones(1, _TRIED, dtype=torch.long, device=model.device),
+        }
+        found = logits_of(long.run(Inputs((), ids), **given))[0, :half]
+    model.check_weights()
+    if not probe.near(found, expected, model, probe.OTHER):
+        return False
+    facts.sliced = n
+    return True
