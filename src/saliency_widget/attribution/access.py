@@ -53,9 +53,10 @@ class Reader(Protocol):
     def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
         """Return the queries [a, p] from which the logits at rows `at` [a] are read; with p > 1, their mean."""
 
-    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
+    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False, first: int = 0) -> torch.Tensor:
         """Run one pass over the first n rows and hand its weights to `record`.
 
+        `first`: the first query whose weights are wanted; those of earlier ones may be left out.
         Return the logits [a, vocabulary] at `at`.
         """
 

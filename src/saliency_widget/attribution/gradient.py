@@ -218,8 +218,9 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
         if output.head is not None:
             (seed,) = torch.autograd.grad(objective, head, grad_outputs=seed, retain_graph=True)
         outputs = owner[..., *[None] * (seed.dim() - 2)] * seed  # [k, s, a] or [k, s, a, hidden]
-        if output.pull is not None:
-            gradient = output.pull(outputs.to(head))
+        pull = None if output.head is None else output.pull
+        if pull is not None:
+            gradient = pull(outputs.to(head))
         else:
             (gradient,) = torch.autograd.grad(
                 head, x, grad_outputs=outputs.to(head), is_grads_batched=True, materialize_grads=True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..errors import InputError, OutOfMemory
+from ..models.inside.long_texts import too_long
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +78,16 @@ def in_batches(
             continue
         yield batch, found
         done += size
+
+
+def check_fits(device: torch.device, need: Callable[[int], float], n: int, what: str, cure: str) -> None:
+    """Raise OutOfMemory, with the number of tokens that would fit, if `what` needs more than the device has free.
+
+    `need`: from a number of tokens to bytes; it grows with that number.
+    """
+    unused = free(device)
+    if need(n) > unused:
+        raise too_long(what, n, need, unused, cure)
 
 
 def not_enough_for(what: str) -> OutOfMemory:

@@ -8,7 +8,9 @@ most models, and where weights are n² the former is, and is faster: later token
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import OutOfMemory, UnsupportedMethod
@@ -33,6 +35,10 @@ _LENGTHS = (48, 96)  # of the texts whose graphs are measured
 _TRIED = 24  # tokens of the text on which slices are tried, and those of its slices
 _TRIED_SLICE = 7
 # How far gradients in slices may be from those of one pass, as a share of the largest.
+_CURE = (
+    "Shorten the text, free memory on the device, load the model in a smaller dtype, or take attention, or occlusion "
+    'with unit="segment".'
+)
 _GRADIENTS = {"float64": 1e-5, "float32": 1e-3, "float16": 3e-2, "bfloat16": 0.2}
 
 
@@ -117,9 +123,8 @@ def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[]
         if not found:
             found.append(costs(model, inputs))
         plan = found[0].plan(n, budget // batch)
-        need = batch * found[0].of(plan, n)
-        if need > max(budget, free()):
-            raise _too_long(found[0], n, batch, need, free())
+        if batch * found[0].of(plan, n) > max(budget, free()):
+            raise too_long("This map", n, lambda n: batch * found[0].least(n), max(budget, free()), _CURE)
         if plan.size is not None:
             return in_slices(model, inputs, plan)(embeddings, positions)
         if plan.checkpoints:
@@ -130,18 +135,21 @@ def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[]
     return run
 
 
-def _too_long(costs: Costs, n: int, batch: int, need: float, free: int) -> OutOfMemory:
-    """Return the error for a text that needs too much, with the number of tokens that fit."""
-    fits, beyond = 0, n
-    while beyond - fits > 1:
-        middle = (fits + beyond) // 2
-        fits, beyond = (middle, beyond) if batch * costs.least(middle) <= free else (fits, middle)
+def too_long(what: str, n: int, need: Callable[[int], float], free: int, cure: str) -> OutOfMemory:
+    """Return the error for `what` of a text of n tokens that needs too much, with the number of tokens that fit.
+
+    `need`: from a number of tokens to bytes; it grows with that number. `free`: bytes.
+    """
+    fits = bisect_right(range(n), free, key=need) - 1
     return OutOfMemory(
-        f"This map of {n:,} tokens needs about {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: they are enough "
-        f"for about {fits:,} tokens.",
-        cure="Shorten the text, free memory on the device, load the model in a smaller dtype, or take attention or "
-        "occlusion of segments.",
+        f"{what} of {n:,} tokens needs about {_told(need(n))}, and {_told(free)} are free: enough for about {fits:,} "
+        "tokens.",
+        cure=cure,
     )
+
+
+def _told(size: float) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 
 def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Network:
@@ -156,8 +164,7 @@ def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Networ
         batch, n, _ = embeddings.shape
         if n < LONG or (torch.is_grad_enabled() and embeddings.requires_grad):
             return whole(embeddings, positions)
-        layer = batch * _weight_of(model).pair * n * n / max(1, n_checkpoints(model.model))
-        if layer <= _HELD or not kept_bytes(model, n):
+        if batch * _layer_bytes(model, n) <= _HELD or not kept_bytes(model, n):
             return whole(embeddings, positions)
         with torch.no_grad():
             return in_slices(model, inputs, Plan(_sizes(model)[0]))(embeddings, positions)
@@ -172,7 +179,28 @@ def in_slices(model: Probed, inputs: Inputs, plan: Plan) -> Network:
     from .slices import Slices
 
     assert plan.size is not None
-    return Slices(model.model, torch.tensor([inputs.ids], device=model.device), plan.size, checkpoints=plan.checkpoints)
+    ids = torch.tensor([inputs.ids], device=model.device)
+    return Slices(model.model, ids, range(0, len(inputs.ids), plan.size), checkpoints=plan.checkpoints)
+
+
+def read_from(
+    model: Probed, inputs: Inputs, first: int, at: torch.Tensor, around: Callable[[], AbstractContextManager[None]]
+) -> torch.Tensor:
+    """Return the logits [a, vocabulary] at rows `at` of a text whose rows from `first` on are read in a context.
+
+    The rows before are read as the model reads them, in slices where their attention weights would take much memory.
+    Right only where `kept_bytes` is not 0.
+    """
+    import torch
+
+    from .slices import Slices
+
+    size = _sizes(model)[0] if _layer_bytes(model, first) > _HELD else first
+    starts = [*range(0, first, size), first]
+    x, ids = model.embed(inputs), torch.tensor([inputs.ids], device=model.device)
+    slices = Slices(model.model, ids, starts, around=lambda start: around() if start >= first else nullcontext())
+    with torch.no_grad():
+        return slices(x, at).logits[0]
 
 
 # ── what is measured ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,7 +226,7 @@ def bytes_a_column(model: Probed, n: int) -> int:
     kept = kept_bytes(model, n)
     if kept:
         return int(n * kept * _wide(model.embed(probe.short_text(model)).element_size()))
-    return int(2 * _weight_of(model).pair * n * n / max(1, n_checkpoints(model.model)))
+    return int(2 * _layer_bytes(model, n))
 
 
 def _wide(element: int) -> int:
@@ -208,6 +236,11 @@ def _wide(element: int) -> int:
 
 def _sizes(model: Probed) -> tuple[int, ...]:
     return _SIZES.get(model.device.type, _SIZES_OF_GPUS)
+
+
+def _layer_bytes(model: Probed, n: int) -> float:
+    """Return the bytes of one layer's attention weights in one pass over n tokens."""
+    return _weight_of(model).pair * n * n / max(1, n_checkpoints(model.model))
 
 
 def _weight_of(model: Probed) -> Weight:
@@ -279,7 +312,7 @@ def _logits_agree(model: Probed) -> float:
     with torch.no_grad():
         expected = model.network(inputs)(x, at).logits
         try:
-            slices = Slices(inside.model, torch.tensor([ids], device=model.device), _TRIED_SLICE)
+            slices = Slices(inside.model, torch.tensor([ids], device=model.device), range(0, _TRIED, _TRIED_SLICE))
             found = slices(x, at).logits
         except (UnsupportedMethod, *probe.MODEL_ERRORS):
             return 0.0

@@ -11,9 +11,10 @@ It imports torch and transformers, so it is imported late.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -135,13 +136,22 @@ class _Slice(NamedTuple):
 class Slices:
     """A shadow, whose parameters are frozen, as a network that reads texts [b, m, d] of the ids [1, n] in slices.
 
-    `size`: how many tokens are read at once. `checkpoints`: whether each layer of a slice keeps only its input, too.
-    `kept_bytes`: those of the keys and values of the text that was read last.
+    `starts`: the first row of each slice, from 0 on. `checkpoints`: whether each layer of a slice keeps only its input,
+    too. `around`: from the first row of a slice to a context in which it is read. `kept_bytes`: those of the keys and
+    values of the text that was read last.
     """
 
-    def __init__(self, model: Any, ids: torch.Tensor, size: int, *, checkpoints: bool = False) -> None:
-        self._model, self._ids, self._size = model, ids, size
-        self._checkpoints = checkpoints
+    def __init__(
+        self,
+        model: Any,
+        ids: torch.Tensor,
+        starts: Sequence[int],
+        *,
+        checkpoints: bool = False,
+        around: Callable[[int], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._model, self._ids, self._starts = model, ids, starts
+        self._checkpoints, self._around = checkpoints, around
         self.kept_bytes = 0
 
     def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
@@ -156,14 +166,14 @@ class Slices:
 
     def bounds(self, n: int) -> list[tuple[int, int]]:
         """Return the first and the last row, exclusive, of each slice."""
-        return [(start, min(n, start + self._size)) for start in range(0, n, self._size)]
+        return [*pairwise([*(start for start in self._starts if start < n), n])]
 
     def run(self, part: torch.Tensor, start: int, cache: Cache) -> torch.Tensor:
         """Read one slice [b, s, d] from row `start` on. Return its logits, of the rows that its projection is given."""
         ids = self._ids[:, start : start + part.shape[1]].expand(len(part), -1)
         thrifty = self._checkpoints and torch.is_grad_enabled()
         answer = Answer(self._model.get_input_embeddings(), ids, part)
-        with answering([answer]), checkpointed(self._model) if thrifty else nullcontext():
+        with self._around(start), answering([answer]), checkpointed(self._model) if thrifty else nullcontext():
             return logits_of(self._model(input_ids=ids, past_key_values=cache, use_cache=True))
 
     @property
