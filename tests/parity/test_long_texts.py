@@ -1,4 +1,4 @@
-"""Long texts: slices over a cache have the gradient of one pass, and plans need the bytes that they are said to need."""
+"""Long texts: slices have the gradient of one pass, and plans need the bytes that they are said to need."""
 
 from __future__ import annotations
 
@@ -108,7 +108,13 @@ def test_a_text_beyond_a_border_of_positions_is_not_cut(kind: str, monkeypatch: 
 @pytest.mark.parametrize("plan", [Plan(16), Plan(16, checkpoints=True), Plan(checkpoints=True)], ids=str)
 @pytest.mark.parametrize(
     ("method", "settings"),
-    [("saliency", {}), ("integrated_gradients", {"steps": 3}), ("attnlrp", {}), ("gim", {}), ("attnlrp", {"rule": "cp-lrp"})],
+    [
+        ("saliency", {}),
+        ("integrated_gradients", {"steps": 3}),
+        ("attnlrp", {}),
+        ("gim", {}),
+        ("attnlrp", {"rule": "cp-lrp"}),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("name", ["llama", "gemma2", "gpt_neox"])
@@ -184,7 +190,9 @@ def peak(model: Any, n: int, plan: Plan) -> int:
 
 
 @pytest.mark.parametrize(
-    "plan", [Plan(), Plan(checkpoints=True), Plan(64), Plan(64, checkpoints=True)], ids=lambda p: f"{p.size}-{p.checkpoints}"
+    "plan",
+    [Plan(), Plan(checkpoints=True), Plan(64), Plan(64, checkpoints=True)],
+    ids=lambda p: f"{p.size}-{p.checkpoints}",
 )
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_a_plan_needs_about_the_bytes_that_are_foretold(attention: str, plan: Plan) -> None:
@@ -239,7 +247,9 @@ def test_what_does_not_fit_is_refused_with_a_number_before_it_is_read(
     monkeypatch.setattr(pipeline.memory, "free", lambda _device: 6_000_000)
     passes: list[int] = []
     inside = Model._project
-    monkeypatch.setattr(Model, "_project", lambda self, call, at, way: passes.append(int(at.max())) or inside(self, call, at, way))
+    monkeypatch.setattr(
+        Model, "_project", lambda self, call, at, way: passes.append(int(at.max())) or inside(self, call, at, way)
+    )
     with pytest.raises(OutOfMemory, match=r"This map of 8,000 tokens needs about \d+ MB, and 6 MB are free") as caught:
         sw.attribute(eager_model, input_ids=ids_of(8000), target_ids=[50], memory_budget=1, progress=False)
     assert "Shorten the text" in str(caught.value)
@@ -247,7 +257,9 @@ def test_what_does_not_fit_is_refused_with_a_number_before_it_is_read(
     fits = int(str(caught.value).split("enough for about ")[1].split(" tokens")[0].replace(",", ""))
     least = long_texts.costs(eager_model.shadow(), Inputs((), tuple(ids_of(8000)))).least
     assert least(fits) <= 6_000_000 < least(fits + 1)
-    with pytest.raises(OutOfMemory, match=r"Attention rollout of 8,000 tokens needs about 1.0 GB, and 6 MB are free: en"):
+    with pytest.raises(
+        OutOfMemory, match=r"Attention rollout of 8,000 tokens needs about 1.0 GB, and 6 MB are free: en"
+    ):
         sw.attribute(eager_model, input_ids=ids_of(8000), target_ids=[50], method="attention_rollout", progress=False)
 
 
@@ -265,7 +277,9 @@ def test_a_long_map_is_that_of_a_plain_backward_pass(eager_model: Model, monkeyp
     expected = g[0, :1102].norm(dim=-1).numpy()
     sizes: list[Any] = []
     slices = long_texts.in_slices
-    monkeypatch.setattr(long_texts, "in_slices", lambda m, i, plan: sizes.append((len(i.ids), plan)) or slices(m, i, plan))
+    monkeypatch.setattr(
+        long_texts, "in_slices", lambda m, i, plan: sizes.append((len(i.ids), plan)) or slices(m, i, plan)
+    )
     a = sw.attribute(
         eager_model, input_ids=ids, target_ids=written, span=(0, 3), objective="log_probability", progress=False
     )

@@ -187,7 +187,9 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     read = problem.access.attention
     device = problem.embeddings.device
     # Float32: the shares before and after a layer, their mixture and its product.
-    check_fits(device, lambda n: 16 * n * n, problem.n_rows, "Attention rollout", "Take attention, or shorten the text.")
+    check_fits(
+        device, lambda n: 16 * n * n, problem.n_rows, "Attention rollout", "Take attention, or shorten the text."
+    )
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)

@@ -83,7 +83,8 @@ def attribute(
     if labels is not None or hasattr(model, "attribute_text"):  # a server's model makes its own map
         others = {
             "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
-            "target_ids": target_ids, "segments": segments, "documents": documents, "objective": objective, "foil": foil, "span": span,
+            "target_ids": target_ids, "segments": segments, "documents": documents, "objective": objective,
+            "foil": foil, "span": span,
         }  # fmt: skip
         if labels is not None and target is not None:
             raise InputError("There are labels= and a target=.", cure="Give one: what to choose between, or an answer.")

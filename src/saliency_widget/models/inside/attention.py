@@ -176,21 +176,27 @@ class AttentionReader:
             logits = on.handed_out(n, at, hear)
         else:
             _check_own_attention(on.model)
-            skips = first >= _SKIPPED and not once and has_interface(on.model) and bool(kept_bytes(on.model, n))
             with ExitStack() as stack:
                 for layer in layers_in(on.model.model):
                     stack.callback(layer.register_forward_pre_hook(enter).remove)
-                if skips:
-                    later = recording(on.kinds, lambda kind, layer, start, w: hear(kind, layer, first + start, w))
-                    logits = read_from(on.model, self.inputs.at(range(n)), first, at, lambda: answering(on.model, later))
-                else:
-                    stack.enter_context(answering(on.model, recording(on.kinds, hear)))
-                    logits = forward(on.model, self.inputs, n, at)
+                logits = on.from_query(0 if once else first, n, at, hear)
         if _needed(self.model) - set(heard):
             raise UnsupportedMethod(f"{name} does not hand out its attention weights.", cure=_CURE)
         if max(float(value) for value in beyond) > _ROUNDING:
             raise UnsupportedMethod(f"What {name} hands out are no weights: they are not shares of 1.", cure=_CURE)
         return logits
+
+    def from_query(self, first: int, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+        """Do what `run` does by attention of our own, without the weights of the queries before `first` where it may.
+
+        It may in a long text, on the interface, if the model reads on from kept keys and values.
+        """
+        model = self.model
+        if first < _SKIPPED or not has_interface(model) or not kept_bytes(model, n):
+            with answering(model, recording(self.kinds, record)):
+                return forward(model, self.inputs, n, at)
+        later = recording(self.kinds, lambda kind, layer, start, w: record(kind, layer, first + start, w))
+        return read_from(model, self.inputs.at(range(n)), first, at, lambda: answering(model, later))
 
     @property
     def n_layers(self) -> int:

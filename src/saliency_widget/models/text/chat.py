@@ -59,7 +59,7 @@ class Written(NamedTuple):
     text: str
     given: list[tuple[int, int]]
     turns: list[tuple[int, SegmentKind, str]]
-    documents: list[tuple[str, int, int]] = []
+    documents: list[tuple[str, int, int]]
 
 
 def check_chat(messages: Any, tools: Any, template: Any, documents: Any = None) -> Chat:
@@ -160,7 +160,9 @@ def write_chat(tokenizer: Any, chat: Chat) -> Written:
     chat, text = _readable(tokenizer, chat)
     found = _places(tokenizer, chat, text)
     _check_dropped(chat, found)
-    return Written(text, _user_ranges(found), _turns(tokenizer, chat, text, found), places_of_documents(chat.documents, found))
+    return Written(
+        text, _user_ranges(found), _turns(tokenizer, chat, text, found), places_of_documents(chat.documents, found)
+    )
 
 
 def _check_variables(tokenizer: Any, chat: Chat) -> None:
@@ -445,7 +447,7 @@ def _turns(tokenizer: Any, chat: Chat, text: str, found: Places) -> list[tuple[i
 
 
 class Encoding(NamedTuple):
-    """A rendered chat as tokens. `segments`: its turns, which tile them; `documents`: the name and the tokens of each."""
+    """A rendered chat as tokens. `segments`: its turns, which tile them; `documents`: the name and tokens of each."""
 
     ids: list[int]
     roles: list[Role]

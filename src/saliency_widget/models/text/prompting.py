@@ -89,13 +89,8 @@ def check_prompt(
     if target is not None and not isinstance(target, str):
         raise InputError(f"The target is a {type(target).__name__}, not a string.", cure="Give target_ids= for ids.")
     ids = None if input_ids is None else _whole_numbers("input_ids", input_ids)
-    if messages is None and documents is not None:
-        raise InputError(
-            "documents= are for a chat, and there is none.",
-            cure='Give messages=, or write them into the text and name them: segments={"a name": "its words"}.',
-        )
-    if messages is None and (tools is not None or template is not None):
-        raise InputError("tools= and template= are for a chat, and there is none.", cure="Give messages=.")
+    if messages is None:
+        _check_no_chat(tools, template, documents)
     if text == "" or ids == ():
         raise InputError(f"The {given[0]} is empty.", cure="Give at least one token for the model to read.")
     whole_text("The text", text or "")
@@ -110,6 +105,17 @@ def check_prompt(
         target_ids=None if target_ids is None else _whole_numbers("target_ids", target_ids),
         named=() if segments is None else check_named(segments),
     )
+
+
+def _check_no_chat(tools: Any, template: Any, documents: Any) -> None:
+    """Raise InputError if what only a chat has is given without one."""
+    if documents is not None:
+        raise InputError(
+            "documents= are for a chat, and there is none.",
+            cure='Give messages=, or write them into the text and name them: segments={"a name": "its words"}.',
+        )
+    if tools is not None or template is not None:
+        raise InputError("tools= and template= are for a chat, and there is none.", cure="Give messages=.")
 
 
 def check_max_new_tokens(n: int) -> None:
