@@ -34,7 +34,7 @@ def named(template: str, documents: Any) -> dict[str, str]:
     """Return the text of each named segment of the encoded chat."""
     tokenizer = tokenizer_of(template)
     encoded = encode_text(tokenizer, check_prompt(None, messages=QUESTION, documents=documents))
-    return {name: tokenizer.decode(encoded.inputs.ids[at.start : at.stop]) for name, at in encoded.named}
+    return {name: tokenizer.decode(encoded.inputs.ids[at.start : at.stop]).strip() for name, at in encoded.named}
 
 
 def test_each_document_is_a_segment_in_its_place() -> None:

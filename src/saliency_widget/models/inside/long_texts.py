@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     import torch
 
     from .probe import Probed
+    from .slices import Slices
     from .ways import Network
+
+    Kept = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values [b, heads, n, width] of each layer
 
 LONG = 1024  # tokens from which on the reading of a text is planned
 _SIZES = {"cpu": (256, 64, 16)}  # tokens of a slice, the fastest first: its weights fit into a cache
@@ -90,9 +93,14 @@ class Costs(NamedTuple):
         one = [Plan()] + [Plan(checkpoints=True)] * bool(self.layers)
         slices = [] if self.kept is None else [Plan(size) for size in self.sizes if size < n]
         finer = [Plan(size, checkpoints=True) for size in self.sizes if size < n] if slices and self.layers else []
-        # Slices read a text twice more, and compute half of the weights.
-        weights_rule = self.weight.pair * n > 2 * self.weight.token
-        yield from [*slices, *finer, *one] if weights_rule else [*one, *slices, *finer]
+        yield from [*slices, *finer, *one] if self.is_of_pairs(n) else [*one, *slices, *finer]
+
+    def is_of_pairs(self, n: int) -> bool:
+        """Return whether most bytes are those of pairs of tokens: then slices are faster, too.
+
+        They read a text once more, and compute only half of the pairs.
+        """
+        return self.weight.pair * n > 2 * self.weight.token
 
     def plan(self, n: int, budget: int) -> Plan:
         """Return the fastest plan that half of the budget holds, else the smallest one."""
@@ -121,7 +129,7 @@ def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[]
         if n < LONG or not (torch.is_grad_enabled() and embeddings.requires_grad):
             return whole(embeddings, positions)
         if not found:
-            found.append(costs(model, inputs))
+            found.append(costs(model, inputs, budget // batch))
         plan = found[0].plan(n, budget // batch)
         if batch * found[0].of(plan, n) > max(budget, free()):
             raise too_long("This map", n, lambda n: batch * found[0].least(n), max(budget, free()), _CURE)
@@ -140,7 +148,7 @@ def too_long(what: str, n: int, need: Callable[[int], float], free: int, cure: s
 
     `need`: from a number of tokens to bytes; it grows with that number. `free`: bytes.
     """
-    fits = bisect_right(range(n), free, key=need) - 1
+    fits = bisect_right(range(n), float(free), key=need) - 1
     return OutOfMemory(
         f"{what} of {n:,} tokens needs about {_told(need(n))}, and {_told(free)} are free: enough for about {fits:,} "
         "tokens.",
@@ -164,7 +172,7 @@ def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Networ
         batch, n, _ = embeddings.shape
         if n < LONG or (torch.is_grad_enabled() and embeddings.requires_grad):
             return whole(embeddings, positions)
-        if batch * _layer_bytes(model, n) <= _HELD or not kept_bytes(model, n):
+        if not reads_in_slices(model, n, batch):
             return whole(embeddings, positions)
         with torch.no_grad():
             return in_slices(model, inputs, Plan(_sizes(model)[0]))(embeddings, positions)
@@ -172,7 +180,18 @@ def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Networ
     return run
 
 
-def in_slices(model: Probed, inputs: Inputs, plan: Plan) -> Network:
+def reads_in_slices(model: Probed, n: int, batch: int = 1) -> bool:
+    """Return whether texts of n tokens are read in slices, also without gradients: their weights take much memory."""
+    return n >= LONG and batch * _layer_bytes(model, n) > _HELD and kept_bytes(model, n) > 0
+
+
+def read_and_keep(model: Probed, inputs: Inputs, embeddings: torch.Tensor, at: torch.Tensor) -> tuple[Forward, Kept]:
+    """Return the output at `at` of a text that `reads_in_slices`, and the keys and values of each layer."""
+    slices = in_slices(model, inputs, Plan(_sizes(model)[0]))
+    return slices(embeddings, at), slices.kept
+
+
+def in_slices(model: Probed, inputs: Inputs, plan: Plan) -> Slices:
     """Return this shadow as a network that reads the text in slices. Right only where `kept_bytes` is not 0."""
     import torch
 
@@ -206,14 +225,18 @@ def read_from(
 # ── what is measured ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def costs(model: Probed, inputs: Inputs) -> Costs:
-    """Return the costs of this shadow, with the hooks that it has now, for texts up to the length of `inputs`."""
+def costs(model: Probed, inputs: Inputs, budget: int = 0) -> Costs:
+    """Return the costs of this shadow, with the hooks that it has now, for texts up to the length of `inputs`.
+
+    Whether it reads in slices is tried unless half of the budget holds one pass, which is the fastest plan.
+    """
     n = len(inputs.source) + len(inputs.ids)
-    weight = weigh(model)
     x = model.embed(probe.short_text(model))
-    kept = kept_bytes(model, n) if _gradients_agree(model) else 0
-    width = x.shape[2] * x.element_size()
-    return Costs(weight, kept or None, n_checkpoints(model.model), width, _wide(x.element_size()), _sizes(model))
+    width, wide = x.shape[2] * x.element_size(), _wide(x.element_size())
+    found = Costs(weigh(model), None, n_checkpoints(model.model), width, wide, _sizes(model))
+    if not found.is_of_pairs(n) and found.of(Plan(), n) <= budget / 2:
+        return found
+    return found._replace(kept=(kept_bytes(model, n) if _gradients_agree(model) else 0) or None)
 
 
 def bytes_a_column(model: Probed, n: int) -> int:
@@ -227,6 +250,11 @@ def bytes_a_column(model: Probed, n: int) -> int:
     if kept:
         return int(n * kept * _wide(model.embed(probe.short_text(model)).element_size()))
     return int(2 * _layer_bytes(model, n))
+
+
+def bytes_a_pass(model: Probed, n: int) -> float:
+    """Return the bytes of attention weights that one pass over a long text holds, without gradients; else 0."""
+    return 2 * _layer_bytes(model, n) if n >= LONG else 0.0
 
 
 def _wide(element: int) -> int:
@@ -316,7 +344,9 @@ def _logits_agree(model: Probed) -> float:
             found = slices(x, at).logits
         except (UnsupportedMethod, *probe.MODEL_ERRORS):
             return 0.0
-    return slices.kept_bytes / _TRIED if probe.near(found, expected, model, probe.OTHER) else 0.0
+    if not probe.near(found, expected, model, probe.OTHER):
+        return 0.0
+    return sum(keys.nbytes + values.nbytes for keys, values in slices.kept) / _TRIED
 
 
 def _gradients_agree(model: Probed) -> bool:

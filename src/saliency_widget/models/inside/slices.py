@@ -137,8 +137,8 @@ class Slices:
     """A shadow, whose parameters are frozen, as a network that reads texts [b, m, d] of the ids [1, n] in slices.
 
     `starts`: the first row of each slice, from 0 on. `checkpoints`: whether each layer of a slice keeps only its input,
-    too. `around`: from the first row of a slice to a context in which it is read. `kept_bytes`: those of the keys and
-    values of the text that was read last.
+    too. `around`: from the first row of a slice to a context in which it is read. `kept`: the keys and values
+    [b, heads, m, width] of each layer, of the text that was read last.
     """
 
     def __init__(
@@ -148,11 +148,11 @@ class Slices:
         starts: Sequence[int],
         *,
         checkpoints: bool = False,
-        around: Callable[[int], AbstractContextManager[None]] = nullcontext,
+        around: Callable[[int], AbstractContextManager[None]] = lambda _start: nullcontext(),
     ) -> None:
         self._model, self._ids, self._starts = model, ids, starts
         self._checkpoints, self._around = checkpoints, around
-        self.kept_bytes = 0
+        self.kept: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
         """Return logits and head at `positions` [a] of `embeddings` [b, m, d].
@@ -161,7 +161,7 @@ class Slices:
         """
         reading = _Reading(self, embeddings, positions)
         output = reading.read()
-        self.kept_bytes = reading.kept_bytes
+        self.kept = reading.kept
         return output
 
     def bounds(self, n: int) -> list[tuple[int, int]]:
@@ -192,7 +192,11 @@ class _Reading:
         self._cache = Cache(layer_class_to_replicate=partial(_Layer, self._place))
         self._bounds = slices.bounds(embeddings.shape[1])
         at: list[int] = positions.tolist()
-        self._inside = [[i for i, p in enumerate(at) if start <= p < end] for start, end in self._bounds]
+        inside = [[i for i, p in enumerate(at) if start <= p < end] for start, end in self._bounds]
+        last = max(number for number, here in enumerate(inside) if here)
+        self._bounds, self._inside = self._bounds[: last + 1], inside[: last + 1]
+        # On the device once: a list as an index would be sent there again for each column.
+        self._picked = [torch.tensor(here, dtype=torch.long, device=positions.device) for here in self._inside]
         self._at = positions
         self._wanted = torch.is_grad_enabled() and embeddings.requires_grad
         self._head: torch.Tensor | None = None  # [b, a, hidden]
@@ -203,25 +207,23 @@ class _Reading:
         return [store for layer in self._cache.layers for store in layer.stores]
 
     @property
-    def kept_bytes(self) -> int:
-        """Return the bytes of all keys and values."""
-        return sum(store.kept.nbytes for store in self._stores if store.kept is not None)
+    def kept(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return the keys and values of each layer that has any."""
+        pairs = [[store.kept for store in layer.stores] for layer in self._cache.layers]
+        return [(keys, values) for keys, values in pairs if keys is not None and values is not None]
 
     def read(self) -> Forward:
         """Read the text, the last slice with a graph if gradients are wanted."""
         parts: list[torch.Tensor] = []
-        last = max(number for number, inside in enumerate(self._inside) if inside)
-        del self._bounds[last + 1 :], self._inside[last + 1 :]
         for number, inside in enumerate(self._inside):
             if inside:
                 made, logits = self._read(number)
                 parts.append(logits)
-                self._last = made if number == last else None
+                self._last = made if number == len(self._bounds) - 1 else None
             else:
                 with torch.no_grad():
                     self._read(number)
-        order = torch.tensor([i for inside in self._inside for i in inside], device=parts[0].device).argsort()
-        logits = torch.cat(parts, dim=1)[:, order]
+        logits = torch.cat(parts, dim=1)[:, torch.cat(self._picked).argsort().to(parts[0].device)]
         assert self._head is not None, "`_listening` was called"
         if not self._wanted:
             return Forward(logits, self._head)
@@ -244,9 +246,8 @@ class _Reading:
 
         The list holds these rows with their graph.
         """
-        inside, heard = self._inside[number], []
-        start = self._bounds[number][0]
-        rows = self._at[inside] - start if inside else self._at.new_zeros(1)
+        picked, heard = self._picked[number], []
+        rows = self._at[picked] - self._bounds[number][0] if len(picked) else self._at.new_zeros(1)
 
         def pick(_module: Any, args: Any) -> tuple[Any, ...]:
             hidden = args[0] if args else None
@@ -254,14 +255,15 @@ class _Reading:
                 raise UnsupportedMethod("The vocabulary projection reads no rows of hidden states.", cure=_CURE)
             found = hidden[:, rows.to(hidden.device)]
             heard.append(found)
-            if not inside:
+            if not len(picked):
                 return (found, *args[1:])
             if self._head is None:
                 self._head = found.detach().new_empty(len(found), len(self._at), found.shape[2])
                 self._head.requires_grad_(self._wanted)
+            here = picked.to(hidden.device)
             with torch.no_grad():
-                self._head[:, inside] = found
-            return (self._head[:, inside], *args[1:])
+                self._head[:, here] = found
+            return (self._head[:, here], *args[1:])
 
         handle = self._slices.head.register_forward_pre_hook(pick)
         try:
@@ -283,25 +285,33 @@ class _Reading:
             start, end = self._bounds[number]
             made, self._last = self._last, None
             if made is None:
-                made, _ = self._read(number)
+                with torch.enable_grad():
+                    made, _ = self._read(number)
             self._place.start = start
             begun = [was or any(mine[i] for i in self._inside[number]) for was, mine in zip(begun, asked, strict=True)]
             cols = [col for col in range(k) if begun[col]]
-            for col in cols:
-                self._place.column = col
-                roots = [] if made.hidden is None else [(made.hidden, seeds[col][:, self._inside[number]])]
-                if number < len(self._bounds) - 1:
-                    news = [(store.new, store.gradient(col)) for store in stores if store.new is not None]
-                    roots += [(new, gradient) for new, gradient in news if new.requires_grad]
-                outputs, gradients = zip(*roots, strict=True)
-                (out[col, :, start:end],) = torch.autograd.grad(
-                    outputs, made.x, gradients, retain_graph=col != cols[-1], materialize_grads=True
-                )
+            self._back(number, made, seeds, cols, out)
             for store in stores:
                 store.new = None
         for store in stores:
             store.gradients = None
         return out
+
+    def _back(self, number: int, made: _Slice, seeds: torch.Tensor, cols: Sequence[int], out: torch.Tensor) -> None:
+        """Write the gradients of a slice's rows for some columns into `out`, and add those of what was kept before."""
+        start, end = self._bounds[number]
+        picked = self._picked[number].to(seeds.device)
+        news = [store for store in self._stores if store.new is not None and store.new.requires_grad]
+        later = news if number < len(self._bounds) - 1 else []
+        for col in cols:
+            self._place.column = col
+            roots = [(store.new, store.gradient(col)) for store in later]
+            if made.hidden is not None:
+                roots.append((made.hidden, seeds[col][:, picked]))
+            outputs, gradients = zip(*roots, strict=True)
+            (out[col, :, start:end],) = torch.autograd.grad(
+                outputs, made.x, gradients, retain_graph=col != cols[-1], materialize_grads=True
+            )
 
 
 def _wide(numbers: torch.Tensor) -> torch.dtype:
