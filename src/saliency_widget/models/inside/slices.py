@@ -282,12 +282,11 @@ class _Reading:
         asked: list[list[bool]] = seeds.detach().abs().amax(dim=(1, 3)).ne(0).tolist()  # NaN is not 0 either
         begun = [False] * k
         for number in reversed(range(len(self._bounds))):
-            start, end = self._bounds[number]
             made, self._last = self._last, None
             if made is None:
                 with torch.enable_grad():
                     made, _ = self._read(number)
-            self._place.start = start
+            self._place.start = self._bounds[number][0]
             begun = [was or any(mine[i] for i in self._inside[number]) for was, mine in zip(begun, asked, strict=True)]
             cols = [col for col in range(k) if begun[col]]
             self._back(number, made, seeds, cols, out)
