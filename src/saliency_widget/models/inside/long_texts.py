@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LONG = 1024  # tokens from which on the reading of a text is planned
 _SIZES = {"cpu": (256, 64, 16)}  # tokens of a slice, the fastest first: its weights fit into a cache
 _SIZES_OF_GPUS = (1024, 256, 64, 16)
-_HELD = 64 << 20  # bytes of one layer's attention weights; texts with more are read in slices, also without gradients
+_HELD = 16 << 20  # bytes of one layer's attention weights; texts with more are read in slices, also without gradients
 _LENGTHS = (48, 96)  # of the texts whose graphs are measured
 _TRIED = 24  # tokens of the text on which slices are tried, and those of its slices
 _TRIED_SLICE = 7
