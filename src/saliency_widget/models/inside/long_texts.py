@@ -148,7 +148,7 @@ def too_long(what: str, n: int, need: Callable[[int], float], free: int, cure: s
 
     `need`: from a number of tokens to bytes; it grows with that number. `free`: bytes.
     """
-    fits = bisect_right(range(n), float(free), key=need) - 1
+    fits = max(0, bisect_right(range(n), float(free), key=need) - 1)
     return OutOfMemory(
         f"{what} of {n:,} tokens needs about {_told(need(n))}, and {_told(free)} are free: enough for about {fits:,} "
         "tokens.",
