@@ -72,7 +72,6 @@ def cpu() -> float:
 
 def one(way: str, n: int, queue: Any) -> None:
     attention, method, planned = WAYS[way]
-    torch.set_num_threads(1)
     model, ids = tiny(attention), ids_of(n)
     sw.attribute(model, input_ids=ids[:32], target_ids=[7], method=method, progress=False)
     if not planned:
@@ -86,7 +85,6 @@ def one(way: str, n: int, queue: Any) -> None:
 
 def document(repeats: int, queue: Any) -> None:
     """The map of a whole answer of 40 tokens after 1,700, until its chunk is there, and the two plain passes."""
-    torch.set_num_threads(1)
     model = sw.load_model("demo", device="cpu", dtype="float32")
     sentence = "The film that we saw last night was long, loud and, to everyone's surprise, rather good. "
     ids = model.tokenizer(sentence * 100)["input_ids"][:1740]
@@ -113,7 +111,7 @@ def document(repeats: int, queue: Any) -> None:
 
 def apart(work: Any, *given: Any) -> Any:
     """The result of a function in a process of its own."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")  # what was imported is there, and no thread was started
     queue = context.Queue()
     process = context.Process(target=work, args=(*given, queue))
     process.start()
@@ -147,9 +145,11 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=LENGTHS[-1])
     parser.add_argument("--document", type=int, default=0, help="how often the document of 1,700 tokens is measured")
     chosen = parser.parse_args()
+    torch.set_num_threads(1)
     path = chosen.out / "long.json"
-    rows: list[dict[str, Any]] = []
-    about: dict[str, Any] = {"machine": engine.machine(), "rows": rows}
+    known = json.loads(path.read_text()) if path.exists() and not chosen.most else {"rows": []}
+    rows: list[dict[str, Any]] = known["rows"]
+    about: dict[str, Any] = {"machine": engine.machine(), **known}
     for n in (n for n in LENGTHS if n <= chosen.most):
         rows.append({"tokens": n})
         for way, (_, _, planned) in WAYS.items():

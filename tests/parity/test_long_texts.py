@@ -17,7 +17,7 @@ from saliency_widget.errors import OutOfMemory
 from saliency_widget.models.base import Model
 from saliency_widget.models.inside import long_texts, reuse
 from saliency_widget.models.inside.checkpointing import checkpointed
-from saliency_widget.models.inside.long_texts import Costs, Plan, Weight
+from saliency_widget.models.inside.plans import Costs, Plan, Weight
 from saliency_widget.models.inside.slices import Slices
 from saliency_widget.models.loading.kinds import model_of
 from saliency_widget.types import Inputs
@@ -137,6 +137,11 @@ def test_a_plan_changes_no_number_of_a_map(
     np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=tolerance * largest)
 
 
+def costs(model: Any, n: int) -> Costs:
+    """Return what the plans for a text of n tokens need, by a shadow."""
+    return long_texts.with_slices(long_texts.costs(model), model, n)
+
+
 # ── what is chosen ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -202,7 +207,7 @@ def test_a_plan_needs_about_the_bytes_that_are_foretold(attention: str, plan: Pl
     """
     model = model_of(*eager(attn_implementation=attention), "tiny").shadow()
     n = 500
-    foretold = long_texts.costs(model, Inputs((), tuple(ids_of(n)))).of(plan, n)
+    foretold = costs(model, n).of(plan, n)
     assert foretold / 2 < peak(model, n, plan) < foretold * 2
 
 
@@ -220,7 +225,7 @@ def test_weights_of_every_pair_are_read_in_slices_and_fused_attention_in_one_pas
     """
     fused = model_of(*eager(attn_implementation="sdpa"), "tiny")
     for model, pair, plan in ((eager_model, 16, Plan(256)), (fused, 0, Plan())):
-        found = long_texts.costs(model.shadow(), Inputs((), tuple(ids_of(2000))))
+        found = costs(model.shadow(), 2000)
         assert found.weight.pair == pytest.approx(pair, rel=1e-3)
         assert found.plan(2000, 10**10) == plan
 
@@ -254,7 +259,7 @@ def test_what_does_not_fit_is_refused_with_a_number_before_it_is_read(
     assert "Shorten the text" in str(caught.value)
     assert max(passes) < 100
     fits = int(str(caught.value).split("enough for about ")[1].split(" tokens")[0].replace(",", ""))
-    least = long_texts.costs(eager_model.shadow(), Inputs((), tuple(ids_of(8000)))).least
+    least = costs(eager_model.shadow(), 8000).least
     assert least(fits) <= 6_000_000 < least(fits + 1)
     with pytest.raises(
         OutOfMemory, match=r"Attention rollout of 8,000 tokens needs about 1.0 GB, and 6 MB are free: en"

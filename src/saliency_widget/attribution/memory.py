@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..errors import InputError, OutOfMemory
-from ..models.inside.long_texts import too_long
+from ..models.inside.plans import too_long
 
 if TYPE_CHECKING:
     import torch

@@ -8,17 +8,17 @@ most models, and where weights are n² the former is, and is faster: later token
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ...errors import OutOfMemory, UnsupportedMethod
+from ...errors import UnsupportedMethod
 from ...types import Inputs
 from . import probe
 from .checkpointing import checkpointed, n_checkpoints
 from .graphs import has_every_gradient
 from .hooks import logits_of
+from .plans import Costs, Plan, Weight, too_long
 from .ways import Forward, Way
 
 if TYPE_CHECKING:
@@ -37,80 +37,12 @@ _HELD = 16 << 20  # bytes of one layer's attention weights; texts with more are 
 _LENGTHS = (48, 96)  # of the texts whose graphs are measured
 _TRIED = 24  # tokens of the text on which slices are tried, and those of its slices
 _TRIED_SLICE = 7
-# How far gradients in slices may be from those of one pass, as a share of the largest.
 _CURE = (
     "Shorten the text, free memory on the device, load the model in a smaller dtype, or take attention, or occlusion "
     'with unit="segment".'
 )
+# How far gradients in slices may be from those of one pass, as a share of the largest.
 _GRADIENTS = {"float64": 1e-5, "float32": 1e-3, "float16": 3e-2, "bfloat16": 0.2}
-
-
-class Weight(NamedTuple):
-    """The bytes that a pass keeps for its way back: `token` for each token, `pair` for each pair of tokens."""
-
-    token: float
-    pair: float
-
-    def of(self, rows: int, keys: int) -> float:
-        """Return the bytes of `rows` tokens that attend to `keys`."""
-        return rows * (self.token + self.pair * keys)
-
-
-class Plan(NamedTuple):
-    """A way to read. `size`: the tokens of a slice; None: all in one pass. `checkpoints`: of the layers."""
-
-    size: int | None = None
-    checkpoints: bool = False
-
-
-class Costs(NamedTuple):
-    """The bytes that each plan needs. `kept`: keys and values of a token; None: the model cannot read in slices.
-
-    `layers`: those that can have checkpoints, or 0. `width`: bytes of an embedding. `wide`: the factor by which
-    gradients of keys and values are larger than these.
-    """
-
-    weight: Weight
-    kept: float | None
-    layers: int
-    width: int
-    wide: int
-    sizes: tuple[int, ...]
-
-    def of(self, plan: Plan, n: int) -> float:
-        """Return the bytes that the gradient of one column needs for a text of n tokens."""
-        size, rows = plan.size, min(n, plan.size or n)
-        graph, parts = self.weight.of(rows, n), max(1, self.layers)
-        if plan.checkpoints:  # of one layer the graph, the graph's gradients, and what is computed again
-            graph = self.layers * rows * self.width + 3 * graph / parts
-        else:
-            graph *= 1 + 2 / parts
-        kept = 0 if size is None or self.kept is None else n * self.kept * (1 + self.wide)
-        return graph + kept + 3 * n * self.width
-
-    def plans(self, n: int) -> Iterator[Plan]:
-        """Yield the possible plans for a text of n tokens, the fastest first."""
-        one = [Plan()] + [Plan(checkpoints=True)] * bool(self.layers)
-        slices = [] if self.kept is None else [Plan(size) for size in self.sizes if size < n]
-        finer = [Plan(size, checkpoints=True) for size in self.sizes if size < n] if slices and self.layers else []
-        yield from [*slices, *finer, *one] if self.is_of_pairs(n) else [*one, *slices, *finer]
-
-    def is_of_pairs(self, n: int) -> bool:
-        """Return whether most bytes are those of pairs of tokens: then slices are faster, too.
-
-        They read a text once more, and compute only half of the pairs.
-        """
-        return self.weight.pair * n > 2 * self.weight.token
-
-    def plan(self, n: int, budget: int) -> Plan:
-        """Return the fastest plan that half of the budget holds, else the smallest one."""
-        plans = list(self.plans(n))
-        fitting = (plan for plan in plans if self.of(plan, n) <= budget / 2)
-        return next(fitting, min(plans, key=lambda plan: self.of(plan, n)))
-
-    def least(self, n: int) -> float:
-        """Return the bytes without which a text of n tokens cannot be read."""
-        return min(self.of(plan, n) for plan in self.plans(n))
 
 
 def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[], int]) -> Network:
@@ -120,7 +52,7 @@ def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[]
     Raises, when it is called: OutOfMemory if no plan needs as little as the `free()` bytes of the device.
     """
     whole = model.network(inputs)
-    found: list[Costs] = []
+    found: list[Costs] = []  # of one pass, and then of slices too
 
     def run(embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
         import torch
@@ -129,10 +61,13 @@ def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[]
         if n < LONG or not (torch.is_grad_enabled() and embeddings.requires_grad):
             return whole(embeddings, positions)
         if not found:
-            found.append(costs(model, inputs, budget // batch))
-        plan = found[0].plan(n, budget // batch)
-        if batch * found[0].of(plan, n) > max(budget, free()):
-            raise too_long("This map", n, lambda n: batch * found[0].least(n), max(budget, free()), _CURE)
+            found.append(costs(model))
+        if len(found) == 1 and not found[0].prefers_one_pass(n, budget // batch):
+            found.append(with_slices(found[0], model, len(inputs.source) + len(inputs.ids)))
+        known = found[-1]
+        plan = known.plan(n, budget // batch)
+        if batch * known.of(plan, n) > max(budget, free()):
+            raise too_long("This map", n, lambda n: batch * known.least(n), max(budget, free()), _CURE)
         if plan.size is not None:
             return in_slices(model, inputs, plan)(embeddings, positions)
         if plan.checkpoints:
@@ -141,23 +76,6 @@ def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[]
         return whole(embeddings, positions)
 
     return run
-
-
-def too_long(what: str, n: int, need: Callable[[int], float], free: int, cure: str) -> OutOfMemory:
-    """Return the error for `what` of a text of n tokens that needs too much, with the number of tokens that fit.
-
-    `need`: from a number of tokens to bytes; it grows with that number. `free`: bytes.
-    """
-    fits = max(0, bisect_right(range(n), float(free), key=need) - 1)
-    return OutOfMemory(
-        f"{what} of {n:,} tokens needs about {_told(need(n))}, and {_told(free)} are free: enough for about {fits:,} "
-        "tokens.",
-        cure=cure,
-    )
-
-
-def _told(size: float) -> str:
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 
 def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Network:
@@ -225,18 +143,16 @@ def read_from(
 # ── what is measured ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def costs(model: Probed, inputs: Inputs, budget: int = 0) -> Costs:
-    """Return the costs of this shadow, with the hooks that it has now, for texts up to the length of `inputs`.
-
-    Whether it reads in slices is tried unless half of the budget holds one pass, which is the fastest plan.
-    """
-    n = len(inputs.source) + len(inputs.ids)
+def costs(model: Probed) -> Costs:
+    """Return the costs of this shadow, with the hooks that it has now, in one pass."""
     x = model.embed(probe.short_text(model))
     width, wide = x.shape[2] * x.element_size(), _wide(x.element_size())
-    found = Costs(weigh(model), None, n_checkpoints(model.model), width, wide, _sizes(model))
-    if not found.is_of_pairs(n) and found.of(Plan(), n) <= budget / 2:
-        return found
-    return found._replace(kept=(kept_bytes(model, n) if _gradients_agree(model) else 0) or None)
+    return Costs(weigh(model), None, n_checkpoints(model.model), width, wide, _sizes(model))
+
+
+def with_slices(known: Costs, model: Probed, n: int) -> Costs:
+    """Return the costs also of slices, if this shadow, with its hooks, reads texts of n tokens so."""
+    return known._replace(kept=(kept_bytes(model, n) if _gradients_agree(model) else 0) or None)
 
 
 def bytes_a_column(model: Probed, n: int) -> int:
