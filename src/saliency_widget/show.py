@@ -29,6 +29,7 @@ def show(
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
+    documents: Sequence[str | Mapping[str, Any]] | None = None,
     labels: Any = None,
     method: str = "saliency",
     objective: str | None = None,
@@ -58,8 +59,8 @@ def show(
     if labels is not None or hasattr(model, "attribute_text"):  # a server's model makes its own map
         others = {
             "target": target, "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
-            "target_ids": target_ids, "segments": segments, "objective": objective, "foil": foil,
-            "memory_budget": memory_budget, "explainer": explainer,
+            "target_ids": target_ids, "segments": segments, "documents": documents, "objective": objective,
+            "foil": foil, "memory_budget": memory_budget, "explainer": explainer,
         }  # fmt: skip
         given = check_remote(model, text, labels, others)
         asked = remote_question(given, labels, method=method, **settings)
@@ -77,6 +78,7 @@ def show(
         target=target,
         target_ids=target_ids,
         segments=segments,
+        documents=documents,
     )
     check_max_new_tokens(max_new_tokens)
     check_budget(memory_budget)

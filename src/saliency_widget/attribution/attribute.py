@@ -30,6 +30,7 @@ def attribute(
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
+    documents: Sequence[str | Mapping[str, Any]] | None = None,
     labels: Any = None,
     method: str = "saliency",
     objective: str | None = None,
@@ -55,6 +56,9 @@ def attribute(
         target_ids: the ids of a forced continuation.
         segments: parts of the text that are segments of their own, `{"contract": "the words themselves"}` or, in
             characters, `{"contract": (start, end)}`.
+        documents: texts that were retrieved for the chat, `["…", …]` or `[{"title": "…", "text": "…"}, …]`, which go
+            where the model's chat template has its place for them; each is a segment. With `method="occlusion",
+            unit="segment"` the scores of a document add up to the fall of the objective when it is taken away.
         labels: of a model behind a server (`OpenAIClient`): what it chooses between, as in `explain`. Its map is made
             by taking words out: see `explanation.black_box.server_map`, which has the settings. A server that scores a
             given answer takes `target` instead.
@@ -79,7 +83,8 @@ def attribute(
     if labels is not None or hasattr(model, "attribute_text"):  # a server's model makes its own map
         others = {
             "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
-            "target_ids": target_ids, "segments": segments, "objective": objective, "foil": foil, "span": span,
+            "target_ids": target_ids, "segments": segments, "documents": documents, "objective": objective,
+            "foil": foil, "span": span,
         }  # fmt: skip
         if labels is not None and target is not None:
             raise InputError("There are labels= and a target=.", cure="Give one: what to choose between, or an answer.")
@@ -97,6 +102,7 @@ def attribute(
         target=target,
         target_ids=target_ids,
         segments=segments,
+        documents=documents,
     )
     check_max_new_tokens(max_new_tokens)
     memory.check_budget(memory_budget)

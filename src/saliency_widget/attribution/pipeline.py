@@ -17,6 +17,7 @@ from ..models.classifier import ClassifierModel
 from ..models.inside import probe
 from ..models.inside.access import ModelAccess
 from ..models.inside.checkpointing import checkpointed, graph_bytes
+from ..models.inside.long_texts import LONG, bytes_a_column, bytes_a_pass, network_within
 from ..models.text.prompting import Encoded, Prompt
 from ..models.text.units import unit_numbers
 from ..types import Objective, Request
@@ -370,11 +371,11 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
     inputs = request.inputs.at(range(request.n_rows))
     first = min(target.n_seen for target in request.targets)
     causal = model.is_causal and probe.holds_between(model, inputs, first)
-    network: Network = model.network(inputs)
     embeddings = model.embed(inputs)
     budget = memory.budget(model.device) if memory_budget is None else int(memory_budget)
     _, n, d = embeddings.shape
-    if graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
+    network: Network = network_within(model, inputs, budget, partial(memory.free, model.device))
+    if n < LONG and graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
         network = _each_pass_in(partial(checkpointed, model.model), network)
     return Problem(
         network=network,
@@ -393,6 +394,8 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         },
         fixed=tuple(token.position for token in document.rows if token.role == "special"),
         memory_budget=budget,
+        bytes_a_column=partial(bytes_a_column, model, n),
+        bytes_a_pass=partial(bytes_a_pass, model),
         precision="bfloat16" if probe.rounds_steps(model) else probe.precision(model),
     )
 

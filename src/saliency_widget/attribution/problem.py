@@ -48,6 +48,8 @@ class Problem:
     fixed: tuple[int, ...] = ()  # rows that a user cannot change: special tokens, those of a chat's template
     begun: Mapping[int, Any] = field(default_factory=dict)
     memory_budget: int = 1 << 30  # bytes for one chunk
+    bytes_a_column: Callable[[], int] = lambda: 0  # that gradients need beside arrays as wide as the layers
+    bytes_a_pass: Callable[[int], float] = lambda _n: 0.0  # of attention weights, in one pass over n tokens
     precision: str = "float32"
 
     @property
