@@ -11,6 +11,7 @@ from ...errors import InputError
 from ...export.reading import unprinted
 from ...types import Inputs, Role, Segment, Target, Token
 from .prompting import Encoded
+from .thinking import with_thinking
 from .tokens import describe
 
 
@@ -42,7 +43,10 @@ class Document:
 
 
 def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> Document:
-    """Return the document of a prompt or source and the written (or forced) tokens after it."""
+    """Return the document of a prompt or source and the written (or forced) tokens after it.
+
+    What a model wrote as its thinking is a segment of its own.
+    """
     source, given, _ = encoded.inputs
     ids = (*given, *written)
     special = set(tokenizer.all_special_ids)
@@ -74,12 +78,13 @@ def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> D
         ]
         tiled = [*tiles, wrote]
     first = n + len(given)
+    apart, stretches = with_thinking(tokens, tiled, first)
     return Document(
         inputs=Inputs(source, ids),
         first_target=first,
         targets=tuple(Target(position, (i,)) for position, i in enumerate(written, start=first)),
-        tokens=tuple(tokens),
-        segments=tuple(tiled),
+        tokens=apart,
+        segments=stretches,
     )
 
 

@@ -1,0 +1,116 @@
+"""Planted models that copy: facts stand in the prompt, the thinking copies them, and the answer copies the thinking.
+
+A text, in words, with five facts (each a key and its value) and two steps:
+
+    k3 v5 k7 v2 … <think> x4 k7 v2 x1 k3 v5 … </think> x1      → v5
+
+Only the thinking says which value a tag such as `x1` stands for, so the answer is read there and nowhere else; the value
+in the thinking was copied from the fact with its key. With three steps the thinking goes on: `y2 x1 v5 …`, and the
+answer is asked for by `y2`. So it is known which fact is the answer's: the one whose value it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+
+from saliency_widget.models.loading.kinds import model_of
+
+if TYPE_CHECKING:
+    from saliency_widget.models.base import Model
+
+N_FACTS = 5
+KEYS, VALUES, TAGS, LATER = ([f"{letter}{i}" for i in range(12)] for letter in "kvxy")
+WORDS = ["<unk>", "<think>", "</think>", *KEYS, *VALUES, *TAGS, *LATER]
+AT = {word: i for i, word in enumerate(WORDS)}
+PLACES = 64
+NOISE = 0.01  # of every weight: nothing is exactly 0, as in a model that was trained
+SHARP = 12.0  # the logit by which a head prefers what it looks for
+
+
+class Text(NamedTuple):
+    """A planted text. `fact`: the row of the value that the answer copies in the end; `facts`: of every value."""
+
+    prompt: str
+    thinking: str
+    asked: str
+    answer: str
+    fact: int
+    facts: tuple[int, ...]
+
+
+def copying_model(seed: int) -> Model:
+    """Return a GPT-2 of two layers whose weights, but for noise that `seed` draws, copy.
+
+    The first layer's heads note at each place the words one and two places before it. The second layer's heads look
+    for the place whose word before it is the word here, if that is a key, or whose word two places before it is, if
+    that is a tag; and copy the word that stands there. Embeddings are one direction a word and one a place.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    n = len(WORDS)
+    width = 2 * ((n + PLACES + 3 * n + 1) // 2)
+    word, place = slice(0, n), slice(n, n + PLACES)
+    before, earlier, copied = (slice(n + PLACES + i * n, n + PLACES + (i + 1) * n) for i in range(3))
+    config = GPT2Config(
+        vocab_size=n, n_positions=PLACES, n_embd=width, n_layer=2, n_head=2, n_inner=4, tie_word_embeddings=False,
+        bos_token_id=None, eos_token_id=None, pad_token_id=None, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0,
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(seed)
+    network = GPT2LMHeadModel(config).double().eval()
+    weights = dict(network.named_parameters())
+    for name, weight in weights.items():
+        if "ln_" not in name:
+            weight.data = NOISE * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+    head = width // 2
+    scale = (width / 2) ** 0.5  # about what a norm makes of a 1, of two or three of them in each row
+    with torch.no_grad():
+        weights["transformer.wte.weight"][:, word] += torch.eye(n)
+        weights["transformer.wpe.weight"][:, place] += torch.eye(PLACES)
+        gain = SHARP * head**0.5 / scale**2
+
+        def fill(layer: int, number: int, query: Any, key: Any, to: slice) -> None:
+            """Fill one head: queries and keys [width, m] of what is compared, values of words, written to `to`."""
+            block, at = f"transformer.h.{layer}.", number * head
+            together, out = weights[block + "attn.c_attn.weight"], weights[block + "attn.c_proj.weight"]
+            together[:, at : at + query.shape[1]] += gain * query
+            together[:, width + at : width + at + key.shape[1]] += key
+            together[word, 2 * width + at : 2 * width + at + n] += torch.eye(n) / scale
+            out[at : at + n, to] += torch.eye(n)
+
+        for number, (step, to) in enumerate(((1, before), (2, earlier))):
+            query, key = torch.zeros(width, PLACES), torch.zeros(width, PLACES)
+            key[place] = torch.eye(PLACES)
+            query[place] = torch.eye(PLACES).roll(-step, dims=1)
+            fill(0, number, query, key, to)
+        for number, (words, at) in enumerate(((KEYS, before), (TAGS + LATER, earlier))):
+            query, key = torch.zeros(width, n), torch.zeros(width, n)
+            key[at] = torch.eye(n)
+            for each in words:
+                query[AT[each], AT[each]] = 1
+            fill(1, number, query, key, copied)
+        for value in VALUES:
+            weights["lm_head.weight"][AT[value], copied.start + AT[value]] += 3
+    words = Tokenizer(models.WordLevel(vocab=AT, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return model_of(network, PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>"), "copying")
+
+
+def copying_text(seed: int, *, steps: int) -> Text:
+    """Return a text with two or three steps from the facts to the answer."""
+    rng = np.random.default_rng(seed)
+    keys, values, tags, later = (rng.permutation(names)[:N_FACTS].tolist() for names in (KEYS, VALUES, TAGS, LATER))
+    order = rng.permutation(N_FACTS).tolist()
+    thinking = [word for i in order for word in (tags[i], keys[i], values[i])]
+    asked = tags
+    if steps == 3:
+        order = rng.permutation(N_FACTS).tolist()
+        thinking += [word for i in order for word in (later[i], tags[i], values[i])]
+        asked = later
+    chosen = int(rng.integers(N_FACTS))
+    facts = tuple(2 * i + 1 for i in range(N_FACTS))
+    prompt = " ".join(word for pair in zip(keys, values, strict=True) for word in pair)
+    return Text(prompt, " ".join(thinking), asked[chosen], values[chosen], facts[chosen], facts)
