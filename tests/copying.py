@@ -2,7 +2,7 @@
 
 A text, in words, with five facts (each a key and its value) and two steps:
 
-    k3 v5 k7 v2 … <think> x4 k7 v2 x1 k3 v5 … </think> x1      → v5
+    <s> . . k3 v5 k7 v2 … <think> x4 k7 v2 x1 k3 v5 … </think> x1      → v5
 
 Only the thinking says which value a tag such as `x1` stands for, so the answer is read there and nowhere else; the value
 in the thinking was copied from the fact with its key. With three steps the thinking goes on: `y2 x1 v5 …`, and the
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 N_FACTS = 5
 KEYS, VALUES, TAGS, LATER = ([f"{letter}{i}" for i in range(12)] for letter in "kvxy")
-WORDS = ["<unk>", "<think>", "</think>", *KEYS, *VALUES, *TAGS, *LATER]
+WORDS = ["<unk>", "<s>", ".", "<think>", "</think>", *KEYS, *VALUES, *TAGS, *LATER]
 AT = {word: i for i, word in enumerate(WORDS)}
 PLACES = 64
-NOISE = 0.01  # of every weight: nothing is exactly 0, as in a model that was trained
-SHARP = 12.0  # the logit by which a head prefers what it looks for
+NOISE = 0.005  # of every weight: nothing is exactly 0, as in a model that was trained
+SHARP = 16.0  # the logit by which a head prefers what it looks for
 
 
 class Text(NamedTuple):
@@ -44,9 +44,9 @@ class Text(NamedTuple):
 def copying_model(seed: int) -> Model:
     """Return a GPT-2 of two layers whose weights, but for noise that `seed` draws, copy.
 
-    The first layer's heads note at each place the words one and two places before it. The second layer's heads look
+    The first layer's heads note at each place the words one and two places before it. A head of the second layer looks
     for the place whose word before it is the word here, if that is a key, or whose word two places before it is, if
-    that is a tag; and copy the word that stands there. Embeddings are one direction a word and one a place.
+    that is a tag; and copies the word that stands there. Embeddings are one direction a word and one a place.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
@@ -66,17 +66,17 @@ def copying_model(seed: int) -> Model:
         if "ln_" not in name:
             weight.data = NOISE * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
     head = width // 2
-    scale = (width / 2) ** 0.5  # about what a norm makes of a 1, of two or three of them in each row
+    scales = [(width / ones) ** 0.5 for ones in (2, 4)]  # what each layer's norm makes of a 1, of so many in a row
     with torch.no_grad():
         weights["transformer.wte.weight"][:, word] += torch.eye(n)
         weights["transformer.wpe.weight"][:, place] += torch.eye(PLACES)
-        gain = SHARP * head**0.5 / scale**2
 
         def fill(layer: int, number: int, query: Any, key: Any, to: slice) -> None:
             """Fill one head: queries and keys [width, m] of what is compared, values of words, written to `to`."""
             block, at = f"transformer.h.{layer}.", number * head
             together, out = weights[block + "attn.c_attn.weight"], weights[block + "attn.c_proj.weight"]
-            together[:, at : at + query.shape[1]] += gain * query
+            scale = scales[layer]
+            together[:, at : at + query.shape[1]] += SHARP * head**0.5 / scale**2 * query
             together[:, width + at : width + at + key.shape[1]] += key
             together[word, 2 * width + at : 2 * width + at + n] += torch.eye(n) / scale
             out[at : at + n, to] += torch.eye(n)
@@ -86,14 +86,14 @@ def copying_model(seed: int) -> Model:
             key[place] = torch.eye(PLACES)
             query[place] = torch.eye(PLACES).roll(-step, dims=1)
             fill(0, number, query, key, to)
-        for number, (words, at) in enumerate(((KEYS, before), (TAGS + LATER, earlier))):
-            query, key = torch.zeros(width, n), torch.zeros(width, n)
-            key[at] = torch.eye(n)
-            for each in words:
-                query[AT[each], AT[each]] = 1
-            fill(1, number, query, key, copied)
+        query, key = torch.zeros(width, 2 * n), torch.zeros(width, 2 * n)
+        key[before, :n] = key[earlier, n:] = torch.eye(n)
+        for each in WORDS:  # others rest where nothing stands
+            found = AT[each if each in KEYS else "<s>"] if each not in (*TAGS, *LATER) else n + AT[each]
+            query[AT[each], found] = 1
+        fill(1, 0, query, key, copied)
         for value in VALUES:
-            weights["lm_head.weight"][AT[value], copied.start + AT[value]] += 3
+            weights["lm_head.weight"][AT[value], copied.start + AT[value]] += 1.5
     words = Tokenizer(models.WordLevel(vocab=AT, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return model_of(network, PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>"), "copying")
@@ -111,6 +111,6 @@ def copying_text(seed: int, *, steps: int) -> Text:
         thinking += [word for i in order for word in (later[i], tags[i], values[i])]
         asked = later
     chosen = int(rng.integers(N_FACTS))
-    facts = tuple(2 * i + 1 for i in range(N_FACTS))
-    prompt = " ".join(word for pair in zip(keys, values, strict=True) for word in pair)
+    facts = tuple(2 * i + 4 for i in range(N_FACTS))
+    prompt = " ".join(("<s>", ".", ".", *(word for pair in zip(keys, values, strict=True) for word in pair)))
     return Text(prompt, " ".join(thinking), asked[chosen], values[chosen], facts[chosen], facts)

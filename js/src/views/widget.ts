@@ -20,6 +20,7 @@ import { keepSteady } from "./steady";
 import { targetView } from "./target";
 import { textView } from "./text";
 import { watchTheme } from "./theme";
+import { throughView } from "./through";
 import { createTooltip } from "./tooltip";
 import { goBack, trailView } from "./trail";
 import { undoWhatIf, whatIfView } from "./whatif";
@@ -52,6 +53,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
     classesView(context),
     firstView(context),
     actionsView(context),
+    throughView(context),
     targetView(context),
     whatIfView(context),
   );

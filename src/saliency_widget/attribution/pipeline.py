@@ -63,7 +63,7 @@ class Question:
     def described(self, model: Model) -> list[tuple[str, str]]:
         """Return the settings and the foil as (name, value) texts, without settings that are left to the method."""
         against = [] if self.foil is None else [("instead of", model.foil_text(self.foil))]
-        back = [("through", f"{self.through}, step {self.hop}")] if self.hop else []
+        back = [("hop", str(self.hop))] if self.hop else []
         return [*self.settings.described().items(), *against, *back]
 
     def objective_of(self, model: Model) -> Objective:

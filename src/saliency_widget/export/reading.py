@@ -173,7 +173,9 @@ def headline(attribution: AttributionLike) -> list[str]:
     if attribution.foil is not None:
         objective += f" less that of {attribution.foil.strip() or attribution.foil!r}"
     chosen = [f"{name} {at}" for name in ("layer", "head") if (at := attribution.settings.get(name)) is not None]
-    said = [attribution.model_name, attribution.label, *chosen, objective]
+    hop = attribution.settings.get("hop")
+    back = [] if hop is None else [f"through the {attribution.settings.get('through')}, step {hop}"]
+    said = [attribution.model_name, attribution.label, *chosen, objective, *back]
     return [plain(words) for words in said if words]
 
 
@@ -218,6 +220,7 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
         score = "scores" if max(kept) == 1 else "score"
         said = f"{_tokens(max(kept))} the baseline itself and {score} 0: another baseline would tell."
         yield Note(said, _which(kept))
+    yield from _notes_of_hop(attribution)
     yield from _notes_of_units(attribution)
     yield from _notes_of_server(attribution)
     noise = np.array(attribution.diagnostics.get("precision_noise") or [])
@@ -229,6 +232,19 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
 
 
 _TAKEN = {"mask": "hidden", "delete": "deleted", "replace": "replaced", "resample": "replaced by others of the text"}
+
+
+def _notes_of_hop(attribution: AttributionLike) -> Iterator[Note]:
+    """Yield how much of the step before is handed on to this one: a note for the columns of each percentage."""
+    through, hop = (plain(str(attribution.settings.get(name))) for name in ("through", "hop"))
+    shares = [f"{share:.0%}" for share in attribution.diagnostics.get("handed_on") or []]
+    before = "the direct map" if hop == "1" else "the step before"
+    for share in dict.fromkeys(shares):
+        yield Note(
+            f"{share} of {before} goes this way: the strongest tokens of the {through} hold it, and these scores are "
+            "what they read in turn.",
+            _which(share == each for each in shares),
+        )
 
 
 def _notes_of_units(attribution: AttributionLike) -> Iterator[Note]:

@@ -29,8 +29,8 @@ class Focus(TypedDict):
 class Ask(TypedDict):
     """Show this map; compute it if it does not exist.
 
-    `foil`: the token id of a foil. `col`: compute only this column. `aside`: compute it after the running tasks, and do
-    not show it.
+    `foil`: the token id of a foil. `col`: compute only this column. `hop`: show this step back by way of the thinking.
+    `aside`: compute it after the running tasks, and do not show it.
     """
 
     type: Literal["ask"]
@@ -39,6 +39,7 @@ class Ask(TypedDict):
     settings: NotRequired[dict[str, Any]]
     foil: NotRequired[int]
     col: NotRequired[int]
+    hop: NotRequired[int]
     aside: NotRequired[bool]
 
 
@@ -158,6 +159,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "settings": dict,
     "foil": int,
     "col": int,
+    "hop": int,
     "explainer": str,
     "labels": list,
     "homework": bool,

@@ -15,8 +15,8 @@ from ..attribution.engine import Schedule
 from ..attribution.methods import method_for, method_of, on, why_not
 from ..attribution.objectives import labels, meanings
 from ..attribution.problem import Chunk, Progress, Spot, replaced_by
+from ..attribution.through import HOPS
 from ..errors import Cancelled, WeightsChanged
-from ..export.reading import first_word
 from .messages import menu_message, notes_message, status
 from .pace import Pace
 from .trail import tell_steps
@@ -47,6 +47,14 @@ class _Entry:
     chunks: list[Chunk] = field(default_factory=list)
     seconds: float = 0.0
     spot: Spot | None = None
+
+    def hops(self) -> range:
+        """Return the hops that pages are shown; the direct map, 0, is one of its own where there are others."""
+        return range(1, 1 + HOPS) if self.question.through else range(1)
+
+    def name(self, hop: int) -> str:
+        """Return the id by which the pages know the map, or one of its hops."""
+        return f"{self.map_id}-{hop}" if hop else self.map_id
 
     def there(self) -> set[int]:
         """Return the columns that can be shown."""
@@ -164,8 +172,8 @@ class Maps:
         no more now than when the text is complete. Raises: Cancelled.
         """
         method = method_of(question.card)
-        is_plain = question.foil is None and question.col is None  # else only the whole text shows whether it is valid
-        if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
+        bare = question.foil is None and question.col is None and question.through is None  # else only the whole text shows whether it is valid
+        if not (self._may_begin_early and bare and method and method.early) or method.lacks(model):
             return
         entry = self._early or _Entry(uuid.uuid4().hex[:12], question)
         cols = self._next_early(document, entry.done(), method.early)
@@ -202,12 +210,15 @@ class Maps:
             self._publish(pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
 
     def finished(self, model: Model, document: Document, cols: Sequence[int]) -> list[tuple[str, Attribution]]:
-        """Return the maps that have all of these columns, with the ids by which the pages know them, oldest first."""
+        """Return the maps that have all of these columns, with the ids by which the pages know them, oldest first.
+
+        Hops are none of them: they do not tell what the target would lose.
+        """
         about = (self._fingerprint, document.inputs, document.targets)
         found = [
             (entry.map_id, pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
             for (fingerprint, request), entry in self._cache.items()
-            if (fingerprint, request.inputs, request.targets) == about
+            if (fingerprint, request.inputs, request.targets, request.relays) == (*about, ())
             and entry.done().intersection(entry.question.cols(document)).issuperset(cols)
         ]
         said = self._llm_map()
@@ -247,7 +258,7 @@ class Maps:
         measured = [
             (card.work, passes, entry.seconds)
             for (fingerprint, request), entry in self._cache.items()
-            if (fingerprint, request.inputs, request.targets) == about
+            if (fingerprint, request.inputs, request.targets, request.relays) == (*about, ())
             and entry.question.settings == type(entry.question.settings)()
             if (card := entry.question.card).work is not None and entry.seconds > 0 and (passes := entry.passes())
         ]
@@ -284,19 +295,23 @@ class Maps:
         return entry
 
     def _begin(self, model: Model, document: Document, entry: _Entry, *, aside: bool = False) -> None:
-        question = entry.question
-        is_new = self._shelf.begin(
-            entry.map_id,
-            method=question.card.id,
-            objective=question.objective_of(model),
-            shape=(len(document.rows), len(document.cols)),
-            settings=question.described(model),
-            foil=None if question.foil is None else model.foil_text(question.foil),
-            col=question.col,
-            aside=aside,
-        )
-        for chunk in entry.chunks if is_new else ():
-            self._tell(model, entry, chunk)
+        question, on_show = entry.question, entry.question.hop
+        for hop in sorted(entry.hops(), key=lambda hop: hop == on_show):  # the one on show is told of last
+            shown = replace(question, hop=hop)
+            is_new = self._shelf.begin(
+                entry.name(hop),
+                method=question.card.id,
+                objective=question.objective_of(model),
+                shape=(len(document.rows), len(document.cols)),
+                settings=shown.described(model),
+                foil=None if question.foil is None else model.foil_text(question.foil),
+                col=question.col,
+                hop=hop,
+                due=len(question.cols(document)) if hop and question.col is None else None,
+                aside=aside or hop != on_show,
+            )
+            for chunk in entry.chunks if is_new else ():
+                self._tell(model, entry, chunk, [hop])
 
     def _next_early(self, document: Document, done: set[int], batch: int) -> list[int]:
         """Return the columns to compute now, if any."""
@@ -304,7 +319,7 @@ class Maps:
         if self._preferred in waiting:
             return [self._preferred]
         if not done and waiting:
-            return [first_word(document.cols)]
+            return [document.first_shown]
         return waiting[:batch] if len(waiting) >= batch else []
 
     def _fill_early(self, model: Model, document: Document, entry: _Entry, cols: list[int]) -> None:
@@ -333,9 +348,10 @@ class Maps:
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.there().intersection(self.question.cols(document)):
                 whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
-                notes = notes_message(entry.map_id, whole, document.first_target)
+                whole = whole.hop(self.question.hop)
+                notes = notes_message(entry.name(self.question.hop), whole, document.first_target)
                 notes["notes"] += self._idle_contrast(model, document, question, whole)
-                told = self._sender.latest("notes").get(entry.map_id)
+                told = self._sender.latest("notes").get(notes["map"])
                 if notes["notes"] != (told["notes"] if told else []):
                     self._sender.tell(notes)
                 self._publish(whole)
@@ -373,7 +389,7 @@ class Maps:
     def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
         asked = set(question.cols(document))
         n, label, todo = len(asked), question.card.label, asked - entry.done()
-        first = first_word(document.cols) if self._preferred is None else self._preferred
+        first = document.first_shown if self._preferred is None else self._preferred
         self._schedule = Schedule(todo, prefer=first if first in todo else None)
         if not todo:
             return
@@ -399,9 +415,12 @@ class Maps:
             self._sender.tell(status("attributing", label, done, n, pace.left(done, n), model.counted))
             self._check()
 
-    def _tell(self, model: Model, entry: _Entry, chunk: Chunk) -> None:
+    def _tell(self, model: Model, entry: _Entry, chunk: Chunk, hops: Sequence[int] | None = None) -> None:
+        """Send the columns of a chunk to the maps that show them, or only to those of some hops."""
         tell_steps(self._sender, model, chunk.cols, chunk.steps)
-        self._shelf.fill(entry.map_id, chunk.cols, chunk.scores, chunk.errors)
+        for hop in entry.hops() if hops is None else hops:
+            scores, errors = (chunk.hops[hop - 1].scores, None) if hop else (chunk.scores, chunk.errors)
+            self._shelf.fill(entry.name(hop), chunk.cols, scores, errors)
 
     def _tell_progress(self, label: str, progress: Progress, passes: Pace, later: float) -> None:
         """Send the progress within a batch. `later`: the number of batches of this size that follow it."""
