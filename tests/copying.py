@@ -4,9 +4,9 @@ A text, in words, with five facts (each a key and its value) and two steps:
 
     <s> . . k3 v5 k7 v2 … <think> x4 k7 v2 x1 k3 v5 … </think> x1      → v5
 
-Only the thinking says which value a tag such as `x1` stands for, so the answer is read there and nowhere else; the value
-in the thinking was copied from the fact with its key. With three steps the thinking goes on: `y2 x1 v5 …`, and the
-answer is asked for by `y2`. So it is known which fact is the answer's: the one whose value it is.
+Only the thinking says which value a tag such as `x1` stands for, so the answer is read there and nowhere else; the
+value in the thinking was copied from the fact with its key. With three steps the thinking goes on: `y2 x1 v5 …`, and
+the answer is asked for by `y2`. So it is known which fact is the answer's: the one whose value it is.
 """
 
 from __future__ import annotations

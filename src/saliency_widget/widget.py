@@ -270,9 +270,7 @@ class SaliencyWidget(MapWidget):
         assert isinstance(self._backend, Controller | Remote), "it was made with one"
         return self._backend
 
-    def ask(
-        self, method: str = "saliency", *, objective: str | None = None, hop: int = 0, **settings: Any
-    ) -> None:
+    def ask(self, method: str = "saliency", *, objective: str | None = None, hop: int = 0, **settings: Any) -> None:
         """Show another map of the same text, as the widget's menu does. Returns at once.
 
         `hop`: the step back by way of the model's thinking, 0 for the direct map.

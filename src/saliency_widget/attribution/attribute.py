@@ -126,8 +126,7 @@ def attribute(
             check()
             match part:
                 case Progress():
-                    if through is None:  # else it is about one batch
-                        tell("attributing", n * part.done // part.total, n)
+                    tell("attributing", n * part.done // part.total if through is None else 0, n)
                 case Spot():
                     spot = part
                 case _:

@@ -50,7 +50,7 @@ def _rebuilt(scores: NDArray[np.float32], share: NDArray[np.float32], through: s
 
 
 def hops_of(columns: Sequence[tuple[tuple[Passed, ...], int]], through: str) -> tuple[Hop, ...]:
-    """Return the hops of a map, nearest first, given for each of its columns the hops of a chunk and the place there."""
+    """Return the hops of a map, nearest first. `columns`: for each column the hops of a chunk, and its place."""
     return tuple(
         Hop(
             scores=np.stack([hops[back].scores[:, j] for hops, j in columns], axis=1),

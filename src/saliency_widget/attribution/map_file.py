@@ -218,7 +218,12 @@ def _check_arrays(
         shape = list(array.shape if shapes is None else shapes[name])
         if shape != wanted:
             raise Wrong(f"{name} has the shape {brief(shape)}, and must have {wanted}")
-    if any(np.isinf(arrays[name]).any() for name in ("scores", *hops)):
+    _check_numbers(arrays, ("scores", *hops), shares)
+
+
+def _check_numbers(arrays: Mapping[str, NDArray[np.float32]], scores: Sequence[str], shares: Sequence[str]) -> None:
+    """Raise Wrong unless the values are those of scores, shares, standard errors and probabilities."""
+    if any(np.isinf(arrays[name]).any() for name in scores):
         raise Wrong("there is an infinite score")
     if any(not ((arrays[name] >= 0) & (arrays[name] <= CERTAIN)).all() for name in shares):
         raise Wrong("there is a share outside [0, 1]")

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..checks import SURROGATE, whole_number
 from ..errors import BadScores, InputError, UnsupportedMethod
+from ..models.text.thinking import thinking_in
 from ..types import Target
 from .engine import Fill, Schedule
 from .problem import Chunk, Passed, Problem, Progress
@@ -82,10 +83,19 @@ def relays_of(model: Model, document: Document, through: str) -> tuple[Target, .
         )
     # The first token of a text (of the output, where there is a source) is predicted from nothing.
     first = len(document.inputs.source) + 1
+    inside = {
+        position
+        for thought in thinking_in(document.tokens, document.first_written)
+        for start, end in thought.inside
+        for position in range(start, end)
+    }
+    kinds = [segment.kind for segment in document.segments]
     found = tuple(
         Target(token.position, (token.id,))
-        for token in document.tokens[: document.rows[-1].position + 1]
-        if token.segment in numbers and token.role != "special" and token.position >= first
+        for token in document.rows[first:]
+        if token.segment in numbers
+        and token.role != "special"  # nor is a mark a thought
+        and (kinds[token.segment] != "thinking" or token.position in inside)
     )
     if not found or not cols_after(document, through):
         raise InputError(
@@ -97,13 +107,9 @@ def relays_of(model: Model, document: Document, through: str) -> tuple[Target, .
 
 def cols_after(document: Document, through: str) -> list[int]:
     """Return the columns whose targets come after the segments of this name begin, and are in none of them."""
-    inside = {number for number, segment in enumerate(document.segments) if segment.name == through}
-    begin = min((document.segments[number].start for number in inside), default=len(document.tokens))
-    return [
-        col
-        for col, token in enumerate(document.cols)
-        if token.position > begin and token.segment not in inside
-    ]
+    own = {number for number, segment in enumerate(document.segments) if segment.name == through}
+    begin = min((document.segments[number].start for number in own), default=len(document.tokens))
+    return [col for col, token in enumerate(document.cols) if token.position > begin and token.segment not in own]
 
 
 # ── the work ─────────────────────────────────────────────────────────────────────────────────────────────────────

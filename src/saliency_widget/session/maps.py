@@ -172,7 +172,9 @@ class Maps:
         no more now than when the text is complete. Raises: Cancelled.
         """
         method = method_of(question.card)
-        bare = question.foil is None and question.col is None and question.through is None  # else only the whole text shows whether it is valid
+        bare = (
+            question.foil is None and question.col is None and question.through is None
+        )  # else only the whole text shows whether it is valid
         if not (self._may_begin_early and bare and method and method.early) or method.lacks(model):
             return
         entry = self._early or _Entry(uuid.uuid4().hex[:12], question)

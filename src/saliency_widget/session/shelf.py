@@ -38,8 +38,8 @@ class Shelf:
         """Put this map on show, without columns if it is new.
 
         Return whether it is new. `objective`: the objective of the question; the map of a method without objectives
-        answers any. `shape`: rows and columns. `about`, `col`, `hop`, `due`: see `to_page.Map`. `aside`: add the map, but do not
-        put it on show.
+        answers any. `shape`: rows and columns. `about`, `col`, `hop`, `due`: see `to_page.Map`. `aside`: add the map,
+        but do not put it on show.
         """
         (n_rows, n_cols), doc, known = shape, self._sender.doc, self._sender.latest("map")
         self._sender.tell(

@@ -38,7 +38,7 @@ class Document:
 
     @property
     def first_shown(self) -> int:
-        """Return the column that a page shows first: that of the first word, after the thinking, that says something."""
+        """Return the column that a page shows first: of the first word after the thinking that says something."""
         last = len(self.tokens)
         ends = (segment.end for segment in self.segments if segment.kind == "thinking" and segment.end < last)
         begin = max(0, *ends, self.first_target) - self.first_target if self.segments else 0

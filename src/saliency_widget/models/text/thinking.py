@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...export.reading import unprinted
@@ -21,14 +22,14 @@ _UNSURE_NAMES = ("analysis", "scratchpad", "reflection", "inner_monologue", "mon
 _UNSURE = "|".join(_UNSURE_NAMES)
 # Two kinds of marks: tags, which can be words of a review, and those of tokenizers, which can be anywhere.
 _OPENING_TAG = rf"(?:<{_SURE}>|\[THINK\])"
-_OPENING_TOKEN = r"""(?:◁think▷ | <\|(?:begin_of_thought|START_THINKING)\|> | <\|channel>thought\n?
+_OPENING_SIGN = r"""(?:◁think▷ | <\|(?:begin_of_thought|START_THINKING)\|> | <\|channel>thought\n?
     | <unused94>thought\n?)"""
 _CLOSING_TAG = rf"(?:</{_SURE}>|\[/THINK\])"
-_CLOSING_TOKEN = r"(?:◁/think▷ | <\|(?:end_of_thought|END_THINKING)\|> | <channel\|> | <unused95>)"
+_CLOSING_SIGN = r"(?:◁/think▷ | <\|(?:end_of_thought|END_THINKING)\|> | <channel\|> | <unused95>)"
 # An opening tag must begin a line and a closing one must not be quoted.
 _MARK = re.compile(
-    rf"""(?P<open>(?:^|\n)[^\S\n]{{0,8}}{_OPENING_TAG} | {_OPENING_TOKEN} | \AThinking\.\.\.\n)
-    | (?P<close>{_CLOSING_TAG}(?!["'”’]) | {_CLOSING_TOKEN} | \n\.\.\.done[ ]thinking\.)
+    rf"""(?P<open>(?:^|\n)[^\S\n]{{0,8}}{_OPENING_TAG} | {_OPENING_SIGN} | \AThinking\.\.\.\n)
+    | (?P<close>{_CLOSING_TAG}(?!["'”’]) | {_CLOSING_SIGN} | \n\.\.\.done[ ]thinking\.)
     | (?:^|\n)[^\S\n]{{0,8}}<(?P<begin>{_UNSURE})>
         (?:\s{{0,8}}<summary>(?P<summary>[^<\n]{{0,80}})</summary>)?
     | </(?P<end>{_UNSURE})>(?!["'”’])
@@ -37,8 +38,8 @@ _MARK = re.compile(
         | <\|(?:begin|end)_of_solution\|> | <\|(?:START|END)_RESPONSE\|>)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_BEGUN = re.compile(rf"(?:{_OPENING_TAG} | {_OPENING_TOKEN})\s{{0,8}}\Z", re.IGNORECASE | re.VERBOSE)
-ENDS = re.compile(rf"{_CLOSING_TAG} | {_CLOSING_TOKEN}", re.IGNORECASE | re.VERBOSE)
+_BEGUN = re.compile(rf"(?:{_OPENING_TAG} | {_OPENING_SIGN})\s{{0,8}}\Z", re.IGNORECASE | re.VERBOSE)
+ENDS = re.compile(rf"{_CLOSING_TAG} | {_CLOSING_SIGN}", re.IGNORECASE | re.VERBOSE)
 _OF_THINKING = re.compile(r"think|thought|reason|analy|draft|思考|推理|思路", re.IGNORECASE)
 # The rest of gpt-oss's marks after a server has removed special tokens: "analysisWe need …assistantfinal[(…".
 _BARE_CHANNELS = re.compile(r"\A\s{0,8}analysis(?=\S)")
@@ -95,38 +96,60 @@ def _inside_after(mark: re.Match[str]) -> str:
     return mark["begin"].lower() if mark["begin"] else NAME if mark["open"] else ""
 
 
+class Thought(NamedTuple):
+    """The tokens [start, end) of one piece of thinking with its marks. `inside`: the ranges of those between marks."""
+
+    start: int
+    end: int
+    inside: tuple[tuple[int, int], ...]
+
+
 def with_thinking(
     tokens: Sequence[Token], segments: Sequence[Segment], first: int
 ) -> tuple[tuple[Token, ...], tuple[Segment, ...]]:
     """Return tokens and segments with the thinking among the written tokens, from `first` on, as segments of its own.
 
-    Marks are no part of them. What was given is not looked at, except that its end may begin the thinking, as some chat
-    templates do.
+    What was given is not looked at, except that its end may begin the thinking, as some chat templates do.
     """
-    stretches = [
-        Segment(kind="thinking", name=NAME, start=start, end=end) for start, end in _stretches(tokens, first)
-    ]
-    if not stretches:
+    thoughts = thinking_in(tokens, first)
+    if not thoughts:
         return tuple(tokens), tuple(segments)
-    tiled = cut_out(segments, stretches)
+    own = [Segment(kind="thinking", name=NAME, start=start, end=end) for start, end, _ in thoughts]
+    tiled = cut_out(segments, own)
     numbers = [number for number, segment in enumerate(tiled) for _ in range(segment.start, segment.end)]
     numbered = (replace(token, segment=number) for token, number in zip(tokens, numbers, strict=True))
     return tuple(numbered), tuple(tiled)
 
 
-def _stretches(tokens: Sequence[Token], first: int) -> list[tuple[int, int]]:
-    """Return the ranges [start, end) of tokens of thinking among the written ones."""
+def thinking_in(tokens: Sequence[Token], first: int) -> list[Thought]:
+    """Return the thinking among the tokens that were written from `first` on, in order.
+
+    Each has the marks around it up to the next text that is no thinking; it has no end yet where none comes.
+    """
     given = "".join(text for _, text in unprinted(tokens[max(0, first - _LONGEST_MARK) : first]))
     written = [text for _, text in unprinted(tokens[first:])]
     anchors: list[int] = []  # the first character of each token that is no white space, else its first
     n = 0
     for text in written:
-        anchors.append(n + len(text) - len(text.lstrip()) if text.strip() else n)
+        lead = len(text) - len(text.lstrip()) if text.strip() else 0
+        anchors.append(max(0, n - 1) if text == "" else n + lead)  # "": a further part of the character before
         n += len(text)
     whole = "".join(written)
-    ranges = []
-    for start, end, thinking in parts(whole, begun=bool(_BEGUN.search(given[-_LONGEST_MARK:]))):
-        begin, stop = bisect_left(anchors, start), bisect_left(anchors, end)
-        if thinking and begin < stop and whole[start:end].strip():
-            ranges.append((first + begin, first + stop))
-    return ranges
+
+    def tokens_of(start: int, end: int) -> tuple[int, int]:
+        return first + bisect_left(anchors, start), first + bisect_left(anchors, end)
+
+    said = [part for part in parts(whole, begun=_is_begun(given)) if whole[part.start : part.end].strip()]
+    found: list[Thought] = []
+    for thinking, run in groupby(said, lambda part: part.thinking):
+        if thinking:
+            own = list(run)
+            before = max((part.end for part in said if part.end <= own[0].start), default=0)
+            after = min((part.start for part in said if part.start >= own[-1].end), default=n)
+            found.append(Thought(*tokens_of(before, after), tuple(tokens_of(part.start, part.end) for part in own)))
+    return [thought for thought in found if thought.start < thought.end]
+
+
+def _is_begun(given: str) -> bool:
+    """Return whether the end of what was given begins the thinking."""
+    return _BEGUN.search(given[-_LONGEST_MARK:]) is not None
