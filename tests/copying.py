@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from saliency_widget.models.loading.kinds import model_of
+import saliency_widget as sw
+from saliency_widget.models.loading import kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from saliency_widget import Attribution
     from saliency_widget.models.base import Model
 
 N_FACTS = 5
@@ -96,7 +100,7 @@ def copying_model(seed: int) -> Model:
             weights["lm_head.weight"][AT[value], copied.start + AT[value]] += 1.5
     words = Tokenizer(models.WordLevel(vocab=AT, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return model_of(network, PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>"), "copying")
+    return kinds.model_of(network, PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>"), "copying")
 
 
 def copying_text(seed: int, *, steps: int) -> Text:
@@ -114,3 +118,36 @@ def copying_text(seed: int, *, steps: int) -> Text:
     facts = tuple(2 * i + 4 for i in range(N_FACTS))
     prompt = " ".join(("<s>", ".", ".", *(word for pair in zip(keys, values, strict=True) for word in pair)))
     return Text(prompt, " ".join(thinking), asked[chosen], values[chosen], facts[chosen], facts)
+
+
+def map_of(model: Model, text: Text, **asked: Any) -> Attribution:
+    """Return the map of the answer alone, with its hops."""
+    written = f"<think> {text.thinking} </think> {text.asked} {text.answer}"
+    n = len(written.split())
+    given: dict[str, Any] = {"target": written, "through": "thinking", "span": (n - 1, n), "progress": False} | asked
+    return sw.attribute(model, text.prompt, **given)
+
+
+class Hits(NamedTuple):
+    """The shares of texts in which the right fact is first.
+
+    `direct`: of all facts in the direct map. `of_prompt`, `of_facts`: of all words of the prompt, and of all facts, in
+    the last step back: the first of two steps, the second of three.
+    """
+
+    direct: float
+    of_prompt: float
+    of_facts: float
+
+
+def hits(seeds: range, steps: int, method: str, *, model_of: Callable[[int], Model]) -> Hits:
+    """Count over one text for each seed how often the right fact is first. `model_of`: from a seed to a model."""
+    found = []
+    for seed in seeds:
+        text = copying_text(seed, steps=steps)
+        a = map_of(model_of(seed), text, method=method)
+        facts, prompt = np.array(text.facts), np.arange(len(text.prompt.split()))
+        back = a.hops[steps - 2].scores
+        pairs = ((a.scores, facts), (back, prompt), (back, facts))
+        found.append([int(rows[np.nan_to_num(scores[rows, 0]).argmax()]) == text.fact for scores, rows in pairs])
+    return Hits(*np.mean(found, axis=0).tolist())

@@ -7,49 +7,27 @@ direct map of the answer can name the right fact by luck alone, and the steps ba
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 
-import saliency_widget as sw
-from tests.copying import AT, N_FACTS, copying_model, copying_text
+from tests.copying import AT, copying_model, copying_text, hits, map_of
 
 if TYPE_CHECKING:
-    from saliency_widget import Attribution
+    from collections.abc import Callable
+
     from saliency_widget.models.base import Model
-    from tests.copying import Text
 
 shared_model = cache(copying_model)
+# What luck may reach: one fact of five is right, and of few texts more than 0.35 are by chance.
+AT_MOST = {12: 0.5, 200: 0.35}
 
 
-def map_of(model: Model, text: Text, **asked: Any) -> Attribution:
-    """Return the map of the answer alone, with its hops."""
-    written = f"<think> {text.thinking} </think> {text.asked} {text.answer}"
-    n = len(written.split())
-    given: dict[str, Any] = {"target": written, "through": "thinking", "span": (n - 1, n), "progress": False} | asked
-    return sw.attribute(model, text.prompt, **given)
-
-
-class Hits(NamedTuple):
-    """The shares of texts in which the right fact is first: in the direct map, and in a step back."""
-
-    direct: float
-    back: float
-
-
-def hits(seeds: range, steps: int, method: str, *, of_facts: bool, n_models: int) -> Hits:
-    """Count how often the right fact is the first of all facts, and in the step back of all facts or of the prompt."""
-    found = []
-    for seed in seeds:
-        text = copying_text(seed, steps=steps)
-        a = map_of(shared_model(seed % n_models), text, method=method)
-        facts, prompt = np.array(text.facts), np.arange(len(text.prompt.split()))
-        pairs = ((a.scores, facts), (a.hop(steps - 1).scores, facts if of_facts else prompt))
-        found.append([int(rows[np.nan_to_num(scores[rows, 0]).argmax()]) == text.fact for scores, rows in pairs])
-    direct, back = np.mean(found, axis=0).tolist()
-    return Hits(direct, back)
+def one_of(n_models: int) -> Callable[[int], Model]:
+    """Return a model for each seed, of this many."""
+    return lambda seed: shared_model(seed % n_models)
 
 
 @pytest.fixture(params=[pytest.param((12, 2), id="short"), pytest.param((200, 200), id="long", marks=pytest.mark.long)])
@@ -76,21 +54,21 @@ def test_the_models_write_what_is_planted() -> None:
 def test_two_steps_name_the_fact_that_the_thinking_copied(size: tuple[range, int]) -> None:
     """The first hop has the right fact first of the whole prompt, where the direct map and luck do not."""
     seeds, n_models = size
-    found = hits(seeds, 2, "saliency", of_facts=False, n_models=n_models)
-    luck = hits(seeds, 2, "random", of_facts=False, n_models=n_models)
-    assert found.direct <= 0.35
-    assert found.back >= 0.85
-    assert luck.back <= 0.25
+    found = hits(seeds, 2, "saliency", model_of=one_of(n_models))
+    luck = hits(seeds, 2, "random", model_of=one_of(n_models))
+    assert found.direct <= AT_MOST[len(seeds)]
+    assert found.of_prompt >= 0.85
+    assert luck.of_prompt <= AT_MOST[len(seeds)]
 
 
 def test_three_steps_name_the_fact_behind_thinking_about_thinking(size: tuple[range, int]) -> None:
-    """The second hop has the right fact first of the facts; a rank by luck does with probability 1 in five."""
+    """The second hop has the right fact first of the facts; luck has it first in one text of five."""
     seeds, n_models = size
-    found = hits(seeds, 3, "saliency", of_facts=True, n_models=n_models)
-    luck = hits(seeds, 3, "random", of_facts=True, n_models=n_models)
-    assert found.direct <= 0.42 if len(seeds) < 100 else 0.35
-    assert found.back >= 0.75
-    assert luck.back <= 2 / N_FACTS
+    found = hits(seeds, 3, "saliency", model_of=one_of(n_models))
+    luck = hits(seeds, 3, "random", model_of=one_of(n_models))
+    assert found.direct <= AT_MOST[len(seeds)]
+    assert found.of_facts >= 0.75
+    assert luck.of_facts <= AT_MOST[len(seeds)]
 
 
 def plain_column(network: Any, ids: list[int], at: int) -> np.ndarray:

@@ -73,7 +73,7 @@ SETTINGS = [("layer", "3"), ("instead of", " Bush")]
 def begin(sender: Sender, n_cols: int = 2) -> Shelf:
     sender.tell({**golden("to_page/document"), "doc": sender.doc + 1})
     shelf, about = Shelf(sender), {"objective": "probability", "settings": SETTINGS, "foil": " Bush"}
-    shelf.begin("m1", method="saliency", shape=(4, n_cols), **about)
+    shelf.begin("m1", method="saliency", shape=(4, n_cols), hop=1, due=1, **about)
     return shelf
 
 
