@@ -41,7 +41,7 @@ def main(n: int, out: Path | None) -> None:
             began = time.process_time()
             found = hits(range(FIRST_SEED, FIRST_SEED + n), steps, method, model_of=copying_model)
             row: dict[str, object] = {"steps": steps, "method": method, "texts": n}
-            for name, share in found._asdict().items():
+            for name, share in zip(("direct", "of_prompt", "of_facts"), found, strict=True):
                 low, high = interval(share, n)
                 row[name] = {"share": round(share, 3), "low": low, "high": high}
             row["cpu_s_a_text"] = round((time.process_time() - began) / n, 3)

@@ -34,14 +34,15 @@ def test_a_step_back_is_a_map_of_its_own_with_the_columns_of_the_answer(shown: A
     told = {message["hop"]: message for message in shown.of("map")[n:]}
     assert {hop: told[hop]["aside"] for hop in (1, 2)} == {1: False, 2: True}
     assert {told[hop]["due"] for hop in (1, 2)} == {len(own.cols)}
-    assert told[1]["settings"] == [["hop", "1"]] or told[1]["settings"] == [("hop", "1")]
+    assert [tuple(setting) for setting in told[1]["settings"]] == [("hop", "1")]
     begin = own.cols[0].position - shown.last("document")["first_target"]
     for hop in (1, 2):
         for j in range(len(own.cols)):
             np.testing.assert_array_equal(shown.columns[told[hop]["map"], begin + j], own.hops[hop - 1].scores[:, j])
     notes = shown.last("notes")
     assert notes["map"] == told[1]["map"]
-    assert sorted(col for note in notes["notes"] for col in note["cols"]) == [begin + j for j in range(len(own.cols))]
+    each = {col: note["text"] for note in notes["notes"] for col in note["cols"] or ()}
+    assert each == {begin + j: f"Of this word: {share:.0%}." for j, share in enumerate(own.hops[0].share)}
 
 
 def test_the_other_step_and_the_direct_map_are_there_without_a_pass(shown: Any) -> None:

@@ -144,6 +144,7 @@ def test_a_map_with_hops_has_the_columns_of_the_answer_and_the_same_scores(mappe
         assert f"through the thinking, step {number}" in repr(own)
         assert "goes this way" in own.to_html()
     assert mapped.hop(0).hops == ()
+    assert "Steps back by way of the thinking: hop(1) and hop(2)" in repr(mapped)
 
 
 def test_a_hop_goes_by_way_of_any_named_segment(tiny_model: Any) -> None:

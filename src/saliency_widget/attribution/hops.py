@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..characters import plain
 from ..checks import whole_number
 from ..errors import InputError
 from .aggregate import pooled
@@ -109,3 +110,9 @@ def hops_pooled(
         )
         for hop in hops
     )
+
+
+def said_of(hops: Sequence[Hop]) -> list[str]:
+    """Return a line for a terminal that names the hops, or none."""
+    named = " and ".join(f"hop({number})" for number, _ in enumerate(hops, start=1))
+    return [f"Steps back by way of the {plain(hops[0].through)}: {named}, each a map of its own."] if hops else []

@@ -21,7 +21,7 @@ from ..types import Alternative, Role, Segment, Token
 from . import map_file
 from .aggregate import UNITS, pooled, pooled_errors
 from .cards import card_of
-from .hops import Hop, check_shapes, hop_of, hops_pooled
+from .hops import Hop, check_shapes, hop_of, hops_pooled, said_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -268,7 +268,7 @@ class Attribution:
         return card_of(self.method, signed=self.signed, unit=self.unit).label
 
     def __repr__(self) -> str:
-        return to_text(self)
+        return "\n\n".join([to_text(self), *said_of(self.hops)])
 
     def _repr_html_(self) -> str:
         return self.to_html()

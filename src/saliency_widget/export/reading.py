@@ -235,15 +235,14 @@ _TAKEN = {"mask": "hidden", "delete": "deleted", "replace": "replaced", "resampl
 
 
 def _notes_of_hop(attribution: AttributionLike) -> Iterator[Note]:
-    """Yield how much of the step before is handed on to this one: a note for the columns of each percentage."""
-    through, hop = (plain(str(attribution.settings.get(name))) for name in ("through", "hop"))
-    shares = [f"{share:.0%}" for share in attribution.diagnostics.get("handed_on") or []]
-    before = "the direct map" if hop == "1" else "the step before"
-    for share in dict.fromkeys(shares):
+    """Yield how much of the step before is handed on to this one."""
+    shares = attribution.diagnostics.get("handed_on")
+    if shares:
+        low, high = (f"{share(shares):.0%}" for share in (min, max))
+        before = "the direct map" if attribution.settings.get("hop") == 1 else "the step before"
         yield Note(
-            f"{share} of {before} goes this way: the strongest tokens of the {through} hold it, and these scores are "
-            "what they read in turn.",
-            _which(share == each for each in shares),
+            f"{high if low == high else f'{low} to {high}'} of {before} goes this way: the strongest tokens of the "
+            f"{plain(str(attribution.settings.get('through')))} hold it, and these scores are what led to them."
         )
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 SHADES = " ░▒▓█"
 MAX_TARGETS = 40  # lines of the list, and rows of the matrix
-MAX_NOTES = 8
 TOP = 3  # inputs of each target
 LABEL = 16  # terminal cells of a label
 
@@ -32,7 +31,7 @@ def to_text(attribution: AttributionLike, width: int = 80) -> str:
     lines = [
         _cut(" · ".join(headline(attribution)), width),
         _cut(f"{_count(n_rows, 'input')}, {_count(n_cols, 'target')}; {measured(attribution)}", width),
-        *(_cut(note.text, width) for note in list(notes(attribution))[:MAX_NOTES]),
+        *(_cut(note.text, width) for note in notes(attribution)),
         "",
         *_targets(attribution, shown, width),
     ]
