@@ -11,7 +11,7 @@ from .test_quickstart import becomes, python, run, share_in, tip, token
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
-SHOW = """
+SHOW = """import saliency_widget as sw, json, numpy as np
 w = sw.show(
     "demo",
     messages=[{"role": "user", "content": "Anna lives in Lisbon, Ben in Oslo. Where does Ben live?"}],

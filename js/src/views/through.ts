@@ -41,7 +41,7 @@ export function throughView(context: ViewContext): HTMLElement {
         aria-pressed=${hop === on}
         aria-disabled=${isOff}
         @click=${choose}
-      >${WAYS[hop]}${price === "" ? nothing : html` <span class="sw-muted">${price}</span>`}</button>`;
+      >${WAYS[hop]}${price === "" ? nothing : html` <span class="sw-muted">· ${price}</span>`}</button>`;
     }
     render(
       WAYS.map((_, hop) => way(hop)),

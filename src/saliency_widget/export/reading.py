@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from . import AttributionLike, TokenLike
+    from . import AttributionLike, SegmentLike, TokenLike
 
 MINUS = "−"
 APART = "difference of shares"  # the unit of a map whose scores are shares already: its shares would mean nothing
@@ -122,10 +122,10 @@ def first_target(attribution: AttributionLike) -> int:
     return min(next(written, first.position), first.position)
 
 
-def likeliest(shown: Sequence[Column]) -> int:
-    """Return the column to show first: the most probable class or the largest value; for a text see `first_word`."""
+def likeliest(shown: Sequence[Column], segments: Sequence[SegmentLike] = ()) -> int:
+    """Return the column to show first: the most probable class or the largest value; for a text see `first_shown`."""
     if shown[0].target.role != "class":
-        return first_word([column.target for column in shown])
+        return first_shown([column.target for column in shown], segments)
     return int(np.argmax(np.nan_to_num([column.figure for column in shown], nan=-np.inf)))
 
 
@@ -137,6 +137,17 @@ _JOINING = frozenset(
         "that there not no 的 了 是 在 和",
     )
 )
+
+
+def first_shown(targets: Sequence[TokenLike], segments: Sequence[SegmentLike]) -> int:
+    """Return the index of the target that is shown first: see `first_word`, after thinking that an answer follows.
+
+    The page has the same rule in js/src/reading.ts.
+    """
+    last = max((target.position for target in targets), default=-1)
+    ends = [segment.end for segment in segments if segment.kind == "thinking" and segment.end <= last]
+    begin = next((col for col, target in enumerate(targets) if target.position >= max(ends, default=0)), 0)
+    return begin + first_word(targets[begin:])
 
 
 def first_word(targets: Sequence[TokenLike]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...checks import whole_number
 from ...errors import InputError
-from ...export.reading import first_word, unprinted
+from ...export.reading import first_shown, unprinted
 from ...types import Inputs, Role, Segment, Target, Token
 from .prompting import Encoded
 from .thinking import with_thinking
@@ -38,11 +38,8 @@ class Document:
 
     @property
     def first_shown(self) -> int:
-        """Return the column that a page shows first: of the first word after the thinking that says something."""
-        last = len(self.tokens)
-        ends = (segment.end for segment in self.segments if segment.kind == "thinking" and segment.end < last)
-        begin = max(0, *ends, self.first_target) - self.first_target if self.segments else 0
-        return begin + first_word(self.cols[begin:])
+        """Return the column that a page shows first."""
+        return first_shown(self.cols, self.segments)
 
     @property
     def cols(self) -> tuple[Token, ...]:
