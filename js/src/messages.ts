@@ -225,6 +225,8 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     foil: orNull(text),
     about: orNull(text),
     col: orNull(count),
+    hop: count,
+    due: orNull(count),
     aside: flag,
     n_rows: count,
     n_cols: count,

@@ -111,6 +111,10 @@ export type MapBegins = {
   /** Holds what every column is about in place of its target: the label that an LLM chose. */
   about: string | null;
   col: number | null;
+  /** Says which step back by way of the thinking it is; 0 for a direct map. */
+  hop: number;
+  /** The number of columns that are computed; null: all, or `col` alone. */
+  due: number | null;
   aside: boolean;
   n_rows: number;
   n_cols: number;
@@ -349,6 +353,7 @@ export type ToKernel =
       objective: string;
       settings?: Record<string, unknown>;
       foil?: number;
+      hop?: number;
       col?: number;
       aside?: boolean;
       /** Whether the columns that rest are computed, too. */

@@ -38,13 +38,14 @@ export type { Look } from "./looks";
 export type { MapData, Measure } from "./map";
 export type { Kind, Shown } from "./reading";
 
-/** A question to the kernel. `foil`: the token id of a foil; `col`: the only column to compute. */
+/** A question to the kernel. `foil`: the token id of a foil; `col`: the only column to compute; `hop`: the step back. */
 export type Asked = {
   method: string;
   objective: string;
   settings?: Record<string, unknown>;
   foil?: number;
   col?: number;
+  hop?: number;
 };
 
 /** A map beside others: the newest map that answers a question, or an existing one by its id. */
@@ -217,7 +218,8 @@ export function createStore() {
     maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
     if (info.map !== mapId.value) before.value = map.value;
-    else if (asked.value !== null && asked.value.method !== info.method) return; // the map grew; the requested one is still to come
+    else if (asked.value !== null && (asked.value.method !== info.method || (asked.value.hop ?? 0) !== info.hop))
+      return; // the map grew; the requested one is still to come
     if (asked.value !== null) questions.set(info.map, asked.value);
     mapId.value = info.map;
     asked.value = null;
@@ -363,7 +365,8 @@ export function createStore() {
         JSON.stringify(known?.settings) === JSON.stringify(question.settings) &&
         known?.foil === question.foil &&
         (info.foil !== null) === (question.foil !== undefined) &&
-        info.col === (question.col ?? null)
+        info.col === (question.col ?? null) &&
+        info.hop === (question.hop ?? 0)
       );
     };
     return [...maps.value.values()].reverse().filter(same);
@@ -391,7 +394,8 @@ export function createStore() {
 
   /** Returns the question that a map answers. */
   function questionOf({ info }: MapData): Asked {
-    return questions.get(info.map) ?? { method: info.method, objective: info.objective };
+    const known = questions.get(info.map);
+    return known ?? { method: info.method, objective: info.objective, ...(info.hop > 0 && { hop: info.hop }) };
   }
 
   /**
@@ -461,6 +465,7 @@ export function createStore() {
     beside,
     mapBeside,
     questionOf,
+    answerTo,
     giveUp,
     tried,
     explain,

@@ -132,6 +132,8 @@ export function mapOf(map: string, more: Partial<MapBegins> = {}): MapBegins {
     foil: null,
     about: null,
     col: null,
+    hop: 0,
+    due: null,
     aside: false,
   };
   return { type: "map", map, doc: 1, ...about, n_rows: TEXT.length - 1, n_cols: TEXT.length - FIRST, ...more };

@@ -28,6 +28,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
     objective: "probability",
     settings: { layer: 3 },
     foil: 8501,
+    hop: 2,
     col: 0,
     aside: true,
     all: true,

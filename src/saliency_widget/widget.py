@@ -20,6 +20,7 @@ from .explanation.choice import choice_of
 from .export.html import built
 from .export.reading import first_target
 from .models.text.document import joined
+from .models.text.thinking import NAME as THINKING
 from .protocol import to_kernel
 from .remote import Remote, RemoteJob
 from .saved import SavedMap
@@ -273,16 +274,20 @@ class SaliencyWidget(MapWidget):
         # The column of a whole answer, which comes first of a map that takes long, is no column of the page.
         return super()._places(attribution) if all(token.length == 1 for token in attribution.cols) else {}
 
-    def ask(self, method: str = "saliency", *, objective: str | None = None, **settings: Any) -> None:
+    def ask(self, method: str = "saliency", *, objective: str | None = None, hop: int = 0, **settings: Any) -> None:
         """Show another map of the same text, as the widget's menu does. Returns at once.
 
+        `hop`: the step back by way of the model's thinking, 0 for the direct map.
         Of a model behind a server: "occlusion", or "shapley" (`calls=`).
         Raises: UnknownName, InputError, UnsupportedMethod.
         """
         live = self._live
         if isinstance(live, Controller):
-            live.ask(check_question(method, objective, settings))
+            through = THINKING if hop else None
+            live.ask(check_question(method, objective, settings, through=through, hop=hop))
             return
+        if hop:
+            raise InputError("A server's map knows no hop=.", cure="Leave it out.")
         if objective is not None:
             raise InputError("A server's map knows no objective=.", cure="Leave it out.")
         live.ask(method, settings)

@@ -67,13 +67,13 @@ def as_json(message: dict[str, Any]) -> Any:
     return json.loads(json.dumps(message))
 
 
-SETTINGS = [("layer", "3"), ("instead of", " Bush")]
+SETTINGS = [("layer", "3"), ("instead of", " Bush"), ("hop", "1")]
 
 
 def begin(sender: Sender, n_cols: int = 2) -> Shelf:
     sender.tell({**golden("to_page/document"), "doc": sender.doc + 1})
     shelf, about = Shelf(sender), {"objective": "probability", "settings": SETTINGS, "foil": " Bush"}
-    shelf.begin("m1", method="saliency", shape=(4, n_cols), **about)
+    shelf.begin("m1", method="saliency", shape=(4, n_cols), hop=1, due=1, **about)
     return shelf
 
 

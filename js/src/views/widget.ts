@@ -21,6 +21,7 @@ import { keepSteady } from "./steady";
 import { targetView } from "./target";
 import { textView } from "./text";
 import { watchTheme } from "./theme";
+import { throughView } from "./through";
 import { createTooltip } from "./tooltip";
 import { goBack, trailView } from "./trail";
 import { undoWhatIf, whatIfView } from "./whatif";
@@ -54,6 +55,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
     firstView(context),
     restView(context),
     actionsView(context),
+    throughView(context),
     targetView(context),
     whatIfView(context),
   );

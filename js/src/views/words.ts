@@ -32,7 +32,7 @@ export function nameOfTargets(store: Store, cols: Span): string {
 
 /** Tells whether these targets are the whole answer, whose scores were computed as those of one target. */
 export function isWholeAnswer({ map, nTargets }: Store, cols: Span): boolean {
-  return cols.end - cols.start === nTargets.value && map.value?.together.has(colsKey(cols)) === true;
+  return cols.end === nTargets.value && map.value?.together.has(colsKey(cols)) === true;
 }
 
 /** Returns what the map is about in place of its targets, or null. */

@@ -30,8 +30,8 @@ class Focus(TypedDict):
 class Ask(TypedDict):
     """Show this map; compute it if it does not exist.
 
-    `foil`: the token id of a foil. `col`: compute only this column. `aside`: compute it after the running tasks, and do
-    not show it. `all`: compute also the columns that rest.
+    `foil`: the token id of a foil. `col`: compute only this column. `hop`: show this step back by way of the thinking.
+    `aside`: compute it after the running tasks, and do not show it. `all`: compute also the columns that rest.
     """
 
     type: Literal["ask"]
@@ -40,6 +40,7 @@ class Ask(TypedDict):
     settings: NotRequired[dict[str, Any]]
     foil: NotRequired[int]
     col: NotRequired[int]
+    hop: NotRequired[int]
     aside: NotRequired[bool]
     all: NotRequired[bool]
 
@@ -160,6 +161,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "settings": dict,
     "foil": int,
     "col": int,
+    "hop": int,
     "explainer": str,
     "labels": list,
     "homework": bool,

@@ -175,7 +175,8 @@ class Map(TypedDict):
 
     `settings`: the method's own as people read them, and the foil. `foil`: the token that the target is set against.
     `about`: what every column is about in place of its target: the label that an LLM chose, or None. `col`: the only
-    column that is computed, or None for all. `aside`: it is not the one on show.
+    column that is computed, or None. `hop`: which step back by way of the thinking it is; 0 for a direct map. `due`:
+    the number of columns that are computed, or None for all (or for `col` alone). `aside`: it is not the one on show.
     """
 
     type: Literal["map"]
@@ -187,6 +188,8 @@ class Map(TypedDict):
     foil: str | None
     about: str | None
     col: int | None
+    hop: int
+    due: int | None
     aside: bool
     n_rows: int
     n_cols: int

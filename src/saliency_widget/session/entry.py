@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..attribution.problem import Chunk, Spot, replaced_by
+from ..attribution.through import HOPS
 
 if TYPE_CHECKING:
     from ..attribution.pipeline import Question
@@ -23,6 +24,14 @@ class Entry:
     together: Chunk | None = None  # the one column of the whole answer as one target
     each: float | None = None  # the seconds that a column took
     is_wanted: bool = False  # whether somebody asked for all columns, whatever they cost
+
+    def hops(self) -> range:
+        """Return the hops that pages are shown; the direct map, 0, is one of its own where there are others."""
+        return range(1, 1 + HOPS) if self.question.through else range(1)
+
+    def name(self, hop: int) -> str:
+        """Return the id by which the pages know the map, or one of its hops."""
+        return f"{self.map_id}-{hop}" if hop else self.map_id
 
     def there(self) -> set[int]:
         """Return the columns that can be shown."""

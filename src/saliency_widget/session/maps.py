@@ -16,7 +16,6 @@ from ..attribution.methods import method_for, method_of, on, why_not
 from ..attribution.objectives import labels, meanings
 from ..attribution.problem import Chunk, Progress, Spot
 from ..errors import Cancelled, WeightsChanged
-from ..export.reading import first_word
 from ..models.text.document import spanning
 from .entry import Entry
 from .messages import menu_message, notes_message, status
@@ -141,8 +140,10 @@ class Maps:
         no more now than when the text is complete. Raises: Cancelled.
         """
         method = method_of(question.card)
-        is_plain = question.foil is None and question.col is None  # else only the whole text shows whether it is valid
-        if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
+        bare = (
+            question.foil is None and question.col is None and question.through is None
+        )  # else only the whole text shows whether it is valid
+        if not (self._may_begin_early and bare and method and method.early) or method.lacks(model):
             return
         if len(document.rows) > _EARLY and method.spans:
             return
@@ -181,12 +182,15 @@ class Maps:
             self._publish(pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
 
     def finished(self, model: Model, document: Document, cols: Sequence[int]) -> list[tuple[str, Attribution]]:
-        """Return the maps that have all of these columns, with the ids by which the pages know them, oldest first."""
+        """Return the maps that have all of these columns, with the ids by which the pages know them, oldest first.
+
+        Hops are none of them: they do not tell what the target would lose.
+        """
         about = (self._fingerprint, document.inputs, document.targets)
         found = [
             (entry.map_id, pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
             for (fingerprint, request), entry in self._cache.items()
-            if (fingerprint, request.inputs, request.targets) == about
+            if (fingerprint, request.inputs, request.targets, request.relays) == (*about, ())
             and entry.done().intersection(entry.question.cols(document)).issuperset(cols)
         ]
         said = self._llm_map()
@@ -226,7 +230,7 @@ class Maps:
         measured = [
             (card.work, passes, entry.seconds)
             for (fingerprint, request), entry in self._cache.items()
-            if (fingerprint, request.inputs, request.targets) == about
+            if (fingerprint, request.inputs, request.targets, request.relays) == (*about, ())
             and entry.question.settings == type(entry.question.settings)()
             if (card := entry.question.card).work is not None and entry.seconds > 0 and (passes := entry.passes())
         ]
@@ -263,21 +267,25 @@ class Maps:
         return entry
 
     def _begin(self, model: Model, document: Document, entry: Entry, *, aside: bool = False) -> None:
-        question = entry.question
-        is_new = self._shelf.begin(
-            entry.map_id,
-            method=question.card.id,
-            objective=question.objective_of(model),
-            shape=(len(document.rows), len(document.cols)),
-            settings=question.described(model),
-            foil=None if question.foil is None else model.foil_text(question.foil),
-            col=question.col,
-            aside=aside,
-        )
-        for chunk in entry.chunks if is_new else ():
-            self._tell(model, entry, chunk)
-        if is_new and entry.together is not None:
-            self._shelf.fill_together(entry.map_id, len(document.cols), entry.together.scores[:, 0])
+        question, on_show = entry.question, entry.question.hop
+        for hop in sorted(entry.hops(), key=lambda hop: hop == on_show):  # the one on show is told of last
+            shown = replace(question, hop=hop)
+            is_new = self._shelf.begin(
+                entry.name(hop),
+                method=question.card.id,
+                objective=question.objective_of(model),
+                shape=(len(document.rows), len(document.cols)),
+                settings=shown.described(model),
+                foil=None if question.foil is None else model.foil_text(question.foil),
+                col=question.col,
+                hop=hop,
+                due=len(question.cols(document)) if hop and question.col is None else None,
+                aside=aside or hop != on_show,
+            )
+            for chunk in entry.chunks if is_new else ():
+                self._tell(model, entry, chunk, [hop])
+            if is_new and not hop and entry.together is not None:
+                self._shelf.fill_together(entry.map_id, document.answer, entry.together.scores[:, 0])
 
     def _next_early(self, document: Document, done: set[int], batch: int) -> list[int]:
         """Return the columns to compute now, if any."""
@@ -286,7 +294,7 @@ class Maps:
         if looked_at:
             return looked_at[:1]
         if not done and waiting:
-            return [first_word(document.cols)]
+            return [document.first_shown]
         takes_long = self._early is not None and self._early.seconds > _PATIENCE
         return waiting[:batch] if len(waiting) >= batch and not takes_long else []
 
@@ -317,14 +325,15 @@ class Maps:
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.there().intersection(self.question.cols(document)):
                 whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
-                notes = notes_message(entry.map_id, whole, document.first_target)
+                whole = whole.hop(self.question.hop)
+                notes = notes_message(entry.name(self.question.hop), whole, document.first_target)
                 notes["notes"] += self._idle_contrast(model, document, question, whole)
-                told = self._sender.latest("notes").get(entry.map_id)
+                told = self._sender.latest("notes").get(notes["map"])
                 if notes["notes"] != (told["notes"] if told else []):
                     self._sender.tell(notes)
                 self._publish(whole)
             elif entry is self._shown and entry.together is not None:
-                one = spanning(document, 0, len(document.cols))
+                one = spanning(document, document.answer.start, document.answer.stop)
                 self._publish(pipeline.assemble(model, self.question, one, [entry.together], entry.seconds, entry.spot))
 
     def _idle_contrast(
@@ -375,7 +384,9 @@ class Maps:
         method = method_of(question.card)
         by_target = question.card.work is not None and question.card.work.per_target > 0
         is_text = model.is_causal and document.cols[0].role != "class"
-        may_rest = question.col is None and len(document.cols) > 1 and is_text and by_target
+        may_rest = (
+            question.col is None and question.through is None and len(document.cols) > 1 and is_text and by_target
+        )
         if entry.is_wanted or not (todo and may_rest and method is not None and method.spans):
             return todo
         price = entry.price(len(todo))
@@ -392,15 +403,15 @@ class Maps:
     def _compute_together(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
         """Compute the scores of the whole answer as one target: one pass forward, and one backward."""
         self._sender.tell(status("attributing", question.card.label, unit=""))
-        pace, n = Pace(), len(document.cols)
+        pace, answer = Pace(), document.answer
         for part in pipeline.columns(
-            model, question, spanning(document, 0, n), Schedule([0]), self._memory_budget,
+            model, question, spanning(document, answer.start, answer.stop), Schedule([0]), self._memory_budget,
             checked=entry.spot is not None,
         ):  # fmt: skip
             if isinstance(part, Chunk):
                 entry.each = entry.each or pace.elapsed()
                 entry.together = part
-                self._shelf.fill_together(entry.map_id, n, part.scores[:, 0])
+                self._shelf.fill_together(entry.map_id, answer, part.scores[:, 0])
             elif isinstance(part, Spot):
                 entry.spot = part
             self._check()
@@ -411,7 +422,7 @@ class Maps:
     ) -> None:
         label = question.card.label
         n = len(todo) + len(entry.done().intersection(question.cols(document)))
-        looked_at = [first_word(document.cols)] if self._looked_at is None else self._looked_at
+        looked_at = [document.first_shown] if self._looked_at is None else self._looked_at
         first = next((col for col in looked_at if col in todo), None)
         self._schedule = Schedule(todo, prefer=first)
         if not todo:
@@ -438,9 +449,12 @@ class Maps:
             self._sender.tell(status("attributing", label, done, n, pace.left(done, n), model.counted))
             self._check()
 
-    def _tell(self, model: Model, entry: Entry, chunk: Chunk) -> None:
+    def _tell(self, model: Model, entry: Entry, chunk: Chunk, hops: Sequence[int] | None = None) -> None:
+        """Send the columns of a chunk to the maps that show them, or only to those of some hops."""
         tell_steps(self._sender, model, chunk.cols, chunk.steps)
-        self._shelf.fill(entry.map_id, chunk.cols, chunk.scores, chunk.errors)
+        for hop in entry.hops() if hops is None else hops:
+            scores, errors = (chunk.hops[hop - 1].scores, None) if hop else (chunk.scores, chunk.errors)
+            self._shelf.fill(entry.name(hop), chunk.cols, scores, errors)
 
     def _tell_progress(self, label: str, progress: Progress, passes: Pace, later: float) -> None:
         """Send the progress within a batch. `later`: the number of batches of this size that follow it."""

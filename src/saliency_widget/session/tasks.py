@@ -11,6 +11,7 @@ from ..checks import one_of, whole_number
 from ..explanation.asking import Inquiry
 from ..explanation.choice import HOMEWORK, Choice, choice_of
 from ..models.text.changes import Change
+from ..models.text.thinking import NAME as THINKING
 from ..types import ExplanationKind
 
 if TYPE_CHECKING:
@@ -207,7 +208,10 @@ def choice_in(message: to_kernel.Explain | to_kernel.SayVersusDo) -> Choice | No
 
 def _map_of(message: to_kernel.Ask) -> Ask | Aside:
     settings, foil, col = message.get("settings", {}), message.get("foil"), message.get("col")
-    question = check_question(message["method"], message["objective"], settings, foil, col=col)
+    hop = message.get("hop", 0)
+    question = check_question(
+        message["method"], message["objective"], settings, foil, col=col, through=THINKING if hop else None, hop=hop
+    )
     return Aside(question) if message.get("aside", False) else Ask(question, is_wanted=message.get("all", False))
 
 
@@ -218,8 +222,8 @@ def _change_of(message: to_kernel.Branch | to_kernel.Try | to_kernel.Keep) -> Ch
 
 
 def bare(question: Question) -> Question:
-    """Return the question without its token ids and columns, which belong to one text."""
-    return replace(question, foil=None, col=None)
+    """Return the question without its token ids, columns and hops, which belong to one text."""
+    return replace(question, foil=None, col=None, through=None, hop=0)
 
 
 def _rank(task: Task) -> int:

@@ -65,7 +65,7 @@ class Trust:
         Raises: InputError where there is no map, or nothing can be taken away; OutOfMemory, WeightsChanged.
         """
         if not maps:
-            raise InputError("No map of this target is there yet.", cure="Click a word, and wait until its own colours are there.")
+            raise InputError("No map of this target is there yet.", cure="Click a word, and wait for its own colours.")
         names = labels_of([found for _, found, _ in maps])
         asked = _asked(document, cols)
         key = (self._sender.doc, tuple(cols), tuple(name for name, *_ in maps), model.fingerprint())

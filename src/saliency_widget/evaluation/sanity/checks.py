@@ -168,6 +168,11 @@ def _again(model: Model, given: Given) -> _Map | None:
             f"{given.name} is a map of units of several tokens, which cannot be computed again as they stand.",
             cure="Give the map as attribute() made it, before aggregate().",
         )
+    if "hop" in found.settings:
+        raise InputError(
+            f"{given.name} is a step back by way of a stretch of the text, which has no check.",
+            cure="Give the direct map, as attribute() makes it: hop(0).",
+        )
     text = common_text(model, [given])
     targets = tuple(
         Target(text.document.targets[places[0]].position, tuple(text.document.targets[at].ids[0] for at in places))

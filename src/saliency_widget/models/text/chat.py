@@ -17,6 +17,7 @@ from ...checks import whole_text
 from ...errors import InputError
 from ...types import Role, Segment, SegmentKind
 from .retrieved import NO_PLACE, checked_documents, places_of_documents, tokens_in
+from .thinking import ENDS
 
 Message = Mapping[str, Any]
 
@@ -28,7 +29,6 @@ _OURS = ("conversation", "messages", "tools", "tokenize", "return_tensors", "ret
 _OF_TOKENIZERS = ("add_generation_prompt", "continue_final_message", "chat_template")
 _LABELS = ("role", "type", "id", "tool_call_id", "name", "index")  # keys of a message or a call that hold no text
 _THINKING = ("reasoning_content", "reasoning", "thinking")
-_ENDS_THINKING = re.compile(r"</think(?:ing)?>|\[/THINK\]")
 # Private characters, which no text contains, around each text, with its number between them.
 _OPEN, _OPENED, _CLOSE, _CLOSED = (chr(0xF0000 + i) for i in range(4))
 _MARK = re.compile(f"{_OPEN}(\\d+){_OPENED}|{_CLOSE}(\\d+){_CLOSED}")
@@ -322,7 +322,7 @@ def _between(given: str, text: str, start: int, end: int) -> tuple[int, int]:
 
 def _without_thinking(given: str) -> str:
     """Return the part of a content after its thinking, which many templates drop."""
-    return _ENDS_THINKING.split(given)[-1].strip()
+    return ENDS.split(given)[-1].strip()
 
 
 def _pairs(written: str) -> Iterator[tuple[int, int, int]]:
