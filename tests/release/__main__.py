@@ -1,9 +1,9 @@
-"""`python -m tests.release [FOLDER]`: try the packages that `make dist` has built, as a user without Node meets them.
+"""`python -m tests.release [FOLDER]`: try the packages that `make dist` has built, as a user without Node has them.
 
 The wheel is installed into an empty environment whose PATH holds nothing else. JupyterLab of that environment opens the
-quickstart in Chromium, fetches the demo model into an empty cache, and a written word is hovered: that is timed from the
-first line of `pip install` on. Then the saved notebook is hovered without a kernel, and a script's map from a file.
-Last, pip builds a wheel from the sdist, which must hold the same files.
+quickstart in Chromium, which fetches the demo model into an empty cache, and a written word is hovered. Both are timed.
+Then the saved notebook is hovered without a kernel, and a script's map from a file. Last, pip builds a wheel from the
+sdist, which must hold the same files.
 
 Ends with an AssertionError that names the first thing that is not so.
 """
@@ -21,7 +21,7 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
@@ -169,10 +169,11 @@ def _files(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in names}
 
 
-def _run(command: list[str], env: dict[str, str], cwd: Path | None = None) -> Any:
+def _run(command: list[str], env: dict[str, str], cwd: Path | None = None) -> str:
     done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    out: str = done.stdout
+    return out
 
 
 if __name__ == "__main__":
