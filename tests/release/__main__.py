@@ -129,9 +129,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         assert _files(_only(root, "*.whl")) == _files(wheel), "the wheel made from the sdist is another one"
         print("pip makes the same wheel from the sdist, without Node.", flush=True)
         chromium.close()
-    print(
-        f"install {installed:.0f} s ({of_cpu:.0f} s of CPU), hover {hovered:.0f} s, together {installed + hovered:.0f} s"
-    )
+    together = installed + hovered
+    print(f"install {installed:.0f} s ({of_cpu:.0f} s of CPU), hover {hovered:.0f} s, together {together:.0f} s")
 
 
 def _hover_the_quickstart(notebook: Notebook) -> None:
