@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .models.loading.load import load_model
     from .show import show
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"
 
 # torch's threads spin before they sleep when they wait for each other. If a browser and a notebook server use the cores
 # too, spinning makes a backward pass twenty times slower (22 s instead of 1 s, with two busy processes on two cores);

@@ -48,7 +48,7 @@ def text_of(cell: Any) -> str:
 def test_the_first_example_answers_its_question(monkeypatch: Any) -> None:
     """George matters most for Washington; the static map beside the widget is what the words beside it are about."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    cells = [c for c in run("01_quickstart.ipynb").cells if c.cell_type == "code"]
+    _packages, *cells = [c for c in run("01_quickstart.ipynb").cells if c.cell_type == "code"]
     kinds = [mime for output in cells[0].outputs for mime in output.get("data", {})]
     assert "application/vnd.jupyter.widget-view+json" in kinds
     html = "".join(o.data.get("text/html", "") for o in cells[0].outputs if "data" in o)

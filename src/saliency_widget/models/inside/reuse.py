@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...errors import UnsupportedMethod
 from ...types import Inputs
 from ..causal import CausalModel
+from .caches import given_cache, kept_cache
 from .hooks import Answer, answering, head_inputs
 from .long_texts import read_and_keep, reads_in_slices
 from .probe import OTHER, is_causal, near, remembers, way_of
@@ -113,7 +114,7 @@ def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **give
     answer = Answer(network.get_input_embeddings(), given["input_ids"], embeddings)
     with answering([answer]), head_inputs(head, at) as heads:
         output = network(use_cache=True, **given)
-    kept = output.get("past_key_values")  # a state space model has none
+    kept = kept_cache(output)  # a state space model has none of this kind
     if len(heads) == 1:
         return Forward(output.logits, heads[0]), kept
     return Forward(output.logits[:, at], None), kept
@@ -168,7 +169,7 @@ def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
             input_ids=torch.tensor([inputs.ids], device=device)[:, row],
             position_ids=row[None],
             attention_mask=mask[None, None],
-            past_key_values=cache,
+            **given_cache(model.model, cache),
         )
         return output
 
