@@ -1,0 +1,96 @@
+"""What the pages have of their own: `{map}`, `{method-card}`, and formulas as MathML, which needs no script and no network."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from code_of_maps import MapCode
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
+from sphinx.util.docutils import SphinxDirective
+
+from saliency_widget.attribution.cards import LLM, OURS, Card
+from saliency_widget.attribution.result import Attribution
+
+
+class Map(SphinxDirective):
+    """The code of a map, and the map: `:col:` is the target shown first, its text or its number; `:hide-code:` hides the code."""
+
+    has_content = True
+    option_spec = {"col": directives.unchanged, "hide-code": directives.flag}  # noqa: RUF012 # docutils' own way
+
+    def run(self) -> list[nodes.Node]:
+        """Return both."""
+        page = self.env.docname
+        before = self.env.temp_data.setdefault("map_codes", [])
+        code = "\n".join(self.content).strip()
+        block = MapCode(page, code, tuple(before))
+        before.append(code)
+        self.env.note_dependency(str(block.file))
+        if not block.file.exists():
+            raise SphinxError(f"{page}: no map was made by this code; run `make maps`:\n{code}")
+        map_ = Attribution.load(block.file)
+        shown = self.options.get("col")
+        html = map_.to_html(col=None if shown is None else map_.col(int(shown) if shown.lstrip("-").isdigit() else shown))
+        figure = nodes.raw("", f'<div class="live-map">{html}</div>', format="html")
+        if "hide-code" in self.options:
+            return [figure]
+        return [nodes.literal_block(code, code, language="python"), figure]
+
+
+class CardOf(SphinxDirective):
+    """The card of a method as the page and `methods()` show it, from the one table that has it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return its lines as a field list, with the caveats as a bullet list."""
+        card = {**OURS, LLM.id: LLM}[self.arguments[0]]
+        lines = [
+            f"**How to read it.** {card.reads}",
+            "",
+            "**What it does not prove**",
+            "",
+            *(f"- {caveat}" for caveat in card.caveats),
+            "",
+            *_facts(card),
+        ]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def _facts(card: Card) -> list[str]:
+    """Return the lines of facts: sign, what is explained, cost, reference."""
+    sign = "signed: purple is for, orange against" if card.signed else "no sign"
+    told = "the target's probability" if card.objective is None else f"the {card.objective.replace('_', '-')}"
+    explained = f"{told}, unless `objective=` says otherwise" if card.uses_objective else "nothing but where the model predicts"
+    reference = re.sub(r"arXiv:(\d+\.\d+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", card.reference) or "–"
+    return [
+        "| | |",
+        "|---|---|",
+        f"| a score is | {card.unit}, {sign} |",
+        f"| what is explained | {explained} |",
+        f"| cost | {card.cost} |",
+        f"| reference | {reference} |",
+    ]
+
+
+def _inline(self: Any, node: nodes.math) -> None:
+    self.body.append(tex2mathml(node.astext(), as_block=False))
+    raise nodes.SkipNode
+
+
+def _block(self: Any, node: nodes.math_block) -> None:
+    self.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Tell Sphinx of them."""
+    app.add_directive("map", Map)
+    app.add_directive("method-card", CardOf)
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
