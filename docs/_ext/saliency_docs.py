@@ -1,8 +1,12 @@
-"""What the pages have of their own: `{map}`, `{method-card}`, and formulas as MathML, which needs no script and no network."""
+"""The directives of the pages: `{map}`, `{method-card}` and tables that the code has; and formulas as MathML.
+
+MathML needs no script and no network.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from code_of_maps import MapCode
@@ -13,8 +17,10 @@ from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective
 
-from saliency_widget.attribution.cards import LLM, OURS, Card
+from saliency_widget.attribution.cards import LLM, OF_INSEQ, OURS, Card
+from saliency_widget.attribution.inseq.methods import REFUSED
 from saliency_widget.attribution.result import Attribution
+from saliency_widget.evaluation.faithfulness import METRICS
 
 
 class Map(SphinxDirective):
@@ -67,15 +73,63 @@ def _facts(card: Card) -> list[str]:
     sign = "signed: purple is for, orange against" if card.signed else "no sign"
     told = "the target's probability" if card.objective is None else f"the {card.objective.replace('_', '-')}"
     explained = f"{told}, unless `objective=` says otherwise" if card.uses_objective else "nothing but where the model predicts"
-    reference = re.sub(r"arXiv:(\d+\.\d+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", card.reference) or "–"
     return [
         "| | |",
         "|---|---|",
         f"| a score is | {card.unit}, {sign} |",
         f"| what is explained | {explained} |",
         f"| cost | {card.cost} |",
-        f"| reference | {reference} |",
+        f"| source | {_linked(card.reference)} |",
     ]
+
+
+class _Table(SphinxDirective):
+    """A table that is made from one of the package's own, so that it is never out of date."""
+
+    head: tuple[str, ...] = ()
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Yield the cells of each row, as Markdown."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        lines = [self.head, ("---",) * len(self.head), *self.rows()]
+        return self.parse_text_to_nodes("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+class TrustFigures(_Table):
+    """The figures of `evaluate`."""
+
+    head = ("figure", "how to read it", "source")
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        for each in METRICS.values():
+            yield f"**{each.label}** (`{each.id}`)", each.reads, _linked(each.reference)
+
+
+class InseqMethods(_Table):
+    """The methods of inseq that are offered."""
+
+    head = ("method", "how to read it", "cost")
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        for card in OF_INSEQ.values():
+            yield f"`{card.id}`", card.reads, card.cost
+
+
+class InseqRefused(_Table):
+    """The methods of inseq that are not offered."""
+
+    head = ("method", "why not", "use instead")
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        for name, refused in REFUSED.items():
+            yield f"`{name}`", refused.reason, ", ".join(f"`{each}`" for each in refused.instead)
+
+
+def _linked(reference: str) -> str:
+    return re.sub(r"arXiv:(\d+\.\d+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", reference) or "–"
 
 
 def _inline(self: Any, node: nodes.math) -> None:
@@ -92,5 +146,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx of them."""
     app.add_directive("map", Map)
     app.add_directive("method-card", CardOf)
+    app.add_directive("trust-figures", TrustFigures)
+    app.add_directive("inseq-methods", InseqMethods)
+    app.add_directive("inseq-refused", InseqRefused)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     return {"parallel_read_safe": False, "parallel_write_safe": True}
