@@ -165,6 +165,18 @@ bench-scaling: install demo-model ## how time and memory grow with the text
 	$(call step,Benchmarks: scaling)
 	$(BIN)/python benchmarks/scaling.py
 
+# ── tell of it ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: docs
+docs: install ## the documentation, as pages that need no server: docs/_build/html/index.html
+	$(call step,Documentation)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+.PHONY: maps
+maps: install demo-model ## the maps on its pages whose code is new
+	$(call step,Maps of the documentation)
+	$(BIN)/python docs/maps.py
+
 # ── tidy ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: format
@@ -175,5 +187,5 @@ format: install ## let the formatters have their way
 
 .PHONY: clean
 clean: ## everything made here, .venv and node_modules included
-	rm -rf $(VENV) node_modules $(STATIC) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) node_modules $(STATIC) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent / "_ext")]
 
-from saliency_widget import __version__
+from saliency_widget import __version__  # noqa: E402 # after the path, beside the others
 
 project = "saliency-widget"
 author = "the authors of saliency-widget"
@@ -48,6 +48,6 @@ pygments_dark_style = "a11y-high-contrast-dark"
 html_theme_options = {
     "light_logo": "mark.svg",
     "dark_logo": "mark.svg",
-    "light_css_variables": {"color-brand-primary": "#5b3fa8", "color-brand-content": "#5b3fa8"},
-    "dark_css_variables": {"color-brand-primary": "#c3b1f5", "color-brand-content": "#c3b1f5"},
+    "light_css_variables": {"color-brand-primary": "#1b5cad", "color-brand-content": "#1b5cad"},
+    "dark_css_variables": {"color-brand-primary": "#8ab8f0", "color-brand-content": "#8ab8f0"},
 }

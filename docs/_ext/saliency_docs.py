@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from code_of_maps import MapCode
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.utils.math.latex2mathml import tex2mathml
-from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective
 
@@ -22,9 +21,12 @@ from saliency_widget.attribution.inseq.methods import REFUSED
 from saliency_widget.attribution.result import Attribution
 from saliency_widget.evaluation.faithfulness import METRICS
 
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
 
 class Map(SphinxDirective):
-    """The code of a map, and the map: `:col:` is the target shown first, its text or its number; `:hide-code:` hides the code."""
+    """The code of a map, and the map. `:col:` is the target shown first, its text or number; `:hide-code:`: no code."""
 
     has_content = True
     option_spec = {"col": directives.unchanged, "hide-code": directives.flag}  # noqa: RUF012 # docutils' own way
@@ -41,7 +43,9 @@ class Map(SphinxDirective):
             raise SphinxError(f"{page}: no map was made by this code; run `make maps`:\n{code}")
         map_ = Attribution.load(block.file)
         shown = self.options.get("col")
-        html = map_.to_html(col=None if shown is None else map_.col(int(shown) if shown.lstrip("-").isdigit() else shown))
+        if shown is not None:
+            shown = map_.col(int(shown) if shown.lstrip("-").isdigit() else shown)
+        html = map_.to_html(col=shown)
         figure = nodes.raw("", f'<div class="live-map">{html}</div>', format="html")
         if "hide-code" in self.options:
             return [figure]
@@ -72,7 +76,8 @@ def _facts(card: Card) -> list[str]:
     """Return the lines of facts: sign, what is explained, cost, reference."""
     sign = "signed: purple is for, orange against" if card.signed else "no sign"
     told = "the target's probability" if card.objective is None else f"the {card.objective.replace('_', '-')}"
-    explained = f"{told}, unless `objective=` says otherwise" if card.uses_objective else "nothing but where the model predicts"
+    unless = f"{told}, unless `objective=` says otherwise"
+    explained = unless if card.uses_objective else "nothing but where the model predicts"
     return [
         "| | |",
         "|---|---|",
@@ -103,7 +108,7 @@ class TrustFigures(_Table):
 
     head = ("figure", "how to read it", "source")
 
-    def rows(self) -> Iterator[tuple[str, ...]]:
+    def rows(self) -> Iterator[tuple[str, ...]]:  # noqa: D102
         for each in METRICS.values():
             yield f"**{each.label}** (`{each.id}`)", each.reads, _linked(each.reference)
 
@@ -113,7 +118,7 @@ class InseqMethods(_Table):
 
     head = ("method", "how to read it", "cost")
 
-    def rows(self) -> Iterator[tuple[str, ...]]:
+    def rows(self) -> Iterator[tuple[str, ...]]:  # noqa: D102
         for card in OF_INSEQ.values():
             yield f"`{card.id}`", card.reads, card.cost
 
@@ -123,7 +128,7 @@ class InseqRefused(_Table):
 
     head = ("method", "why not", "use instead")
 
-    def rows(self) -> Iterator[tuple[str, ...]]:
+    def rows(self) -> Iterator[tuple[str, ...]]:  # noqa: D102
         for name, refused in REFUSED.items():
             yield f"`{name}`", refused.reason, ", ".join(f"`{each}`" for each in refused.instead)
 
