@@ -26,7 +26,7 @@ exclude_patterns = ["_build", "releasing.md"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-default_role = "literal"  # docstrings name code by single backticks
+default_role = "py:obj"  # docstrings name code by single backticks; what has an entry is linked
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

@@ -23,12 +23,11 @@ def run(code: str, names: dict[str, Any]) -> Any:
     return eval(compile(ast.Expression(last.value), "<page>", "eval"), names)  # noqa: S307
 
 
-def make(block: MapCode, names: dict[str, Any]) -> Any:
-    """Return the map of a block, whose page's blocks above it have run in `names`."""
+def make(block: MapCode) -> Any:
+    """Return the map that a block's code makes."""
     import saliency_widget as sw
 
-    names.setdefault("sw", sw)
-    made = run(block.code, names)
+    made = run(block.code, {"sw": sw})
     if not isinstance(made, sw.Attribution):
         raise TypeError(f"A map's code ends in an Attribution, not in a {type(made).__name__}:\n{block.code}")
     return made
@@ -39,16 +38,15 @@ def main(*, everything: bool) -> None:
     import saliency_widget as sw
 
     MAPS.mkdir(exist_ok=True)
-    blocks = list(all_blocks())
+    blocks = {block.file: block for block in all_blocks()}
     model = sw.load_model("demo")  # kept, so that it is loaded once
-    pages: dict[str, dict[str, Any]] = {}
-    for page in {block.page: None for block in blocks if everything or not block.file.exists()}:
-        for block in (block for block in blocks if block.page == page):
-            made = make(block, pages.setdefault(page, {}))
-            made.save(block.file)
-            print(f"{block.file.name}: {made.method}, {made.seconds:.1f} s", flush=True)
+    for file, block in blocks.items():
+        if everything or not file.exists():
+            made = make(block)
+            made.save(file)
+            print(f"{block.page}: {file.name}, {made.method}, {made.seconds:.1f} s", flush=True)
     del model
-    for path in set(MAPS.glob("*.safetensors")) - {block.file for block in blocks}:
+    for path in set(MAPS.glob("*.safetensors")) - blocks.keys():
         path.unlink()
         print(f"{path.name}: removed")
 

@@ -19,26 +19,21 @@ _OPTION = re.compile(r"^:[\w-]+:[^\n]*\n", re.MULTILINE)
 
 
 class MapCode(NamedTuple):
-    """One block. `page`: the page's path below docs/, without suffix; `before`: the code of the page's blocks above."""
+    """One block, which stands alone. `page`: the page's path below docs/, without suffix."""
 
     page: str
     code: str
-    before: tuple[str, ...]
 
     @property
     def file(self) -> Path:
-        """Return the file of its saved map."""
-        told = hashlib.sha256("\n".join((*self.before, self.code)).encode()).hexdigest()
-        return MAPS / f"{self.page.replace('/', '-')}-{told[:10]}.safetensors"
+        """Return the file of its saved map; blocks of the same code share it."""
+        return MAPS / f"{hashlib.sha256(self.code.encode()).hexdigest()[:12]}.safetensors"
 
 
 def blocks_of(page: str, source: str) -> Iterator[MapCode]:
     """Yield the blocks of a page's source in their order; a block's options are no part of its code."""
-    before: list[str] = []
     for found in _FENCE.finditer(source):
-        code = _OPTION.sub("", found["body"]).strip()
-        yield MapCode(page, code, tuple(before))
-        before.append(code)
+        yield MapCode(page, _OPTION.sub("", found["body"]).strip())
 
 
 def all_blocks() -> Iterator[MapCode]:

@@ -34,10 +34,8 @@ class Map(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return both."""
         page = self.env.docname
-        before = self.env.temp_data.setdefault("map_codes", [])
         code = "\n".join(self.content).strip()
-        block = MapCode(page, code, tuple(before))
-        before.append(code)
+        block = MapCode(page, code)
         self.env.note_dependency(str(block.file))
         if not block.file.exists():
             raise SphinxError(f"{page}: no map was made by this code; run `make maps`:\n{code}")
@@ -147,6 +145,11 @@ def _block(self: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def _code_as_code(_app: Sphinx, _what: str, _name: str, _thing: Any, _options: Any, lines: list[str]) -> None:
+    """Let `.attribution` in a docstring be code: as a reference it would stand for any attribute of that name."""
+    lines[:] = [re.sub(r"(?<!`)`(\.[^`]+)`(?!`)", r"``\1``", line) for line in lines]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx of them."""
     app.add_directive("map", Map)
@@ -154,5 +157,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("trust-figures", TrustFigures)
     app.add_directive("inseq-methods", InseqMethods)
     app.add_directive("inseq-refused", InseqRefused)
+    app.connect("autodoc-process-docstring", _code_as_code)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -55,7 +55,7 @@ def test_the_readme_stays_short_and_leads_to_the_documentation() -> None:
 
 def test_every_page_is_in_the_table_of_contents() -> None:
     """The first page lists every page of the documentation, but for the one on releases, which is no reader's."""
-    listed = set(re.findall(r"^([\w/]+)$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
+    listed = set(re.findall(r"^(?:\w+ <)?([\w/]+)>?$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
     there = {page.relative_to(DOCS).with_suffix("").as_posix() for page in pages() if DOCS in page.parents}
     assert there - {"index", "releasing"} == listed & there
     assert all((DOCS / f"{page}.md").exists() for page in listed)
@@ -113,9 +113,8 @@ def test_every_map_on_a_page_was_made_and_none_is_left_over() -> None:
 
 
 def same_as_saved(page: str) -> None:
-    names: dict[str, Any] = {}
     for block in (block for block in BLOCKS if block.page == page):
-        made, saved = MAPS.make(block, names), sw.Attribution.load(block.file)
+        made, saved = MAPS.make(block), sw.Attribution.load(block.file)
         assert [token.text for token in made.rows] == [token.text for token in saved.rows], block.code
         assert [token.text for token in made.cols] == [token.text for token in saved.cols], block.code
         # float32 on another processor: 2e-3 of the largest score of a column, and of a probability.
@@ -143,6 +142,6 @@ def test_code_that_does_not_end_in_a_map_is_refused() -> None:
     """A block whose last line is no expression, or no map, is an error that shows the code."""
     block = BLOCKS[0]
     with pytest.raises(TypeError, match=r"last line[\s\S]*a = 1"):
-        MAPS.make(block._replace(code="a = 1"), {})
+        MAPS.make(block._replace(code="a = 1"))
     with pytest.raises(TypeError, match="not in a int"):
-        MAPS.make(block._replace(code="1"), {})
+        MAPS.make(block._replace(code="1"))
