@@ -146,8 +146,15 @@ def _block(self: Any, node: nodes.math_block) -> None:
 
 
 def _code_as_code(_app: Sphinx, _what: str, _name: str, _thing: Any, _options: Any, lines: list[str]) -> None:
-    """Let `.attribution` in a docstring be code: as a reference it would stand for any attribute of that name."""
-    lines[:] = [re.sub(r"(?<!`)`(\.[^`]+)`(?!`)", r"``\1``", line) for line in lines]
+    """Let values such as "answer" in a docstring be code, with straight quotes.
+
+    And `.attribution`, which as a reference would stand for any attribute of that name.
+    """
+    for at, line in enumerate(lines):
+        parts = re.split(r"(`[^`]*`)", line)  # every other one is code already
+        parts[::2] = [re.sub(r'(?<![^\s([{/])("[\w.:-]+")(?![\w"])', r"``\1``", part) for part in parts[::2]]
+        parts[1::2] = [f"`{part}`" if part.startswith("`.") else part for part in parts[1::2]]
+        lines[at] = "".join(parts)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
