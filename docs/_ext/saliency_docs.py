@@ -76,14 +76,13 @@ def _facts(card: Card) -> list[str]:
     told = "the target's probability" if card.objective is None else f"the {card.objective.replace('_', '-')}"
     unless = f"{told}, unless `objective=` says otherwise"
     explained = unless if card.uses_objective else "nothing but where the model predicts"
-    return [
-        "| | |",
-        "|---|---|",
-        f"| a score is | {card.unit}, {sign} |",
-        f"| what is explained | {explained} |",
-        f"| cost | {card.cost} |",
-        f"| source | {_linked(card.reference)} |",
-    ]
+    facts = {
+        "a score is": f"{card.unit}, {sign}",
+        "what is explained": explained,
+        "cost": card.cost,
+        "source": _linked(card.reference),
+    }
+    return ["```{list-table}", *(f"* - {name}\n  - {fact}" for name, fact in facts.items()), "```"]
 
 
 class _Table(SphinxDirective):
@@ -157,6 +156,19 @@ def _code_as_code(_app: Sphinx, _what: str, _name: str, _thing: Any, _options: A
         lines[at] = "".join(parts)
 
 
+def _readable_by_all(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
+    """Mend what a screen reader stumbles over: headings without a level, and lists of parameters that define nothing."""
+    context["furo_navigation_tree"] = context.get("furo_navigation_tree", "").replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )
+
+    def in_boxes(found: re.Match[str]) -> str:
+        boxes = re.sub("(</?)dd>", r"\1div>", found[1])
+        return f'<div class="sig-params">{boxes}</div>'
+
+    context["body"] = re.sub(r"<dl>\s*(<dd>.*?)</dl>", in_boxes, context.get("body", ""), flags=re.DOTALL)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx of them."""
     app.add_directive("map", Map)
@@ -165,5 +177,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("inseq-methods", InseqMethods)
     app.add_directive("inseq-refused", InseqRefused)
     app.connect("autodoc-process-docstring", _code_as_code)
+    app.connect("html-page-context", _readable_by_all, priority=900)  # after the theme
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     return {"parallel_read_safe": False, "parallel_write_safe": True}

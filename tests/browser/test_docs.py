@@ -66,7 +66,9 @@ def opened(reader: Any, site: Path, name: str, scheme: str) -> Any:
 def violations(page: Any) -> list[str]:
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.add_script_tag(path=AXE)
-    found = page.evaluate("async () => (await axe.run()).violations.map(v => [v.id, ...v.nodes.map(n => n.html)])")
+    found = page.evaluate(
+        "async () => (await axe.run({preload:false})).violations.map(v => [v.id, ...v.nodes.map(n => n.html)])"
+    )
     return [str(each) for each in found]
 
 
