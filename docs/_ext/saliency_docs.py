@@ -157,7 +157,7 @@ def _code_as_code(_app: Sphinx, _what: str, _name: str, _thing: Any, _options: A
 
 
 def _readable_by_all(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
-    """Mend what a screen reader stumbles over: headings without a level, and lists of parameters that define nothing."""
+    """Mend what a screen reader stumbles over: headings without a level, lists of parameters that define nothing."""
     context["furo_navigation_tree"] = context.get("furo_navigation_tree", "").replace(
         'role="heading"', 'role="heading" aria-level="2"'
     )

@@ -59,6 +59,7 @@ def reader(chromium: Any) -> Iterator[Any]:
 
 def opened(reader: Any, site: Path, name: str, scheme: str) -> Any:
     reader.emulate_media(color_scheme=scheme)
+    reader.mouse.move(5, 5)
     reader.goto(f"file://{site / name}.html")
     return reader
 
