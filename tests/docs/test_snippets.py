@@ -12,6 +12,7 @@ import pytest
 import torch
 from ipywidgets import Widget
 
+import saliency_widget as sw
 from tests.families import make
 from tests.servers import KEY
 
@@ -25,7 +26,7 @@ pytestmark = [
 ]
 
 WITH_CODE = [page for page in pages() if snippets(page)]
-QUICK = ("README.md", "docs/first_steps.md", "docs/how_to/own_model.md", "docs/how_to/classifiers.md",
+QUICK = ("README.md", "docs/how_to/own_model.md", "docs/how_to/classifiers.md",
          "docs/how_to/translation.md")  # fmt: skip
 OF_A_SERVER = "docs/how_to/servers.md"
 ADDRESS = "http://127.0.0.1:8080/v1"  # in the snippets
@@ -52,6 +53,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let widgets be shown without a kernel, and close them all afterwards."""
+    assert callable(sw.show), "asked for before its module, whose import would take the function's place"
     for module in ("show", "comparison.compare", "batch.browse"):
         monkeypatch.setattr(import_module(f"saliency_widget.{module}"), "check_notebook", lambda: None)
     made: list[Any] = []
