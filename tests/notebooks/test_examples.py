@@ -136,7 +136,7 @@ def test_a_model_of_ones_own_is_explained(monkeypatch: Any) -> None:
     assert after > 2 * before
     (refused,) = [text for source, text in said.items() if source.startswith("def weather")]
     assert "leaves out" in refused
-    (answer,) = [text for source, text in said.items() if source.startswith("tokenizer.chat_template")]
+    (answer,) = [text for source, text in said.items() if source.startswith("answer = ")]
     assert "heavy rain" in answer.splitlines()[0], "the tool's result, of all turns"
     (notes,) = [text for source, text in said.items() if source.startswith("notes = ")]
     falls = dict(re.findall(r"without (\w+), p of “twenty” falls by (-?\d\.\d+)", notes))
