@@ -137,7 +137,8 @@ def test_a_model_of_ones_own_is_explained(monkeypatch: Any) -> None:
     (refused,) = [text for source, text in said.items() if source.startswith("def weather")]
     assert "leaves out" in refused
     (answer,) = [text for source, text in said.items() if source.startswith("answer = ")]
-    assert "heavy rain" in answer.splitlines()[0], "the tool's result, of all turns"
+    places = {turn: answer.index(rf"<|im_start|>{turn}\n") for turn in ("tool", "user", "system")}
+    assert min(places, key=lambda turn: places[turn]) == "tool", "its result, of all turns before the answer"
     (notes,) = [text for source, text in said.items() if source.startswith("notes = ")]
     falls = dict(re.findall(r"without (\w+), p of “twenty” falls by (-?\d\.\d+)", notes))
     assert max(falls, key=lambda name: float(falls[name])) == "fees"
@@ -162,7 +163,7 @@ def test_a_data_set_is_explained_and_goes_on(monkeypatch: Any) -> None:
     (folder,) = [text for source, text in said.items() if source.startswith("print(*sorted(")]
     assert "run.json" in folder
     assert "positive-wonderful" not in folder, "it is read by columns"
-    assert "input_x_gradient" in folder
+    assert "attnlrp" in folder
     assert "application/vnd.jupyter.widget-view+json" in cells[-1].outputs[0].data
 
 
