@@ -177,6 +177,17 @@ dist: install ## the wheel and the sdist, into dist; they install without Node
 test-dist: dist ## install them into an empty environment without Node, and hover the quickstart there (timed)
 	$(call step,The built packages: JupyterLab in Chromium)
 	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(BIN)/python -m tests.release
+# ── tell of it ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: docs
+docs: install ## the documentation, as pages that need no server: docs/_build/html/index.html
+	$(call step,Documentation)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+.PHONY: maps
+maps: install demo-model ## the maps on its pages whose code is new
+	$(call step,Maps of the documentation)
+	$(BIN)/python docs/maps.py
 
 # ── tidy ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,5 +199,5 @@ format: install ## let the formatters have their way
 
 .PHONY: clean
 clean: ## everything made here, .venv and node_modules included
-	rm -rf $(VENV) node_modules $(STATIC) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) node_modules $(STATIC) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

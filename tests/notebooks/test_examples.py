@@ -134,6 +134,58 @@ def test_what_finds_the_words_that_decide_is_measured(monkeypatch: Any) -> None:
     assert any("image/png" in output.get("data", {}) for output in picture.outputs)
 
 
+def test_a_model_of_ones_own_is_explained(monkeypatch: Any) -> None:
+    """The adapter teaches its lesson; tools that a template drops are refused; the note with the answer is needed."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    cells = [c for c in run("05_your_model.ipynb", STEPS=6).cells if c.cell_type == "code"]
+    said = {cell.source: text_of(cell) for cell in cells}
+    (taught,) = [text for source, text in said.items() if source.startswith("text = ")]
+    before, after = (float(number) for number in re.findall(r"p = (\d\.\d+)", taught))
+    assert before < 0.05
+    assert after > 2 * before
+    (refused,) = [text for source, text in said.items() if source.startswith("def weather")]
+    assert "leaves out" in refused
+    (answer,) = [text for source, text in said.items() if source.startswith("answer = ")]
+    places = {turn: answer.index(rf"<|im_start|>{turn}\n") for turn in ("tool", "user", "system")}
+    assert min(places, key=lambda turn: places[turn]) == "tool", "its result, of all turns before the answer"
+    (notes,) = [text for source, text in said.items() if source.startswith("notes = ")]
+    falls = dict(re.findall(r"without (\w+), p of “twenty” falls by (-?\d\.\d+)", notes))
+    assert max(falls, key=lambda name: float(falls[name])) == "fees"
+    assert len(falls) == 3
+
+
+def test_a_data_set_is_explained_and_goes_on(monkeypatch: Any) -> None:
+    """Each review has a map, friendly words speak for "positive", and a second call computes only what is new."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    cells = [c for c in run("06_data_set.ipynb", N_REVIEWS=6).cells if c.cell_type == "code"]
+    said = {cell.source: text_of(cell) for cell in cells}
+    (made,) = [text for source, text in said.items() if source.startswith("run = ")]
+    assert "6 texts, 0 without a map" in made
+    for start in ('frame.groupby("kind")["ahead"]', "def of_the_adjective"):
+        (table,) = [text for source, text in said.items() if source.startswith(start)]
+        means = {kind: float(line.split()[2]) for kind in ("positive", "negative") for line in table.splitlines()
+                 if line.startswith(kind)}  # fmt: skip
+        assert means["positive"] > means["negative"], start
+    (more,) = [text for source, text in said.items() if source.startswith("more = ")]
+    assert "7 texts" in more
+    assert "id='empty'" in more
+    (folder,) = [text for source, text in said.items() if source.startswith("print(*sorted(")]
+    assert "run.json" in folder
+    assert "positive-wonderful" not in folder, "it is read by columns"
+    assert "attnlrp" in folder
+    assert "application/vnd.jupyter.widget-view+json" in cells[-1].outputs[0].data
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.name)
+def test_an_example_says_how_long_it_takes_and_what_to_try(path: Path) -> None:
+    """The first words that a reader sees name the time that it takes; one of the last two cells says what to try."""
+    cells = nbformat.read(path, as_version=4).cells
+    told = [cell.source for cell in cells]
+    begin = next(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert re.search(r"\b(minute|minutes)\b", begin), path.name
+    assert any("**What to try" in text for text in told[-2:]), path.name
+
+
 def test_no_example_is_saved_with_outputs() -> None:
     """No notebook is saved with outputs, which would be part of every diff."""
     for path in EXAMPLES.glob("*.ipynb"):

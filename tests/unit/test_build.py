@@ -200,29 +200,3 @@ def test_a_build_that_wrote_nothing_is_noticed(hook, checkout: Path):
     (checkout / "bin/npm").write_text("#!/bin/sh\nexit 0\n")
     with pytest.raises(SystemExit, match=r"did not write widget\.js, widget\.css, browse\.js, browse\.css, static\.js"):
         hook.build_front_end(checkout)
-
-
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_of_a_page_leads_to_a_file(page: Path):
-    links = re.findall(r"""(?:\]\(|src="|srcset=")([^)"#]+)""", page.read_text(encoding="utf-8"))
-    inside = [link for link in links if "://" not in link]
-    assert inside or page.name not in ("README.md", "performance.md")
-    for link in inside:
-        assert (page.parent / link).exists(), link
-
-
-def test_the_readme_stays_short():
-    """The README has fewer than 700 words."""
-    words = (ROOT / "README.md").read_text(encoding="utf-8").split()
-    assert len(words) < 700
-
-
-def test_every_page_of_docs_is_led_to():
-    """The README leads a user to every page, and CONTRIBUTING a maintainer to the one on releases."""
-    readme, contributing = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
-    assert "docs/releasing.md" in contributing
-    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} - {"docs/releasing.md"}
-    assert all(page in readme for page in pages)
