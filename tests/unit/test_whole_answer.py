@@ -121,3 +121,22 @@ def test_a_short_text_is_computed_as_it_is(tiny_model, harness) -> None:
     assert not h.of("rest")
     assert not h.together
     assert len(columns_of(h)) == len(h.controller.attribution.cols)
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_back_at_a_text_its_whole_answer_is_there(tiny_model, harness) -> None:
+    """It is sent again with its map, and not computed again."""
+    h = harness(tiny_model, **PROMPT)
+    h.start()
+    idle(h)
+    first = h.last("map")["map"]
+    h.say("branch", col=1, token=21)
+    idle(h)
+    other = h.last("map")["map"]
+    before = len([m for m in h.of("column") if m["map"] == first])
+    h.say("back", to=0)
+    idle(h)
+    assert h.last("map")["map"] == first != other
+    again = [m["n_cols"] for m in h.of("column") if m["map"] == first][before:]
+    assert again == [h.last("map")["n_cols"]]
+    assert h.last("rest")["map"] == first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from ..attribution.problem import Chunk, Spot, replaced_by
 from ..attribution.through import HOPS
 
 if TYPE_CHECKING:
+    from ..attribution.cards import Card
     from ..attribution.pipeline import Question
 
 
@@ -48,9 +50,15 @@ class Entry:
     def passes(self) -> int | None:
         """Return the passes that the columns took, as the card tells; None of estimates, which take what they need."""
         work = self.question.card.work
-        if work is None or not self.chunks or any(chunk.calls for chunk in self.chunks):
+        known = [*self.chunks, *([] if self.together is None else [self.together])]
+        if work is None or not known or any(chunk.calls for chunk in known):
             return None
-        return work.passes(len(self.chunks[0].scores), len(self.done()) + (self.together is not None))
+        return work.passes(len(known[0].scores), len(self.done()) + (self.together is not None))
+
+    def forget(self) -> None:
+        """Forget all columns."""
+        self.chunks.clear()
+        self.together = None
 
     def price(self, n: int) -> float | None:
         """Return about how many seconds n more columns take; None before any was measured."""
@@ -62,3 +70,27 @@ class Entry:
             return False
         self.chunks = replaced_by(chunk, self.chunks)
         return True
+
+
+def estimates(cards: Sequence[Card], there: Sequence[Entry], n_rows: int, n_cols: int) -> dict[str, float]:
+    """Return about how many seconds the map of each card takes, to one digit; a card without a measurement has none.
+
+    `there`: the maps of the same text. The time of a pass is that of the map that took most of them, of the same kind
+    if there is one.
+    """
+    measured = [
+        (card.work, passes, entry.seconds)
+        for entry in there
+        if entry.question.settings == type(entry.question.settings)()
+        and (card := entry.question.card).work is not None
+        and entry.seconds > 0
+        and (passes := entry.passes())
+    ]
+    found = {}
+    for card in cards:
+        if card.work is None or not measured:
+            continue
+        by_target = card.work.per_target > 0
+        _, passes, seconds = max(measured, key=lambda one: ((one[0].per_target > 0) == by_target, one[1]))
+        found[card.id] = float(f"{seconds / passes * card.work.passes(n_rows, n_cols):.1g}")
+    return found

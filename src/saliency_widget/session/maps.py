@@ -17,7 +17,7 @@ from ..attribution.objectives import labels, meanings
 from ..attribution.problem import Chunk, Progress, Spot
 from ..errors import Cancelled, WeightsChanged
 from ..models.text.document import spanning
-from .entry import Entry
+from .entry import Entry, estimates
 from .messages import menu_message, notes_message, status
 from .pace import Pace
 from .trail import tell_steps
@@ -158,7 +158,7 @@ class Maps:
             raise
         except Exception:  # noqa: BLE001 (it is raised again, and shown, when the whole map is computed)
             self._may_begin_early = False
-            entry.chunks.clear()
+            entry.forget()
 
     def finish_early(self, model: Model, document: Document, *, cut_short: bool) -> None:
         """Move the map that was begun while the text was written to the cache.
@@ -186,21 +186,18 @@ class Maps:
 
         Hops are none of them: they do not tell what the target would lose.
         """
-        about = (self._fingerprint, document.inputs, document.targets)
         found = [
             (entry.map_id, pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
-            for (fingerprint, request), entry in self._cache.items()
-            if (fingerprint, request.inputs, request.targets, request.relays) == (*about, ())
-            and entry.done().intersection(entry.question.cols(document)).issuperset(cols)
+            for request, entry in self._of(document)
+            if not request.relays and entry.done().intersection(entry.question.cols(document)).issuperset(cols)
         ]
         said = self._llm_map()
         return found if said is None else [*found, said]
 
     def send_again(self, model: Model, document: Document) -> None:
         """Send the cached maps of a text that is on show again."""
-        about = (self._fingerprint, document.inputs, document.targets)
-        for (fingerprint, request), entry in self._cache.items():
-            if (fingerprint, request.inputs, request.targets) == about and entry.chunks:
+        for _, entry in self._of(document):
+            if entry.chunks or entry.together is not None:
                 self._begin(model, document, entry, aside=True)
 
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────
@@ -219,32 +216,20 @@ class Maps:
         self._sender.tell(menu_message(reasons, labels(raw=model.raw), meanings(raw=model.raw), self._seconds))
 
     def _estimates(self) -> dict[str, float]:
-        """By method about how many seconds its map of this text takes, to one digit; what was not measured has none.
-
-        The time of a pass is that of the map that took most of them here, of the same kind if there is one.
-        """
         document = self._document
         if document is None:
             return {}
+        there = [entry for request, entry in self._of(document) if not request.relays]
+        return estimates(self._offered, there, len(document.rows), len(document.cols))
+
+    def _of(self, document: Document) -> list[tuple[Request, Entry]]:
+        """Return the maps of a text, with what was asked, oldest first."""
         about = (self._fingerprint, document.inputs, document.targets)
-        measured = [
-            (card.work, passes, entry.seconds)
+        return [
+            (request, entry)
             for (fingerprint, request), entry in self._cache.items()
-            if (fingerprint, request.inputs, request.targets, request.relays) == (*about, ())
-            and entry.question.settings == type(entry.question.settings)()
-            if (card := entry.question.card).work is not None and entry.seconds > 0 and (passes := entry.passes())
+            if (fingerprint, request.inputs, request.targets) == about
         ]
-        if not measured:
-            return {}
-        found = {}
-        for card in self._offered:
-            if card.work is None:
-                continue
-            by_target = card.work.per_target > 0
-            _, passes, seconds = max(measured, key=lambda one: ((one[0].per_target > 0) == by_target, one[1]))
-            whole = card.work.passes(len(document.rows), len(document.cols))
-            found[card.id] = float(f"{seconds / passes * whole:.1g}")
-        return found
 
     def _show_llm_map(self, model: Model, question: Question) -> None:
         written = self._llm_map()
@@ -363,7 +348,7 @@ class Maps:
         try:
             model.check_weights()
         except WeightsChanged:
-            entry.chunks.clear()
+            entry.forget()
             raise
 
     def _compute(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
