@@ -67,7 +67,7 @@ def as_json(message: dict[str, Any]) -> Any:
     return json.loads(json.dumps(message))
 
 
-SETTINGS = [("layer", "3"), ("instead of", " Bush")]
+SETTINGS = [("layer", "3"), ("instead of", " Bush"), ("hop", "1")]
 
 
 def begin(sender: Sender, n_cols: int = 2) -> Shelf:
