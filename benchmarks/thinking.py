@@ -33,20 +33,24 @@ def interval(share: float, n: int) -> tuple[float, float]:
     return round((middle - half) / whole, 3), round((middle + half) / whole, 3)
 
 
+def measure(steps: int, method: str, n: int) -> dict[str, object]:
+    """Return the figures of a method over n texts."""
+    began = time.process_time()
+    found = hits(range(FIRST_SEED, FIRST_SEED + n), steps, method, model_of=copying_model)
+    row: dict[str, object] = {"steps": steps, "method": method, "texts": n}
+    for name, share in zip(("direct", "of_prompt", "of_facts"), found, strict=True):
+        low, high = interval(share, n)
+        row[name] = {"share": round(share, 3), "low": low, "high": high}
+    return row | {"cpu_s_a_text": round((time.process_time() - began) / n, 3)}
+
+
 def main(n: int, out: Path | None) -> None:
     """Measure, print and write the figures of n texts."""
     rows = []
     for steps in (2, 3):
         for method in METHODS:
-            began = time.process_time()
-            found = hits(range(FIRST_SEED, FIRST_SEED + n), steps, method, model_of=copying_model)
-            row: dict[str, object] = {"steps": steps, "method": method, "texts": n}
-            for name, share in zip(("direct", "of_prompt", "of_facts"), found, strict=True):
-                low, high = interval(share, n)
-                row[name] = {"share": round(share, 3), "low": low, "high": high}
-            row["cpu_s_a_text"] = round((time.process_time() - began) / n, 3)
-            rows.append(row)
-            print(json.dumps(row))
+            rows.append(measure(steps, method, n))
+            print(json.dumps(rows[-1]), flush=True)
     about = {"facts": N_FACTS, "torch": torch.__version__, "version": sw.__version__, "rows": rows}
     if out is not None:
         out.write_text(json.dumps(about, indent=2) + "\n")

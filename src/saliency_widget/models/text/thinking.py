@@ -67,7 +67,7 @@ def parts(text: str, *, begun: bool = False) -> list[Part]:
         return [Part(0, final, thinking=True), Part(final + len(_BARE_FINAL), len(text), thinking=False)]
     found: list[Part] = []
     last_end = {name: text.rfind(f"</{name}>") for name in _UNSURE_NAMES}
-    at, inside = 0, NAME if begun else ""
+    at, inside, settled = 0, NAME if begun else "", 0
     for mark in _MARK.finditer(text):
         begins, ends = (mark["begin"] or "").lower(), (mark["end"] or "").lower()
         if begins and (inside or last_end[begins] < mark.end() or not _is_thinking(mark)):
@@ -75,10 +75,10 @@ def parts(text: str, *, begun: bool = False) -> list[Part]:
         if ends and inside != ends:
             continue
         part, at = Part(at, mark.start(), thinking=bool(inside)), mark.end()
+        found.append(part)
         if mark["close"] and not inside:  # everything before it is thinking
-            found = [each._replace(thinking=True) for each in (*found, part)]
-        else:
-            found.append(part)
+            found[settled:] = [each._replace(thinking=True) for each in found[settled:]]
+            settled = len(found)
         if not mark["frame"]:
             inside = _inside_after(mark)
     return [*found, Part(at, len(text), thinking=bool(inside))]
@@ -140,12 +140,12 @@ def thinking_in(tokens: Sequence[Token], first: int) -> list[Thought]:
         return first + bisect_left(anchors, start), first + bisect_left(anchors, end)
 
     said = [part for part in parts(whole, begun=_is_begun(given)) if whole[part.start : part.end].strip()]
+    runs = [list(run) for _, run in groupby(said, lambda part: part.thinking)]
     found: list[Thought] = []
-    for thinking, run in groupby(said, lambda part: part.thinking):
-        if thinking:
-            own = list(run)
-            before = max((part.end for part in said if part.end <= own[0].start), default=0)
-            after = min((part.start for part in said if part.start >= own[-1].end), default=n)
+    for at, own in enumerate(runs):
+        if own[0].thinking:
+            before = runs[at - 1][-1].end if at else 0
+            after = runs[at + 1][0].start if at + 1 < len(runs) else n
             found.append(Thought(*tokens_of(before, after), tuple(tokens_of(part.start, part.end) for part in own)))
     return [thought for thought in found if thought.start < thought.end]
 
