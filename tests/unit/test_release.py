@@ -13,6 +13,7 @@ import yaml
 from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 import saliency_widget
 
@@ -46,6 +47,28 @@ def test_the_changelog_can_be_read_in_minutes() -> None:
     """The section of a version has fewer than 120 lines."""
     log = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert all(len(section.splitlines()) < 120 for section in re.split(r"^## ", log, flags=re.MULTILINE))
+
+
+def test_the_versions_that_were_tried_are_those_that_are_admitted_and_pinned() -> None:
+    """The table has each package that is asked for, the lower end of its range, and the version of the constraints."""
+    page = (ROOT / "docs" / "releasing.md").read_text(encoding="utf-8")
+    tried = {
+        name: cells
+        for name, *cells in re.findall(r"^\| (\S+) \| (\d\S+) \| (\d\S+) \| (\d\S+) \|$", page, re.MULTILINE)
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["lab"], *extras["adapters"], *extras["data"]]
+    lower = {
+        asks.name: spec.version for asks in map(Requirement, asked) for spec in asks.specifier if spec.operator == ">="
+    }
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    assert tried.pop("Python")[0].startswith(project["requires-python"].removeprefix(">="))
+    assert tried.keys() == lower.keys()
+    for name, (oldest, pinned, newest) in tried.items():
+        assert Version(oldest) == Version(lower[name]), name
+        assert pinned == pins[name], name
+        assert Version(oldest) <= Version(pinned) <= Version(newest), name
 
 
 def test_the_quickstart_names_its_packages_as_pep_723_says() -> None:
