@@ -59,7 +59,7 @@ def test_the_first_example_answers_its_question(monkeypatch: Any) -> None:
     assert float(text_of(cells[2])) == pytest.approx(4.65, abs=0.05)
 
 
-@with_a_short_review("A compelling drama.")
+@with_a_short_review("This film is a compelling drama.")
 def test_the_homework_is_answered_question_by_question(monkeypatch: Any, constants: dict[str, str]) -> None:
     """It finds where machine comes from, what Washington rests on, and what a model says of a review and computes."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -77,7 +77,7 @@ def test_the_homework_is_answered_question_by_question(monkeypatch: Any, constan
     assert prose.startswith("SmolLM2-135M-Instruct: positive")
     (scores,) = [text for source, text in said.items() if source == "scores"]
     assert "positive (constrained)" in scores
-    assert re.search(r"\b(17 of 17|4 of 4) words scored", scores)
+    assert re.search(r"\b(17 of 17|7 of 7) words scored", scores)
     (compared,) = [text for source, text in said.items() if source.endswith("result")]
     assert "It answered positive" in compared
     assert "Spearman" in compared
@@ -96,7 +96,7 @@ def test_models_and_servers_are_asked_for_their_reasons(monkeypatch: Any, consta
     (topic,) = [text for source, text in said.items() if source.startswith("recipe = ")]
     assert any(f": {label} (constrained)" in topic for label in ("sport", "cooking", "science"))
     (own,) = [text for source, text in said.items() if source.startswith("own = ")]
-    assert "6 requests" in own if constants else "21 requests" in own
+    assert re.match("7 requests" if constants else "21 requests", own)
     (compared,) = [text for source, text in said.items() if source.startswith("sw.say_versus_do(client")]
     assert "It answered" in compared
     (parsed,) = [text for source, text in said.items() if source.startswith("sw.parse_scores")]

@@ -121,7 +121,7 @@ def test_a_wrong_drop_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_attention_that_changes_the_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     run = AttentionReader.run
-    monkeypatch.setattr(AttentionReader, "run", lambda *given: 1.1 * run(*given))
+    monkeypatch.setattr(AttentionReader, "run", lambda *given, **more: 1.1 * run(*given, **more))
     with pytest.raises(BadScores, match="Attention was checked"):
         asked("llama", "attention")
 
