@@ -165,6 +165,18 @@ bench-scaling: install demo-model ## how time and memory grow with the text
 	$(call step,Benchmarks: scaling)
 	$(BIN)/python benchmarks/scaling.py
 
+# ── give it away ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: dist
+dist: install ## the wheel and the sdist, into dist; they install without Node
+	$(call step,The wheel and the sdist)
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+
+.PHONY: test-dist
+test-dist: dist ## install them into an empty environment without Node, and hover the quickstart there (timed)
+	$(call step,The built packages: JupyterLab in Chromium)
+	@CHROMIUM="$$(scripts/chromium.sh)" && export CHROMIUM && $(BIN)/python -m tests.release
 # ── tell of it ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: docs

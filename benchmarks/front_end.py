@@ -1,4 +1,4 @@
-"""What a reader waits for in a real JupyterLab, with real kernels and a real Chromium, against the goals of the page.
+"""Times that a reader waits in a real JupyterLab, with real kernels and a real Chromium, against the goals of the page.
 
 Run `make bench-front-end`, or `python -m benchmarks.front_end --out benchmarks/results/front_end.json`. A table as
 Markdown is written beside the numbers. `fixed_maps.py` makes the maps up, but for the one that the demo model writes.
@@ -83,17 +83,17 @@ class Page:
         )
 
     def ask(self, script: str, argument: Any = None) -> Any:
-        """What the page says."""
+        """Return what the page says."""
         return self.page.evaluate(script, argument)
 
     def costs(self) -> dict[str, float]:
-        """What the main thread has done so far, in ms."""
+        """Return the time that the main thread has worked so far, in ms."""
         found = {m["name"]: m["value"] for m in self.cdp.send("Performance.getMetrics")["metrics"]}
         names = {"script": "ScriptDuration", "style": "RecalcStyleDuration", "layout": "LayoutDuration"}
         return {short: 1000 * found[name] for short, name in names.items()}
 
     def memory(self) -> dict[str, float]:
-        """What is left after the garbage is gone: kB, and how many nodes and listeners."""
+        """Return what is left after the garbage is gone: kB, and the numbers of nodes and listeners."""
         for _ in range(3):
             self.cdp.send("HeapProfiler.collectGarbage")
             self.page.wait_for_timeout(200)
@@ -251,7 +251,7 @@ def first_paint(page: Page, cell: int, repeat: int) -> Row:
 
 
 def growth(page: Page, cell: int, ready: str, n: int) -> Row:
-    """What `n` widgets leave behind in the page, a widget each: shown, closed, the output cleared."""
+    """Return what `n` widgets leave behind in the page, a widget each: shown, closed, the output cleared."""
 
     def one() -> None:
         page.run(cell)

@@ -17,7 +17,7 @@ ROWS = 480  # that go through a matrix together
 
 
 class Rows(NamedTuple):
-    """How many rows have to go through the layers forward and backward, and through the head."""
+    """The numbers of rows that go through the layers forward and backward, and through the head."""
 
     forward: int
     backward: int
@@ -25,7 +25,7 @@ class Rows(NamedTuple):
 
 
 def rows_needed(method: str, prompt: int, targets: int, steps: int) -> Rows:
-    """What T targets after a prompt cannot do without."""
+    """Return the rows that T targets after a prompt cannot do without."""
     seen = [prompt + t for t in range(targets)]  # by each target
     n = seen[-1]
     if method in ("saliency", "input_x_gradient", "attnlrp"):

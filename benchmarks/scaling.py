@@ -1,4 +1,4 @@
-"""How time and memory grow: T targets up to 128 after a short prompt, and prompts up to 2,000 tokens. Ours and inseq's.
+"""Growth of time and memory, ours and inseq's: up to 128 targets after a short prompt, prompts of up to 2,000 tokens.
 
 Run `make bench-scaling`. One run each, a fresh process each, so that memory is that of the work alone; what would take
 longer than `--patience` seconds is left out, and the table says so. Writes a table, a plot and the numbers.

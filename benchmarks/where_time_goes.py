@@ -1,4 +1,4 @@
-"""Where the engine's time goes: in the products it cannot do without, in padding and repetition, in what lies between.
+"""Shares of the engine's time: the products it cannot do without, padding and repetition, what lies between.
 
 Run `python benchmarks/where_time_goes.py`. Under the profiler everything is some 10 % slower: read the shares.
 """

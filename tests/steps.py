@@ -63,7 +63,7 @@ class Matcher:
         self._go = self._sequence(tree, self._flags, self._accept)
 
     def end(self, text: str, start: int, *, whole: bool = False) -> int:
-        """Where the match that begins at `start` ends, or -1; `whole`: it has to end with the text."""
+        """Return the end of the match that begins at `start`, or -1; `whole`: it has to end with the text."""
         self._text, self._whole = text, whole
         self._groups.clear()
         return self._go(start)
@@ -84,7 +84,7 @@ class Matcher:
         return getattr(self, f"_{kind.lower()}")(given, node, flags, then)
 
     def _test(self, node: Any, flags: int) -> Callable[[str], bool]:
-        """Whether a character fits, as `re` itself says."""
+        """Return whether a character fits, as `re` itself says."""
         alone = _codes.compile(_tree.SubPattern(self._state, [node]), flags & ~re.VERBOSE)
 
         @cache

@@ -26,6 +26,8 @@ export function aside(map: string, { nRows, nCols }: Size, done = nCols, more: P
     foil: null,
     about: null,
     col: null,
+    hop: 0,
+    due: null,
     aside: true,
     n_rows: nRows,
     n_cols: nCols,

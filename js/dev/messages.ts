@@ -109,6 +109,8 @@ export const mapOf = (n_rows: number, n_cols: number, method = "saliency"): Wire
   foil: null,
   about: null,
   col: null,
+  hop: 0,
+  due: null,
   aside: false,
   n_rows,
   n_cols,

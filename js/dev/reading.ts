@@ -20,6 +20,8 @@ export const CONTRAST: Wire[] = [
     settings: [["instead of", "Bush"]],
     foil: " Bush",
     col: 0,
+    hop: 0,
+    due: null,
     aside: false,
     n_rows: 16,
     n_cols: 8,

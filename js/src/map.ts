@@ -15,12 +15,24 @@ export type MapData = {
   /** The size below which a column's scores are noise, if known. */
   floors: (number | null | undefined)[];
   done: Signal<number>;
+  /** The scores of several targets as one, by `colsKey`. They are computed before the columns of a long answer. */
+  together: Map<string, Float32Array>;
   difference?: readonly [MapData, MapData];
 };
 
+/** Returns the name of some columns. */
+export function colsKey({ start, end }: { start: number; end: number }): string {
+  return `${start}-${end}`;
+}
+
 /** Tells whether all requested columns have arrived. */
 export function isWhole({ info, done, difference }: MapData): boolean {
-  return done.value >= (info.col === null ? info.n_cols : 1) && (difference ?? []).every(isWhole);
+  return done.value >= dueIn(info) && (difference ?? []).every(isWhole);
+}
+
+/** Returns the number of columns that were requested. */
+export function dueIn({ due, col, n_cols }: MapBegins): number {
+  return due ?? (col === null ? n_cols : 1);
 }
 
 /** "share": a score over the column's L1 norm. "raw": the score itself, with one scale for all columns of a matrix. */

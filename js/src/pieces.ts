@@ -203,6 +203,14 @@ function cutAtTurns({ start, end }: Span, segments: readonly WireSegment[]): Spa
   return cuts.slice(1).map((to, k) => ({ start: cuts[k] as number, end: to }));
 }
 
+/** Returns the label over a segment; null where it goes on within a turn: for thinking, and for what follows it. */
+export function labelAt(segments: readonly WireSegment[], at: number): string | null {
+  const [turn, before, own] = [segments[at - 2], segments[at - 1], segments[at]];
+  if (own === undefined || own.kind === "thinking") return null;
+  const goesOn = before?.kind === "thinking" && turn?.kind === own.kind && turn.name === own.name;
+  return goesOn ? null : segmentLabel(own);
+}
+
 /** Returns the label over a chat turn, a named segment or a side of a translation; null for paragraphs. */
 export function segmentLabel({ kind, name }: WireSegment): string | null {
   return kind === "paragraph" ? null : name || kind;

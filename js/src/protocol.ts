@@ -111,6 +111,10 @@ export type MapBegins = {
   /** Holds what every column is about in place of its target: the label that an LLM chose. */
   about: string | null;
   col: number | null;
+  /** Says which step back by way of the thinking it is; 0 for a direct map. */
+  hop: number;
+  /** The number of columns that are computed; null: all, or `col` alone. */
+  due: number | null;
   aside: boolean;
   n_rows: number;
   n_cols: number;
@@ -118,8 +122,10 @@ export type MapBegins = {
 /** A method's note about its own result. `cols`: the columns that it concerns; null: the map as a whole. */
 export type WireNote = { text: string; cols: number[] | null };
 export type Notes = { type: "notes"; map: string; notes: WireNote[] };
+/** The n_cols columns of a map that rest until they are asked for, because they take about so many seconds. */
+export type Rest = { type: "rest"; map: string; n_cols: number; seconds: number };
 /**
- * `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row; `errors` is buffer 1, their
+ * The scores of the n_cols targets from `col` on, as one target. `scores` is buffer 0, copied: float32 [n_rows], NaN where the target cannot see the row; `errors` is buffer 1, their
  * standard errors, or null where these are not known. A score of a size below `floor` is noise; null: nothing tells it.
  */
 export type Column = {
@@ -127,6 +133,7 @@ export type Column = {
   map: string;
   seq: number;
   col: number;
+  n_cols: number;
   n_rows: number;
   floor: number | null;
   scores: Float32Array;
@@ -319,6 +326,7 @@ export type ToPage =
   | MapBegins
   | Notes
   | Column
+  | Rest
   | Status
   | Failed
   | WhatIf
@@ -338,15 +346,18 @@ export type Replies = { try: WhatIf; heads: Heads };
 export type ToKernel =
   | { type: "hello"; protocol: number }
   | { type: "ack"; seq: number }
-  | { type: "focus"; col: number }
+  | { type: "focus"; col: number; n_cols: number }
   | {
       type: "ask";
       method: string;
       objective: string;
       settings?: Record<string, unknown>;
       foil?: number;
+      hop?: number;
       col?: number;
       aside?: boolean;
+      /** Whether the columns that rest are computed, too. */
+      all?: boolean;
     }
   | ({ type: "branch"; col: number; token: number } & Change)
   | { type: "back"; to: number }

@@ -8,7 +8,7 @@ import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-co
 import { firstWord } from "./first-word";
 import type { Span } from "./layout";
 import { createLooks } from "./looks";
-import type { MapData, Measure } from "./map";
+import { colsKey, type MapData, type Measure } from "./map";
 import type { DocumentBegins, Exhibited, Place, WireSegment, WireStep, WireToken } from "./protocol";
 import type { ScaleName } from "./scale";
 import { differenceOfShares, shareOf, statsOf, topRows } from "./scores";
@@ -103,6 +103,10 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     if (tokens.value[firstTarget.value]?.role === "class") return "classes";
     return targetStart.value === null ? "text" : "pair";
   });
+  /** The model's thinking, where the text goes on after it. */
+  const thinking = computed(() =>
+    segments.value.filter((one) => one.kind === "thinking" && one.start < one.end && one.end < tokens.value.length),
+  );
   /** The name of tokens of the role "special": a chat's template, or those that a model puts around any text. */
   const specialName = computed(() => (kind.value === "text" ? "template" : "special"));
   const signed = computed(() => map.value !== null && isSigned(map.value));
@@ -139,11 +143,17 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
   const pinned = computed(() => inRange(selection.value, nTargets.value));
   /**
    * The columns to look at before anything is chosen: of a text its first word that says something by itself (see
-   * first_word in export/reading.py; tests/data/first_words.json holds both to it); of classes the likeliest counts.
+   * first_word in export/reading.py; tests/data/first_words.json holds both to it), after the thinking; or the whole
+   * answer where that was computed as one target; of classes the likeliest counts.
    */
   const atRest = computed<Span | null>(() => {
     if (nTargets.value === 0) return null;
-    if (kind.value !== "classes") return firstWord(tokens.value.slice(firstTarget.value));
+    if (kind.value !== "classes") {
+      const begin = Math.max(0, (thinking.value.at(-1)?.end ?? 0) - firstTarget.value);
+      const whole = { start: begin, end: nTargets.value };
+      if (map.value?.together.has(colsKey(whole))) return whole;
+      return shifted(firstWord(tokens.value.slice(firstTarget.value + begin)), begin);
+    }
     const start = likeliest(steps.value.slice(0, nTargets.value));
     return { start, end: start + 1 };
   });
@@ -193,6 +203,8 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
       return a && b ? differenceOfShares(a, b) : null;
     }
     if (end - start === 1) return columnOf(of, start);
+    const together = of?.together.get(colsKey(cols));
+    if (together !== undefined) return together.slice().fill(Number.NaN, firstTarget.value + start);
     const columns: Float32Array[] = [];
     for (let col = start; col < end; col++) {
       const scores = columnOf(of, col);
@@ -437,6 +449,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     sideOf,
     kind,
     specialName,
+    thinking,
     signed,
     targetUnits,
     pinned,

@@ -5,7 +5,7 @@
  */
 
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
-import { isWhole, type MapData } from "./map";
+import { colsKey, isWhole, type MapData } from "./map";
 import { type Piece, toPieces } from "./pieces";
 import {
   type Answer,
@@ -20,6 +20,7 @@ import {
   type Menu,
   PROTOCOL,
   ProtocolError,
+  type Rest,
   type Status,
   type ToPage,
   type Trail,
@@ -37,13 +38,14 @@ export type { Look } from "./looks";
 export type { MapData, Measure } from "./map";
 export type { Kind, Shown } from "./reading";
 
-/** A question to the kernel. `foil`: the token id of a foil; `col`: the only column to compute. */
+/** A question to the kernel. `foil`: the token id of a foil; `col`: the only column to compute; `hop`: the step back. */
 export type Asked = {
   method: string;
   objective: string;
   settings?: Record<string, unknown>;
   foil?: number;
   col?: number;
+  hop?: number;
 };
 
 /** A map beside others: the newest map that answers a question, or an existing one by its id. */
@@ -72,6 +74,7 @@ export function createStore() {
   const maps = signal<ReadonlyMap<string, MapData>>(new Map());
   /** The notes of each map's method. */
   const notes = signal<ReadonlyMap<string, readonly WireNote[]>>(new Map());
+  const rests = signal<ReadonlyMap<string, Rest>>(new Map());
   const mapId = signal<string | null>(null);
   /** The map that was on show before this one. */
   const before = signal<MapData | null>(null);
@@ -146,6 +149,7 @@ export function createStore() {
     exhibited.value = null;
     maps.value = new Map();
     notes.value = new Map();
+    rests.value = new Map();
     mapId.value = null;
     before.value = null;
     asked.value = null;
@@ -170,13 +174,18 @@ export function createStore() {
     forgetDocument();
   }
 
-  function addColumn({ map: id, col, n_rows, floor, scores, errors }: Column): void {
+  function addColumn({ map: id, col, n_cols, n_rows, floor, scores, errors }: Column): void {
     const data = maps.value.get(id);
     if (data === undefined) return;
     const { info } = data;
-    if (n_rows > info.n_rows || col >= info.n_cols)
+    if (n_rows > info.n_rows || col + n_cols > info.n_cols)
       throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${info.n_rows} × ${info.n_cols}`);
     const [own, ownErrors] = [withRows(scores, info.n_rows), errors && withRows(errors, info.n_rows)];
+    if (n_cols > 1) {
+      const together = new Map(data.together).set(colsKey({ start: col, end: col + n_cols }), own);
+      maps.value = new Map(maps.value).set(id, { ...data, together });
+      return;
+    }
     const known = data.columns[col];
     // A replayed column is equal: keep the old arrays, so that nothing derived from them changes.
     if (known && isSame(known, own) && isSame(data.errors[col] ?? null, ownErrors)) return;
@@ -205,11 +214,12 @@ export function createStore() {
     const errors = keep ? old.errors.slice(0, info.n_cols).map((of) => of && withRows(of, info.n_rows)) : [];
     const isOfSize = keep && old.info.n_rows === info.n_rows && old.info.n_cols === info.n_cols;
     const floors = keep ? old.floors.slice(0, info.n_cols) : [];
-    const same = isOfSize ? old : { columns, errors, floors, done: signal(done) };
+    const same = isOfSize ? old : { columns, errors, floors, done: signal(done), together: new Map() };
     maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
     if (info.aside) return;
     if (info.map !== mapId.value) before.value = map.value;
-    else if (asked.value !== null && asked.value.method !== info.method) return; // the map grew; the requested one is still to come
+    else if (asked.value !== null && (asked.value.method !== info.method || (asked.value.hop ?? 0) !== info.hop))
+      return; // the map grew; the requested one is still to come
     if (asked.value !== null) questions.set(info.map, asked.value);
     mapId.value = info.map;
     asked.value = null;
@@ -279,6 +289,9 @@ export function createStore() {
       case "column":
         addColumn(message);
         return;
+      case "rest":
+        if (maps.value.has(message.map)) rests.value = new Map(rests.value).set(message.map, message);
+        return;
       case "status":
         status.value = message;
         if (RUNNING.has(message.phase)) failure.value = null;
@@ -331,6 +344,12 @@ export function createStore() {
     return own.length > 0 && own.every((map) => map.is_chance) ? (evaluation.value?.target ?? null) : null;
   }
 
+  /** The columns of the map on show that rest until they are asked for, or null. */
+  const rest = computed(() => {
+    const { value: now } = map;
+    return now === null || isWhole(now) ? null : (rests.value.get(now.info.map) ?? null);
+  });
+
   function usesObjective(method: string): boolean {
     return methodCalled(method)?.uses_objective ?? true;
   }
@@ -346,7 +365,8 @@ export function createStore() {
         JSON.stringify(known?.settings) === JSON.stringify(question.settings) &&
         known?.foil === question.foil &&
         (info.foil !== null) === (question.foil !== undefined) &&
-        info.col === (question.col ?? null)
+        info.col === (question.col ?? null) &&
+        info.hop === (question.hop ?? 0)
       );
     };
     return [...maps.value.values()].reverse().filter(same);
@@ -374,7 +394,8 @@ export function createStore() {
 
   /** Returns the question that a map answers. */
   function questionOf({ info }: MapData): Asked {
-    return questions.get(info.map) ?? { method: info.method, objective: info.objective };
+    const known = questions.get(info.map);
+    return known ?? { method: info.method, objective: info.objective, ...(info.hop > 0 && { hop: info.hop }) };
   }
 
   /**
@@ -411,6 +432,7 @@ export function createStore() {
     menu,
     maps,
     notes,
+    rest,
     status,
     failure,
     isOver,
@@ -443,6 +465,7 @@ export function createStore() {
     beside,
     mapBeside,
     questionOf,
+    answerTo,
     giveUp,
     tried,
     explain,

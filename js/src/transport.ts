@@ -175,17 +175,20 @@ function followFocus(store: Store, send: Send): () => void {
   let sentAt = Number.NEGATIVE_INFINITY;
   let sent = "";
   const dispose = effect(() => {
-    const col = store.hoverCol.value ?? store.selection.value ?? (store.atRest.value?.start || null);
+    const { value: rest } = store.atRest;
+    const isChosen = store.hoverCol.value !== null || store.selection.value !== null || store.dragged.value !== null;
+    const cols = isChosen ? store.targetCols.value : rest?.start === 0 ? null : rest;
     const map = store.map.value;
     clearTimeout(timer);
-    if (col === null || map === null || store.column(col) !== null) return;
-    const wish = `${map.info.map} ${col}`;
+    if (cols === null || map === null || store.unitScores(map, cols) !== null) return;
+    const [col, n_cols] = [cols.start, cols.end - cols.start];
+    const wish = `${map.info.map} ${col} ${n_cols}`;
     if (wish === sent) return;
     const wait = Math.max(0, sentAt + FOCUS_EVERY - performance.now());
     timer = setTimeout(() => {
       sentAt = performance.now();
       sent = wish;
-      send({ type: "focus", col });
+      send({ type: "focus", col, n_cols });
     }, wait);
   });
   return () => {

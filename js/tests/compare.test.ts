@@ -29,7 +29,10 @@ function begins(more: Partial<MapBegins> = {}): Said {
 }
 
 function columns(map = "m2", numbers = OTHER): Said[] {
-  return numbers.map((scores, col) => [{ type: "column", floor: null, map, seq: 10 + col, col, n_rows: 7 }, scores]);
+  return numbers.map((scores, col) => [
+    { type: "column", floor: null, n_cols: 1, map, seq: 10 + col, col, n_rows: 7 },
+    scores,
+  ]);
 }
 
 const status = (phase: string): Said => [

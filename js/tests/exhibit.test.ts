@@ -49,7 +49,9 @@ function exhibit(more: Parameters<typeof documentOf>[2] = {}): Said[] {
   const maps = { a: A, b: B, difference: DIFFERENCE };
   const hung = Object.entries(maps).flatMap(([map, columns]): Said[] => [
     [mapOf(map, { method: map, objective: "", aside: map !== "difference" })],
-    ...columns.map((scores, col): Said => [{ type: "column", floor: null, map, seq: col + 1, col, n_rows: 7 }, scores]),
+    ...columns.map(
+      (scores, col): Said => [{ type: "column", floor: null, n_cols: 1, map, seq: col + 1, col, n_rows: 7 }, scores],
+    ),
   ]);
   const told = conversation().filter(([message]) => ["hello", "tokens", "steps"].includes(message.type as string));
   const [hello, tokens, steps] = told as [Said, Said, Said];

@@ -132,6 +132,8 @@ export function mapOf(map: string, more: Partial<MapBegins> = {}): MapBegins {
     foil: null,
     about: null,
     col: null,
+    hop: 0,
+    due: null,
     aside: false,
   };
   return { type: "map", map, doc: 1, ...about, n_rows: TEXT.length - 1, n_cols: TEXT.length - FIRST, ...more };
@@ -186,7 +188,10 @@ export function about(
     ],
     [mapOf("m1", { n_rows: nRows, n_cols: nCols })],
     ...columns.map(
-      (scores, col): Said => [{ type: "column", floor: null, map: "m1", seq: col + 1, col, n_rows: nRows }, scores],
+      (scores, col): Said => [
+        { type: "column", floor: null, n_cols: 1, map: "m1", seq: col + 1, col, n_rows: nRows },
+        scores,
+      ],
     ),
   ];
 }

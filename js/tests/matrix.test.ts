@@ -90,6 +90,7 @@ describe("the model of a matrix", () => {
       map: "m1",
       seq: 3,
       col: 2,
+      n_cols: 1,
       floor: null,
       n_rows: 7,
       scores: Float32Array.from(COLUMNS[2] ?? []),

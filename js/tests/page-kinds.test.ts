@@ -253,7 +253,9 @@ describe("a difference of two maps", () => {
     const columns = (of: number[][] = []) => of.map((column) => [...column, ...Array(4 - column.length).fill(NAN)]);
     const fill = (map: string, of: number[][]): Said[] => [
       [mapOf(map, { method: map, n_rows: 4, n_cols: 2, objective: "log_probability", aside: map !== "difference" })],
-      ...of.map((scores, col): Said => [{ type: "column", floor: null, map, seq: 1, col, n_rows: 4 }, scores]),
+      ...of.map(
+        (scores, col): Said => [{ type: "column", floor: null, n_cols: 1, map, seq: 1, col, n_rows: 4 }, scores],
+      ),
     ];
     const card = (id: string, family: string) => ({
       ...METHOD,

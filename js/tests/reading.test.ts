@@ -263,7 +263,7 @@ describe("why this and not that", () => {
   const contrast = (method = "occlusion"): Said[] => [
     ...conversation(),
     [mapOf("why", { method, foil: " Bush", col: 0 })],
-    [{ type: "column", floor: null, map: "why", seq: 9, col: 0, n_rows: 7 }, [1, -2, 3, 0, 4, NAN, NAN]],
+    [{ type: "column", floor: null, n_cols: 1, map: "why", seq: 9, col: 0, n_rows: 7 }, [1, -2, 3, 0, 4, NAN, NAN]],
   ];
 
   it("says what it is about, what the colours mean, and that the other targets have no part in it", () => {

@@ -134,13 +134,13 @@ describe("the chain from messages to what is shown", () => {
     expect([joint(), store.map.value?.errors[0]]).toEqual([new Float32Array([0.55, 0.6]), null]);
     const better = [0.3, 0.4, 0.3, 0, 0.4, Number.NaN, Number.NaN];
     const errors = better.map((score) => score / 10);
-    model.hear({ type: "column", floor: null, map: "m1", seq: 4, col: 0, n_rows: 7 }, better, errors);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 4, col: 0, n_rows: 7 }, better, errors);
     expect(joint()).toEqual(new Float32Array([0.65, 0.7]));
     expect([store.map.value?.done.value, store.map.value?.errors[0]]).toEqual([3, new Float32Array(errors)]);
     const { value: map } = store.map;
-    model.hear({ type: "column", floor: null, map: "m1", seq: 5, col: 0, n_rows: 7 }, better, errors);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 5, col: 0, n_rows: 7 }, better, errors);
     expect(store.map.value).toBe(map);
-    model.hear({ type: "column", floor: null, map: "m1", seq: 6, col: 0, n_rows: 7 }, better);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 6, col: 0, n_rows: 7 }, better);
     expect(store.map.value?.errors[0]).toBeNull();
   });
   it("goes on to fill a map that begins again, for whoever holds it", () => {
@@ -165,7 +165,7 @@ describe("the chain from messages to what is shown", () => {
     model.hear({ type: "tokens", doc: 7, start: 0, tokens: [], segments: [] });
     model.hear({ type: "steps", doc: 7, start: 0, steps: [] });
     model.hear(mapOf("m9", { doc: 7, n_rows: 1, n_cols: 1 }));
-    model.hear({ type: "column", floor: null, map: "m9", seq: 9, col: 0, n_rows: 1 }, [1]);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m9", seq: 9, col: 0, n_rows: 1 }, [1]);
     expect([store.tokens.value, store.steps.value, store.map.value]).toEqual(before);
   });
   it("forgets all of a document when another begins, and all of a session when another says hello", () => {
@@ -207,7 +207,7 @@ describe("the chain from messages to what is shown", () => {
 describe("asking for a map", () => {
   const second: Said[] = [
     [mapOf("m2", { method: "attention", n_cols: 1 })],
-    [{ type: "column", floor: null, map: "m2", seq: 9, col: 0, n_rows: 7 }, [1, 1, 1, 1, 1, NAN, NAN]],
+    [{ type: "column", floor: null, n_cols: 1, map: "m2", seq: 9, col: 0, n_rows: 7 }, [1, 1, 1, 1, 1, NAN, NAN]],
   ];
   it("shows a whole one at once", () => {
     const { store } = started([...conversation(), ...second]);

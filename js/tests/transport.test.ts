@@ -25,7 +25,7 @@ describe("acknowledgements", () => {
   it("wait for no timer and no frame, so that a hidden tab does not hold up the kernel", async () => {
     const { model } = started(withoutColumns());
     for (let seq = 1; seq <= 30; seq++) {
-      model.hear({ type: "column", floor: null, map: "m1", seq, col: 0, n_rows: 7 }, COLUMNS[0]);
+      model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq, col: 0, n_rows: 7 }, COLUMNS[0]);
       await Promise.resolve();
       const { seq: told } = acks(model).at(-1) as { seq: number };
       expect(seq - told).toBeLessThan(4);
@@ -35,7 +35,7 @@ describe("acknowledgements", () => {
   });
   it("are given for a map that is unknown here too", async () => {
     const { model } = started();
-    model.hear({ type: "column", floor: null, map: "gone", seq: 44, col: 0, n_rows: 1 }, [1]);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "gone", seq: 44, col: 0, n_rows: 1 }, [1]);
     await Promise.resolve();
     expect(acks(model).at(-1)).toEqual({ type: "ack", seq: 44 });
   });
@@ -43,7 +43,7 @@ describe("acknowledgements", () => {
     const { model } = started();
     await Promise.resolve();
     model.hear({ type: "hello", protocol: 1, session: "s", hover: "" });
-    model.hear({ type: "column", floor: null, map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
     await Promise.resolve();
     expect(acks(model).at(-1)).toEqual({ type: "ack", seq: 1 });
   });
@@ -148,7 +148,7 @@ describe("a kernel that was there and is silent", () => {
   });
   it("is given more time while it computes, and none is asked of it for what it does not answer", () => {
     const { store, model, send } = started();
-    send({ type: "focus", col: 1 });
+    send({ type: "focus", col: 1, n_cols: 1 });
     vi.advanceTimersByTime(60_000);
     model.hear(running);
     send({ type: "cancel" });
@@ -167,7 +167,7 @@ describe("focus", () => {
     expect(focuses(model)).toEqual([]);
     store.hoverCol.value = 2;
     vi.advanceTimersByTime(200);
-    expect(focuses(model)).toEqual([{ type: "focus", col: 2 }]);
+    expect(focuses(model)).toEqual([{ type: "focus", col: 2, n_cols: 1 }]);
   });
   it("is sent once for a column, however often one comes back to it", () => {
     const { model, store } = started(withoutColumns());
@@ -175,7 +175,7 @@ describe("focus", () => {
       store.hoverCol.value = col;
       vi.advanceTimersByTime(200);
     }
-    expect(focuses(model)).toEqual([{ type: "focus", col: 2 }]);
+    expect(focuses(model)).toEqual([{ type: "focus", col: 2, n_cols: 1 }]);
   });
   it("is sent at most once in 50 ms, the last wish winning", () => {
     const { model, store } = started(withoutColumns());
@@ -185,14 +185,14 @@ describe("focus", () => {
     }
     vi.advanceTimersByTime(100);
     expect(focuses(model).length).toBeLessThanOrEqual(3);
-    expect(focuses(model).at(-1)).toEqual({ type: "focus", col: 2 });
+    expect(focuses(model).at(-1)).toEqual({ type: "focus", col: 2, n_cols: 1 });
   });
   it("asks before anything is chosen for the likeliest class alone: the kernel begins with the first column itself", () => {
     const classes = tokens(["a", "b", "no", "yes"], 2, { 2: "class", 3: "class" });
     const { model } = started(about(classes, 2, [], { probabilities: [0.1, 0.9] }));
     const text = started(withoutColumns()).model;
     vi.advanceTimersByTime(200);
-    expect([focuses(model), focuses(text)]).toEqual([[{ type: "focus", col: 1 }], []]);
+    expect([focuses(model), focuses(text)]).toEqual([[{ type: "focus", col: 1, n_cols: 1 }], []]);
   });
 });
 

@@ -100,7 +100,7 @@ describe("the text", () => {
     expect(new Set(painted(el))).toEqual(new Set([""]));
     expect(el.querySelector(".sw-text")?.classList.contains("sw-pending")).toBe(true);
     expect(el.textContent).toContain("This column was not computed.");
-    model.hear({ type: "column", floor: null, map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
     expect(el.querySelector(".sw-text")?.classList.contains("sw-pending")).toBe(false);
     expect(painted(el)[4]).not.toBe("");
   });
@@ -116,9 +116,9 @@ describe("the text", () => {
     expect([painted(el), isFaded()]).toEqual([before, true]);
     model.hear(mapOf("m2", { method: "attention" }));
     expect([painted(el), isFaded(), text?.classList.contains("sw-pending")]).toEqual([before, true, false]);
-    model.hear({ type: "column", floor: null, map: "m2", seq: 9, col: 1, n_rows: 7 }, COLUMNS[1]); // of a target that is not on show
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m2", seq: 9, col: 1, n_rows: 7 }, COLUMNS[1]); // of a target that is not on show
     expect([painted(el), isFaded()]).toEqual([before, true]);
-    model.hear({ type: "column", floor: null, map: "m2", seq: 10, col: 0, n_rows: 7 }, [
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m2", seq: 10, col: 0, n_rows: 7 }, [
       0.4,
       0.3,
       0,
@@ -147,7 +147,10 @@ describe("the text", () => {
     };
     write(1);
     model.hear(mapOf("m1", { n_rows: 5, n_cols: 1 }));
-    model.hear({ type: "column", floor: null, map: "m1", seq: 1, col: 0, n_rows: 5 }, COLUMNS[0]?.slice(0, 5));
+    model.hear(
+      { type: "column", floor: null, n_cols: 1, map: "m1", seq: 1, col: 0, n_rows: 5 },
+      COLUMNS[0]?.slice(0, 5),
+    );
     const first = painted(el).slice(0, 5);
     expect(first[4]).not.toBe("");
     write(2);
@@ -159,7 +162,10 @@ describe("the text", () => {
     expect([store.map.value?.done.value, store.column(0)]).toEqual([1, Float32Array.from(COLUMNS[0] as number[])]);
     expect(painted(el).slice(0, 5)).toEqual(first);
     // A page that comes only now hears how large the map is, and then a column from when it was smaller.
-    model.hear({ type: "column", floor: null, map: "m1", seq: 2, col: 1, n_rows: 6 }, COLUMNS[1]?.slice(0, 6));
+    model.hear(
+      { type: "column", floor: null, n_cols: 1, map: "m1", seq: 2, col: 1, n_rows: 6 },
+      COLUMNS[1]?.slice(0, 6),
+    );
     expect(store.column(1)).toEqual(Float32Array.from(COLUMNS[1] as number[]));
   });
   it("grows token by token, and keeps the boxes that were there", () => {
@@ -287,7 +293,7 @@ describe("the tooltip", () => {
     over(box(4));
     const said = () => tip(el)?.textContent?.replace(/\s+/g, " ");
     expect(said()).toContain("for Washington: not computed");
-    model.hear({ type: "column", map: "m1", seq: 4, col: 0, n_rows: 7, floor: null }, COLUMNS[0]);
+    model.hear({ type: "column", map: "m1", seq: 4, col: 0, n_cols: 1, n_rows: 7, floor: null }, COLUMNS[0]);
     expect(said()).toContain("score 0.400 for Washington");
   });
   it("says how sure a score is, where that is known of all that it is made of", () => {
@@ -295,7 +301,7 @@ describe("the tooltip", () => {
     const said = () => tip(el)?.textContent?.replace(/\s+/g, " ");
     over(box(4));
     const [scores = []] = COLUMNS;
-    model.hear({ type: "column", floor: null, map: "m1", seq: 4, col: 0, n_rows: 7 }, scores, [
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 4, col: 0, n_rows: 7 }, scores, [
       1,
       1,
       1,
@@ -308,7 +314,7 @@ describe("the tooltip", () => {
     store.pin(0, 2);
     expect(said()).not.toContain("±"); // of the second target no error is known
     const [, second = []] = COLUMNS;
-    model.hear({ type: "column", floor: null, map: "m1", seq: 4, col: 1, n_rows: 7 }, second, [
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 4, col: 1, n_rows: 7 }, second, [
       0,
       0,
       0,
@@ -320,12 +326,12 @@ describe("the tooltip", () => {
     expect(said()).toContain("score 0.700 ± 0.0563 for"); // the mean of both
     store.pin(0);
     model.hear(
-      { type: "column", floor: null, map: "m1", seq: 5, col: 0, n_rows: 7 },
+      { type: "column", floor: null, n_cols: 1, map: "m1", seq: 5, col: 0, n_rows: 7 },
       scores,
       scores.map(() => 0),
     );
     expect(said()).toContain("score 0.400 (exact) for Washington");
-    model.hear({ type: "column", floor: null, map: "m1", seq: 5, col: 0, n_rows: 7 }, scores);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 5, col: 0, n_rows: 7 }, scores);
     store.pin(0);
     expect(said()).toContain("score 0.400 for Washington");
   });

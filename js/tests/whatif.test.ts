@@ -170,7 +170,7 @@ describe("what was tried", () => {
     store.tried(tried([4], [0.3, 0.5, 0.2]));
     expect(said(el)).toContain("p .800 → .300");
     expect(said(el)).not.toContain("the map gave");
-    model.hear({ type: "column", floor: null, map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
     expect(said(el)).toContain("the map gave it 40 %");
   });
   it("says that a target is struck out itself", () => {

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from .batch.run import Run, open_run
     from .comparison.compare import compare
     from .evaluation.agreement import agreement
-    from .evaluation.evaluate import evaluate
-    from .evaluation.evaluation import Evaluation
-    from .evaluation.say_versus_do import say_versus_do
+    from .evaluation.faithfulness.evaluate import evaluate
+    from .evaluation.faithfulness.evaluation import Evaluation
+    from .evaluation.say_versus_do.compare import say_versus_do
     from .explanation.explain import explain
     from .explanation.parsing import parse_scores
     from .explanation.server import OpenAIClient
     from .models.loading.load import load_model
     from .show import show
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"
 
 # torch's threads spin before they sleep when they wait for each other. If a browser and a notebook server use the cores
 # too, spinning makes a backward pass twenty times slower (22 s instead of 1 s, with two busy processes on two cores);
@@ -37,20 +37,20 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 _WHERE = {
     "Attribution": "attribution.result",
-    "Evaluation": "evaluation.evaluation",
+    "Evaluation": "evaluation.faithfulness.evaluation",
     "OpenAIClient": "explanation.server",
     "Run": "batch.run",
     "agreement": "evaluation.agreement",
     "attribute": "attribution.attribute",
     "attribute_many": "batch.many",
     "compare": "comparison.compare",
-    "evaluate": "evaluation.evaluate",
+    "evaluate": "evaluation.faithfulness.evaluate",
     "explain": "explanation.explain",
     "load_model": "models.loading.load",
     "methods": "attribution.catalogue",
     "open_run": "batch.run",
     "parse_scores": "explanation.parsing",
-    "say_versus_do": "evaluation.say_versus_do",
+    "say_versus_do": "evaluation.say_versus_do.compare",
     "show": "show",
 }
 

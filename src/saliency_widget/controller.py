@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ from .session.what_if import WhatIf
 if TYPE_CHECKING:
     from .attribution.pipeline import Question
     from .attribution.result import Attribution
-    from .evaluation.result import SayVersusDo
+    from .evaluation.say_versus_do.result import SayVersusDo
     from .explanation.asking import Inquiry
     from .explanation.choice import Choice
     from .explanation.clients import Client
@@ -124,7 +125,7 @@ class Controller:
             return
         match message["type"]:
             case "focus":
-                self.prefer(message["col"])
+                self.prefer(message["col"], message["n_cols"])
             case "cancel":
                 self.cancel()
             case _:
@@ -161,9 +162,12 @@ class Controller:
         """
         self._put(self._conversation.compare(review, choice or HOMEWORK, explainer))
 
-    def ask(self, question: Question) -> None:
-        """Show this map. A map that is being computed is interrupted, and continued when it is asked for again."""
-        self._put(Ask(question))
+    def ask(self, question: Question, *, is_wanted: bool = False) -> None:
+        """Show this map. A map that is being computed is interrupted, and continued when it is asked for again.
+
+        `is_wanted`: compute all its columns, however long it takes.
+        """
+        self._put(Ask(question, is_wanted))
 
     def _put(self, task: Task) -> None:
         with self._changed:
@@ -174,10 +178,12 @@ class Controller:
         if self._ended:
             self._report_death()
 
-    def prefer(self, col: int) -> None:
-        """Compute and send this column next, because the user looks at it."""
+    def prefer(self, col: int, n: int = 1) -> None:
+        """Compute and send the n columns from `col` on next, because the user looks at them."""
         self._sender.prefer(col)
-        self._maps.prefer(col)
+        self._maps.prefer(col, n)
+        if self._maps.rests.intersection(range(col, col + n)):
+            self.ask(self._maps.question)
 
     def cancel(self) -> None:
         """Cancel the running and all waiting tasks. Finished columns stay."""
@@ -244,8 +250,18 @@ class Controller:
             return not self._busy and self._sender.idle()
 
     def wait(self, timeout: float | None) -> bool:
-        """Block until no task waits or runs, or for `timeout` seconds. Return whether no task waits or runs."""
-        return wait_for(self._changed, lambda: not self._busy, timeout)
+        """Block until the map is complete and no task waits or runs, or for `timeout` seconds. Return whether so.
+
+        Columns that rest are asked for.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        if not wait_for(self._changed, lambda: not self._busy, timeout):
+            return False
+        if self._error is not None or not self._maps.rests:
+            return True
+        self.ask(self._maps.question, is_wanted=True)
+        left = None if until is None else max(0.0, until - time.monotonic())
+        return wait_for(self._changed, lambda: not self._busy, left)
 
     # ── the worker's thread ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -364,7 +380,7 @@ class Controller:
             case Ask():
                 self._check()  # another map may have been asked for while the text was being written
                 self._forget_other_weights(model)
-                self._maps.show(model, text.document, question)
+                self._maps.show(model, text.document, question, is_wanted=task.is_wanted)
             case Aside():
                 if self._forget_other_weights(model):
                     self._ask_again()

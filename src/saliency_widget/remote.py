@@ -35,7 +35,7 @@ from .session.tasks import choice_in, inquiry_of
 if TYPE_CHECKING:
     from .attribution.cards import Card
     from .attribution.result import Attribution
-    from .evaluation.result import SayVersusDo
+    from .evaluation.say_versus_do.result import SayVersusDo
     from .explanation.asking import Inquiry
     from .explanation.choice import Choice
     from .explanation.many import HowFar
@@ -137,7 +137,7 @@ class Remote:
     def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
             case "focus":
-                self.prefer(message["col"])
+                self.prefer(message["col"], message["n_cols"])
             case "cancel":
                 self.cancel()
             case "explain":
@@ -188,8 +188,8 @@ class Remote:
         given = self._first.calls if method == self._first.method and calls is None else calls
         return replace(self._first, method=method, calls=given)
 
-    def prefer(self, col: int) -> None:
-        """Send this column first, because the user looks at it; all are made at the same time."""
+    def prefer(self, col: int, n: int = 1) -> None:  # noqa: ARG002 (all columns are made at the same time)
+        """Send this column first, because the user looks at it."""
         self._sender.prefer(col)
 
     def cancel(self) -> None:

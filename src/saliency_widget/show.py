@@ -14,6 +14,7 @@ from .explanation.remote_question import remote_question
 from .hosts import check_notebook
 from .models.text.chat import Message
 from .models.text.prompting import check_max_new_tokens, check_prompt
+from .models.text.thinking import NAME as THINKING
 from .remote import RemoteJob
 from .widget import SaliencyWidget
 
@@ -29,10 +30,12 @@ def show(
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
+    documents: Sequence[str | Mapping[str, Any]] | None = None,
     labels: Any = None,
     method: str = "saliency",
     objective: str | None = None,
     foil: str | int | None = None,
+    hop: int = 0,
     max_new_tokens: int = 32,
     memory_budget: int | None = None,
     explainer: Any = None,
@@ -41,8 +44,9 @@ def show(
     """Display a live saliency map under the cell: hover a word that the model wrote to see which words caused it.
 
     Displays and returns at once; loading, writing and computing continue in the background. `wait()` returns the
-    `Attribution`. The arguments are those of `attribute` without `progress` and `span` (pin several targets instead),
-    and `explainer`: another LLM for the Explain drawer, beside the model itself: `OpenAIClient(...)`, or anything that
+    `Attribution`. The arguments are those of `attribute` without `progress`, `span` (pin several targets instead) and
+    `through`: `hop` is the step back by way of the model's thinking that is shown, 0 for the direct map. And
+    `explainer`: another LLM for the Explain drawer, beside the model itself: `OpenAIClient(...)`, or anything that
     `load_model` accepts. A model behind a server (`OpenAIClient`) is asked for its own map, with `labels=`: the page
     tells how many requests that takes and of how many tokens, Cancel keeps every answer, and Go on asks the rest.
 
@@ -58,8 +62,8 @@ def show(
     if labels is not None or hasattr(model, "attribute_text"):  # a server's model makes its own map
         others = {
             "target": target, "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
-            "target_ids": target_ids, "segments": segments, "objective": objective, "foil": foil,
-            "memory_budget": memory_budget, "explainer": explainer,
+            "target_ids": target_ids, "segments": segments, "documents": documents, "objective": objective,
+            "foil": foil, "memory_budget": memory_budget, "explainer": explainer, "hop": hop or None,
         }  # fmt: skip
         given = check_remote(model, text, labels, others)
         asked = remote_question(given, labels, method=method, **settings)
@@ -67,7 +71,7 @@ def show(
         remote = SaliencyWidget(RemoteJob(client=model, question=asked))
         remote.show()
         return remote
-    question = check_question(method, objective, settings, foil)
+    question = check_question(method, objective, settings, foil, through=THINKING if hop else None, hop=hop)
     prompt = check_prompt(
         text,
         messages=messages,
@@ -77,6 +81,7 @@ def show(
         target=target,
         target_ids=target_ids,
         segments=segments,
+        documents=documents,
     )
     check_max_new_tokens(max_new_tokens)
     check_budget(memory_budget)

@@ -137,7 +137,7 @@ class Request:
     """The question that a map answers. Equal requests on an unchanged model give equal maps, so it is a cache key.
 
     `targets`: one for each column, ascending. `foil`: the id of the foil, or None. `settings`: the method's own frozen
-    dataclass.
+    dataclass. `relays`: the tokens, as targets, by way of which the map takes further steps, ascending.
     """
 
     inputs: Inputs
@@ -146,6 +146,7 @@ class Request:
     objective: Objective = "probability"
     foil: int | None = None
     settings: Any
+    relays: tuple[Target, ...] = ()
 
     @property
     def n_rows(self) -> int:

@@ -20,6 +20,7 @@ from .explanation.choice import choice_of
 from .export.html import built
 from .export.reading import first_target
 from .models.text.document import joined
+from .models.text.thinking import NAME as THINKING
 from .protocol import to_kernel
 from .remote import Remote, RemoteJob
 from .saved import SavedMap
@@ -28,7 +29,7 @@ from .types import ExplanationKind, Selection
 
 if TYPE_CHECKING:
     from .attribution.result import Attribution
-    from .evaluation.result import SayVersusDo
+    from .evaluation.say_versus_do.result import SayVersusDo
     from .explanation.choice import Label
     from .explanation.result import Explanation
 
@@ -49,7 +50,7 @@ class Backend(Protocol):
     def receive(self, message: to_kernel.ToKernel) -> None:
         """Handle a message of the page."""
 
-    def prefer(self, col: int) -> None:
+    def prefer(self, col: int, n: int = 1) -> None:
         """Compute and send this column first, because the user looks at it."""
 
     def cancel(self) -> None:
@@ -211,7 +212,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
 
     def _on_selection(self, _change: Any) -> None:
         if self.selection is not None:
-            self._backend.prefer(self.selection)
+            self._backend.prefer(self.selection, self.extent)
         attribution = self.attribution
         if attribution is not None and len(attribution.rows) <= SMALL:
             self._saved.renew()
@@ -236,7 +237,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         if attribution is None or first is None:
             return None
         places = self._places(attribution)
-        n_cols = 1 + max(places)
+        n_cols = 1 + max(places, default=-1)
         if attribution.cols[0].role != "class" and attribution.rows:  # the last target follows the last row
             n_cols = max(n_cols, 2 + attribution.rows[-1].position - self._begin(attribution))
         cols = range(first, min(first + self.extent, n_cols))
@@ -269,16 +270,24 @@ class SaliencyWidget(MapWidget):
         assert isinstance(self._backend, Controller | Remote), "it was made with one"
         return self._backend
 
-    def ask(self, method: str = "saliency", *, objective: str | None = None, **settings: Any) -> None:
+    def _places(self, attribution: Attribution) -> dict[int, int]:
+        # The column of a whole answer, which comes first of a map that takes long, is no column of the page.
+        return super()._places(attribution) if all(token.length == 1 for token in attribution.cols) else {}
+
+    def ask(self, method: str = "saliency", *, objective: str | None = None, hop: int = 0, **settings: Any) -> None:
         """Show another map of the same text, as the widget's menu does. Returns at once.
 
+        `hop`: the step back by way of the model's thinking, 0 for the direct map.
         Of a model behind a server: "occlusion", or "shapley" (`calls=`).
         Raises: UnknownName, InputError, UnsupportedMethod.
         """
         live = self._live
         if isinstance(live, Controller):
-            live.ask(check_question(method, objective, settings))
+            through = THINKING if hop else None
+            live.ask(check_question(method, objective, settings, through=through, hop=hop))
             return
+        if hop:
+            raise InputError("A server's map knows no hop=.", cure="Leave it out.")
         if objective is not None:
             raise InputError("A server's map knows no objective=.", cure="Leave it out.")
         live.ask(method, settings)
@@ -315,10 +324,10 @@ class SaliencyWidget(MapWidget):
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """What was said so far, in the order in which it was asked for."""
+        """The explanations so far, in the order in which they were asked for."""
         return self._live.explanations
 
     @property
     def comparison(self) -> SayVersusDo | None:
-        """What was said beside what was computed, the last one, or None."""
+        """The last comparison of what was said with what was computed, or None."""
         return self._live.comparison

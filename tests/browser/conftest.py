@@ -104,6 +104,7 @@ def chromium_path() -> str:
 class Lab:
     """A running JupyterLab server with folders of its own."""
 
+    python = sys.executable
     module = "jupyterlab"
     expose = "--LabApp.expose_app_in_browser=True"
     address = "/lab/tree/{}?reset"  # no layout left from the test before
@@ -124,7 +125,7 @@ class Lab:
             file.write_text(json.dumps(values))
         self.env = os.environ | {key: str(home / folder) for key, folder in folders.items()}
         # The kernelspec says just "python"; no hub is asked for anything.
-        self.env["PATH"] = str(Path(sys.executable).parent) + os.pathsep + self.env["PATH"]
+        self.env["PATH"] = str(Path(self.python).parent) + os.pathsep + self.env["PATH"]
         self.env["HF_HUB_OFFLINE"] = "1"
         self.log = home / "server.log"
         self.port = port
@@ -136,7 +137,7 @@ class Lab:
     def _start(self, log: Any) -> None:
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", self.module, "--no-browser", "--allow-root", "--ip=127.0.0.1",
+                self.python, "-m", self.module, "--no-browser", "--allow-root", "--ip=127.0.0.1",
                 f"--port={self.port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
                 "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={self.root}",
                 self.expose,
@@ -168,7 +169,7 @@ class Lab:
             return json.loads(answer.read() or "null")
 
     def jupyter(self, *arguments: str) -> None:
-        subprocess.run([sys.executable, "-m", "jupyter", *arguments], env=self.env, check=True, capture_output=True)
+        subprocess.run([self.python, "-m", "jupyter", *arguments], env=self.env, check=True, capture_output=True)
 
 
 class Kernel:

@@ -26,7 +26,7 @@ def shown(desk: Any) -> tuple[Any, Any]:
 
 
 def hover(box: Any) -> str:
-    """What the tooltip says of a box."""
+    """Return the tooltip of a box."""
     box.hover()
     view = box.page.locator(".sw-live").first
     view.get_by_role("tooltip").wait_for()

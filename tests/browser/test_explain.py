@@ -94,7 +94,7 @@ def ask(view: Any, prompt: str | None = None) -> None:
 
 
 def growing(view: Any, letters: float = float("inf")) -> list[str]:
-    """What there was to read, time after time, until the answer was whole or that long; each text once."""
+    """Return the texts that could be read until the answer was whole or that long; each text once."""
     seen: list[str] = []
     busy, deadline = True, time.monotonic() + PATIENCE / 1000
     while busy and (not seen or len(seen[-1]) < letters):
@@ -111,7 +111,7 @@ def number(text: str) -> float:
 
 
 def shown(text: str, value: float | None) -> bool:
-    """Whether a number with two decimals is this value; a dash where there is none."""
+    """Return whether a number with two decimals is this value; a dash where there is none."""
     return text == "–" if value is None else abs(number(text) - value) <= 0.00501
 
 
@@ -133,7 +133,7 @@ def widen(nb: Any, view: Any, width: int) -> None:
 
 
 def test_the_question_is_about_the_target_on_show(notebook: Any) -> None:
-    """What is asked first is why the pinned word was written; then labels of one's own; then films as in the course."""
+    """The first question is why the pinned word was written; one's own labels and the course's films come later."""
     text = "The first president of the United States was"
     view = shown_in(
         nb := notebook(f'import saliency_widget as sw, json\nw = sw.show("demo", {text!r}, max_new_tokens=8)')
@@ -336,7 +336,7 @@ def test_what_is_said_of_each_word_stands_beside_what_is_computed(notebook: Any)
 
 
 def compare_numbers(view: Any, known: Any) -> None:
-    """What the page shows of a comparison is what Python has, to the last digit shown."""
+    """Check that the page shows Python's numbers of a comparison, to the last digit shown."""
     part = view.locator(".sw-comparison")
     assert part.evaluate("e => e.previousElementSibling.className") == "sw-form"  # not below all that was said before
     sentence, manner = (part.locator(name).first.inner_text() for name in (".sw-sentence", ".sw-quiet"))

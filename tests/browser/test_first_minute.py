@@ -1,4 +1,4 @@
-"""What a newcomer does in the first minute, and must not stumble over: light and dark, wide and narrow, by keyboard."""
+"""A newcomer's first minute: light and dark, wide and narrow, by keyboard."""
 
 from __future__ import annotations
 

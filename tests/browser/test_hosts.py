@@ -1,4 +1,4 @@
-"""Where else it works: Jupyter Notebook, marimo, a converted page, and pages that allow next to nothing."""
+"""The other hosts: Jupyter Notebook, marimo, a converted page, and pages that allow next to nothing."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_an_export_alone_can_be_hovered(chromium: Any, exported: str) -> None:
 
 
 def test_an_export_reads_where_scripts_are_forbidden(chromium: Any, exported: str) -> None:
-    """Where a page may run no script, text, colours, titles and numbers read, and only the script is complained of."""
+    """Without scripts a page still has text, colours, titles and numbers, and only the script is complained of."""
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     with Site(exported, policy).running() as site, visit(chromium) as seen:
         seen.page.goto(site.url)
@@ -199,7 +199,7 @@ def test_an_export_reads_where_scripts_are_forbidden(chromium: Any, exported: st
 
 
 def test_an_export_reads_where_styles_are_forbidden_too(chromium: Any, exported: str) -> None:
-    """Where a page may have neither scripts nor styles, the text and the numbers still read."""
+    """On a page with neither scripts nor styles, the text and the numbers can still be read."""
     with Site(exported, {"Content-Security-Policy": "default-src 'none'"}).running() as site, visit(chromium) as seen:
         seen.page.goto(site.url)
         reads(seen.page)

@@ -8,7 +8,7 @@ import pytest
 
 from .test_looks import TINY
 from .test_newcomer import seen_by_all
-from .test_quickstart import python, run
+from .test_quickstart import live, python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
@@ -99,3 +99,27 @@ def test_beyond_2000_tokens_segments_are_read_and_the_matrix_opens_where_the_wei
     seen = sheet.evaluate("e => [e.scrollTop / e.scrollHeight, (e.scrollTop + e.clientHeight) / e.scrollHeight]")
     assert seen[0] - 0.05 <= sentence / sentences <= seen[1] + 0.05
     nb.shot("long-matrix", view)
+
+
+def test_what_takes_long_begins_with_the_whole_answer_and_the_rest_has_a_price(desk: Any) -> None:
+    """A word that is hovered gets its own colours, and a click on the price computes all of them."""
+    nb = desk
+    impatient = "\nfrom saliency_widget.session import maps; maps._PATIENCE = 0.0  # any map takes too long\n"
+    nb.begin(TINY + impatient + SHOW % (60, 60))
+    nb.run_all(1)  # `run` waits for all columns, and so asks for them
+    view = live(nb)
+    line = view.locator(".sw-target-line")
+    view.locator(".sw-all").wait_for()
+    view.locator(".sw-progress").wait_for(state="detached")
+    assert "the whole answer" in line.inner_text()
+    assert "all 5 tokens" in view.locator(".sw-all").inner_text()
+    seen_by_all(nb, view, "whole-answer")
+    there = "len(w.attribution.cols)"
+    view.locator(".sw-column").nth(3).hover()
+    nb.page.wait_for_function("() => !document.querySelector('.sw-live .sw-target-line').innerText.includes('whole')")
+    nb.page.wait_for_function("() => !document.querySelector('.sw-live .sw-text').matches('.sw-pending')")
+    assert python(nb, there) == 1
+    view.locator(".sw-all").click()
+    view.locator(".sw-all").wait_for(state="hidden")
+    view.locator(".sw-progress").wait_for(state="detached")
+    assert python(nb, there) == python(nb, "len(w.wait().cols)")

@@ -62,7 +62,7 @@ def python(nb: Any, expression: str) -> Any:
 
 
 def becomes(nb: Any, expression: str, value: Any) -> bool:
-    """Whether the expression has the value soon: what the page says and what a cell asks come by two ways.
+    """Return whether the expression has the value soon: what the page says and what a cell asks come by two ways.
 
     Until then it may have none at all: `w.value.target` of a value that is still to come.
     """
@@ -75,7 +75,7 @@ def becomes(nb: Any, expression: str, value: Any) -> bool:
 
 
 def read_shares(view: Any, rows: int) -> list[float]:
-    """What the tooltips of the first rows say: hovered like a person would."""
+    """Return the tooltips of the first rows, hovered as a person does."""
     shares = []
     for i in range(rows):
         token(view, i).hover()
@@ -285,7 +285,7 @@ def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any, tab: A
 
 
 def test_a_kernel_that_was_restarted_is_told_of(notebook: Any) -> None:
-    """What cannot come is not shown as chosen; what is here is read on; the cell brings the map back."""
+    """A method that cannot come is not shown as chosen; maps that are here are read; the cell brings all back."""
     nb = notebook(SHOW)
     view = run(nb)
     nb.expected.append("Connection lost")  # what JupyterLab itself has to say of a kernel that goes
@@ -378,7 +378,7 @@ def test_interrupting_the_kernel_ends_the_wait_and_not_the_work(notebook: Any) -
 
 
 def test_show_returns_at_once(notebook: Any) -> None:
-    """Where the model is in memory hardly anything is done before it returns: the map comes later.
+    """With the model in memory, `show` returns before the map is computed.
 
     Hardly anything: some ten thousand lines of Python, most of them of the widgets beneath; a map takes millions.
     """

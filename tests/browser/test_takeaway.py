@@ -303,7 +303,7 @@ def test_a_picture_is_what_is_seen(drawer: Any) -> None:
 
 
 def test_a_column_can_be_pasted_into_a_spreadsheet(drawer: Any) -> None:
-    """What "Copy as table" puts into the clipboard is the column on show: name, share, score, rank."""
+    """ "Copy as table" puts into the clipboard the column on show: name, share, score, rank."""
     nb, view = drawer
     nb.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     token(view, 11).click()

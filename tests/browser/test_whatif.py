@@ -1,4 +1,4 @@
-"""What if: a replaced target, a struck input, an edited text; and contrasts with a foil."""
+"""The what-if: a replaced target, a struck input, an edited text; and contrasts with a foil."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def choose(view: Any, chip: str, item: str) -> None:
 
 
 def effect_on(view: Any, target: str) -> str:
-    """What a change did to a target: the headline, where it changed most, or the line of the target on show."""
+    """Return what a change did to a target: the headline, where it changed most, or the line of the target on show."""
     view.locator(".sw-effect").wait_for()
     lines = view.locator(".sw-effect, .sw-effect-shown").all_inner_texts()
     (said,) = [line for line in lines if re.search(rf"{target}\s+p ", line)]

@@ -63,7 +63,7 @@ def ask(name: str, method: str, *, text: str | None = None, **asked: Any) -> Att
 
 
 def columns(name: str, a: Attribution, text: str | None = None) -> Iterator[tuple[Column, np.ndarray]]:
-    """What each column of the map explains, by the tokenizer alone, and its scores: as many as it can see."""
+    """Return what each column explains, by the tokenizer alone, and its scores: as many as it can see."""
     own, target = texts_of(name)
     found = columns_of(name, text or own, target)
     assert [t.id for t in a.rows] == list(found[-1].rows)
@@ -217,7 +217,7 @@ def logits_at(name: str, column: Column) -> torch.Tensor:
 
 
 def drop(name: str, column: Column, rows: dict[int, int | None], objective: str = "probability") -> float:
-    """What the objective loses when these rows are other tokens, or gone."""
+    """Return what the objective loses when these rows are other tokens, or gone."""
     of = OBJECTIVES[objective]
     whole, changed = (logits_at(name, c) for c in (column, column.changed(rows)))
     return float(of(whole, column.target) - of(changed, column.target))
@@ -313,7 +313,7 @@ def test_coarse_to_fine_looks_closer_where_it_matters(name: str, operator: str) 
 
 
 def foil_of(name: str) -> tuple[str, int]:
-    """How a user says it, and what it is: a token, or a class."""
+    """Return a foil as a user says it, and as what it is: a token, or a class."""
     if name in CLASSIFIERS:
         return made(name).labels[1], 1
     return "x", made(name).tokenizer("x")["input_ids"][0]

@@ -212,7 +212,7 @@ def test_sequential_integrated_gradients_are_drops_of_single_tokens() -> None:
 
 
 def test_deeplift_of_a_model_without_its_nonlinearities_is_a_gradient() -> None:
-    """What the card says of GPT-2; and the diagnostics say what is missing in the sum."""
+    """The card says it of GPT-2, and the diagnostics say what is missing in the sum."""
     a = bridged(made("gpt2"), "deeplift", objective="logit")
     expected = by_hand("gpt2", lambda f, x, b: (gradient(f, x) * (x - b)).sum(-1))
     changes = by_hand("gpt2", lambda f, x, b: (f(x) - f(b)).detach())
@@ -334,7 +334,7 @@ def test_steps_are_those_of_ours(tiny_model: CausalModel) -> None:
 
 
 def test_an_end_of_text_is_its_own_baseline(tiny_models: dict[str, CausalModel]) -> None:
-    """As in inseq: where text and baseline are the same there is no path, and no score."""
+    """As in inseq, a text that equals its baseline has no path, and no score."""
     model = tiny_models["gpt2"]
     ids = [5, model.tokenizer.eos_token_id, 9]
     a = bridged(model, "integrated_gradients", text=None, target=None, input_ids=ids, target_ids=[7])

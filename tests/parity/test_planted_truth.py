@@ -154,7 +154,7 @@ def test_the_planted_word_is_always_first(name: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_the_first_word_of_these_maps_nothing_is_left_under_both_operators(kind: str) -> None:
-    """As `evaluate` reads it, and as a plain call of transformers on the ids that are left."""
+    """`evaluate` reads the value that a plain call of transformers gives for the ids that are left."""
     text, target, row = text_of(kind, seed=1)
     maps = [map_of(kind, text, target, **asked) for asked in FOUND.values()]
     found = sw.evaluate(planted(kind), maps, operators=("mask", "delete"), progress=False)

@@ -1,4 +1,4 @@
-"""What must hold of every method on every kind of model: one table, run through every property."""
+"""Properties that hold of every method on every kind of model: one table, run through every property."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def matrix(case: Case, *schedules: engine.Schedule) -> np.ndarray:
 
 
 def assert_same(case: Case, scores: np.ndarray) -> None:
-    """As far as the family's numbers can tell."""
+    """Check that two maps are the same, as far as the family's numbers can tell."""
     expected = whole(case).scores
     tolerance = FAMILIES[case[0]].tolerance
     np.testing.assert_allclose(scores, expected, rtol=tolerance, atol=tolerance * np.nanmax(np.abs(expected)))
@@ -266,7 +266,7 @@ IDS = st.integers(0, 255)  # bytes: no special token
 def test_any_text_gets_a_whole_map_and_each_column_is_that_of_a_shorter_text(
     name: str, method: str, dtype: torch.dtype, prompt: list[int], written: list[int]
 ) -> None:
-    """What comes after a target has no say in its column. In float32 to its own noise."""
+    """A token after a target has no say in its column. In float32 to its own noise."""
     if name == "mamba" and method == "attention":
         method = "random"
     model = made(name, dtype)

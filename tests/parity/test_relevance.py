@@ -552,7 +552,7 @@ def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-9) -> No
 
 
 def through(model: Any, part: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """What `part` of the model gives, and the relevance of x, if that of the output is output · gradient."""
+    """Return what `part` of the model gives, and the relevance of x, if that of the output is output · gradient."""
     x = x.requires_grad_()
     with relevance_rules(model):
         y = part(x)
@@ -795,7 +795,7 @@ def test_a_whole_llama_is_that_of_the_formulas() -> None:
 
 @torch.no_grad()
 def gpt2_by_hand(model: Any, token: int) -> Tensor:
-    """As `llama_by_hand`, with layer norms, biases and learned positions, which keep what they are due."""
+    """Do as `llama_by_hand`, with layer norms, biases and learned positions, which keep what they are due."""
     n, heads, width = len(IDS), 4, 8
     mask = torch.ones(n, n, dtype=torch.bool).tril()
     body = model.transformer

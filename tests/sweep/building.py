@@ -212,7 +212,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_per_layer(value: Any, layers: int) -> bool:
-    """Whether it is a list with an entry for each layer."""
+    """Return whether it is a list with an entry for each layer."""
     return isinstance(value, list | tuple) and len(value) == layers and all(isinstance(x, str | int) for x in value)
 
 

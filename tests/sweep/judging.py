@@ -62,7 +62,7 @@ class Cell:
     error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """What there is to say; one digit of the error, the others are another machine's."""
+        """Return the cell as plain data; one digit of the error, the others are another machine's."""
         error = None if self.error is None else float(f"{self.error:.0e}")
         return {name: value for name, value in (asdict(self) | {"error": error}).items() if value not in ("", None)}
 
@@ -82,19 +82,19 @@ class Subject:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is told of it beside its cells."""
+        """Return what is told of it beside its cells."""
         network = type(self.model).__name__
         return {"network": network, "dtype": self.dtype, "n_parameters": self.n_parameters, "note": self.note}
 
     @property
     def task(self) -> building.Task:
-        """What it does: some that hear and write are in the mapping of seq2seq, and have no encoder for text."""
+        """Return what it does: some that hear and write are in the mapping of seq2seq, and have no encoder for text."""
         task = self.architecture.task
         return "causal" if task == "seq2seq" and not self.model.config.is_encoder_decoder else task
 
     @property
     def columns(self) -> list[Column]:
-        """What a map of it should have for columns."""
+        """Return the columns that a map of it should have."""
         if self.task == "classify":
             return [Column((), _TEXT, i) for i in range(self.model.config.num_labels)]
         source, start = (), _TEXT
@@ -208,7 +208,7 @@ def _error(subject: Subject, method: str, scores: Any) -> float:
 
 
 def _sees(scores: Any, n: int) -> bool:
-    """Whether the first n rows have a score, and no other."""
+    """Return whether the first n rows have a score, and no other."""
     return np.isfinite(scores).tolist() == [row < n for row in range(len(scores))]
 
 

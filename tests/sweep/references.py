@@ -139,7 +139,7 @@ class Plain:
         return _added_up(mean * (self._rows(column, x) - self._rows(column, b)))
 
     def _embeddings(self, column: Column) -> list[torch.Tensor]:
-        """What the embedding modules give in a pass, call by call."""
+        """Return what the embedding modules give in a pass, call by call."""
         given: list[torch.Tensor] = []
 
         def keep(_call: int, out: torch.Tensor) -> torch.Tensor:
@@ -199,7 +199,7 @@ class Plain:
     # ── other texts ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def occlusion(self, column: Column) -> Truth:
-        """How far the probability falls when the id of a row is the blank one."""
+        """Return how far the probability falls when the id of a row is the blank one."""
         rows = list(column.rows)
         others = [column.with_rows([*rows[:i], self.blank, *rows[i + 1 :]]) for i in range(len(rows))]
         with torch.no_grad():
@@ -345,7 +345,7 @@ def _values_in(block: torch.nn.Module, config: Any) -> tuple[Values | None, Valu
 
 
 def _values_of(name: str, part: torch.nn.Module, config: Any) -> Values | None:
-    """Which columns of a projection of this name are values; None where it gives none, or nobody knows which."""
+    """Return the columns of a projection that are values; None if it gives none, or nobody knows which."""
     if name in _VALUES:
         return Values(part, slice(None))
     if name not in _VALUES_LAST + _VALUES_BETWEEN + _VALUES_LATENT or config.model_type in _ORDERED_OTHERWISE:
@@ -362,7 +362,7 @@ def _values_of(name: str, part: torch.nn.Module, config: Any) -> Values | None:
 
 
 def _places(part: Sequence[int], ids: Sequence[int]) -> list[int]:
-    """Where the part begins in the ids, as often as it is there."""
+    """Return the places at which the part begins in the ids."""
     return [at for at in range(len(ids) - len(part) + 1) if ids[at : at + len(part)] == [*part]]
 
 

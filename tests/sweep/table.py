@@ -34,7 +34,7 @@ _HEADINGS = {
 
 
 def counts(rows: Sequence[Row]) -> dict[Outcome, int]:
-    """How many cells of each outcome."""
+    """Count the cells of each outcome."""
     found = Counter(cell.outcome for row in rows for cell in row.cells.values())
     return {outcome: found[outcome] for outcome in OUTCOMES}
 

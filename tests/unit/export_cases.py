@@ -130,7 +130,7 @@ def paris(**fields: Any) -> Fake:
 
 
 class Page(HTMLParser):
-    """What a reader gets: the text, the boxes of the tokens, and the script elements."""
+    """A page as a reader gets it: the text, the boxes of the tokens, and the script elements."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ class Page(HTMLParser):
 
     @property
     def names(self) -> list[str]:
-        """What the script calls each box: by its row, or as a target."""
+        """The script's name of each box: by its row, or as a target."""
         d = self.data
         pairs = zip(d["rows"], d["cols"], strict=True)
         return [d["captions"][col]["name"] if row is None else d["names"][row] for row, col in pairs]

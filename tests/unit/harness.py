@@ -28,7 +28,11 @@ TEXT, TARGET = "the cab and the d", "og barks at a bat"
 
 
 class Harness:
-    """`messages`: what the pages heard. `columns`: by map and column, and `heads`, as they came in buffers."""
+    """A controller and what its pages hear.
+
+    `messages`: what the pages heard. `columns`: by map and column, `together`: by map those of the whole answer, and
+    `heads`, as they came in buffers.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class Harness:
     ) -> None:
         self.messages: list[dict[str, Any]] = []
         self.columns: dict[tuple[str, int], np.ndarray] = {}
+        self.together: dict[str, np.ndarray] = {}
         self.heads: np.ndarray | None = None
         self.finished: list[Any] = []
         self.requests = itertools.count(1)
@@ -56,7 +61,11 @@ class Harness:
     def hear(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
         self.messages.append(message)
         if message["type"] == "column":
-            self.columns[message["map"], message["col"]] = np.frombuffer(buffers[0], dtype="<f4")
+            numbers = np.frombuffer(buffers[0], dtype="<f4")
+            if message["n_cols"] > 1:
+                self.together[message["map"]] = numbers
+            else:
+                self.columns[message["map"], message["col"]] = numbers
             self.controller.receive({"type": "ack", "seq": message["seq"]})
         if message["type"] == "heads":
             shape = (len(message["layers"]), message["n_heads"], message["n_rows"])
@@ -68,7 +77,7 @@ class Harness:
         return self.controller
 
     def say(self, type: str, **fields: Any) -> None:
-        """What a page says, through the same door. Each request has a number of its own."""
+        """Say what a page says, through the same door. Each request has a number of its own."""
         if type in ("try", "heads"):
             fields = {"request": next(self.requests), **fields}
         message = to_kernel.read({"type": type, **fields})
@@ -97,7 +106,7 @@ class Harness:
         return shown
 
     def failed(self) -> dict[str, Any]:
-        """What the pages are told when all is done and something went wrong."""
+        """Return what the pages are told when all is done and something went wrong."""
         assert self.controller.wait(GUARD)
         self.wait_for(lambda: self.controller.idle() and self.last("status")["phase"] == "failed")
         return self.last("failed")
@@ -161,7 +170,7 @@ class Computed:
         return list(dict.fromkeys(name for name, _ in list(self.columns)))
 
     def is_halfway(self, n: int) -> bool:
-        """Whether some method has a part of its n columns."""
+        """Return whether some method has a part of its n columns."""
         return any(0 < len(self.cols(method)) < n for method in self.methods())
 
 

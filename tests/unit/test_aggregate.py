@@ -52,7 +52,7 @@ def test_a_pool_is_what_it_says(tokens: sw.Attribution, pool: str, first: float)
 
 
 def test_a_sentence_ends_where_the_writing_begins_and_a_word_at_a_special_token() -> None:
-    """What was read and what was written are never one unit; a special token is part of a sentence, and of no word."""
+    """Read and written tokens are never one unit; a special token is part of a sentence, and of no word."""
     rows = [token(0, "<s>", 0, "special"), token(1, "ma", 0), token(2, "chine", 0), token(3, " runs", 1, "generated")]
     a = sw.Attribution.from_scores(np.ones((4, 1)), rows, [token(4, ".", 1, "generated")], method="mine")
     assert [t.text for t in a.aggregate("sentence").rows] == ["<s>machine", " runs"]

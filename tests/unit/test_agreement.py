@@ -1,4 +1,4 @@
-"""How far two lists of scores agree, against computations of another kind."""
+"""Agreement of two lists of scores, against computations of another kind."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def test_counted_repeats() -> None:
 
 
 def test_a_dictionary_means_all_places() -> None:
-    """Where each word can be named once only, its value is for all its places, and that is said."""
+    """If each word can be named once only, its value is for all its places, and that is said."""
     pairs = [("the", 0.1), ("film", 2.0), ("invented", 0.5)]
     aligned = align("The film, the end, the film", pairs, everywhere=True)
     assert aligned.scores == (0.1, 1.0, None, 0.1, None, None, 0.1, 1.0)
@@ -292,7 +292,7 @@ def test_repeated_words_stay_in_order(words: list[str], chance: random.Random) -
 @pytest.mark.parametrize("kind", ["same", "backwards", "none", "pieces", "pairs", "counted", "joined"])
 @pytest.mark.parametrize("size", [100, pytest.param(5_000, marks=pytest.mark.long)])
 def test_work_is_linear(review: str, kind: str, size: int) -> None:
-    """Where all words are alike, none is there, or all are in pieces: four times as many take four times the lines.
+    """Four times as many words take four times the lines: if all are alike, none is there, or all are in pieces.
 
     Were it quadratic, it would be 16 times.
     """

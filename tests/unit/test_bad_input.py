@@ -339,7 +339,7 @@ def test_a_regression_has_no_probabilities(objective: str) -> None:
 
 
 def test_a_regression_is_explained_by_its_number() -> None:
-    """Where no objective is named, too; a method that looks at none needs none."""
+    """So it is without a named objective; a method that looks at none needs none."""
     pair = (regression(), byte_tokenizer())
     usual, named = (sw.attribute(pair, "a cab", progress=False, **how) for how in ({}, {"objective": "logit"}))
     assert usual.objective == named.objective == "logit"
@@ -371,7 +371,7 @@ def test_a_weight_that_is_nan_is_an_error_and_never_a_picture(name: str, method:
 
 @pytest.mark.parametrize("name", ["llama", "marian"])
 def test_a_model_that_was_nan_for_a_while_is_causal_afterwards(name: str) -> None:
-    """Whether it is cannot be seen meanwhile; and what could not be seen is not remembered."""
+    """Meanwhile nobody can see it; and what could not be seen is not remembered."""
     model = make(name)
     head = model.model.get_output_embeddings()
     handle = head.register_forward_hook(lambda _m, _a, out: out * float("nan"))

@@ -192,7 +192,7 @@ def test_the_noise_floor_is_how_far_apart_equal_texts_are() -> None:
 
 
 def test_a_label_that_the_server_does_not_tell_is_a_bound() -> None:
-    """Where "Negative" is not among the tokens, it is at most as probable as the least of them."""
+    """A label that is not among the tokens is at most as probable as the least of them."""
     found = read([("Pos", math.log(0.9)), ("The", math.log(0.06)), ("A", math.log(0.01))], choice_of(LABELS))
     assert found.bounded.tolist() == [False, True]
     np.testing.assert_allclose(found.values, [math.log(0.9 / 0.01), -math.log(0.9 / 0.01)])

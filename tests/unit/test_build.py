@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import saliency_widget
+
 ROOT = Path(__file__).parents[2]
 BUILT = {"widget.js", "widget.css", "browse.js", "browse.css", "static.js"}
 
@@ -59,7 +61,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path):
         names = set(archive.namelist())
     assert {f"saliency_widget/static/{name}" for name in BUILT} <= names
     assert "saliency_widget/py.typed" in names
-    assert {name.split("/")[0] for name in names} == {"saliency_widget", "saliency_widget-0.1.0.dist-info"}
+    about = f"saliency_widget-{saliency_widget.__version__}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"saliency_widget", about}
     sources = {str(f.relative_to(ROOT / "src")) for f in (ROOT / "src/saliency_widget").rglob("*.py")}
     assert sources <= names
 

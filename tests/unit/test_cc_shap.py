@@ -14,9 +14,9 @@ from scipy.spatial.distance import cosine
 import saliency_widget as sw
 from saliency_widget.attribution.pipeline import check_question, problem_of
 from saliency_widget.errors import InputError, UnsupportedMethod
-from saliency_widget.evaluation.cc_shap import of_scores
-from saliency_widget.evaluation.result import Survey
-from saliency_widget.evaluation.self_consistency import consistency, contributions, log_odds, shares
+from saliency_widget.evaluation.say_versus_do.cc_shap import of_scores
+from saliency_widget.evaluation.say_versus_do.result import Survey
+from saliency_widget.evaluation.say_versus_do.self_consistency import consistency, contributions, log_odds, shares
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place
@@ -167,7 +167,7 @@ def test_a_word_that_must_stay_is_refused(model: Any) -> None:
 
 
 def test_many_words_are_estimated_from_eight_passes_each(model: Any) -> None:
-    """As many as of all pairs of size one and more; the values add up to the change that all words make."""
+    """Eight passes a word are enough, and the values add up to the change that all words make."""
     found = sw.say_versus_do(
         model, f"{LONG}, the cab", methods=["saliency"], askings=1, cc_shap="scores", progress=False
     )

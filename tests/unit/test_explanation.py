@@ -369,7 +369,7 @@ def test_on_the_rows_of_a_longer_text_each_token_has_what_was_said_of_its_word()
 
 
 def test_a_local_client_can_be_stopped_while_it_reads(tiny_model: Any) -> None:
-    """What is raised where the text is heard goes on, and the model comes back as it was."""
+    """An exception of the listener goes on, and the model comes back as it was."""
     count = itertools.count()
 
     def on_text(_text: str) -> None:

@@ -73,7 +73,7 @@ def test_wide_characters_stand_in_line():
 
 
 def first_cell(line: str) -> int:
-    """Where the matrix begins: after the label and its spaces."""
+    """Return the start of the matrix: after the label and its spaces."""
     return re.match(r"\S+ +", line).end()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from saliency_widget.evaluation.curves import (
+from saliency_widget.evaluation.faithfulness.curves import (
     PERCENTS,
     Curves,
     curves_of,
@@ -21,7 +21,7 @@ from saliency_widget.evaluation.curves import (
     steps_of,
     without,
 )
-from saliency_widget.evaluation.faithfulness import (
+from saliency_widget.evaluation.faithfulness.figures import (
     Case,
     Figure,
     half_masks,
@@ -86,7 +86,7 @@ def test_masks_keep_what_the_definition_says():
 
 @pytest.mark.parametrize("n", [6, 7])
 def test_half_of_a_ranking_serves_its_reverse_too(n: int):
-    """What is kept of a ranking at half of the units is what is left of the reverse one: one pass for both."""
+    """The kept half of a ranking is the rest of the reverse one: one pass for both."""
     order = antithetic(n, 2, seed=1)
     half = (n + 1) // 2
     assert (only(order[:1], (half,)) == without(order[1:], (half,))).all()
@@ -203,7 +203,7 @@ def test_all_orders_make_an_exact_p():
 
 
 def test_nothing_is_clipped():
-    """Where the emptied text is not the worst, the loss exceeds 1 and is shown as it is."""
+    """If the emptied text is not the worst, the loss exceeds 1 and is shown as it is."""
     whole, left = 0.0, np.full((1, 1, 1), -3.4)
     ours = Curves(left, left, left, np.ones((1, 2, 1)))
     found = of_curves(Case(4, (1,), whole, -2.0, 1.0), ours, ours, np.array([1.0]))
@@ -347,7 +347,7 @@ def test_lds_is_scipys_correlation_of_sums_with_values():
 
 
 def test_lds_of_a_sum_is_one():
-    """Where the value is the sum of the scores of what is kept, the correlation is 1, and so is its interval."""
+    """If the value is the sum of the scores of what is kept, the correlation is 1, and so is its interval."""
     masks, scores = half_masks(12, 64, seed=0), np.random.default_rng(3).normal(size=12)
     found = lds(scores, masks, masks @ scores, antithetic(12, 50, seed=0), signed=True)
     assert (found.value, found.low, found.high) == pytest.approx((1, 1, 1))
@@ -375,7 +375,7 @@ def test_lds_asks_signed_scores_alone():
 
 
 def test_masks_of_curves_are_all_that_curves_read():
-    """What `curves_of` looks up is among `masks_of` and the emptied text; in pairs the reverse adds none."""
+    """Every mask that `curves_of` looks up is among `masks_of` and the emptied text; in pairs the reverse adds none."""
     seen: list[np.ndarray] = []
 
     def noting(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -217,7 +217,7 @@ def test_a_stopped_conversion_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_there_stays(tmp_path: Path) -> None:
-    """Where another process was faster, its folder is kept."""
+    """If another process was faster, its folder is kept."""
     source, folder = tiny_gguf(tmp_path / "m.gguf"), tmp_path / "model"
     gguf.convert(source, folder)
     (folder / "mark").touch()

@@ -22,7 +22,7 @@ import saliency_widget as sw
 from saliency_widget import errors
 from saliency_widget.attribution import attribute as attribute_module
 from saliency_widget.characters import bar_name, plain, plain_lines
-from saliency_widget.evaluation.say_versus_do import Survey
+from saliency_widget.evaluation.say_versus_do.compare import Survey
 from saliency_widget.explanation.asking import Inquiry, ask
 from saliency_widget.explanation.black_box import NextTokens, server_map
 from saliency_widget.explanation.choice import choice_of
@@ -328,7 +328,7 @@ def attributed() -> None:
 
 
 def compared() -> None:
-    from saliency_widget.evaluation import say_versus_do as module
+    from saliency_widget.evaluation.say_versus_do import compare as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "compare", lambda _client, _text, tell, **_: tell(EVIL, 1, 2))

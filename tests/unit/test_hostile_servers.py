@@ -155,7 +155,7 @@ def test_what_is_called_for_the_key_takes_no_key_along() -> None:
 
 @pytest.mark.parametrize("charset", ["rot13", "hex", "idna", "undefined", "utf-16", "cp037", "x" * 5000])
 def test_an_answer_is_read_as_utf_8(charset: str) -> None:
-    """As JSON is, whatever the server calls it: some of its names are no encodings of text."""
+    """JSON is UTF-8, whatever the server calls it: some of its names are no encodings of text."""
     with raw(sends(head(f"text/event-stream; charset={charset}"), said("hé"), END)) as server:
         assert ask(at(server)).text == "hé"
 

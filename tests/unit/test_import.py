@@ -38,7 +38,7 @@ def test_every_public_name_is_there():
 
 
 def test_importing_leaves_a_choice_of_the_user_alone():
-    """How long torch's threads spin is set before torch is there, but only where nobody has set it."""
+    """The spinning of torch's threads is set before torch is there, but only if nobody has set it."""
     script = "import saliency_widget, os; print(os.environ.get('GOMP_SPINCOUNT'))"
     base = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     said = [

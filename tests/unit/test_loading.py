@@ -97,7 +97,7 @@ def test_a_gguf_file_is_the_same_model(folder: Path, pristine: Path) -> None:
 
 
 def test_other_gguf_files_need_two_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What our reader does not know goes to transformers' own; where that lacks packages, the error names them."""
+    """A file that our reader does not know goes to transformers' own; if that lacks packages, the error names them."""
     path = write(tmp_path / "m.gguf", metadata() | {"tokenizer.ggml.pre": "llama-bpe"}, tensors())
     monkeypatch.setattr(checkpoint, "find_spec", lambda _name: None)
     with pytest.raises(InputError, match="llama-bpe") as caught:
@@ -119,7 +119,7 @@ def test_other_gguf_files_need_two_packages(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("source", ["./nothing", "/nothing/here", "~/nothing", "a/b/c", "nothing.gguf", "..", ""])
 @pytest.mark.usefixtures("no_network")
 def test_a_path_that_does_not_exist(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What looks like a path and is none is not looked up on the hub; the error names the path."""
+    """A name that looks like a path and is none is not looked up on the hub; the error names the path."""
     monkeypatch.chdir(tmp_path)
     if source == "..":
         with pytest.raises(DamagedFile, match="config.json"):

@@ -323,7 +323,7 @@ def test_a_damaged_adapter_names_the_file(damage: Callable[[Path], Any], names: 
 
 
 def test_a_damaged_base_names_its_own_file(base: Path, folder: Path) -> None:
-    """What is wrong with the base is said of the base."""
+    """A fault of the base is said of the base."""
     cut(base / "model.safetensors", -4)
     with pytest.raises(DamagedFile, match=r"base.model\.safetensors"):
         load_model(folder)
@@ -382,7 +382,7 @@ def test_a_head_that_nobody_has(tmp_path: Path) -> None:
 
 
 def test_a_whole_model_and_an_adapter_in_one_folder(base: Path, folder: Path) -> None:
-    """Whether the adapter has been merged in already cannot be seen, so it is asked."""
+    """Nobody can see whether the adapter has been merged in already, so it is asked."""
     for file in folder.iterdir():
         shutil.copy(file, base)
     with pytest.raises(InputError, match="whole model and an adapter") as caught:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -585,6 +586,26 @@ def test_a_worker_of_ray_makes_the_lines_of_a_run(tmp_path, monkeypatch):
     for one, other in zip(found, expected, strict=True):
         assert one["tokens"] == other["tokens"]
         np.testing.assert_allclose(one["scores"], other["scores"], rtol=1e-5, atol=1e-6)
+
+
+def test_ray_is_started_by_the_thread_of_the_user(tmp_path, monkeypatch):
+    """What Ray starts ends with the thread that started it, and the next run would end the whole process."""
+    threads = []
+
+    def start() -> None:
+        threads.append(threading.current_thread())
+
+    def work(*_: Any) -> Any:
+        threads.append(threading.current_thread())
+        raise InputError("So far.", cure="None.")
+
+    for name, by in (("check_ray", lambda *_: None), ("start_ray", start), ("model_by_ray", work)):
+        monkeypatch.setattr(many, name, by)
+    with pytest.raises(InputError, match="So far"):
+        run_of(TEXTS, tmp_path, engine="ray")
+    first, second = threads
+    assert first is threading.current_thread()
+    assert second is not first
 
 
 def test_the_fingerprint_is_that_of_the_weights_in_every_process(tmp_path):

@@ -56,7 +56,7 @@ def file_of(header: Any, data: bytes) -> bytes:
 
 
 def checksum(header: dict[str, Any], data: bytes) -> str:
-    """As the docstring of `_digest` says it, each length before what it is of."""
+    """Return the checksum as the docstring of `_digest` says it, each length before what it is of."""
     parts = [header["__metadata__"]["attribution"].encode()]
     for name in sorted(set(header) - {"__metadata__"}):
         start, end = header[name]["data_offsets"]
@@ -272,8 +272,8 @@ def test_numbers_of_another_map_are_noticed(saved: bytes, tmp_path: Path) -> Non
 def test_a_newer_file_says_so(saved: bytes, tmp_path: Path) -> None:
     """A newer format may hold more fields, or lack some."""
     path = tmp_path / "a.safetensors"
-    path.write_bytes(file_of({"__metadata__": {"attribution": '{"format": 3, "new": 1}'}, "cells": 1}, b""))
-    with pytest.raises(DamagedFile, match="newer version of saliency-widget, in its format 3. Upgrade"):
+    path.write_bytes(file_of({"__metadata__": {"attribution": '{"format": 4, "new": 1}'}, "cells": 1}, b""))
+    with pytest.raises(DamagedFile, match="newer version of saliency-widget, in its format 4. Upgrade"):
         Attribution.load(path)
 
 

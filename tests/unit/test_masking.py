@@ -154,3 +154,14 @@ def test_plain_passes_give_the_objective_of_one_column_for_each_mask() -> None:
         found = by_plain_passes(problem_of(access=access, network=None), col, None, MASKS, "replace")
         np.testing.assert_allclose(found, values(toy("called"))[:, col], rtol=1e-12)
         assert read_rows.pop() == position
+
+
+@pytest.mark.parametrize("operator", ["mask", "delete"])
+def test_attention_weights_that_do_not_fit_are_refused_before_a_changed_text_is_read(operator: str) -> None:
+    """Of any operator that reads on from what it has read no pass over the whole text is needed."""
+    problem = toy("kept", bytes_a_pass=lambda n: n * 1e17)
+    with pytest.raises(
+        OutOfMemory, match=r"A pass over a changed text of 6 tokens needs about 6\d+,\d+.* GB, and .* 0 t"
+    ):
+        values(problem, operator=operator)
+    np.testing.assert_array_equal(values(problem), values(toy("kept")))

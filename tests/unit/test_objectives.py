@@ -74,7 +74,7 @@ def test_log_odds_have_the_gradient_of_finite_differences_in_blocks_and_in_batch
 
 
 def test_a_token_without_rivals_and_one_that_cannot_be() -> None:
-    """Where all others are impossible the log-odds are inf, and where the target is, -inf: no NaN, as a value."""
+    """If all others are impossible the log-odds are inf, and if the target is, -inf: no NaN, as a value."""
     row = torch.tensor([[1.0, -inf, -inf], [-inf, 1.0, 2.0]])
     assert log_odds(row, torch.tensor([0, 0])).tolist() == [inf, -inf]
     assert OBJECTIVES["probability"](row, torch.tensor([0, 0])).tolist() == [1.0, 0.0]

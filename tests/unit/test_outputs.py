@@ -77,7 +77,7 @@ def test_the_static_map_calls_them_outputs(n: int, name: str) -> None:
 
 
 def test_two_regressions_side_by_side_are_outputs_too() -> None:
-    """As the page of two finished maps is told; of two classifiers with probabilities it is not."""
+    """The page of two finished maps is told so; of two classifiers with probabilities it is not."""
 
     def told_of(model: Any, **asked: Any) -> Any:
         heard: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""How long it will take, by a clock that the test holds."""
+"""Estimates of the time left, by a clock that the test holds."""
 
 from __future__ import annotations
 

@@ -232,16 +232,15 @@ def test_scores_that_are_as_small_as_their_noise_are_told(noise: list[float], sa
 def test_the_demo_model_in_float16_gives_the_maps_it_gives_in_float32(demo: CausalModel, each_of_both: bool) -> None:
     """Of an improbable token (3e-6), and of one that is all but certain (0.9998).
 
-    Each objective by one method and each method for one objective, in the long form of both tokens; tiny models are
-    asked for all pairs of them above.
+    One map of each; in the long form each objective by one method, and each method for one objective and both tokens.
+    Tiny models are asked for all pairs of them above.
     """
     half = sw.load_model((copy.deepcopy(demo.model).half(), demo.tokenizer))
     improbable, certain = ("I have a dog. He is very", " royal"), ("a\n1. b\n2. c\n3. d\n4", ".")
-    asked = [(*improbable, objective, "saliency") for objective in OBJECTIVES]
-    asked += [(*certain, "probability", method) for method in GRADIENTS[1:3]]
+    asked = [(*improbable, "probability", GRADIENTS[0]), (*certain, "probability", GRADIENTS[1])]
     if each_of_both:
-        asked += [(*improbable, "probability", method) for method in GRADIENTS[1:3]]
-        asked += [(*certain, "probability", GRADIENTS[0])]
+        asked = [(*improbable, objective, GRADIENTS[0]) for objective in OBJECTIVES]
+        asked += [(*text, "probability", method) for text in (improbable, certain) for method in GRADIENTS[:3]]
     worst = {}
     for text, target, objective, method in asked:
         full, ours = (

@@ -67,13 +67,13 @@ def as_json(message: dict[str, Any]) -> Any:
     return json.loads(json.dumps(message))
 
 
-SETTINGS = [("layer", "3"), ("instead of", " Bush")]
+SETTINGS = [("layer", "3"), ("instead of", " Bush"), ("hop", "1")]
 
 
 def begin(sender: Sender, n_cols: int = 2) -> Shelf:
     sender.tell({**golden("to_page/document"), "doc": sender.doc + 1})
     shelf, about = Shelf(sender), {"objective": "probability", "settings": SETTINGS, "foil": " Bush"}
-    shelf.begin("m1", method="saliency", shape=(4, n_cols), **about)
+    shelf.begin("m1", method="saliency", shape=(4, n_cols), hop=1, due=1, **about)
     return shelf
 
 
@@ -200,7 +200,7 @@ def test_a_status_message_is_the_golden_one(sender) -> None:
 
 
 def conforms(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is what a type of ours says, with no field more or less."""
+    """Return whether a JSON value is what a type of ours says, with no field more or less."""
     of = get_args(hint)
     if is_typeddict(hint):
         fields = get_type_hints(hint)

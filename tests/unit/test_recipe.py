@@ -18,7 +18,7 @@ ENCODED = Encoded(inputs=Inputs((), (7, 8)), roles=("prompt", "prompt"), segment
 
 
 def called(code: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What a call with these arguments gives, by Python's own reading."""
+    """Return what a call with these arguments gives, by Python's own reading."""
     found: tuple[tuple[Any, ...], dict[str, Any]] = eval(
         f"(lambda *given, **named: (given, named))({code})", {"model": "the model"}
     )

@@ -12,9 +12,9 @@ from scipy.stats import spearmanr
 import saliency_widget as sw
 from saliency_widget.attribution.methods import METHODS
 from saliency_widget.errors import InputError, UnsupportedMethod
-from saliency_widget.evaluation.respelling import SPELLINGS
-from saliency_widget.evaluation.sanity import sanity
-from saliency_widget.evaluation.soundness import Sanity, alike
+from saliency_widget.evaluation.sanity.checks import sanity
+from saliency_widget.evaluation.sanity.respelling import SPELLINGS
+from saliency_widget.evaluation.sanity.soundness import Sanity, alike
 from saliency_widget.models.inside.shuffled import parts_of, shuffle, untie
 
 from ..conftest import tiny
@@ -146,7 +146,7 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
 @pytest.mark.parametrize("name", ["gpt2", "bert", "marian"])
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_spelling_is_compared_word_by_word_with_the_map_of_the_text_so_spelled(name: str, spelling: str) -> None:
-    """That text is given to `attribute`, its map made one of words, and compared by scipy."""
+    """The figure is scipy's for the word maps that `attribute` gives of both spellings."""
     a = a_map(name, "input_x_gradient")
     found = sanity(made(name), a, shuffles=1, stages=1, progress=False)
     (check,) = [each for each in found.of("Input × gradient", "spelling") if each.of == spelling]

@@ -1,4 +1,4 @@
-"""What a model says beside what it computes: targets, signs, words, figures, and tables over several reviews."""
+"""Say versus do: targets, signs, words, figures, and tables over several reviews."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 
 import saliency_widget as sw
 from saliency_widget.errors import InputError, UnknownName, UnsupportedMethod
-from saliency_widget.evaluation import say_versus_do as module
-from saliency_widget.evaluation.result import SayVersusDo, Survey
+from saliency_widget.evaluation.say_versus_do import compare as module
+from saliency_widget.evaluation.say_versus_do.result import SayVersusDo, Survey
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place
@@ -165,7 +165,7 @@ def test_it_is_asked_in_several_wordings(result: SayVersusDo) -> None:
 
 
 def test_it_shows_itself(result: SayVersusDo) -> None:
-    """As text, as a table without markup of ours in words, and as a picture."""
+    """It is text, a table without markup of ours in words, and a picture."""
     assert result.explanation.class_name in repr(result)
     assert "dad&#x27;s" in result._repr_html_()
     picture = result.plot()

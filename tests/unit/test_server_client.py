@@ -41,7 +41,7 @@ SCHEMA = {
 
 
 class Stop(Exception):
-    """What `on_text` raises to end an answer."""
+    """The exception that `on_text` raises to end an answer."""
 
 
 def hear(text: str) -> None:
@@ -121,7 +121,7 @@ def test_a_schema_that_is_ignored_gives_text_all_the_same(served: servers.Server
 @pytest.mark.demo
 @pytest.mark.parametrize("kind", ["llama", "served"])
 def test_an_answer_can_be_stopped_in_its_middle(kind: str, request: pytest.FixtureRequest) -> None:
-    """What on_text raises comes through, nothing is heard any more, and the server answers the next question."""
+    """An exception of on_text comes through, nothing is heard any more, and the server answers the next question."""
     server = request.getfixturevalue(kind)
     client = at(server, server.model, timeout=GUARD)
     alone = ask(client)
@@ -232,7 +232,7 @@ def test_many_at_once() -> None:
 
 
 def test_no_key_is_needed_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a base_url is given something is sent in place of a key; OpenAI itself is not asked without one."""
+    """With a base_url something is sent in place of a key; OpenAI itself is not asked without one."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with scripted(writes("a")) as server:
         ask(at(server, api_key=None))
@@ -371,7 +371,7 @@ def test_a_key_that_takes_its_time_can_be_left() -> None:
 
 
 def test_a_connection_that_is_cut() -> None:
-    """What had come was heard; a whole answer without its count is an answer."""
+    """The text that had come was heard; a whole answer without its count is an answer."""
     heard: list[str] = []
     cut = writes("a", "b", finish=None, done=False, then="cut")
     with scripted(cut) as server, pytest.raises(ServerError, match="broke off: .+"):

@@ -152,7 +152,7 @@ def test_packed_4_bit_weights_are_refused() -> None:
 
 
 def test_a_model_that_writes_to_its_weights_runs_on_a_copy_of_them() -> None:
-    """As RWKV, which divides them in its first pass in evaluation mode, and remembers that it did."""
+    """So does RWKV, which divides them in its first pass in evaluation mode, and remembers that it did."""
     from transformers import RwkvConfig, RwkvForCausalLM
 
     torch.manual_seed(0)
@@ -170,7 +170,7 @@ def test_a_model_that_writes_to_its_weights_runs_on_a_copy_of_them() -> None:
 
 
 def test_a_model_that_casts_its_weights_in_a_pass_casts_those_of_the_shadow() -> None:
-    """As the router of Switch Transformers does: that is no change of the user's weights, and no error."""
+    """The router of Switch Transformers does: that is no change of the user's weights, and no error."""
     model = make("gpt2")
     expected = ask(make("gpt2"))
     model.model.transformer.h[0].mlp.register_forward_pre_hook(lambda mlp, _args: mlp._apply(torch.clone) and None)
@@ -478,7 +478,7 @@ def test_an_interrupt_at_any_line_of_the_thread_that_asked_leaves_nothing_behind
 
 
 def interrupts(count: int) -> None:
-    """As Ctrl-C sends them, at random instants of maps of every method."""
+    """Send interrupts as Ctrl-C does, at random instants of maps of every method."""
     model = made("gpt2")
     model.model.train()
     try:

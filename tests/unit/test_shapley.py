@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import threading
 from functools import cache
-from itertools import pairwise, permutations
+from itertools import combinations, pairwise, permutations
+from math import factorial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -262,6 +263,7 @@ def test_where_nothing_may_go_that_is_said() -> None:
         ({"operator": "blur"}, UnknownName, "blur"),
         ({"baseline": "unk"}, InputError, 'Only operator="replace" takes baseline='),
         ({"operator": "delete", "baseline": "unk"}, InputError, 'Only operator="replace" takes baseline='),
+        ({"estimand": "banzhaf", "unit": "coarse_to_fine"}, InputError, "cannot be refined"),
         ({"calls": 1}, InputError, "calls is 1, and must be a whole number from 2 on"),
         ({"calls": 2.5}, InputError, "calls is 2.5"),
         ({"seed": -1}, InputError, "seed is -1"),
@@ -270,6 +272,74 @@ def test_where_nothing_may_go_that_is_said() -> None:
 def test_settings_that_do_not_exist_are_refused(given: dict[str, Any], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         check_question("shapley", None, given)
+
+
+# ── from coarse to fine ──────────────────────────────────────────────────────────────────────────────────────────
+
+# Three segments; the first has two sentences, of two words and one.
+COARSE = {
+    "segment": [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3],
+    "sentence": [0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4],
+    "word": [0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 8, 8],
+}
+STRONG = slice(1, 6)  # the rows of the first segment that may go
+
+
+def loud_beginning(x: torch.Tensor) -> torch.Tensor:
+    """Logits to which the rows of the first segment contribute a hundred times as much, and pairs of rows something."""
+    loud = torch.ones(x.shape[1], dtype=x.dtype)
+    loud[STRONG] = 100
+    mixed = torch.tanh((loud[None, :, None] * x).cumsum(1))
+    return (loud[None, :, None] * x).cumsum(1) @ W + 3 * mixed @ W
+
+
+def by_definition(problem: Problem, units: Sequence[Sequence[int]], col: int) -> list[float]:
+    """Return the Shapley values of units in a game with all rows, from the value of every coalition."""
+    n = len(units)
+    worth = {
+        kept: value(problem, [row for at in kept for row in units[at]], col)
+        for size in range(n + 1)
+        for kept in combinations(range(n), size)
+    }
+    found = []
+    for at in range(n):
+        others = [kept for kept in worth if at not in kept]
+        weights = [factorial(len(kept)) * factorial(n - len(kept) - 1) / factorial(n) for kept in others]
+        gains = [worth[tuple(sorted((*kept, at)))] - worth[kept] for kept in others]
+        found.append(sum(w * gain for w, gain in zip(weights, gains, strict=True)))
+    return found
+
+
+def test_coarse_to_fine_plays_finer_units_of_the_strongest_beside_the_others() -> None:
+    """Segments, then the sentences of the strong one, then the words of these: each level by its definition."""
+    problem = problem_of(loud_beginning, groups=COARSE, settings={"unit": "coarse_to_fine"})
+    levels = [
+        [[1, 2, 3, 4, 5], [6, 7, 8, 9], [10, 11, 12, 13]],
+        [[1, 2, 3], [4, 5], [6, 7, 8, 9], [10, 11, 12, 13]],
+        [[1, 2], [3], [4, 5], [6, 7, 8, 9], [10, 11, 12, 13]],
+    ]
+    made = chunks(problem, [0])
+    assert [chunk.goes_on for chunk in made] == [True, True, True, False]
+    for chunk, units in zip(made, [*levels, levels[-1]], strict=True):
+        expected = by_definition(problem, units, 0)
+        found = [chunk.scores[unit, 0].sum() for unit in units]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert made[-1].calls == 2**3 + 2**4 + 2**5 == made[-1].diagnostics["calls"][0]
+
+
+def test_coarse_to_fine_is_the_same_whichever_columns_are_computed_beside_it() -> None:
+    """Each column has strongest units of its own, and its own values."""
+    problem = problem_of(crossed, groups=COARSE, settings={"unit": "coarse_to_fine"})
+    alone, together = (final(problem, cols)[0] for cols in ([1], None))
+    np.testing.assert_array_equal(alone[:, 1], together[:, 1])
+
+
+def test_too_few_calls_for_a_finer_level_leave_it_out() -> None:
+    """The first level is refused as any other units are; finer ones are not played."""
+    problem = problem_of(loud_beginning, groups=COARSE, settings={"unit": "coarse_to_fine", "calls": 16})
+    assert [chunk.calls for chunk in chunks(problem, [0])] == [8, 24, 24]
+    with pytest.raises(InputError, match="calls=4 are too few for 3 units"):
+        chunks(problem_of(loud_beginning, groups=COARSE, settings={"unit": "coarse_to_fine", "calls": 4}), [0])
 
 
 # ── the whole way ────────────────────────────────────────────────────────────────────────────────────────────────

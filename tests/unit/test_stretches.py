@@ -100,7 +100,7 @@ def test_a_stretch_that_cannot_be_is_said(segments: Any, message: str, tiny_mode
 
 @pytest.mark.parametrize("family", ["llama", "marian"])
 def test_a_text_with_stretches_can_be_struck_and_edited(family: str) -> None:
-    """What is left of a stretch keeps its name; words that are still there after an edit do, too."""
+    """The rest of a stretch keeps its name, as do words that are still there after an edit."""
     model = made(family)
     prompt = check_prompt(TEXT, target=" d", segments={"who": "the dad", "tools": (24, 37), "end": "the dab"})
     encoded = model.encode(prompt)

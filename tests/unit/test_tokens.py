@@ -222,7 +222,7 @@ def slow_parts(pieces: list[bytes], text: str) -> list[tuple[int, int] | None]:
 
 @given(bricks)
 def test_byte_level_pieces_are_the_text(text: str) -> None:
-    """What byte-level tokens stand for, put together, is the text that was encoded, and what `decode` says."""
+    """The pieces of byte-level tokens, put together, are the text that was encoded, and what `decode` says."""
     ids = encode(BYTES, text)
     if BYTES.bos_token_id in ids:
         return
@@ -271,7 +271,7 @@ def test_any_ids_can_be_described(ids: list[int]) -> None:
 @given(text=bricks)
 @settings(max_examples=60)
 def test_sentence_piece_text_is_what_decode_says(tokenizer: Any, text: str) -> None:
-    """Where a SentencePiece tokenizer gives the text back, our text is that text: the added space is gone."""
+    """If a SentencePiece tokenizer gives the text back, our text is that text: the added space is gone."""
     ids = encode(tokenizer, text)
     if decode(tokenizer, ids) == text:
         assert joined(tokens_of(tokenizer, ids)) == text

@@ -66,7 +66,7 @@ def test_no_content_word_comes_twice_in_a_sentence(pairs: list[Pair]) -> None:
 
 
 def test_every_chinese_word_but_the_particles_is_the_source_of_something(pairs: list[Pair]) -> None:
-    """What no English word comes from are measure words and 的, 地, 了, 在 as they stand between aligned spans."""
+    """No English word comes from measure words and 的, 地, 了, 在 as they stand between aligned spans."""
     silent: set[str] = set()
     for pair in pairs:
         aligned = {i for word in pair.words for start, end in word.sources for i in range(start, end)}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
-from saliency_widget.evaluation.evaluation import Evaluation
+from saliency_widget.evaluation.faithfulness.evaluation import Evaluation
 
 from .harness import TARGET, TEXT, before_each_pass
 

@@ -1,4 +1,4 @@
-"""What if the model had read something else? Beside plain forward passes of transformers over other ids."""
+"""The what-if, against plain forward passes of transformers over other ids."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def opened(harness, as_lent):
 
 
 def columns_of(h: Any) -> list[Column]:
-    """What each column is predicted from: the ids that the map on show says."""
+    """Return what each column is predicted from: the ids that the map on show says."""
     whole = h.controller.attribution
     source = tuple(t.id for t in whole.rows if t.role == "source" or (t.role == "special" and _is_source(whole, t)))
     ids = tuple(t.id for t in whole.rows)[len(source) :]
@@ -147,7 +147,7 @@ def test_an_edit_is_told_as_what_is_gone_and_what_is_written_in_its_place(opened
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "marian", "bert"])
 def test_after_tokens_are_struck_out_the_rest_can_still_be_written_anew(opened, name: str) -> None:
-    """What is offered is the text without them, and what it becomes is read as if it had been given so."""
+    """The editor offers the text without them, and reads its change as if it had been given so."""
     h = opened(name)
     word = next(i for i, t in enumerate(h.controller.attribution.rows) if "b" in t.text.lower() and t.role != "special")
     left = "".join(
@@ -163,7 +163,7 @@ def test_after_tokens_are_struck_out_the_rest_can_still_be_written_anew(opened, 
 
 
 def test_after_a_word_of_the_last_turn_is_struck_out_the_turn_can_still_be_written_anew(opened) -> None:
-    """Where a token of the template was struck out it cannot: what would be read then was never given."""
+    """Without a token of the template it cannot be edited: what would be read then was never given."""
     chat = [{"role": "user", "content": "the dad"}, {"role": "user", "content": "a bad cab"}]
     h = opened("llama", text=None, messages=chat)
     rows = h.controller.attribution.rows

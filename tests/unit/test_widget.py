@@ -21,6 +21,7 @@ from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.controller import Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnknownName
 from saliency_widget.models.text.prompting import check_prompt
+from saliency_widget.session import maps
 from saliency_widget.session.turns import lock_of
 from saliency_widget.widget import SaliencyWidget
 
@@ -352,7 +353,7 @@ def test_columns_are_those_of_the_page_where_the_map_has_but_one(tiny_model, mak
 
 
 def test_the_saved_map_is_the_map_as_it_comes_coloured_for_the_first_pinned_target(tiny_model, make, beside) -> None:
-    """What several targets are as one is the page's to show; of a map that lacks them, for the first that is there."""
+    """Only the page shows several targets as one; of a map that lacks them, for the first that is there."""
     w = make(tiny_model)
     a = w.wait(GUARD)
     assert beside(w) == a.to_html()
@@ -405,7 +406,7 @@ w.close()
 
 
 def test_in_a_kernel_observers_run_where_cells_run_and_their_output_is_caught() -> None:
-    """What `interactive_output` prints goes out under the message that its output listens to."""
+    """A print of `interactive_output` goes out under the message that its output listens to."""
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(Path(__file__).parents[2]))
     heard: list[str] = []
     try:
@@ -418,3 +419,17 @@ def test_in_a_kernel_observers_run_where_cells_run_and_their_output_is_caught() 
         client.stop_channels()
         manager.shutdown_kernel(now=True)
     assert "[(' a', True, True)]\n" in "".join(heard)
+
+
+def test_a_map_of_the_whole_answer_is_no_map_of_its_first_word(tiny_model, make, monkeypatch) -> None:
+    """A map that takes long has no value for a word before its column is there; `wait` gives all columns."""
+    monkeypatch.setattr(maps, "_PATIENCE", 0.0)
+    monkeypatch.setattr(maps, "_LARGE", 1)
+    w = make(tiny_model)
+    wait_for(lambda: w.attribution is not None, lambda: w.error)
+    assert len(w.attribution.cols) == 1
+    w.selection = 0
+    wait_for(lambda: w.value is not None, lambda: w.error)
+    first, whole = w.value, w.wait(GUARD)
+    assert len(whole.cols) > 1
+    np.testing.assert_allclose(first.scores[:, 0], whole.scores[: len(first.scores), 0], rtol=1e-4)

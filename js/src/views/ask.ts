@@ -26,16 +26,24 @@ export function objectiveOf(store: Store, method: string): string | undefined {
 export function askMap(context: ViewContext, method: string, objective?: string): void {
   const { store } = context;
   const now = mapOnShow(store);
-  const { foil, col } = now ?? {};
+  const { foil, col, hop } = now ?? {};
   const chosen = objective ?? objectiveOf(store, method);
   if (chosen === undefined) return;
   const isContrast = foil !== undefined && col !== undefined && store.usesObjective(method) && looksAtOne(chosen);
-  askFor(context, { method, objective: chosen, ...(isContrast && { foil, col }) });
+  const goesBack = hop !== undefined && canGoBack(store, method);
+  askFor(context, { method, objective: chosen, ...(isContrast && { foil, col }), ...(goesBack && { hop }) });
 }
 
-export function askFor({ store, send }: ViewContext, question: Asked): void {
+/** Tells whether the kernel can follow a map of this method by way of the thinking: signs leave no shares to hand on. */
+export function canGoBack(store: Store, method: string | undefined): boolean {
+  const card = store.methodCalled(method);
+  return card !== undefined && !card.signed && card.reason === null && card.family !== "explanation";
+}
+
+/** `all`: compute also the columns that rest. */
+export function askFor({ store, send }: ViewContext, question: Asked, also: { all?: true } = {}): void {
   store.ask(question);
-  send({ type: "ask", ...question });
+  send({ type: "ask", ...question, ...also });
 }
 
 /** Returns whether an objective is of one token. Entropy depends on all tokens, so it has no foil. */

@@ -24,7 +24,7 @@ export function compareView(context: ViewContext): HTMLElement {
     if (waiting.value.has(key)) return;
     waiting.value = new Set(waiting.value).add(key);
     send({ type: "ask", method: entry.method, objective: entry.objective, aside: true });
-    if (store.pinned.value !== null) send({ type: "focus", col: store.pinned.value });
+    if (store.pinned.value !== null) send({ type: "focus", col: store.pinned.value, n_cols: store.extent.value });
   }
 
   function toggle({ key, entry, reason }: Option): void {

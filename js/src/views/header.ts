@@ -12,6 +12,11 @@ import { meaningOf, timeOf } from "./says";
 
 const AT_HAND = 3;
 
+/** Returns a name that may be broken where a part of it ends: after a dash, and before a capital letter. */
+function breakable(name: string): TemplateResult[] {
+  return name.split(/(?<=[-_/.])|(?<=\p{Ll})(?=\p{Lu})/u).map((part) => html`${part}<wbr>`);
+}
+
 export function headerView(context: ViewContext): { element: HTMLElement; toggleHelp: () => void } {
   const { store, signal } = context;
   const name = h("div", { className: "sw-model" });
@@ -128,7 +133,7 @@ export function headerView(context: ViewContext): { element: HTMLElement; toggle
     render(
       document === null
         ? nothing
-        : html`<b>${document.model}</b> <span class="sw-muted">${document.device} · ${document.dtype}</span>`,
+        : html`<b>${breakable(document.model)}</b> <span class="sw-muted">${document.device} · ${document.dtype}</span>`,
       name,
     );
   });

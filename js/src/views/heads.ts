@@ -178,6 +178,7 @@ export function headsButton(context: ViewContext): HTMLElement {
       errors: [],
       floors: [],
       done: signalOf(1),
+      together: new Map(),
     };
   }
 

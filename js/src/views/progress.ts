@@ -3,7 +3,7 @@
 import { computed, signal as signalOf } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { bytesOf, plural, seconds } from "../format";
-import { isWhole } from "../map";
+import { dueIn, isWhole } from "../map";
 import type { Status } from "../protocol";
 import type { Asked, MapData } from "../store";
 import { askFor } from "./ask";
@@ -91,7 +91,7 @@ export function progressView(context: ViewContext): HTMLElement {
         : half !== null && status.total !== null && status.unit === "requests"
           ? `Cancelled: the answers to ${status.done} of ${plural(status.total, "request")} are kept.`
           : half !== null
-            ? `Cancelled: ${map?.done.value} of ${map?.info.n_cols} columns are here.`
+            ? `Cancelled: ${map?.done.value} of ${map === null ? 0 : dueIn(map.info)} columns are here.`
             : explained
               ? "Stopped explaining."
               : "Cancelled.";
@@ -102,7 +102,7 @@ export function progressView(context: ViewContext): HTMLElement {
     }</div>`;
   }
 
-  /** Asks for a cancelled map again: the kernel computes only the missing columns. */
+  /** Asks for a cancelled map again: the kernel computes only the missing columns that were asked for. */
   function goOn(question: Asked): void {
     dropped = null;
     askFor(context, question);

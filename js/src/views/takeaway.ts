@@ -2,6 +2,7 @@
 
 import { signal as signalOf } from "@preact/signals-core";
 import { plural } from "../format";
+import { dueIn } from "../map";
 import type { ViewContext } from "./context";
 import { h, liveRegion, watch } from "./dom";
 import { WAYS, type Way } from "./takeaway/ways";
@@ -36,7 +37,7 @@ export function takeAwayView(context: ViewContext): HTMLElement {
 
   watch(signal, () => {
     const { done, info } = store.map.value ?? {};
-    foot.textContent = `A file holds the text and what is computed: ${done?.value ?? 0} of ${plural(info?.n_cols ?? 0, "column")}.`;
+    foot.textContent = `A file holds the text and what is computed: ${done?.value ?? 0} of ${plural(info === undefined ? 0 : dueIn(info), "column")}.`;
   });
   const ways = h("div", { className: "sw-ways" }, ...WAYS.flatMap(line));
   return h("div", { className: "sw-take-away", role: "group", ariaLabel: "Export" }, ways, foot, said);

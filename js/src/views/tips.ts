@@ -3,12 +3,12 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { percent, plural, share, significant } from "../format";
 import type { Span } from "../layout";
-import { labelOf, partOf } from "../pieces";
+import { labelOf, nameOfSpan, partOf } from "../pieces";
 import type { Role, WireToken } from "../protocol";
 import { rankOf, shareOf, statsOf } from "../scores";
 import type { MapData, Store } from "../store";
 import { unitAt } from "../units";
-import { isTarget } from "./text/boxes";
+import { isTarget, nameOfRun } from "./text/boxes";
 import type { Side } from "./tooltip";
 import { nameOf, nameOfTargets, outputsOf, pOf, probabilityOf } from "./words";
 
@@ -98,10 +98,12 @@ export function inputTip(store: Store, row: number, cols: Span | null, strike: (
   }`;
 }
 
-/** The tip of a folded run of template tokens. */
+/** The tip of a folded run of tokens. */
 export function chipTip(store: Store, start: number, end: number, held: number): TemplateResult {
-  const texts = store.tokens.value.slice(start, end).map(labelOf).join(" ");
-  return html`<div class="sw-tooltip-head">${plural(end - start, `${store.specialName.value} token`)}</div>
-    <div class="sw-tooltip-role"><bdi>${texts}</bdi></div>
+  const { value: all } = store.tokens;
+  const isThinking = start >= store.firstTarget.value;
+  const text = isThinking ? nameOfSpan(all, { start, end }) : all.slice(start, end).map(labelOf).join(" ");
+  return html`<div class="sw-tooltip-head">${plural(end - start, `${nameOfRun(store, start)} token`)}</div>
+    <div class="sw-tooltip-role"><bdi>${text}</bdi></div>
     ${Number.isNaN(held) ? nothing : html`<div>together <b>${percent(held)}</b> of this column</div>`}`;
 }

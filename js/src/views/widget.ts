@@ -16,10 +16,12 @@ import { headerView } from "./header";
 import { isChord } from "./input";
 import { readByNext } from "./options";
 import { progressView } from "./progress";
+import { restView } from "./rest";
 import { keepSteady } from "./steady";
 import { targetView } from "./target";
 import { textView } from "./text";
 import { watchTheme } from "./theme";
+import { throughView } from "./through";
 import { createTooltip } from "./tooltip";
 import { goBack, trailView } from "./trail";
 import { undoWhatIf, whatIfView } from "./whatif";
@@ -51,7 +53,9 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
     asChatView(context),
     classesView(context),
     firstView(context),
+    restView(context),
     actionsView(context),
+    throughView(context),
     targetView(context),
     whatIfView(context),
   );

@@ -2,6 +2,7 @@
 
 import { percent, plural, share, significant } from "../format";
 import type { Span } from "../layout";
+import { colsKey } from "../map";
 import { nameOfSpan } from "../pieces";
 import type { WireMethod, WireStep } from "../protocol";
 import { isNoise, randomTop } from "../scale";
@@ -22,9 +23,16 @@ export function nameOf({ tokens, onlyIn, sideOf, map }: Store, span: Span, of = 
 }
 
 /** The name of the targets of these columns; of the map of what an LLM decided, what it decided. */
-export function nameOfTargets(store: Store, { start, end }: Span): string {
+export function nameOfTargets(store: Store, cols: Span): string {
   const { value: first } = store.firstTarget;
+  const { start, end } = cols;
+  if (isWholeAnswer(store, cols)) return "the whole answer";
   return aboutOf(store) ?? nameOf(store, { start: first + start, end: first + end });
+}
+
+/** Tells whether these targets are the whole answer, whose scores were computed as those of one target. */
+export function isWholeAnswer({ map, nTargets }: Store, cols: Span): boolean {
+  return cols.end === nTargets.value && map.value?.together.has(colsKey(cols)) === true;
 }
 
 /** Returns what the map is about in place of its targets, or null. */
@@ -146,7 +154,10 @@ export function pOf({ start, end }: Span): string {
 }
 
 /** Returns how several targets are one column; empty for a single one. */
-export function joinedText({ joint }: Store, { start, end }: Span): string {
+export function joinedText(store: Store, cols: Span): string {
+  const { joint } = store;
+  const { start, end } = cols;
+  if (isWholeAnswer(store, cols)) return `all ${plural(end - start, "token")} as one target`;
   return end - start > 1 ? `shares: ${joint.value} of ${plural(end - start, "token")}` : "";
 }
 
@@ -154,6 +165,7 @@ export function joinedText({ joint }: Store, { start, end }: Span): string {
  * Returns a probability, or the raw value in its place: its name, "p" or "", and its number, ".342" or "1.73".
  */
 export function worthOf(store: Store, shown: Pick<Shown, "cols">): { name: string; said: string } | null {
+  if (isWholeAnswer(store, shown.cols)) return null; // a product of so many says nothing
   const p = probabilityOf(store, shown);
   if (p !== null) return { name: pOf(shown.cols), said: share(p) };
   const value = stepOf(store, shown.cols.start)?.value ?? null;

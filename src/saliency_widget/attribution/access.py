@@ -39,6 +39,13 @@ class Output(Protocol):
     def head(self) -> torch.Tensor | None:
         """Return the vocabulary projection's input [batch, k, hidden], or None. Logits at k depend on row k alone."""
 
+    @property
+    def pull(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """Return the function from gradients [c, batch, k, hidden] at the head to those [c, batch, m, d] at the input.
+
+        None: autograd has the graph between the two.
+        """
+
 
 class Reader(Protocol):
     """The attention of a network on one text. Rows count source and text as one; queries the text alone."""
@@ -46,9 +53,10 @@ class Reader(Protocol):
     def queries(self, n: int, at: torch.Tensor) -> torch.Tensor:
         """Return the queries [a, p] from which the logits at rows `at` [a] are read; with p > 1, their mean."""
 
-    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
+    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False, first: int = 0) -> torch.Tensor:
         """Run one pass over the first n rows and hand its weights to `record`.
 
+        `first`: the first query whose weights are wanted; those of earlier ones may be left out.
         Return the logits [a, vocabulary] at `at`.
         """
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..checks import one_of
 from ..errors import InputError, UnsupportedMethod
 from .engine import ONE_PASS, Schedule, in_passes
-from .memory import in_batches
+from .memory import check_fits, in_batches
 from .problem import Atoms, Chunk, Problem, Progress, atoms_of, chunk_of
 from .settings import Settings, check_index
 from .spot_check import of_logits
@@ -34,7 +34,7 @@ _COLUMNS = 8  # that value zeroing does at a time, so that the map fills while o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionSettings(Settings):
-    """Which attention to show.
+    """The settings of the attention method: which layers and heads it shows.
 
     `layer`, `head`: an index from 0, or None for all of them. `reduction`: how they are pooled: by their "mean" or
     "max".
@@ -67,7 +67,8 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     (less in a family with attention sinks), with a source to 2: 1 for the cross attention to the source, and 1 for the
     self-attention of the decoder; both matrices are one, as in inseq.
     All columns of a classifier are equal: the attention of the position that its head reads.
-    Cost: one forward pass for every 256 columns.
+    Cost: one forward pass for every 256 columns. In a long text the weights of the queries from the first of these
+    columns on are computed alone, where the model reads on from keys and values that it kept.
     Source: the weights are Bahdanau et al. 2015, arXiv:1409.0473; whether they explain: Jain & Wallace 2019,
     arXiv:1902.10186.
     """
@@ -86,7 +87,7 @@ def attention(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
             if kind in looks:
                 looks[kind].add(layer, start, weights)
 
-        logits = read.run(atoms.n_read, atoms.at, record)
+        logits = read.run(atoms.n_read, atoms.at, record, first=int(queries.min()))
         rows = torch.cat([looks[kind].reduced() for kind in reversed(looks)], dim=1)  # the source comes first
         return chunk_of(problem, cols, rows[of_column], logits, check=of_logits(problem, cols, logits))
 
@@ -114,7 +115,7 @@ class _PooledWeights:
             raise InputError(
                 f"There is no head {chosen.head}: layer {layer} has {len(weights)}.", cure="Leave head= out."
             )
-        self._calls += start == 0
+        self._calls += start <= self._positions[0] < start + weights.shape[1]
         if self._rows is None:
             self._rows = weights.new_zeros(len(self._positions), weights.shape[2]).float()
             self._at = self._at.to(weights.device)
@@ -157,9 +158,9 @@ def every_head(problem: Problem, col: int) -> tuple[list[int], NDArray[np.float3
         here = [query - start for query in queries if start <= query < start + weights.shape[1]]
         found = weights[:, here].float().sum(dim=1)
         sums[layer, kind] = sums[layer, kind] + found if (layer, kind) in sums else found
-        calls[layer, kind] += start == 0
+        calls[layer, kind] += start <= min(queries) < start + weights.shape[1]
 
-    read.run(atoms.n_read, atoms.at, record)
+    read.run(atoms.n_read, atoms.at, record, first=min(queries))
     layers = sorted({layer for layer, _ in sums})
     n_heads = max(len(found) for found in sums.values())
     out = np.full((len(layers), n_heads, problem.n_rows), np.nan, dtype=np.float32)
@@ -180,9 +181,15 @@ def attention_rollout(problem: Problem, schedule: Schedule) -> Iterator[Chunk]:
     the mean over the heads. Each column sums to 1 (less in a family with attention sinks).
     With a source, the product also contains the cross attention and the layers of the encoder.
     Cost: one forward pass for every 256 columns, and a product of [n, n] matrices for each layer.
+    Raises: OutOfMemory, before any pass, for a text whose [n, n] matrices do not fit.
     Source: Abnar & Zuidema 2020, arXiv:2005.00928.
     """
     read = problem.access.attention
+    device = problem.embeddings.device
+    # Float32: the shares before and after a layer, their mixture and its product.
+    check_fits(
+        device, lambda n: 16 * n * n, problem.n_rows, "Attention rollout", "Take attention, or shorten the text."
+    )
 
     def work(cols: list[int]) -> Chunk:
         atoms = atoms_of(problem, cols)

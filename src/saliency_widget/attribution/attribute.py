@@ -30,11 +30,13 @@ def attribute(
     input_ids: Sequence[int] | None = None,
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
+    documents: Sequence[str | Mapping[str, Any]] | None = None,
     labels: Any = None,
     method: str = "saliency",
     objective: str | None = None,
     foil: str | int | None = None,
     span: tuple[int, int] | None = None,
+    through: str | None = None,
     max_new_tokens: int = 32,
     memory_budget: int | None = None,
     progress: bool = True,
@@ -55,6 +57,9 @@ def attribute(
         target_ids: the ids of a forced continuation.
         segments: parts of the text that are segments of their own, `{"contract": "the words themselves"}` or, in
             characters, `{"contract": (start, end)}`.
+        documents: texts that were retrieved for the chat, `["…", …]` or `[{"title": "…", "text": "…"}, …]`, which go
+            where the model's chat template has its place for them; each is a segment. With `method="occlusion",
+            unit="segment"` the scores of a document add up to the fall of the objective when it is taken away.
         labels: of a model behind a server (`OpenAIClient`): what it chooses between, as in `explain`. Its map is made
             by taking words out: see `explanation.black_box.server_map`, which has the settings. A server that scores a
             given answer takes `target` instead.
@@ -66,6 +71,9 @@ def attribute(
             explains why the model chose the target and not the foil.
         span: explain the written tokens first … last together, `(first, last + 1)`: one column, the sum of their
             objectives.
+        through: the name of a segment, such as "thinking", by way of which the map also takes two steps back: `hops`
+            of the result, each a map of its own. What the model wrote as its thinking is such a segment. The columns
+            are then those of the answer. It takes a method without signs.
         max_new_tokens: the number of tokens, at most, that the model writes greedily.
         memory_budget: bytes of the device's memory that the work may use; default: half of the free memory.
         progress: whether to show a progress bar.
@@ -79,7 +87,8 @@ def attribute(
     if labels is not None or hasattr(model, "attribute_text"):  # a server's model makes its own map
         others = {
             "messages": messages, "tools": tools, "template": template, "input_ids": input_ids,
-            "target_ids": target_ids, "segments": segments, "objective": objective, "foil": foil, "span": span,
+            "target_ids": target_ids, "segments": segments, "documents": documents, "objective": objective,
+            "foil": foil, "span": span, "through": through,
         }  # fmt: skip
         if labels is not None and target is not None:
             raise InputError("There are labels= and a target=.", cure="Give one: what to choose between, or an answer.")
@@ -87,7 +96,7 @@ def attribute(
         given = check_remote(model, text, labels if target is None else target, others)
         found: Attribution = model.attribute_text(given, **about, method=method, progress=progress, **settings)
         return found
-    question = check_question(method, objective, settings, foil)
+    question = check_question(method, objective, settings, foil, through=through)
     prompt = check_prompt(
         text,
         messages=messages,
@@ -97,6 +106,7 @@ def attribute(
         target=target,
         target_ids=target_ids,
         segments=segments,
+        documents=documents,
     )
     check_max_new_tokens(max_new_tokens)
     memory.check_budget(memory_budget)
@@ -115,12 +125,13 @@ def attribute(
         document = document if where is None else spanning(document, *where)
         chunks: list[Chunk] = []
         spot: Spot | None = None
-        n = len(document.targets)
-        for part in columns(loaded, question, document, engine.Schedule(range(n)), memory_budget):
+        cols = question.cols(document)
+        n = len(cols)
+        for part in columns(loaded, question, document, engine.Schedule(cols), memory_budget):
             check()
             match part:
                 case Progress():
-                    tell("attributing", n * part.done // part.total, n)
+                    tell("attributing", n * part.done // part.total if through is None else 0, n)
                 case Spot():
                     spot = part
                 case _:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checks import one_of, whole_number
 from ..errors import UnsupportedMethod
+from ..models.inside.graphs import has_every_gradient
 from .baselines import baseline, check_baseline
 from .engine import Schedule, in_chunks
 from .problem import Atoms, Chunk, Problem, atoms_of, chunk_of, per_column, worth
@@ -217,9 +218,13 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
         if output.head is not None:
             (seed,) = torch.autograd.grad(objective, head, grad_outputs=seed, retain_graph=True)
         outputs = owner[..., *[None] * (seed.dim() - 2)] * seed  # [k, s, a] or [k, s, a, hidden]
-        (gradient,) = torch.autograd.grad(
-            head, x, grad_outputs=outputs.to(head), is_grads_batched=True, materialize_grads=True
-        )
+        pull = None if output.head is None else output.pull
+        if pull is not None:
+            gradient = pull(outputs.to(head))
+        else:
+            (gradient,) = torch.autograd.grad(
+                head, x, grad_outputs=outputs.to(head), is_grads_batched=True, materialize_grads=True
+            )
     if powers is not None:
         gradient = torch.ldexp(gradient.float(), -powers[..., None, None].to(gradient.device))
     return Slopes(gradient, objective.detach(), output)
@@ -265,22 +270,12 @@ def _exponents(problem: Problem, logits: torch.Tensor, atoms: Atoms) -> torch.Te
 
 
 def _check_steps(logits: torch.Tensor) -> None:
-    """Raise UnsupportedMethod if a step from the input to `logits` has no gradient.
-
-    Torch would take it for 0 with a warning: what is left, by way of the residual stream, looks like a map.
-    """
-    assert logits.grad_fn is not None
-    seen, queue = {logits.grad_fn}, [logits.grad_fn]
-    while queue:
-        node = queue.pop()
-        if "NotImplemented" in node.name():
-            raise UnsupportedMethod(
-                "The model takes steps that have no gradient, as quantised layers do.",
-                cure="Use occlusion, or load the model without quantisation.",
-            )
-        before = {n for n, _ in node.next_functions if n is not None} - seen
-        seen |= before
-        queue += before
+    """Raise UnsupportedMethod if a step from the input to `logits` has no gradient."""
+    if not has_every_gradient(logits):
+        raise UnsupportedMethod(
+            "The model takes steps that have no gradient, as quantised layers do.",
+            cure="Use occlusion, or load the model without quantisation.",
+        )
 
 
 def at_the_input(
@@ -345,6 +340,6 @@ def _at_once(problem: Problem, targets: int) -> int:
 
 
 def _bytes_a_target(problem: Problem) -> int:
-    """Return a target holds about a dozen arrays as wide as the widest layer, taken as four times the embedding."""
+    """Return the bytes of a target: a dozen arrays as wide as the widest layer, taken as four times the embedding."""
     _, n, d = problem.embeddings.shape
-    return 12 * 4 * d * n * problem.embeddings.element_size()
+    return 12 * 4 * d * n * problem.embeddings.element_size() + problem.bytes_a_column()

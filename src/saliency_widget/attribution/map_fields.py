@@ -12,13 +12,14 @@ from ..types import Alternative, Role, Segment, SegmentKind, Token
 from .aggregate import POOLS, UNITS
 
 LARGEST = 2**63 - 1
-CERTAIN = 1.001  # a probability is at most 1, but for rounding
+CERTAIN = 1.001  # a probability, or a share, is at most 1, but for rounding
 
 _MAX_TOKENS = 2**24  # no model reads as many; what counts them one by one stays small
 _MAX_DEPTH = 32  # lists and objects within each other, in settings and diagnostics
 
 _REQUIRED = ("format", "rows", "cols", "segments", "alternatives", "method", "objective", "signed", "unit")
-_OPTIONAL = ("foil", "model_name", "settings", "seconds", "diagnostics")
+_OPTIONAL = ("foil", "model_name", "settings", "seconds", "diagnostics", "hops")
+_MAX_HOPS = 64
 # Those that a map reads when it shows itself: a number a column.
 _A_NUMBER_A_COLUMN = (
     "baseline_changed",
@@ -26,6 +27,7 @@ _A_NUMBER_A_COLUMN = (
     "bounded",
     "calls",
     "completeness_error",
+    "handed_on",
     "ids_left_out",
     "label_mass",
     "noise_floor",
@@ -67,7 +69,16 @@ def fields_of(given: Any) -> dict[str, Any]:
         "settings": _settings(about.get("settings", {}), method),
         "seconds": _number(about.get("seconds", 0.0), "seconds", 0, math.inf),
         "diagnostics": _diagnostics(about.get("diagnostics", {}), len(cols)),
+        "hops": _hops(about.get("hops", [])),
     }
+
+
+def _hops(given: Any) -> list[str]:
+    """Return the stretches by way of which hops go, one for each."""
+    named = list(_each(given, "hops", string_of))
+    if len(named) > _MAX_HOPS:
+        raise Wrong(f"it has {len(named):,} hops, and at most {_MAX_HOPS} are read")
+    return named
 
 
 def _token(given: Any, where: str) -> Token:

@@ -1,7 +1,8 @@
 """A saved map: one safetensors file, of which every field, number and letter is checked when it is read.
 
-The tensors are `scores` [n_rows, n_cols], `errors` of the same shape if the map has standard errors, and one
-`step.<name>` [n_cols] for each of the step scores, all float32. The metadata hold `attribution`, a JSON object of the
+The tensors are `scores` [n_rows, n_cols], `errors` of the same shape if the map has standard errors, one `step.<name>`
+[n_cols] for each of the step scores, and `hop.<number>` [n_rows, n_cols] and `share.<number>` [n_cols] for each hop
+from 1 on, all float32. The metadata hold `attribution`, a JSON object of the
 fields that are no arrays, and `sha256`, the digest of all of these (see `_digest`); files of before there was a digest
 have none. The file begins with the length of its header, 8 bytes, little-endian; then come the header, JSON, and the
 bytes of the tensors. Format source: safetensors 0.8, README.md.
@@ -21,13 +22,14 @@ import numpy as np
 
 from ..errors import DamagedFile, InputError
 from ..files import read_part, size_of, write_whole
+from .hops import Hop
 from .map_fields import CERTAIN, LARGEST, Wrong, brief, entry_of, fields_of, list_of, string_of, whole_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 2  # the newest; a file with a higher number comes from a newer version
-_WITHOUT_ERRORS = 1  # the format of a map without standard errors, which older versions read, too
+FORMAT = 3  # the newest; a file with a higher number comes from a newer version
+_WITH_ERRORS, _PLAIN = 2, 1  # of maps without hops, and without standard errors, which older versions read, too
 
 _MATRICES = ("scores", "errors")  # [n_rows, n_cols] each
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors reads none that is longer
@@ -48,15 +50,19 @@ def write(fields: Mapping[str, Any], path: str | Path) -> None:
     """Write the fields of a map, whole or not at all. Raises: InputError if `read` would refuse it; FileError."""
     from safetensors.numpy import save
 
+    hops = fields["hops"]
     about = {
-        "format": _WITHOUT_ERRORS if fields["errors"] is None else FORMAT,
+        "format": FORMAT if hops else _PLAIN if fields["errors"] is None else _WITH_ERRORS,
         **{name: [asdict(entry) for entry in fields[name]] for name in ("rows", "cols", "segments")},
         "alternatives": [[asdict(other) for other in column] for column in fields["alternatives"]],
         **{name: fields[name] for name in ("method", "objective", "foil", "signed", "unit", "model_name", "seconds")},
         **{name: dict(fields[name]) for name in ("settings", "diagnostics")},
+        **({"hops": [hop.through for hop in hops]} if hops else {}),
     }
     arrays = {name: fields[name] for name in _MATRICES if fields[name] is not None}
     arrays |= {f"step.{name}": of for name, of in fields["step_scores"].items()}
+    for number, hop in enumerate(hops, start=1):
+        arrays |= {f"hop.{number}": hop.scores, f"share.{number}": hop.share}
     arrays = {name: np.asarray(array, "<f4", order="C") for name, array in arrays.items()}
     try:
         text = _written(about)
@@ -108,7 +114,12 @@ def _read(path: str | Path, size: int) -> dict[str, Any]:
     _check_arrays(arrays, known, {name: shape for name, (shape, _) in parts.items()})
     shape = len(known["rows"]), len(known["cols"])
     matrices = {name: arrays.pop(name).reshape(shape) for name in _MATRICES if name in arrays}
-    return {**known, **matrices, "step_scores": {name.removeprefix("step."): of for name, of in arrays.items()}}
+    hops = tuple(
+        Hop(scores=arrays.pop(f"hop.{number}").reshape(shape), share=arrays.pop(f"share.{number}"), through=through)
+        for number, through in enumerate(known.pop("hops"), start=1)
+    )
+    steps = {name.removeprefix("step."): of for name, of in arrays.items()}
+    return {**known, **matrices, "step_scores": steps, "hops": hops}
 
 
 def _digest(text: str, tensors: Mapping[str, tuple[Sequence[int], memoryview]]) -> str:
@@ -193,19 +204,29 @@ def _check_arrays(
 ) -> None:
     """Raise Wrong unless names, shapes and values fit the other fields. `shapes`: of arrays that are still flat."""
     n_rows, n_cols = len(known["rows"]), len(known["cols"])
-    if "scores" not in arrays:
-        raise Wrong("it has no scores")
+    numbers = range(1, len(known["hops"]) + 1)
+    hops, shares = ([f"{kind}.{number}" for number in numbers] for kind in ("hop", "share"))
+    for name in ("scores", *hops, *shares):
+        if name not in arrays:
+            raise Wrong(f"it has no {name}")
     for name, array in arrays.items():
-        if name not in _MATRICES and not name.startswith("step."):
+        if name not in (*_MATRICES, *hops, *shares) and not name.startswith("step."):
             raise Wrong(f"nobody knows its tensor {brief(name)}")
         if not _is_text(name):
             raise Wrong(f"the name of its tensor {name!r} is no text")
-        wanted = [n_rows, n_cols] if name in _MATRICES else [n_cols]
+        wanted = [n_rows, n_cols] if name in (*_MATRICES, *hops) else [n_cols]
         shape = list(array.shape if shapes is None else shapes[name])
         if shape != wanted:
             raise Wrong(f"{name} has the shape {brief(shape)}, and must have {wanted}")
-    if np.isinf(arrays["scores"]).any():
+    _check_numbers(arrays, ("scores", *hops), shares)
+
+
+def _check_numbers(arrays: Mapping[str, NDArray[np.float32]], scores: Sequence[str], shares: Sequence[str]) -> None:
+    """Raise Wrong unless the values are those of scores, shares, standard errors and probabilities."""
+    if any(np.isinf(arrays[name]).any() for name in scores):
         raise Wrong("there is an infinite score")
+    if any(not ((arrays[name] >= 0) & (arrays[name] <= CERTAIN)).all() for name in shares):
+        raise Wrong("there is a share outside [0, 1]")
     errors = arrays.get("errors", np.zeros(0, np.float32))
     if (np.isinf(errors) | (errors < 0)).any():
         raise Wrong("there is a standard error below 0 or without an end")

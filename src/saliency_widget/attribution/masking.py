@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from .baselines import baseline
-from .memory import in_batches
+from .memory import check_fits, in_batches
 from .operators import OPERATORS, Intact, first_gone, measure, without_rows
 from .problem import Problem, atoms_of, per_column, plain_pass
 
@@ -84,7 +84,8 @@ def outcomes(text: Intact, keep: Keep, operator: str) -> Iterator[Outcome]:
     Rows of `keep` beyond the text are left alone. Cost: the kept rows of each mask with "mask" and "delete"; all rows
     with the others, from the first that is taken away on where a network keeps what it has read. When memory runs out a
     batch is halved.
-    Raises: InputError where the network does not allow the operator; OutOfMemory when one changed text does not fit.
+    Raises: InputError where the network does not allow the operator; OutOfMemory when one changed text does not fit,
+    before any is read where that can be known.
     """
     for values in _in_order(text, keep, operator):
         yield Outcome(values[..., 0], values[..., 1])
@@ -121,6 +122,10 @@ def _taken(text: Intact, keep: Keep, operator: str) -> Iterator[tuple[NDArray[np
         costs = n - first_gone(keep)
     most = rows_at_once(text)
     if OPERATORS[operator].shortens:
+        check_fits(
+            text.embeddings.device, text.problem.bytes_a_pass, n, "A pass over a changed text",
+            'Take operator="replace", which reads on from what it has read, or shorten the text.',
+        )  # fmt: skip
         lengths = np.maximum(keep.sum(axis=1), len(text.atoms.ids))  # an atom has a row of logits of its own
         window = lengths.cumsum() // (_WINDOW * most)
         order = np.lexsort((-lengths, window))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..errors import InputError, OutOfMemory
+from ..models.inside.plans import too_long
 
 if TYPE_CHECKING:
     import torch
@@ -29,14 +30,19 @@ def check_budget(given: object) -> None:
 
 def budget(device: torch.device) -> int:
     """Return the bytes that one chunk may use: half of the device's free memory."""
+    return free(device) // 2
+
+
+def free(device: torch.device) -> int:
+    """Return the bytes of the device's memory that nothing uses."""
     import torch
 
     if device.type == "cuda":
-        free, _total = torch.cuda.mem_get_info(device)
-        return free // 2
+        unused, _total = torch.cuda.mem_get_info(device)
+        return int(unused)
     import psutil
 
-    return int(psutil.virtual_memory().available) // 2
+    return int(psutil.virtual_memory().available)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -72,6 +78,16 @@ def in_batches(
             continue
         yield batch, found
         done += size
+
+
+def check_fits(device: torch.device, need: Callable[[int], float], n: int, what: str, cure: str) -> None:
+    """Raise OutOfMemory, with the number of tokens that would fit, if `what` needs more than the device has free.
+
+    `need`: from a number of tokens to bytes; it grows with that number.
+    """
+    unused = free(device)
+    if need(n) > unused:
+        raise too_long(what, n, need, unused, cure)
 
 
 def not_enough_for(what: str) -> OutOfMemory:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _UNITS = ("token", "word", "sentence", "segment", "coarse_to_fine")
-_LEVELS = ("segment", "sentence", "word")  # of coarse to fine
+LEVELS = ("segment", "sentence", "word")  # of coarse to fine
 _MASKS = 4096  # made at once
 _MASS = 0.9  # share of a column's mass whose units are split into finer ones
 
@@ -140,14 +140,14 @@ def _levels(
         yield units, np.ones((len(units), scores.shape[1]), dtype=bool)
         return
     units, wanted = [list(rows)], np.ones((1, scores.shape[1]), dtype=bool)
-    for level in _LEVELS:
+    for level in LEVELS:
         split = [grouped(problem, unit, level) for unit in units]
         units = [part for parts in split for part in parts]
         wanted = np.repeat(wanted, [len(parts) for parts in split], axis=0)
-        if len(units) == 1 and level != _LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
+        if len(units) == 1 and level != LEVELS[-1]:  # a text of one paragraph: nothing is to be compared
             continue
         yield units, wanted
-        wanted = _largest_units(units, wanted, scores)
+        wanted = largest_units(units, wanted, scores)
         kept = np.flatnonzero(wanted.any(axis=1))
         if not len(kept):
             return
@@ -164,7 +164,7 @@ def grouped(problem: Problem, rows: Iterable[int], kind: str) -> list[list[int]]
     return list(units.values())
 
 
-def _largest_units(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+def largest_units(units: list[list[int]], wanted: NDArray[np.bool_], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return a mask [units, k] of the fewest units, among those a column needed, that hold enough of its mass."""
     mass = wanted * np.array([np.nansum(np.abs(scores[unit]), axis=0) for unit in units])  # [units, k]
     order = np.argsort(-mass, axis=0)

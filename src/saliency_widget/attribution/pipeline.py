@@ -17,17 +17,20 @@ from ..models.classifier import ClassifierModel
 from ..models.inside import probe
 from ..models.inside.access import ModelAccess
 from ..models.inside.checkpointing import checkpointed, graph_bytes
+from ..models.inside.long_texts import LONG, bytes_a_column, bytes_a_pass, network_within
 from ..models.text.prompting import Encoded, Prompt
 from ..models.text.units import unit_numbers
 from ..types import Objective, Request
 from . import engine, masking, memory
 from .attention import every_head
 from .cards import Card
+from .hops import hops_of
 from .methods import card_named, method_for, method_of, settings_of
 from .objectives import LABELS, OBJECTIVES, labels
 from .problem import Chunk, Problem, Progress, Spot, steps_of
 from .result import Attribution
 from .settings import Settings
+from .through import check_through, cols_after, followed, relays_of
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +49,8 @@ class Question:
     """A method, objective, foil and settings whose names exist; no model has checked them yet.
 
     `objective`: None for the usual one, see `objective_of`. `col`: the only column to compute, or None for all.
+    `through`: the name of the segments by way of which hops are computed, or None. `hop`: which of them to show; 0 for
+    the direct map.
     """
 
     card: Card
@@ -53,11 +58,14 @@ class Question:
     foil: str | int | None
     settings: Settings
     col: int | None = None
+    through: str | None = None
+    hop: int = 0
 
     def described(self, model: Model) -> list[tuple[str, str]]:
         """Return the settings and the foil as (name, value) texts, without settings that are left to the method."""
         against = [] if self.foil is None else [("instead of", model.foil_text(self.foil))]
-        return [*self.settings.described().items(), *against]
+        back = [("hop", str(self.hop))] if self.hop else []
+        return [*self.settings.described().items(), *against, *back]
 
     def objective_of(self, model: Model) -> Objective:
         """Return the question's objective; if it names none, that of the card, else the first that the model has."""
@@ -65,13 +73,15 @@ class Question:
         usual = self.card.objective if self.card.objective in known else next(iter(known))
         return usual if self.objective is None else self.objective
 
-    def cols(self, document: Document) -> range:
-        """Return the columns to compute. Raises: InputError if `col` is no column of the document."""
-        n = len(document.targets)
-        if self.col is None:
-            return range(n)
-        check_column(self.col, document)
-        return range(self.col, self.col + 1)
+    def cols(self, document: Document) -> Sequence[int]:
+        """Return the columns to compute. Raises: InputError if `col` is no column of the document.
+
+        Of a map with hops these are the columns after the segments' first token that are in none of them.
+        """
+        if self.col is not None:
+            check_column(self.col, document)
+            return range(self.col, self.col + 1)
+        return range(len(document.targets)) if self.through is None else cols_after(document, self.through)
 
     def request(self, model: Model, document: Document) -> Request:
         """Return the request of this question for one document. It covers all columns, whatever `col` is.
@@ -92,6 +102,7 @@ class Question:
             objective=self.objective_of(model) if self.card.uses_objective else "probability",
             foil=foil,
             settings=self.settings,
+            relays=() if self.through is None else relays_of(model, document, self.through),
         )
 
     def _check_foil(self, foil: int | None, model: Model, document: Document) -> None:
@@ -138,11 +149,13 @@ def check_question(
     foil: str | int | None = None,
     *,
     col: int | None = None,
+    through: str | None = None,
+    hop: int = 0,
 ) -> Question:
     """Return the question with these names.
 
     Raises: UnknownName for a method, objective or setting that does not exist; InputError for a foil that the method or
-    the objective does not use.
+    the objective does not use, and for a hop that there is not; UnsupportedMethod for hops of a method with signs.
     """
     card = card_named(method)
     if isinstance(foil, list | tuple | set):
@@ -155,7 +168,9 @@ def check_question(
     if objective is not None:
         one_of("objective", objective, OBJECTIVES)
     chosen = cast("Objective | None", objective)
-    question = Question(card=card, objective=chosen, foil=foil, settings=settings_of(card, settings), col=col)
+    own = settings_of(card, settings)
+    check_through(through, hop, card, own)
+    question = Question(card=card, objective=chosen, foil=foil, settings=own, col=col, through=through, hop=hop)
     if foil is not None and not card.uses_objective:
         raise InputError(
             f"{card.label} does not use the objective, so a foil changes nothing.", cure="Leave foil= out."
@@ -236,7 +251,7 @@ def columns(
     problem = replace(problem_of(model, question.request(model, document), document, memory_budget), begun=begun)
     try:
         yield from engine.run(
-            method.run,
+            followed(method.run, method.card.label) if problem.relays else method.run,
             problem,
             schedule,
             label=method.card.label,
@@ -281,6 +296,7 @@ def assemble(
         model_name=model.name,
         settings=asdict(question.settings),
         seconds=seconds,
+        hops=() if question.through is None else hops_of([(chunk.hops, j) for chunk, j in parts], question.through),
         diagnostics={name: [chunk.diagnostics[name][j] for chunk, j in parts] for name in chunks[0].diagnostics}
         | ({} if spot is None else {"spot_check": spot.difference})
         | ({} if spot is None or spot.proves else {"spot_check_proves": False}),
@@ -368,13 +384,13 @@ def check_column(col: int, document: Document) -> None:
 def problem_of(model: Model, request: Request, document: Document, memory_budget: int | None) -> Problem:
     """Return the problem that the engine solves for `request`. `model` is a shadow."""
     inputs = request.inputs.at(range(request.n_rows))
-    first = min(target.n_seen for target in request.targets)
+    first = min(target.n_seen for target in (*request.targets, *request.relays))
     causal = model.is_causal and probe.holds_between(model, inputs, first)
-    network: Network = model.network(inputs)
     embeddings = model.embed(inputs)
     budget = memory.budget(model.device) if memory_budget is None else int(memory_budget)
     _, n, d = embeddings.shape
-    if graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
+    network: Network = network_within(model, inputs, budget, partial(memory.free, model.device))
+    if n < LONG and graph_bytes(model.model, n, d, embeddings.element_size()) > budget // 2:
         network = _each_pass_in(partial(checkpointed, model.model), network)
     return Problem(
         network=network,
@@ -388,11 +404,14 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         raw=model.raw,
         n_source=len(inputs.source),
         access=ModelAccess(model, inputs),
+        relays=request.relays,
         groups={
             unit: unit_numbers(document.rows, unit, document.first_written) for unit in ("word", "sentence", "segment")
         },
         fixed=tuple(token.position for token in document.rows if token.role == "special"),
         memory_budget=budget,
+        bytes_a_column=partial(bytes_a_column, model, n),
+        bytes_a_pass=partial(bytes_a_pass, model),
         precision="bfloat16" if probe.rounds_steps(model) else probe.precision(model),
     )
 

@@ -45,9 +45,12 @@ class Problem:
     n_source: int = 0  # how many of the rows are a source
     access: Access = field(default_factory=Outside)
     groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    relays: tuple[Target, ...] = ()  # the tokens, as targets, by way of which a map takes further steps
     fixed: tuple[int, ...] = ()  # rows that a user cannot change: special tokens, those of a chat's template
     begun: Mapping[int, Any] = field(default_factory=dict)
     memory_budget: int = 1 << 30  # bytes for one chunk
+    bytes_a_column: Callable[[], int] = lambda: 0  # that gradients need beside arrays as wide as the layers
+    bytes_a_pass: Callable[[int], float] = lambda _n: 0.0  # of attention weights, in one pass over n tokens
     precision: str = "float32"
 
     @property
@@ -80,6 +83,13 @@ class Spot(NamedTuple):
         return self.tolerance is not None and not self.difference <= self.tolerance
 
 
+class Passed(NamedTuple):
+    """One hop of some columns: `scores` float32 [n_rows, k] and `share` float32 [k]; see `hops.Hop`."""
+
+    scores: NDArray[np.float32]
+    share: NDArray[np.float32]
+
+
 class Chunk(NamedTuple):
     """Columns, and the steps that the same pass showed.
 
@@ -87,7 +97,8 @@ class Chunk(NamedTuple):
     (or text) for each column. `check`: recomputes numbers of these columns by plain passes; the map's first chunk is
     checked. `errors`: the standard errors of the scores, in their shape, if the method has them. `calls`: of an
     estimate, the number of changed texts that it rests on; else 0. `goes_on`: whether better numbers for the same
-    columns follow. `state`: by column, what the method needs to go on from these numbers; see `Problem.begun`.
+    columns follow. `state`: by column, what the method needs to go on from these numbers; see `Problem.begun`. `hops`:
+    the steps on by way of `Problem.relays`, nearest first.
     """
 
     cols: list[int]
@@ -99,6 +110,7 @@ class Chunk(NamedTuple):
     calls: int = 0
     goes_on: bool = False
     state: Mapping[int, Any] = {}
+    hops: tuple[Passed, ...] = ()
 
 
 def replaced_by(chunk: Chunk, chunks: Sequence[Chunk]) -> list[Chunk]:

@@ -21,6 +21,7 @@ from ..types import Alternative, Role, Segment, Token
 from . import map_file
 from .aggregate import UNITS, pooled, pooled_errors
 from .cards import card_of
+from .hops import Hop, check_shapes, hop_of, hops_pooled, said_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +41,15 @@ class Top(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Attribution:
-    """How much each input token (rows) mattered for each target token (columns).
+    """A saliency map: the score of each input token (row) for each target token (column).
 
     `scores`: float32 [n_rows, n_cols] as the method defines them, un-normalised; NaN where the target cannot see the
     row, and only there. `errors`: the standard errors of the scores, in their shape, where the method has them, else
     None; 0 where a score is exact, NaN where its error is not known. `step_scores`: float32 [n_cols] each,
     `probability` among them. `alternatives`: for each column the most probable tokens. `foil`: the token that each
     target was set against. `seconds`: the computing time. `diagnostics`: by name, mostly a number a column:
-    `completeness_error` of integrated gradients, for one.
+    `completeness_error` of integrated gradients, for one. `hops`: the steps back by way of a stretch of the text, where
+    they were asked for (`through=`), nearest first; they are no part of `scores`, and `hop` returns each as a map.
     """
 
     scores: NDArray[np.float32]
@@ -66,6 +68,7 @@ class Attribution:
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    hops: tuple[Hop, ...] = ()
 
     def __post_init__(self) -> None:
         scores = np.array(self.scores, dtype=np.float32)
@@ -79,6 +82,7 @@ class Attribution:
                 "There is an infinite score.", cure="A score is finite, or NaN where the target cannot see."
             )
         scores.flags.writeable = False
+        check_shapes(self.hops, scores.shape)
         errors = None if self.errors is None else _errors_of(scores, self.errors)
         steps = {name: np.array(values, dtype=np.float32) for name, values in self.step_scores.items()}
         for values in steps.values():
@@ -171,6 +175,15 @@ class Attribution:
         shares: NDArray[np.float32] = (self.scores / norms).astype(np.float32)
         return shares
 
+    def hop(self, number: int) -> Attribution:
+        """Return a hop as a map of its own, which can be shown, saved and aggregated like any other.
+
+        `number`: 1 for the map of what the target read in the stretch, 2 for one step further back; 0 for the direct
+        map, without hops. `diagnostics["handed_on"]` has the hop's share for each column.
+        Raises: InputError for a hop that there is not.
+        """
+        return replace(self, **hop_of(self.hops, number, self.settings))
+
     def aggregate(self, unit: str, pool: str | None = None) -> Attribution:
         """Return the map of words, sentences or segments ("word", "sentence", "segment"), as the widget does.
 
@@ -211,6 +224,7 @@ class Attribution:
             else (),
             settings={**self.settings, "unit": unit, "pool": chosen},
             diagnostics={},
+            hops=hops_pooled(self.hops, rows, cols, chosen),
         )
 
     # ── taken away ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,7 +268,7 @@ class Attribution:
         return card_of(self.method, signed=self.signed, unit=self.unit).label
 
     def __repr__(self) -> str:
-        return to_text(self)
+        return "\n\n".join([to_text(self), *said_of(self.hops)])
 
     def _repr_html_(self) -> str:
         return self.to_html()

@@ -7,7 +7,7 @@ this module has the changed texts read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -20,7 +20,7 @@ from .coalitions import Draw, Estimand, Estimate, estimate, exact
 from .engine import ONE_PASS, Schedule
 from .masking import by_plain_passes, may_go, objectives, operators_of, read
 from .operators import OPERATORS
-from .perturbation import grouped
+from .perturbation import LEVELS, grouped, largest_units
 from .problem import Chunk, Problem, Progress, Spot, blank, per_column, steps_of
 from .settings import Settings
 from .spot_check import drops
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .coalitions import Masks, Numbers
     from .operators import Intact
 
-_UNITS = ("token", "word", "sentence", "segment")
+_UNITS = ("token", "word", "sentence", "segment", "coarse_to_fine")
 _LEAST, _ENOUGH = 4, 8  # calls for each unit: of the first estimate, below which there is none; before precision counts
 _PRECISE = 0.1  # 1.96 standard errors as a share of the largest score of a column
 _GROWTH = 1.5  # of the number of calls, from one estimate to the next
@@ -44,15 +44,18 @@ _FAR = 10.0  # times too imprecise: more is not told from an error that is not k
 class ShapleySettings(Settings):
     """The units whose values are computed, and the way to take them away.
 
-    `unit`: "token", "word", "sentence" or "segment". `estimand`: "shapley", values that add up; or "banzhaf", a unit's
-    mean effect over all subsets of the others, which must never be added up.
+    `unit`: "token", "word", "sentence" or "segment"; "coarse_to_fine", for long texts, begins with segments, divides
+    the strongest of them into sentences, and the strongest of these into words: at each level the finer units play
+    beside all others as they are, so that the values add up to the same whole.
+    `estimand`: "shapley", values that add up; or "banzhaf", a unit's mean effect over all subsets of the others, which
+    must never be added up.
     `operator`: "mask", "delete", "replace" or "resample", see `operators`; None for the first of them that the model
     allows. `baseline`: what "replace" puts there, see `baselines`.
-    `calls`: how many changed texts are read at most; None: at least 8 for each unit, and on until 1.96 standard errors
-    are below a tenth of each column's largest score. `seed`: of what is drawn.
+    `calls`: how many changed texts are read at most, at each level; None: at least 8 for each unit, and on until 1.96
+    standard errors are below a tenth of each column's largest score. `seed`: of what is drawn.
     """
 
-    unit: Literal["token", "word", "sentence", "segment"] = "token"
+    unit: Literal["token", "word", "sentence", "segment", "coarse_to_fine"] = "token"
     estimand: Estimand = "shapley"
     operator: Literal["mask", "delete", "replace", "resample"] | None = None
     baseline: str | None = None
@@ -63,6 +66,11 @@ class ShapleySettings(Settings):
         one_of("unit", self.unit, _UNITS)
         one_of("estimand", self.estimand, get_args(Estimand))
         check_baseline(self.baseline)
+        if self.estimand == "banzhaf" and self.unit == "coarse_to_fine":
+            raise InputError(
+                "Banzhaf values of parts do not add up to that of the whole, so they cannot be refined.",
+                cure='Leave estimand= out, or take one unit: unit="segment".',
+            )
         if self.operator is not None:
             one_of("operator", self.operator, OPERATORS)
         if self.baseline is not None and self.operator != "replace":
@@ -107,22 +115,75 @@ def shapley(problem: Problem, schedule: Schedule) -> Iterator[Chunk | Progress]:
     """
     settings: ShapleySettings = problem.settings
     operator = settings.operator or operators_of(problem)[0]
-    units = grouped(problem, may_go(problem), settings.unit)
-    if not units:
+    rows = may_go(problem)
+    if not rows:
         raise InputError(
             "There is nothing to take away: the first token and special tokens always stay.",
             cure="Give a longer text, or take a method that takes nothing away, such as saliency.",
         )
-    is_exact = len(units) <= MOST_UNITS and (settings.calls is None or settings.calls >= 1 << len(units))
-    if settings.calls is not None and not is_exact:
-        _check_calls(settings.calls, len(units))
+    if settings.unit == "coarse_to_fine":
+        yield from _coarse_to_fine(problem, schedule, rows, operator)
+        return
+    units = grouped(problem, rows, settings.unit)
+    _check_calls(settings.calls, len(units))
     while cols := schedule.take(ONE_PASS if problem.causal else 1):
-        game = _Game(read(problem, cols, settings.baseline, seed=settings.seed), units, operator)
-        yield from (_exact if is_exact else _estimated)(problem, cols, game)
+        yield from _solved(problem, cols, _Game(_read(problem, cols), units, operator))
 
 
-def _check_calls(calls: int, n: int) -> None:
-    if calls < _LEAST * n:
+def _read(problem: Problem, cols: list[int]) -> Intact:
+    return read(problem, cols, problem.settings.baseline, seed=problem.settings.seed)
+
+
+def _solved(problem: Problem, cols: list[int], game: _Game) -> Iterator[Chunk | Progress]:
+    return (_exact if _is_exact(problem.settings.calls, len(game.units)) else _estimated)(problem, cols, game)
+
+
+def _is_exact(calls: int | None, n: int) -> bool:
+    """Return whether every coalition of n units is read."""
+    return n <= MOST_UNITS and (calls is None or calls >= 1 << n)
+
+
+def _coarse_to_fine(problem: Problem, schedule: Schedule, rows: list[int], operator: str) -> Iterator[Chunk | Progress]:
+    """Yield each column by itself, at each level again: its strongest units are its own.
+
+    A level that `calls` are too few for is left out.
+    """
+    calls = problem.settings.calls
+    problem = replace(problem, begun={})  # a level cannot go on from the numbers of another
+    while cols := schedule.take(1):
+        text = _read(problem, cols)
+        units, divided, before = [rows], np.array([True]), 0
+        made: Chunk | None = None
+        for level in LEVELS:
+            parts = [
+                grouped(problem, unit, level) if more else [unit] for unit, more in zip(units, divided, strict=True)
+            ]
+            finer = [part for of_one in parts for part in of_one]
+            if len(finer) == len(units) and not (made is None and level == LEVELS[-1]):
+                continue  # one segment, say: there is nothing to compare
+            if made is None:
+                _check_calls(calls, len(finer))
+            elif calls is not None and not _is_exact(calls, len(finer)) and calls < _LEAST * len(finer):
+                break
+            divided = np.repeat(divided, [len(of_one) for of_one in parts])
+            units, spent = finer, before
+            for part in _solved(problem, cols, _Game(text, units, operator)):
+                if isinstance(part, Progress):
+                    yield part
+                    continue
+                before = spent + part.calls
+                told = {**part.diagnostics, "calls": [before]}
+                made = part._replace(diagnostics=told, calls=before, goes_on=True, state={})
+                yield made
+            assert made is not None, "a game has values"
+            divided = largest_units(units, divided[:, None], made.scores)[:, 0]
+        assert made is not None, "the last level is always played"
+        yield made._replace(goes_on=False)
+
+
+def _check_calls(calls: int | None, n: int) -> None:
+    """Raise InputError if these calls are too few for n units."""
+    if calls is not None and not _is_exact(calls, n) and calls < _LEAST * n:
         raise InputError(
             f"calls={calls} are too few for {n} units: the values would mean nothing.",
             cure=f'Give at least {_LEAST * n} (or leave calls= out), or take larger units: unit="word" or "sentence".',

@@ -12,8 +12,8 @@ from ..attribution.memory import check_budget
 from ..attribution.pipeline import Question, check_question
 from ..checks import one_of
 from ..errors import InputError
-from ..evaluation.judging import Asked as AskedOfEvaluation
-from ..evaluation.judging import check_asked
+from ..evaluation.faithfulness.judging import Asked as AskedOfEvaluation
+from ..evaluation.faithfulness.judging import check_asked
 from ..models.inside.digest import digest
 from ..models.text.document import check_span
 from ..models.text.prompting import check_max_new_tokens

@@ -49,6 +49,19 @@ def check_ray(model: Any, workers: int | None) -> None:
         whole_number("workers", workers, least=1, cure="Leave it out for one a GPU, or one for each two cores.")
 
 
+def start_ray() -> None:
+    """Connect to Ray, or start it on this machine, unless that was done.
+
+    Call it in the thread that the user's code runs in: what Ray starts ends with the thread that started it, and
+    without it the whole process.
+    """
+    import ray
+
+    if not ray.is_initialized():
+        # A cluster is found by RAY_ADDRESS, which Ray reads itself.
+        ray.init(**({} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}), log_to_driver=False)
+
+
 class RowsToLines:
     """The callable that a Ray worker runs: a table of rows in, a table of lines out. One loads the model once."""
 
@@ -84,7 +97,6 @@ def model_by_ray(model: Any, asked: Asked, workers: int | None) -> dict[str, Any
     """Return what `model_described` says, found by a worker: the machine that asks may have no room for the model."""
     import ray
 
-    _start()
     share = _share(workers)
 
     def described(name: str) -> dict[str, Any]:
@@ -104,7 +116,6 @@ def lines_by_ray(
     """Yield the lines of the rows in the order in which workers finish them."""
     import ray.data
 
-    _start()
     share = _share(workers)
     while ahead := [{"row": row_written(row)} for row in islice(todo, _AT_A_TIME)]:
         n = min(share["workers"], -(-len(ahead) // batch_size))
@@ -115,7 +126,7 @@ def lines_by_ray(
                 fn_constructor_args=(os.fspath(model), asked, settings),
                 batch_size=batch_size,
                 batch_format="pyarrow",
-                concurrency=n,
+                compute=ray.data.ActorPoolStrategy(size=n),
                 num_cpus=share["num_cpus"] or None,
                 num_gpus=share["num_gpus"] or None,
             )
@@ -123,14 +134,6 @@ def lines_by_ray(
         )
         for table in found:
             yield table.to_pylist()
-
-
-def _start() -> None:
-    import ray
-
-    if not ray.is_initialized():
-        # A cluster is found by RAY_ADDRESS, which Ray reads itself.
-        ray.init(**({} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}), log_to_driver=False)
 
 
 def _share(workers: int | None) -> dict[str, Any]:

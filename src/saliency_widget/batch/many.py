@@ -19,7 +19,7 @@ from ..errors import FileError, InputError
 from ..models.loading.load import load_model
 from . import asked as questions
 from . import parts
-from .cluster import check_ray, lines_by_ray, model_by_ray
+from .cluster import check_ray, lines_by_ray, model_by_ray, start_ray
 from .record import schema
 from .rows import Row, counted, is_read_once, rows_of
 from .run import Run
@@ -99,6 +99,8 @@ def attribute_many(
         for _ in rows_of(rows):  # two rows of one id are found before anything is computed
             pass
     job = _Job(model, rows, folder, asked, engine, workers, batch_size)
+    if engine == "ray":
+        start_ray()  # here, for the thread of the work ends with it
     bar = _Bar(asked.method, total) if progress else None
     try:
         return aside(partial(_work, job, bar), bar.draw if bar else lambda: None)

@@ -10,14 +10,14 @@ import numpy as np
 
 from ..attribution.result import Attribution
 from ..errors import DamagedFile, InputError, SaliencyError
-from ..evaluation.faithfulness import METRICS
+from ..evaluation.faithfulness.figures import METRICS
 from ..types import Alternative, Segment, Token
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyarrow import Schema
 
-    from ..evaluation.evaluation import Evaluation
+    from ..evaluation.faithfulness.evaluation import Evaluation
     from .rows import Row
 
     Record = dict[str, Any]

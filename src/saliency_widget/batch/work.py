@@ -15,8 +15,8 @@ from ..attribution.pipeline import assemble, columns, go_on
 from ..attribution.problem import Chunk, Progress, Spot, replaced_by
 from ..errors import Cancelled, SaliencyError, WeightsChanged
 from ..evaluation.common_text import Given
-from ..evaluation.evaluation import Evaluation
-from ..evaluation.judging import judge
+from ..evaluation.faithfulness.evaluation import Evaluation
+from ..evaluation.faithfulness.judging import judge
 from ..models.causal import CausalModel
 from ..models.inside import probe
 from ..models.inside.probe import MODEL_ERRORS

@@ -116,7 +116,7 @@ class Exhibit:
     def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
             case "focus":
-                self.prefer(message["col"])
+                self.prefer(message["col"], message["n_cols"])
             case "cancel":
                 pass  # nothing runs
             case "ask" if not message.get("settings") and "foil" not in message:
@@ -127,7 +127,7 @@ class Exhibit:
             case _:
                 raise InputError(self._of.closed[0], cure=self._of.closed[1])
 
-    def prefer(self, col: int) -> None:
+    def prefer(self, col: int, n: int = 1) -> None:  # noqa: ARG002 (all columns are there)
         """Send this column next, because the user looks at it."""
         self._sender.prefer(col)
 

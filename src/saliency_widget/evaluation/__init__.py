@@ -1,1 +1,1 @@
-"""How far a map or an explanation can be trusted."""
+"""Measures of how far a map or an explanation can be trusted."""

@@ -16,7 +16,7 @@ from ..characters import in_a_cell, plain
 from ..errors import InputError
 from ..export.reading import decimals
 from .measures import DRAWS, FEWEST_DRAWS, MEASURES, Figure, figures
-from .self_consistency import SelfConsistency
+from .say_versus_do.self_consistency import SelfConsistency
 
 if TYPE_CHECKING:
     import pandas as pd

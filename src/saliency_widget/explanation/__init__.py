@@ -1,1 +1,1 @@
-"""What language models say about their answers, in words and in numbers."""
+"""Explanations that language models give of their answers, in words and in numbers."""

@@ -30,7 +30,7 @@ _MOST_PAIRS = 1_000  # that are set beside the words, and ten for each word
 
 @dataclass(frozen=True, kw_only=True)
 class Inquiry:
-    """What is asked about `review`: see `explain`, whose arguments these are.
+    """The question about `review`: its fields are the arguments of `explain`.
 
     `choice`: what is to be decided; None for the homework's where the prompt is built in, and else nothing.
     """
@@ -79,7 +79,7 @@ class Inquiry:
 
     @property
     def content(self) -> str:
-        """What the LLM reads."""
+        """The text that the LLM reads."""
         template = with_labels(self.template, self.decides)
         labels = {"labels": self.decides.listed} if "{labels}" in template else {}
         return fill(template, **self.fields, **labels, review=self.review)
@@ -91,14 +91,14 @@ class Inquiry:
 
     @property
     def messages(self) -> list[Message]:
-        """As a chat."""
+        """The question as a chat."""
         told: list[Message] = [] if self.system is None else [{"role": "system", "content": self.system}]
         return [*told, {"role": "user", "content": self.content}]
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How far an answer is: its text so far, and what the free prompt gave where that was tried before."""
+    """The progress of an answer: its text so far, and what the free prompt gave where that was tried before."""
 
     text: str
     free: str | None = None
@@ -297,7 +297,7 @@ def _read(
 
 
 def _follows_schema(text: str, choice: Choice) -> bool:
-    """Whether an answer has the form that was asked of the server: then it was held to it."""
+    """Return whether an answer has the form that was asked of the server: then it was held to it."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

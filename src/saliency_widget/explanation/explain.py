@@ -1,4 +1,4 @@
-"""What a user calls to let an LLM explain itself, without a widget."""
+"""`explain`: a user asks an LLM to explain itself, without a widget."""
 
 from __future__ import annotations
 

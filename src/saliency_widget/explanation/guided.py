@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..models.inside.caches import given_cache, kept_cache
 from ..models.text.prompting import continuation
 from .clients import Message, Reply
 from .local import asked, every
@@ -28,7 +29,7 @@ _EVERY = 0.1
 
 
 class Guided(NamedTuple):
-    """What was read.
+    """The answer that was written under the constraint.
 
     `scores`: one a word, in [-1, 1]. `uncertainties`: entropy over the values, as a share of the largest, in [0, 1].
     `label_probabilities`: one a label, of sum 1; none where nothing was to be decided.
@@ -167,8 +168,9 @@ class _Reader:
 
         if self._unread:
             ids = torch.tensor([self._unread], device=self._model.device)
-            out = self._model.model(input_ids=ids, past_key_values=self._cache, use_cache=True)
-            self._cache = getattr(out, "past_key_values", None)
+            network = self._model.model
+            out = network(input_ids=ids, use_cache=True, **given_cache(network, self._cache))
+            self._cache = kept_cache(out)
             self._logits, self._unread = out.logits[0, -1], [] if self._cache is not None else self._unread
         assert self._logits is not None, "there is always a prompt"
         return self._logits
@@ -182,7 +184,8 @@ class _Reader:
             cache = copy.deepcopy(self._cache)
             cache.batch_repeat_interleave(n)
             ids = torch.tensor(rows, device=device)
-            logits: torch.Tensor = self._model.model(input_ids=ids, past_key_values=cache, use_cache=True).logits
+            network = self._model.model
+            logits: torch.Tensor = network(input_ids=ids, use_cache=True, **given_cache(network, cache)).logits
             return logits
         ids = torch.tensor([[*self.ids, *row] for row in rows], device=device)
         whole: torch.Tensor = self._model.model(input_ids=ids, use_cache=False).logits

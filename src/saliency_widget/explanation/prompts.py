@@ -204,6 +204,6 @@ def label_of(template: str) -> str:
 
 
 def order_of(template: str) -> Order:
-    """Whether a template asks for the class first. One of the user's own is taken to follow the homework."""
+    """Return whether a template asks for the class first. A user's own is taken to follow the homework."""
     known = (t.order for t in TEMPLATES.values() if t.text == template)
     return "predict first" if template in PARAPHRASES + CHOOSE_PARAPHRASES else next(known, "explain first")

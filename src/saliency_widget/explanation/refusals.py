@@ -35,7 +35,7 @@ Request: TypeAlias = dict[str, Any]
 
 
 class Workaround(NamedTuple):
-    """What some servers refuse, and the request that does without.
+    """A field that some servers refuse, and the request that does without it.
 
     `refusal`: a pattern of words in such a refusal. `change` returns the other request, or None if this one does
     without already. `left_out`: what the server decides then, in words for the reader; "" if the answer is the same.

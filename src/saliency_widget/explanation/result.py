@@ -1,4 +1,4 @@
-"""What an LLM said: its text, and for scores the words with their numbers. Immutable."""
+"""The answer of an LLM: its text, and for scores the words with their numbers. Immutable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ExplanationCard(NamedTuple):
-    """What stands behind an (i): what was asked of whom, how to read it, what it does not prove."""
+    """The text behind an (i): what was asked of whom, how to read it, what it does not prove."""
 
     about: tuple[tuple[str, str], ...]
     reads: str
@@ -32,7 +32,7 @@ class ExplanationCard(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What an LLM said about a text.
+    """The explanation that an LLM gave of a text.
 
     `text` is all that it wrote; `prompt` what it was asked, the review in it. `choice`: what was to be decided, and
     `label` which of its labels was (of the homework 1, positive, or -1, negative), None where it was not. `target`: the
@@ -81,7 +81,7 @@ class Explanation:
 
     @property
     def about(self) -> str:
-        """What the scores of words are about: the word that was asked about, or the label that was decided on."""
+        """The subject of the scores: the word that was asked about, or the label that was decided on."""
         return self.target if self.target is not None else self.class_name or "its answer"
 
     @property
@@ -120,7 +120,7 @@ class Explanation:
         segments: Sequence[Segment],
         groups: Sequence[Sequence[int]],
     ) -> Attribution:
-        """What was said as a map beside others: on their rows, each column alike, since it speaks of the whole answer.
+        """Return the said scores on the rows of another map: each column alike, since they speak of the whole answer.
 
         `groups`: of each word of the review, its rows; each of them gets what was said of the word.
         """
@@ -179,7 +179,7 @@ class Explanation:
 
     @property
     def summary(self) -> str:
-        """What became of words and pairs, in one line: "16 of 19 words scored · 2 invented"."""
+        """One line about what became of words and pairs: "16 of 19 words scored · 2 invented"."""
         alignment = self._aligned()
         said = sum(score is not None for score in alignment.scores)
         parts = [f"{said} of {len(alignment.words)} words scored"]
@@ -190,7 +190,7 @@ class Explanation:
 
     @property
     def card(self) -> ExplanationCard:
-        """What was computed and on what, how to read it, what it does not prove."""
+        """The card: what was computed and on what, how to read it, what it does not prove."""
         tokens = [str(n) for n in (self.prompt_tokens, self.completion_tokens) if n is not None]
         how = "greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"
         about = [("model", self.model_name), ("where", self.where), ("written", how)]

@@ -91,7 +91,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
     if not targets:
         return f'<div class="sw-static">{BEGIN}There is no target token.</div></div>'
     n, boxes = len(targets), boxes_of(attribution)
-    col = likeliest(targets) if col is None else col
+    col = likeliest(targets, attribution.segments) if col is None else col
     if not -n <= col < n:
         raise IndexError(f"There is no target {col}: there are {n}, 0 … {n - 1}.")
     col %= n

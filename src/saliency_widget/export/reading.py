@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from . import AttributionLike, TokenLike
+    from . import AttributionLike, SegmentLike, TokenLike
 
 MINUS = "−"
 APART = "difference of shares"  # the unit of a map whose scores are shares already: its shares would mean nothing
@@ -122,10 +122,10 @@ def first_target(attribution: AttributionLike) -> int:
     return min(next(written, first.position), first.position)
 
 
-def likeliest(shown: Sequence[Column]) -> int:
-    """Return the column to show first: the most probable class or the largest value; for a text see `first_word`."""
+def likeliest(shown: Sequence[Column], segments: Sequence[SegmentLike] = ()) -> int:
+    """Return the column to show first: the most probable class or the largest value; for a text see `first_shown`."""
     if shown[0].target.role != "class":
-        return first_word([column.target for column in shown])
+        return first_shown([column.target for column in shown], segments)
     return int(np.argmax(np.nan_to_num([column.figure for column in shown], nan=-np.inf)))
 
 
@@ -137,6 +137,17 @@ _JOINING = frozenset(
         "that there not no 的 了 是 在 和",
     )
 )
+
+
+def first_shown(targets: Sequence[TokenLike], segments: Sequence[SegmentLike]) -> int:
+    """Return the index of the target that is shown first: see `first_word`, after thinking that an answer follows.
+
+    The page has the same rule in js/src/reading.ts.
+    """
+    last = max((target.position for target in targets), default=-1)
+    ends = [segment.end for segment in segments if segment.kind == "thinking" and segment.end <= last]
+    begin = next((col for col, target in enumerate(targets) if target.position >= max(ends, default=0)), 0)
+    return begin + first_word(targets[begin:])
 
 
 def first_word(targets: Sequence[TokenLike]) -> int:
@@ -173,7 +184,9 @@ def headline(attribution: AttributionLike) -> list[str]:
     if attribution.foil is not None:
         objective += f" less that of {attribution.foil.strip() or attribution.foil!r}"
     chosen = [f"{name} {at}" for name in ("layer", "head") if (at := attribution.settings.get(name)) is not None]
-    said = [attribution.model_name, attribution.label, *chosen, objective]
+    hop = attribution.settings.get("hop")
+    back = [] if hop is None else [f"through the {attribution.settings.get('through')}, step {hop}"]
+    said = [attribution.model_name, attribution.label, *chosen, objective, *back]
     return [plain(words) for words in said if words]
 
 
@@ -218,6 +231,7 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
         score = "scores" if max(kept) == 1 else "score"
         said = f"{_tokens(max(kept))} the baseline itself and {score} 0: another baseline would tell."
         yield Note(said, _which(kept))
+    yield from _notes_of_hop(attribution)
     yield from _notes_of_units(attribution)
     yield from _notes_of_server(attribution)
     noise = np.array(attribution.diagnostics.get("precision_noise") or [])
@@ -229,6 +243,18 @@ def notes(attribution: AttributionLike) -> Iterator[Note]:
 
 
 _TAKEN = {"mask": "hidden", "delete": "deleted", "replace": "replaced", "resample": "replaced by others of the text"}
+
+
+def _notes_of_hop(attribution: AttributionLike) -> Iterator[Note]:
+    """Yield how much of the step before is handed on to this one."""
+    shares = attribution.diagnostics.get("handed_on")
+    if shares:
+        low, high = (f"{share(shares):.0%}" for share in (min, max))
+        before = "the direct map" if attribution.settings.get("hop") == 1 else "the step before"
+        yield Note(
+            f"{high if low == high else f'{low} to {high}'} of {before} goes this way: the strongest tokens of the "
+            f"{plain(str(attribution.settings.get('through')))} hold it, and these scores are what led to them."
+        )
 
 
 def _notes_of_units(attribution: AttributionLike) -> Iterator[Note]:

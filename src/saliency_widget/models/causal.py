@@ -10,6 +10,7 @@ from ..types import Inputs
 from .base import Model, embedded
 from .inside import probe
 from .inside.hooks import Answer, answering
+from .inside.long_texts import network_for_reading
 from .inside.ways import Forward, Network, Texts, Way
 from .text.prompting import Encoded, Prompt, encode_text
 from .writing import Sampling, write_several
@@ -45,6 +46,10 @@ class CausalModel(Model):
     def embed(self, inputs: Inputs) -> torch.Tensor:
         """Return the input embeddings [1, n, d] as the embedding module returns them, including the family's scale."""
         return embedded(self._embedding, self._tensor(inputs.ids))
+
+    def network(self, inputs: Inputs) -> Network:
+        """See `Model.network`. A long text is read in slices where attention weights would take much memory."""
+        return network_for_reading(self, inputs, super().network(inputs))
 
     def run(self, inputs: Inputs, **options: Any) -> Any:
         """Run one plain pass over the inputs. Return transformers' own output."""

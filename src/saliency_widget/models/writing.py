@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Sampling(NamedTuple):
-    """How the next token is chosen. Temperature 0: the most probable one. Equal seeds give equal texts."""
+    """The choice of the next token. Temperature 0 takes the most probable one. Equal seeds give equal texts."""
 
     temperature: float = 0.0
     seed: int | None = None

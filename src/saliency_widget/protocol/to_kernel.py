@@ -20,17 +20,18 @@ class Ack(TypedDict):
 
 
 class Focus(TypedDict):
-    """Compute this column next, because the reader looks at it."""
+    """Compute the n_cols columns from `col` on next, because the reader looks at them."""
 
     type: Literal["focus"]
     col: int
+    n_cols: int
 
 
 class Ask(TypedDict):
     """Show this map; compute it if it does not exist.
 
-    `foil`: the token id of a foil. `col`: compute only this column. `aside`: compute it after the running tasks, and do
-    not show it.
+    `foil`: the token id of a foil. `col`: compute only this column. `hop`: show this step back by way of the thinking.
+    `aside`: compute it after the running tasks, and do not show it. `all`: compute also the columns that rest.
     """
 
     type: Literal["ask"]
@@ -39,7 +40,9 @@ class Ask(TypedDict):
     settings: NotRequired[dict[str, Any]]
     foil: NotRequired[int]
     col: NotRequired[int]
+    hop: NotRequired[int]
     aside: NotRequired[bool]
+    all: NotRequired[bool]
 
 
 class Branch(TypedDict):
@@ -158,11 +161,13 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "settings": dict,
     "foil": int,
     "col": int,
+    "hop": int,
     "explainer": str,
     "labels": list,
     "homework": bool,
     "target": str,
     "aside": bool,
+    "all": bool,
     "ahead": bool,
     "rows": list,
     "text": str,
@@ -170,7 +175,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
 _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "hello": {"protocol": int},
     "ack": {"seq": int},
-    "focus": {"col": int},
+    "focus": {"col": int, "n_cols": int},
     "ask": {"method": str, "objective": str},
     "branch": {"col": int, "token": int},
     "back": {"to": int},

@@ -175,7 +175,8 @@ class Map(TypedDict):
 
     `settings`: the method's own as people read them, and the foil. `foil`: the token that the target is set against.
     `about`: what every column is about in place of its target: the label that an LLM chose, or None. `col`: the only
-    column that is computed, or None for all. `aside`: it is not the one on show.
+    column that is computed, or None. `hop`: which step back by way of the thinking it is; 0 for a direct map. `due`:
+    the number of columns that are computed, or None for all (or for `col` alone). `aside`: it is not the one on show.
     """
 
     type: Literal["map"]
@@ -187,6 +188,8 @@ class Map(TypedDict):
     foil: str | None
     about: str | None
     col: int | None
+    hop: int
+    due: int | None
     aside: bool
     n_rows: int
     n_cols: int
@@ -210,6 +213,8 @@ class Notes(TypedDict):
 class Column(TypedDict):
     """One column. It replaces an earlier, rougher estimate of the same column.
 
+    It explains the n_cols targets from `col` on as one target, whose objective is the sum of theirs.
+
     Buffer 0: float32, little-endian, [n_rows]; NaN = the target cannot see this row. Buffer 1, if known: the standard
     errors of these scores, in the same form. If the text is still being written, the map may have more rows by now,
     which the target cannot see. `floor`: the size below which a score is noise, or None where nothing tells it.
@@ -219,8 +224,18 @@ class Column(TypedDict):
     map: str
     seq: int
     col: int
+    n_cols: int
     n_rows: int
     floor: float | None
+
+
+class Rest(TypedDict):
+    """The n_cols columns of a map that rest until they are asked for, because they take about so many seconds."""
+
+    type: Literal["rest"]
+    map: str
+    n_cols: int
+    seconds: float
 
 
 class Status(TypedDict):
@@ -417,7 +432,7 @@ class WireFigure(TypedDict):
 
 
 class WireSide(TypedDict):
-    """What one method computed for the class that was answered, a score a word; its agreement with what was said."""
+    """One method's scores of the answered class, one a word; its agreement with what was said."""
 
     method: str
     label: str
@@ -427,7 +442,7 @@ class WireSide(TypedDict):
 
 
 class Comparison(TypedDict):
-    """What the model said beside what it computed. `said`: a score a word. `stability`: of several askings.
+    """The comparison of said and computed scores. `said`: a score a word. `stability`: of several askings.
 
     `label`: the name of the label it answered, which is the target of every method, and its probability, where that was
     read; `ends` as in `Answer`. `levels`: distinct numbers it used; `zeros`: the share of exact zeros.
@@ -549,6 +564,7 @@ ToPage: TypeAlias = (
     | Map
     | Notes
     | Column
+    | Rest
     | Status
     | Failed
     | WhatIf

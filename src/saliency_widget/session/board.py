@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..protocol import to_page
 
 Message: TypeAlias = dict[str, Any]
+_Cols: TypeAlias = tuple[int, int]  # the first of some columns, and how many there are
 Post: TypeAlias = "tuple[Any, Sequence[NDArray[np.float32]]]"  # a message, and the numbers of its buffers
 
 
@@ -77,6 +78,7 @@ _KINDS = {
     "steps": _Kind(key="start", of_text=True, tell=_runs_of_steps),
     "map": _Kind(key="map", of_text=True, urgent=True),
     "notes": _Kind(key="map", of_text=True),
+    "rest": _Kind(key="map", of_text=True),
     "explainers": _Kind(),
     "answer": _Kind(key="id", tell=_grown_answers),
     "comparison": _Kind(),
@@ -98,8 +100,8 @@ class Board:
         self._told: dict[str, dict[Any, Message]] = {kind: {} for kind in _KINDS}
         self._new: dict[str, set[Any]] = {kind: set() for kind in _KINDS}
         self._once: list[Post] = []
-        self._columns: dict[str, dict[int, Post]] = {}  # by map
-        self._new_columns: dict[str, set[int]] = {}
+        self._columns: dict[str, dict[_Cols, Post]] = {}  # by map
+        self._new_columns: dict[str, set[_Cols]] = {}
         self._on_show: str | None = None  # the id of the map on show
         session, hover = uuid.uuid4().hex[:12], built("static.js")
         self.post({"type": "hello", "protocol": PROTOCOL, "session": session, "hover": hover})
@@ -113,8 +115,9 @@ class Board:
         """
         match message["type"]:
             case "column":
-                self._columns[message["map"]][message["col"]] = message, numbers
-                self._new_columns[message["map"]].add(message["col"])
+                cols = message["col"], message["n_cols"]
+                self._columns[message["map"]][cols] = message, numbers
+                self._new_columns[message["map"]].add(cols)
                 return
             case "document":
                 self._forget(*(name for name, kind in _KINDS.items() if kind.of_text))
@@ -178,13 +181,13 @@ class Board:
         return posts
 
     def column(self) -> Post | None:
-        """Take the next column: of the map on show first, nearest to where the user looks."""
+        """Take the next column: of the map on show first, of several targets, nearest to where the user looks."""
         for name in sorted(self._new_columns, key=lambda name: name != self._on_show):
             new = self._new_columns[name]
             if new:
-                col = min(new, key=lambda col: (abs(col - self.preferred), col))
-                new.remove(col)
-                return self._columns[name][col]
+                cols = min(new, key=lambda cols: (-cols[1], abs(cols[0] - self.preferred), cols[0]))
+                new.remove(cols)
+                return self._columns[name][cols]
         return None
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from ..attribution.cards import LLM
 from ..errors import Cancelled, InputError, SaliencyError
-from ..evaluation.say_versus_do import compare, compare_server
+from ..evaluation.say_versus_do.compare import compare, compare_server
 from ..explanation.asking import Inquiry, News, ask
 from ..explanation.local import LocalClient, why_not_local
 from ..explanation.placing import place, review_of
@@ -21,7 +21,7 @@ from .talk import Comparing, Talk, Wish
 
 if TYPE_CHECKING:
     from ..attribution.result import Attribution
-    from ..evaluation.result import SayVersusDo
+    from ..evaluation.say_versus_do.result import SayVersusDo
     from ..explanation.choice import Choice
     from ..explanation.clients import Client
     from ..explanation.result import Explanation

@@ -9,7 +9,7 @@ from ..explanation.prompts import CHOOSE, CHOOSE_SCORES, TEMPLATES, WHY, label_o
 
 if TYPE_CHECKING:
     from ..evaluation.measures import Figure
-    from ..evaluation.result import SayVersusDo
+    from ..evaluation.say_versus_do.result import SayVersusDo
     from ..explanation.clients import Client
     from ..explanation.result import Explanation, ExplanationCard
     from ..protocol import to_page

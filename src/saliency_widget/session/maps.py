@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from ..attribution.cards import LLM, OURS
 from ..attribution.engine import Schedule
 from ..attribution.methods import method_for, method_of, on, why_not
 from ..attribution.objectives import labels, meanings
-from ..attribution.problem import Chunk, Progress, Spot, replaced_by
+from ..attribution.problem import Chunk, Progress, Spot
 from ..errors import Cancelled, WeightsChanged
-from ..export.reading import first_word
+from ..models.text.document import spanning
+from .entry import Entry
 from .messages import menu_message, notes_message, status
 from .pace import Pace
 from .trail import tell_steps
@@ -36,49 +37,17 @@ if TYPE_CHECKING:
 
 
 _SAME = 0.01  # a share of a column: maps that differ by less look the same
-
-
-@dataclass(eq=False)
-class _Entry:
-    """A map in the cache, finished or begun."""
-
-    map_id: str
-    question: Question  # the last question that the map answers
-    chunks: list[Chunk] = field(default_factory=list)
-    seconds: float = 0.0
-    spot: Spot | None = None
-
-    def there(self) -> set[int]:
-        """Return the columns that can be shown."""
-        return {col for chunk in self.chunks for col in chunk.cols}
-
-    def done(self) -> set[int]:
-        """Return the columns that no better numbers will follow."""
-        return {col for chunk in self.chunks if not chunk.goes_on for col in chunk.cols}
-
-    def begun(self) -> dict[int, Any]:
-        """Return, by column, the state of numbers that better ones are to follow."""
-        return {col: state for chunk in self.chunks if chunk.goes_on for col, state in chunk.state.items()}
-
-    def passes(self) -> int | None:
-        """Return the passes that the columns took, as the card tells; None of estimates, which take what they need."""
-        work = self.question.card.work
-        if work is None or not self.chunks or any(chunk.calls for chunk in self.chunks):
-            return None
-        return work.passes(len(self.chunks[0].scores), len(self.done()))
-
-    def add(self, chunk: Chunk) -> bool:
-        """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
-        if any(old.calls > chunk.calls for old in self.chunks if set(chunk.cols).intersection(old.cols)):
-            return False
-        self.chunks = replaced_by(chunk, self.chunks)
-        return True
+_PATIENCE = 5.0  # seconds of work, beyond which only columns that somebody looks at are computed by themselves
+_EARLY = 512  # rows, beyond which a column takes so long that the text is written first
+_LARGE = 4096  # rows times targets, from which on the whole answer comes first, before anything was measured
 
 
 class Maps:
     """Computes maps and sends them to the pages.
 
-    Only the worker's thread uses it, with a shadow of the model, except for `prefer`, `question` and `attribution`.
+    Only the worker's thread uses it, with a shadow of the model, except for `prefer`, `rests`, `question` and
+    `attribution`. Of a map that takes long it computes the column of the whole answer first, then those that the reader
+    looks at; the others rest until they are asked for.
     `check` may raise to stop; finished columns stay. `finished` is called with every map on show that was completed,
     or stopped after at least one column. `llm_map` returns the map that an LLM wrote for the text on show, with the id
     by which the pages know it, or None.
@@ -102,21 +71,22 @@ class Maps:
         self._on_finished = finished
         self._llm_map = llm_map
         self._offered: list[Card] = []
-        self._cache: dict[tuple[int | None, Request], _Entry] = {}
+        self._cache: dict[tuple[int | None, Request], Entry] = {}
         self._fingerprint: int | None = None
         self._schedule: Schedule | None = None
-        self._preferred: int | None = None
-        self._shown: _Entry | None = None
-        self._early: _Entry | None = None  # the map of a text that is still being written
+        self._looked_at: range | None = None  # columns
+        self._shown: Entry | None = None
+        self._early: Entry | None = None  # the map of a text that is still being written
         self._document: Document | None = None  # the text on show, once a map of it was asked for
         self._seconds: dict[str, float] = {}  # what the pages know of `_estimates`
         self._may_begin_early = True
+        self.rests: frozenset[int] = frozenset()  # columns of the map on show that wait to be asked for
         self.question = question  # the question of the map on show, or of the first map
         self.attribution: Attribution | None = None
 
-    def prefer(self, col: int) -> None:
-        """Compute this column next. May be called from any thread."""
-        self._preferred = col
+    def prefer(self, col: int, n: int = 1) -> None:
+        """Compute the n columns from `col` on next. May be called from any thread."""
+        self._looked_at = range(col, col + n)
         schedule = self._schedule
         if schedule is not None:
             schedule.prefer(col)
@@ -132,19 +102,24 @@ class Maps:
     def turn(self) -> None:
         """Forget which map is on show, because another text is."""
         self._shown = self._early = self.attribution = self._document = None
-        self._may_begin_early = True
+        self._may_begin_early, self.rests = True, frozenset()
 
     def close(self) -> None:
         """Forget all maps."""
         self._cache.clear()
         self.turn()
 
-    def show(self, model: Model, document: Document, question: Question) -> None:
-        """Put this map on show, and compute its columns. Raises: see `pipeline.columns`."""
+    def show(self, model: Model, document: Document, question: Question, *, is_wanted: bool = False) -> None:
+        """Put this map on show, and compute its columns; `is_wanted`: all of them, however long it takes.
+
+        Raises: see `pipeline.columns`.
+        """
+        self.rests = frozenset()
         if question.card is LLM:
             self._show_llm_map(model, question)
             return
         entry = self._entry(model, document, question)
+        entry.is_wanted |= is_wanted
         self._shown, self.question = entry, question
         self._begin(model, document, entry)
         self._fill(model, document, entry, question)
@@ -154,6 +129,7 @@ class Maps:
         if question.card is LLM and self._llm_map() is not None:
             return
         entry = self._entry(model, document, question)
+        entry.is_wanted = True  # whoever set it beside another map wants to see both
         self._begin(model, document, entry, aside=True)
         self._fill(model, document, entry, question)
 
@@ -164,10 +140,14 @@ class Maps:
         no more now than when the text is complete. Raises: Cancelled.
         """
         method = method_of(question.card)
-        is_plain = question.foil is None and question.col is None  # else only the whole text shows whether it is valid
-        if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
+        bare = (
+            question.foil is None and question.col is None and question.through is None
+        )  # else only the whole text shows whether it is valid
+        if not (self._may_begin_early and bare and method and method.early) or method.lacks(model):
             return
-        entry = self._early or _Entry(uuid.uuid4().hex[:12], question)
+        if len(document.rows) > _EARLY and method.spans:
+            return
+        entry = self._early or Entry(uuid.uuid4().hex[:12], question)
         cols = self._next_early(document, entry.done(), method.early)
         try:
             if cols:
@@ -202,12 +182,15 @@ class Maps:
             self._publish(pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
 
     def finished(self, model: Model, document: Document, cols: Sequence[int]) -> list[tuple[str, Attribution]]:
-        """Return the maps that have all of these columns, with the ids by which the pages know them, oldest first."""
+        """Return the maps that have all of these columns, with the ids by which the pages know them, oldest first.
+
+        Hops are none of them: they do not tell what the target would lose.
+        """
         about = (self._fingerprint, document.inputs, document.targets)
         found = [
             (entry.map_id, pipeline.assemble(model, entry.question, document, entry.chunks, entry.seconds, entry.spot))
             for (fingerprint, request), entry in self._cache.items()
-            if (fingerprint, request.inputs, request.targets) == about
+            if (fingerprint, request.inputs, request.targets, request.relays) == (*about, ())
             and entry.done().intersection(entry.question.cols(document)).issuperset(cols)
         ]
         said = self._llm_map()
@@ -247,7 +230,7 @@ class Maps:
         measured = [
             (card.work, passes, entry.seconds)
             for (fingerprint, request), entry in self._cache.items()
-            if (fingerprint, request.inputs, request.targets) == about
+            if (fingerprint, request.inputs, request.targets, request.relays) == (*about, ())
             and entry.question.settings == type(entry.question.settings)()
             if (card := entry.question.card).work is not None and entry.seconds > 0 and (passes := entry.passes())
         ]
@@ -275,39 +258,47 @@ class Maps:
 
     # ── filling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _entry(self, model: Model, document: Document, question: Question) -> _Entry:
+    def _entry(self, model: Model, document: Document, question: Question) -> Entry:
         method_for(question.card, model, question.settings)  # raise before the pages are told of the map
         key = (self._fingerprint, question.request(model, document))
         self._document = document
-        entry = self._cache.setdefault(key, _Entry(uuid.uuid4().hex[:12], question))
+        entry = self._cache.setdefault(key, Entry(uuid.uuid4().hex[:12], question))
         entry.question = question
         return entry
 
-    def _begin(self, model: Model, document: Document, entry: _Entry, *, aside: bool = False) -> None:
-        question = entry.question
-        is_new = self._shelf.begin(
-            entry.map_id,
-            method=question.card.id,
-            objective=question.objective_of(model),
-            shape=(len(document.rows), len(document.cols)),
-            settings=question.described(model),
-            foil=None if question.foil is None else model.foil_text(question.foil),
-            col=question.col,
-            aside=aside,
-        )
-        for chunk in entry.chunks if is_new else ():
-            self._tell(model, entry, chunk)
+    def _begin(self, model: Model, document: Document, entry: Entry, *, aside: bool = False) -> None:
+        question, on_show = entry.question, entry.question.hop
+        for hop in sorted(entry.hops(), key=lambda hop: hop == on_show):  # the one on show is told of last
+            shown = replace(question, hop=hop)
+            is_new = self._shelf.begin(
+                entry.name(hop),
+                method=question.card.id,
+                objective=question.objective_of(model),
+                shape=(len(document.rows), len(document.cols)),
+                settings=shown.described(model),
+                foil=None if question.foil is None else model.foil_text(question.foil),
+                col=question.col,
+                hop=hop,
+                due=len(question.cols(document)) if hop and question.col is None else None,
+                aside=aside or hop != on_show,
+            )
+            for chunk in entry.chunks if is_new else ():
+                self._tell(model, entry, chunk, [hop])
+            if is_new and not hop and entry.together is not None:
+                self._shelf.fill_together(entry.map_id, document.answer, entry.together.scores[:, 0])
 
     def _next_early(self, document: Document, done: set[int], batch: int) -> list[int]:
         """Return the columns to compute now, if any."""
         waiting = [col for col in range(len(document.cols)) if col not in done]
-        if self._preferred in waiting:
-            return [self._preferred]
+        looked_at = [] if self._looked_at is None else [col for col in self._looked_at if col in waiting]
+        if looked_at:
+            return looked_at[:1]
         if not done and waiting:
-            return [first_word(document.cols)]
-        return waiting[:batch] if len(waiting) >= batch else []
+            return [document.first_shown]
+        takes_long = self._early is not None and self._early.seconds > _PATIENCE
+        return waiting[:batch] if len(waiting) >= batch and not takes_long else []
 
-    def _fill_early(self, model: Model, document: Document, entry: _Entry, cols: list[int]) -> None:
+    def _fill_early(self, model: Model, document: Document, entry: Entry, cols: list[int]) -> None:
         pace, schedule, question = Pace(), Schedule(cols), entry.question
         for part in pipeline.columns(
             model, question, document, schedule, self._memory_budget, checked=entry.spot is not None
@@ -320,8 +311,9 @@ class Maps:
             elif isinstance(part, Spot):
                 entry.spot = part
         entry.seconds += pace.elapsed()
+        entry.each = pace.elapsed() / len(cols)
 
-    def _fill(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
+    def _fill(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
         known = model.facts.reads_ids
         try:
             self._compute(model, document, entry, question)
@@ -333,12 +325,16 @@ class Maps:
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.there().intersection(self.question.cols(document)):
                 whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
-                notes = notes_message(entry.map_id, whole, document.first_target)
+                whole = whole.hop(self.question.hop)
+                notes = notes_message(entry.name(self.question.hop), whole, document.first_target)
                 notes["notes"] += self._idle_contrast(model, document, question, whole)
-                told = self._sender.latest("notes").get(entry.map_id)
+                told = self._sender.latest("notes").get(notes["map"])
                 if notes["notes"] != (told["notes"] if told else []):
                     self._sender.tell(notes)
                 self._publish(whole)
+            elif entry is self._shown and entry.together is not None:
+                one = spanning(document, document.answer.start, document.answer.stop)
+                self._publish(pipeline.assemble(model, self.question, one, [entry.together], entry.seconds, entry.spot))
 
     def _idle_contrast(
         self, model: Model, document: Document, question: Question, whole: Attribution
@@ -362,7 +358,7 @@ class Maps:
         )
         return [{"text": said, "cols": [col]}]
 
-    def _forget_where_changed(self, model: Model, entry: _Entry) -> None:
+    def _forget_where_changed(self, model: Model, entry: Entry) -> None:
         """Raise WeightsChanged if the weights changed during the work, and drop columns that may mix both."""
         try:
             model.check_weights()
@@ -370,11 +366,65 @@ class Maps:
             entry.chunks.clear()
             raise
 
-    def _compute(self, model: Model, document: Document, entry: _Entry, question: Question) -> None:
-        asked = set(question.cols(document))
-        n, label, todo = len(asked), question.card.label, asked - entry.done()
-        first = first_word(document.cols) if self._preferred is None else self._preferred
-        self._schedule = Schedule(todo, prefer=first if first in todo else None)
+    def _compute(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
+        todo = set(question.cols(document)) - entry.done()
+        chosen = self._chosen(model, document, entry, question, todo)
+        rests = frozenset(todo - chosen)
+        if entry is self._shown:
+            self.rests = rests
+        if rests:
+            self._shelf.rest(entry.map_id, len(rests), entry.price(len(rests)) or 0.0)
+        self._compute_columns(model, document, entry, question, chosen)
+
+    def _chosen(self, model: Model, document: Document, entry: Entry, question: Question, todo: set[int]) -> set[int]:
+        """Return the columns to compute now; of a map that takes long, tell the pages the whole answer first.
+
+        All of them, or if that takes long those of the words that the reader looks at.
+        """
+        method = method_of(question.card)
+        by_target = question.card.work is not None and question.card.work.per_target > 0
+        is_text = model.is_causal and document.cols[0].role != "class"
+        may_rest = (
+            question.col is None and question.through is None and len(document.cols) > 1 and is_text and by_target
+        )
+        if entry.is_wanted or not (todo and may_rest and method is not None and method.spans):
+            return todo
+        price = entry.price(len(todo))
+        takes_long = len(document.rows) * len(todo) >= _LARGE if price is None else price > _PATIENCE
+        if takes_long and entry.together is None:
+            self._compute_together(model, document, entry, question)
+            takes_long = (entry.price(len(todo)) or 0.0) > _PATIENCE
+        if not takes_long:
+            return todo
+        looked_at = self._looked_at or ()
+        words = {document.cols[col].word for col in looked_at if col < len(document.cols)}
+        return {col for col in todo if document.cols[col].word in words}
+
+    def _compute_together(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
+        """Compute the scores of the whole answer as one target: one pass forward, and one backward."""
+        self._sender.tell(status("attributing", question.card.label, unit=""))
+        pace, answer = Pace(), document.answer
+        for part in pipeline.columns(
+            model, question, spanning(document, answer.start, answer.stop), Schedule([0]), self._memory_budget,
+            checked=entry.spot is not None,
+        ):  # fmt: skip
+            if isinstance(part, Chunk):
+                entry.each = entry.each or pace.elapsed()
+                entry.together = part
+                self._shelf.fill_together(entry.map_id, answer, part.scores[:, 0])
+            elif isinstance(part, Spot):
+                entry.spot = part
+            self._check()
+        entry.seconds += pace.elapsed()
+
+    def _compute_columns(
+        self, model: Model, document: Document, entry: Entry, question: Question, todo: set[int]
+    ) -> None:
+        label = question.card.label
+        n = len(todo) + len(entry.done().intersection(question.cols(document)))
+        looked_at = [document.first_shown] if self._looked_at is None else self._looked_at
+        first = next((col for col in looked_at if col in todo), None)
+        self._schedule = Schedule(todo, prefer=first)
         if not todo:
             return
         self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))
@@ -399,9 +449,12 @@ class Maps:
             self._sender.tell(status("attributing", label, done, n, pace.left(done, n), model.counted))
             self._check()
 
-    def _tell(self, model: Model, entry: _Entry, chunk: Chunk) -> None:
+    def _tell(self, model: Model, entry: Entry, chunk: Chunk, hops: Sequence[int] | None = None) -> None:
+        """Send the columns of a chunk to the maps that show them, or only to those of some hops."""
         tell_steps(self._sender, model, chunk.cols, chunk.steps)
-        self._shelf.fill(entry.map_id, chunk.cols, chunk.scores, chunk.errors)
+        for hop in entry.hops() if hops is None else hops:
+            scores, errors = (chunk.hops[hop - 1].scores, None) if hop else (chunk.scores, chunk.errors)
+            self._shelf.fill(entry.name(hop), chunk.cols, scores, errors)
 
     def _tell_progress(self, label: str, progress: Progress, passes: Pace, later: float) -> None:
         """Send the progress within a batch. `later`: the number of batches of this size that follow it."""

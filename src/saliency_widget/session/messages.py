@@ -121,11 +121,19 @@ def notes_message(name: str, attribution: Attribution, first_target: int) -> to_
 
 
 def wire_notes(attribution: Attribution, at: Sequence[int]) -> list[to_page.WireNote]:
-    """Return the notes of a method about its own result. `at`: each of its columns as the page counts them."""
-    return [
+    """Return the notes of a method about its own result. `at`: each of its columns as the page counts them.
+
+    Of a step back they tell how much of the step before each target hands on to it.
+    """
+    told: list[to_page.WireNote] = [
         {"text": note.text, "cols": None if note.cols is None else [at[col] for col in note.cols]}
         for note in notes(attribution)
     ]
+    handed = [f"{share:.0%}" for share in attribution.diagnostics.get("handed_on") or []]
+    for share in dict.fromkeys(handed):
+        cols = [col for col, own in zip(at, handed, strict=True) if own == share]
+        told.append({"text": f"Of this word: {share}.", "cols": cols})
+    return told
 
 
 def status(

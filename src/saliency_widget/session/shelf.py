@@ -31,19 +31,21 @@ class Shelf:
         foil: str | None = None,
         about: str | None = None,
         col: int | None = None,
+        hop: int = 0,
+        due: int | None = None,
         aside: bool = False,
     ) -> bool:
         """Put this map on show, without columns if it is new.
 
         Return whether it is new. `objective`: the objective of the question; the map of a method without objectives
-        answers any. `shape`: rows and columns. `about`, `col`: see `to_page.Map`. `aside`: add the map, but do not
-        put it on show.
+        answers any. `shape`: rows and columns. `about`, `col`, `hop`, `due`: see `to_page.Map`. `aside`: add the map,
+        but do not put it on show.
         """
         (n_rows, n_cols), doc, known = shape, self._sender.doc, self._sender.latest("map")
         self._sender.tell(
             to_page.Map(
                 type="map", map=name, doc=doc, method=method, objective=objective, settings=list(settings), foil=foil,
-                about=about, col=col, aside=aside, n_rows=n_rows, n_cols=n_cols,
+                about=about, col=col, hop=hop, due=due, aside=aside, n_rows=n_rows, n_cols=n_cols,
             )
         )  # fmt: skip
         return name not in known
@@ -63,9 +65,21 @@ class Shelf:
         """
         for at, col in enumerate(cols):
             column = to_page.Column(
-                type="column", map=name, seq=0, col=col, n_rows=len(scores), floor=floors[at] if floors else None
-            )
+                type="column", map=name, seq=0, col=col, n_cols=1, n_rows=len(scores),
+                floor=floors[at] if floors else None,
+            )  # fmt: skip
             self._sender.tell(column, numbers=[of[:, at].copy() for of in (scores, errors) if of is not None])
+
+    def fill_together(self, name: str, cols: range, scores: NDArray[np.float32]) -> None:
+        """Send the scores of several targets of a map as one target: float32 [n], of the rows before the last."""
+        column = to_page.Column(
+            type="column", map=name, seq=0, col=cols.start, n_cols=len(cols), n_rows=len(scores), floor=None
+        )
+        self._sender.tell(column, numbers=[scores.copy()])
+
+    def rest(self, name: str, n_cols: int, seconds: float) -> None:
+        """Tell that so many columns of a map are computed when they are asked for, and about how long that takes."""
+        self._sender.tell({"type": "rest", "map": name, "n_cols": n_cols, "seconds": float(f"{seconds:.2g}")})
 
     def show(self, name: str, objective: str) -> None:
         """Put a map of the shelf on show."""

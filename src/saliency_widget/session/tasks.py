@@ -11,6 +11,7 @@ from ..checks import one_of, whole_number
 from ..explanation.asking import Inquiry
 from ..explanation.choice import HOMEWORK, Choice, choice_of
 from ..models.text.changes import Change
+from ..models.text.thinking import NAME as THINKING
 from ..types import ExplanationKind
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Show this map."""
+    """Show this map. `is_wanted`: compute all its columns, however long it takes."""
 
     question: Question
+    is_wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,9 @@ class Tasks:
     def turn_the_page(self) -> None:
         """Drop the tasks about positions of the last text, because another one is on show."""
         self._drop(lambda task: isinstance(task, Aside | Quick | Evaluate))
-        self._waiting = [Ask(bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting]
+        self._waiting = [
+            replace(task, question=bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting
+        ]
 
     def follow(self, question: Question) -> None:
         """Show this map next, unless another map to show waits."""
@@ -204,8 +208,11 @@ def choice_in(message: to_kernel.Explain | to_kernel.SayVersusDo) -> Choice | No
 
 def _map_of(message: to_kernel.Ask) -> Ask | Aside:
     settings, foil, col = message.get("settings", {}), message.get("foil"), message.get("col")
-    question = check_question(message["method"], message["objective"], settings, foil, col=col)
-    return Aside(question) if message.get("aside", False) else Ask(question)
+    hop = message.get("hop", 0)
+    question = check_question(
+        message["method"], message["objective"], settings, foil, col=col, through=THINKING if hop else None, hop=hop
+    )
+    return Aside(question) if message.get("aside", False) else Ask(question, is_wanted=message.get("all", False))
 
 
 def _change_of(message: to_kernel.Branch | to_kernel.Try | to_kernel.Keep) -> Change:
@@ -215,8 +222,8 @@ def _change_of(message: to_kernel.Branch | to_kernel.Try | to_kernel.Keep) -> Ch
 
 
 def bare(question: Question) -> Question:
-    """Return the question without its token ids and columns, which belong to one text."""
-    return replace(question, foil=None, col=None)
+    """Return the question without its token ids, columns and hops, which belong to one text."""
+    return replace(question, foil=None, col=None, through=None, hop=0)
 
 
 def _rank(task: Task) -> int:

@@ -12,20 +12,20 @@ from ..attribution.operators import OPERATORS
 from ..errors import InputError
 from ..evaluation.agreement import labels_of
 from ..evaluation.common_text import Given
-from ..evaluation.curves import kept_steps
-from ..evaluation.displays import beside
-from ..evaluation.evaluation import Evaluation
-from ..evaluation.faithfulness import METRICS
-from ..evaluation.judging import Asked, Setting, check_asked, judge_setting, problem_for, setting_of
+from ..evaluation.faithfulness.curves import kept_steps
+from ..evaluation.faithfulness.displays import beside
+from ..evaluation.faithfulness.evaluation import Evaluation
+from ..evaluation.faithfulness.figures import METRICS
+from ..evaluation.faithfulness.judging import Asked, Setting, check_asked, judge_setting, problem_for, setting_of
+from ..evaluation.faithfulness.verdicts import figure_number, orders_of, sentence, warnings
 from ..evaluation.measures import figures
-from ..evaluation.verdicts import figure_number, orders_of, sentence, warnings
 from .messages import status
 
 if TYPE_CHECKING:
     from ..attribution.problem import Progress
     from ..attribution.result import Attribution
-    from ..evaluation.faithfulness import Figure
-    from ..evaluation.findings import Band, Floor, Judgement
+    from ..evaluation.faithfulness.figures import Figure
+    from ..evaluation.faithfulness.findings import Band, Floor, Judgement
     from ..models.base import Model
     from ..models.text.document import Document
     from ..protocol import to_page
@@ -65,7 +65,7 @@ class Trust:
         Raises: InputError where there is no map, or nothing can be taken away; OutOfMemory, WeightsChanged.
         """
         if not maps:
-            raise InputError("No map of this target is there yet.", cure="Wait until its colours are there.")
+            raise InputError("No map of this target is there yet.", cure="Click a word, and wait for its own colours.")
         names = labels_of([found for _, found, _ in maps])
         asked = _asked(document, cols)
         key = (self._sender.doc, tuple(cols), tuple(name for name, *_ in maps), model.fingerprint())

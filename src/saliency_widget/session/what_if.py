@@ -1,4 +1,4 @@
-"""What if: the probabilities of the same targets before and after a change of the input."""
+"""The what-if: the probabilities of the same targets before and after a change of the input."""
 
 from __future__ import annotations
 

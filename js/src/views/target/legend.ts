@@ -66,8 +66,19 @@ function whyNothing(store: Store): TemplateResult | string | null {
       : "This column has no shares: its scores are all zero, missing or not finite.";
   if (about !== null && about.col !== null && (turned || about.col !== store.target.value))
     return html`This contrast is about ${quoted(about.target)} alone.`;
+  const { map, target, thinking } = store;
+  const begin = (thinking.value[0]?.start ?? 0) - store.firstTarget.value;
+  if ((map.value?.info.hop ?? 0) > 0 && isThought(store, target.value ?? begin))
+    return "Steps back begin at words of the answer, not of the thinking.";
   const isDue = store.running.value || (!store.alive.value && !store.isOver.value);
   return isDue ? "This column is on its way." : "This column was not computed.";
+}
+
+/** Tells whether a target is before the answer: in the thinking, or before it. */
+function isThought({ thinking, firstTarget }: Store, col: number): boolean {
+  const { value: all } = thinking;
+  const token = firstTarget.value + col;
+  return token <= (all[0]?.start ?? 0) || all.some(({ start, end }) => token >= start && token < end);
 }
 
 /** Says below which number the colours are left out, because equal askings differ by as much. */

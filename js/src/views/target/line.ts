@@ -153,7 +153,8 @@ export function targetLine(context: ViewContext): HTMLElement {
     const number = numberOf(store, shown);
     const others = othersOf(store, shown);
     const beside = numbersBeside(store, cols);
-    const [was, is] = [probabilityOf(store, shown), probabilityOf(store, shown, stepNow)];
+    const known = (of?: typeof stepNow) => (number === null ? null : probabilityOf(store, shown, of));
+    const [was, is] = [known(), known(stepNow)];
     const isMoved = store.whatIf.value !== null && was !== is;
     const moves = drawn === store.whatIf.value ? null : standing();
     drawn = store.whatIf.value;

@@ -1,4 +1,4 @@
-/** A box of the text: a token, or a chip for a folded run of template tokens. */
+/** A box of the text: a token, or a chip for a folded run of template tokens or of thinking. */
 
 import { STEPS } from "../../color";
 import { percent, plural } from "../../format";
@@ -86,6 +86,11 @@ function beButton(box: HTMLElement, name: string): void {
     for (const attribute of Object.keys(own)) box.removeAttribute(attribute);
   };
   box.addEventListener("blur", beText, { once: true });
+}
+
+/** Returns the name of a folded run that begins at this token: a template's, or the thinking before an answer. */
+export function nameOfRun({ firstTarget, specialName }: Store, start: number): string {
+  return start < firstTarget.value ? specialName.value : "thinking";
 }
 
 export function chipBox(run: Span, name: string): HTMLElement {

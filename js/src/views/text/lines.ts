@@ -1,11 +1,11 @@
 /** The boxes in their lines. A text grows at its end, so boxes before the first changed token stay. */
 
 import { firstWhere, type Span } from "../../layout";
-import { melts, type Piece, segmentLabel, templateRuns } from "../../pieces";
+import { labelAt, melts, type Piece, segmentLabel, templateRuns } from "../../pieces";
 import type { Place, WireSegment, WireToken } from "../../protocol";
 import type { Store } from "../../store";
 import { h } from "../dom";
-import { chipBox, foldButton, type Item, PLAIN, tokenBox } from "./boxes";
+import { chipBox, foldButton, type Item, nameOfRun, PLAIN, tokenBox } from "./boxes";
 import { eye } from "./eyes";
 
 export type Lines = {
@@ -14,7 +14,7 @@ export type Lines = {
   /** Returns the first token that differs from the page, or null. Returns each change once. */
   changed(): number | null;
   rebuild(from: number): void;
-  /** Unfolds a run of template tokens, or folds it again. */
+  /** Unfolds a run of template tokens or of thinking, or folds it again. */
   fold(start: number): void;
   /** Joins boxes if `isOne` is true of the second one's token; `within`: only among these tokens. */
   joinUnits(isOne: (at: number) => boolean, within?: Span): void;
@@ -28,6 +28,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   let builtSegments: readonly WireSegment[] = [];
   let builtFirstTarget = 0;
   let builtReplaced: readonly Place[] = [];
+  let builtThinking: readonly WireSegment[] = [];
 
   function itemAt(token: number): Item | undefined {
     const item = items[firstWhere(items.length, (k) => (items[k]?.end ?? 0) > token)];
@@ -46,12 +47,15 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const isAsBuilt = firstTarget === builtFirstTarget && replaced === builtReplaced;
     if (tokens === built && segments === builtSegments && isAsBuilt) return null;
     let from = firstWhere(Math.min(tokens.length, built.length), (i) => tokens[i] !== built[i]);
-    const other = segments.findIndex((segment, k) => headOf(segment) !== headOf(builtSegments[k]));
+    const other = segments.findIndex((_, k) => headOf(segments, k) !== headOf(builtSegments, k));
     from = Math.min(from, segments[other]?.start ?? from, builtSegments[segments.length]?.start ?? from);
+    const { value: thinking } = store.thinking;
+    from = Math.min(from, thinking.find(({ start }, k) => start !== builtThinking[k]?.start)?.start ?? from);
     if (!isAsBuilt) from = 0;
     if ((store.pieces.value[from - 1]?.mark ?? "") !== "") from--; // a mark may have become one within a word
     while (tokens[from - 1]?.role === "special") from--; // the run may have become long enough to fold
     [built, builtSegments, builtFirstTarget, builtReplaced] = [tokens, segments, firstTarget, replaced];
+    builtThinking = thinking;
     return from;
   }
 
@@ -73,11 +77,8 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   function append(from: number): void {
     const { value: tokens } = store.tokens;
     const { value: pieces } = store.pieces;
-    const runs = new Map(
-      templateRuns(tokens, store.firstTarget.value, store.targetStart.value, store.segments.value).map(
-        ({ start, end }) => [start, end],
-      ),
-    );
+    const template = templateRuns(tokens, store.firstTarget.value, store.targetStart.value, store.segments.value);
+    const runs = new Map([...template, ...store.thinking.value].map(({ start, end }) => [start, end]));
     for (let i = from; i < tokens.length; ) {
       const run = runs.get(i);
       const folded = unfolded.has(i) ? undefined : run;
@@ -101,7 +102,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
     const leads = at !== undefined && (start === at[0] || start === at[1]);
     const gap = leads && start === at[1] ? [] : gapBefore(start, spaced);
     const element = chip
-      ? chipBox({ start, end }, store.specialName.value)
+      ? chipBox({ start, end }, nameOfRun(store, start))
       : tokenBox(start, token, piece, start >= store.firstTarget.value);
     if (
       !spaced &&
@@ -162,7 +163,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   /** Before the first box of a run that the reader unfolded: what folds it again. */
   function offerFolding(run: Span): void {
     const item = items.at(-1) as Item;
-    const button = foldButton(run, store.specialName.value);
+    const button = foldButton(run, nameOfRun(store, run.start));
     item.element.before(button);
     item.nodes.push(button);
   }
@@ -170,7 +171,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   /** Returns the line of a box: that of the box before it, or a new one. `opened`: the nodes that were added for it. */
   function lineFor(previous: Item | undefined, segment: number, piece: Piece) {
     const begun = segment === previous?.segment ? undefined : store.segments.value[segment];
-    const label = begun === undefined ? null : segmentLabel(begun);
+    const label = begun === undefined ? null : labelAt(store.segments.value, segment);
     const breakDue = previous !== undefined && previous.newlines > 0 && !piece.newline;
     if (previous !== undefined && label === null && !breakDue) return { block: previous.block, opened: [] };
     const block = h("div", { className: "sw-line", dir: "auto" });
@@ -250,8 +251,8 @@ function touch(before: HTMLElement, after: HTMLElement, { joint }: Piece): void 
 }
 
 /** Returns the drawn part of a segment: its start and its label. */
-function headOf(segment: WireSegment | undefined): string {
-  return segment === undefined ? "" : `${segment.start} ${segmentLabel(segment)}`;
+function headOf(segments: readonly WireSegment[], at: number): string {
+  return segments[at] === undefined ? "" : `${segments[at].start} ${labelAt(segments, at)}`;
 }
 
 /** Returns the number of line breaks after a token. */

@@ -10,7 +10,7 @@ import type { Look } from "../../store";
 import { isHidden } from "../chosen";
 import type { ViewContext } from "../context";
 import { rested } from "../dom";
-import { BLIND, chipText, heldBy, type Item, MARKS, PLAIN, TARGET } from "./boxes";
+import { BLIND, chipText, heldBy, type Item, MARKS, nameOfRun, PLAIN, TARGET } from "./boxes";
 import type { Sight } from "./sight";
 
 const REST = 120; // ms
@@ -62,7 +62,7 @@ export function createPainter(
     item.version = version;
     const held = item.chip && !look.value.turned ? heldBy(store, item, of.value) : Number.NaN;
     if (item.chip) {
-      const text = chipText(item, store.specialName.value, held);
+      const text = chipText(item, nameOfRun(store, item.start), held);
       if (item.element.textContent !== text) item.element.textContent = text;
     }
     const marks = marksOf(item);

@@ -19,6 +19,7 @@ from ...types import Inputs
 from . import probe
 from .calls import Call, Handler, multiplied, plain
 from .interface import answering_as, attending
+from .long_texts import kept_bytes, read_from
 from .products import weighing
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ Recorder = Callable[[Kind, int, int, "torch.Tensor"], None]
 # Of each attention module of an encoder-decoder model, what kind it is. All modules of other models are "self".
 Kinds = Mapping["torch.nn.Module", Kind]
 
+_SKIPPED = 256  # queries whose weights are worth leaving out: a text is then read in two parts
 _ROUNDING = 0.02  # by which weights in half precision may miss a sum of 1
 
 # Families that never have the weights of every pair of tokens: they look through windows, or approximate.
@@ -129,9 +131,11 @@ class AttentionReader:
             return _pooled(self.model, self.inputs, n).to(at.device).expand(len(at), -1)
         return (at - len(self.inputs.source))[:, None]
 
-    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False) -> torch.Tensor:
+    def run(self, n: int, at: torch.Tensor, record: Recorder, *, once: bool = False, first: int = 0) -> torch.Tensor:
         """Run one pass over the first n rows and hand each layer's weights to `record`. Return the logits at `at`.
 
+        `first`: the first query whose weights are wanted. In a long text those before it are not computed, where the
+        model is on the interface and reads on from kept keys and values.
         Raises: UnsupportedMethod if no layer shows its weights, or if they are no shares of the text's tokens;
         and, with `once`, where a layer has two attentions (DiffLlama).
         """
@@ -175,13 +179,24 @@ class AttentionReader:
             with ExitStack() as stack:
                 for layer in layers_in(on.model.model):
                     stack.callback(layer.register_forward_pre_hook(enter).remove)
-                stack.enter_context(answering(on.model, recording(on.kinds, hear)))
-                logits = forward(on.model, self.inputs, n, at)
+                logits = on.from_query(0 if once else first, n, at, hear)
         if _needed(self.model) - set(heard):
             raise UnsupportedMethod(f"{name} does not hand out its attention weights.", cure=_CURE)
         if max(float(value) for value in beyond) > _ROUNDING:
             raise UnsupportedMethod(f"What {name} hands out are no weights: they are not shares of 1.", cure=_CURE)
         return logits
+
+    def from_query(self, first: int, n: int, at: torch.Tensor, record: Recorder) -> torch.Tensor:
+        """Do what `run` does by attention of our own, without the weights of the queries before `first` where it may.
+
+        It may in a long text, on the interface, if the model reads on from kept keys and values.
+        """
+        model = self.model
+        if first < _SKIPPED or not has_interface(model) or not kept_bytes(model, n):
+            with answering(model, recording(self.kinds, record)):
+                return forward(model, self.inputs, n, at)
+        later = recording(self.kinds, lambda kind, layer, start, w: record(kind, layer, first + start, w))
+        return read_from(model, self.inputs.at(range(n)), first, at, lambda: answering(model, later))
 
     @property
     def n_layers(self) -> int:

@@ -63,7 +63,11 @@ def graph_bytes(model: Any, n: int, d: int, element: int) -> int:
 
     Measured on Llama-like layers with SDPA attention; wider MLPs take more, GPT-2's layers a little less.
     """
+    return n_checkpoints(model) * 16 * n * d * element
+
+
+def n_checkpoints(model: Any) -> int:
+    """Return the number of layers that `checkpointed` runs again; 0 in families whose layers transformers marks not."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    layers = sum(isinstance(layer, GradientCheckpointingLayer) for layer in model.modules())
-    return layers * 16 * n * d * element
+    return sum(isinstance(layer, GradientCheckpointingLayer) for layer in model.modules())

@@ -40,7 +40,8 @@ class Facts:
     `first`: the weights' number and the logits of the first pass, which the next probe reuses. `spans`: lengths (from,
     to) between which positions are encoded alike. `packed`: the farthest reach back of a row in a sequence of changed
     ends that gave right logits. `masked`, `branched`: the rows of the longest masked text, and of the largest tree of
-    texts, that gave right logits; see `removal`.
+    texts, that gave right logits; see `removal`. `sliced`: the tokens of the longest text whose positions are encoded
+    as a short text's, so that it may be read in slices; see `long_texts`.
     """
 
     structure: int
@@ -50,6 +51,7 @@ class Facts:
     packed: int = 0
     masked: int = 0
     branched: int = 0
+    sliced: int = 0
 
     @property
     def reads_ids(self) -> bool:
@@ -91,6 +93,10 @@ class Probed(Protocol):
     @property
     def n_positions(self) -> int | None:
         """Return the number of tokens that it can read, where its config has it."""
+
+    @property
+    def takes_positions(self) -> bool:
+        """Return whether a pass may be given the positions of its rows."""
 
     @property
     def ways(self) -> tuple[Way, ...]:
@@ -136,7 +142,7 @@ def recall(source: Any, before: Facts | None) -> Facts:
     facts = facts_of(source)
     if before is not None:
         facts.found, facts.spans, facts.packed = before.found, before.spans, before.packed
-        facts.masked, facts.branched = before.masked, before.branched
+        facts.masked, facts.branched, facts.sliced = before.masked, before.branched, before.sliced
     return facts
 
 

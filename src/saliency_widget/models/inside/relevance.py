@@ -71,13 +71,14 @@ _NO_RULE = (
 )  # fmt: skip
 
 # Steps that are linear in what depends on the input, as autograd calls them; a ReLU's gradient is its identity rule,
-# and so is that of the larger of two where one is a constant (the least score that a mask leaves).
+# and so is that of the larger of two where one is a constant (the least score that a mask leaves). Keys and values that
+# were kept (`slices`) are what they were.
 _LINEAR = {
     "torch::autograd::AccumulateGrad", "Add", "Addmm", "Alias", "AsStrided", "Baddbmm", "Bmm", "Cat", "Clone",
     "ConstantPadNd", "Convolution", "Copy", "Div", "Expand", "Gather", "Index", "IndexSelect", "MaskedFill", "Maximum",
     "Mean", "Mm", "Mul", "Neg", "Permute", "Relu", "Repeat", "Reshape", "ReshapeAlias", "Rsub", "Select", "Slice",
     "Split", "SplitWithSizes", "Squeeze", "Stack", "Sub", "Sum", "T", "ToCopy", "Transpose", "Unbind", "Unsqueeze",
-    "UnsafeSplit", "UnsafeView", "View", "Where",
+    "UnsafeSplit", "UnsafeView", "View", "Where", "_Kept",
 }  # fmt: skip
 
 # Of these the numbers of the inputs of which at most one may depend on the input.

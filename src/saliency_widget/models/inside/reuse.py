@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...errors import UnsupportedMethod
 from ...types import Inputs
 from ..causal import CausalModel
+from .caches import given_cache, kept_cache
 from .hooks import Answer, answering, head_inputs
+from .long_texts import read_and_keep, reads_in_slices
 from .probe import OTHER, is_causal, near, remembers, way_of
 from .ways import Forward, Way
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from ..base import Model
+    from .long_texts import Kept
 
 # ((start, embeddings [s, d] of the rows from start on) a changed text, positions [k]) → logits and head [1, p, …]: of
 # each text in turn at those of the positions that are not before its start.
@@ -99,6 +102,9 @@ def _read(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, at: torc
     """Run one pass with a cache. Return its output and the cache, or None."""
     import torch
 
+    if reads_in_slices(model, embeddings.shape[1]):
+        output, layers = read_and_keep(model, inputs, embeddings, at)
+        return output, _cache_of(model, layers)
     ids = torch.tensor([inputs.ids[: embeddings.shape[1]]], device=model.device)
     return _pass(model, embeddings, at, input_ids=ids)
 
@@ -108,10 +114,20 @@ def _pass(model: CausalModel, embeddings: torch.Tensor, at: torch.Tensor, **give
     answer = Answer(network.get_input_embeddings(), given["input_ids"], embeddings)
     with answering([answer]), head_inputs(head, at) as heads:
         output = network(use_cache=True, **given)
-    kept = output.get("past_key_values")  # a state space model has none
+    kept = kept_cache(output)  # a state space model has none of this kind
     if len(heads) == 1:
         return Forward(output.logits, heads[0]), kept
     return Forward(output.logits[:, at], None), kept
+
+
+def _cache_of(model: CausalModel, layers: Kept) -> Any:
+    """Return a cache of transformers with these keys and values."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=model.model.config)
+    for index, (keys, values) in enumerate(layers):
+        cache.update(keys, values, index)
+    return cache
 
 
 def _is_plain(model: CausalModel, kept: Any) -> bool:
@@ -127,7 +143,6 @@ def _is_plain(model: CausalModel, kept: Any) -> bool:
 
 def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
     import torch
-    from transformers import DynamicCache
 
     n = kept.layers[0].keys.shape[2]
 
@@ -146,9 +161,7 @@ def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
         mask.masked_fill_(~sees, torch.finfo(mask.dtype).min)
         first = lengths.cumsum(0) - lengths - starts  # a row's place in the sequence, less its place in its text
         wanted = positions[None] >= starts[:, None]
-        cache = DynamicCache(config=model.model.config)
-        for index, layer in enumerate(kept.layers):
-            cache.update(layer.keys, layer.values, index)
+        cache = _cache_of(model, [(layer.keys, layer.values) for layer in kept.layers])
         output, _ = _pass(
             model,
             embeddings,
@@ -156,7 +169,7 @@ def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
             input_ids=torch.tensor([inputs.ids], device=device)[:, row],
             position_ids=row[None],
             attention_mask=mask[None, None],
-            past_key_values=cache,
+            **given_cache(model.model, cache),
         )
         return output
 

@@ -11,10 +11,15 @@ if TYPE_CHECKING:
 
 
 class Forward(NamedTuple):
-    """The output of one pass at the requested positions."""
+    """The output of one pass at the requested positions.
+
+    `pull`: from gradients [c, batch, k, hidden] of c columns at the head to those [c, batch, m, d] at the embeddings,
+    where the graph between the two is not there but made anew, part by part; None: it is there.
+    """
 
     logits: torch.Tensor  # [batch, k, vocabulary]
     head: torch.Tensor | None  # [batch, k, hidden]: what the vocabulary projection was given; None if it has no module
+    pull: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 class Texts(NamedTuple):

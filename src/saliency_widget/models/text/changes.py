@@ -54,7 +54,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """What became of the given tokens. `gone`: positions of those that are not in the new text, ascending.
+    """The fate of the given tokens in a new text. `gone`: positions of those that are not in the new text, ascending.
 
     `written`: what the new text has more, each with the position before which it stands, ascending.
     """
@@ -172,7 +172,7 @@ def _prompt_without(text: Text, rows: Collection[int]) -> Prompt | None:
 
 
 def _editable_stretch(text: Text) -> tuple[int, int]:
-    """Where the tokens are of what can be written anew: the last turn of a user, the source, or all that was given."""
+    """Return the tokens of what can be written anew: the last turn of a user, the source, or all that was given."""
     document, prompt = text.document, text.prompt
     kind = "user" if prompt is not None and prompt.chat is not None else "source"
     found = [segment for segment in document.segments if segment.kind == kind]

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from ...checks import whole_text
 from ...errors import InputError
 from ...types import Role, Segment, SegmentKind
+from .retrieved import NO_PLACE, checked_documents, places_of_documents, tokens_in
+from .thinking import ENDS
 
 Message = Mapping[str, Any]
 
@@ -27,7 +29,6 @@ _OURS = ("conversation", "messages", "tools", "tokenize", "return_tensors", "ret
 _OF_TOKENIZERS = ("add_generation_prompt", "continue_final_message", "chat_template")
 _LABELS = ("role", "type", "id", "tool_call_id", "name", "index")  # keys of a message or a call that hold no text
 _THINKING = ("reasoning_content", "reasoning", "thinking")
-_ENDS_THINKING = re.compile(r"</think(?:ing)?>|\[/THINK\]")
 # Private characters, which no text contains, around each text, with its number between them.
 _OPEN, _OPENED, _CLOSE, _CLOSED = (chr(0xF0000 + i) for i in range(4))
 _MARK = re.compile(f"{_OPEN}(\\d+){_OPENED}|{_CLOSE}(\\d+){_CLOSED}")
@@ -50,14 +51,18 @@ class Chat:
 
 
 class Written(NamedTuple):
-    """A rendered chat. `given`: the ranges [start, end) of the user's texts; `turns`: the start of each turn."""
+    """A rendered chat. `given`: the ranges [start, end) of the user's texts; `turns`: the start of each turn.
+
+    `documents`: the name and the range of each document.
+    """
 
     text: str
     given: list[tuple[int, int]]
     turns: list[tuple[int, SegmentKind, str]]
+    documents: list[tuple[str, int, int]]
 
 
-def check_chat(messages: Any, tools: Any, template: Any) -> Chat:
+def check_chat(messages: Any, tools: Any, template: Any, documents: Any = None) -> Chat:
     """Return a chat of text. Raises: InputError for anything else: no chat, no text, pictures or sound."""
     if isinstance(messages, str | Mapping) or not isinstance(messages, Sequence):
         raise InputError(
@@ -77,10 +82,15 @@ def check_chat(messages: Any, tools: Any, template: Any) -> Chat:
     ours = [name for name in template or () if name in _OURS]
     if ours:
         raise InputError(f"{ours[0]!r} is no variable of a chat template.", cure="Leave it out of template=.")
+    variables = dict(template or {})
+    if documents is not None:
+        if "documents" in variables:
+            raise InputError("There are documents= and documents in template=.", cure="Give them once.")
+        variables["documents"] = checked_documents(documents)
     chat = Chat(
         messages=tuple(copy.deepcopy(dict(message)) for message in messages),
         tools=tuple(_described(tool) for tool in tools) if tools else None,
-        variables=dict(template or {}),
+        variables=variables,
     )
     for _, text in _texts(chat):
         whole_text("A chat message", text)
@@ -150,14 +160,19 @@ def write_chat(tokenizer: Any, chat: Chat) -> Written:
     chat, text = _readable(tokenizer, chat)
     found = _places(tokenizer, chat, text)
     _check_dropped(chat, found)
-    return Written(text, _user_ranges(found), _turns(tokenizer, chat, text, found))
+    return Written(
+        text, _user_ranges(found), _turns(tokenizer, chat, text, found), places_of_documents(chat.documents, found)
+    )
 
 
 def _check_variables(tokenizer: Any, chat: Chat) -> None:
     """Raise InputError for a variable that the template never reads."""
     template = str(chat.variables.get("chat_template", tokenizer.chat_template))
     for name in chat.variables:
-        if name not in _OF_TOKENIZERS and not re.search(rf"\b{re.escape(str(name))}\b", template):
+        known = name in _OF_TOKENIZERS or re.search(rf"\b{re.escape(str(name))}\b", template)
+        if not known and name == "documents":
+            raise InputError("The chat template of this model has no place for documents.", cure=NO_PLACE)
+        if not known:
             raise InputError(
                 f"The chat template of this model has no variable {name!r}.", cure="See its chat_template."
             )
@@ -307,7 +322,7 @@ def _between(given: str, text: str, start: int, end: int) -> tuple[int, int]:
 
 def _without_thinking(given: str) -> str:
     """Return the part of a content after its thinking, which many templates drop."""
-    return _ENDS_THINKING.split(given)[-1].strip()
+    return ENDS.split(given)[-1].strip()
 
 
 def _pairs(written: str) -> Iterator[tuple[int, int, int]]:
@@ -431,8 +446,17 @@ def _turns(tokenizer: Any, chat: Chat, text: str, found: Places) -> list[tuple[i
     return begun
 
 
-def chat_tokens(tokenizer: Any, written: Written) -> tuple[list[int], list[Role], tuple[Segment, ...]]:
-    """Return the ids of a rendered chat, their roles, and its turns as segments that tile them."""
+class Encoding(NamedTuple):
+    """A rendered chat as tokens. `segments`: its turns, which tile them; `documents`: the name and tokens of each."""
+
+    ids: list[int]
+    roles: list[Role]
+    segments: tuple[Segment, ...]
+    documents: tuple[tuple[str, range], ...]
+
+
+def chat_tokens(tokenizer: Any, written: Written) -> Encoding:
+    """Return the tokens of a rendered chat."""
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(
             "This tokenizer gives no positions of its tokens, so a chat's texts cannot be told from its template.",
@@ -451,4 +475,5 @@ def chat_tokens(tokenizer: Any, written: Written) -> tuple[list[int], list[Role]
         for (_, kind, name), start, end in zip(written.turns, starts, ends, strict=True)
         if start < end or end == len(ids)
     )
-    return ids, roles, segments
+    documents = tuple((name, tokens_in(offsets, start, end)) for name, start, end in written.documents)
+    return Encoding(ids, roles, segments, documents)

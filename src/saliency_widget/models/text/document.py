@@ -8,9 +8,10 @@ from typing import Any
 
 from ...checks import whole_number
 from ...errors import InputError
-from ...export.reading import unprinted
+from ...export.reading import first_shown, unprinted
 from ...types import Inputs, Role, Segment, Target, Token
 from .prompting import Encoded
+from .thinking import with_thinking
 from .tokens import describe
 
 
@@ -36,13 +37,28 @@ class Document:
         return next(written, self.first_target)
 
     @property
+    def first_shown(self) -> int:
+        """Return the column that a page shows first."""
+        return first_shown(self.cols, self.segments)
+
+    @property
+    def answer(self) -> range:
+        """Return the columns of the answer: all, or those after the last thinking."""
+        n = len(self.tokens)
+        ends = [one.end for one in self.segments if one.kind == "thinking" and one.start < one.end < n]
+        return range(max([0, *(end - self.first_target for end in ends)]), n - self.first_target)
+
+    @property
     def cols(self) -> tuple[Token, ...]:
         """Return the generated tokens, or the classes."""
         return self.tokens[self.first_target :]
 
 
 def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> Document:
-    """Return the document of a prompt or source and the written (or forced) tokens after it."""
+    """Return the document of a prompt or source and the written (or forced) tokens after it.
+
+    What a model wrote as its thinking is a segment of its own.
+    """
     source, given, _ = encoded.inputs
     ids = (*given, *written)
     special = set(tokenizer.all_special_ids)
@@ -74,12 +90,13 @@ def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> D
         ]
         tiled = [*tiles, wrote]
     first = n + len(given)
+    apart, stretches = with_thinking(tokens, tiled, first)
     return Document(
         inputs=Inputs(source, ids),
         first_target=first,
         targets=tuple(Target(position, (i,)) for position, i in enumerate(written, start=first)),
-        tokens=tuple(tokens),
-        segments=tuple(tiled),
+        tokens=apart,
+        segments=stretches,
     )
 
 

@@ -55,6 +55,7 @@ def check_prompt(
     target: str | None = None,
     target_ids: Sequence[int] | None = None,
     segments: Mapping[str, str | tuple[int, int]] | None = None,
+    documents: Sequence[str | Mapping[str, Any]] | None = None,
 ) -> Prompt:
     """Return the prompt of these arguments.
 
@@ -88,8 +89,8 @@ def check_prompt(
     if target is not None and not isinstance(target, str):
         raise InputError(f"The target is a {type(target).__name__}, not a string.", cure="Give target_ids= for ids.")
     ids = None if input_ids is None else _whole_numbers("input_ids", input_ids)
-    if messages is None and (tools is not None or template is not None):
-        raise InputError("tools= and template= are for a chat, and there is none.", cure="Give messages=.")
+    if messages is None:
+        _check_no_chat(tools, template, documents)
     if text == "" or ids == ():
         raise InputError(f"The {given[0]} is empty.", cure="Give at least one token for the model to read.")
     whole_text("The text", text or "")
@@ -98,12 +99,23 @@ def check_prompt(
     return Prompt(
         text=text,
         second=second,
-        chat=None if messages is None else check_chat(messages, tools, template),
+        chat=None if messages is None else check_chat(messages, tools, template, documents),
         input_ids=ids,
         target=target,
         target_ids=None if target_ids is None else _whole_numbers("target_ids", target_ids),
         named=() if segments is None else check_named(segments),
     )
+
+
+def _check_no_chat(tools: Any, template: Any, documents: Any) -> None:
+    """Raise InputError if what only a chat has is given without one."""
+    if documents is not None:
+        raise InputError(
+            "documents= are for a chat, and there is none.",
+            cure='Give messages=, or write them into the text and name them: segments={"a name": "its words"}.',
+        )
+    if tools is not None or template is not None:
+        raise InputError("tools= and template= are for a chat, and there is none.", cure="Give messages=.")
 
 
 def check_max_new_tokens(n: int) -> None:
@@ -134,10 +146,11 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
     segments: tuple[Segment, ...] | None = None
     before: str | None
     roles: list[Role] | None = None
+    documents: tuple[Named, ...] = ()
     if prompt.chat is not None:
         written = write_chat(tokenizer, prompt.chat)
         before = written.text
-        ids, roles, segments = chat_tokens(tokenizer, written)
+        ids, roles, segments, documents = chat_tokens(tokenizer, written)
     else:
         ids, before = _ids(tokenizer, prompt), prompt.text
     unknown = unknown_texts(tokenizer, before, ids)
@@ -150,7 +163,7 @@ def encode_text(tokenizer: Any, prompt: Prompt) -> Encoded:
         segments=segments,
         target=_checked_target(target),
         unknown=unknown,
-        named=prompt.named,
+        named=(*prompt.named, *documents),
     )
 
 

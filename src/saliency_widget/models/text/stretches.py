@@ -44,6 +44,11 @@ def stretched(tiles: Sequence[Segment], named: Sequence[Named], text: str, ancho
     for one, two in pairwise(stretches):
         if two.start < one.end:
             raise InputError(f"The segments {one.name!r} and {two.name!r} overlap.", cure="Give separate segments.")
+    return cut_out(tiles, stretches)
+
+
+def cut_out(tiles: Sequence[Segment], stretches: Sequence[Segment]) -> list[Segment]:
+    """Return the tiles and these segments, which do not overlap, cut out of them, in order."""
     cuts = sorted({edge for one in stretches for edge in (one.start, one.end)})
     found: list[Segment] = []
     for tile in tiles:

@@ -1,0 +1,5 @@
+"""Sanity checks of maps: shuffled weights, numbers that must hold, other spellings."""
+
+from .checks import sanity
+
+__all__ = ["sanity"]
