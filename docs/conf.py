@@ -22,7 +22,7 @@ extensions = [
     "sphinx_design",
     "saliency_docs",
 ]
-exclude_patterns = ["_build", "releasing.md"]
+exclude_patterns = ["_build"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 

@@ -19,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 from saliency_widget.attribution.cards import LLM, OF_INSEQ, OURS, Card
 from saliency_widget.attribution.inseq.methods import REFUSED
 from saliency_widget.attribution.result import Attribution
-from saliency_widget.evaluation.faithfulness import METRICS
+from saliency_widget.evaluation.faithfulness.figures import METRICS
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
