@@ -167,17 +167,16 @@ function followView(model: Host, store: Store): () => void {
 }
 
 /**
- * Tells the kernel which missing column the reader looks at, at most once in FOCUS_EVERY; but not the first column
- * before anything is chosen, with which the kernel begins.
+ * Tells the kernel which missing columns the reader looks at, at most once in FOCUS_EVERY. Before anything is chosen
+ * it knows where to begin, except for the likeliest class.
  */
 function followFocus(store: Store, send: Send): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let sentAt = Number.NEGATIVE_INFINITY;
   let sent = "";
   const dispose = effect(() => {
-    const { value: rest } = store.atRest;
     const isChosen = store.hoverCol.value !== null || store.selection.value !== null || store.dragged.value !== null;
-    const cols = isChosen ? store.targetCols.value : rest?.start === 0 ? null : rest;
+    const cols = isChosen ? store.targetCols.value : store.kind.value === "classes" ? store.atRest.value : null;
     const map = store.map.value;
     clearTimeout(timer);
     if (cols === null || map === null || store.unitScores(map, cols) !== null) return;

@@ -106,6 +106,7 @@ def test_what_takes_long_begins_with_the_whole_answer_and_the_rest_has_a_price(d
     nb = desk
     impatient = "\nfrom saliency_widget.session import maps; maps._PATIENCE = 0.0  # any map takes too long\n"
     nb.begin(TINY + impatient + SHOW % (60, 60))
+    nb.page.mouse.move(5, 5)  # over no word
     nb.run_all(1)  # `run` waits for all columns, and so asks for them
     view = live(nb)
     line = view.locator(".sw-target-line")
