@@ -21,6 +21,7 @@ import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from ...errors import UnsupportedMethod
+from .caches import given_cache
 from .checkpointing import checkpointed
 from .hooks import Answer, answering, logits_of
 from .ways import Forward
@@ -174,7 +175,7 @@ class Slices:
         thrifty = self._checkpoints and torch.is_grad_enabled()
         answer = Answer(self._model.get_input_embeddings(), ids, part)
         with self._around(start), answering([answer]), checkpointed(self._model) if thrifty else nullcontext():
-            return logits_of(self._model(input_ids=ids, past_key_values=cache, use_cache=True))
+            return logits_of(self._model(input_ids=ids, use_cache=True, **given_cache(self._model, cache)))
 
     @property
     def head(self) -> Any:
