@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from .test_looks import TINY
 from .test_newcomer import seen_by_all
 from .test_quickstart import becomes, python, run, share_in, tip, token
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
-SHOW = """import saliency_widget as sw, json, numpy as np
+# Of random weights: how the page shows it is looked at, not what the numbers are.
+SHOW = """
+import json, numpy as np
 w = sw.show(
-    "demo",
+    (model, tokenizer),
     messages=[{"role": "user", "content": "Anna lives in Lisbon, Ben in Oslo. Where does Ben live?"}],
     target="<think>\\nBen is in Oslo.\\n</think>\\n\\nHe lives in Oslo.",
 )"""
@@ -38,7 +41,7 @@ def test_from_the_answer_back_through_the_thinking(desk: Any) -> None:
     """Folded with its share, and opened; each step has the numbers that Python has, and what is saved is that step."""
     nb = desk
     nb.page.emulate_media(reduced_motion="reduce")
-    nb.begin(SHOW)
+    nb.begin(TINY + SHOW)
     view = run(nb)
     chip = view.locator(".sw-chip", has_text="thinking")
     assert chip.inner_text().startswith("thinking · ")
