@@ -117,7 +117,9 @@ def test_a_text_beyond_a_border_of_positions_is_not_cut(kind: str, monkeypatch: 
     ],
     ids=str,
 )
-@pytest.mark.parametrize("name", ["llama", "gemma2", "gpt_neox"])
+@pytest.mark.parametrize(
+    "name", ["llama", *(pytest.param(name, marks=pytest.mark.long) for name in ("gemma2", "gpt_neox"))]
+)
 def test_a_plan_changes_no_number_of_a_map(
     name: str, method: str, settings: dict[str, Any], plan: Plan, monkeypatch: pytest.MonkeyPatch, as_lent: Any
 ) -> None:
