@@ -9,6 +9,7 @@ import pytest
 
 import saliency_widget as sw
 from saliency_widget.session import maps
+from saliency_widget.session.pace import Pace
 
 from ..families import made
 from .harness import TARGET, TEXT
@@ -140,3 +141,20 @@ def test_back_at_a_text_its_whole_answer_is_there(tiny_model, harness) -> None:
     again = [m["n_cols"] for m in h.of("column") if m["map"] == first][before:]
     assert again == [h.last("map")["n_cols"]]
     assert h.last("rest")["map"] == first
+
+
+def test_the_time_of_a_first_column_is_no_price(tiny_model, harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It includes a look at the model, however long that takes: columns of a short text come without being asked."""
+    seconds = iter([100.0])
+
+    class Slow(Pace):
+        def elapsed(self) -> float:
+            return next(seconds, 0.001)
+
+    monkeypatch.setattr(maps, "Pace", Slow)
+    h = harness(tiny_model, text=TEXT, max_new_tokens=8)
+    h.start()
+    idle(h)
+    assert next(seconds, None) is None, "the first column was timed"
+    assert not h.of("rest")
+    assert len(columns_of(h)) == len(h.controller.attribution.cols)

@@ -24,7 +24,7 @@ class Entry:
     seconds: float = 0.0
     spot: Spot | None = None
     together: Chunk | None = None  # the one column of the whole answer as one target
-    each: float | None = None  # the seconds that a column took
+    each: float | None = None  # the seconds that a column takes, as measured so far
     is_wanted: bool = False  # whether somebody asked for all columns, whatever they cost
 
     def hops(self) -> range:
@@ -59,6 +59,10 @@ class Entry:
         """Forget all columns."""
         self.chunks.clear()
         self.together = None
+
+    def took(self, seconds: float, n: int) -> None:
+        """Take note that n columns took so many seconds. The first ones may include a look at the model."""
+        self.each = seconds / n if self.each is None else min(self.each, seconds / n)
 
     def price(self, n: int) -> float | None:
         """Return about how many seconds n more columns take; None before any was measured."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _SAME = 0.01  # a share of a column: maps that differ by less look the same
 _PATIENCE = 5.0  # seconds of work, beyond which only columns that somebody looks at are computed by themselves
+_MUCH = 30.0  # the same for a text that is not large: it costs so much only where the machine is slow, or busy
 _EARLY = 512  # rows, beyond which a column takes so long that the text is written first
 _LARGE = 4096  # rows times targets, from which on the whole answer comes first, before anything was measured
 
@@ -296,7 +297,8 @@ class Maps:
             elif isinstance(part, Spot):
                 entry.spot = part
         entry.seconds += pace.elapsed()
-        entry.each = pace.elapsed() / len(cols)
+        if len(entry.chunks) > 1:  # the time of the first one includes a look at the model
+            entry.took(pace.elapsed(), len(cols))
 
     def _fill(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
         known = model.facts.reads_ids
@@ -357,9 +359,16 @@ class Maps:
         rests = frozenset(todo - chosen)
         if entry is self._shown:
             self.rests = rests
+        self._tell_rest(entry, rests)
+        pace, n = Pace(), len(chosen)
+        self._compute_columns(model, document, entry, question, chosen)
+        if n and rests:
+            entry.took(pace.elapsed(), n)
+            self._tell_rest(entry, rests)
+
+    def _tell_rest(self, entry: Entry, rests: Collection[int]) -> None:
         if rests:
             self._shelf.rest(entry.map_id, len(rests), entry.price(len(rests)) or 0.0)
-        self._compute_columns(model, document, entry, question, chosen)
 
     def _chosen(self, model: Model, document: Document, entry: Entry, question: Question, todo: set[int]) -> set[int]:
         """Return the columns to compute now; of a map that takes long, tell the pages the whole answer first.
@@ -375,10 +384,12 @@ class Maps:
         if entry.is_wanted or not (todo and may_rest and method is not None and method.spans):
             return todo
         price = entry.price(len(todo))
-        takes_long = len(document.rows) * len(todo) >= _LARGE if price is None else price > _PATIENCE
+        is_large = len(document.rows) * len(todo) >= _LARGE
+        patience = _PATIENCE if is_large else _MUCH
+        takes_long = is_large if price is None else price > patience
         if takes_long and entry.together is None:
             self._compute_together(model, document, entry, question)
-            takes_long = (entry.price(len(todo)) or 0.0) > _PATIENCE
+            takes_long = (entry.price(len(todo)) or 0.0) > patience
         if not takes_long:
             return todo
         looked_at = self._looked_at or ()
@@ -394,7 +405,7 @@ class Maps:
             checked=entry.spot is not None,
         ):  # fmt: skip
             if isinstance(part, Chunk):
-                entry.each = entry.each or pace.elapsed()
+                entry.took(pace.elapsed(), 1)
                 entry.together = part
                 self._shelf.fill_together(entry.map_id, answer, part.scores[:, 0])
             elif isinstance(part, Spot):
