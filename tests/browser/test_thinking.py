@@ -58,7 +58,6 @@ def test_from_the_answer_back_through_the_thinking(desk: Any) -> None:
         f"w.attribution.rows], {at - first}].sum())",
     )
     assert f"{100 * share:.0f} %" in chip.inner_text()
-    seen_by_all(nb, view, "thinking-direct")
     chip.click()
     assert view.locator(".sw-unfolded", has_text="fold thinking").count() == 1
     assert view.locator(".sw-token", has_text="Ben").count() >= 3
@@ -74,8 +73,10 @@ def test_from_the_answer_back_through_the_thinking(desk: Any) -> None:
             assert share_in(tip(view)) == pytest.approx(own[row], abs=6e-4)
         nb.page.mouse.move(5, 5)
         assert "goes this way" in view.locator(".sw-notes").inner_text()
-        seen_by_all(nb, view, f"thinking-step-{hop}")
+        if hop == 1:
+            seen_by_all(nb, view, "thinking-step-1")
     # What is saved with the notebook is the step on show.
+    nb.code("_ = w.wait()")  # which ends once the static map is in the output
     nb.command("docmanager:save", wait=True)
     assert becomes(nb, f"'through the thinking, step 2' in open({str(nb.file)!r}).read()", True)
     goes(nb, view, "direct", 0)

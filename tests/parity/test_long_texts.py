@@ -61,8 +61,14 @@ def ids_of(n: int) -> list[int]:
 # ── the same gradient ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("checkpoints", [False, True])
-@pytest.mark.parametrize("name", ABLE)
+@pytest.mark.parametrize(
+    ("name", "checkpoints"),
+    [
+        pytest.param(name, on, marks=() if not on or name in ("llama", "gpt2") else pytest.mark.long)
+        for name in ABLE
+        for on in (False, True)
+    ],
+)
 def test_slices_have_the_gradient_of_one_pass(name: str, checkpoints: bool) -> None:
     """Of two texts and three columns, one of which asks for nothing of the last slice; and the same logits.
 
