@@ -1,4 +1,4 @@
-"""How often maps by way of the thinking name the fact that an answer was copied from, in planted models.
+"""Planted models: the share of texts in which maps by way of the thinking name the fact that was copied.
 
 Run `python -m benchmarks.thinking --out benchmarks/results/thinking.json`.
 

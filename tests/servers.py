@@ -199,6 +199,7 @@ class JsonHandler(BaseHTTPRequestHandler):
         self.answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
 
     def answer(self, body: Any) -> None:
+        """Answer a request with this body: each server has its own way."""
         raise NotImplementedError
 
     def say(self, status: int, body: Any) -> None:

@@ -6,8 +6,8 @@ MathML needs no script and no network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from code_of_maps import MapCode
 from docutils import nodes
@@ -85,49 +85,40 @@ def _facts(card: Card) -> list[str]:
     return ["```{list-table}", *(f"* - {name}\n  - {fact}" for name, fact in facts.items()), "```"]
 
 
-class _Table(SphinxDirective):
+Rows: TypeAlias = Iterator[tuple[str, ...]]
+
+
+def _trust_figures() -> Rows:
+    for each in METRICS.values():
+        yield f"**{each.label}** (`{each.id}`)", each.reads, _linked(each.reference)
+
+
+def _inseq_methods() -> Rows:
+    for card in OF_INSEQ.values():
+        yield f"`{card.id}`", card.reads, card.cost
+
+
+def _inseq_refused() -> Rows:
+    for name, refused in REFUSED.items():
+        yield f"`{name}`", refused.reason, ", ".join(f"`{each}`" for each in refused.instead)
+
+
+# By the name of the directive: the head of a table, and the cells of each row, as Markdown.
+TABLES: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
+    "trust-figures": (("figure", "how to read it", "source"), _trust_figures),
+    "inseq-methods": (("method", "how to read it", "cost"), _inseq_methods),
+    "inseq-refused": (("method", "why not", "use instead"), _inseq_refused),
+}
+
+
+class Table(SphinxDirective):
     """A table that is made from one of the package's own, so that it is never out of date."""
 
-    head: tuple[str, ...] = ()
-
-    def rows(self) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of each row, as Markdown."""
-        raise NotImplementedError
-
     def run(self) -> list[nodes.Node]:
-        """Return the table."""
-        lines = [self.head, ("---",) * len(self.head), *self.rows()]
+        """Return the table of this directive's name."""
+        head, rows = TABLES[self.name]
+        lines = [head, ("---",) * len(head), *rows()]
         return self.parse_text_to_nodes("\n".join("| " + " | ".join(line) + " |" for line in lines))
-
-
-class TrustFigures(_Table):
-    """The figures of `evaluate`."""
-
-    head = ("figure", "how to read it", "source")
-
-    def rows(self) -> Iterator[tuple[str, ...]]:  # noqa: D102
-        for each in METRICS.values():
-            yield f"**{each.label}** (`{each.id}`)", each.reads, _linked(each.reference)
-
-
-class InseqMethods(_Table):
-    """The methods of inseq that are offered."""
-
-    head = ("method", "how to read it", "cost")
-
-    def rows(self) -> Iterator[tuple[str, ...]]:  # noqa: D102
-        for card in OF_INSEQ.values():
-            yield f"`{card.id}`", card.reads, card.cost
-
-
-class InseqRefused(_Table):
-    """The methods of inseq that are not offered."""
-
-    head = ("method", "why not", "use instead")
-
-    def rows(self) -> Iterator[tuple[str, ...]]:  # noqa: D102
-        for name, refused in REFUSED.items():
-            yield f"`{name}`", refused.reason, ", ".join(f"`{each}`" for each in refused.instead)
 
 
 def _linked(reference: str) -> str:
@@ -173,9 +164,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx of them."""
     app.add_directive("map", Map)
     app.add_directive("method-card", CardOf)
-    app.add_directive("trust-figures", TrustFigures)
-    app.add_directive("inseq-methods", InseqMethods)
-    app.add_directive("inseq-refused", InseqRefused)
+    for name in TABLES:
+        app.add_directive(name, Table)
     app.connect("autodoc-process-docstring", _code_as_code)
     app.connect("html-page-context", _readable_by_all, priority=900)  # after the theme
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))

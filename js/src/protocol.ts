@@ -356,7 +356,7 @@ export type ToKernel =
       hop?: number;
       col?: number;
       aside?: boolean;
-      /** Whether the columns that rest are computed, too. */
+      /** Asks for the columns that rest, too. */
       all?: boolean;
     }
   | ({ type: "branch"; col: number; token: number } & Change)

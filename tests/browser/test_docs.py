@@ -91,7 +91,7 @@ def check(reader: Any, site: Path, name: str, scheme: str) -> None:
     page.screenshot(path=SHOTS / f"docs-{name.replace('/', '-')}-{scheme}.png")
 
 
-# Which of a map's boxes is its last target, by the data that the map carries.
+# Finds the box of a map's last target, by the data that the map carries.
 LAST_TARGET = """map => {
   const { cols } = JSON.parse(map.querySelector('script.sw-data').textContent);
   return cols.lastIndexOf(Math.max(...cols.filter(col => col !== null)));

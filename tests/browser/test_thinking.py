@@ -75,7 +75,7 @@ def test_from_the_answer_back_through_the_thinking(desk: Any) -> None:
         assert "goes this way" in view.locator(".sw-notes").inner_text()
         if hop == 1:
             seen_by_all(nb, view, "thinking-step-1")
-    # What is saved with the notebook is the step on show.
+    # The step on show is saved with the notebook.
     nb.code("_ = w.wait()")  # which ends once the static map is in the output
     nb.command("docmanager:save", wait=True)
     assert becomes(nb, f"'through the thinking, step 2' in open({str(nb.file)!r}).read()", True)

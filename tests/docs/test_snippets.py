@@ -20,7 +20,7 @@ from .pages import name_of, pages, snippets
 
 pytestmark = [
     pytest.mark.demo,
-    # What other packages say of themselves while they are used as their own pages say.
+    # Other packages warn of themselves, though they are used as their own pages say.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -89,7 +89,7 @@ def test_the_snippets_of_a_page_run(
 
 
 def test_a_snippet_that_fails_is_heard(tmp_path: Path) -> None:
-    """What a snippet raises reaches the test, with the line of the page."""
+    """An exception of a snippet reaches the test, with the line of the page."""
     page = tmp_path / "page.md"
     page.write_text("text\n\n```python\nx = 1\n1 / 0\n```\n")
     with pytest.raises(ZeroDivisionError) as found:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from saliency_widget.models.base import Model
 
 shared_model = cache(copying_model)
-# What luck may reach: one fact of five is right, and of few texts more than 0.35 are by chance.
+# Luck may reach this share: one fact of five is right, and of few texts more than 0.35 are by chance.
 AT_MOST = {12: 0.5, 200: 0.35}
 
 

@@ -589,7 +589,7 @@ def test_a_worker_of_ray_makes_the_lines_of_a_run(tmp_path, monkeypatch):
 
 
 def test_ray_is_started_by_the_thread_of_the_user(tmp_path, monkeypatch):
-    """What Ray starts ends with the thread that started it, and the next run would end the whole process."""
+    """Ray's processes end with the thread that started them, and the next run would end the whole process."""
     threads = []
 
     def start() -> None:

@@ -1,4 +1,4 @@
-"""What a model wrote as its thinking is a segment of its own; a map by way of it has hops, or is refused."""
+"""The thinking that a model wrote is a segment of its own; a map by way of it has hops, or is refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def segments_of(model: Any, target: str, **given: Any) -> list[tuple[str, str]]:
     ],
 )  # fmt: skip
 def test_thinking_in_any_marks_is_a_segment_with_its_marks(before: str, after: str, tiny_model: Any) -> None:
-    """What was given and what follows keep their own. A map goes by way of what is between the marks."""
+    """The given text and the answer keep their own segments. A map goes by way of what is between the marks."""
     found = segments_of(tiny_model, f"{before}the dad had{after} a cab")
     assert [name for name, _ in found] == ["paragraph 1", "thinking", "paragraph 1"]
     assert found[2][1] == " a cab"
@@ -236,7 +236,7 @@ def test_a_classifier_has_nothing_to_go_through() -> None:
 
 
 def test_a_norm_of_a_signed_method_has_hops() -> None:
-    """What `reduction="l2"` leaves has no sign."""
+    """A map with `reduction="l2"` has no sign."""
     a = sw.attribute(
         made("gpt2"), ASKED, target="<think>the dad</think> a", through="thinking", method="input_x_gradient",
         reduction="l2", progress=False,

@@ -90,15 +90,19 @@ def test_all_columns_come_when_they_are_asked_for(tiny_model, harness, by: str) 
     assert len({m["map"] for m in h.of("map")}) == 1, "the columns that were there are kept"
 
 
-@pytest.mark.usefixtures("no_patience")
-@pytest.mark.parametrize("method", ["attention", "occlusion"])
-def test_a_method_whose_cost_does_not_grow_with_targets_computes_all(tiny_model, harness, method: str) -> None:
-    h = harness(tiny_model, method=method, **PROMPT)
+def computes_all(h: Any) -> None:
+    """Check that all columns come without being asked for, and no whole answer."""
     h.start()
     idle(h)
     assert not h.of("rest")
     assert not h.together
     assert len(columns_of(h)) == len(h.controller.attribution.cols)
+
+
+@pytest.mark.usefixtures("no_patience")
+@pytest.mark.parametrize("method", ["attention", "occlusion"])
+def test_a_method_whose_cost_does_not_grow_with_targets_computes_all(tiny_model, harness, method: str) -> None:
+    computes_all(harness(tiny_model, method=method, **PROMPT))
 
 
 @pytest.mark.usefixtures("no_patience")
@@ -116,12 +120,7 @@ def test_a_new_page_hears_the_whole_answer_and_the_price(tiny_model, harness) ->
 
 
 def test_a_short_text_is_computed_as_it_is(tiny_model, harness) -> None:
-    h = harness(tiny_model, **PROMPT)
-    h.start()
-    idle(h)
-    assert not h.of("rest")
-    assert not h.together
-    assert len(columns_of(h)) == len(h.controller.attribution.cols)
+    computes_all(harness(tiny_model, **PROMPT))
 
 
 @pytest.mark.usefixtures("no_patience")

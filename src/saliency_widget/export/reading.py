@@ -140,14 +140,19 @@ _JOINING = frozenset(
 
 
 def first_shown(targets: Sequence[TokenLike], segments: Sequence[SegmentLike]) -> int:
-    """Return the index of the target that is shown first: see `first_word`, after thinking that an answer follows.
+    """Return the index of the target that is shown first: the `first_word` of the answer.
 
     The page has the same rule in js/src/reading.ts.
     """
+    begin = answer_begin(targets, segments)
+    return begin + first_word(targets[begin:])
+
+
+def answer_begin(targets: Sequence[TokenLike], segments: Sequence[SegmentLike]) -> int:
+    """Return the index of the first target after the last thinking that an answer follows; 0 without thinking."""
     last = max((target.position for target in targets), default=-1)
     ends = [segment.end for segment in segments if segment.kind == "thinking" and segment.end <= last]
-    begin = next((col for col, target in enumerate(targets) if target.position >= max(ends, default=0)), 0)
-    return begin + first_word(targets[begin:])
+    return next((col for col, target in enumerate(targets) if target.position >= max(ends, default=0)), 0)
 
 
 def first_word(targets: Sequence[TokenLike]) -> int:

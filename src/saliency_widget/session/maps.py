@@ -141,10 +141,9 @@ class Maps:
         no more now than when the text is complete. Raises: Cancelled.
         """
         method = method_of(question.card)
-        bare = (
-            question.foil is None and question.col is None and question.through is None
-        )  # else only the whole text shows whether it is valid
-        if not (self._may_begin_early and bare and method and method.early) or method.lacks(model):
+        # Of others only the whole text shows whether they are valid.
+        is_plain = question.foil is None and question.col is None and question.through is None
+        if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
             return
         if len(document.rows) > _EARLY and method.spans:
             return
@@ -375,13 +374,7 @@ class Maps:
 
         All of them, or if that takes long those of the words that the reader looks at.
         """
-        method = method_of(question.card)
-        by_target = question.card.work is not None and question.card.work.per_target > 0
-        is_text = model.is_causal and document.cols[0].role != "class"
-        may_rest = (
-            question.col is None and question.through is None and len(document.cols) > 1 and is_text and by_target
-        )
-        if entry.is_wanted or not (todo and may_rest and method is not None and method.spans):
+        if not todo or entry.is_wanted or not _may_rest(model, document, question):
             return todo
         price = entry.price(len(todo))
         is_large = len(document.rows) * len(todo) >= _LARGE
@@ -464,6 +457,15 @@ class Maps:
     def _publish(self, whole: Attribution) -> None:
         self.attribution = whole
         self._on_finished(whole)
+
+
+def _may_rest(model: Model, document: Document, question: Question) -> bool:
+    """Return whether each column has its own cost, and a whole answer can be explained as one target."""
+    method, work = method_of(question.card), question.card.work
+    is_of_all = question.col is None and question.through is None and len(document.cols) > 1
+    is_text = model.is_causal and document.cols[0].role != "class"
+    costs_each = work is not None and work.per_target > 0
+    return is_of_all and is_text and costs_each and method is not None and method.spans
 
 
 def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:

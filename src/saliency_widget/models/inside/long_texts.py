@@ -1,4 +1,4 @@
-"""How a long text is read: in one pass, with layer checkpoints, or in slices over a cache; by what each needs.
+"""The choice of a plan for a long text: one pass, layer checkpoints or slices over a cache, by what each needs.
 
 The bytes are measured on two short texts, not known by family: what a pass keeps for its way back grows with the
 tokens, and with their pairs where attention weights are there (eager attention, soft caps, some rules). Slices keep
@@ -41,7 +41,7 @@ _CURE = (
     "Shorten the text, free memory on the device, load the model in a smaller dtype, or take attention, or occlusion "
     'with unit="segment".'
 )
-# How far gradients in slices may be from those of one pass, as a share of the largest.
+# Gradients in slices may differ by this share of the largest from those of one pass.
 _GRADIENTS = {"float64": 1e-5, "float32": 1e-3, "float16": 3e-2, "bfloat16": 0.2}
 
 

@@ -76,7 +76,7 @@ class _Store:
 
 
 class _Kept(torch.autograd.Function):
-    """What a layer attends to: rows that were kept, and the new ones at their end, as they were kept."""
+    """The rows that a layer attends to: those that were kept, and the new ones at their end, as they were kept."""
 
     @staticmethod
     def forward(ctx: Any, _new: torch.Tensor, seen: torch.Tensor, store: _Store) -> torch.Tensor:

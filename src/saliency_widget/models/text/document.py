@@ -8,7 +8,7 @@ from typing import Any
 
 from ...checks import whole_number
 from ...errors import InputError
-from ...export.reading import first_shown, unprinted
+from ...export.reading import answer_begin, first_shown, unprinted
 from ...types import Inputs, Role, Segment, Target, Token
 from .prompting import Encoded
 from .thinking import with_thinking
@@ -44,9 +44,7 @@ class Document:
     @property
     def answer(self) -> range:
         """Return the columns of the answer: all, or those after the last thinking."""
-        n = len(self.tokens)
-        ends = [one.end for one in self.segments if one.kind == "thinking" and one.start < one.end < n]
-        return range(max([0, *(end - self.first_target for end in ends)]), n - self.first_target)
+        return range(answer_begin(self.cols, self.segments), len(self.cols))
 
     @property
     def cols(self) -> tuple[Token, ...]:
@@ -57,7 +55,7 @@ class Document:
 def describe_text(tokenizer: Any, encoded: Encoded, written: Sequence[int]) -> Document:
     """Return the document of a prompt or source and the written (or forced) tokens after it.
 
-    What a model wrote as its thinking is a segment of its own.
+    The thinking that a model wrote is a segment of its own.
     """
     source, given, _ = encoded.inputs
     ids = (*given, *written)
