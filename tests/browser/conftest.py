@@ -22,6 +22,8 @@ import pytest
 from jupyter_client import BlockingKernelClient
 from playwright.sync_api import sync_playwright
 
+from .by_heart import save_by_heart
+
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 ARGUMENTS = [
     "--no-sandbox",
@@ -88,8 +90,11 @@ CLOSE_ALL = """async () => {
 # Both widths and both themes, each once: what depends on both together is rare, and a look takes seconds.
 LOOKS = ((700, "Dark"), (1400, "Light"))
 GUARD = 300  # s, against what never ends: a machine may be busy
-# In the kernel, before the first notebook and between two.
-WARM_UP = "import saliency_widget as sw\nsw.load_model('demo')\ndel sw"
+# In the kernel, before the first notebook and between two. A model that nobody holds would be loaded for each notebook.
+WARM_UP = """import sys, types
+import saliency_widget as sw
+sys.modules["held"] = types.SimpleNamespace(models=[sw.load_model(name) for name in ("demo", "./by_heart")])
+del sw"""
 FORGET = "import ipywidgets\nipywidgets.Widget.close_all()\nget_ipython().reset()"
 
 
@@ -316,6 +321,7 @@ def chromium() -> Any:
 
 @pytest.fixture(scope="session")
 def kernel(lab: Lab) -> Kernel:
+    save_by_heart(lab.root / "by_heart")
     return Kernel(lab)
 
 
