@@ -78,7 +78,7 @@ EXECUTE = """async ([code, milliseconds]) => {
 # What a page is made with, and given back before another test: tests change these.
 VIEWPORT = {"width": 1400, "height": 1000}
 MEDIA = {
-    "color_scheme": "light", "reduced_motion": "no-preference", "forced_colors": "none", "contrast": "no-preference",
+    "color_scheme": "light", "reduced_motion": "reduce", "forced_colors": "none", "contrast": "no-preference",
 }  # fmt: skip
 # Whether this page shows this server's JupyterLab, with its application at hand.
 AT_HOME = "url => location.href.startsWith(url) && window.jupyterapp?.shell !== undefined"
@@ -241,7 +241,7 @@ class Notebook:
             self.page.goto(self.lab.url + self.lab.address.format(self.name))
         self.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
         if kernel:
-            self.page.wait_for_function(READY, timeout=60_000)
+            self.page.wait_for_function(READY, polling=50, timeout=60_000)
 
     def write(self, *cells: str) -> None:
         notebook = nbformat.v4.new_notebook(
@@ -269,7 +269,7 @@ class Notebook:
 
     def run_all(self, count: int) -> None:
         self.command("notebook:run-all-cells")
-        self.page.wait_for_function(DONE, arg=count, timeout=120_000)
+        self.page.wait_for_function(DONE, arg=count, polling=50, timeout=120_000)
 
     def begin(self, cell: str) -> None:
         """Run another first cell in the same kernel, after clearing the outputs of the one before."""

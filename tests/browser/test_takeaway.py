@@ -108,7 +108,7 @@ def test_json_holds_the_map(drawer: Any) -> None:
         ours = np.array([[np.nan if x is None else x for x in col] for col in found[name]], dtype=np.float32).T
         theirs = np.array(json.loads(nb.code(f"print(json.dumps(w.attribution.{expression}.tolist()))")), np.float32)
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-    probability = python(nb, "float(w.attribution.step_scores["probability"][0])")
+    probability = python(nb, "float(w.attribution.step_scores['probability'][0])")
     assert found["cols"][0]["probability"] == pytest.approx(probability, rel=1e-5)
 
 
