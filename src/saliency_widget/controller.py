@@ -99,8 +99,9 @@ class Controller:
         shelf = Shelf(sender)
         grown, turned = self._on_growth, self._on_new_text
         self._trail = Trail(
-            sender, job.prompt, job.max_new_tokens, given=job.model, check=check, turned=turned, grown=grown
-        )
+            sender, job.prompt, job.max_new_tokens, given=job.model, check=check, turned=turned, grown=grown,
+            early_left=lambda total: self._maps.early_left(total),  # noqa: PLW0108 (there are no maps yet)
+        )  # fmt: skip
         host = Host(loaded=self._loaded, document=self._document, check=check, memory_budget=budget)
         self._conversation = talks = Conversation(sender, shelf, job.explainer, host)
         self._maps = Maps(

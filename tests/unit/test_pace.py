@@ -10,8 +10,11 @@ import pytest
 
 from saliency_widget.attribution.problem import Chunk, Progress
 from saliency_widget.models.steps import Step
-from saliency_widget.session import maps, pace, sender
+from saliency_widget.session import maps, pace, sender, trail
 from saliency_widget.session.pace import Pace
+
+from ..families import made
+from .harness import before_each_pass
 
 
 @pytest.fixture
@@ -91,3 +94,42 @@ def test_the_page_hears_how_long_a_steady_map_takes_between_batches_and_inside_t
     for told, left in zip(said, truth, strict=True):
         if left <= 0.9 * whole:
             assert told == pytest.approx(left, rel=0.25, abs=1e-6)
+
+
+def test_while_a_text_is_written_the_time_left_counts_the_columns_that_come_in_between(
+    harness: Any, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    """A token takes 1 s and a column 2 s: once a batch was measured, the time until all 40 are written is right."""
+    model = made("llama")
+    monkeypatch.setattr(trail, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(trail, "_UPDATE_INTERVAL", 0.0)
+    monkeypatch.setattr(maps, "_PATIENCE", 1e9)
+
+    def columns(_model: Any, _question: Any, document: Any, schedule: Any, *_: Any, **__: Any) -> Any:
+        while cols := schedule.take(16):
+            clock.now += 2 * len(cols)
+            yield Chunk(cols, np.ones((len(document.rows), len(cols)), np.float32), [Step(0.5, (), ()) for _ in cols])
+
+    def written() -> None:
+        clock.now += 1
+
+    said: list[tuple[float, float | None]] = []
+    tell = sender.Sender.tell
+
+    def hear(self: sender.Sender, *messages: Any, **more: Any) -> None:
+        said.extend(
+            (clock.now, m["seconds_left"]) for m in messages if m["type"] == "status" and m["what"] == "Writing"
+        )
+        tell(self, *messages, **more)
+
+    monkeypatch.setattr(sender.Sender, "tell", hear)
+    with before_each_pass(model, written):
+        monkeypatch.setattr(maps.pipeline, "columns", columns)
+        h = harness(model, text="the cab", max_new_tokens=40)
+        h.start()
+        h.done()
+    end = said[-1][0]
+    told = [(end - now, left) for now, left in said if left is not None]
+    assert len(told) > 20, "from the tenth token on"
+    for left_in_truth, left in told:
+        assert left == pytest.approx(left_in_truth, rel=0.25, abs=2)

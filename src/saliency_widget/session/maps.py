@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _SAME = 0.01  # a share of a column: maps that differ by less look the same
 _PATIENCE = 5.0  # seconds of work, beyond which only columns that somebody looks at are computed by themselves
 _MUCH = 30.0  # the same for a text that is not large: it costs so much only where the machine is slow, or busy
+_FIRST_BATCH = 8  # columns, of a text that is still being written
 _EARLY = 512  # rows, beyond which a column takes so long that the text is written first
 _LARGE = 4096  # rows times targets, from which on the whole answer comes first, before anything was measured
 
@@ -160,6 +161,14 @@ class Maps:
             self._may_begin_early = False
             entry.forget()
 
+    def early_left(self, total: int) -> float | None:
+        """Return the seconds that columns take until `total` tokens are written; None before a batch was measured."""
+        entry = self._early
+        method = None if entry is None else method_of(entry.question.card)
+        if entry is None or method is None or entry.seconds > _PATIENCE:
+            return 0.0
+        return entry.price((total - len(entry.done())) // method.early * method.early)
+
     def finish_early(self, model: Model, document: Document, *, cut_short: bool) -> None:
         """Move the map that was begun while the text was written to the cache.
 
@@ -280,8 +289,10 @@ class Maps:
             return looked_at[:1]
         if not done and waiting:
             return [document.first_shown]
-        takes_long = self._early is not None and self._early.seconds > _PATIENCE
-        return waiting[:batch] if len(waiting) >= batch and not takes_long else []
+        if self._early is not None and self._early.seconds > _PATIENCE:
+            return []
+        size = min(batch, _FIRST_BATCH) if len(done) == 1 else batch  # a small one tells soon what a column takes
+        return waiting[:size] if len(waiting) >= size else []
 
     def _fill_early(self, model: Model, document: Document, entry: Entry, cols: list[int]) -> None:
         pace, schedule, question = Pace(), Schedule(cols), entry.question

@@ -32,7 +32,8 @@ class Trail:
     """The history of texts. Only the worker's thread uses it, with a shadow of the model.
 
     `turned` is called before the pages are told of another text; `grown` is called with a text that is being written
-    whenever the pages were told of more of it. `check` and `grown` may raise to stop; the text so far stays.
+    whenever the pages were told of more of it; `early_left` returns the seconds that this will take until a number of
+    tokens is written. `check` and `grown` may raise to stop; the text so far stays.
     `given`: the model as the user named it.
     """
 
@@ -46,6 +47,7 @@ class Trail:
         check: Callable[[], None],
         turned: Callable[[], None],
         grown: Callable[[Model, Document], None],
+        early_left: Callable[[int], float | None],
     ) -> None:
         self._sender = sender
         self._prompt = prompt
@@ -54,6 +56,7 @@ class Trail:
         self._check = check
         self._turned = turned
         self._grown = grown
+        self._early_left = early_left
         self._texts: list[Text] = []
         self._at = -1
 
@@ -228,7 +231,8 @@ class Trail:
             tell_steps(self._sender, model, range(n_begun + told, n_begun + len(steps)), steps[told:])
             told = len(steps)
             if len(written) == n_begun + told:  # otherwise the target is forced, and nothing is written
-                left = pace.left(len(written), total)
+                writing, columns = pace.left(len(written), total), self._early_left(total)
+                left = None if writing is None or columns is None else writing + columns
                 self._sender.tell(status("generating", "Writing", len(written), total, left if told > 1 else None))
             sent_at = time.perf_counter()
             # Messages of a long text take long to make: spend no more than a sixth of the time on them.
