@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from saliency_widget.evaluation.faithfulness.findings import Band, Floor, Judgem
 from saliency_widget.evaluation.faithfulness.judging import Setting, check_asked, judge_setting
 from saliency_widget.evaluation.faithfulness.unit_scores import Aim
 from saliency_widget.evaluation.rankings import antithetic
+from saliency_widget.evaluation.sanity import sanity
 
 from ..families import CLASSIFIERS, byte_tokenizer, columns_of, made, plain_logits
 from .parrot import Parrot
@@ -594,6 +596,33 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path):
     assert repr(again) == repr(v)
 
 
+def test_sanity_is_one_of_the_figures(tmp_path: Path):
+    """Asked for, it stands in the table, the displays and the file, as `sanity` finds it; and files without it are read."""
+    maps = [a_map(), a_map(method="random")]
+    v = evaluated(maps, sanity=True)
+    found = sanity(made("gpt2"), maps, progress=False)
+    assert v.sanity is not None
+    assert v.sanity.checks == found.checks
+    assert v.warnings[-1] == found.warnings[-1]
+    assert v.warnings[-1].startswith("Random stays as it is")
+    frame = v.to_dataframe()
+    line = frame[(frame["map"] == "Random") & (frame.metric == "weights: all weights")]
+    assert (line.value.item(), line.target.item(), line.operator.item()) == (pytest.approx(1.0), "", "")
+    assert len(frame) == 2 * 9 + len(found.checks)
+    assert set(frame.dtypes[["value", "random_mean", "random_low", "random_high", "p"]].astype(str)) == {"float64"}
+    for shown in (repr(v), v._repr_html_()):
+        assert found.sentences[1] in shown
+    path = tmp_path / "v.json"
+    v.save(path)
+    assert Evaluation.load(path) == v
+    whole = json.loads(path.read_text())
+    inner = json.loads(whole["evaluation"])
+    del inner["sanity"]
+    text = json.dumps(inner)
+    path.write_text(json.dumps(whole | {"evaluation": text, "format": 1, "sha256": sha256(text.encode()).hexdigest()}))
+    assert Evaluation.load(path) == replace(v, sanity=None)
+
+
 def test_damaged_files_are_refused(tmp_path: Path):
     """A file cut short, of another kind, changed, or from a newer version: an error that says so."""
     path = tmp_path / "v.json"
@@ -606,7 +635,7 @@ def test_damaged_files_are_refused(tmp_path: Path):
         with pytest.raises(DamagedFile, match="saved evaluation"):
             Evaluation.load(path)
     newer = json.loads(whole)
-    newer["format"] = 2
+    newer["format"] = 3
     path.write_text(json.dumps(newer))
     with pytest.raises(DamagedFile, match="newer version"):
         Evaluation.load(path)

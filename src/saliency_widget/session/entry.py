@@ -68,6 +68,15 @@ class Entry:
         """Return about how many seconds n more columns take; None before any was measured."""
         return None if self.each is None else n * self.each
 
+    def again(self, n: int) -> float | None:
+        """Return about how many seconds n columns take if the map is computed again; None before any was measured."""
+        passes, work = self.passes(), self.question.card.work
+        if self.seconds <= 0:
+            return None
+        if passes is None or work is None:  # one estimate serves all columns
+            return self.seconds
+        return self.seconds / passes * work.passes(len(self.chunks[0].scores), n)
+
     def add(self, chunk: Chunk) -> bool:
         """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
         if any(old.calls > chunk.calls for old in self.chunks if set(chunk.cols).intersection(old.cols)):

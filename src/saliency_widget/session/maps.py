@@ -194,6 +194,10 @@ class Maps:
         said = self._llm_map()
         return found if said is None else [*found, said]
 
+    def seconds_again(self, document: Document, n: int) -> dict[str, float | None]:
+        """Return about how long n columns of each map take if it is computed again, by the pages' id."""
+        return {entry.map_id: entry.again(n) for _, entry in self._of(document) if entry.chunks}
+
     def send_again(self, model: Model, document: Document) -> None:
         """Send the cached maps of a text that is on show again."""
         for _, entry in self._of(document):
