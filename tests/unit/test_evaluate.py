@@ -597,7 +597,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path):
 
 
 def test_sanity_is_one_of_the_figures(tmp_path: Path):
-    """Asked for, it stands in the table, the displays and the file, as `sanity` finds it; and files without it are read."""
+    """Asked for, it stands in table, displays and file, as `sanity` finds it; and files without it are read."""
     maps = [a_map(), a_map(method="random")]
     v = evaluated(maps, sanity=True)
     found = sanity(made("gpt2"), maps, progress=False)

@@ -114,7 +114,7 @@ def test_the_message_has_the_form_of_the_golden_one(tiny_model: Any, harness: An
 
 
 def test_what_is_short_comes_first_and_the_checks_go_on(tiny_model: Any, harness: Any) -> None:
-    """A question of two passes is answered between two maps; in the end there are the numbers of an uninterrupted run."""
+    """A question of two passes is answered between two maps; in the end the numbers are those of one run."""
     h = begun(harness, tiny_model)
     asked: list[int] = []
 

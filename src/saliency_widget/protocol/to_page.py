@@ -554,7 +554,7 @@ class Evaluation(TypedDict):
 
 
 class WireSanityFigure(TypedDict):
-    """A figure of a map's sanity, as it is printed: its name, its value, and what shuffled inputs reach, or a reason."""
+    """A figure of a map's sanity, as it is printed: name, value, and what shuffled inputs reach, or a reason."""
 
     label: str
     value: str
@@ -564,8 +564,9 @@ class WireSanityFigure(TypedDict):
 class WireCheckedMap(TypedDict):
     """A map that can be checked, or was. `map`: its id. `seconds`: about how long its checks take, if known.
 
-    `reason`: why it cannot be checked, or None. `complete`: whether all of its checks were made. `said`: what was found,
-    in sentences; none before. `notices`: whether it changes when all weights are shuffled; None if that is not known.
+    `reason`: why it cannot be checked, or None. `complete`: whether all of its checks were made. `said`: what was
+    found, in sentences; none before. `notices`: whether it changes when all weights are shuffled; None if that is not
+    known.
     """
 
     map: str

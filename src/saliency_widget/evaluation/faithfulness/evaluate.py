@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from ...aside import aside
@@ -83,18 +84,16 @@ def evaluate(
         nonlocal at
         loaded = load_model(model)
         sane: Sanity | None = None
-        for part in () if checks is None else checking(loaded, given, checks, check):
+        first = () if checks is None else checking(loaded, given, checks, check)
+        for part in chain(first, judge(loaded.shadow(check), given, asked, memory_budget)):
             check()
-            if isinstance(part, Progress):
-                at = part
-            else:
-                sane = part
-        for part in judge(loaded.shadow(check), given, asked, memory_budget):
-            check()
-            if isinstance(part, Progress):
-                at = part
-            else:
-                so_far.append(replace(part, sanity=sane))
+            match part:
+                case Progress():
+                    at = part
+                case Sanity():
+                    sane = part
+                case _:
+                    so_far.append(replace(part, sanity=sane))
         return so_far[-1]
 
     with tqdm(total=at[1], desc="evaluating", unit="part", disable=not progress, leave=False) as bar:

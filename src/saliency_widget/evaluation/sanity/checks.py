@@ -228,8 +228,8 @@ def _check_room(model: Model) -> None:
         unused = free(device)
         if need > unused:
             raise OutOfMemory(
-                f"The copy of {model.name} whose weights are shuffled needs {need / 1e9:.1f} GB, and {unused / 1e9:.1f} "
-                "GB are free.",
+                f"The copy of {model.name} whose weights are shuffled needs {need / 1e9:.1f} GB, and "
+                f"{unused / 1e9:.1f} GB are free.",
                 cure="Free memory, or load the model in a smaller dtype.",
             )
 
