@@ -60,6 +60,7 @@ class Checks:
 
         `model` is no shadow. Cost: the shuffle of a million numbers, once for each model. Raises: InputError.
         """
+        _check_cols(document, cols)
         self._tell(model, document, cols, maps)
 
     def check(
@@ -77,6 +78,7 @@ class Checks:
         `model` is no shadow. `check` may raise to stop between two parts, `cancelled` within one.
         Raises: InputError where there is no such map; UnsupportedMethod, OutOfMemory, WeightsChanged.
         """
+        _check_cols(document, cols)
         chosen = [one for one in maps if one.map_id in wanted and can_be_checked(one.map)]
         if not chosen:
             raise InputError(
@@ -115,9 +117,6 @@ class Checks:
             raise
 
     def _tell(self, model: Model, document: Document, cols: Sequence[int], maps: Sequence[Mapped]) -> None:
-        n = len(document.cols)
-        if not cols or not all(col < n for col in cols):
-            raise InputError("There is no such target.", cure=f"Name some of the {n} columns, from 0 on.")
         names, key = _names(maps), _key(cols)
         setup, why_not = self._price_of_shuffles(model)
         self._sender.tell(
@@ -142,6 +141,12 @@ class Checks:
             except UnsupportedMethod as error:
                 self._setup = fingerprint, 0.0, error.message
         return self._setup[1:]
+
+
+def _check_cols(document: Document, cols: Sequence[int]) -> None:
+    n = len(document.cols)
+    if not cols or not all(col < n for col in cols):
+        raise InputError("There is no such target.", cure=f"Name some of the {n} columns, from 0 on.")
 
 
 def _key(cols: Sequence[int]) -> str:
