@@ -61,7 +61,7 @@ class Checks:
         `model` is no shadow. Cost: the shuffle of a million numbers, once for each model. Raises: InputError.
         """
         _check_cols(document, cols)
-        self._tell(model, document, cols, maps)
+        self._tell(model, cols, maps)
 
     def check(
         self,
@@ -102,7 +102,7 @@ class Checks:
             if isinstance(part, Sanity):
                 for one in chosen:
                     self._found[_key(cols), one.map_id] = part, names[one.map_id]
-                self._tell(model, document, cols, maps)
+                self._tell(model, cols, maps)
             else:
                 self._sender.tell(status("attributing", "Sanity", part.done, part.total, unit="maps"))
             check()
@@ -116,7 +116,7 @@ class Checks:
             self._under_way = None
             raise
 
-    def _tell(self, model: Model, document: Document, cols: Sequence[int], maps: Sequence[Mapped]) -> None:
+    def _tell(self, model: Model, cols: Sequence[int], maps: Sequence[Mapped]) -> None:
         names, key = _names(maps), _key(cols)
         setup, why_not = self._price_of_shuffles(model)
         self._sender.tell(

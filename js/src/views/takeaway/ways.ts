@@ -131,7 +131,8 @@ function asCsv(store: Store): Iterable<string> {
 
 /** Returns the reader's choices for the JSON file. */
 function viewOf(store: Store) {
-  const { granularity, units, poolOf, map, pinnedCols, extent, joint, hidden, scale, threshold, measure, inputs } = store;
+  const { granularity, units, poolOf, map, pinnedCols, extent, joint, hidden, scale, threshold, measure, inputs } =
+    store;
   const ends = ({ start, end }: Span): [number, number] => [start, end];
   return {
     by: granularity.value,

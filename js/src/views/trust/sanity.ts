@@ -94,7 +94,10 @@ export function createSanity({ store, send, signal }: ViewContext, show: (map: s
   function lines(found: Sanity): TemplateResult {
     const left = found.maps.filter(mayGo);
     const time = left.reduce((sum, { seconds }) => sum + (seconds ?? Number.NaN), found.setup);
-    const price = [...(left.length < 2 || Number.isNaN(time) ? [] : [about(time)]), `a copy of the weights takes ${bytes(found.memory)}`];
+    const price = [
+      ...(left.length < 2 || Number.isNaN(time) ? [] : [about(time)]),
+      `a copy of the weights takes ${bytes(found.memory)}`,
+    ];
     return html`<ul class="sw-judged-maps">${found.maps.map((one) => line(one, found))}</ul>
       ${
         left.length === 0
@@ -112,7 +115,11 @@ export function createSanity({ store, send, signal }: ViewContext, show: (map: s
     return html`<details class="sw-fold sw-sanity" ?open=${open.value} @toggle=${toggled}>
       <summary>Is a map about the model at all?${deaf.length === 0 ? nothing : html` <span class="sw-chance">⚠ ${deaf.map(({ label }) => label).join(", ")}</span>`}</summary>
       <div class="sw-trust-body"><p class="sw-quiet">${WHAT}</p>${
-        found !== null ? lines(found) : store.running.value ? html`<p class="sw-muted">The maps stand here when what runs is done.</p>` : nothing
+        found !== null
+          ? lines(found)
+          : store.running.value
+            ? html`<p class="sw-muted">The maps stand here when what runs is done.</p>`
+            : nothing
       }</div>
     </details>`;
   };

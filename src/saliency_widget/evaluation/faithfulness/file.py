@@ -7,16 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from ...errors import DamagedFile
 from ...files import read_part, size_of, write_whole
 from ..sanity.soundness import KINDS, Check, Finding, Sanity
 from .figures import METRICS, Figure
 from .findings import Band, Findings, Floor, Judgement
-
-if TYPE_CHECKING:
-    from ..sanity.soundness import Kind
 
 FORMAT = 2  # of the files that are written; a file with a higher number comes from a newer version
 _KIND = "saliency-widget evaluation"
@@ -116,9 +113,9 @@ def _check(given: Any) -> Check:
     kind, (value, mean, low, high, n, reason) = _string(given["check"]), given["found"]
     if kind not in KINDS:
         raise ValueError(f"there is no check {kind!r}")
-    numbers = (None if each is None else _number(each) for each in (value, mean, low, high))
-    found = Finding(*numbers, n=_whole(n), reason=None if reason is None else _string(reason))
-    return Check(map=_string(given["map"]), check=cast("Kind", kind), of=_string(given["of"]), found=found)
+    value, mean, low, high = (None if each is None else _number(each) for each in (value, mean, low, high))
+    found = Finding(value, mean, low, high, _whole(n), None if reason is None else _string(reason))
+    return Check(map=_string(given["map"]), check=kind, of=_string(given["of"]), found=found)
 
 
 def _notes(given: Any) -> dict[str, str]:

@@ -99,7 +99,8 @@ def seconds_to_shuffle(model: Any) -> float:
     some = largest.detach()[: max(1, _AT_ONCE * len(largest) // largest.numel())].clone()
     shuffle([some], 0)
     spent = time.perf_counter() - started
-    return spent / some.numel() * sum(weight.numel() for weight in model.parameters())
+    every = sum(weight.numel() for weight in model.parameters())
+    return spent * float(every / some.numel())
 
 
 def shuffle(weights: Sequence[torch.Tensor], seed: int) -> None:
