@@ -287,13 +287,7 @@ def test_what_cannot_be_checked_says_why() -> None:
         sanity(model, a.aggregate("word"), progress=False)
     with pytest.raises(InputError, match="is a map of a model that writes"):
         sanity(made("bert"), a, progress=False)
-    for wrong in (
-        {"shuffles": 0},
-        {"stages": 0},
-        {"seed": -1},
-        {"shuffles": 1.5},
-        {"targets": []},
-        {"targets": ["no"]},
-    ):
+    bad: tuple[dict[str, Any], ...] = ({"shuffles": 0}, {"stages": 0}, {"seed": -1}, {"shuffles": 1.5}, {"targets": []})
+    for wrong in (*bad, {"targets": ["no"]}):
         with pytest.raises(InputError):
             sanity(model, a, progress=False, **wrong)
