@@ -18,7 +18,7 @@ from .models.loading.load import load_model
 from .session.conversation import Conversation, Host
 from .session.maps import Maps
 from .session.messages import failed, heads, refusal, status
-from .session.sanity import Checks, Mapped
+from .session.sanity import AGAIN, SHUFFLES, Checks, Mapped
 from .session.sender import Send, Sender
 from .session.shelf import Shelf
 from .session.talk import Comparing, Talk
@@ -423,7 +423,7 @@ class Controller:
         document = self._written(model).document
         if self._forget_other_weights(model):
             self._ask_again()
-        seconds = self._maps.seconds_again(document, len(task.cols))
+        seconds = self._maps.seconds_again(document, len(task.cols), times=AGAIN, looks=SHUFFLES)
         maps = [Mapped(*one, seconds.get(one[0])) for one in self._finished(model, document, task.cols)]
         if task.ahead:
             self._checks.announce(lent, document, task.cols, maps)

@@ -656,6 +656,7 @@ def test_a_single_unit_has_no_order():
     assert len(v.units) == 1
     assert v.judgements[0].figure("deletion").reason == "One unit has no order."
     assert "One unit has no order." in repr(v)
+    assert "1 map beside the only order of 1 token" in repr(v)
     assert not v.is_chance("Gradient")
 
 
@@ -676,6 +677,29 @@ def test_columns_of_nan_are_an_error():
     scores[0] = 1
     with pytest.raises(InputError, match="no score for any unit"):
         evaluated([a_map(), sw.Attribution.from_scores(scores, TEXT.split(), ["."], method="none")])
+
+
+def test_words_without_a_score_are_words_of_the_text_all_the_same():
+    """A map of its own scores, evaluated alone: NaN in the middle counts as 0; nothing but NaN has no order."""
+    scores = np.array(SAID)[:, None].copy()
+    whole = sw.Attribution.from_scores(np.nan_to_num(scores), TEXT.split(), ["."], method="mine")
+    scores[2] = np.nan
+    v = evaluated(sw.Attribution.from_scores(scores, TEXT.split(), ["."], method="mine"))
+    assert v.units == evaluated(whole).units
+    assert v.floors == evaluated(whole).floors
+    assert v.notes["mine"] == "1 of 5 words have no score and count as 0."
+    for last in (0, 1):
+        scores[last:] = np.nan
+        with pytest.raises(InputError, match="mine has no score for any unit that may be taken away"):
+            evaluated(sw.Attribution.from_scores(scores, TEXT.split(), ["."], method="mine"))
+
+
+def test_maps_of_different_targets_are_refused():
+    """The same text, and at the same place another token: the map that has no column for the target is named."""
+    with pytest.raises(InputError, match=r"Gradient 2 has no column for '\.'"):
+        evaluated([a_map(), a_map(target="!")])
+    with pytest.raises(InputError, match=r"Gradient 2 has no column for '!'"):
+        evaluated([a_map(target="!"), a_map()])
 
 
 def test_maps_of_different_texts_are_refused():

@@ -68,14 +68,17 @@ class Entry:
         """Return about how many seconds n more columns take; None before any was measured."""
         return None if self.each is None else n * self.each
 
-    def again(self, n: int) -> float | None:
-        """Return about how many seconds n columns take if the map is computed again; None before any was measured."""
+    def again(self, n: int, *, times: int, looks: int, each: float | None) -> float | None:
+        """Return about how many seconds it takes to compute n columns of the map so often again; None if unknown.
+
+        `looks`: how many of these times the model is a new one, and looked at first. `each`: the seconds of a pass.
+        """
         passes, work = self.passes(), self.question.card.work
-        if self.seconds <= 0:
-            return None
         if passes is None or work is None:  # one estimate serves all columns
-            return self.seconds
-        return self.seconds / passes * work.passes(len(self.chunks[0].scores), n)
+            return times * self.seconds or None
+        if each is None:
+            return None
+        return each * (looks * work.once + times * (work.passes(len(self.chunks[0].scores), n) - work.once + 1))
 
     def add(self, chunk: Chunk) -> bool:
         """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""

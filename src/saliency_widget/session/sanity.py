@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from ..protocol import to_page
     from .sender import Sender
 
-_SHUFFLES, _STAGES = 2, 3  # fewer than in Python, so that a reader does not wait long
-_AGAIN = Asked(shuffles=_SHUFFLES, stages=_STAGES).each
+SHUFFLES, _STAGES = 2, 3  # fewer than in Python, so that a reader does not wait long
+AGAIN = Asked(shuffles=SHUFFLES, stages=_STAGES).each
 
 
 class Mapped(NamedTuple):
-    """A map of the target. `seconds`: about how long it takes to compute its columns again, or None."""
+    """A map of the target. `seconds`: about how long it takes to compute its columns `AGAIN` times, or None."""
 
     map_id: str
     map: Attribution
@@ -90,7 +90,7 @@ class Checks:
         if self._under_way is None or self._under_way[0] != key:
             self._sender.tell(status("attributing", "Sanity", unit="maps"))
             asked = Asked(
-                shuffles=_SHUFFLES,
+                shuffles=SHUFFLES,
                 stages=_STAGES,
                 memory_budget=self._memory_budget,
                 positions=frozenset(document.cols[col].position for col in cols),
@@ -125,7 +125,7 @@ class Checks:
                 "doc": self._sender.doc,
                 "key": key,
                 "cols": list(cols),
-                "again": _AGAIN,
+                "again": AGAIN,
                 "setup": setup,
                 "memory": sum(bytes_of(model.model).values()),
                 "maps": [_line(one, names[one.map_id], self._found.get((key, one.map_id)), why_not) for one in maps],
@@ -137,7 +137,7 @@ class Checks:
         fingerprint = model.fingerprint()
         if self._setup is None or self._setup[0] != fingerprint:
             try:
-                self._setup = fingerprint, _SHUFFLES * seconds_to_shuffle(model.model), None
+                self._setup = fingerprint, SHUFFLES * seconds_to_shuffle(model.model), None
             except UnsupportedMethod as error:
                 self._setup = fingerprint, 0.0, error.message
         return self._setup[1:]
@@ -174,7 +174,7 @@ def _line(one: Mapped, name: str, found: tuple[Sanity, str] | None, why_not: str
         "map": one.map_id,
         "method": one.map.method,
         "label": plain(name),
-        "seconds": None if one.seconds is None else _AGAIN * one.seconds,
+        "seconds": one.seconds,
         "reason": why_not if again else "It was not computed by this model, so it cannot be computed again.",
         "complete": complete,
         "said": said,
