@@ -44,6 +44,15 @@ describe("before it is asked for", () => {
     ]);
     expect(evaluate().textContent).toBe("Evaluating …");
   });
+  it("says where there is nothing to take away", () => {
+    opened(
+      conversation(["The", " first", " man"], 1, [
+        [0.5, Number.NaN],
+        [0.5, 0.5],
+      ]),
+    );
+    expect(found(".sw-trust-cost").textContent).toBe("There seems to be no word before it that can be taken away.");
+  });
   it("tells how long it will take where the time of a pass is known", () => {
     const { model } = opened();
     const menu = conversation().find(([{ type }]) => type === "menu")?.[0] as { methods: object[] };

@@ -94,13 +94,16 @@ def seconds_to_shuffle(model: Any) -> float:
     Raises: UnsupportedMethod for weights that cannot be shuffled.
     """
     parts_of(model, None, ())
-    largest = max(model.parameters(), key=lambda weight: weight.numel())
+    largest = max(model.parameters(), key=lambda weight: weight.numel()).detach()
+    some = largest[: max(1, _AT_ONCE * len(largest) // largest.numel())]
+    each = min(_seconds_of(some) for _ in range(3))
+    return each * float(sum(weight.numel() for weight in model.parameters()) / some.numel())
+
+
+def _seconds_of(weight: torch.Tensor) -> float:
     started = time.perf_counter()
-    some = largest.detach()[: max(1, _AT_ONCE * len(largest) // largest.numel())].clone()
-    shuffle([some], 0)
-    spent = time.perf_counter() - started
-    every = sum(weight.numel() for weight in model.parameters())
-    return spent * float(every / some.numel())
+    shuffle([weight.clone()], 0)
+    return time.perf_counter() - started
 
 
 def shuffle(weights: Sequence[torch.Tensor], seed: int) -> None:
