@@ -10,7 +10,7 @@ export function banzhafView(context: ViewContext): HTMLElement {
   const { store, signal } = context;
   const button = h("button", { type: "button", className: "sw-link sw-of-units" });
   const said = h("span", { className: "sw-muted" });
-  const root = h("div", { className: "sw-rest" }, said, button);
+  const root = h("div", { className: "sw-banzhaf" }, said, button);
 
   function ask(): void {
     const { value: map } = store.map;
