@@ -99,6 +99,7 @@ def test_banzhaf_values_of_words_are_asked_for_where_a_map_is_read_by_words(desk
         nb.resize(width)
         nb.theme(f"JupyterLab {theme}")
         nb.shot(f"banzhaf-{width}-{theme.lower()}", view)
+        assert view.locator(".sw-header").evaluate("e => e.scrollWidth <= e.clientWidth")
         assert axe(nb)["violations"] == []
     view.get_by_role("button", name="compute those of words").click()
     offer.wait_for(state="hidden")
