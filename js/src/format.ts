@@ -56,6 +56,12 @@ export function bytesOf(done: number, total: number): string {
   return `${(done / unit).toFixed(digits)} of ${(total / unit).toFixed(digits)} ${name}`;
 }
 
+/** A number of bytes: 93 MB, 5.0 GB. */
+export function bytes(value: number): string {
+  if (value < 1e6) return "less than 1 MB";
+  return value < 1e9 ? `${(value / 1e6).toFixed(0)} MB` : `${(value / 1e9).toFixed(1)} GB`;
+}
+
 export function plural(n: number, noun: string): string {
   return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 }

@@ -35,5 +35,14 @@ export function dueIn({ due, col, n_cols }: MapBegins): number {
   return due ?? (col === null ? n_cols : 1);
 }
 
+/**
+ * Tells whether the scores of tokens add up to those of such units. Those of Banzhaf values do only where these are the
+ * units whose values were computed: each token has an equal part of its unit's.
+ */
+export function addsUp({ info }: MapData, unit: string): boolean {
+  const { estimand, unit: of } = Object.fromEntries(info.settings);
+  return estimand !== "banzhaf" || unit === "token" || unit === of;
+}
+
 /** "share": a score over the column's L1 norm. "raw": the score itself, with one scale for all columns of a matrix. */
 export type Measure = "share" | "raw";

@@ -17,6 +17,7 @@ import {
   type WireAlternative,
   type WireBand,
   type WireCard,
+  type WireCheckedMap,
   type WireExplainer,
   type WireFailure,
   type WireFigure,
@@ -29,6 +30,7 @@ import {
   type WireOwnSteps,
   type WirePair,
   type WirePrompt,
+  type WireSanityFigure,
   type WireSegment,
   type WireSide,
   type WireStep,
@@ -190,6 +192,19 @@ const judgedMap = shape<WireJudgedMap>({
 });
 const agreement = shape<WireAgreement>({ a: count, b: count, value: orNull(real), outside: flag });
 
+const sanityFigure = shape<WireSanityFigure>({ label: text, value: text, beside: text });
+const checkedMap = shape<WireCheckedMap>({
+  map: text,
+  method: text,
+  label: text,
+  seconds: orNull(real),
+  reason: orNull(text),
+  complete: flag,
+  said: list(text),
+  notices: orNull(flag),
+  figures: list(sanityFigure),
+});
+
 /** The checks of a message's fields, except its type and its buffers. */
 type Body<K> = Omit<Extract<ToPage, { type: K }>, "type" | "scores" | "errors" | "weights">;
 const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
@@ -327,6 +342,15 @@ const BODIES: { [K in ToPage["type"]]: Checks<Body<K>> } = {
     agreement: list(agreement),
     given_up: list(text),
     seconds: real,
+  },
+  sanity: {
+    doc: count,
+    key: text,
+    cols: list(count),
+    again: count,
+    setup: real,
+    memory: count,
+    maps: list(checkedMap),
   },
 };
 

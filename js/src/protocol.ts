@@ -315,6 +315,34 @@ export type Evaluation = {
   seconds: number;
 };
 
+export type WireSanityFigure = { label: string; value: string; beside: string };
+/** A map that can be checked, or was. `seconds`: about how long its checks take; `notices`: it changes with the weights. */
+export type WireCheckedMap = {
+  map: string;
+  method: string;
+  label: string;
+  seconds: number | null;
+  /** Says why it cannot be checked. */
+  reason: string | null;
+  complete: boolean;
+  said: string[];
+  notices: boolean | null;
+  figures: WireSanityFigure[];
+};
+export type Sanity = {
+  type: "sanity";
+  doc: number;
+  key: string;
+  cols: number[];
+  /** Says how often each map is computed again. */
+  again: number;
+  /** The seconds that the shuffles take beside that. */
+  setup: number;
+  /** The bytes of a copy of the weights. */
+  memory: number;
+  maps: WireCheckedMap[];
+};
+
 export type ToPage =
   | ToPageHello
   | DocumentBegins
@@ -336,7 +364,8 @@ export type ToPage =
   | Explainers
   | Answer
   | Comparison
-  | Evaluation;
+  | Evaluation
+  | Sanity;
 
 /** The struck tokens, or the edited text, or neither to undo. */
 export type Change = { rows?: number[]; text?: string };
@@ -379,7 +408,8 @@ export type ToKernel =
       col?: number;
     }
   | { type: "say_versus_do"; review: string; explainer?: string; labels?: string[] }
-  | { type: "evaluate"; cols: number[]; ahead?: boolean };
+  | { type: "evaluate"; cols: number[]; ahead?: boolean }
+  | { type: "sanity"; cols: number[]; maps?: string[]; ahead?: boolean };
 
 /** A message of one of our types with an invalid field. */
 export class ProtocolError extends Error {

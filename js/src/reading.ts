@@ -8,7 +8,7 @@ import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-co
 import { firstWord } from "./first-word";
 import type { Span } from "./layout";
 import { createLooks } from "./looks";
-import { colsKey, type MapData, type Measure } from "./map";
+import { addsUp, colsKey, type MapData, type Measure } from "./map";
 import type { DocumentBegins, Exhibited, Place, WireSegment, WireStep, WireToken } from "./protocol";
 import type { ScaleName } from "./scale";
 import { differenceOfShares, shareOf, statsOf, topRows } from "./scores";
@@ -226,17 +226,23 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     return new WeakMap<MapData, Map<number, Float32Array>>();
   });
 
+  /** Says how the tokens of a unit are pooled: as the reader chose, but never by a sum where scores do not add up. */
+  function poolOf(of: MapData | null): Pool {
+    if (granularity.value === "token") return "sum";
+    return pool.value === "sum" && of !== null && !addsUp(of, granularity.value) ? "mean" : pool.value;
+  }
+
   /** Returns the scores of the target columns `cols`, one for each unit; null while one column is missing. */
   function unitScores(of: MapData | null, cols: Span): Float32Array | null {
     const scores = joinedOnce(of, cols);
     if (scores === null) return null;
-    const [fine, how] = [areTokens(units.value), granularity.value === "token" ? "sum" : pool.value];
+    const fine = areTokens(units.value);
     const asTheyAre = of?.difference !== undefined || (fine && hiddenRows.value === null);
     if (asTheyAre) return scores;
     const known = pools.value.get(scores);
     if (known !== undefined) return known;
     const seen = hiddenRows.value === null ? scores : masked(scores, hiddenRows.value);
-    const found = fine ? seen : pooled(seen, units.value, how);
+    const found = fine ? seen : pooled(seen, units.value, poolOf(of));
     pools.value.set(scores, found);
     return found;
   }
@@ -260,7 +266,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     if (known.length < cols.end - cols.start) return Number.NaN;
     const all = cols.end - cols.start === 1 ? (known[0] as Float32Array) : joined(known, joint.value);
     const seen = hiddenRows.value === null ? scores : masked(scores, hiddenRows.value);
-    return pooledError(seen, all, span, granularity.value === "token" ? "sum" : pool.value);
+    return pooledError(seen, all, span, poolOf(of));
   }
 
   const scores = computed(() => (targetCols.value === null ? null : unitScores(map.value, targetCols.value)));
@@ -441,6 +447,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     hidden,
     granularity,
     pool,
+    poolOf,
     joint,
     opened,
     targetStart,

@@ -21,6 +21,7 @@ import {
   PROTOCOL,
   ProtocolError,
   type Rest,
+  type Sanity,
   type Status,
   type ToPage,
   type Trail,
@@ -86,6 +87,8 @@ export function createStore() {
   const comparison = signal<Comparison | null>(null);
   /** The evaluations of maps, by the key of their target. */
   const evaluations = signal<ReadonlyMap<string, Evaluation>>(new Map());
+  /** The sanity of maps, by the key of their target. */
+  const sanities = signal<ReadonlyMap<string, Sanity>>(new Map());
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
   /** Why the page shows no map: another version, an unreadable message, no kernel. */
@@ -156,6 +159,7 @@ export function createStore() {
     failure.value = null;
     whatIf.value = null;
     evaluations.value = new Map();
+    sanities.value = new Map();
     questions.clear();
     beside.value = beside.value.filter(({ map }) => map === undefined); // methods can be asked for any text
     reading.forgetChoices();
@@ -313,6 +317,9 @@ export function createStore() {
         if (message.doc === document.value?.doc)
           evaluations.value = new Map(evaluations.value).set(message.key, message);
         return;
+      case "sanity":
+        if (message.doc === document.value?.doc) sanities.value = new Map(sanities.value).set(message.key, message);
+        return;
       case "trail":
         trail.value = message;
         return;
@@ -333,11 +340,13 @@ export function createStore() {
 
   /** Tells whether the last task was stopped or failed, so that what is not here does not come by itself. */
   const isOver = computed(() => status.value.phase === "cancelled" || failure.value !== null);
-  /** The evaluation of the maps of the target that is pinned, or on show at first. */
-  const evaluation = computed(() => {
-    const { value: cols } = reading.restCols;
-    return cols === null ? null : (evaluations.value.get(`${cols.start}-${cols.end - 1}`) ?? null);
-  });
+  /** What is known of the maps of the target that is pinned, or on show at first. */
+  const ofTarget = <T>(known: ReadonlySignal<ReadonlyMap<string, T>>) =>
+    computed(() => {
+      const { value: cols } = reading.restCols;
+      return cols === null ? null : (known.value.get(`${cols.start}-${cols.end - 1}`) ?? null);
+    });
+  const [evaluation, sanity] = [ofTarget(evaluations), ofTarget(sanities)];
   /** Returns the name of the target for which every judged map of a method is no better than chance, or null. */
   function atChance(method: string): string | null {
     const own = evaluation.value?.maps.filter((map) => map.method === method) ?? [];
@@ -440,6 +449,7 @@ export function createStore() {
     answers,
     comparison,
     evaluation,
+    sanity,
     atChance,
     trail,
     whatIf,

@@ -43,6 +43,7 @@ const TO_KERNEL: Record<ToKernel["type"], ToKernel> = {
   explain: { type: "explain", explainer: "model", kind: "scores", prompt: SCORES.text, review: REVIEW, homework: true },
   heads: { type: "heads", request: 7, col: 3 },
   keep: { type: "keep", rows: [1, 2], text: "a b" },
+  sanity: { type: "sanity", cols: [3, 4], maps: ["m1", "m2"], ahead: true },
   say_versus_do: { type: "say_versus_do", review: REVIEW, explainer: "gemini", labels: ["good", "bad"] },
   try: { type: "try", request: 2 ** 52, rows: [1, 2], text: "a b" },
 };
@@ -62,6 +63,7 @@ const TO_PAGE = [
   "menu",
   "notes",
   "rest",
+  "sanity",
   "status",
   "steps",
   "tokens",
@@ -156,6 +158,17 @@ describe("readToPage", () => {
       [{ ...told, maps: [{ ...map, judgements: [{ operator: "mask" }] }] }, /judgements\[0\]\.sentence/],
       [{ ...told, floors: [{ ...told.floors[0], only: null }] }, /evaluation\.floors\[0\]\.only: expected an object/],
       [{ ...told, agreement: [{ a: 0, b: 1, value: "1", outside: true }] }, /agreement\[0\]\.value/],
+    ];
+    for (const [message, where] of wrong) expect(() => readToPage(message)).toThrow(where);
+  });
+  it("checks what was found of a map's sanity as closely", () => {
+    const told = json("to_page", "sanity");
+    const [map] = told.maps;
+    const wrong: [unknown, RegExp][] = [
+      [{ ...told, memory: "1 GB" }, /sanity\.memory: expected a whole number/],
+      [{ ...told, maps: [{ ...map, notices: "no" }] }, /sanity\.maps\[0\]\.notices: expected a boolean/],
+      [{ ...told, maps: [{ ...map, said: null }] }, /sanity\.maps\[0\]\.said: expected a list/],
+      [{ ...told, maps: [{ ...map, figures: [{ label: "a", value: 1 }] }] }, /figures\[0\]\.value: expected a string/],
     ];
     for (const [message, where] of wrong) expect(() => readToPage(message)).toThrow(where);
   });

@@ -619,3 +619,47 @@ describe("what is not known yet", () => {
     expect(texts(el, ".sw-about .sw-legend")).toEqual(["This contrast is about “Washington” alone."]);
   });
 });
+
+describe("Banzhaf values, which add up to nothing", () => {
+  const settings = (unit: string): [string, string][] => [
+    ["unit", unit],
+    ["estimand", "banzhaf"],
+    ["calls", "100"],
+    ["seed", "3"],
+  ];
+  it("are the mean of a word's tokens, never their sum, and those of words can be asked for", () => {
+    const { el, store, model } = view(asMap({ settings: settings("token") }, inWords()));
+    const offer = find(el, ".sw-of-units").parentElement as HTMLElement;
+    expect(offer.hidden).toBe(true);
+    store.readBy("word");
+    store.pin(2);
+    expect([...(store.shown.value?.scores ?? [])].slice(0, 3)).toEqual([1, 1, 1]);
+    store.pin(2);
+    store.pin(0, 1);
+    // The mean of both columns of " Washington": (1+1)/2; then the means of (2+2)/2, (1+3)/2 and of (3+1)/2, (1+1)/2.
+    expect([...(store.shown.value?.scores ?? [])].slice(0, 3)).toEqual([1, 2, 1.5]);
+    expect(store.pool.value).toBe("sum");
+    expect(said(offer)).toBe(
+      "Banzhaf values add up to nothing: of a word this is the mean of its tokens · compute those of words",
+    );
+    expect(texts(el, ".sw-unit span")).toEqual(["share of the gradient norm, mean per token of each word"]);
+    button(el, "colours and numbers").click();
+    const sum = [...el.querySelectorAll<HTMLInputElement>(".sw-options input")].find(({ disabled }) => disabled);
+    expect(said(sum?.parentElement)).toBe("sum");
+    button(el, "compute those of words").click();
+    expect(lastAsked(model)).toEqual({
+      type: "ask",
+      method: "saliency",
+      objective: "probability",
+      settings: { unit: "word", estimand: "banzhaf", seed: 3 },
+    });
+  });
+  it("of words are added up from the equal parts that their tokens have", () => {
+    const { el, store } = view(asMap({ settings: settings("word") }, inWords()));
+    store.readBy("word");
+    expect([...(store.shown.value?.scores ?? [])].slice(0, 3)).toEqual([1, 4, 3]);
+    expect(find(el, ".sw-of-units").parentElement?.hidden).toBe(true);
+    store.readBy("sentence");
+    expect(find(el, ".sw-of-units").parentElement?.hidden).toBe(false);
+  });
+});

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Evaluation } from "../src/protocol";
+import type { Evaluation, Sanity } from "../src/protocol";
 import { conversation, mapOf, mounted, press, type Said, texts } from "./help";
 
 const GOLDEN = join(process.cwd(), "tests/protocol/to_page/evaluation.json");
@@ -43,6 +43,15 @@ describe("before it is asked for", () => {
       { type: "evaluate", cols: [0] },
     ]);
     expect(evaluate().textContent).toBe("Evaluating …");
+  });
+  it("says where there is nothing to take away", () => {
+    opened(
+      conversation(["The", " first", " man"], 1, [
+        [0.5, Number.NaN],
+        [0.5, 0.5],
+      ]),
+    );
+    expect(found(".sw-trust-cost").textContent).toBe("There seems to be no word before it that can be taken away.");
   });
   it("tells how long it will take where the time of a pass is known", () => {
     const { model } = opened();
@@ -167,6 +176,84 @@ describe("what was found", () => {
     model.hear(told({ target: "<b>x</b>", maps: [{ ...first, label: "<img src=x>" }, ...rest] }));
     expect(el.querySelector(".sw-trust img")).toBeNull();
     expect(texts(el, ".sw-judged-head b")[0]).toBe("<img src=x>");
+  });
+});
+
+describe("whether maps are about the model", () => {
+  const CHECKS = join(process.cwd(), "tests/protocol/to_page/sanity.json");
+  const known = (more: Partial<Sanity> = {}): Sanity => ({
+    ...(JSON.parse(readFileSync(CHECKS, "utf8")) as Sanity),
+    ...more,
+  });
+  const unfold = () => {
+    const fold = found<HTMLDetailsElement>(".sw-sanity");
+    fold.open = true;
+    fold.dispatchEvent(new Event("toggle"));
+  };
+  const asked = () => world.model.sent.filter(({ type }) => type === "sanity");
+  const called = (name: string) => found<HTMLButtonElement>(`.sw-sanity button[aria-label="${name}"]`);
+
+  it("asks what it costs once it is opened, and again only when another map is there", () => {
+    const { model } = opened();
+    expect(asked()).toEqual([]);
+    unfold();
+    expect(asked()).toEqual([{ type: "sanity", cols: [0], ahead: true }]);
+    model.hear(known());
+    expect(asked()).toHaveLength(1);
+    model.hear(mapOf("m2", { method: "occlusion", aside: true }));
+    model.hear({ type: "column", floor: null, n_cols: 1, map: "m2", seq: 9, col: 0, n_rows: 7 }, Array(7).fill(1));
+    expect(asked()).toHaveLength(2);
+  });
+  it("has a line for each map: what was found, or its price and a button, or why there is none", () => {
+    const { el, model } = opened();
+    unfold();
+    model.hear(known());
+    expect(texts(el, ".sw-checked-head b")).toEqual(["Gradient", "Random", "Occlusion", "What it says"]);
+    const lines = texts(el, ".sw-checked");
+    expect(lines[0]).toContain("no more of its order is left than chance would leave (−0.17).");
+    expect(lines[1]).toContain("does not notice the weights");
+    expect(lines[1]).toContain("⚠ With all weights shuffled it stays as it was");
+    expect(lines[2]).toContain("10 more maps, about 14 s");
+    expect(lines[3]).toContain("It was not computed by this model");
+    expect(texts(el, ".sw-sanity > summary")[0]).toContain("⚠ Random");
+    expect(found(".sw-sanity-cost").textContent).toBe("a copy of the weights takes 538 MB");
+    expect([...found(".sw-checked table").querySelectorAll("th")].map((cell) => cell.textContent)).toEqual(
+      known().maps[0]?.figures.map(({ label }) => label),
+    );
+  });
+  it("checks one map, or all that are left, once, and can go on after a stop", () => {
+    const { model } = opened();
+    unfold();
+    const [first, ...rest] = known().maps;
+    if (first === undefined) throw new Error("no map");
+    model.hear(known({ maps: [{ ...first, complete: false }, ...rest] }));
+    expect(called("Go on with Gradient").textContent).toBe("Go on");
+    called("Check Occlusion").click();
+    called("Check all 2 maps").click();
+    expect(asked().slice(1)).toEqual([{ type: "sanity", cols: [0], maps: ["m2"] }]);
+    expect(called("Check Occlusion").getAttribute("aria-disabled")).toBe("true");
+    const [message] = status("cancelled", "Sanity");
+    model.hear(message);
+    called("Check all 2 maps").click();
+    expect(asked().slice(2)).toEqual([{ type: "sanity", cols: [0], maps: ["m1", "m2"] }]);
+    const [done] = status("done", "Sanity");
+    model.hear(done);
+    expect(called("Check all 2 maps").getAttribute("aria-disabled")).toBe("false");
+  });
+  it("is announced, and belongs to its target", () => {
+    const { el, model, store } = opened();
+    unfold();
+    model.hear(known());
+    expect(texts(el, ".sw-trust [role=status]").join(" ")).toContain("Random: With all weights shuffled it stays");
+    store.pin(1);
+    expect(el.querySelectorAll(".sw-checked")).toHaveLength(0);
+    expect(asked().at(-1)).toEqual({ type: "sanity", cols: [1], ahead: true });
+  });
+  it("of another text is forgotten", () => {
+    const { el, model } = opened();
+    unfold();
+    model.hear(known({ doc: 9 }));
+    expect(el.querySelectorAll(".sw-checked")).toHaveLength(0);
   });
 });
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from .models.loading.load import load_model
 from .session.conversation import Conversation, Host
 from .session.maps import Maps
 from .session.messages import failed, heads, refusal, status
+from .session.sanity import AGAIN, SHUFFLES, Checks, Mapped
 from .session.sender import Send, Sender
 from .session.shelf import Shelf
 from .session.talk import Comparing, Talk
@@ -28,6 +29,7 @@ from .session.tasks import (
     AskHeads,
     Back,
     Branch,
+    CheckSanity,
     Evaluate,
     Keep,
     Quick,
@@ -108,7 +110,7 @@ class Controller:
             sender, shelf, job.question, budget, check=check, finished=finished, llm_map=lambda: talks.said
         )
         self._what_if = WhatIf(sender, budget)
-        self._trust = Trust(sender, budget)
+        self._trust, self._checks = Trust(sender, budget), Checks(sender, budget)
         self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
     # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
@@ -280,6 +282,7 @@ class Controller:
         self._model = None
         self._conversation.forget_map()
         self._trust.forget()
+        self._checks.forget()
         self._trail.close()
         self._maps.close()
 
@@ -362,11 +365,15 @@ class Controller:
                     if self._maps.question.card is LLM:
                         self._ask_again()
                 self._sender.tell(status("done"))
-            case Evaluate():
+            case Evaluate() | CheckSanity():
                 model = self._loaded()
                 with turn(model.model, check=self._check, waiting=self._waiting):
                     # Between two parts of it a more urgent task may come first; inside of one only a cancel ends it.
-                    self._evaluate(model.shadow(self._check_cancelled), task)
+                    inside = model.shadow(self._check_cancelled)
+                    if isinstance(task, Evaluate):
+                        self._evaluate(inside, task)
+                    else:
+                        self._check_sanity(model, inside, task)
             case _:
                 model = self._loaded()
                 with turn(model.model, check=self._check, waiting=self._waiting):
@@ -408,13 +415,31 @@ class Controller:
             return
         if self._forget_other_weights(model):
             self._ask_again()
-        said = self._conversation
-        maps = [
-            (name, found, said.mapped if said.said is not None and said.said[0] == name else found)
-            for name, found in self._maps.finished(model, document, task.cols)
-        ]
-        self._trust.judge(model, document, task.cols, maps, self._check)
+        self._trust.judge(model, document, task.cols, self._finished(model, document, task.cols), self._check)
         self._sender.tell(status("done", "Trust"))
+
+    def _check_sanity(self, lent: Model, model: Model, task: CheckSanity) -> None:
+        """`lent` is no shadow: checks make shadows of its copies."""
+        self._maps.offer(model, self._maps.question.card)
+        document = self._written(model).document
+        if self._forget_other_weights(model):
+            self._ask_again()
+        seconds = self._maps.seconds_again(document, len(task.cols), times=AGAIN, looks=SHUFFLES)
+        maps = [Mapped(*one, seconds.get(one[0])) for one in self._finished(model, document, task.cols)]
+        if task.ahead:
+            self._checks.announce(lent, document, task.cols, maps)
+            return
+        wanted = [one.map_id for one in maps] if task.maps is None else task.maps
+        self._checks.check(lent, document, task.cols, maps, wanted, self._check, self._check_cancelled)
+        self._sender.tell(status("done", "Sanity"))
+
+    def _finished(self, model: Model, document: Document, cols: Sequence[int]) -> list[tuple[str, Attribution, object]]:
+        """Return the maps that have all of these columns: the pages' id, the map, and where it came from."""
+        said = self._conversation
+        return [
+            (name, found, said.mapped if said.said is not None and said.said[0] == name else found)
+            for name, found in self._maps.finished(model, document, cols)
+        ]
 
     # ── parts of tasks; each `model` is a shadow ─────────────────────────────────────────────────────────────────────
 
@@ -479,6 +504,7 @@ class Controller:
         self._maps.turn()
         self._what_if.forget()
         self._trust.forget()
+        self._checks.forget()
 
     def _on_growth(self, model: Model, document: Document) -> None:
         """Begin the map of a text that is still being written, unless another map or text waits."""

@@ -83,6 +83,40 @@ def test_the_tooltip_the_note_and_the_csv_say_how_sure_a_score_is(desk: Any) -> 
         nb.shot(f"shapley-{width}-{theme.lower()}", view)
 
 
+def test_banzhaf_values_of_words_are_asked_for_where_a_map_is_read_by_words(desk: Any) -> None:
+    """A word has the mean of its tokens and a line that says so; asked for, it has its own value, as in Python."""
+    nb = desk
+    nb.begin(BEGIN + SHOW.format(', estimand="banzhaf", calls=100'))
+    view = run(nb)
+    view.locator(".sw-column").first.click()
+    offer = view.locator(".sw-banzhaf")
+    assert not offer.is_visible()
+    view.get_by_label("Read by").select_option("word")
+    offer.wait_for()
+    assert "of a word this is the mean of its tokens" in offer.inner_text()
+    assert "mean per token of each word" in view.locator(".sw-unit").inner_text()
+    for width, theme in LOOKS:
+        nb.resize(width)
+        nb.theme(f"JupyterLab {theme}")
+        nb.shot(f"banzhaf-{width}-{theme.lower()}", view)
+        assert view.locator(".sw-header").evaluate("e => e.scrollWidth <= e.clientWidth")
+        assert axe(nb)["violations"] == []
+    view.get_by_role("button", name="compute those of words").click()
+    offer.wait_for(state="hidden")
+    view.locator(".sw-progress").wait_for(state="detached")
+    nb.code(
+        'a = sw.attribute(model, "a cab. Bad dads add", target=" bed", method="shapley", estimand="banzhaf", '
+        'unit="word", progress=False).aggregate("word")'
+    )
+    token(view, 2).hover()
+    tip = view.get_by_role("tooltip")
+    tip.filter(has_text="score").wait_for()
+    said = float(re.search(r"score (−?[\d.e⁻−]+)", tip.inner_text())[1].replace("−", "-"))
+    assert said == pytest.approx(
+        python(nb, "float(a.scores[[t.text.strip() for t in a.rows].index('cab'), 0])"), rel=5e-3
+    )
+
+
 def test_the_map_is_there_after_the_first_estimate_and_cancel_keeps_it(desk: Any) -> None:
     """While the second estimate is under way, with its errors; and after Cancel, on the page and in the kernel."""
     nb = desk

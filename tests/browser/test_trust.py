@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import LOOKS
 from .test_looks import axe
-from .test_quickstart import python, run
+from .test_quickstart import ROOT, python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
@@ -135,3 +135,62 @@ def test_the_drawer_is_worked_by_keys(desk: Any) -> None:
     view.locator(".sw-column").first.focus()
     desk.page.keyboard.press("p")
     view.locator(".sw-trust").wait_for(state="detached")
+
+
+TINY = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.families import make
+import saliency_widget as sw, json
+from saliency_widget.evaluation.sanity import sanity
+model = make("llama")
+w = sw.show(model, "a cab. Bad dads add", target=" bed")
+w"""
+SANITY = """maps = [sw.attribute(model, "a cab. Bad dads add", target=" bed", method=m, progress=False)
+        for m in ("saliency", "random")]
+s = sanity(model, maps, shuffles=2, stages=3, targets=[0], progress=False)"""
+
+
+def test_a_person_asks_whether_a_map_is_about_the_model(desk: Any) -> None:
+    """The price first; one map by keys, the rest by the mouse; sentences and figures are those of `sanity`."""
+    nb = desk
+    nb.begin(TINY)
+    view = run(nb)
+    view.locator(".sw-column").first.click()
+    view.locator(".sw-more").click()
+    view.get_by_role("menuitemradio", name="Random").click()
+    view.locator(".sw-more", has_text="Random").wait_for()
+    view.locator(".sw-progress").wait_for(state="detached")
+    view.get_by_role("button", name="Trust").click()
+    fold = view.locator(".sw-sanity")
+    fold.locator("summary").first.focus()
+    nb.page.keyboard.press("Enter")
+    fold.locator(".sw-checked").nth(1).wait_for()
+    assert fold.locator(".sw-checked-head b").all_inner_texts() == ["Gradient", "Random"]
+    for line in fold.locator(".sw-checked-head").all_inner_texts():
+        assert "10 more maps, " in plain(line)
+    assert "a copy of the weights takes" in fold.locator(".sw-sanity-cost").inner_text()
+    nb.shot("sanity-before-light", view)
+    fold.get_by_role("button", name="Check Random").focus()
+    nb.page.keyboard.press("Enter")
+    fold.get_by_text("does not notice the weights").wait_for(timeout=120_000)
+    view.locator(".sw-progress").wait_for(state="detached")
+    fold.get_by_role("button", name="Check Gradient").click()
+    fold.locator("p", has_text="other spellings").nth(1).wait_for(timeout=120_000)
+    view.locator(".sw-progress").wait_for(state="detached")
+    nb.code(SANITY)
+    for k, name in enumerate(("Gradient", "Random")):
+        said = " ".join(
+            plain(p).removeprefix("⚠ ") for p in fold.locator(".sw-checked").nth(k).locator("> p").all_inner_texts()
+        )
+        assert said.casefold() == python(nb, f"' '.join(s.said({name!r}))").casefold()
+    fold.get_by_text("Figures").first.click()
+    shown = fold.locator("table").first.locator("td:nth-of-type(1)").all_inner_texts()
+    assert len(shown) == python(nb, "len([c for c in s.checks if c.map == 'Gradient'])")
+    around = 1400 - view.evaluate("e => e.offsetWidth")
+    for width, theme in LOOKS:
+        nb.theme(f"JupyterLab {theme}")
+        nb.resize(width + (around if width == 700 else 0))
+        nb.shot(f"sanity-{width}-{theme.lower()}", view)
+        assert axe(nb)["violations"] == []
+        assert view.locator(".sw-trust").evaluate("e => e.scrollWidth <= e.clientWidth")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import saliency_widget as sw
 from saliency_widget.attribution import masking
 from saliency_widget.attribution.operators import OPERATORS, draws
 from saliency_widget.attribution.pipeline import check_question, problem_of
@@ -19,6 +20,7 @@ from saliency_widget.models.text.prompting import check_prompt
 
 from .. import families
 from ..families import CLASSIFIERS, FAMILIES, MORE, SEQ2SEQ, Family, made
+from ..sweep.building import Architecture, build, tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,6 +232,29 @@ def test_which_families_can_mask_and_why_the_others_cannot() -> None:
         assert (why is None) == (name not in CANNOT_MASK), (name, why)
         assert CANNOT_MASK.get(name, "") in (why or ""), name
         assert masking.operators_of(problem(name))[-3:] == ("delete", "replace", "resample")
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "why"),
+    [
+        ("causal", "blt", "is made of parts that attend each in its own way"),
+        ("classify", "fnet", "has no attention between its tokens"),
+        ("causal", "reformer", "does not run with an attention mask"),
+        ("classify", "mobilebert", "a token reaches others past an attention mask"),
+        ("causal", "zamba", "carries the text on from token to token"),
+        ("classify", "zamba", "carries the text on from token to token"),
+        ("classify", "longformer", None),
+        ("classify", "mra", None),
+    ],
+)
+def test_a_model_that_cannot_mask_says_what_is_true_of_it(task: Any, kind: str, why: str | None) -> None:
+    """Parts with heads of their own; a Fourier transform; an error; embeddings of neighbours; states; and windows.
+
+    Where no kernel is there, MRA's tokens reach each other not at all, so that deleting some shows nothing.
+    """
+    lent = sw.load_model((build(Architecture(task, kind), torch.float32), tokenizer()))
+    found = removal(lent.shadow()).why_not
+    assert found is None if why is None else why in (found or "")
 
 
 @pytest.mark.parametrize("name", ["mistral_sliding", "gemma2", "mpt", "bert"])

@@ -431,6 +431,12 @@ def test_maps_that_cannot_be_compared_are_named(others, message: str) -> None:
         agreement([scored_map(0), *others])
 
 
+def test_maps_of_one_method_are_told_apart_in_errors_too() -> None:
+    one, other = (sw.Attribution.from_scores(np.ones((1, 1)), [word], ["x"], method="mine") for word in ("a", "b"))
+    with pytest.raises(InputError, match="Row 0 is 'a' in mine 1 and 'b' in mine 2"):
+        agreement([one, other])
+
+
 def test_maps_without_columns_are_refused() -> None:
     with pytest.raises(InputError, match="0 columns"):
         agreement([scored_map(0, n_cols=0), scored_map(1, n_cols=0)])

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from saliency_widget.evaluation.faithfulness.findings import Band, Floor, Judgem
 from saliency_widget.evaluation.faithfulness.judging import Setting, check_asked, judge_setting
 from saliency_widget.evaluation.faithfulness.unit_scores import Aim
 from saliency_widget.evaluation.rankings import antithetic
+from saliency_widget.evaluation.sanity import sanity
 
 from ..families import CLASSIFIERS, byte_tokenizer, columns_of, made, plain_logits
 from .parrot import Parrot
@@ -594,6 +596,33 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path):
     assert repr(again) == repr(v)
 
 
+def test_sanity_is_one_of_the_figures(tmp_path: Path):
+    """Asked for, it stands in table, displays and file, as `sanity` finds it; and files without it are read."""
+    maps = [a_map(), a_map(method="random")]
+    v = evaluated(maps, sanity=True)
+    found = sanity(made("gpt2"), maps, progress=False)
+    assert v.sanity is not None
+    assert v.sanity.checks == found.checks
+    assert v.warnings[-1] == found.warnings[-1]
+    assert v.warnings[-1].startswith("Random stays as it is")
+    frame = v.to_dataframe()
+    line = frame[(frame["map"] == "Random") & (frame.metric == "weights: all weights")]
+    assert (line.value.item(), line.target.item(), line.operator.item()) == (pytest.approx(1.0), "", "")
+    assert len(frame) == 2 * 9 + len(found.checks)
+    assert set(frame.dtypes[["value", "random_mean", "random_low", "random_high", "p"]].astype(str)) == {"float64"}
+    for shown in (repr(v), v._repr_html_()):
+        assert found.sentences[1] in shown
+    path = tmp_path / "v.json"
+    v.save(path)
+    assert Evaluation.load(path) == v
+    whole = json.loads(path.read_text())
+    inner = json.loads(whole["evaluation"])
+    del inner["sanity"]
+    text = json.dumps(inner)
+    path.write_text(json.dumps(whole | {"evaluation": text, "format": 1, "sha256": sha256(text.encode()).hexdigest()}))
+    assert Evaluation.load(path) == replace(v, sanity=None)
+
+
 def test_damaged_files_are_refused(tmp_path: Path):
     """A file cut short, of another kind, changed, or from a newer version: an error that says so."""
     path = tmp_path / "v.json"
@@ -606,7 +635,7 @@ def test_damaged_files_are_refused(tmp_path: Path):
         with pytest.raises(DamagedFile, match="saved evaluation"):
             Evaluation.load(path)
     newer = json.loads(whole)
-    newer["format"] = 2
+    newer["format"] = 3
     path.write_text(json.dumps(newer))
     with pytest.raises(DamagedFile, match="newer version"):
         Evaluation.load(path)
@@ -627,6 +656,7 @@ def test_a_single_unit_has_no_order():
     assert len(v.units) == 1
     assert v.judgements[0].figure("deletion").reason == "One unit has no order."
     assert "One unit has no order." in repr(v)
+    assert "1 map beside the only order of 1 token" in repr(v)
     assert not v.is_chance("Gradient")
 
 
@@ -647,6 +677,29 @@ def test_columns_of_nan_are_an_error():
     scores[0] = 1
     with pytest.raises(InputError, match="no score for any unit"):
         evaluated([a_map(), sw.Attribution.from_scores(scores, TEXT.split(), ["."], method="none")])
+
+
+def test_words_without_a_score_are_words_of_the_text_all_the_same():
+    """A map of its own scores, evaluated alone: NaN in the middle counts as 0; nothing but NaN has no order."""
+    scores = np.array(SAID)[:, None].copy()
+    whole = sw.Attribution.from_scores(np.nan_to_num(scores), TEXT.split(), ["."], method="mine")
+    scores[2] = np.nan
+    v = evaluated(sw.Attribution.from_scores(scores, TEXT.split(), ["."], method="mine"))
+    assert v.units == evaluated(whole).units
+    assert v.floors == evaluated(whole).floors
+    assert v.notes["mine"] == "1 of 5 words have no score and count as 0."
+    for last in (0, 1):
+        scores[last:] = np.nan
+        with pytest.raises(InputError, match="mine has no score for any unit that may be taken away"):
+            evaluated(sw.Attribution.from_scores(scores, TEXT.split(), ["."], method="mine"))
+
+
+def test_maps_of_different_targets_are_refused():
+    """The same text, and at the same place another token: the map that has no column for the target is named."""
+    with pytest.raises(InputError, match=r"Gradient 2 has no column for '\.'"):
+        evaluated([a_map(), a_map(target="!")])
+    with pytest.raises(InputError, match=r"Gradient 2 has no column for '!'"):
+        evaluated([a_map(target="!"), a_map()])
 
 
 def test_maps_of_different_texts_are_refused():

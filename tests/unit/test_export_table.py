@@ -96,6 +96,7 @@ def test_zeros_and_unknown_probabilities_are_said():
     scores = np.float32([[0, 0.5], [0, 1], [0, 0.5], [np.nan, 8]])
     a = paris(scores=scores)
     assert "Paris   0.750  every score is 0" in to_text(a)
+    assert "Paris   0.750  no input has a score" in to_text(paris(scores=np.where([[True, False]], np.nan, scores)))
     assert "␣" in to_text(fake([" ", "x"], 1))
     assert "–" in to_text(fake(["a", "b"], 1, step_scores={}))
 

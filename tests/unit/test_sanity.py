@@ -11,8 +11,10 @@ from scipy.stats import spearmanr
 
 import saliency_widget as sw
 from saliency_widget.attribution.methods import METHODS
+from saliency_widget.attribution.problem import Progress
 from saliency_widget.errors import InputError, UnsupportedMethod
-from saliency_widget.evaluation.sanity.checks import sanity
+from saliency_widget.evaluation.common_text import Given
+from saliency_widget.evaluation.sanity.checks import Asked, checking, sanity
 from saliency_widget.evaluation.sanity.respelling import SPELLINGS
 from saliency_widget.evaluation.sanity.soundness import Sanity, alike
 from saliency_widget.models.inside.shuffled import parts_of, shuffle, untie
@@ -61,6 +63,38 @@ def test_the_last_figure_is_the_correlation_with_the_map_of_a_shuffled_copy() ->
         values += [correlation(x, y) for x, y in zip(a.scores.T, b.scores.T, strict=True)]
     assert check.value == pytest.approx(np.mean(values), abs=1e-6)
     assert check.found.n == len(a.cols)
+
+
+def test_only_the_targets_that_are_named_are_looked_at() -> None:
+    """By text or index, and several; the figure is that of the map of this column alone."""
+    model, a = made("gpt2"), a_map("gpt2", "input_x_gradient")
+    alone = {
+        at: sanity(model, a, targets=[at], shuffles=1, stages=1, progress=False).of("Input × gradient", "weights")[0]
+        for at in (0, 2)
+    }
+    both = sanity(model, a, targets=[(0, 2)], shuffles=1, stages=1, progress=False)
+    (check,) = both.of("Input × gradient", "weights")
+    assert check.value == pytest.approx(np.mean([one.value for one in alone.values()]), abs=1e-12)
+    assert (check.found.n, alone[0].found.n) == (2, 1)
+    named = sanity(model, a, targets=a.cols[2].text, shuffles=1, stages=1, progress=False)
+    assert named.of("Input × gradient", "weights") == (alone[2],)
+
+
+def test_what_was_found_so_far_comes_after_each_shuffle() -> None:
+    """The progress ends at what was said, the last part is the whole, and each part before is valid."""
+    model, maps = made("gpt2"), [a_map("gpt2", method) for method in ("saliency", "random")]
+    given = [Given(name, one, one) for name, one in zip(("a", "b"), maps, strict=True)]
+    parts = list(checking(model, given, Asked(shuffles=2, stages=9)))
+    steps = [part for part in parts if isinstance(part, Progress)]
+    so_far = [part for part in parts if isinstance(part, Sanity)]
+    n_parts = len(parts_of(model.copied().model, None, ()))
+    assert [step.done for step in steps] == list(range(1, 1 + 2 * (2 * n_parts + len(SPELLINGS))))
+    assert steps[-1].done == steps[-1].total
+    assert [part.complete for part in so_far] == [False, False, False, True]
+    first, second, last = so_far[0], so_far[1], so_far[-1]
+    assert first.notices("a") is True
+    assert second.of("b", "weights") == last.of("b", "weights")
+    assert first.of("b", "spelling") == ()
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
@@ -202,6 +236,8 @@ def test_completeness_is_the_part_of_the_change_that_the_scores_miss() -> None:
     assert check.value == pytest.approx(missed.max(), rel=1e-3)
     (spot,) = found.of("Integrated gradients", "spot check")
     assert spot.value == a.diagnostics["spot_check"]
+    share = float(found.said("Integrated gradients")[-2].removeprefix("Its scores miss ").split(" %")[0]) / 100
+    assert share == pytest.approx(missed.max(), rel=0.05)  # two digits
 
 
 def test_a_map_from_elsewhere_has_no_checks_and_says_so() -> None:
@@ -251,6 +287,7 @@ def test_what_cannot_be_checked_says_why() -> None:
         sanity(model, a.aggregate("word"), progress=False)
     with pytest.raises(InputError, match="is a map of a model that writes"):
         sanity(made("bert"), a, progress=False)
-    for wrong in ({"shuffles": 0}, {"stages": 0}, {"seed": -1}, {"shuffles": 1.5}):
+    bad: tuple[dict[str, Any], ...] = ({"shuffles": 0}, {"stages": 0}, {"seed": -1}, {"shuffles": 1.5}, {"targets": []})
+    for wrong in (*bad, {"targets": ["no"]}):
         with pytest.raises(InputError):
             sanity(model, a, progress=False, **wrong)

@@ -211,6 +211,18 @@ def test_no_map_and_no_such_column_are_errors(tiny_model: Any, harness: Any) -> 
     assert "no such target" in h.failed()["message"].lower()
 
 
+def test_a_text_of_one_token_has_nothing_to_take_away(tiny_model: Any, harness: Any) -> None:
+    """The page is told so, also where it asks ahead; the map stays."""
+    h = harness(tiny_model, text="a", target=" bat")
+    h.start()
+    h.settled()
+    h.say("evaluate", cols=[0], ahead=True)
+    h.settled()
+    h.say("evaluate", cols=[0])
+    assert h.failed()["message"].startswith("Nothing can be taken away before")
+    assert h.of("column")
+
+
 def test_what_is_looked_at_ahead_says_nothing_and_is_not_looked_at_again(tiny_model: Any, harness: Any) -> None:
     """The page hears of no evaluation and of no work; the passes that tell how the model reads are done by then."""
     h = harness(tiny_model)

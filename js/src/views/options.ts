@@ -3,6 +3,7 @@
 import { batch, type Signal } from "@preact/signals-core";
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { percent } from "../format";
+import { addsUp } from "../map";
 import type { ScaleName } from "../scale";
 import type { Measure, Store } from "../store";
 import { GRANULARITIES, type Granularity, type Pool } from "../units";
@@ -31,8 +32,8 @@ export function granularitySelect({ store, signal }: ViewContext): HTMLElement {
   select.append(...named.map((name) => h("option", { value: name }, name)));
   select.addEventListener("change", () => choose(select.value), { signal });
   watch(signal, () => {
-    const { granularity, pool } = store;
-    const isMean = granularity.value !== "token" && pool.value === "mean";
+    const { granularity, poolOf, map } = store;
+    const isMean = granularity.value !== "token" && poolOf(map.value) === "mean";
     select.value = granularity.value + (isMean ? PER_TOKEN : "");
   });
 
@@ -57,13 +58,21 @@ export function optionsButton(context: ViewContext): HTMLElement {
   const panel = h("div", { className: "sw-options", role: "dialog", ariaLabel: NAME });
   createPopover(context, button, panel, "end");
 
-  function choice<T extends string>(label: string, chosen: Signal<T>, names: Record<T, string>): TemplateResult {
+  /** `now`: the option that is in force, where it is not the chosen one because that is `not` possible. */
+  function choice<T extends string>(
+    label: string,
+    chosen: Signal<T>,
+    names: Record<T, string>,
+    now: T = chosen.value,
+    not?: T,
+  ): TemplateResult {
     const option = (value: T) =>
       html`<label
         ><input
           type="radio"
           name=${`${id} ${label}`}
-          .checked=${value === chosen.value}
+          .checked=${value === now}
+          ?disabled=${value === not}
           @change=${() => {
             chosen.value = value;
           }}
@@ -77,7 +86,8 @@ export function optionsButton(context: ViewContext): HTMLElement {
   }
 
   watch(signal, () => {
-    const { scale, threshold, measure, pool, joint, granularity } = store;
+    const { scale, threshold, measure, pool, poolOf, map, joint, granularity } = store;
+    const none = map.value !== null && !addsUp(map.value, granularity.value) ? "sum" : undefined;
     const least = percent(threshold.value);
     render(
       html`${choice("Colours", scale, SCALES)}
@@ -98,7 +108,7 @@ export function optionsButton(context: ViewContext): HTMLElement {
             : nothing
         }
         ${choice("Numbers", measure, MEASURES)}
-        ${granularity.value === "token" ? nothing : choice(`Tokens of a ${granularity.value}`, pool, POOLS)}
+        ${granularity.value === "token" ? nothing : choice(`Tokens of a ${granularity.value}`, pool, POOLS, poolOf(map.value), none)}
         ${choice("Several targets", joint, JOINTS)}`,
       panel,
     );

@@ -6,10 +6,11 @@ import { plural, seconds } from "../format";
 import type { Evaluation, WireFloor, WireJudgedMap } from "../protocol";
 import { askFor } from "./ask";
 import type { ViewContext } from "./context";
-import { h, watch } from "./dom";
+import { h, liveRegion, watch } from "./dom";
 import { agreementOf } from "./trust/agreement";
 import { costOf } from "./trust/cost";
 import { curvesOf, lineClass, type Way } from "./trust/curves";
+import { createSanity } from "./trust/sanity";
 import { nameOfTargets } from "./words";
 
 const WHAT = "The words that a map calls important are taken away: what does the model make of the rest?";
@@ -27,9 +28,9 @@ export function trustView(context: ViewContext): HTMLElement {
   /** The key of the target that was asked for here. */
   const asked = state<string | null>(null);
   const root = h("div", { className: "sw-trust" });
-  const news = h("div", { className: "sw-unseen", role: "status", ariaLive: "polite" });
+  const [news, checked] = [liveRegion(), liveRegion()];
   const body = h("div", { className: "sw-trust-body" });
-  root.append(body, news);
+  root.append(body, news, checked);
 
   function evaluate(): void {
     const { value: cols } = store.restCols;
@@ -50,6 +51,8 @@ export function trustView(context: ViewContext): HTMLElement {
       ({ info, columns }) => !judged.has(info.map) && found.cols.every((col) => columns[col] !== undefined),
     ).length;
   }
+
+  const sanityOf = createSanity(context, show);
 
   const button = (label: string, primary: boolean) => {
     const waits = asked.value !== null || !store.alive.value;
@@ -156,7 +159,12 @@ export function trustView(context: ViewContext): HTMLElement {
   });
   watch(signal, () => {
     const { value: found } = store.evaluation;
-    render(found === null ? before() : result(found), body);
+    render(html`${found === null ? before() : result(found)}${sanityOf()}`, body);
+  });
+  watch(signal, () => {
+    const done = store.sanity.value?.maps.filter(({ complete }) => complete) ?? [];
+    const said = done.map(({ label, said }) => `${label}: ${said.join(" ")}`).join(" ");
+    if (checked.textContent !== said) checked.textContent = said;
   });
   watch(signal, () => {
     const { value: found } = store.evaluation;

@@ -5,6 +5,7 @@ import type { Store } from "../store";
 import { actionsView } from "./actions";
 import { announcer, answerAnnouncer, noteAnnouncer } from "./announce";
 import { asChatView } from "./as-chat";
+import { banzhafView } from "./banzhaf";
 import { strikeHovered } from "./chosen";
 import { classesView } from "./classes";
 import type { ViewContext } from "./context";
@@ -54,6 +55,7 @@ export function mount(options: Wire & { store: Store; signal: AbortSignal; el: H
     classesView(context),
     firstView(context),
     restView(context),
+    banzhafView(context),
     actionsView(context),
     throughView(context),
     targetView(context),

@@ -44,8 +44,8 @@ const POOLED: Record<Pool, (unit: Granularity) => string> = {
   max: (unit) => `the largest of each ${unit}`,
 };
 
-export function pooledText({ granularity, pool }: Store): string {
-  return granularity.value === "token" ? "" : POOLED[pool.value](granularity.value);
+export function pooledText({ granularity, poolOf, map }: Store): string {
+  return granularity.value === "token" ? "" : POOLED[poolOf(map.value)](granularity.value);
 }
 
 /** Returns the unit of the numbers: "share of the gradient norm, summed over words". */

@@ -98,9 +98,9 @@ def agreement(maps: Sequence[Attribution | HasAttribution | SelfConsistency], *,
     given = [map_of(part) for item in maps for part in _parts(item)]
     if len(given) < 2:
         raise InputError(f"There is {len(given)} map to compare.", cure="Give at least two maps of the same words.")
-    for other in given[1:]:
-        _same_words(given[0], other)
     named = list(zip(labels_of(given), given, strict=True))
+    for other in named[1:]:
+        _same_words(named[0], other)
     return Agreement(
         tuple(
             Row(a_name, b_name, *_averaged(column_figures))
@@ -124,22 +124,23 @@ def map_of(item: object) -> Attribution:
     return found
 
 
-def _same_words(a: Attribution, b: Attribution) -> None:
+def _same_words(one_map: tuple[str, Attribution], other_map: tuple[str, Attribution]) -> None:
+    (name, a), (other_name, b) = one_map, other_map
     left, right = ([token.text.strip() for token in each.rows] for each in (a, b))
     if len(left) != len(right):
         raise InputError(
-            f"{a.label} has {len(left)} rows and {b.label} {len(right)}.",
+            f"{name} has {len(left)} rows and {other_name} {len(right)}.",
             cure='Compare maps of one text, all of tokens or all of words: aggregate("word") makes words.',
         )
     for at, (one, other) in enumerate(zip(left, right, strict=True)):
         if one != other:
             raise InputError(
-                f"Row {at} is {one!r} in {a.label} and {other!r} in {b.label}.",
+                f"Row {at} is {one!r} in {name} and {other!r} in {other_name}.",
                 cure='Compare maps of one text, all of tokens or all of words: aggregate("word") makes words.',
             )
     if len(a.cols) != len(b.cols) or not a.cols:
         raise InputError(
-            f"{a.label} has {len(a.cols)} columns and {b.label} {len(b.cols)}.",
+            f"{name} has {len(a.cols)} columns and {other_name} {len(b.cols)}.",
             cure="Compare maps of the same targets, at least one.",
         )
 

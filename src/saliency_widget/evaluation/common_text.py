@@ -154,8 +154,7 @@ def _types(model: Model, ids: Sequence[int]) -> tuple[int, ...]:
 def _rebuilt(model: Model, given: Given) -> Document:
     """Return the document of a map that has no ids: its text is encoded anew, and its columns are what follows."""
     found = given.map
-    seen = ~np.isnan(found.scores[:, 0]) if found.method != "llm" else np.ones(len(found.rows), dtype=bool)
-    words = [token for token, is_seen in zip(found.rows, seen, strict=True) if is_seen and token.role != "special"]
+    words = [token for token in found.rows[: _end_of_text(found)] if token.role != "special"]
     is_class = isinstance(model, ClassifierModel)
     if found.cols and found.cols[0].role == "class" and not is_class:
         raise InputError(
@@ -168,6 +167,16 @@ def _rebuilt(model: Model, given: Given) -> Document:
     prompt: Prompt = check_prompt(text, target=target)
     encoded = model.encode(prompt)
     return model.document(encoded, encoded.target)
+
+
+def _end_of_text(found: Attribution) -> int:
+    """Return the number of rows that stand before the first target: of several, those up to the last that has a score.
+
+    The rows after them are targets. Of an only target, and of what an LLM said, all rows stand before it.
+    """
+    if len(found.cols) < 2 or found.method == "llm":
+        return len(found.rows)
+    return 1 + int(np.flatnonzero(~np.isnan(found.scores[:, 0])).max(initial=-1))
 
 
 def _written(tokens: Sequence[Token], *, after: bool = False) -> str:

@@ -79,7 +79,8 @@ def _targets(attribution: AttributionLike, shown: Sequence[Column], width: int) 
     for col, column in enumerate(shown[:MAX_TARGETS]):
         said = [f"{label(attribution.rows[r])} {decimals(float(column.numbers[r]))}" for r in column.top(TOP)]
         start = f"{col + 1:{number}}  {_pad(label(column.target), name)}  {_number(column):>5}  "
-        yield start + _cut(" · ".join(said) or "every score is 0", width - cells(start))
+        none = "no input has a score" if np.isnan(column.numbers).all() else "every score is 0"
+        yield start + _cut(" · ".join(said) or none, width - cells(start))
     if len(shown) > MAX_TARGETS:
         yield f"… and {_count(len(shown) - MAX_TARGETS, 'more target')}; to_dataframe() has them all"
 

@@ -140,6 +140,18 @@ class Evaluate(TypedDict):
     ahead: NotRequired[bool]
 
 
+class Sanity(TypedDict):
+    """Check maps of these columns: by shuffled weights, and by other spellings. The reply is `sanity`, several times.
+
+    `maps`: their ids; all if left out. `ahead`: only tell which maps can be checked, and at which price.
+    """
+
+    type: Literal["sanity"]
+    cols: list[int]
+    maps: NotRequired[list[str]]
+    ahead: NotRequired[bool]
+
+
 ToKernel: TypeAlias = (
     ToKernelHello
     | Ack
@@ -155,6 +167,7 @@ ToKernel: TypeAlias = (
     | Explain
     | SayVersusDo
     | Evaluate
+    | Sanity
 )
 
 _MAY_BE_LEFT_OUT: dict[str, type] = {
@@ -169,6 +182,7 @@ _MAY_BE_LEFT_OUT: dict[str, type] = {
     "aside": bool,
     "all": bool,
     "ahead": bool,
+    "maps": list,
     "rows": list,
     "text": str,
 }
@@ -187,6 +201,7 @@ _TO_KERNEL_FIELDS: dict[str, dict[str, type]] = {
     "explain": {"explainer": str, "kind": str, "prompt": str, "review": str},
     "say_versus_do": {"review": str},
     "evaluate": {"cols": list},
+    "sanity": {"cols": list},
 }
 
 

@@ -553,6 +553,50 @@ class Evaluation(TypedDict):
     seconds: float
 
 
+class WireSanityFigure(TypedDict):
+    """A figure of a map's sanity, as it is printed: name, value, and what shuffled inputs reach, or a reason."""
+
+    label: str
+    value: str
+    beside: str
+
+
+class WireCheckedMap(TypedDict):
+    """A map that can be checked, or was. `map`: its id. `seconds`: about how long its checks take, if known.
+
+    `reason`: why it cannot be checked, or None. `complete`: whether all of its checks were made. `said`: what was
+    found, in sentences; none before. `notices`: whether it changes when all weights are shuffled; None if that is not
+    known.
+    """
+
+    map: str
+    method: str
+    label: str
+    seconds: float | None
+    reason: str | None
+    complete: bool
+    said: list[str]
+    notices: bool | None
+    figures: list[WireSanityFigure]
+
+
+class Sanity(TypedDict):
+    """The sanity of one target's maps, as far as it is known; the same `key` replaces the one before.
+
+    `again`: how often each map is computed again. `setup`: about how many seconds it takes beside that to shuffle the
+    weights. `memory`: the bytes of a copy of them.
+    """
+
+    type: Literal["sanity"]
+    doc: int
+    key: str
+    cols: list[int]
+    again: int
+    setup: float
+    memory: int
+    maps: list[WireCheckedMap]
+
+
 ToPage: TypeAlias = (
     ToPageHello
     | Document
@@ -575,4 +619,5 @@ ToPage: TypeAlias = (
     | Answer
     | Comparison
     | Evaluation
+    | Sanity
 )

@@ -83,6 +83,7 @@ _KINDS = {
     "answer": _Kind(key="id", tell=_grown_answers),
     "comparison": _Kind(),
     "evaluation": _Kind(key="key", of_text=True),
+    "sanity": _Kind(key="key", of_text=True),
     "status": _Kind(),
     "failed": _Kind(),
 }

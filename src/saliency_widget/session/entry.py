@@ -68,6 +68,18 @@ class Entry:
         """Return about how many seconds n more columns take; None before any was measured."""
         return None if self.each is None else n * self.each
 
+    def again(self, n: int, *, times: int, looks: int, each: float | None) -> float | None:
+        """Return about how many seconds it takes to compute n columns of the map so often again; None if unknown.
+
+        `looks`: how many of these times the model is a new one, and looked at first. `each`: the seconds of a pass.
+        """
+        passes, work = self.passes(), self.question.card.work
+        if passes is None or work is None:  # one estimate serves all columns
+            return times * self.seconds or None
+        if each is None:
+            return None
+        return each * (looks * work.once + times * (work.passes(len(self.chunks[0].scores), n) - work.once + 1))
+
     def add(self, chunk: Chunk) -> bool:
         """Add a chunk. Return whether it is to be shown: not one of an estimate that began again and is behind."""
         if any(old.calls > chunk.calls for old in self.chunks if set(chunk.cols).intersection(old.cols)):

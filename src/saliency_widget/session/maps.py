@@ -203,6 +203,12 @@ class Maps:
         said = self._llm_map()
         return found if said is None else [*found, said]
 
+    def seconds_again(self, document: Document, n: int, *, times: int, looks: int) -> dict[str, float | None]:
+        """Return about how long it takes to compute n columns of each map so often again, by the pages' id."""
+        there = [entry for _, entry in self._of(document) if entry.chunks]
+        each = min((entry.seconds / passes for entry in there if (passes := entry.passes())), default=None)
+        return {entry.map_id: entry.again(n, times=times, looks=looks, each=each) for entry in there}
+
     def send_again(self, model: Model, document: Document) -> None:
         """Send the cached maps of a text that is on show again."""
         for _, entry in self._of(document):

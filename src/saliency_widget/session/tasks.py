@@ -87,12 +87,22 @@ class Evaluate:
     ahead: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CheckSanity:
+    """Check these maps (ids; None: all) of columns that are one target together; `ahead`: see `to_kernel.Sanity`."""
+
+    cols: tuple[int, ...]
+    maps: tuple[str, ...] | None = None
+    ahead: bool = False
+
+
 Turn: TypeAlias = Branch | Back | AsChat | Keep  # after which another text is on show
 Quick: TypeAlias = Try | AskHeads  # one pass, or two
-Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Evaluate | Wish"
+Judging: TypeAlias = Evaluate | CheckSanity
+Task: TypeAlias = "Ask | Aside | Turn | Try | AskHeads | Judging | Wish"
 
 
-_INTERRUPTED = (Ask, Aside, Evaluate)  # they go on later where they stopped
+_INTERRUPTED = (Ask, Aside, Evaluate, CheckSanity)  # they go on later where they stopped
 
 
 class Tasks:
@@ -109,8 +119,8 @@ class Tasks:
         return bool(self._waiting)
 
     def put(self, task: Task) -> None:
-        """Add a task. It replaces a waiting map to show, a waiting evaluation, or a waiting request of its kind."""
-        if isinstance(task, Ask | Quick | Evaluate):
+        """Add a task. It replaces a waiting map to show, evaluation or check, or a waiting request of its kind."""
+        if isinstance(task, Ask | Quick | Judging):
             self._drop(lambda other: type(other) is type(task))
         elif isinstance(task, Aside) and task in self._waiting:
             return
@@ -144,12 +154,12 @@ class Tasks:
     def put_aside(self, task: Task | None) -> None:
         """Re-queue an interrupted task, unless a newer map replaced it."""
         overtaken_by_map = any(isinstance(other, Ask) for other in self._waiting)
-        if isinstance(task, Aside | Evaluate) or (isinstance(task, Ask) and not overtaken_by_map):
+        if isinstance(task, Aside | Judging) or (isinstance(task, Ask) and not overtaken_by_map):
             self._waiting.insert(0, task)
 
     def turn_the_page(self) -> None:
         """Drop the tasks about positions of the last text, because another one is on show."""
-        self._drop(lambda task: isinstance(task, Aside | Quick | Evaluate))
+        self._drop(lambda task: isinstance(task, Aside | Quick | Judging))
         self._waiting = [
             replace(task, question=bare(task.question)) if isinstance(task, Ask) else task for task in self._waiting
         ]
@@ -179,9 +189,11 @@ def task_of(message: to_kernel.ToKernel) -> Task:
         case "heads":
             task = AskHeads(message["col"], message["request"])
         case "evaluate":
-            cure = "Name columns by their places, from 0 on."
-            cols = tuple(whole_number("A column", col, least=0, cure=cure) for col in message["cols"])
-            task = Evaluate(cols, ahead=message.get("ahead", False))
+            task = Evaluate(_cols_of(message), ahead=message.get("ahead", False))
+        case "sanity":
+            maps = message.get("maps")
+            named = None if maps is None else tuple(map(str, maps))
+            task = CheckSanity(_cols_of(message), named, ahead=message.get("ahead", False))
         case kind:
             raise AssertionError(f"{kind} asks for nothing that waits")
     return task
@@ -213,6 +225,11 @@ def _map_of(message: to_kernel.Ask) -> Ask | Aside:
         message["method"], message["objective"], settings, foil, col=col, through=THINKING if hop else None, hop=hop
     )
     return Aside(question) if message.get("aside", False) else Ask(question, is_wanted=message.get("all", False))
+
+
+def _cols_of(message: to_kernel.Evaluate | to_kernel.Sanity) -> tuple[int, ...]:
+    cure = "Name columns by their places, from 0 on."
+    return tuple(whole_number("A column", col, least=0, cure=cure) for col in message["cols"])
 
 
 def _change_of(message: to_kernel.Branch | to_kernel.Try | to_kernel.Keep) -> Change:

@@ -37,7 +37,7 @@ export function pythonOf(store: Store): string {
 }
 
 /** A setting as the kernel told it in words. */
-function settingOf(said: string): unknown {
+export function settingOf(said: string): unknown {
   if (said === "True" || said === "False") return said === "True";
   return said.trim() !== "" && Number.isFinite(Number(said)) ? Number(said) : said;
 }

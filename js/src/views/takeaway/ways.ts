@@ -131,12 +131,13 @@ function asCsv(store: Store): Iterable<string> {
 
 /** Returns the reader's choices for the JSON file. */
 function viewOf(store: Store) {
-  const { granularity, units, pool, pinnedCols, extent, joint, hidden, scale, threshold, measure, inputs } = store;
+  const { granularity, units, poolOf, map, pinnedCols, extent, joint, hidden, scale, threshold, measure, inputs } =
+    store;
   const ends = ({ start, end }: Span): [number, number] => [start, end];
   return {
     by: granularity.value,
     units: areTokens(units.value) ? null : units.value.spans.map(({ start }) => start),
-    pool: pool.value,
+    pool: poolOf(map.value),
     pinned: pinnedCols.value !== null && extent.value > 1 ? ends(pinnedCols.value) : null,
     joint: joint.value,
     left_out: hidden.value.map(ends),
@@ -149,7 +150,7 @@ function viewOf(store: Store) {
 
 function asJson(store: Store): Iterable<string> {
   const { method, objective, settings, foil } = store.map.value?.info ?? {};
-  const [view, units, pool, hidden] = [viewOf(store), store.units.value, store.pool.value, store.hiddenRows.value];
+  const [view, units, hidden] = [viewOf(store), store.units.value, store.hiddenRows.value];
   const head = {
     model: store.document.value?.model,
     method,
@@ -162,7 +163,7 @@ function asJson(store: Store): Iterable<string> {
   };
   const seen = (scores: Float32Array) => {
     const counted = hidden === null ? scores : masked(scores, hidden);
-    return view.units === null ? counted : pooled(counted, units, view.by === "token" ? "sum" : pool);
+    return view.units === null ? counted : pooled(counted, units, view.pool);
   };
   return json(head, columnsOf(store), columnsOf(store, seen), errorsOf(store));
 }

@@ -25,6 +25,7 @@ export function costOf(store: Store, cols: Span): string {
   const { seconds } = store.methodCalled("occlusion") ?? {};
   const rows = Math.max(1, store.firstTarget.value + cols.start);
   const pass = seconds == null ? null : seconds / (ONCE + rows);
+  if (n === 0) return "There seems to be no word before it that can be taken away.";
   if (n <= EXACT) {
     const time = pass === null ? "" : ` (${about((pass * OPERATORS * SHARED * 2 ** n) / rows)})`;
     return `Every choice of about ${n} words is read, under ${OPERATORS} operators${time}.`;

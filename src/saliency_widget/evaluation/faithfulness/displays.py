@@ -34,6 +34,8 @@ def to_text(findings: Findings) -> str:
     for target in findings.targets:
         for operator in findings.operators:
             lines += _text_table(findings, target, operator)
+    if findings.sanity is not None:
+        lines += ["", repr(findings.sanity)]
     lines += ["", _STAR]
     return "\n".join([*lines, *(["", *findings.given_up] if findings.given_up else [])])
 
@@ -72,6 +74,8 @@ def to_html(findings: Findings) -> str:
                 parts.append(f"<div>{escape(plain(name))}</div><ul style='margin:.2em 0 .6em'>{''.join(said)}</ul>")
     parts += [_table(findings, target, operator) for target in findings.targets for operator in findings.operators]
     parts += [f"<p style='opacity:.7'>{escape(said)}</p>" for said in (_LEGEND, *findings.given_up)]
+    if findings.sanity is not None:
+        parts.append(findings.sanity._repr_html_())
     return f"<div>{''.join(parts)}</div>"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from ...aside import aside
@@ -14,6 +15,9 @@ from ...errors import InputError
 from ...models.loading.load import load_model
 from ..agreement import HasAttribution, labels_of, map_of
 from ..common_text import Given
+from ..sanity.checks import check_asked as check_sanity
+from ..sanity.checks import checking
+from ..sanity.soundness import Sanity
 from .evaluation import Evaluation
 from .judging import check_asked, judge
 
@@ -27,6 +31,7 @@ def evaluate(
     random: int = 50,
     targets: Sequence[Any] | None = None,
     budget: float | str | None = None,
+    sanity: bool = False,
     memory_budget: int | None = None,
     progress: bool = True,
 ) -> Evaluation:
@@ -46,12 +51,15 @@ def evaluate(
             log-probabilities are added. None: all of a written text as one, or each class.
         budget: what may be spent: a number of occlusion runs, or seconds as "20 s". None: three runs, or ten seconds
             below 60 units. What is given up for it is said in `.given_up`. Up to 10 units every subset is read.
+        sanity: also find out whether the maps depend on the weights and on the spelling of the text; see
+            `evaluation.sanity.sanity` for what that costs.
         memory_budget: bytes of the device's memory that the work may use; default: half of the free memory.
         progress: whether to show a progress bar.
 
     Raises:
         InputError: the maps are of different texts, nothing can be taken away, or an argument is invalid.
         OutOfMemory, WeightsChanged: the evaluation cannot be computed.
+        UnsupportedMethod: with `sanity`, where the weights cannot be shuffled.
     """
     from tqdm.auto import tqdm
 
@@ -70,22 +78,29 @@ def evaluate(
     so_far: list[Evaluation] = []
     at = (0, 1)
 
+    checks = check_sanity(found, targets, memory_budget=memory_budget) if sanity else None
+
     def work(check: Callable[[], None]) -> Evaluation:
         nonlocal at
-        inside = load_model(model).shadow(check)
-        for part in judge(inside, given, asked, memory_budget):
+        loaded = load_model(model)
+        sane: Sanity | None = None
+        first = () if checks is None else checking(loaded, given, checks, check)
+        for part in chain(first, judge(loaded.shadow(check), given, asked, memory_budget)):
             check()
-            if isinstance(part, Progress):
-                at = part
-            else:
-                so_far.append(part)
+            match part:
+                case Progress():
+                    at = part
+                case Sanity():
+                    sane = part
+                case _:
+                    so_far.append(replace(part, sanity=sane))
         return so_far[-1]
 
-    with tqdm(total=at[1], desc="evaluating", unit="row", disable=not progress, leave=False) as bar:
+    with tqdm(total=at[1], desc="evaluating", unit="part", disable=not progress, leave=False) as bar:
 
         def draw() -> None:
-            bar.total = at[1]
-            bar.update(max(0, at[0] - bar.n))
+            bar.total, bar.n = at[1], at[0]
+            bar.refresh()
 
         try:
             return aside(work, draw)

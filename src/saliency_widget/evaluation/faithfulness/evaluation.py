@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...characters import in_a_cell
+from ..sanity.soundness import label_of
 from . import file as evaluation_file
 from .displays import to_html, to_text
 from .findings import Findings
@@ -35,8 +36,12 @@ class Evaluation(Findings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return what a reader must be warned of: maps no better than chance, operators that disagree."""
-        return tuple(said for target in self.targets for name in self.maps for said in warnings(self, name, target))
+        """Return what a reader must be warned of.
+
+        Maps no better than chance, operators that disagree, and maps that do not notice shuffled weights.
+        """
+        said = tuple(said for target in self.targets for name in self.maps for said in warnings(self, name, target))
+        return said if self.sanity is None else said + self.sanity.warnings
 
     def is_chance(self, name: str, target: str | None = None) -> bool:
         """Return whether a map was found no better than chance under any operator, for the first target by default."""
@@ -46,10 +51,12 @@ class Evaluation(Findings):
         """Return a line for each map, target, operator and metric.
 
         map, target, operator, metric, value, random_mean (of "words_to_flip" the median), random_low, random_high, p;
-        and low, high (the interval of a value that is an estimate) and reason (why there is no value).
+        and low, high (the interval of a value that is an estimate) and reason (why there is no value). Sanity checks,
+        where they were asked for, have neither target nor operator, and a metric such as "weights: all weights".
         """
         import pandas as pd
 
+        checks = () if self.sanity is None else self.sanity.checks
         return pd.DataFrame(
             [
                 {
@@ -62,6 +69,17 @@ class Evaluation(Findings):
                 }
                 for each in self.judgements
                 for figure in each.figures
+            ]
+            + [
+                {
+                    "map": in_a_cell(each.map),
+                    "target": "",
+                    "operator": "",
+                    "metric": label_of(each),
+                    **{name: getattr(each.found, name, None) for name in _COLUMNS},
+                    "reason": each.found.reason,
+                }
+                for each in checks
             ]
         ).astype(dict.fromkeys(_COLUMNS, "float64"))
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from ...errors import DamagedFile
 from ...files import read_part, size_of, write_whole
+from ..sanity.soundness import KINDS, Check, Finding, Sanity
 from .figures import METRICS, Figure
 from .findings import Band, Findings, Floor, Judgement
 
-FORMAT = 1  # of the files that are written; a file with a higher number comes from a newer version
+FORMAT = 2  # of the files that are written; a file with a higher number comes from a newer version
 _KIND = "saliency-widget evaluation"
 
 
@@ -60,8 +61,9 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
         "maps": strings, "methods": strings, "targets": strings, "operators": strings, "unit": _string,
         "units": strings, "steps": _many(_whole), "exact": flag, "exhaustive": flag, "judgements": _many(_judgement),
         "floors": _many(_floor), "given_up": strings, "notes": _notes, "complete": flag, "raw": flag,
-        "model_name": _string, "rows": number, "runs": number, "seconds": number,
+        "model_name": _string, "rows": number, "runs": number, "seconds": number, "sanity": _sanity,
     }  # fmt: skip
+    given = {"sanity": None, **given}  # format 1 has none
     if set(given) != set(readers):
         raise ValueError("its fields are not those of an evaluation")
     return {name: read_one(given[name]) for name, read_one in readers.items()}
@@ -97,9 +99,28 @@ def _band(given: Any) -> Band:
     return Band(middle, low, high)
 
 
+def _sanity(given: Any) -> Sanity | None:
+    if given is None:
+        return None
+    return Sanity(
+        checks=_many(_check)(given["checks"]), methods=_notes(given["methods"]),
+        model_name=_string(given["model_name"]), shuffles=_whole(given["shuffles"]),
+        seconds=_number(given["seconds"]), complete=_flag(given["complete"]),
+    )  # fmt: skip
+
+
+def _check(given: Any) -> Check:
+    kind, (value, mean, low, high, n, reason) = _string(given["check"]), given["found"]
+    if kind not in KINDS:
+        raise ValueError(f"there is no check {kind!r}")
+    value, mean, low, high = (None if each is None else _number(each) for each in (value, mean, low, high))
+    found = Finding(value, mean, low, high, _whole(n), None if reason is None else _string(reason))
+    return Check(map=_string(given["map"]), check=kind, of=_string(given["of"]), found=found)
+
+
 def _notes(given: Any) -> dict[str, str]:
     if not isinstance(given, dict):
-        raise TypeError("its notes are no object")
+        raise TypeError("its notes (or methods) are no object")
     return {name: _string(said) for name, said in given.items()}
 
 

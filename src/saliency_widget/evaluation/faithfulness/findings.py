@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...errors import InputError
+from ..sanity.soundness import Sanity
 from .figures import Figure
 
 
@@ -81,6 +82,7 @@ class Findings:
     curve. `exact`: every subset of the units was read. `exhaustive`: the random rankings are all orders of the units.
     `given_up`: what was left out to keep to the budget, and why the evaluation is not complete where it is not.
     `rows`: of all passes together; `runs`: the same in occlusion runs. `notes`: by map, what a reader must know of it.
+    `sanity`: whether the maps depend on the weights and on spelling, where that was asked for.
     """
 
     maps: tuple[str, ...]
@@ -102,6 +104,7 @@ class Findings:
     rows: float = 0.0
     runs: float = 0.0
     seconds: float = 0.0
+    sanity: Sanity | None = None
 
     def floor(self, target: str, operator: str) -> Floor:
         """Return the values of one target under one operator. Raises: InputError if there are none."""

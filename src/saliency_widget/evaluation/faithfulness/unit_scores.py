@@ -38,8 +38,12 @@ def aims_of(text: CommonText, asked: Sequence[Any] | None) -> tuple[Aim, ...]:
     Raises: InputError, TokenNotFound, AmbiguousToken.
     """
     n = len(text.document.targets)
-    places = next((at for at, columns in enumerate(text.columns) if any(len(c) < n for c in columns)), 0)
+    places = next((at for at, columns in enumerate(text.columns) if any(0 < len(c) < n for c in columns)), 0)
     found, columns = text.maps[places].map, text.columns[places]
+    if not any(columns):
+        raise InputError(
+            f"{text.maps[places].name} has no column for what follows the text.", cure="Give a map of this target."
+        )
     if asked is None:
         if found.cols[0].role == "class" and len(columns) > 1:
             return tuple(Aim(col.text.strip(), at) for col, at in zip(found.cols, columns, strict=True))

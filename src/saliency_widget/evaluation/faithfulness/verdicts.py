@@ -76,7 +76,8 @@ def warnings(findings: Findings, name: str, target: str) -> list[str]:
 def orders_of(findings: Findings) -> str:
     """Return what stands beside the maps: "all 5,040 orders of 7 words", "50 random orders of 67 words"."""
     n, orders = len(findings.units), min((floor.random for floor in findings.floors), default=0)
-    beside = f"all {orders:,} orders" if findings.exhaustive else f"{orders:,} random orders"
+    every = "the only order" if orders == 1 else f"all {orders:,} orders"
+    beside = every if findings.exhaustive else f"{orders:,} random orders"
     return f"{beside} of {n} {counted(n, findings.unit)}"
 
 

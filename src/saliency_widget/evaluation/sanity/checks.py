@@ -13,14 +13,15 @@ from ...aside import aside
 from ...attribution import pipeline
 from ...attribution.engine import Schedule
 from ...attribution.memory import check_budget as check_memory
+from ...attribution.memory import free
 from ...attribution.methods import BRIDGED, METHODS, card_named
 from ...attribution.problem import Chunk, Progress
 from ...attribution.result import Attribution
 from ...checks import whole_number
-from ...errors import BadScores, InputError
-from ...models.inside.shuffled import parts_of, shuffle, untie
+from ...errors import BadScores, InputError, OutOfMemory
+from ...models.inside.shuffled import bytes_of, parts_of, shuffle, untie
 from ...models.loading.load import load_model
-from ...types import Target
+from ...types import Target, Token
 from ..agreement import HasAttribution, labels_of, map_of
 from ..common_text import Given, common_text
 from .respelling import SPELLINGS, Respelled, respelled
@@ -46,12 +47,30 @@ class _Map(NamedTuple):
     cols: list[int]
 
 
+class _Shuffled(NamedTuple):
+    """A map beside that of the model whose weights are shuffled as far as `of` says; one of `stages` depths."""
+
+    map: _Map
+    of: str
+    finding: Finding
+    is_last: bool  # of its shuffle
+    stages: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class Asked:
+    """The request for checks. `positions`: of the targets to look at; None for all, eight of more than that."""
+
     shuffles: int
     stages: int
-    seed: int
-    memory_budget: int | None
+    seed: int = 0
+    memory_budget: int | None = None
+    positions: frozenset[int] | None = None
+
+    @property
+    def each(self) -> int:
+        """Return how often a map is computed again, at most."""
+        return self.shuffles * self.stages + len(SPELLINGS)
 
 
 def sanity(
@@ -61,6 +80,7 @@ def sanity(
     shuffles: int = 3,
     stages: int = 5,
     seed: int = 0,
+    targets: Sequence[Any] | None = None,
     memory_budget: int | None = None,
     progress: bool = True,
 ) -> Sanity:
@@ -76,26 +96,24 @@ def sanity(
         shuffles: how often the weights are shuffled anew; the figures are means.
         stages: at how many depths each map is computed again, from the head alone to all weights.
         seed: of the shuffles.
+        targets: the columns to look at, by text, index or token; None for all of each map.
         memory_budget: bytes of the device's memory that the work may use; default: half of the free memory.
         progress: whether to show a progress bar. Cost: shuffles × stages + 4 maps for each one.
 
     Raises:
         InputError: there is no map, it is of another model, or an argument is invalid.
+        TokenNotFound, AmbiguousToken: a target is no column of the first map, or several of them.
         UnsupportedMethod: the weights cannot be shuffled, as those of a quantised model.
+        OutOfMemory: there is no room for a copy of the model, which is known before anything is computed.
     """
     from tqdm.auto import tqdm
 
-    asked = _Asked(
-        shuffles=whole_number("shuffles", shuffles, least=1, cure="Three are usual."),
-        stages=whole_number("stages", stages, least=1, cure="Five are usual."),
-        seed=whole_number("seed", seed, least=0, cure="Leave it out for 0."),
-        memory_budget=memory_budget,
-    )
     check_memory(memory_budget)
     several = list(maps) if isinstance(maps, list | tuple) else [maps]
     if not several:
         raise InputError("There is no map to check.", cure="Give at least one attribution.")
     found = [map_of(item) for item in several]
+    asked = check_asked(found, targets, shuffles=shuffles, stages=stages, seed=seed, memory_budget=memory_budget)
     given = [Given(name, one, source) for name, one, source in zip(labels_of(found), found, several, strict=True)]
     at = Progress(0, 1)
 
@@ -103,9 +121,10 @@ def sanity(
         nonlocal at
         for part in checking(load_model(model), given, asked, check):
             check()
-            if isinstance(part, Sanity):
+            if isinstance(part, Progress):
+                at = part
+            elif part.complete:
                 return part
-            at = part
         raise AssertionError("the last part is the result")
 
     with tqdm(total=at.total, desc="checking", unit="map", disable=not progress, leave=False) as bar:
@@ -117,51 +136,119 @@ def sanity(
         return aside(work, draw)
 
 
+def check_asked(
+    maps: Sequence[Attribution],
+    targets: Sequence[Any] | None = None,
+    *,
+    shuffles: int = 3,
+    stages: int = 5,
+    seed: int = 0,
+    memory_budget: int | None = None,
+) -> Asked:
+    """Return what is asked, of these targets of the first map that can be checked.
+
+    Raises: InputError, TokenNotFound, AmbiguousToken.
+    """
+    first = next((one for one in maps if can_be_checked(one)), None)
+    return Asked(
+        shuffles=whole_number("shuffles", shuffles, least=1, cure="Three are usual."),
+        stages=whole_number("stages", stages, least=1, cure="Five are usual."),
+        seed=whole_number("seed", seed, least=0, cure="Leave it out for 0."),
+        memory_budget=memory_budget,
+        positions=None if first is None else _positions(first, targets),
+    )
+
+
+def _positions(found: Attribution, targets: Sequence[Any] | None) -> frozenset[int] | None:
+    """Return the positions of these columns, or None for all. Raises: InputError, TokenNotFound, AmbiguousToken."""
+    if targets is None:
+        return None
+    several = [targets] if isinstance(targets, str | int | Token) else list(targets)
+    keys = [key for one in several for key in (one if isinstance(one, tuple | range | list) else [one])]
+    if not keys:
+        raise InputError("There is no target to look at.", cure="Leave targets= out, or name at least one column.")
+    return frozenset(found.cols[found.col(key)].position for key in keys)
+
+
 def checking(
-    model: Model, given: Sequence[Given], asked: _Asked, check: Callable[[], None] | None = None
+    model: Model, given: Sequence[Given], asked: Asked, check: Callable[[], None] | None = None
 ) -> Iterator[Progress | Sanity]:
-    """Yield how many maps are done, of how many, and at last the checks. `model` is none of the shadows."""
+    """Yield how many maps are done, of how many, and what was found after each shuffle and after each map's spellings.
+
+    `model` is none of the shadows. The last part is the whole; stop iterating to cancel: what was yielded is valid.
+    Raises: see `sanity`.
+    """
     started = time.perf_counter()
     inside = model.shadow(check)
-    maps = [found for one in given if (found := _again(inside, one)) is not None]
+    maps = [found for one in given if (found := _again(inside, one, asked.positions)) is not None]
     again = {found.name for found in maps}
-    checks = [each for one in given for each in _brought(one, computed=one.name in again)]
-    total = len(maps) * (asked.shuffles * asked.stages + len(SPELLINGS))
-    done = 0
+    own = [each for one in given for each in brought(one, computed=one.name in again)]
     likeness: dict[tuple[str, str], list[Finding]] = {}
-    for found, part, result in _shuffled(model, maps, asked, check):
-        likeness.setdefault((found.name, part), []).append(result)
-        done += 1
+    spelled: list[Check] = []
+
+    def so_far(*, complete: bool = False) -> Sanity:
+        weights = (
+            Check(map=name, check="weights", of=part, found=mean_of(results))
+            for (name, part), results in likeness.items()
+        )
+        order = [one.name for one in given]
+        return Sanity(
+            checks=tuple(sorted([*own, *weights, *spelled], key=lambda each: order.index(each.map))),
+            methods={one.name: one.map.method for one in given},
+            model_name=model.name,
+            shuffles=asked.shuffles,
+            seconds=time.perf_counter() - started,
+            complete=complete,
+        )
+
+    done, total = 0, len(maps) * asked.each
+    if maps:
+        _check_room(model)
+    for one in _shuffled(model, maps, asked, check):
+        likeness.setdefault((one.map.name, one.of), []).append(one.finding)
+        done, total = done + 1, len(maps) * replace(asked, stages=one.stages).each
         yield Progress(done, total)
-    for (name, part), results in likeness.items():
-        checks.append(Check(map=name, check="weights", of=part, found=mean_of(results)))
+        if one.is_last:
+            yield so_far()
     for found in maps:
         for spelling in SPELLINGS:
             finding = _respelled(inside, found, spelling, asked)
-            checks.append(Check(map=found.name, check="spelling", of=spelling, found=finding))
+            spelled.append(Check(map=found.name, check="spelling", of=spelling, found=finding))
             done += 1
             yield Progress(done, total)
+        if found is not maps[-1]:
+            yield so_far()
     inside.check_weights()
-    order = [one.name for one in given]
-    yield Sanity(
-        checks=tuple(sorted(checks, key=lambda each: order.index(each.map))),
-        methods={one.name: one.map.method for one in given},
-        model_name=model.name,
-        shuffles=asked.shuffles,
-        seconds=time.perf_counter() - started,
-    )
+    yield so_far(complete=True)
+
+
+def _check_room(model: Model) -> None:
+    """Raise OutOfMemory if a copy of the weights does not fit beside them."""
+    for device, need in bytes_of(model.model).items():
+        unused = free(device)
+        if need > unused:
+            raise OutOfMemory(
+                f"The copy of {model.name} whose weights are shuffled needs {need / 1e9:.1f} GB, and "
+                f"{unused / 1e9:.1f} GB are free.",
+                cure="Free memory, or load the model in a smaller dtype.",
+            )
 
 
 # ── a map again ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _again(model: Model, given: Given) -> _Map | None:
+def can_be_checked(found: Attribution) -> bool:
+    """Return whether a map can be computed again: not what an LLM said, or scores from elsewhere."""
+    return found.method in METHODS or found.method in BRIDGED
+
+
+def _again(model: Model, given: Given, positions: frozenset[int] | None) -> _Map | None:
     """Return what it takes to compute a map again; None for one that nothing here computes.
 
-    Raises: InputError for a map of another model, or of words.
+    Raises: InputError for a map of another model, or of words, and for one without any target at these `positions`.
     """
     found = given.map
-    if found.method not in (*METHODS, *BRIDGED):
+    if not can_be_checked(found):
         return None
     if any(token.length != 1 for token in found.rows) or not found.cols:
         raise InputError(
@@ -179,12 +266,17 @@ def _again(model: Model, given: Given) -> _Map | None:
         for places in text.columns[0]
     )
     question = pipeline.check_question(found.method, found.objective, found.settings, found.foil)
-    n = len(targets)
-    cols = sorted({round(at) for at in np.linspace(0, n - 1, min(n, _COLUMNS))})
+    wanted = [at for at, col in enumerate(found.cols) if positions is None or col.position in positions]
+    if not wanted:
+        raise InputError(
+            f"{given.name} has no column for these targets.", cure="Name targets that all of the maps have."
+        )
+    n = len(wanted)
+    cols = sorted({wanted[round(at)] for at in np.linspace(0, n - 1, min(n, _COLUMNS))})
     return _Map(given.name, found, question, replace(text.document, targets=targets), cols)
 
 
-def _scores(model: Model, question: Question, document: Document, cols: Sequence[int], asked: _Asked) -> NDArray[Any]:
+def _scores(model: Model, question: Question, document: Document, cols: Sequence[int], asked: Asked) -> NDArray[Any]:
     """Return the scores [n_rows, k] of some columns, without a spot check. `model` is a shadow. Raises: BadScores."""
     parts = pipeline.columns(model, question, document, Schedule(cols), asked.memory_budget, checked=True)
     chunks = [part for part in parts if isinstance(part, Chunk)]
@@ -196,8 +288,8 @@ def _scores(model: Model, question: Question, document: Document, cols: Sequence
 
 
 def _shuffled(
-    model: Model, maps: Sequence[_Map], asked: _Asked, check: Callable[[], None] | None
-) -> Iterator[tuple[_Map, str, Finding]]:
+    model: Model, maps: Sequence[_Map], asked: Asked, check: Callable[[], None] | None
+) -> Iterator[_Shuffled]:
     """Yield for each shuffle and stage how alike each map is to that of the shuffled model."""
     for shuffled in range(asked.shuffles if maps else 0):
         made = model.copied()
@@ -205,12 +297,15 @@ def _shuffled(
         parts = parts_of(made.model, made.head, made.embeddings)
         stages = {round(at) for at in np.linspace(0, len(parts) - 1, min(asked.stages, len(parts)))}
         for at, part in enumerate(parts):
+            if check is not None:
+                check()
             shuffle(part.weights, int(np.random.default_rng([asked.seed, shuffled, at]).integers(1 << 31)))
             if at not in stages:
                 continue
-            inside = made.shadow(check)
+            inside, of = made.shadow(check), _down_to(part.name, at, len(parts))
             for found in maps:
-                yield found, _down_to(part.name, at, len(parts)), _against(inside, found, asked)
+                is_last = at == max(stages) and found is maps[-1]
+                yield _Shuffled(found, of, _against(inside, found, asked), is_last, len(stages))
 
 
 def _down_to(name: str, at: int, n: int) -> str:
@@ -218,7 +313,7 @@ def _down_to(name: str, at: int, n: int) -> str:
     return "all weights" if at == n - 1 else name if at == 0 else f"down to {name}"
 
 
-def _against(model: Model, found: _Map, asked: _Asked) -> Finding:
+def _against(model: Model, found: _Map, asked: Asked) -> Finding:
     try:
         scores = _scores(model, found.question, found.document, found.cols, asked)
     except BadScores as error:  # a shuffled model may compute nothing of use
@@ -229,7 +324,7 @@ def _against(model: Model, found: _Map, asked: _Asked) -> Finding:
 # ── spelling, and what the map brings ────────────────────────────────────────────────────────────────────────────
 
 
-def _respelled(model: Model, found: _Map, spelling: str, asked: _Asked) -> Finding:
+def _respelled(model: Model, found: _Map, spelling: str, asked: Asked) -> Finding:
     """Return how alike the words' scores are when the text is spelled in another way."""
     other = respelled(model, found.document, spelling)
     if not isinstance(other, Respelled):
@@ -242,7 +337,7 @@ def _respelled(model: Model, found: _Map, spelling: str, asked: _Asked) -> Findi
     return alike(mine, theirs)
 
 
-def _brought(given: Given, *, computed: bool) -> Iterator[Check]:
+def brought(given: Given, *, computed: bool) -> Iterator[Check]:
     """Yield the checks that a map was made with: its spot check, and what is missing to completeness."""
     found = given.map
     spot = found.diagnostics.get("spot_check")

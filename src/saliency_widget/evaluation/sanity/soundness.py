@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from math import floor, log10
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal["weights", "spelling", "completeness", "spot check"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SAME = 0.9  # a rank correlation from which on a map of shuffled weights counts as the same map
 _ORDERS = 1000  # random orders of the inputs, for what chance would give
@@ -101,7 +103,8 @@ class Check:
 class Sanity:
     """The findings of `sanity` about each map. Immutable. It prints as sentences and figures, and is displayed as them.
 
-    `methods`: the method of each map, by its name. `shuffles`: how often weights were shuffled anew.
+    `methods`: the method of each map, by its name. `shuffles`: how often weights were shuffled anew. `complete`:
+    whether all checks were made.
     """
 
     checks: tuple[Check, ...]
@@ -109,6 +112,7 @@ class Sanity:
     model_name: str
     shuffles: int
     seconds: float
+    complete: bool = True
 
     def of(self, name: str, check: Kind) -> tuple[Check, ...]:
         """Return the figures of one check of one map, in order; none if there are none."""
@@ -126,7 +130,11 @@ class Sanity:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Return what was found about each map, a sentence or two each."""
-        return tuple(f"{plain(name)}: {self._said(name)}" for name in self.methods)
+        return tuple(f"{plain(name)}: {' '.join(self.said(name))}" for name in self.methods)
+
+    def said(self, name: str) -> tuple[str, ...]:
+        """Return what was found about one map, a sentence for each check that says something of it."""
+        return (_of_weights(self, name), *_of_spelling(self, name), *_of_numbers(self, name))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -148,12 +156,12 @@ class Sanity:
         return table.astype(dict.fromkeys(numbers, "float64"))
 
     def __repr__(self) -> str:
-        width = max((len(_label(each)) for each in self.checks), default=0)
+        width = max((len(label_of(each)) for each in self.checks), default=0)
         lines = [self._head(), *self.sentences]
         for name in self.methods:
             lines += ["", plain(name)]
             lines += [
-                f"  {_label(each):<{width}}  {_value(each):>6}  {each.found.reason or _beside(each)}".rstrip()
+                f"  {label_of(each):<{width}}  {value_of(each):>6}  {beside(each)}".rstrip()
                 for each in self.checks
                 if each.map == name
             ]
@@ -165,8 +173,8 @@ class Sanity:
         for name in self.methods:
             rows.append(f"<tr><th colspan='3' style='{_CELL};padding-top:10px'>{escape(plain(name))}</th></tr>")
             rows += [
-                f"<tr><td style='{_CELL}'>{escape(_label(each))}</td><td style='{_NUMBER}'>{_value(each)}</td>"
-                f"<td style='{_CELL};opacity:.7'>{escape(each.found.reason or _beside(each))}</td></tr>"
+                f"<tr><td style='{_CELL}'>{escape(label_of(each))}</td><td style='{_NUMBER}'>{value_of(each)}</td>"
+                f"<td style='{_CELL};opacity:.7'>{escape(beside(each))}</td></tr>"
                 for each in self.checks
                 if each.map == name
             ]
@@ -181,9 +189,6 @@ class Sanity:
             f"Sanity of {n} map{'' if n == 1 else 's'} of {plain(self.model_name)}, {self.seconds:.1f} s. Rank "
             f"correlations; in brackets the middle 95 % of what shuffled inputs reach."
         )
-
-    def _said(self, name: str) -> str:
-        return " ".join((_of_weights(self, name), *_of_spelling(self, name)))
 
 
 _CELL = "text-align:left;padding:2px 14px 2px 0"
@@ -217,11 +222,33 @@ def _of_spelling(found: Sanity, name: str) -> list[str]:
     ]
 
 
-def _label(check: Check) -> str:
+def _of_numbers(found: Sanity, name: str) -> list[str]:
+    """Return how far the numbers are from what they should add up to, and from plain passes."""
+    missed = [each.value for each in found.of(name, "completeness") if each.value is not None]
+    spots = [each.value for each in found.of(name, "spot check") if each.value is not None]
+    return [
+        *(f"Its scores miss {_share(each)} of the change that they should add up to." for each in missed),
+        *(f"A few of its numbers, computed again by plain passes, differ by {_share(each)} at most." for each in spots),
+    ]
+
+
+def _share(value: float) -> str:
+    """Return a share in percent with two digits: "2.1 %", "0.0034 %"; of less, or of more than ten times, a bound."""
+    if value < 1e-6:
+        return "less than 0.0001 %"
+    if not value < 10:
+        return "more than 1,000 %"
+    digits = max(0, 1 - floor(log10(100 * value)))
+    return f"{100 * value:.{digits}f} %"
+
+
+def label_of(check: Check) -> str:
+    """Return the name of a figure: "weights: head"."""
     return f"{check.check}: {check.of}" if check.of else check.check
 
 
-def _value(check: Check) -> str:
+def value_of(check: Check) -> str:
+    """Return a figure as it is printed."""
     if check.value is None:
         return "–"
     return _number(check.value) if check.check in ("weights", "spelling") else f"{check.value:.1e}"
@@ -231,7 +258,10 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", MINUS)
 
 
-def _beside(check: Check) -> str:
+def beside(check: Check) -> str:
+    """Return the reason why there is no figure, what shuffled inputs reach, or what the figure is a share of."""
+    if check.found.reason is not None:
+        return check.found.reason
     if check.found.random_low is None:
         return "of the change of the objective" if check.check == "completeness" else "apart from plain passes"
     return f"[{_number(check.found.random_low)}, {_number(check.found.random_high)}]"

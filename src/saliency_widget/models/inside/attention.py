@@ -63,10 +63,28 @@ def why_no_attention(model: Model) -> str | None:
     """
     name = type(model.model).__name__
     if not model.n_heads:
-        return f"{name} has no attention: it carries what it has read in a state."
+        return f"{no_heads(model)}."
     if name.startswith(_NO_MATRIX):
         return f"{name} looks at parts of the text only, so there is no weight for every pair of tokens."
     return None
+
+
+def no_heads(model: Model) -> str:
+    """Return why the config of a model names no number of attention heads, as a clause.
+
+    FNet and Mamba have no attention; of BLT the parts that read bytes, and groups of bytes, have heads of their own.
+    """
+    name, config = type(model.model).__name__, model.model.config
+    parts = [part for part in vars(config).values() if getattr(part, "num_attention_heads", 0)]
+    if parts:
+        return f"{name} is made of parts that attend each in its own way, to groups of tokens too"
+    return f"{name} has no attention between its tokens"
+
+
+def other_mixer(model: Model) -> str | None:
+    """Return the class of a module by which tokens reach each other without attention, or None; by names alone."""
+    parts = sorted({type(module).__name__ for module in model.model.modules()})
+    return next((part for part in parts if any(mixer in part for mixer in _OTHER_MIXERS)), None)
 
 
 def why_no_rollout(model: Model) -> str | None:
@@ -74,10 +92,10 @@ def why_no_rollout(model: Model) -> str | None:
     reason = why_no_attention(model)
     if reason is not None:
         return reason
-    for part in sorted({type(m).__name__ for m in model.model.modules()}):
-        if any(mixer in part for mixer in _OTHER_MIXERS):
-            name = type(model.model).__name__
-            return f"In {name} tokens also reach each other through {part}, not by attention alone."
+    part = other_mixer(model)
+    if part is not None:
+        name = type(model.model).__name__
+        return f"In {name} tokens also reach each other through {part}, not by attention alone."
     return None
 
 

@@ -7,7 +7,7 @@ against plain passes over one text at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import UnsupportedMethod
 from ...types import Inputs
 from . import probe
+from .attention import no_heads, other_mixer
 from .probe import MODEL_ERRORS, OTHER, SAME, near
 from .rows import Branches, Picks, branched, masked, tensor, together
 from .ways import Way
@@ -159,8 +160,9 @@ def _look(model: Model) -> Removal | None:
     if bool(closed.isnan().any()):
         return None
     deletes = _first_right(model, inputs, picks, closed, short=True, positions=False)
-    positions = model.takes_positions and _is_plain_under_ones(model, inputs, positions=True)
-    expected = _masked_or_why_not(model, inputs, picks, closed, positions=positions)
+    plain = _each_deleted(model, inputs, _whole_text(inputs))
+    positions = model.takes_positions and _is_plain_under_ones(model, inputs, plain, positions=True)
+    expected = _masked_or_why_not(model, inputs, picks, positions=positions, closed=closed, plain=plain)
     if isinstance(expected, str):
         return Removal(deletes, why_not=expected)
     way = _first_right(model, inputs, picks, expected, short=True, positions=True) if positions else None
@@ -171,17 +173,16 @@ def _look(model: Model) -> Removal | None:
     )
 
 
-def _is_plain_under_ones(model: Model, inputs: Inputs, *, positions: bool) -> bool:
-    """Return whether a mask that hides nothing leaves the logits as they are.
+def _is_plain_under_ones(model: Model, inputs: Inputs, plain: torch.Tensor, *, positions: bool) -> bool:
+    """Return whether a mask that hides nothing leaves the logits [1, vocabulary] of the whole text as they are.
 
     With positions it does not where a family counts them from another number on, as RoBERTa does.
     """
-    whole = _whole_text(inputs)
     try:
-        found = _each_masked(model, inputs, whole, positions=positions)
+        found = _each_masked(model, inputs, _whole_text(inputs), positions=positions)
     except (UnsupportedMethod, *MODEL_ERRORS):
         return False
-    return near(found, _each_deleted(model, inputs, whole), model, OTHER)
+    return near(found, plain, model, OTHER)
 
 
 def _whole_text(inputs: Inputs) -> Picks:
@@ -233,14 +234,24 @@ def _hidden(x: torch.Tensor) -> torch.Tensor:
     return -2 * x.flip(0)
 
 
+def _shadows(model: Model) -> Iterator[Model]:
+    """Yield a shadow for each pass: the same one, unless a pass leaves traces."""
+    anew = probe.remembers(model)
+    fresh = model.fresh()
+    while True:
+        yield fresh
+        if anew:
+            fresh = model.fresh()
+
+
 def _each_deleted(model: Model, inputs: Inputs, picks: Picks) -> torch.Tensor:
     """Return the logits [p, vocabulary] of plain passes over the text without rows, one text at a time."""
     import torch
 
     found = []
     with torch.no_grad():
-        for i, mask in enumerate(picks.keep):
-            fresh, kept = model.fresh(), np.flatnonzero(mask)
+        for i, (mask, fresh) in enumerate(zip(picks.keep, _shadows(model), strict=False)):
+            kept = np.flatnonzero(mask)
             left = inputs.at(kept.tolist())
             x = fresh.embed(left)
             at = np.searchsorted(kept, picks.rows[picks.which == i])
@@ -257,8 +268,7 @@ def _each_masked(model: Model, inputs: Inputs, picks: Picks, *, positions: bool,
 
     found = []
     with torch.no_grad():
-        for i, mask in enumerate(picks.keep):
-            fresh = model.fresh()
+        for i, (mask, fresh) in enumerate(zip(picks.keep, _shadows(model), strict=False)):
             x = fresh.embed(inputs)
             if changed:
                 x = torch.where(tensor(mask, x)[:, None], x, _hidden(x[0]))
@@ -268,34 +278,48 @@ def _each_masked(model: Model, inputs: Inputs, picks: Picks, *, positions: bool,
 
 
 def _masked_or_why_not(
-    model: Model, inputs: Inputs, picks: Picks, closed: torch.Tensor, *, positions: bool
+    model: Model, inputs: Inputs, picks: Picks, *, positions: bool, closed: torch.Tensor, plain: torch.Tensor
 ) -> torch.Tensor | str:
     """Return the logits [p, vocabulary] of masked texts, each read by itself, or the reason why no token can be masked.
 
-    A mask of ones must change nothing; a masked row must not be read; its place must stay, so that masking is not
-    deleting (`closed` has those logits); and kept rows with their positions must give the same, in a text shorter than
-    any window. `positions`: whether they are given.
+    A mask of ones must change nothing, and a masked row must not be read. `positions`: whether they are given.
+    `closed`, `plain`: the logits of the texts that close up, and of the whole text.
     """
     name = type(model.model).__name__
     if not model.n_heads:
-        return f"{name} has no attention, so no token can be hidden from the others."
+        return f"{no_heads(model)}, so no token can be hidden from the others."
     inner = Picks(picks.keep[:1], picks.which[:2], picks.rows[:2])
     try:
         expected = _each_masked(model, inputs, picks, positions=positions)
         other = _each_masked(model, inputs, inner, positions=positions, changed=False)
-        reads = not near(other, expected[:2], model, SAME)
     except (UnsupportedMethod, *MODEL_ERRORS):
-        reads = True
-    if reads or not (positions or _is_plain_under_ones(model, inputs, positions=False)):
-        return f"{name} does not keep to an attention mask, so no token can be hidden from the others."
-    full = _each_deleted(model, inputs, _whole_text(inputs))
-    if _distance(expected[1], closed[1]) <= _ALIKE[probe.precision(model)] * _distance(closed[1], full[0]):
+        return f"{name} does not run with an attention mask over a text, so no token can be hidden from the others."
+    if not near(other, expected[:2], model, SAME):
+        return f"In {name} a token reaches others past an attention mask, so that none can be hidden from them."
+    if not (positions or _is_plain_under_ones(model, inputs, plain, positions=False)):
+        return f"{name} reads a text otherwise under an attention mask, even under one that hides nothing."
+    return _trace_of(model, inputs, expected, positions=positions, closed=closed, plain=plain) or expected
+
+
+def _trace_of(
+    model: Model, inputs: Inputs, expected: torch.Tensor, *, positions: bool, closed: torch.Tensor, plain: torch.Tensor
+) -> str | None:
+    """Return the reason why a text with masked tokens is none without them, or None.
+
+    The place of a masked row must stay, so that masking is not deleting, and kept rows with their positions must give
+    the same, in a text shorter than any window. A model whose later tokens are seen is not tried: there the names of
+    its modules tell.
+    """
+    name = type(model.model).__name__
+    effect = _distance(closed[1], plain[0])
+    if effect > 0 and _distance(expected[1], closed[1]) <= _ALIKE[probe.precision(model)] * effect:
         return f"{name} counts positions without the masked tokens, so that masking is deleting them."
     if bool(expected.isnan().any()):
         return f"{name} gives NaN where a token is left with nothing to attend to."
-    if positions and probe.sees_back_alone(model) and not _agrees_with_kept_rows(model, inputs):
+    is_tried = positions and probe.sees_back_alone(model)
+    if not _agrees_with_kept_rows(model, inputs) if is_tried else other_mixer(model) is not None:
         return f"{name} carries the text on from token to token, so that none can be hidden without a trace."
-    return expected
+    return None
 
 
 def _agrees_with_kept_rows(model: Model, inputs: Inputs) -> bool:

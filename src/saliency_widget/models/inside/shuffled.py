@@ -6,7 +6,9 @@ numbers stay, and stand elsewhere in the same tensor: so their size and spread a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UnsupportedMethod
@@ -77,7 +79,34 @@ def parts_of(model: Any, head: torch.nn.Module | None, embeddings: Sequence[torc
     return tuple(parts)
 
 
-def shuffle(weights: Sequence[torch.nn.Parameter], seed: int) -> None:
+def bytes_of(model: Any) -> Mapping[torch.device, int]:
+    """Return the bytes that a copy of the weights takes on each device."""
+    found: Counter[torch.device] = Counter()
+    for parameter in model.parameters():
+        if not parameter.is_meta:
+            found[parameter.device] += parameter.numel() * parameter.element_size()
+    return found
+
+
+def seconds_to_shuffle(model: Any) -> float:
+    """Return about how many seconds it takes to copy and shuffle all weights, as measured on some of the largest.
+
+    Raises: UnsupportedMethod for weights that cannot be shuffled.
+    """
+    parts_of(model, None, ())
+    largest = max(model.parameters(), key=lambda weight: weight.numel()).detach()
+    some = largest[: max(1, _AT_ONCE * len(largest) // largest.numel())]
+    each = min(_seconds_of(some) for _ in range(3))
+    return each * float(sum(weight.numel() for weight in model.parameters()) / some.numel())
+
+
+def _seconds_of(weight: torch.Tensor) -> float:
+    started = time.perf_counter()
+    shuffle([weight.clone()], 0)
+    return time.perf_counter() - started
+
+
+def shuffle(weights: Sequence[torch.Tensor], seed: int) -> None:
     """Put the numbers of each weight into a random order, in place. The same seed gives the same order."""
     import torch
 
