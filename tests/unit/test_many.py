@@ -571,8 +571,8 @@ def test_a_worker_of_ray_makes_the_lines_of_a_run(tmp_path, monkeypatch):
     model = made("gpt2")
     monkeypatch.setattr(cluster, "load_model", lambda name: {"tiny": model}[name])
     asked = check(
-        "saliency", objective=None, foil=None, span=None, max_new_tokens=6, settings={}, evaluate=False,
-        memory_budget=None,
+        "saliency", objective=None, foil=None, span=None, through=None, max_new_tokens=6, settings={}, evaluate=False,
+        say_versus_do=False, memory_budget=None,
     )  # fmt: skip
     settings = hash_of(asked.described(), model_described(model, "tiny")["fingerprint"])
     worker = RowsToLines("tiny", asked, settings)

@@ -57,6 +57,7 @@ def may_join(model: Model, question: Question) -> bool:
         method is not None
         and method.joins is not None
         and question.col is None
+        and question.through is None
         and isinstance(model, CausalModel)
         and reads_alike(model)
         and not probe.reads_ids(model)
