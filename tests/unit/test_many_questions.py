@@ -73,7 +73,7 @@ def test_steps_back_of_each_text_are_those_of_attribute(tmp_path: Path) -> None:
 
 def test_maps_with_steps_back_are_evaluated_too(tmp_path: Path) -> None:
     """The figures are those of the direct map."""
-    options = {"operators": "delete", "random": 20}
+    options: dict[str, Any] = {"operators": "delete", "random": 20}
     run = run_of(THINKING[:1], tmp_path, through="thinking", evaluate=options)
     own = sw.evaluate(made("gpt2"), run[0], progress=False, **options)
     (line,) = lines_of(tmp_path)
@@ -115,7 +115,7 @@ def test_a_column_document_of_a_plain_text_is_left_alone() -> None:
 def test_what_a_model_says_stands_beside_its_map(tmp_path: Path, talker: Any) -> None:
     """Words, scores, label and every figure with the ends of its random interval are those of `say_versus_do`."""
     rows = [REVIEW, {"input_ids": [40, 41, 42]}, "a"]
-    asked = {"method": "input_x_gradient", "max_new_tokens": 1, "progress": False}
+    asked: dict[str, Any] = {"method": "input_x_gradient", "max_new_tokens": 1, "progress": False}
     run = sw.attribute_many(talker, rows, out=tmp_path, say_versus_do={"askings": 2}, **asked)
     own = sw.say_versus_do(talker, REVIEW, methods=["input_x_gradient"], askings=2, progress=False)
     line, no_text, one_word = lines_of(tmp_path)
@@ -141,7 +141,7 @@ def test_what_a_model_says_stands_beside_its_map(tmp_path: Path, talker: Any) ->
 
 def test_labels_of_ones_own_are_asked_for(tmp_path: Path, talker: Any) -> None:
     """The label is one of them, and another choice is another question, which is not mixed with an old folder."""
-    asked = {"method": "saliency", "out": tmp_path, "max_new_tokens": 1, "progress": False}
+    asked: dict[str, Any] = {"method": "saliency", "out": tmp_path, "max_new_tokens": 1, "progress": False}
     labels = ["sport", "cooking"]
     run = sw.attribute_many(talker, [REVIEW], say_versus_do={"labels": labels, "askings": 1}, **asked)
     assert run.to_dataframe()["said_label"][0] in labels

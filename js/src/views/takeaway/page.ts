@@ -128,7 +128,10 @@ function textsOf(store: Store, { boxes, told, shown }: Seen): HTMLElement[] {
       if (thought !== within) fold = undefined;
       if (box.gap) (fold ?? element).append(" ");
       if (box.start === firstTarget.value && hasPrompt(store)) (fold ?? element).append(stroke());
-      if (thought && thought !== within) element.append((fold = folded(thought)));
+      if (thought && thought !== within) {
+        fold = folded(thought);
+        element.append(fold);
+      }
       within = thought;
       if (fold && box.shown) fold.open = true; // what is asked about must be seen
       (fold ?? element).append(box.element, ...(box.breaks ? ["\n"] : []));
@@ -158,11 +161,7 @@ function stroke(): HTMLElement {
 function folded(thought: Span): HTMLDetailsElement {
   const line = quiet(chipText(thought, "thinking", Number.NaN));
   line.append(h("span", { className: "sw-held" }));
-  return h(
-    "details",
-    { className: "sw-thinking" },
-    made("summary", "cursor: pointer; font-size: 13px", {}, line),
-  );
+  return h("details", { className: "sw-thinking" }, made("summary", "cursor: pointer; font-size: 13px", {}, line));
 }
 
 function drawnBox({ tokens, pieces }: Store, { start, end, leftOut }: Box): Omit<Drawn, "shown"> {
