@@ -151,12 +151,26 @@ class Split:
         return iter(self._rows)
 
 
-def test_a_frame_a_file_dicts_and_a_split_are_the_same_rows(tmp_path):
-    """Texts with targets in a data frame, a JSONL file, dicts and a split of `datasets` have the same keys."""
+class Polars:
+    """A data frame of polars, as far as it is used: it has columns, and gives its rows as dicts."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows, self.columns = rows, list(rows[0])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def iter_rows(self, *, named: bool) -> Iterator[dict[str, Any]]:
+        assert named
+        return iter(self._rows)
+
+
+def test_frames_a_file_dicts_and_a_split_are_the_same_rows(tmp_path):
+    """Texts with targets in data frames, a JSONL file, dicts and a split of `datasets` have the same keys."""
     rows = [{"id": "a", "text": "the cab", "target": " dog", "label": 1}, {"id": "b", "text": "a dog", "target": None}]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n\n".join(json.dumps(row) for row in rows))
-    forms = [rows, pd.DataFrame(rows), path, str(path), Split(rows), (row for row in rows)]
+    forms = [rows, pd.DataFrame(rows), path, str(path), Split(rows), Polars(rows), (row for row in rows)]
     found = [[(row.id, row.key("x"), row.prompt()) for row in rows_of(form)] for form in forms]
     assert all(each == found[0] for each in found)
     assert found[0][1][2].target is None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 THOUGHT = "<think>the dad had a cab</think> a bat"
-THINKING = [{"text": "a cab?", "target": THOUGHT}, {"text": "the dad?", "target": THOUGHT}]
+THINKING: list[dict[str, Any]] = [{"text": "a cab?", "target": THOUGHT}, {"text": "the dad?", "target": THOUGHT}]
 REVIEW = "a bad cab, the dad's bat"
 PLAIN: dict[str, Any] = {
     "objective": None, "foil": None, "span": None, "through": None, "max_new_tokens": 4, "settings": {},
@@ -90,7 +90,7 @@ def test_documents_are_a_column_of_a_row(tmp_path: Path, monkeypatch: pytest.Mon
     template = "{% for d in documents or [] %}{{ d.title }}: {{ d.text }}\n{% endfor %}" + CHAT
     monkeypatch.setattr(made("gpt2").tokenizer, "chat_template", template)
     chat = [{"role": "user", "content": "which cab?"}]
-    row = {"messages": chat, "documents": [{"title": "cabs", "text": "the bad one"}], "target": " a"}
+    row: dict[str, Any] = {"messages": chat, "documents": [{"title": "cabs", "text": "the bad one"}], "target": " a"}
     assert [row_read(row_written(each)) for each in rows_of([row])] == list(rows_of([row]))
     run = run_of([row, {"text": "a cab", "documents": ["b"]}], tmp_path, method="occlusion", unit="segment")
     own = sw.attribute(made("gpt2"), **row, method="occlusion", unit="segment", progress=False)
@@ -117,7 +117,7 @@ def test_what_a_model_says_stands_beside_its_map(tmp_path: Path, talker: Any) ->
     rows = [REVIEW, {"input_ids": [40, 41, 42]}, "a"]
     asked: dict[str, Any] = {"method": "input_x_gradient", "max_new_tokens": 1, "progress": False}
     run = sw.attribute_many(talker, rows, out=tmp_path, say_versus_do={"askings": 2}, **asked)
-    own = sw.say_versus_do(talker, REVIEW, methods=["input_x_gradient"], askings=2, progress=False)
+    own: Any = sw.say_versus_do(talker, REVIEW, methods=["input_x_gradient"], askings=2, progress=False)
     line, no_text, one_word = lines_of(tmp_path)
     assert line["said_words"] == own.explanation.words
     np.testing.assert_allclose(line["said_scores"], own.explanation.scores)
@@ -191,6 +191,24 @@ def test_a_folder_of_an_earlier_version_goes_on() -> None:
     assert not [name for name in names if "said" in name or name in ("hops", "computed_scores")]
     more = check("saliency", **{**PLAIN, "through": "thinking", "say_versus_do": True}).described()
     assert {"hops", "said_words", "computed_scores", "said_cosine_high"} <= set(schema(more).names) - set(names)
+
+
+def test_every_column_is_of_plain_types() -> None:
+    """Lists and structs of texts and numbers, whatever is asked: polars, DuckDB and `datasets` read them as they are."""
+    from saliency_widget.batch.record import schema
+
+    options = {"through": "thinking", "say_versus_do": True, "evaluate": True}
+    every = schema(check("saliency", **{**PLAIN, **options}).described())
+
+    def leaves(kind: pa.DataType) -> list[pa.DataType]:
+        inner = (
+            [kind.value_type] if pa.types.is_list(kind) else [f.type for f in kind] if pa.types.is_struct(kind) else []
+        )
+        return [leaf for each in inner for leaf in leaves(each)] if inner else [kind]
+
+    plain = {pa.string(), pa.bool_(), pa.int32(), pa.int64(), pa.float32(), pa.float64()}
+    assert {leaf for field in every for leaf in leaves(field.type)} == plain
+    assert len(set(every.names)) == len(every.names)
 
 
 def test_a_worker_of_ray_asks_the_same(tmp_path: Path, talker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
