@@ -73,7 +73,7 @@ def test_steps_back_of_each_text_are_those_of_attribute(tmp_path: Path) -> None:
 
 def test_maps_with_steps_back_are_evaluated_too(tmp_path: Path) -> None:
     """The figures are those of the direct map."""
-    options: dict[str, Any] = {"operators": "delete", "random": 20}
+    options: dict[str, Any] = {"operators": "delete", "random": 20, "budget": 1}  # in seconds it would tell the clock
     run = run_of(THINKING[:1], tmp_path, through="thinking", evaluate=options)
     own = sw.evaluate(made("gpt2"), run[0], progress=False, **options)
     (line,) = lines_of(tmp_path)
@@ -194,7 +194,7 @@ def test_a_folder_of_an_earlier_version_goes_on() -> None:
 
 
 def test_every_column_is_of_plain_types() -> None:
-    """Lists and structs of texts and numbers, whatever is asked: polars, DuckDB and `datasets` read them as they are."""
+    """Lists and structs of texts and numbers, whatever is asked: what polars, DuckDB and `datasets` read as it is."""
     from saliency_widget.batch.record import schema
 
     options = {"through": "thinking", "say_versus_do": True, "evaluate": True}
