@@ -27,6 +27,7 @@ from saliency_widget.batch.cluster import RowsToLines, row_read, row_written
 from saliency_widget.batch.rows import rows_of
 from saliency_widget.batch.work import Worker
 from saliency_widget.errors import DamagedFile, FileError, InputError, NoSuchFile, UnknownName, UnsupportedMethod
+from saliency_widget.models.text.prompting import check_prompt
 
 from ..families import made
 
@@ -118,6 +119,30 @@ def test_texts_of_equal_length_share_their_passes(tmp_path, monkeypatch):
     assert [len(a.rows) for a in run] == [8, 8, 8, 8, 3]
     assert sizes == [4]
     assert alone == ["4"]
+
+
+def test_groups_are_as_large_as_fills_a_processor_and_memory_holds():
+    """Each text is in one group. Short ones go 32 at a time, longer ones by four; a small budget makes groups small.
+
+    With a budget for the gradients of eight texts there are eight, and with none each is alone.
+    """
+    model = made("gpt2").shadow()
+
+    def documents(n: int, prompt: int) -> Any:
+        encoded = [model.encode(check_prompt(None, input_ids=[40] * prompt)) for _ in range(n)]
+        return [model.document(each, [41] * 8) for each in encoded]
+
+    def sizes(n: int, prompt: int, budget: int = 10**9) -> list[int]:
+        found = list(together.groups(model, documents(n, prompt), budget))
+        assert sorted(at for group in found for at in group) == list(range(n))
+        return [len(group) for group in found]
+
+    assert sizes(40, 8) == [32, 8]
+    assert sizes(9, 100) == [4, 4, 1]
+    d = model.embed(model.encode(check_prompt("a")).inputs).shape[-1]
+    # 48 arrays of float64 for four columns of 15 rows a text; half of a budget is theirs.
+    assert sizes(20, 8, 2 * 8 * 48 * 4 * 15 * d * 8) == [8, 8, 4]
+    assert sizes(3, 8, 1) == [1, 1, 1]
 
 
 def test_a_text_whose_choice_is_a_near_tie_is_written_alone(monkeypatch):

@@ -175,7 +175,7 @@ class Worker:
         if len(texts) > 1 and together.may_join(self._inside, self._question):
             documents = [text.document for text in texts if text.document is not None]
             alone = []
-            for group in together.groups(self._inside, documents):
+            for group in together.groups(self._inside, documents, self._asked.memory_budget):
                 alone += self._join([texts[at] for at in group]) if len(group) > 1 else [texts[group[0]]]
         for text in alone:
             with _Timed([text]):
