@@ -3,9 +3,10 @@
 Run `python benchmarks/long.py`, in a quarter of an hour. The model is a Llama of two layers and four heads with random
 weights, so that the length counts and not the weights. Each number is one run in a process of its own: CPU seconds, and
 the peak of resident memory over what it was before. "One pass" is the same map with the plans for long texts switched
-off: attention weights of every pair of tokens. `--memory` adds the peaks of one way where freed arrays go back to the
-system at once: the C library keeps those below some size, so that resident memory grows by leaps. `--document` adds a text of 1,700 tokens on the demo model: the map of
-its whole answer, until it would be shown, against one forward and one backward pass of transformers over the same text.
+off: attention weights of every pair of tokens. `--memory` adds
+the peaks of one way where freed arrays go back to the system at once: the C library keeps those below some size, so
+that resident memory grows by leaps. `--document` adds a text of 1,700 tokens on the demo model: the map of its whole
+answer, until it would be shown, against one forward and one backward pass of transformers over the same text.
 """
 
 from __future__ import annotations

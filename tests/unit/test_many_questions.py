@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -217,7 +218,7 @@ def test_a_worker_of_ray_asks_the_same(tmp_path: Path, talker: Any, monkeypatch:
     options: dict[str, Any] = {"through": "thinking", "say_versus_do": {"askings": 1}, "max_new_tokens": 4}
     sw.attribute_many(talker, rows, out=tmp_path, progress=False, **options)
     monkeypatch.setattr(cluster, "load_model", lambda name: {"tiny": talker}[name])
-    asked = check("saliency", **{**PLAIN, **options})
+    asked = pickle.loads(pickle.dumps(check("saliency", **{**PLAIN, **options})))  # as it reaches a worker
     settings = hash_of(asked.described(), model_described(talker, "tiny")["fingerprint"])
     table = RowsToLines("tiny", asked, settings)(pa.table({"row": [row_written(row) for row in rows_of(rows)]}))
     (found,), (expected,) = table.to_pylist(), lines_of(tmp_path)
