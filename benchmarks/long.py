@@ -3,13 +3,16 @@
 Run `python benchmarks/long.py`, in a quarter of an hour. The model is a Llama of two layers and four heads with random
 weights, so that the length counts and not the weights. Each number is one run in a process of its own: CPU seconds, and
 the peak of resident memory over what it was before. "One pass" is the same map with the plans for long texts switched
-off: attention weights of every pair of tokens. `--document` adds a text of 1,700 tokens on the demo model: the map of
-its whole answer, until it would be shown, against one forward and one backward pass of transformers over the same text.
+off: attention weights of every pair of tokens. `--memory` adds
+the peaks of one way where freed arrays go back to the system at once: the C library keeps those below some size, so
+that resident memory grows by leaps. `--document` adds a text of 1,700 tokens on the demo model: the map of its whole
+answer, until it would be shown, against one forward and one backward pass of transformers over the same text.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import multiprocessing
 import resource
@@ -82,6 +85,13 @@ def one(way: str, n: int, queue: Any) -> None:
     queue.put({"cpu_s": round(seconds, 2), "peak_mb": round(watched.megabytes), "sum": float(found.scores.sum())})
 
 
+def needed(way: str, n: int, queue: Any) -> None:
+    """Do `one` where every array of 64 kB and more is a mapping of its own, which is gone when it is freed."""
+    threshold = -3  # M_MMAP_THRESHOLD of glibc's malloc.h
+    assert ctypes.CDLL(None).mallopt(threshold, 1 << 16) == 1
+    one(way, n, queue)
+
+
 def document(repeats: int, queue: Any) -> None:
     """The map of a whole answer of 40 tokens after 1,700, until its chunk is there, and the two plain passes."""
     model = sw.load_model("demo", device="cpu", dtype="float32")
@@ -143,6 +153,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--most", type=int, default=LENGTHS[-1])
     parser.add_argument("--more", action="store_true", help="add to the file's lengths those that it has not")
+    parser.add_argument("--memory", choices=WAYS, help="the way whose peaks are measured without what malloc keeps")
     parser.add_argument("--document", type=int, default=0, help="how often the document of 1,700 tokens is measured")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -159,6 +170,11 @@ def main() -> None:
         rows.append(row)
         path.write_text(json.dumps(about, indent=2) + "\n")
         plot(rows, path)
+    if chosen.memory:
+        way = chosen.memory
+        lengths = [n for n in LENGTHS if n <= min(chosen.most, WAYS[way][3])]
+        about["needed_mb"] = {way: {str(n): apart(needed, way, n)["peak_mb"] for n in lengths}}
+        print(about["needed_mb"], file=sys.stderr)
     if chosen.document:
         about["document"] = apart(document, chosen.document)
         print(about["document"], file=sys.stderr)

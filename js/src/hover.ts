@@ -4,7 +4,7 @@
  */
 
 import { makeRamp, type Rgb, STEPS, swatchOf } from "./color";
-import { share, significant } from "./format";
+import { percent, share, significant } from "./format";
 import { endOfNoise, isNoise, LEAST_DIFFERENCE, type ScaleName, scaleOf } from "./scale";
 
 /** The data of a map for the painter. export/html.py leaves optional fields out. */
@@ -70,6 +70,11 @@ export function painter(
   const caption = map.querySelector(".sw-caption");
   const legend = [...(map.querySelector(".sw-key")?.children ?? [])] as HTMLElement[];
   const figure = label === "score" ? significant : share;
+  /** The folded stretches of thinking: the rows in each, and where its share is printed. */
+  const folds = [...map.querySelectorAll(".sw-thinking")].map((fold) => ({
+    own: new Set(rows.filter((_, i) => fold.contains(boxes[i] as Node))),
+    held: fold.querySelector(".sw-held"),
+  }));
 
   /** Returns a column's shares, or its numbers unchanged, and what of them is noise. A column of zeros has shares of 0. */
   function numbersOf(at: number): [numbers: number[], floor: number] {
@@ -109,6 +114,11 @@ export function painter(
       box.style.color = swatch?.color ?? (isAsked ? "" : ramp.dark ? "#9aa3b1" : "#5f6672");
       box.style.outline = isAsked ? `2px solid ${ramp.dark ? "#7fb0ff" : "#2563c9"}` : "";
       box.title = title ?? "";
+    }
+    for (const { own, held } of folds) {
+      const known = order.filter((row) => own.has(row));
+      const sum = known.reduce((all, row) => all + (numbers[row] as number), 0);
+      if (held) held.textContent = label === "share" && known.length > 0 ? ` · ${percent(sum)}` : "";
     }
     for (const [i, part] of legend.entries()) {
       const t = (i - 1) / (legend.length - 3); // between a number at either end

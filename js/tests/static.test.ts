@@ -280,3 +280,30 @@ it("all maps of a page are painted again when its theme changes", async () => {
   expect(dark[0]).toBe(dark[1]);
   expect(dark[0]).not.toBe(light);
 });
+
+it("the line of a folded thinking follows the target", async () => {
+  const fold = (map: HTMLElement) => {
+    const details = document.createElement("details");
+    details.className = "sw-thinking";
+    details.innerHTML = '<summary>thinking<span class="sw-held"></span></summary>';
+    const boxes = [...map.querySelectorAll(".sw-token")];
+    boxes[0]?.after(details);
+    details.append(...boxes.slice(1, 3));
+    return details;
+  };
+  const said = async (more: Record<string, unknown>) => {
+    map = page(more);
+    const details = fold(map);
+    vi.resetModules();
+    await import("../src/static");
+    const held = () => details.querySelector(".sw-held")?.textContent;
+    const first = held();
+    over(box(4));
+    return [first, held()];
+  };
+  // (0.5 + 7) / 10 of the first target; (0.1 + 0.1) / 1 of the second.
+  expect(await said({})).toEqual([" · 75 %", " · 20 %"]);
+  expect(await said({ label: "score" })).toEqual(["", ""]);
+  const [none = Number.NaN, ...others] = [Number.NaN, Number.NaN];
+  expect(await said({ scores: packed([2.5, none, ...others, 0, 0.1, 0.1, 0.1, 0.7]) })).toEqual(["", " · 20 %"]);
+});

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { WireSegment } from "../src/protocol";
 import { about, METHOD, mapOf, type Said, texts, tokens, viewing } from "./help";
+import { pageIn } from "./paging";
 
 const view = viewing();
 const NAN = Number.NaN;
@@ -44,6 +45,19 @@ describe("thinking in the text", () => {
     expect(texts(el, ".sw-chip")).toEqual([]);
     model.hear({ type: "tokens", doc: 1, start: 5, tokens: list.slice(5), segments: [prompt, own, answer] });
     expect(texts(el, ".sw-chip")).toEqual(["thinking · 3 tokens"]);
+  });
+  it("is folded on a saved page, with its share, and open there where the target is in it", () => {
+    const { store } = view(thought());
+    const saved = () => {
+      const { page, texts: boxes } = pageIn(store);
+      const fold = page.querySelector<HTMLDetailsElement>("details.sw-thinking");
+      const inside = [...(fold?.querySelectorAll(".sw-token") ?? [])].map((box) => box.textContent?.trim());
+      return { open: fold?.open, line: fold?.querySelector("summary")?.textContent, inside, n: boxes.length };
+    };
+    const inside = ["<think>", "hm", "</think>"];
+    expect(saved()).toEqual({ open: false, line: "thinking · 3 tokens · 70 %", inside, n: 7 });
+    store.pin(1);
+    expect(saved()).toEqual({ open: true, line: "thinking · 3 tokens · 33 %", inside, n: 7 });
   });
   it("is within a turn, whose name is not said twice", () => {
     const turn = (start: number, end: number): WireSegment => ({ kind: "assistant", name: "assistant", start, end });

@@ -17,6 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = vars(_parser().parse_args(arguments))
     asked.pop("command")
     settings = dict(asked.pop("set"))
+    if labels := asked.pop("labels"):
+        asked["say_versus_do"] = {"labels": labels}
     try:
         run = attribute_many(asked.pop("model"), asked.pop("rows"), **asked, **settings)
     except SaliencyError as error:
@@ -41,7 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--foil")
     run.add_argument("--span", type=int, nargs=2, metavar=("FIRST", "STOP"))
     run.add_argument("--max-new-tokens", type=int, default=32)
+    run.add_argument("--through", metavar="SEGMENT", help='two steps back by way of a segment, such as "thinking"')
     run.add_argument("--evaluate", action="store_true", help="how far each map can be believed, too")
+    run.add_argument("--say-versus-do", action="store_true", help="what the model says of each word, too")
+    run.add_argument("--labels", nargs="+", metavar="LABEL", help="the same, of its choice between these labels")
     run.add_argument("--engine", choices=ENGINES, default="local")
     run.add_argument("--workers", type=int, help="of Ray")
     run.add_argument("--batch-size", type=int, default=64)

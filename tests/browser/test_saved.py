@@ -11,7 +11,9 @@ from typing import Any
 import nbformat
 import pytest
 
+from .test_looks import TINY
 from .test_quickstart import BY_HEART, SHOW, live, python, run
+from .test_thinking import SHOW as THOUGHT
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
@@ -128,6 +130,44 @@ def test_an_untrusted_notebook_shows_a_map_that_can_be_read(notebook: Any) -> No
     said, height = above(nb.page)
     assert said == ""
     assert height < 5
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_thinking_is_folded_in_a_saved_notebook(notebook: Any, trusted: bool) -> None:
+    """Behind a line with its share, without a kernel, and without a script: a click opens it, to be read."""
+    nb = notebook(TINY + THOUGHT)
+    run(nb)
+    shares = python(nb, "w.attribution.normalized().tolist()")
+    first, begin, end = python(
+        nb,
+        "[len(w.attribution.rows) + 1 - len(w.attribution.cols), *[(s.start, s.end) for s in w.attribution.segments "
+        "if s.kind == 'thinking'][0]]",
+    )
+    save_and_shut(nb, trusted=trusted)
+    page = static(nb)
+    page.wait_for()
+    fold = page.locator("details.sw-thinking")
+    line, inside = fold.locator("summary"), fold.locator(".sw-token")
+    assert inside.count() == end - begin
+    assert not inside.first.is_visible()
+
+    def held(col: int) -> str:
+        return f"thinking · {end - begin} tokens · {100 * sum(row[col] for row in shares[begin:end]):.0f} %"
+
+    written = [token.get_attribute("title") or "" for token in page.locator(".sw-token").all()[first:]]
+    shown = next(col for col, title in enumerate(written) if title.endswith("the target"))
+    assert line.inner_text() == held(shown)
+    nb.shot(f"saved-thinking-{'trusted' if trusted else 'untrusted'}-folded", page)
+    if trusted:
+        last = len(written) - 1
+        page.locator(".sw-token").nth(first + last).hover()
+        nb.page.wait_for_function(
+            "said => document.querySelector('.sw-static-map summary').textContent === said", arg=held(last)
+        )
+    line.click()
+    assert inside.first.is_visible()
+    assert "Oslo" in fold.inner_text()
+    nb.shot(f"saved-thinking-{'trusted' if trusted else 'untrusted'}-open", page)
 
 
 def test_nbconvert_gives_a_page_with_the_map(lab: Any, chromium: Any, tmp_path: Any) -> None:

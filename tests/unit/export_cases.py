@@ -165,7 +165,7 @@ class Page(HTMLParser):
             self.scripts[-1] = (attributes, text + data)
         elif tag not in ("style", "title"):
             self.everything += data
-        if "sw-prose" not in classes or "sw-separator" in classes:
+        if "sw-prose" not in classes or "sw-separator" in classes or "summary" in [name for name, _ in self.stack]:
             return
         if "sw-token" in classes:
             self.boxes[-1]["shown"] += data

@@ -27,6 +27,7 @@ from saliency_widget.batch.cluster import RowsToLines, row_read, row_written
 from saliency_widget.batch.rows import rows_of
 from saliency_widget.batch.work import Worker
 from saliency_widget.errors import DamagedFile, FileError, InputError, NoSuchFile, UnknownName, UnsupportedMethod
+from saliency_widget.models.text.prompting import check_prompt
 
 from ..families import made
 
@@ -120,6 +121,30 @@ def test_texts_of_equal_length_share_their_passes(tmp_path, monkeypatch):
     assert alone == ["4"]
 
 
+def test_groups_are_as_large_as_fills_a_processor_and_memory_holds():
+    """Each text is in one group. Short ones go 32 at a time, longer ones by four; a small budget makes groups small.
+
+    With a budget for the gradients of eight texts there are eight, and with none each is alone.
+    """
+    model = made("gpt2").shadow()
+
+    def documents(n: int, prompt: int) -> Any:
+        encoded = [model.encode(check_prompt(None, input_ids=[40] * prompt)) for _ in range(n)]
+        return [model.document(each, [41] * 8) for each in encoded]
+
+    def sizes(n: int, prompt: int, budget: int = 10**9) -> list[int]:
+        found = list(together.groups(model, documents(n, prompt), budget))
+        assert sorted(at for group in found for at in group) == list(range(n))
+        return [len(group) for group in found]
+
+    assert sizes(40, 8) == [32, 8]
+    assert sizes(9, 100) == [4, 4, 1]
+    d = model.embed(model.encode(check_prompt("a")).inputs).shape[-1]
+    # 48 arrays of float64 for four columns of 15 rows a text; half of a budget is theirs.
+    assert sizes(20, 8, 2 * 8 * 48 * 4 * 15 * d * 8) == [8, 8, 4]
+    assert sizes(3, 8, 1) == [1, 1, 1]
+
+
 def test_a_text_whose_choice_is_a_near_tie_is_written_alone(monkeypatch):
     """Two equal logits are no clear choice; a batch then has no text, and one whose tie comes after its end has."""
     from saliency_widget.models import writing
@@ -151,12 +176,26 @@ class Split:
         return iter(self._rows)
 
 
-def test_a_frame_a_file_dicts_and_a_split_are_the_same_rows(tmp_path):
-    """Texts with targets in a data frame, a JSONL file, dicts and a split of `datasets` have the same keys."""
+class Polars:
+    """A data frame of polars, as far as it is used: it has columns, and gives its rows as dicts."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows, self.columns = rows, list(rows[0])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def iter_rows(self, *, named: bool) -> Iterator[dict[str, Any]]:
+        assert named
+        return iter(self._rows)
+
+
+def test_frames_a_file_dicts_and_a_split_are_the_same_rows(tmp_path):
+    """Texts with targets in data frames, a JSONL file, dicts and a split of `datasets` have the same keys."""
     rows = [{"id": "a", "text": "the cab", "target": " dog", "label": 1}, {"id": "b", "text": "a dog", "target": None}]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n\n".join(json.dumps(row) for row in rows))
-    forms = [rows, pd.DataFrame(rows), path, str(path), Split(rows), (row for row in rows)]
+    forms = [rows, pd.DataFrame(rows), path, str(path), Split(rows), Polars(rows), (row for row in rows)]
     found = [[(row.id, row.key("x"), row.prompt()) for row in rows_of(form)] for form in forms]
     assert all(each == found[0] for each in found)
     assert found[0][1][2].target is None
@@ -571,8 +610,8 @@ def test_a_worker_of_ray_makes_the_lines_of_a_run(tmp_path, monkeypatch):
     model = made("gpt2")
     monkeypatch.setattr(cluster, "load_model", lambda name: {"tiny": model}[name])
     asked = check(
-        "saliency", objective=None, foil=None, span=None, max_new_tokens=6, settings={}, evaluate=False,
-        memory_budget=None,
+        "saliency", objective=None, foil=None, span=None, through=None, max_new_tokens=6, settings={}, evaluate=False,
+        say_versus_do=False, memory_budget=None,
     )  # fmt: skip
     settings = hash_of(asked.described(), model_described(model, "tiny")["fingerprint"])
     worker = RowsToLines("tiny", asked, settings)

@@ -17,7 +17,8 @@ from ..models.classifier import ClassifierModel
 from ..models.inside import probe
 from ..models.inside.access import ModelAccess
 from ..models.inside.checkpointing import checkpointed, graph_bytes
-from ..models.inside.long_texts import LONG, bytes_a_column, bytes_a_pass, network_within
+from ..models.inside.long_texts import LONG, bytes_a_column, network_within
+from ..models.inside.stretches import bytes_without_rows
 from ..models.text.prompting import Encoded, Prompt
 from ..models.text.units import unit_numbers
 from ..types import Objective, Request
@@ -411,7 +412,7 @@ def problem_of(model: Model, request: Request, document: Document, memory_budget
         fixed=tuple(token.position for token in document.rows if token.role == "special"),
         memory_budget=budget,
         bytes_a_column=partial(bytes_a_column, model, n),
-        bytes_a_pass=partial(bytes_a_pass, model),
+        bytes_a_pass=partial(bytes_without_rows, model, n),
         precision="bfloat16" if probe.rounds_steps(model) else probe.precision(model),
     )
 

@@ -50,7 +50,7 @@ class Problem:
     begun: Mapping[int, Any] = field(default_factory=dict)
     memory_budget: int = 1 << 30  # bytes for one chunk
     bytes_a_column: Callable[[], int] = lambda: 0  # that gradients need beside arrays as wide as the layers
-    bytes_a_pass: Callable[[int], float] = lambda _n: 0.0  # of attention weights, in one pass over n tokens
+    bytes_a_pass: Callable[[int], float] = lambda _n: 0.0  # of attention weights, in a pass over n tokens without some
     precision: str = "float32"
 
     @property

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from .pipeline import Question
     from .problem import Problem, Spot
 
-_BACKWARD = 32  # columns of all texts together in one batched backward pass on a CPU
-_COLUMNS = 8  # of each text: with more, the first ones are padded more, up to the rows that the last one sees
+# Columns of all texts together in one batched backward pass on a CPU: at least, and as long as they have few rows.
+_BACKWARD, _MOST, _ROWS = 32, 128, 2048
+_COLUMNS = (4, 8)  # of each text in a pass: with more, the first ones are padded more, up to the rows of the last one
+_BYTES = 48  # arrays as wide as the embedding that each row of a column takes, in numbers
 
 
 class Made(NamedTuple):
@@ -57,6 +59,7 @@ def may_join(model: Model, question: Question) -> bool:
         method is not None
         and method.joins is not None
         and question.col is None
+        and question.through is None
         and isinstance(model, CausalModel)
         and reads_alike(model)
         and not probe.reads_ids(model)
@@ -75,23 +78,52 @@ def reads_alike(model: Model) -> bool:
     )
 
 
-def groups(model: Model, documents: Sequence[Document]) -> Iterator[list[int]]:
-    """Yield the indices of the documents whose maps are computed together; each index once, and alone if need be."""
+def groups(model: Model, documents: Sequence[Document], memory_budget: int | None = None) -> Iterator[list[int]]:
+    """Yield the indices of the documents whose maps are computed together; each index once, and alone if need be.
+
+    A group is as large as fills a processor, and as half of the budget of bytes holds.
+    """
     alike: dict[int, list[int]] = {}
     for at, document in enumerate(documents):
         if any(len(target.ids) > 1 for target in document.targets):
             yield [at]  # a span
         else:
             alike.setdefault(document.first_target, []).append(at)
-    most = _BACKWARD if model.device.type == "cpu" else 8 * _BACKWARD
-    for group in alike.values():
+    budget = memory.budget(model.device) if memory_budget is None else int(memory_budget)
+    for first, group in alike.items():
         left = sorted(group, key=lambda at: len(documents[at].targets))
+        x = model.embed(documents[left[0]].inputs.at(range(1)))
         while left:
-            size = max(1, most // min(_COLUMNS, len(documents[left[0]].targets)))
-            while size > 1 and size * min(_COLUMNS, len(documents[left[min(size, len(left)) - 1]].targets)) > most:
+            size = len(left)
+            while size > 1 and not _fits(x, size, first, len(documents[left[size - 1]].targets), budget):
                 size -= 1
             yield left[:size]
             left = left[size:]
+
+
+def _fits(x: torch.Tensor, size: int, first: int, t: int, budget: int) -> bool:
+    """Return whether so many texts with t targets go into one pass. `x`: an embedding [1, 1, d]."""
+    columns, m = size * _columns(first, t), first + t - 1
+    most = min(_MOST, max(_BACKWARD, _ROWS // m)) if x.device.type == "cpu" else 8 * _BACKWARD
+    return columns <= most and _bytes(x, columns * m) <= budget // 2
+
+
+def _columns(first: int, t: int) -> int:
+    """Return how many of t columns of a text go into one pass, whose first target is at row `first`.
+
+    Each pass reads the rows up to its last target, and goes back over them once for each column.
+    """
+
+    def rows(at_once: int) -> int:
+        ends = [min(t, start + at_once) for start in range(0, t, at_once)]
+        return sum((first + end - 1) * (1 + end - start) for start, end in zip(range(0, t, at_once), ends, strict=True))
+
+    return min(t, min(_COLUMNS, key=rows))
+
+
+def _bytes(x: torch.Tensor, rows: int) -> int:
+    """Return the bytes that the gradients of so many rows of all columns take. `x`: embeddings [..., d]."""
+    return _BYTES * rows * x.shape[-1] * x.element_size()
 
 
 def joined(
@@ -111,9 +143,9 @@ def joined(
     budget = memory.budget(model.device) if memory_budget is None else int(memory_budget)
     sheet = _Sheet.of(model, requests)
     b, m, d = sheet.embeddings.shape
-    columns = min(_COLUMNS, len(longest.targets))
-    element = sheet.embeddings.element_size()
-    if max(graph_bytes(model.model, b * m, d, element), 48 * b * columns * m * d * element) > budget // 2:
+    rows = b * _columns(first, len(longest.targets)) * m
+    graph = graph_bytes(model.model, b * m, d, sheet.embeddings.element_size())
+    if max(graph, _bytes(sheet.embeddings, rows)) > budget // 2:
         return nothing
     try:
         return _fill(model, question, documents, requests, sheet, budget)
@@ -166,8 +198,9 @@ def _fill(
     chunks: list[list[Chunk]] = [[] for _ in requests]
     spot: Spot | None = None
     first, t = documents[0].first_target, sheet.targets.shape[1]
-    for start in range(0, t, _COLUMNS):
-        cols = list(range(start, min(t, start + _COLUMNS)))
+    at_once = _columns(first, t)
+    for start in range(0, t, at_once):
+        cols = list(range(start, min(t, start + at_once)))
         at = torch.tensor([first - 1 + col for col in cols], device=sheet.ids.device)
         n_read = first + cols[-1]
         eye = torch.eye(len(cols), dtype=sheet.embeddings.dtype, device=sheet.ids.device)

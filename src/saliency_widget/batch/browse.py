@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _MOST = 200  # rows that a page may ask for at once
 _LONGEST = 300  # characters of a text in the table
-_TEXTS = ("id", "prompt", "written", "most", "error")
+_TEXTS = ("id", "prompt", "written", "most", "error", "said_label")
 _LABELS = {
     "id": "id", "prompt": "text", "written": "written", "probability": "p", "most": "strongest input",
     "seconds": "seconds", "error": "error",

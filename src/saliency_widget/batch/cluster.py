@@ -67,7 +67,7 @@ class RowsToLines:
 
     def __init__(self, model: str, asked: Asked, settings: str) -> None:
         self._worker = Worker(load_model(model), asked, settings)
-        self._schema = schema(asked.operators)
+        self._schema = schema(asked.described())
 
     def __call__(self, batch: Table) -> Table:
         """Compute the lines of the rows, whose column "row" holds each as JSON. Raises: WeightsChanged."""

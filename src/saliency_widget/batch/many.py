@@ -45,8 +45,10 @@ def attribute_many(
     objective: str | None = None,
     foil: str | int | None = None,
     span: tuple[int, int] | None = None,
+    through: str | None = None,
     max_new_tokens: int = 32,
     evaluate: bool | Mapping[str, Any] = False,
+    say_versus_do: bool | Mapping[str, Any] = False,
     engine: str = "local",
     workers: int | None = None,
     batch_size: int = 64,
@@ -63,17 +65,22 @@ def attribute_many(
     Args:
         model: anything that `load_model` accepts.
         rows: texts, pairs, chats, or rows with the columns text | messages | input_ids, and target | target_ids, tools,
-            template, segments, id, as `attribute` has them; others are ignored. A list or any other iterable, a data
-            frame, a split of `datasets`, or the path of a JSONL file. A text that cannot be explained is a line with
-            its error.
+            template, segments, documents, id, as `attribute` has them; others are ignored. A list or any other
+            iterable, a data frame, a split of `datasets`, or the path of a JSONL file. A text that cannot be explained
+            is a line with its error.
         out: the folder. A folder of other maps (another method, another model, …) is refused.
         method: an id of `methods()`.
         objective: the number to explain, as for `attribute`.
         foil: the token that each target is set against, as for `attribute`.
         span: of every text, the written tokens that are explained together.
+        through: the name of a segment, such as "thinking", by way of which each map also takes two steps back, as for
+            `attribute`. A text without that segment is a line with its error.
         max_new_tokens: the number of tokens, at most, that the model writes after each text without a target.
         evaluate: whether each map is evaluated too, or options of `evaluate` (operators, unit, random, budget). The
             figures are columns: those of all written tokens together, or of the most probable class.
+        say_versus_do: whether the model is also asked how much each word of each text matters, as `say_versus_do` asks,
+            or options of it (labels, askings). What it says, the method's map of the label that it answers, and how far
+            they agree are columns. It takes a model that goes on with a text, and rows with a plain text.
         engine: "local": in this process. "ray": by workers of Ray Data, one for each GPU, or for a share of the cores.
         workers: the number of Ray's workers; None: one for each GPU, or one for each two cores.
         batch_size: the texts that one part of the folder holds, at least.
@@ -89,8 +96,8 @@ def attribute_many(
     """
     _check(model, engine, workers, batch_size)
     asked = questions.check(
-        method, objective=objective, foil=foil, span=span, max_new_tokens=max_new_tokens, settings=settings,
-        evaluate=evaluate, memory_budget=memory_budget,
+        method, objective=objective, foil=foil, span=span, through=through, max_new_tokens=max_new_tokens,
+        settings=settings, evaluate=evaluate, say_versus_do=say_versus_do, memory_budget=memory_budget,
     )  # fmt: skip
     folder = Path(out)
     parts.is_run(folder)  # raises for a folder of something else, before a model is loaded
@@ -240,7 +247,7 @@ class _Writer:
 
     def __init__(self, folder: Path, asked: Asked, least: int) -> None:
         self._folder = folder
-        self._schema = schema(asked.operators)
+        self._schema = schema(asked.described())
         self._least = least
         self._lines: list[Record] = []
         self._since = time.monotonic()

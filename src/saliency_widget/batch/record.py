@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..attribution.hops import Hop
 from ..attribution.result import Attribution
 from ..errors import DamagedFile, InputError, SaliencyError
 from ..evaluation.faithfulness.figures import METRICS
+from ..evaluation.measures import MEASURES
 from ..types import Alternative, Segment, Token
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pyarrow import Schema
 
     from ..evaluation.faithfulness.evaluation import Evaluation
+    from ..evaluation.say_versus_do.result import SayVersusDo
     from .rows import Row
 
     Record = dict[str, Any]
@@ -26,8 +29,8 @@ if TYPE_CHECKING:
 _OF_TOKENS = ("offsets", "roles", "words", "sentences", "segments", "parts")
 
 
-def schema(operators: Sequence[str]) -> Schema:
-    """Return the columns of a part. `operators`: of the evaluation, whose figures have columns; none without one.
+def schema(asked: Mapping[str, Any]) -> Schema:
+    """Return the columns of a part. `asked`: the question as `run.json` has it; steps back and figures add columns.
 
     Plain types alone, which polars, duckdb and `datasets` read. Matrices are lists of rows, [n_inputs][n_targets].
     """
@@ -42,7 +45,13 @@ def schema(operators: Sequence[str]) -> Schema:
     }
     stretch = pa.struct({"kind": text, "name": text, "start": whole, "end": whole})
     other = pa.struct({"id": whole, "text": text, "probability": real})
-    figures = {name: pa.float64() for name in figure_names(operators)}
+    hop = pa.struct({"through": text, "scores": pa.list_(pa.list_(real)), "share": pa.list_(real)})
+    hops = {} if asked.get("through") is None else {"hops": pa.list_(hop)}
+    said = {
+        "said_label": text, "said_words": pa.list_(text), "said_scores": pa.list_(pa.float64()),
+        "computed_scores": pa.list_(pa.float64()), "not_said": text,
+    }  # fmt: skip
+    figures = {name: pa.float64() for name in figure_names(asked)}
     return pa.schema(
         {
             "id": text, "place": pa.int64(), "key": text,
@@ -51,25 +60,46 @@ def schema(operators: Sequence[str]) -> Schema:
             "target_lengths": pa.list_(whole), **{f"target_{name}": of_tokens[name] for name in _OF_TOKENS},
             "text_segments": pa.list_(stretch),
             "scores": pa.list_(pa.list_(real)), "errors": pa.list_(pa.list_(real)),
-            "probability": pa.list_(real), "value": pa.list_(real), "alternatives": pa.list_(pa.list_(other)),
+            **hops, "probability": pa.list_(real), "value": pa.list_(real), "alternatives": pa.list_(pa.list_(other)),
             "method": text, "objective": text, "foil": text, "signed": pa.bool_(), "unit": text, "model": text,
             "settings": text, "diagnostics": text,
-            **figures, "evaluated": text, "not_evaluated": text, "seconds": pa.float64(),
+            **figures, "evaluated": text, "not_evaluated": text, **(said if _is_compared(asked) else {}),
+            "seconds": pa.float64(),
             "error": text, "cure": text, "error_type": text,
         }
     )  # fmt: skip
 
 
-def figure_names(operators: Sequence[str]) -> list[str]:
-    """Return the columns of an evaluation: each metric under each operator, and its p."""
-    return [f"{operator}_{metric}{end}" for operator in operators for metric in METRICS for end in ("", "_p")]
+def figure_names(asked: Mapping[str, Any]) -> list[str]:
+    """Return the columns of figures. `asked`: the question as `run.json` has it.
+
+    Of an evaluation: each metric under each operator, and its p. Of what the model says: how sure, how varied and how
+    stable it is; each measure of agreement with the map, and the ends of the middle 95 % of what shuffled words reach.
+    """
+    operators = (asked["evaluate"] or {}).get("operators", ())
+    found = [f"{operator}_{metric}{end}" for operator in operators for metric in METRICS for end in ("", "_p")]
+    if _is_compared(asked):
+        found += ["said_probability", "said_levels", "said_zeros", "said_stability"]
+        found += [f"said_{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")]
+    return found
+
+
+def _is_compared(asked: Mapping[str, Any]) -> bool:
+    """Return whether what the model says is set beside each map; older folders do not know the question."""
+    return asked.get("say_versus_do") is not None
 
 
 # ── written ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def record_of(row: Row, key: str, found: Attribution, evaluation: Evaluation | None = None) -> Record:
-    """Return the line of a row and its map."""
+def record_of(
+    row: Row,
+    key: str,
+    found: Attribution,
+    evaluation: Evaluation | None = None,
+    compared: SayVersusDo | None = None,
+) -> Record:
+    """Return the line of a row and its map. `compared`: what the model says of the row's words beside one map."""
     n = len(found.rows)
     assert [token.position for token in found.rows] == list(range(n)), "a map of tokens has them all, in order"
     inputs, targets = _tokens(found.rows), _tokens(found.cols)
@@ -92,6 +122,7 @@ def record_of(row: Row, key: str, found: Attribution, evaluation: Evaluation | N
         ],
         "scores": list(found.scores),
         "errors": None if found.errors is None else list(found.errors),
+        "hops": [{"through": hop.through, "scores": list(hop.scores), "share": hop.share} for hop in found.hops],
         **{name: steps.get(name) for name in ("probability", "value")},
         "alternatives": [
             [{"id": each.id, "text": _text(each.text), "probability": each.probability} for each in column]
@@ -102,6 +133,7 @@ def record_of(row: Row, key: str, found: Attribution, evaluation: Evaluation | N
         "settings": json.dumps(dict(found.settings)),
         "diagnostics": json.dumps(dict(found.diagnostics)),
         **({} if evaluation is None else _figures(evaluation)),
+        **({} if compared is None else _said(compared)),
     }
 
 
@@ -134,6 +166,25 @@ def _figures(evaluation: Evaluation) -> Record:
         for figure in judgement.figures:
             name = f"{judgement.operator}_{figure.metric}"
             found |= {name: figure.value, f"{name}_p": figure.p}
+    return found
+
+
+def _said(compared: SayVersusDo) -> Record:
+    """Return what the model says of each word, what its one map computes, and how far they agree."""
+    said, (side,) = compared.explanation, compared.sides
+    found: Record = {
+        "said_label": _text(said.class_name),
+        "said_words": [_text(word) for word in said.words],
+        "said_scores": [float(score) for score in said.scores],
+        "computed_scores": [float(score) for score in side.map.scores[:, 0]],
+        "said_probability": said.label_probability,
+        "said_levels": compared.levels,
+        "said_zeros": compared.zeros,
+        "said_stability": compared.stability,
+    }
+    for figure in side.figures:
+        name = f"said_{figure.measure}"
+        found |= {name: figure.value, f"{name}_low": figure.random_low, f"{name}_high": figure.random_high}
     return found
 
 
@@ -171,6 +222,10 @@ def _attribution(record: Mapping[str, Any]) -> Attribution:
         rows=rows,
         cols=cols,
         segments=tuple(Segment(**each) for each in record["text_segments"]),
+        hops=tuple(
+            Hop(scores=_matrix(each["scores"], shape), share=np.array(each["share"]), through=each["through"])
+            for each in record.get("hops") or ()
+        ),
         step_scores=steps,
         alternatives=tuple(tuple(Alternative(**each) for each in column) for column in record["alternatives"]),
         model_name=record["model"],

@@ -19,7 +19,9 @@ from ..errors import InputError, NoSuchFile, SaliencyError
 from ..models.text.prompting import Prompt, check_prompt
 
 TEXTS = ("text", "messages", "input_ids")
-FIELDS = (*TEXTS, "target", "target_ids", "tools", "template", "segments")  # the arguments of `attribute` of one text
+FIELDS = (  # the arguments of `attribute` that each text has for itself
+    *TEXTS, "target", "target_ids", "tools", "template", "segments", "documents",
+)  # fmt: skip
 _NEAR = 0.85  # likeness of a column's name to that of a field, from which on it is taken for a slip
 
 
@@ -162,7 +164,8 @@ def _fields(item: Any) -> dict[str, Any]:
     given = {str(name): value for name, value in item.items() if not _is_missing(value)}
     for name in given:
         near = get_close_matches(name, FIELDS, n=1, cutoff=_NEAR)
-        if name not in FIELDS and near and near[0] not in item:
+        of_no_chat = near == ["documents"] and "messages" not in given  # many data sets have a column document
+        if name not in FIELDS and near and near[0] not in item and not of_no_chat:
             raise InputError(f"The row has a column {name!r}.", cure=f"Did you mean {near[0]}?")
     if not any(name in given for name in TEXTS):
         listed = ", ".join(map(str, item)) or "none"

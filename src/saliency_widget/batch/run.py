@@ -75,21 +75,21 @@ class Run:
 
         id; prompt and written, as text; probability, the geometric mean of its targets' (of a classifier that of the
         most probable class; of a model of raw scores the first of them); most, the input with the largest absolute
-        score, over all targets; seconds; error; and, of an evaluation, its figures by operator and metric, each with
-        its p.
+        score, over all targets; seconds; error; of an evaluation, its figures by operator and metric, each with its p;
+        and of what the model says of the words its label, and its figures, each with the ends of its random interval.
         """
         import pandas as pd
 
-        columns = ["id", "prompt", "written", "probability", "most", "seconds", "error"]
+        said = ["said_label"] if "said_probability" in self.figures else []
+        columns = ["id", "prompt", "written", "probability", "most", "seconds", "error", *said]
         return pd.DataFrame([self._summary(at) for at in range(len(self))], columns=[*columns, *self.figures]).astype(
             {"probability": "float64", "seconds": "float64", **dict.fromkeys(self.figures, "float64")}
         )
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Return the names of the evaluation's figures, which are columns."""
-        evaluated = self.about["asked"]["evaluate"]
-        return () if evaluated is None else tuple(figure_names(evaluated["operators"]))
+        """Return the names of the figures that are columns: of the evaluation, and of what the model says."""
+        return tuple(figure_names(self.about["asked"]))
 
     def browse(self) -> Browser:
         """Return a widget with the table of all texts, which can be sorted and searched; a click shows a text's map.
@@ -152,6 +152,7 @@ class Run:
             "probability": _probability(found),
             "most": in_a_cell(_most(found)),
             "seconds": found.seconds,
+            "said_label": in_a_cell(record.get("said_label") or ""),
             **{name: record[name] for name in self.figures},
         }
 

@@ -13,10 +13,12 @@ from ..attribution.engine import Schedule
 from ..attribution.methods import method_for
 from ..attribution.pipeline import assemble, columns, go_on
 from ..attribution.problem import Chunk, Progress, Spot, replaced_by
-from ..errors import Cancelled, SaliencyError, WeightsChanged
+from ..errors import Cancelled, InputError, SaliencyError, WeightsChanged
 from ..evaluation.common_text import Given
 from ..evaluation.faithfulness.evaluation import Evaluation
 from ..evaluation.faithfulness.judging import judge
+from ..evaluation.say_versus_do.compare import compare
+from ..explanation.local import LocalClient
 from ..models.causal import CausalModel
 from ..models.inside import probe
 from ..models.inside.probe import MODEL_ERRORS
@@ -25,6 +27,7 @@ from .record import failure_of, record_of
 
 if TYPE_CHECKING:
     from ..attribution.result import Attribution
+    from ..evaluation.say_versus_do.result import SayVersusDo
     from ..models.base import Model
     from ..models.text.document import Document
     from ..models.text.prompting import Encoded
@@ -45,6 +48,8 @@ class _Text:
     map: Attribution | None = None
     evaluation: Evaluation | None = None
     not_evaluated: str | None = None
+    compared: SayVersusDo | None = None
+    not_said: str | None = None
     seconds: float = 0.0
     error: BaseException | None = None
 
@@ -61,7 +66,10 @@ class Worker:
         self._settings = settings
         self._question = asked.question()
         self._inside = model.shadow(check)
+        self._check = check or (lambda: None)
         method_for(self._question.card, self._inside, self._question.settings)
+        self._comparison = asked.comparison()
+        self._client = None if self._comparison is None else LocalClient(model)
 
     def check_weights(self) -> None:
         """Raise WeightsChanged if the model's weights are not those that the lines so far were computed with."""
@@ -84,9 +92,12 @@ class Worker:
 
     def _finished(self, texts: Sequence[_Text]) -> Iterator[list[Record]]:
         for text in texts:
-            if text.map is not None and self._asked.evaluate is not None:
+            if text.map is not None:
                 with _Timed([text]):
-                    self._evaluate(text)
+                    if self._asked.evaluate is not None:
+                        text.not_evaluated = self._reason(partial(self._evaluate, text))
+                    if self._comparison is not None:
+                        text.not_said = self._reason(partial(self._compare, text))
         if texts:
             yield [self._line(text) for text in texts]
 
@@ -95,8 +106,8 @@ class Worker:
         if text.map is None:
             assert text.error is not None, "a text has a map or an error"
             return failure_of(text.row, key, text.error, text.seconds)
-        line = record_of(text.row, key, text.map, text.evaluation)
-        return line | {"seconds": text.seconds, "not_evaluated": text.not_evaluated}
+        line = record_of(text.row, key, text.map, text.evaluation, text.compared)
+        return line | {"seconds": text.seconds, "not_evaluated": text.not_evaluated, "not_said": text.not_said}
 
     def _try(self, texts: Sequence[_Text], work: Callable[[Any], None]) -> None:
         """Do the work on one text; its error is a part of its line. What concerns all texts goes on up."""
@@ -164,7 +175,7 @@ class Worker:
         if len(texts) > 1 and together.may_join(self._inside, self._question):
             documents = [text.document for text in texts if text.document is not None]
             alone = []
-            for group in together.groups(self._inside, documents):
+            for group in together.groups(self._inside, documents, self._asked.memory_budget):
                 alone += self._join([texts[at] for at in group]) if len(group) > 1 else [texts[group[0]]]
         for text in alone:
             with _Timed([text]):
@@ -195,7 +206,7 @@ class Worker:
         assert document is not None, "it was written"
         chunks: list[Chunk] = []
         spot: Spot | None = None
-        schedule = Schedule(range(len(document.targets)))
+        schedule = Schedule(self._question.cols(document))
         for part in columns(self._inside, self._question, document, schedule, self._asked.memory_budget):
             match part:
                 case Progress():
@@ -206,23 +217,51 @@ class Worker:
                     chunks = replaced_by(part, chunks)
         text.map = assemble(self._inside, self._question, document, chunks, 0.0, spot)
 
+    # ── figures ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _reason(self, work: Callable[[], None]) -> str | None:
+        """Do work on a text that keeps its map without it, too. Return why it failed, or None."""
+        try:
+            work()
+        except (Cancelled, WeightsChanged):
+            raise
+        except (SaliencyError, MemoryError, *MODEL_ERRORS) as error:
+            self._inside.check_weights()
+            return str(error) or type(error).__name__
+        return None
+
     def _evaluate(self, text: _Text) -> None:
-        """Evaluate a map. A text that cannot be evaluated keeps its map, and the reason."""
+        """Evaluate a map."""
         found = text.map
         assert found is not None, "it has a map"
         targets = None
         if found.cols[0].role == "class":  # one line has the figures of one target
             targets = [int(found.step_scores["value" if self._inside.raw else "probability"].argmax())]
-        try:
-            asked = self._asked.evaluation(targets)
-            for part in judge(self._inside, [Given(found.label, found, found)], asked, self._asked.memory_budget):
-                if isinstance(part, Evaluation):
-                    text.evaluation = part
-        except (Cancelled, WeightsChanged):
-            raise
-        except (SaliencyError, MemoryError, *MODEL_ERRORS) as error:
-            self._inside.check_weights()
-            text.evaluation, text.not_evaluated = None, str(error) or type(error).__name__
+        asked = self._asked.evaluation(targets)
+        last: Evaluation | None = None
+        for part in judge(self._inside, [Given(found.label, found, found)], asked, self._asked.memory_budget):
+            if isinstance(part, Evaluation):
+                last = part
+        text.evaluation = last
+
+    def _compare(self, text: _Text) -> None:
+        """Ask the model about the words of a text, and set the method's map of its answer beside what it says.
+
+        Raises: InputError for a row that is no plain text.
+        """
+        assert self._client is not None, "it is asked for"
+        assert self._comparison is not None, "as above"
+        words = text.row.fields.get("text")
+        if not isinstance(words, str):
+            raise InputError(
+                "The model is asked about the words of one plain text, and this row has none.",
+                cure="Give rows with a column text.",
+            )
+        text.compared = compare(
+            self._client, words, lambda *_: self._check(), choice=self._comparison.choice,
+            methods=[self._question.card.id], askings=self._comparison.askings,
+            memory_budget=self._asked.memory_budget,
+        )  # fmt: skip
 
 
 class _Timed:

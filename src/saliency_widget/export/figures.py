@@ -34,6 +34,12 @@ def significant(value: float) -> str:
     return f"{_sign(value)}{digits}"
 
 
+def percent(value: float) -> str:
+    """Return a share as text: 34 %, −5 %; between 0 and 1 % with one decimal."""
+    size = abs(100 * value)
+    return f"{_sign(value)}{_fixed(size, 1 if 0 < size < 1 else 0)} %"
+
+
 def number(column: Column) -> str:
     """Return the probability of a target, or the model's raw value; a dash if neither is known."""
     return share(column.probability) if math.isnan(column.value) else significant(column.value)

@@ -21,6 +21,7 @@ import numpy as np
 from . import color
 from .boxes import Box, boxes_of, texts
 from .figures import number, share
+from .folds import Fold, fold_at, folds_of
 from .paint import INK, MAX_TITLES, PAPER, QUIET, painter
 from .reading import (
     Column,
@@ -61,6 +62,7 @@ CARD = (
 BEGIN = f'<div class="sw-static-map" dir="ltr" style="{CARD}">'  # its captions are English
 TEXT = "white-space:pre-wrap;overflow-wrap:break-word;font-size:16px;line-height:1.9;margin:10px 0"
 BOX = "padding:2px;border-radius:3px"
+FOLDED = "cursor:pointer;font-size:13px"
 LINE = "1px solid rgba(128,128,128,.35)"  # on any background
 BOX_OF_CLASS = f"padding:1px 9px;border:{LINE};border-radius:6px"
 LABEL = f"color:{QUIET};font-size:11px;font-weight:600;letter-spacing:.06em;text-transform:uppercase;margin-top:12px"
@@ -101,7 +103,7 @@ def to_html(attribution: AttributionLike, *, col: int | None = None) -> str:
         f'<div class="sw-static"><style>{STYLE}</style>',
         BEGIN,
         _head(attribution),
-        *_texts(attribution, boxes, painted),
+        *_texts(attribution, boxes, painted, folds_of(attribution, boxes, targets[col])),
         _classes(boxes, targets, painted),
         _caption(attribution, targets[col], _caption_of(attribution, targets[col], col)),
         _legend(attribution, targets[col]),
@@ -124,10 +126,12 @@ def _head(attribution: AttributionLike) -> str:
     return f'<div class="sw-head"><strong>{_html(first)}</strong>{_quiet(rest)}{said}</div>'
 
 
-def _texts(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted) -> Iterator[str]:
+def _texts(
+    attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, folds: Sequence[Fold]
+) -> Iterator[str]:
     """Yield the text, or source and translation with their names, each in its own writing direction."""
     for at, (name, side) in enumerate(texts(attribution, boxes)):
-        prose = "".join(_text(attribution, side, painted, begun=not name))
+        prose = "".join(_text(attribution, side, painted, folds, begun=not name))
         if not name:
             yield f'<div class="sw-prose" dir="auto" style="{TEXT}">{prose}</div>'
             continue
@@ -163,19 +167,28 @@ def _classes(boxes: Sequence[Box], targets: Sequence[Column], painted: Painted) 
     return f'<div class="sw-quiet" style="{LABEL}">{name}</div><div style="{row}">{" ".join(parts)}</div>'
 
 
-def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, *, begun: bool) -> Iterator[str]:
+def _text(
+    attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, folds: Sequence[Fold], *, begun: bool
+) -> Iterator[str]:
     """Yield a `<span class="sw-token">` for each box, in order. The space before a word stays outside its box.
 
+    The boxes of a fold are in a `<details>` of their own, whose first line the script keeps up to date.
     `begun`: whether the text begins with given tokens. A start token alone does not count.
     """
     first = first_target(attribution)
     tokens = [box.token for box in boxes]
     begun = begun or any(token.role != "special" for token in tokens if token.position < first)
+    within: Fold | None = None
     for box, (token, text) in zip(boxes, unprinted(tokens), strict=True):
         gap = " " if text.startswith(" ") and text.strip(" ") else ""
+        before, within = within, fold_at(folds, token)
+        if before is not None and within is not before:
+            yield "</details>"
         yield gap
         if token.position == first and begun:
             yield f'<span class="sw-separator sw-quiet" style="color:{QUIET};margin:0 5px">┊</span>'
+        if within is not None and within is not before:
+            yield _begin_of(within)
         style, title = painted(box)
         style = [BOX, *style] if len(tokens) <= MAX_TITLES else style
         if token.role == "special":
@@ -187,6 +200,14 @@ def _text(attribution: AttributionLike, boxes: Sequence[Box], painted: Painted, 
         printed = _visible(text[len(gap) :]) if text else _sign(_mark(token))
         end = "\n" if printed.endswith("\n") else ""  # inside the box it would draw a sliver of it on the next line
         yield f"{printed.removesuffix(end)}</span>{end}"
+    if within is not None:
+        yield "</details>"
+
+
+def _begin_of(fold: Fold) -> str:
+    """Return the opening tag of a fold, and its first line."""
+    held = f'{fold.size}<span class="sw-held">{fold.held}</span>'
+    return f'<details class="sw-thinking"{" open" * fold.is_open}><summary style="{FOLDED}">{_quiet(held)}</summary>'
 
 
 def _mark(token: TokenLike) -> str:

@@ -375,10 +375,11 @@ class Model(ABC):
         on_token: Callable[[int, Step], None],
         max_new_tokens: int,
         sampling: Sampling | None = None,
+        prompt_size: int | None = None,
         **inputs: torch.Tensor,
     ) -> None:
         assert self._lender is not None, "only a shadow writes"
-        write(self.model, self.tokenizer, on_token, max_new_tokens, sampling or Sampling(), inputs)
+        write(self.model, self.tokenizer, on_token, max_new_tokens, sampling or Sampling(), inputs, prompt_size)
 
     def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
         import torch

@@ -11,6 +11,7 @@ from .base import Model, embedded
 from .inside import probe
 from .inside.hooks import Answer, answering
 from .inside.long_texts import network_for_reading
+from .inside.stretches import parts_in_slices, prompt_size, reads_parts_in_slices
 from .inside.ways import Forward, Network, Texts, Way
 from .text.prompting import Encoded, Prompt, encode_text
 from .writing import Sampling, write_several
@@ -37,11 +38,27 @@ class CausalModel(Model):
         on_token: Callable[[int, Step], None],
         sampling: Sampling | None = None,
     ) -> None:
-        """Write a continuation, greedy unless `sampling` differs; see `Model.generate`."""
+        """Write a continuation, greedy unless `sampling` differs; see `Model.generate`.
+
+        A long prompt is read in stretches where attention weights would take much memory.
+        """
+        ids = encoded.inputs.ids
+        self.write_after(ids, max_new_tokens, on_token, prompt_size(self, len(ids)), sampling)
+
+    def write_after(
+        self,
+        ids: Sequence[int],
+        max_new_tokens: int,
+        on_token: Callable[[int, Step], None],
+        size: int | None,
+        sampling: Sampling | None = None,
+    ) -> None:
+        """Write a continuation of these ids, which are read `size` at a time; None: in one pass."""
         import torch
 
-        ids = self._tensor(encoded.inputs.ids)
-        self._write(on_token, max_new_tokens, sampling, input_ids=ids, attention_mask=torch.ones_like(ids))
+        given = self._tensor(ids)
+        mask = torch.ones_like(given)
+        self._write(on_token, max_new_tokens, sampling, size, input_ids=given, attention_mask=mask)
 
     def embed(self, inputs: Inputs) -> torch.Tensor:
         """Return the input embeddings [1, n, d] as the embedding module returns them, including the family's scale."""
@@ -75,7 +92,8 @@ class CausalModel(Model):
         import torch
 
         ids = torch.tensor([list(each) for each in texts], dtype=torch.long, device=self.device)
-        found = write_several(self.model, self.tokenizer, ids, max_new_tokens, probe.OTHER[probe.precision(self)])
+        tolerance, size = probe.OTHER[probe.precision(self)], prompt_size(self, ids.shape[1], len(ids))
+        found = write_several(self.model, self.tokenizer, ids, max_new_tokens, tolerance, size)
         return [written if written is None else self._until_end(written) for written in found]
 
     def _until_end(self, written: list[int]) -> list[int]:
@@ -95,7 +113,10 @@ class CausalModel(Model):
         return run
 
     def several(self, texts: Texts, which: torch.Tensor, places: torch.Tensor, way: Way) -> torch.Tensor:
-        """See `Model.several`."""
+        """See `Model.several`. Long texts are read in slices where attention weights would take much memory."""
+        is_plain = texts.seen is None or texts.seen.ndim == 2
+        if is_plain and reads_parts_in_slices(self, texts.ids.shape[1]):
+            return parts_in_slices(self, texts, which, places)
         options: dict[str, Any] = dict(self._uncached())
         if texts.positions is not None:
             options["position_ids"] = texts.positions

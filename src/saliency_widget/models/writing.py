@@ -45,9 +45,11 @@ def write(
     max_new_tokens: int,
     sampling: Sampling,
     inputs: Mapping[str, torch.Tensor],
+    prompt_size: int | None = None,
 ) -> None:
     """Let a shadow write. `on_token` is called with each new id and its step, computed from the model's raw logits.
 
+    `prompt_size`: the tokens of the prompt that are read at a time; None: all in one pass.
     The model's own penalties, forced and forbidden tokens apply; beams, sampling, several sequences and stop strings
     do not, and a warning says so.
     """
@@ -55,6 +57,8 @@ def write(
     from transformers.utils import logging
 
     model.generation_config = greedy(model.generation_config)  # as an argument, it would be merged with the model's own
+    if prompt_size is not None:
+        model.generation_config.prefill_chunk_size = prompt_size
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     draw = [_Drawn(sampling)] if sampling.temperature > 0 else []
     with torch.no_grad(), last_logits(model) as latest:
@@ -78,18 +82,25 @@ def write(
 
 
 def write_several(
-    model: Any, tokenizer: Any, ids: torch.Tensor, max_new_tokens: int, tolerance: float
+    model: Any,
+    tokenizer: Any,
+    ids: torch.Tensor,
+    max_new_tokens: int,
+    tolerance: float,
+    prompt_size: int | None = None,
 ) -> list[list[int] | None]:
     """Let a shadow write a greedy continuation of each of several texts `ids` [b, n], in one batch.
 
     Return for each its new ids, which may go on after the end of the text. They are those that `write` finds, unless
     the two most probable tokens of some step are nearly equal: numbers of a batch are rounded otherwise than those of
-    one text, by up to `tolerance` of the largest. Such a text is None.
+    one text, by up to `tolerance` of the largest. Such a text is None. `prompt_size`: as for `write`.
     """
     import torch
     from transformers.utils import logging
 
     model.generation_config = greedy(model.generation_config)
+    if prompt_size is not None:
+        model.generation_config.prefill_chunk_size = prompt_size
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     ends = model.generation_config.eos_token_id
     ends = set(ends if isinstance(ends, list) else [ends])

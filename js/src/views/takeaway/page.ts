@@ -6,11 +6,13 @@
 
 import { type Glyph, glyphs, percent, plural, share, significant, visible } from "../../format";
 import { painter } from "../../hover";
+import type { Span } from "../../layout";
 import { signOfPart } from "../../pieces";
 import { shareOf, topRows } from "../../scores";
 import type { Store } from "../../store";
 import { classOrder } from "../classes";
 import { h } from "../dom";
+import { chipText } from "../text/boxes";
 import { hasPrompt } from "../text/lines";
 import { headline, outputsOf, unitText, worthOf } from "../words";
 import { type Box, type Seen, seenOf } from "./seen";
@@ -111,15 +113,29 @@ function headOf(store: Store): HTMLElement {
 }
 
 /** The element of a box, with the space before it and the line break after it, which are outside of it. */
-type Drawn = { start: number; gap: boolean; element: HTMLElement; breaks: boolean };
+type Drawn = { start: number; gap: boolean; element: HTMLElement; breaks: boolean; shown: boolean };
 
 /** Returns the text; or source and translation with names, each in its own direction; or a text and its classes. */
-function textsOf(store: Store, { boxes }: Seen): HTMLElement[] {
+function textsOf(store: Store, { boxes, told, shown }: Seen): HTMLElement[] {
   const { kind, firstTarget, targetStart, segments } = store;
-  const all = boxes.map((box) => drawnBox(store, box));
+  const all = boxes.map((box, i) => ({ ...drawnBox(store, box), shown: told.cols[i] === shown }));
   const prose = (own: readonly Drawn[]) => {
     const element = made("div", TEXT, { className: "sw-prose", dir: "auto" });
-    for (const box of own) element.append(...inLine(store, box));
+    let within: Span | undefined;
+    let fold: HTMLDetailsElement | undefined;
+    for (const box of own) {
+      const thought = store.thinking.value.find(({ start, end }) => start <= box.start && box.start < end);
+      if (thought !== within) fold = undefined;
+      if (box.gap) (fold ?? element).append(" ");
+      if (box.start === firstTarget.value && hasPrompt(store)) (fold ?? element).append(stroke());
+      if (thought && thought !== within) {
+        fold = folded(thought);
+        element.append(fold);
+      }
+      within = thought;
+      if (fold && box.shown) fold.open = true; // what is asked about must be seen
+      (fold ?? element).append(box.element, ...(box.breaks ? ["\n"] : []));
+    }
     return element;
   };
   if (kind.value === "classes") {
@@ -137,17 +153,18 @@ function textsOf(store: Store, { boxes }: Seen): HTMLElement[] {
   });
 }
 
-function inLine(store: Store, { start, gap, element, breaks }: Drawn): (Node | string)[] {
-  const stroke = () => made("span", `${QUIET}; margin: 0 5px`, { className: "sw-separator sw-quiet" }, "┊");
-  return [
-    ...(gap ? [" "] : []),
-    ...(start === store.firstTarget.value && hasPrompt(store) ? [stroke()] : []),
-    element,
-    ...(breaks ? ["\n"] : []),
-  ];
+function stroke(): HTMLElement {
+  return made("span", `${QUIET}; margin: 0 5px`, { className: "sw-separator sw-quiet" }, "┊");
 }
 
-function drawnBox({ tokens, pieces }: Store, { start, end, leftOut }: Box): Drawn {
+/** Returns what a stretch of thinking is folded into; the painter writes its share into its first line. */
+function folded(thought: Span): HTMLDetailsElement {
+  const line = quiet(chipText(thought, "thinking", Number.NaN));
+  line.append(h("span", { className: "sw-held" }));
+  return h("details", { className: "sw-thinking" }, made("summary", "cursor: pointer; font-size: 13px", {}, line));
+}
+
+function drawnBox({ tokens, pieces }: Store, { start, end, leftOut }: Box): Omit<Drawn, "shown"> {
   const own = pieces.value.slice(start, end);
   const text = own.map((piece) => piece.text).join("");
   const gap = /^ .*[^ ]/su.test(text);

@@ -142,7 +142,7 @@ def compare(
         reason = why_not(card, client.model)
         if reason is not None:
             raise UnsupportedMethod(reason, cure="Leave it out of methods=.")
-    wordings = _wordings(choice, askings)
+    wordings = wordings_of(choice, askings)
     started, total = time.perf_counter(), askings + len(cards) + len(kinds)
     said: list[Explanation] = []
     sides: list[Side] = []
@@ -190,7 +190,7 @@ def compare_server(
     """
     if others := [name for name in methods if name != "occlusion"]:
         raise UnsupportedMethod(f"A server shows no {others[0]}.", cure='Take methods=["occlusion"].')
-    wordings = _wordings(choice, askings)
+    wordings = wordings_of(choice, askings)
     started, total = time.perf_counter(), askings + 1
     said: list[Explanation] = []
 
@@ -230,7 +230,7 @@ def _is_server(model: object) -> bool:
     return hasattr(model, "attribute_text")
 
 
-def _wordings(choice: Choice, askings: int) -> tuple[str, ...]:
+def wordings_of(choice: Choice, askings: int) -> tuple[str, ...]:
     """Return as many wordings of the question. Raises: InputError if there are fewer."""
     whole_number("askings", askings, least=1, cure="Ask once, or up to three times.")
     wordings = paraphrases(choice)

@@ -93,7 +93,7 @@ def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Networ
         if not reads_in_slices(model, n, batch):
             return whole(embeddings, positions)
         with torch.no_grad():
-            return in_slices(model, inputs, Plan(_sizes(model)[0]))(embeddings, positions)
+            return in_slices(model, inputs, Plan(slice_size(model)))(embeddings, positions)
 
     return run
 
@@ -103,9 +103,14 @@ def reads_in_slices(model: Probed, n: int, batch: int = 1) -> bool:
     return n >= LONG and batch * _layer_bytes(model, n) > _HELD and kept_bytes(model, n) > 0
 
 
+def slice_size(model: Probed) -> int:
+    """Return the tokens of a slice of a text that is read without gradients."""
+    return _sizes(model)[0]
+
+
 def read_and_keep(model: Probed, inputs: Inputs, embeddings: torch.Tensor, at: torch.Tensor) -> tuple[Forward, Kept]:
     """Return the output at `at` of a text that `reads_in_slices`, and the keys and values of each layer."""
-    slices = in_slices(model, inputs, Plan(_sizes(model)[0]))
+    slices = in_slices(model, inputs, Plan(slice_size(model)))
     return slices(embeddings, at), slices.kept
 
 
@@ -132,7 +137,7 @@ def read_from(
 
     from .slices import Slices
 
-    size = _sizes(model)[0] if _layer_bytes(model, first) > _HELD else first
+    size = slice_size(model) if _layer_bytes(model, first) > _HELD else first
     starts = [*range(0, first, size), first]
     x, ids = model.embed(inputs), torch.tensor([inputs.ids], device=model.device)
     slices = Slices(model.model, ids, starts, around=lambda start: around() if start >= first else nullcontext())
@@ -168,9 +173,15 @@ def bytes_a_column(model: Probed, n: int) -> int:
     return int(2 * _layer_bytes(model, n))
 
 
-def bytes_a_pass(model: Probed, n: int) -> float:
-    """Return the bytes of attention weights that one pass over a long text holds, without gradients; else 0."""
-    return 2 * _layer_bytes(model, n) if n >= LONG else 0.0
+def bytes_a_pass(model: Probed, n: int, *, slices: bool = False) -> float:
+    """Return the bytes of attention weights that one pass over a long text holds, without gradients; else 0.
+
+    `slices`: whether it is read in slices, whose keys and values are kept.
+    """
+    if n < LONG:
+        return 0.0
+    whole = 2 * _layer_bytes(model, n)
+    return whole * min(1.0, slice_size(model) / n) + n * kept_bytes(model, n) if slices else whole
 
 
 def _wide(element: int) -> int:

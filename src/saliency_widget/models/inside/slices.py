@@ -11,7 +11,7 @@ It imports torch and transformers, so it is imported late.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import pairwise
@@ -138,7 +138,8 @@ class Slices:
     """A shadow, whose parameters are frozen, as a network that reads texts [b, m, d] of the ids [1, n] in slices.
 
     `starts`: the first row of each slice, from 0 on. `checkpoints`: whether each layer of a slice keeps only its input,
-    too. `around`: from the first row of a slice to a context in which it is read. `kept`: the keys and values
+    too. `around`: from the first row of a slice to a context in which it is read. `given`: from the rows of a slice,
+    the first and the last exclusive, to further arguments of its pass. `kept`: the keys and values
     [b, heads, m, width] of each layer, of the text that was read last.
     """
 
@@ -150,9 +151,10 @@ class Slices:
         *,
         checkpoints: bool = False,
         around: Callable[[int], AbstractContextManager[None]] = lambda _start: nullcontext(),
+        given: Callable[[int, int], Mapping[str, torch.Tensor]] = lambda _start, _end: {},
     ) -> None:
         self._model, self._ids, self._starts = model, ids, starts
-        self._checkpoints, self._around = checkpoints, around
+        self._checkpoints, self._around, self._given = checkpoints, around, given
         self.kept: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def __call__(self, embeddings: torch.Tensor, positions: torch.Tensor) -> Forward:
@@ -171,11 +173,13 @@ class Slices:
 
     def run(self, part: torch.Tensor, start: int, cache: Cache) -> torch.Tensor:
         """Read one slice [b, s, d] from row `start` on. Return its logits, of the rows that its projection is given."""
-        ids = self._ids[:, start : start + part.shape[1]].expand(len(part), -1)
+        end = start + part.shape[1]
+        ids = self._ids[:, start:end].expand(len(part), -1)
         thrifty = self._checkpoints and torch.is_grad_enabled()
         answer = Answer(self._model.get_input_embeddings(), ids, part)
         with self._around(start), answering([answer]), checkpointed(self._model) if thrifty else nullcontext():
-            return logits_of(self._model(input_ids=ids, use_cache=True, **given_cache(self._model, cache)))
+            options = {**self._given(start, end), **given_cache(self._model, cache)}
+            return logits_of(self._model(input_ids=ids, use_cache=True, **options))
 
     @property
     def head(self) -> Any:
