@@ -56,6 +56,10 @@ export type Store = ReturnType<typeof createStore>;
 const RUNNING: ReadonlySet<string> = new Set(["loading", "waiting", "generating", "attributing", "explaining"]);
 /** Messages after which the kernel has received a question, or is a new one that never will. */
 const SIGNS_OF_AN_ANSWER: ReadonlySet<string> = new Set(["hello", "status", "failed", "answer", "comparison"]);
+const PAGE_IS_OLDER =
+  "This page is of an older build of saliency-widget than the kernel: save the notebook, reload the page and run the cell again.";
+const KERNEL_IS_OLDER =
+  "The kernel runs an older build of saliency-widget than this page: restart the kernel and run the cell again.";
 const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: null, unit: "", seconds_left: null };
 
 export function createStore() {
@@ -246,9 +250,7 @@ export function createStore() {
     switch (message.type) {
       case "hello":
         agreed = message.protocol === PROTOCOL;
-        notice.value = agreed
-          ? null
-          : "This page was built for another version of saliency-widget: restart the kernel and reload the page.";
+        notice.value = agreed ? null : message.protocol > PROTOCOL ? PAGE_IS_OLDER : KERNEL_IS_OLDER;
         if (message.session !== session) forgetSession();
         session = message.session;
         hover.value = message.hover;

@@ -1,7 +1,7 @@
 /** A kernel of two spies, and the messages of a small text. */
 
 import { afterEach, beforeEach, vi } from "vitest";
-import type { DocumentBegins, MapBegins, Role, ToKernel, WireSegment, WireToken } from "../src/protocol";
+import { type DocumentBegins, type MapBegins, type Role, type ToKernel, type WireSegment, type WireToken, PROTOCOL } from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
@@ -150,7 +150,7 @@ export function about(
   const classes = list[first]?.role === "class";
   const nRows = classes ? first : list.length - 1;
   return [
-    [{ type: "hello", protocol: 1, session: "s", hover: 'say("</script><!-- the end? -->");' }],
+    [{ type: "hello", protocol: PROTOCOL, session: "s", hover: 'say("</script><!-- the end? -->");' }],
     [documentOf(1, first)],
     [{ type: "tokens", doc: 1, start: 0, tokens: list, segments }],
     [

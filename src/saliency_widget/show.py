@@ -8,7 +8,6 @@ from typing import Any
 from .attribution.attribute import check_remote
 from .attribution.memory import check_budget
 from .attribution.pipeline import check_question
-from .controller import Job
 from .explanation.explain import client_of
 from .explanation.remote_question import remote_question
 from .hosts import check_notebook
@@ -16,6 +15,7 @@ from .models.text.chat import Message
 from .models.text.prompting import check_max_new_tokens, check_prompt
 from .models.text.thinking import NAME as THINKING
 from .remote import RemoteJob
+from .session.executor import Job
 from .widget import SaliencyWidget
 
 

@@ -13,7 +13,7 @@ from ipywidgets import ValueWidget
 from . import hosts
 from .attribution.pipeline import check_question
 from .checks import check_view
-from .controller import Controller, Job
+from .controller import Controller
 from .errors import InputError
 from .explanation.asking import Inquiry
 from .explanation.choice import choice_of
@@ -24,6 +24,7 @@ from .models.text.thinking import NAME as THINKING
 from .protocol import to_kernel
 from .remote import Remote, RemoteJob
 from .saved import SavedMap
+from .session.executor import Job
 from .session.sender import Send
 from .types import ExplanationKind, Selection
 
@@ -50,8 +51,8 @@ class Backend(Protocol):
     def receive(self, message: to_kernel.ToKernel) -> None:
         """Handle a message of the page."""
 
-    def prefer(self, col: int, n: int = 1) -> None:
-        """Compute and send this column first, because the user looks at it."""
+    def prefer(self, cols: range) -> None:
+        """Compute and send these columns first, because the user looks at them."""
 
     def cancel(self) -> None:
         """Cancel all tasks; keep the finished columns."""
@@ -212,7 +213,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
 
     def _on_selection(self, _change: Any) -> None:
         if self.selection is not None:
-            self._backend.prefer(self.selection, self.extent)
+            self._backend.prefer(range(self.selection, self.selection + self.extent))
         attribution = self.attribution
         if attribution is not None and len(attribution.rows) <= SMALL:
             self._saved.renew()

@@ -174,7 +174,7 @@ def test_cancel_while_writing_keeps_what_was_written(tiny_model, harness) -> Non
 
 def test_the_preferred_column_is_computed_next(tiny_model, harness, computed) -> None:
     h = harness(tiny_model)
-    h.controller.prefer(7)
+    h.controller.prefer(range(7, 8))
     h.start()
     h.done()
     assert computed.columns[0] == ("saliency", 7)

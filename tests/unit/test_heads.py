@@ -11,6 +11,7 @@ import torch
 import saliency_widget as sw
 from saliency_widget.attribution import pipeline
 from saliency_widget.models.loading.kinds import model_of
+from saliency_widget.protocol import PROTOCOL
 
 from ..families import CLASSIFIERS, byte_tokenizer, made
 from .harness import before_each_pass
@@ -76,7 +77,7 @@ def test_it_takes_one_pass_and_is_told_once(tiny_model, harness) -> None:
         h.settled()
     assert len(passes) == 1
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     assert not h.of("heads")
 

@@ -18,7 +18,7 @@ from saliency_widget.explanation import many
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.remote_question import REPEATS, RemoteQuestion, remote_question
 from saliency_widget.explanation.taking_out import shapley, spans_of, without
-from saliency_widget.protocol import to_kernel
+from saliency_widget.protocol import PROTOCOL, to_kernel
 from saliency_widget.remote import Remote, RemoteJob
 from saliency_widget.widget import SaliencyWidget
 
@@ -46,7 +46,7 @@ class Page:
             self.backend.receive({"type": "ack", "seq": message["seq"]})
 
     def start(self) -> Page:
-        self.say("hello", protocol=1)
+        self.say("hello", protocol=PROTOCOL)
         self.backend.start()
         return self
 

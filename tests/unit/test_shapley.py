@@ -446,7 +446,7 @@ def test_the_page_hears_each_column_again_and_again_with_its_errors(harness: Any
             heard.append((message["col"], scores, errors))
         listen(message, buffers)
 
-    h.controller._sender._send = hear
+    h.hear = hear
     h.start()
     a = h.settled()
     assert a.errors is not None
