@@ -1,7 +1,15 @@
 /** A kernel of two spies, and the messages of a small text. */
 
 import { afterEach, beforeEach, vi } from "vitest";
-import { type DocumentBegins, type MapBegins, type Role, type ToKernel, type WireSegment, type WireToken, PROTOCOL } from "../src/protocol";
+import {
+  type DocumentBegins,
+  type MapBegins,
+  PROTOCOL,
+  type Role,
+  type ToKernel,
+  type WireSegment,
+  type WireToken,
+} from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { PROTOCOL } from "../src/protocol";
 import widget from "../src/index";
+import { PROTOCOL } from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect } from "../src/transport";
 import { ANSWER } from "./explaining";
