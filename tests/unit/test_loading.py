@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the models that other tests hold."""
-    monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
+    monkeypatch.setattr(loading, "shared", WeakValueDictionary())
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +110,7 @@ def test_other_gguf_files_need_two_packages(tmp_path: Path, monkeypatch: pytest.
         asked.append(path)
         raise LookupError
 
-    monkeypatch.setattr(checkpoint, "_from_other_gguf", other)
+    monkeypatch.setattr(checkpoint, "from_other_gguf", other)
     with pytest.raises(LookupError):
         load_model(path)
     assert asked == [path]
@@ -483,7 +483,7 @@ def test_a_model_is_shared_while_someone_holds_it(folder: Path) -> None:
     assert load_model(folder) is not model
     del model
     gc.collect()
-    assert not loading._shared
+    assert not loading.shared
 
 
 def test_two_threads_load_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -514,7 +514,7 @@ def test_waiting_can_be_stopped(folder: Path) -> None:
     def stop(what: str, _done: int, _total: int | None) -> None:
         raise KeyboardInterrupt(what)
 
-    with loading._turn, pytest.raises(KeyboardInterrupt, match="Waiting"):
+    with loading.turn, pytest.raises(KeyboardInterrupt, match="Waiting"):
         load_model(folder, progress=stop)
     with pytest.raises(KeyboardInterrupt, match="Loading tiny"):
         load_model(folder, progress=stop)

@@ -39,7 +39,7 @@ IDS = torch.tensor([[70, 71, 72, 40]])
 @pytest.fixture(autouse=True)
 def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the models that other tests hold."""
-    monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
+    monkeypatch.setattr(loading, "shared", WeakValueDictionary())
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_a_gguf_file_can_be_the_base(tmp_path: Path) -> None:
     plain = load_model(file)
     wanted = trained(plain.model, lora(), tmp_path / "poems", save_embedding_layers=False)
     rewrite(tmp_path / "poems", base_model_name_or_path=str(file))
-    loading._shared.clear()
+    loading.shared.clear()
     loaded = load_model(tmp_path / "poems")
     assert torch.equal(logits_of(loaded), wanted)
     assert loaded.tokenizer.get_vocab() == plain.tokenizer.get_vocab()

@@ -47,7 +47,7 @@ def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: Any, **_kwargs: Any) -> None:
         pytest.fail("the network was used")
 
-    monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
+    monkeypatch.setattr(loading, "shared", WeakValueDictionary())
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 

@@ -280,7 +280,7 @@ def test_the_widget_waits_saves_and_is_asked_for_another_map() -> None:
         w = SaliencyWidget(RemoteJob(client=at(server), question=remote_question(TEXT, LABELS)))
         a = w.wait(GUARD)
         assert (a.method, w.error, w.explanations, w.comparison) == ("occlusion", None, (), None)
-        assert KEY not in json.dumps(w.get_state(), default=str) + repr(w) + w._static_html()
+        assert KEY not in json.dumps(w.get_state(), default=str) + repr(w) + w.attribution.to_html()
         w.selection = 1
         assert w.value is not None
         assert w.value.target == "negative"

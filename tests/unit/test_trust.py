@@ -221,7 +221,7 @@ def test_what_is_looked_at_ahead_says_nothing_and_is_not_looked_at_again(tiny_mo
     h.say("evaluate", cols=[0], ahead=True)
     h.settled()
     assert {message["type"] for message in h.messages[before:]} <= {"heard", "menu"}
-    known = h.controller._model.shadow().facts.found
+    known = tiny_model.shadow().facts.found
     assert "removal" in known
     h.say("evaluate", cols=[0])
     h.settled()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..models.text.document import Document
     from .access import Network, Output
 
-_MAX_HEAD_WEIGHTS = 4_000_000  # attention weights of all heads that a page is sent: 16 MB
+MAX_HEAD_WEIGHTS = 4_000_000  # attention weights of all heads that a page is sent: 16 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,7 +363,7 @@ def heads(
     question = check_question("attention", "probability", {}, col=col)
     method_for(question.card, model, question.settings)
     n = model.n_layers * model.n_heads * len(document.rows)
-    if n > _MAX_HEAD_WEIGHTS:
+    if n > MAX_HEAD_WEIGHTS:
         raise InputError(
             f"The heads of all layers have {n:,} attention weights on this text: too many to show.",
             cure='Ask for one head: method="attention" with layer= and head=.',

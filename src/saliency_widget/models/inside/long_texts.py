@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LONG = 1024  # tokens from which on the reading of a text is planned
 _SIZES = {"cpu": (256, 64, 16)}  # tokens of a slice, the fastest first: its weights fit into a cache
 _SIZES_OF_GPUS = (1024, 256, 64, 16)
-_HELD = 16 << 20  # bytes of one layer's attention weights; texts with more are read in slices, also without gradients
+HELD = 16 << 20  # bytes of one layer's attention weights; texts with more are read in slices, also without gradients
 _LENGTHS = (48, 96)  # of the texts whose graphs are measured
 _TRIED = 24  # tokens of the text on which slices are tried, and those of its slices
 _TRIED_SLICE = 7
@@ -100,7 +100,7 @@ def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Networ
 
 def reads_in_slices(model: Probed, n: int, batch: int = 1) -> bool:
     """Return whether texts of n tokens are read in slices, also without gradients: their weights take much memory."""
-    return n >= LONG and batch * _layer_bytes(model, n) > _HELD and kept_bytes(model, n) > 0
+    return n >= LONG and batch * _layer_bytes(model, n) > HELD and kept_bytes(model, n) > 0
 
 
 def read_and_keep(model: Probed, inputs: Inputs, embeddings: torch.Tensor, at: torch.Tensor) -> tuple[Forward, Kept]:
@@ -132,7 +132,7 @@ def read_from(
 
     from .slices import Slices
 
-    size = _sizes(model)[0] if _layer_bytes(model, first) > _HELD else first
+    size = _sizes(model)[0] if _layer_bytes(model, first) > HELD else first
     starts = [*range(0, first, size), first]
     x, ids = model.embed(inputs), torch.tensor([inputs.ids], device=model.device)
     slices = Slices(model.model, ids, starts, around=lambda start: around() if start >= first else nullcontext())
