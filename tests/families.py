@@ -5,6 +5,7 @@ And beside each the plain way to run it, which knows none of our code: what the 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from saliency_widget.models.base import Model
 
 CHAT = (
@@ -269,6 +272,18 @@ def make(name: str, dtype: torch.dtype | None = None) -> Model:
 def made(name: str, dtype: torch.dtype | None = None) -> Model:
     """Return the model of a family that all tests share."""
     return make(name, dtype)
+
+
+@contextmanager
+def roomy() -> Iterator[Model]:
+    """Enter a context in which the tiny Llama reads longer texts: its positions are angles, so any number will do."""
+    model = made("llama")
+    config = model.model.config
+    before, config.max_position_embeddings = config.max_position_embeddings, 8192
+    try:
+        yield model
+    finally:
+        config.max_position_embeddings = before
 
 
 # ── the plain way ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from .test_looks import TINY
-from .test_newcomer import seen_by_all
+from .test_looks import TINY, seen_by_all
 from .test_quickstart import live, python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]

@@ -84,12 +84,10 @@ class Widget:
 
 
 @pytest.fixture
-def widget(monkeypatch: pytest.MonkeyPatch):
-    model = made("llama")
-    monkeypatch.setattr(model.model.config, "max_position_embeddings", 8192)
+def widget(roomy: Any):
     opened: list[Widget] = []
 
-    def make(explainer: Any = None, model: Any = model, text: str = TEXT) -> Widget:
+    def make(explainer: Any = None, model: Any = roomy, text: str = TEXT) -> Widget:
         opened.append(Widget(model, explainer, text))
         return opened[-1]
 

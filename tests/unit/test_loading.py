@@ -5,14 +5,12 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 import pytest
 import torch
@@ -32,10 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@pytest.fixture(autouse=True)
-def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the models that other tests hold."""
-    monkeypatch.setattr(loading, "shared", WeakValueDictionary())
+pytestmark = pytest.mark.usefixtures("nothing_shared")
 
 
 @pytest.fixture(scope="session")
@@ -50,17 +45,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(pristine: Path, tmp_path: Path) -> Path:
     """Return a copy of the folder that a test may damage."""
     return Path(shutil.copytree(pristine, tmp_path / "tiny"))
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let any network access fail the test."""
-
-    def refuse(*_args: Any, **_kwargs: Any) -> None:
-        pytest.fail("the network was used")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
 def other_folder(base: Path, model: Any) -> Path:

@@ -388,14 +388,6 @@ def test_a_text_that_does_not_fit_into_memory_is_a_line_and_the_next_one_is_comp
         assert_same(found, expected)
 
 
-@pytest.fixture
-def heard():
-    """Interrupts are heard, also where the tests run in the background of a shell, which ignores them."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("heard")
 def test_an_interrupt_keeps_what_is_done(tmp_path, monkeypatch):
     """Ctrl-C after the third text ends the call with KeyboardInterrupt; three maps are in the folder."""
