@@ -1,4 +1,4 @@
-/** What a kernel says of the texts of the gallery. */
+/** The messages of a kernel about the texts of the gallery. */
 
 import type { WireAlternative, WireMethod, WireSegment, WireToken } from "../src/protocol";
 import { PROTOCOL } from "../src/protocol";
@@ -199,7 +199,7 @@ export const status = (
   unit = "tokens",
 ) => ({ type: "status", phase, what, done, total, unit, seconds_left: left });
 
-/** What stands in the same place of the other text weighs most, and some of it is against. */
+/** The input in the same place of the other text weighs most, and some of it is against. */
 export function translated({ drafts, firstTarget, segments }: Task, options: Parameters<typeof scene>[2] = {}): Scene {
   const nTargets = drafts.length - firstTarget;
   return scene(drafts, firstTarget, {

@@ -82,7 +82,7 @@ export function createStore() {
   const evaluations = signal<ReadonlyMap<string, Evaluation>>(new Map());
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
-  /** Why the page shows no map: another version, an unreadable message, no kernel. */
+  /** The reason why the page shows no map: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
   /** The question for which the kernel has not begun a map. */
@@ -123,7 +123,7 @@ export function createStore() {
     return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
   const reading = createReading({ document, tokens, segments, steps, exhibited, map: seen, isSigned });
-  /** What the text is coloured by: the map on show, or the one before it until the targets on show have their colours. */
+  /** The map that colours the text: the map on show, or the one before it until the targets on show have their colours. */
   const painted = computed(() => {
     const [now, old, cols] = [seen.value, before.value, reading.targetCols.value];
     if (now !== map.value) return now;

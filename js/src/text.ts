@@ -1,4 +1,4 @@
-/** What the kernel says of the text on show: where its targets begin, of which kind it is, and whose its tokens are. */
+/** The facts of the text on show: where its targets begin, its kind, and which of two texts its tokens are from. */
 
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import type { MapData } from "./map";

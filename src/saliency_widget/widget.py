@@ -325,10 +325,10 @@ class SaliencyWidget(MapWidget):
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """The explanations so far, in the order in which they were asked for."""
+        """Return the explanations so far, in the order in which they were asked for."""
         return self._live.explanations
 
     @property
     def comparison(self) -> SayVersusDo | None:
-        """The last comparison of what was said with what was computed, or None."""
+        """Return the last comparison of what was said with what was computed, or None."""
         return self._live.comparison

@@ -357,7 +357,7 @@ def _own(a: Sequence[Token], b: Sequence[Token], pair: Pair) -> Token:
 def _units(
     a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: Unit, replaced: Sequence[Replaced] = ()
 ) -> list[int]:
-    """The word, sentence or segment of each merged token, counted anew. Neighbours share one where they do in A.
+    """Return the word, sentence or segment of each merged token, counted anew. Neighbours share one where they do in A.
 
     A token that B alone has goes with the nearest one of its unit in B that both have, rather one before it. A place
     is of one unit.

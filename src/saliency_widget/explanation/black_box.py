@@ -48,7 +48,7 @@ class Said(NamedTuple):
 
 
 class TokenClient(Protocol):
-    """A model whose answers are told by first tokens, or drawn. What was answered before is not asked again.
+    """A model whose answers are told by first tokens, or drawn. No request is sent twice.
 
     `repeat`: the same question with another number is asked anew.
     """

@@ -135,7 +135,7 @@ class _Reader:
         self._unread += ids
 
     def choose(self, options: Sequence[str]) -> list[float]:
-        """The probability of each continuation, among these alone. Nothing is written."""
+        """Return the probability of each continuation, among these alone. Nothing is written."""
         import torch
 
         choices = [self._ids_of(option) for option in options]

@@ -311,7 +311,7 @@ def floors(attribution: AttributionLike) -> list[float | None]:
 
 
 def _at_the_first(attribution: AttributionLike) -> Iterator[Note]:
-    """A note where attention rollout leaves most of a column on the first token."""
+    """Return a note where attention rollout leaves most of a column on the first token."""
     held = np.array([np.nan_to_num(column.numbers[0]) for column in columns(attribution)])
     ends = _which(held > _MOST)
     if ends:
@@ -367,7 +367,7 @@ def label(token: TokenLike) -> str:
 
 
 def _brief(text: str, long: int) -> str:
-    """A text without its middle, where it is long: cut between two words, if there are several (as in pieces.ts)."""
+    """Return a text without its middle, where it is long: cut between words, if there are several (as in pieces.ts)."""
     if len(text) <= long:
         return text
     head, tail = text[: long // 2], text[-long // 4 :]

@@ -84,7 +84,7 @@ class Conversation:
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """The explanations so far, in the order of their talks."""
+        """Return the explanations so far, in the order of their talks."""
         return tuple(t.explanation for t in list(self._talks.values()) if t.explanation is not None)
 
     @property

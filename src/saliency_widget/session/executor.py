@@ -1,4 +1,4 @@
-"""What a widget's tasks do: they load the model, write the text, and compute maps, heads, changes and verdicts."""
+"""The executor does a widget's tasks: it loads the model, writes the text, and computes maps, heads and changes."""
 
 from __future__ import annotations
 

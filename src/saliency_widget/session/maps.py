@@ -127,7 +127,7 @@ class Maps:
         if question.card is LLM and self._llm_map() is not None:
             return
         entry = self._entry(model, document, question)
-        entry.is_wanted = True  # whoever set it beside another map wants to see both
+        entry.is_wanted = True  # a reader who sets it beside another map wants to see both
         self._filling.begin(model, document, entry, aside=True)
         self._fill(model, document, entry, question)
 
@@ -276,7 +276,7 @@ class Maps:
     def _idle_contrast(
         self, model: Model, document: Document, question: Question, whole: Attribution
     ) -> list[to_page.WireNote]:
-        """A note where a target set against another token has the shares that it has by itself, if these are here."""
+        """Return a note where a target set against another token has the shares that it has alone, if these are here."""
         col = question.col
         if question.foil is None or col is None:
             return []
@@ -309,7 +309,7 @@ class Maps:
 
 
 def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Scores of a column as shares of the sum of their sizes; 0 where the target cannot see the row."""
+    """Return the scores of a column as shares of the sum of their sizes; 0 where the target cannot see the row."""
     numbers: NDArray[np.float64] = np.nan_to_num(scores.astype(np.float64))
     return numbers / max(float(np.abs(numbers).sum()), np.finfo(np.float64).tiny)
 

@@ -53,14 +53,14 @@ def tokens_message(doc: int, tokens: Sequence[Token], segments: Sequence[Segment
 
 
 def wire_alternative(other: Alternative) -> to_page.WireAlternative:
-    """A token that might have stood in the place of a target."""
+    """Return a token that might have stood in the place of a target."""
     return cast("to_page.WireAlternative", asdict(other))
 
 
 def step_message(
     doc: int, col: int, probability: float, value: float | None, alternatives: Sequence[Alternative]
 ) -> to_page.Steps:
-    """The probability of one target, or the value that the model gives, and the alternatives."""
+    """Return the message of one target: its probability, or the value that the model gives, and the alternatives."""
     return {"type": "steps", "doc": doc, "start": col, "steps": [wire_step(probability, value, alternatives)]}
 
 

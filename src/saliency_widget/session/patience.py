@@ -1,4 +1,4 @@
-"""How much work a widget does before somebody asks for it, and how often it tells the pages of it."""
+"""The limits of the work that a widget does unasked, and of the messages about it."""
 
 from __future__ import annotations
 

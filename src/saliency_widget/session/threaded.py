@@ -73,7 +73,7 @@ class Threaded(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Cancel the running and all waiting tasks. What is done stays."""
+        """Cancel the running and all waiting tasks. Finished parts stay."""
 
     # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
 
