@@ -165,19 +165,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         self._display()
 
     def _display(self) -> None:
-        marimo = hosts.marimo()
-        if marimo is not None:
-            # marimo displays widgets itself, and saves only code. The value of a cell's last line replaces this output.
-            marimo.output.append(self)
-            return
-        from IPython.display import HTML, display
-
-        bundle = self._repr_mimebundle_()
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        # A host without widgets shows the static map below, and no repr.
-        display({**(data or {}), "text/plain": ""}, metadata=metadata, raw=True)
-        # A saved notebook shows no widget but this second output, which is filled when the map is done.
-        slot = display(HTML(self._static_html()), display_id=True)
+        slot = hosts.display(self, self._repr_mimebundle_, self._static_html)
         if slot is not None:
             self._saved.add(slot)
 

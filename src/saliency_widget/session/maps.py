@@ -276,7 +276,7 @@ class Maps:
     def _idle_contrast(
         self, model: Model, document: Document, question: Question, whole: Attribution
     ) -> list[to_page.WireNote]:
-        """Return a note where a target set against another token has the shares that it has alone, if these are here."""
+        """Return a note where a target set against another token has the shares that it has alone, if known."""
         col = question.col
         if question.foil is None or col is None:
             return []
