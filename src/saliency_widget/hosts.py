@@ -33,7 +33,7 @@ def check_notebook() -> None:
         )
 
 
-def display(widget: Any, bundle: Callable[[], Any], static_html: Callable[[], str]) -> Any:
+def display_widget(widget: Any, bundle: Callable[[], Any], static_html: Callable[[], str]) -> Any:
     """Display a widget under the cell. Return the second output with its static map, or None if the host saves none.
 
     `bundle` returns the widget's MIME bundle, `static_html` the static map.
@@ -43,15 +43,14 @@ def display(widget: Any, bundle: Callable[[], Any], static_html: Callable[[], st
         # marimo displays widgets itself, and saves only code. The value of a cell's last line replaces this output.
         module.output.append(widget)
         return None
-    from IPython.display import HTML
-    from IPython.display import display as show
+    from IPython.display import HTML, display
 
     made = bundle()
     data, metadata = made if isinstance(made, tuple) else (made, {})
     # A host without widgets shows the static map below, and no repr.
-    show({**(data or {}), "text/plain": ""}, metadata=metadata, raw=True)
+    display({**(data or {}), "text/plain": ""}, metadata=metadata, raw=True)
     # A saved notebook shows no widget but this second output, which is filled when the map is done.
-    return show(HTML(static_html()), display_id=True)
+    return display(HTML(static_html()), display_id=True)
 
 
 def hear_in_cells(comm: Any) -> None:

@@ -165,7 +165,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         self._display()
 
     def _display(self) -> None:
-        slot = hosts.display(self, self._repr_mimebundle_, self._static_html)
+        slot = hosts.display_widget(self, self._repr_mimebundle_, self._static_html)
         if slot is not None:
             self._saved.add(slot)
 
