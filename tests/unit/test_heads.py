@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import saliency_widget as sw
-from saliency_widget.attribution import pipeline
+from saliency_widget.attribution import heads
 from saliency_widget.models.loading.kinds import model_of
 from saliency_widget.protocol import PROTOCOL
 
@@ -92,7 +92,7 @@ def test_where_there_is_no_attention_the_reason_is_said(harness) -> None:
 
 
 def test_more_heads_than_a_page_can_show_are_refused(tiny_model, harness, monkeypatch) -> None:
-    monkeypatch.setattr(pipeline, "MAX_HEAD_WEIGHTS", 50)
+    monkeypatch.setattr(heads, "MAX_HEAD_WEIGHTS", 50)
     h = harness(tiny_model, text=TEXT, target=TARGET)
     h.start()
     h.settled()

@@ -13,7 +13,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.attribution.pipeline import check_question
-from saliency_widget.export.reading import Note, notes
+from saliency_widget.export.notes import Note, notes
 from saliency_widget.protocol import PROTOCOL
 from saliency_widget.session.messages import notes_message
 

@@ -20,7 +20,7 @@ from saliency_widget.attribution.cards import OURS
 from saliency_widget.attribution.objectives import MEANINGS
 from saliency_widget.protocol import to_kernel, to_page
 from saliency_widget.session import sender as sending
-from saliency_widget.session.messages import failed, heads, menu_message, status, step_message, tokens_message
+from saliency_widget.session.messages import failed, heads_message, menu_message, status, step_message, tokens_message
 from saliency_widget.session.sender import Sender
 from saliency_widget.session.shelf import Shelf
 from saliency_widget.types import Alternative, Segment, Token
@@ -149,7 +149,7 @@ def test_a_reply_is_a_golden_message_and_told_once(sender) -> None:
     weights = np.frombuffer((GOLDEN / "to_page/heads.bin").read_bytes(), "<f4")
     shape = (len(told["layers"]), told["n_heads"], told["n_rows"])
     hello(sender)
-    sender.tell(heads(told["request"], told["doc"], told["col"], told["layers"], shape), numbers=[weights])
+    sender.tell(heads_message(told["request"], told["doc"], told["col"], told["layers"], shape), numbers=[weights])
     page.wait_for(lambda: page.of("heads"))
     hello(sender)
     page.wait_for(lambda: len(page.of("hello")) == 2 and sender.idle())

@@ -23,7 +23,7 @@ from saliency_widget.attribution.problem import Chunk, Problem, Progress, Spot
 from saliency_widget.attribution.shapley import ShapleySettings, shapley
 from saliency_widget.attribution.subsets import subsets
 from saliency_widget.errors import Cancelled, InputError, UnknownName
-from saliency_widget.export.reading import notes
+from saliency_widget.export.notes import notes
 from saliency_widget.types import Target
 
 from ..families import made

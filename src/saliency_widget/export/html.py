@@ -21,6 +21,7 @@ import numpy as np
 from . import color
 from .boxes import Box, boxes_of, texts
 from .figures import number, share
+from .notes import notes
 from .paint import INK, MAX_TITLES, PAPER, QUIET, painter
 from .reading import (
     Column,
@@ -33,7 +34,6 @@ from .reading import (
     label,
     likeliest,
     measured,
-    notes,
     part_mark,
     told,
     unprinted,

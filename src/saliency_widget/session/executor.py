@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..attribution import pipeline
 from ..attribution.cards import LLM
+from ..attribution.heads import heads
 from ..explanation.choice import HOMEWORK
 from ..models.loading.load import load_model
 from .conversation import Conversation, Host
 from .maps import Maps
-from .messages import heads, status
+from .messages import heads_message, status
 from .patience import USUAL, Patience
 from .shelf import Shelf
 from .talk import Comparing, Talk
@@ -154,8 +154,8 @@ class Executor:
             case AskHeads():
                 what = "Heads"
                 self._sender.tell(status("attributing", what, unit=""))
-                layers, weights = pipeline.heads(model, text.document, task.col, self._job.memory_budget)
-                reply = heads(task.request, self._sender.doc, task.col, layers, weights.shape)
+                layers, weights = heads(model, text.document, task.col, self._job.memory_budget)
+                reply = heads_message(task.request, self._sender.doc, task.col, layers, weights.shape)
                 self._sender.tell(reply, numbers=[weights])
             case _:
                 self._turn(model, task)

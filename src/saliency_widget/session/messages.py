@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..characters import sign_of
 from ..checks import SURROGATE
-from ..export.reading import notes
+from ..export.notes import notes
 from ..protocol import to_kernel, to_page
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def menu_message(
     return {"type": "menu", "methods": cards, "objectives": asked}
 
 
-def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
+def heads_message(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
     """Return the header of the attention weights of all heads. `shape` of the weights: (layers, heads, n_rows)."""
     _, n_heads, n_rows = shape
     return to_page.Heads(
