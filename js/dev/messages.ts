@@ -4,6 +4,7 @@ import type { WireAlternative, WireMethod, WireSegment, WireToken } from "../src
 import { PROTOCOL } from "../src/protocol";
 import type { Beside } from "../src/store";
 import { OTHERS as OTHER_MAPS } from "./compare";
+import { PLAIN_MAP } from "./plain-map";
 import type { Draft, Task } from "./tasks";
 
 export type Wire = Record<string, unknown>;
@@ -100,18 +101,9 @@ const OTHERS: WireAlternative[] = [
 ];
 
 export const mapOf = (n_rows: number, n_cols: number, method = "saliency"): Wire => ({
-  type: "map",
+  ...PLAIN_MAP,
   map: "m1",
-  doc: 1,
   method,
-  objective: "probability",
-  settings: [],
-  foil: null,
-  about: null,
-  col: null,
-  hop: 0,
-  due: null,
-  aside: false,
   n_rows,
   n_cols,
 });

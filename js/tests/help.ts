@@ -1,6 +1,7 @@
 /** A kernel of two spies, and the messages of a small text. */
 
 import { afterEach, beforeEach, vi } from "vitest";
+import { PLAIN_MAP } from "../dev/plain-map";
 import {
   type DocumentBegins,
   type MapBegins,
@@ -133,18 +134,7 @@ export function documentOf(doc: number, first_target: number, more: Partial<Docu
 
 /** A map begins: of TEXT, if nothing else is said. */
 export function mapOf(map: string, more: Partial<MapBegins> = {}): MapBegins {
-  const about = {
-    method: "saliency",
-    objective: "probability",
-    settings: [],
-    foil: null,
-    about: null,
-    col: null,
-    hop: 0,
-    due: null,
-    aside: false,
-  };
-  return { type: "map", map, doc: 1, ...about, n_rows: TEXT.length - 1, n_cols: TEXT.length - FIRST, ...more };
+  return { ...PLAIN_MAP, map, n_rows: TEXT.length - 1, n_cols: TEXT.length - FIRST, ...more };
 }
 
 /** All there is to say of a list of tokens. */
