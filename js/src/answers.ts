@@ -2,7 +2,7 @@
 
 import type { Answer } from "./protocol";
 
-/** Returns the answers with this one, or with what it says more than the one of its id; a part that came too early is dropped. */
+/** Returns the answers with this one, which may be the rest of the one of its id. A rest that came too early is dropped. */
 export function withAnswer(answers: readonly Answer[], answer: Answer): readonly Answer[] {
   const before = answers.find(({ id }) => id === answer.id);
   const { start } = answer;

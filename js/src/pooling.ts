@@ -1,6 +1,6 @@
 /**
- * The scores of units: columns of a map → several targets joined → without hidden rows → tokens pooled into units. Every
- * step is pure, and what is read often is kept until the reader pools otherwise.
+ * The scores of units: columns of a map → several targets joined → without hidden rows → tokens pooled into units.
+ * Every step is pure; columns that are read often are kept until the reader pools otherwise.
  */
 
 import { computed, type ReadonlySignal } from "@preact/signals-core";
