@@ -1,6 +1,6 @@
 """The backend of a widget for a model behind a server: it asks the requests of a map, and tells how far it is.
 
-A text has one map a method. What was answered stays with the client, so a map that was cancelled or failed goes on from
+A text has one map a method. Answers stay with the client, so a map that was cancelled or failed goes on from
 there when it is asked for again.
 """
 

@@ -50,8 +50,8 @@ def show(
     `load_model` accepts. A model behind a server (`OpenAIClient`) is asked for its own map, with `labels=`: the page
     tells how many requests that takes and of how many tokens, Cancel keeps every answer, and Go on asks the rest.
 
-    What is pinned can be linked and observed like any widget's value: `w.selection` is the first pinned column or None,
-    `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the scores
+    The pinned targets can be linked and observed like any widget's value: `w.selection` is the first pinned column or
+    None, `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the scores
     between them, of the map on show: `w.observe(f, "value")`, `ipywidgets.interactive_output(f, {"s": w})`.
 
     Raises:

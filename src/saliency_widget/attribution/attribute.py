@@ -72,7 +72,7 @@ def attribute(
         span: explain the written tokens first … last together, `(first, last + 1)`: one column, the sum of their
             objectives.
         through: the name of a segment, such as "thinking", by way of which the map also takes two steps back: `hops`
-            of the result, each a map of its own. What the model wrote as its thinking is such a segment. The columns
+            of the result, each a map of its own. The thinking that the model wrote is such a segment. The columns
             are then those of the answer. It takes a method without signs.
         max_new_tokens: the number of tokens, at most, that the model writes greedily.
         memory_budget: bytes of the device's memory that the work may use; default: half of the free memory.

@@ -202,7 +202,7 @@ def _together(free: Reply, last: Reply) -> Reply:
 def _scores_of_server(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
     """Ask in the form of a JSON schema where the server offers it, else freely; once more where nothing can be read.
 
-    An empty answer is not asked for again: it would be paid for again. What fails the second time loses nothing.
+    An empty answer is not asked for again: it would be paid for again. A second failure loses nothing.
     """
     free_form = request.guided is False or request.kind == "why"  # a reason in words has no schema
     schema = None if free_form else schema_of(request.decides, order_of(request.template))

@@ -1,4 +1,4 @@
-"""Every message from the kernel to the page. Those of one subject are defined in a module of their own."""
+"""Every message from the kernel to the page; those about texts, maps and explanations are in modules of their own."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The bridge runs a method of inseq to fill columns of a map; `methods` says which of them are offered, and why.
 
-The bridge runs a shadow of the model, see `view`. What inseq itself gets wrong (translation models' embeddings
+The bridge runs a shadow of the model, see `view`. The errors of inseq itself (translation models' embeddings
 scaled twice, labels shifted by a padding token inside the text, texts that come back as other ids) cannot happen on
 this way.
 """

@@ -45,7 +45,7 @@ def evaluate(
         targets: the columns to evaluate, by text, index or token; several in a tuple are one target, whose
             log-probabilities are added. None: all of a written text as one, or each class.
         budget: what may be spent: a number of occlusion runs, or seconds as "20 s". None: three runs, or ten seconds
-            below 60 units. What is given up for it is said in `.given_up`. Up to 10 units every subset is read.
+            below 60 units. `.given_up` says what is left out for it. Up to 10 units every subset is read.
         memory_budget: bytes of the device's memory that the work may use; default: half of the free memory.
         progress: whether to show a progress bar.
 

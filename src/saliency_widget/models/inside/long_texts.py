@@ -48,7 +48,7 @@ _GRADIENTS = {"float64": 1e-5, "float32": 1e-3, "float16": 3e-2, "bfloat16": 0.2
 def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[], int]) -> Network:
     """Return `model.network(inputs)`, whose backward pass takes the plan that a budget of bytes allows.
 
-    What a plan needs is measured when gradients are first wanted, under the rules that hold then.
+    The memory that a plan needs is measured when gradients are first wanted, under the rules that hold then.
     Raises, when it is called: OutOfMemory if no plan needs as little as the `free()` bytes of the device.
     """
     whole = model.network(inputs)

@@ -2,7 +2,7 @@
 
 The relevance of a feature x is x · g, where g is a gradient that a few steps have changed (Arras et al. 2025,
 arXiv:2502.15886, write all of LRP so). With ε = 0 a linear step keeps its ordinary gradient; a bias takes its share and
-keeps it. What is not linear has a rule of its own (numbers as in Achtibat et al. 2024, arXiv:2402.05602):
+keeps it. A step that is not linear has a rule of its own (numbers as in Achtibat et al. 2024, arXiv:2402.05602):
 
     y = f(x), each element by itself    g_x = g_y · f(x) / x       identity rule, Eq. 9
     y = (x - mean) / deviation          deviation is a constant    identity rule, Prop. 3.4; so RMSNorm, without mean
