@@ -51,8 +51,8 @@ def show(
     tells how many requests that takes and of how many tokens, Cancel keeps every answer, and Go on asks the rest.
 
     The pinned targets can be linked and observed like any widget's value: `w.selection` is the first pinned column or
-    None, `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the scores
-    between them, of the map on show: `w.observe(f, "value")`, `ipywidgets.interactive_output(f, {"s": w})`.
+    None, `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the
+    scores between them, of the map on show: `w.observe(f, "value")`, `ipywidgets.interactive_output(f, {"s": w})`.
 
     Raises:
         InputError: what was asked cannot be asked; everything that needs the model to be found out is shown in the
