@@ -22,6 +22,8 @@ import pytest
 from jupyter_client import BlockingKernelClient
 from playwright.sync_api import sync_playwright
 
+from .by_heart import save_by_heart
+
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 ARGUMENTS = [
     "--no-sandbox",
@@ -76,7 +78,7 @@ EXECUTE = """async ([code, milliseconds]) => {
 # What a page is made with, and given back before another test: tests change these.
 VIEWPORT = {"width": 1400, "height": 1000}
 MEDIA = {
-    "color_scheme": "light", "reduced_motion": "no-preference", "forced_colors": "none", "contrast": "no-preference",
+    "color_scheme": "light", "reduced_motion": "reduce", "forced_colors": "none", "contrast": "no-preference",
 }  # fmt: skip
 # Whether this page shows this server's JupyterLab, with its application at hand.
 AT_HOME = "url => location.href.startsWith(url) && window.jupyterapp?.shell !== undefined"
@@ -88,8 +90,11 @@ CLOSE_ALL = """async () => {
 # Both widths and both themes, each once: what depends on both together is rare, and a look takes seconds.
 LOOKS = ((700, "Dark"), (1400, "Light"))
 GUARD = 300  # s, against what never ends: a machine may be busy
-# In the kernel, before the first notebook and between two.
-WARM_UP = "import saliency_widget as sw\nsw.load_model('demo')\ndel sw"
+# In the kernel, before the first notebook and between two. A model that nobody holds would be loaded for each notebook.
+WARM_UP = """import sys, types
+import saliency_widget as sw
+sys.modules["held"] = types.SimpleNamespace(models=[sw.load_model(name) for name in ("demo", "./by_heart")])
+del sw"""
 FORGET = "import ipywidgets\nipywidgets.Widget.close_all()\nget_ipython().reset()"
 
 
@@ -236,7 +241,7 @@ class Notebook:
             self.page.goto(self.lab.url + self.lab.address.format(self.name))
         self.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
         if kernel:
-            self.page.wait_for_function(READY, timeout=60_000)
+            self.page.wait_for_function(READY, polling=50, timeout=60_000)
 
     def write(self, *cells: str) -> None:
         notebook = nbformat.v4.new_notebook(
@@ -264,7 +269,7 @@ class Notebook:
 
     def run_all(self, count: int) -> None:
         self.command("notebook:run-all-cells")
-        self.page.wait_for_function(DONE, arg=count, timeout=120_000)
+        self.page.wait_for_function(DONE, arg=count, polling=50, timeout=120_000)
 
     def begin(self, cell: str) -> None:
         """Run another first cell in the same kernel, after clearing the outputs of the one before."""
@@ -316,6 +321,7 @@ def chromium() -> Any:
 
 @pytest.fixture(scope="session")
 def kernel(lab: Lab) -> Kernel:
+    save_by_heart(lab.root / "by_heart")
     return Kernel(lab)
 
 

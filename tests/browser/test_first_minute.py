@@ -79,7 +79,7 @@ def test_what_was_replaced_is_compared_in_one_place(desk: Any) -> None:
 
 NOTED = """import saliency_widget as sw, json
 one, other = (
-    sw.attribute("demo", f"My {who} is a doctor.", target=" She works", method="integrated_gradients", progress=False)
+    sw.attribute("./by_heart", f"My {who} is a doctor.", target=" She", method="integrated_gradients", progress=False)
     for who in ("mother", "father")
 )
 w = sw.compare(one, other, names=("mother", "father"))"""
@@ -102,7 +102,8 @@ def test_what_the_methods_say_of_their_maps_stands_below_the_difference_and_each
 
 HEADS = (
     "import saliency_widget as sw, json\n"
-    'w = sw.show("demo", "The first president of the United States was George", max_new_tokens=8, method="attention")'
+    'text = "The first president of the United States was George"\n'
+    'w = sw.show("./by_heart", text, max_new_tokens=8, method="attention")'
 )
 IN_SIGHT = """cell => {
   const { left, top, width, height } = cell.getBoundingClientRect();
@@ -127,13 +128,15 @@ def test_every_head_is_seen_in_the_sentence_as_one_points_at_it(desk: Any) -> No
     grid = view.get_by_role("grid", name="Layers and heads")
     grid.locator("[data-at='3 5']").wait_for()
     assert "from left to right the 9 tokens before it" in view.locator(".sw-head-key").inner_text()
-    layers, heads = python(nb, "[(c := sw.load_model('demo').model.config).num_hidden_layers, c.num_attention_heads]")
+    layers, heads = python(
+        nb, "[(c := sw.load_model('./by_heart').model.config).num_hidden_layers, c.num_attention_heads]"
+    )
     assert all(grid.locator(f"[data-at='{row} 1']").evaluate(IN_SIGHT) for row in range(1, layers + 1))
     for layer, head in ((2, 4), (layers - 1, heads - 1)):
         grid.locator(f"[data-at='{layer + 1} {head + 1}']").hover()
         view.locator(".sw-unit", has_text=f"layer {layer} · head {head}").wait_for()
         nb.code(
-            f"a = sw.attribute('demo', 'The first president of the United States was George', target=' Washington', "
+            f"a = sw.attribute('./by_heart', text, target=' Washington', "
             f"method='attention', layer={layer}, head={head}, progress=False)"
         )
         top = python(nb, "[[t.text.strip(), float(t.share)] for t in a.top(0, 3)]")

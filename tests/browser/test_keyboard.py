@@ -12,7 +12,7 @@ from .test_quickstart import becomes, run
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 TEXT = "The first president of the United States was"
-SHOW = f'import saliency_widget as sw, json\nw = sw.show("demo", {TEXT!r}, max_new_tokens=8)'
+SHOW = f'import saliency_widget as sw, json\nw = sw.show("./by_heart", {TEXT!r}, max_new_tokens=8)'
 FOCUS = "() => document.activeElement?.closest('.sw-live') ? document.activeElement.textContent.trim() : null"
 MOVES = """() => document.querySelector('.sw-live').getAnimations({ subtree: true })
   .filter(a => a.playState === 'running' && (a.effect?.getComputedTiming().duration ?? 0) > 1).length"""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .conftest import LOOKS
-from .test_quickstart import SHOW, live, python, run
+from .test_quickstart import BY_HEART, live, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ def seen_by_all(nb: Any, view: Any, name: str) -> None:
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_axe_finds_nothing(notebook: Any, theme: str) -> None:
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     view = run(nb)
     nb.theme(theme)
     view.get_by_role("button", name="Matrix").click()
@@ -131,7 +131,7 @@ COLOURS_DRAWN = """canvas => {
 
 def test_pictures_of_the_first_map(notebook: Any) -> None:
     """In both themes the boldest input has the largest score; matrix, card and a narrow window are complete."""
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     view = run(nb)
     strongest = python(nb, "w.attribution.top(0, 1)[0].position")
     for theme in ("Light", "Dark"):

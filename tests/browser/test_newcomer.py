@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from .test_looks import axe_finds_nothing, axe_finds_nothing_in_both_themes, seen_by_all
-from .test_quickstart import SHOW, python, run, token
+from .test_quickstart import BY_HEART, SHOW, python, run, token
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
@@ -21,7 +21,7 @@ def test_the_page_says_what_to_do_until_it_was_done_and_what_a_colour_means(desk
     """The hint goes with the first hover, for good; card and help name the pinned word; the menu tells seconds."""
     nb = desk
     nb.page.evaluate(NEW_HERE)
-    nb.begin(SHOW)
+    nb.begin(BY_HEART)
     view = run(nb)
     hint = view.get_by_text("Hover a word the model wrote")
     hint.wait_for()
@@ -129,7 +129,7 @@ def test_what_is_struck_out_under_the_mouse_leaves_the_word_on_show(desk: Any) -
 def test_narrow_the_header_has_two_rows_and_all_names_say_what_they_open(desk: Any) -> None:
     """At 700 px the name of the model gives way; *Colours and numbers* and *Export* are found by name, by keyboard."""
     nb = desk
-    nb.begin(SHOW)
+    nb.begin(BY_HEART)
     view = run(nb)
     nb.resize(700)
     tops = view.locator(".sw-header > *").evaluate_all("all => all.map(e => e.getBoundingClientRect())")
@@ -160,7 +160,7 @@ def test_the_copied_python_makes_exactly_this_view(desk: Any) -> None:
     """Run in a cell of its own it has the words, the pin, the units, what is left out, and every colour and number."""
     nb = desk
     nb.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    nb.begin(SHOW)
+    nb.begin(BY_HEART)
     view = run(nb)
     view.get_by_role("combobox", name="Read by").select_option("word")
     view.locator(".sw-column").first.click()

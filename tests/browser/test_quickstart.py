@@ -18,6 +18,7 @@ SHOW = (
     "import saliency_widget as sw, json\n"
     'w = sw.show("demo", "The first president of the United States was George", max_new_tokens=8)'
 )
+BY_HEART = SHOW.replace('"demo"', '"./by_heart"')  # the same words, and numbers that mean nothing
 ROOT = Path(__file__).parents[2]
 BUSY = "import os\nwhile os.path.exists('busy'):\n    for _ in range(10**6): pass"  # a file in the notebook's folder
 BEGIN = """code => {
@@ -163,12 +164,12 @@ def test_the_first_word_has_colours_while_the_next_ones_are_written(notebook: An
 
 def test_the_page_shows_what_attribute_gives(notebook: Any) -> None:
     """The matrix of the widget is the matrix of `attribute` for the same ids."""
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     run(nb)
     same = nb.code(
         "import numpy as np\n"
         "a = w.attribution\n"
-        "b = sw.attribute('demo', 'The first president of the United States was George', max_new_tokens=8, "
+        "b = sw.attribute('./by_heart', 'The first president of the United States was George', max_new_tokens=8, "
         "progress=False)\n"
         "print(np.allclose(a.scores, b.scores, rtol=1e-3, equal_nan=True), a.rows == b.rows, a.cols == b.cols)"
     )
@@ -176,7 +177,7 @@ def test_the_page_shows_what_attribute_gives(notebook: Any) -> None:
 
 
 def test_the_keyboard_alone_is_enough_and_stays_in_the_widget(notebook: Any) -> None:
-    nb = notebook(SHOW, "after = 1")
+    nb = notebook(BY_HEART, "after = 1")
     view = run(nb, 2)
     cells = nb.page.locator(".jp-Cell").count()
     view.locator(".sw-column").first.focus()
@@ -197,7 +198,7 @@ def test_the_keyboard_alone_is_enough_and_stays_in_the_widget(notebook: Any) -> 
 
 
 def test_the_matrix_says_the_same_and_pins_in_both_views(notebook: Any) -> None:
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     view = run(nb)
     view.get_by_role("button", name="Matrix").click()
     canvas = view.locator("canvas").first
@@ -212,7 +213,8 @@ def test_the_matrix_says_the_same_and_pins_in_both_views(notebook: Any) -> None:
             if view.get_by_role("tooltip").is_visible():
                 seen.add(re.sub(r"\s+", " ", tip(view)))
     george = [s for s in seen if "George" in s and "for Washington" in s.replace("\u2068", "").replace("\u2069", "")]
-    assert any("share .342" in s for s in george), sorted(seen)[:20]
+    share = python(nb, "float(w.attribution.normalized()[8, 0])")
+    assert any(share_in(s) == pytest.approx(share, abs=5.1e-4) for s in george), sorted(seen)[:20]
 
 
 def test_cancel_gets_through_while_another_cell_is_busy(notebook: Any) -> None:
@@ -246,7 +248,7 @@ def test_cancel_gets_through_while_another_cell_is_busy(notebook: Any) -> None:
 
 
 def test_a_second_view_stays_in_step(notebook: Any) -> None:
-    nb = notebook(SHOW, "w")
+    nb = notebook(BY_HEART, "w")
     run(nb, 2)
     views = nb.page.locator(".jp-OutputArea-output .sw-live")
     assert views.count() == 2
@@ -265,7 +267,7 @@ def test_a_second_view_stays_in_step(notebook: Any) -> None:
 
 
 def test_a_widget_at_the_end_of_its_cell_is_shown_once(notebook: Any) -> None:
-    nb = notebook(SHOW + "\nw", "for i in range(2):\n    display(w)")
+    nb = notebook(BY_HEART + "\nw", "for i in range(2):\n    display(w)")
     run(nb, 2)
     outputs = nb.page.locator(".jp-Cell").nth(0).locator(".sw-live")
     assert outputs.count() == 1
@@ -273,23 +275,28 @@ def test_a_widget_at_the_end_of_its_cell_is_shown_once(notebook: Any) -> None:
 
 
 def test_a_page_that_is_loaded_again_gets_everything_again(notebook: Any, tab: Any) -> None:
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     tab.spent = True  # JupyterLab goes on to bring back what was open
     run(nb)
+    view = live(nb)
+    view.locator(".sw-column").first.hover()
+    before = view.locator(".sw-inputs").inner_text()
     nb.command("docmanager:save", wait=True)
     nb.page.reload()
     nb.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
     view = live(nb)
     view.locator(".sw-column").first.wait_for()
     view.locator(".sw-column").first.hover()
-    assert "George .342" in view.locator(".sw-inputs").inner_text()
+    assert view.locator(".sw-inputs").inner_text() == before
+    assert "George" in before
 
 
 def test_a_kernel_that_was_restarted_is_told_of(notebook: Any) -> None:
     """A method that cannot come is not shown as chosen; maps that are here are read; the cell brings all back."""
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     view = run(nb)
-    nb.expected.append("Connection lost")  # what JupyterLab itself has to say of a kernel that goes
+    # What JupyterLab itself has to say of a kernel that goes.
+    nb.expected.append("Connection lost|Could not restore the debugger state")
     nb.page.evaluate(
         "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
     )
@@ -324,8 +331,8 @@ def test_a_page_of_an_older_build_than_the_kernel_says_so(notebook: Any) -> None
 def test_two_widgets_share_a_model_and_mix_nothing(notebook: Any) -> None:
     nb = notebook(
         "import saliency_widget as sw, json\n"
-        'one = sw.show("demo", "The capital of France is", max_new_tokens=4)\n'
-        'two = sw.show("demo", "The first president of the United States was George", max_new_tokens=4)\n'
+        'one = sw.show("./by_heart", "The capital of France is", max_new_tokens=4)\n'
+        'two = sw.show("./by_heart", "The first president of the United States was George", max_new_tokens=4)\n'
     )
     nb.run_all(1)
     assert nb.code("print(one.wait().model_name == two.wait().model_name)").strip() == "True"
@@ -339,7 +346,7 @@ def test_two_widgets_share_a_model_and_mix_nothing(notebook: Any) -> None:
     # The passes of either are those of the one model in memory, which has a hook now.
     nb.code(
         "passes, so_far = [], []\n"
-        "hook = sw.load_model('demo').model.register_forward_pre_hook(lambda *_: passes.append(1))\n"
+        "hook = sw.load_model('./by_heart').model.register_forward_pre_hook(lambda *_: passes.append(1))\n"
         "for w in (one, two):\n    w.ask('attention')\n    w.wait()\n    so_far.append(len(passes))\n"
         "hook.remove()"
     )
@@ -374,7 +381,7 @@ def test_interrupting_the_kernel_ends_the_wait_and_not_the_work(notebook: Any) -
     """The work is held in the midst of a pass until the wait was interrupted, however long that takes; then goes on."""
     nb = notebook(
         "import saliency_widget as sw, json, threading\n"
-        'model, begun, gate = sw.load_model("demo"), threading.Event(), threading.Event()\n'
+        'model, begun, gate = sw.load_model("./by_heart"), threading.Event(), threading.Event()\n'
         "last = model.model.model.layers[-1]\n"
         "held = last.register_forward_pre_hook(lambda *_: begun.set() or gate.wait() and None)\n"
         'w = sw.show(model, "The history of the world is long.", target=" It is long.")'
@@ -398,10 +405,10 @@ def test_show_returns_at_once(notebook: Any) -> None:
 
     Hardly anything: some ten thousand lines of Python, most of them of the widgets beneath; a map takes millions.
     """
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     run(nb)
     lines = nb.code(
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.steps import lines_of\n"
-        "print(lines_of(lambda: sw.show('demo', 'Hello there'), ''))"
+        "print(lines_of(lambda: sw.show('./by_heart', 'Hello there'), ''))"
     )
     assert int(lines.split()[-1]) < 100_000, lines

@@ -14,7 +14,7 @@ from .test_quickstart import becomes, python, read_shares, run, tip, token
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 TEXT = "The first president of the United States was"
-SHOW = f'import saliency_widget as sw, json, numpy as np\nw = sw.show("demo", {TEXT!r}, max_new_tokens=8)'
+SHOW = f'import saliency_widget as sw, json, numpy as np\nw = sw.show("./by_heart", {TEXT!r}, max_new_tokens=8)'
 CHAT = (
     "import saliency_widget as sw, json, numpy as np\n"
     'w = sw.show("demo", messages=[{"role": "system", "content": "You are a film critic."}, '
@@ -314,9 +314,9 @@ def test_words_and_sentences_are_units(desk: Any) -> None:
     assert float(re.search(r"share (−?\.\d+|1)", said)[1]) == pytest.approx(share, abs=5.1e-4)
 
 
-def test_scale_numbers_and_card_help_reading(shown: Any) -> None:
+def test_scale_numbers_and_card_help_reading(desk: Any) -> None:
     """A threshold removes colours, raw scores replace shares, the card lists the conditions, and noise has a note."""
-    nb, view = shown
+    nb, view = begin(desk, SHOW.replace("./by_heart", "demo"))
     plain = [colour(token(view, i)) for i in range(8)]
     view_option(view, "threshold")
     assert "≥ 50" in view.locator(".sw-legend").inner_text()

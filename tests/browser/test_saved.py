@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from .test_quickstart import SHOW, live, python, run
+from .test_quickstart import BY_HEART, SHOW, live, python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
@@ -52,7 +52,7 @@ def above(page: Any) -> tuple[str, float]:
 
 def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
     """The static map is hidden beside the live widget, and its first target is the pinned one."""
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     view = run(nb)
     static(nb).wait_for(state="attached")
     assert not static(nb).is_visible()
@@ -67,7 +67,7 @@ def test_the_static_map_is_hidden_while_the_widget_lives(notebook: Any) -> None:
 
 def test_what_is_cleared_away_is_forgotten(notebook: Any) -> None:
     """Neither the live map nor the static one stays in memory after its output is cleared."""
-    nb = notebook(SHOW)
+    nb = notebook(BY_HEART)
     run(nb)
     nb.page.locator(".sw-static-map[data-sw-ready]").wait_for(state="attached")
     nb.page.evaluate(
@@ -174,7 +174,7 @@ def test_a_notebook_that_saves_widget_state_shows_the_static_map_too(notebook: A
     setting.write_text('{"saveState": true}')
     tab.page.goto("about:blank")  # JupyterLab reads its settings when it is loaded
     try:
-        nb = notebook(SHOW)
+        nb = notebook(BY_HEART)
         run(nb)
         save_and_shut(nb, trusted=True, with_state=True)
         static(nb).wait_for()

@@ -25,7 +25,7 @@ from .test_reading import CHAT, away, begin, colour, view_option
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 TEXT = "The first president of the United States was"
-SHOW = f'import saliency_widget as sw, json\nw = sw.show("demo", {TEXT!r}, max_new_tokens=8)'
+SHOW = f'import saliency_widget as sw, json\nw = sw.show("./by_heart", {TEXT!r}, max_new_tokens=8)'
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -46,7 +46,7 @@ def take(nb: Any, view: Any, label: str) -> Path:
         view.locator(".sw-ways").get_by_role("button", name=label, exact=True).click()
     name = coming.value.suggested_filename
     path = Path(coming.value.path())
-    assert re.match(r"saliency-SmolLM2-135M-Instruct-(saliency|attention)\.", name), name
+    assert re.match(r"saliency-(by-heart|SmolLM2-135M-Instruct)-(saliency|attention)\.", name), name
     view.get_by_text(f"{name} is saved.").wait_for()
     return path
 
@@ -108,7 +108,8 @@ def test_json_holds_the_map(drawer: Any) -> None:
         ours = np.array([[np.nan if x is None else x for x in col] for col in found[name]], dtype=np.float32).T
         theirs = np.array(json.loads(nb.code(f"print(json.dumps(w.attribution.{expression}.tolist()))")), np.float32)
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-    assert found["cols"][0]["probability"] == pytest.approx(0.280, abs=6e-4)
+    probability = python(nb, "float(w.attribution.step_scores['probability'][0])")
+    assert found["cols"][0]["probability"] == pytest.approx(probability, rel=1e-5)
 
 
 def test_a_page_of_its_own_can_be_hovered_without_a_network(drawer: Any, chromium: Any) -> None:
@@ -232,6 +233,7 @@ def test_a_page_of_its_own_is_turned_round_as_its_reader_was(drawer: Any, chromi
 def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> None:
     """The SVG is well-formed, alone, and has every word of the text; the PNG is the same at twice the size."""
     nb, view = drawer
+    probability = re.search(r"p = (\.\d+)", view.locator(".sw-probability").inner_text())[1]
     file = take(nb, view, "SVG")
     svg = file.with_suffix(".svg")
     svg.write_bytes(file.read_bytes())
@@ -242,7 +244,7 @@ def test_a_picture_is_whole_as_svg_and_as_png(drawer: Any, chromium: Any) -> Non
         *TEXT.split(),
         "John",
         "Kennedy",
-        "p = .280",
+        f"p = {probability}",
         "share of the gradient norm",
         "· Gradient · probability",
     ]:
@@ -268,7 +270,7 @@ def test_a_picture_says_what_it_is_of_and_has_nothing_to_press(drawer: Any) -> N
     before = view.locator(".sw-body").bounding_box()
     root = ET.parse(take(nb, view, "SVG")).getroot()
     said = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert said[0] == "SmolLM2-135M-Instruct · Attention · layer 3 · head 3"
+    assert said[0] == "by_heart · Attention · layer 3 · head 3"
     assert not {"layers × heads", "i"} & set(said)
     assert view.locator(".sw-body").bounding_box() == before, "the page is as it was"
     (SHOTS / "taken-head.png").write_bytes(take(nb, view, "PNG").read_bytes())
@@ -298,7 +300,7 @@ def test_a_picture_is_what_is_seen(drawer: Any) -> None:
     assert float(behind[0].attrib["x"]) - float(behind[0].attrib["textLength"]) / 2 > right
     assert not [e.text for e in texts if e.attrib.get("text-decoration") == "line-through"]
     (dotted,) = [e for e in root.iter("{http://www.w3.org/2000/svg}rect") if "stroke-dasharray" in e.attrib]
-    (left_out,) = [e for e in texts if e.text == "president"]
+    left_out, *_ = [e for e in texts if e.text == "president"]
     assert abs(float(dotted.attrib["x"]) + float(dotted.attrib["width"]) / 2 - float(left_out.attrib["x"])) < 2
 
 
