@@ -16,13 +16,19 @@ module.exports = {
       "^js/src/(pieces|units)\\.ts$",
       "^js/src/(protocol|format|layout)\\.ts$",
     ),
-    from("maps-and-requests-know-the-protocol", "^js/src/(map|requests)\\.ts$", "^js/src/protocol\\.ts$"),
+    from("answers-and-requests-know-the-protocol", "^js/src/(answers|requests)\\.ts$", "^js/src/protocol\\.ts$"),
+    from("maps-hold-columns", "^js/src/map\\.ts$", "^js/src/(protocol|scores)\\.ts$"),
+    from("questions-are-for-maps", "^js/src/questions\\.ts$", "^js/src/map\\.ts$"),
     from(
       "reading-is-derived",
-      "^js/src/(reading|looks)\\.ts$",
-      "^js/src/(protocol|map|looks|units|scale|scores|color|layout|first-word)\\.ts$",
+      "^js/src/(reading|looks|pooling|text)\\.ts$",
+      "^js/src/(protocol|map|looks|pooling|text|units|scale|scores|color|layout|first-word)\\.ts$",
     ),
-    from("store-knows-the-protocol", "^js/src/store\\.ts$", "^js/src/(protocol|pieces|map|scores|looks|reading)\\.ts$"),
+    from(
+      "store-knows-the-protocol",
+      "^js/src/store\\.ts$",
+      "^js/src/(protocol|pieces|answers|map|questions|looks|text|reading)\\.ts$",
+    ),
     from("transport-feeds-the-store", "^js/src/transport\\.ts$", "^js/src/(protocol|messages|requests|store)\\.ts$"),
     from("what-is-taken-away-is-text", "^js/src/takeaway/", "^js/src/(protocol|scores|format)\\.ts$"),
     from(

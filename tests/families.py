@@ -5,6 +5,7 @@ And beside each the plain way to run it, which knows none of our code: what the 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from saliency_widget.models.base import Model
 
 CHAT = (
@@ -57,7 +60,7 @@ def byte_tokenizer(
 
 _GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
 _WIDE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128}
-_LLAMA = _WIDE | {"intermediate_size": 48, "num_key_value_heads": 2}
+LLAMA = _WIDE | {"intermediate_size": 48, "num_key_value_heads": 2}
 _BERT = _WIDE | {"intermediate_size": 48, "num_labels": 3}
 _BART = {
     "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
@@ -106,19 +109,19 @@ class Family:
 FAMILIES: dict[str, Family] = {
     # decoder-only
     "gpt2": Family(network="GPT2LMHeadModel", config=_GPT2, words=_NO_PAD | {"mask": None}),
-    "llama": Family(network="LlamaForCausalLM", config=_LLAMA, words=_NO_PAD | {"mask": None}),
-    "qwen3": Family(network="Qwen3ForCausalLM", config=_LLAMA | {"head_dim": 8}),
-    "mistral": Family(network="MistralForCausalLM", config=_LLAMA | {"sliding_window": None}),
-    "mistral_sliding": Family(network="MistralForCausalLM", config=_LLAMA | {"sliding_window": 4}),
+    "llama": Family(network="LlamaForCausalLM", config=LLAMA, words=_NO_PAD | {"mask": None}),
+    "qwen3": Family(network="Qwen3ForCausalLM", config=LLAMA | {"head_dim": 8}),
+    "mistral": Family(network="MistralForCausalLM", config=LLAMA | {"sliding_window": None}),
+    "mistral_sliding": Family(network="MistralForCausalLM", config=LLAMA | {"sliding_window": 4}),
     "gemma2": Family(  # the soft caps are low enough to bite
         network="Gemma2ForCausalLM",
         computes=torch.float32,
-        config=_LLAMA
+        config=LLAMA
         | {"head_dim": 8, "sliding_window": 4, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0},
     ),
-    "gemma3": Family(network="Gemma3ForCausalLM", config=_LLAMA | {"head_dim": 8, "sliding_window": 4}),
+    "gemma3": Family(network="Gemma3ForCausalLM", config=LLAMA | {"head_dim": 8, "sliding_window": 4}),
     "phi": Family(network="PhiForCausalLM", config=_WIDE | {"intermediate_size": 48}),
-    "phi3": Family(network="Phi3ForCausalLM", config=_LLAMA),
+    "phi3": Family(network="Phi3ForCausalLM", config=LLAMA),
     "gpt_neox": Family(network="GPTNeoXForCausalLM", config=_WIDE | {"intermediate_size": 48}),
     "gpt_neo": Family(
         network="GPTNeoForCausalLM",
@@ -143,10 +146,10 @@ FAMILIES: dict[str, Family] = {
         config={"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, "time_step_rank": 4},
     ),
     "bare": Family(
-        network="LlamaForCausalLM", config=_LLAMA, words=_NO_PAD | {"mask": None, "unk": None}
+        network="LlamaForCausalLM", config=LLAMA, words=_NO_PAD | {"mask": None, "unk": None}
     ),  # no unk, no pad, no mask
     # causal in name alone: an earlier token sees later ones
-    "llama_both_ways": Family(network="LlamaForCausalLM", config=_LLAMA | {"is_causal": False}, causal=False),
+    "llama_both_ways": Family(network="LlamaForCausalLM", config=LLAMA | {"is_causal": False}, causal=False),
     "bert_lm": Family(network="BertLMHeadModel", config=_BERT, causal=False),
     # encoder-decoder
     "marian": Family(network="MarianMTModel", config=_BART, scales=True),
@@ -210,9 +213,9 @@ FAMILIES: dict[str, Family] = {
         config=_GPT2 | {"num_labels": 3},
     ),
     "llama_classifier": Family(
-        network="LlamaForSequenceClassification", config=_LLAMA | {"num_labels": 3}, words=_NO_PAD
+        network="LlamaForSequenceClassification", config=LLAMA | {"num_labels": 3}, words=_NO_PAD
     ),
-    "llama_classifier_padded": Family(network="LlamaForSequenceClassification", config=_LLAMA | {"num_labels": 3}),
+    "llama_classifier_padded": Family(network="LlamaForSequenceClassification", config=LLAMA | {"num_labels": 3}),
 }
 # More decoders that have attention of their own, for tests of that alone.
 MORE: dict[str, Family] = {
@@ -269,6 +272,18 @@ def make(name: str, dtype: torch.dtype | None = None) -> Model:
 def made(name: str, dtype: torch.dtype | None = None) -> Model:
     """Return the model of a family that all tests share."""
     return make(name, dtype)
+
+
+@contextmanager
+def roomy() -> Iterator[Model]:
+    """Enter a context in which the tiny Llama reads longer texts: its positions are angles, so any number will do."""
+    model = made("llama")
+    config = model.model.config
+    before, config.max_position_embeddings = config.max_position_embeddings, 8192
+    try:
+        yield model
+    finally:
+        config.max_position_embeddings = before
 
 
 # ── the plain way ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 import type { MapBegins } from "../src/protocol";
 import type { Beside } from "../src/store";
+import { PLAIN_MAP } from "./plain-map";
 
 type Score = (row: number, col: number) => number;
 type Size = { nRows: number; nCols: number };
@@ -17,17 +18,9 @@ export const OTHERS: Record<string, Score> = {
 /** The map `map` and its first `done` columns. */
 export function aside(map: string, { nRows, nCols }: Size, done = nCols, more: Partial<MapBegins> = {}) {
   const begins: MapBegins = {
-    type: "map",
+    ...PLAIN_MAP,
     map,
-    doc: 1,
     method: map,
-    objective: "probability",
-    settings: [],
-    foil: null,
-    about: null,
-    col: null,
-    hop: 0,
-    due: null,
     aside: true,
     n_rows: nRows,
     n_cols: nCols,

@@ -1,4 +1,4 @@
-/** What LLMs say in the gallery: the golden messages, and more of the kind. */
+/** The answers of LLMs in the gallery: the golden messages, and more of the kind. */
 
 import answer from "../../tests/protocol/to_page/answer.json";
 import comparison from "../../tests/protocol/to_page/comparison.json";

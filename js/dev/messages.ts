@@ -1,9 +1,10 @@
-/** What a kernel says of the texts of the gallery. */
+/** The messages of a kernel about the texts of the gallery. */
 
 import type { WireAlternative, WireMethod, WireSegment, WireToken } from "../src/protocol";
 import { PROTOCOL } from "../src/protocol";
 import type { Beside } from "../src/store";
 import { OTHERS as OTHER_MAPS } from "./compare";
+import { PLAIN_MAP } from "./plain-map";
 import type { Draft, Task } from "./tasks";
 
 export type Wire = Record<string, unknown>;
@@ -100,18 +101,9 @@ const OTHERS: WireAlternative[] = [
 ];
 
 export const mapOf = (n_rows: number, n_cols: number, method = "saliency"): Wire => ({
-  type: "map",
+  ...PLAIN_MAP,
   map: "m1",
-  doc: 1,
   method,
-  objective: "probability",
-  settings: [],
-  foil: null,
-  about: null,
-  col: null,
-  hop: 0,
-  due: null,
-  aside: false,
   n_rows,
   n_cols,
 });
@@ -199,7 +191,7 @@ export const status = (
   unit = "tokens",
 ) => ({ type: "status", phase, what, done, total, unit, seconds_left: left });
 
-/** What stands in the same place of the other text weighs most, and some of it is against. */
+/** The input in the same place of the other text weighs most, and some of it is against. */
 export function translated({ drafts, firstTarget, segments }: Task, options: Parameters<typeof scene>[2] = {}): Scene {
   const nTargets = drafts.length - firstTarget;
   return scene(drafts, firstTarget, {

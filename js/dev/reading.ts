@@ -9,7 +9,7 @@ export const TRAIL = {
   as_chat: false,
 };
 
-/** Why "Washington" and not "Bush": the first column alone. */
+/** "Washington" against "Bush": the first column alone. */
 export const CONTRAST: Wire[] = [
   {
     type: "map",

@@ -1,4 +1,4 @@
-/** What was tried on the text of the gallery about George Washington, as a kernel tells it. */
+/** The changes that were tried on the text of the gallery about George Washington, as a kernel tells it. */
 
 const DOCUMENT = {
   type: "document",

@@ -54,7 +54,7 @@ export const EN_AR = translation(
   special("</s>", "arb_Arab"),
   ["أحب", " التعلم", " الآ", "لي", " والذ", "كاء", " الاصطن", "اعي", ".", ...special("</s>")],
 );
-/** What the user began is read; the rest is written. */
+/** The model reads the words that the user began, and writes the rest. */
 export const BEGUN = translation(
   [...source("我", "喜歡", "機器", "學習", "。"), ...special("</s>")],
   [...special("<pad>"), " I", " really"].map((draft) =>

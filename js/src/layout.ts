@@ -50,7 +50,7 @@ export type Grid = {
   nCols: number;
 };
 /** The viewport of a grid: its scroll offset and its size. Labels and sums do not scroll away. */
-export type View = { left: number; top: number; width: number; height: number };
+export type Sight = { left: number; top: number; width: number; height: number };
 export type Point = { x: number; y: number };
 /** A place in a grid: a cell; beside the cells a row (`col` null) or a column (`row` null); or neither. */
 export type Place = { row: number | null; col: number | null };
@@ -87,7 +87,7 @@ export function extentOf({ left, top, right, bottom, cell, nRows, nCols }: Grid)
 }
 
 /** Returns the right and lower end of the cells in the viewport: the last cell, or the sums. */
-export function edgesOf({ left, top, cell, nRows, nCols }: Grid, view: View): Point {
+export function edgesOf({ left, top, cell, nRows, nCols }: Grid, view: Sight): Point {
   return {
     x: Math.min(left + nCols * cell - view.left, view.width - SUMS.width),
     y: Math.min(top + nRows * cell - view.top, view.height - SUMS.height),
@@ -95,7 +95,7 @@ export function edgesOf({ left, top, cell, nRows, nCols }: Grid, view: View): Po
 }
 
 /** Returns the rows and columns that are at least partly in the viewport. */
-export function cellsInSight(grid: Grid, view: View): { rows: Span; cols: Span } {
+export function cellsInSight(grid: Grid, view: Sight): { rows: Span; cols: Span } {
   const edges = edgesOf(grid, view);
   return {
     rows: windowOf(view.top, edges.y - grid.top, grid.cell, grid.nRows),
@@ -106,7 +106,7 @@ export function cellsInSight(grid: Grid, view: View): { rows: Span; cols: Span }
 /**
  * Returns the place under a point of the viewport. A point beside the cells is the visible row or column there.
  */
-export function placeAt(grid: Grid, { x, y }: Point, view: View): Place {
+export function placeAt(grid: Grid, { x, y }: Point, view: Sight): Place {
   const edges = edgesOf(grid, view);
   const lean = grid.legible ? Math.max(0, grid.top - GUTTER - y) / Math.tan(LEAN) : 0;
   const at = (place: number, start: number, end: number, scroll: number) =>
@@ -132,7 +132,7 @@ export function fitting(gridWith: (cell: number) => Grid, room: { width: number;
 }
 
 /** Returns the scroll offset that keeps the cell under a point there when the cells change their size. */
-export function rescaled(from: Grid, to: Grid, { x, y }: Point, view: View): { left: number; top: number } {
+export function rescaled(from: Grid, to: Grid, { x, y }: Point, view: Sight): { left: number; top: number } {
   const along = (at: number, before: number, after: number, scroll: number) =>
     ((Math.max(0, at - before) + scroll) * to.cell) / from.cell - Math.max(0, at - after);
   return { left: along(x, from.left, to.left, view.left), top: along(y, from.top, to.top, view.top) };

@@ -1,7 +1,8 @@
 /** A map with the columns that have arrived so far. */
 
-import type { Signal } from "@preact/signals-core";
-import type { MapBegins } from "./protocol";
+import { type Signal, signal } from "@preact/signals-core";
+import { type Column, type MapBegins, ProtocolError } from "./protocol";
+import { isSame, withRows } from "./scores";
 
 /**
  * A map whose columns arrive one by one. `done` counts them; derived values read it to be notified of new ones.
@@ -19,6 +20,42 @@ export type MapData = {
   together: Map<string, Float32Array>;
   difference?: readonly [MapData, MapData];
 };
+
+/** Returns a map that begins, or began before with fewer rows or columns: its columns stay. */
+export function begun(info: MapBegins, old?: MapData): MapData {
+  const keep = old !== undefined && old.info.n_rows <= info.n_rows; // more rows if the text is still being written
+  const columns = keep
+    ? old.columns.slice(0, info.n_cols).map((scores) => scores && withRows(scores, info.n_rows))
+    : [];
+  const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
+  const errors = keep ? old.errors.slice(0, info.n_cols).map((of) => of && withRows(of, info.n_rows)) : [];
+  const floors = keep ? old.floors.slice(0, info.n_cols) : [];
+  // Views that hold the old arrays see new columns too.
+  const isOfSize = keep && old.info.n_rows === info.n_rows && old.info.n_cols === info.n_cols;
+  return { ...(isOfSize ? old : { columns, errors, floors, done: signal(done), together: new Map() }), info };
+}
+
+/**
+ * Adds a column to a map. Returns the same map if nothing but its number of columns changes, else a new one, so that
+ * everything derived is computed again. Throws ProtocolError for a column that the map has no place for.
+ */
+export function withColumn(data: MapData, { col, n_cols, n_rows, floor, scores, errors }: Column): MapData {
+  const { info } = data;
+  if (n_rows > info.n_rows || col + n_cols > info.n_cols)
+    throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${info.n_rows} × ${info.n_cols}`);
+  const [own, ownErrors] = [withRows(scores, info.n_rows), errors && withRows(errors, info.n_rows)];
+  if (n_cols > 1)
+    return { ...data, together: new Map(data.together).set(colsKey({ start: col, end: col + n_cols }), own) };
+  const known = data.columns[col];
+  // A replayed column is equal: keep the old arrays, so that nothing derived from them changes.
+  if (known && isSame(known, own) && isSame(data.errors[col] ?? null, ownErrors)) return data;
+  data.columns[col] = own;
+  data.errors[col] = ownErrors;
+  data.floors[col] = floor;
+  if (known !== undefined) return { ...data };
+  data.done.value++;
+  return data;
+}
 
 /** Returns the name of some columns. */
 export function colsKey({ start, end }: { start: number; end: number }): string {

@@ -9,6 +9,7 @@ import {
   type Leaning,
   PHASES,
   type Place,
+  PROTOCOL,
   ProtocolError,
   ROLES,
   SEGMENT_KINDS,
@@ -373,6 +374,9 @@ export function readToPage(content: unknown, buffers: readonly (ArrayBufferView 
   if (typeof content !== "object" || content === null || !("type" in content)) return null;
   const { type } = content;
   if (typeof type !== "string" || !Object.hasOwn(BODIES, type)) return null;
+  // The other fields of a hello of another version may be others.
+  if (type === "hello" && "protocol" in content && content.protocol !== PROTOCOL)
+    return { type, protocol: real(content.protocol, "hello.protocol"), session: "", hover: "" };
   const checks: Checks<Fields> = BODIES[type as ToPage["type"]];
   const message = { ...shape(checks)(content, type), type } as WithoutBuffer;
   if (message.type !== "column" && message.type !== "heads") return message;

@@ -11,7 +11,7 @@ export type Piece = {
   /** Lines of the token; all but the last end where the text breaks inside the token. */
   lines: Glyph[][];
   joint: Joint;
-  /** Whether the token ends its line: a line break follows before the next token that is not a line break itself. */
+  /** Tells whether the token ends its line: a line break follows before the next token that is not a line break itself. */
   breaks: boolean;
   /** Tells whether the token is line breaks only. */
   newline: boolean;

@@ -3,7 +3,7 @@
  * messages.ts reads them. tests/protocol/ has one golden file for each message.
  */
 
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 export const ROLES = ["source", "prompt", "generated", "special", "class"] as const;
 export const SEGMENT_KINDS = [

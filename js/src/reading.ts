@@ -1,26 +1,24 @@
 /**
  * The reader's choices (what is pinned, hovered and hidden, the units, the scale) and everything that is derived from
- * them and the store. The chain is pure: columns → without hidden rows → several targets joined → tokens pooled into
- * units → colour domain. Nothing is stored twice.
+ * them and the store: the units, the targets on show, and their scores (pooling.ts has the chain from a map's columns).
+ * Nothing is stored twice.
  */
 
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import { firstWord } from "./first-word";
 import type { Span } from "./layout";
 import { createLooks } from "./looks";
-import { addsUp, colsKey, type MapData, type Measure } from "./map";
-import type { DocumentBegins, Exhibited, Place, WireSegment, WireStep, WireToken } from "./protocol";
+import { colsKey, type MapData, type Measure } from "./map";
+import { createPooling } from "./pooling";
+import type { WireStep } from "./protocol";
 import type { ScaleName } from "./scale";
-import { differenceOfShares, shareOf, statsOf, topRows } from "./scores";
+import { shareOf, statsOf, topRows } from "./scores";
+import { createText, type Told } from "./text";
 import {
-  areTokens,
   type Granularity,
-  joined,
   masked,
   opening,
   type Pool,
-  pooled,
-  pooledError,
   type Units,
   unitAt,
   unitsOf,
@@ -33,9 +31,6 @@ import {
  * `cols`: their columns; `col`, `token`: the first of them. `scores`: one for each unit.
  */
 export type Shown = { cols: Span; col: number; token: number; scores: Float32Array | null };
-
-/** The kind of the text: one text; a source and its output; or a text and its classes. */
-export type Kind = "text" | "pair" | "classes";
 
 const [LONG, LONGEST] = [400, 2000]; // tokens that were read, beyond which sentences, segments are read
 const SOME = 3; // units, without which there is nothing to tell apart
@@ -52,18 +47,12 @@ export type View = Partial<{
   turned: [number, number] | null;
 }>;
 
-export type Facts = {
-  document: ReadonlySignal<DocumentBegins | null>;
-  tokens: ReadonlySignal<readonly WireToken[]>;
-  segments: ReadonlySignal<readonly WireSegment[]>;
+export type Facts = Told & {
   steps: ReadonlySignal<readonly (WireStep | undefined)[]>;
-  exhibited: ReadonlySignal<Exhibited | null>;
   map: ReadonlySignal<MapData | null>;
   /** Tells whether a map is signed. */
   isSigned: (map: MapData) => boolean;
 };
-
-const NOWHERE: readonly Place[] = [];
 
 export function createReading({ document, tokens, segments, steps, exhibited, map, isSigned }: Facts) {
   // ── what the reader chose ───────────────────────────────────────────────────────────────────────────────────────
@@ -95,43 +84,14 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
 
   // ── the text ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  const firstTarget = computed(() => document.value?.first_target ?? 0);
-  const nTargets = computed(() => (document.value === null ? 0 : Math.max(0, tokens.value.length - firstTarget.value)));
-  /** The first token of the output about a source, or null without a source. */
-  const targetStart = computed(() => segments.value.find(({ kind }) => kind === "target")?.start ?? null);
-  const kind = computed<Kind>(() => {
-    if (tokens.value[firstTarget.value]?.role === "class") return "classes";
-    return targetStart.value === null ? "text" : "pair";
-  });
-  /** The model's thinking, where the text goes on after it. */
-  const thinking = computed(() =>
-    segments.value.filter((one) => one.kind === "thinking" && one.start < one.end && one.end < tokens.value.length),
-  );
-  /** The name of tokens of the role "special": a chat's template, or those that a model puts around any text. */
-  const specialName = computed(() => (kind.value === "text" ? "template" : "special"));
+  const text = createText({ document, tokens, segments, exhibited });
+  const { firstTarget, nTargets, kind, thinking, replaced, isForeign } = text;
   const signed = computed(() => map.value !== null && isSigned(map.value));
 
   /** Units of the rows, and of the targets: these are read by words at most, for each is a target of its own. */
-  const replaced = computed<readonly Place[]>(() => exhibited.value?.replaced ?? NOWHERE);
   const units = computed<Units>(() =>
     unitsOf(tokens.value, firstTarget.value, granularity.value, opened.value, replaced.value),
   );
-  /** Of tokens that were replaced, or replace others, the text that has them: 0 or 1. */
-  const onlyIn = computed(() => {
-    const found = new Map<number, number>();
-    for (const [start, middle, end] of replaced.value)
-      for (let token = start; token < end; token++) found.set(token, token < middle ? 0 : 1);
-    return found;
-  });
-  /** The text that a map is of, of two; null of both, or where there is one. */
-  function sideOf(of: MapData | null): number | null {
-    const side = of === null || onlyIn.value.size === 0 ? -1 : (document.value?.beside ?? []).indexOf(of.info.method);
-    return side < 0 || of?.difference !== undefined ? null : side;
-  }
-  function isForeign(of: MapData | null, token: number): boolean {
-    const [own, side] = [onlyIn.value.get(token), sideOf(of)];
-    return own !== undefined && side !== null && own !== side;
-  }
   const targetUnits = computed<Units>(() =>
     granularity.value === "word" && kind.value !== "classes"
       ? units.value
@@ -188,86 +148,16 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     return rows;
   });
 
-  /** Returns the scores of one column of a map as the kernel sent them, or null before they came. */
-  function columnOf(of: MapData | null, col: number): Float32Array | null {
-    if (of === null || of.done.value === 0) return null;
-    return of.columns[col] ?? null;
-  }
+  const { columnOf, unitScores, unitError, joinedOnce, poolOf } = createPooling({
+    units,
+    granularity,
+    pool,
+    joint,
+    hiddenRows,
+    firstTarget,
+    nTargets,
+  });
   const column = (col: number) => columnOf(map.value, col);
-
-  /** Joins several columns to one, before rows are hidden or pooled. */
-  function whole(of: MapData | null, cols: Span): Float32Array | null {
-    const { start, end } = cols;
-    if (of?.difference !== undefined) {
-      const [a, b] = of.difference.map((side) => unitScores(side, cols));
-      return a && b ? differenceOfShares(a, b) : null;
-    }
-    if (end - start === 1) return columnOf(of, start);
-    const together = of?.together.get(colsKey(cols));
-    if (together !== undefined) return together.slice().fill(Number.NaN, firstTarget.value + start);
-    const columns: Float32Array[] = [];
-    for (let col = start; col < end; col++) {
-      const scores = columnOf(of, col);
-      if (scores === null) return null;
-      columns.push(scores);
-    }
-    if (columns.length === 0) return null;
-    // Scores of a target's own tokens are NaN: they do not explain the target.
-    return joined(columns, joint.value).fill(Number.NaN, firstTarget.value + start, firstTarget.value + end);
-  }
-
-  /** A cache of pooled columns until the pooling changes: matrix and text read the same columns often. */
-  const pools = computed(() => {
-    void [units.value, hiddenRows.value, joint.value, pool.value];
-    return new WeakMap<Float32Array, Float32Array>();
-  });
-  const joins = computed(() => {
-    void [joint.value, pools.value];
-    return new WeakMap<MapData, Map<number, Float32Array>>();
-  });
-
-  /** Says how the tokens of a unit are pooled: as the reader chose, but never by a sum where scores do not add up. */
-  function poolOf(of: MapData | null): Pool {
-    if (granularity.value === "token") return "sum";
-    return pool.value === "sum" && of !== null && !addsUp(of, granularity.value) ? "mean" : pool.value;
-  }
-
-  /** Returns the scores of the target columns `cols`, one for each unit; null while one column is missing. */
-  function unitScores(of: MapData | null, cols: Span): Float32Array | null {
-    const scores = joinedOnce(of, cols);
-    if (scores === null) return null;
-    const fine = areTokens(units.value);
-    const asTheyAre = of?.difference !== undefined || (fine && hiddenRows.value === null);
-    if (asTheyAre) return scores;
-    const known = pools.value.get(scores);
-    if (known !== undefined) return known;
-    const seen = hiddenRows.value === null ? scores : masked(scores, hiddenRows.value);
-    const found = fine ? seen : pooled(seen, units.value, poolOf(of));
-    pools.value.set(scores, found);
-    return found;
-  }
-
-  function joinedOnce(of: MapData | null, cols: Span): Float32Array | null {
-    if (of === null || (cols.end - cols.start === 1 && of.difference === undefined)) return whole(of, cols);
-    const known = joins.value.get(of) ?? new Map<number, Float32Array>();
-    joins.value.set(of, known);
-    const key = cols.start * (nTargets.value + 1) + cols.end;
-    const found = known.get(key) ?? whole(of, cols);
-    if (found !== null) known.set(key, found);
-    return found;
-  }
-
-  /** Returns the standard error of a unit's score for the target columns `cols`; NaN if it is not known. */
-  function unitError(of: MapData | null, cols: Span, unit: number): number {
-    const [errors, scores] = [of?.errors.slice(cols.start, cols.end) ?? [], whole(of, cols)];
-    const span = units.value.spans[unit];
-    if (scores === null || span === undefined || of?.difference !== undefined) return Number.NaN;
-    const known = errors.flatMap((column) => column ?? []);
-    if (known.length < cols.end - cols.start) return Number.NaN;
-    const all = cols.end - cols.start === 1 ? (known[0] as Float32Array) : joined(known, joint.value);
-    const seen = hiddenRows.value === null ? scores : masked(scores, hiddenRows.value);
-    return pooledError(seen, all, span, poolOf(of));
-  }
 
   const scores = computed(() => (targetCols.value === null ? null : unitScores(map.value, targetCols.value)));
   const shown = computed<Shown | null>(() => {
@@ -450,13 +340,7 @@ export function createReading({ document, tokens, segments, steps, exhibited, ma
     poolOf,
     joint,
     opened,
-    targetStart,
-    replaced,
-    onlyIn,
-    sideOf,
-    kind,
-    specialName,
-    thinking,
+    ...text,
     signed,
     targetUnits,
     pinned,

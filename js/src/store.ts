@@ -5,7 +5,8 @@
  */
 
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals-core";
-import { colsKey, isWhole, type MapData } from "./map";
+import { isUnderWay, withAnswer, withoutMap } from "./answers";
+import { begun, isWhole, type MapData, withColumn } from "./map";
 import { type Piece, toPieces } from "./pieces";
 import {
   type Answer,
@@ -19,7 +20,6 @@ import {
   type MapBegins,
   type Menu,
   PROTOCOL,
-  ProtocolError,
   type Rest,
   type Sanity,
   type Status,
@@ -32,31 +32,25 @@ import {
   type WireStep,
   type WireToken,
 } from "./protocol";
+import { type Asked, type Beside, createQuestions } from "./questions";
 import { createReading } from "./reading";
-import { isSame, withRows } from "./scores";
 
+export { isUnderWay } from "./answers";
 export type { Look } from "./looks";
 export type { MapData, Measure } from "./map";
-export type { Kind, Shown } from "./reading";
-
-/** A question to the kernel. `foil`: the token id of a foil; `col`: the only column to compute; `hop`: the step back. */
-export type Asked = {
-  method: string;
-  objective: string;
-  settings?: Record<string, unknown>;
-  foil?: number;
-  col?: number;
-  hop?: number;
-};
-
-/** A map beside others: the newest map that answers a question, or an existing one by its id. */
-export type Beside = Pick<Asked, "method" | "objective"> & { map?: string };
+export type { Asked, Beside } from "./questions";
+export type { Shown } from "./reading";
+export type { Kind } from "./text";
 
 export type Store = ReturnType<typeof createStore>;
 
 const RUNNING: ReadonlySet<string> = new Set(["loading", "waiting", "generating", "attributing", "explaining"]);
 /** Messages after which the kernel has received a question, or is a new one that never will. */
 const SIGNS_OF_AN_ANSWER: ReadonlySet<string> = new Set(["hello", "status", "failed", "answer", "comparison"]);
+const PAGE_IS_OLDER =
+  "This page is of an older build of saliency-widget than the kernel: save the notebook, reload the page and run the cell again.";
+const KERNEL_IS_OLDER =
+  "The kernel runs an older build of saliency-widget than this page: restart the kernel and run the cell again.";
 const IDLE: Status = { type: "status", phase: "idle", what: "", done: 0, total: null, unit: "", seconds_left: null };
 
 export function createStore() {
@@ -91,7 +85,7 @@ export function createStore() {
   const sanities = signal<ReadonlyMap<string, Sanity>>(new Map());
   const trail = signal<Trail | null>(null);
   const whatIf = signal<WhatIf | null>(null);
-  /** Why the page shows no map: another version, an unreadable message, no kernel. */
+  /** The reason why the page shows no map: another version, an unreadable message, no kernel. */
   const notice = signal<string | null>(null);
 
   /** The question for which the kernel has not begun a map. */
@@ -132,7 +126,7 @@ export function createStore() {
     return difference !== undefined || methodCalled(info.method)?.signed === true;
   }
   const reading = createReading({ document, tokens, segments, steps, exhibited, map: seen, isSigned });
-  /** What the text is coloured by: the map on show, or the one before it until the targets on show have their colours. */
+  /** The map that colours the text: the map on show, or the one before it until the targets on show have their colours. */
   const painted = computed(() => {
     const [now, old, cols] = [seen.value, before.value, reading.targetCols.value];
     if (now !== map.value) return now;
@@ -142,8 +136,8 @@ export function createStore() {
   });
   /** Tells whether the colours are not those of the map that was asked for. */
   const isFaded = computed(() => painted.value !== seen.value || (asked.value !== null && running.value));
-  /** The questions that led to maps, where they were asked on this page. */
-  const questions = new Map<string, Asked>();
+  const questions = createQuestions({ maps, doc: computed(() => document.value?.doc), usesObjective });
+  const { answerTo, mapBeside, questionOf } = questions;
 
   function forgetDocument(): void {
     tokens.value = [];
@@ -160,7 +154,7 @@ export function createStore() {
     whatIf.value = null;
     evaluations.value = new Map();
     sanities.value = new Map();
-    questions.clear();
+    questions.forget();
     beside.value = beside.value.filter(({ map }) => map === undefined); // methods can be asked for any text
     reading.forgetChoices();
   }
@@ -178,26 +172,10 @@ export function createStore() {
     forgetDocument();
   }
 
-  function addColumn({ map: id, col, n_cols, n_rows, floor, scores, errors }: Column): void {
-    const data = maps.value.get(id);
-    if (data === undefined) return;
-    const { info } = data;
-    if (n_rows > info.n_rows || col + n_cols > info.n_cols)
-      throw new ProtocolError(`column ${col} of ${n_rows} rows in a map of ${info.n_rows} × ${info.n_cols}`);
-    const [own, ownErrors] = [withRows(scores, info.n_rows), errors && withRows(errors, info.n_rows)];
-    if (n_cols > 1) {
-      const together = new Map(data.together).set(colsKey({ start: col, end: col + n_cols }), own);
-      maps.value = new Map(maps.value).set(id, { ...data, together });
-      return;
-    }
-    const known = data.columns[col];
-    // A replayed column is equal: keep the old arrays, so that nothing derived from them changes.
-    if (known && isSame(known, own) && isSame(data.errors[col] ?? null, ownErrors)) return;
-    data.columns[col] = own;
-    data.errors[col] = ownErrors;
-    data.floors[col] = floor;
-    if (known === undefined) data.done.value++;
-    else maps.value = new Map(maps.value).set(id, { ...data }); // a new object, so that everything derived is computed again
+  function addColumn(column: Column): void {
+    const known = maps.value.get(column.map);
+    const next = known && withColumn(known, column);
+    if (next !== undefined && next !== known) maps.value = new Map(maps.value).set(column.map, next);
   }
 
   /** A difference from the kernel is computed here like those of this page, so that all agree. */
@@ -209,40 +187,15 @@ export function createStore() {
   function beginMap(info: MapBegins): void {
     if (info.doc !== document.value?.doc) return;
     const old = maps.value.get(info.map);
-    const keep = old !== undefined && old.info.n_rows <= info.n_rows; // more rows if the text is still being written
-    const columns = keep
-      ? old.columns.slice(0, info.n_cols).map((scores) => scores && withRows(scores, info.n_rows))
-      : [];
-    const done = columns.reduce((n, scores) => n + (scores === undefined ? 0 : 1), 0);
-    // Views that hold the old arrays see new columns too.
-    const errors = keep ? old.errors.slice(0, info.n_cols).map((of) => of && withRows(of, info.n_rows)) : [];
-    const isOfSize = keep && old.info.n_rows === info.n_rows && old.info.n_cols === info.n_cols;
-    const floors = keep ? old.floors.slice(0, info.n_cols) : [];
-    const same = isOfSize ? old : { columns, errors, floors, done: signal(done), together: new Map() };
-    maps.value = new Map(maps.value).set(info.map, { ...same, ...differenceIn(info), info });
+    maps.value = new Map(maps.value).set(info.map, { ...begun(info, old), ...differenceIn(info) });
     if (info.aside) return;
     if (info.map !== mapId.value) before.value = map.value;
     else if (asked.value !== null && (asked.value.method !== info.method || (asked.value.hop ?? 0) !== info.hop))
       return; // the map grew; the requested one is still to come
-    if (asked.value !== null) questions.set(info.map, asked.value);
+    if (asked.value !== null) questions.led(asked.value, info.map);
     mapId.value = info.map;
     asked.value = null;
     failure.value = null;
-  }
-
-  function addAnswer(answer: Answer): void {
-    const before = answers.value.find(({ id }) => id === answer.id);
-    const { start } = answer;
-    if ((before?.text.length ?? 0) < start) return; // its beginning comes after a hello
-    const text = (before?.text ?? "").slice(0, start) + answer.text;
-    const free = answer.free ?? before?.free ?? null; // kept once it is known
-    const others = answers.value.filter((other) => other !== before);
-    answers.value = [...others, { ...answer, text, free }].sort((a, b) => a.id - b.id);
-  }
-
-  /** Answers about the last text stay when another begins, but their scores are no map of it. */
-  function unmapAnswers(): void {
-    answers.value = answers.value.map((answer) => (answer.mapped ? { ...answer, mapped: false } : answer));
   }
 
   function handle(message: ToPage): void {
@@ -250,9 +203,7 @@ export function createStore() {
     switch (message.type) {
       case "hello":
         agreed = message.protocol === PROTOCOL;
-        notice.value = agreed
-          ? null
-          : "This page was built for another version of saliency-widget: restart the kernel and reload the page.";
+        notice.value = agreed ? null : message.protocol > PROTOCOL ? PAGE_IS_OLDER : KERNEL_IS_OLDER;
         if (message.session !== session) forgetSession();
         session = message.session;
         hover.value = message.hover;
@@ -260,7 +211,7 @@ export function createStore() {
       case "document":
         if (message.doc !== document.value?.doc) {
           forgetDocument();
-          unmapAnswers();
+          answers.value = answers.value.map(withoutMap);
           if (message.beside.length > 0) beside.value = message.beside.map((method) => ({ method, objective: "" }));
         }
         document.value = message;
@@ -308,7 +259,7 @@ export function createStore() {
         explainers.value = message;
         return;
       case "answer":
-        addAnswer(message);
+        answers.value = withAnswer(answers.value, message);
         return;
       case "comparison":
         comparison.value = message;
@@ -363,34 +314,6 @@ export function createStore() {
     return methodCalled(method)?.uses_objective ?? true;
   }
 
-  /** Returns the maps that answer this question, complete or not, the newest first. An LLM may have several. */
-  function answersTo(question: Asked): MapData[] {
-    const same = ({ info }: MapData) => {
-      const known = questions.get(info.map);
-      return (
-        info.doc === document.value?.doc &&
-        info.method === question.method &&
-        (!usesObjective(question.method) || info.objective === question.objective) &&
-        JSON.stringify(known?.settings) === JSON.stringify(question.settings) &&
-        known?.foil === question.foil &&
-        (info.foil !== null) === (question.foil !== undefined) &&
-        info.col === (question.col ?? null) &&
-        info.hop === (question.hop ?? 0)
-      );
-    };
-    return [...maps.value.values()].reverse().filter(same);
-  }
-
-  /** Returns the newest complete map that answers this question, or null. */
-  function answerTo(question: Asked): MapData | null {
-    return answersTo(question).find(isWhole) ?? null;
-  }
-
-  /** Returns a map beside others, complete or not, or null. */
-  function mapBeside({ map: id, ...question }: Beside): MapData | null {
-    return (id === undefined ? answersTo(question)[0] : maps.value.get(id)) ?? null;
-  }
-
   /** Asks for a map. A complete map is shown at once; the kernel is told in any case. */
   function ask(question: Asked): void {
     batch(() => {
@@ -399,12 +322,6 @@ export function createStore() {
       if (found !== null) mapId.value = found.info.map;
       asked.value = found === null ? question : null;
     });
-  }
-
-  /** Returns the question that a map answers. */
-  function questionOf({ info }: MapData): Asked {
-    const known = questions.get(info.map);
-    return known ?? { method: info.method, objective: info.objective, ...(info.hop > 0 && { hop: info.hop }) };
   }
 
   /**
@@ -480,8 +397,4 @@ export function createStore() {
     tried,
     explain,
   };
-}
-
-export function isUnderWay({ state }: Answer): boolean {
-  return state === "waiting" || state === "writing";
 }

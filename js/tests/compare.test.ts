@@ -1,7 +1,7 @@
 /** Maps side by side: what is asked of the kernel, and numbers worked out by hand. */
 
 import { afterEach, describe, expect, it } from "vitest";
-import type { MapBegins } from "../src/protocol";
+import { type MapBegins, PROTOCOL } from "../src/protocol";
 import { differenceOfShares, shareOf, statsOf } from "../src/scores";
 import { rankCorrelation } from "../src/views/compare/rank";
 import { conversation, mapOf, mounted, over, press, type Said, texts } from "./help";
@@ -187,7 +187,7 @@ describe("what is put side by side", () => {
     ];
     model.hear({ ...conversation()[1]?.[0], doc: 2 });
     expect(store.beside.value.map(({ method }) => method)).toEqual(["saliency"]);
-    model.hear({ type: "hello", protocol: 1, session: "t", hover: "" });
+    model.hear({ type: "hello", protocol: PROTOCOL, session: "t", hover: "" });
     expect(store.beside.value).toEqual([]);
   });
 });

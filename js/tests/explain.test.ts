@@ -1,6 +1,7 @@
 /** The drawer where an LLM is asked why: who is asked, and what. */
 
 import { describe, expect, it } from "vitest";
+import { PROTOCOL } from "../src/protocol";
 import { ANSWER, COMPARISON, EXPLAINERS, explaining, PROSE, phase } from "./explaining";
 import { documentOf, press, started, texts, viewing, type Wire } from "./help";
 
@@ -25,7 +26,7 @@ describe("the store", () => {
     model.hear(documentOf(2, 1));
     expect(store.answers.value.map(({ mapped }) => mapped)).toEqual([false, false]);
     expect([store.comparison.value, store.explainers.value]).toEqual([COMPARISON, EXPLAINERS]);
-    model.hear({ type: "hello", protocol: 1, session: "another", hover: "" });
+    model.hear({ type: "hello", protocol: PROTOCOL, session: "another", hover: "" });
     expect([store.answers.value, store.comparison.value, store.explainers.value]).toEqual([[], null, null]);
   });
   it("is explaining from the question to the last word", () => {

@@ -1,7 +1,16 @@
 /** A kernel of two spies, and the messages of a small text. */
 
 import { afterEach, beforeEach, vi } from "vitest";
-import type { DocumentBegins, MapBegins, Role, ToKernel, WireSegment, WireToken } from "../src/protocol";
+import { PLAIN_MAP } from "../dev/plain-map";
+import {
+  type DocumentBegins,
+  type MapBegins,
+  PROTOCOL,
+  type Role,
+  type ToKernel,
+  type WireSegment,
+  type WireToken,
+} from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect, type Host } from "../src/transport";
 import { mount } from "../src/views/widget";
@@ -125,18 +134,7 @@ export function documentOf(doc: number, first_target: number, more: Partial<Docu
 
 /** A map begins: of TEXT, if nothing else is said. */
 export function mapOf(map: string, more: Partial<MapBegins> = {}): MapBegins {
-  const about = {
-    method: "saliency",
-    objective: "probability",
-    settings: [],
-    foil: null,
-    about: null,
-    col: null,
-    hop: 0,
-    due: null,
-    aside: false,
-  };
-  return { type: "map", map, doc: 1, ...about, n_rows: TEXT.length - 1, n_cols: TEXT.length - FIRST, ...more };
+  return { ...PLAIN_MAP, map, n_rows: TEXT.length - 1, n_cols: TEXT.length - FIRST, ...more };
 }
 
 /** All there is to say of a list of tokens. */
@@ -150,7 +148,7 @@ export function about(
   const classes = list[first]?.role === "class";
   const nRows = classes ? first : list.length - 1;
   return [
-    [{ type: "hello", protocol: 1, session: "s", hover: 'say("</script><!-- the end? -->");' }],
+    [{ type: "hello", protocol: PROTOCOL, session: "s", hover: 'say("</script><!-- the end? -->");' }],
     [documentOf(1, first)],
     [{ type: "tokens", doc: 1, start: 0, tokens: list, segments }],
     [

@@ -118,6 +118,11 @@ describe("readToPage", () => {
       }
     }
   });
+  it("reads the hello of another version whatever else it says", () => {
+    for (const protocol of [PROTOCOL - 1, PROTOCOL + 1])
+      expect(readToPage({ type: "hello", protocol, later: 3 })).toMatchObject({ type: "hello", protocol });
+    expect(() => readToPage({ type: "hello", protocol: "2" })).toThrow(/hello\.protocol: expected a number/);
+  });
   it("says which field is wrong", () => {
     expect(() => readToPage({ ...json("to_page", "status"), phase: "resting" })).toThrow(/status\.phase.*one of idle/);
     const { tokens, ...rest } = json("to_page", "tokens");

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { PROTOCOL } from "../src/protocol";
 import { rankOf, shareOf, statsOf, topRows } from "../src/scores";
 import { createStore } from "../src/store";
 import { about, conversation, documentOf, METHOD, mapOf, type Said, started, tokens, type Wire } from "./help";
@@ -173,7 +174,7 @@ describe("the chain from messages to what is shown", () => {
     model.hear(documentOf(2, 1));
     expect([store.tokens.value, store.map.value, store.shown.value]).toEqual([[], null, null]);
     expect(store.menu.value).not.toBeNull();
-    model.hear({ type: "hello", protocol: 1, session: "other", hover: "" });
+    model.hear({ type: "hello", protocol: PROTOCOL, session: "other", hover: "" });
     expect([store.document.value, store.menu.value]).toEqual([null, null]);
   });
   it("counts the share that template tokens hold", () => {
@@ -234,10 +235,16 @@ describe("asking for a map", () => {
   });
 });
 
-it("a page of another version says so and believes nothing else", () => {
+it.each([
+  ["an older page", PROTOCOL + 1, "save the notebook, reload the page and run the cell again"],
+  ["an older kernel", PROTOCOL - 1, "restart the kernel and run the cell again"],
+])("%s than the other side is told, with the cure, and nothing else is believed", (_, protocol, cure) => {
   const store = createStore();
-  store.receive({ type: "hello", protocol: 2, session: "s", hover: "" });
+  store.receive({ type: "hello", protocol, session: "s", hover: "" });
   store.receive({ type: "menu", methods: [METHOD], objectives: [] });
-  expect(store.notice.value).toMatch(/another version of saliency-widget: restart the kernel and reload the page/);
+  expect(store.notice.value).toContain(`older build of saliency-widget`);
+  expect(store.notice.value).toContain(cure);
   expect(store.menu.value).toBeNull();
+  store.receive({ type: "hello", protocol: PROTOCOL, session: "s", hover: "" });
+  expect(store.notice.value).toBeNull();
 });

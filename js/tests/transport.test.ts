@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import widget from "../src/index";
+import { PROTOCOL } from "../src/protocol";
 import { createStore } from "../src/store";
 import { connect } from "../src/transport";
 import { ANSWER } from "./explaining";
@@ -42,7 +43,7 @@ describe("acknowledgements", () => {
   it("begin anew when the kernel says hello again", async () => {
     const { model } = started();
     await Promise.resolve();
-    model.hear({ type: "hello", protocol: 1, session: "s", hover: "" });
+    model.hear({ type: "hello", protocol: PROTOCOL, session: "s", hover: "" });
     model.hear({ type: "column", floor: null, n_cols: 1, map: "m1", seq: 1, col: 0, n_rows: 7 }, COLUMNS[0]);
     await Promise.resolve();
     expect(acks(model).at(-1)).toEqual({ type: "ack", seq: 1 });

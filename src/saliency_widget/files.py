@@ -43,7 +43,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
             with Path(path).open("wb") as stream:
                 stream.write(content)
         else:
-            _replace(Path(os.path.realpath(path)), content)
+            replace_file(Path(os.path.realpath(path)), content)
 
 
 def made_folder(path: str | Path) -> None:
@@ -77,7 +77,7 @@ def _is_stream(path: str | Path) -> bool:
         return False
 
 
-def _replace(target: Path, content: bytes) -> None:
+def replace_file(target: Path, content: bytes) -> None:
     """Write the content to a file beside `target`, and rename that to `target` once it is on the disk."""
     try:
         os.close(os.open(target, os.O_WRONLY))  # do not replace a write-protected file

@@ -33,6 +33,26 @@ def check_notebook() -> None:
         )
 
 
+def display_widget(widget: Any, bundle: Callable[[], Any], static_html: Callable[[], str]) -> Any:
+    """Display a widget under the cell. Return the second output with its static map, or None if the host saves none.
+
+    `bundle` returns the widget's MIME bundle, `static_html` the static map.
+    """
+    module = marimo()
+    if module is not None:
+        # marimo displays widgets itself, and saves only code. The value of a cell's last line replaces this output.
+        module.output.append(widget)
+        return None
+    from IPython.display import HTML, display
+
+    made = bundle()
+    data, metadata = made if isinstance(made, tuple) else (made, {})
+    # A host without widgets shows the static map below, and no repr.
+    display({**(data or {}), "text/plain": ""}, metadata=metadata, raw=True)
+    # A saved notebook shows no widget but this second output, which is filled when the map is done.
+    return display(HTML(static_html()), display_id=True)
+
+
 def hear_in_cells(comm: Any) -> None:
     """Let the page's messages be handled while a cell runs, if the kernel supports it.
 

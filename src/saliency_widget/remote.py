@@ -1,45 +1,38 @@
 """The backend of a widget for a model behind a server: it asks the requests of a map, and tells how far it is.
 
-A text has one map a method. What was answered stays with the client, so a map that was cancelled or failed goes on from
+A text has one map a method. Answers stay with the client, so a map that was cancelled or failed goes on from
 there when it is asked for again.
 """
 
 from __future__ import annotations
 
-import atexit
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .aside import wait_for
 from .attribution.cards import LLM, OURS
 from .attribution.methods import LLM_REASON
-from .errors import Cancelled, InputError, SaliencyError, UnsupportedMethod
+from .errors import Cancelled, InputError, UnsupportedMethod
 from .explanation.black_box import map_of
 from .explanation.prompts import ONE_WORD
 from .explanation.remote_question import METHODS, RemoteQuestion
 from .export.reading import floors
 from .protocol import to_page
-from .session.answering import answer
 from .session.conversation import Conversation, Host
-from .session.messages import failed, menu_message, status, tokens_message, wire_notes, wire_step
+from .session.messages import menu_message, status, tokens_message, wire_notes, wire_step
 from .session.pace import Pace
-from .session.sender import Send, Sender
+from .session.sender import Send
 from .session.shelf import Shelf
 from .session.talk import Talk
-from .session.tasks import choice_in, inquiry_of
+from .session.threaded import Threaded
 
 if TYPE_CHECKING:
     from .attribution.cards import Card
     from .attribution.result import Attribution
-    from .evaluation.say_versus_do.result import SayVersusDo
-    from .explanation.asking import Inquiry
-    from .explanation.choice import Choice
     from .explanation.many import HowFar
-    from .explanation.result import Explanation
     from .explanation.server import OpenAIClient
     from .protocol import to_kernel
     from .session.talk import Wish
@@ -82,32 +75,31 @@ class _Text:
         return (*self.rows, *self.cols)
 
 
-class Remote:
+class Remote(Threaded):
     """Asks a server for the maps of one text, and for what it says of it, on a worker thread.
 
     Every method may be called from any thread; all but `wait` and `join` return at once. `send` sends a message to the
     pages. The worker calls `finished` with every map on show that it completed.
     """
 
+    exit_timeout = 0.0  # a request that hangs ends with the process
+
     def __init__(self, job: RemoteJob, send: Send, finished: Callable[[Attribution], None]) -> None:
+        super().__init__(send)
         self._client = job.client
         self._first = self._on_show = job.question
         self._finished = finished
-        self._sender = Sender(send)
         self._shelf = Shelf(self._sender)
-        self._changed = threading.Condition()
         self._tasks: deque[_Map | Wish] = deque([_Map(job.question, aside=False)])
         self._maps: dict[RemoteQuestion, Attribution] = {}
-        self._busy = True
-        self._cancelled = threading.Event()
-        self._running = self._closed = False
-        self._error: BaseException | None = None
+        self._running = False
         self._done: tuple[int, int | None] = 0, None  # requests of the map that is being made
         text = _Text(job.question.rows, job.question.cols)
-        host = Host(loaded=None, document=lambda: text, check=self._check, memory_budget=None)
+        host = Host(
+            loaded=None, document=lambda: text, check=self._check, memory_budget=None, choice=job.question.choice
+        )
         self._conversation = Conversation(self._sender, self._shelf, job.client, host)
         self._said: Attribution | None = None  # the map of what was said, while it is on show
-        self._thread = threading.Thread(target=self._work, name="saliency-widget-worker", daemon=True)
 
     # ── from the page and from Python ─────────────────────────────────────────────────────────────────────────────
 
@@ -126,24 +118,10 @@ class Remote:
         self._conversation.introduce()
         self._begin(_Map(first, aside=False))
         self._sender.tell(status("attributing", first.card.label, 0, first.requests, unit="requests"))
-        atexit.register(self.close)
-        self._sender.start()
-        self._thread.start()
+        super().start()
 
-    def receive(self, message: to_kernel.ToKernel) -> None:
-        """Handle a message of the page."""
-        answer(self._sender, message, self._receive)
-
-    def _receive(self, message: to_kernel.ToKernel) -> None:
+    def _receive_task(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
-            case "focus":
-                self.prefer(message["col"], message["n_cols"])
-            case "cancel":
-                self.cancel()
-            case "explain":
-                self.explain(inquiry_of(message), message["explainer"], col=message.get("col"))
-            case "say_versus_do":
-                self.say_versus_do(message["review"], choice_in(message), message.get("explainer"))
             case "ask" if message["method"] == LLM.id and self._conversation.said is not None:
                 self._show_said(aside=message.get("aside", False))
             case "ask" if "foil" not in message:
@@ -156,16 +134,6 @@ class Remote:
         if unknown := [name for name in settings if name != "calls"]:
             raise InputError(f"A server's map knows no {unknown[0]}= here.", cure="Call show() anew for that.")
         self._put(_Map(self._of(method, **settings), aside))
-
-    def explain(
-        self, request: Inquiry, explainer: str | None = None, *, of_widget: bool = False, col: int | None = None
-    ) -> None:
-        """Let the model explain, after what is waiting already. See `Controller.explain`. Raises: InputError."""
-        self._put(self._conversation.ask_for(request, explainer, of_widget=of_widget, col=col))
-
-    def say_versus_do(self, review: str | None, choice: Choice | None = None, explainer: str | None = None) -> None:
-        """Set what the model says beside its own map; None: of the text on show, for its labels."""
-        self._put(self._conversation.compare(review, choice or self._first.choice, explainer))
 
     def _put(self, task: _Map | Wish) -> None:
         with self._changed:
@@ -188,9 +156,9 @@ class Remote:
         given = self._first.calls if method == self._first.method and calls is None else calls
         return replace(self._first, method=method, calls=given)
 
-    def prefer(self, col: int, n: int = 1) -> None:  # noqa: ARG002 (all columns are made at the same time)
-        """Send this column first, because the user looks at it."""
-        self._sender.prefer(col)
+    def prefer(self, cols: range) -> None:
+        """Send these columns first, because the user looks at them: all are made at the same time."""
+        self._sender.prefer(cols)
 
     def cancel(self) -> None:
         """Cancel the map that is being made, and all that wait. Every answer is kept, also those on their way."""
@@ -212,55 +180,16 @@ class Remote:
                 self._conversation.drop(task)
         self._tasks.clear()
 
-    def close(self) -> None:
-        """Tell both threads to end."""
-        with self._changed:
-            self._closed = True
-            self._tasks.clear()
-            self._cancelled.set()
-            self._changed.notify_all()
-        self._sender.close()
-        atexit.unregister(self.close)
-
-    def join(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds for each thread to end after `close`. Return whether both have ended."""
-        self._thread.join(timeout)
-        return self._sender.join(timeout) and not self._thread.is_alive()
-
-    def wait(self, timeout: float | None) -> bool:
-        """Block until no map waits or is being made, or for `timeout` seconds. Return whether that is so."""
-        return wait_for(self._changed, lambda: not self._busy, timeout)
-
-    def idle(self) -> bool:
-        """Return whether no map waits or is being made and the pages have received every message."""
-        with self._changed:
-            return not self._busy and self._sender.idle()
-
     @property
     def attribution(self) -> Attribution | None:
         """Return the map on show, or None before it is complete."""
         return self._said or self._maps.get(self._on_show)
 
-    @property
-    def explanations(self) -> tuple[Explanation, ...]:
-        """Return the finished explanations, in the order of their requests."""
-        return self._conversation.explanations
-
-    @property
-    def comparison(self) -> SayVersusDo | None:
-        """Return the last comparison of stated with computed scores, or None."""
-        return self._conversation.comparison
-
-    @property
-    def error(self) -> BaseException | None:
-        """Return the first error since the backend was last idle, or None."""
-        return self._error
-
     # ── the worker's thread ───────────────────────────────────────────────────────────────────────────────────────
 
     def _work(self) -> None:
         while (task := self._take()) is not None:
-            error = self._try(task)
+            error = self._attempt(partial(self._do, task), is_talk=isinstance(task, Talk))
             with self._changed:
                 self._running = False
                 if not self._tasks:  # else the error of the map that waits counts, if it has one
@@ -277,30 +206,18 @@ class Remote:
             self._running = True
             return self._tasks.popleft()
 
-    def _try(self, task: _Map | Wish) -> BaseException | None:
-        """Make a map or have an answer. Send its error to the pages, and return it."""
-        try:
-            if isinstance(task, _Map):
-                self._make(task)
-            else:
-                self._conversation.fulfil(task)
-                self._tell_menu()  # the answer may have made the LLM's map available
-                self._sender.tell(status("done"))
-        except Cancelled as error:
-            done = self._done if isinstance(task, _Map) else (0, None)
-            self._sender.tell(status("cancelled", "", *done, unit="requests"))
-            return error
-        except SaliencyError as error:
-            if isinstance(task, Talk):  # the message with its answer carries the error
-                self._sender.tell(status("done"))
-            else:
-                self._sender.tell(failed(type(error).__name__, error.message, error.cure))
-            return error
-        except Exception as error:  # noqa: BLE001 (the page shows any error, wait raises it)
-            message = str(error) or type(error).__name__
-            self._sender.tell(failed(type(error).__name__, message, "See wait() for where it came from."))
-            return error
-        return None
+    def _do(self, task: _Map | Wish) -> None:
+        """Make a map, or have an answer. Raises: SaliencyError, and what the client raises."""
+        if isinstance(task, _Map):
+            self._make(task)
+            return
+        self._done = 0, None
+        self._conversation.fulfil(task)
+        self._tell_menu()  # the answer may have made the LLM's map available
+        self._sender.tell(status("done"))
+
+    def _tell_cancelled(self) -> None:
+        self._sender.tell(status("cancelled", "", *self._done, unit="requests"))
 
     def _check(self) -> None:
         if self._cancelled.is_set():

@@ -8,7 +8,6 @@ from typing import Any
 from .attribution.attribute import check_remote
 from .attribution.memory import check_budget
 from .attribution.pipeline import check_question
-from .controller import Job
 from .explanation.explain import client_of
 from .explanation.remote_question import remote_question
 from .hosts import check_notebook
@@ -16,6 +15,7 @@ from .models.text.chat import Message
 from .models.text.prompting import check_max_new_tokens, check_prompt
 from .models.text.thinking import NAME as THINKING
 from .remote import RemoteJob
+from .session.executor import Job
 from .widget import SaliencyWidget
 
 
@@ -50,9 +50,9 @@ def show(
     `load_model` accepts. A model behind a server (`OpenAIClient`) is asked for its own map, with `labels=`: the page
     tells how many requests that takes and of how many tokens, Cancel keeps every answer, and Go on asks the rest.
 
-    What is pinned can be linked and observed like any widget's value: `w.selection` is the first pinned column or None,
-    `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the scores
-    between them, of the map on show: `w.observe(f, "value")`, `ipywidgets.interactive_output(f, {"s": w})`.
+    The pinned targets can be linked and observed like any widget's value: `w.selection` is the first pinned column or
+    None, `w.extent` how many from there on, and `w.value` (a `Selection`, or None) their targets, the inputs and the
+    scores between them, of the map on show: `w.observe(f, "value")`, `ipywidgets.interactive_output(f, {"s": w})`.
 
     Raises:
         InputError: what was asked cannot be asked; everything that needs the model to be found out is shown in the

@@ -13,7 +13,7 @@ from ipywidgets import ValueWidget
 from . import hosts
 from .attribution.pipeline import check_question
 from .checks import check_view
-from .controller import Controller, Job
+from .controller import Controller
 from .errors import InputError
 from .explanation.asking import Inquiry
 from .explanation.choice import choice_of
@@ -24,6 +24,7 @@ from .models.text.thinking import NAME as THINKING
 from .protocol import to_kernel
 from .remote import Remote, RemoteJob
 from .saved import SavedMap
+from .session.executor import Job
 from .session.sender import Send
 from .types import ExplanationKind, Selection
 
@@ -50,8 +51,8 @@ class Backend(Protocol):
     def receive(self, message: to_kernel.ToKernel) -> None:
         """Handle a message of the page."""
 
-    def prefer(self, col: int, n: int = 1) -> None:
-        """Compute and send this column first, because the user looks at it."""
+    def prefer(self, cols: range) -> None:
+        """Compute and send these columns first, because the user looks at them."""
 
     def cancel(self) -> None:
         """Cancel all tasks; keep the finished columns."""
@@ -164,19 +165,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
         self._display()
 
     def _display(self) -> None:
-        marimo = hosts.marimo()
-        if marimo is not None:
-            # marimo displays widgets itself, and saves only code. The value of a cell's last line replaces this output.
-            marimo.output.append(self)
-            return
-        from IPython.display import HTML, display
-
-        bundle = self._repr_mimebundle_()
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        # A host without widgets shows the static map below, and no repr.
-        display({**(data or {}), "text/plain": ""}, metadata=metadata, raw=True)
-        # A saved notebook shows no widget but this second output, which is filled when the map is done.
-        slot = display(HTML(self._static_html()), display_id=True)
+        slot = hosts.display_widget(self, self._repr_mimebundle_, self._static_html)
         if slot is not None:
             self._saved.add(slot)
 
@@ -212,7 +201,7 @@ class MapWidget(anywidget.AnyWidget, ValueWidget):  # type: ignore[misc] # ipywi
 
     def _on_selection(self, _change: Any) -> None:
         if self.selection is not None:
-            self._backend.prefer(self.selection, self.extent)
+            self._backend.prefer(range(self.selection, self.selection + self.extent))
         attribution = self.attribution
         if attribution is not None and len(attribution.rows) <= SMALL:
             self._saved.renew()
@@ -324,10 +313,10 @@ class SaliencyWidget(MapWidget):
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """The explanations so far, in the order in which they were asked for."""
+        """Return the explanations so far, in the order in which they were asked for."""
         return self._live.explanations
 
     @property
     def comparison(self) -> SayVersusDo | None:
-        """The last comparison of what was said with what was computed, or None."""
+        """Return the last comparison of what was said with what was computed, or None."""
         return self._live.comparison

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import LOOKS
-from .test_looks import axe
+from .test_looks import looks
 from .test_quickstart import ROOT, live, python, run
 
 pytestmark = pytest.mark.browser
@@ -33,14 +32,8 @@ BEYOND = """root => { const right = root.getBoundingClientRect().right + 1;
 def look(nb: Any, view: Any, name: str) -> None:
     """Check light and dark, wide and narrow: axe finds nothing, and nothing is beyond the right edge."""
     nb.page.mouse.move(5, 5)
-    for width, theme in LOOKS:
-        nb.resize(width)
-        nb.theme(f"JupyterLab {theme}")
-        found = axe(nb)
-        assert found["violations"] == []
-        assert "color-contrast" in found["passes"]
+    for _ in looks(nb, view, name):
         assert view.evaluate(BEYOND) == []
-        nb.shot(f"{name}-{width}-{theme.lower()}", view)
 
 
 def test_a_regression_shows_its_number_and_no_probability(desk: Any) -> None:

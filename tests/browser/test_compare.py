@@ -103,10 +103,14 @@ def test_two_finished_maps_open_side_by_side_and_offer_only_what_is_there(desk: 
     names = [re.sub(r"\s+", " ", text).strip() for text in panels.locator(".sw-compact-head > b").all_inner_texts()]
     assert names == ["A: mother", "B: father", "A: mother − B: father"]
     # Of the word that is looked at first.
-    nb.code("from saliency_widget.export.reading import first_word")
-    columns = "[m.map.scores[:, first_word(m.map.cols)].tolist() for m in w._backend._of.maps]"
+    nb.code(
+        "from saliency_widget.export.reading import first_word\n"
+        "from saliency_widget.comparison.compare import exhibition_of\n"
+        "of = exhibition_of(one, other, names=('mother', 'father'))"
+    )
+    columns = "[m.map.scores[:, first_word(m.map.cols)].tolist() for m in of.maps]"
     ours, theirs, by = python(nb, f"json.loads(json.dumps({columns}).replace('NaN', 'null'))")
-    read = python(nb, "w._backend._of.first_target")
+    read = python(nb, "of.first_target")
     sums = [sum(abs(x) for x in column if x is not None) for column in (ours, theirs)]
     for k, (column, total) in enumerate(zip((ours, theirs), sums, strict=True)):
         for i, score in enumerate(column[:read]):  # a target under the mouse is asked about itself

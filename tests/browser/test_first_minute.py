@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import LOOKS
 from .test_compare import FINISHED, hover
-from .test_looks import axe
+from .test_looks import axe_finds_nothing, looks
 from .test_quickstart import becomes, python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
@@ -22,13 +22,7 @@ ROOT = Path(__file__).parents[2]
 def seen_everywhere(nb: Any, view: Any, name: str, selector: str = ".sw-live") -> None:
     """Pictures wide and narrow, in both themes; nothing for axe to find, and nothing beyond the right edge."""
     nb.page.mouse.move(5, 5)
-    for width, theme in LOOKS:
-        nb.resize(width)
-        nb.theme(f"JupyterLab {theme}")
-        found = axe(nb, selector)
-        assert found["violations"] == []
-        assert "color-contrast" in found["passes"]
-        nb.shot(f"minute-{name}-{width}-{theme.lower()}", view)
+    for _ in looks(nb, view, f"minute-{name}", selector=selector):
         assert view.evaluate("e => e.scrollWidth <= e.clientWidth")
 
 
@@ -176,9 +170,7 @@ def test_every_head_is_seen_in_the_sentence_as_one_points_at_it(desk: Any) -> No
         last.scroll_into_view_if_needed()
         assert last.evaluate(IN_SIGHT)
         last.hover()
-        found = axe(nb)
-        assert found["violations"] == []
-        assert "color-contrast" in found["passes"]
+        axe_finds_nothing(nb)
         nb.shot(f"minute-heads-{width}-{theme.lower()}")
         nb.page.keyboard.press("Escape")
         nb.page.mouse.move(5, 5)

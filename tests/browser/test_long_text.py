@@ -6,19 +6,34 @@ from typing import Any
 
 import pytest
 
-from .test_looks import TINY
-from .test_newcomer import seen_by_all
+from .test_looks import TINY, seen_by_all
 from .test_quickstart import live, python, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 # Of random weights: where the weight lies is looked at, not why.
-SHOW = """
+TOLD = """
 import numpy as np, json
 def told(n, lines):
     said = [f"In chapter {k} the captain of ship {k} left Lisbon." for k in range(n)]
     return "\\n\\n".join(" ".join(said[at : at + lines]) for at in range(0, n, lines))
-w = sw.show((model, tokenizer), told(%d, %d), target=" The captain went home.")"""
+"""
+SHOW = TOLD + 'w = sw.show((model, tokenizer), told(%d, %d), target=" The captain went home.")'
+# As `show` makes it, but that any map takes too long.
+IMPATIENT = (
+    TOLD
+    + """
+from saliency_widget.attribution.pipeline import check_question
+from saliency_widget.models.text.prompting import check_prompt
+from saliency_widget.session.executor import Job
+from saliency_widget.session.patience import Patience
+from saliency_widget.widget import SaliencyWidget
+prompt, question = check_prompt(told(60, 60), target=" The captain went home."), check_question("saliency", None, {})
+w = SaliencyWidget(
+    Job(model=(model, tokenizer), prompt=prompt, question=question, max_new_tokens=32, patience=Patience(seconds=0.0))
+)
+w.show()"""
+)
 SEEN = """box => {
   const frame = box.closest('.sw-text').getBoundingClientRect(), at = box.getBoundingClientRect();
   return at.top >= frame.top - 1 && at.bottom <= frame.bottom + 1;
@@ -104,8 +119,7 @@ def test_beyond_2000_tokens_segments_are_read_and_the_matrix_opens_where_the_wei
 def test_what_takes_long_begins_with_the_whole_answer_and_the_rest_has_a_price(desk: Any) -> None:
     """A word that is hovered gets its own colours, and a click on the price computes all of them."""
     nb = desk
-    impatient = "\nfrom saliency_widget.session import maps; maps._PATIENCE = 0.0  # any map takes too long\n"
-    nb.begin(TINY + impatient + SHOW % (60, 60))
+    nb.begin(TINY + IMPATIENT)
     nb.page.mouse.move(5, 5)  # over no word
     nb.run_all(1)  # `run` waits for all columns, and so asks for them
     view = live(nb)

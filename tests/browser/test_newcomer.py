@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import LOOKS
-from .test_looks import axe, axe_finds_nothing_in_both_themes
+from .test_looks import axe_finds_nothing, axe_finds_nothing_in_both_themes, seen_by_all
 from .test_quickstart import BY_HEART, SHOW, python, run, token
 
 pytestmark = [pytest.mark.browser, pytest.mark.demo]
@@ -16,17 +15,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.demo]
 NEW_HERE = "() => localStorage.removeItem('saliency-widget:hovered')"
 STILL = "async () => { await Promise.all(document.getAnimations().map(one => one.finished)); }"
 MOVING = """() => document.querySelector('.sw-target-line').getAnimations({ subtree: true }).length"""
-
-
-def seen_by_all(nb: Any, view: Any, name: str) -> None:
-    """Narrow and dark, wide and light, axe finds nothing; two pictures for people."""
-    for width, theme in LOOKS:
-        nb.resize(width)
-        nb.theme(f"JupyterLab {theme}")
-        found = axe(nb)
-        assert found["violations"] == []
-        assert "color-contrast" in found["passes"]
-        nb.shot(f"{name}-{width}-{theme.lower()}", view)
 
 
 def test_the_page_says_what_to_do_until_it_was_done_and_what_a_colour_means(desk: Any) -> None:
@@ -53,8 +41,7 @@ def test_the_page_says_what_to_do_until_it_was_done_and_what_a_colour_means(desk
     help = view.get_by_role("dialog", name="How to read this")
     for word in ("changing this word would change Washington more", "hover", "click", "drag", "dark", "Keyboard"):
         assert word in help.inner_text()
-    found = axe(nb)
-    assert found["violations"] == []
+    axe_finds_nothing(nb)
     nb.shot("first-help")
     nb.page.keyboard.press("Escape")
     view.locator(".sw-more").click()

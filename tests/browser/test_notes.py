@@ -26,7 +26,7 @@ def test_what_is_to_be_said_of_a_column_stands_below_it_and_below_no_other(desk:
     nb = desk
     nb.begin(CERTAIN)
     view = run(nb)
-    nb.code("from saliency_widget.export.reading import notes")
+    nb.code("from saliency_widget.export.notes import notes")
     whole, zero = python(nb, "[note.text for note in notes(w.attribution)]")
     assert python(nb, f"[{whole!r} in w.attribution.to_html(), {zero!r} in w.attribution.to_html()]") == [True, True]
     said = view.locator(".sw-notes > div")

@@ -313,6 +313,21 @@ def test_a_kernel_that_was_restarted_is_told_of(notebook: Any) -> None:
     assert view.get_by_role("alert").count() == 0
 
 
+def test_a_page_of_an_older_build_than_the_kernel_says_so(notebook: Any) -> None:
+    """It gets no map that it could misread, and the sentence says what to do."""
+    later = "from saliency_widget import protocol\nfrom saliency_widget.session import board, sender\n"
+    nb = notebook(f"{later}board.PROTOCOL = sender.PROTOCOL = 99\n{SHOW}")
+    try:
+        nb.run_all(1)
+        view = live(nb)
+        view.get_by_role("status").get_by_text("reload the page and run the cell again").wait_for()
+        assert "older build of saliency-widget than the kernel" in view.inner_text()
+        assert view.locator(".sw-token").count() == 0
+        nb.shot("older-page-light", view)
+    finally:
+        nb.code("board.PROTOCOL = sender.PROTOCOL = protocol.PROTOCOL; w.close()")
+
+
 def test_two_widgets_share_a_model_and_mix_nothing(notebook: Any) -> None:
     nb = notebook(
         "import saliency_widget as sw, json\n"

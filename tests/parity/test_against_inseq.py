@@ -114,7 +114,7 @@ def test_a_long_text_read_in_blocks_has_the_same_attention(tiny_model: CausalMod
     from saliency_widget.models.inside import interface
 
     whole = sw.attribute(tiny_model, TEXT, target=TARGET, method="attention", progress=False)
-    monkeypatch.setattr(interface, "_BLOCK_CELLS", 3 * 4 * len(whole.rows))  # three queries at a time
+    monkeypatch.setattr(interface, "BLOCK_CELLS", 3 * 4 * len(whole.rows))  # three queries at a time
     blocks = sw.attribute(tiny_model, TEXT, target=TARGET, method="attention", progress=False)
     np.testing.assert_allclose(blocks.scores, whole.scores, rtol=1e-6)
 

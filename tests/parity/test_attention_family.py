@@ -185,7 +185,7 @@ def test_weights_that_are_seen_in_a_pass_are_those_that_are_handed_out(
     Falcon's own attention is torch's fused one, whose weights are worked out anew.
     """
     told = of(name, method)
-    monkeypatch.setattr(models_attention, "_hands_out", lambda _model: False)
+    monkeypatch.setattr(models_attention, "hands_out", lambda _model: False)
     np.testing.assert_allclose(of(name, method).scores, told.scores, rtol=1e-4 if in_float32(name) else 1e-6, atol=1e-7)
 
 
@@ -196,7 +196,7 @@ def test_attention_that_is_seen_as_a_product_is_that_of_the_interface(
 ) -> None:
     """On families of the interface, attention found as a product, fused or not, has the interface's weights."""
     expected = of(name, method).scores
-    for fact in ("has_interface", "_hands_out"):
+    for fact in ("has_interface", "hands_out"):
         monkeypatch.setattr(models_attention, fact, lambda _model: False)
     for implementation in ("sdpa", "eager"):
         model = make(name)
@@ -240,7 +240,7 @@ def test_a_head_that_pools_the_mean_of_all_positions_has_the_mean_of_their_atten
 def test_a_text_read_in_blocks_has_the_same_map(name: str, method: str, monkeypatch: Any) -> None:
     """Blocks of two queries, or one with slots, change no score: masks and T5's biases are split too."""
     whole = of(name, method)
-    monkeypatch.setattr(interface, "_BLOCK_CELLS", 2 * 4 * len(whole.rows))
+    monkeypatch.setattr(interface, "BLOCK_CELLS", 2 * 4 * len(whole.rows))
     np.testing.assert_allclose(of(name, method).scores, whole.scores, rtol=1e-6, atol=1e-10)
 
 

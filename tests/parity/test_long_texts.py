@@ -258,9 +258,9 @@ def test_what_does_not_fit_is_refused_with_a_number_before_it_is_read(
     """The number of tokens that is said to fit does, and one more does not."""
     monkeypatch.setattr(pipeline.memory, "free", lambda _device: 6_000_000)
     passes: list[int] = []
-    inside = Model._project
+    inside = Model.project
     monkeypatch.setattr(
-        Model, "_project", lambda self, call, at, way: passes.append(int(at.max())) or inside(self, call, at, way)
+        Model, "project", lambda self, call, at, way: passes.append(int(at.max())) or inside(self, call, at, way)
     )
     with pytest.raises(OutOfMemory, match=r"This map of 8,000 tokens needs about \d+ MB, and 6 MB are free") as caught:
         sw.attribute(eager_model, input_ids=ids_of(8000), target_ids=[50], memory_budget=1, progress=False)
@@ -331,7 +331,7 @@ def test_attention_of_a_long_text_computes_the_rows_that_are_asked_for(
 
 def test_occlusion_of_a_long_text_reads_on_from_slices(eager_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drops of its segments, by plain passes of transformers over embeddings; float32, a difference of passes: 1e-5."""
-    monkeypatch.setattr(long_texts, "_HELD", 0)
+    monkeypatch.setattr(long_texts, "HELD", 0)
     ids, target = ids_of(1030), 60
     read: list[int] = []
     keep = long_texts.read_and_keep

@@ -306,7 +306,7 @@ def test_all_subsets_of_some_units_are_each_what_its_mask_gives(name: str, opera
 
 def test_a_window_that_is_shorter_than_the_text_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is longer than what the probe tries: kept rows would reach back farther than the masked text allows."""
-    window = Family(network="MistralForCausalLM", config=families._LLAMA | {"sliding_window": 24})
+    window = Family(network="MistralForCausalLM", config=families.LLAMA | {"sliding_window": 24})
     monkeypatch.setitem(FAMILIES, "window", window)
     lent = families.make("window")
     assert removal(lent.shadow()).short

@@ -409,7 +409,6 @@ def test_products_that_are_heard_have_the_rules_of_the_interface(
     """
     expected = [relevance(tiny(family), rule, token)[0] for token in (0, 1)]
     monkeypatch.setattr(models_relevance, "answering_as", lambda _model, _named: nullcontext())
-    monkeypatch.setattr(models_relevance, "_attention", None)
     for token, of_interface in enumerate(expected):
         assert_close(relevance(tiny(family), rule, token)[0], of_interface)
 

@@ -119,7 +119,7 @@ def test_a_prompt_in_stretches_takes_a_fifth_of_the_memory() -> None:
 def test_every_family_reads_texts_without_some_rows_in_slices(name: str) -> None:
     """Tried on a short text; and a longer one, three rows of which are hidden, has the logits of one pass."""
     model = made(name).shadow()
-    assert stretches._parts_agree(model)
+    assert stretches.parts_agree(model)
     ids = model.some_ids(40)
     x = model.embed(Inputs((), ids))
     seen = torch.ones(2, 40, dtype=torch.bool)
@@ -131,7 +131,7 @@ def test_every_family_reads_texts_without_some_rows_in_slices(name: str) -> None
         texts = texts._replace(positions=torch.arange(40).expand(2, -1))
     which, places = torch.tensor([1, 0, 0, 1]), torch.tensor([39, 4, 39, 19])
     expected = model.several(texts, which, places, Way.WHOLE)
-    found = stretches._parts(model, texts, which, places, 9)
+    found = stretches.read_parts(model, texts, which, places, 9)
     # In float64; some families compute norms or a softmax in float32.
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
@@ -182,6 +182,6 @@ def test_a_text_beyond_memory_for_one_pass_loses_its_segments_in_slices(monkeypa
             0, -1, 60
         ]
     assert found.scores[early.start : early.end, 0].sum() == pytest.approx(float(whole - less), rel=1e-3)
-    monkeypatch.setattr(stretches, "_parts_agree", lambda _model: False)
+    monkeypatch.setattr(stretches, "parts_agree", lambda _model: False)
     with pytest.raises(OutOfMemory, match=r"A pass over a changed text of 1,\d+ tokens needs about \d+ MB"):
         sw.attribute(model_of(*eager(), "eager"), text, **asked)

@@ -18,9 +18,11 @@ import saliency_widget as sw
 from saliency_widget.attribution import pipeline
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.attribution.problem import Chunk, Spot
-from saliency_widget.controller import Controller, Job
+from saliency_widget.controller import Controller
 from saliency_widget.models.text.prompting import check_prompt
-from saliency_widget.protocol import to_kernel
+from saliency_widget.protocol import PROTOCOL, to_kernel
+from saliency_widget.session.executor import Job
+from saliency_widget.session.patience import USUAL, Patience
 
 from .waiting import GUARD, wait_for
 
@@ -41,6 +43,7 @@ class Harness:
         method: str = "saliency",
         objective: str = "probability",
         max_new_tokens: int = 8,
+        patience: Patience = USUAL,
         **prompt: Any,
     ) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -55,8 +58,10 @@ class Harness:
             prompt=check_prompt(prompt.pop("text", None), **prompt),
             question=check_question(method, objective, {}),
             max_new_tokens=max_new_tokens,
+            patience=patience,
         )
-        self.controller = Controller(job, self.hear, self.finished.append)
+        hear = lambda *heard: self.hear(*heard)  # noqa: E731, PLW0108 (a test may put another function in its place)
+        self.controller = Controller(job, hear, self.finished.append)
 
     def hear(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
         self.messages.append(message)
@@ -72,7 +77,7 @@ class Harness:
             self.heads = np.frombuffer(buffers[0], dtype="<f4").reshape(shape)
 
     def start(self) -> Controller:
-        self.controller.receive({"type": "hello", "protocol": 1})
+        self.controller.receive({"type": "hello", "protocol": PROTOCOL})
         self.controller.start()
         return self.controller
 

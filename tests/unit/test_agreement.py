@@ -272,8 +272,8 @@ def test_a_seed_gives_the_same_figures_again() -> None:
 
 @pytest.mark.parametrize(("n", "draws"), [(20, 1000), (632, 1000), (1000, 400), (2000, 100), (9000, 100)])
 def test_long_texts_are_shuffled_less_often(n: int, draws: int) -> None:
-    assert module._shuffles(n, 1000, 0).shape == (1 + draws, n)
-    assert module._shuffles(n, 7, 0).shape == (8, n)
+    assert module.shuffles(n, 1000, 0).shape == (1 + draws, n)
+    assert module.shuffles(n, 7, 0).shape == (8, n)
 
 
 # ── edges ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ import saliency_widget as sw
 from saliency_widget.export.reading import columns, likeliest
 from saliency_widget.models.text.as_chat import may_answer_as_chat
 from saliency_widget.models.text.prompting import check_prompt
+from saliency_widget.protocol import PROTOCOL
 from saliency_widget.types import Token
 
 from ..families import made, make
@@ -147,7 +148,7 @@ def test_one_goes_back_to_the_plain_text_and_its_offer_is_there_again(opened) ->
     np.testing.assert_array_equal(again.scores, first.scores)
     assert (h.last("trail")["at"], h.last("trail")["as_chat"]) == (0, True)
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.wait_for(lambda: h.of("trail"))
     assert h.last("trail")["as_chat"] is True, "a page that comes later hears of it"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import numpy as np
@@ -152,6 +154,20 @@ def test_a_cell_that_runs_the_model_meanwhile_gets_its_own_embeddings(tiny_model
             ours = shadow.model(ids).logits
     assert torch.equal(seen[0], before)
     assert not torch.allclose(ours, before)
+
+
+def test_show_takes_the_arguments_of_attribute_as_they_are_and_each_is_documented_once() -> None:
+    """Same names, defaults and types; `attribute` documents them all, in order, and `show` only its own two."""
+    ours, theirs = (inspect.signature(function).parameters for function in (sw.attribute, sw.show))
+    shared = [name for name in theirs if name in ours]
+    assert [theirs[name] for name in shared] == [ours[name] for name in shared]
+    assert set(ours) - set(shared) == {"span", "through", "progress"}
+    arguments = inspect.getdoc(sw.attribute).partition("Args:")[2].partition("Raises:")[0]
+    assert re.findall(r"^    (?:\*\*)?(\w+): ", arguments, re.MULTILINE) == list(ours)
+    doc = inspect.getdoc(sw.show)
+    assert "Args:" not in doc
+    assert all(f"`{name}`" in doc for name in set(theirs) - set(shared))
+    assert set(theirs) - set(shared) == {"hop", "explainer"}
 
 
 def test_show_outside_a_notebook_points_to_attribute(tiny_model) -> None:

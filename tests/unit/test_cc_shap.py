@@ -22,7 +22,7 @@ from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place
 from saliency_widget.models.text.prompting import check_prompt
 
-from ..families import made
+from .. import families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,11 +33,8 @@ LONG = "a bad cab and the dad had a bad bed"
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Any]:
-    """Its positions are angles, so any number of them will do."""
-    found = made("llama")
-    found.model.config.max_position_embeddings, before = 8192, found.model.config.max_position_embeddings
-    yield found
-    found.model.config.max_position_embeddings = before
+    with families.roomy() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -138,13 +135,18 @@ def test_of_prose_the_reasons_do(model: Any, result: Any) -> None:
     check(model, found, ids, len(given), len(given), own)
 
 
-def test_all_pairs_of_coalitions_give_what_all_coalitions_give(model: Any) -> None:
-    """The estimate of many words and the sum over all subsets of few are two ways to one number."""
-    encoded = model.encode(check_prompt("say: a bad cab. then", target=" the dad"))
+def problem_in(model: Any, text: str, target: str) -> tuple[Any, Any]:
+    """Return a text with its target, and the problem of its log-probability."""
+    encoded = model.encode(check_prompt(text, target=target))
     document = model.document(encoded, encoded.target)
     question = check_question("shapley", "log_probability", {})
     inside = model.shadow()
-    problem = problem_of(inside, question.request(inside, document), document, None)
+    return document, problem_of(inside, question.request(inside, document), document, None)
+
+
+def test_all_pairs_of_coalitions_give_what_all_coalitions_give(model: Any) -> None:
+    """The estimate of many words and the sum over all subsets of few are two ways to one number."""
+    document, problem = problem_in(model, "say: a bad cab. then", " the dad")
     units = place(REVIEW, words_of(REVIEW), document.rows)
     assert units is not None
     told: list[tuple[int, int]] = []
@@ -157,11 +159,7 @@ def test_all_pairs_of_coalitions_give_what_all_coalitions_give(model: Any) -> No
 
 def test_a_word_that_must_stay_is_refused(model: Any) -> None:
     """The first token of a text always stays."""
-    encoded = model.encode(check_prompt("a bad cab", target=" the"))
-    document = model.document(encoded, encoded.target)
-    question = check_question("shapley", "log_probability", {})
-    inside = model.shadow()
-    problem = problem_of(inside, question.request(inside, document), document, None)
+    _, problem = problem_in(model, "a bad cab", " the")
     with pytest.raises(InputError, match="begins with the review"):
         contributions(problem, [[0], [1]], lambda *_: None)
 

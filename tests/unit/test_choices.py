@@ -18,19 +18,10 @@ from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place
 from saliency_widget.models.text.prompting import continuation
 
-from ..families import made
 from .parrot import Parrot
 
 TEXT = "a bad cab, the dad's bat"
 TOPICS = ["sport", "cooking", "science"]
-
-
-@pytest.fixture
-def roomy(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A tiny Llama that lets texts be longer: its positions are angles, so any number of them will do."""
-    model = made("llama")
-    monkeypatch.setattr(model.model.config, "max_position_embeddings", 8192)
-    return model
 
 
 # ── labels ───────────────────────────────────────────────────────────────────────────────────────────────────────

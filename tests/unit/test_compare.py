@@ -17,7 +17,7 @@ from saliency_widget.comparison.compare import ComparisonWidget, exhibition_of
 from saliency_widget.comparison.exhibit import Exhibit
 from saliency_widget.comparison.merging import merge
 from saliency_widget.errors import InputError, NoNotebook, UnknownName
-from saliency_widget.protocol import to_kernel
+from saliency_widget.protocol import PROTOCOL, to_kernel
 
 from .two_maps import A, B, attributed, read_back, ready
 from .waiting import wait_for
@@ -72,7 +72,7 @@ def test_standard_errors_stay_beside_their_own_scores_and_a_difference_has_none(
             exhibit.receive(to_kernel.read({"type": "ack", "seq": message["seq"]}))
 
     exhibit = Exhibit(exhibition_of(unsure, a), hear, lambda _map: None)
-    exhibit.receive(to_kernel.read({"type": "hello", "protocol": 1}))
+    exhibit.receive(to_kernel.read({"type": "hello", "protocol": PROTOCOL}))
     exhibit.start()
     wait_for(lambda: len(heard) == len(a.cols), lambda: heard)
     np.testing.assert_array_equal(heard[0], shown["a"].errors[:, 0])
@@ -138,7 +138,7 @@ def test_a_page_is_told_everything_and_again_when_it_says_hello_again(page) -> N
     heard = []
     for _ in range(2):
         p.columns.clear()
-        p.say("hello", protocol=1)
+        p.say("hello", protocol=PROTOCOL)
         p.wait_for_columns(24)
         messages, p.messages = p.messages, []
         heard.append([m for m in messages if m["type"] != "column"])
@@ -165,7 +165,7 @@ def test_a_page_is_told_what_was_replaced_and_how_probable_a_target_is_on_either
     """The message is the golden one."""
     a, b = (ready(f"My| {who}", " She", [[1], [2]]) for who in ("mother", "father"))
     p = page(replace(a, step_scores={"probability": np.array([0.75], dtype=np.float32)}), b)
-    p.say("hello", protocol=1)
+    p.say("hello", protocol=PROTOCOL)
     assert json.loads(json.dumps(p.next("exhibited"))) == json.loads(GOLDEN.read_text())
 
 
@@ -174,7 +174,7 @@ def test_what_the_methods_say_of_their_maps_is_said_beside_them_too(page) -> Non
     a, b = ready("x| y", " a| b", [[1, 2], [1, 2]]), ready("x| y", " a| c", [[1, 0], [1, 0]])
     zero = replace(b, diagnostics={"spot_check": 0.0})
     p = page(replace(a, diagnostics={"ids_left_out": True}), zero)
-    p.say("hello", protocol=1)
+    p.say("hello", protocol=PROTOCOL)
     p.wait_for_columns(9)
     told = {m["map"]: m["notes"] for m in p.messages if m["type"] == "notes"}
     ((whole,), (of_c,)) = told["a"], told["b"]
@@ -186,7 +186,7 @@ def test_what_the_methods_say_of_their_maps_is_said_beside_them_too(page) -> Non
 def test_asking_for_a_map_shows_it_with_its_own_probabilities(page) -> None:
     a, b = attributed("gpt2", "the cab", " and"), attributed("llama", "the cab", " and a")
     p = page(a, b)
-    p.say("hello", protocol=1)
+    p.say("hello", protocol=PROTOCOL)
     steps = p.next("steps")["steps"]
     n = len(a.cols)
     known = [*a.step_scores["probability"], *b.step_scores["probability"][n:]]
@@ -215,7 +215,7 @@ def test_the_difference_is_told_without_the_probabilities_of_either(page) -> Non
 
 def test_what_needs_a_model_is_refused_with_a_cure(page) -> None:
     p = page(A, B)
-    p.say("hello", protocol=1)
+    p.say("hello", protocol=PROTOCOL)
     p.next("status")
     for message in (
         {"type": "branch", "col": 0, "token": 3},
@@ -241,7 +241,7 @@ def test_what_needs_a_model_is_refused_with_a_cure(page) -> None:
 
 def test_a_request_that_needs_a_model_is_known_to_have_no_reply(page) -> None:
     p = page(A, B)
-    p.say("hello", protocol=1)
+    p.say("hello", protocol=PROTOCOL)
     for message in ({"type": "try", "request": 1}, {"type": "heads", "request": 2, "col": 0}):
         p.say(**message)
         assert p.next("unanswered")["request"] == message["request"]

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 import saliency_widget as sw
-from saliency_widget import controller
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.errors import (
     BadScores,
@@ -23,6 +22,7 @@ from saliency_widget.errors import (
     WeightsChanged,
     WorkerDied,
 )
+from saliency_widget.session import threaded
 from saliency_widget.session.sender import Sender
 from saliency_widget.session.turns import lock_of
 
@@ -174,7 +174,7 @@ def test_cancel_while_writing_keeps_what_was_written(tiny_model, harness) -> Non
 
 def test_the_preferred_column_is_computed_next(tiny_model, harness, computed) -> None:
     h = harness(tiny_model)
-    h.controller.prefer(7)
+    h.controller.prefer(range(7, 8))
     h.start()
     h.done()
     assert computed.columns[0] == ("saliency", 7)
@@ -341,7 +341,7 @@ def test_classes_are_counted_as_such(harness, monkeypatch) -> None:
             said.extend(messages)
             super().tell(*messages, **numbers)
 
-    monkeypatch.setattr(controller, "Sender", Telling)
+    monkeypatch.setattr(threaded, "Sender", Telling)
     h = harness(made("bert"), text="the cab")
     h.start()
     assert h.done().cols[0].role == "class"

@@ -12,12 +12,14 @@ import pytest
 
 from saliency_widget import OpenAIClient
 from saliency_widget.attribution.pipeline import check_question
-from saliency_widget.controller import Controller, Job
+from saliency_widget.controller import Controller
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnsupportedMethod
 from saliency_widget.explanation.asking import Inquiry
 from saliency_widget.explanation.clients import Reply
 from saliency_widget.explanation.prompts import WHY
 from saliency_widget.models.text.prompting import check_prompt
+from saliency_widget.protocol import PROTOCOL
+from saliency_widget.session.executor import Job
 
 from .. import servers
 from ..families import made
@@ -44,7 +46,7 @@ class Widget:
             explainer=explainer,
         )
         self.controller = Controller(job, self.hear, lambda _map: None)
-        self.controller.receive({"type": "hello", "protocol": 1})
+        self.controller.receive({"type": "hello", "protocol": PROTOCOL})
         self.controller.start()
 
     def hear(self, message: dict[str, Any], buffers: list[Any]) -> None:
@@ -82,12 +84,10 @@ class Widget:
 
 
 @pytest.fixture
-def widget(monkeypatch: pytest.MonkeyPatch):
-    model = made("llama")
-    monkeypatch.setattr(model.model.config, "max_position_embeddings", 8192)
+def widget(roomy: Any):
     opened: list[Widget] = []
 
-    def make(explainer: Any = None, model: Any = model, text: str = TEXT) -> Widget:
+    def make(explainer: Any = None, model: Any = roomy, text: str = TEXT) -> Widget:
         opened.append(Widget(model, explainer, text))
         return opened[-1]
 
@@ -174,7 +174,7 @@ def test_an_answer_is_told_by_what_is_new_of_it(widget) -> None:
     assert seen == ["".join(pieces[:n]).replace("\ud83d", "U+D83D") for n in range(1, len(pieces) + 1)]
     assert w.answer()["text"] == whole
     assert sum(w.told) == 2 * len(whole)
-    w.controller.receive({"type": "hello", "protocol": 1})
+    w.controller.receive({"type": "hello", "protocol": PROTOCOL})
     w.until(lambda: sum(w.told) == 3 * len(whole))
 
 
@@ -252,7 +252,7 @@ def test_a_page_that_comes_later_hears_everything(widget) -> None:
     w.settled()
     w.until(lambda: w.of("comparison"))
     w.messages.clear()
-    w.controller.receive({"type": "hello", "protocol": 1})
+    w.controller.receive({"type": "hello", "protocol": PROTOCOL})
     w.until(lambda: w.of("comparison") and w.of("answer") and w.of("explainers"))
     assert w.answer()["state"] == "done"
 

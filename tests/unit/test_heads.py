@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import saliency_widget as sw
-from saliency_widget.attribution import pipeline
+from saliency_widget.attribution import heads
 from saliency_widget.models.loading.kinds import model_of
+from saliency_widget.protocol import PROTOCOL
 
 from ..families import CLASSIFIERS, byte_tokenizer, made
 from .harness import before_each_pass
@@ -76,7 +77,7 @@ def test_it_takes_one_pass_and_is_told_once(tiny_model, harness) -> None:
         h.settled()
     assert len(passes) == 1
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     assert not h.of("heads")
 
@@ -91,7 +92,7 @@ def test_where_there_is_no_attention_the_reason_is_said(harness) -> None:
 
 
 def test_more_heads_than_a_page_can_show_are_refused(tiny_model, harness, monkeypatch) -> None:
-    monkeypatch.setattr(pipeline, "_MAX_HEAD_WEIGHTS", 50)
+    monkeypatch.setattr(heads, "MAX_HEAD_WEIGHTS", 50)
     h = harness(tiny_model, text=TEXT, target=TARGET)
     h.start()
     h.settled()

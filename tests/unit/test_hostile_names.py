@@ -320,7 +320,7 @@ def explained() -> None:
 
 
 def attributed() -> None:
-    said = attribute_module._Bars(EVIL)
+    said = attribute_module.Bars(EVIL)
     for done in (1, 2):
         said.at = ("attributing", done, 2)
         said.draw()

@@ -5,14 +5,12 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 import pytest
 import torch
@@ -32,10 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@pytest.fixture(autouse=True)
-def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the models that other tests hold."""
-    monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
+pytestmark = pytest.mark.usefixtures("nothing_shared")
 
 
 @pytest.fixture(scope="session")
@@ -50,17 +45,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(pristine: Path, tmp_path: Path) -> Path:
     """Return a copy of the folder that a test may damage."""
     return Path(shutil.copytree(pristine, tmp_path / "tiny"))
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let any network access fail the test."""
-
-    def refuse(*_args: Any, **_kwargs: Any) -> None:
-        pytest.fail("the network was used")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
 def other_folder(base: Path, model: Any) -> Path:
@@ -110,7 +94,7 @@ def test_other_gguf_files_need_two_packages(tmp_path: Path, monkeypatch: pytest.
         asked.append(path)
         raise LookupError
 
-    monkeypatch.setattr(checkpoint, "_from_other_gguf", other)
+    monkeypatch.setattr(checkpoint, "from_other_gguf", other)
     with pytest.raises(LookupError):
         load_model(path)
     assert asked == [path]
@@ -483,7 +467,7 @@ def test_a_model_is_shared_while_someone_holds_it(folder: Path) -> None:
     assert load_model(folder) is not model
     del model
     gc.collect()
-    assert not loading._shared
+    assert not loading.shared
 
 
 def test_two_threads_load_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -514,7 +498,7 @@ def test_waiting_can_be_stopped(folder: Path) -> None:
     def stop(what: str, _done: int, _total: int | None) -> None:
         raise KeyboardInterrupt(what)
 
-    with loading._turn, pytest.raises(KeyboardInterrupt, match="Waiting"):
+    with loading.turn, pytest.raises(KeyboardInterrupt, match="Waiting"):
         load_model(folder, progress=stop)
     with pytest.raises(KeyboardInterrupt, match="Loading tiny"):
         load_model(folder, progress=stop)

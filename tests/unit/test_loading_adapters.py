@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 import pytest
@@ -36,21 +34,7 @@ _SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "
 IDS = torch.tensor([[70, 71, 72, 40]])
 
 
-@pytest.fixture(autouse=True)
-def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the models that other tests hold."""
-    monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let any network access fail the test."""
-
-    def refuse(*_args: Any, **_kwargs: Any) -> None:
-        pytest.fail("the network was used")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+pytestmark = pytest.mark.usefixtures("nothing_shared")
 
 
 def llama(**config: Any) -> Any:
@@ -218,7 +202,7 @@ def test_a_gguf_file_can_be_the_base(tmp_path: Path) -> None:
     plain = load_model(file)
     wanted = trained(plain.model, lora(), tmp_path / "poems", save_embedding_layers=False)
     rewrite(tmp_path / "poems", base_model_name_or_path=str(file))
-    loading._shared.clear()
+    loading.shared.clear()
     loaded = load_model(tmp_path / "poems")
     assert torch.equal(logits_of(loaded), wanted)
     assert loaded.tokenizer.get_vocab() == plain.tokenizer.get_vocab()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from saliency_widget.errors import DamagedFile, InputError
 from saliency_widget.export.figures import significant
 from saliency_widget.models.causal import CausalModel
 from saliency_widget.models.classifier import ClassifierModel
-from saliency_widget.models.loading import load as loading
 from saliency_widget.models.loading.load import load_model
 from saliency_widget.models.seq2seq import Seq2SeqModel
 from tests.families import byte_tokenizer
@@ -40,16 +37,7 @@ _EYE = {
 _ROPE = {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1e4}
 
 
-@pytest.fixture(autouse=True)
-def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the models that other tests hold, and let any network access fail."""
-
-    def refuse(*_args: Any, **_kwargs: Any) -> None:
-        pytest.fail("the network was used")
-
-    monkeypatch.setattr(loading, "_shared", WeakValueDictionary())
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+pytestmark = pytest.mark.usefixtures("nothing_shared", "no_network")
 
 
 def tiny(network: str, **settings: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import signal
@@ -21,11 +22,10 @@ import torch
 import saliency_widget as sw
 from saliency_widget import files
 from saliency_widget.attribution import together
-from saliency_widget.batch import many, parts
+from saliency_widget.batch import many, parts, work
 from saliency_widget.batch.asked import check, hash_of, model_described
 from saliency_widget.batch.cluster import RowsToLines, row_read, row_written
 from saliency_widget.batch.rows import rows_of
-from saliency_widget.batch.work import Worker
 from saliency_widget.errors import DamagedFile, FileError, InputError, NoSuchFile, UnknownName, UnsupportedMethod
 from saliency_widget.models.text.prompting import check_prompt
 
@@ -112,13 +112,18 @@ def test_texts_of_equal_length_share_their_passes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(together, "joined", counted)
     alone = []
-    columns = Worker._map
-    monkeypatch.setattr(Worker, "_map", lambda self, text: (alone.append(text.row.id), columns(self, text))[1])
+    columns = work.columns
+
+    def counted_alone(inside: Any, question: Any, document: Any, *given: Any) -> Any:
+        alone.append(len(document.rows))
+        return columns(inside, question, document, *given)
+
+    monkeypatch.setattr(work, "columns", counted_alone)
     texts = ["one two ", "six owls", "my hippo", "fox ears", "odd"]
     run = run_of([{"text": text, "target": "y"} for text in texts], tmp_path)
     assert [len(a.rows) for a in run] == [8, 8, 8, 8, 3]
     assert sizes == [4]
-    assert alone == ["4"]
+    assert alone == [3]
 
 
 def test_groups_are_as_large_as_fills_a_processor_and_memory_holds():
@@ -155,7 +160,7 @@ def test_a_text_whose_choice_is_a_near_tie_is_written_alone(monkeypatch):
     assert all(written is not None for written in whole)
     nothing = writing.write_several(model.model, model.tokenizer, ids, 4, 10.0)
     assert nothing == [None, None]
-    process = writing._Clear(1e-3)
+    process = writing.Clear(1e-3)
     process(ids, torch.tensor([[1.0, 2.0, 2.001], [1.0, 2.0, 3.0]]))
     assert process.steps[0].tolist() == [False, True]
 
@@ -268,21 +273,20 @@ def test_rows_that_are_none_are_refused_before_anything_is_written(tmp_path, row
 KILLED = """
 import os, sys
 from pathlib import Path
-from saliency_widget.batch import many, parts
-from saliency_widget.batch.work import Worker
+from saliency_widget.batch import many, work
 import saliency_widget as sw, torch
 from tests.families import made
 torch.set_num_threads(1)
 folder, log, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-line = Worker._line
-def logged(self, text):
+record_of = work.record_of
+def logged(row, *about):
     with open(log, "a") as file:
-        file.write(text.row.id + "\\n")
-    if text.row.place >= last:
+        file.write(row.id + "\\n")
+    if row.place >= last:
         os.kill(os.getpid(), 9)
-    return line(self, text)
-Worker._line = logged
-many._AHEAD = 4
+    return record_of(row, *about)
+work.record_of = logged
+many.AHEAD = 4
 rows = [{"text": f"the cab {i}", "target": " dog"} for i in range(20)]
 sw.attribute_many(made("gpt2"), rows, out=folder, batch_size=4, progress=False)
 """
@@ -309,7 +313,7 @@ def test_what_is_killed_in_the_middle_goes_on_and_ends_as_if_it_had_not_been(tmp
     assert len(set(computed)) == 20
     assert len(computed) - 20 <= 4
     rows = [{"text": f"the cab {i}", "target": " dog"} for i in range(20)]
-    monkeypatch.setattr(many, "_AHEAD", 4)
+    monkeypatch.setattr(many, "AHEAD", 4)
     sw.attribute_many(made("gpt2"), rows, out=tmp_path / "other", batch_size=4, progress=False)
     assert repr(contents(tmp_path / "out")) == repr(contents(tmp_path / "other"))  # NaN is not equal to NaN
 
@@ -386,7 +390,7 @@ def test_two_processes_do_not_write_to_one_folder(tmp_path):
 
 def test_a_full_disk_is_told_and_costs_no_part_that_was_there(tmp_path, monkeypatch):
     """The third part finds no room: two are there, whole, and the next run writes the rest."""
-    replace_ = files._replace
+    replace_ = files.replace_file
     left = [3]  # run.json and two parts
 
     def full(target: Path, content: bytes) -> None:
@@ -395,26 +399,26 @@ def test_a_full_disk_is_told_and_costs_no_part_that_was_there(tmp_path, monkeypa
         left[0] -= 1
         replace_(target, content)
 
-    monkeypatch.setattr(files, "_replace", full)
-    monkeypatch.setattr(many, "_AHEAD", 2)
+    monkeypatch.setattr(files, "replace_file", full)
+    monkeypatch.setattr(many, "AHEAD", 2)
     with pytest.raises(FileError, match="the disk is full"):
         run_of(TEXTS, tmp_path, batch_size=2)
     assert len(sw.open_run(tmp_path)) == 4
-    monkeypatch.setattr(files, "_replace", replace_)
+    monkeypatch.setattr(files, "replace_file", replace_)
     run = run_of(TEXTS, tmp_path, batch_size=2)
     assert (len(run), run.errors) == (6, ())
     assert len(contents(tmp_path)) == 6
 
 
 def test_a_text_that_does_not_fit_into_memory_is_a_line_and_the_next_one_is_computed(tmp_path, monkeypatch):
-    work = Worker._map
+    columns, asked = work.columns, itertools.count()
 
-    def hungry(self: Worker, text: Any) -> None:
-        if text.row.id == "1":
+    def hungry(*given: Any) -> Any:
+        if next(asked) == 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        work(self, text)
+        return columns(*given)
 
-    monkeypatch.setattr(Worker, "_map", hungry)
+    monkeypatch.setattr(work, "columns", hungry)
     run = run_of(TEXTS[:3], tmp_path, method="attention")
     assert [each.id for each in run.errors] == ["1"]
     assert "not enough memory" in run.errors[0].error
@@ -423,31 +427,23 @@ def test_a_text_that_does_not_fit_into_memory_is_a_line_and_the_next_one_is_comp
         assert_same(found, expected)
 
 
-@pytest.fixture
-def heard():
-    """Interrupts are heard, also where the tests run in the background of a shell, which ignores them."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("heard")
 def test_an_interrupt_keeps_what_is_done(tmp_path, monkeypatch):
     """Ctrl-C after the third text ends the call with KeyboardInterrupt; three maps are in the folder."""
     import _thread
 
-    line = Worker._line
+    record_of = work.record_of
     made_so_far = []
 
-    def interrupting(self: Worker, text: Any) -> Any:
-        made_so_far.append(text.row.id)
-        found = line(self, text)
+    def interrupting(row: Any, *about: Any) -> Any:
+        made_so_far.append(row.id)
+        found = record_of(row, *about)
         if len(made_so_far) % 40 == 3:  # again, where Python lost the first one in a finaliser
             _thread.interrupt_main()
         return found
 
-    monkeypatch.setattr(Worker, "_line", interrupting)
-    monkeypatch.setattr(many, "_AHEAD", 1)
+    monkeypatch.setattr(work, "record_of", interrupting)
+    monkeypatch.setattr(many, "AHEAD", 1)
     with pytest.raises(KeyboardInterrupt):
         run_of(TEXTS * 40, tmp_path, batch_size=1000)
     done = sw.open_run(tmp_path)
@@ -461,16 +457,16 @@ def test_changed_weights_end_the_run_and_what_was_computed_with_others_is_not_wr
     from .. import conftest
 
     model = conftest.tiny("gpt2")
-    line = Worker._line
+    record_of = work.record_of
 
-    def training(self: Worker, text: Any) -> Any:
-        if text.row.place == 3:
+    def training(row: Any, *about: Any) -> Any:
+        if row.place == 3:
             with torch.no_grad():
                 model.model.transformer.h[0].mlp.c_fc.weight.mul_(1.01)
-        return line(self, text)
+        return record_of(row, *about)
 
-    monkeypatch.setattr(Worker, "_line", training)
-    monkeypatch.setattr(many, "_AHEAD", 2)
+    monkeypatch.setattr(work, "record_of", training)
+    monkeypatch.setattr(many, "AHEAD", 2)
     with pytest.raises(WeightsChanged):
         sw.attribute_many(model, TEXTS, out=tmp_path, batch_size=2, **ASK)
     assert sw.open_run(tmp_path).ids == ("0", "1")

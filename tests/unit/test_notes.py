@@ -13,7 +13,8 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.attribution.pipeline import check_question
-from saliency_widget.export.reading import Note, notes
+from saliency_widget.export.notes import Note, notes
+from saliency_widget.protocol import PROTOCOL
 from saliency_widget.session.messages import notes_message
 
 from ..families import make
@@ -98,7 +99,7 @@ def test_a_later_page_and_a_text_that_comes_back_hear_them_again(opened, tiny_mo
     h = opened(tiny_model, method="integrated_gradients")
     first = h.last("notes")
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.wait_for(lambda: h.of("notes"))
     assert h.last("notes") == first
     order = [m["type"] for m in h.messages]

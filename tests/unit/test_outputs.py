@@ -13,6 +13,7 @@ from saliency_widget.comparison.compare import exhibition_of
 from saliency_widget.comparison.exhibit import Exhibit
 from saliency_widget.export.figures import significant
 from saliency_widget.models.classifier import ClassifierModel
+from saliency_widget.protocol import PROTOCOL
 
 from ..families import made, make
 from .waiting import wait_for
@@ -84,7 +85,7 @@ def test_two_regressions_side_by_side_are_outputs_too() -> None:
         a, b = (sw.attribute(model, text, progress=False, **asked) for text in ("a cab", "a bad cab"))
         exhibit = Exhibit(exhibition_of(a, b), lambda message, _: heard.append(message), lambda _: None)
         exhibit.start()
-        exhibit.receive({"type": "hello", "protocol": 1})
+        exhibit.receive({"type": "hello", "protocol": PROTOCOL})
         wait_for(lambda: [m for m in heard if m["type"] == "document"], lambda: heard)
         exhibit.close()
         return next(m["raw"] for m in heard if m["type"] == "document")

@@ -10,8 +10,9 @@ import pytest
 
 from saliency_widget.attribution.problem import Chunk, Progress
 from saliency_widget.models.steps import Step
-from saliency_widget.session import maps, pace, sender, trail
+from saliency_widget.session import filling, maps, pace, sender, trail
 from saliency_widget.session.pace import Pace
+from saliency_widget.session.patience import Patience
 
 from ..families import made
 from .harness import before_each_pass
@@ -102,8 +103,6 @@ def test_while_a_text_is_written_the_time_left_counts_the_columns_that_come_in_b
     """A token takes 1 s and a column 2 s: once a batch was measured, the time until all 40 are written is right."""
     model = made("llama")
     monkeypatch.setattr(trail, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    monkeypatch.setattr(trail, "_UPDATE_INTERVAL", 0.0)
-    monkeypatch.setattr(maps, "_PATIENCE", 1e9)
 
     def columns(_model: Any, _question: Any, document: Any, schedule: Any, *_: Any, **__: Any) -> Any:
         while cols := schedule.take(16):
@@ -124,8 +123,8 @@ def test_while_a_text_is_written_the_time_left_counts_the_columns_that_come_in_b
 
     monkeypatch.setattr(sender.Sender, "tell", hear)
     with before_each_pass(model, written):
-        monkeypatch.setattr(maps.pipeline, "columns", columns)
-        h = harness(model, text="the cab", max_new_tokens=40)
+        monkeypatch.setattr(filling.pipeline, "columns", columns)
+        h = harness(model, patience=Patience(between=0.0, pause=0.0, seconds=1e9), text="the cab", max_new_tokens=40)
         h.start()
         h.done()
     end = said[-1][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
 import struct
@@ -19,7 +20,7 @@ from saliency_widget.attribution.cards import OURS
 from saliency_widget.attribution.objectives import MEANINGS
 from saliency_widget.protocol import to_kernel, to_page
 from saliency_widget.session import sender as sending
-from saliency_widget.session.messages import failed, heads, menu_message, status, step_message, tokens_message
+from saliency_widget.session.messages import failed, heads_message, menu_message, status, step_message, tokens_message
 from saliency_widget.session.sender import Sender
 from saliency_widget.session.shelf import Shelf
 from saliency_widget.types import Alternative, Segment, Token
@@ -148,7 +149,7 @@ def test_a_reply_is_a_golden_message_and_told_once(sender) -> None:
     weights = np.frombuffer((GOLDEN / "to_page/heads.bin").read_bytes(), "<f4")
     shape = (len(told["layers"]), told["n_heads"], told["n_rows"])
     hello(sender)
-    sender.tell(heads(told["request"], told["doc"], told["col"], told["layers"], shape), numbers=[weights])
+    sender.tell(heads_message(told["request"], told["doc"], told["col"], told["layers"], shape), numbers=[weights])
     page.wait_for(lambda: page.of("heads"))
     hello(sender)
     page.wait_for(lambda: len(page.of("hello")) == 2 and sender.idle())
@@ -223,6 +224,33 @@ def test_every_golden_message_to_the_page_has_the_fields_of_its_type(message: An
     assert conforms(golden(f"to_page/{name}"), message)
 
 
+def written_out(hint: Any) -> str:
+    """Return a type of a message with all its fields, whatever our name for it."""
+    if is_typeddict(hint):
+        fields = get_type_hints(hint, include_extras=True)
+        return "{" + ", ".join(f"{name}: {written_out(fields[name])}" for name in sorted(fields)) + "}"
+    of, origin = get_args(hint), get_origin(hint)
+    if origin is None:
+        return str(hint.__name__)
+    kind = "Union" if origin in (Union, UnionType) else getattr(origin, "__name__", str(origin))
+    parts = [repr(one) if origin is Literal else written_out(one) for one in of]
+    return f"{kind}[{', '.join(sorted(parts) if kind in ('Union', 'Literal') else parts)}]"
+
+
+def test_a_message_that_changed_has_a_new_number() -> None:
+    """Else a page of another build would read it as what it was."""
+    every = sorted(written_out(message) for side in (to_page.ToPage, to_kernel.ToKernel) for message in get_args(side))
+    digest = hashlib.sha256("\n".join(every).encode()).hexdigest()[:16]
+    known = golden("versions")
+    assert known.get(str(protocol.PROTOCOL)) == digest, (
+        "The messages are not those of this number: raise PROTOCOL in src/saliency_widget/protocol/__init__.py, "
+        "js/src/protocol.ts and the two hello.json, and add to tests/protocol/versions.json: "
+        f'"{protocol.PROTOCOL + 1}": "{digest}"'
+    )
+    assert max(map(int, known)) == protocol.PROTOCOL
+    assert len(set(known.values())) == len(known)
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in (GOLDEN / "to_kernel").glob("*.json")))
 def test_every_golden_message_of_the_page_is_read(name: str) -> None:
     assert to_kernel.read(golden(f"to_kernel/{name}")) == golden(f"to_kernel/{name}")
@@ -253,6 +281,20 @@ def test_there_is_a_golden_message_for_each_type_of_the_page() -> None:
 )
 def test_what_is_no_message_of_ours_is_ignored(content: object) -> None:
     assert to_kernel.read(content) is None
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_a_page_of_another_build_gets_the_kernels_hello_and_nothing_else(sender, by: int) -> None:
+    """It could not read the rest. A page of this build that comes after it gets everything."""
+    sender, page = sender
+    begin(sender)
+    assert sender.heard({"type": "hello", "protocol": protocol.PROTOCOL + by})
+    page.wait_for(lambda: page.of("hello"))
+    hello(sender)
+    page.wait_for(lambda: page.of("map"))
+    kinds = [message["type"] for message, _ in page.messages]
+    assert kinds[:2] == ["hello", "hello"]
+    assert {message["protocol"] for message in page.of("hello")} == {protocol.PROTOCOL}
 
 
 def test_nothing_is_sent_before_a_page_says_hello(sender) -> None:
@@ -334,7 +376,7 @@ def test_a_lost_page_blocks_nothing_for_the_next_one(sender) -> None:
 def test_the_column_the_user_looks_at_is_sent_first(sender) -> None:
     sender, page = sender
     begin(sender, n_cols=30).fill("m1", range(30), np.zeros((4, 30), np.float32))
-    sender.prefer(20)
+    sender.prefer(range(20, 21))
     hello(sender)
     page.wait_for(lambda: len(page.of("column")) == protocol.WINDOW)
     assert [m["col"] for m in page.of("column")[:5]] == [20, 19, 21, 18, 22]

@@ -10,6 +10,7 @@ import torch
 
 import saliency_widget as sw
 from saliency_widget.errors import Cancelled
+from saliency_widget.protocol import PROTOCOL
 
 from ..families import made
 from .harness import TARGET, TEXT, before_each_pass
@@ -113,13 +114,13 @@ def test_a_map_aside_fills_and_is_not_the_one_on_show(tiny_model, harness) -> No
     for col in range(len(first.cols)):
         np.testing.assert_allclose(h.columns[header["map"], col], fresh.scores[:, col], rtol=1e-6)
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     assert {m["method"]: m["aside"] for m in h.of("map")} == {"saliency": False, "attention": True}
     h.say("ask", method="attention", objective="probability")
     h.settled()
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     assert {m["method"]: m["aside"] for m in h.of("map")} == {"saliency": True, "attention": False}
 
@@ -235,6 +236,6 @@ def test_a_failure_aside_is_still_said_when_all_the_rest_is_done(tiny_model, har
     h.say("ask", method="random", objective="probability")
     h.settled()
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     assert not h.of("failed")

@@ -18,7 +18,7 @@ from saliency_widget.explanation import many
 from saliency_widget.explanation.alignment import words_of
 from saliency_widget.explanation.remote_question import REPEATS, RemoteQuestion, remote_question
 from saliency_widget.explanation.taking_out import shapley, spans_of, without
-from saliency_widget.protocol import to_kernel
+from saliency_widget.protocol import PROTOCOL, to_kernel
 from saliency_widget.remote import Remote, RemoteJob
 from saliency_widget.widget import SaliencyWidget
 
@@ -46,7 +46,7 @@ class Page:
             self.backend.receive({"type": "ack", "seq": message["seq"]})
 
     def start(self) -> Page:
-        self.say("hello", protocol=1)
+        self.say("hello", protocol=PROTOCOL)
         self.backend.start()
         return self
 
@@ -280,7 +280,7 @@ def test_the_widget_waits_saves_and_is_asked_for_another_map() -> None:
         w = SaliencyWidget(RemoteJob(client=at(server), question=remote_question(TEXT, LABELS)))
         a = w.wait(GUARD)
         assert (a.method, w.error, w.explanations, w.comparison) == ("occlusion", None, (), None)
-        assert KEY not in json.dumps(w.get_state(), default=str) + repr(w) + w._static_html()
+        assert KEY not in json.dumps(w.get_state(), default=str) + repr(w) + w.attribution.to_html()
         w.selection = 1
         assert w.value is not None
         assert w.value.target == "negative"

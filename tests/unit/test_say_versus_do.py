@@ -21,6 +21,7 @@ from saliency_widget.explanation.local import asked
 from saliency_widget.explanation.placing import place
 from saliency_widget.export.color import swatch
 
+from .. import families
 from ..families import made
 
 REVIEW = "a bad cab, the dad's bat"
@@ -29,11 +30,8 @@ OTHER = "the bat and a cab"
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    """Its positions are angles, so any number of them will do."""
-    found = made("llama")
-    found.model.config.max_position_embeddings, before = 8192, found.model.config.max_position_embeddings
-    yield found
-    found.model.config.max_position_embeddings = before
+    with families.roomy() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -286,7 +286,7 @@ def test_several_parameters_that_are_refused() -> None:
 @pytest.mark.parametrize("headers", [{}, {"retry_after": "1"}])
 def test_a_busy_server_is_asked_again(status: int, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers the second time, after the time it asked for; on_text is called all the while."""
-    monkeypatch.setattr(server_client, "_TEXT_INTERVAL", 0.01)
+    monkeypatch.setattr(server_client, "TEXT_INTERVAL", 0.01)
     heard: list[str] = []
     with scripted(says({"error": {"message": "busy"}}, status, **headers), writes("a")) as server:
         reply = ask(at(server, max_retries=1), on_text=heard.append)

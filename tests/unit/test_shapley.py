@@ -23,7 +23,7 @@ from saliency_widget.attribution.problem import Chunk, Problem, Progress, Spot
 from saliency_widget.attribution.shapley import ShapleySettings, shapley
 from saliency_widget.attribution.subsets import subsets
 from saliency_widget.errors import Cancelled, InputError, UnknownName
-from saliency_widget.export.reading import notes
+from saliency_widget.export.notes import notes
 from saliency_widget.types import Target
 
 from ..families import made
@@ -149,7 +149,7 @@ def test_shapley_values_add_up_to_what_the_text_without_the_units_lacks(calls: i
 
 def test_when_all_pairs_are_drawn_the_values_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 11 units, one more than are counted, where nothing is precise enough: 1,023 pairs and the two ends."""
-    monkeypatch.setattr(module, "_PRECISE", 0.0)
+    monkeypatch.setattr(module, "PRECISE", 0.0)
     groups = {"word": [max(row - 3, 0) for row in range(N)]}
     units = [[1, 2, 3], *([row] for row in range(4, 14))]
     problem = problem_of(crossed, targets=TARGETS[:1], groups=groups, settings={"unit": "word"})
@@ -446,7 +446,7 @@ def test_the_page_hears_each_column_again_and_again_with_its_errors(harness: Any
             heard.append((message["col"], scores, errors))
         listen(message, buffers)
 
-    h.controller._sender._send = hear
+    h.hear = hear
     h.start()
     a = h.settled()
     assert a.errors is not None

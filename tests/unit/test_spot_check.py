@@ -106,7 +106,7 @@ def test_a_wrong_gradient_is_an_error_that_names_both_numbers(
 
 def test_a_wrong_drop_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The texts of a pack are exchanged: each unit gets the drop of its neighbour."""
-    right = reading._ends
+    right = reading.read_ends
 
     def exchanged(*given: Any) -> Any:
         ends = right(*given)
@@ -114,7 +114,7 @@ def test_a_wrong_drop_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
     model = make("llama")
     asked(model, "occlusion")  # by now packs of this length are known to be right
-    monkeypatch.setattr(reading, "_ends", exchanged)
+    monkeypatch.setattr(reading, "read_ends", exchanged)
     with pytest.raises(BadScores, match="Occlusion was checked"):
         asked(model, "occlusion")
 

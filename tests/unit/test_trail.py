@@ -11,6 +11,7 @@ import torch
 import saliency_widget as sw
 from saliency_widget.attribution.pipeline import check_question
 from saliency_widget.errors import Cancelled, InputError
+from saliency_widget.protocol import PROTOCOL
 
 from ..families import made, make
 from .harness import TARGET, TEXT, before_each_pass
@@ -241,7 +242,7 @@ def test_a_page_that_comes_later_hears_the_trail_before_the_text(opened, tiny_mo
     h.say("branch", col=3, token=21)
     h.settled()
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     order = [m["type"] for m in h.messages]
     assert order[:4] == ["hello", "trail", "document", "tokens"]
@@ -372,7 +373,7 @@ def test_a_second_page_that_opens_while_a_branch_is_written_hears_all_of_it(open
     def open_page(*_: Any) -> None:
         passes.append(1)
         if len(passes) == 3:
-            h.say("hello", protocol=1)
+            h.say("hello", protocol=PROTOCOL)
 
     with before_each_pass(tiny_model, open_page):
         h.say("branch", col=1, token=21)

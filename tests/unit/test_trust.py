@@ -11,6 +11,7 @@ import pytest
 
 import saliency_widget as sw
 from saliency_widget.evaluation.faithfulness.evaluation import Evaluation
+from saliency_widget.protocol import PROTOCOL
 
 from .harness import TARGET, TEXT, before_each_pass
 
@@ -140,13 +141,13 @@ def test_a_page_that_comes_later_gets_what_was_found(tiny_model: Any, harness: A
         h.say("evaluate", cols=[col])
         h.settled()
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     assert sorted(message["key"] for message in told(h)) == ["0-0", "1-1"]
     h.say("keep", text="the cab and the b")
     h.settled()
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     assert told(h) == []
 
@@ -232,7 +233,7 @@ def test_what_is_looked_at_ahead_says_nothing_and_is_not_looked_at_again(tiny_mo
     h.say("evaluate", cols=[0], ahead=True)
     h.settled()
     assert {message["type"] for message in h.messages[before:]} <= {"heard", "menu"}
-    known = h.controller._model.shadow().facts.found
+    known = tiny_model.shadow().facts.found
     assert "removal" in known
     h.say("evaluate", cols=[0])
     h.settled()

@@ -13,6 +13,7 @@ import saliency_widget as sw
 from saliency_widget.evaluation.sanity import checks
 from saliency_widget.evaluation.sanity.checks import sanity
 from saliency_widget.evaluation.sanity.soundness import Sanity, label_of, value_of
+from saliency_widget.protocol import PROTOCOL
 
 from ..conftest import tiny
 from .harness import TARGET, TEXT, before_each_pass
@@ -97,7 +98,7 @@ def test_one_map_can_be_checked_by_itself_and_the_others_later(tiny_model: Any, 
     h.say("sanity", cols=[1], ahead=True)
     h.settled()
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     told = {m["key"]: [one["complete"] for one in m["maps"]] for m in h.of("sanity")}
     assert told == {"0-0": [True, True], "1-1": [False, False]}

@@ -11,6 +11,7 @@ import torch
 
 from saliency_widget.errors import Cancelled
 from saliency_widget.models.classifier import ClassifierModel
+from saliency_widget.protocol import PROTOCOL
 
 from ..families import CLASSIFIERS, SEQ2SEQ, Column, made, plain_logits
 from .harness import before_each_pass
@@ -214,7 +215,7 @@ def test_what_is_tried_is_told_to_the_page_that_asked_and_to_no_later_one(opened
     undone = {"rows": [], "operator": None, "before": [], "after": [], "others": []}
     assert tried(h, request=9) == {**told, "request": 9, **undone}
     h.messages.clear()
-    h.say("hello", protocol=1)
+    h.say("hello", protocol=PROTOCOL)
     h.settled()
     assert h.of("map")
     assert not h.of("what_if")

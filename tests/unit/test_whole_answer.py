@@ -8,21 +8,17 @@ import numpy as np
 import pytest
 
 import saliency_widget as sw
-from saliency_widget.session import maps
+from saliency_widget.protocol import PROTOCOL
+from saliency_widget.session import filling
 from saliency_widget.session.pace import Pace
+from saliency_widget.session.patience import Patience
 
 from ..families import made
 from .harness import TARGET, TEXT
 
 PROMPT = {"text": TEXT, "target": TARGET}
+NO_PATIENCE = Patience(seconds=0.0, large=1)  # any map of several targets takes too long
 CLOSE = {"rtol": 1e-4, "atol": 1e-9}  # what passes of other lengths round otherwise
-
-
-@pytest.fixture
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let any map of several targets take too long."""
-    monkeypatch.setattr(maps, "_PATIENCE", 0.0)
-    monkeypatch.setattr(maps, "_LARGE", 1)
 
 
 def idle(h: Any) -> None:
@@ -35,13 +31,12 @@ def columns_of(h: Any) -> dict[int, np.ndarray]:
     return {col: scores for (of, col), scores in h.columns.items() if of == name}
 
 
-@pytest.mark.usefixtures("no_patience")
 @pytest.mark.parametrize("family", ["llama", "gpt2", "marian"])
 @pytest.mark.parametrize("method", ["saliency", "integrated_gradients"])
 def test_the_whole_answer_comes_first_and_is_a_span(harness, family: str, method: str) -> None:
     """The only column is the span's of `attribute`; the others have a price. Python has the same map."""
     model = made(family)
-    h = harness(model, method=method, **PROMPT)
+    h = harness(model, patience=NO_PATIENCE, method=method, **PROMPT)
     h.start()
     idle(h)
     n = h.last("map")["n_cols"]
@@ -58,9 +53,8 @@ def test_the_whole_answer_comes_first_and_is_a_span(harness, family: str, method
     assert "spot_check" in published.diagnostics
 
 
-@pytest.mark.usefixtures("no_patience")
 def test_a_word_that_is_looked_at_is_computed_and_no_other(tiny_model, harness) -> None:
-    h = harness(tiny_model, **PROMPT)
+    h = harness(tiny_model, patience=NO_PATIENCE, **PROMPT)
     h.start()
     idle(h)
     h.say("focus", col=5, n_cols=2)
@@ -75,11 +69,10 @@ def test_a_word_that_is_looked_at_is_computed_and_no_other(tiny_model, harness) 
     assert h.last("rest")["n_cols"] == len(words) - len(columns_of(h))
 
 
-@pytest.mark.usefixtures("no_patience")
 @pytest.mark.parametrize("by", ["the page", "wait"])
 def test_all_columns_come_when_they_are_asked_for(tiny_model, harness, by: str) -> None:
     """`wait` asks for them too: Python gets a whole map."""
-    h = harness(tiny_model, **PROMPT)
+    h = harness(tiny_model, patience=NO_PATIENCE, **PROMPT)
     h.start()
     idle(h)
     whole = sw.attribute(tiny_model, **PROMPT, progress=False)
@@ -99,19 +92,17 @@ def computes_all(h: Any) -> None:
     assert len(columns_of(h)) == len(h.controller.attribution.cols)
 
 
-@pytest.mark.usefixtures("no_patience")
 @pytest.mark.parametrize("method", ["attention", "occlusion"])
 def test_a_method_whose_cost_does_not_grow_with_targets_computes_all(tiny_model, harness, method: str) -> None:
-    computes_all(harness(tiny_model, method=method, **PROMPT))
+    computes_all(harness(tiny_model, patience=NO_PATIENCE, method=method, **PROMPT))
 
 
-@pytest.mark.usefixtures("no_patience")
 def test_a_new_page_hears_the_whole_answer_and_the_price(tiny_model, harness) -> None:
-    h = harness(tiny_model, **PROMPT)
+    h = harness(tiny_model, patience=NO_PATIENCE, **PROMPT)
     h.start()
     idle(h)
     heard = len(h.messages)
-    h.controller.receive({"type": "hello", "protocol": 1})
+    h.controller.receive({"type": "hello", "protocol": PROTOCOL})
     idle(h)
     again = h.messages[heard:]
     columns = [m for m in again if m["type"] == "column"]
@@ -123,10 +114,9 @@ def test_a_short_text_is_computed_as_it_is(tiny_model, harness) -> None:
     computes_all(harness(tiny_model, **PROMPT))
 
 
-@pytest.mark.usefixtures("no_patience")
 def test_back_at_a_text_its_whole_answer_is_there(tiny_model, harness) -> None:
     """It is sent again with its map, and not computed again."""
-    h = harness(tiny_model, **PROMPT)
+    h = harness(tiny_model, patience=NO_PATIENCE, **PROMPT)
     h.start()
     idle(h)
     first = h.last("map")["map"]
@@ -150,7 +140,7 @@ def test_the_time_of_a_first_column_is_no_price(tiny_model, harness, monkeypatch
         def elapsed(self) -> float:
             return next(seconds, 0.001)
 
-    monkeypatch.setattr(maps, "Pace", Slow)
+    monkeypatch.setattr(filling, "Pace", Slow)
     h = harness(tiny_model, text=TEXT, max_new_tokens=8)
     h.start()
     idle(h)

@@ -18,10 +18,11 @@ from jupyter_client.manager import start_new_kernel
 
 from saliency_widget import OpenAIClient
 from saliency_widget.attribution.pipeline import check_question
-from saliency_widget.controller import Job
 from saliency_widget.errors import Cancelled, InputError, ServerError, UnknownName
 from saliency_widget.models.text.prompting import check_prompt
-from saliency_widget.session import maps
+from saliency_widget.protocol import PROTOCOL
+from saliency_widget.session.executor import Job
+from saliency_widget.session.patience import Patience
 from saliency_widget.session.turns import lock_of
 from saliency_widget.widget import SaliencyWidget
 
@@ -35,11 +36,10 @@ from .waiting import GUARD, wait_for
 def make():
     opened: list[SaliencyWidget] = []
 
-    def make(model: Any, text: str = "the cab and", target: str = " the dog", explainer: Any = None) -> SaliencyWidget:
+    def make(model: Any, text: str = "the cab and", target: str = " the dog", **job: Any) -> SaliencyWidget:
         question = check_question("saliency", "probability", {})
         prompt = check_prompt(text, target=target)
-        job = Job(model=model, prompt=prompt, question=question, max_new_tokens=8, explainer=explainer)
-        opened.append(SaliencyWidget(job))
+        opened.append(SaliencyWidget(Job(model=model, prompt=prompt, question=question, max_new_tokens=8, **job)))
         return opened[-1]
 
     before = threading.enumerate()
@@ -366,7 +366,7 @@ def test_another_text_takes_the_value_away(tiny_model, make) -> None:
     w = make(tiny_model)
     w.wait(GUARD)
     w.selection = 1
-    says(w, {"type": "hello", "protocol": 1})
+    says(w, {"type": "hello", "protocol": PROTOCOL})
     heard: list[Any] = []
     w.observe(lambda change: heard.append(change["new"]), "value")
     says(w, {"type": "branch", "col": 1, "token": w.value.tokens[0].id + 1})
@@ -378,7 +378,7 @@ def test_another_text_takes_the_value_away(tiny_model, make) -> None:
 KERNEL = """
 import sys, threading, ipywidgets
 from saliency_widget.attribution.pipeline import check_question
-from saliency_widget.controller import Job
+from saliency_widget.session.executor import Job
 from saliency_widget.models.text.prompting import check_prompt
 from saliency_widget.widget import SaliencyWidget
 from tests.families import made
@@ -421,11 +421,9 @@ def test_in_a_kernel_observers_run_where_cells_run_and_their_output_is_caught() 
     assert "[(' a', True, True)]\n" in "".join(heard)
 
 
-def test_a_map_of_the_whole_answer_is_no_map_of_its_first_word(tiny_model, make, monkeypatch) -> None:
+def test_a_map_of_the_whole_answer_is_no_map_of_its_first_word(tiny_model, make) -> None:
     """A map that takes long has no value for a word before its column is there; `wait` gives all columns."""
-    monkeypatch.setattr(maps, "_PATIENCE", 0.0)
-    monkeypatch.setattr(maps, "_LARGE", 1)
-    w = make(tiny_model)
+    w = make(tiny_model, patience=Patience(seconds=0.0, large=1))
     wait_for(lambda: w.attribution is not None, lambda: w.error)
     assert len(w.attribution.cols) == 1
     w.selection = 0

@@ -10,7 +10,7 @@ export type Side = Stand["side"];
 export type Tooltip = {
   /** Only what can be pressed in it feels the mouse. */
   element: HTMLElement;
-  /** What it says is drawn again when what it is made from changes: another map under a mouse that stands still. */
+  /** Its text is drawn again when its sources change: another map under a mouse that stands still. */
   show(anchor: Anchor, content: () => TemplateResult, side?: Side): void;
   hide(): void;
 };

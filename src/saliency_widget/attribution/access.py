@@ -7,24 +7,16 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
     from ..models.inside.attention import Recorder
+    from ..models.inside.removal import Tree, Without
 
 # (embeddings [batch, m, d], positions [k] < m) → logits and head at these positions. m may be less than the whole.
 Network = Callable[["torch.Tensor", "torch.Tensor"], "Output"]
 # ((start, embeddings [s, d] of the rows from start on) a changed text, positions [k]) → logits and head [1, p, …]: of
 # each text in turn at those of the positions that are not before its start.
 Ends = Callable[[Sequence[tuple[int, "torch.Tensor"]], "torch.Tensor"], "Output"]
-# (embeddings [m, d], what stands in [m, d], masks of kept rows [s, m], texts [p], rows [p]) → logits [p, vocabulary] at
-# the kept row rows[i] of the text that mask texts[i] leaves.
-Without = Callable[
-    ["torch.Tensor", "torch.Tensor", "NDArray[np.bool_]", "NDArray[np.intp]", "NDArray[np.intp]"], "torch.Tensor"
-]
-# (embeddings [m, d], rows [r], nodes that each sees [r, r], nodes [p]) → logits [p, vocabulary].
-Tree = Callable[["torch.Tensor", "NDArray[np.intp]", "NDArray[np.bool_]", "NDArray[np.intp]"], "torch.Tensor"]
 _OFFERED = "a method is offered only where it can run"
 
 

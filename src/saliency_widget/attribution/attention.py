@@ -106,7 +106,7 @@ class _PooledWeights:
         self._calls = 0
 
     def add(self, layer: int, start: int, weights: torch.Tensor) -> None:
-        """A block of one layer: [heads, block, keys]."""
+        """Add a block of one layer: [heads, block, keys]."""
         self._layers.add(layer)
         chosen = self._settings
         if chosen.layer not in (None, layer):

@@ -72,7 +72,7 @@ def attribute(
         span: explain the written tokens first … last together, `(first, last + 1)`: one column, the sum of their
             objectives.
         through: the name of a segment, such as "thinking", by way of which the map also takes two steps back: `hops`
-            of the result, each a map of its own. What the model wrote as its thinking is such a segment. The columns
+            of the result, each a map of its own. The thinking that the model wrote is such a segment. The columns
             are then those of the answer. It takes a method without signs.
         max_new_tokens: the number of tokens, at most, that the model writes greedily.
         memory_budget: bytes of the device's memory that the work may use; default: half of the free memory.
@@ -111,7 +111,7 @@ def attribute(
     check_max_new_tokens(max_new_tokens)
     memory.check_budget(memory_budget)
     where = None if span is None else check_span(span)
-    bars = _Bars(question.card.label) if progress else None
+    bars = Bars(question.card.label) if progress else None
 
     def tell(*how_far: Any) -> None:
         if bars is not None:
@@ -164,7 +164,7 @@ def check_remote(model: Any, text: Any, labels: Any, others: Mapping[str, Any]) 
     return text
 
 
-class _Bars:
+class Bars:
     """Progress bars for writing and then for attribution, drawn by the waiting thread.
 
     `at`: the stage, its progress and its total, set by the working thread.
@@ -177,6 +177,7 @@ class _Bars:
         self._bar: Any = None
 
     def draw(self) -> None:
+        """Draw the bar of the stage as far as it is."""
         from tqdm.auto import tqdm
 
         if not self.at:
@@ -189,6 +190,7 @@ class _Bars:
         self._bar.update(max(0, done - self._bar.n))
 
     def close(self) -> None:
+        """End the bar that is drawn, if there is one."""
         if self._bar is not None:
             self._bar.total = self._bar.n  # after an early end, a bar below 100 % looks like a failure
             self._bar.close()

@@ -55,6 +55,14 @@ class Card:
     reference: str = ""
 
 
+# Sentences that two cards share.
+_SPEAKS = "Purple: this {word} speaks for {target}; orange: against it."
+_NO_TARGET = "It does not know which word is asked about: only from where the model looked."
+_NOT_USED = "Looking is not using: high weight proves no influence (Jain & Wallace 2019)."
+_RULES = "The rules are choices; other rules give other maps."
+_FEW_STEPS = "With too few steps the sum misses the change; the diagnostics say by how much."
+
+
 OURS: dict[str, Card] = {
     card.id: card
     for card in (
@@ -87,9 +95,9 @@ OURS: dict[str, Card] = {
             reads="How much the position that predicts the word looks at this token, averaged over all heads and "
             "layers unless one is chosen.",
             caveats=(
-                "It does not know which word is asked about: only from where the model looked.",
+                _NO_TARGET,
                 "The first token is often a resting place for attention that is not needed.",
-                "Looking is not using: high weight proves no influence (Jain & Wallace 2019).",
+                _NOT_USED,
             ),
             reference="Bahdanau et al. 2015, arXiv:1409.0473; Jain & Wallace 2019, arXiv:1902.10186",
         ),
@@ -119,7 +127,7 @@ OURS: dict[str, Card] = {
             unit="contribution",
             cost="one backward pass per target",
             work=Work(per_target=3),
-            says="Purple: this {word} speaks for {target}; orange: against it.",
+            says=_SPEAKS,
             reads="What this token's embedding would have contributed if the model were linear: its gradient times "
             "itself. Purple speaks for the word, orange against it.",
             caveats=(
@@ -142,7 +150,7 @@ OURS: dict[str, Card] = {
             caveats=(
                 "It depends on the baseline: against another one the map is another.",
                 "The texts on the way, half faded, are none the model was trained on.",
-                "With too few steps the sum misses the change; the diagnostics say by how much.",
+                _FEW_STEPS,
             ),
             reference="Sundararajan et al. 2017, arXiv:1703.01365",
         ),
@@ -179,7 +187,7 @@ OURS: dict[str, Card] = {
             reads="The objective is handed back, layer by layer, to what made it, by rules for each kind of layer.",
             caveats=(
                 "The sum is not the objective: the softmax rule keeps a part of it, by design.",
-                "The rules are choices; other rules give other maps.",
+                _RULES,
                 "Layer-wise relevance propagation is covered by patents, as its authors say of their own code (LXT).",
             ),
             reference="Achtibat et al. 2024, arXiv:2402.05602",
@@ -193,12 +201,12 @@ OURS: dict[str, Card] = {
             unit="contribution",
             cost="one backward pass per target",
             work=Work(per_target=4),
-            says="Purple: this {word} speaks for {target}; orange: against it.",
+            says=_SPEAKS,
             reads="The gradient times what makes this token differ from a space; its backward pass does not let "
             "attention hide a token where another says the same. It explains the logit, unless another objective is "
             "asked for.",
             caveats=(
-                "The rules are choices; other rules give other maps.",
+                _RULES,
                 "The scores do not sum to anything, and a space itself scores 0.",
                 "A logit means nothing alone: all logits may rise together, so that no probability changes.",
             ),
@@ -216,7 +224,7 @@ OURS: dict[str, Card] = {
             reads="How much of this token arrives where the word is predicted, if in every layer half of what a "
             "position has stays there, and half is handed over as attention says.",
             caveats=(
-                "It does not know which word is asked about: only from where the model looked.",
+                _NO_TARGET,
                 "What a layer computes besides is left out, and so is how large a value it passes on.",
                 "The deeper the model, the more of it ends at the first token, and the more alike the maps are.",
             ),
@@ -314,7 +322,7 @@ OF_INSEQ: dict[str, Card] = {
             caveats=(
                 _SAME,
                 "End-of-text tokens, and what a decoder begins with, are their own baseline here: they score 0.",
-                "With too few steps the sum misses the change; the diagnostics say by how much.",
+                _FEW_STEPS,
             ),
         ),
         _inseq(
@@ -387,7 +395,7 @@ OF_INSEQ: dict[str, Card] = {
             caveats=(
                 _SAME,
                 "Of a translation model, source and text each sum to 1: by two kinds of attention.",
-                "Looking is not using: high weight proves no influence (Jain & Wallace 2019).",
+                _NOT_USED,
             ),
         ),
     )

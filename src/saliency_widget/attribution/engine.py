@@ -87,7 +87,7 @@ def run(
             continue
         for j, col in enumerate(chunk.cols):
             try:
-                check_column(chunk.scores[:, j], problem, col, label, may_be_zero=explains)
+                check_scores(chunk.scores[:, j], problem, col, label, may_be_zero=explains)
             except BadScores:
                 if j:  # the good ones before it are kept
                     kept = {name: values[:j] for name, values in chunk.diagnostics.items()}
@@ -144,7 +144,7 @@ def in_chunks(
         take = size
 
 
-def check_column(
+def check_scores(
     column: NDArray[np.float32], problem: Problem, col: int, label: str, *, may_be_zero: bool = False
 ) -> None:
     """Reject a column with a NaN or infinite score, and a column of zeros, unless plain passes agree with it.

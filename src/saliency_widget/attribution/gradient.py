@@ -232,7 +232,7 @@ def _lifted(problem: Problem, points: torch.Tensor, atoms: Atoms, lift: int) -> 
 
 @contextmanager
 def _refused_by_the_model() -> Iterator[None]:
-    """A model whose code asserts that it is in training, to go backward, has no gradient here (Reformer).
+    """Enter a context in which a model whose code goes backward only in training (Reformer) is refused in words.
 
     Raises: UnsupportedMethod.
     """

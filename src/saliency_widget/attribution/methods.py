@@ -181,7 +181,7 @@ def why_not(card: Card, model: Model) -> str | None:
 
 def on(card: Card, model: Model) -> Card:
     """Return the card for a model: it also names what the method leaves out there, as far as the probe knows."""
-    facts = model._facts  # noqa: SLF001 (None of a model that was not run)
+    facts = model.facts_so_far
     if facts is None or not facts.reads_ids or card.family not in ("gradient", "relevance"):
         return card
     left_out = "On this model it leaves out what token ids do elsewhere than in the embedding: see occlusion."

@@ -23,7 +23,6 @@ from ..models.text.prompting import Encoded, Prompt
 from ..models.text.units import unit_numbers
 from ..types import Objective, Request
 from . import engine, masking, memory
-from .attention import every_head
 from .cards import Card
 from .hops import hops_of
 from .methods import card_named, method_for, method_of, settings_of
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from ..models.steps import Step
     from ..models.text.document import Document
     from .access import Network, Output
-
-_MAX_HEAD_WEIGHTS = 4_000_000  # attention weights of all heads that a page is sent: 16 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,28 +345,6 @@ def steps_without(
         for col, step in zip(cols, steps_of(problem, cols, logits), strict=True):
             found[col] = step
     return found, operator, reason
-
-
-def heads(
-    model: Model, document: Document, col: int, memory_budget: int | None = None
-) -> tuple[list[int], NDArray[np.float32]]:
-    """Return the attention weights of every head of every layer for one target. `model` is a shadow.
-
-    Return the layers that have attention, and weights in [0, 1], float32 [layers, heads, n_rows]: each head's weights
-    are the scores of `attention` with `layer=` and `head=`. NaN where a layer has fewer heads or the target does not
-    see the row.
-    Raises: InputError if there is no such column or the weights are too many for a page; UnsupportedMethod.
-    """
-    check_column(col, document)
-    question = check_question("attention", "probability", {}, col=col)
-    method_for(question.card, model, question.settings)
-    n = model.n_layers * model.n_heads * len(document.rows)
-    if n > _MAX_HEAD_WEIGHTS:
-        raise InputError(
-            f"The heads of all layers have {n:,} attention weights on this text: too many to show.",
-            cure='Ask for one head: method="attention" with layer= and head=.',
-        )
-    return every_head(problem_of(model, question.request(model, document), document, memory_budget), col)
 
 
 def check_column(col: int, document: Document) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _UNITS = ("token", "word", "sentence", "segment", "coarse_to_fine")
 _LEAST, _ENOUGH = 4, 8  # calls for each unit: of the first estimate, below which there is none; before precision counts
-_PRECISE = 0.1  # 1.96 standard errors as a share of the largest score of a column
+PRECISE = 0.1  # 1.96 standard errors as a share of the largest score of a column
 _GROWTH = 1.5  # of the number of calls, from one estimate to the next
 _FAR = 10.0  # times too imprecise: more is not told from an error that is not known
 
@@ -277,7 +277,7 @@ def _values_of(game: _Game) -> Numbers:
 
 def _imprecision(made: Estimate) -> Numbers:
     """Return 1.96 times the largest standard error of each column [k], in units of what is small enough."""
-    bars, enough = 1.96 * made.errors.max(axis=0), _PRECISE * np.abs(made.values).max(axis=0)
+    bars, enough = 1.96 * made.errors.max(axis=0), PRECISE * np.abs(made.values).max(axis=0)
     off: Numbers = np.where(bars > 0, bars / np.maximum(enough, np.finfo(float).tiny), 0.0)
     return np.minimum(np.nan_to_num(off, nan=_FAR), _FAR)
 

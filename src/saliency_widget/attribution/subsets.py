@@ -15,7 +15,7 @@ from .operators import last_kept, measure
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .access import Tree
+    from ..models.inside.removal import Tree
     from .operators import Intact, Keep
 
 MOST_UNITS = 10

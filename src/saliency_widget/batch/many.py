@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Compute: TypeAlias = Callable[[Iterator[Row]], Iterator[list[Record]]]
 
 ENGINES = ("local", "ray")
-_AHEAD = 256  # rows that are looked at together, so that texts of equal lengths meet
+AHEAD = 256  # rows that are looked at together, so that texts of equal lengths meet
 _LONGEST = 30.0  # seconds of work that a part may hold, if its texts take so long
 
 
@@ -224,7 +224,7 @@ def _here(job: _Job, writer: _Writer, check: Callable[[], None]) -> tuple[str, C
     writer.before = worker.check_weights
 
     def computed(todo: Iterator[Row]) -> Iterator[list[Record]]:
-        while ahead := list(islice(todo, _AHEAD)):
+        while ahead := list(islice(todo, AHEAD)):
             yield from worker.lines(ahead)
 
     return settings, computed

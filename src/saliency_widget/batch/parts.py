@@ -92,7 +92,7 @@ def is_run(folder: Path) -> bool:
 def alone_in(folder: Path) -> Iterator[None]:
     """Make the folder, and enter a context in which no other process writes to it.
 
-    What a process left half-written when it was killed is removed.
+    Files that a killed process left half-written are removed.
     Raises: InputError if another process is at work there; FileError.
     """
     made_folder(folder)

@@ -110,7 +110,7 @@ class Worker:
         return line | {"seconds": text.seconds, "not_evaluated": text.not_evaluated, "not_said": text.not_said}
 
     def _try(self, texts: Sequence[_Text], work: Callable[[Any], None]) -> None:
-        """Do the work on one text; its error is a part of its line. What concerns all texts goes on up."""
+        """Do the work on one text; its error is a part of its line. An error that concerns all texts is raised."""
         for text in texts:
             try:
                 work(text)

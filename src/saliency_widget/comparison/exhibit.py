@@ -12,9 +12,10 @@ from ..checks import one_of
 from ..errors import InputError
 from ..protocol import to_page
 from ..session.answering import answer
-from ..session.messages import menu_message, status, tokens_message, wire_step
+from ..session.messages import failed, menu_message, status, tokens_message, wire_step
 from ..session.sender import Send, Sender
 from ..session.shelf import Shelf
+from ..session.tasks import cols_of
 
 if TYPE_CHECKING:
     from ..attribution.cards import Card
@@ -111,12 +112,15 @@ class Exhibit:
 
     def receive(self, message: to_kernel.ToKernel) -> None:
         """Handle a message of the page."""
-        answer(self._sender, message, self._receive)
+        answer(self._sender, message, self._receive, self._fail)
+
+    def _fail(self, kind: str, message: str, cure: str) -> None:
+        self._sender.tell(failed(kind, message, cure))
 
     def _receive(self, message: to_kernel.ToKernel) -> None:
         match message["type"]:
             case "focus":
-                self.prefer(message["col"], message["n_cols"])
+                self.prefer(cols_of(message))
             case "cancel":
                 pass  # nothing runs
             case "ask" if not message.get("settings") and "foil" not in message:
@@ -127,9 +131,9 @@ class Exhibit:
             case _:
                 raise InputError(self._of.closed[0], cure=self._of.closed[1])
 
-    def prefer(self, col: int, n: int = 1) -> None:  # noqa: ARG002 (all columns are there)
-        """Send this column next, because the user looks at it."""
-        self._sender.prefer(col)
+    def prefer(self, cols: range) -> None:
+        """Send these columns first, because the user looks at them: all are there."""
+        self._sender.prefer(cols)
 
     def cancel(self) -> None:
         """Do nothing: no task runs."""

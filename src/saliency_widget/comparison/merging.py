@@ -84,8 +84,8 @@ class Merged:
     def difference(self, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return A's shares less B's: float32 [n_rows, n_cols], NaN where one of them has none.
 
-        `ours`, `theirs`: the shares, spread over the merged text. What was replaced is one input: each of its tokens
-        holds what A's tokens have together, less what B's have.
+        `ours`, `theirs`: the shares, spread over the merged text. A place where inputs were replaced is one input: each
+        of its tokens holds what A's tokens have together, less what B's have.
         """
         by = ours - theirs
         for place in self.replaced:
@@ -357,7 +357,7 @@ def _own(a: Sequence[Token], b: Sequence[Token], pair: Pair) -> Token:
 def _units(
     a: Sequence[Token], b: Sequence[Token], pairs: Sequence[Pair], unit: Unit, replaced: Sequence[Replaced] = ()
 ) -> list[int]:
-    """The word, sentence or segment of each merged token, counted anew. Neighbours share one where they do in A.
+    """Return the word, sentence or segment of each merged token, counted anew. Neighbours share one where they do in A.
 
     A token that B alone has goes with the nearest one of its unit in B that both have, rather one before it. A place
     is of one unit.

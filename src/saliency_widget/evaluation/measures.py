@@ -310,7 +310,7 @@ def figures(
     k = max(1, n // 5) if k is None else whole_number("k", k, least=1, cure="Leave it out for a fifth of the words.")
     k = max(1, min(k, n))
     reason = _nothing_to_measure(x, y)
-    pair = None if reason else Pair(_side(x), _side(y), _shuffles(n, draws, seed), k)
+    pair = None if reason else Pair(_side(x), _side(y), shuffles(n, draws, seed), k)
     return [_figure(measure, pair, n, k, reason, signed) for measure in MEASURES.values()]
 
 
@@ -359,7 +359,7 @@ def _places(values: Floats) -> tuple[Ints, Ints]:
     return (np.cumsum(counts) - counts)[kinds], counts[kinds]
 
 
-def _shuffles(n: int, draws: int, seed: int) -> Ints:
+def shuffles(n: int, draws: int, seed: int) -> Ints:
     """Return permutations of n words, [1 + draws, n]: the identity, then shuffles, or each order once if few exist."""
     if n <= 12 and factorial(n) <= draws:  # the factorial of a large n has thousands of digits
         return np.array([range(n), *permutations(range(n))])

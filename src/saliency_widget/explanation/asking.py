@@ -74,24 +74,24 @@ class Inquiry:
 
     @property
     def template(self) -> str:
-        """The prompt with its fields still open."""
+        """Return the prompt with its fields still open."""
         return self.prompt or template_for(self.kind, self.choice or NOTHING)
 
     @property
     def content(self) -> str:
-        """The text that the LLM reads."""
+        """Return the text that the LLM reads."""
         template = with_labels(self.template, self.decides)
         labels = {"labels": self.decides.listed} if "{labels}" in template else {}
         return fill(template, **self.fields, **labels, review=self.review)
 
     @property
     def with_numbers(self) -> Inquiry:
-        """Of kind "why": the same question, which also asks for a number a word."""
+        """Return a question of kind "why" that also asks for a number a word."""
         return replace(self, prompt=f"{self.template}\n\n{WHY_SCORES}")
 
     @property
     def messages(self) -> list[Message]:
-        """The question as a chat."""
+        """Return the question as a chat."""
         told: list[Message] = [] if self.system is None else [{"role": "system", "content": self.system}]
         return [*told, {"role": "user", "content": self.content}]
 
@@ -187,7 +187,7 @@ def _decided(choice: Choice, probabilities: Sequence[float]) -> dict[str, Any]:
 
 
 def _together(free: Reply, last: Reply) -> Reply:
-    """The last reply with what both cost."""
+    """Return the last reply with the cost of both."""
     return last._replace(
         prompt_tokens=(free.prompt_tokens or 0) + (last.prompt_tokens or 0),
         reasoning_tokens=None
@@ -200,9 +200,9 @@ def _together(free: Reply, last: Reply) -> Reply:
 
 
 def _scores_of_server(client: Client, request: Inquiry, on_news: Callable[[News], None]) -> Explanation:
-    """In the form of a JSON schema where the server offers it, else freely; once more where nothing can be read.
+    """Ask in the form of a JSON schema where the server offers it, else freely; once more where nothing can be read.
 
-    An empty answer is not asked for again: it would be paid for again. What fails the second time loses nothing.
+    An empty answer is not asked for again: it would be paid for again. A second failure loses nothing.
     """
     free_form = request.guided is False or request.kind == "why"  # a reason in words has no schema
     schema = None if free_form else schema_of(request.decides, order_of(request.template))

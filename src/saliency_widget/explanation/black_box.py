@@ -48,7 +48,7 @@ class Said(NamedTuple):
 
 
 class TokenClient(Protocol):
-    """A model whose answers are told by first tokens, or drawn. What was answered before is not asked again.
+    """A model whose answers are told by first tokens, or drawn. No request is sent twice.
 
     `repeat`: the same question with another number is asked anew.
     """
@@ -81,8 +81,8 @@ def server_map(
 ) -> Attribution:
     """Return the map [units, labels] of a text for the labels that a server's model chooses between.
 
-    How many requests there will be, and of how many tokens, stands in the progress bar after the first one. What was
-    answered is kept with the client: after an interrupt the rest is asked.
+    The progress bar tells the number of requests and of their tokens after the first one. Answers are kept with the
+    client: after an interrupt the rest is asked.
 
     Args:
         client: an `OpenAIClient`.

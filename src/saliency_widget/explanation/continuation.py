@@ -39,7 +39,7 @@ class Scored(NamedTuple):
 
 
 class ScoringClient(Protocol):
-    """A model that scores a given continuation. What was answered before is not asked again."""
+    """A model that scores a given continuation. No request is sent twice."""
 
     @property
     def name(self) -> str:

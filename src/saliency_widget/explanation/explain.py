@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def client_of(model_or_client: Any) -> Client:
-    """A client as it is; whatever `load_model` takes, as one. Raises: UnsupportedMethod for a model without words."""
+    """Return a client as it is, and what `load_model` takes as one. Raises: UnsupportedMethod (it writes no words)."""
     if callable(getattr(model_or_client, "answer", None)):
         client: Client = model_or_client
         return client

@@ -2,7 +2,7 @@
 
 A small model asked for `[("This", 0.1), …]` writes something else. So the list is written for it word by word, and at
 each number its own distribution over the values -1.0, -0.9 … 1.0 is read: the mean is the score, the entropy says how
-sure it is. What goes into the list is the value it finds most probable, as if it had written the list itself.
+sure it is. The value that goes into the list is the one it finds most probable, as if it had written the list itself.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class _Reader:
         self._unread += ids
 
     def choose(self, options: Sequence[str]) -> list[float]:
-        """The probability of each continuation, among these alone. Nothing is written."""
+        """Return the probability of each continuation, among these alone. Nothing is written."""
         import torch
 
         choices = [self._ids_of(option) for option in options]

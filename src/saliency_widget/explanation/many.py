@@ -25,7 +25,7 @@ def ask_all(
     """Ask for each key, some at a time, and call `heard` with each answer, in this thread.
 
     `check` is called ten times a second and may raise to stop. Then, and after the error of a question, no further
-    question is asked, and nobody waits for those that a server answers already: whoever asks keeps their answers.
+    question is asked, and nobody waits for those that a server answers already: the caller keeps their answers.
     """
     waiting: SimpleQueue[Key] = SimpleQueue()
     answers: SimpleQueue[tuple[Key, Answer | None, BaseException | None]] = SimpleQueue()

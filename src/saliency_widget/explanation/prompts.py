@@ -181,7 +181,7 @@ def with_labels(template: str, choice: Choice) -> str:
 
 
 def fill(template: str, **fields: str) -> str:
-    """The template with each `{name}` that is among the fields replaced, all at once.
+    """Return the template with each `{name}` that is among the fields replaced, all at once.
 
     Raises: InputError where the template has no place for one of them.
     """

@@ -81,12 +81,12 @@ class Explanation:
 
     @property
     def about(self) -> str:
-        """The subject of the scores: the word that was asked about, or the label that was decided on."""
+        """Return the subject of the scores: the word that was asked about, or the label that was decided on."""
         return self.target if self.target is not None else self.class_name or "its answer"
 
     @property
     def words(self) -> list[str]:
-        """The words and punctuation marks of the review."""
+        """Return the words and punctuation marks of the review."""
         return [word.text for word in self._aligned().words]
 
     @property
@@ -156,7 +156,7 @@ class Explanation:
         return self.alignment
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a word: word, start, end, importance, uncertainty, fate ("aligned", "out of range" or "missing").
+        """Return a line a word: word, start, end, importance, uncertainty, fate ("aligned", "out of range", "missing").
 
         Raises: InputError for prose.
         """
@@ -179,7 +179,7 @@ class Explanation:
 
     @property
     def summary(self) -> str:
-        """One line about what became of words and pairs: "16 of 19 words scored · 2 invented"."""
+        """Return one line about the fate of words and pairs: "16 of 19 words scored · 2 invented"."""
         alignment = self._aligned()
         said = sum(score is not None for score in alignment.scores)
         parts = [f"{said} of {len(alignment.words)} words scored"]
@@ -190,7 +190,7 @@ class Explanation:
 
     @property
     def card(self) -> ExplanationCard:
-        """The card: what was computed and on what, how to read it, what it does not prove."""
+        """Return the card: what was computed and on what, how to read it, what it does not prove."""
         tokens = [str(n) for n in (self.prompt_tokens, self.completion_tokens) if n is not None]
         how = "greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"
         about = [("model", self.model_name), ("where", self.where), ("written", how)]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..attribution.result import Attribution
 
-_TEXT_INTERVAL = 0.1  # seconds between two calls of `on_text`
+TEXT_INTERVAL = 0.1  # seconds between two calls of `on_text`
 _CLOSE_TIMEOUT = 0.5  # seconds for closing a connection
 _CONNECT_TIMEOUT = 10.0  # seconds for connecting, at most
 _MODEL_LIST_TIMEOUT = 2.0  # seconds for the list of models, which only improves an error
@@ -228,7 +228,7 @@ class OpenAIClient:
         bounds = limits.limits_of(max_tokens, request.get("max_tokens", _NO_LIMIT), self._timeout)
         call = _Call(self._request(request, max_tokens, received, left_out, bounds))
         try:
-            while not call.ended.wait(_TEXT_INTERVAL):
+            while not call.ended.wait(TEXT_INTERVAL):
                 on_text(received.text)
             on_text(received.text)
         except BaseException:

@@ -22,6 +22,7 @@ from . import color
 from .boxes import Box, boxes_of, texts
 from .figures import number, share
 from .folds import Fold, fold_at, folds_of
+from .notes import notes
 from .paint import INK, MAX_TITLES, PAPER, QUIET, painter
 from .reading import (
     Column,
@@ -34,7 +35,6 @@ from .reading import (
     label,
     likeliest,
     measured,
-    notes,
     part_mark,
     told,
     unprinted,

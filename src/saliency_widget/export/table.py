@@ -10,7 +10,8 @@ import numpy as np
 
 from ..characters import in_a_cell
 from .figures import significant
-from .reading import MINUS, Column, columns, decimals, headline, label, measured, notes
+from .notes import notes
+from .reading import MINUS, Column, columns, decimals, headline, label, measured
 from .reading import width as cells
 
 if TYPE_CHECKING:

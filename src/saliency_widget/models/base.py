@@ -107,6 +107,11 @@ class Model(ABC):
         self._bind()
 
     @property
+    def facts_so_far(self) -> probe.Facts | None:
+        """Return the facts that were found out about the model, or None if it was not run."""
+        return self._facts
+
+    @property
     def facts(self) -> probe.Facts:
         """Return the facts that probing found out about the model. Only a shadow has them."""
         assert self._facts is not None, "only a shadow is probed, and run"
@@ -326,7 +331,7 @@ class Model(ABC):
         """Return whether a pass may be given the positions of its rows."""
         return not self.has_source and self._takes("position_ids")
 
-    def _project(self, call: Callable[..., Any], positions: torch.Tensor, way: Way) -> Forward:
+    def project(self, call: Callable[..., Any], positions: torch.Tensor, way: Way) -> Forward:
         """Return logits and head at `positions` of the pass `call`, which takes the model's own options."""
         if way is Way.WHOLE:
             logits = logits_of(call())

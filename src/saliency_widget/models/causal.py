@@ -108,7 +108,7 @@ class CausalModel(Model):
             batch, m = embeddings.shape[:2]
             ids = tensor[:, :m].expand(batch, -1)
             with answering([Answer(self._embedding, ids, embeddings)]):
-                return self._project(partial(self.model, input_ids=ids, **options), positions, way)
+                return self.project(partial(self.model, input_ids=ids, **options), positions, way)
 
         return run
 

@@ -75,7 +75,7 @@ class Seq2SeqModel(Model):
             read = [t.expand(batch, -1) for t in (source, text[:, : m - n])]
             parts = (embeddings[:, :n], embeddings[:, n:])
             with answering([Answer(*one) for one in zip(self.embeddings, read, parts, strict=True)]):
-                return self._project(partial(self._call, *read), positions - n, way)
+                return self.project(partial(self._call, *read), positions - n, way)
 
         return run
 

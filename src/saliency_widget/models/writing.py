@@ -104,7 +104,7 @@ def write_several(
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     ends = model.generation_config.eos_token_id
     ends = set(ends if isinstance(ends, list) else [ends])
-    clear = _Clear(tolerance)
+    clear = Clear(tolerance)
     before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
@@ -122,7 +122,7 @@ def write_several(
     return found
 
 
-class _Clear:
+class Clear:
     """A logits processor that notes in `steps`, for each step, of which texts [b] the choice is beyond rounding."""
 
     def __init__(self, tolerance: float) -> None:
@@ -130,6 +130,7 @@ class _Clear:
         self.steps: list[torch.Tensor] = []
 
     def __call__(self, _ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Take note of one step of `generate`, and return its scores [b, vocabulary] as they are."""
         first, second = scores.float().topk(2, dim=-1).values.unbind(-1)
         largest = scores.abs().masked_fill(~scores.isfinite(), 0).amax(-1)
         self.steps.append(first - second > 2 * self._tolerance * largest)

@@ -12,9 +12,13 @@ A request has one reply: the page numbers it with a number that no other page us
 this number, or `unanswered`. Every page receives every reply, and ignores numbers that it does not wait for. Replies
 are not sent again after a hello.
 
+`PROTOCOL` is raised with every change of a message: tests/protocol/versions.json has a digest of the messages of each
+version. Each side tells the other its own number in `hello`, whose fields `type` and `protocol` never change. Where the
+numbers differ, the kernel sends that page nothing but its hello, and the page says what to do.
+
 Column messages have a running `seq`; the page acknowledges the highest it has, and the kernel keeps at most `WINDOW`
 unacknowledged ones in flight.
 """
 
-PROTOCOL = 1
+PROTOCOL = 2
 WINDOW = 12

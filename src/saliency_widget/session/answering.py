@@ -6,18 +6,27 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import SaliencyError
-from .messages import failed, refusal
+from .messages import refusal
 
 if TYPE_CHECKING:
     from ..protocol import to_kernel
     from .sender import Sender
 
 
-def answer(sender: Sender, message: to_kernel.ToKernel, handle: Callable[[to_kernel.ToKernel], None]) -> None:
-    """Handle a message that is no hello and no acknowledgement. An error of ours is told to the pages."""
+def answer(
+    sender: Sender,
+    message: to_kernel.ToKernel,
+    handle: Callable[[to_kernel.ToKernel], None],
+    fail: Callable[[str, str, str], None],
+) -> None:
+    """Handle a message that is no hello and no acknowledgement. `fail` tells the pages of an error of ours.
+
+    It gets the error's type, message and cure.
+    """
     if sender.heard(message):
         return
     try:
         handle(message)
     except SaliencyError as error:
-        sender.tell(failed(type(error).__name__, error.message, error.cure), *refusal(message))
+        fail(type(error).__name__, error.message, error.cure)
+        sender.tell(*refusal(message))

@@ -153,6 +153,11 @@ class Board:
             self._new_columns[name].update(columns)
 
     @property
+    def hello(self) -> Message:
+        """Return the message with which the kernel greets a page."""
+        return self._latest["hello"]["hello"]
+
+    @property
     def has_news(self) -> bool:
         """Return whether a message other than a column is new."""
         return any(self._new.values()) or bool(self._once)

@@ -57,13 +57,15 @@ class Host:
     """The functions of the widget that a conversation calls, all on the worker's thread.
 
     `loaded` loads the model if need be, and returns it; None where there is no model here. `document` returns the text
-    with its targets, which the model writes if need be. `check` raises to stop.
+    with its targets, which the model writes if need be. `check` raises to stop. `choice` is the one between labels that
+    the widget makes where a comparison names none.
     """
 
     loaded: Callable[[], Model] | None
     document: Callable[[], Shown]
     check: Callable[[], None]
     memory_budget: int | None
+    choice: Choice
 
 
 class Conversation:
@@ -82,7 +84,7 @@ class Conversation:
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """The explanations so far, in the order of their talks."""
+        """Return the explanations so far, in the order of their talks."""
         return tuple(t.explanation for t in list(self._talks.values()) if t.explanation is not None)
 
     @property
@@ -97,7 +99,7 @@ class Conversation:
         self._tell(talk)
         return talk
 
-    def compare(self, review: str | None, choice: Choice, explainer: str | None) -> Comparing:
+    def compare(self, review: str | None, choice: Choice | None, explainer: str | None) -> Comparing:
         """Return the task to compare what an explainer says with what it computes; None: the model on show.
 
         Raises: InputError where there is no such explainer, or it computes nothing.
@@ -105,7 +107,7 @@ class Conversation:
         whom = self._known(explainer or (THE_OTHER if self._host.loaded is None else THE_MODEL))
         if whom == THE_OTHER and not (self._other is not None and computes(self._other)):
             raise InputError("This explainer makes no map of its own.", cure="Compare the model on show.")
-        return Comparing(review, choice, whom)
+        return Comparing(review, choice or self._host.choice, whom)
 
     def _known(self, explainer: str) -> str:
         there = {THE_MODEL: self._host.loaded is not None, THE_OTHER: self._other is not None}

@@ -25,6 +25,7 @@ class Entry:
     spot: Spot | None = None
     together: Chunk | None = None  # the one column of the whole answer as one target
     each: float | None = None  # the seconds that a column takes, as measured so far
+    rests: frozenset[int] = frozenset()  # the columns that wait to be asked for
     is_wanted: bool = False  # whether somebody asked for all columns, whatever they cost
 
     def hops(self) -> range:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..attribution import pipeline
 from ..attribution.cards import LLM, OURS
-from ..attribution.engine import Schedule
 from ..attribution.methods import method_for, method_of, on, why_not
 from ..attribution.objectives import labels, meanings
-from ..attribution.problem import Chunk, Progress, Spot
 from ..errors import Cancelled, WeightsChanged
 from ..models.text.document import spanning
 from .entry import Entry, estimates
-from .messages import menu_message, notes_message, status
-from .pace import Pace
-from .trail import tell_steps
+from .filling import Filling
+from .messages import menu_message, notes_message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,24 +30,19 @@ if TYPE_CHECKING:
     from ..models.text.document import Document
     from ..protocol import to_page
     from ..types import Request
+    from .patience import Patience
     from .sender import Sender
     from .shelf import Shelf
 
 
 _SAME = 0.01  # a share of a column: maps that differ by less look the same
-_PATIENCE = 5.0  # seconds of work, beyond which only columns that somebody looks at are computed by themselves
-_MUCH = 30.0  # the same for a text that is not large: it costs so much only where the machine is slow, or busy
-_FIRST_BATCH = 8  # columns, of a text that is still being written
-_EARLY = 512  # rows, beyond which a column takes so long that the text is written first
-_LARGE = 4096  # rows times targets, from which on the whole answer comes first, before anything was measured
 
 
 class Maps:
     """Computes maps and sends them to the pages.
 
     Only the worker's thread uses it, with a shadow of the model, except for `prefer`, `rests`, `question` and
-    `attribution`. Of a map that takes long it computes the column of the whole answer first, then those that the reader
-    looks at; the others rest until they are asked for.
+    `attribution`. `Filling` computes the columns.
     `check` may raise to stop; finished columns stay. `finished` is called with every map on show that was completed,
     or stopped after at least one column. `llm_map` returns the map that an LLM wrote for the text on show, with the id
     by which the pages know it, or None.
@@ -61,6 +54,7 @@ class Maps:
         shelf: Shelf,
         question: Question,
         memory_budget: int | None,
+        patience: Patience,
         *,
         check: Callable[[], None],
         finished: Callable[[Attribution], None],
@@ -68,30 +62,30 @@ class Maps:
     ) -> None:
         self._sender = sender
         self._shelf = shelf
-        self._memory_budget = memory_budget
-        self._check = check
+        self._filling = Filling(sender, shelf, memory_budget, patience, check)
+        self._early_rows = patience.early
         self._on_finished = finished
         self._llm_map = llm_map
         self._offered: list[Card] = []
         self._cache: dict[tuple[int | None, Request], Entry] = {}
         self._fingerprint: int | None = None
-        self._schedule: Schedule | None = None
-        self._looked_at: range | None = None  # columns
         self._shown: Entry | None = None
         self._early: Entry | None = None  # the map of a text that is still being written
         self._document: Document | None = None  # the text on show, once a map of it was asked for
         self._seconds: dict[str, float] = {}  # what the pages know of `_estimates`
         self._may_begin_early = True
-        self.rests: frozenset[int] = frozenset()  # columns of the map on show that wait to be asked for
         self.question = question  # the question of the map on show, or of the first map
         self.attribution: Attribution | None = None
 
-    def prefer(self, col: int, n: int = 1) -> None:
-        """Compute the n columns from `col` on next. May be called from any thread."""
-        self._looked_at = range(col, col + n)
-        schedule = self._schedule
-        if schedule is not None:
-            schedule.prefer(col)
+    def prefer(self, cols: range) -> None:
+        """Compute these columns next. May be called from any thread."""
+        self._filling.prefer(cols)
+
+    @property
+    def rests(self) -> frozenset[int]:
+        """Return the columns of the map on show that wait to be asked for. May be called from any thread."""
+        shown = self._shown
+        return frozenset() if shown is None else shown.rests
 
     def are_of_other_weights(self, model: Model) -> bool:
         """Return whether the weights changed since the maps were computed. If so, forget the maps."""
@@ -104,7 +98,7 @@ class Maps:
     def turn(self) -> None:
         """Forget which map is on show, because another text is."""
         self._shown = self._early = self.attribution = self._document = None
-        self._may_begin_early, self.rests = True, frozenset()
+        self._may_begin_early = True
 
     def close(self) -> None:
         """Forget all maps."""
@@ -116,14 +110,16 @@ class Maps:
 
         Raises: see `pipeline.columns`.
         """
-        self.rests = frozenset()
+        if self._shown is not None:
+            self._shown.rests = frozenset()
         if question.card is LLM:
             self._show_llm_map(model, question)
             return
         entry = self._entry(model, document, question)
         entry.is_wanted |= is_wanted
+        entry.rests = frozenset()
         self._shown, self.question = entry, question
-        self._begin(model, document, entry)
+        self._filling.begin(model, document, entry)
         self._fill(model, document, entry, question)
 
     def compute_aside(self, model: Model, document: Document, question: Question) -> None:
@@ -131,8 +127,8 @@ class Maps:
         if question.card is LLM and self._llm_map() is not None:
             return
         entry = self._entry(model, document, question)
-        entry.is_wanted = True  # whoever set it beside another map wants to see both
-        self._begin(model, document, entry, aside=True)
+        entry.is_wanted = True  # a reader who sets it beside another map wants to see both
+        self._filling.begin(model, document, entry, aside=True)
         self._fill(model, document, entry, question)
 
     def begin_early(self, model: Model, document: Document, question: Question) -> None:
@@ -146,15 +142,15 @@ class Maps:
         is_plain = question.foil is None and question.col is None and question.through is None
         if not (self._may_begin_early and is_plain and method and method.early) or method.lacks(model):
             return
-        if len(document.rows) > _EARLY and method.spans:
+        if len(document.rows) > self._early_rows and method.spans:
             return
         entry = self._early or Entry(uuid.uuid4().hex[:12], question)
-        cols = self._next_early(document, entry.done(), method.early)
+        cols = self._filling.next_early(document, entry, method.early)
         try:
             if cols:
-                self._fill_early(model, document, entry, cols)
+                self._filling.fill_early(model, document, entry, cols, partial(self._show_early, entry))
             elif entry.chunks:
-                self._begin(model, document, entry)  # the map has more rows and columns now
+                self._filling.begin(model, document, entry)  # the map has more rows and columns now
         except Cancelled:
             raise
         except Exception:  # noqa: BLE001 (it is raised again, and shown, when the whole map is computed)
@@ -163,11 +159,13 @@ class Maps:
 
     def early_left(self, total: int) -> float | None:
         """Return the seconds that columns take until `total` tokens are written; None before a batch was measured."""
-        entry = self._early
-        method = None if entry is None else method_of(entry.question.card)
-        if entry is None or method is None or entry.seconds > _PATIENCE:
-            return 0.0
-        return entry.price((total - len(entry.done())) // method.early * method.early)
+        method = None if self._early is None else method_of(self._early.question.card)
+        return (
+            0.0 if self._early is None or method is None else self._filling.early_left(self._early, method.early, total)
+        )
+
+    def _show_early(self, entry: Entry) -> None:
+        self._early, self._shown, self.question = entry, entry, entry.question
 
     def finish_early(self, model: Model, document: Document, *, cut_short: bool) -> None:
         """Move the map that was begun while the text was written to the cache.
@@ -184,7 +182,7 @@ class Maps:
         n = len(document.rows)
         entry.chunks = [chunk._replace(scores=_with_rows(chunk.scores, n)) for chunk in entry.chunks]
         self._cache[model.fingerprint(), entry.question.request(model, document)] = entry
-        self._begin(model, document, entry)
+        self._filling.begin(model, document, entry)
         for chunk in entry.chunks:
             self._shelf.fill(entry.map_id, chunk.cols, chunk.scores)
         if cut_short:
@@ -213,7 +211,7 @@ class Maps:
         """Send the cached maps of a text that is on show again."""
         for _, entry in self._of(document):
             if entry.chunks or entry.together is not None:
-                self._begin(model, document, entry, aside=True)
+                self._filling.begin(model, document, entry, aside=True)
 
     # ── what can be asked ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,65 +264,14 @@ class Maps:
         entry.question = question
         return entry
 
-    def _begin(self, model: Model, document: Document, entry: Entry, *, aside: bool = False) -> None:
-        question, on_show = entry.question, entry.question.hop
-        for hop in sorted(entry.hops(), key=lambda hop: hop == on_show):  # the one on show is told of last
-            shown = replace(question, hop=hop)
-            is_new = self._shelf.begin(
-                entry.name(hop),
-                method=question.card.id,
-                objective=question.objective_of(model),
-                shape=(len(document.rows), len(document.cols)),
-                settings=shown.described(model),
-                foil=None if question.foil is None else model.foil_text(question.foil),
-                col=question.col,
-                hop=hop,
-                due=len(question.cols(document)) if hop and question.col is None else None,
-                aside=aside or hop != on_show,
-            )
-            for chunk in entry.chunks if is_new else ():
-                self._tell(model, entry, chunk, [hop])
-            if is_new and not hop and entry.together is not None:
-                self._shelf.fill_together(entry.map_id, document.answer, entry.together.scores[:, 0])
-
-    def _next_early(self, document: Document, done: set[int], batch: int) -> list[int]:
-        """Return the columns to compute now, if any."""
-        waiting = [col for col in range(len(document.cols)) if col not in done]
-        looked_at = [] if self._looked_at is None else [col for col in self._looked_at if col in waiting]
-        if looked_at:
-            return looked_at[:1]
-        if not done and waiting:
-            return [document.first_shown]
-        if self._early is not None and self._early.seconds > _PATIENCE:
-            return []
-        size = min(batch, _FIRST_BATCH) if len(done) == 1 else batch  # a small one tells soon what a column takes
-        return waiting[:size] if len(waiting) >= size else []
-
-    def _fill_early(self, model: Model, document: Document, entry: Entry, cols: list[int]) -> None:
-        pace, schedule, question = Pace(), Schedule(cols), entry.question
-        for part in pipeline.columns(
-            model, question, document, schedule, self._memory_budget, checked=entry.spot is not None
-        ):
-            if isinstance(part, Chunk):
-                self._early, self._shown, self.question = entry, entry, question
-                entry.chunks.append(part)
-                self._begin(model, document, entry)
-                self._tell(model, entry, part)
-            elif isinstance(part, Spot):
-                entry.spot = part
-        entry.seconds += pace.elapsed()
-        if len(entry.chunks) > 1:  # the time of the first one includes a look at the model
-            entry.took(pace.elapsed(), len(cols))
-
     def _fill(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
         known = model.facts.reads_ids
         try:
-            self._compute(model, document, entry, question)
+            self._filling.compute(model, document, entry, question)
         finally:
             # This fact adds a caveat to cards, and the map that was made tells how long others take.
             if model.facts.reads_ids != known or self._estimates() != self._seconds:
                 self.tell_menu(model)
-            self._schedule = None
             self._forget_where_changed(model, entry)
             if entry is self._shown and entry.there().intersection(self.question.cols(document)):
                 whole = pipeline.assemble(model, self.question, document, entry.chunks, entry.seconds, entry.spot)
@@ -342,7 +289,7 @@ class Maps:
     def _idle_contrast(
         self, model: Model, document: Document, question: Question, whole: Attribution
     ) -> list[to_page.WireNote]:
-        """A note where a target set against another token has the shares that it has by itself, if these are here."""
+        """Return a note where a target set against another token has the shares that it has alone, if known."""
         col = question.col
         if question.foil is None or col is None:
             return []
@@ -369,124 +316,13 @@ class Maps:
             entry.forget()
             raise
 
-    def _compute(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
-        todo = set(question.cols(document)) - entry.done()
-        chosen = self._chosen(model, document, entry, question, todo)
-        rests = frozenset(todo - chosen)
-        if entry is self._shown:
-            self.rests = rests
-        self._tell_rest(entry, rests)
-        pace, n = Pace(), len(chosen)
-        self._compute_columns(model, document, entry, question, chosen)
-        if n and rests:
-            entry.took(pace.elapsed(), n)
-            self._tell_rest(entry, rests)
-
-    def _tell_rest(self, entry: Entry, rests: Collection[int]) -> None:
-        if rests:
-            self._shelf.rest(entry.map_id, len(rests), entry.price(len(rests)) or 0.0)
-
-    def _chosen(self, model: Model, document: Document, entry: Entry, question: Question, todo: set[int]) -> set[int]:
-        """Return the columns to compute now; of a map that takes long, tell the pages the whole answer first.
-
-        All of them, or if that takes long those of the words that the reader looks at.
-        """
-        if not todo or entry.is_wanted or not _may_rest(model, document, question):
-            return todo
-        price = entry.price(len(todo))
-        is_large = len(document.rows) * len(todo) >= _LARGE
-        patience = _PATIENCE if is_large else _MUCH
-        takes_long = is_large if price is None else price > patience
-        if takes_long and entry.together is None:
-            self._compute_together(model, document, entry, question)
-            takes_long = (entry.price(len(todo)) or 0.0) > patience
-        if not takes_long:
-            return todo
-        looked_at = self._looked_at or ()
-        words = {document.cols[col].word for col in looked_at if col < len(document.cols)}
-        return {col for col in todo if document.cols[col].word in words}
-
-    def _compute_together(self, model: Model, document: Document, entry: Entry, question: Question) -> None:
-        """Compute the scores of the whole answer as one target: one pass forward, and one backward."""
-        self._sender.tell(status("attributing", question.card.label, unit=""))
-        pace, answer = Pace(), document.answer
-        for part in pipeline.columns(
-            model, question, spanning(document, answer.start, answer.stop), Schedule([0]), self._memory_budget,
-            checked=entry.spot is not None,
-        ):  # fmt: skip
-            if isinstance(part, Chunk):
-                entry.took(pace.elapsed(), 1)
-                entry.together = part
-                self._shelf.fill_together(entry.map_id, answer, part.scores[:, 0])
-            elif isinstance(part, Spot):
-                entry.spot = part
-            self._check()
-        entry.seconds += pace.elapsed()
-
-    def _compute_columns(
-        self, model: Model, document: Document, entry: Entry, question: Question, todo: set[int]
-    ) -> None:
-        label = question.card.label
-        n = len(todo) + len(entry.done().intersection(question.cols(document)))
-        looked_at = [document.first_shown] if self._looked_at is None else self._looked_at
-        first = next((col for col in looked_at if col in todo), None)
-        self._schedule = Schedule(todo, prefer=first)
-        if not todo:
-            return
-        self._sender.tell(status("attributing", label, n - len(todo), n, unit=model.counted))
-        spent, pace, passes = entry.seconds, Pace(n - len(todo)), Pace()
-        known, begun = entry.spot is not None, entry.begun()
-        for chunk in pipeline.columns(
-            model, question, document, self._schedule, self._memory_budget, checked=known, begun=begun
-        ):
-            if isinstance(chunk, Progress):
-                later = len(self._schedule)
-                self._tell_progress(label, chunk, passes, later / max(1, len(todo) - later))
-                continue
-            if isinstance(chunk, Spot):
-                entry.spot = chunk
-                continue
-            if entry.add(chunk):
-                self._tell(model, entry, chunk)
-            if not chunk.goes_on:
-                todo.difference_update(chunk.cols)
-            entry.seconds = spent + pace.elapsed()
-            done, passes = n - len(todo), Pace()
-            self._sender.tell(status("attributing", label, done, n, pace.left(done, n), model.counted))
-            self._check()
-
-    def _tell(self, model: Model, entry: Entry, chunk: Chunk, hops: Sequence[int] | None = None) -> None:
-        """Send the columns of a chunk to the maps that show them, or only to those of some hops."""
-        tell_steps(self._sender, model, chunk.cols, chunk.steps)
-        for hop in entry.hops() if hops is None else hops:
-            scores, errors = (chunk.hops[hop - 1].scores, None) if hop else (chunk.scores, chunk.errors)
-            self._shelf.fill(entry.name(hop), chunk.cols, scores, errors)
-
-    def _tell_progress(self, label: str, progress: Progress, passes: Pace, later: float) -> None:
-        """Send the progress within a batch. `later`: the number of batches of this size that follow it."""
-        done, total = progress
-        left = passes.left(done, total)
-        if left is not None:
-            left += later * (passes.elapsed() + left)
-        self._sender.tell(status("attributing", label, done, total, left, unit="passes"))
-        self._check()
-
     def _publish(self, whole: Attribution) -> None:
         self.attribution = whole
         self._on_finished(whole)
 
 
-def _may_rest(model: Model, document: Document, question: Question) -> bool:
-    """Return whether each column has its own cost, and a whole answer can be explained as one target."""
-    method, work = method_of(question.card), question.card.work
-    is_of_all = question.col is None and question.through is None and len(document.cols) > 1
-    is_text = model.is_causal and document.cols[0].role != "class"
-    costs_each = work is not None and work.per_target > 0
-    return is_of_all and is_text and costs_each and method is not None and method.spans
-
-
 def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Scores of a column as shares of the sum of their sizes; 0 where the target cannot see the row."""
+    """Return the scores of a column as shares of the sum of their sizes; 0 where the target cannot see the row."""
     numbers: NDArray[np.float64] = np.nan_to_num(scores.astype(np.float64))
     return numbers / max(float(np.abs(numbers).sum()), np.finfo(np.float64).tiny)
 

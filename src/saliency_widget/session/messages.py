@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..characters import sign_of
 from ..checks import SURROGATE
-from ..export.reading import notes
+from ..export.notes import notes
 from ..protocol import to_kernel, to_page
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ def tokens_message(doc: int, tokens: Sequence[Token], segments: Sequence[Segment
 
 
 def wire_alternative(other: Alternative) -> to_page.WireAlternative:
-    """A token that might have stood in the place of a target."""
+    """Return a token that might have stood in the place of a target."""
     return cast("to_page.WireAlternative", asdict(other))
 
 
 def step_message(
     doc: int, col: int, probability: float, value: float | None, alternatives: Sequence[Alternative]
 ) -> to_page.Steps:
-    """The probability of one target, or the value that the model gives, and the alternatives."""
+    """Return the message of one target: its probability, or the value that the model gives, and the alternatives."""
     return {"type": "steps", "doc": doc, "start": col, "steps": [wire_step(probability, value, alternatives)]}
 
 
@@ -89,7 +89,7 @@ def menu_message(
     return {"type": "menu", "methods": cards, "objectives": asked}
 
 
-def heads(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
+def heads_message(request: int, doc: int, col: int, layers: Sequence[int], shape: tuple[int, ...]) -> to_page.Heads:
     """Return the header of the attention weights of all heads. `shape` of the weights: (layers, heads, n_rows)."""
     _, n_heads, n_rows = shape
     return to_page.Heads(

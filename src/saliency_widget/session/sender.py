@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..protocol import WINDOW, to_kernel, to_page
+from ..protocol import PROTOCOL, WINDOW, to_kernel, to_page
 from .board import Board
 from .messages import encodable
 
@@ -27,7 +27,7 @@ class Sender:
 
     Its methods may be called from any thread; all but `join` return at once. Messages that come faster than a reader
     can see are merged; columns wait until a page has acknowledged enough of the ones before. A page that says hello
-    gets everything from the start.
+    gets everything from the start; one of another build, which could not read it, gets the kernel's hello alone.
     """
 
     def __init__(self, send: Send) -> None:
@@ -35,6 +35,7 @@ class Sender:
         self._board = Board()
         self._changed = threading.Condition()
         self._listening = False  # whether a page has said hello; nothing is sent before
+        self._refuses = False  # whether a page of another build waits to be told so
         self._sending = False
         self._closed = False
         self._news_at = 0.0  # when the next news may be sent
@@ -77,7 +78,7 @@ class Sender:
     def idle(self) -> bool:
         """Return whether every message was sent to the pages."""
         with self._changed:
-            return self._board.is_told and not self._sending
+            return self._board.is_told and not self._sending and not self._refuses
 
     # ── what the page says ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -88,6 +89,8 @@ class Sender:
         """
         with self._changed:
             match message["type"]:
+                case "hello" if message["protocol"] != PROTOCOL:
+                    self._refuses = True
                 case "hello":  # do not wait for the acknowledgements of a closed page
                     self._listening, self._acked = True, self._seq
                     self._board.greet()
@@ -100,10 +103,10 @@ class Sender:
             self._changed.notify_all()
             return message["type"] in ("hello", "ack")
 
-    def prefer(self, col: int) -> None:
-        """Send this column before others, because the user looks at it."""
+    def prefer(self, cols: range) -> None:
+        """Send the columns nearest to the first of these before others, because the user looks at them."""
         with self._changed:
-            self._board.preferred = col
+            self._board.preferred = cols.start
 
     # ── the thread ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -127,6 +130,9 @@ class Sender:
 
     def _take(self, now: float) -> list[Post]:
         board = self._board
+        if self._refuses:
+            self._refuses = False
+            return [(board.hello, ())]
         if not self._listening:
             return []
         if board.is_urgent or (board.has_news and now >= self._news_at):

@@ -170,6 +170,11 @@ class Tasks:
             self.put(Ask(question))
 
 
+def cols_of(message: to_kernel.Focus) -> range:
+    """Return the columns that a reader looks at."""
+    return range(message["col"], message["col"] + message["n_cols"])
+
+
 def task_of(message: to_kernel.ToKernel) -> Task:
     """Return the task that a message of the page asks for. Raises: InputError."""
     task: Task

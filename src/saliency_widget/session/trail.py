@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from ..models.steps import Step
     from ..models.text.document import Document
     from ..models.text.prompting import Encoded, Prompt
+    from .patience import Patience
     from .sender import Sender
 
     OnProgress: TypeAlias = Callable[[Encoded, list[int], list[Step]], None]
-
-_UPDATE_INTERVAL = 0.1  # seconds, at least, between two messages about a text that is being written
 
 
 class Trail:
@@ -44,6 +43,7 @@ class Trail:
         max_new_tokens: int,
         *,
         given: Any = None,
+        patience: Patience,
         check: Callable[[], None],
         turned: Callable[[], None],
         grown: Callable[[Model, Document], None],
@@ -53,6 +53,7 @@ class Trail:
         self._prompt = prompt
         self._max_new_tokens = max_new_tokens
         self._given = given
+        self._patience = patience
         self._check = check
         self._turned = turned
         self._grown = grown
@@ -206,7 +207,7 @@ class Trail:
         `n_begun`: the number of target tokens that are given. `n_same`: how many columns keep the steps of the text on
         show.
         """
-        sent_at, interval = 0.0, _UPDATE_INTERVAL
+        sent_at, interval = 0.0, self._patience.between
         total = max(self._max_new_tokens, n_begun + 1)
         pace: Pace | None = None
         told = 0
@@ -235,8 +236,7 @@ class Trail:
                 left = None if writing is None or columns is None else writing + columns
                 self._sender.tell(status("generating", "Writing", len(written), total, left if told > 1 else None))
             sent_at = time.perf_counter()
-            # Messages of a long text take long to make: spend no more than a sixth of the time on them.
-            interval = max(_UPDATE_INTERVAL, 5 * (sent_at - now))
+            interval = max(self._patience.between, self._patience.pause * (sent_at - now))
             if told:
                 self._grown(model, document)
                 pace.skip(time.perf_counter() - sent_at)

@@ -37,7 +37,7 @@ _OPERATORS = ("mask", "delete")
 class Trust:
     """Judges the maps of one target. Only the worker's thread uses it.
 
-    What was interrupted goes on where it stopped when it is asked for again, unless text, target or maps are others.
+    An interrupted evaluation goes on where it stopped if it is asked for again, unless text, target or maps are others.
     """
 
     def __init__(self, sender: Sender, memory_budget: int | None) -> None:

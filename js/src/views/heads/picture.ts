@@ -24,7 +24,7 @@ export function readBy({ n_rows, col }: Heads, { kind, firstTarget }: Store): nu
   return kind.value === "classes" ? n_rows : Math.min(n_rows, firstTarget.value + col);
 }
 
-/** Where a head looks, or (-1) the heads of a layer on average: NaN after the first `seen` rows. null where none is. */
+/** The weights of a head, or (-1) the heads of a layer on average: NaN after the first `seen` rows. null where none is. */
 export function weightsAt({ weights, n_heads, n_rows }: Heads, layer: number, head: number, seen: number) {
   const heads = (head < 0 ? Array.from({ length: n_heads }, (_, k) => k) : [head])
     .map((k) => weights.subarray((layer * n_heads + k) * n_rows).subarray(0, n_rows))

@@ -1,14 +1,14 @@
 /** Draws the visible cells of a matrix, and lines around those under the mouse, pinned or chosen. */
 
 import { STEPS } from "../../color";
-import type { Grid, Point, Span, View } from "../../layout";
+import type { Grid, Point, Sight, Span } from "../../layout";
 import type { Marks, Model } from "./model";
 
 /** The input of one frame. `rows`: places, which differ from rows if the rows are sorted. */
 export type Frame = {
   pen: CanvasRenderingContext2D;
   grid: Grid;
-  view: View;
+  view: Sight;
   edges: Point;
   rows: Span;
   cols: Span;

@@ -13,10 +13,10 @@ import {
   placeAt,
   rescaled,
   reveal,
+  type Sight,
   type Span,
   SUMS,
   sizeWithin,
-  type View,
 } from "../../layout";
 import type { ViewContext } from "../context";
 import { coalesced, h, observed, watch } from "../dom";
@@ -44,7 +44,7 @@ export function createSheet({ store, signal, ramp }: ViewContext, root: HTMLElem
   let widths: readonly [number, number] = [0, 0];
   let inks = { ink: "", muted: "", accent: "", faint: "", font: "" };
 
-  function view(): View {
+  function view(): Sight {
     const { scrollLeft: left, scrollTop: top, clientWidth: width, clientHeight: height } = scroller;
     return { left, top, width, height };
   }

@@ -5,7 +5,7 @@ import type { Store } from "../../store";
 
 const ends = ({ start, end }: Span): [number, number] => [start, end];
 
-/** Why there is none, or null. */
+/** The reason why there is none, or null. */
 export function noPython({ document, map, method }: Store): string | null {
   if (document.value?.code == null) return "there is no model behind it";
   if (map.value === null) return "no map is on show";

@@ -89,7 +89,7 @@ function noiseFloor(store: Store): TemplateResult | typeof nothing {
   return html`<span class="sw-muted sw-floor">below ${figure(store, floor)} is noise${all}</span>`;
 }
 
-/** What mattered most. */
+/** The inputs that mattered most. */
 function inputs({ store, layer }: ViewContext): TemplateResult[] {
   const scores = store.shown.value?.scores ?? null;
   return store.top.value.flatMap((unit) => {

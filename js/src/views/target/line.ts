@@ -120,7 +120,7 @@ export function targetLine(context: ViewContext): HTMLElement {
     };
   }
 
-  /** What a contrast is about, and the way back to the whole map. */
+  /** The token that a target is set against, and the way back to the whole map. */
   function contrast(): TemplateResult | typeof nothing {
     const about = contrastOf(store);
     const { value: map } = store.map;

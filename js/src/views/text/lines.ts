@@ -137,7 +137,7 @@ export function createLines(store: Store, root: HTMLElement, leave: () => void):
   }
 
   /**
-   * What was replaced stands above what replaces it, in a stack of two: what is opened for the box at `start`, the stack
+   * Replaced words stand above those that replace them, in a stack of two: what is opened for the box at `start`, the stack
    * for the first of all, and the lines of both.
    */
   function stack(

@@ -1,6 +1,6 @@
 """The bridge runs a method of inseq to fill columns of a map; `methods` says which of them are offered, and why.
 
-The bridge runs a shadow of the model, see `view`. What inseq itself gets wrong (translation models' embeddings
+The bridge runs a shadow of the model, see `view`. The errors of inseq itself (translation models' embeddings
 scaled twice, labels shifted by a padding token inside the text, texts that come back as other ids) cannot happen on
 this way.
 """
@@ -247,13 +247,13 @@ _HOOKS = "transformers.utils.output_capturing"
 def _cleaned(module: torch.nn.Module) -> Iterator[None]:
     """Enter a context that removes new attributes from the model's parts at its end. captum's hooks go anyway."""
     notes = {part: [name for name in _LEFT_ATTRIBUTES if name not in part.__dict__] for part in module.modules()}
-    hooks = {part: set(part._forward_hooks) for part in notes}  # noqa: SLF001 (torch tells of hooks nowhere else)
+    hooks = {part: set(part._forward_hooks) for part in notes}
     try:
         yield
     finally:
         for part, names in notes.items():
             for name in names:
                 part.__dict__.pop(name, None)
-            for key, hook in list(part._forward_hooks.items()):  # noqa: SLF001 (as above)
+            for key, hook in list(part._forward_hooks.items()):
                 if key not in hooks[part] and getattr(hook, "__module__", "") == _HOOKS:
-                    del part._forward_hooks[key]  # noqa: SLF001 (as above)
+                    del part._forward_hooks[key]

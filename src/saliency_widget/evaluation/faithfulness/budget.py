@@ -97,7 +97,7 @@ def in_seconds(budget: Budget, n: int) -> float | None:
 def plan(size: Size, random: int, rows: float, limit: str) -> Plan:
     """Return the fullest plan of at most so many rows; `limit` says in words what they stand for: "10 seconds".
 
-    What goes first are small steps, then random rankings. The least plan is returned even where it costs more.
+    Small steps go first, then random rankings. The least plan is returned even where it costs more.
     """
     first = _plan(size, PERCENTS, random, HALF_MASKS, singles=True)
     if first.rows <= rows:

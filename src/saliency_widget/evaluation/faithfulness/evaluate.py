@@ -50,7 +50,7 @@ def evaluate(
         targets: the columns to evaluate, by text, index or token; several in a tuple are one target, whose
             log-probabilities are added. None: all of a written text as one, or each class.
         budget: what may be spent: a number of occlusion runs, or seconds as "20 s". None: three runs, or ten seconds
-            below 60 units. What is given up for it is said in `.given_up`. Up to 10 units every subset is read.
+            below 60 units. `.given_up` says what is left out for it. Up to 10 units every subset is read.
         sanity: also find out whether the maps depend on the weights and on the spelling of the text; see
             `evaluation.sanity.sanity` for what that costs.
         memory_budget: bytes of the device's memory that the work may use; default: half of the free memory.

@@ -26,7 +26,7 @@ def plot(findings: Findings) -> Plot:
     canvas, axes = plt.subplots(
         len(floors), 2, figsize=(10, 3.2 * len(floors)), layout="constrained", squeeze=False, sharex=True
     )
-    plt.close(canvas)  # whoever asked shows it; pyplot would show it once more
+    plt.close(canvas)  # the caller shows it; pyplot would show it once more
     for floor, panels in zip(floors, axes, strict=True):
         for panel, side in zip(panels, _CAPTIONS, strict=True):
             _panel(panel, findings, floor.target, floor.operator, side)

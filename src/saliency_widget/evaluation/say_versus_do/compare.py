@@ -240,7 +240,7 @@ def wordings_of(choice: Choice, askings: int) -> tuple[str, ...]:
 
 
 def _map(model: CausalModel, card: Card, said: Explanation, memory_budget: int | None) -> Attribution:
-    """Why the label that was answered and not the next probable one: a row a word, signed as the scores of words are.
+    """Return the map of the answered label against the next probable one: a row a word, signed as scores of words are.
 
     Both are told apart by the first token in which they differ: that is the target, and the foil.
     """
@@ -275,7 +275,7 @@ def _map(model: CausalModel, card: Card, said: Explanation, memory_budget: int |
 
 
 def _by_words(document: Document, said: Explanation) -> tuple[Document, list[list[int]]]:
-    """The document with the words of the review as its words, all else as one, and the tokens of each word.
+    """Return the document with the words of the review as its words, all else as one, and the tokens of each word.
 
     So what takes away words takes away these, and the prompt around them once instead of token by token.
     """

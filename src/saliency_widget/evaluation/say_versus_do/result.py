@@ -70,17 +70,17 @@ class SayVersusDo:
 
     @property
     def explanation(self) -> Explanation:
-        """The answer to the first asking."""
+        """Return the answer to the first asking."""
         return self.askings[0]
 
     @property
     def review(self) -> str:
-        """The text that was asked about."""
+        """Return the text that was asked about."""
         return self.explanation.review
 
     @property
     def said(self) -> Attribution:
-        """The said scores as a map: a row a word, one column."""
+        """Return the said scores as a map: a row a word, one column."""
         return self.explanation.attribution
 
     @property
@@ -100,22 +100,22 @@ class SayVersusDo:
 
     @property
     def levels(self) -> int:
-        """The number of distinct scores it used, as they would be written: to one digit behind the point."""
+        """Return the number of distinct scores it used, as they would be written: to one digit behind the point."""
         return len({round(float(score), 1) for score in self.explanation.scores if not np.isnan(score)})
 
     @property
     def zeros(self) -> float:
-        """The share of scores that are 0 as they would be written."""
+        """Return the share of scores that are 0 as they would be written."""
         return float(np.mean(np.round(self.explanation.scores, 1) == 0))
 
     @property
     def figures(self) -> list[tuple[str, Figure]]:
-        """Every figure: of each method in turn; then, of each kind of explanation, its CC-SHAP."""
+        """Return every figure: of each method in turn; then, of each kind of explanation, its CC-SHAP."""
         of_maps = [(side.map.method, found) for side in self.sides for found in side.figures]
         return of_maps + [(each.kind, each.figure) for each in self.cc_shap]
 
     def figure(self, method: str, measure: str) -> Figure:
-        """One figure of agreement; of CC-SHAP the method is the kind of explanation.
+        """Return one figure of agreement; of CC-SHAP the method is the kind of explanation.
 
         Raises: InputError where there is none.
         """
@@ -126,7 +126,7 @@ class SayVersusDo:
         raise InputError(f"There is no {measure} of {method}.", cure=f"The methods compared are {known}.")
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a method and measure: method, measure, value, random_mean, random_low, random_high, n.
+        """Return one line a method and measure: method, measure, value, random_mean, random_low, random_high, n.
 
         Of CC-SHAP the method is the kind of explanation.
         """
@@ -141,7 +141,7 @@ class SayVersusDo:
         )
 
     def words(self) -> pd.DataFrame:
-        """One line a word: word, said, spread, and a column a method with its raw scores."""
+        """Return one line a word: word, said, spread, and a column a method with its raw scores."""
         import pandas as pd
 
         scores = {in_a_cell(side.map.method): side.map.scores[:, 0] for side in self.sides}
@@ -156,7 +156,7 @@ class SayVersusDo:
 
     @property
     def card(self) -> ExplanationCard:
-        """The card: what was computed and on what, how to read it, what it does not prove."""
+        """Return the card: what was computed and on what, how to read it, what it does not prove."""
         said = self.explanation.card.about
         asked_often = ("askings", f"{len(self.askings)}, in other words each")
         target = ("target of the maps", f"{self.explanation.class_name}, against the other class (logits)")
@@ -181,7 +181,7 @@ class Survey:
     results: tuple[SayVersusDo, ...]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One line a method and measure over all reviews.
+        """Return one line a method and measure over all reviews.
 
         method, measure, mean, low, high (95 % bootstrap interval over reviews; NaN for fewer than five), random_mean,
         outside (the share of reviews where the figure lies outside its random interval), reviews.
@@ -210,7 +210,7 @@ class Survey:
         return pd.DataFrame(lines)
 
     def reviews(self) -> pd.DataFrame:
-        """One line a review: review, class, probability, levels, zeros, stability."""
+        """Return one line a review: review, class, probability, levels, zeros, stability."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -247,7 +247,7 @@ def _spearman(a: Explanation, b: Explanation) -> float | None:
 
 
 def verdict(result: SayVersusDo) -> str:
-    """The answer in a sentence or two: the class, and whether any map agrees with what was said more than luck does."""
+    """Return two sentences: the class that was answered, and whether any map agrees with the story more than luck."""
     known = result.explanation.label_probability
     sure = "" if known is None else f" (p = {known:.2f})"
     found = [result.figure(side.map.method, "spearman") for side in result.sides]
@@ -280,7 +280,7 @@ def aside(result: SayVersusDo) -> str:
 
 
 def to_text(result: SayVersusDo) -> str:
-    """A line a word, and a line a measure."""
+    """Return a line a word, and a line a measure."""
     names = ["said", *(side.map.label for side in result.sides)]
     words = [plain(word) for word in result.explanation.words]
     width = max(map(len, words))
@@ -296,7 +296,7 @@ def to_text(result: SayVersusDo) -> str:
 
 
 def to_html(result: SayVersusDo) -> str:
-    """The words by the sources as coloured cells, and the figures under each source."""
+    """Return the words by the sources as coloured cells, and the figures under each source."""
     sources = [("said", result.explanation.scores, 1.0, True)]
     for side in result.sides:
         column = side.map.scores[:, 0]
@@ -335,7 +335,7 @@ def plot(result: SayVersusDo) -> Plot:
     words = [_drawn(word) for word in result.explanation.words]
     size = (1.6 * len(labels) + 1.5, 0.3 * len(words) + 1)
     canvas, axes = plt.subplots(figsize=size, layout="constrained")
-    plt.close(canvas)  # whoever asked shows it; pyplot would show it once more
+    plt.close(canvas)  # the caller shows it; pyplot would show it once more
     shares = np.stack(columns, axis=1)
     for kind, label in ((True, "share of the largest"), (False, "without a sign")):
         if (signed == kind).any():
@@ -349,7 +349,7 @@ def plot(result: SayVersusDo) -> Plot:
 
 
 def _ramp(*, signed: bool) -> Ramp:
-    """The colours of the live map as one of matplotlib's; what has no number is left transparent."""
+    """Return the colours of the live map as one of matplotlib's; what has no number is left transparent."""
     from matplotlib.colors import ListedColormap
 
     shares = np.linspace(-1 if signed else 0, 1, 2 * STEPS + 1 if signed else STEPS + 1)
@@ -357,7 +357,7 @@ def _ramp(*, signed: bool) -> Ramp:
 
 
 def _drawn(word: str) -> str:
-    """A word as a label: what is between two dollar signs would be mathematics."""
+    """Return a word as a label: between two dollar signs it would be mathematics."""
     return plain(word).replace("$", r"\$")
 
 

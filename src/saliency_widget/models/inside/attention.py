@@ -190,7 +190,7 @@ class AttentionReader:
         def enter(*_: Any) -> None:
             in_layer[0] += 1
 
-        if not has_interface(on.model) and _hands_out(on.model):
+        if not has_interface(on.model) and hands_out(on.model):
             logits = on.handed_out(n, at, hear)
         else:
             _check_own_attention(on.model)
@@ -257,7 +257,7 @@ def _beyond_shares(weights: torch.Tensor) -> torch.Tensor:
     return (rows.sum(-1) - 1).amax().maximum(-rows.amin())
 
 
-def _hands_out(model: Model) -> bool:
+def hands_out(model: Model) -> bool:
     """Return whether a shadow returns its weights when asked; tried once for each model.
 
     They must be shares, and the pass that returns them must give the model's logits (Falcon's eager attention adds its

@@ -17,7 +17,7 @@ from .calls import Block, Call, plain
 if TYPE_CHECKING:
     import torch
 
-_BLOCK_CELLS = 64_000_000  # weights of one block: heads x queries x keys, 256 MB in float32
+BLOCK_CELLS = 64_000_000  # weights of one block: heads x queries x keys, 256 MB in float32
 
 _CURE = "Use saliency, occlusion or random."
 
@@ -54,7 +54,7 @@ class InterfaceCall(NamedTuple):
         """
         eager = eager_of(self.module)
         batch, heads, n = self.query.shape[:3]
-        size = max(1, _BLOCK_CELLS // (batch * heads * self.n_keys))
+        size = max(1, BLOCK_CELLS // (batch * heads * self.n_keys))
         for start in range(0, n, size):
             part = slice(start, start + size)
             # A mask, or a bias (T5's), may be broadcast over the queries; then every block uses it whole.
@@ -179,5 +179,5 @@ def _attend(
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """Return the function that transformers calls for each layer; some families pass the arguments by these names."""
-    handler = module.config._attn_implementation.handler  # noqa: SLF001 (a Standin)
+    handler = module.config._attn_implementation.handler
     return handler(InterfaceCall(module, query, key, value, attention_mask, options)), None

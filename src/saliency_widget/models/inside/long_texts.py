@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LONG = 1024  # tokens from which on the reading of a text is planned
 _SIZES = {"cpu": (256, 64, 16)}  # tokens of a slice, the fastest first: its weights fit into a cache
 _SIZES_OF_GPUS = (1024, 256, 64, 16)
-_HELD = 16 << 20  # bytes of one layer's attention weights; texts with more are read in slices, also without gradients
+HELD = 16 << 20  # bytes of one layer's attention weights; texts with more are read in slices, also without gradients
 _LENGTHS = (48, 96)  # of the texts whose graphs are measured
 _TRIED = 24  # tokens of the text on which slices are tried, and those of its slices
 _TRIED_SLICE = 7
@@ -48,7 +48,7 @@ _GRADIENTS = {"float64": 1e-5, "float32": 1e-3, "float16": 3e-2, "bfloat16": 0.2
 def network_within(model: Probed, inputs: Inputs, budget: int, free: Callable[[], int]) -> Network:
     """Return `model.network(inputs)`, whose backward pass takes the plan that a budget of bytes allows.
 
-    What a plan needs is measured when gradients are first wanted, under the rules that hold then.
+    The memory that a plan needs is measured when gradients are first wanted, under the rules that hold then.
     Raises, when it is called: OutOfMemory if no plan needs as little as the `free()` bytes of the device.
     """
     whole = model.network(inputs)
@@ -100,7 +100,7 @@ def network_for_reading(model: Probed, inputs: Inputs, whole: Network) -> Networ
 
 def reads_in_slices(model: Probed, n: int, batch: int = 1) -> bool:
     """Return whether texts of n tokens are read in slices, also without gradients: their weights take much memory."""
-    return n >= LONG and batch * _layer_bytes(model, n) > _HELD and kept_bytes(model, n) > 0
+    return n >= LONG and batch * _layer_bytes(model, n) > HELD and kept_bytes(model, n) > 0
 
 
 def slice_size(model: Probed) -> int:
@@ -137,7 +137,7 @@ def read_from(
 
     from .slices import Slices
 
-    size = slice_size(model) if _layer_bytes(model, first) > _HELD else first
+    size = slice_size(model) if _layer_bytes(model, first) > HELD else first
     starts = [*range(0, first, size), first]
     x, ids = model.embed(inputs), torch.tensor([inputs.ids], device=model.device)
     slices = Slices(model.model, ids, starts, around=lambda start: around() if start >= first else nullcontext())

@@ -2,7 +2,7 @@
 
 The relevance of a feature x is x · g, where g is a gradient that a few steps have changed (Arras et al. 2025,
 arXiv:2502.15886, write all of LRP so). With ε = 0 a linear step keeps its ordinary gradient; a bias takes its share and
-keeps it. What is not linear has a rule of its own (numbers as in Achtibat et al. 2024, arXiv:2402.05602):
+keeps it. A step that is not linear has a rule of its own (numbers as in Achtibat et al. 2024, arXiv:2402.05602):
 
     y = f(x), each element by itself    g_x = g_y · f(x) / x       identity rule, Eq. 9
     y = (x - mean) / deviation          deviation is a constant    identity rule, Prop. 3.4; so RMSNorm, without mean
@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ...errors import UnsupportedMethod
 from .interface import InterfaceCall, Standin, answering_as, eager_of, registered
+from .linear_steps import step_without_rule, steps_before
+from .norms import CURE, NORMS, Norm, norm_of, with_constant_size
 from .products import Product, answering, unobserved
 from .tempered import check_temperature, cooled, tempered, tempered_softmax
 
@@ -58,9 +60,6 @@ _RULES: dict[Rule, _Steps] = {
     "gim": _Steps((0.25, 0.25, 0.5), identity=False, temperature=2.0),
 }
 
-# A module whose class name ends so normalises over its last axis; whether it really does is tried out (`_probe`).
-_NORMS = ("Norm", "Norm1P")
-
 # Functions with f(0) = 0 that some heads call without a module (RoBERTa's, BART's), and their slopes at 0.
 _PLAIN = {"TanhBackward0": 1.0, "GeluBackward0": 0.5, "SiluBackward0": 0.5}
 
@@ -70,40 +69,13 @@ _NO_RULE = (
     "BigBird", "DogeAttention", "Gemma3n", "Lfm2", "LongT5", "PegasusX",
 )  # fmt: skip
 
-# Steps that are linear in what depends on the input, as autograd calls them; a ReLU's gradient is its identity rule,
-# and so is that of the larger of two where one is a constant (the least score that a mask leaves). Keys and values that
-# were kept (`slices`) are what they were.
-_LINEAR = {
-    "torch::autograd::AccumulateGrad", "Add", "Addmm", "Alias", "AsStrided", "Baddbmm", "Bmm", "Cat", "Clone",
-    "ConstantPadNd", "Convolution", "Copy", "Div", "Expand", "Gather", "Index", "IndexSelect", "MaskedFill", "Maximum",
-    "Mean", "Mm", "Mul", "Neg", "Permute", "Relu", "Repeat", "Reshape", "ReshapeAlias", "Rsub", "Select", "Slice",
-    "Split", "SplitWithSizes", "Squeeze", "Stack", "Sub", "Sum", "T", "ToCopy", "Transpose", "Unbind", "Unsqueeze",
-    "UnsafeSplit", "UnsafeView", "View", "Where", "_Kept",
-}  # fmt: skip
-
-# Of these the numbers of the inputs of which at most one may depend on the input.
-_PRODUCTS = {
-    "Addmm": (1, 2), "Baddbmm": (1, 2), "Bmm": (0, 1), "Convolution": (0, 1), "Maximum": (0, 1), "Mm": (0, 1),
-    "Mul": (0, 1),
-}  # fmt: skip
-
-_CURE = "Use saliency, occlusion or random."
-
-
-class _Norm(NamedTuple):
-    """y = bias + size · weight · x, where `size` is one number a row; x less its mean, if `centred`."""
-
-    weight: torch.Tensor  # float32 or wider; up to a factor that all elements share
-    bias: torch.Tensor
-    centred: bool
-
 
 @dataclass(eq=False)
 class _Rules:
     """The state of one context: its rule, its findings about modules, and the graph of its first pass."""
 
     steps: _Steps
-    norms: dict[torch.nn.Module, _Norm] = field(default_factory=dict)
+    norms: dict[torch.nn.Module, Norm] = field(default_factory=dict)
     slopes: dict[torch.nn.Module, float | None] = field(default_factory=dict)
     by_element: dict[torch.nn.Module, bool] = field(default_factory=dict)
     # Steps that a rule made, with the steps before the rule; None after the first pass was searched.
@@ -131,7 +103,7 @@ def relevance_rules(model: Any, rule: Rule = "attnlrp") -> Iterator[None]:
     """
     reason = why_no_relevance(model)
     if reason is not None:
-        raise UnsupportedMethod(reason, cure=_CURE)
+        raise UnsupportedMethod(reason, cure=CURE)
     rules = _Rules(_RULES[rule])
     handles: list[RemovableHandle] = []
 
@@ -198,7 +170,7 @@ def _hooks(model: Any, rules: _Rules) -> Iterator[RemovableHandle]:
         if any(module.children()):
             continue
         yield module.register_forward_pre_hook(partial(_at_input, rules))
-        if type(module).__name__.endswith(_NORMS):
+        if type(module).__name__.endswith(NORMS):
             yield module.register_forward_hook(partial(_at_norm, rules))
         elif isinstance(module, activations):
             yield module.register_forward_hook(partial(_at_activation, rules))
@@ -233,12 +205,12 @@ def _at_input(rules: _Rules, _module: torch.nn.Module, args: tuple[Any, ...]) ->
     x, latest = args[0], rules.latest
     if node.name() in _PLAIN and latest is not None and node.next_functions[0][0] is latest.grad_fn:
         if not rules.steps.identity:
-            _note(rules, x, _before(node))
+            _note(rules, x, steps_before(node))
             return None
         return (_identity(latest, x, _PLAIN[node.name()]), *args[1:])
     while node.name().startswith("ToCopy"):
         node = node.next_functions[0][0]
-    factors = _before(node)
+    factors = steps_before(node)
     if node.name() != "MulBackward0" or len(factors) != 2:
         return None
     half = _share(x, 0.5)
@@ -301,60 +273,13 @@ def _slope(module: torch.nn.Module, like: torch.Tensor) -> float | None:
 
 
 def _at_norm(rules: _Rules, module: torch.nn.Module, args: tuple[Any, ...], y: Any) -> torch.Tensor | None:
-    """Return the norm's output with the gradient size · weight. `size` is computed from that output, whatever the ε."""
-    import torch
-
+    """Return the norm's output with the gradient size · weight."""
     if not args or not _concerns(args[0]):
         return None
-    x = args[0]
-    known = module in rules.norms
+    x, known = args[0], module in rules.norms
     if not known:
-        try:
-            rules.norms[module] = _probe(module, x)
-        except (RuntimeError, IndexError) as error:  # it wants its rows in another shape (SqueezeBERT's)
-            raise _no_norm(module) from error
-    weight, bias, centred = rules.norms[module]
-    inner = x - x.mean(-1, keepdim=True) if centred else x
-    with torch.no_grad():
-        direction = inner.to(weight.dtype) * weight
-        square = (direction * direction).sum(-1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
-        size = ((y - bias) * direction).sum(-1, keepdim=True) / square  # [..., 1]
-        if not known:
-            _check_norm(module, y, bias + size * direction)
-        scale = (size * weight).to(x.dtype)
-    return _with_gradient_of(y, (inner * scale).to(y.dtype))
-
-
-def _probe(module: torch.nn.Module, like: torch.Tensor) -> _Norm:
-    """Find a norm's function from three rows, whatever it calls its weight and whether it adds 1 to it.
-
-    A row of zeros gives the bias; one without mean the weight; one of ones the bias again, if the mean is taken off.
-    """
-    import torch
-
-    n_axes = max(1, getattr(getattr(module, "weight", None), "ndim", 1))  # several where heads have their own weights
-    rows = like.new_ones(3, *like.shape[-n_axes:])
-    rows[0] = 0
-    rows[1, ..., 1::2] = -1
-    if rows.shape[-1] % 2:
-        rows[1, ..., 1] = -2
-    with torch.no_grad():
-        bias, weight, ones = module.forward(rows).to(torch.promote_types(like.dtype, torch.float32))
-    weight = (weight - bias) / rows[1]
-    return _Norm(weight, bias, bool((ones - bias).abs().max() < 0.5 * weight.abs().max()))
-
-
-def _check_norm(module: torch.nn.Module, y: torch.Tensor, again: torch.Tensor) -> None:
-    """Raise UnsupportedMethod unless `again` is `y`, up to half the digits of the coarser of its type and float32."""
-    import torch
-
-    tolerance = max(torch.finfo(y.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5
-    if (y - again).abs().max() > tolerance * y.abs().max():
-        raise _no_norm(module)
-
-
-def _no_norm(module: torch.nn.Module) -> UnsupportedMethod:
-    return UnsupportedMethod(f"{type(module).__name__} is not a norm for which there is a relevance rule.", cure=_CURE)
+        rules.norms[module] = norm_of(module, x)
+    return _with_gradient_of(y, with_constant_size(rules.norms[module], x, y, tried=None if known else module))
 
 
 # ── attention ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -431,10 +356,6 @@ def _run_product(product: Product, parts: list[torch.Tensor], temperature: float
 # ── no step without a rule ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _before(node: Node) -> tuple[Node, ...]:
-    return tuple(n for n, _ in node.next_functions if n is not None)
-
-
 def _note(rules: _Rules, output: torch.Tensor, before: tuple[Node, ...]) -> None:
     """Record that all steps between `before` and `output` have their rule."""
     if rules.made is not None and output.grad_fn is not None:
@@ -455,25 +376,7 @@ def _at_end(rules: _Rules, model: torch.nn.Module, _args: Any, output: Any) -> N
     if made is None or end.grad_fn is None:
         return
     rules.made = None
-    step = _without_rule(end.grad_fn, made)
+    step = step_without_rule(end.grad_fn, made)
     if step is not None:
         name = type(model).__name__
-        raise UnsupportedMethod(f"There is no relevance rule for a step of {name} ({step}).", cure=_CURE)
-
-
-def _without_rule(end: Node, made: dict[Node, tuple[Node, ...]]) -> str | None:
-    """Return the name of a step before `end` that is neither linear nor made by a rule; None if there is none."""
-    seen, queue = {end}, [end]
-    while queue:
-        node = queue.pop()
-        before = made.get(node)
-        if before is None:
-            before, ways = _before(node), node.next_functions
-            kind = node.name().split("Backward")[0]
-            product = sum(at < len(ways) and ways[at][0] is not None for at in _PRODUCTS.get(kind, ())) > 1
-            quotient = kind == "Div" and node.next_functions[1][0] is not None
-            if kind not in _LINEAR or product or quotient:
-                return node.name()
-        queue += [n for n in before if n not in seen]
-        seen.update(before)
-    return None
+        raise UnsupportedMethod(f"There is no relevance rule for a step of {name} ({step}).", cure=CURE)

@@ -52,7 +52,7 @@ def read_once(model: Model, inputs: Inputs, embeddings: torch.Tensor, positions:
     output, kept = _read(model, inputs, embeddings, positions)
     if not _is_plain(model, kept):
         return Reading(output, None)
-    return Reading(output, _checked_ends(model, inputs, embeddings, _ends(model, inputs, kept)))
+    return Reading(output, _checked_ends(model, inputs, embeddings, read_ends(model, inputs, kept)))
 
 
 def _checked_ends(model: CausalModel, inputs: Inputs, embeddings: torch.Tensor, packed: Ends) -> Ends:
@@ -141,7 +141,8 @@ def _is_plain(model: CausalModel, kept: Any) -> bool:
     return own in (0, len(kept.layers)) and all(layer.keys is not None for layer in kept.layers)
 
 
-def _ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
+def read_ends(model: CausalModel, inputs: Inputs, kept: Any) -> Ends:
+    """Return the function that reads the ends of changed texts on from `kept`, many in one pass."""
     import torch
 
     n = kept.layers[0].keys.shape[2]
@@ -195,7 +196,7 @@ def _packing_is_right(model: Model) -> bool:
             if not _is_plain(fresh, kept):
                 return False
             given = [(start, changed[i, start:]) for i, start in enumerate(starts)]
-            ends = _ends(fresh, inputs, kept)(given, at).logits[0]
+            ends = read_ends(fresh, inputs, kept)(given, at).logits[0]
             whole = fresh.network(inputs)(changed, at).logits
     except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, KeyError, UnsupportedMethod):
         return False  # a family that takes no positions, or no such mask

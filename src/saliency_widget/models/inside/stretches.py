@@ -65,7 +65,7 @@ def _after(model: CausalModel, ids: tuple[int, ...], size: int | None) -> torch.
 def reads_parts_in_slices(model: Model, m: int) -> bool:
     """Return whether texts of m rows, some of which may be hidden, are read in slices."""
     return reads_in_slices(model, m) and bool(
-        model.facts.once("slices of parts", lambda: _parts_agree(model), model.check_weights)
+        model.facts.once("slices of parts", lambda: parts_agree(model), model.check_weights)
     )
 
 
@@ -76,10 +76,10 @@ def bytes_without_rows(model: Model, n: int, m: int) -> float:
 
 def parts_in_slices(model: CausalModel, texts: Texts, which: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Return the logits [p, vocabulary] at row places[i] of text which[i], each text read in slices by itself."""
-    return _parts(model, texts, which, places, slice_size(model))
+    return read_parts(model, texts, which, places, slice_size(model))
 
 
-def _parts(model: Model, texts: Texts, which: torch.Tensor, places: torch.Tensor, size: int) -> torch.Tensor:
+def read_parts(model: Model, texts: Texts, which: torch.Tensor, places: torch.Tensor, size: int) -> torch.Tensor:
     import torch
 
     from .slices import Slices
@@ -108,7 +108,7 @@ def _parts(model: Model, texts: Texts, which: torch.Tensor, places: torch.Tensor
     return torch.cat(found)[torch.cat(order).argsort()]
 
 
-def _parts_agree(model: Model) -> bool:
+def parts_agree(model: Model) -> bool:
     """Return whether texts without some rows have in slices the logits of one pass: kept rows alone, and hidden ones.
 
     Kept rows are tried with and without their positions; a model that takes none, or no mask, is not asked with them.
@@ -140,7 +140,7 @@ def _agrees(model: Model, texts: Texts) -> bool:
     which = torch.zeros_like(places)
     with torch.no_grad():
         expected = model.fresh().several(texts, which, places, Way.WHOLE)
-        return probe.near(_parts(model.fresh(), texts, which, places, _STEP), expected, model, probe.OTHER)
+        return probe.near(read_parts(model.fresh(), texts, which, places, _STEP), expected, model, probe.OTHER)
 
 
 def _is_read(model: Model, texts: Texts) -> bool:

@@ -100,7 +100,7 @@ def from_gguf(path: Path, dtype: Any, progress: Callable[[int, int], None] | Non
     except gguf.UnsupportedGguf:
         if find_spec("gguf") is None or find_spec("accelerate") is None:
             raise  # its cure names the two packages
-        return _from_other_gguf(path, dtype)
+        return from_other_gguf(path, dtype)
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -113,7 +113,7 @@ def from_gguf(path: Path, dtype: Any, progress: Callable[[int, int], None] | Non
     return model, tokenizer
 
 
-def _from_other_gguf(path: Path, dtype: Any) -> Pair:
+def from_other_gguf(path: Path, dtype: Any) -> Pair:
     """Load a .gguf file that our reader does not support with transformers' loader."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

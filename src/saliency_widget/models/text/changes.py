@@ -180,7 +180,7 @@ def _editable_stretch(text: Text) -> tuple[int, int]:
 
 
 def _left_of(text: Text, given: list[int]) -> Iterator[Named]:
-    """The named stretches of a text, as what is left of their tokens."""
+    """Return the named stretches of a text over the tokens that are left of them."""
     names = {name for name, _ in text.encoded.named}
     for segment in text.document.segments:
         left = range(_below(given, segment.start), _below(given, segment.end))
@@ -193,7 +193,7 @@ def _below(positions: list[int], end: int) -> int:
 
 
 def _said(tokens: Sequence[Token]) -> str:
-    """Their text; neighbours in one."""
+    """Return the text of each run of tokens; neighbours are one."""
     return " ".join(joined(stretch).text.strip() or "␣" for stretch in _stretches(tokens))
 
 

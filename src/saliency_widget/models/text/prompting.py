@@ -10,8 +10,9 @@ from typing import Any
 from ...checks import whole_number, whole_text
 from ...errors import InputError
 from ...types import Inputs, Role, Segment
-from .chat import Chat, Message, chat_tokens, check_chat, write_chat
+from .chat import Chat, Message, check_chat
 from .pairs import pair_of, second_of, second_of_ids, types_of_ids
+from .rendering import chat_tokens, write_chat
 from .stretches import Named, check_named
 from .unknown import unknown_texts
 

@@ -109,7 +109,7 @@ def with_thinking(
 ) -> tuple[tuple[Token, ...], tuple[Segment, ...]]:
     """Return tokens and segments with the thinking among the written tokens, from `first` on, as segments of its own.
 
-    What was given is not looked at, except that its end may begin the thinking, as some chat templates do.
+    The given text is not looked at, except that its end may begin the thinking, as some chat templates do.
     """
     thoughts = thinking_in(tokens, first)
     if not thoughts:
