@@ -17,6 +17,7 @@ from .literals import (
     NUMBER,
     OPEN_QUOTES,
     QUOTES,
+    VULGAR,
     as_number,
     is_fractional,
     numbered_lines,
@@ -29,7 +30,7 @@ _LEADING_TAGS = re.compile(r"\s*(?:<(?:li|p|div|ul|ol|br)\b[^<>]{0,80}>\s*)+", r
 _TRAILING_TAGS = re.compile(r"(?:</(?:li|p|div|ul|ol)>|<br\s?/?>|\s)+\Z", re.IGNORECASE)
 _LINE = re.compile(
     rf"""
-    (?: (?:{ARROW}|[:：=,，;|\t]|[-–—](?=\s)) (?:[ \t*_(（\[{OPEN_QUOTES}]|{EMOJI})*+
+    (?: (?:{ARROW}|[:：=,，،;|\t]|[-–—](?=\s)) (?:[ \t*_(（\[{OPEN_QUOTES}]|{EMOJI})*+
       | (?P<round>[(（\[])[ ]?[*_]{{0,2}}
       | (?<!\s)\s++(?=[-+−]?\d*\.\d|[-+−]\d) )
     {NUMBER}
@@ -46,13 +47,13 @@ _AND_MORE = frozenset(",，、")
 _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
 _HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
 _LONGEST_PHRASE = 8  # words
-_DIGIT = re.compile(r"\d")
-_A_LABEL = re.compile(r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|\bis|of)?[ ]?[*_]{0,2}[ ]?[-+−~≈]?[ ]?[.]?\d")
+_DIGIT = re.compile(rf"[\d{VULGAR}]")
+_A_LABEL = re.compile(r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|is|of|de|di|von|van)?[ ]?[*_]{0,2}[ ]?[-+−–~≈]?[ ]?[.]?\d")
 _LABELLED = re.compile(
-    rf"""(?P<word>[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
-    (?:(?:[:：,，|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
-    (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\bis\b|of\b)?[ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?
-    (?:[)）\]]?[.,;。，；]?[ \r]*+\Z|[)）\]]\s*+[-–—:]|[)）\]]?\s*+[(（\[|])""",
+    rf"""(?P<word>(?P<dress>\*\*|__|`)[^\n]{{1,60}}?(?P=dress)|{LITERAL}|[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
+    (?:(?:[:：,，،|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
+    (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\b(?:is|of|de|di|von|van)\b)?
+    [ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?(?:[)）\]]?[.,;。，；]?[ \r]*+\Z|[)）\]]\s*+[-–—:]|[)）\]]?\s*+[(（\[|])""",
     re.VERBOSE,
 )
 _TITLE = re.compile(r"\s*+(?:[-*•]|\d{1,4}[.)]|#{1,6})\s++(?P<word>[^\s\d:：]{1,40})[:：]?[*]{0,2}[:：]?\s*")
@@ -131,7 +132,8 @@ def _labelled(rest: str, marked: bool) -> _Pair | None:
     found = _LABELLED.match(rest) if _A_LABEL.search(rest) else None
     if not found or kind_of_key(found["label"]) != "value":
         return None
-    word, quoted = undressed(found["word"].rstrip("*_ :："))
+    raw = found["word"]
+    word, quoted = undressed(raw if found["dress"] else raw.rstrip("*_ :："))
     return _Pair([word], value_of(found["number"]), quoted) if _is_word(word, found["word"], marked) else None
 
 

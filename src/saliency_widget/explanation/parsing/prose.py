@@ -33,7 +33,7 @@ _IN_CHINESE = r"""
     [^。\n，,]{0,6}?"""
 _NAME_AND_NUMBER = r"""
     (?P<name>{name})(?:[ ](?:review|sentiment|class|label|overall))?(?:评论|評論|影评|影評|评价|評價|的)*
-    (?:です|である|입니다|이다)?[ ]?[*_]*
+    (?:です|である|입니다|이다)?[ ]?[*_]*[ ]?
     [(（\[]\s?(?P<number>{number})\s?[)）\]]"""
 _QUOTE = re.compile(r"[\"“”„«»「」`]|(?<!\w)'\w")
 _LISTED = re.compile(r"\s*(?:[-*•]|\d{1,4}[.)])\s")

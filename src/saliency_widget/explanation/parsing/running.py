@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from .entries import Entry, grouped, kind_of_key
-from .literals import ARROW, NUMBER, as_number, is_fractional, numbered_lines, undressed, value_of
+from .literals import ARROW, LITERAL, NUMBER, as_number, is_fractional, numbered_lines, undressed, value_of
 
 _NAMED_LINE = re.compile(
     r"[\s*_\-•]*+(?P<key>[^\W\d_][\w ]{0,20})[*_]{0,2}\s?[:：=][*_]{0,2}\s*+[\[(]?(?P<items>[^\[\]]+)[\])]?\s*;?\s*"
@@ -17,7 +17,7 @@ _SENTENCE = re.compile(
     rf"(?:[^\W\d]{{1,30}},?[ ]){{1,8}}?[*]{{0,2}}{NUMBER}(?=[\s,;.)*]|\Z)"
 )
 _IN_ONE_LINE = re.compile(
-    rf"""(?<![^\s,;,；、])(?P<word>[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])
+    rf"""(?<![^\s,;,；、])(?P<word>{LITERAL}|[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])
     (?: [ ]?(?:[:：=]|{ARROW})[ ]?
       | [ ]?(?P<round>[(（\[{{<])[ ]?(?:(?P<label>[^\W\d_]{{3,16}})[:=：][ ]?)?
       | [/|_^](?=[-+−]?\d*[.]\d|[-+−]\d|[01]\b)
