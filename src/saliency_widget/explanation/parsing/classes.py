@@ -10,8 +10,9 @@ from .entries import CLASS_KEYS
 from .labels import LETTER, L, Labels
 from .literals import ARROW, EMOJI, LONGEST_LINE, alternatives, numbered_lines, words
 
+_CONCLUSIONS = {"final", "overall", "on balance", "in short", "all in all"}
 _OUTPUT = r"(?:output|int)(?![^\w\n]*\n)"  # "Output: 1"; but below "Output:" stands the list
-KEY = rf"(?:{alternatives(CLASS_KEYS | {'final', 'overall'})}|{_OUTPUT})"
+KEY = rf"(?:{alternatives(CLASS_KEYS | _CONCLUSIONS)}|{_OUTPUT})"
 # What models call a label that is no sentiment.
 _OTHER_NAMES = words("""
     topic theme subject genre intent stance position opinion mood domain emotion rating star stars language type group
@@ -34,7 +35,7 @@ class _Patterns:
 def _patterns(labels: Labels[L]) -> _Patterns:
     name, number = labels.name, labels.number
     value = rf"(?P<value>{number}|{name})"
-    of_key = r"""(?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果|final[e]?
+    of_key = r"""(?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果|标签|標籤|类别|類別|final[e]?
         |correct[ae]?|adecuada|predicha|prevista|correta|prédite|отзыва|рецензии|текста
         |(?:de|du|da|do|del|della|der|des)[ ](?:la[ ]|l['’])?\w{1,20})"""
     key = rf"""(?:(?<![{LETTER}])|(?-i:(?<=[a-z])(?=[A-Z]))){KEY if labels.homework else _ANY_KEY}
@@ -45,7 +46,7 @@ def _patterns(labels: Labels[L]) -> _Patterns:
     stated = rf"""{key}
         (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
         (?: [*_"'`\] >]{{0,6}}{verb}(?:[^\n]{{0,40}}?{ARROW}[ ]?)?{dress}{tag}\n?[ ]{{0,2}}{EMOJI}?[ ]?{dress}
-            (?:\(?[A-Z][).][ ])?
+            (?:\(?[A-Z][).][ ])?(?:not[ ](?:{number}|{name}),?[ ](?:but|rather)[ ])?
           | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]?> | [ ]{{0,2}}{ARROW}[ ]{{0,2}}
           | [*_"'`]{{0,3}}[ ]?[,;|｜\t][ ]?[*_]{{0,3}}(?=[^\n]{{1,20}}(?:\n|\Z))
           | [ ]+ | 为|為|是 )
@@ -60,7 +61,8 @@ def _patterns(labels: Labels[L]) -> _Patterns:
         (?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡∴]|\\[\[(]|</?[\w-]{{1,20}}>)*+(?:{ARROW}\s)?(?:\\(?:boxed|text)\{{)?
         (?:\(?[A-H][).]\s)?(?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?(?:{EMOJI}[ ]?)?[*_"'`<(]{{0,4}}
         (?P<round>[\[{{]\s?)?{value}(?(round)\s?[\]}}])[*_"'`)>]{{0,4}}
-        (?: \s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s))\s?{second} | [ ](?:{ARROW}|[-–—])[ ](?P<third>{name}) )?
+        (?:[ ](?:review|sentiment|class)(?=[ ]{ARROW}))?
+        (?: \s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s)|{ARROW})\s?{second} | [ ](?:{ARROW}|[-–—])[ ](?P<third>{name}) )?
         (?:[ ]?[(（](?:confidence:?[ ])?\d{{1,3}}(?:\.\d{{1,4}})?[ ]?%[)）])?
         (?:[.\s*_"'`>)）】\]」”。!！,;}}$]|{EMOJI}|\\[\])]|</[\w-]{{1,20}}>)*+(?:\#.*)?"""
     either = rf"""\s{{0,3}}(?:\([-+−]?\d\))?[*"]{{0,3}}\s{{0,3}}

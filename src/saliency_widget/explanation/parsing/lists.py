@@ -141,6 +141,8 @@ def _states_class(
 
 def _names_class(parts: Sequence[str]) -> bool:
     """Return whether words name the class: "Review classification", "Classement final"."""
+    if " ".join(parts) in CLASS_KEYS:
+        return True
     last = [part for part in parts if part not in _FINAL][-1:]
     return bool(last) and last[0] in CLASS_KEYS | {"output"}
 

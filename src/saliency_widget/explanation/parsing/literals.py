@@ -60,7 +60,7 @@ def number_as(group: str) -> str:
     """Return the pattern of a number, fraction, percentage or float(0.5), as a group with this name."""
     return (
         rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?{_SIGNED}{_DIGITS}(?:[ ]?{_PERCENT})?"
-        rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))[fF]?(?![A-Za-z0-9_])(?![.．,]\d)"
+        rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))(?:_?f(?:32|64)|[fF])?(?![A-Za-z0-9_])(?![.．,]\d)"
     )
 
 

@@ -26,7 +26,7 @@ _OPENING = re.compile(rf"[{OPENERS}]")
 _SEPARATOR = rf"(?:[,，、،:：;；=|]|{ARROW})"
 _TUPLE = re.compile(
     rf"""[{OPENERS}]\s*+(?:\d{{1,6}}\s*+[,，]\s*+)?(?P<word>{LITERAL})
-    (?: \s*+ (?: {_SEPARATOR}\s*+ | [-–—][ ]++ ) | \s++ )
+    (?: \s*+ (?: {_SEPARATOR}\s*+ | [-–—.][ ]++ ) | \s++ )
     (?P<between>{LITERAL}\s*+[,，،]\s*+)?+
     [{OPEN_QUOTES}*]?+ {NUMBER} [*]?+
     (?P<more>[ ]?[,，、،;:|][^{OPENERS}{CLOSERS}\n]{{0,80}}+)?+
