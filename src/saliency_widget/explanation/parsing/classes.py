@@ -35,8 +35,8 @@ class _Patterns:
 def _patterns(labels: Labels[L]) -> _Patterns:
     name, number = labels.name, labels.number
     value = rf"(?P<value>{number}|{name})"
-    of_key = r"""(?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果|标签|標籤|类别|類別|final[e]?
-        |correct[ae]?|adecuada|predicha|prevista|correta|prédite|отзыва|рецензии|текста
+    of_key = r"""(?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果|标签|標籤|类别
+        |類別|finale?|correct[ae]?|adecuada|predicha|prevista|correta|prédite|отзыва|рецензии|текста
         |(?:de|du|da|do|del|della|der|des)[ ](?:la[ ]|l['’])?\w{1,20})"""
     key = rf"""(?:(?<![{LETTER}])|(?-i:(?<=[a-z])(?=[A-Z]))){KEY if labels.homework else _ANY_KEY}
         (?:[ _]{of_key})?(?:结果|結果)?"""
@@ -62,7 +62,8 @@ def _patterns(labels: Labels[L]) -> _Patterns:
         (?:\(?[A-H][).]\s)?(?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?(?:{EMOJI}[ ]?)?[*_"'`<(]{{0,4}}
         (?P<round>[\[{{]\s?)?{value}(?(round)\s?[\]}}])[*_"'`)>]{{0,4}}
         (?:[ ](?:review|sentiment|class)(?=[ ]{ARROW}))?
-        (?: \s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s)|{ARROW})\s?{second} | [ ](?:{ARROW}|[-–—])[ ](?P<third>{name}) )?
+        (?: \s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s)|{ARROW})\s?{second}
+          | [ ](?:{ARROW}|[-–—])[ ](?P<third>{name}) )?
         (?:[ ]?[(（](?:confidence:?[ ])?\d{{1,3}}(?:\.\d{{1,4}})?[ ]?%[)）])?
         (?:[.\s*_"'`>)）】\]」”。!！,;}}$]|{EMOJI}|\\[\])]|</[\w-]{{1,20}}>)*+(?:\#.*)?"""
     either = rf"""\s{{0,3}}(?:\([-+−]?\d\))?[*"]{{0,3}}\s{{0,3}}

@@ -29,8 +29,9 @@ CLASS_KEYS = words("""
     klassifikation klassifizierung stimmung ergebnis bewertung gesamtbewertung urteil gesamturteil cls classe
     classement étiquette catégorie categoría categoria kategorie категория вердикт вывод résultat classificazione
     sentimento risultato classificação classificacao класс классификация тональность итог 分类 分類 类别 類別 情感
-    情绪 情緒 结果 結果 结论 結論 判定 判断 判斷 感情 极性 極性 분류 감정 감성 결과 레이블 تصنيف التصنيف वर्गीकरण classificatie klassificering klassifisering klasyfikacja klasifikace
-    klasifikasi clasificare sınıf sınıflandırma luokitus osztályozás класифікація висновок סיווג ταξινόμηση 标签 標籤
+    情绪 情緒 结果 結果 结论 結論 判定 判断 判斷 感情 极性 極性 분류 감정 감성 결과 레이블 تصنيف التصنيف वर्गीकरण
+    classificatie klassificering klassifisering klasyfikacja klasifikace klasifikasi clasificare
+    sınıf sınıflandırma luokitus osztályozás класифікація висновок סיווג ταξινόμηση 标签 標籤
 """) | {"phân loại"}
 _OTHER_KEYS = words("""
     confidence probability prob certainty index idx id position pos rank start end count total sum reason explanation

@@ -48,12 +48,15 @@ _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table
 _HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
 _LONGEST_PHRASE = 8  # words
 _DIGIT = re.compile(rf"[\d{VULGAR}]")
-_A_LABEL = re.compile(r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|is|of|de|di|von|van)?[ ]?[*_]{0,2}[ ]?[-+−–~≈]?[ ]?[.]?\d")
+_A_LABEL = re.compile(
+    r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|is|of|de|di|von|van)?[ ]?[*_]{0,2}[ ]?[-+−–~≈]?[ ]?[.]?\d"
+)
 _LABELLED = re.compile(
     rf"""(?P<word>(?P<dress>\*\*|__|`)[^\n]{{1,60}}?(?P=dress)|{LITERAL}|[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
     (?:(?:[:：,，،|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
     (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\b(?:is|of|de|di|von|van)\b)?
-    [ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?(?:[)）\]]?[.,;。，；]?[ \r]*+\Z|[)）\]]\s*+[-–—:]|[)）\]]?\s*+[(（\[|])""",
+    [ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?
+    (?:[)）\]]?[.,;。，；]?[ \r]*+\Z|[)）\]]\s*+[-–—:]|[)）\]]?\s*+[(（\[|])""",
     re.VERBOSE,
 )
 _TITLE = re.compile(r"\s*+(?:[-*•]|\d{1,4}[.)]|#{1,6})\s++(?P<word>[^\s\d:：]{1,40})[:：]?[*]{0,2}[:：]?\s*")
@@ -103,9 +106,7 @@ def in_lines(text: str) -> Iterator[list[Entry]]:
         yield block
 
 
-def _number_below(
-    at: int, line: str, title: tuple[str, int] | None, defined: tuple[str, int] | None
-) -> list[Entry]:
+def _number_below(at: int, line: str, title: tuple[str, int] | None, defined: tuple[str, int] | None) -> list[Entry]:
     """Return the pair of a line that is nothing but the number of a word above it: "- film" over "  - 0.5"."""
     found = _NUMBER_ALONE.fullmatch(line)
     above = defined if line.lstrip().startswith(":") else title

@@ -41,10 +41,11 @@ CLOSERS = re.escape("".join(BRACKETS.values()))
 PLAIN = str.maketrans("−–﹣－‐‑‒⁻＋．٫％﹪٪", "--------+..%%%")
 _SIGN = r"[-+−–﹣－‐‑‒⁻＋]"
 _SIGN_IN_WORDS = (
-    r"(?:\b(?:[Mm]inus|menos|moins|meno|минус|[Pp]lus|más|più|плюс)[ ]|マイナス[ ]?|마이너스[ ]?|(?<!正)[负負](?=[\d.]))"
+    r"(?:\b(?:[Mm]inus|menos|moins|meno|минус|[Pp]lus|más|più|плюс)[ ]|"
+    r"(?:マイナス|마이너스)[ ]?|(?<!正)[负負](?=[\d.]))"
 )
 _SIGNED = rf"(?:{_SIGN}[ ]?|{_SIGN_IN_WORDS})?"
-_PLUS = tuple("+＋Pp") + ("más", "più", "плюс")
+_PLUS = ("+", "＋", "P", "p", "más", "più", "плюс")
 _PERCENT = "[%％﹪٪]"
 # A comma is decimal where a digit follows at once: lists are written "0, 8".
 VULGAR = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
@@ -67,7 +68,8 @@ def number_as(group: str) -> str:
 NUMBER = number_as("number")
 _PLAIN = re.compile(r"[-+]?[0-9]{1,16}(?:\.[0-9]{0,16})?")  # most are
 _MAIN = re.compile(
-    rf"(?P<sign>{_SIGNED})(?P<main>{_DIGITS})(?:[ ]?(?P<percent>{_PERCENT}))?(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
+    rf"(?P<sign>{_SIGNED})(?P<main>{_DIGITS})(?:[ ]?(?P<percent>{_PERCENT}))?"
+    rf"(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
 )
 EMOJI = r"(?:[\u2460-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]\ufe0f?)"
 # A number in a cell or a string: with an emoji on either side, and a remark after it.
