@@ -144,7 +144,7 @@ def test_a_request_is_of_one_token_and_each_text_lacks_one_word() -> None:
         f"Text: {TEXT}\n\nClassify the text as Positive or Negative. Answer with one word: Positive or Negative."
     )
     about = {name: server.requests[0][name] for name in ("max_tokens", "temperature", "logprobs", "top_logprobs")}
-    assert about == {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": 20}
+    assert about == {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": 200}
 
 
 def test_three_labels_are_each_against_the_others() -> None:
@@ -225,13 +225,23 @@ def test_a_server_without_log_probabilities_is_asked_once_and_said_so(rule: Any)
     assert len(server.asked) == 1
 
 
-def test_a_server_that_gives_fewer_alternatives_is_asked_for_fewer() -> None:
+@pytest.mark.parametrize(
+    ("most", "refusal", "asked"),
+    [
+        (5, "Invalid value for top_logprobs: at most 5.", [200, 20, 5]),
+        (20, "Requested sample logprobs of 200, which is greater than max allowed: 20", [200, 20]),
+        (20, "top_logprobs must be between 0 and 20", [200, 20]),
+    ],
+)
+def test_a_server_that_gives_fewer_alternatives_is_asked_for_fewer(most: int, refusal: str, asked: list[int]) -> None:
+    """Once: the requests after the first one know it."""
     with ruled() as server:
-        refusal = "Invalid value for top_logprobs: at most 5."
-        server.rule = lambda text: refusal if server.requests[-1]["top_logprobs"] > 5 else first_tokens(text)
+        server.rule = lambda text: refusal if server.requests[-1]["top_logprobs"] > most else first_tokens(text)
         a = mapped(at(server), "not good")
     assert a.scores[1, 0] == pytest.approx(1.5)
-    assert [request["top_logprobs"] for request in server.requests[:2]] == [20, 5]
+    given = [request["top_logprobs"] for request in server.requests]
+    assert given[: len(asked)] == asked
+    assert given[len(asked) :] == [most] * (len(a.rows) + REPEATS - 1)
 
 
 @pytest.mark.parametrize(
