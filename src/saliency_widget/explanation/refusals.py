@@ -241,7 +241,9 @@ def workaround(request: Request, status: int, body: object) -> Workaround | None
 def with_less_room(request: Request, least: int, status: int, body: object) -> Request | None:
     """Return the request with a limit of `least` tokens, if the server has not the room for its limit of tokens."""
     name = next((name for name in ("max_tokens", "max_completion_tokens") if name in request), None)
-    too_large = re.search("max_(completion_)?tokens.{0,80}(too large|at most|less than|exceed)", reason(body))
+    too_large = re.search(
+        "max_(completion_)?tokens.{0,80}(too large|at most|less than|exceed|(?:greater|larger|more) than)", reason(body)
+    )
     if name is None or request[name] <= least or status not in {400, 413, 422} or not (too_large or is_too_long(body)):
         return None
     return {**request, name: least}
