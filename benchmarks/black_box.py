@@ -82,14 +82,14 @@ def by_server(weights: Path, maps: list[list[float]]) -> dict[str, Any]:
         a = server_map(client, review, labels=LABELS, progress=False)
         about = a.diagnostics
         row = {
-            "words": len(a.rows),
             "rho": spearmanr(a.scores[:, 0], expected).statistic,
             "spread": np.std(expected),
             "error": np.std(a.scores[:, 0] - expected),
             "floor": about["noise_floor"][0],
             "mass": about["label_mass"][0],
         }
-        rows.append({name: round(float(value), 3) for name, value in row.items()} | {"bounded": max(about["bounded"])})
+        rounded = {name: round(float(value), 3) for name, value in row.items()}
+        rows.append({"words": len(a.rows), **rounded, "bounded": max(about["bounded"])})
         print(rows[-1], review, flush=True)
     names = ("rho", "spread", "error", "floor", "mass")
     return {"median": {name: round(median(row[name] for row in rows), 3) for name in names}, "reviews": rows}
