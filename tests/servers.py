@@ -24,6 +24,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 KEY = "sk-a-key-to-the-door"
 _START = 120  # seconds after which a server is taken for one that does not come
@@ -53,11 +54,11 @@ sys.stdin.read()  # until whoever started it closes it, or dies
 
 
 @contextmanager
-def llama_cpp(*, key: str = KEY, n_ctx: int = 2048) -> Iterator[Server]:
-    """llama.cpp's server. It checks the key, and holds an answer to a schema."""
+def llama_cpp(*, key: str = KEY, n_ctx: int = 2048, weights: Path | None = None) -> Iterator[Server]:
+    """llama.cpp's server of the demo model, or of other weights. It checks the key, and holds an answer to a schema."""
     from saliency_widget.models.loading.demo import demo_gguf
 
-    command = [sys.executable, "-c", _LLAMA, str(demo_gguf()), key, str(n_ctx)]
+    command = [sys.executable, "-c", _LLAMA, str(weights or demo_gguf()), key, str(n_ctx)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
         try:

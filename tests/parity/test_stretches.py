@@ -31,7 +31,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text is long from 30 tokens on, any weights are too many, and it is read 16 tokens at a time."""
     for module in (long_texts, pipeline):
         monkeypatch.setattr(module, "LONG", 30)
-    monkeypatch.setattr(long_texts, "_HELD", -1)
+    monkeypatch.setattr(long_texts, "HELD", -1)
     monkeypatch.setattr(long_texts, "_SIZES", {"cpu": (SIZE,)})
 
 

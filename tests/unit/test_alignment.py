@@ -164,6 +164,9 @@ def test_values_beyond_the_range_are_clipped() -> None:
         ("##", "##"),
         ("！", "!"),
         ("—", "-"),
+        ("👍🏽", "👍"),
+        ("film", "film_2"),
+        ("<br />", "<br/>"),
     ],
 )
 def test_words_alike_are_the_same(review: str, word: str) -> None:
@@ -191,6 +194,17 @@ def test_pieces_of_a_word_give_it_the_strongest_value() -> None:
     pieces = align("so unbelievable", [("un", 1.0), ("##bel", 3.0), ("##ievable", 1.0)])
     assert pieces.scores == (None, 1.0)
     assert [pair.fate for pair in pieces.pairs] == ["aligned", "out of range", "aligned"]
+
+
+def test_a_tag_in_pieces_is_one_unit() -> None:
+    assert align(
+        "dull<br />film", list(zip(["dull", "<", "br", "/", ">", "film"], [-0.9, 0.1, 0, 0, 0, 0.2], strict=True))
+    ).scores == (-0.9, 0.1, 0.2)
+
+
+def test_numbered_words_are_each_for_one_place() -> None:
+    """In the order in which they are named, as the keys of a dictionary that cannot hold a word twice."""
+    assert scores("very, very dull", ["very_1", "very_2", "dull"]) == [0.01, None, 0.02, 0.03]
 
 
 def test_joined_words_are_met_only_where_none_is_like_it() -> None:

@@ -22,11 +22,14 @@ from saliency_widget.explanation.black_box import read, server_map
 from saliency_widget.explanation.choice import choice_of
 from saliency_widget.explanation.prompts import ONE_WORD, fill
 from saliency_widget.explanation.remote_question import REPEATS
+from saliency_widget.models.loading.demo import demo_gguf
 
-from ..servers import KEY, JsonHandler, serving
+from ..gguf_files import write_float32
+from ..servers import KEY, JsonHandler, llama_cpp, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 TEXT = "A good film, not bad at all."
 WORTH = {"good": 1.5, "bad": -1.0, "not": 0.25, "film": 0.0625}
@@ -144,7 +147,7 @@ def test_a_request_is_of_one_token_and_each_text_lacks_one_word() -> None:
         f"Text: {TEXT}\n\nClassify the text as Positive or Negative. Answer with one word: Positive or Negative."
     )
     about = {name: server.requests[0][name] for name in ("max_tokens", "temperature", "logprobs", "top_logprobs")}
-    assert about == {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": 20}
+    assert about == {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": 200}
 
 
 def test_three_labels_are_each_against_the_others() -> None:
@@ -225,13 +228,23 @@ def test_a_server_without_log_probabilities_is_asked_once_and_said_so(rule: Any)
     assert len(server.asked) == 1
 
 
-def test_a_server_that_gives_fewer_alternatives_is_asked_for_fewer() -> None:
+@pytest.mark.parametrize(
+    ("most", "refusal", "asked"),
+    [
+        (5, "Invalid value for top_logprobs: at most 5.", [200, 20, 5]),
+        (20, "Requested sample logprobs of 200, which is greater than max allowed: 20", [200, 20]),
+        (20, "top_logprobs must be between 0 and 20", [200, 20]),
+    ],
+)
+def test_a_server_that_gives_fewer_alternatives_is_asked_for_fewer(most: int, refusal: str, asked: list[int]) -> None:
+    """Once: the requests after the first one know it."""
     with ruled() as server:
-        refusal = "Invalid value for top_logprobs: at most 5."
-        server.rule = lambda text: refusal if server.requests[-1]["top_logprobs"] > 5 else first_tokens(text)
+        server.rule = lambda text: refusal if server.requests[-1]["top_logprobs"] > most else first_tokens(text)
         a = mapped(at(server), "not good")
     assert a.scores[1, 0] == pytest.approx(1.5)
-    assert [request["top_logprobs"] for request in server.requests[:2]] == [20, 5]
+    given = [request["top_logprobs"] for request in server.requests]
+    assert given[: len(asked)] == asked
+    assert given[len(asked) :] == [most] * (len(a.rows) + REPEATS - 1)
 
 
 @pytest.mark.parametrize(
@@ -381,12 +394,11 @@ def test_a_server_that_decides_on_nothing_is_no_comparison() -> None:
 # ── a real server ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.demo
-def test_llama_cpps_map_ranks_words_as_torch_does_on_the_same_weights(llama: Any) -> None:
-    """The same prompt, the same words taken out, the log-odds of the same first tokens; its activations are int8."""
-    review = "The dialogue is so bad that the theatre laughed."
-    client = OpenAIClient(llama.model, base_url=llama.url, api_key=KEY, timeout=120)
-    a = server_map(client, review, labels=LABELS, progress=False)
+REVIEW = "The dialogue is so bad that the theatre laughed."
+
+
+def by_torch(review: str) -> list[float]:
+    """The fall of the log-odds of the first label without each word, by plain passes over the same prompt."""
     model = sw.load_model("demo", device="cpu", dtype="float32")
     tokenizer = model.tokenizer
 
@@ -395,14 +407,34 @@ def test_llama_cpps_map_ranks_words_as_torch_does_on_the_same_weights(llama: Any
         ids = tokenizer.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
         ids = ids["input_ids"] if not isinstance(ids, list) else ids
         with torch.no_grad():
-            top = model.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1).topk(20)
+            top = model.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1).topk(200)
         found = [(tokenizer.decode([i]), float(p)) for p, i in zip(*map(torch.Tensor.tolist, top), strict=True)]
         return float(read(found, choice_of(LABELS)).values[0])
 
     words = words_of(review)
     texts = [review[: word.span[0]].rstrip() + review[word.span[1] :] for word in words]
-    expected = [log_odds(review) - log_odds(text if i else text.lstrip()) for i, text in enumerate(texts)]
-    rho = spearmanr(a.scores[:, 0], expected).statistic
+    return [log_odds(review) - log_odds(text if i else text.lstrip()) for i, text in enumerate(texts)]
+
+
+def by_llama_cpp(server: Any, **extra: Any) -> sw.Attribution:
+    client = OpenAIClient(server.model, base_url=server.url, api_key=KEY, timeout=120, extra=extra)
+    return server_map(client, REVIEW, labels=LABELS, progress=False)
+
+
+@pytest.mark.demo
+def test_llama_cpps_map_ranks_words_as_torch_does_on_the_same_weights(llama: Any) -> None:
+    """The same prompt, the same words taken out, the log-odds of the same first tokens; its activations are int8."""
+    a = by_llama_cpp(llama)
+    rho = spearmanr(a.scores[:, 0], by_torch(REVIEW)).statistic
     assert rho > 0.6, "it was .96 where it was measured; other processors round int8 otherwise"
     assert max(a.diagnostics["noise_floor"]) < 1
     assert a.diagnostics["label_mass"][0] > 0.3
+
+
+@pytest.mark.demo
+@pytest.mark.long
+def test_llama_cpps_map_of_float32_weights_is_that_of_torch(tmp_path: Path) -> None:
+    """Without int8 no difference is left but that of float16 keys and values: .01 of log-odds between -1 and 1."""
+    with llama_cpp(weights=write_float32(demo_gguf(), tmp_path / "f32.gguf")) as server:
+        a = by_llama_cpp(server)
+    np.testing.assert_allclose(a.scores[:, 0], by_torch(REVIEW), atol=0.03)

@@ -14,7 +14,7 @@ import saliency_widget as sw
 from saliency_widget import OpenAIClient
 from saliency_widget.errors import InputError, ServerError, UnsupportedMethod
 from saliency_widget.explanation.continuation import Scored
-from saliency_widget.explanation.received import Received
+from saliency_widget.explanation.received import Received, spelled
 
 from ..servers import KEY, JsonHandler, serving
 
@@ -127,6 +127,43 @@ def test_a_text_that_cuts_the_answer_otherwise_is_counted_and_adds_up() -> None:
         a = mapped(at(server))
     assert a.diagnostics["cut_otherwise"] == 1
     assert a["George", " Washington"] == pytest.approx(log_probability(TEXT, " Washington") + 3.5)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "places"),
+    [
+        (["<s>", "No", " 🙂", " way"], [0, 0, 2, 4]),  # a token that begins every text
+        (["No", "\ufffd", "\ufffd", "\ufffd", " way"], [0, 2, 2, 2, 4]),  # the bytes of an emoji
+        (["No", "🙂", "way"], [0, 2, 4]),  # each token shown alone, without its space
+        (["No", "▁🙂", "▁way"], [0, 2, 4]),  # as the tokenizer writes them
+        (["<s>", "No", " ", "\ufffd", "\ufffd", " w", "ay"], [0, 0, 2, 3, 3, 4, 6]),
+        (["No", " 🙂", " wax"], None),
+        (["No", " 🙂"], None),
+    ],
+)
+def test_tokens_have_the_places_of_what_they_spell(tokens: list[str], places: list[int] | None) -> None:
+    """Whatever the server says of their places, which vLLM counts as the lengths of what it shows of the tokens."""
+    assert spelled(tokens, "No 🙂 way") == places
+
+
+def test_an_emoji_in_bytes_is_one_column_with_the_sum_of_them() -> None:
+    answer = " 🙂 yes"
+
+    def rule(prompt: str) -> dict[str, Any]:
+        before = cut(prompt.removesuffix(answer))
+        bytes_of = [-1.0, -0.5, -0.25] if "not" in prompt else [-2.0, -0.5, -0.25]
+        numbers = [None, *[-1.0] * len(before), *bytes_of, -3.0, -9.0]
+        return {
+            "tokens": ["<s>", *before, " \ufffd", "\ufffd", "\ufffd", " yes", " The"],
+            "token_logprobs": numbers,
+            "text_offset": [0] * len(numbers),
+        }
+
+    with completions(rule) as server:
+        a = mapped(at(server), "why not", target=answer)
+    assert [token.text for token in a.cols] == [" 🙂", " yes"]
+    np.testing.assert_allclose(a.scores, [[0, 0], [1, 0]], atol=1e-6)
+    np.testing.assert_allclose(a.step_scores["probability"], np.exp([-1.75, -3]), rtol=1e-6)
 
 
 def test_places_are_counted_where_the_server_tells_none() -> None:

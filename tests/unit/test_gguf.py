@@ -11,46 +11,14 @@ from hypothesis import strategies as st
 from saliency_widget.errors import DamagedFile, InputError, SaliencyError
 from saliency_widget.models.loading import gguf
 
+from ..gguf_files import F32, write
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 HIDDEN, HEADS, KV_HEADS, FFN, LAYERS = 64, 4, 2, 96, 2
-F32, F16, Q4_0, Q4_1, Q8_0 = 0, 1, 2, 3, 8
-
-# ── a writer: the format, from its description ───────────────────────────────────────────────────────────────────
-
-
-def text(value: str) -> bytes:
-    data = value.encode()
-    return struct.pack("<Q", len(data)) + data
-
-
-def pair(key: str, value: Any) -> bytes:
-    if isinstance(value, bool):
-        return text(key) + struct.pack("<I?", 7, value)
-    if isinstance(value, int):
-        return text(key) + struct.pack("<II", 4, value)
-    if isinstance(value, float):
-        return text(key) + struct.pack("<If", 6, value)
-    if isinstance(value, str):
-        return text(key) + struct.pack("<I", 8) + text(value)
-    if value and isinstance(value[0], str):
-        return text(key) + struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(text, value))
-    return text(key) + struct.pack("<IIQ", 9, 5, len(value)) + struct.pack(f"<{len(value)}i", *value)
-
-
-def write(path: Path, metadata: dict[str, Any], tensors: dict[str, tuple[tuple[int, ...], int, bytes]]) -> Path:
-    """`tensors`: name → (shape, kind, raw bytes)."""
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
-    head += b"".join(pair(key, value) for key, value in metadata.items())
-    body = b""
-    for name, (shape, kind, raw) in tensors.items():
-        head += text(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *reversed(shape))
-        head += struct.pack("<IQ", kind, len(body))
-        body += raw + bytes(-len(raw) % 32)
-    path.write_bytes(head + bytes(-len(head) % 32) + body)
-    return path
+F16, Q4_0, Q4_1, Q8_0 = 1, 2, 3, 8
 
 
 def raw_blocks(rng: np.random.Generator, shape: tuple[int, ...], kind: int) -> bytes:

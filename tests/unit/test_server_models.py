@@ -98,6 +98,10 @@ def test_an_answer_that_was_cut_says_what_to_do() -> None:
             "messages, 8020 in the completion)."
         ),
         "max_tokens is too large: 8020. This model supports at most 4096 completion tokens.",
+        (
+            "max_completion_tokens=8020 cannot be greater than max_model_len=1024. Please request fewer output tokens. "
+            "(parameter=max_completion_tokens, value=8020)"
+        ),
     ],
 )
 def test_a_model_without_room_to_think_is_asked_without_it(message: str) -> None:

@@ -7,7 +7,8 @@ word      Words follow the Unicode word boundaries (UAX #29): "don't" and "3.5" 
           belongs to none.
 same      A pair matches a word as written; otherwise in another case, width or kind of quotes, inside quotes or with a
           tokenizer's marks; otherwise with other dashes or accents, in simplified or traditional Chinese, as an HTML
-          entity, or beside a tag, number or remark ("very (2)"); otherwise joined or split differently ("isnt").
+          entity, or beside a tag, number or remark ("very (2)", "very_2"); otherwise joined or split differently
+          ("isnt").
 order     A pair matches the next free word after the last match; if there is none, the first free word. So repeated
           words are matched in turn, and pairs out of order still find their words.
 several   "machine learning" gives its value to both words. "do" and "n't" in sequence give "don't" the strongest of
@@ -152,21 +153,28 @@ Key: TypeAlias = tuple[str, ...]
 
 
 _UNSEEN = dict.fromkeys(map(ord, "\ufe0e\ufe0f\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"))  # selectors, joiners
+_SKIN = dict.fromkeys(range(0x1F3FB, 0x1F400))  # the tones of an emoji's skin
 
 
 def alike(word: str) -> str:
-    """Return the same for words that differ in case, width, kind of quotes or by unseen characters only."""
+    """Return the same for words that differ in case, width, kind of quotes or by unseen characters only.
+
+    White space in a tag does not count either.
+    """
+    if word[:1] == "<" and len(word) > 2:
+        word = "".join(word.split())
     if word.isascii():
         return word.translate(_QUOTES).casefold()
     word = unicodedata.normalize("NFKC", word)
-    return (word.translate(_UNSEEN) or word).translate(_QUOTES).casefold()
+    word = word.translate(_UNSEEN) or word
+    return (word.translate(_SKIN) or word).translate(_QUOTES).casefold()
 
 
 _ACCENT = re.compile("[\u0300-\u036f]+")
 _DASHES = re.compile("-{2,}")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
 _BESIDE = re.compile(
-    r"(?P<word>.{0,80}?\S)\s?(?:[(\[]\s?(?:[x×#]\s?)?(?P<count>\d{1,3})?[^()\[\]]{0,40}[)\]]|[x×#]\s?(?P<times>\d{1,3}))"
+    r"(?P<word>.{0,80}?\S)\s?(?:[(\[]\s?(?:[x×#]\s?)?(?P<count>\d{1,3})?[^()\[\]]{0,40}[)\]]|[x×#]\s?(?P<times>\d{1,3})|_\d{1,2})"
 )
 
 

@@ -132,7 +132,7 @@ def continuation_map(
 
 
 def _places(scored: Scored) -> list[int]:
-    return [place for place, _ in scored.tokens if place >= 0]
+    return sorted({place for place, _ in scored.tokens if place >= 0})  # the bytes of a character are in one place
 
 
 def _starts(scored: Scored) -> list[int]:
@@ -155,6 +155,6 @@ def _log_probabilities(scored: Scored, starts: Sequence[int]) -> NDArray[np.floa
     found = np.zeros(len(starts))
     ends = [place for place, _ in scored.tokens[1:]] + [starts[-1] + 1]
     for (place, log_probability), end in zip(scored.tokens, ends, strict=True):
-        if end > 0 and log_probability is not None:
+        if max(place + 1, end) > 0 and log_probability is not None:
             found[max(0, bisect_right(starts, place) - 1)] += log_probability
     return found

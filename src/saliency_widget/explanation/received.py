@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
 from ..checks import SURROGATE
@@ -13,6 +13,10 @@ from . import limits, refusals
 _MAX_STRAY = 4000  # characters quoted of a response that is no answer
 _MAX_TOKEN_COUNT = 10**9
 _IMPOSSIBLE = -1_000  # some servers write -9999 for a token that cannot be
+_NUMBERS = "token_logprobs"
+_MOST_BYTES = 4  # characters of the text, at most, for a token that shows none
+_LONGEST_SPACE = 80
+_SHOWS_NOTHING = re.compile(r"\ufffd|^$|^(?:bytes:|<0x|\\x)|^<[^<>\s]+>$")
 _THINKING = ("reasoning_content", "reasoning", "thinking")  # fields of a message, by server
 
 
@@ -80,7 +84,7 @@ class Received:
             self.declined += declined
             self.called |= bool(delta.get("tool_calls"))
             self.first = self.first or _first_tokens(choice.get("logprobs"))
-            self.scored = self.scored or _scored(choice.get("logprobs"))
+            self.scored = self.scored or _scored(choice.get("logprobs"), content)
             finish = _text(choice.get("finish_reason"))
             self.finish = finish or self.finish
             is_new |= bool(finish) or any(value for name, value in delta.items() if name != "role")
@@ -157,17 +161,49 @@ def _first_tokens(logprobs: object) -> tuple[tuple[str, float], ...]:
     )
 
 
-def _scored(logprobs: object) -> tuple[tuple[int, float | None], ...]:
-    """Return where each token of a completion begins and its log-probability, () if the server does not tell."""
+def _scored(logprobs: object, text: str) -> tuple[tuple[int, float | None], ...]:
+    """Return where each token of a completion begins and its log-probability, () if the server does not tell.
+
+    The places that a server tells itself are not read: vLLM adds up the lengths of its tokens as it shows them, which
+    are too long by a token that begins every text, and by a replacement character for each byte of an emoji.
+    """
     told = logprobs if isinstance(logprobs, Mapping) else {}
-    lists = [told.get(name) for name in ("tokens", "token_logprobs", "text_offset")]
-    tokens, numbers, places = (found if isinstance(found, list) else [] for found in lists)
+    tokens, numbers = (found if isinstance(found, list) else [] for found in (told.get("tokens"), told.get(_NUMBERS)))
     if not all(isinstance(token, str) for token in tokens) or len(numbers) != len(tokens):
         return ()
-    if len(places) != len(tokens) or not all(type(place) is int for place in places):
-        places = list(accumulate((len(token) for token in tokens[:-1]), initial=0))
     known = (float(number) if isinstance(number, int | float) and number <= 0 else None for number in numbers)
-    return tuple(zip(places, known, strict=False))
+    return tuple(zip(spelled(tokens, text) or (), known, strict=False))
+
+
+def spelled(tokens: Sequence[str], text: str) -> list[int] | None:
+    """Return where each token begins in the text that all of them spell; None if they spell another.
+
+    A token that shows no text of its own (one that begins every text, a byte of a character) begins where the token
+    before it ends. White space that a token does not show belongs to it.
+    """
+    places: list[int] = []
+    at = hidden = 0  # the end of what was found, and how many tokens since have shown none of the text
+    for token in tokens:
+        found = _found(token, text, at, hidden)
+        if not (found or at == 0 or _SHOWS_NOTHING.search(token)):
+            return None
+        places.append(found[0] if found else at)
+        at, hidden = (found[1], 0) if found else (at, hidden + 1)
+    return places if at + _MOST_BYTES * hidden >= len(text) else None
+
+
+def _found(token: str, text: str, at: int, hidden: int) -> tuple[int, int] | None:
+    """Return the start and the end of a token in the text from `at` on, after `hidden` tokens without text."""
+    for shown in (token, token.replace("▁", " ").replace("Ġ", " ").replace("Ċ", "\n")):
+        if not shown or "\ufffd" in shown:
+            return None
+        begin = text.find(shown, at, at + _MOST_BYTES * hidden + len(shown))
+        if begin >= 0:
+            return begin, begin + len(shown)
+        begin = at + len(text[at : at + _LONGEST_SPACE]) - len(text[at : at + _LONGEST_SPACE].lstrip())
+        if begin > at and text.startswith(shown, begin):
+            return at, begin + len(shown)
+    return None
 
 
 def _parts_of(content: object) -> tuple[str, str]:

@@ -61,8 +61,8 @@ def _whole(request: Request) -> Request | None:
     return {**others, "stream": False} if request["stream"] else None
 
 
-def _fewer_alternatives(request: Request) -> Request | None:
-    return {**request, "top_logprobs": 5} if request.get("top_logprobs", 0) > 5 else None
+def _alternatives(most: int) -> Callable[[Request], Request | None]:
+    return lambda request: {**request, "top_logprobs": most} if request.get("top_logprobs", 0) > most else None
 
 
 def _by_the_developer(request: Request) -> Request | None:
@@ -71,6 +71,7 @@ def _by_the_developer(request: Request) -> Request | None:
 
 
 _FORM = Workaround("response_format", "response.?format|schema|grammar", _without("response_format"), "the form")
+_TOO_MANY = "top_logprobs|logprobs.{0,60}(?:at most|max|greater|less|between|exceed)"
 # In this order: what is more specific comes first.
 WORKAROUNDS = (
     Workaround("stream_options", "stream_options", _without("stream_options")),
@@ -79,7 +80,8 @@ WORKAROUNDS = (
     # The models of max_completion_tokens accept no temperature either.
     Workaround("temperature", "temperature", _without("temperature"), "the temperature"),
     Workaround("seed", r"\bseed", _without("seed"), "the seed"),
-    Workaround("top_logprobs", "top_logprobs", _fewer_alternatives),
+    Workaround("top_logprobs: 20", _TOO_MANY, _alternatives(20)),  # the most at OpenAI, vLLM and Ollama
+    Workaround("top_logprobs: 5", _TOO_MANY, _alternatives(5)),
     Workaround("stream", r"\bstream(?!_options)", _whole),
     Workaround("system", "developer|system", _by_the_developer),
 )
@@ -239,7 +241,9 @@ def workaround(request: Request, status: int, body: object) -> Workaround | None
 def with_less_room(request: Request, least: int, status: int, body: object) -> Request | None:
     """Return the request with a limit of `least` tokens, if the server has not the room for its limit of tokens."""
     name = next((name for name in ("max_tokens", "max_completion_tokens") if name in request), None)
-    too_large = re.search("max_(completion_)?tokens.{0,80}(too large|at most|less than|exceed)", reason(body))
+    too_large = re.search(
+        "max_(completion_)?tokens.{0,80}(too large|at most|less than|exceed|(?:greater|larger|more) than)", reason(body)
+    )
     if name is None or request[name] <= least or status not in {400, 413, 422} or not (too_large or is_too_long(body)):
         return None
     return {**request, name: least}

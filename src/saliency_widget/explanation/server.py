@@ -42,7 +42,7 @@ _SECRET = 8  # characters of a header or a field of the query that may be a key
 _OURS = {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "stream", "stream_options"}
 _NO_KEY = "none"  # sent if there is no key: openai requires one, most local servers do not
 _FEW = 16  # tokens of an answer that is to be a label
-_TOP = 20  # first tokens that are asked for: more are refused by OpenAI
+_TOP = 200  # first tokens that are asked for: with fewer, some that begin a label come and go from text to text
 _VARIABLE = "OPENAI_API_KEY"
 T = TypeVar("T")
 

@@ -125,14 +125,20 @@ def _parse(answer: str, text: str | None, labels: Labels[L], check: Callable[[],
 
 
 _IN_LATEX = re.compile(r"\\(?:text(?:bf|it|tt|rm|sf)?|math(?:rm|it|bf|tt)|emph)\{([^{}\\]{1,80})\}")
+_NUMBER_IN_LATEX = re.compile(r"\$\s?([-+−–]?\s?\d{1,9}(?:[.,]\d{1,9})?)\s?\$")
+_KEYCAP = re.compile(r"(\d)\ufe0f?\u20e3")
+_STRUCK = re.compile(r"~~[^~\n]{1,80}~~[^\S\n]?")
 _ENTITY = re.compile(r"&(?:quot|#34|#39|apos|#x27);")
 _ENTITIES = {"&quot;": '"', "&#34;": '"'}
 
 
 def _plain(answer: str) -> str:
-    """Return the answer without LaTeX's commands around words, and with quotes that are no HTML entities."""
+    """Return the answer without LaTeX's marks of words and numbers, what is struck out, and entities for quotes."""
     answer = _IN_LATEX.sub(r"\1", answer) if "\\" in answer else answer
-    if answer.count('\\"') > 3 and 2 * answer.count('\\"') > answer.count('"'):  # written as one string
+    answer = _NUMBER_IN_LATEX.sub(r"\1", answer) if "$" in answer else answer
+    answer = _KEYCAP.sub(r"\1", answer) if "\u20e3" in answer else answer
+    answer = _STRUCK.sub("", answer) if "~~" in answer else answer
+    if answer.count('\\"') > 3 and 2 * answer.count('\\"') >= answer.count('"'):  # written as one string
         answer = answer.replace('\\"', '"').replace("\\n", "\n")
     return _ENTITY.sub(lambda found: _ENTITIES.get(found[0], "'"), answer) if "&" in answer else answer
 

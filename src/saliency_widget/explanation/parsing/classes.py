@@ -10,8 +10,9 @@ from .entries import CLASS_KEYS
 from .labels import LETTER, L, Labels
 from .literals import ARROW, EMOJI, LONGEST_LINE, alternatives, numbered_lines, words
 
+_CONCLUSIONS = {"final", "overall", "on balance", "in short", "all in all"}
 _OUTPUT = r"(?:output|int)(?![^\w\n]*\n)"  # "Output: 1"; but below "Output:" stands the list
-KEY = rf"(?:{alternatives(CLASS_KEYS | {'final', 'overall'})}|{_OUTPUT})"
+KEY = rf"(?:{alternatives(CLASS_KEYS | _CONCLUSIONS)}|{_OUTPUT})"
 # What models call a label that is no sentiment.
 _OTHER_NAMES = words("""
     topic theme subject genre intent stance position opinion mood domain emotion rating star stars language type group
@@ -34,28 +35,35 @@ class _Patterns:
 def _patterns(labels: Labels[L]) -> _Patterns:
     name, number = labels.name, labels.number
     value = rf"(?P<value>{number}|{name})"
-    of_key = r"(?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果)"
+    of_key = r"""(?:class|label|polarity|category|value|score|of[ ]the[ ]\w{1,20}|分类|分類|结果|結果|标签|標籤|类别
+        |類別|finale?|correct[ae]?|adecuada|predicha|prevista|correta|prédite|отзыва|рецензии|текста
+        |(?:de|du|da|do|del|della|der|des)[ ](?:la[ ]|l['’])?\w{1,20})"""
     key = rf"""(?:(?<![{LETTER}])|(?-i:(?<=[a-z])(?=[A-Z]))){KEY if labels.homework else _ANY_KEY}
         (?:[ _]{of_key})?(?:结果|結果)?"""
     dress = r"""[*_"'`<(\[「“$ ]{0,6}(?:\\(?:boxed|text|mathbf)\{)?"""
-    verb = r"(?:[:：=]|[ ](?:is|was|would[ ]be|will[ ]be|should[ ]be|ist|es|est|è|é)[ :])"
+    tag = r"(?:<(?:b|strong|em|i|u|code|mark|span|p|td|div)>)?"
+    verb = r"(?:[ ]?[:：=]|[ ](?:is|was|would[ ]be|will[ ]be|should[ ]be|ist|es|est|è|é)[ :])"
     stated = rf"""{key}
         (?:[*_"'` ]{{0,4}}\([^()\n]{{0,60}}\))?
-        (?: [*_"'`\] >]{{0,6}}{verb}(?:[^\n]{{0,40}}?{ARROW}[ ]?)?{dress}\n?[ ]{{0,2}}{EMOJI}?[ ]?{dress}
-            (?:\(?[A-Z][).][ ])?
+        (?: [*_"'`\] >]{{0,6}}{verb}(?:[^\n]{{0,40}}?{ARROW}[ ]?)?{dress}{tag}\n?[ ]{{0,2}}{EMOJI}?[ ]?{dress}
+            (?:\(?[A-Z][).][ ])?(?:not[ ](?:{number}|{name}),?[ ](?:but|rather)[ ])?
           | [ ][-–—][ ] | [ ]*[(<*]{{1,3}} | [ ]?> | [ ]{{0,2}}{ARROW}[ ]{{0,2}}
           | [*_"'`]{{0,3}}[ ]?[,;|｜\t][ ]?[*_]{{0,3}}(?=[^\n]{{1,20}}(?:\n|\Z))
           | [ ]+ | 为|為|是 )
         {value}"""
-    in_words = rf"""(?<!not[ ])\b(?:classified|labell?ed|rated|categori[sz]ed)[ ](?:(?:\w{{1,20}}[ ]){{0,3}}?as[ ])?
+    in_words = rf"""(?<!not[ ])\b(?:(?:classified|labell?ed|rated|categori[sz]ed)[ ](?:(?:\w{{1,20}}[ ]){{0,3}}?as[ ])?
+          |(?:class(?:é|ée|ifié|ifiée)[ ]comme|clasificad[ao][ ]como|classificad[ao][ ]como|classificat[ao][ ]come
+          |(?:klassifiziert|eingestuft|bewertet|eingeordnet)[ ]als)[ ])
         {dress}(?P<verb>{number}|{name})
       | {key}[*_"'` ]{{0,4}}[:：=][^\n\d:：()（）]{{1,40}}[(（](?P<value>{number})[)）][*_"'`. ]{{0,6}}(?=\n|\Z)"""
     second = rf"(?P<second>{number}|{name})"
     bare = rf"""(?:(?:print|return)[ ]?(?=[(\d+-]))?
-        (?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡∴]|\\[\[(]|</?[\w-]{{1,20}}>)*+(?:[=-]>\s)?(?:\\(?:boxed|text)\{{)?
-        (?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?(?:{EMOJI}[ ]?)?[*_"'`<(]{{0,4}}
+        (?:[\])}}>，,.\s*_"'`#<(（【「“$]|{EMOJI}|[→⇒➡∴]|\\[\[(]|</?[\w-]{{1,20}}>)*+(?:{ARROW}\s)?(?:\\(?:boxed|text)\{{)?
+        (?:\(?[A-H][).]\s)?(?P<mark>[-*•]\s|\d{{1,4}}[.)]\s)?(?:{EMOJI}[ ]?)?[*_"'`<(]{{0,4}}
         (?P<round>[\[{{]\s?)?{value}(?(round)\s?[\]}}])[*_"'`)>]{{0,4}}
-        (?: \s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s))\s?{second} | [ ](?:{ARROW}|[-–—])[ ](?P<third>{name}) )?
+        (?:[ ](?:review|sentiment|class)(?=[ ]{ARROW}))?
+        (?: \s{{0,2}}(?:[:：=(（\[#,]{{1,2}}|[-–—](?=\s)|{ARROW})\s?{second}
+          | [ ](?:{ARROW}|[-–—])[ ](?P<third>{name}) )?
         (?:[ ]?[(（](?:confidence:?[ ])?\d{{1,3}}(?:\.\d{{1,4}})?[ ]?%[)）])?
         (?:[.\s*_"'`>)）】\]」”。!！,;}}$]|{EMOJI}|\\[\])]|</[\w-]{{1,20}}>)*+(?:\#.*)?"""
     either = rf"""\s{{0,3}}(?:\([-+−]?\d\))?[*"]{{0,3}}\s{{0,3}}

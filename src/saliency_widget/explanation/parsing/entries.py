@@ -21,7 +21,7 @@ VALUE_KEYS = words("""
     bedeutung relevanz importancia puntuación puntuacion puntaje peso pesos valor valores relevancia poids valeur note
     importanza punteggio valore importância pontuação pontuacao ważność waga önem puan belang vikt skor важность
     оценка вес значимость значение 重要性 重要度 重要程度 分数 分數 得分 评分 評分 权重 權重 值 数值 數值 スコア 数値
-    点数 重み 중요도 점수 값 가중치 أهمية الأهمية درجة महत्व
+    点数 重み 중요도 점수 값 가중치 أهمية الأهمية درجة महत्व bobot важливість σημασία
 """)
 CLASS_KEYS = words("""
     class classification label labels sentiment polarity prediction predicted verdict category result answer decision
@@ -30,7 +30,9 @@ CLASS_KEYS = words("""
     classement étiquette catégorie categoría categoria kategorie категория вердикт вывод résultat classificazione
     sentimento risultato classificação classificacao класс классификация тональность итог 分类 分類 类别 類別 情感
     情绪 情緒 结果 結果 结论 結論 判定 判断 判斷 感情 极性 極性 분류 감정 감성 결과 레이블 تصنيف التصنيف वर्गीकरण
-""")
+    classificatie klassificering klassifisering klasyfikacja klasifikace klasifikasi clasificare
+    sınıf sınıflandırma luokitus osztályozás класифікація висновок סיווג ταξινόμηση 标签 標籤
+""") | {"phân loại"}
 _OTHER_KEYS = words("""
     confidence probability prob certainty index idx id position pos rank start end count total sum reason explanation
     rationale comment summary statistics stats counts totals metrics distribution probabilities meta metadata legend
@@ -85,6 +87,17 @@ _SHORT = frozenset("wtsv")  # whole names only, never parts of one
 def is_other_key(key: str) -> bool:
     """Return whether a key names something other than a word, its number or the class: a confidence, a reason."""
     return any(part in _OTHER_KEYS for part in _KEY_PART.findall(_CAMEL.sub(" ", key[:100]).casefold()))
+
+
+_FIELDS = re.compile(
+    r"[\s\-*•]*+(?P<first>[^\W\d_]{1,20})\s?[:=]\s?[^,;=\n]{1,60}[,;]\s?(?P<second>[^\W\d_]{1,20})\s?[:=]"
+)
+
+
+def has_fields(line: str) -> bool:
+    """Return whether a line names the parts of a pair: "word=film, score=0.5"."""
+    found = _FIELDS.match(line)
+    return found is not None and [kind_of_key(found["first"]), kind_of_key(found["second"])] == ["word", "value"]
 
 
 def noted(word: str, value: float | None) -> str | None:

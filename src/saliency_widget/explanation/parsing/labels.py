@@ -15,12 +15,13 @@ L = TypeVar("L", bound=Hashable)
 POSITIVE = words("""
     positive pos positiv positiva positivo positif positief pozytywny pozytywna pozitivní olumlu позитивный позитивная
     положительный положительная положительное 正面 积极 積極 正向 好评 好評 ポジティブ 肯定的 긍정적 긍정 إيجابي إيجابية
-    सकारात्मक
+    सकारात्मक позитивний позитивна позитивне חיובי חיובית θετική θετικό pozitív pozitiv pozitivă positiivinen 👍
 """) | {"tích cực", "thumbs up"}
 NEGATIVE = words("""
     negative neg negativ negativa negativo négatif négative negatief negatywny negatywna negativní olumsuz негативный
     негативная отрицательный отрицательная отрицательное 负面 負面 消极 消極 负向 負向 差评 差評 ネガティブ 否定的
-    부정적 부정 سلبي سلبية नकारात्मक
+    부정적 부정 سلبي سلبية नकारात्मक негативний негативна негативне שלילי שלילית αρνητική αρνητικό negatív negativă
+    negatiivinen 👎
 """) | {"tiêu cực", "thumbs down"}
 NEITHER = words("neutral mixed")
 

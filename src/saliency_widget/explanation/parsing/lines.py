@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .entries import Entry, kind_of_key
+from .entries import Entry, has_fields, kind_of_key
 from .literals import (
     ARROW,
     BRACKETS,
@@ -17,6 +17,7 @@ from .literals import (
     NUMBER,
     OPEN_QUOTES,
     QUOTES,
+    VULGAR,
     as_number,
     is_fractional,
     numbered_lines,
@@ -24,12 +25,12 @@ from .literals import (
     value_of,
 )
 
-_BULLET = re.compile(r"\s*+(?P<mark>(?:[-*•·+‣◦–—▪●○]|\\item|\(?\d{1,4}[.)、])\s++)?+(?P<rest>.*)")
+_BULLET = re.compile(r"\s*+(?P<mark>(?:[-*•·+‣◦–—▪●○]|\\item|\(?\d{1,4}[.)、]|\(?[A-Za-z]\))\s++)?+(?P<rest>.*)")
 _LEADING_TAGS = re.compile(r"\s*(?:<(?:li|p|div|ul|ol|br)\b[^<>]{0,80}>\s*)+", re.IGNORECASE)
 _TRAILING_TAGS = re.compile(r"(?:</(?:li|p|div|ul|ol)>|<br\s?/?>|\s)+\Z", re.IGNORECASE)
 _LINE = re.compile(
     rf"""
-    (?: (?:{ARROW}|[:：=,，;|\t]|[-–—](?=\s)) (?:[ \t*_(（\[{OPEN_QUOTES}]|{EMOJI})*+
+    (?: (?:{ARROW}|[:：=,，،;|\t]|[-–—](?=\s)) (?:[ \t*_(（\[{OPEN_QUOTES}]|{EMOJI})*+
       | (?P<round>[(（\[])[ ]?[*_]{{0,2}}
       | (?<!\s)\s++(?=[-+−]?\d*\.\d|[-+−]\d) )
     {NUMBER}
@@ -46,12 +47,15 @@ _AND_MORE = frozenset(",，、")
 _NO_LINE = re.compile(r"[|｜]|<[A-Za-z][\w:.-]{0,30}\s[^<>]{0,80}=")  # a table's row, an element with attributes
 _HALF_QUOTED = re.compile(r'["“„«「]\w[^"”“»」]*["”“»」].')
 _LONGEST_PHRASE = 8  # words
-_DIGIT = re.compile(r"\d")
-_A_LABEL = re.compile(r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|\bis|of)?[ ]?[*_]{0,2}[ ]?[-+−~≈]?[ ]?[.]?\d")
+_DIGIT = re.compile(rf"[\d{VULGAR}]")
+_A_LABEL = re.compile(
+    r"[^\W\d_]{3}[ ]?[*_]{0,2}[ ]?(?:[:：=]|is|of|de|di|von|van)?[ ]?[*_]{0,2}[ ]?[-+−–~≈]?[ ]?[.]?\d"
+)
 _LABELLED = re.compile(
-    rf"""(?P<word>[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
-    (?:(?:[:：,，|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
-    (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\bis\b|of\b)?[ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?
+    rf"""(?P<word>(?P<dress>\*\*|__|`)[^\n]{{1,60}}?(?P=dress)|{LITERAL}|[^\n]{{1,60}}?)[*_]{{0,2}}\s*+
+    (?:(?:[:：,，،|]|[-–—](?=\s)|{ARROW})\s*+(?:[^\d\n:：=]{{1,60}}?[,;，；(（\[–—]\s?)?|[(（\[])[ ]?[*_]{{0,2}}
+    (?P<label>[^\W\d_]{{3,16}})[ ]?[*_]{{0,2}}[ ]?(?:[:：=]|\b(?:is|of|de|di|von|van)\b)?
+    [ ]?[*_]{{0,2}}[ ]?{NUMBER}[*_]{{0,2}}[ ]?
     (?:[)）\]]?[.,;。，；]?[ \r]*+\Z|[)）\]]\s*+[-–—:]|[)）\]]?\s*+[(（\[|])""",
     re.VERBOSE,
 )
@@ -59,8 +63,11 @@ _TITLE = re.compile(r"\s*+(?:[-*•]|\d{1,4}[.)]|#{1,6})\s++(?P<word>[^\s\d:：]
 _ABOUT_A_WORD = re.compile(
     r"\s*+(?:[-*•]\s)?[*_]{0,2}(?:reason|explanation|rationale|why|comment|note)\b", re.IGNORECASE
 )
+_REVISED = re.compile(rf"\s?{ARROW}\s?[*_`]{{0,2}}{NUMBER}[*_`]{{0,2}}[\s.;]*")
+_NUMBER_ALONE = re.compile(rf"\s*+(?:[-*•:]\s++)?[*_`]{{0,2}}{NUMBER}[*_`]{{0,2}}\s*")
+_DEFINED = re.compile(r"\s*+(?P<word>[^\s\d:：]{1,40})\s*")
 _NUMBER_FIRST = re.compile(
-    rf"[*_(（]{{0,3}}{NUMBER}[*_)）]{{0,3}}[ ]?(?:{ARROW}|[:：=,|\t]|[-–—](?=\s)|(?=\s))[ \t]?(?P<word>\S.{{0,60}})"
+    rf"[*_(（\[]{{0,3}}{NUMBER}[*_)）\]]{{0,3}}[ ]?(?:{ARROW}|[:：=,|\t]|[-–—](?=\s)|(?=\s))[ \t]?(?P<word>\S.{{0,60}})"
 )
 _HEADING = re.compile(
     r"[^\d\n]{0,60}(?:positive|negative|neutral|words?\b|punctuation)[^\d\n]{0,60}[:*#]\s*", re.IGNORECASE
@@ -78,11 +85,16 @@ def in_lines(text: str) -> Iterator[list[Entry]]:
     """
     block: list[Entry] = []
     title: tuple[str, int] | None = None
+    defined: tuple[str, int] | None = None  # the word on the line before
     for at, line in numbered_lines(text):
         entries = _line(at, line)
         if title and len(entries) == 1 and kind_of_key(entries[0].word) == "value":
             entries = [entries[0]._replace(word=title[0], start=title[1], quoted=True)]
             title = None
+        elif not entries and (title or defined) and len(line) <= LONGEST_LINE:
+            entries = _number_below(at, line, title, defined)
+        alone = _DEFINED.fullmatch(line) if len(line) <= LONGEST_WORD else None
+        defined = (alone["word"], at) if alone else None
         if entries and (entries[0].value is not None or block):
             block += entries
         elif line.strip():
@@ -92,6 +104,15 @@ def in_lines(text: str) -> Iterator[list[Entry]]:
                 block = []
     if block:
         yield block
+
+
+def _number_below(at: int, line: str, title: tuple[str, int] | None, defined: tuple[str, int] | None) -> list[Entry]:
+    """Return the pair of a line that is nothing but the number of a word above it: "- film" over "  - 0.5"."""
+    found = _NUMBER_ALONE.fullmatch(line)
+    above = defined if line.lstrip().startswith(":") else title
+    if not found or above is None or not is_fractional(found["number"]):
+        return []
+    return [Entry(above[0], value_of(found["number"]), above[1], at + len(line), True, name=True)]
 
 
 def _title(at: int, line: str) -> tuple[str, int] | None:
@@ -106,7 +127,7 @@ def _line(at: int, line: str) -> list[Entry]:
     if "<" in line:
         line = _TRAILING_TAGS.sub("", _LEADING_TAGS.sub("- ", line))
     parts = _BULLET.match(line) if len(line) <= LONGEST_LINE else None
-    if not parts or _NO_LINE.match(parts["rest"]):
+    if not parts or _NO_LINE.match(parts["rest"]) or has_fields(line):
         return []
     rest, marked = parts["rest"], bool(parts["mark"])
     read = _with_number if _DIGIT.search(rest) else _without_number
@@ -131,7 +152,8 @@ def _labelled(rest: str, marked: bool) -> _Pair | None:
     found = _LABELLED.match(rest) if _A_LABEL.search(rest) else None
     if not found or kind_of_key(found["label"]) != "value":
         return None
-    word, quoted = undressed(found["word"].rstrip("*_ :："))
+    raw = found["word"]
+    word, quoted = undressed(raw if found["dress"] else raw.rstrip("*_ :："))
     return _Pair([word], value_of(found["number"]), quoted) if _is_word(word, found["word"], marked) else None
 
 
@@ -150,7 +172,9 @@ def _plain(rest: str, marked: bool) -> _Pair | None:
         first = _number_first(rest) if as_number(word) is not None else None
         if not quoted and rest[found.end() : found.end() + 1] in _AND_MORE and _WORD_AND_REMARK.fullmatch(word):
             return None  # Positive: good (0.8), great (0.9)
-        return first or _word_first(word, raw, quoted, value_of(found["number"]), marked)
+        revised = _REVISED.fullmatch(rest, found.end())  # 0.3 → 0.5
+        value = value_of((revised or found)["number"])
+        return first or _word_first(word, raw, quoted, value, marked)
     return _number_first(rest) or _without_number(rest, marked)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .classes import KEY
 from .entries import CLASS_KEYS, VALUE_KEYS, Entry
 from .labels import NEITHER, L, Labels
-from .literals import OPEN_QUOTES, OPENERS
+from .literals import OPEN_QUOTES, OPENERS, words
 
 _TEMPLATE = re.compile(r"<[^<>]{1,60}>|(?:word or punctuation|float importance|int classification)", re.IGNORECASE)
 _ONLY_NUMBERS = re.compile(r"(?=.*\d)[\d.,．%％\s\-+/]+", re.DOTALL)
@@ -18,6 +18,7 @@ _OPENS = re.compile(rf"[\[{{［【｛]\s*+[{OPENERS}{OPEN_QUOTES}]?+\Z")
 _CLOSES = re.compile(r"[\s,，、.…]*+[\]}］】｝]")
 _CLASS_KEY = re.compile(rf"[#*_ ]{{0,6}}(?:\w{{1,20}}\s)?{KEY}[*_ ]{{0,3}}[:：=]", re.IGNORECASE)
 _OVERALL = re.compile(r"\**(?:overall|final|total|average|sum|net)\b", re.IGNORECASE)
+_FINAL = words("final finale finales overall général general global globale total gesamt")
 _NEVER_WORDS = frozenset({"classification", "final classification", "int classification", "prediction"})
 _CONFIDENCE = frozenset({"confidence", "probability", "certainty", "konfidenz", "confianza", "置信度"})
 _CUT = re.compile(r"\d[.．]\Z")
@@ -127,7 +128,7 @@ def _states_class(
     word = entry.word.casefold().strip(" *_#")
     parts = word.split()
     is_label = entry.value is None or entry.value in labels.numbers or (entry.value == 0 and at > 0)
-    if is_label and (_CLASS_KEY.match(entry.word) or (parts and parts[-1] in CLASS_KEYS | {"output"})):
+    if is_label and (_CLASS_KEY.match(entry.word) or _names_class(parts)):
         return not known(entry.word) or len(parts) > 1
     if known(entry.word):
         return False
@@ -136,6 +137,14 @@ def _states_class(
     if _OVERALL.match(entry.word):
         return len(parts) > 1 or entry.word.strip("*_")[:1].isupper() or _is_sum(entries, at)
     return is_label and word in labels.names and _stands_apart(answer, entries, at)
+
+
+def _names_class(parts: Sequence[str]) -> bool:
+    """Return whether words name the class: "Review classification", "Classement final"."""
+    if " ".join(parts) in CLASS_KEYS:
+        return True
+    last = [part for part in parts if part not in _FINAL][-1:]
+    return bool(last) and last[0] in CLASS_KEYS | {"output"}
 
 
 def _is_sum(entries: list[Entry], at: int) -> bool:

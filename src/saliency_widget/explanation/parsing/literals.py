@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 LONGEST_WORD = 80  # characters of a word that is not properly quoted
@@ -39,9 +40,16 @@ CLOSERS = re.escape("".join(BRACKETS.values()))
 
 PLAIN = str.maketrans("−–﹣－‐‑‒⁻＋．٫％﹪٪", "--------+..%%%")
 _SIGN = r"[-+−–﹣－‐‑‒⁻＋]"
+_SIGN_IN_WORDS = (
+    r"(?:\b(?:[Mm]inus|menos|moins|meno|минус|[Pp]lus|más|più|плюс)[ ]|"
+    r"(?:マイナス|마이너스)[ ]?|(?<!正)[负負](?=[\d.]))"
+)
+_SIGNED = rf"(?:{_SIGN}[ ]?|{_SIGN_IN_WORDS})?"
+_PLUS = ("+", "＋", "P", "p", "más", "più", "плюс")
 _PERCENT = "[%％﹪٪]"
 # A comma is decimal where a digit follows at once: lists are written "0, 8".
-_DIGITS = rf"(?:\d++(?:[.．٫]\d*+|,\d++)?+|[.．]\d++)(?:[eE]{_SIGN}?\d++)?+"
+VULGAR = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+_DIGITS = rf"(?:(?:\d++(?:[.．٫]\d*+|,\d++)?+|[.．]\d++)(?:[eE]{_SIGN}?\d++)?+|[{VULGAR}])"
 _ABOUT = r"(?:[~≈∼≃]|(?:about|around|roughly|approximately|approx\.|circa|ca\.)[ ])[ ]?"
 _CALL = r"(?:(?:np|numpy|torch|jnp|tf)\.)?(?:float(?:16|32|64)?|tensor|Decimal|double)\([\"']?"
 # "9/10", "9 out of 10", "0.5 ± 0.1". A divisor must be whole: in "10/0.4" the 10 is a word.
@@ -52,15 +60,16 @@ _GIVE_OR_TAKE = rf"[ ]?(?:±|\+/[-−]|\\pm)[ ]?{_DIGITS}[ ]?{_PERCENT}?"
 def number_as(group: str) -> str:
     """Return the pattern of a number, fraction, percentage or float(0.5), as a group with this name."""
     return (
-        rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?(?:{_SIGN}[ ]?)?{_DIGITS}(?:[ ]?{_PERCENT})?"
-        rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))[fF]?(?![A-Za-z0-9_])(?![.．,]\d)"
+        rf"(?P<{group}>(?:{_ABOUT})?(?P<{group}_call>{_CALL})?{_SIGNED}{_DIGITS}(?:[ ]?{_PERCENT})?"
+        rf"(?:{_OF})?(?:{_GIVE_OR_TAKE})?(?({group}_call)[\"']?\)))(?:_?f(?:32|64)|[fF])?(?![A-Za-z0-9_])(?![.．,]\d)"
     )
 
 
 NUMBER = number_as("number")
 _PLAIN = re.compile(r"[-+]?[0-9]{1,16}(?:\.[0-9]{0,16})?")  # most are
 _MAIN = re.compile(
-    rf"(?P<main>(?:{_SIGN}[ ]?)?{_DIGITS})(?:[ ]?(?P<percent>{_PERCENT}))?(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
+    rf"(?P<sign>{_SIGNED})(?P<main>{_DIGITS})(?:[ ]?(?P<percent>{_PERCENT}))?"
+    rf"(?:(?:[ ]?/[ ]?|[ ]out[ ]of[ ])(?P<of>\d+))?"
 )
 EMOJI = r"(?:[\u2460-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]\ufe0f?)"
 # A number in a cell or a string: with an emoji on either side, and a remark after it.
@@ -78,15 +87,18 @@ def value_of(number: str) -> float | None:
     found = _MAIN.search(number, start) if len(number) <= 128 else None
     if found is None:
         return None
-    main = found["main"].translate(PLAIN).replace(" ", "").replace(",", ".")
+    main = found["main"].translate(PLAIN).replace(",", ".")
     if len(main) > 64:
         return None
     whole = (100 if found["percent"] else 1) * int(found["of"] or 1)
-    value = float(main) / whole if whole else math.inf
+    value = unicodedata.numeric(main) if main in VULGAR else float(main)
+    if found["sign"] and not found["sign"].startswith(_PLUS):
+        value = -value
+    value = value / whole if whole else math.inf
     return value if math.isfinite(value) else None
 
 
-_FRACTIONAL = re.compile(r"[.,．%％/]|^[-+−＋]")
+_FRACTIONAL = re.compile(rf"[.,．%％/{VULGAR}]|^[-+−＋]")
 
 
 def is_fractional(number: str) -> bool:
@@ -104,7 +116,7 @@ def as_number(value: str | float | None) -> float | None:
 
 # ── arrows ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-ARROW = r"(?:[-=~]{1,2}>|[→⇒⟶⟹↦⇨➔➜➝➞➡►▶]\ufe0f?|\\(?:to|rightarrow|Rightarrow|mapsto)\b)"
+ARROW = r"(?:[-=~]{1,5}>|>{2,3}|[→⇒⟶⟹↦⇨➔➜➝➞➡►▶←⟵⇐⬅]\ufe0f?|<-{1,3}(?=\s)|\\(?:to|rightarrow|Rightarrow|mapsto)\b)"
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,4 +173,5 @@ def _unquoted(word: str) -> str | None:
     begin = 2 if word[:1] == "\\" and word[1:2] in OPEN_QUOTES else 1
     if len(word) < begin + 2 or word[begin - 1] not in OPEN_QUOTES or word[-1] not in QUOTES:
         return None
-    return unescaped(word[begin : -2 if begin == 2 and word[-2] == "\\" and len(word) > 4 else -1])
+    inner = unescaped(word[begin : -2 if begin == 2 and word[-2] == "\\" and len(word) > 4 else -1])
+    return inner.strip() or inner if word[0] in "«‹" else inner  # French puts spaces inside them

@@ -33,8 +33,9 @@ _IN_CHINESE = r"""
     [^。\n，,]{0,6}?"""
 _NAME_AND_NUMBER = r"""
     (?P<name>{name})(?:[ ](?:review|sentiment|class|label|overall))?(?:评论|評論|影评|影評|评价|評價|的)*
-    (?:です|である|입니다|이다)?[ ]?[*_]*
+    (?:です|である|입니다|이다)?[ ]?[*_]*[ ]?
     [(（\[]\s?(?P<number>{number})\s?[)）\]]"""
+_NUMBER_AND_NAME = r"""(?<![\w.,-])(?P<number>{number})[ ]?[*_]*[ ]?[(（][ ]?[*_"']*(?P<name>{name})[*_"']*[ ]?[)）]"""
 _QUOTE = re.compile(r"[\"“”„«»「」`]|(?<!\w)'\w")
 _LISTED = re.compile(r"\s*(?:[-*•]|\d{1,4}[.)])\s")
 _OPENING_WORD = r"""
@@ -55,6 +56,7 @@ class _Prose(Generic[L]):
         flags = re.VERBOSE | re.IGNORECASE
         self.chinese = re.compile(rf"{_IN_CHINESE}(?P<value>{name})", flags)
         self.named = re.compile(_NAME_AND_NUMBER.format(name=name, number=number), flags)
+        self.numbered = re.compile(_NUMBER_AND_NAME.format(name=name, number=number), flags)
         self.opening = re.compile(_OPENING_WORD.format(name=name), flags)
 
 
@@ -103,14 +105,15 @@ def _sentence(sentence: str, prose: _Prose[L]) -> set[L | None]:
 
 def _name_and_number(sentence: str, prose: _Prose[L]) -> bool:
     """Return whether a class is written with its number, "negative (-1)", in a sentence that quotes no word."""
-    agreeing = any(prose.labels.of(m["name"]) == prose.labels.of(m["number"]) for m in prose.named.finditer(sentence))
+    found = (m for pattern in (prose.named, prose.numbered) for m in pattern.finditer(sentence))
+    agreeing = any(prose.labels.of(m["name"]) == prose.labels.of(m["number"]) for m in found)
     return agreeing and not _QUOTE.search(sentence) and not _LISTED.match(sentence)
 
 
 def _negated(tokens: list[str], at: int) -> bool:
-    """Return whether a negation other than "not only" precedes, with no "but" between."""
+    """Return whether a negation other than "not only" precedes, with no "but" or "rather" between."""
     for back in range(at - 1, max(at - 9, -1), -1):
-        if tokens[back] == "but":
+        if tokens[back] in {"but", "rather"}:
             return False
         if tokens[back] in _NOT and tokens[back + 1] != "only":
             return True

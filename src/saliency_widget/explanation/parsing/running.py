@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .entries import Entry, grouped, kind_of_key
-from .literals import ARROW, NUMBER, as_number, is_fractional, numbered_lines, undressed, value_of
+from .entries import Entry, grouped, has_fields, kind_of_key
+from .literals import ARROW, LITERAL, NUMBER, as_number, is_fractional, numbered_lines, undressed, value_of
 
 _NAMED_LINE = re.compile(
     r"[\s*_\-•]*+(?P<key>[^\W\d_][\w ]{0,20})[*_]{0,2}\s?[:：=][*_]{0,2}\s*+[\[(]?(?P<items>[^\[\]]+)[\])]?\s*;?\s*"
@@ -17,12 +17,12 @@ _SENTENCE = re.compile(
     rf"(?:[^\W\d]{{1,30}},?[ ]){{1,8}}?[*]{{0,2}}{NUMBER}(?=[\s,;.)*]|\Z)"
 )
 _IN_ONE_LINE = re.compile(
-    rf"""(?<![^\s,;,；、])(?P<word>[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])
+    rf"""(?<![^\s,;,；、)）\]］])(?P<word>{LITERAL}|[^\s,;,；、()（）\[\]{{}}/]{{1,40}}?|[,;，；、/])
     (?: [ ]?(?:[:：=]|{ARROW})[ ]?
-      | [ ]?(?P<round>[(（\[{{<])[ ]?(?:(?P<label>[^\W\d_]{{3,16}})[:=：][ ]?)?
+      | [ ]?\^?(?P<round>[(（\[{{<])[ ]?(?:(?P<label>[^\W\d_]{{3,16}})[:=：][ ]?)?
       | [/|_^](?=[-+−]?\d*[.]\d|[-+−]\d|[01]\b)
       | <(?P<script>su[bp]|small)> )
-    {NUMBER} (?(round)[ ]?[)）\]}}>]) (?(script)</\w{{3,5}}>) (?=[\s,;.，；、。]|\Z)""",
+    {NUMBER} (?(round)[ ]?[)）\]}}>]) (?(script)</\w{{3,5}}>) (?=[\s,;.，；、。]|\Z|(?<=[)）\]］])[^\x00-\u2e7f])""",
     re.VERBOSE,
 )
 
@@ -30,7 +30,7 @@ _IN_ONE_LINE = re.compile(
 def in_one_line(text: str) -> Iterator[list[Entry]]:
     """Yield This (0.1), film (0.2); This: 0.1, film: 0.2; and This/0.1 film/0.2, of one line each."""
     for at, line in numbered_lines(text):
-        if line.lstrip().startswith(("{", "[", "(")):
+        if line.lstrip().startswith(("{", "[", "(")) or has_fields(line):
             continue
         entries = [
             Entry(undressed(m["word"])[0], value_of(m["number"]), at + m.start(), at + m.end(), False, name=True)

@@ -28,6 +28,8 @@ _AMPERSAND = re.compile(r"(?<!\\)&")
 _HTML_ROW = re.compile(r"<tr\b[^<>]{0,200}>(?P<cells>.*?)(?=</tr>|<tr\b|</table>|\Z)", re.IGNORECASE | re.DOTALL)
 _HTML_CELL = re.compile(r"<t[dh]\b[^<>]{0,200}>(?P<cell>[^<]*+(?:<(?!/?t[dhr]\b)[^<]*+)*+)", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
+_SPACES = "  "  # of a table whose columns are aligned by spaces
+_BETWEEN_SPACES = re.compile(r"\s{2,}")
 _CSV_QUOTED = re.compile(r'\s?"((?:[^"]|"")*+)"\s?')
 
 
@@ -82,7 +84,7 @@ def _in_csv(text: str) -> Iterator[list[Entry]]:
         if not rows or line.count(mark) < 1:
             yield from _read(rows)
             mark, rows = _csv_mark(line), []
-        if mark:
+        if mark and not (mark == _SPACES and _RULE.fullmatch(line)):
             rows.append(_Row([undressed(cell)[0] for cell in _csv_cells(line, mark)], at, at + len(line)))
     yield from _read(rows)
 
@@ -91,12 +93,14 @@ def _csv_mark(line: str) -> str:
     """Return the separator of the cells of a head, or "" if the line is none."""
     if len(line) > LONGEST_LINE:
         return ""
-    heads = ((mark, _csv_cells(line, mark)) for mark in "\t;," if mark in line)
+    heads = ((mark, _csv_cells(line, mark)) for mark in ("\t", ";", ",", _SPACES) if mark in line)
     return next((mark for mark, cells in heads if _columns(cells) and "word" in map(kind_of_key, cells)), "")
 
 
 def _csv_cells(line: str, mark: str) -> list[str]:
     """Return the cells of a line; a quoted cell may contain the separator."""
+    if mark == _SPACES:
+        return _BETWEEN_SPACES.split(line.strip())
     cells: list[str] = []
     at = 0
     while at <= len(line):

@@ -23,14 +23,14 @@ from .literals import (
 )
 
 _OPENING = re.compile(rf"[{OPENERS}]")
-_SEPARATOR = rf"(?:[,，、:：;；=|]|{ARROW})"
+_SEPARATOR = rf"(?:[,，、،:：;；=|]|{ARROW})"
 _TUPLE = re.compile(
     rf"""[{OPENERS}]\s*+(?:\d{{1,6}}\s*+[,，]\s*+)?(?P<word>{LITERAL})
-    (?: \s*+ (?: {_SEPARATOR}\s*+ | [-–—][ ]++ ) | \s++ )
-    (?P<between>{LITERAL}\s*+[,，]\s*+)?+
+    (?: \s*+ (?: {_SEPARATOR}\s*+ | [-–—.][ ]++ ) | \s++ )
+    (?P<between>{LITERAL}\s*+[,，،]\s*+)?+
     [{OPEN_QUOTES}*]?+ {NUMBER} [*]?+
-    (?P<more>[ ]?[,，、;:|][^{OPENERS}{CLOSERS}\n]{{0,80}}+)?+
-    (?: \s*+[{QUOTES}]?+\s*+[{CLOSERS}] | (?=\s*+[,，、]?+\s*+[(\[（［]) | (?=[ \t\r,，]*+\n) )""",
+    (?P<more>[ ]?[,，、،;:|][^{OPENERS}{CLOSERS}\n]{{0,80}}+)?+
+    (?: \s*+[{QUOTES}]?+\s*+[{CLOSERS}] | (?=\s*+[,，、،]?+\s*+[(\[（［]) | (?=[ \t\r,，]*+\n) )""",
     re.VERBOSE,
 )
 _REVERSED = re.compile(
@@ -40,6 +40,7 @@ _REVERSED = re.compile(
 _ENDING = re.compile(rf"{_SEPARATOR}\s*+[{OPEN_QUOTES}]?+{NUMBER}[ ]?[{QUOTES}]?+\s*+(?P<close>[{CLOSERS}])")
 _TWO_WORDS = re.compile(rf"[{QUOTES}]\s*+{_SEPARATOR}\s*+[{OPEN_QUOTES}]|[{OPENERS}]\s*+[{OPEN_QUOTES}]")
 _NO_WORD = re.compile(rf"[{OPENERS}{CLOSERS}\n]")
+_MEMBERS = re.compile(rf"\{{\s*+{LITERAL}\s*+:\s*+{NUMBER}\s*+,\s*+{LITERAL}\s*+:")
 _NO_NUMBER = re.compile(
     rf"""[{OPENERS}]\s*+(?P<word>{LITERAL})\s*+
     (?:{_SEPARATOR}\s*+(?:{LITERAL}|[^{OPENERS}{CLOSERS}{OPEN_QUOTES}\n]{{0,80}}+)\s*+)?+[{CLOSERS}]""",
@@ -61,6 +62,9 @@ def each_tuple(text: str) -> Iterator[Entry]:
     found = _OPENING.search(text)
     while found:
         at = found.start()
+        if text[at] == "{" and _MEMBERS.match(text, at):  # a dictionary
+            found = _OPENING.search(text, at + 1)
+            continue
         entry = _strict(text, at) or _reversed(text, at) or endings.entry(at) or _numberless(text, at)
         if entry:
             yield entry

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from ..base import Model
-    from ..causal import CausalModel
 
 _TRIED, _STEP = 24, 7  # tokens of the text of a trial, and of its stretches
 
@@ -30,7 +29,7 @@ _TRIED, _STEP = 24, 7  # tokens of the text of a trial, and of its stretches
 # ── prompts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def prompt_size(model: CausalModel, n: int, batch: int = 1) -> int | None:
+def prompt_size(model: Model, n: int, batch: int = 1) -> int | None:
     """Return the tokens of a prompt of n that `generate` is to read at a time; None: all in one pass.
 
     `model` is a shadow. Tried once for each model, by the logits after a short prompt.
@@ -42,7 +41,7 @@ def prompt_size(model: CausalModel, n: int, batch: int = 1) -> int | None:
     )
 
 
-def _prompts_agree(model: CausalModel) -> bool:
+def _prompts_agree(model: Model) -> bool:
     ids = model.some_ids(_TRIED)
     try:
         whole, parts = (_after(model.fresh(), ids, size) for size in (None, _STEP))
@@ -51,7 +50,7 @@ def _prompts_agree(model: CausalModel) -> bool:
     return probe.near(parts, whole, model, probe.OTHER)
 
 
-def _after(model: CausalModel, ids: tuple[int, ...], size: int | None) -> torch.Tensor:
+def _after(model: Model, ids: tuple[int, ...], size: int | None) -> torch.Tensor:
     """Return the logits [1, vocabulary] after a prompt that `generate` reads `size` tokens at a time."""
     with last_logits(model.model) as latest, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the user's own generation_config, which the text itself warns of
@@ -74,12 +73,13 @@ def bytes_without_rows(model: Model, n: int, m: int) -> float:
     return bytes_a_pass(model, m, slices=reads_parts_in_slices(model, n))
 
 
-def parts_in_slices(model: CausalModel, texts: Texts, which: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+def parts_in_slices(model: Model, texts: Texts, which: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Return the logits [p, vocabulary] at row places[i] of text which[i], each text read in slices by itself."""
     return read_parts(model, texts, which, places, slice_size(model))
 
 
 def read_parts(model: Model, texts: Texts, which: torch.Tensor, places: torch.Tensor, size: int) -> torch.Tensor:
+    """Return the logits [p, vocabulary] at row places[i] of text which[i], in slices of so many rows."""
     import torch
 
     from .slices import Slices
