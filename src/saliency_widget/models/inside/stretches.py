@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import UnsupportedMethod
 from ...types import Inputs
@@ -50,8 +50,8 @@ def _prompts_agree(model: Model) -> bool:
     return probe.near(parts, whole, model, probe.OTHER)
 
 
-def _after(model: Model, ids: tuple[int, ...], size: int | None) -> torch.Tensor:
-    """Return the logits [1, vocabulary] after a prompt that `generate` reads `size` tokens at a time."""
+def _after(model: Any, ids: tuple[int, ...], size: int | None) -> torch.Tensor:
+    """Return the logits [1, vocabulary] after a prompt that `write_after` reads `size` tokens at a time."""
     with last_logits(model.model) as latest, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the user's own generation_config, which the text itself warns of
         model.write_after(ids, 1, lambda *_: None, size)
