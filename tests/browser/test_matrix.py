@@ -103,7 +103,7 @@ def test_what_is_below_the_text_keeps_its_place_under_the_mouse(desk: Any) -> No
     nb = desk
     nb.resize(700)
     try:
-        nb.begin(SHOW.replace("max_new_tokens=8", "max_new_tokens=24"))
+        nb.begin(SHOW.replace("max_new_tokens=8", "max_new_tokens=24").replace("./by_heart", "demo"))
         view = run(nb)
         line, drawers = view.locator(".sw-target-line"), view.locator(".sw-drawers")
         for turn in range(2):

@@ -71,6 +71,7 @@ def test_the_page_says_what_to_do_until_it_was_done_and_what_a_colour_means(desk
 def test_what_is_struck_out_under_the_mouse_leaves_the_word_on_show(desk: Any) -> None:
     """The target stays, its bar falls to what plain transformers have, others take its place; s does the same."""
     nb = desk
+    nb.page.emulate_media(reduced_motion="no-preference")
     nb.begin(SHOW)
     view = run(nb)
     view.locator(".sw-column").first.click()
