@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 
 _STEP = 0.2  # seconds between which an interrupt is handled
 _TELL_INTERVAL = 0.05  # seconds between two calls of `tell`
+_STEP_OF_END = 0.01  # seconds between two looks whether interrupted work has ended
 _END_TIMEOUT = 10.0  # seconds that interrupted work has to end
 
 
@@ -26,7 +27,7 @@ def aside(work: Callable[[Callable[[], None]], Result], tell: Callable[[], None]
 
     `tell` is called in this thread during the work, and once after it.
     """
-    stopped, ended = threading.Event(), threading.Event()
+    stopped, running = threading.Event(), threading.Lock()
     results: list[Result] = []
     errors: list[BaseException] = []
 
@@ -40,20 +41,24 @@ def aside(work: Callable[[Callable[[], None]], Result], tell: Callable[[], None]
         except BaseException as error:  # noqa: BLE001 (it is raised in the calling thread)
             errors.append(error)
         finally:
-            ended.set()
+            running.release()
 
-    # An interrupt of `thread.join` makes Python 3.11 take the thread for ended, which it is not: so an event tells.
+    # An interrupt of `thread.join` makes Python 3.11 take the thread for ended, which it is not, and one of an event's
+    # wait can break the event: so a lock tells, which waits in one instruction.
+    running.acquire()
     thread = threading.Thread(target=run, name="saliency-widget-work", daemon=True)
     try:
         thread.start()
-        while not ended.wait(_TELL_INTERVAL):
+        while not running.acquire(timeout=_TELL_INTERVAL):
             tell()
         tell()  # the work may have ended before the first call
     except BaseException:
         stopped.set()
-        if thread.ident is not None:
-            ended.wait(_END_TIMEOUT)
+        deadline = time.monotonic() + _END_TIMEOUT
+        while thread.ident is not None and not (results or errors) and time.monotonic() < deadline:
+            time.sleep(_STEP_OF_END)
         raise
+    thread.join()  # a thread that Python's own end meets in the middle of its own takes the process down
     if errors:
         raise errors[0]
     return results[0]
