@@ -236,7 +236,7 @@ class Notebook:
     def open(self, *, kernel: bool = True) -> None:
         """Open the notebook in the JupyterLab on the page, which is quicker, or load one."""
         if self.page.evaluate(AT_HOME, self.lab.url):
-            self.command("docmanager:open", {"path": self.name, "factory": "Notebook"}, wait=True)
+            self.command("docmanager:open", {"path": self.name, "factory": "Notebook"})
         else:
             self.page.goto(self.lab.url + self.lab.address.format(self.name))
         self.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
@@ -261,9 +261,9 @@ class Notebook:
                 self.lab.ask("DELETE", f"sessions/{session['id']}")
 
     def command(self, name: str, arguments: Any = None, *, wait: bool = False) -> None:
-        """Wait only for commands that surely end."""
+        """Wait only for commands that surely end. The page holds the promise, which nothing else may hold."""
         self.page.evaluate(
-            "async ([n, a, w]) => { const r = window.jupyterapp.commands.execute(n, a ?? {}); if (w) await r; }",
+            "async ([n, a, w]) => { window.asked = window.jupyterapp.commands.execute(n, a ?? {}); if (w) await asked; }",
             [name, arguments, wait],
         )
 

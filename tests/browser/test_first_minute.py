@@ -299,6 +299,24 @@ def test_after_run_all_the_examples_show_what_their_words_say(
         assert words == ([] if pinned is None else [pinned])
         assert pinned is None or view.locator(".sw-about .sw-target-name").inner_text().strip() == pinned
         nb.shot(f"minute-{name[:2]}-{k}", view)
+    if name == "01_quickstart.ipynb":
+        check_quickstart(nb)
+
+
+def check_quickstart(nb: Any) -> None:
+    """George matters most for Washington; the static map beside the widget is what the words beside it are about."""
+    nb.command("docmanager:save", wait=True)
+    _packages, *cells = nbformat.read(nb.file, as_version=4).cells
+    kinds = [mime for output in cells[0].outputs for mime in output.get("data", {})]
+    assert "application/vnd.jupyter.widget-view+json" in kinds
+    html = "".join(o.data.get("text/html", "") for o in cells[0].outputs if "data" in o)
+    assert "Gradient" in html
+    assert "Attention" not in html.partition("<script")[0]
+    assert re.search(r"George · share \.\d+ · rank \d of 9", html)
+    top, raw = ("".join(o.get("text", "") + str(o.get("data", {}).get("text/plain", "")) for o in cell.outputs)
+                for cell in cells[1:3])  # fmt: skip
+    assert "text=' George', position=8" in top
+    assert float(raw) == pytest.approx(4.65, abs=0.05)
 
 
 def test_the_homework_asks_its_questions_by_their_numbers() -> None:

@@ -37,7 +37,7 @@ TINY = (
 )
 CHAT = (
     "import saliency_widget as sw\n"
-    'w = sw.show("demo", messages=[{"role": "system", "content": "You are a film critic."}, '
+    'w = sw.show("./by_heart", messages=[{"role": "system", "content": "You are a film critic."}, '
     '{"role": "user", "content": "Is this review positive or negative? The film is a compelling drama."}], '
     "max_new_tokens=24)"
 )
@@ -189,7 +189,7 @@ def test_a_picture_of_work_in_progress(notebook: Any) -> None:
 def test_a_text_of_any_script_can_be_read(notebook: Any, name: str) -> None:
     """The page shows each character once, in order, as text and never as markup."""
     text, target = TEXTS[name]
-    nb = notebook(f"import saliency_widget as sw\nw = sw.show('demo', {text!r}, target={target!r})")
+    nb = notebook(f"import saliency_widget as sw\nw = sw.show('./by_heart', {text!r}, target={target!r})")
     view = run(nb)
     assert nb.page.locator(".sw-text script").count() == 0
     shown = "".join(view.locator(".sw-text .sw-token").all_inner_texts())

@@ -1,4 +1,4 @@
-"""Every example notebook runs from top to bottom, and its outputs agree with its text."""
+"""Every example notebook runs from top to bottom, and its outputs agree with its text: the first one in the browser."""
 
 from __future__ import annotations
 
@@ -43,20 +43,6 @@ def text_of(cell: Any) -> str:
     """Return what it says; a bar that moved while it ran is no part of that."""
     said = [o for o in cell.outputs if o.output_type == "execute_result" or o.get("name") == "stdout"]
     return "".join(str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for o in said)
-
-
-def test_the_first_example_answers_its_question(monkeypatch: Any) -> None:
-    """George matters most for Washington; the static map beside the widget is what the words beside it are about."""
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    _packages, *cells = [c for c in run("01_quickstart.ipynb").cells if c.cell_type == "code"]
-    kinds = [mime for output in cells[0].outputs for mime in output.get("data", {})]
-    assert "application/vnd.jupyter.widget-view+json" in kinds
-    html = "".join(o.data.get("text/html", "") for o in cells[0].outputs if "data" in o)
-    assert "Gradient" in html
-    assert "Attention" not in html.partition("<script")[0]
-    assert re.search(r"George · share \.\d+ · rank \d of 9", html)
-    assert "text=' George', position=8" in text_of(cells[1])
-    assert float(text_of(cells[2])) == pytest.approx(4.65, abs=0.05)
 
 
 @with_a_short_review("This film is a compelling drama.")
