@@ -263,7 +263,7 @@ class Notebook:
     def command(self, name: str, arguments: Any = None, *, wait: bool = False) -> None:
         """Wait only for commands that surely end. The page holds the promise, which nothing else may hold."""
         self.page.evaluate(
-            "async ([n, a, w]) => { window.asked = window.jupyterapp.commands.execute(n, a ?? {}); if (w) await asked; }",
+            "async ([n, a, w]) => { window.asked = jupyterapp.commands.execute(n, a ?? {}); if (w) await window.asked; }",
             [name, arguments, wait],
         )
 
