@@ -263,7 +263,10 @@ class Notebook:
     def command(self, name: str, arguments: Any = None, *, wait: bool = False) -> None:
         """Wait only for commands that surely end. The page holds the promise, which nothing else may hold."""
         self.page.evaluate(
-            "async ([n, a, w]) => { window.asked = jupyterapp.commands.execute(n, a ?? {}); if (w) await window.asked; }",
+            """async ([name, options, wait]) => {
+              window.asked = window.jupyterapp.commands.execute(name, options ?? {});
+              if (wait) await window.asked;
+            }""",
             [name, arguments, wait],
         )
 
