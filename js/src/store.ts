@@ -291,7 +291,7 @@ export function createStore() {
 
   /** Tells whether the last task was stopped or failed, so that what is not here does not come by itself. */
   const isOver = computed(() => status.value.phase === "cancelled" || failure.value !== null);
-  /** What is known of the maps of the target that is pinned, or on show at first. */
+  /** Follows the entry of a table for the target that is pinned, or on show at first; null without one. */
   const ofTarget = <T>(known: ReadonlySignal<ReadonlyMap<string, T>>) =>
     computed(() => {
       const { value: cols } = reading.restCols;

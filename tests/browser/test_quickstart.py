@@ -295,7 +295,7 @@ def test_a_kernel_that_was_restarted_is_told_of(notebook: Any) -> None:
     """A method that cannot come is not shown as chosen; maps that are here are read; the cell brings all back."""
     nb = notebook(BY_HEART)
     view = run(nb)
-    # What JupyterLab itself has to say of a kernel that goes.
+    # JupyterLab itself complains of a kernel that goes.
     nb.expected.append("Connection lost|Could not restore the debugger state")
     nb.page.evaluate(
         "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +27,18 @@ v = sw.evaluate("demo", [a, o, r], progress=False)"""
 def judged(view: Any) -> list[str]:
     """The names of the maps that the drawer judges."""
     return view.locator(".sw-judged-head b").all_inner_texts()
+
+
+def looks(nb: Any, view: Any, name: str) -> Iterator[None]:
+    """Yield with a narrow widget in the dark and in a wide window; the drawer fits, and axe finds nothing."""
+    around = 1400 - view.evaluate("e => e.offsetWidth")
+    for width, theme in LOOKS:
+        nb.theme(f"JupyterLab {theme}")
+        nb.resize(width + (around if width == 700 else 0))
+        nb.shot(f"{name}-{width}-{theme.lower()}", view)
+        assert axe(nb)["violations"] == []
+        assert view.locator(".sw-trust").evaluate("e => e.scrollWidth <= e.clientWidth")
+        yield
 
 
 def plain(text: str) -> str:
@@ -109,13 +122,7 @@ def test_the_drawer_says_what_python_says(opened: Any) -> None:
     chance = python(nb, "[name for name in v.maps if v.is_chance(name)]")
     assert set(marked) <= {*chance, *names}
     assert "Gradient" in marked or "Gradient" not in chance
-    around = 1400 - view.evaluate("e => e.offsetWidth")
-    for width, theme in LOOKS:
-        nb.theme(f"JupyterLab {theme}")
-        nb.resize(width + (around if width == 700 else 0))
-        nb.shot(f"trust-{width}-{theme.lower()}", view)
-        assert axe(nb)["violations"] == []
-        assert view.locator(".sw-trust").evaluate("e => e.scrollWidth <= e.clientWidth")
+    for _ in looks(nb, view, "trust"):
         # The mouse is on the drawer, where the lines above it are held: a narrower window lets go of them.
         assert view.locator(".sw-target-line").evaluate("e => e.scrollHeight <= e.clientHeight")
 
@@ -187,10 +194,5 @@ def test_a_person_asks_whether_a_map_is_about_the_model(desk: Any) -> None:
     fold.get_by_text("Figures").first.click()
     shown = fold.locator("table").first.locator("td:nth-of-type(1)").all_inner_texts()
     assert len(shown) == python(nb, "len([c for c in s.checks if c.map == 'Gradient'])")
-    around = 1400 - view.evaluate("e => e.offsetWidth")
-    for width, theme in LOOKS:
-        nb.theme(f"JupyterLab {theme}")
-        nb.resize(width + (around if width == 700 else 0))
-        nb.shot(f"sanity-{width}-{theme.lower()}", view)
-        assert axe(nb)["violations"] == []
-        assert view.locator(".sw-trust").evaluate("e => e.scrollWidth <= e.clientWidth")
+    for _ in looks(nb, view, "sanity"):
+        pass

@@ -142,7 +142,7 @@ def test_a_text_that_cuts_the_answer_otherwise_is_counted_and_adds_up() -> None:
     ],
 )
 def test_tokens_have_the_places_of_what_they_spell(tokens: list[str], places: list[int] | None) -> None:
-    """Whatever the server says of their places, which vLLM counts as the lengths of what it shows of the tokens."""
+    """The places that a server tells are not used: vLLM counts the lengths of what it shows of the tokens."""
     assert spelled(tokens, "No 🙂 way") == places
 
 

@@ -1,4 +1,4 @@
-"""What `attribute_many` can be asked beside a map: steps back, documents, and what the model says of each word."""
+"""`attribute_many` answers more than a map: steps back, documents, and what the model says of each word."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _OF_COMPARISON: Mapping[str, Any] = {"labels": None, "askings": 3}
 
 
 class Comparison(NamedTuple):
-    """What a model is asked about each text, to set what it says beside what it computes."""
+    """A comparison of what a model says of each text with what it computes: the labels, and how often it is asked."""
 
     choice: Choice
     askings: int
